@@ -1,0 +1,71 @@
+# One virtualenv, `.venv`, made from the first Python that is new enough. Its two stamps make
+# set-up happen once: afterwards `make test` and `make check` need no network.
+
+PYTHON ?= python3 python3.14 python3.13 python3.12 python3.11
+VENV := .venv
+BIN := $(abspath $(VENV))/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --retries 2
+WORKERS ?= 2
+
+RUNTIME := $(VENV)/.runtime-installed
+DEVELOPMENT := $(VENV)/.development-installed
+
+export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+
+.PHONY: help demo test test-slow check bench clean distclean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name does; do \
+		printf '  make %-10s %s\n' "$$name" "$$does"; done
+
+demo: $(RUNTIME) ## run examples/quickstart until Ctrl-C
+	@cd examples/quickstart && exec $(BIN)/python ../../.ci/foreground.py $(BIN)/codelocd dev
+
+test: $(DEVELOPMENT) ## run the tests that take seconds
+	@$(BIN)/pytest -n $(WORKERS) -m "not slow"
+
+test-slow: $(DEVELOPMENT) ## run the tests that take minutes
+	@$(BIN)/pytest -m slow
+
+check: $(DEVELOPMENT) ## lint, types, layers, oldest Python
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/lint-imports
+	$(BIN)/vermin --quiet --no-tips --violations --target=3.8- runner
+
+bench: $(DEVELOPMENT) ## print every figure that the project promises
+	@$(BIN)/python -m benchmarks
+
+clean: ## remove what the targets above left behind, but not .venv
+	rm -rf build dist .cache .*_cache .hypothesis benchmarks/results
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+distclean: clean ## remove .venv too
+	rm -rf $(VENV)
+
+$(DEVELOPMENT): $(RUNTIME)
+	@echo "make: installing the development tools into $(VENV)"
+	@$(PIP) install --editable '.[dev]' || $(call offline)
+	@touch $@
+
+$(RUNTIME): pyproject.toml $(VENV)/pyvenv.cfg
+	@echo "make: installing codelocd into $(VENV)"
+	@$(PIP) install --editable . || $(call offline)
+	@touch $@
+
+$(VENV)/pyvenv.cfg:
+	@for python in $(PYTHON); do \
+		if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+			"$$python" -m venv $(VENV) && exit; \
+			rm -rf $(VENV); \
+			echo "make: $$python cannot make a virtualenv; on Debian and Ubuntu: apt install python3-venv" >&2; \
+			exit 1; \
+		fi; \
+	done; \
+	echo "make: no Python 3.11 or newer found (tried: $(PYTHON)); make PYTHON=/path/to/python" >&2; \
+	exit 1
+
+offline = { echo "make: set-up was not finished; the lines above say why. It needs the package" \
+	"index once; later runs need no network." >&2; exit 1; }

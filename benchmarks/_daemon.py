@@ -1,0 +1,118 @@
+"""A daemon to measure: `codelocd dev`, with every folder of its own below a temporary one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from codelocd.client import Client
+
+CODELOCD = Path(sys.executable).with_name("codelocd")
+PATIENCE = 600.0
+"""Seconds for anything at all to happen; a cold package cache may have to be filled first."""
+
+
+class NothingHappened(Exception):
+    """The daemon ended, or did not do in time what a benchmark waits for."""
+
+
+def plain_environment() -> dict[str, str]:
+    """The caller's environment without what changes how Python starts.
+
+    PYTHONDONTWRITEBYTECODE alone would have every process compile what it imports, and make
+    whatever is compared with an import look quick.
+    """
+    return {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+
+
+class Daemon:
+    """One project's daemon, from the first location to the last process gone."""
+
+    def __init__(self, project: Path, home: Path) -> None:
+        self.project, self.home = project, home
+        self.log = home / "daemon.log"
+        runtime = home / "run"
+        runtime.mkdir(mode=0o700, exist_ok=True)
+        self.environ = plain_environment() | {
+            "XDG_RUNTIME_DIR": str(runtime),
+            "XDG_STATE_HOME": str(home / "state"),
+            "XDG_DATA_HOME": str(home / "data"),
+        }
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [CODELOCD, "dev"],
+                cwd=project,
+                env=self.environ,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    def socket(self) -> Path:
+        """The control socket, once it is there."""
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            for found in (self.home / "run" / "codelocd").glob("*/control.sock"):
+                return found
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.002)
+        raise NothingHappened(f"no control socket:\n{self.log.read_text()}")
+
+    def client(self) -> Client:
+        return Client(str(self.socket()))
+
+    def status(self) -> dict[str, Any]:
+        """The document of `status --json`."""
+        with self.client() as client:
+            document: dict[str, Any] = client.call("status", timeout=PATIENCE)
+            return document
+
+    def until_serving(self) -> None:
+        """Returns when every location serves; NothingHappened if one never will."""
+        states: dict[str, str] = {}
+        with self.client() as client:
+            for event in client.subscribe(["status"]):
+                data = event["data"]
+                entries = data["locations"] if data.get("full") else [data["location"]]
+                states |= {entry["name"]: entry["state"] for entry in entries if entry}
+                if set(states.values()) == {"serving"}:
+                    return
+                if "failed" in states.values():
+                    raise NothingHappened(f"{states}:\n{self.log.read_text()}")
+
+    def stop(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(PATIENCE)
+
+
+@contextmanager
+def running(project: Path, home: Path) -> Iterator[Daemon]:
+    """A daemon that is stopped at the end, whatever happened."""
+    daemon = Daemon(project, home)
+    try:
+        yield daemon
+    finally:
+        daemon.stop()
+
+
+@contextmanager
+def folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="codelocd-bench-") as name:
+        yield Path(name).resolve()
+
+
+def first(events: Iterator[Any], wanted: Callable[[Any], bool]) -> float:
+    """The time (monotonic) at which the first event that is wanted had arrived."""
+    for event in events:
+        if wanted(event["data"]):
+            return time.monotonic()
+    raise NothingHappened("the daemon closed the connection")

@@ -1,0 +1,40 @@
+"""From `codelocd dev` in examples/quickstart to all locations serving: first and second start."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+
+from benchmarks._daemon import folder, running
+from benchmarks._measure import Figure, alone
+
+QUICKSTART = Path(__file__).parent.parent / "examples" / "quickstart"
+
+
+def measure(runs: int) -> list[Figure]:
+    """Each run has a store of its own: the first start downloads and builds, the second neither."""
+    pairs = [_pair() for _ in range(runs)]
+    first, second = zip(*pairs, strict=True)
+    return [
+        Figure("quickstart, first start with an empty store → all serving", "s", first),
+        Figure("quickstart, second start → all serving", "s", second),
+    ]
+
+
+def _pair() -> tuple[float, float]:
+    with folder() as home:
+        project = home / "quickstart"
+        shutil.copytree(QUICKSTART, project, ignore=shutil.ignore_patterns("__pycache__", ".venv"))
+        return _start(project, home), _start(project, home)
+
+
+def _start(project: Path, home: Path) -> float:
+    started = time.monotonic()
+    with running(project, home) as daemon:
+        daemon.until_serving()
+        return time.monotonic() - started
+
+
+if __name__ == "__main__":
+    alone(measure, __doc__)

@@ -1,0 +1,54 @@
+"""From what a location asks for to a ready interpreter.
+
+    choice = choose(None, code=Path("sales/definitions.py"))
+    store = Store(Path("~/.local/share/codelocd").expanduser())
+    environment = store.find(choice.specification) or store.build(choice.specification, print)
+
+Everything expected that goes wrong is an `EnvironmentProblem`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from codeloc_envs.specification import Request
+
+if TYPE_CHECKING:
+    from codeloc_envs.choice import Choice, choose
+    from codeloc_envs.environment import Environment
+    from codeloc_envs.lease import Lease
+    from codeloc_envs.problem import EnvironmentProblem
+    from codeloc_envs.progress import Progress
+    from codeloc_envs.specification import Specification
+    from codeloc_envs.store import Store
+
+__all__ = [
+    "Choice",
+    "Environment",
+    "EnvironmentProblem",
+    "Lease",
+    "Progress",
+    "Request",
+    "Specification",
+    "Store",
+    "choose",
+]
+
+_HOMES = {
+    "Choice": "choice",
+    "Environment": "environment",
+    "EnvironmentProblem": "problem",
+    "Lease": "lease",
+    "Progress": "progress",
+    "Specification": "specification",
+    "Store": "store",
+    "choose": "choice",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """The rest is imported at first use: the command line needs `Request` alone, and quickly."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"codeloc_envs.{_HOMES[name]}"), name)

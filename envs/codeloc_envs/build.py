@@ -1,0 +1,183 @@
+"""Carries out a plan: resolve, create, install, publish."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from codeloc_envs.creation import create
+from codeloc_envs.explanation import explain
+from codeloc_envs.fingerprint import EnvironmentKey, environment_key
+from codeloc_envs.health import installed_packages, site_fingerprint
+from codeloc_envs.inline import read_metadata
+from codeloc_envs.installer import Finished, Installer
+from codeloc_envs.interpreter import Interpreter
+from codeloc_envs.layout import Layout
+from codeloc_envs.lease import Lease, share
+from codeloc_envs.lock import Lock, read_lock
+from codeloc_envs.plan import EMPTY_LOCK, Facts, Resolving, installing, resolving
+from codeloc_envs.problem import EnvironmentProblem
+from codeloc_envs.progress import Listener, Progress
+from codeloc_envs.publication import Publication, publish
+from codeloc_envs.pyproject import read_pyproject
+from codeloc_envs.resolution import LOCK_NAME, Resolution, source_name, write_resolution
+from codeloc_envs.size import size_of
+from codeloc_envs.specification import Kind, Specification
+
+_FRESH_LOCK = "pylock.fresh.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class Builder:
+    """One build: who asks for it, and with which interpreter.
+
+    `selected` is what besides the lock makes a difference to what is installed.
+    """
+
+    layout: Layout
+    specification: Specification
+    interpreter: Interpreter
+    selected: Mapping[str, Any]
+    listen: Listener
+
+    def resolve(self, folder: Path, *, upgrade: bool) -> Resolution:
+        """Find out what exactly is installed, and keep it in `folder`.
+
+        The pins of an earlier lock there stay as far as they fit, unless `upgrade`.
+        Raises EnvironmentProblem.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        if self.specification.kind is Kind.PYLOCK and self.specification.request.lock:
+            lock = read_lock(self.specification.request.lock)
+        else:
+            lock = self._locked(folder, upgrade)
+        resolution = self._resolution(lock)
+        write_resolution(folder, resolution)
+        return resolution
+
+    def make(self, resolution: Resolution) -> Publication:
+        """Build what `resolution` says in a folder of its own; raises EnvironmentProblem."""
+        name = f"{resolution.environment}-{secrets.token_hex(4)}"
+        folder = self.layout.environments / name
+        with share(self.layout.lease(name)) as lease:
+            try:
+                self._fill(folder, resolution, lease)
+                publication = self._survey(folder, resolution.environment)
+            except BaseException:
+                shutil.rmtree(folder, ignore_errors=True)
+                raise
+            publish(self.layout, publication)
+        self.listen(Progress("ready", f"environment {resolution.environment} is ready"))
+        return publication
+
+    # --- resolving -----------------------------------------------------------------------------
+
+    def _locked(self, folder: Path, upgrade: bool) -> Lock:
+        fresh = folder / _FRESH_LOCK
+        fresh.unlink(missing_ok=True)
+        requirements = folder / "requirements.in"
+        command = resolving(
+            self.specification, self._facts(), self.interpreter.executable, requirements
+        )
+        if command is None:
+            fresh.write_text(EMPTY_LOCK)
+        else:
+            requirements.write_text("".join(f"{line}\n" for line in command.requirements))
+            if not upgrade and (folder / LOCK_NAME).exists():
+                shutil.copyfile(folder / LOCK_NAME, fresh)
+            self._run_resolver(command, fresh)
+        return read_lock(fresh.replace(folder / LOCK_NAME))
+
+    def _run_resolver(self, command: Resolving, output: Path) -> None:
+        """Without a network, what the package cache knows may be enough."""
+        self.listen(Progress("resolving", "finding out which versions fit together"))
+        arguments = [*command.arguments, "--output-file", str(output)]
+        finished = self._run(arguments)
+        if finished.found_no_network:
+            again = self._run([*arguments, "--offline"])
+            finished = again if again.ok else finished
+        self._check(finished)
+
+    def _facts(self) -> Facts:
+        project, script = self.specification.request.project, self.specification.script
+        if self.specification.kind is Kind.PROJECT and project is not None:
+            return Facts(is_package=read_pyproject(project / "pyproject.toml").is_package)
+        metadata = read_metadata(script) if script is not None else None
+        return Facts(for_uv=metadata is not None and metadata.for_uv)
+
+    def _resolution(self, lock: Lock) -> Resolution:
+        sources = self._sources(lock)
+        key = environment_key(
+            lock.fingerprint(), sources, self.interpreter.fingerprint(), self.selected
+        )
+        return Resolution(key, lock.path, sources, time.time())
+
+    def _sources(self, lock: Lock) -> dict[str, str]:
+        try:
+            return {source_name(source): source.digest() for source in lock.sources()}
+        except OSError as error:
+            raise EnvironmentProblem(
+                f"a local package cannot be read: {error.filename}: {error.strerror}"
+            ) from None
+
+    # --- making --------------------------------------------------------------------------------
+
+    def _fill(self, folder: Path, resolution: Resolution, lease: Lease) -> None:
+        lock = read_lock(resolution.lock)
+        self.listen(Progress("creating", f"virtual environment with {self.interpreter.label}"))
+        create(folder, self.interpreter, self.layout.virtualenv)
+        if lock.packages:
+            self._install(folder, lock, lease)
+        if self._resolution(read_lock(resolution.lock)).environment != resolution.environment:
+            raise EnvironmentProblem(
+                f"{resolution.lock} or a local package in it changed while it was installed; "
+                "build again"
+            )
+
+    def _install(self, folder: Path, lock: Lock, lease: Lease) -> None:
+        """From the package cache if it has everything: ten times quicker, and no network."""
+        total = len(lock.packages)
+        self.listen(
+            Progress("installing", f"{total} packages" if total > 1 else "1 package", 0, total)
+        )
+        rebuilt = [source.name for source in lock.sources()]
+        with share(self.layout.packages_lock) as packages:
+            held = [lease.fileno(), packages.fileno()]
+            for offline in (True, False):
+                arguments = installing(
+                    self.specification, lock.path, folder / "bin/python", rebuilt, offline=offline
+                )
+                finished = self._run(arguments, held)
+                if not (offline and finished.missed_the_network):
+                    break
+        self._check(finished)
+
+    def _survey(self, folder: Path, key: EnvironmentKey) -> Publication:
+        size = size_of(folder)
+        return Publication(
+            key=key,
+            directory=folder.name,
+            python=self.interpreter.text,
+            interpreter=str(self.interpreter.executable),
+            site=site_fingerprint(folder),
+            packages=installed_packages(folder),
+            size=size.total,
+            shared=size.shared,
+            created=time.time(),
+        )
+
+    # --- the installer -------------------------------------------------------------------------
+
+    def _run(self, arguments: Sequence[str], held: Sequence[int] = ()) -> Finished:
+        installer = Installer(self.layout.packages)
+        directory = self.specification.directory
+        return installer.run(arguments, directory=directory, listen=self.listen, held=held)
+
+    def _check(self, finished: Finished) -> None:
+        if not finished.ok:
+            raise EnvironmentProblem(explain(finished.output), finished.output)

@@ -1,0 +1,126 @@
+"""Takes away what nobody uses: remains of killed builds, and environments idle for long."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from codeloc_envs.json_file import TEMPORARY
+from codeloc_envs.layout import Layout
+from codeloc_envs.lease import last_used, try_hold
+from codeloc_envs.publication import Publication, publications, read_publication
+from codeloc_envs.resolution import RECORD_NAME
+
+IDLE = 14 * 24 * 3600.0
+"""Seconds without a use after which an environment goes."""
+_HALF_WRITTEN = 3600.0
+"""Seconds after which nobody is still writing a temporary file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """Keys of the environments that went, and the bytes that only they took."""
+
+    keys: tuple[str, ...]
+    freed: int
+
+
+def sweep(layout: Layout) -> None:
+    """Remove what killed builders and collectors left; never what anybody uses."""
+    for folder in _children(layout.environments):
+        if _published(layout, folder.name) is None:
+            _remove(layout, folder.name, published=False)
+    for lease in _children(layout.leases):
+        if not (layout.environments / lease.stem).exists():
+            _unlink_unused(lease)
+    for folder in (layout.keys, layout.root / "cache"):
+        _remove_half_written(folder)
+    for folder in _children(layout.trash):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def prune(layout: Layout, *, idle: float = IDLE, size: int | None = None) -> Pruned:
+    """Remove environments unused for `idle` seconds; then the longest unused until all take
+    at most `size` bytes. One that is in use stays, whatever its age."""
+    now = time.time()
+    ordered = sorted(publications(layout), key=lambda each: _used(layout, each))
+    total = sum(_own(each) for each in ordered)
+    gone: list[Publication] = []
+    for publication in ordered:
+        excess = size is not None and total > size
+        old = now - _used(layout, publication) >= idle
+        if (old or excess) and _remove(layout, publication.directory, published=True):
+            gone.append(publication)
+            total -= _own(publication)
+    _forget(layout, now - idle)
+    sweep(layout)
+    return Pruned(tuple(each.key for each in gone), sum(_own(each) for each in gone))
+
+
+def _remove(layout: Layout, name: str, *, published: bool) -> bool:
+    """Take an environment away if nobody has a lease on it.
+
+    Without `published` only if it is not published, which is decided while the lease is held:
+    its builder is gone by then, and cannot publish it any more.
+    """
+    lease = try_hold(layout.lease(name))
+    if lease is None:
+        return False
+    with lease:
+        publication = _published(layout, name)
+        if publication is not None:
+            if not published:
+                return False
+            layout.pointer(publication.key).unlink()
+        with contextlib.suppress(FileNotFoundError):
+            (layout.environments / name).rename(layout.trash / name)
+        layout.lease(name).unlink(missing_ok=True)
+    shutil.rmtree(layout.trash / name, ignore_errors=True)
+    return True
+
+
+def _published(layout: Layout, name: str) -> Publication | None:
+    publication = read_publication(layout, name.rpartition("-")[0])
+    return publication if publication and publication.directory == name else None
+
+
+def _forget(layout: Layout, before: float) -> None:
+    """Drop resolutions last used before that time, and locks that nobody holds."""
+    for folder in _children(layout.resolutions):
+        record = folder / RECORD_NAME
+        used = last_used(record) or last_used(folder)
+        if used < before:
+            shutil.rmtree(folder, ignore_errors=True)
+    for lock in _children(layout.locks):
+        if last_used(lock) < before:
+            _unlink_unused(lock)
+
+
+def _unlink_unused(path: Path) -> None:
+    lease = try_hold(path)
+    if lease is not None:
+        with lease:
+            path.unlink(missing_ok=True)
+
+
+def _remove_half_written(folder: Path) -> None:
+    for path in folder.glob(f"*{TEMPORARY}"):
+        if last_used(path) < time.time() - _HALF_WRITTEN:
+            path.unlink(missing_ok=True)
+
+
+def _used(layout: Layout, publication: Publication) -> float:
+    return last_used(layout.lease(publication.directory)) or publication.created
+
+
+def _own(publication: Publication) -> int:
+    return publication.size - publication.shared
+
+
+def _children(folder: Path) -> Iterator[Path]:
+    with contextlib.suppress(FileNotFoundError):
+        yield from sorted(folder.iterdir())

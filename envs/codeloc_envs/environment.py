@@ -1,0 +1,58 @@
+"""A ready environment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+Origin = Literal["built", "reused", "existing"]
+Flavour = Literal["virtualenv", "conda", "interpreter"]
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """An interpreter with everything that was asked for.
+
+    `path` is its prefix, None for a plain interpreter. `python` is the version, `3.12.1`.
+    `existing` ones are somebody else's: they are read, never written; `has_bytecode` says
+    that compiled files stand in theirs, so that nothing need be compiled elsewhere.
+    """
+
+    key: str
+    path: Path | None
+    python: str
+    executable: Path
+    origin: Origin
+    flavour: Flavour = "virtualenv"
+    has_bytecode: bool = False
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What activation sets, besides `executable.parent` as the first entry of PATH."""
+        names = {"virtualenv": "VIRTUAL_ENV", "conda": "CONDA_PREFIX"}
+        name = names.get(self.flavour)
+        return {name: str(self.path)} if name else {}
+
+    @property
+    def lease_name(self) -> str:
+        """Under what its leases are held."""
+        built = self.origin != "existing" and self.path is not None
+        return self.path.name if built and self.path else self.key
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "key": self.key,
+            "path": str(self.path) if self.path else None,
+            "python": self.python,
+            "executable": str(self.executable),
+            "origin": self.origin,
+            "flavour": self.flavour,
+            "has_bytecode": self.has_bytecode,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Environment:
+        path = Path(data["path"]) if data["path"] else None
+        return cls(**{**data, "path": path, "executable": Path(data["executable"])})

@@ -1,0 +1,124 @@
+"""An environment that somebody else made: it is read, never written."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from codeloc_envs.environment import Flavour
+from codeloc_envs.interpreter import python_of
+from codeloc_envs.problem import EnvironmentProblem
+from codeloc_envs.text_file import read_text
+
+
+@dataclass(frozen=True, slots=True)
+class Existing:
+    """What stands at a path: `prefix` is None for a plain interpreter.
+
+    `files` say what it is; a change of one of them makes it another environment.
+    """
+
+    executable: Path
+    prefix: Path | None
+    flavour: Flavour
+    files: tuple[Path, ...]
+
+    @property
+    def stated_version(self) -> str | None:
+        """Its Python's version by its own `pyvenv.cfg`, None where none is written."""
+        said = self.settings
+        version = said.get("version_info") or said.get("version")
+        return ".".join(version.split(".")[:3]) if version else None
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        """Its `pyvenv.cfg`."""
+        if self.flavour != "virtualenv" or self.prefix is None:
+            return {}
+        text = read_text(self.prefix / "pyvenv.cfg", "environment file")
+        pairs = (line.partition("=") for line in text.splitlines())
+        return {name.strip().lower(): value.strip() for name, _, value in pairs}
+
+    @property
+    def has_bytecode(self) -> bool:
+        """Compiled files stand in it: its own, or those of the Python it is."""
+        root = self.prefix or self.executable.resolve().parent.parent
+        return any(
+            os.path.isdir(package / "__pycache__")
+            for site in root.glob("lib*/python3*/site-packages")
+            for package in [site, *site.iterdir()]
+        )
+
+
+def inspect(path: Path) -> Existing | None:
+    """What stands at `path`; None if it is missing or a folder that is no environment.
+
+    Takes a virtual environment or a conda prefix (a folder), a file that names one (PEP 832:
+    https://peps.python.org/pep-0832/), or an interpreter. Raises EnvironmentProblem for a
+    broken one: it was meant, so nothing else may take its place.
+    """
+    if path.is_dir():
+        return _folder(path)
+    if not path.exists():
+        return None
+    if os.access(path, os.X_OK) and "py" in path.name:
+        return _interpreter(path)
+    return _redirect(path)
+
+
+def require(path: Path, source: str) -> Existing:
+    """As `inspect`, where nothing there is a problem too."""
+    found = inspect(path)
+    if found is None:
+        state = "is no environment" if path.exists() else "does not exist"
+        raise EnvironmentProblem(
+            f"the environment {path} ({source}) {state}; "
+            "create it, or name an environment's folder or an interpreter",
+            inputs=(path,),
+        )
+    return found
+
+
+def _folder(path: Path) -> Existing | None:
+    virtual = (path / "pyvenv.cfg").is_file()
+    executable = python_of(path)
+    if executable is None and not virtual:
+        return None
+    if executable is None or not executable.exists():
+        gone = f" ({executable.readlink()} is gone)" if executable else ""
+        raise EnvironmentProblem(
+            f"the environment {path} has no Python that runs{gone}; create it again",
+            inputs=(path / "pyvenv.cfg",),
+        )
+    if virtual:
+        return Existing(executable, path, "virtualenv", (path / "pyvenv.cfg",))
+    if (path / "conda-meta").is_dir():
+        return Existing(executable, path, "conda", (path / "conda-meta/history",))
+    return Existing(executable, None, "interpreter", ())
+
+
+def _interpreter(executable: Path) -> Existing:
+    """An interpreter in the `bin` of an environment means that environment."""
+    prefix = executable.parent.parent
+    if executable.parent.name == "bin" and (
+        (prefix / "pyvenv.cfg").is_file() or (prefix / "conda-meta").is_dir()
+    ):
+        found = _folder(prefix)
+        if found is not None:
+            return found
+    return Existing(executable, None, "interpreter", ())
+
+
+def _redirect(file: Path) -> Existing:
+    named = read_text(file, "environment file").strip()
+    target = Path(os.path.normpath(file.parent / named))
+    found = _folder(target) if named and "\n" not in named and target.is_dir() else None
+    if found is None:
+        raise EnvironmentProblem(
+            f"{file} should name an environment's folder in one line, "
+            f'and names "{named.splitlines()[0] if named else ""}"',
+            inputs=(file,),
+        )
+    return Existing(found.executable, found.prefix, found.flavour, (file, *found.files))

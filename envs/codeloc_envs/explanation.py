@@ -1,0 +1,98 @@
+"""The one line of an installer's failure that names the culprit."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+# uv's messages are prose, but stable prose; each rule has a test that runs the real uv.
+_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+Rule = tuple[re.Pattern[str], Callable[[re.Match[str]], str]]
+
+
+def _rule(pattern: str, say: Callable[[re.Match[str]], str]) -> Rule:
+    return re.compile(pattern, re.DOTALL), say
+
+
+_RULES: tuple[Rule, ...] = (
+    _rule(
+        r"No space left on device",
+        lambda _: "the disk is full: free some space, or `codelocd env prune`",
+    ),
+    _rule(
+        r"Hash mismatch for `([^`]+)`",
+        lambda m: (
+            f"{m[1]}: what the index serves does not match the hash in the lock; "
+            "update the lock, or find out why the file changed"
+        ),
+    ),
+    _rule(
+        r"Failed to build `([^`]+)`",
+        lambda m: (
+            f"{m[1].split(' @ ')[0]} could not be built from source; "
+            "the build's own output is below"
+        ),
+    ),
+    _rule(
+        r"Failed to fetch: `?(\S+?)`?\s.*(?:error sending request|dns error|timed out)",
+        lambda m: f"no network: nothing answers at {m[1]}; check the connection or the index",
+    ),
+    _rule(
+        r"Network connectivity is disabled.*?: (\S+)",
+        lambda m: f"no network, and not in the cache: {m[1]}",
+    ),
+    _rule(
+        r"current Python version \(([\d.]+)\) does not satisfy Python(\S+?)[,\s]",
+        lambda m: (
+            f"a requirement needs Python {m[2]}, this environment has {m[1]}; "
+            "ask for another Python or another version"
+        ),
+    ),
+    _rule(
+        rf"Because ({_NAME}) was not found in the (?:package registry|cache|provided)",
+        lambda m: f"no such package: {m[1]}; check its name, or the index",
+    ),
+    _rule(
+        rf"Because there (?:is|are) no versions? of ({_NAME})\s*(\S*?) and",
+        lambda m: f"no version of {m[1]} fits {m[1]}{m[2]}; change the requirement",
+    ),
+    _rule(
+        rf"Because only (?:the following versions of )?({_NAME})\S* (?:is|are) available.*?"
+        rf"(?:you require|depends on) (\S+?),? ",
+        lambda m: f"no version of {m[1]} fits {m[2]}; change the requirement",
+    ),
+    _rule(
+        rf"Because (?:all versions of )?({_NAME})(\S*) (?:has|have) no "
+        r"(?:wheels|source distribution|usable wheels)",
+        lambda m: f"{m[1]}{m[2]} has nothing that fits this Python and platform",
+    ),
+    _rule(
+        r"Because (.+?), we can conclude",
+        lambda m: f"the requirements contradict each other: {_flat(m[1])}",
+    ),
+    _rule(
+        r"Distribution not found at: (\S+)",
+        lambda m: f"nothing to install at {m[1]}; paths in requirements start at their folder",
+    ),
+)
+
+
+def explain(output: str) -> str:
+    """One line for `output`, the installer's stderr; its own first error if no rule knows it."""
+    for pattern, say in _RULES:
+        found = pattern.search(output)
+        if found:
+            return say(found)
+    return _first_error(output)
+
+
+def _first_error(output: str) -> str:
+    """uv's `error:` line and its last `cause:`, which is the most precise."""
+    errors = re.findall(r"^error: (.+)$", output, re.MULTILINE)
+    causes = re.findall(r"^\s+cause: (.+)$", output, re.MULTILINE)
+    said = [*errors[:1], *causes[:1]]
+    return ": ".join(said) if said else "the installer failed; its own output is below"
+
+
+def _flat(text: str) -> str:
+    return " ".join(text.split())

@@ -1,0 +1,89 @@
+"""uv, the installer: a child process whose words are followed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from uv import find_uv_bin
+
+from codeloc_envs.installer_settings import variables_for_uv
+from codeloc_envs.problem import EnvironmentProblem
+from codeloc_envs.progress import Listener, Narrator
+
+_OFFLINE = ("network was disabled", "Network connectivity is disabled")
+_UNREACHABLE = ("error sending request", "dns error", "tcp connect error", "operation timed out")
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """How a command ended, and what it said."""
+
+    ok: bool
+    output: str
+
+    @property
+    def missed_the_network(self) -> bool:
+        """It failed for want of a network that it was not allowed to use."""
+        return not self.ok and any(mark in self.output for mark in _OFFLINE)
+
+    @property
+    def found_no_network(self) -> bool:
+        """It failed because nothing answered."""
+        return not self.ok and any(mark in self.output for mark in _UNREACHABLE)
+
+
+@dataclass(frozen=True, slots=True)
+class Installer:
+    """Runs uv with the package cache at `cache`.
+
+    `held` are descriptors of locks that the child shares: as long as it works, even after
+    this process was killed, nobody takes the environment away under it.
+    """
+
+    cache: Path
+
+    def run(
+        self,
+        arguments: Sequence[str],
+        *,
+        directory: Path,
+        listen: Listener,
+        held: Sequence[int] = (),
+    ) -> Finished:
+        """Runs to its end; raises EnvironmentProblem only if uv cannot be started."""
+        narrator = Narrator(listen)
+        variables = variables_for_uv(os.environ, Path.home(), self.cache)
+        try:
+            process = subprocess.Popen(
+                [_binary(), *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                cwd=directory,
+                env=variables,
+                pass_fds=held,
+                text=True,
+                errors="replace",
+            )
+        except OSError as error:
+            raise EnvironmentProblem(f"uv cannot be started in {directory}: {error}") from None
+        with process:
+            assert process.stderr is not None
+            for line in process.stderr:
+                narrator.hear(line)
+        return Finished(process.returncode == 0, narrator.output)
+
+
+@cache
+def _binary() -> str:
+    try:
+        return find_uv_bin()
+    except FileNotFoundError:
+        raise EnvironmentProblem(
+            "uv, which installs packages, is missing beside codelocd; run: pip install uv"
+        ) from None

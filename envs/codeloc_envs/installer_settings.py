@@ -1,0 +1,106 @@
+"""The variables that uv runs with."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from codeloc_envs.pip_settings import pip_settings
+
+BUILD_VARIABLES = ("CC", "CXX", "CFLAGS", "CXXFLAGS", "CPPFLAGS", "LDFLAGS", "ARCHFLAGS")
+"""What a compiler sees: other values, other extension modules."""
+
+# They would send uv to another environment, Python or cache than the ones it is told.
+_MISLEADING_UV = (
+    "CACHE_DIR NO_CACHE PYTHON SYSTEM_PYTHON MANAGED_PYTHON NO_MANAGED_PYTHON TARGET PREFIX "
+    "BREAK_SYSTEM_PACKAGES PROJECT WORKING_DIR FROZEN LOCKED COMPILE_BYTECODE LINK_MODE NO_SYNC "
+    "ISOLATED REQUIRE_HASHES PREVIEW"
+)
+_MISLEADING = (
+    *(f"UV_{name}" for name in _MISLEADING_UV.split()),
+    *("RUST_LOG", "VIRTUAL_ENV", "CONDA_PREFIX", "PYTHON", "__PYVENV_LAUNCHER__"),
+)
+_INDEXES = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS")
+_SECRET = ("_USERNAME", "_PASSWORD", "_TOKEN")
+_HARMLESS = ("UV_CONCURRENT_", "UV_HTTP_", "UV_REQUEST_", "UV_OFFLINE", "UV_INSTALLER")
+
+
+def variables_for_uv(inherited: Mapping[str, str], home: Path, cache: Path) -> dict[str, str]:
+    """What uv inherits, and pip's configuration where uv has none of its own.
+
+    The cache lies on the filesystem of the environments, so that files are linked, not copied.
+    """
+    kept = {name: value for name, value in inherited.items() if not name.startswith(_MISLEADING)}
+    return {
+        **_translated(pip_settings(inherited, home), kept),
+        **kept,
+        "UV_CACHE_DIR": str(cache),
+        "UV_LINK_MODE": "hardlink",
+        "UV_PYTHON_DOWNLOADS": "never",
+        "UV_PREVIEW_FEATURES": "pylock",
+        "RUST_LOG": "uv_installer::plan=debug",
+        "NO_COLOR": "1",
+    }
+
+
+def settings_that_count(variables: Mapping[str, str]) -> dict[str, str]:
+    """Those of `variables_for_uv` that may change what is resolved; secrets left out."""
+    ours = ("UV_CACHE_DIR", *BUILD_VARIABLES)
+    return {
+        name: value
+        for name, value in variables.items()
+        if name in BUILD_VARIABLES
+        or (
+            name.startswith("UV_")
+            and name not in ours
+            and not name.startswith(_HARMLESS)
+            and not name.endswith(_SECRET)
+        )
+    }
+
+
+def _translated(options: Mapping[str, str], kept: Mapping[str, str]) -> dict[str, str]:
+    """pip's options as uv's variables.
+
+    A local index or folder of links that is not there is left out: pip passes over it,
+    uv would fail. pip takes the best version of all indexes, uv by default the first index
+    that has the name: where pip's extra indexes are used, so is its strategy.
+    """
+    found: dict[str, str] = {}
+    if not any(name in kept for name in _INDEXES):
+        found.update(_indexes(options))
+    if cert := options.get("cert"):
+        found["SSL_CERT_FILE"] = cert
+    if hosts := options.get("trusted-host"):
+        found["UV_INSECURE_HOST"] = " ".join(hosts.split())
+    if proxy := options.get("proxy"):
+        found["ALL_PROXY"] = proxy
+    if options.get("keyring-provider") == "subprocess":
+        found["UV_KEYRING_PROVIDER"] = "subprocess"
+    return found
+
+
+def _indexes(options: Mapping[str, str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    extra = list(_present(options.get("extra-index-url", "")))
+    links = list(_present(options.get("find-links", "")))
+    if default := next(_present(options.get("index-url", "")), None):
+        found["UV_DEFAULT_INDEX"] = default
+    if extra:
+        found["UV_INDEX"] = " ".join(extra)
+        found["UV_INDEX_STRATEGY"] = "unsafe-best-match"
+    if links:
+        found["UV_FIND_LINKS"] = ",".join(links)
+    if options.get("no-index", "").lower() in ("1", "true", "yes", "on"):
+        found["UV_NO_INDEX"] = "1"
+    return found
+
+
+def _present(value: str) -> Iterator[str]:
+    for place in value.split():
+        parts = urlsplit(place)
+        local = Path(unquote(parts.path)) if parts.scheme in ("", "file") else None
+        if local is None or os.path.exists(local.expanduser()):
+            yield place

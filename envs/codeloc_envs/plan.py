@@ -1,0 +1,109 @@
+"""From a specification to the installer's commands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from codeloc_envs.specification import Kind, Request, Specification
+
+EMPTY_LOCK = 'lock-version = "1.0"\ncreated-by = "codelocd"\npackages = []\n'
+"""The lock of a bare environment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the files of a specification say that decides how they are handed over.
+
+    `is_package`: the project itself can be installed. `for_uv`: the script's metadata holds
+    settings that only uv's own reading of scripts respects.
+    """
+
+    is_package: bool = True
+    for_uv: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Resolving:
+    """A command of uv that writes a lock; `requirements` go into the file it names, if any."""
+
+    arguments: tuple[str, ...]
+    requirements: tuple[str, ...] = ()
+
+
+def resolving(
+    specification: Specification, facts: Facts, python: Path, requirements: Path
+) -> Resolving | None:
+    """How to get a lock; None if nothing is installed. A pylock.toml is one already."""
+    request = specification.request
+    match specification.kind:
+        case Kind.PACKAGES if not request.packages and not request.requirements:
+            return None
+        case Kind.PACKAGES:
+            sources = [str(requirements), *map(str, request.requirements)]
+            return Resolving(_compile(python, sources), request.packages)
+        case Kind.SCRIPT if facts.for_uv:
+            return Resolving(_export(python, "--script", str(specification.script)))
+        case Kind.SCRIPT:
+            return Resolving(_compile(python, [str(specification.script)]))
+        case Kind.PROJECT:
+            return _project(request, facts, python, requirements)
+        case Kind.UV_LOCK:
+            folder = str(specification.directory)
+            chosen = [*_flags("--extra", request.extras), *_flags("--group", request.groups)]
+            return Resolving(_export(python, "--frozen", "--project", folder, *chosen))
+        case kind:
+            raise AssertionError(f"{kind} is not resolved")
+
+
+def installing(
+    specification: Specification,
+    lock: Path,
+    python: Path,
+    rebuilt: Iterable[str],
+    *,
+    offline: bool,
+) -> tuple[str, ...]:
+    """How to install `lock`, of which `rebuilt` come from folders that uv must not answer for
+    from its cache: it would not see a changed source (measured; uv issue 13876)."""
+    chosen: list[str] = []
+    if specification.kind is Kind.PYLOCK:
+        chosen += _flags("--extra", specification.request.extras)
+        chosen += _flags("--group", specification.request.groups)
+    return (
+        *("pip", "sync", "--python", str(python)),
+        *(["--offline"] if offline else []),
+        *_flags("--reinstall-package", rebuilt),
+        *chosen,
+        str(lock),
+    )
+
+
+def _project(request: Request, facts: Facts, python: Path, requirements: Path) -> Resolving:
+    """Itself editable, so that edits of its sources count; or its dependencies alone."""
+    file = f"{request.project}/pyproject.toml"
+    groups = [f"--group={file}:{name}" for name in request.groups]
+    if not facts.is_package:
+        extras = _flags("--extra", request.extras)
+        return Resolving(_compile(python, [file, *extras, *groups]))
+    extras_text = f"[{','.join(request.extras)}]" if request.extras else ""
+    return Resolving(
+        _compile(python, [str(requirements), *groups]), (f"-e {request.project}{extras_text}",)
+    )
+
+
+def _compile(python: Path, sources: Iterable[str]) -> tuple[str, ...]:
+    return ("pip", "compile", *_common(python), *sources)
+
+
+def _export(python: Path, *what: str) -> tuple[str, ...]:
+    return ("export", *_common(python), *what)
+
+
+def _common(python: Path) -> tuple[str, ...]:
+    return ("--python", str(python), "--format", "pylock.toml", "--no-header")
+
+
+def _flags(name: str, values: Iterable[str]) -> list[str]:
+    return [part for value in values for part in (name, value)]

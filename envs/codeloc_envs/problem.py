@@ -1,0 +1,19 @@
+"""What goes wrong with environments in the ordinary course of things."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class EnvironmentProblem(Exception):
+    """An environment cannot be chosen, built or used.
+
+    `summary` is one line that names the culprit and what to do; `detail` is the installer's
+    own output, or empty. `inputs` are files whose change may repair it.
+    """
+
+    def __init__(self, summary: str, detail: str = "", inputs: tuple[Path, ...] = ()) -> None:
+        super().__init__(summary)
+        self.summary = summary
+        self.detail = detail
+        self.inputs = inputs

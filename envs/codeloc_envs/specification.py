@@ -1,0 +1,113 @@
+"""What a location asks for."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a config or a command line says about an environment; every path absolute.
+
+    At most one of `project`, `lock` and `path` is set; `packages` and `requirements`
+    go together and with none of those three. `python` is a version (`3.12`), a
+    specifier (`>=3.9,<3.11`) or a path of an interpreter.
+    """
+
+    python: str | None = None
+    packages: tuple[str, ...] = ()
+    requirements: tuple[Path, ...] = ()
+    project: Path | None = None
+    extras: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    lock: Path | None = None
+    path: Path | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return {each.name: _plain(getattr(self, each.name)) for each in fields(self)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Request:
+        return cls(
+            python=data["python"],
+            packages=tuple(data["packages"]),
+            requirements=tuple(Path(file) for file in data["requirements"]),
+            project=_path(data["project"]),
+            extras=tuple(data["extras"]),
+            groups=tuple(data["groups"]),
+            lock=_path(data["lock"]),
+            path=_path(data["path"]),
+        )
+
+
+class Kind(enum.StrEnum):
+    """The ways to describe an environment; a bare one is `PACKAGES` without any."""
+
+    PACKAGES = "packages"
+    SCRIPT = "script"
+    PROJECT = "project"
+    UV_LOCK = "uv.lock"
+    PYLOCK = "pylock.toml"
+    EXISTING = "existing"
+
+
+@dataclass(frozen=True, slots=True)
+class PythonWish:
+    """Which interpreter an environment is built with.
+
+    `asked` is a version, a specifier or a path, None for the newest there is; `requires` is a
+    `requires-python` that holds besides. `asked_by` and `required_by` say where each stands.
+    """
+
+    asked: str | None = None
+    asked_by: str = ""
+    requires: str | None = None
+    required_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Specification:
+    """Everything an environment is made from, as references: files count by content when used.
+
+    `directory` is where relative paths in them start, and uv looks for its own settings.
+    `script` is a file with inline script metadata.
+    """
+
+    kind: Kind
+    directory: Path
+    request: Request = Request()
+    python: PythonWish = field(default_factory=PythonWish)
+    script: Path | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "kind": self.kind.value,
+            "directory": str(self.directory),
+            "request": self.request.to_json(),
+            "python": {each.name: getattr(self.python, each.name) for each in fields(self.python)},
+            "script": _plain(self.script),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Specification:
+        return cls(
+            kind=Kind(data["kind"]),
+            directory=Path(data["directory"]),
+            request=Request.from_json(data["request"]),
+            python=PythonWish(**data["python"]),
+            script=_path(data["script"]),
+        )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+def _path(text: str | None) -> Path | None:
+    return Path(text) if text is not None else None

@@ -1,0 +1,185 @@
+"""Environments by what they hold, shared by everyone with the same needs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from codeloc_envs import collect
+from codeloc_envs.build import Builder
+from codeloc_envs.environment import Environment
+from codeloc_envs.existing import require
+from codeloc_envs.fingerprint import InputsKey, existing_key, inputs_key
+from codeloc_envs.health import unfit
+from codeloc_envs.inputs import gather
+from codeloc_envs.installer_settings import (
+    BUILD_VARIABLES,
+    settings_that_count,
+    variables_for_uv,
+)
+from codeloc_envs.interpreter import Interpreter
+from codeloc_envs.interpreters import Interpreters, NotAskedYetError
+from codeloc_envs.layout import Layout
+from codeloc_envs.lease import Lease, hold, last_used, share
+from codeloc_envs.problem import EnvironmentProblem
+from codeloc_envs.progress import Listener, Progress
+from codeloc_envs.publication import Publication, publications, read_publication
+from codeloc_envs.resolution import Resolution, read_resolution
+from codeloc_envs.specification import Kind, Specification
+
+
+@dataclass(frozen=True, slots=True)
+class _Need:
+    """A specification with the interpreter and the files of this moment."""
+
+    specification: Specification
+    interpreter: Interpreter
+    key: InputsKey
+    selected: Mapping[str, Any]
+
+
+class Store:
+    """A folder of ready environments. Any number of processes may use one at once."""
+
+    def __init__(self, root: Path) -> None:
+        self._layout = Layout(root)
+
+    def find(self, specification: Specification) -> Environment | None:
+        """The ready environment, None if it has to be built.
+
+        Starts no process, and takes some milliseconds. What stands in the store but is no longer
+        what was built counts as absent. Raises EnvironmentProblem.
+        """
+        try:
+            if specification.kind is Kind.EXISTING:
+                return self._existing(specification, ask=False)
+            need = self._need(specification, ask=False)
+        except NotAskedYetError:
+            return None
+        publication = self._ready(self._current(need))
+        return publication.environment(self._layout, "reused") if publication else None
+
+    def build(
+        self, specification: Specification, progress: Listener, *, refresh: bool = False
+    ) -> Environment:
+        """The environment, built if need be; `refresh` looks for newer versions first.
+
+        Of several builders of the same environment one builds and the others reuse. Killed
+        at any moment, it leaves nothing that is found. Raises EnvironmentProblem.
+        """
+        try:
+            self._layout.prepare()
+            if specification.kind is Kind.EXISTING:
+                return self._existing(specification, ask=True)
+            return self._build(self._need(specification, ask=True), progress, refresh)
+        except OSError as error:
+            raise EnvironmentProblem(
+                f"the store {self._layout.root}: {error.strerror or error}"
+                + (f" ({error.filename})" if error.filename else "")
+            ) from None
+
+    def lease(self, environment: Environment) -> Lease:
+        """Keep `environment` from being removed; raises EnvironmentProblem if it just was."""
+        self._layout.leases.mkdir(parents=True, exist_ok=True)
+        lease = share(self._layout.lease(environment.lease_name))
+        if environment.origin != "existing":
+            publication = read_publication(self._layout, environment.key)
+            if publication is None or publication.directory != environment.lease_name:
+                lease.close()
+                raise EnvironmentProblem(
+                    f"the environment {environment.key} was removed from the store; build it again"
+                )
+        return lease
+
+    def list(self) -> list[dict[str, Any]]:
+        """Every environment: key, path, python, packages, size and times in Unix seconds.
+
+        `size` are bytes on disk, `shared` those of them in files with other names elsewhere.
+        """
+        return [self._listed(publication) for publication in publications(self._layout)]
+
+    def sources(self, specification: Specification) -> tuple[Path, ...]:
+        """Files of local packages that were copied into its environment: a change of one means
+        another environment, like a change of `Choice.inputs`. Raises EnvironmentProblem."""
+        try:
+            resolution = self._current(self._need(specification, ask=False))
+        except NotAskedYetError:
+            return ()
+        return resolution.files() if resolution else ()
+
+    def prune(self, *, idle: float = collect.IDLE, size: int | None = None) -> collect.Pruned:
+        """Remove what nobody has used for `idle` seconds, and the longest unused above `size`."""
+        return collect.prune(self._layout, idle=idle, size=size)
+
+    def pythons(self) -> tuple[Interpreter, ...]:
+        """Every Python of this machine that an environment can be built with."""
+        return Interpreters(self._layout.interpreters).every()
+
+    def _build(self, need: _Need, progress: Listener, refresh: bool) -> Environment:
+        collect.sweep(self._layout)
+        layout, specification = self._layout, need.specification
+        builder = Builder(layout, specification, need.interpreter, need.selected, progress)
+        with hold(layout.lock(need.key), _waiting(progress)):
+            resolution = None if refresh else self._current(need)
+            if resolution is None:
+                folder = layout.resolutions / need.key
+                resolution = builder.resolve(folder, upgrade=refresh)
+            with hold(layout.lock(resolution.environment), _waiting(progress)):
+                ready = self._ready(resolution)
+                made = ready or builder.make(resolution)
+                return made.environment(layout, "reused" if ready else "built")
+
+    def _need(self, specification: Specification, *, ask: bool) -> _Need:
+        pythons = Interpreters(self._layout.interpreters)
+        interpreter = pythons.find(specification.python, ask=ask)
+        variables = variables_for_uv(os.environ, Path.home(), self._layout.packages)
+        inputs = gather(specification, settings_that_count(variables))
+        compiler = {name: variables.get(name) for name in BUILD_VARIABLES if name in variables}
+        selected = {"extras": inputs["extras"], "groups": inputs["groups"], "variables": compiler}
+        key = inputs_key(inputs, interpreter.fingerprint())
+        return _Need(specification, interpreter, key, selected)
+
+    def _current(self, need: _Need) -> Resolution | None:
+        resolution = read_resolution(self._layout.resolutions / need.key)
+        return resolution if resolution and resolution.is_current() else None
+
+    def _ready(self, resolution: Resolution | None) -> Publication | None:
+        publication = resolution and read_publication(self._layout, resolution.environment)
+        return publication if publication and not unfit(self._layout, publication) else None
+
+    def _existing(self, specification: Specification, *, ask: bool) -> Environment:
+        assert specification.request.path is not None
+        found = require(specification.request.path, "asked for")
+        python = Interpreters(self._layout.interpreters).at(found.executable, ask=ask)
+        if python is None:
+            raise EnvironmentProblem(f"{found.executable} is no Python that runs")
+        key = existing_key(str(found.prefix or found.executable), python.fingerprint())
+        return Environment(
+            key,
+            found.prefix,
+            python.text,
+            found.executable,
+            "existing",
+            found.flavour,
+            found.has_bytecode,
+        )
+
+    def _listed(self, publication: Publication) -> dict[str, Any]:
+        return {
+            "key": publication.key,
+            "path": str(self._layout.environments / publication.directory),
+            "python": publication.python,
+            "packages": list(publication.packages),
+            "size": publication.size,
+            "shared": publication.shared,
+            "created": publication.created,
+            "last_used": last_used(self._layout.lease(publication.directory))
+            or publication.created,
+        }
+
+
+def _waiting(progress: Listener) -> Callable[[], None]:
+    return lambda: progress(Progress("waiting", "another process is building the same environment"))

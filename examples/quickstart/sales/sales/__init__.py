@@ -1,0 +1,1 @@
+"""Orders, cleaned and summed."""

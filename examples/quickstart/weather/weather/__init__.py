@@ -1,0 +1,1 @@
+"""A Dagster project that knows nothing of codelocd."""

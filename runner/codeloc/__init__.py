@@ -1,0 +1,51 @@
+"""What the code of a code location imports to say what it holds.
+
+Everything is checked when it is made, with or without a daemon: what breaks a rule raises
+`DefinitionsError`.
+"""
+
+from __future__ import annotations
+
+from codeloc.assets import AssetDefinition, asset
+from codeloc.checks import AssetCheckDefinition, asset_check
+from codeloc.definition import Definition
+from codeloc.definitions import Definitions
+from codeloc.errors import ArgumentError, DefinitionsError
+from codeloc.jobs import (
+    AssetJobDefinition,
+    FunctionJobDefinition,
+    JobDefinition,
+    asset_job,
+    job,
+)
+from codeloc.repositories import RepositoryDefinition, repository
+from codeloc.resources import ResourceDefinition, resource
+from codeloc.schedules import ScheduleDefinition, schedule
+from codeloc.sensors import SensorDefinition, sensor
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ArgumentError",
+    "AssetCheckDefinition",
+    "AssetDefinition",
+    "AssetJobDefinition",
+    "Definition",
+    "Definitions",
+    "DefinitionsError",
+    "FunctionJobDefinition",
+    "JobDefinition",
+    "RepositoryDefinition",
+    "ResourceDefinition",
+    "ScheduleDefinition",
+    "SensorDefinition",
+    "__version__",
+    "asset",
+    "asset_check",
+    "asset_job",
+    "job",
+    "repository",
+    "resource",
+    "schedule",
+    "sensor",
+]

@@ -1,0 +1,126 @@
+"""Assets."""
+
+from __future__ import annotations
+
+from codeloc import keys
+from codeloc._typing import TYPE_CHECKING, P, R_co, overload
+from codeloc.arguments import Arguments, named
+from codeloc.definition import FunctionDefinition, decorate, name_of, opening
+from codeloc.parameters import CONTEXT
+
+if TYPE_CHECKING:
+    from typing import Any, Callable, Iterable, Sequence, Union
+
+    from typing_extensions import TypeAlias, Unpack
+
+    from codeloc.binding import Bound
+    from codeloc.keys import Key
+    from codeloc.labels import Labels
+
+    KeyText: TypeAlias = Union[str, Sequence[str]]
+    AssetReference: TypeAlias = Union[KeyText, "AssetDefinition[..., Any]"]
+
+REFERENCE = "an asset, or its key (str or list of str)"
+
+
+class AssetDefinition(FunctionDefinition[P, R_co]):
+    """Data that a function makes; see `asset`."""
+
+    kind = "asset"
+    maker = "@asset"
+
+    @named
+    def __init__(
+        self,
+        function: Callable[P, R_co],
+        *,
+        name: str | None = None,
+        key: KeyText | None = None,
+        key_prefix: KeyText | None = None,
+        deps: Iterable[AssetReference] | None = None,
+        group: str = "default",
+        kinds: Iterable[str] | None = None,
+        **labels: Unpack[Labels],
+    ) -> None:
+        self.key = _key(function, name, key, key_prefix)
+        super().__init__(function, keys.text(self.key), **labels)
+        self.deps = references(self._arguments, "deps", deps)
+        self.group = _group(self._arguments, group)
+        self.kinds = _kinds(self._arguments, kinds)
+
+    def declared(self) -> tuple[Key, ...]:
+        return self.deps
+
+    def item(self, bound: Bound) -> dict[str, Any]:
+        return {
+            **super().item(bound),
+            "key": list(self.key),
+            "group": self.group,
+            "deps": [list(key) for key in dict.fromkeys((*self.deps, *bound.assets))],
+            "kinds": self.kinds,
+        }
+
+
+@overload
+def asset(function: Callable[P, R_co], /) -> AssetDefinition[P, R_co]: ...
+@overload
+def asset(
+    *,
+    name: str | None = None,
+    key: KeyText | None = None,
+    key_prefix: KeyText | None = None,
+    deps: Iterable[AssetReference] | None = None,
+    group: str = "default",
+    kinds: Iterable[str] | None = None,
+    **labels: Unpack[Labels],
+) -> Callable[[Callable[P, R_co]], AssetDefinition[P, R_co]]: ...
+def asset(function: Any = None, /, **options: Any) -> Any:
+    """Makes an asset of a function; its parameters are upstream assets, resources and `context`.
+
+    `name`: the function's unless given. `key_prefix`: what the key has before the name.
+    `key`: the whole key instead. `deps`: assets it needs but takes no value of, of any location.
+    A parameter means the asset whose key ends in its name; where several do, the one in `deps`.
+    """
+    return decorate(AssetDefinition, function, options)
+
+
+def reference(arguments: Arguments, place: str, value: object) -> Key:
+    """The key that was meant; an asset stands for its own."""
+    if isinstance(value, AssetDefinition):
+        return value.key
+    if not isinstance(value, (str, list, tuple)):
+        raise arguments.wrong(place, value, REFERENCE)
+    return arguments.key(place, value)
+
+
+def references(arguments: Arguments, argument: str, value: object) -> tuple[Key, ...]:
+    items = arguments.items(argument, value, REFERENCE)
+    return tuple(dict.fromkeys(reference(arguments, place, item) for place, item in items))
+
+
+def _key(function: object, name: str | None, key: object, prefix: object) -> Key:
+    arguments = opening(AssetDefinition.maker, function)
+    if key is None:
+        before = () if prefix is None else arguments.key("key_prefix", prefix)
+        parts = (*before, name_of(arguments, function, name))
+    elif name is None and prefix is None:
+        parts = arguments.key("key", key)
+    else:
+        raise arguments.invalid("key", "is the whole key: leave out name and key_prefix")
+    if parts[-1] == CONTEXT:
+        raise arguments.invalid("name", f'"{CONTEXT}" is reserved for the parameter of that name')
+    return parts
+
+
+def _group(arguments: Arguments, value: object) -> str:
+    group = arguments.text("group", value)
+    for part in group.split("/"):
+        arguments.name("group", part)
+    return group
+
+
+def _kinds(arguments: Arguments, value: object) -> list[str]:
+    kinds = {arguments.text(place, item) for place, item in arguments.items("kinds", value, "str")}
+    if not all(kind.strip() for kind in kinds):
+        raise arguments.invalid("kinds", "a kind needs at least one character")
+    return sorted(kinds)

@@ -1,0 +1,92 @@
+"""Jobs: of a function, or of a choice of assets."""
+
+from __future__ import annotations
+
+from codeloc._typing import TYPE_CHECKING, P, R_co, overload
+from codeloc.arguments import Arguments, named
+from codeloc.assets import references
+from codeloc.definition import Definition, FunctionDefinition, decorate, name_of, opening
+from codeloc.source import caller
+
+if TYPE_CHECKING:
+    from typing import Any, Callable, Iterable, Union
+
+    from typing_extensions import TypeAlias, Unpack
+
+    from codeloc.assets import AssetReference
+    from codeloc.binding import Bound
+    from codeloc.labels import Labels
+
+    JobReference: TypeAlias = Union[str, "JobDefinition"]
+
+
+class JobDefinition(Definition):
+    """What schedules and sensors start."""
+
+    kind = "job"
+
+
+class FunctionJobDefinition(FunctionDefinition[P, R_co], JobDefinition):
+    """A job that is one function; see `job`."""
+
+    maker = "@job"
+
+    @named
+    def __init__(
+        self, function: Callable[P, R_co], *, name: str | None = None, **labels: Unpack[Labels]
+    ) -> None:
+        name = name_of(opening(self.maker, function), function, name)
+        super().__init__(function, name, **labels)
+
+    def item(self, bound: Bound) -> dict[str, Any]:
+        return {**super().item(bound), "ops": [self.name]}
+
+
+class AssetJobDefinition(JobDefinition):
+    """A job that makes the given assets, all of the same namespace.
+
+    `assets`: at least one; assets, or their keys.
+    """
+
+    maker = "asset_job"
+
+    @named
+    def __init__(
+        self, name: str, assets: Iterable[AssetReference], **labels: Unpack[Labels]
+    ) -> None:
+        source = caller()
+        name = Arguments(f"{self.maker} ({source})").name("name", name)
+        super().__init__(name, source, **labels)
+        self.assets = references(self._arguments, "assets", assets)
+        if not self.assets:
+            raise self._arguments.invalid("assets", "at least one is needed")
+
+    def item(self, bound: Bound) -> dict[str, Any]:
+        return {**super().item(bound), "assets": [list(key) for key in self.assets]}
+
+
+asset_job = AssetJobDefinition
+
+
+@overload
+def job(function: Callable[P, R_co], /) -> FunctionJobDefinition[P, R_co]: ...
+@overload
+def job(
+    *, name: str | None = None, **labels: Unpack[Labels]
+) -> Callable[[Callable[P, R_co]], FunctionJobDefinition[P, R_co]]: ...
+def job(function: Any = None, /, **options: Any) -> Any:
+    """Makes a job of a function; its parameters are resources, assets and `context`.
+
+    `name`: the function's unless given.
+    """
+    return decorate(FunctionJobDefinition, function, options)
+
+
+class Target:
+    """The job that a schedule or a sensor starts: its name, and the object if one was given."""
+
+    def __init__(self, arguments: Arguments, job: object) -> None:
+        if not isinstance(job, (str, JobDefinition)):
+            raise arguments.wrong("job", job, "a job or its name (str)")
+        self.name = job if isinstance(job, str) else job.name
+        self.definition = None if isinstance(job, str) else job

@@ -1,0 +1,106 @@
+"""Resources: what functions are given besides assets."""
+
+from __future__ import annotations
+
+from types import FunctionType
+
+from codeloc import keys
+from codeloc._typing import TYPE_CHECKING, P, R_co, overload
+from codeloc.arguments import Arguments, named
+from codeloc.callables import innermost
+from codeloc.definition import Definition, FunctionDefinition, decorate, name_of, opening
+
+if TYPE_CHECKING:
+    from typing import Any, Callable, Mapping
+
+    from typing_extensions import Unpack
+
+    from codeloc.binding import Bound
+    from codeloc.labels import Labels
+    from codeloc.source import Source
+
+
+class ResourceDefinition(FunctionDefinition[P, R_co]):
+    """A function that makes the value of a resource; see `resource`."""
+
+    kind = "resource"
+    maker = "@resource"
+
+    @named
+    def __init__(
+        self,
+        function: Callable[P, R_co],
+        *,
+        name: str | None = None,
+        variables: Mapping[str, str] | None = None,
+        **labels: Unpack[Labels],
+    ) -> None:
+        name = name_of(opening(self.maker, function), function, name)
+        super().__init__(function, name, **labels)
+        for parameter in self.parameters:
+            if parameter.required:
+                complaint = f'"{parameter.name}" cannot be given: a resource takes only context'
+                raise self._arguments.invalid("parameter", complaint)
+        self.variables = _variables(self._arguments, variables)
+
+    def item(self, bound: Bound) -> dict[str, Any]:
+        made = {"type": _result(self.function), "variables": self.variables}
+        return {**super().item(bound), **made}
+
+
+class RawResource(Definition):
+    """Any other object as a resource: only its type is told, never its value."""
+
+    kind = "resource"
+
+    def __init__(self, name: str, value: object, source: Source) -> None:
+        super().__init__(name, source)
+        self.type = _full_name(type(value))
+
+    def item(self, bound: Bound) -> dict[str, Any]:
+        return {**super().item(bound), "type": self.type, "variables": {}}
+
+
+@overload
+def resource(function: Callable[P, R_co], /) -> ResourceDefinition[P, R_co]: ...
+@overload
+def resource(
+    *,
+    name: str | None = None,
+    variables: Mapping[str, str] | None = None,
+    **labels: Unpack[Labels],
+) -> Callable[[Callable[P, R_co]], ResourceDefinition[P, R_co]]: ...
+def resource(function: Any = None, /, **options: Any) -> Any:
+    """Makes a resource of a function of `context`, or of nothing, that returns its value.
+
+    It is bound under its key in `resources=`; `name` is its key in a list. `variables`: which
+    environment variable each field of its configuration comes from, so that it can be shown:
+    `{"password": "DB_PASSWORD"}`. The function reads them itself.
+    """
+    return decorate(ResourceDefinition, function, options)
+
+
+def _variables(arguments: Arguments, value: object) -> dict[str, str]:
+    found = arguments.mapping("variables", value)
+    for field, variable in found.items():
+        name = arguments.text(f"variables[{field!r}]", variable)
+        if not keys.is_name(name):
+            complaint = f"{name!r} is not the name of a variable: use only {keys.NAME}"
+            raise arguments.invalid(f"variables[{field!r}]", complaint)
+    return found
+
+
+def _result(function: Any) -> str:
+    """The type its annotation promises; without one, the function's own full name."""
+    written = innermost(function)
+    result = getattr(written, "__annotations__", {}).get("return")
+    if isinstance(result, str):
+        return result
+    return _full_name(written if result is None else result)
+
+
+def _full_name(thing: Any) -> str:
+    if not isinstance(thing, (type, FunctionType)):
+        return str(thing)  # an alias such as typing.Iterator[int]
+    module = "" if thing.__module__ == "builtins" else f"{thing.__module__}."
+    return f"{module}{thing.__qualname__}"

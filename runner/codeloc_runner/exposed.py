@@ -1,0 +1,36 @@
+"""`codeloc` made importable where it is not installed, and nothing else of the kit with it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from _frozen_importlib_external import spec_from_file_location
+
+from .sources import KIT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+    from typing import Optional, Sequence
+
+NAME = "codeloc"
+
+
+class Exposed:
+    """A finder for exactly one name, asked last: an installed copy wins."""
+
+    @staticmethod
+    def find_spec(
+        fullname: str, path: Optional[Sequence[str]], target: Optional[ModuleType] = None
+    ) -> Optional[ModuleSpec]:
+        if fullname != NAME:
+            return None
+        folder = os.path.join(KIT, NAME)
+        return spec_from_file_location(
+            NAME, os.path.join(folder, "__init__.py"), submodule_search_locations=[folder]
+        )
+
+
+def expose() -> None:
+    sys.meta_path.append(Exposed)

@@ -1,0 +1,94 @@
+"""Dagster's definitions, from 1.5 on, by the Dagster that user code imported.
+
+What is searched for, and in which order, is Dagster's own rule
+(`dagster/_core/workspace/autodiscovery.py`): the first kind of object that a module has counts.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from ..importing import LoadFailure, imported
+from . import at_most_one, distinct
+from .dagster_assets import asset_checks, assets
+from .dagster_automation import schedules, sensors
+from .dagster_jobs import jobs
+from .dagster_resources import resources
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+    from typing import Any, List, Mapping
+
+    from ..outcome import Definition
+
+
+def targets(members: Mapping[str, object]) -> List[Any]:
+    dagster: Any = sys.modules["dagster"]
+    lazy = getattr(sys.modules.get("dagster.components.definitions"), "LazyDefinitions", ())
+    return (
+        at_most_one(distinct(members, lazy))
+        or at_most_one(distinct(members, dagster.Definitions))
+        or list(distinct(members, dagster.RepositoryDefinition).values())
+        or the_only("job", distinct(members, dagster.JobDefinition))
+        or the_only("graph", distinct(members, dagster.GraphDefinition))
+        or loose_assets(members)
+    )
+
+
+def the_only(kind: str, found: Mapping[str, Any]) -> List[Any]:
+    """Without Definitions or a repository one job or graph is a location, several are not."""
+    if len(found) > 1:
+        raise LoadFailure(
+            f"more than one {kind} at module scope, and no Definitions that holds them. "
+            f"Found: {', '.join(found)}; add defs = Definitions({kind}s=[{', '.join(found)}])"
+        )
+    return list(found.values())
+
+
+def loose_assets(members: Mapping[str, object]) -> List[Any]:
+    """All assets of a module that has nothing else, those in lists too, as one target."""
+    dagster: Any = sys.modules["dagster"]
+    kinds = (dagster.AssetsDefinition, dagster.SourceAsset)
+    groups = [value if isinstance(value, list) else [value] for value in members.values()]
+    found = {id(one): one for group in groups for one in group if isinstance(one, kinds)}
+    return [list(found.values())] if found else []
+
+
+def autoload(module: ModuleType) -> List[Any]:
+    """What Dagster finds in a folder of definitions. Raises LoadFailure on a Dagster without it."""
+    try:
+        load_defs: Any = imported("dagster.components").load_defs
+    except (ImportError, AttributeError):
+        raise LoadFailure(
+            "autoload_defs_module needs a Dagster with dagster.components (1.11 or newer); "
+            "install it in the location's environment, or name a module with Definitions"
+        ) from None
+    return [load_defs(module)]
+
+
+def definitions(targets: List[Any]) -> List[Definition]:
+    found = []
+    for target in targets:
+        found += describe(repository_of(target))
+    return found
+
+
+def repository_of(target: Any) -> Any:
+    """With everything in it resolved: most errors of definitions show only then."""
+    reconstruct: Any = imported("dagster._core.definitions.reconstruct")
+    repository = reconstruct.repository_def_from_target_def(target)
+    repository.load_all_definitions()
+    return repository
+
+
+def describe(repository: Any) -> List[Definition]:
+    found = [
+        *assets(repository),
+        *asset_checks(repository),
+        *jobs(repository),
+        *resources(repository),
+        *schedules(repository),
+        *sensors(repository),
+    ]
+    return [{**one, "repository": repository.name} for one in found]

@@ -1,0 +1,89 @@
+"""Builds an environment in a process of its own, and says how far it is."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from codeloc_envs import Environment, EnvironmentProblem, Specification
+from codelocd.process import Child, Children
+
+Progress = Callable[[Mapping[str, Any]], None]
+
+
+class Builder:
+    """Runs `codeloc_envs.worker`: what it imports and what it hangs on is not the daemon's."""
+
+    def __init__(self, children: Children, store: Path) -> None:
+        self._children = children
+        self._store = store
+
+    async def build(self, specification: Specification, progress: Progress) -> Environment:
+        """Raises EnvironmentProblem. When cancelled, the whole build is killed."""
+        report = _Report(progress)
+        child = self._start(specification, report.read)
+        try:
+            end = await asyncio.shield(child.exited)
+        finally:
+            child.kill()
+        if report.result is None:
+            summary = f"the environment's builder ended without a word ({end})"
+            raise EnvironmentProblem(summary, report.errors.decode(errors="replace"))
+        return report.environment()
+
+    def _start(self, specification: Specification, output: Callable[[str, bytes], None]) -> Child:
+        question = {"store": str(self._store), "specification": specification.to_json()}
+        with tempfile.TemporaryFile() as stdin:
+            stdin.write(json.dumps(question).encode())
+            stdin.seek(0)
+            return self._children.start(
+                [*_dying_with_us(), sys.executable, "-m", "codeloc_envs.worker"],
+                variables=os.environ,
+                directory=Path("/"),
+                output=output,
+                stdin=stdin.fileno(),
+            )
+
+
+class _Report:
+    """What the worker prints: JSON lines on stdout, anything else on stderr."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._rest = b""
+        self.errors = b""
+        self.result: Mapping[str, Any] | None = None
+
+    def read(self, stream: str, data: bytes) -> None:
+        if stream == "stderr":
+            self.errors = (self.errors + data)[-65536:]
+            return
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            self._take(json.loads(line))
+
+    def _take(self, message: Mapping[str, Any]) -> None:
+        if "progress" in message:
+            self._progress(message["progress"])
+        else:
+            self.result = message
+
+    def environment(self) -> Environment:
+        assert self.result is not None
+        if "problem" in self.result:
+            problem = self.result["problem"]
+            raise EnvironmentProblem(problem["summary"], problem["detail"])
+        return Environment.from_json(self.result["environment"])
+
+
+def _dying_with_us() -> list[str]:
+    """A wrapper under which a process ends with its parent, where there is one."""
+    wrapper = shutil.which("setpriv")
+    return [wrapper, "--pdeathsig", "KILL"] if wrapper and sys.platform == "linux" else []

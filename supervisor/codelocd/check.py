@@ -1,0 +1,60 @@
+"""Build and load everything once, without a daemon, and say what does not work."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from codelocd import problems, registry
+from codelocd.house import House
+from codelocd.locations import Location
+from codelocd.model import Config, GrpcServer, LocationSpec
+from codelocd.paths import DaemonPaths
+from codelocd.report import environment
+
+
+def run(config: Config, paths: DaemonPaths) -> dict[str, Any]:
+    """The `check --json` document. Blocks until every location has loaded or failed."""
+    with tempfile.TemporaryDirectory(prefix="codelocd-check-") as folder:
+        private = replace(
+            paths, state_dir=Path(folder), runtime_dir=Path(folder), socket=Path(folder, "none")
+        )
+        return asyncio.run(_check(_once(config), private))
+
+
+async def _check(config: Config, paths: DaemonPaths) -> dict[str, Any]:
+    house = House(paths, lambda _: {}, lambda _: None)
+    try:
+        house.apply(config)
+        for location in house.daemon.locations.values():
+            await house.daemon.settled(location)
+        listed = house.daemon.registry
+        return {
+            "locations": [_result(each, listed) for each in house.daemon.locations.values()],
+            "conflicts": registry.conflicts(listed),
+        }
+    finally:
+        await house.close()
+
+
+def _result(location: Location, listed: registry.Registry) -> dict[str, Any]:
+    return {
+        "name": location.name,
+        "ok": location.state.serving is not None,
+        "problem": problems.as_json(location.state.problem),
+        "definitions": listed.counts(location.name),
+        "environment": environment(location),
+    }
+
+
+def _once(config: Config) -> Config:
+    """The same locations, each tried once and not watched."""
+    tried = tuple(_tried_once(s) for s in config.locations if not isinstance(s.target, GrpcServer))
+    return replace(config, locations=tried)
+
+
+def _tried_once(spec: LocationSpec) -> LocationSpec:
+    return replace(spec, policy=replace(spec.policy, restart="never", reload="manual"))

@@ -1,0 +1,42 @@
+"""`codelocd check`"""
+
+from __future__ import annotations
+
+import click
+
+from codelocd.cli import local, output
+from codelocd.cli.failures import ExitCode
+from codelocd.cli.options import json_option
+from codelocd.cli.targets import target_options
+from codelocd.cli.which import Asked
+from codelocd.config.targets import Targets
+from codelocd.render.checked import checked, passed
+from codelocd.render.text import plural
+
+
+@click.command()
+@target_options
+@json_option
+def command(targets: Targets, as_json: bool) -> int:
+    """Build and load every location once, without a daemon, and report every problem.
+
+    Takes the same targets as `codelocd dev`. Ends with 1 if a location did not load, or if two
+    define the same asset: made for CI.
+
+    \b
+    codelocd check
+    codelocd check -f etl/definitions.py --python 3.12
+    codelocd check --json | jq '.locations[] | select(.ok | not)'
+    """
+    from codelocd import check
+
+    here = local.of_targets(targets, Asked())
+    count = plural(len(here.config.locations), "location")
+    for note in (*here.notes, f"checking {count}"):
+        output.note(note)
+    document = check.run(here.config, here.paths)
+    if as_json:
+        output.document(document)
+    else:
+        output.say(checked(document, output.stdout_screen()))
+    return ExitCode.DONE if passed(document) else ExitCode.FAILED

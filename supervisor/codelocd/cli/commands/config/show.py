@@ -1,0 +1,32 @@
+"""`codelocd config show`"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from codelocd.cli import local, output
+from codelocd.cli.options import json_option
+from codelocd.config import describe
+from codelocd.render.outline import outline
+
+
+@click.command("show")
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+@json_option
+def command(file: Path | None, as_json: bool) -> None:
+    """Print what becomes of a config: every path absolute, every default filled in.
+
+    Without FILE the one that `codelocd dev` would take. Values of variables that do not stand in
+    the config itself are not shown: they may be secrets.
+
+    \b
+    codelocd config show
+    codelocd config show workspace.yaml --json
+    """
+    document = describe(local.config_in(file or local.found_config(), activated=True))
+    if as_json:
+        output.document(document)
+    else:
+        output.say(outline(document))

@@ -1,0 +1,38 @@
+"""`codelocd env prune`"""
+
+from __future__ import annotations
+
+import click
+
+from codelocd.cli import output
+from codelocd.cli.environments import store
+from codelocd.cli.options import daemon_options, json_option
+from codelocd.cli.which import Asked
+from codelocd.render.amounts import size
+from codelocd.render.text import plural
+
+DAY = 86400.0
+
+
+@click.command("prune")
+@click.option(
+    "--idle", "days", type=click.FloatRange(min=0), default=14.0, show_default=True, metavar="DAYS",
+    help="Remove what nobody has used for so long.",
+)  # fmt: skip
+@json_option
+@daemon_options
+@click.pass_obj
+def command(asked: Asked, days: float, as_json: bool) -> None:
+    """Remove environments that nobody has used for a while.
+
+    One that is in use stays, whatever its age.
+
+    \b
+    codelocd env prune
+    codelocd env prune --idle 0
+    """
+    pruned = store(asked).prune(idle=days * DAY)
+    if as_json:
+        output.document({"keys": list(pruned.keys), "freed": pruned.freed})
+    else:
+        output.say(f"{plural(len(pruned.keys), 'environment')} removed, {size(pruned.freed)} freed")

@@ -1,0 +1,39 @@
+"""`codelocd serve`"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from codelocd.cli import local, output
+from codelocd.cli.options import daemon_options
+from codelocd.cli.running import run
+from codelocd.cli.which import Asked
+from codelocd.config import load
+
+
+@click.command()
+@click.option(
+    "-c", "--config", "file", metavar="FILE", type=click.Path(path_type=Path),
+    help="The config; without it, the one that `dev` would take.",
+)  # fmt: skip
+@daemon_options
+@click.pass_obj
+def command(asked: Asked, file: Path | None) -> int:
+    """Run locations as a service: in the foreground, with logs to stdout or the journal.
+
+    It is the user's service, or root's the system's; --user and --system say so expressly.
+    Under systemd it takes its socket and its folders from the unit, and says when it is ready.
+    A change of the config takes effect when the daemon gets SIGHUP.
+
+    \b
+    codelocd serve -c /etc/codelocd/codelocd.toml
+    systemctl reload codelocd
+    """
+    path = (file or local.found_config()).absolute()
+    here = local.of_service(path, asked)
+    for note in here.notes:
+        output.note(note)
+    return run("service", here, lambda: load(path, os.environ, activated=False), None)

@@ -1,0 +1,50 @@
+"""`codelocd show`"""
+
+from __future__ import annotations
+
+import time
+
+import click
+
+from codelocd.cli import output
+from codelocd.cli.connection import ask
+from codelocd.cli.options import daemon_options, json_option, kind_option, location_argument
+from codelocd.cli.which import Asked
+from codelocd.render.definitions import definition
+from codelocd.render.location import location as page
+
+
+@click.command()
+@location_argument
+@kind_option
+@click.option("--repository", help="Only in this repository of the location.")
+@json_option
+@daemon_options
+@click.pass_obj
+def command(
+    asked: Asked, location: str, kind: str | None, repository: str | None, as_json: bool
+) -> None:
+    """Show one location or one definition in full.
+
+    LOCATION shows its state, its environment and why it has that one, its last exit, the
+    complete traceback of its problem and its last lines of output. LOCATION/NAME shows one
+    definition; an asset's name is its key joined by slashes. Where several definitions have
+    the name, --kind and --repository choose one.
+
+    \b
+    codelocd show sales
+    codelocd show sales/mart/orders
+    codelocd show sales/refresh --kind job
+    """
+    name, _, inner = location.partition("/")
+    chosen = {"name": inner or None, "kind": kind, "repository": repository}
+    if not inner and (kind or repository):
+        raise click.UsageError("--kind and --repository need LOCATION/NAME")
+    parameters = {key: value for key, value in chosen.items() if value}
+    answer = ask(asked, "show", {"location": name, **parameters})
+    if as_json:
+        output.document(answer)
+    elif inner:
+        output.say(definition(answer, output.stdout_screen()))
+    else:
+        output.say(page(answer, time.time(), output.stdout_screen()))

@@ -1,0 +1,33 @@
+"""`codelocd status`"""
+
+from __future__ import annotations
+
+import click
+
+from codelocd.cli import status, watching
+from codelocd.cli.options import daemon_options, json_option, locations_argument
+from codelocd.cli.which import Asked
+
+
+@click.command()
+@locations_argument
+@json_option
+@click.option("--watch", is_flag=True, help="Print again every second; on a terminal, in place.")
+@daemon_options
+@click.pass_obj
+def command(asked: Asked, locations: tuple[str, ...], as_json: bool, watch: bool) -> int:
+    """Show how locations are.
+
+    A location serves as long as any runner of it answers. `stale` means that what it serves is
+    not the newest source, because that did not load: the last column says why.
+
+    Ends with 1 if a location that is wanted is not serving, or is stale.
+
+    \b
+    codelocd status
+    codelocd status sales --watch
+    codelocd status --json | jq -r '.locations[] | select(.stale) | .name'
+    """
+    if watch:
+        return watching.watch(asked, locations, as_json=as_json)
+    return status.once(asked, locations, as_json=as_json)

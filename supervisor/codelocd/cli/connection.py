@@ -1,0 +1,113 @@
+"""The way to the daemon that a command means."""
+
+from __future__ import annotations
+
+import os
+
+from codelocd import sockets
+from codelocd.cli.failures import KINDS, ExitCode, Failure
+from codelocd.cli.which import Asked, Daemon, is_there, which
+from codelocd.client import Client, DaemonUnreachable, RpcError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # `typing` itself would take as long as asking the daemon
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from typing import Any, TypeVar
+
+    Answer = TypeVar("Answer")
+
+ANSWER_TIMEOUT = 10.0
+"""Seconds after which a daemon that says nothing counts as not answering."""
+
+
+class Connection:
+    """A daemon that answers. Its errors become Failures that name it."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        self.daemon = daemon
+        self._client = self._ask(lambda: Client(daemon.socket))
+
+    def call(
+        self,
+        method: str,
+        params: Mapping[str, Any] | None = None,
+        timeout: float | None = ANSWER_TIMEOUT,
+    ) -> Any:
+        """The daemon's answer; `timeout` in seconds, None for as long as it takes."""
+        return self._ask(lambda: self._client.call(method, params, timeout=timeout))
+
+    def subscribe(self, topics: Sequence[str]) -> Iterator[dict[str, Any]]:
+        """Events as they come, for ever; from this call on, not one is missed."""
+        events = self._ask(lambda: self._client.subscribe(topics))
+        return iter(lambda: self._ask(lambda: next(events)), {})
+
+    def until_gone(self, method: str) -> None:
+        """Call a method that ends the daemon; returns when it has ended."""
+        events = self._client.subscribe(["status"])
+        self.call(method, timeout=None)
+        try:
+            for _ in events:
+                pass
+        except DaemonUnreachable:
+            return
+
+    def __enter__(self) -> Connection:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._client.close()
+
+    def _ask(self, question: Callable[[], Answer]) -> Answer:
+        try:
+            return question()
+        except RpcError as error:
+            raise _refused(error) from None
+        except DaemonUnreachable as error:
+            raise self.daemon.unreachable(str(error), error.reason) from None
+
+
+def _refused(error: RpcError) -> Failure:
+    matches = error.data.get("matches") if isinstance(error.data, dict) else None
+    choices = (f"--kind {m['kind']} --repository {m['repository']}" for m in matches or ())
+    message = f"{error.message}: {' or '.join(choices)}" if matches else error.message
+    return Failure(message, KINDS.get(error.kind, ExitCode.FAILED))
+
+
+def meant(asked: Asked) -> Daemon:
+    """The daemon meant here and now."""
+    uid = os.getuid()
+    daemon = which(asked, environ=os.environ, folder=_here(), uid=uid, exists=is_there)
+    _distrust(daemon.socket, sockets.fallback_folder(os.environ, uid), uid)
+    return daemon
+
+
+def connect(asked: Asked) -> Connection:
+    """A connection to the daemon meant; Failure with NO_DAEMON where it does not answer."""
+    return Connection(meant(asked))
+
+
+def ask(
+    asked: Asked,
+    method: str,
+    params: Mapping[str, Any] | None = None,
+    timeout: float | None = ANSWER_TIMEOUT,
+) -> Any:
+    """One question to the daemon meant."""
+    with connect(asked) as connection:
+        return connection.call(method, params, timeout)
+
+
+def _distrust(socket: str, folder: str, uid: int) -> None:
+    """Anybody can create the folder that stands in for a runtime folder, and listen there."""
+    if not socket.startswith(f"{folder}/") or not os.path.exists(folder):
+        return
+    owner = os.lstat(folder).st_uid
+    if owner != uid:
+        raise Failure(f"{folder} belongs to user {owner}, not to you; set XDG_RUNTIME_DIR")
+
+
+def _here() -> str:
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        raise Failure("the working directory no longer exists; change to another") from None

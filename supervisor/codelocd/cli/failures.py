@@ -1,0 +1,30 @@
+"""What a command ends with when it could not do what was asked."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # `typing` itself would take as long as asking the daemon
+    from typing import Final
+
+
+class ExitCode:
+    """The exit codes that scripts may rely on. No enum: its import takes 2 ms."""
+
+    DONE: Final = 0
+    FAILED: Final = 1
+    USAGE: Final = 2
+    NO_DAEMON: Final = 3
+    UNKNOWN: Final = 4
+    INTERRUPTED: Final = 130
+
+
+KINDS = {"usage": ExitCode.USAGE, "unknown": ExitCode.UNKNOWN}
+"""Exit codes of the errors that a daemon answers with; FAILED for the rest."""
+
+
+class Failure(Exception):
+    """Ends a command: one line for stderr that says what, where and what to do."""
+
+    def __init__(self, summary: str, code: int = ExitCode.FAILED) -> None:
+        super().__init__(summary)
+        self.code = code

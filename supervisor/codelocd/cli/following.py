@@ -1,0 +1,101 @@
+"""Lines that come as things happen: what runners print, what the journal says."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from codelocd.cli import output
+from codelocd.cli.connection import Connection, connect
+from codelocd.cli.status import wanted
+from codelocd.cli.which import Asked
+from codelocd.render import journal
+from codelocd.render.screen import name_style
+
+Line = dict[str, Any]
+
+FRESH = 1000
+"""Lines asked for after some were missed."""
+
+
+def logs(
+    asked: Asked, locations: Sequence[str], *, lines: int, follow: bool, as_json: bool
+) -> None:
+    """Print the last lines of output, and then those that come."""
+
+    def last(connection: Connection, count: int) -> list[Line]:
+        answer = connection.call("logs", {**wanted(locations), "lines": count})
+        return list(answer["lines"])
+
+    def of(data: dict[str, Any]) -> list[Line]:
+        return [data] if not locations or data["location"] in locations else []
+
+    found = _lines(asked, "logs", last, of, lines=lines, follow=follow)
+    _print(found, _log_line(), as_json=as_json)
+
+
+def events(asked: Asked, *, lines: int, follow: bool, as_json: bool) -> None:
+    """Print the last entries of the journal, and then those that come."""
+
+    def last(connection: Connection, count: int) -> list[Line]:
+        return list(connection.call("events", {"lines": count})["events"])
+
+    def of(data: dict[str, Any]) -> list[Line]:
+        return [data["event"]]
+
+    screen = output.stdout_screen()
+    found = _lines(asked, "status", last, of, lines=lines, follow=follow)
+    _print(found, lambda entry: journal.event(entry, screen), as_json=as_json)
+
+
+def _print(lines: Iterator[Line], text: Callable[[Line], str], *, as_json: bool) -> None:
+    for line in lines:
+        if as_json:
+            output.line(line)
+        else:
+            output.say(text(line))
+
+
+def _log_line() -> Callable[[Line], str]:
+    screen = output.stdout_screen()
+    styles: dict[str, str] = {}
+
+    def text(line: Line) -> str:
+        style = styles.setdefault(line["location"], name_style(len(styles)))
+        return journal.output(line, screen, style)
+
+    return text
+
+
+def _lines(
+    asked: Asked,
+    topic: str,
+    last: Callable[[Connection, int], list[Line]],
+    of: Callable[[dict[str, Any]], list[Line]],
+    *,
+    lines: int,
+    follow: bool,
+) -> Iterator[Line]:
+    """The last lines, then those that come. The news begin first: none falls in between."""
+    with connect(asked) as connection:
+        news = connection.subscribe([topic]) if follow else ()
+        known = last(connection, lines)
+        yield from known
+        printed = deque(known, maxlen=FRESH)
+        for event in news:
+            found = _found(event["data"], of, lambda: last(connection, FRESH))
+            new = [line for line in found if line not in printed]
+            yield from new
+            printed.extend(new)
+
+
+def _found(
+    data: dict[str, Any],
+    of: Callable[[dict[str, Any]], list[Line]],
+    last: Callable[[], list[Line]],
+) -> list[Line]:
+    """What an event is about: a line, or after some were missed all that are still there."""
+    if not data.get("full"):
+        return of(data)
+    return last() if data["missed"] else []

@@ -1,0 +1,48 @@
+"""Groups of commands that import a command only when it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import Any
+
+import click
+
+MODULES = {"exec": "execute"}
+"""Modules that cannot have the name of their command."""
+
+
+class Commands(click.Group):
+    """Each command is `command` in the module of its name in `package`.
+
+    `sections` are the titles of the help and the commands below each.
+    """
+
+    def __init__(
+        self, *, package: str, sections: Mapping[str, Sequence[str]], **options: Any
+    ) -> None:
+        super().__init__(**options)
+        self._package = package
+        self._sections = sections
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [name for names in self._sections.values() for name in names]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        module = import_module(f"{self._package}.{MODULES.get(cmd_name, cmd_name)}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        width = max(map(len, self.list_commands(ctx)))
+        for title, names in self._sections.items():
+            with formatter.section(title):
+                formatter.write_dl(
+                    [(name.ljust(width), self._summary(ctx, name)) for name in names]
+                )
+
+    def _summary(self, ctx: click.Context, name: str) -> str:
+        command = self.get_command(ctx, name)
+        return command.get_short_help_str(limit=80) if command else ""

@@ -1,0 +1,71 @@
+"""From whatever ends a command to one line on stderr and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from codelocd.cli.failures import ExitCode, Failure
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # `typing` itself would take as long as asking the daemon
+    from collections.abc import Callable
+
+DEBUG = "CODELOCD_DEBUG"
+"""Set: a bug of ours shows its traceback."""
+
+
+def guarded(command: Callable[[], int]) -> int:
+    """Run `command`, report what it failed with, return the exit code."""
+    try:
+        code = command()
+        sys.stdout.flush()
+    except Failure as failure:
+        return failed(str(failure), failure.code)
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        return _nobody_listens()
+    except Exception as error:  # noqa: BLE001 no traceback of ours reaches a user unasked
+        return _bug(error)
+    return code
+
+
+def failed(summary: str, code: int = ExitCode.FAILED) -> int:
+    """Say in one line what failed."""
+    text = " ".join(summary.split())
+    try:
+        sys.stdout.flush()
+        sys.stderr.write(f"codelocd: {text}\n")
+    except OSError:
+        _silence()
+    return code
+
+
+def _nobody_listens() -> int:
+    """The reader of a pipe has what it wanted."""
+    _silence()
+    return ExitCode.DONE
+
+
+def _silence() -> None:
+    """Let the interpreter's own last flush succeed."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+
+
+def _bug(error: Exception) -> int:
+    if os.environ.get(DEBUG):
+        import traceback
+
+        traceback.print_exc()
+    if isinstance(error, OSError):
+        return failed(f"{error.strerror or error}{_place(error)}")
+    return failed(
+        f"internal error: {type(error).__name__}: {error}; "
+        f"please report it with what {DEBUG}=1 prints"
+    )
+
+
+def _place(error: OSError) -> str:
+    return f": {error.filename}" if error.filename else ""

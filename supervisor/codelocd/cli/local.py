@@ -1,0 +1,110 @@
+"""What a command works with that runs here, without a daemon: a config and its places."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from codelocd.cli.failures import ExitCode, Failure
+from codelocd.cli.which import VARIABLE, Asked
+from codelocd.config import ConfigError, discover, from_targets, load
+from codelocd.config.targets import Targets
+from codelocd.model import Config, DaemonSettings
+from codelocd.paths import DaemonPaths, Kind, UnsafeFolder, daemon_paths
+
+
+@dataclass(frozen=True, slots=True)
+class Local:
+    """A config, the places of the daemon that runs it, and what to say about where it came from."""
+
+    config: Config
+    paths: DaemonPaths
+    project: Path
+    notes: tuple[str, ...] = ()
+
+
+def of_targets(targets: Targets, asked: Asked) -> Local:
+    """What `dev` is about: the targets, or the config found from the working directory."""
+    config = config_of(targets)
+    project, notes = _origin(targets)
+    paths = places("dev", config.daemon, asked, project)
+    return Local(config, paths, project, (*notes, *config.notes))
+
+
+def of_service(path: Path, asked: Asked) -> Local:
+    """What `serve` is about; it never looks at the caller's activated environment."""
+    config = config_in(path, activated=False)
+    paths = places(service(asked), config.daemon, asked)
+    return Local(config, paths, path.parent, (f"config: {path}", *config.notes))
+
+
+def config_of(targets: Targets) -> Config:
+    """The locations that the command line names, or those of the config found."""
+    with _one_line():
+        return from_targets(targets, Path.cwd(), os.environ)
+
+
+def config_in(path: Path, *, activated: bool) -> Config:
+    """The config in a file."""
+    with _one_line():
+        return load(path, os.environ, activated=activated)
+
+
+def found_config() -> Path:
+    """The config that `dev` would take; Failure where there is none."""
+    found = discover(Path.cwd())
+    if found is None:
+        what = f"no config in {Path.cwd()} or a folder above it; name one, or write codelocd.toml"
+        raise Failure(what, ExitCode.USAGE)
+    return found.path
+
+
+def settings() -> DaemonSettings:
+    """The `[daemon]` table that holds here; the defaults where there is no config."""
+    found = discover(Path.cwd())
+    return config_in(found.path, activated=True).daemon if found else DaemonSettings()
+
+
+def service(asked: Asked) -> Kind:
+    """Whose service it is: as asked for, else root's is the system's."""
+    return asked.service or ("user" if os.getuid() else "system")
+
+
+def places(
+    kind: Kind, settings: DaemonSettings, asked: Asked, project: Path | None = None
+) -> DaemonPaths:
+    """The daemon's places; a socket named by the command line or the environment wins."""
+    named = asked.socket or os.environ.get(VARIABLE)
+    if named:
+        settings = replace(settings, socket=Path.cwd() / named)
+    return daemon_paths(kind, settings, project=project, environ=os.environ, uid=os.getuid())
+
+
+def make_folders(paths: DaemonPaths) -> None:
+    """Create the daemon's folders; Failure where one is not safe."""
+    try:
+        paths.make_folders(os.getuid())
+    except UnsafeFolder as error:
+        raise Failure(str(error)) from None
+
+
+def _origin(targets: Targets) -> tuple[Path, tuple[str, ...]]:
+    """The project's folder; which config was taken there, and which were not."""
+    found = None if targets.are_given else discover(Path.cwd())
+    if found is None:
+        return Path.cwd(), ("targets: those of the command line",)
+    taken = f"config: {found.taken}"
+    if not found.others:
+        return found.folder, (taken,)
+    return found.folder, (taken, f"not taken: {', '.join(map(str, found.others))}")
+
+
+@contextmanager
+def _one_line() -> Iterator[None]:
+    try:
+        yield
+    except ConfigError as error:
+        raise Failure(error.summary, ExitCode.USAGE) from None

@@ -1,0 +1,69 @@
+"""Options and arguments that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from codelocd.cli.connection import ask
+from codelocd.cli.which import Asked
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+COMPLETION_TIMEOUT = 1.0
+"""Seconds that a shell's TAB waits for the names of locations."""
+
+
+def daemon_options(command: F) -> F:
+    """`--socket`, `--user`, `--system`: kept in the context's `Asked`, for `pass_obj`."""
+    system = click.option(
+        "--system", is_flag=True, expose_value=False, callback=_remember,
+        help="Speak to the system's daemon.",
+    )  # fmt: skip
+    user = click.option(
+        "--user", is_flag=True, expose_value=False, callback=_remember,
+        help="Speak to your own service, wherever you are.",
+    )  # fmt: skip
+    socket = click.option(
+        "--socket", metavar="PATH", expose_value=False, callback=_remember,
+        help="Speak to the daemon that listens there.  [env var: CODELOCD_SOCKET]",
+    )  # fmt: skip
+    return socket(user(system(command)))
+
+
+def _remember(context: click.Context, option: click.Parameter, value: str | bool | None) -> None:
+    asked = context.ensure_object(Asked)
+    if not value:
+        return
+    if asked.socket or asked.service:
+        raise click.UsageError("--socket, --user and --system: give one of them, once", context)
+    if isinstance(value, str):
+        asked.socket = value
+    else:
+        asked.service = "user" if option.name == "user" else "system"
+
+
+def _names(context: click.Context, _parameter: click.Parameter, typed: str) -> list[str]:
+    """Live names for a shell's completion; none where no daemon answers."""
+    try:
+        asked = context.find_object(Asked) or Asked()
+        answer = ask(asked, "status", timeout=COMPLETION_TIMEOUT)
+    except Exception:  # noqa: BLE001 a shell must not be told why there is nothing to offer
+        return []
+    names = [location["name"] for location in answer["locations"]]
+    return [name for name in names if name.startswith(typed)]
+
+
+location_argument = click.argument("location", metavar="LOCATION", shell_complete=_names)
+
+locations_argument = click.argument(
+    "locations", metavar="[LOCATION]...", nargs=-1, shell_complete=_names
+)
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
+
+KINDS = ("asset", "asset_check", "job", "resource", "schedule", "sensor")
+
+kind_option = click.option("--kind", type=click.Choice(KINDS), help="Only this kind.")

@@ -1,0 +1,85 @@
+"""Standard output and standard error, as a command writes to them."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+
+from codelocd.render.screen import Screen
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # `typing` itself would take as long as asking the daemon
+    from collections.abc import Mapping
+    from typing import Any, TextIO
+
+
+def prepare() -> None:
+    """Make both streams writable whatever they are: closed, or of an encoding that lacks letters.
+
+    Lines leave at once, so that a reader at the other end of a pipe sees them as they come.
+    """
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            stream = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 lives on
+            setattr(sys, name, stream)
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace", line_buffering=True)
+
+
+def screen(stream: TextIO, environ: Mapping[str, str]) -> Screen:
+    """What `stream` can show: colour and width on a terminal only (https://no-color.org)."""
+    if not stream.isatty():
+        return Screen()
+    colour = not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
+    return Screen(colour=colour, width=_width(stream))
+
+
+def _width(stream: TextIO) -> int | None:
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or None
+    except OSError:
+        return None
+
+
+def stdout_screen() -> Screen:
+    return screen(sys.stdout, os.environ)
+
+
+def stderr_screen() -> Screen:
+    return screen(sys.stderr, os.environ)
+
+
+def say(text: str) -> None:
+    """Text for stdout, with a line end; nothing at all where it is empty."""
+    if text:
+        sys.stdout.write(text + "\n")
+
+
+def document(value: Any) -> None:
+    """One JSON document for stdout, laid out for people too."""
+    sys.stdout.write(_json(value, indent=2) + "\n")
+
+
+def line(value: Any) -> None:
+    """One JSON document as one line for stdout."""
+    sys.stdout.write(_json(value, indent=None) + "\n")
+
+
+def note(text: str) -> None:
+    """Progress or a remark for stderr."""
+    sys.stderr.write(text + "\n")
+
+
+def _json(value: Any, indent: int | None) -> str:
+    import json
+
+    return json.dumps(value, indent=indent, default=_text_of_bytes)
+
+
+def _text_of_bytes(value: object) -> str:
+    """MessagePack has bytes, JSON has not; the bytes of a snapshot are text."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "backslashreplace")
+    raise TypeError(f"{type(value).__name__} has no form in JSON")

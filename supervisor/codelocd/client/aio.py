@@ -1,0 +1,125 @@
+"""The client for programs that run under asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self, TypeAlias
+
+from codelocd.client.sync import TIMEOUT
+from codelocd.client.unreachable import DaemonUnreachable, explain, lost, silent
+from codelocd.rpc.dial import connect
+from codelocd.rpc.errors import RpcError
+from codelocd.rpc.messages import EVENT
+from codelocd.rpc.peer import Peer
+
+Event: TypeAlias = dict[str, Any]
+
+READ_AHEAD = 10_000
+"""Events that wait here to be taken; more wait in the daemon, which then knows we are slow."""
+
+
+class AsyncClient:
+    """A connection to a daemon, made by `connect`.
+
+    Everything raises DaemonUnreachable where no answer comes, and RpcError where the answer is
+    an error.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._path = Path(path)
+        self._queues: dict[int, asyncio.Queue[Event | None]] = {}
+        self._calls = 0
+        self._peer: Peer
+
+    @classmethod
+    async def connect(cls, path: str | os.PathLike[str], *, timeout: float = TIMEOUT) -> Self:
+        """A connection to the daemon whose control socket is at `path`, within `timeout` s."""
+        client = cls(path)
+        try:
+            client._peer = await connect(client._path, listener=client._hear, timeout=timeout)
+        except OSError as error:
+            raise explain(error, str(path)) from None
+        client._peer.closed.add_done_callback(client._end)
+        return client
+
+    async def call(
+        self,
+        method: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        timeout: float | None = TIMEOUT,
+    ) -> Any:
+        """The result of a method; `timeout` in seconds, None for as long as it takes."""
+        self._calls += 1
+        self._balance()
+        try:
+            async with asyncio.timeout(timeout):
+                return await self._peer.call(method, params)
+        except TimeoutError:
+            raise silent(str(self._path), timeout or 0) from None
+        except RpcError as error:
+            if self._peer.closed.done():
+                raise lost(str(self._path), error) from None
+            raise
+        finally:
+            self._calls -= 1
+            self._balance()
+
+    async def subscribe(
+        self, topics: Sequence[str], since: Mapping[str, Any] | None = None
+    ) -> AsyncGenerator[Event, None]:
+        """Events `{"subscription", "topic", "seq", "data"}` of these topics, for ever.
+
+        `since` `{"instance", "seq"}` goes on where an earlier subscription ended. Closing the
+        generator (`aclose`) ends the subscription.
+        """
+        params: dict[str, Any] = {"topics": list(topics)}
+        if since is not None:
+            params["since"] = dict(since)
+        answer = await self.call("subscribe", params)
+        subscription: int = answer["subscription"]
+        queue = self._queue(subscription)
+        try:
+            while (event := await queue.get()) is not None:
+                self._balance()
+                yield event
+            raise lost(str(self._path), "no more events")
+        finally:
+            await self._leave(subscription)
+
+    def close(self) -> None:
+        self._peer.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        self.close()
+        await self._peer.closed
+
+    async def _leave(self, subscription: int) -> None:
+        with contextlib.suppress(DaemonUnreachable, RpcError):
+            await self.call("unsubscribe", {"subscription": subscription})
+        del self._queues[subscription]
+        self._balance()
+
+    def _queue(self, subscription: int) -> asyncio.Queue[Event | None]:
+        return self._queues.setdefault(subscription, asyncio.Queue())
+
+    def _hear(self, method: str, params: Mapping[str, Any]) -> None:
+        if method == EVENT:
+            self._queue(params["subscription"]).put_nowait(dict(params))
+            self._balance()
+
+    def _balance(self) -> None:
+        """Read on while somebody waits for an answer, or few events wait for somebody."""
+        waiting = sum(queue.qsize() for queue in self._queues.values())
+        self._peer.read(self._calls > 0 or waiting < READ_AHEAD)
+
+    def _end(self, _closed: asyncio.Future[None]) -> None:
+        for queue in self._queues.values():
+            queue.put_nowait(None)

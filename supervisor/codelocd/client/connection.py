@@ -1,0 +1,110 @@
+"""A connection whose user waits for each message."""
+
+from __future__ import annotations
+
+import _socket  # `socket` would import enum, selectors and collections: 6 ms of each command
+import time
+from collections import deque
+
+from codelocd.client.unreachable import DaemonUnreachable, explain, lost
+from codelocd.rpc.decoder import Decoder, Malformed
+from codelocd.rpc.errors import RpcError, received
+from codelocd.rpc.messages import FAREWELL, NOTIFICATION, pack
+from codelocd.unix_address import shortcut
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from codelocd.rpc.messages import Message
+
+_CHUNK = 256 * 1024
+
+_PAUSE = 0.01
+"""Seconds between tries while the listener's queue is full: Linux has no event for it."""
+
+
+class Deadline:
+    """The moment after which nobody waits any more; `seconds` None: there is none."""
+
+    __slots__ = ("_at",)
+
+    def __init__(self, seconds: float | None) -> None:
+        self._at = None if seconds is None else time.monotonic() + seconds
+
+    def left(self) -> float | None:
+        """Seconds from now; TimeoutError where none are left."""
+        if self._at is None:
+            return None
+        left = self._at - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        return left
+
+
+class Connection:
+    """Messages to and from the daemon at `path`. Raises DaemonUnreachable, and TimeoutError."""
+
+    def __init__(self, path: str, deadline: Deadline) -> None:
+        self._path = path
+        self._decoder = Decoder()
+        self._ready: deque[Message] = deque()
+        self._farewell: RpcError | None = None
+        self._socket = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+        try:
+            self._connect(deadline)
+        except OSError as error:
+            self.close()
+            raise explain(error, path) from None
+
+    def send(self, message: Message, deadline: Deadline) -> None:
+        try:
+            self._socket.settimeout(deadline.left())
+            self._socket.sendall(pack(message))
+        except TimeoutError:
+            self.close()  # half a message may be on its way
+            raise
+        except OSError:
+            pass  # the other end closed before it had read everything: what it said tells why
+
+    def receive(self, deadline: Deadline) -> Message:
+        """The next message."""
+        while not self._ready:
+            self._read(deadline)
+        return self._ready.popleft()
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def _connect(self, deadline: Deadline) -> None:
+        while True:
+            self._socket.settimeout(deadline.left())
+            try:
+                with shortcut(self._path) as address:
+                    return self._socket.connect(address)
+            except BlockingIOError:
+                time.sleep(_PAUSE)
+
+    def _read(self, deadline: Deadline) -> None:
+        try:
+            self._socket.settimeout(deadline.left())
+            data = self._socket.recv(_CHUNK)
+        except TimeoutError:
+            raise
+        except OSError as error:
+            raise self._gone(error) from None
+        if not data:
+            raise self._gone("it sent nothing more")
+        self._take(data)
+
+    def _take(self, data: bytes) -> None:
+        try:
+            for message in self._decoder.feed(data):
+                if message[:2] == [NOTIFICATION, FAREWELL]:
+                    self._farewell = received(message[2][0] if message[2] else None)
+                else:
+                    self._ready.append(message)
+        except Malformed as malformed:
+            raise self._gone(malformed) from None
+
+    def _gone(self, why: object) -> DaemonUnreachable:
+        self.close()
+        return lost(self._path, self._farewell or why)

@@ -1,0 +1,102 @@
+"""The client that waits for each answer."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+
+from codelocd.client.connection import Connection, Deadline
+from codelocd.client.unreachable import silent
+from codelocd.rpc.errors import received
+from codelocd.rpc.messages import EVENT, NOTIFICATION, RESPONSE, parameters, request
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import Any
+
+    from codelocd.rpc.messages import Message
+
+TIMEOUT = 10.0
+"""Seconds after which a daemon that says nothing counts as not answering."""
+
+
+class Client:
+    """A connection to the daemon whose control socket is at `path`; for one thread.
+
+    Everything raises DaemonUnreachable where no answer comes, and RpcError where the answer is
+    an error.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, timeout: float = TIMEOUT) -> None:
+        """`timeout`: seconds for the connection to be made."""
+        self._path = os.fspath(path)
+        self._connection = Connection(self._path, Deadline(timeout))
+        self._last_id = 0
+        self._events: dict[int, deque[dict[str, Any]]] = {}
+
+    def call(
+        self,
+        method: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        timeout: float | None = TIMEOUT,
+    ) -> Any:
+        """The result of a method; `timeout` in seconds, None for as long as it takes."""
+        self._last_id += 1
+        deadline = Deadline(timeout)
+        try:
+            self._connection.send(request(self._last_id, method, params), deadline)
+            _, _, error, result = self._answer(self._last_id, deadline)
+        except TimeoutError:
+            raise silent(self._path, timeout or 0) from None
+        if error is not None:
+            raise received(error)
+        return result
+
+    def subscribe(
+        self, topics: Sequence[str], since: Mapping[str, Any] | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """Events `{"subscription", "topic", "seq", "data"}` of these topics, for ever.
+
+        `since` `{"instance", "seq"}` goes on where an earlier subscription ended.
+        """
+        params: dict[str, Any] = {"topics": list(topics)}
+        if since is not None:
+            params["since"] = dict(since)
+        answer = self.call("subscribe", params)
+        self._events[answer["subscription"]] = deque()
+        return self._events_of(answer["subscription"])
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def _answer(self, msgid: int, deadline: Deadline) -> Message:
+        while True:
+            message = self._connection.receive(deadline)
+            if message[0] == RESPONSE and message[1] == msgid:
+                return message
+            self._keep(message)
+
+    def _events_of(self, subscription: int) -> Iterator[dict[str, Any]]:
+        events = self._events[subscription]
+        try:
+            while True:
+                while events:
+                    yield events.popleft()
+                self._keep(self._connection.receive(Deadline(None)))
+        finally:
+            del self._events[subscription]
+
+    def _keep(self, message: Message) -> None:
+        """An event, for whoever iterates over its subscription; nobody may."""
+        if message[0] == NOTIFICATION and message[1] == EVENT:
+            event = parameters(message[2])
+            if event["subscription"] in self._events:
+                self._events[event["subscription"]].append(event)

@@ -1,0 +1,72 @@
+"""From config files and command lines to locations.
+
+Importing this costs next to nothing: the parsers are imported when they are used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from codelocd.config.mistakes import ConfigError, Mistake
+
+if TYPE_CHECKING:
+    from codelocd.config.discovery import Found
+    from codelocd.config.targets import Targets
+    from codelocd.model import Config
+
+__all__ = [
+    "ConfigError",
+    "Mistake",
+    "describe",
+    "discover",
+    "from_targets",
+    "json_schema",
+    "load",
+]
+
+
+def load(path: Path, environ: Mapping[str, str], *, activated: bool) -> Config:
+    """What a config file asks for, whichever of the known formats it has.
+
+    `environ` gives the values of variables that the file refers to; `activated` says whether
+    the activated environment of the caller's shell may serve locations of Dagster's formats.
+    Raises ConfigError with everything that is wrong.
+    """
+    from codelocd.config import formats
+    from codelocd.config.combination import distinct
+    from codelocd.config.dagster_location import Surroundings
+
+    return distinct(formats.read(path.absolute(), Surroundings(environ, activated)))
+
+
+def from_targets(targets: Targets, cwd: Path, environ: Mapping[str, str]) -> Config:
+    """The locations that a command line names, or those of the config that `discover` finds.
+
+    Its `env` and `python` hold for all of them. Raises ConfigError.
+    """
+    from codelocd.config import targets as command_line
+
+    return command_line.from_targets(targets, cwd, environ)
+
+
+def discover(start: Path) -> Found | None:
+    """The config of the first folder, from `start` (absolute) upwards, that has any."""
+    from codelocd.config import discovery
+
+    return discovery.discover(start)
+
+
+def describe(config: Config) -> dict[str, Any]:
+    """The config as a JSON document; values of variables that may be secret are null."""
+    from codelocd.config import resolved
+
+    return resolved.describe(config)
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of codelocd.toml."""
+    from codelocd.config import schema
+
+    return schema.json_schema()

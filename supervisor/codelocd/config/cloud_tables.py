@@ -1,0 +1,66 @@
+"""The tables of dagster_cloud.yaml and build.yaml: which keys there are and what each takes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import model_validator
+
+from codelocd.config.mistakes import UnfitError
+from codelocd.config.tables import Table, Text
+from codelocd.model import TargetKind
+
+
+class CodeSource(Table):
+    package_name: Text | None = None
+    module_name: Text | None = None
+    python_file: Text | None = None
+    autoload_defs_module_name: Text | None = None
+
+    @model_validator(mode="after")
+    def _is_one(self) -> CodeSource:
+        if len(self._given()) != 1:
+            found = " and ".join(self._given()) or "nothing"
+            valid = ", ".join(type(self).model_fields)
+            raise UnfitError(f"has {found}", f"give one of {valid}")
+        return self
+
+    @property
+    def target(self) -> tuple[TargetKind, str]:
+        """What is to be loaded, and its path or dotted name as the file writes it."""
+        kinds: dict[str, TargetKind] = {
+            "package_name": "package",
+            "module_name": "module",
+            "python_file": "python_file",
+            "autoload_defs_module_name": "autoload_defs_module",
+        }
+        [(key, value)] = self._given().items()
+        return kinds[key], value
+
+    def _given(self) -> dict[str, str]:
+        return self.model_dump(exclude_none=True)
+
+
+class Build(Table):
+    directory: Text | None = None
+    registry: Text | None = None
+
+
+class Defaults(Table):
+    build: Build | None = None
+    working_directory: Text | None = None
+    image: Text | None = None
+    executable_path: Text | None = None
+    container_context: dict[str, Any] | None = None
+    agent_queue: Text | None = None
+
+
+class CloudLocation(Defaults):
+    location_name: Text
+    code_source: CodeSource
+    attribute: Text | None = None
+
+
+class CloudTable(Table):
+    defaults: Defaults = Defaults()
+    locations: list[CloudLocation]

@@ -1,0 +1,74 @@
+"""codelocd.toml and [tool.codelocd] to locations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+
+from codelocd.config import env_files, location_rules, validation
+from codelocd.config.defaults import Raw, as_table, merged
+from codelocd.config.document import Document
+from codelocd.config.location_table import daemon_settings, location
+from codelocd.config.mistakes import ConfigError, KeyPath, Mistake, Problems
+from codelocd.config.tables import CodelocdTable, LocationTable
+from codelocd.model import Config
+
+
+def read(document: Document, environ: Mapping[str, str]) -> Config:
+    """What the document asks for; ConfigError with everything that is wrong in it."""
+    problems = Problems(_broken_rules(document, environ))
+    named = _named_files(document.data)
+    parsed = problems.attempt(partial(validation.parsed, document, CodelocdTable))
+    files = problems.attempt(partial(env_files.read_named, document, named, environ))
+    if parsed is None or files is None or problems.found:
+        raise ConfigError(problems.found)
+    return Config(
+        locations=tuple(
+            location(document, name, LocationTable.model_validate(table), files, environ)
+            for name, table in _complete(document.data).items()
+        ),
+        daemon=daemon_settings(document, parsed.daemon),
+        files=(document.path, *files),
+    )
+
+
+def _broken_rules(document: Document, environ: Mapping[str, str]) -> Iterator[Mistake]:
+    for name, table in _complete(document.data).items():
+        yield from location_rules.broken(document, name, table)
+    for key, table in _written(document.data):
+        yield from _unset(document, (*key, "env"), as_table(table.get("env")), environ)
+
+
+def _unset(
+    document: Document, key: KeyPath, env: Raw, environ: Mapping[str, str]
+) -> Iterator[Mistake]:
+    for name, value in env.items():
+        source = as_table(value).get("from_env")
+        if isinstance(source, str) and source and source not in environ:
+            remedy = f"set {source} where codelocd starts, or write a value"
+            yield document.mistake((*key, name), f"takes {source}, which is not set", remedy)
+
+
+def _named_files(data: Raw) -> Iterator[tuple[KeyPath, str]]:
+    for key, table in _written(data):
+        named = table.get("env_file")
+        if isinstance(named, str) and named:
+            yield (*key, "env_file"), named
+
+
+def _written(data: Raw) -> Iterator[tuple[KeyPath, Raw]]:
+    """The tables of locations as they stand in the file, the defaults first."""
+    yield ("defaults",), as_table(data.get("defaults"))
+    for name, table in as_table(data.get("location")).items():
+        yield ("location", name), as_table(table)
+
+
+def _complete(data: Raw) -> dict[str, Raw]:
+    """The tables of locations with the defaults under them, by name."""
+    defaults = as_table(data.get("defaults"))
+    tables = as_table(data.get("location"))
+    return {
+        name: merged(defaults, table)
+        for name, table in tables.items()
+        if isinstance(table, Mapping)
+    }

@@ -1,0 +1,43 @@
+"""Several configs as one, in which every location has a name of its own. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import chain
+
+from codelocd.config.mistakes import ConfigError, Mistake
+from codelocd.config.names import clashes
+from codelocd.model import Config, DaemonSettings
+
+
+def combined(configs: Iterable[Config]) -> Config:
+    """All locations, files and notes; of the daemon's settings the first that say something."""
+    parts = list(configs)
+    settings = [part for part in parts if part.daemon != DaemonSettings()]
+    unused = [
+        f"{part.files[0]}: daemon has no effect here, that of {settings[0].files[0]} has"
+        for part in settings[1:]
+    ]
+    return Config(
+        locations=tuple(chain.from_iterable(part.locations for part in parts)),
+        daemon=settings[0].daemon if settings else DaemonSettings(),
+        files=tuple(dict.fromkeys(chain.from_iterable(part.files for part in parts))),
+        notes=(*chain.from_iterable(part.notes for part in parts), *unused),
+    )
+
+
+def distinct(config: Config) -> Config:
+    """The config itself; ConfigError where two locations have one name."""
+    mistakes = [
+        Mistake(
+            later.declared_in,
+            None,
+            (),
+            f'location "{later.name}" is also declared in {earlier.declared_in}',
+            "give one of them another name",
+        )
+        for earlier, later in clashes(config.locations)
+    ]
+    if mistakes:
+        raise ConfigError(mistakes)
+    return config

@@ -1,0 +1,107 @@
+"""Dagster's dagster_cloud.yaml and build.yaml to locations.
+
+Their form: `dagster_cloud_cli/config/models.py`. Only what loads code locally has an effect.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from codelocd.config import env_files, yaml_text
+from codelocd.config.cloud_tables import CloudLocation, CloudTable, Defaults
+from codelocd.config.dagster_location import Entry, Surroundings, spec
+from codelocd.config.document import Document
+from codelocd.config.mistakes import ConfigError, KeyPath, Mistake, Problems, gathered
+from codelocd.config.validation import parsed
+from codelocd.model import Config, Target
+
+_UNUSED = (("image",), ("build", "registry"), ("container_context",), ("agent_queue",))
+"""The keys that are about containers and agents."""
+
+_REMEDY = "write what it renders to"
+
+
+def read(path: Path, text: str, surroundings: Surroundings) -> Config:
+    """What the file asks for; ConfigError with everything that is wrong in it."""
+    document, problems = _document(path, text), Problems()
+    table = problems.attempt(partial(parsed, document, CloudTable))
+    files = problems.attempt(partial(env_files.beside, document.folder, surroundings.environ))
+    problems.found += _templates(document, table) if table else ()
+    if table is None or files is None or problems.found:
+        raise ConfigError(problems.found)
+    entries = [
+        _entry(document, index, location, table.defaults)
+        for index, location in enumerate(table.locations)
+    ]
+    steps = [partial(spec, document, entry, files, surroundings) for entry in entries]
+    notes = tuple(_notes(document, table))
+    return Config(locations=tuple(gathered(steps)), files=(path, *files), notes=notes)
+
+
+def _document(path: Path, text: str) -> Document:
+    """The parsed file. Dagster renders it with jinja first, which nothing here does."""
+    first = re.search(r"\{%", text)
+    if first is None:
+        try:
+            return yaml_text.parse(path, text)
+        except ConfigError:
+            first = re.search(r"\{[{#]", text)
+            if first is None:
+                raise
+    line = text.count("\n", 0, first.start()) + 1
+    what = "is a template, which is not rendered here"
+    raise ConfigError([Mistake(str(path), line, (), what, _REMEDY)])
+
+
+def _templates(document: Document, table: CloudTable) -> Iterator[Mistake]:
+    """Templates in the keys that count; in the others they may stand as they are."""
+    for key, entry in _tables(table):
+        for name, value in _leaves(entry.model_dump(exclude_none=True)):
+            if name not in _UNUSED and "{{" in str(value):
+                what = "holds a template, which is not rendered here"
+                yield document.mistake((*key, *name), what, _REMEDY)
+
+
+def _entry(document: Document, index: int, location: CloudLocation, defaults: Defaults) -> Entry:
+    kind, code = location.code_source.target
+    return Entry(
+        key=("locations", index),
+        name=location.location_name,
+        target=Target(kind, str(document.absolute(code)) if kind == "python_file" else code),
+        attribute=location.attribute,
+        working_directory=_directory(location, defaults),
+        executable=location.executable_path or defaults.executable_path,
+    )
+
+
+def _directory(location: CloudLocation, defaults: Defaults) -> str | None:
+    """Where the code runs: the folder that is built, unless another one is given."""
+    given = location.working_directory or defaults.working_directory
+    builds = filter(None, (location.build, defaults.build))
+    return given or next((build.directory for build in builds if build.directory), None)
+
+
+def _notes(document: Document, table: CloudTable) -> Iterator[str]:
+    for key, entry in _tables(table):
+        for name, _ in _leaves(entry.model_dump(exclude_none=True)):
+            if name in _UNUSED:
+                yield document.note((*key, *name))
+
+
+def _tables(table: CloudTable) -> Iterator[tuple[KeyPath, Defaults]]:
+    yield ("defaults",), table.defaults
+    for index, location in enumerate(table.locations):
+        yield ("locations", index), location
+
+
+def _leaves(table: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], object]]:
+    """The keys of a table and their values, those of `build` and `code_source` too."""
+    for name, value in table.items():
+        if name in ("build", "code_source"):
+            yield from (((name, inner), leaf) for inner, leaf in value.items())
+        else:
+            yield (name,), value

@@ -1,0 +1,113 @@
+"""dg.toml and [tool.dg], of a workspace or a project, to locations.
+
+Their form: `dagster_dg_core/config.py`. A project's own `.venv` is found like any other
+location's, by the rule for environments.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from codelocd.config import env_files, toml_text
+from codelocd.config.combination import combined
+from codelocd.config.dagster_location import Entry, Surroundings, spec
+from codelocd.config.dg_tables import DgProject, DgTable
+from codelocd.config.document import Document, read_text
+from codelocd.config.env_files import EnvFiles
+from codelocd.config.kinds import PYPROJECT, Kind
+from codelocd.config.mistakes import ConfigError, Problems, gathered
+from codelocd.config.validation import parsed
+from codelocd.model import Config, Target
+
+_UNUSED = ("agent_queue", "image", "python_environment")
+
+INTERPRETER = "DG_PROJECT_PYTHON_EXECUTABLE"
+"""The variable by which a project's `.env` names an interpreter to dg."""
+
+
+def read(document: Document, surroundings: Surroundings, outer: EnvFiles | None = None) -> Config:
+    """What the table asks for; ConfigError with everything that is wrong in it.
+
+    `outer` are the env files of the workspace around a project.
+    """
+    problems = Problems()
+    table = problems.attempt(partial(parsed, document, DgTable))
+    own = problems.attempt(partial(env_files.beside, document.folder, surroundings.environ))
+    if table is None or own is None:
+        raise ConfigError(problems.found)
+    files = {**(outer or {}), **own}
+    if table.project is None or table.is_workspace:
+        return _workspace(document, table, files, surroundings)
+    return _project(document, table.project, files, surroundings)
+
+
+def _workspace(
+    document: Document, table: DgTable, files: EnvFiles, surroundings: Surroundings
+) -> Config:
+    projects = table.workspace.projects if table.workspace else []
+    own = Config(locations=(), files=(document.path, *files))
+    steps = [
+        partial(_member, document, index, project.path, files, surroundings)
+        for index, project in enumerate(projects)
+    ]
+    return combined([own, *gathered(steps)])
+
+
+def _member(
+    workspace: Document, index: int, path: str, files: EnvFiles, surroundings: Surroundings
+) -> Config:
+    key = ("workspace", "projects", index, "path")
+    folder = workspace.absolute(path)
+    document = _document(folder)
+    if document is None:
+        what = f"{folder} has neither {Kind.DG_TOML} nor {Kind.TOOL_DG} in {PYPROJECT}"
+        raise ConfigError([workspace.mistake(key, what, "correct the path or remove the entry")])
+    if _is_workspace(document):
+        what = f"{document.path} is a workspace"
+        raise ConfigError([workspace.mistake(key, what, "name the projects in it one by one")])
+    return read(document, surroundings, files)
+
+
+def _is_workspace(document: Document) -> bool:
+    default = "workspace" if "workspace" in document.data else "project"
+    return bool(document.data.get("directory_type", default) == "workspace")
+
+
+def _document(folder: Path) -> Document | None:
+    """What dg reads of a project: its dg.toml hides the table in its pyproject.toml."""
+    for name, table in ((Kind.DG_TOML, ()), (PYPROJECT, ("tool", "dg"))):
+        path = folder / name
+        if path.is_file():
+            document = toml_text.parse(path, read_text(path)).table(*table)
+            if document.data:
+                return document
+    return None
+
+
+def _project(
+    document: Document, project: DgProject, files: EnvFiles, surroundings: Surroundings
+) -> Config:
+    entry = Entry(
+        key=("project",),
+        name=project.code_location_name or document.folder.name,
+        target=_target(project),
+        working_directory="src" if (document.folder / "src").is_dir() else None,
+        executable=env_files.joined(files).get(INTERPRETER),
+    )
+    return Config(
+        locations=(spec(document, entry, files, surroundings),),
+        files=(document.path, *files),
+        notes=tuple(
+            document.note(("project", name))
+            for name in _UNUSED
+            if getattr(project, name) is not None
+        ),
+    )
+
+
+def _target(project: DgProject) -> Target:
+    if project.autoload_defs:
+        return Target("autoload_defs_module", project.defs_module or f"{project.root_module}.defs")
+    module = project.code_location_target_module or f"{project.root_module}.definitions"
+    return Target("module", module)

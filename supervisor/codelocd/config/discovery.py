@@ -1,0 +1,78 @@
+"""The config that `dev` without a target takes, and those beside it that it does not."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from codelocd.config.kinds import PYPROJECT, TOOLS, Kind, file_of
+
+_HEADER = re.compile(r"^\s*\[+\s*tool\s*\.\s*(\w+)", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A config that is there; `str()` names it for a person."""
+
+    kind: Kind
+    path: Path
+
+    def __str__(self) -> str:
+        table = f" {self.kind}" if self.kind in TOOLS.values() else ""
+        return f"{self.path}{table}"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The config that is taken, and the others of its folder, which are not."""
+
+    taken: Candidate
+    others: tuple[Candidate, ...] = ()
+
+    @property
+    def path(self) -> Path:
+        return self.taken.path
+
+    @property
+    def folder(self) -> Path:
+        return self.taken.path.parent
+
+
+def discover(start: Path) -> Found | None:
+    """What the first folder from `start` (absolute) upwards has; None where none has any."""
+    for folder in (start, *start.parents):
+        candidates = _candidates(folder)
+        if candidates:
+            return Found(candidates[0], tuple(candidates[1:]))
+    return None
+
+
+def tables(text: str) -> list[Kind]:
+    """Which of our tables a pyproject.toml has, first the one that wins.
+
+    One that is no valid TOML at the moment still counts by its headers: to take the config of
+    a folder above instead would hide the mistake.
+    """
+    try:
+        names = tomllib.loads(text).get("tool", {})
+    except (tomllib.TOMLDecodeError, RecursionError):
+        names = _HEADER.findall(text)
+    return [kind for name, kind in TOOLS.items() if name in names]
+
+
+def _candidates(folder: Path) -> list[Candidate]:
+    found = _tables(folder / PYPROJECT)
+    return [
+        Candidate(kind, folder / file_of(kind))
+        for kind in Kind
+        if (kind in found if kind in TOOLS.values() else (folder / file_of(kind)).is_file())
+    ]
+
+
+def _tables(path: Path) -> list[Kind]:
+    try:
+        return tables(path.read_text(encoding="utf-8-sig", errors="replace"))
+    except OSError:
+        return []

@@ -1,0 +1,74 @@
+"""A config file that has been parsed, and where in it everything stands."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from codelocd.config.mistakes import ConfigError, KeyPath, Mistake, dotted
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """The data of a file, or of the table `root` in it.
+
+    `line_of` gives the line of a key counted from the top of the file, or of the nearest
+    table around it, or None.
+    """
+
+    path: Path
+    data: Mapping[str, Any]
+    line_of: Callable[[KeyPath], int | None]
+    root: KeyPath = ()
+
+    @property
+    def folder(self) -> Path:
+        return self.path.parent
+
+    def mistake(self, key: KeyPath, what: str, remedy: str) -> Mistake:
+        whole = (*self.root, *key)
+        return Mistake(str(self.path), self.line_of(whole), whole, what, remedy)
+
+    def note(self, key: KeyPath) -> str:
+        """Says that a key was accepted for nothing."""
+        whole = (*self.root, *key)
+        return f"{self.path}:{self.line_of(whole)}: {dotted(whole)} has no effect here"
+
+    def place(self, key: KeyPath) -> str:
+        """Names an entry in messages: `/abs/codelocd.toml [location.sales]`."""
+        return f"{self.path} [{dotted((*self.root, *key))}]"
+
+    def absolute(self, text: str) -> Path:
+        """A path as the file means it: relative to the file, `~` for the user's folder."""
+        return absolute(self.folder, text)
+
+    def table(self, *key: str) -> Document:
+        """The table at `key`, empty where there is none; ConfigError if it is no table."""
+        data: Any = self.data
+        for depth, part in enumerate(key, start=1):
+            data = data.get(part, {})
+            if not isinstance(data, Mapping):
+                raise ConfigError(
+                    [self.mistake(key[:depth], "must be a table", "see docs/config.md")]
+                )
+        return replace(self, data=data, root=(*self.root, *key))
+
+
+def absolute(folder: Path, text: str) -> Path:
+    """`text` from the point of view of `folder`, without `..`, links left as they are."""
+    return Path(os.path.normpath(folder / os.path.expanduser(text)))
+
+
+def read_text(path: Path) -> str:
+    """The text of a file in UTF-8; ConfigError where it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        mistake = Mistake(str(path), None, (), "is not text in UTF-8", "save it as UTF-8")
+    except OSError as error:
+        reason = f"cannot be read: {error.strerror}"
+        mistake = Mistake(str(path), None, (), reason, "name a file that can")
+    raise ConfigError([mistake])

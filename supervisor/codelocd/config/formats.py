@@ -1,0 +1,77 @@
+"""The reader for each kind of config file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias
+
+from codelocd.config import (
+    codelocd_toml,
+    dagster_cloud_yaml,
+    dg_toml,
+    discovery,
+    pyproject_dagster,
+    toml_text,
+    workspace_yaml,
+    yaml_text,
+)
+from codelocd.config.dagster_location import Surroundings
+from codelocd.config.document import read_text
+from codelocd.config.kinds import PYPROJECT, Kind
+from codelocd.config.mistakes import ConfigError, Mistake
+from codelocd.model import Config
+
+_Reader: TypeAlias = Callable[[Path, str, Surroundings], Config]
+
+
+def read(path: Path, surroundings: Surroundings) -> Config:
+    """What a file (absolute) asks for, read as its name or its keys say; ConfigError.
+
+    Any other `.toml` is read as codelocd.toml; any other `.yaml` as dagster_cloud.yaml if it
+    has `locations`, else as workspace.yaml.
+    """
+    text = read_text(path)
+    return _reader(path, text)(path, text, surroundings)
+
+
+def _reader(path: Path, text: str) -> _Reader:
+    if path.name == PYPROJECT:
+        return _pyproject
+    if path.name == Kind.DG_TOML:
+        return _dg
+    if path.suffix == ".toml":
+        return _codelocd
+    if path.suffix in (".yaml", ".yml"):
+        return _yaml(path, text)
+    remedy = "name a .toml or .yaml file"
+    raise ConfigError([Mistake(str(path), None, (), "is of no known kind", remedy)])
+
+
+def _yaml(path: Path, text: str) -> _Reader:
+    if path.stem in ("build", "dagster_cloud"):
+        return dagster_cloud_yaml.read
+    data = yaml_text.parse(path, text).data
+    is_cloud = "locations" in data and "load_from" not in data
+    return dagster_cloud_yaml.read if is_cloud else workspace_yaml.read
+
+
+def _codelocd(path: Path, text: str, surroundings: Surroundings) -> Config:
+    return codelocd_toml.read(toml_text.parse(path, text), surroundings.environ)
+
+
+def _dg(path: Path, text: str, surroundings: Surroundings) -> Config:
+    return dg_toml.read(toml_text.parse(path, text), surroundings)
+
+
+def _pyproject(path: Path, text: str, surroundings: Surroundings) -> Config:
+    document = toml_text.parse(path, text)
+    kinds = discovery.tables(text)
+    if Kind.TOOL_CODELOCD in kinds:
+        return codelocd_toml.read(document.table("tool", "codelocd"), surroundings.environ)
+    if Kind.TOOL_DAGSTER in kinds:
+        return pyproject_dagster.read(document.table("tool", "dagster"), surroundings)
+    if Kind.TOOL_DG in kinds:
+        return dg_toml.read(document.table("tool", "dg"), surroundings)
+    what = f"has none of {Kind.TOOL_CODELOCD}, {Kind.TOOL_DAGSTER} and {Kind.TOOL_DG}"
+    raise ConfigError([Mistake(str(path), None, (), what, "add one, or name another file")])

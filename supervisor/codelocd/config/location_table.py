@@ -1,0 +1,95 @@
+"""A valid table of codelocd.toml to what the daemon works with. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+
+from codeloc_envs import Request
+from codelocd.config.document import Document
+from codelocd.config.env_files import EnvFiles
+from codelocd.config.tables import DaemonTable, EnvironmentTable, FromEnv, LocationTable
+from codelocd.config.variables import Variables
+from codelocd.model import Backoff, DaemonSettings, LocationSpec, Policy, RestartLimit, Target
+
+
+def location(
+    document: Document,
+    name: str,
+    table: LocationTable,
+    files: EnvFiles,
+    environ: Mapping[str, str],
+) -> LocationSpec:
+    """The location of a complete, valid table whose variables are all set."""
+    env_file = _path(document, table.env_file)
+    return LocationSpec(
+        name=name,
+        target=_target(document, table),
+        working_directory=_path(document, table.working_directory) or document.folder,
+        declared_in=document.place(("location", name)),
+        attribute=table.attribute,
+        variables=_variables(table, files[env_file] if env_file else {}, environ),
+        env_file=env_file,
+        environment=_request(document, table.environment) if table.environment else None,
+        watch=tuple(table.watch),
+        ignore=tuple(table.ignore),
+        policy=_policy(table),
+    )
+
+
+def daemon_settings(document: Document, table: DaemonTable) -> DaemonSettings:
+    return DaemonSettings(
+        state_dir=_path(document, table.state_dir),
+        store=_path(document, table.store),
+        socket=_path(document, table.socket),
+        socket_group=table.socket_group,
+        log_format=table.log_format,
+    )
+
+
+def _target(document: Document, table: LocationTable) -> Target:
+    if table.python_file:
+        return Target("python_file", str(document.absolute(table.python_file)))
+    if table.module:
+        return Target("module", table.module)
+    return Target("package", table.package or "")
+
+
+def _variables(
+    table: LocationTable, file: Mapping[str, str], environ: Mapping[str, str]
+) -> Variables:
+    referred = {
+        name: environ[value.from_env]
+        for name, value in table.env.items()
+        if isinstance(value, FromEnv)
+    }
+    literal = {name: value for name, value in table.env.items() if isinstance(value, str)}
+    return Variables({**file, **referred, **literal}, literal)
+
+
+def _request(document: Document, table: EnvironmentTable) -> Request:
+    python = table.python
+    return Request(
+        python=str(document.absolute(python)) if python and "/" in python else python,
+        packages=tuple(table.packages),
+        requirements=tuple(map(document.absolute, table.requirements)),
+        project=_path(document, table.project),
+        extras=tuple(table.extras),
+        groups=tuple(table.groups),
+        lock=_path(document, table.lock),
+        path=_path(document, table.path),
+    )
+
+
+def _policy(table: LocationTable) -> Policy:
+    plain = {field.name: getattr(table, field.name) for field in fields(Policy)}
+    nested = {
+        "backoff": Backoff(**table.backoff.model_dump()),
+        "restart_limit": RestartLimit(**table.restart_limit.model_dump()),
+    }
+    return Policy(**{**plain, **nested})
+
+
+def _path(document: Document, text: str | None) -> Path | None:
+    return document.absolute(text) if text else None

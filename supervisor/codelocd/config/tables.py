@@ -1,0 +1,250 @@
+"""The tables of codelocd.toml: which keys there are, what each takes, what each means."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
+
+from codelocd.config import quantities
+from codelocd.config.mistakes import UnfitError
+from codelocd.config.variables import NAME
+from codelocd.model import Policy
+
+_POLICY = Policy()
+
+
+def _schema(units: dict[str, float] | dict[str, int], **number: Any) -> WithJsonSchema:
+    text = {"type": "string", "pattern": quantities.pattern(units)}
+    return WithJsonSchema({"anyOf": [{"type": "number", **number}, text]})
+
+
+def _variable(value: object) -> object:
+    """A string, a whole number as one, or the name of a variable as `FromEnv`; UnfitError.
+
+    Not `true` and not 1.10: the text that a program would get for them is anybody's guess.
+    """
+    if isinstance(value, str) and "\0" not in value:
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if isinstance(value, dict) and list(value) == ["from_env"]:
+        name = value["from_env"]
+        if isinstance(name, str) and NAME.fullmatch(name):
+            return FromEnv(from_env=name)
+    remedy = 'write it in quotes, or { from_env = "NAME" }'
+    raise UnfitError("is neither a string nor a whole number nor a variable's name", remedy)
+
+
+def _variable_name(name: str) -> str:
+    if not NAME.fullmatch(name):
+        raise UnfitError(
+            "is not a name for a variable", "use letters, digits and `_`, no digit first"
+        )
+    return name
+
+
+Text = Annotated[str, StringConstraints(min_length=1)]
+Duration = Annotated[
+    float,
+    BeforeValidator(quantities.seconds),
+    Field(ge=0),
+    _schema(quantities.SECONDS, minimum=0),
+]
+Timeout = Annotated[
+    float,
+    BeforeValidator(quantities.seconds),
+    Field(gt=0),
+    _schema(quantities.SECONDS, exclusiveMinimum=0),
+]
+Size = Annotated[
+    int,
+    BeforeValidator(quantities.size),
+    Field(gt=0),
+    _schema(quantities.BYTES, exclusiveMinimum=0),
+]
+
+
+class Table(BaseModel):
+    """A table: no key but those it names, no value but of the type it names."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class FromEnv(Table):
+    """A value that is taken from a variable of the daemon when the config is read."""
+
+    from_env: Text = Field(description="Name of the variable; an unset one is an error.")
+
+
+Variable = Annotated[
+    str | FromEnv,
+    PlainValidator(_variable),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": ["string", "integer"]},
+                {
+                    "type": "object",
+                    "properties": {"from_env": {"type": "string", "pattern": f"^{NAME.pattern}$"}},
+                    "required": ["from_env"],
+                    "additionalProperties": False,
+                },
+            ]
+        }
+    ),
+]
+VariableName = Annotated[str, PlainValidator(_variable_name), WithJsonSchema({"type": "string"})]
+
+
+class EnvironmentTable(Table):
+    """What the location's Python environment is made of, or where an existing one is."""
+
+    python: Text | None = Field(
+        default=None,
+        description='A version ("3.12"), a specifier (">=3.9,<3.11") or the path of a Python.',
+    )
+    packages: list[Text] = Field(default=[], description="Requirements as pip takes them.")
+    requirements: list[Text] = Field(default=[], description="Paths of requirements files.")
+    project: Text | None = Field(default=None, description="Folder of a pyproject.toml to install.")
+    extras: list[Text] = Field(default=[], description="Extras of the project or lock.")
+    groups: list[Text] = Field(default=[], description="Dependency groups of the project or lock.")
+    lock: Text | None = Field(default=None, description="Path of a uv.lock or pylock.toml.")
+    path: Text | None = Field(default=None, description="An existing environment, never modified.")
+
+
+class BackoffTable(Table):
+    """Pauses between restarts: `initial * factor ** n`, at most `maximum`, ± `jitter`."""
+
+    initial: Timeout = Field(default=_POLICY.backoff.initial, description="The first pause.")
+    factor: float = Field(
+        default=_POLICY.backoff.factor, ge=1, description="Growth from one to the next."
+    )
+    maximum: Timeout = Field(default=_POLICY.backoff.maximum, description="The longest pause.")
+    jitter: float = Field(
+        default=_POLICY.backoff.jitter,
+        ge=0,
+        le=1,
+        description="Share of a pause that chance adds or takes.",
+    )
+
+    @model_validator(mode="after")
+    def _grows(self) -> BackoffTable:
+        if self.maximum < self.initial:
+            raise UnfitError("has a maximum below initial", "raise maximum or lower initial")
+        return self
+
+
+class RestartLimitTable(Table):
+    """More than `count` failures within `period`: the location has failed."""
+
+    count: int = Field(
+        default=_POLICY.restart_limit.count, ge=0, description="Failures that are allowed."
+    )
+    period: Timeout = Field(
+        default=_POLICY.restart_limit.period, description="The time they count for."
+    )
+
+
+class LocationTable(Table):
+    """A code location: the code, its variables, its environment, how it is kept alive."""
+
+    python_file: Text | None = Field(
+        default=None, description="Path of the file with the definitions."
+    )
+    module: Text | None = Field(default=None, description="Dotted name of the module to import.")
+    package: Text | None = Field(default=None, description="Dotted name of the package to import.")
+    attribute: Text | None = Field(default=None, description="Name of the definitions in the code.")
+    working_directory: Text | None = Field(
+        default=None,
+        description="Where the code runs and imports from; by default this file's folder.",
+    )
+    env: dict[VariableName, Variable] = Field(default={}, description="Variables of the code.")
+    env_file: Text | None = Field(
+        default=None,
+        description="Path of a file of variables; overrides neither env nor real variables.",
+    )
+    reload: Literal["on-change", "manual"] = Field(
+        default=_POLICY.reload,
+        description="Whether a change of the sources loads them again by itself.",
+    )
+    watch: list[Text] = Field(
+        default=[], description="Patterns of further files to watch, from the working directory."
+    )
+    ignore: list[Text] = Field(
+        default=[], description="Patterns of files whose change does not count."
+    )
+    restart: Literal["on-failure", "never"] = Field(
+        default=_POLICY.restart, description="Whether a runner that ends unasked is started again."
+    )
+    start_timeout: Timeout = Field(
+        default=_POLICY.start_timeout, description="For loading the code."
+    )
+    build_timeout: Timeout = Field(
+        default=_POLICY.build_timeout, description="For its environment."
+    )
+    stop_timeout: Duration = Field(
+        default=_POLICY.stop_timeout, description="From asking a runner to stop to killing it."
+    )
+    ping_interval: Timeout = Field(default=_POLICY.ping_interval, description="Between two pings.")
+    ping_timeout: Timeout = Field(
+        default=_POLICY.ping_timeout, description="For the answer to a ping."
+    )
+    backoff: BackoffTable = Field(
+        default_factory=BackoffTable, description="Pauses between restarts."
+    )
+    healthy_after: Duration = Field(
+        default=_POLICY.healthy_after, description="A runner that lived this long restarts at once."
+    )
+    restart_limit: RestartLimitTable = Field(
+        default_factory=RestartLimitTable, description="When to give up."
+    )
+    start_method: Literal["auto", "fork", "spare", "spawn"] = Field(
+        default=_POLICY.start_method, description="How a runner starts."
+    )
+    memory_limit: Size | None = Field(
+        default=None,
+        description="Memory of a runner and its children beyond which it is restarted.",
+    )
+    environment: EnvironmentTable | None = Field(
+        default=None, description="The Python environment; left out, the code's own files decide."
+    )
+
+
+class DaemonTable(Table):
+    """The daemon itself."""
+
+    state_dir: Text | None = Field(default=None, description="Lock, logs and last snapshots.")
+    store: Text | None = Field(
+        default=None, description="Environments and caches, shared by daemons."
+    )
+    socket: Text | None = Field(default=None, description="Path of the control socket.")
+    socket_group: Text | None = Field(
+        default=None, description="Group that may use the control socket."
+    )
+    log_format: Literal["auto", "console", "json"] = Field(
+        default="auto", description="Of its own log."
+    )
+
+
+class CodelocdTable(Table):
+    """codelocd.toml, or [tool.codelocd] in pyproject.toml."""
+
+    daemon: DaemonTable = Field(
+        default_factory=DaemonTable, description="Where it keeps things and who may use it."
+    )
+    defaults: LocationTable = Field(
+        default_factory=LocationTable, description="Keys for all locations; a location's own win."
+    )
+    location: dict[str, LocationTable] = Field(
+        default={}, description="The code locations by name."
+    )

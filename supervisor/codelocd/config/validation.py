@@ -1,0 +1,120 @@
+"""What a pydantic model finds wrong with a table, said as mistakes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, TypeVar, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from codelocd.config.document import Document
+from codelocd.config.mistakes import ConfigError, KeyPath, Mistake, UnfitError, nearest
+
+Model = TypeVar("Model", bound=BaseModel)
+
+_TYPES = {
+    "string_type": "a string",
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "list_type": "a list",
+    "dict_type": "a table",
+    "model_type": "a table",
+}
+_UNKNOWN = ("extra_forbidden", "invalid_key")
+_BOUNDS = {
+    "greater_than": "more than {gt:g}",
+    "greater_than_equal": "at least {ge:g}",
+    "less_than_equal": "at most {le:g}",
+}
+
+
+def parsed(
+    document: Document, model: type[Model], environ: Mapping[str, str] | None = None
+) -> Model:
+    """The document's data as `model`, which may look up `environ` as its validation context.
+
+    Raises ConfigError with everything that the model refuses.
+    """
+    try:
+        return model.model_validate(document.data, context=environ)
+    except ValidationError as error:
+        raise ConfigError(_mistake(document, model, each) for each in error.errors()) from None
+
+
+def _mistake(document: Document, model: type[BaseModel], error: ErrorDetails) -> Mistake:
+    loc = tuple(part for part in error["loc"] if part != "[key]")
+    if error["type"] in _UNKNOWN:
+        what, remedy = "unknown key", nearest(str(loc[-1]), _keys(model, loc[:-1]))
+    else:
+        what, remedy = _words(error)
+    return document.mistake(loc, what, remedy)
+
+
+def _words(error: ErrorDetails) -> tuple[str, str]:
+    """What is wrong and what to do about it."""
+    kind, context = error["type"], error.get("ctx", {})
+    cause = context.get("error")
+    if isinstance(cause, UnfitError):
+        return cause.what, cause.remedy
+    if kind == "missing":
+        return "is missing", "add it"
+    if kind in ("string_too_short", "too_short"):
+        return "is empty", "give it a value or leave it out"
+    if kind == "literal_error":
+        return _choice(error["input"], str(context["expected"]))
+    if kind in _BOUNDS:
+        bound = _BOUNDS[kind].format(**context)
+        return f"must be {bound}, not {_written(error['input'])}", "choose another value"
+    if kind in _TYPES:
+        return _type(_TYPES[kind], error["input"])
+    return f"is refused: {error['msg']}", "correct it"
+
+
+def _type(expected: str, found: object) -> tuple[str, str]:
+    remedy = f"write {expected}"
+    if expected == "a string" and isinstance(found, int | float):
+        remedy = f'write it in quotes: "{found}"'
+    return f"must be {expected}, not {_named(found)}", remedy
+
+
+def _choice(found: object, expected: str) -> tuple[str, str]:
+    choices = [choice.strip("'") for choice in expected.replace(" or ", ", ").split(", ")]
+    return f"must not be {_written(found)}", nearest(str(found), choices)
+
+
+def _written(value: object) -> str:
+    return json.dumps(value, default=str, ensure_ascii=False)
+
+
+def _named(value: object) -> str:
+    """The type of a value. Never the value itself, which may be a secret."""
+    names: dict[type, str] = {
+        str: "a string",
+        bool: "true or false",
+        int: "a whole number",
+        float: "a number",
+        list: "a list",
+        dict: "a table",
+        type(None): "nothing",
+    }
+    return names.get(type(value), f"a {type(value).__name__}")
+
+
+def _keys(model: type[BaseModel], loc: KeyPath) -> list[str]:
+    """The keys that are valid in the table at `loc`."""
+    parts = iter(loc)
+    for part in parts:
+        field = model.model_fields[str(part)]
+        model = _model_in(field.annotation) or model
+        if get_origin(field.annotation) in (dict, list):
+            next(parts, None)
+    return list(model.model_fields)
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(_model_in, get_args(annotation))), None)

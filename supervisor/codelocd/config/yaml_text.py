@@ -1,0 +1,87 @@
+"""YAML text to a document that knows its lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from codelocd.config.document import Document
+from codelocd.config.mistakes import ConfigError, KeyPath, Mistake
+
+_MERGE = "tag:yaml.org,2002:merge"
+
+
+def parse(path: Path, text: str) -> Document:
+    """The document of a file that holds one mapping; ConfigError with the parser's line."""
+    loader = yaml.SafeLoader(text)
+    try:
+        node = loader.get_single_node()
+        duplicates = [_duplicate(path, *found) for found in _duplicates(node, set())]
+        if duplicates:
+            raise ConfigError(duplicates)
+        data = loader.construct_document(node) if node else None
+    except yaml.YAMLError as error:
+        raise ConfigError([_syntax(path, error)]) from None
+    except RecursionError:
+        raise ConfigError(
+            [Mistake(str(path), None, (), "is nested too deeply", "flatten it")]
+        ) from None
+    finally:
+        loader.dispose()
+    if node is None or not isinstance(data, dict):
+        remedy = "write `load_from:` or `locations:` at the top"
+        raise ConfigError([Mistake(str(path), None, (), "holds no mapping", remedy)])
+    return Document(path, data, lambda key: _line(node, key))
+
+
+def _syntax(path: Path, error: yaml.YAMLError) -> Mistake:
+    mark = getattr(error, "problem_mark", None)
+    reason = getattr(error, "problem", None) or str(error).partition("\n")[0]
+    what = f"is not valid YAML: {reason}"
+    return Mistake(str(path), mark.line + 1 if mark else None, (), what, "correct it there")
+
+
+def _duplicates(node: yaml.Node | None, seen: set[int]) -> Iterator[tuple[yaml.Node, yaml.Node]]:
+    """Every key that its mapping already has, with the first one."""
+    if node is None or id(node) in seen:
+        return
+    seen.add(id(node))
+    if isinstance(node, yaml.MappingNode):
+        first: dict[Any, yaml.Node] = {}
+        for key, value in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.tag != _MERGE and key.value in first:
+                yield key, first[key.value]
+            first.setdefault(key.value if isinstance(key, yaml.ScalarNode) else id(key), key)
+            yield from _duplicates(value, seen)
+    elif isinstance(node, yaml.SequenceNode):
+        for value in node.value:
+            yield from _duplicates(value, seen)
+
+
+def _duplicate(path: Path, key: yaml.Node, first: yaml.Node) -> Mistake:
+    what = f"stands twice in one mapping, first on line {first.start_mark.line + 1}"
+    return Mistake(str(path), key.start_mark.line + 1, (key.value,), what, "remove one of them")
+
+
+def _line(node: yaml.Node, key: KeyPath) -> int:
+    """The line of the deepest part of `key` that the file has."""
+    line = node.start_mark.line + 1
+    for part in key:
+        step = _step(node, part)
+        if step is None:
+            break
+        mark, node = step
+        line = mark.start_mark.line + 1
+    return line
+
+
+def _step(node: yaml.Node, part: str | int) -> tuple[yaml.Node, yaml.Node] | None:
+    """The node that marks a part of a key path, and the node of its value."""
+    if isinstance(node, yaml.MappingNode):
+        return next((pair for pair in node.value if pair[0].value == str(part)), None)
+    if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+        return node.value[part], node.value[part]
+    return None

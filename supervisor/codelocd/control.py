@@ -1,0 +1,307 @@
+"""The methods of the control socket."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from codelocd import __version__, problems, registry, report
+from codelocd.daemon import Daemon
+from codelocd.launchers import CALL_TIMEOUT
+from codelocd.locations import Location
+from codelocd.logs import Logs
+from codelocd.model import Phase
+from codelocd.rpc import Limits, Peer, RpcError
+from codelocd.subscriptions import Hub
+
+PROTOCOL = 1
+Params = Mapping[str, Any]
+Method = Callable[[Peer, Params], Awaitable[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who this daemon is: `instance` is random per start, `began` Unix time."""
+
+    instance: str
+    socket: str
+    began: float
+
+
+class Control:
+    """Answers requests; `shutdown` and `apply` are the service's own."""
+
+    def __init__(
+        self,
+        daemon: Daemon,
+        identity: Identity,
+        *,
+        logs: Logs,
+        hub: Hub,
+        environments: Callable[[], Awaitable[list[dict[str, Any]]]],
+        apply: Callable[[bool], dict[str, Any]],
+        shutdown: Callable[[], None],
+    ) -> None:
+        self._daemon = daemon
+        self._identity = identity
+        self._logs = logs
+        self._hub = hub
+        self._environments = environments
+        self._apply = apply
+        self._shutdown = shutdown
+        self._methods: dict[str, tuple[Method, frozenset[str]]] = {
+            "hello": (self._hello, frozenset()),
+            "status": (self._status, frozenset({"locations"})),
+            "definitions": (self._definitions, frozenset({"locations", "kind"})),
+            "show": (self._show, frozenset({"location", "name", "kind", "repository"})),
+            "start": (self._order(daemon.start, _is_up), _ORDER),
+            "stop": (self._order(daemon.stop, _is_down), _ORDER),
+            "restart": (self._order(daemon.restart, _is_up), _ORDER),
+            "reload": (self._order(self._reload, _is_fresh), _ORDER),
+            "call": (self._call, frozenset({"location", "method", "params", "timeout"})),
+            "command": (self._command, frozenset({"location"})),
+            "logs": (self._last_lines, frozenset({"locations", "lines"})),
+            "events": (self._events, frozenset({"lines"})),
+            "subscribe": (self._subscribe, frozenset({"topics", "since"})),
+            "unsubscribe": (self._unsubscribe, frozenset({"subscription"})),
+            "environments": (self._list_environments, frozenset()),
+            "apply": (self._apply_config, frozenset({"dry_run"})),
+            "shutdown": (self._shut_down, frozenset()),
+        }
+
+    async def handle(self, peer: Peer, method: str, params: Params) -> Any:
+        """Answer one request. Raises RpcError."""
+        if method not in self._methods:
+            raise RpcError("unknown", f"there is no method {method!r}")
+        answer, known = self._methods[method]
+        if unknown := sorted(set(params) - known):
+            raise RpcError("usage", f"{method} does not take {', '.join(unknown)}")
+        return await answer(peer, params)
+
+    def status(self, locations: Iterable[str] | None = None) -> dict[str, Any]:
+        """The `status --json` document."""
+        daemon, identity = self._daemon, self._identity
+        names = sorted({*daemon.locations, *daemon.external}) if locations is None else locations
+        return {
+            "daemon": {
+                "pid": os.getpid(),
+                "version": __version__,
+                "uptime": time.time() - identity.began,
+                "instance": identity.instance,
+                "revision": daemon.registry.revision,
+                "socket": identity.socket,
+            },
+            "locations": [self._entry(name) for name in names],
+        }
+
+    def full_state(self, topic: str) -> dict[str, Any]:
+        """What a subscriber of `topic` starts from, or catches up with."""
+        if topic == "status":
+            return self.status()
+        if topic == "definitions":
+            return report.definitions(self._daemon.registry, None, None)
+        return {}
+
+    # --- asking --------------------------------------------------------------------------------
+
+    async def _hello(self, _peer: Peer, _params: Params) -> dict[str, Any]:
+        return {
+            "protocol": PROTOCOL,
+            "version": __version__,
+            "instance": self._identity.instance,
+            "pid": os.getpid(),
+            "methods": sorted(self._methods),
+            "limits": asdict(Limits()),
+        }
+
+    async def _status(self, _peer: Peer, params: Params) -> dict[str, Any]:
+        return self.status(self._names(params.get("locations")))
+
+    async def _definitions(self, _peer: Peer, params: Params) -> dict[str, Any]:
+        kind = params.get("kind")
+        if kind is not None and kind not in registry.KINDS:
+            raise RpcError(
+                "usage", f"there is no kind {kind!r}; one of {', '.join(registry.KINDS)}"
+            )
+        names = self._names(params.get("locations"))
+        return report.definitions(self._daemon.registry, names, kind)
+
+    async def _show(self, _peer: Peer, params: Params) -> dict[str, Any]:
+        name = _text(params, "location")
+        if params.get("name") is not None:
+            return self._one_definition(name, params)
+        if name in self._daemon.external:
+            return report.external(self._daemon.external[name])
+        location = self._location(name)
+        lines = self._lines([name], report.LAST_LINES)
+        daemon = self._daemon
+        return report.shown(location, daemon.registry, daemon.usage, lines)
+
+    def _one_definition(self, location: str, params: Params) -> dict[str, Any]:
+        self._names([location])
+        name, kind = str(params["name"]), params.get("kind")
+        repository = params.get("repository")
+        matches = [
+            definition
+            for definition in self._daemon.registry.definitions([location], kind)
+            if definition["name"] == name and repository in (None, definition["repository"])
+        ]
+        if not matches:
+            raise RpcError("unknown", f"location {location!r} has no definition {name!r}")
+        if len(matches) > 1:
+            raise RpcError("usage", f"{name!r} is ambiguous; say which", {"matches": matches})
+        return dict(matches[0])
+
+    async def _last_lines(self, _peer: Peer, params: Params) -> dict[str, Any]:
+        names = self._names(params.get("locations"))
+        count = _number(params, "lines", 100)
+        return {"lines": self._lines(names or sorted(self._daemon.locations), count)}
+
+    def _lines(self, names: list[str], count: int) -> list[dict[str, Any]]:
+        return [line.document() for line in self._logs.lines(names, count)]
+
+    async def _events(self, _peer: Peer, params: Params) -> dict[str, Any]:
+        entries = self._daemon.journal.last(_number(params, "lines", 100))
+        return {"events": [entry.as_json() for entry in entries]}
+
+    async def _list_environments(self, _peer: Peer, _params: Params) -> list[dict[str, Any]]:
+        return await self._environments()
+
+    async def _command(self, _peer: Peer, params: Params) -> dict[str, Any]:
+        location = self._location(_text(params, "location"))
+        if location.environment is None:
+            raise RpcError("down", f"the environment of {location.name!r} is not ready")
+        return {
+            "executable": str(location.environment.executable),
+            "environment": self._daemon.hands.variables(location, location.environment),
+            "working_directory": str(location.spec.working_directory),
+        }
+
+    # --- ordering ------------------------------------------------------------------------------
+
+    def _order(
+        self, act: Callable[[Location], None], succeeded: Callable[[Location], bool]
+    ) -> Method:
+        async def order(_peer: Peer, params: Params) -> dict[str, Any]:
+            locations = self._addressed(params)
+            for location in locations:
+                act(location)
+            if params.get("wait", True):
+                await self._outcomes(locations, params.get("timeout"))
+            return {"locations": [_outcome(location, succeeded) for location in locations]}
+
+        return order
+
+    async def _outcomes(self, locations: list[Location], timeout: float | None) -> None:
+        settled = asyncio.gather(*(self._daemon.settled(location) for location in locations))
+        try:
+            await asyncio.wait_for(settled, timeout)
+        except TimeoutError:
+            waiting = [each.name for each in locations if not each.state.settled]
+            message = f"no outcome within {timeout:g} s: {', '.join(waiting)}"
+            raise RpcError("timeout", message) from None
+
+    def _addressed(self, params: Params) -> list[Location]:
+        names = params.get("locations") or []
+        if bool(params.get("all")) == bool(names):
+            raise RpcError("usage", "name locations, or say all")
+        if not names:
+            return list(self._daemon.locations.values())
+        return [self._location(name) for name in names]
+
+    def _reload(self, location: Location) -> None:
+        if not location.state.wanted:
+            raise RpcError("usage", f"location {location.name!r} is stopped; start it")
+        self._daemon.reload(location)
+
+    async def _call(self, _peer: Peer, params: Params) -> dict[str, Any]:
+        location = self._location(_text(params, "location"))
+        running = location.serving
+        if running is None:
+            raise RpcError("down", f"no runner serves {location.name!r}: {location.state.shown}")
+        method = _text(params, "method")
+        timeout = params.get("timeout") or CALL_TIMEOUT
+        result = await running.handle.call(method, params.get("params") or {}, timeout)
+        return {"result": result, "generation": running.generation}
+
+    async def _apply_config(self, _peer: Peer, params: Params) -> dict[str, Any]:
+        return self._apply(bool(params.get("dry_run")))
+
+    async def _shut_down(self, _peer: Peer, _params: Params) -> dict[str, Any]:
+        asyncio.get_running_loop().call_soon(self._shutdown)
+        return {}
+
+    # --- subscribing ---------------------------------------------------------------------------
+
+    async def _subscribe(self, peer: Peer, params: Params) -> dict[str, Any]:
+        return self._hub.subscribe(peer, params.get("topics", ()), params.get("since"))
+
+    async def _unsubscribe(self, peer: Peer, params: Params) -> dict[str, Any]:
+        return self._hub.unsubscribe(peer, _number(params, "subscription", 0))
+
+    # --- names ---------------------------------------------------------------------------------
+
+    def _entry(self, name: str) -> dict[str, Any]:
+        daemon = self._daemon
+        if name in daemon.external:
+            return report.external(daemon.external[name])
+        return report.measured(self._location(name), daemon.registry, daemon.usage)
+
+    def _names(self, names: Iterable[str] | None) -> list[str] | None:
+        """The names as asked for, each of which exists."""
+        if names is None:
+            return None
+        chosen = list(names)
+        for name in chosen:
+            if name not in self._daemon.external:
+                self._location(name)
+        return chosen
+
+    def _location(self, name: str) -> Location:
+        location = self._daemon.locations.get(name)
+        if location is None:
+            known = ", ".join(sorted(self._daemon.locations)) or "none"
+            raise RpcError("unknown", f"there is no location {name!r}; there are: {known}")
+        return location
+
+
+_ORDER = frozenset({"locations", "all", "wait", "timeout"})
+
+
+def _is_up(location: Location) -> bool:
+    return location.state.serving is not None
+
+
+def _is_down(location: Location) -> bool:
+    return location.state.phase is Phase.STOPPED
+
+
+def _is_fresh(location: Location) -> bool:
+    return location.state.serving is not None and not location.state.stale
+
+
+def _outcome(location: Location, succeeded: Callable[[Location], bool]) -> dict[str, Any]:
+    return {
+        "name": location.name,
+        "ok": succeeded(location),
+        "state": location.state.shown,
+        "problem": problems.as_json(location.state.problem),
+    }
+
+
+def _text(params: Params, name: str) -> str:
+    value = params.get(name)
+    if not isinstance(value, str):
+        raise RpcError("usage", f"{name} is missing, or not a string")
+    return value
+
+
+def _number(params: Params, name: str, default: int) -> int:
+    value = params.get(name, default)
+    if not isinstance(value, int) or value < 0:
+        raise RpcError("usage", f"{name} must be a number, 0 or more")
+    return value

@@ -1,0 +1,238 @@
+"""The loop: an event in, `step`, effects out. The only place where state changes."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from codelocd import lifecycle, report
+from codelocd.hands import Hands, Reports
+from codelocd.journal import Journal
+from codelocd.locations import Location, Running
+from codelocd.model import GrpcServer, LocationSpec, Phase, Problem
+from codelocd.registry import Definition, Registry
+from codelocd.subscriptions import Hub
+from codelocd.usage import Sampler
+from codelocd.wanted import Wanted
+from codelocd.watch import Change, SourceWatch
+
+
+class Daemon:
+    """Holds every location and the registry; everything else asks or tells it."""
+
+    def __init__(
+        self,
+        *,
+        hands: Callable[[Reports], Hands],
+        watch: SourceWatch,
+        journal: Journal,
+        hub: Hub,
+        wanted: Wanted,
+    ) -> None:
+        self._hands = hands(Reports(self.send, self._published, self._withdrawn, self._progressed))
+        self._watch = watch
+        self._journal = journal
+        self._hub = hub
+        self._wanted = wanted
+        self._queue: deque[tuple[Location, lifecycle.Event]] = deque()
+        self._draining = False
+        self.locations: dict[str, Location] = {}
+        self.external: dict[str, LocationSpec] = {}
+        self.registry = Registry()
+        self.usage = Sampler()
+
+    @property
+    def hands(self) -> Hands:
+        return self._hands
+
+    @property
+    def journal(self) -> Journal:
+        return self._journal
+
+    # --- locations come and go -----------------------------------------------------------------
+
+    def add(self, spec: LocationSpec) -> None:
+        """A new location; it starts unless somebody stopped it for good."""
+        if isinstance(spec.target, GrpcServer):
+            self.external[spec.name] = spec
+            return
+        location = self.locations[spec.name] = Location(spec)
+        if self._wanted.is_wanted(spec.name):
+            self.send(location, lifecycle.Started())
+        else:
+            self._announce(location, "added", location.state)
+
+    def remove(self, name: str) -> None:
+        """The location is no longer in the config: it stops and is forgotten."""
+        self.external.pop(name, None)
+        location = self.locations.get(name)
+        if location is not None:
+            location.removed = True
+            self.send(location, lifecycle.Stopped())
+
+    def change(self, spec: LocationSpec, *, reload: bool) -> None:
+        """Another description; `reload` when a runner of the old one is not right for it."""
+        location = self.locations[spec.name]
+        location.spec = spec
+        if reload:
+            self.send(location, lifecycle.ReloadAsked())
+
+    # --- wishes --------------------------------------------------------------------------------
+
+    def start(self, location: Location) -> None:
+        self._wanted.want(location.name)
+        self.send(location, lifecycle.Started())
+
+    def stop(self, location: Location) -> None:
+        self._wanted.unwant(location.name)
+        self.send(location, lifecycle.Stopped())
+
+    def restart(self, location: Location) -> None:
+        self._wanted.want(location.name)
+        self.send(location, lifecycle.RestartAsked())
+
+    def reload(self, location: Location) -> None:
+        self.send(location, lifecycle.ReloadAsked())
+
+    def shut_down(self, location: Location) -> None:
+        """Stop without remembering it: the next daemon starts the location again."""
+        self.send(location, lifecycle.Stopped())
+
+    def changed(self, name: str, change: Change) -> None:
+        """The watch saw content that the newest attempt has not seen."""
+        location = self.locations.get(name)
+        if location is None or location.spec.policy.reload == "manual":
+            return
+        location.changed_paths, location.changed_at = change.paths, time.time()
+        locked = self._watch.git_locked(name)
+        self.send(location, lifecycle.SourcesChanged(change.differing, change.inputs, locked))
+
+    async def settled(self, location: Location) -> None:
+        """Returns when the attempt under way, if any, has had an outcome."""
+        while location.state.phase in _UNDER_WAY:
+            waiter = asyncio.get_running_loop().create_future()
+            location.waiters.add(waiter)
+            try:
+                await waiter
+            finally:
+                location.waiters.discard(waiter)
+
+    # --- the loop ------------------------------------------------------------------------------
+
+    def send(self, location: Location, event: lifecycle.Event) -> None:
+        """Take an event; effects may send further ones, which wait for their turn."""
+        self._queue.append((location, event))
+        if self._draining:
+            return
+        self._draining = True
+        try:
+            while self._queue:
+                self._take(*self._queue.popleft())
+        finally:
+            self._draining = False
+
+    def _take(self, location: Location, event: lifecycle.Event) -> None:
+        before, now = location.state, asyncio.get_running_loop().time()
+        state, effects = lifecycle.step(before, event, now, location.spec.policy)
+        location.state = replace(state, problem=_dated(state.problem))
+        self._set_alarm(location)
+        for effect in effects:
+            self._hands.carry_out(location, effect)
+        if location.state != before:
+            self._announce(location, _name(event), before)
+        self._wake(location)
+        if location.removed and location.state.phase is Phase.STOPPED:
+            self.locations.pop(location.name, None)
+
+    def _set_alarm(self, location: Location) -> None:
+        if location.alarm is not None:
+            location.alarm.cancel()
+            location.alarm = None
+        if location.state.deadline is not None:
+            location.alarm = asyncio.get_running_loop().call_at(
+                location.state.deadline, self.send, location, lifecycle.DeadlinePassed()
+            )
+
+    def _wake(self, location: Location) -> None:
+        if location.state.phase not in _UNDER_WAY:
+            for waiter in location.waiters:
+                if not waiter.done():
+                    waiter.set_result(None)
+
+    # --- what everybody may know ---------------------------------------------------------------
+
+    def _announce(self, location: Location, event: str, before: lifecycle.State) -> None:
+        state = location.state
+        entry = self._journal.write(
+            event,
+            location.name,
+            before=before.shown,
+            after=state.shown,
+            generation=state.generation or None,
+            detail=_detail(location, event),
+        )
+        data = {"event": entry.as_json(), "location": report.location(location, self.registry)}
+        self._hub.publish("status", data)
+
+    def _published(self, location: Location, running: Running) -> None:
+        assert running.snapshot is not None
+        running.generation = location.state.generation
+        location.snapshot = running.snapshot
+        registry, difference = self.registry.publish(location.name, running.snapshot.definitions)
+        self._list(location, registry, difference.added, difference.changed, difference.removed)
+
+    def _withdrawn(self, location: Location) -> None:
+        location.snapshot = None
+        registry, difference = self.registry.withdraw(location.name)
+        self._list(location, registry, (), (), difference.removed)
+
+    def _list(
+        self,
+        location: Location,
+        registry: Registry,
+        added: Iterable[Definition],
+        changed: Iterable[Definition],
+        removed: Iterable[Definition],
+    ) -> None:
+        self.registry = registry
+        since = location.changed_at
+        data = {
+            "location": location.name,
+            "generation": location.state.generation,
+            "revision": registry.revision,
+            "seconds": time.time() - since if since is not None else None,
+            "added": list(added),
+            "changed": list(changed),
+            "removed": list(removed),
+        }
+        location.changed_at = None
+        self._hub.publish("definitions", data)
+
+    def _progressed(self, location: Location, progress: Mapping[str, Any]) -> None:
+        self._hub.publish("builds", {"location": location.name, **progress})
+
+
+_UNDER_WAY = frozenset({Phase.BUILDING, Phase.STARTING, Phase.STOPPING})
+
+
+def _name(event: lifecycle.Event) -> str:
+    """`SourcesChanged` as the journal has it: `sources-changed`."""
+    return re.sub(r"(?<!^)([A-Z])", r"-\1", type(event).__name__).lower()
+
+
+def _detail(location: Location, event: str) -> str | None:
+    if event == "sources-changed":
+        paths = location.changed_paths
+        more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
+        return ", ".join(paths[:3]) + more
+    problem = location.state.problem
+    return problem.summary if problem is not None else None
+
+
+def _dated(problem: Problem | None) -> Problem | None:
+    return problem if problem is None or problem.at else replace(problem, at=time.time())

@@ -1,0 +1,70 @@
+"""What outlives the daemon for a moment: it ends the groups of a daemon that was killed.
+
+A runner that dies with the daemon (PR_SET_PDEATHSIG) has no time to end its own children, and
+user code may close the pipe that would tell it. So one small process holds a pipe from
+the daemon and the list of its process groups; at the pipe's end of file it kills them all.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+_SCRIPT = Path(__file__).with_name("guardian_process.py")
+
+
+class Guardian:
+    """The daemon's end. A guardian that was killed is replaced at the next word to it."""
+
+    def __init__(self) -> None:
+        self._groups: set[int] = set()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._pipe = -1
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process is not None else None
+
+    def watch(self, group: int) -> None:
+        """From now on `group` ends with the daemon."""
+        self._groups.add(group)
+        self._say(f"+{group}\n")
+
+    def release(self, group: int) -> None:
+        """`group` is gone."""
+        self._groups.discard(group)
+        self._say(f"-{group}\n")
+
+    def close(self) -> None:
+        """End the guardian, and what it still watches."""
+        if self._process is not None:
+            os.close(self._pipe)
+            self._process.wait()
+            self._process = None
+
+    def _say(self, words: str) -> None:
+        try:
+            if self._process is None:
+                raise BrokenPipeError
+            os.write(self._pipe, words.encode())
+        except BrokenPipeError:
+            self._replace()
+
+    def _replace(self) -> None:
+        if self._process is not None:
+            os.close(self._pipe)
+            self._process.wait()
+        reading, self._pipe = os.pipe()
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", "-S", str(_SCRIPT)],
+            stdin=reading,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            env={},
+            start_new_session=True,
+        )
+        os.close(reading)
+        os.write(self._pipe, "".join(f"+{group}\n" for group in self._groups).encode())

@@ -1,0 +1,315 @@
+"""Carries out effects. An effect never raises: every failure becomes an event."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import random
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from codeloc_envs import Choice, Environment, EnvironmentProblem, Store, choose
+from codelocd import lifecycle, problems, rpc, variables, watched
+from codelocd.builder import Builder
+from codelocd.launchers import CALL_TIMEOUT, Launcher, RunnerSpec
+from codelocd.locations import LastExit, Location, Running
+from codelocd.logs import Logs
+from codelocd.model import BuildId, Exit, Problem, RunnerId, Snapshot, Target
+from codelocd.turns import Turns
+from codelocd.watch import SourceWatch
+
+EXPLANATION_TIMEOUT = 1.0
+"""Seconds for a hanging runner to say where it is."""
+
+RECONNECT_PAUSE = 0.05
+"""Seconds between two tries to reach a runner whose connection user code has closed."""
+
+LAST_LINES = 20
+"""Lines of output that a problem shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reports:
+    """Where the hands report to: the daemon's ends of them."""
+
+    send: Callable[[Location, lifecycle.Event], None]
+    publish: Callable[[Location, Running], None]
+    withdraw: Callable[[Location], None]
+    progress: Callable[[Location, Mapping[str, Any]], None]
+
+
+class Hands:
+    """One pair for the whole daemon; long effects are tasks of their location."""
+
+    def __init__(
+        self,
+        reports: Reports,
+        *,
+        launcher: Launcher,
+        builder: Builder,
+        store: Store,
+        watch: SourceWatch,
+        logs: Logs,
+        turns: Turns,
+        bytecode_cache: Path,
+    ) -> None:
+        self._reports = reports
+        self._launcher = launcher
+        self._builder = builder
+        self._store = store
+        self._watch = watch
+        self._logs = logs
+        self._turns = turns
+        self._bytecode_cache = bytecode_cache
+        self._retiring: set[asyncio.Task[None]] = set()
+
+    def carry_out(self, location: Location, effect: lifecycle.Effect) -> None:
+        match effect:
+            case lifecycle.Prepare(build):
+                self._begin(location, build, self._prepare(location, build))
+            case lifecycle.CancelBuild(build):
+                location.tasks.pop(build).cancel()
+            case lifecycle.Launch(runner):
+                self._begin(location, runner, self._launch(location, runner))
+            case lifecycle.Inspect(runner):
+                self._inspect(location, runner)
+            case lifecycle.Explain(runner):
+                self._begin(location, runner, self._explain(location, runner))
+            case lifecycle.Publish(runner):
+                self._watch.took_over(location.name)
+                self._reports.publish(location, location.runners[runner])
+            case lifecycle.Withdraw():
+                self._watch.forget(location.name)
+                self._reports.withdraw(location)
+            case lifecycle.Retire(runner):
+                self._retire(location, runner)
+            case lifecycle.Kill(runner):
+                self._kill(location, runner)
+
+    def _begin(self, location: Location, number: int, work: Coroutine[Any, Any, None]) -> None:
+        former = location.tasks.pop(number, None)
+        if former is not None:
+            former.cancel()
+        task = asyncio.get_running_loop().create_task(work, name=f"{location.name} {number}")
+        location.tasks[number] = task
+        task.add_done_callback(lambda done: _forget(location, number, done))
+
+    # --- environments --------------------------------------------------------------------------
+
+    async def _prepare(self, location: Location, build: BuildId) -> None:
+        try:
+            location.environment = await self._environment(location)
+        except EnvironmentProblem as failure:
+            self._follow_inputs(location, failure.inputs or location.inputs)
+            problem = Problem("environment", failure.summary, failure.detail, time.time())
+            self._reports.send(location, lifecycle.EnvironmentFailed(build, problem))
+            return
+        self._reports.send(location, lifecycle.EnvironmentReady(build))
+
+    async def _environment(self, location: Location) -> Environment:
+        self._watch.follow(location.name, watched.of(location))
+        self._watch.begin(location.name)
+        choice = await asyncio.to_thread(_choose, location)
+        location.choice = choice
+        self._follow_inputs(location, choice.inputs)
+        specification = choice.specification
+        ready = await asyncio.to_thread(self._store.find, specification)
+        if ready is None:
+            ready = await self._builder.build(
+                specification, lambda progress: self._reports.progress(location, progress)
+            )
+        copied = await asyncio.to_thread(self._store.sources, specification)
+        if copied:
+            self._follow_inputs(location, (*choice.inputs, *copied))
+        return ready
+
+    def _follow_inputs(self, location: Location, inputs: tuple[Path, ...]) -> None:
+        """From now on a change of what the environment depends on is noticed."""
+        location.inputs = inputs
+        self._watch.follow(location.name, watched.of(location))
+
+    # --- starting a runner ---------------------------------------------------------------------
+
+    async def _launch(self, location: Location, number: RunnerId) -> None:
+        place = await self._turns.take() if location.state.serving is None else None
+        try:
+            running = await self._start(location, number)
+            if running is not None:
+                await self._load(location, number, running)
+        finally:
+            if place is not None:
+                place.give_back()
+
+    async def _start(self, location: Location, number: RunnerId) -> Running | None:
+        environment = location.environment
+        assert environment is not None
+        self._watch.follow(location.name, watched.of(location))
+        self._watch.begin(location.name)
+        lease = self._store.lease(environment)
+        try:
+            handle = await self._launcher.start(self._order(location, environment))
+        except OSError as failure:
+            lease.close()
+            self._not_started(location, number, failure)
+            return None
+        running = Running(handle, environment, lease, began=time.time())
+        location.runners[number] = running
+        handle.exited.add_done_callback(lambda end: self._exited(location, number, end.result()))
+        self._reports.send(location, lifecycle.Launched(number))
+        return running
+
+    def _order(self, location: Location, environment: Environment) -> RunnerSpec:
+        spec = location.spec
+        assert isinstance(spec.target, Target)
+        return RunnerSpec(
+            location=spec.name,
+            executable=environment.executable,
+            variables=self.variables(location, environment),
+            working_directory=spec.working_directory,
+            target=spec.target,
+            attribute=spec.attribute,
+            output=self._logs.output(spec.name, location.state.generation + 1),
+        )
+
+    def variables(self, location: Location, environment: Environment) -> dict[str, str]:
+        """All environment variables of a runner of `location`."""
+        return variables.of_runner(
+            os.environ,
+            location.spec.variables,
+            environment.executable,
+            environment.variables,
+            variables.bytecode(
+                writable=environment.origin != "existing",
+                has_bytecode=environment.has_bytecode,
+                cache=self._bytecode_cache / environment.key,
+            ),
+        )
+
+    def _not_started(self, location: Location, number: RunnerId, failure: OSError) -> None:
+        directory = location.spec.working_directory
+        if not directory.is_dir():
+            summary = f"the working directory {directory} does not exist"
+            problem = Problem("config", summary, at=time.time())
+            self._reports.send(location, lifecycle.LoadFailed(number, problem))
+            return
+        problem = Problem("crash", f"the runner cannot be started: {failure}", at=time.time())
+        self._reports.send(location, lifecycle.Exited(number, problem, random.random()))
+
+    # --- loading -------------------------------------------------------------------------------
+
+    async def _load(self, location: Location, number: RunnerId, running: Running) -> None:
+        """Wait for the runner's word; user code that closed the connection delays it."""
+        while not running.handle.exited.done():
+            try:
+                answer = await running.handle.call("snapshot")
+            except rpc.RpcError as failure:
+                if failure.kind != "down":
+                    self._refused(location, number, failure)
+                    return
+                await asyncio.wait([running.handle.exited], timeout=RECONNECT_PAUSE)
+            else:
+                self._loaded(location, number, running, answer)
+                return
+
+    def _refused(self, location: Location, number: RunnerId, failure: rpc.RpcError) -> None:
+        problem = Problem("load", f"the runner sent no snapshot: {failure.message}", at=time.time())
+        self._reports.send(location, lifecycle.LoadFailed(number, problem))
+
+    def _loaded(
+        self, location: Location, number: RunnerId, running: Running, answer: Mapping[str, Any]
+    ) -> None:
+        if location.state.candidate != number:
+            return
+        body = json.loads(answer["body"])
+        if answer["ok"]:
+            running.snapshot = _snapshot(body)
+            self._inspect(location, number)
+            return
+        self._watch.loaded(location.name, body["sources"])
+        problem = problems.of_load(body["problem"], time.time())
+        self._reports.send(location, lifecycle.LoadFailed(number, problem))
+
+    def _inspect(self, location: Location, number: RunnerId) -> None:
+        running = location.runners.get(number)
+        if running is None or running.snapshot is None:
+            return
+        current = self._watch.loaded(location.name, running.snapshot.sources)
+        locked = self._watch.git_locked(location.name)
+        self._reports.send(location, lifecycle.Inspected(number, current, locked))
+
+    async def _explain(self, location: Location, number: RunnerId) -> None:
+        running = location.runners.get(number)
+        stacks: list[Mapping[str, Any]] = []
+        if running is not None:
+            with contextlib.suppress(rpc.RpcError):
+                answer = await running.handle.call("stacks", timeout=EXPLANATION_TIMEOUT)
+                stacks = answer["threads"]
+        problem = problems.of_hang(location.spec.policy.start_timeout, stacks, time.time())
+        self._reports.send(location, lifecycle.LoadFailed(number, problem))
+
+    # --- ends ----------------------------------------------------------------------------------
+
+    def _exited(self, location: Location, number: RunnerId, end: Exit) -> None:
+        running = location.runners.pop(number)
+        running.lease.close()
+        now, state = time.time(), location.state
+        asked = number in state.leaving
+        location.last_exit = LastExit(running.handle.pid, end, now, asked)
+        loading = number == state.candidate and not state.loaded
+        lines = [line.text for line in self._logs.lines([location.name], LAST_LINES)]
+        problem = problems.of_exit(end, loading, lines, now)
+        self._reports.send(location, lifecycle.Exited(number, problem, random.random()))
+
+    def _kill(self, location: Location, number: RunnerId) -> None:
+        running = location.runners.get(number)
+        task = location.tasks.pop(number, None)
+        if task is not None:
+            task.cancel()
+        if running is not None:
+            running.handle.kill()
+            return
+        problem = Problem("crash", "the runner was not started", at=time.time())
+        self._reports.send(location, lifecycle.Exited(number, problem))
+
+    def _retire(self, location: Location, number: RunnerId) -> None:
+        """A replaced runner answers all that it accepted; a stopped one has less time."""
+        grace = location.spec.policy.stop_timeout
+        patience = CALL_TIMEOUT if location.state.serving is not None else grace
+        work = location.runners[number].handle.retire(patience, grace)
+        task = asyncio.get_running_loop().create_task(work)
+        self._retiring.add(task)
+        task.add_done_callback(self._retiring.discard)
+
+
+def _choose(location: Location) -> Choice:
+    spec = location.spec
+    activated = activated_environment(os.environ) if spec.activated_allowed else None
+    return choose(spec.environment, code=watched.code(spec), activated=activated)
+
+
+def activated_environment(environ: Mapping[str, str]) -> Path | None:
+    """The environment that the caller's shell has activated."""
+    prefix = environ.get("VIRTUAL_ENV") or environ.get("CONDA_PREFIX")
+    return Path(prefix) if prefix else None
+
+
+def _snapshot(body: Mapping[str, Any]) -> Snapshot:
+    return Snapshot(
+        loader=body["loader"],
+        python=body["python"],
+        load_seconds=body["load_seconds"],
+        definitions=tuple(body["definitions"]),
+        sources=body["sources"],
+    )
+
+
+def _forget(location: Location, number: int, done: asyncio.Task[None]) -> None:
+    if location.tasks.get(number) is done:
+        del location.tasks[number]
+    if not done.cancelled() and (bug := done.exception()) is not None:
+        raise bug

@@ -1,0 +1,82 @@
+"""Asks every runner that serves, from time to time, whether it still answers."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+
+from codelocd import lifecycle, problems
+from codelocd.locations import Location, Running
+from codelocd.model import Policy
+from codelocd.rpc import RpcError
+from codelocd.usage import Sampler
+
+LAG = 1.0
+"""Seconds by which the daemon itself may be late before it blames nobody but itself."""
+
+
+class Heartbeat:
+    """All pings in one sweep, so that an idle daemon wakes as seldom as possible."""
+
+    def __init__(
+        self,
+        locations: Callable[[], Iterable[Location]],
+        send: Callable[[Location, lifecycle.Event], None],
+        usage: Sampler,
+    ) -> None:
+        self._locations = locations
+        self._send = send
+        self._usage = usage
+
+    async def run(self) -> None:
+        """Sweep for ever; locations whose interval has not passed are left out."""
+        loop = asyncio.get_running_loop()
+        asked: dict[str, float] = {}
+        while True:
+            await asyncio.sleep(self._interval())
+            due = [
+                (location, running)
+                for location in self._locations()
+                if (running := location.serving) is not None
+                and loop.time() - asked.get(location.name, 0)
+                >= location.spec.policy.ping_interval - LAG
+            ]
+            asked.update((location.name, loop.time()) for location, _ in due)
+            await asyncio.gather(*(self._examine(*each) for each in due))
+
+    def _interval(self) -> float:
+        return min(
+            (each.spec.policy.ping_interval for each in self._locations()),
+            default=Policy().ping_interval,
+        )
+
+    async def _examine(self, location: Location, running: Running) -> None:
+        number = location.state.serving
+        assert number is not None
+        policy = location.spec.policy
+        if not await self._answers(running, policy.ping_timeout):
+            problem = problems.unresponsive(policy.ping_timeout, time.time())
+            self._send(location, lifecycle.Condemned(number, problem))
+            return
+        if policy.memory_limit is None:
+            return
+        usage = self._usage.usage(running.handle.pid)
+        if usage is not None and usage.memory > policy.memory_limit:
+            problem = problems.over_memory(usage.memory, policy.memory_limit, time.time())
+            self._send(location, lifecycle.Condemned(number, problem))
+
+    async def _answers(self, running: Running, timeout: float) -> bool:
+        """A ping that failed while the daemon itself was held up proves nothing: ask again."""
+        loop = asyncio.get_running_loop()
+        while True:
+            began = loop.time()
+            try:
+                await running.handle.call("ping", timeout=timeout)
+            except RpcError as failure:
+                if failure.kind != "timeout":
+                    return True  # its end, if it has ended, is noticed elsewhere
+                if loop.time() - began <= timeout + LAG:
+                    return False
+            else:
+                return True

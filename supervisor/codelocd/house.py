@@ -1,0 +1,122 @@
+"""The rooms of a daemon put together, all but its door."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from codeloc_envs import Store
+from codelocd.builder import Builder
+from codelocd.daemon import Daemon
+from codelocd.guardian import Guardian
+from codelocd.hands import Hands, Reports
+from codelocd.heartbeat import Heartbeat
+from codelocd.journal import Journal
+from codelocd.kit import make_kit
+from codelocd.launchers.local import LocalLauncher
+from codelocd.logs import Block, Logs
+from codelocd.model import Config
+from codelocd.paths import DaemonPaths
+from codelocd.plan import Plan, plan
+from codelocd.process import Children
+from codelocd.subscriptions import Hub
+from codelocd.turns import Turns
+from codelocd.wanted import Wanted
+from codelocd.watch import Change, SourceWatch
+
+
+class House:
+    """Lives on the running loop, in the main thread; `close` leaves no process behind."""
+
+    def __init__(
+        self,
+        paths: DaemonPaths,
+        full_state: Callable[[str], Mapping[str, Any]],
+        report: Callable[[str], None],
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        self.instance = secrets.token_hex(8)
+        self.hub = Hub(self.instance, full_state)
+        self.logs = Logs(paths.state_dir / "logs", follow=self._printed)
+        self.store = Store(paths.store)
+        self._guardian = Guardian()
+        self._children = Children(loop, self._guardian)
+        self.watch = SourceWatch(self._changed, report, loop)
+        launcher = LocalLauncher(self._children, make_kit(paths.store / "kit"), paths.runtime_dir)
+
+        def hands(reports: Reports) -> Hands:
+            return Hands(
+                reports,
+                launcher=launcher,
+                builder=Builder(self._children, paths.store),
+                store=self.store,
+                watch=self.watch,
+                logs=self.logs,
+                turns=Turns(os.cpu_count() or 1),
+                bytecode_cache=paths.store / "bytecode",
+            )
+
+        self.daemon = Daemon(
+            hands=hands,
+            watch=self.watch,
+            journal=Journal(paths.state_dir / "events.jsonl", time.time),
+            hub=self.hub,
+            wanted=Wanted(paths.state_dir / "wanted.json"),
+        )
+        heartbeat = Heartbeat(self.daemon.locations.values, self.daemon.send, self.daemon.usage)
+        self._heartbeat = loop.create_task(heartbeat.run())
+
+    def apply(self, config: Config, *, dry_run: bool = False) -> Plan:
+        """Make what runs match `config`."""
+        running = {name: each.spec for name, each in self.daemon.locations.items()}
+        change = plan({**running, **self.daemon.external}, config.locations)
+        if not dry_run:
+            self._carry_out(change)
+        return change
+
+    def _carry_out(self, change: Plan) -> None:
+        for name in change.removed:
+            self.daemon.remove(name)
+        for spec in change.added:
+            self.daemon.add(spec)
+        for spec in change.reloaded:
+            self.daemon.change(spec, reload=True)
+        for spec in change.adjusted:
+            self.daemon.change(spec, reload=False)
+
+    def environments(self) -> list[dict[str, Any]]:
+        """The `env list --json` document."""
+        users: dict[str, list[str]] = {}
+        for location in self.daemon.locations.values():
+            if location.environment is not None:
+                users.setdefault(location.environment.key, []).append(location.name)
+        return [{**each, "used_by": users.get(each["key"], [])} for each in self.store.list()]
+
+    async def close(self) -> None:
+        """Stop every location, wait until all are gone, end what they left."""
+        self._heartbeat.cancel()
+        self.watch.close()
+        for location in tuple(self.daemon.locations.values()):
+            self.daemon.shut_down(location)
+        for location in tuple(self.daemon.locations.values()):
+            await self.daemon.settled(location)
+        self.kill()
+        self.logs.close()
+        self._children.close()
+        self._guardian.close()
+
+    def kill(self) -> None:
+        """End every process at once."""
+        for location in self.daemon.locations.values():
+            for running in location.runners.values():
+                running.handle.kill()
+
+    def _changed(self, name: str, change: Change) -> None:
+        self.daemon.changed(name, change)
+
+    def _printed(self, block: Block) -> None:
+        self.hub.publish_all("logs", block.texts, lambda text: block.line(text).document())

@@ -1,0 +1,74 @@
+"""What happened to which location, when and why: numbered, kept in memory and on disk."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+KEPT = 10_000
+"""Entries kept in memory."""
+
+ROTATE_BYTES = 8 * 1024 * 1024
+"""Size at which the file is set aside as `.1`; the one before it is dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One thing that happened, in the shape of `events --json`."""
+
+    seq: int
+    at: float
+    location: str | None
+    event: str
+    before: str | None
+    after: str | None
+    generation: int | None
+    detail: str | None
+
+    def as_json(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+class Journal:
+    """Appends entries to memory and to a file; a disk that is full loses only the file's copy."""
+
+    def __init__(self, path: Path | None, clock: Callable[[], float]) -> None:
+        self._path = path
+        self._clock = clock
+        self._entries: deque[Entry] = deque(maxlen=KEPT)
+        self._seq = 0
+
+    def write(
+        self,
+        event: str,
+        location: str | None = None,
+        *,
+        before: str | None = None,
+        after: str | None = None,
+        generation: int | None = None,
+        detail: str | None = None,
+    ) -> Entry:
+        self._seq += 1
+        entry = Entry(self._seq, self._clock(), location, event, before, after, generation, detail)
+        self._entries.append(entry)
+        self._append(entry)
+        return entry
+
+    def last(self, count: int) -> list[Entry]:
+        """The newest `count` entries, oldest first."""
+        return list(self._entries)[-count:] if count > 0 else []
+
+    def _append(self, entry: Entry) -> None:
+        if self._path is None:
+            return
+        try:
+            if self._path.exists() and self._path.stat().st_size > ROTATE_BYTES:
+                self._path.replace(self._path.with_suffix(".1"))
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(entry.as_json()) + "\n")
+        except OSError:
+            pass

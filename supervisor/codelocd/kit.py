@@ -1,0 +1,78 @@
+"""The kit: the folder that a location's interpreter runs the runner from, versioned by content."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+
+RUNNER = "codeloc_runner"
+PACKAGES = (RUNNER, "codeloc")
+MSGPACK = PurePosixPath(RUNNER, "_msgpack")
+DIGEST_BYTES = 16
+
+
+def make_kit(root: Path) -> Path:
+    """The kit of this version of codelocd below `root`, made unless it is there.
+
+    It is complete as soon as it has its name, and never changes: an upgrade of codelocd makes
+    another one beside it, under the feet of no running runner. Raises OSError.
+    """
+    files = contents()
+    kit = root / fingerprint(files)
+    if not kit.is_dir():
+        root.mkdir(parents=True, exist_ok=True)
+        publish(files, root, kit)
+    return kit
+
+
+def contents() -> dict[PurePosixPath, bytes]:
+    """Every file of the kit: both packages, and the pure-Python msgpack under a private name.
+
+    Without its compiled half msgpack falls back to Python by itself.
+    """
+    files = {}
+    for package in PACKAGES:
+        files.update(modules(package, PurePosixPath(package), "**/*.py"))
+    files.update(modules("msgpack", MSGPACK, "*.py"))
+    return files
+
+
+def modules(package: str, target: PurePosixPath, pattern: str) -> dict[PurePosixPath, bytes]:
+    """The sources of an installed package, by where they go; nothing is imported for it."""
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        raise FileNotFoundError(
+            f"package {package!r} of codelocd is not installed; install codelocd again"
+        )
+    source = Path(spec.origin).parent
+    return {target / file.relative_to(source): file.read_bytes() for file in source.glob(pattern)}
+
+
+def fingerprint(files: Mapping[PurePosixPath, bytes]) -> str:
+    """A digest of names and contents, lengths included: no two sets of files share it."""
+    digest = hashlib.blake2b(digest_size=DIGEST_BYTES)
+    for name, data in sorted(files.items()):
+        digest.update(f"{len(str(name))} {name} {len(data)} ".encode())
+        digest.update(data)
+    return digest.hexdigest()
+
+
+def publish(files: Mapping[PurePosixPath, bytes], root: Path, kit: Path) -> None:
+    """Write beside, then rename: somebody else's may be there by then, which is the same."""
+    draft = Path(tempfile.mkdtemp(prefix=".kit-", dir=root))
+    try:
+        for name, data in files.items():
+            file = draft / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(data)
+        os.rename(draft, kit)
+    except OSError:
+        if not kit.is_dir():
+            raise
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)

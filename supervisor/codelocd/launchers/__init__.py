@@ -1,0 +1,62 @@
+"""Where a runner runs. `local` is the default; an engine would be another file here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from codelocd.logs import Stream
+from codelocd.model import Exit, Target
+
+CALL_TIMEOUT = 60.0
+"""Seconds for a call that names no timeout of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerSpec:
+    """What it takes to start one runner.
+
+    `variables` is its whole environment. `output(stream, data)` gets what it prints.
+    """
+
+    location: str
+    executable: Path
+    variables: Mapping[str, str]
+    working_directory: Path
+    target: Target
+    attribute: str | None
+    output: Callable[[Stream, bytes], None]
+
+
+class RunnerHandle(Protocol):
+    """One runner, wherever it runs."""
+
+    @property
+    def pid(self) -> int: ...
+
+    @property
+    def exited(self) -> asyncio.Future[Exit]: ...
+
+    async def call(
+        self, method: str, params: Mapping[str, Any] | None = None, timeout: float | None = None
+    ) -> Any:
+        """Raises RpcError; of kind "down" when it went away during the call: outcome unknown."""
+
+    async def retire(self, patience: float, grace: float) -> None:
+        """Answer what was accepted, for up to `patience` seconds; then leave.
+
+        After another `grace` seconds it is made to. Returns when it is gone.
+        """
+
+    def kill(self) -> None:
+        """End it and its whole group at once."""
+
+
+class Launcher(Protocol):
+    """Starts runners."""
+
+    async def start(self, spec: RunnerSpec) -> RunnerHandle:
+        """Raises OSError when the process cannot be started."""

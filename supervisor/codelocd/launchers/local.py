@@ -1,0 +1,138 @@
+"""Runners as child processes on this machine, reached through Unix sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from codelocd import rpc, unix
+from codelocd.launchers import RunnerSpec
+from codelocd.model import Exit
+from codelocd.process import Child, Children
+
+_RECONNECTS = 50
+_RECONNECT_PAUSE = 0.02
+
+
+class LocalRunner:
+    """A child process and the connection to it."""
+
+    def __init__(self, child: Child, socket_path: Path) -> None:
+        self._child = child
+        self._socket_path = socket_path
+        self._peer: rpc.Peer | None = None
+        self._connecting = asyncio.Lock()
+        self._in_flight = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    @property
+    def pid(self) -> int:
+        return self._child.pid
+
+    @property
+    def exited(self) -> asyncio.Future[Exit]:
+        return self._child.exited
+
+    async def call(
+        self, method: str, params: Mapping[str, Any] | None = None, timeout: float | None = None
+    ) -> Any:
+        self._in_flight += 1
+        self._idle.clear()
+        try:
+            peer = await self._connected()
+            return await peer.call(method, params, timeout=timeout)
+        finally:
+            self._in_flight -= 1
+            if not self._in_flight:
+                self._idle.set()
+
+    async def retire(self, patience: float, grace: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._answered(), patience)
+        if not self.exited.done():
+            await self._ask_to_stop(grace)
+        if not self.exited.done():
+            await self._child.end(grace)
+
+    def kill(self) -> None:
+        self._child.kill()
+
+    async def _answered(self) -> None:
+        """Nothing that was accepted is still to be answered, or nobody is there to."""
+        idle: asyncio.Future[Any] = asyncio.ensure_future(self._idle.wait())
+        ended: asyncio.Future[Any] = self.exited
+        await asyncio.wait([idle, ended], return_when=asyncio.FIRST_COMPLETED)
+        idle.cancel()
+
+    async def _ask_to_stop(self, grace: float) -> None:
+        with contextlib.suppress(rpc.RpcError):
+            await self.call("stop", timeout=grace)
+            await self._child.gone(grace)
+
+    async def _connected(self) -> rpc.Peer:
+        """The connection; a new one if user code closed the runner's descriptors."""
+        async with self._connecting:
+            if self._peer is None or self._peer.closed.done():
+                self._peer = await self._connect()
+            return self._peer
+
+    async def _connect(self) -> rpc.Peer:
+        for _ in range(_RECONNECTS):
+            if self.exited.done():
+                break
+            with contextlib.suppress(OSError):
+                return await rpc.connect(self._socket_path)
+            await asyncio.wait([self.exited], timeout=_RECONNECT_PAUSE)
+        raise rpc.RpcError("down", f"runner {self.pid} is gone")
+
+
+class LocalLauncher:
+    """Starts runners from the kit, in sessions of their own."""
+
+    def __init__(self, children: Children, kit: Path, sockets: Path) -> None:
+        self._children = children
+        self._entry = kit / "codeloc_runner" / "__main__.py"
+        self._sockets = sockets
+        self._numbers = itertools.count(1)
+
+    async def start(self, spec: RunnerSpec) -> LocalRunner:
+        path = self._sockets / f"{next(self._numbers)}.sock"
+        listener = unix.listen(path)
+        try:
+            child = self._children.start(
+                [
+                    str(spec.executable),
+                    str(self._entry),
+                    *_arguments(spec, listener.fileno(), path),
+                ],
+                variables=spec.variables,
+                directory=spec.working_directory,
+                output=spec.output,
+                pass_fds=[listener.fileno()],
+            )
+        except OSError:
+            path.unlink(missing_ok=True)
+            raise
+        finally:
+            listener.close()
+        child.exited.add_done_callback(lambda _: path.unlink(missing_ok=True))
+        return LocalRunner(child, path)
+
+
+def _arguments(spec: RunnerSpec, descriptor: int, path: Path) -> tuple[str, str]:
+    settings = {
+        "target": {"kind": spec.target.kind, "value": spec.target.value},
+        "attribute": spec.attribute,
+        "working_directory": str(spec.working_directory),
+        "socket_fd": descriptor,
+        "socket_path": str(path),
+        "parent": os.getpid(),
+    }
+    return spec.location, json.dumps(settings)

@@ -1,0 +1,175 @@
+"""The words everything here uses. Frozen values: only the daemon holds the current ones."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, NewType
+
+from codeloc_envs import Request
+
+RunnerId = NewType("RunnerId", int)
+"""A number that never repeats within one daemon, so late news of an old runner is harmless."""
+
+BuildId = NewType("BuildId", int)
+"""The same for the preparation of an environment."""
+
+TargetKind = Literal["python_file", "module", "package", "autoload_defs_module"]
+StartMethod = Literal["fork", "spare", "spawn"]
+Origin = Literal["built", "reused", "existing"]
+ProblemKind = Literal["load", "environment", "crash", "unresponsive", "limit", "config"]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Which Python code a location is.
+
+    `value` is an absolute path for `python_file`, a dotted name for the others.
+    """
+
+    kind: TargetKind
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class GrpcServer:
+    """A code server that somebody else runs: listed, not supervised."""
+
+    host: str = "localhost"
+    port: int | None = None
+    socket: str | None = None
+    ssl: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """Seconds between restarts: `initial * factor ** n`, at most `maximum`, ± the part `jitter`."""
+
+    initial: float = 0.1
+    factor: float = 2.0
+    maximum: float = 60.0
+    jitter: float = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class RestartLimit:
+    """More than `count` failures within `period` seconds: give up."""
+
+    count: int = 5
+    period: float = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How a location is kept alive. Durations in seconds, sizes in bytes."""
+
+    restart: Literal["on-failure", "never"] = "on-failure"
+    reload: Literal["on-change", "manual"] = "on-change"
+    start_method: Literal["auto", "fork", "spare", "spawn"] = "auto"
+    start_timeout: float = 180.0
+    build_timeout: float = 1800.0
+    stop_timeout: float = 10.0
+    ping_interval: float = 15.0
+    ping_timeout: float = 10.0
+    backoff: Backoff = Backoff()
+    healthy_after: float = 60.0
+    restart_limit: RestartLimit = RestartLimit()
+    memory_limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LocationSpec:
+    """One location as its config describes it, every path absolute, every variable resolved.
+
+    `environment` is what was asked for explicitly, or None: then the rule of
+    `codeloc_envs.choose` decides. `variables` are set over those of the daemon.
+    `declared_in` names the file and table (or the command line), for messages.
+    `activated_allowed`: the activated environment of the caller's shell may serve it.
+    """
+
+    name: str
+    target: Target | GrpcServer
+    working_directory: Path
+    declared_in: str
+    attribute: str | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
+    env_file: Path | None = None
+    environment: Request | None = None
+    activated_allowed: bool = False
+    watch: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    policy: Policy = Policy()
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonSettings:
+    """The `[daemon]` table; None means the default of `codelocd.paths`."""
+
+    state_dir: Path | None = None
+    store: Path | None = None
+    socket: Path | None = None
+    socket_group: str | None = None
+    log_format: Literal["auto", "console", "json"] = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What a config file, or the command line, asks for.
+
+    `files`: what was read; a change of one of them is a change of the config.
+    `notes`: one line each about what was accepted but has no effect here.
+    """
+
+    locations: tuple[LocationSpec, ...]
+    daemon: DaemonSettings = DaemonSettings()
+    files: tuple[Path, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why something is not as it should be: one line, the whole story, and when (Unix seconds)."""
+
+    kind: ProblemKind
+    summary: str
+    detail: str = ""
+    at: float = 0.0
+
+
+class Phase(enum.StrEnum):
+    """The phases of the lifecycle; `state` in the contract is derived from them."""
+
+    STOPPED = "stopped"
+    BUILDING = "building"
+    STARTING = "starting"
+    SERVING = "serving"
+    BACKOFF = "backoff"
+    FAILED = "failed"
+    STOPPING = "stopping"
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What one runner loaded.
+
+    `definitions` have the shape of the contract, without `location`.
+    `sources` maps the absolute path of every imported source outside the environment
+    to the blake2b digest of the bytes that were compiled.
+    """
+
+    loader: str
+    python: str
+    load_seconds: float
+    definitions: tuple[Mapping[str, Any], ...]
+    sources: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How a process ended: an exit status, or the signal that ended it."""
+
+    status: int | None = None
+    signal: int | None = None
+    output: tuple[str, ...] = ()

@@ -1,0 +1,58 @@
+"""What a service manager wants to know: sd_notify(3), and the sockets it hands over.
+
+Everything here does nothing where no service manager asked for it.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import MutableMapping
+
+_FIRST_DESCRIPTOR = 3
+"""SD_LISTEN_FDS_START of sd_listen_fds(3)."""
+
+
+class Notifier:
+    """Tells the manager that started us how we are."""
+
+    def __init__(self, environ: MutableMapping[str, str]) -> None:
+        self._address = environ.pop("NOTIFY_SOCKET", "")
+        usec = environ.pop("WATCHDOG_USEC", "")
+        meant = environ.pop("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
+        self.watchdog_interval = int(usec) / 2e6 if usec and meant else None
+        """Seconds between two signs of life, or None: nobody waits for them."""
+
+    def ready(self, status: str) -> None:
+        self._send(f"READY=1\nSTATUS={status}")
+
+    def status(self, status: str) -> None:
+        self._send(f"STATUS={status}")
+
+    def alive(self) -> None:
+        self._send("WATCHDOG=1")
+
+    def stopping(self) -> None:
+        self._send("STOPPING=1")
+
+    def _send(self, message: str) -> None:
+        if not self._address:
+            return
+        name = f"\0{self._address[1:]}" if self._address.startswith("@") else self._address
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+            try:
+                sender.connect(name)
+                sender.sendall(message.encode())
+            except OSError:
+                self._address = ""
+
+
+def passed_socket(environ: MutableMapping[str, str]) -> socket.socket | None:
+    """The listening socket that the manager made for us (socket activation), if any."""
+    count = int(environ.pop("LISTEN_FDS", "0"))
+    meant = environ.pop("LISTEN_PID", "") == str(os.getpid())
+    environ.pop("LISTEN_FDNAMES", None)
+    if not meant or count < 1:
+        return None
+    os.set_inheritable(_FIRST_DESCRIPTOR, False)
+    return socket.socket(fileno=_FIRST_DESCRIPTOR)

@@ -1,0 +1,200 @@
+"""Child processes: each in a session of its own, each end noticed at once.
+
+The daemon is a child subreaper on Linux: what a runner leaves behind becomes the daemon's
+child. Nothing waits for "any child": that would steal the exit status of a process that
+somebody else waits for. Ends are peeked at, ours are delivered, strays are reaped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+
+from codelocd.guardian import Guardian
+from codelocd.logs import Stream
+from codelocd.model import Exit
+
+_PR_SET_CHILD_SUBREAPER = 36
+_CHUNK = 65536
+
+
+class Child:
+    """One process with its group and what it prints."""
+
+    def __init__(self, pid: int, exited: asyncio.Future[Exit]) -> None:
+        self.pid = pid
+        self.exited = exited
+
+    def signal_group(self, number: signal.Signals) -> None:
+        """Signal the whole group; a group that is gone is no error."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, number)
+
+    def kill(self) -> None:
+        self.signal_group(signal.SIGKILL)
+
+    async def end(self, grace: float) -> None:
+        """Ask (TERM, and CONT in case it is stopped), wait up to `grace` seconds, then kill."""
+        self.signal_group(signal.SIGTERM)
+        self.signal_group(signal.SIGCONT)
+        await self.gone(grace)
+        self.kill()
+        await asyncio.shield(self.exited)
+
+    async def gone(self, seconds: float) -> bool:
+        """Whether the process ends within `seconds`."""
+        done, _ = await asyncio.wait([self.exited], timeout=seconds)
+        return bool(done)
+
+
+class Children:
+    """Starts processes, from the loop's (the main) thread, and notices their ends."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, guardian: Guardian) -> None:
+        self._loop = loop
+        self._guardian = guardian
+        self._ours: dict[int, tuple[Child, list[_Output]]] = {}
+        _become_subreaper()
+        loop.add_signal_handler(signal.SIGCHLD, self._reap)
+
+    def close(self) -> None:
+        self._loop.remove_signal_handler(signal.SIGCHLD)
+
+    def start(
+        self,
+        command: Sequence[str],
+        *,
+        variables: Mapping[str, str],
+        directory: Path,
+        output: Callable[[Stream, bytes], None],
+        pass_fds: Iterable[int] = (),
+        stdin: int = subprocess.DEVNULL,
+    ) -> Child:
+        """Start `command`; `output(stream, data)` gets what it prints, b"" at its end.
+
+        Raises OSError when it cannot be started.
+        """
+        readers, writers = zip(os.pipe(), os.pipe(), strict=True)
+        try:
+            process = subprocess.Popen(
+                command,
+                stdin=stdin,
+                stdout=writers[0],
+                stderr=writers[1],
+                env=dict(variables),
+                cwd=directory,
+                pass_fds=tuple(pass_fds),
+                start_new_session=True,
+            )
+        except BaseException:
+            _close_all(readers)
+            raise
+        finally:
+            _close_all(writers)
+        process.returncode = 0  # its end is noticed here, not by Popen
+        self._guardian.watch(process.pid)
+        child = Child(process.pid, self._loop.create_future())
+        outputs = [
+            _Output(self._loop, readers[0], "stdout", output),
+            _Output(self._loop, readers[1], "stderr", output),
+        ]
+        self._ours[process.pid] = (child, outputs)
+        return child
+
+    def _reap(self) -> None:
+        while (pid := _ended(os.P_ALL, 0)) is not None:
+            if pid in self._ours:
+                self._deliver(pid)
+            elif os.getsid(pid) != os.getsid(0):
+                os.waitid(os.P_PID, pid, os.WEXITED)
+            else:
+                self._look_behind()
+                return
+
+    def _look_behind(self) -> None:
+        """Somebody else's child ended and is not yet waited for: ask for each of ours."""
+        for pid in tuple(self._ours):
+            if _ended(os.P_PID, pid) is not None:
+                self._deliver(pid)
+
+    def _deliver(self, pid: int) -> None:
+        child, outputs = self._ours.pop(pid)
+        child.kill()  # before it is reaped: its number still means this group
+        end = _reaped(pid)
+        self._guardian.release(pid)
+        for output in outputs:
+            output.finish()
+        child.exited.set_result(end)
+
+
+class _Output:
+    """One pipe of a child, read as it comes and to its end."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        pipe: int,
+        stream: Stream,
+        sink: Callable[[Stream, bytes], None],
+    ) -> None:
+        self._loop, self._pipe, self._stream, self._sink = loop, pipe, stream, sink
+        os.set_blocking(pipe, False)
+        loop.add_reader(pipe, self._read)
+
+    def finish(self) -> None:
+        """The process is gone: take what is left in the pipe."""
+        while self._pipe >= 0 and self._read():
+            continue
+        self._close()
+
+    def _read(self) -> bool:
+        try:
+            data = os.read(self._pipe, _CHUNK)
+        except BlockingIOError:
+            return False
+        if data:
+            self._sink(self._stream, data)
+        else:
+            self._close()
+        return bool(data)
+
+    def _close(self) -> None:
+        if self._pipe >= 0:
+            self._loop.remove_reader(self._pipe)
+            os.close(self._pipe)
+            self._pipe = -1
+            self._sink(self._stream, b"")
+
+
+def _ended(which: int, number: int) -> int | None:
+    """The pid of a child that has ended and was not waited for, left as it is."""
+    try:
+        found = os.waitid(which, number, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return None
+    return found.si_pid if found is not None else None
+
+
+def _reaped(pid: int) -> Exit:
+    found = os.waitid(os.P_PID, pid, os.WEXITED)
+    assert found is not None
+    if found.si_code == os.CLD_EXITED:
+        return Exit(status=found.si_status)
+    return Exit(signal=found.si_status)
+
+
+def _close_all(descriptors: Iterable[int]) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)
+
+
+def _become_subreaper() -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)

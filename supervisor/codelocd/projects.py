@@ -1,0 +1,89 @@
+"""The project a folder belongs to. Few imports: `codelocd status` must start at once."""
+
+from __future__ import annotations
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # `typing` itself would take as long as asking the daemon
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+FILES = (
+    "codelocd.toml",
+    "dg.toml",
+    "workspace.yaml",
+    "workspace.yml",
+    "build.yaml",
+    "dagster_cloud.yaml",
+)
+"""Each makes its folder a project: the files of `config.kinds`, whose import costs too much."""
+
+PYPROJECT = "pyproject.toml"
+
+TOOLS = (b"codelocd", b"dagster", b"dg")
+"""A table of one of these names under [tool] in pyproject.toml does so too."""
+
+
+def nearest(folder: str, qualifies: Callable[[str], bool]) -> str | None:
+    """The first of `folder` and the folders above it that qualifies."""
+    while not qualifies(folder):
+        folder, last = os.path.dirname(folder), folder
+        if folder == last:
+            return None
+    return folder
+
+
+def is_project(folder: str) -> bool:
+    """Whether `codelocd dev` finds something there without a target."""
+    if any(os.path.isfile(os.path.join(folder, name)) for name in FILES):
+        return True
+    content = _content(folder, PYPROJECT)
+    if not any(name in content for name in TOOLS):
+        return False
+    from codelocd.config.discovery import tables
+
+    return bool(tables(content.decode(errors="replace")))
+
+
+def own_socket(folder: str) -> str | None:
+    """The socket that the project's configuration names, absolute; None where it names none."""
+    content = _content(folder, "codelocd.toml")
+    if content:
+        daemon = _table(_parsed(content), "daemon")
+    else:
+        daemon = _table(_parsed(_content(folder, PYPROJECT)), "tool", "codelocd", "daemon")
+    given = daemon.get("socket")
+    if not isinstance(given, str):
+        return None
+    return os.path.normpath(os.path.join(folder, os.path.expanduser(given)))
+
+
+def _content(folder: str, name: str) -> bytes:
+    try:
+        with open(os.path.join(folder, name), "rb") as file:
+            return file.read()
+    except OSError:
+        return b""
+
+
+def _parsed(content: bytes) -> Mapping[str, Any]:
+    """What TOML says; nothing where it is broken (`dev` complains) or names no socket.
+
+    The import of the parser alone takes as long as asking the daemon.
+    """
+    if b"socket" not in content:
+        return {}
+    import tomllib
+
+    try:
+        return tomllib.loads(content.decode("utf-8-sig"))
+    except (ValueError, RecursionError):
+        return {}
+
+
+def _table(document: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
+    for name in names:
+        found = document.get(name)
+        document = found if isinstance(found, dict) else {}
+    return document

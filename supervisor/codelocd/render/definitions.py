@@ -1,0 +1,130 @@
+"""Definitions: a table of them, the bonds between locations, and one in full."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from codelocd.render.screen import Screen
+from codelocd.render.table import Cell, table
+from codelocd.render.text import indented, one_line, plural
+
+TITLES = ("LOCATION", "KIND", "NAME", "ABOUT", "SOURCE")
+
+DEFAULT_REPOSITORY = "__repository__"
+"""What a `Definitions` object is listed under."""
+
+HEADER = ("location", "repository", "kind", "name")
+
+
+def definitions(document: Mapping[str, Any], screen: Screen) -> str:
+    """The `definitions --json` document as a table, with edges and conflicts below."""
+    rows = [_row(definition) for definition in document["definitions"]]
+    parts = [table(TITLES, rows, screen) if rows else "no definitions"]
+    parts += _section("Depends on another location", map(_edge, document["edges"]), screen)
+    conflicts = map(conflict, document["conflicts"])
+    parts += _section("Defined more than once", conflicts, screen)
+    return "\n\n".join(parts)
+
+
+def place(definition: Mapping[str, Any]) -> str:
+    """`sales`, or `sales (repository finance)` where the repository has a name of its own."""
+    location = one_line(definition["location"])
+    repository = definition["repository"]
+    if repository == DEFAULT_REPOSITORY:
+        return location
+    return f"{location} (repository {one_line(repository)})"
+
+
+def conflict(found: Mapping[str, Any]) -> str:
+    """`asset mart/orders: finance, sales`."""
+    places = ", ".join(place(definition) for definition in found["definitions"])
+    return f"{found['kind']} {joined(found['key'])}: {places}"
+
+
+def joined(key: Sequence[str]) -> str:
+    """An asset key as text."""
+    return one_line("/".join(key))
+
+
+def about(definition: Mapping[str, Any]) -> str:
+    """What matters most about a definition of its kind, in a few words."""
+    get = definition.get
+    match definition["kind"]:
+        case "asset":
+            return _after(get("deps") or ())
+        case "asset_check":
+            return f"checks {joined(get('key') or ())}"
+        case "job":
+            counts = ((plural(len(get(f"{noun}s") or ()), noun)) for noun in ("asset", "op"))
+            return ", ".join(count for count in counts if not count.startswith("0 "))
+        case "schedule":
+            zone = f" {get('timezone')}" if get("timezone") else ""
+            return f"{get('cron')}{zone} → {get('job')}"
+        case "sensor":
+            pause = get("minimum_interval")
+            return f"{f'every {pause:g}s ' if isinstance(pause, int | float) else ''}→ {get('job')}"
+        case _:
+            return str(get("type") or "")
+
+
+def definition(found: Mapping[str, Any], screen: Screen) -> str:
+    """One definition in full: every field that says something."""
+    title = f"{found['kind']} {one_line(found['name'])}"
+    lines = [screen.paint(title, "bold"), _field("location", place(found))]
+    for name, value in found.items():
+        if name not in HEADER and value not in (None, "", [], {}):
+            lines.append(_field(name, _value(name, value)))
+    return "\n".join(lines)
+
+
+def source(definition: Mapping[str, Any]) -> str:
+    """`file:line`, or nothing."""
+    found = definition.get("source")
+    return f"{found['file']}:{found['line']}" if found else ""
+
+
+def _row(found: Mapping[str, Any]) -> list[Cell]:
+    return [
+        (place(found), "bold"),
+        found["kind"],
+        found["name"],
+        about(found),
+        (source(found), "dim"),
+    ]
+
+
+def _after(deps: Sequence[Sequence[str]]) -> str:
+    return "← " + ", ".join(map(joined, deps)) if deps else ""
+
+
+def _section(title: str, lines: Iterator[str], screen: Screen) -> list[str]:
+    found = [f"  {line}" for line in lines]
+    return ["\n".join([screen.paint(title, "bold"), *found])] if found else []
+
+
+def _edge(edge: Mapping[str, Any]) -> str:
+    upstream, downstream = edge["from"], edge["to"]
+    return (
+        f"{place(upstream)}: {joined(upstream['key'])} → "
+        f"{place(downstream)}: {joined(downstream['key'])}"
+    )
+
+
+def _field(name: str, value: str) -> str:
+    first, *rest = value.splitlines() or [""]
+    return "\n".join([f"{name.replace('_', ' '):>18}: {first}", *rest])
+
+
+def _value(name: str, value: Any) -> str:
+    if name == "source":
+        return one_line(f"{value['file']}:{value['line']}")
+    if name == "key":
+        return joined(value)
+    if name == "deps":
+        return ", ".join(map(joined, value))
+    if isinstance(value, Mapping):
+        return ", ".join(one_line(f"{key} = {item}") for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(one_line(str(item)) for item in value)
+    return indented(str(value), " " * 20).lstrip()

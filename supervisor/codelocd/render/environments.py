@@ -1,0 +1,57 @@
+"""Environments: a table of the store, and one in full."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from codelocd.render.amounts import duration, size
+from codelocd.render.screen import Screen
+from codelocd.render.table import table
+from codelocd.render.text import one_line
+
+TITLES = ("KEY", "PYTHON", ">PACKAGES", ">SIZE", "USED BY", "LAST USED", "PATH")
+
+
+def environments(document: Sequence[Mapping[str, Any]], now: float, screen: Screen) -> str:
+    """The `env list --json` document as a table. `now` is Unix time."""
+    rows = [
+        [
+            (found["key"][:12], "bold"),
+            found["python"],
+            str(_count(found["packages"])),
+            size(found["size"]),
+            ", ".join(found["used_by"] or ()),
+            _ago(found["last_used"], now),
+            found["path"],
+        ]
+        for found in document
+    ]
+    return table(TITLES, rows, screen) if rows else "no environments"
+
+
+def environment(found: Mapping[str, Any], now: float, screen: Screen) -> str:
+    """One environment in full."""
+    lines = [
+        screen.paint(found["key"], "bold"),
+        f"     Path: {one_line(found['path'])}",
+        f"   Python: {found['python']}",
+        f"     Size: {size(found['size'])}",
+        f"  Used by: {one_line(', '.join(found['used_by'] or ()) or '-')}",
+        f"Last used: {_ago(found['last_used'], now)}",
+        f"  Created: {_ago(found['created'], now)}",
+    ]
+    packages = found["packages"]
+    if isinstance(packages, list):
+        lines += [" Packages:", *(f"    {one_line(str(name))}" for name in packages)]
+    else:
+        lines.append(f" Packages: {packages}")
+    return "\n".join(lines)
+
+
+def _count(packages: Any) -> int | str:
+    return len(packages) if isinstance(packages, list | dict) else packages or "-"
+
+
+def _ago(at: float | None, now: float) -> str:
+    return "-" if at is None else f"{duration(now - at)} ago"

@@ -1,0 +1,120 @@
+"""One location in full, as `systemctl status` shows a unit: what, why, and its last words."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from codelocd.render.amounts import duration, share, size
+from codelocd.render.screen import STATES, Screen
+from codelocd.render.status import state
+from codelocd.render.text import indented, one_line, plural
+
+MARGIN = 12
+"""Columns of the longest label."""
+
+
+def location(document: Mapping[str, Any], now: float, screen: Screen) -> str:
+    """The `show LOCATION --json` document as a page. `now` is Unix time."""
+    lines = [_title(document, screen)]
+    lines += [f"{label:>{MARGIN}}: {value}" for label, value in _header(document, now) if value]
+    parts = ["\n".join(lines), *_problem(document, now, screen), *_output(document, screen)]
+    return "\n\n".join(parts)
+
+
+def _title(document: Mapping[str, Any], screen: Screen) -> str:
+    words, style = state(document)
+    dot = screen.paint("●", style)
+    return f"{dot} {screen.paint(one_line(document['name']), 'bold')}: {screen.paint(words, style)}"
+
+
+def _header(document: Mapping[str, Any], now: float) -> Iterator[tuple[str, str]]:
+    why = document["why"] or {}
+    yield "Serving", _serving(document)
+    yield "Runner", _runner(document, why)
+    yield "Environment", _environment(document["environment"] or {})
+    yield "Because", one_line(str(why.get("environment") or ""))
+    yield "Definitions", counts(document)
+    yield "Sources", f"{plural(len(document['sources']), 'file')} watched"
+    yield "Last exit", _last_exit(document["last_exit"], now)
+
+
+def counts(document: Mapping[str, Any]) -> str:
+    """`4 assets, 1 job`, from a list of definitions or from their numbers."""
+    found: dict[str, int] = {}
+    listed = document["definitions"] or {}
+    if isinstance(listed, Mapping):
+        found = dict(listed)
+    else:
+        for definition in listed:
+            found[definition["kind"]] = found.get(definition["kind"], 0) + 1
+    nouns = ((count, kind.replace("_", " ")) for kind, count in found.items() if count)
+    return ", ".join(plural(count, noun) for count, noun in nouns) or "none"
+
+
+def _serving(document: Mapping[str, Any]) -> str:
+    restarts = plural(document["restarts"], "restart")
+    if document["uptime"] is None:
+        return f"nothing, {restarts}"
+    since = duration(document["uptime"])
+    return f"generation {document['generation']} for {since}, {restarts}"
+
+
+def _runner(document: Mapping[str, Any], why: Mapping[str, Any]) -> str:
+    if document["pid"] is None:
+        return ""
+    loaded = f"{document['loader']} code loaded in {duration(document['load_seconds'])}"
+    reason = f" ({one_line(str(why['start_method']))})" if why.get("start_method") else ""
+    memory = size(document["memory"])
+    cpu = "" if document["cpu"] is None else f", {share(document['cpu'])} of a core"
+    start = f"started by {document['start_method']}{reason}"
+    return f"pid {document['pid']}, {memory}{cpu}, {loaded}, {start}"
+
+
+def _environment(environment: Mapping[str, Any]) -> str:
+    if not environment:
+        return ""
+    python = f"Python {environment['python']}"
+    return one_line(f"{python} in {environment['path'] or environment['executable']}") + (
+        f" ({environment['origin']})"
+    )
+
+
+def _last_exit(end: Mapping[str, Any] | None, now: float) -> str:
+    if end is None:
+        return ""
+    asked = ", as asked" if end.get("asked") else ""
+    return f"{how(end)}{asked}, {duration(now - end['at'])} ago"
+
+
+def how(end: Mapping[str, Any]) -> str:
+    """`status 7`, `SIGKILL`."""
+    if end["signal"] is None:
+        return f"status {end['status']}"
+    try:
+        return signal.Signals(end["signal"]).name
+    except ValueError:
+        return f"signal {end['signal']}"
+
+
+def _problem(document: Mapping[str, Any], now: float, screen: Screen) -> Iterator[str]:
+    problem = document["problem"]
+    if problem is None:
+        return
+    ago = f"{duration(now - problem['at'])} ago"
+    kind = f"Problem ({problem['kind']}, {ago})"
+    summary = one_line(problem["summary"])
+    yield f"{screen.paint(kind, STATES['failed'])}: {summary}"
+    if problem["detail"]:
+        yield indented(problem["detail"], "  ")
+
+
+def _output(document: Mapping[str, Any], screen: Screen) -> Iterator[str]:
+    if document["output"]:
+        title = screen.paint("Last output", "bold")
+        yield "\n".join([title, *(indented(_text(line), "  ") for line in document["output"])])
+
+
+def _text(line: Mapping[str, Any] | str) -> str:
+    return line if isinstance(line, str) else str(line["text"])

@@ -1,0 +1,53 @@
+"""What the place that text goes to can show."""
+
+from __future__ import annotations
+
+CODES = {
+    "bold": "1",
+    "dim": "2",
+    "red": "31",
+    "green": "32",
+    "yellow": "33",
+    "blue": "34",
+    "magenta": "35",
+    "cyan": "36",
+}
+"""SGR parameters (ECMA-48, section 8.3.117)."""
+
+STATES = {
+    "serving": "green",
+    "stale": "yellow",
+    "building": "cyan",
+    "starting": "cyan",
+    "stopping": "cyan",
+    "backoff": "yellow",
+    "failed": "red",
+    "stopped": "dim",
+    "external": "dim",
+}
+
+NAMES = ("cyan", "magenta", "green", "blue", "yellow")
+
+
+class Screen:
+    """`colour`: escape sequences are understood. `width`: columns, None where there is no edge."""
+
+    __slots__ = ("colour", "width")
+
+    def __init__(self, *, colour: bool = False, width: int | None = None) -> None:
+        self.colour = colour
+        self.width = width
+
+    def paint(self, text: str, style: str | None) -> str:
+        """`text` in a style of CODES; as it is without one, or without colour."""
+        if not self.colour or not style or not text:
+            return text
+        return f"\x1b[{CODES[style]}m{text}\x1b[0m"
+
+
+PLAIN = Screen()
+
+
+def name_style(index: int) -> str:
+    """The colour of the `index`th location's name."""
+    return NAMES[index % len(NAMES)]

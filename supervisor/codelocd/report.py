@@ -1,0 +1,142 @@
+"""What the daemon holds, in the shapes of the contract."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from codelocd import problems, registry
+from codelocd.locations import Location
+from codelocd.model import GrpcServer, LocationSpec
+from codelocd.usage import Sampler, Usage
+
+LAST_LINES = 20
+"""Lines of output that `show` gives."""
+
+
+def location(
+    location: Location, listed: registry.Registry, usage: Usage | None = None
+) -> dict[str, Any]:
+    """One entry of `status --json`."""
+    state, serving = location.state, location.serving
+    return {
+        "name": location.name,
+        "state": state.shown,
+        "wanted": state.wanted,
+        "reloading": state.reloading,
+        "stale": state.stale,
+        "generation": state.generation if serving else None,
+        "restarts": state.restarts,
+        "pid": serving.handle.pid if serving else None,
+        "start_method": serving.start_method if serving else None,
+        "uptime": time.time() - serving.began if serving else None,
+        "memory": usage.memory if usage else None,
+        "cpu": usage.cpu if usage else None,
+        "environment": environment(location),
+        "definitions": listed.counts(location.name),
+        "loader": location.snapshot.loader if location.snapshot else None,
+        "load_seconds": location.snapshot.load_seconds if location.snapshot else None,
+        "problem": problems.as_json(state.problem),
+    }
+
+
+def measured(location_: Location, listed: registry.Registry, sampler: Sampler) -> dict[str, Any]:
+    """The same with memory and CPU."""
+    serving = location_.serving
+    usage = sampler.usage(serving.handle.pid) if serving else None
+    return location(location_, listed, usage)
+
+
+def external(spec: LocationSpec) -> dict[str, Any]:
+    """A code server of somebody else: listed, not supervised."""
+    assert isinstance(spec.target, GrpcServer)
+    entry: dict[str, Any] = dict.fromkeys(_FIELDS)
+    return {
+        **entry,
+        "name": spec.name,
+        "state": "external",
+        "stale": False,
+        "restarts": 0,
+        "definitions": dict.fromkeys(registry.KINDS, 0),
+        "loader": "dagster",
+    }
+
+
+def definitions(
+    listed: registry.Registry, locations: Iterable[str] | None, kind: str | None
+) -> dict[str, Any]:
+    """The `definitions --json` document."""
+    names = set(locations) if locations is not None else None
+    edges = registry.edges(listed)
+    conflicts = registry.conflicts(listed)
+    if names is not None:
+        edges = [e for e in edges if names & {e["from"]["location"], e["to"]["location"]}]
+        conflicts = [c for c in conflicts if names & {d["location"] for d in c["definitions"]}]
+    return {
+        "revision": listed.revision,
+        "definitions": listed.definitions(names, kind),
+        "edges": edges,
+        "conflicts": conflicts,
+    }
+
+
+def shown(
+    location_: Location,
+    listed: registry.Registry,
+    sampler: Sampler,
+    output: list[dict[str, Any]],
+) -> dict[str, Any]:
+    """The `show LOCATION --json` document."""
+    spec, choice = location_.spec, location_.choice
+    return {
+        **measured(location_, listed, sampler),
+        "counts": listed.counts(location_.name),
+        "definitions": listed.definitions([location_.name]),
+        "sources": sorted(location_.sources),
+        "why": {
+            "environment": choice.why if choice is not None else None,
+            "start_method": "every runner is started on its own",
+        },
+        "last_exit": location_.last_exit.as_json() if location_.last_exit else None,
+        "output": output,
+        "declared_in": spec.declared_in,
+        "working_directory": str(spec.working_directory),
+        "variables": sorted(spec.variables),
+    }
+
+
+def environment(location: Location) -> dict[str, Any] | None:
+    """`environment` of a status entry: that of the runner that serves, or else the newest."""
+    serving = location.serving
+    used = serving.environment if serving else location.environment
+    if used is None:
+        return None
+    return {
+        "key": used.key,
+        "path": str(used.path) if used.path else None,
+        "python": used.python,
+        "executable": str(used.executable),
+        "origin": used.origin,
+    }
+
+
+_FIELDS = (
+    "name",
+    "state",
+    "wanted",
+    "reloading",
+    "stale",
+    "generation",
+    "restarts",
+    "pid",
+    "start_method",
+    "uptime",
+    "memory",
+    "cpu",
+    "environment",
+    "definitions",
+    "loader",
+    "load_seconds",
+    "problem",
+)

@@ -1,0 +1,87 @@
+"""Accepts connections from those who may connect."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from codelocd.rpc.credentials import Credentials
+from codelocd.rpc.errors import RpcError
+from codelocd.rpc.limits import Limits
+from codelocd.rpc.peer import Handler, Peer, keep_quiet
+from codelocd.rpc.work import Report
+
+
+class Server:
+    """A listening socket and the connections it has accepted: `peers`, those of now."""
+
+    def __init__(
+        self, allowed: Callable[[Credentials], bool], disconnected: Callable[[Peer], None]
+    ) -> None:
+        self._allowed = allowed
+        self._disconnected = disconnected
+        self.peers: set[Peer] = set()
+
+    async def start(self, sock: socket.socket, accept: Callable[[Server], Peer]) -> None:
+        loop = asyncio.get_running_loop()
+        self._listening = await loop.create_unix_server(lambda: accept(self), sock=sock)
+
+    def close(self) -> None:
+        """Accept nobody any more, and end every connection after what is still to be sent."""
+        self._listening.close()
+        for peer in list(self.peers):
+            peer.close()
+
+    async def wait_closed(self) -> None:
+        """Return when every connection is gone."""
+        if self.peers:
+            await asyncio.wait([peer.closed for peer in self.peers])
+
+    def admit(self, peer: Peer) -> None:
+        """Let a connection ask; one that may not is told so, and closed."""
+        self.peers.add(peer)
+        peer.closed.add_done_callback(lambda _: self._forget(peer))
+        who = peer.credentials
+        if who is None:
+            peer.reject(RpcError("usage", "this system does not tell who connects"))
+        elif not self._allowed(who):
+            peer.reject(RpcError("usage", f"user {who.uid} may not use this socket"))
+
+    def _forget(self, peer: Peer) -> None:
+        self.peers.discard(peer)
+        self._disconnected(peer)
+
+
+class _Accepted(Peer):
+    """The server's end of a connection."""
+
+    def __init__(self, server: Server, handler: Handler, limits: Limits, report: Report) -> None:
+        super().__init__(handler, limits=limits, report=report, patient=True)
+        self._server = server
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._server.admit(self)
+
+
+async def serve(
+    sock: socket.socket,
+    handler: Handler,
+    *,
+    allowed: Callable[[Credentials], bool],
+    limits: Limits | None = None,
+    report: Report = keep_quiet,
+    disconnected: Callable[[Peer], Any] = lambda _peer: None,
+) -> Server:
+    """Answer on a listening Unix socket.
+
+    `handler` runs once for each request and notification, in a task that is cancelled when the
+    connection ends. `allowed` decides on each connection. `report` hears of exceptions that are
+    no RpcError, and of connections that were broken off; `disconnected` of each that ended.
+    """
+    server = Server(allowed, disconnected)
+    bounds = limits or Limits()
+    await server.start(sock, lambda server: _Accepted(server, handler, bounds, report))
+    return server

@@ -1,0 +1,183 @@
+"""The daemon as a process: its door, its signals, its start and its end."""
+
+from __future__ import annotations
+
+import asyncio
+import grp
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable
+from typing import Any, Literal
+
+import structlog
+
+from codelocd import notify, rpc, unix
+from codelocd.config import ConfigError
+from codelocd.control import Control, Identity
+from codelocd.house import House
+from codelocd.lock import Lock
+from codelocd.model import Config
+from codelocd.observer import Ear, Observer
+from codelocd.paths import DaemonPaths
+from codelocd.subscriptions import TOPICS
+from codelocd.watch import Change, SourceWatch, Watched
+
+log = structlog.get_logger()
+
+
+def run(
+    config: Config,
+    *,
+    mode: Literal["dev", "service"],
+    paths: DaemonPaths,
+    reread: Callable[[], Config] | None,
+    observer: Observer | None,
+) -> int:
+    """Run the daemon in the foreground until it is told to stop; returns the exit code.
+
+    `reread` gives the config as its files say now, and is heeded on save under `dev` and on
+    SIGHUP always. `observer` gets what a subscriber of all topics gets. Raises `lock.Busy`
+    when another daemon has the state, and OSError.
+    """
+    with Lock(paths.state_dir / "lock"):
+        asyncio.run(Service(config, paths, reread, observer).run(follow_config=mode == "dev"))
+    return 0
+
+
+class Service:
+    """One run of the daemon."""
+
+    def __init__(
+        self,
+        config: Config,
+        paths: DaemonPaths,
+        reread: Callable[[], Config] | None,
+        observer: Observer | None,
+    ) -> None:
+        self._config = config
+        self._paths = paths
+        self._reread = reread
+        self._observer = observer
+        self._notifier = notify.Notifier(os.environ)
+        self._ends = asyncio.Event()
+
+    async def run(self, *, follow_config: bool) -> None:
+        self._house = house = House(self._paths, self._full_state, self._report)
+        self._control = self._make_control()
+        if self._observer is not None:
+            beginning = {"instance": house.instance, "seq": 0}
+            house.hub.subscribe(Ear(self._observer), TOPICS, since=beginning)
+        server = await rpc.serve(
+            self._door(),
+            self._control.handle,
+            allowed=self._may_enter,
+            report=lambda where, error: log.warning("request failed", where=where, error=error),
+            disconnected=house.hub.drop,
+        )
+        self._heed_signals()
+        config_watch = self._watch_config() if follow_config else None
+        signs_of_life = asyncio.ensure_future(self._show_life())
+        house.apply(self._config)
+        self._notifier.ready(f"{len(self._config.locations)} locations")
+        await self._ends.wait()
+        self._notifier.stopping()
+        if config_watch is not None:
+            config_watch.close()
+        await house.close()
+        signs_of_life.cancel()
+        server.close()
+        self._paths.socket.unlink(missing_ok=True)
+
+    # --- the door ------------------------------------------------------------------------------
+
+    def _door(self) -> socket.socket:
+        passed = notify.passed_socket(os.environ)
+        if passed is not None:
+            return passed
+        listener = unix.listen(self._paths.socket)
+        group = self._config.daemon.socket_group
+        if group is not None:
+            os.chown(self._paths.socket, -1, grp.getgrnam(group).gr_gid)
+        self._paths.socket.chmod(0o600 if group is None else 0o660)
+        return listener
+
+    def _make_control(self) -> Control:
+        house = self._house
+        identity = Identity(house.instance, str(self._paths.socket), began=time.time())
+        return Control(
+            house.daemon,
+            identity,
+            logs=house.logs,
+            hub=house.hub,
+            environments=lambda: asyncio.to_thread(house.environments),
+            apply=self._apply,
+            shutdown=self._ends.set,
+        )
+
+    def _full_state(self, topic: str) -> dict[str, Any]:
+        return self._control.full_state(topic)
+
+    # --- the config ----------------------------------------------------------------------------
+
+    def _apply(self, dry_run: bool) -> dict[str, Any]:
+        """Raises RpcError when the config is broken: then nothing changes."""
+        if self._reread is None:
+            raise rpc.RpcError("usage", "this daemon has no config file")
+        try:
+            config = self._reread()
+        except ConfigError as error:
+            raise rpc.RpcError("usage", str(error)) from error
+        if not dry_run:
+            self._config = config
+        return self._house.apply(config, dry_run=dry_run).as_json()
+
+    def _reapply(self) -> None:
+        try:
+            self._apply(False)
+        except rpc.RpcError as error:
+            self._report(f"the config is not applied: {error.message}")
+
+    def _watch_config(self) -> SourceWatch:
+        """Files of the config are watched like sources; each good save is applied."""
+        name = "config"
+
+        def changed(_name: str, _change: Change) -> None:
+            watch.begin(name)
+            self._reapply()
+            watch.took_over(name)
+
+        watch = SourceWatch(changed, self._report, asyncio.get_running_loop())
+        files = frozenset(str(path) for path in self._config.files)
+        watch.follow(name, Watched(files, (), (), (), "/", frozenset()))
+        watch.begin(name)
+        watch.took_over(name)
+        return watch
+
+    # --- life and death ------------------------------------------------------------------------
+
+    def _heed_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._stop)
+        loop.add_signal_handler(signal.SIGHUP, self._reapply)
+
+    def _stop(self) -> None:
+        """The first time in good order, the second time at once."""
+        if self._ends.is_set():
+            self._house.kill()
+        self._ends.set()
+
+    async def _show_life(self) -> None:
+        interval = self._notifier.watchdog_interval
+        while interval is not None:
+            self._notifier.alive()
+            await asyncio.sleep(interval)
+
+    def _report(self, message: str) -> None:
+        log.warning(message)
+
+    def _may_enter(self, who: rpc.Credentials) -> bool:
+        """Root, the daemon's own user, and those whom the socket's mode lets in by its group."""
+        return self._config.daemon.socket_group is not None or who.uid in (0, os.geteuid())

@@ -1,0 +1,59 @@
+"""The environment variables of a runner: as if its environment were activated. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+_OURS = frozenset(
+    {
+        "CODELOCD_SOCKET",
+        "LISTEN_FDS",
+        "LISTEN_FDNAMES",
+        "LISTEN_PID",
+        "NOTIFY_SOCKET",
+        "PYTHONHOME",
+        "PYTHONPATH",
+        "PYTHONSTARTUP",
+        "VIRTUAL_ENV",
+        "VIRTUAL_ENV_PROMPT",
+        "WATCHDOG_PID",
+        "WATCHDOG_USEC",
+        "__PYVENV_LAUNCHER__",
+    }
+)
+"""What is meant for the daemon, or would leak its own Python into another one."""
+
+
+def of_runner(
+    inherited: Mapping[str, str],
+    configured: Mapping[str, str],
+    executable: Path,
+    activation: Mapping[str, str],
+    bytecode: Mapping[str, str],
+) -> dict[str, str]:
+    """All variables of a runner.
+
+    `activation` is what activating its environment sets besides PATH. `configured` wins
+    over everything; its PATH, if any, is taken as it is.
+    """
+    variables = {
+        name: value
+        for name, value in inherited.items()
+        if name not in _OURS and not name.startswith("UV_")
+    }
+    path = variables.get("PATH", "/usr/local/bin:/usr/bin:/bin")
+    variables["PATH"] = f"{executable.parent}:{path}"
+    return {**variables, **activation, **bytecode, **configured}
+
+
+def bytecode(writable: bool, has_bytecode: bool, cache: Path) -> dict[str, str]:
+    """Where a runner's bytecode goes: never into an environment that is not ours.
+
+    An environment that brings its bytecode is read as it is; one without gets it in our cache.
+    """
+    if writable:
+        return {}
+    if has_bytecode:
+        return {"PYTHONDONTWRITEBYTECODE": "1"}
+    return {"PYTHONPYCACHEPREFIX": str(cache)}

@@ -1,0 +1,42 @@
+"""Which locations somebody stopped for good: `stop` holds until `start`, restarts included."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+
+class Wanted:
+    """The names of stopped locations, kept in a file that is replaced as a whole."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._stopped = _read(path)
+
+    def is_wanted(self, name: str) -> bool:
+        return name not in self._stopped
+
+    def want(self, name: str) -> None:
+        if name in self._stopped:
+            self._stopped.discard(name)
+            self._write()
+
+    def unwant(self, name: str) -> None:
+        if name not in self._stopped:
+            self._stopped.add(name)
+            self._write()
+
+    def _write(self) -> None:
+        new = self._path.with_suffix(".new")
+        new.write_text(json.dumps({"stopped": sorted(self._stopped)}), encoding="utf-8")
+        new.replace(self._path)
+
+
+def _read(path: Path) -> set[str]:
+    try:
+        return set(json.loads(path.read_text(encoding="utf-8"))["stopped"])
+    except FileNotFoundError:
+        return set()
+    except (ValueError, KeyError, TypeError):
+        path.replace(path.with_suffix(".broken"))
+        return set()

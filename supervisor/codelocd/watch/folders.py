@@ -1,0 +1,138 @@
+"""The folders that are watched, once each however many locations need them."""
+
+from __future__ import annotations
+
+import errno
+import sys
+from collections.abc import Callable, Collection
+from typing import Protocol
+
+from codelocd.watch.mounts import Mounts
+from codelocd.watch.notices import Notice
+from codelocd.watch.polling import INTERVAL, Poller
+
+_EXHAUSTED = {errno.ENOSPC, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+
+
+class Watcher(Protocol):
+    """Watches single folders and puts a notice for each event of an entry."""
+
+    def add(self, path: str) -> None: ...
+    def discard(self, path: str) -> None: ...
+    def close(self) -> None: ...
+
+
+class Folders:
+    """Shares one watch between all who need it; polls where the kernel does not watch."""
+
+    def __init__(
+        self,
+        put: Callable[[Notice], None],
+        on_problem: Callable[[str], None],
+        mounts: Mounts,
+        interval: float = INTERVAL,
+    ) -> None:
+        self._on_problem = on_problem
+        self._mounts = mounts
+        self._users: dict[str, set[str]] = {}
+        self._claims: dict[str, frozenset[str]] = {}
+        self._reported: set[str] = set()
+        self._interval = interval
+        self._poller = Poller(put, interval)
+        self._watcher: Watcher = self._start(put)
+
+    def users(self, folder: str) -> Collection[str]:
+        """The locations that look at this folder (by its real path)."""
+        return self._users.get(folder, ())
+
+    def claim(self, location: str, folders: Collection[str]) -> bool:
+        """Watches exactly these for a location; whether one of them was not watched before."""
+        before, wanted = self._claims.get(location, frozenset()), frozenset(folders)
+        self._claims[location] = wanted
+        for folder in before - wanted:
+            self._release(location, folder)
+        fresh = [folder for folder in wanted if folder not in self._users]
+        for folder in wanted - before:
+            self._users.setdefault(folder, set()).add(location)
+        for folder in fresh:
+            self._watch(folder)
+        return bool(fresh)
+
+    def gone(self, folder: str) -> None:
+        """Stops watching what is no longer there; whoever needs it claims it again."""
+        for location in self._users.pop(folder, ()):
+            self._claims[location] -= {folder}
+        self._unwatch(folder)
+
+    def renew(self) -> None:
+        """Watches every folder afresh: a name may lead to another folder than before."""
+        for folder in list(self._users):
+            self._unwatch(folder)
+            self._watch(folder)
+
+    def close(self) -> None:
+        self._watcher.close()
+        self._poller.close()
+
+    def _release(self, location: str, folder: str) -> None:
+        users = self._users.get(folder, set())
+        users.discard(location)
+        if not users:
+            self._users.pop(folder, None)
+            self._unwatch(folder)
+
+    def _unwatch(self, folder: str) -> None:
+        self._watcher.discard(folder)
+        self._poller.discard(folder)
+
+    def _watch(self, folder: str) -> None:
+        try:
+            if self._mounts.is_remote(folder):
+                self._poller.add(folder)
+            self._watcher.add(folder)
+        except (FileNotFoundError, NotADirectoryError):
+            self.gone(folder)
+        except OSError as error:
+            self._poller.add(folder)
+            self._report(folder, error)
+
+    def _report(self, folder: str, error: OSError) -> None:
+        """Once for each cause: the rest of a tree would only repeat it."""
+        if error.errno in _EXHAUSTED:
+            problem, advice = "the system has no file watches left", _advice(error)
+        else:
+            problem, advice = f"cannot watch {folder}: {error.strerror}", "check its permissions"
+        if problem not in self._reported:
+            self._reported.add(problem)
+            self._on_problem(
+                f"{problem}: {folder} and others like it are looked at every {self._interval:g} s"
+                f" instead; {advice}"
+            )
+
+    def _start(self, put: Callable[[Notice], None]) -> Watcher:
+        try:
+            return _make_watcher(put)
+        except OSError as error:
+            self._on_problem(
+                f"cannot watch files ({error.strerror}): they are looked at every"
+                f" {self._interval:g} s instead; {_advice(error)}"
+            )
+            return self._poller
+
+
+def _make_watcher(put: Callable[[Notice], None]) -> Watcher:
+    if sys.platform.startswith("linux"):
+        from codelocd.watch.inotify import Inotify  # exists on Linux only
+
+        return Inotify(put)
+    from codelocd.watch.portable import Portable  # starts threads that Linux has no use for
+
+    return Portable(put)
+
+
+def _advice(error: OSError) -> str:
+    if error.errno == errno.ENOSPC:
+        return "raise fs.inotify.max_user_watches with sysctl"
+    if error.errno == errno.EMFILE:
+        return "raise fs.inotify.max_user_instances with sysctl, or the limit of open files"
+    return "free memory or file descriptors"

@@ -1,0 +1,72 @@
+"""What a watch noticed, handed from its thread to the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import threading
+from collections.abc import Callable, Collection
+from itertools import islice
+from typing import NamedTuple
+
+SLICE = 200
+"""Notices in one delivery: the loop has other things to do in between."""
+
+
+class Kind(enum.Enum):
+    """What happened to an entry of a watched folder."""
+
+    WRITTEN = "written"
+    """A file whose content is complete: closed after writing, or moved here."""
+    UNSETTLED = "unsettled"
+    """Made or removed: what is there now may be gone, or half written, in a moment."""
+    FOLDER = "folder"
+    """A folder that came or went."""
+    GONE = "gone"
+    """The watched folder itself was removed or moved away."""
+    LOST = "lost"
+    """Notices were lost: anything anywhere may have changed."""
+
+
+class Notice(NamedTuple):
+    """One entry, by its folder's real path and its name; both empty where they mean nothing."""
+
+    folder: str
+    name: str
+    kind: Kind
+
+
+class Inbox:
+    """Collects notices from any thread, equal ones once, and wakes the loop once for many."""
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, deliver: Callable[[Collection[Notice]], None]
+    ) -> None:
+        self._loop = loop
+        self._deliver = deliver
+        self._lock = threading.Lock()
+        self._waiting: dict[Notice, None] = {}
+        self._closed = False
+
+    def put(self, notice: Notice) -> None:
+        with self._lock:
+            wake = not self._waiting and not self._closed
+            self._waiting[notice] = None
+            if wake:
+                self._loop.call_soon_threadsafe(self._hand_over)
+
+    def close(self) -> None:
+        """Nothing is delivered after this, and the loop may be closed."""
+        with self._lock:
+            self._closed = True
+
+    def _hand_over(self) -> None:
+        with self._lock:
+            notices = list(islice(self._waiting, SLICE))
+            for notice in notices:
+                del self._waiting[notice]
+            if self._closed:
+                return
+            if self._waiting:
+                self._loop.call_soon(self._hand_over)
+        self._deliver(notices)

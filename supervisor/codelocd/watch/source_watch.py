@@ -1,0 +1,224 @@
+"""Tells the daemon which locations are no longer what their files say."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Collection, Iterable, Mapping
+
+from codelocd.watch import git
+from codelocd.watch.contents import Contents
+from codelocd.watch.examiner import Examiner
+from codelocd.watch.folders import Folders
+from codelocd.watch.mounts import Mounts
+from codelocd.watch.notices import Inbox, Kind, Notice
+from codelocd.watch.plan import MOST_FOLDERS, Plan, make_plan
+from codelocd.watch.polling import INTERVAL
+from codelocd.watch.tracker import Tracker
+from codelocd.watch.values import Change, Watched
+
+RESCAN = 300.0
+"""Seconds between two looks at everything, in case that an event never came."""
+
+PASSES = 5
+"""Plans in a row, while each finds folders that were not watched when it was made."""
+
+PACE = 0.01
+"""Seconds between two changes of one location: during a burst, each would list all the others."""
+
+SHARE = 0.1
+"""Planning again takes at most this part of the loop's time."""
+
+
+class SourceWatch:
+    """Follows locations; all methods are called on the loop, and so are the callbacks.
+
+    `on_change(location, change)`: the content of a file that counts is not what the newest
+    attempt saw. `on_problem(line)`: files cannot be watched as they should be, and what to do.
+    `poll_interval`: seconds between two looks at folders that the kernel does not watch for us.
+    All methods about a location but `follow` and `forget` raise KeyError if it is not followed.
+    """
+
+    def __init__(
+        self,
+        on_change: Callable[[str, Change], None],
+        on_problem: Callable[[str], None],
+        loop: asyncio.AbstractEventLoop,
+        poll_interval: float = INTERVAL,
+    ) -> None:
+        self._on_change = on_change
+        self._on_problem = on_problem
+        self._loop = loop
+        self._trackers: dict[str, Tracker] = {}
+        self._contents = Contents()
+        self._examiner = Examiner(loop, self._contents, self._looked)
+        self._inbox = Inbox(loop, self._noticed)
+        self._folders = Folders(self._inbox.put, on_problem, Mounts(), poll_interval)
+        self._telling: dict[str, asyncio.TimerHandle] = {}
+        self._tell_not_before: dict[str, float] = {}
+        self._outdated: set[str] = set()
+        self._planning: asyncio.TimerHandle | None = None
+        self._plan_not_before = 0.0
+        self._cut: set[str] = set()
+        self._rescanning = loop.call_later(RESCAN, self._rescan)
+
+    def follow(self, location: str, watched: Watched) -> None:
+        """Watches stand when this returns. Replaces what was followed before."""
+        tracker = self._trackers.get(location)
+        plan = self._plan(location, watched, tracker.named if tracker else ())
+        self._contents.learn({*watched.files, *watched.inputs, *plan.matched})
+        if tracker:
+            tracker.adopt(watched, plan)
+            self._examiner.examine(tracker.counted())
+        else:
+            self._trackers[location] = Tracker(watched, plan, self._contents.digest)
+
+    def forget(self, location: str) -> None:
+        if self._trackers.pop(location, None):
+            if telling := self._telling.pop(location, None):
+                telling.cancel()
+            self._tell_not_before.pop(location, None)
+            self._outdated.discard(location)
+            self._folders.claim(location, ())
+            self._forget_contents()
+
+    def begin(self, location: str) -> None:
+        """A candidate starts now: it sees what is known of the files at this moment.
+
+        A save that is not known yet will be reported as one that came after.
+        """
+        self._trackers[location].begin()
+
+    def loaded(self, location: str, sources: Mapping[str, str]) -> bool:
+        """The newest candidate read these files (path → digest); they are followed too.
+
+        Whether the disk still holds what it saw; False: something was saved meanwhile.
+        """
+        tracker = self._trackers[location]
+        known = tracker.named
+        tracker.loaded(sources)
+        if tracker.named - known:
+            self._plan_again(location)
+        self._contents.refresh(tracker.counted())
+        return not tracker.change().paths
+
+    def took_over(self, location: str) -> None:
+        """What the newest attempt saw is what is served."""
+        self._trackers[location].took_over()
+
+    def differing(self, location: str) -> int:
+        """Watched files that differ from what is served, as far as is known now."""
+        return self._trackers[location].differing()
+
+    def git_locked(self, location: str) -> bool:
+        """Whether git rewrites a repository that holds files of this location. Looks now."""
+        tracker = self._trackers[location]
+        files = {os.path.dirname(path) for path in tracker.named}
+        return git.locked({tracker.watched.base, *tracker.watched.roots, *files})
+
+    def close(self) -> None:
+        """No callback comes after this."""
+        self._inbox.close()
+        for location in list(self._trackers):
+            self.forget(location)
+        self._rescanning.cancel()
+        if self._planning:
+            self._planning.cancel()
+        self._examiner.close()
+        self._folders.close()
+
+    def _noticed(self, notices: Collection[Notice]) -> None:
+        written: set[str] = set()
+        unsettled: set[str] = set()
+        for notice in notices:
+            if notice.kind is Kind.LOST:
+                self._rescan()
+            elif notice.kind is Kind.GONE:
+                self._outdated.update(self._folders.users(notice.folder))
+                self._folders.gone(notice.folder)
+            else:
+                files = written if notice.kind is Kind.WRITTEN else unsettled
+                files.update(self._sort(notice))
+        self._examiner.doubt(unsettled)
+        self._examiner.examine(written)
+        self._plan_soon()
+
+    def _sort(self, notice: Notice) -> set[str]:
+        """The files in question; locations whose plan may no longer hold are outdated."""
+        entry = os.path.join(notice.folder, notice.name)
+        questioned: set[str] = set()
+        for location in self._folders.users(notice.folder):
+            tracker = self._trackers[location]
+            names = set(tracker.plan.names(notice.folder, notice.name))
+            is_folder = notice.kind is Kind.FOLDER
+            files = set() if is_folder else {path for path in names if tracker.concerns(path)}
+            grown = (path for path in names - files if tracker.plan.grows_at(path))
+            if entry in tracker.plan.turns or any(is_folder or os.path.isdir(p) for p in grown):
+                self._outdated.add(location)
+            questioned |= files
+        return questioned
+
+    def _looked(self, paths: Collection[str]) -> None:
+        for location, tracker in self._trackers.items():
+            news = [path for path in paths if tracker.settle(path)]
+            if news and location not in self._telling:
+                when = self._tell_not_before.get(location, 0.0)
+                self._telling[location] = self._loop.call_at(when, self._tell, location)
+
+    def _tell(self, location: str) -> None:
+        del self._telling[location]
+        self._tell_not_before[location] = self._loop.time() + PACE
+        change = self._trackers[location].change()
+        if change.paths:  # else an attempt began in between
+            self._on_change(location, change)
+
+    def _rescan(self) -> None:
+        self._folders.renew()
+        self._outdated.update(self._trackers)
+        self._plan_soon()
+        self._rescanning.cancel()
+        self._rescanning = self._loop.call_later(RESCAN, self._rescan)
+
+    def _plan_soon(self) -> None:
+        if self._outdated and self._planning is None:
+            self._planning = self._loop.call_at(self._plan_not_before, self._plan_one)
+
+    def _plan_one(self) -> None:
+        self._planning = None
+        began = self._loop.time()
+        location = self._outdated.pop()
+        self._plan_again(location)
+        self._examiner.examine(self._trackers[location].counted())
+        now = self._loop.time()
+        self._plan_not_before = now + (now - began) / SHARE
+        if not self._outdated:
+            self._forget_contents()
+        self._plan_soon()
+
+    def _plan_again(self, location: str) -> None:
+        tracker = self._trackers[location]
+        tracker.adopt(tracker.watched, self._plan(location, tracker.watched, tracker.named))
+
+    def _plan(self, location: str, watched: Watched, files: Iterable[str]) -> Plan:
+        """A plan that was made while every folder in it was watched."""
+        plan = make_plan(watched, files)
+        for _ in range(PASSES):
+            if not self._folders.claim(location, plan.folders):
+                break
+            plan = make_plan(watched, files)
+        else:  # folders come faster than they can be watched
+            self._outdated.add(location)
+            self._plan_soon()
+        self._report_cut(location, plan)
+        return plan
+
+    def _report_cut(self, location: str, plan: Plan) -> None:
+        for top in set(plan.cut) - self._cut:
+            self._cut.add(top)
+            self._on_problem(
+                f'location "{location}": {top} has more than {MOST_FOLDERS} folders, the rest is'
+                " watched only where files are imported from; leave folders out with `ignore`"
+            )
+
+    def _forget_contents(self) -> None:
+        self._contents.keep(set().union(*(t.counted() for t in self._trackers.values())))

@@ -1,0 +1,149 @@
+"""One location: what its newest attempt saw, what is served, and what differs from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from codelocd.watch.plan import Plan
+from codelocd.watch.values import Change, Watched
+
+Seen = dict[str, str | None]
+"""Path → digest, None for a file that was not there."""
+
+
+class Tracker:
+    """Decides what an altered file means. Reads no files: `digest` tells what is known of them.
+
+    Modules of the location's own code that nothing imports are *bystanders*: they do not count.
+    A module that appears after the newest attempt is an *arrival*: it counts, for the import of
+    it may have failed, until a load shows that nothing reads it.
+    """
+
+    def __init__(self, watched: Watched, plan: Plan, digest: Callable[[str], str | None]) -> None:
+        self.watched = watched
+        self.plan = plan
+        self._digest = digest
+        self._read: frozenset[str] = frozenset()
+        self._served_read: frozenset[str] = frozenset()
+        self._seen: Seen = {}
+        self._served: Seen | None = None
+        self._told: Seen = {}
+        self._arrivals: set[str] = set()
+        self._named = self._find_named()
+        self._matched = set(plan.matched)
+        self._bystanders = set().union(*plan.modules.values()) - self._named
+        self._take_as_seen(self._named | self._matched)
+
+    @property
+    def named(self) -> frozenset[str]:
+        """The files that count whatever the folders hold: stated, or read by a load."""
+        return self._named
+
+    def counted(self) -> set[str]:
+        """Every file whose content matters now, deleted ones included."""
+        return {*self._current(), *self._seen, *(self._served or ())}
+
+    def concerns(self, path: str) -> bool:
+        """Whether this file, altered, may mean anything."""
+        return (
+            path in self._named
+            or path in self._seen
+            or self.plan.matches(path)
+            or self.plan.is_module(path)
+        )
+
+    def settle(self, path: str) -> bool:
+        """Takes note of a file that was looked at; whether that is news.
+
+        News is what the newest attempt did not see, and what was not news before.
+        """
+        if path in self._named or path in self._seen:
+            return self._is_news(path)
+        if self.plan.matches(path):
+            self._matched.add(path)
+            return self._is_news(path)
+        if path in self._bystanders:
+            if self._digest(path) is None:
+                self._bystanders.discard(path)
+            return False
+        if self.plan.is_module(path):
+            self._arrivals.add(path)
+            return self._is_news(path)
+        return False
+
+    def change(self) -> Change:
+        paths = self._differing(self._seen)
+        inputs = not self.watched.inputs.isdisjoint(paths)
+        return Change(self.differing(), tuple(sorted(paths)), inputs)
+
+    def differing(self) -> int:
+        return len(self._differing(self._seen if self._served is None else self._served))
+
+    def begin(self) -> None:
+        """What the files hold now is what the newest attempt sees."""
+        self._matched = {path for path in self._matched if self._digest(path)}
+        self._arrivals = {path for path in self._arrivals if self._digest(path)}
+        self._seen = {path: self._digest(path) for path in self._current()}
+        self._told.clear()
+
+    def loaded(self, sources: Mapping[str, str]) -> None:
+        """The newest attempt really read these, and nothing else of the location's code."""
+        read: Seen = {p: seen for p, seen in sources.items() if not self.plan.ignored.file(p)}
+        unread = (self._arrivals & self._seen.keys()) - read.keys()
+        self._arrivals -= unread | read.keys()
+        self._bystanders = (self._bystanders | unread) - read.keys()
+        self._seen = {p: seen for p, seen in self._seen.items() if p not in unread} | read
+        self._read = frozenset(read)
+        self._name_again()
+
+    def took_over(self) -> None:
+        """What the newest attempt saw is what is served."""
+        self._served_read = self._read
+        self._name_again()
+        self._served = {path: seen for path, seen in self._seen.items() if seen}
+
+    def adopt(self, watched: Watched, plan: Plan) -> None:
+        """Goes on with another plan; files that are asked for only now count as seen."""
+        before, self.watched, self.plan = self.watched, watched, plan
+        self._name_again()
+        self._bystanders &= set().union(*plan.modules.values())
+        for root, modules in plan.modules.items():
+            fresh = modules - self._named - self._bystanders - self._arrivals
+            (self._arrivals if root in before.roots else self._bystanders).update(fresh)
+        self._arrivals -= self._named
+        self._matched = set(plan.matched)
+        same_globs = (before.base, before.patterns) == (watched.base, watched.patterns)
+        asked = self._named if same_globs else self._named | self._matched
+        self._take_as_seen(asked - self._seen.keys())
+
+    def _find_named(self) -> frozenset[str]:
+        paths = self.watched.files | self.watched.inputs | self._read | self._served_read
+        return frozenset(path for path in paths if not self.plan.ignored.file(path))
+
+    def _name_again(self) -> None:
+        """Those that are named no longer are bystanders, where they exist."""
+        before, self._named = self._named, self._find_named()
+        for path in before - self._named - self._matched:
+            self._seen.pop(path, None)
+            if self.plan.is_module(path) and self._digest(path):
+                self._bystanders.add(path)
+        self._bystanders -= self._named
+
+    def _current(self) -> set[str]:
+        return {*self._named, *self._matched, *self._arrivals}
+
+    def _take_as_seen(self, paths: Iterable[str]) -> None:
+        new = {path: self._digest(path) for path in paths}
+        self._seen |= new
+        if self._served is not None:
+            self._served = new | self._served
+
+    def _differing(self, base: Seen) -> list[str]:
+        paths = self._current() | base.keys()
+        return [path for path in paths if self._digest(path) != base.get(path)]
+
+    def _is_news(self, path: str) -> bool:
+        now, seen = self._digest(path), self._seen.get(path)
+        news = now != self._told.get(path, seen)
+        self._told[path] = now
+        return news and now != seen

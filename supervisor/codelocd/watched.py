@@ -1,0 +1,46 @@
+"""What counts as a change for a location. Pure, but for asking which folders exist."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from codelocd.locations import Location
+from codelocd.model import LocationSpec, Target
+from codelocd.watch import Watched
+
+
+def of(location: Location) -> Watched:
+    """Everything whose change starts a candidate, or another environment."""
+    spec = location.spec
+    if spec.policy.reload == "manual":
+        return Watched(frozenset(), (), (), (), str(spec.working_directory), frozenset())
+    first = code(spec)
+    return Watched(
+        files=frozenset(location.sources) | ({str(first)} if first.suffix == ".py" else set()),
+        roots=tuple({str(_folder(first)), *(str(Path(p).parent) for p in location.sources)}),
+        patterns=spec.watch,
+        ignore=spec.ignore,
+        base=str(spec.working_directory),
+        inputs=frozenset(str(path) for path in location.inputs),
+    )
+
+
+def code(spec: LocationSpec) -> Path:
+    """Where the code starts: its file, its package's folder, or the working directory."""
+    target = spec.target
+    assert isinstance(target, Target)
+    if target.kind == "python_file":
+        return Path(target.value)
+    parts = target.value.split(".")
+    for count in range(len(parts), 0, -1):
+        for base in (spec.working_directory, spec.working_directory / "src"):
+            found = base.joinpath(*parts[:count])
+            if found.with_suffix(".py").is_file():
+                return found.with_suffix(".py")
+            if found.is_dir():
+                return found
+    return spec.working_directory
+
+
+def _folder(first: Path) -> Path:
+    return first if first.is_dir() else first.parent

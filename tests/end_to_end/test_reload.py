@@ -1,0 +1,207 @@
+"""Hot reload, seen from outside."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from conftest import StartDev, native, serving, stale
+
+
+def test_a_saved_asset_is_listed(dev: StartDev, project: Path) -> None:
+    (project / "defs.py").write_text(native("one"))
+    daemon = dev("-f", "defs.py")
+    daemon.until_serving("defs")
+    (project / "defs.py").write_text(native("one", "two"))
+    daemon.until("defs", lambda entry: entry["generation"] == 2)
+    assert daemon.definitions() == ["asset one", "asset two"]
+    assert "1 added in" in daemon.until_printed("1 added in")
+    daemon.until_printed("+ asset defs/two")
+
+
+def test_a_broken_save_keeps_the_old_definitions_until_the_repair(
+    dev: StartDev, project: Path
+) -> None:
+    (project / "defs.py").write_text(native("one"))
+    daemon = dev("-f", "defs.py")
+    daemon.until_serving("defs")
+    (project / "defs.py").write_text(native("one", "two") + "\nthis is no python\n")
+    entry = daemon.until("defs", stale)
+    assert entry["generation"] == 1
+    assert "SyntaxError" in entry["problem"]["summary"]
+    assert daemon.definitions() == ["asset one"]
+    assert daemon.cli("status").returncode == 1
+    shown = daemon.cli("show", "defs").stdout
+    assert 'defs.py", line 12' in shown
+    assert "this is no python" in shown
+    (project / "defs.py").write_text(native("one", "two"))
+    entry = daemon.until("defs", serving)
+    assert (entry["problem"], daemon.definitions()) == (None, ["asset one", "asset two"])
+    assert daemon.cli("status").returncode == 0
+
+
+def test_a_file_saved_in_the_middle_of_a_slow_import_is_not_lost(
+    dev: StartDev, project: Path
+) -> None:
+    (project / "helper.py").write_text("NAMES = ['old']\n")
+    gate = project / "gate"
+    os.mkfifo(gate)
+    slow = (
+        "import os, helper\n"
+        "from codeloc import Definitions, asset\n"
+        "if os.path.exists('slow'): open('gate').read()\n"
+        "@asset(name=helper.NAMES[0])\n"
+        "def it(): ...\n"
+        "defs = Definitions(assets=[it])\n"
+    )
+    (project / "defs.py").write_text(slow)
+    daemon = dev("-f", "defs.py")
+    daemon.until_serving("defs")
+    (project / "slow").touch()
+    (project / "defs.py").write_text(slow + "# saved\n")
+    with gate.open("w"):
+        (project / "slow").unlink()
+        (project / "helper.py").write_text("NAMES = ['new']\n")
+    daemon.until("defs", lambda entry: serving(entry) and entry["generation"] > 1)
+    assert daemon.definitions() == ["asset new"]
+
+
+def test_a_save_in_the_same_second_of_the_same_size_loads_the_new_code(
+    dev: StartDev, project: Path
+) -> None:
+    defs = project / "defs.py"
+    defs.write_text(native("aaa"))
+    daemon = dev("-f", "defs.py")
+    daemon.until_serving("defs")
+    stamp = defs.stat().st_mtime_ns
+    defs.write_text(native("bbb"))
+    os.utime(defs, ns=(stamp, stamp - stamp % 10**9 + 1))
+    daemon.until("defs", lambda entry: serving(entry) and entry["generation"] > 1)
+    assert daemon.definitions() == ["asset bbb"]
+    assert not list(project.glob("**/__pycache__"))
+
+
+def test_a_checkout_of_2000_files_ends_in_exactly_one_takeover(
+    dev: StartDev, project: Path
+) -> None:
+    package = project / "big"
+    package.mkdir()
+    names = [f"m{number}" for number in range(2000)]
+    write_modules(package, names, "old")
+    (project / "defs.py").write_text(
+        "import importlib\n"
+        "from codeloc import Definitions, asset\n"
+        f"modules = [importlib.import_module(f'big.m{{n}}') for n in range({len(names)})]\n"
+        "values = {module.VALUE for module in modules}\n"
+        "assert len(values) == 1, values\n"
+        "@asset(name=values.pop())\n"
+        "def it(): ...\n"
+        "defs = Definitions(assets=[it])\n"
+    )
+    daemon = dev("-f", "defs.py")
+    daemon.until_serving("defs")
+    write_modules(package, names, "new")
+    entry = daemon.until("defs", lambda e: serving(e) and e["generation"] > 1)
+    assert entry["generation"] == 2
+    assert daemon.definitions() == ["asset new"]
+
+
+def write_modules(package: Path, names: list[str], value: str) -> None:
+    for name in names:
+        (package / f"{name}.py").write_text(f"VALUE = '{value}'\n")
+
+
+def test_content_that_is_saved_unchanged_starts_nothing(dev: StartDev, project: Path) -> None:
+    defs = project / "defs.py"
+    defs.write_text(native("one"))
+    daemon = dev("-f", "defs.py")
+    daemon.until_serving("defs")
+    defs.write_text(defs.read_text())
+    defs.touch()
+    defs.write_text(native("one", "two"))
+    daemon.until("defs", lambda entry: serving(entry) and "two" in str(daemon.definitions()))
+    assert daemon.entry("defs")["generation"] == 2
+
+
+def test_a_module_that_appears_after_its_import_failed_repairs_the_location(
+    dev: StartDev, project: Path
+) -> None:
+    (project / "defs.py").write_text("import later\n" + native("one"))
+    daemon = dev("-f", "defs.py")
+    daemon.until("defs", lambda entry: entry["state"] == "failed")
+    (project / "later.py").write_text("")
+    daemon.until_serving("defs")
+
+
+def test_a_shared_library_edited_beside_the_location_counts(
+    dev: StartDev, project: Path, tmp_path: Path
+) -> None:
+    library = tmp_path / "library"
+    library.mkdir()
+    (library / "shared_names.py").write_text("NAME = 'old'\n")
+    (project / "defs.py").write_text(
+        f"import sys; sys.path.insert(0, {str(library)!r})\n"
+        "import shared_names\n"
+        "from codeloc import Definitions, asset\n"
+        "@asset(name=shared_names.NAME)\n"
+        "def it(): ...\n"
+        "defs = Definitions(assets=[it])\n"
+    )
+    daemon = dev("-f", "defs.py")
+    daemon.until_serving("defs")
+    (library / "shared_names.py").write_text("NAME = 'new'\n")
+    daemon.until("defs", lambda entry: serving(entry) and entry["generation"] == 2)
+    assert daemon.definitions() == ["asset new"]
+
+
+def test_files_under_watch_patterns_count(dev: StartDev, project: Path) -> None:
+    (project / "codelocd.toml").write_text(
+        '[location.sales]\npython_file = "defs.py"\nwatch = ["**/*.sql"]\n'
+    )
+    (project / "sql").mkdir()
+    (project / "sql" / "one.sql").write_text("select 1")
+    (project / "defs.py").write_text(
+        "import pathlib\n"
+        "from codeloc import Definitions, asset\n"
+        "folder = pathlib.Path(__file__).parent / 'sql'\n"
+        "def make(path):\n"
+        "    @asset(name=path.stem)\n"
+        "    def it(): ...\n"
+        "    return it\n"
+        "defs = Definitions(assets=[make(path) for path in sorted(folder.glob('*.sql'))])\n"
+    )
+    daemon = dev()
+    daemon.until_serving("sales")
+    (project / "sql" / "two.sql").write_text("select 2")
+    daemon.until("sales", lambda entry: serving(entry) and entry["generation"] == 2)
+    assert daemon.definitions() == ["asset one", "asset two"]
+
+
+def test_manual_reload_waits_to_be_told(dev: StartDev, project: Path) -> None:
+    (project / "codelocd.toml").write_text(
+        '[location.sales]\npython_file = "defs.py"\nreload = "manual"\n'
+        '[location.other]\npython_file = "other.py"\n'
+    )
+    (project / "defs.py").write_text(native("one"))
+    (project / "other.py").write_text(native("x"))
+    daemon = dev()
+    daemon.until_serving("sales", "other")
+    (project / "defs.py").write_text(native("one", "two"))
+    (project / "other.py").write_text(native("x", "y"))
+    daemon.until("other", lambda entry: entry["generation"] == 2)
+    assert daemon.entry("sales")["generation"] == 1
+    assert daemon.cli("reload", "sales").returncode == 0
+    assert daemon.definitions("sales") == ["asset one", "asset two"]
+
+
+def test_a_saved_config_is_applied(dev: StartDev, project: Path) -> None:
+    config = project / "codelocd.toml"
+    config.write_text('[location.one]\npython_file = "defs.py"\n')
+    (project / "defs.py").write_text(native("x"))
+    daemon = dev()
+    daemon.until_serving("one")
+    config.write_text('[location.two]\npython_file = "defs.py"\n')
+    daemon.until_serving("two")
+    config.write_text("[location.three\n")
+    daemon.until_printed("the config is not applied")
+    assert daemon.definitions() == ["asset x"]

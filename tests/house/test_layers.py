@@ -1,0 +1,89 @@
+"""The layers that pyproject.toml states."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SOURCES = ("supervisor", "runner", "envs")
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+CONTRACTS = PYPROJECT["tool"]["importlinter"]["contracts"]
+
+
+def lint_imports(root: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [Path(sys.executable).with_name("lint-imports"), "--no-cache", "--no-logo"],
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(str(root / name) for name in SOURCES)},
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+
+
+def file_of(module: str, root: Path) -> Path:
+    """The file of a module, below any of the source roots."""
+    path = module.replace(".", "/")
+    return next(
+        file
+        for source in SOURCES
+        for file in (root / source / f"{path}.py", root / source / path / "__init__.py")
+        if file.exists()
+    )
+
+
+@pytest.fixture
+def copied_tree(tmp_path: Path) -> Path:
+    for source in SOURCES:
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / source, tmp_path / source, ignore=ignored)
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    return tmp_path
+
+
+def violations() -> list[tuple[str, str, str]]:
+    """For each module that a contract is about: its name, who must not import, and whom."""
+    found = []
+    for contract in CONTRACTS:
+        if contract["type"] == "forbidden":
+            sources, forbidden = contract["source_modules"], contract["forbidden_modules"]
+            apart = [(source, forbidden[0]) for source in sources]
+            apart += [(sources[0], module) for module in forbidden[1:]]
+        elif contract["type"] == "independence":
+            modules = contract["modules"]
+            apart = [(a, b) for a in modules for b in modules if a != b]
+        else:
+            apart = [(below, above) for above, below in pairwise(_first_of_each_layer(contract))]
+        found += [(contract["name"], who, whom) for who, whom in apart]
+    return found
+
+
+def _first_of_each_layer(contract: dict) -> list[str]:
+    (container,) = contract["containers"]
+    return [f"{container}.{layer.split('|')[0].strip()}" for layer in contract["layers"]]
+
+
+def test_every_contract_is_kept() -> None:
+    linted = lint_imports(ROOT)
+    assert linted.returncode == 0, linted.stdout + linted.stderr
+
+
+def test_every_contract_has_a_violation_to_be_tested_with() -> None:
+    assert {name for name, _, _ in violations()} == {contract["name"] for contract in CONTRACTS}
+
+
+@pytest.mark.parametrize(("contract", "who", "whom"), violations())
+def test_a_contract_breaks_when_it_is_violated(
+    copied_tree: Path, contract: str, who: str, whom: str
+) -> None:
+    with file_of(who, copied_tree).open("a") as file:
+        file.write(f"\nimport {whom}\n")
+    linted = lint_imports(copied_tree)
+    assert linted.returncode == 1
+    assert f"{contract} BROKEN" in linted.stdout

@@ -1,0 +1,63 @@
+"""What the documents for people say exists."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+CODELOCD = Path(sys.executable).with_name("codelocd")
+DOCUMENTS = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "CHANGELOG.md",
+    ROOT / "docs" / "design.md",
+    ROOT / "systemd" / "README.md",
+    ROOT / "examples" / "quickstart" / "README.md",
+]
+TEXT = "\n".join(document.read_text() for document in DOCUMENTS)
+
+
+def shown_in_code() -> str:
+    """What stands in code blocks and code spans: there `codelocd` is always the command."""
+    return "\n".join(re.findall(r"```.*?```|`[^`\n]+`", TEXT, flags=re.DOTALL))
+
+
+def commands() -> list[str]:
+    found = re.findall(r"\bcodelocd (?:--(?:user|system) )?([a-z]{3,})\b", shown_in_code())
+    return sorted(set(found))
+
+
+def targets() -> list[str]:
+    return sorted(set(re.findall(r"\bmake ([a-z-]+)", shown_in_code())))
+
+
+@pytest.mark.parametrize("command", commands())
+def test_every_command_that_is_shown_exists(command: str) -> None:
+    asked = subprocess.run(
+        [CODELOCD, command, "--help"], text=True, capture_output=True, check=False
+    )
+    assert asked.returncode == 0, asked.stderr
+
+
+def test_every_make_target_that_is_shown_exists() -> None:
+    defined = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
+    assert set(targets()) <= set(defined)
+
+
+@pytest.mark.parametrize(
+    "document", DOCUMENTS, ids=lambda document: str(document.relative_to(ROOT))
+)
+def test_every_relative_link_leads_somewhere(document: Path) -> None:
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text())
+    assert [link for link in links if not (document.parent / link).exists()] == []
+
+
+def test_every_daemon_command_is_in_the_readme() -> None:
+    asked = subprocess.run([CODELOCD, "--help"], text=True, capture_output=True, check=True)
+    listed = re.findall(r"^  ([a-z]+)  ", asked.stdout, flags=re.MULTILINE)
+    readme = (ROOT / "README.md").read_text()
+    assert listed
+    assert [command for command in listed if f"`{command}" not in readme] == []

@@ -1,0 +1,87 @@
+"""The systemd units are ones that systemd understands."""
+
+import configparser
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+UNITS = Path(__file__).parents[2] / "systemd"
+ANALYZE = shutil.which("systemd-analyze")
+CODELOCD = Path(sys.executable).with_name("codelocd")
+
+needs_systemd = pytest.mark.skipif(ANALYZE is None, reason="systemd-analyze is not installed")
+
+
+def installed(unit: Path, folder: Path) -> Path:
+    """The unit as it is, but for the place of the program, which has to exist."""
+    text = unit.read_text()
+    for place in ("/opt/codelocd/bin/codelocd", "%h/.local/bin/codelocd"):
+        text = text.replace(f"ExecStart={place}", f"ExecStart={CODELOCD}")
+    copy = folder / unit.name
+    copy.write_text(text)
+    return copy
+
+
+def verify(*arguments: str | Path, runtime: Path) -> str:
+    """What systemd says about units; it exits 0 even for keys that it does not know."""
+    assert ANALYZE is not None
+    verified = subprocess.run(
+        [ANALYZE, "verify", *arguments],
+        env={**os.environ, "XDG_RUNTIME_DIR": str(runtime)},
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    return verified.stdout + verified.stderr
+
+
+@needs_systemd
+def test_systemd_has_nothing_to_say_about_the_units_of_the_machine(tmp_path: Path) -> None:
+    units = [installed(UNITS / name, tmp_path) for name in ("codelocd.service", "codelocd.socket")]
+    assert verify(*units, runtime=tmp_path) == ""
+
+
+@needs_systemd
+def test_systemd_has_nothing_to_say_about_the_unit_of_a_user(tmp_path: Path) -> None:
+    unit = installed(UNITS / "user" / "codelocd.service", tmp_path)
+    assert verify("--user", unit, runtime=tmp_path) == ""
+
+
+@needs_systemd
+def test_a_unit_with_a_misspelt_key_would_be_noticed(tmp_path: Path) -> None:
+    unit = installed(UNITS / "codelocd.service", tmp_path)
+    unit.write_text(unit.read_text().replace("WatchdogSec=", "WatchdogSecs="))
+    assert "WatchdogSecs" in verify(unit, runtime=tmp_path)
+
+
+@needs_systemd
+def test_the_service_is_exposed_to_little(tmp_path: Path) -> None:
+    assert ANALYZE is not None
+    unit = installed(UNITS / "codelocd.service", tmp_path)
+    judged = subprocess.run(
+        [ANALYZE, "security", "--offline=yes", "--threshold=25", unit],
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    assert judged.returncode == 0, judged.stdout + judged.stderr
+
+
+@pytest.mark.parametrize("unit", ["codelocd.service", "user/codelocd.service"])
+def test_a_service_is_ready_when_it_says_so_watched_and_restarted(unit: str) -> None:
+    parsed = configparser.RawConfigParser(strict=False)
+    parsed.read(UNITS / unit)
+    service = parsed["Service"]
+    assert service["Type"] == "notify"
+    assert service["Restart"] == "on-failure"
+    assert int(service["WatchdogSec"]) > 0
+
+
+def test_the_socket_unit_listens_where_the_contract_says() -> None:
+    parsed = configparser.RawConfigParser(strict=False)
+    parsed.read(UNITS / "codelocd.socket")
+    assert parsed["Socket"]["ListenStream"] == "/run/codelocd/control.sock"

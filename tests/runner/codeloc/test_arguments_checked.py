@@ -1,0 +1,417 @@
+"""Arguments are typed and named: an error says which one, what came and what was expected."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from codeloc import (
+    ArgumentError,
+    AssetDefinition,
+    Definitions,
+    DefinitionsError,
+    asset,
+    asset_check,
+    asset_job,
+    job,
+    repository,
+    resource,
+    schedule,
+    sensor,
+)
+
+HERE = __file__
+
+
+@asset
+def orders() -> int:
+    return 3
+
+
+@job
+def refresh() -> None: ...
+
+
+EXPECTED = {
+    "assets": "an asset (made by @asset)",
+    "asset_checks": "an asset check (made by @asset_check)",
+    "jobs": "a job (made by @job or asset_job)",
+    "schedules": "a schedule (made by @schedule)",
+    "sensors": "a sensor (made by @sensor)",
+}
+
+
+@pytest.mark.parametrize("argument", EXPECTED)
+def test_an_item_of_another_type_is_named_by_argument_and_index(
+    argument: str, refusal: Callable[..., str]
+) -> None:
+    text = refusal(**{argument: [3]})
+
+    assert text.startswith("Definitions (")
+    assert text.endswith(f": {argument}[0]: got int, expected {EXPECTED[argument]}")
+
+
+def test_the_index_is_that_of_the_wrong_item_and_the_place_that_of_the_call(
+    refusal: Callable[..., str],
+) -> None:
+    def make() -> None:
+        Definitions(assets=[orders, orders, refresh])  # type: ignore[list-item]  # on purpose
+
+    with pytest.raises(ArgumentError) as caught:
+        make()
+
+    line = make.__code__.co_firstlineno + 1
+    assert str(caught.value) == (
+        f"Definitions ({HERE}:{line}): assets[2]: got FunctionJobDefinition,"
+        " expected an asset (made by @asset)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "came"),
+    [
+        (lambda: 1, "function"),
+        (orders, "AssetDefinition"),
+        (None, "None"),
+        ("orders", "str"),
+        ([orders], "list"),
+        (AssetDefinition, "type"),
+    ],
+)
+def test_whatever_came_is_told_by_its_type(
+    value: object, came: str, refusal: Callable[..., str]
+) -> None:
+    text = refusal(jobs=[value])
+
+    assert text.endswith(f"jobs[0]: got {came}, expected a job (made by @job or asset_job)")
+
+
+@pytest.mark.parametrize(
+    ("value", "came"),
+    [("orders", "str"), (b"orders", "bytes"), ({"orders": orders}, "dict"), (3, "int")]
+    + [(orders, "AssetDefinition")],
+)
+def test_what_is_no_list_is_refused(
+    value: object, came: str, refusal: Callable[..., str]
+) -> None:
+    text = refusal(assets=value)
+
+    assert text.endswith(
+        f"assets: got {came}, expected a list, each item an asset (made by @asset)"
+    )
+
+
+@pytest.mark.parametrize("value", [[("db", 1)], "db", 3])
+def test_resources_that_are_no_dict_are_refused(
+    value: object, refusal: Callable[..., str]
+) -> None:
+    assert refusal(resources=value).endswith(
+        f"resources: got {type(value).__name__}, expected a dict"
+    )
+
+
+def test_the_key_of_a_resource_is_text(refusal: Callable[..., str]) -> None:
+    assert refusal(resources={1: 2}).endswith("a key of resources: got int, expected str")
+
+
+def test_another_kind_of_definition_is_no_resource(refusal: Callable[..., str]) -> None:
+    assert refusal(resources={"orders": orders}).endswith(
+        "resources['orders']: got AssetDefinition,"
+        " expected a resource (made by @resource) or an object"
+    )
+
+
+def test_an_argument_error_is_a_type_error_too() -> None:
+    with pytest.raises(TypeError) as caught:
+        Definitions(assets=3)  # type: ignore[arg-type]  # on purpose
+
+    assert isinstance(caught.value, DefinitionsError)
+
+
+def test_a_generator_is_read_once_and_not_lost() -> None:
+    def assets() -> Iterator[AssetDefinition[..., Any]]:
+        yield orders
+
+    definitions = Definitions(assets=assets(), jobs=iter([refresh]))
+
+    assert [each["name"] for each in definitions.describe()] == ["orders", "refresh"]
+    assert [each["name"] for each in definitions.describe()] == ["orders", "refresh"]
+
+
+def test_an_error_inside_a_generator_stays_what_it_is() -> None:
+    def assets() -> Iterator[AssetDefinition[..., Any]]:
+        yield orders
+        raise TypeError("the user's own")
+
+    with pytest.raises(TypeError, match="the user's own") as caught:
+        Definitions(assets=assets())
+
+    assert not isinstance(caught.value, DefinitionsError)
+
+
+def test_nothing_at_all_makes_empty_definitions() -> None:
+    nothing: dict[str, Any] = dict.fromkeys([*EXPECTED, "resources"])
+
+    assert Definitions().describe() == Definitions(**nothing).describe() == []
+
+
+def test_an_unknown_argument_is_named_beside_those_there_are(refusal: Callable[..., str]) -> None:
+    text = refusal(asset=[orders])
+
+    assert "got an unexpected keyword argument 'asset'" in text
+    assert text.endswith(
+        "; it takes, by name: assets, asset_checks, jobs, schedules, sensors, resources"
+    )
+
+
+def test_arguments_of_definitions_are_given_by_name(error_of: Callable[..., str]) -> None:
+    text = error_of(lambda: Definitions([orders]))  # type: ignore[misc]  # on purpose
+
+    assert f"Definitions ({HERE}:" in text
+    assert "takes 1 positional argument but 2 were given; it takes, by name: assets," in text
+
+
+LABELS = "description, tags, owners, metadata"
+
+
+@pytest.mark.parametrize(
+    ("decorate", "accepted"),
+    [
+        (lambda: asset(grup="x"), f"{LABELS}"),  # type: ignore[call-overload]
+        (lambda: job(grup="x"), f"{LABELS}"),  # type: ignore[call-overload]
+        (lambda: resource(grup="x"), f"{LABELS}"),  # type: ignore[call-overload]
+        (lambda: asset_check(asset="a", grup="x"), f"{LABELS}"),  # type: ignore[call-arg]
+        (lambda: sensor(job="a", grup="x"), f"{LABELS}"),  # type: ignore[call-arg]
+        (lambda: repository(grup="x"), "name"),  # type: ignore[call-overload]
+    ],
+)
+def test_an_unknown_option_of_a_decorator_is_named(
+    decorate: Callable[[], Callable[..., object]], accepted: str, error_of: Callable[..., str]
+) -> None:
+    text = error_of(lambda: decorate()(refresh.function))
+
+    assert "got an unexpected keyword argument 'grup'" in text
+    assert accepted in text.partition("; it takes, by name: ")[2]
+
+
+def test_the_options_of_an_asset_are_listed(error_of: Callable[..., str]) -> None:
+    text = error_of(lambda: asset(grup="x")(refresh.function))  # type: ignore[call-overload]
+
+    assert text.endswith(f"by name: name, key, key_prefix, deps, group, kinds, {LABELS}")
+
+
+def test_a_decorator_without_its_required_options_says_which(error_of: Callable[..., str]) -> None:
+    text = error_of(lambda: schedule(cron="@daily"))  # type: ignore[call-arg]
+
+    line = sys._getframe().f_lineno - 2
+    assert text == (
+        f"@schedule ({HERE}:{line}): missing 1 required keyword-only argument: 'job';"
+        " it takes, by name: cron, job, timezone, name"
+    )
+
+
+@pytest.mark.parametrize("decorator", [asset_check, schedule, sensor])
+def test_a_decorator_that_needs_options_says_so_when_it_has_none(
+    decorator: Callable[..., object], error_of: Callable[..., str]
+) -> None:
+    text = error_of(lambda: decorator(lambda: None))
+
+    assert "takes 0 positional arguments but 1 was given; it takes, by name: " in text
+
+
+@pytest.mark.parametrize(
+    ("function", "came"),
+    [("orders", "str"), (3, "int"), (dict, "type"), (orders, "AssetDefinition")],
+)
+@pytest.mark.parametrize("decorator", [asset, job, resource, repository, schedule, sensor])
+def test_only_a_function_can_be_decorated(
+    decorator: Any, function: object, came: str, error_of: Callable[..., str]
+) -> None:
+    options = {schedule: {"cron": "@daily", "job": "a"}, sensor: {"job": "a"}}.get(decorator)
+    make = decorator(**options) if options else decorator
+
+    assert error_of(lambda: make(function)).endswith(
+        f"function: got {came}, expected a function; options are given by name"
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"name": 3}, "name: got int, expected str"),
+        ({"key": 3}, "key: got int, expected the key of an asset (str or list of str)"),
+        ({"key": []}, "key: an asset's key needs at least one part"),
+        ({"key": ["a", 3]}, "key[1]: got int, expected str"),
+        ({"key_prefix": {"a"}}, "key_prefix: got set, expected the key of an asset (str or list of str)"),
+        ({"key": "a", "name": "b"}, "key: is the whole key: leave out name and key_prefix"),
+        ({"key": "a", "key_prefix": "b"}, "key: is the whole key: leave out name and key_prefix"),
+        ({"deps": "a"}, "deps: got str, expected a list, each item an asset, or its key (str or list of str)"),
+        ({"deps": ["a", 3]}, "deps[1]: got int, expected an asset, or its key (str or list of str)"),
+        ({"deps": [refresh]}, "deps[0]: got FunctionJobDefinition, expected an asset, or its key (str or list of str)"),
+        ({"deps": [[]]}, "deps[0]: an asset's key needs at least one part"),
+        ({"group": 3}, "group: got int, expected str"),
+        ({"group": ""}, "group: '' is not a name: use only letters, digits and _"),
+        ({"kinds": "csv"}, "kinds: got str, expected a list, each item str"),
+        ({"kinds": ["csv", 3]}, "kinds[1]: got int, expected str"),
+        ({"kinds": [" "]}, "kinds: a kind needs at least one character"),
+        ({"description": 3}, "description: got int, expected str"),
+        ({"tags": ["a"]}, "tags: got list, expected a dict"),
+        ({"tags": {1: "a"}}, "a key of tags: got int, expected str"),
+        ({"tags": {"a": 1}}, "tags['a']: got int, expected str"),
+        ({"tags": {"a b": ""}}, "tags: 'a b' is not a tag's key: [NAMESPACE/]NAME, each of 1 to 63 letters, digits, '_', '-', '.'"),
+        ({"owners": "me@home.org"}, "owners: got str, expected a list, each item str"),
+        ({"owners": ["me@home.org", 3]}, "owners[1]: got int, expected str"),
+        ({"owners": ["team:data", "me"]}, "owners[1]: 'me' is neither an e-mail address nor team:NAME"),
+        ({"metadata": [1]}, "metadata: got list, expected a dict"),
+        ({"metadata": {1: 1}}, "a key of metadata: got int, expected str"),
+        ({"metadata": {"a": Decimal(1)}}, "metadata['a']: got Decimal, expected what JSON can hold (None, bool, int, float, str, list, dict)"),
+        ({"metadata": {"a": [0, {"b": {1}}]}}, "metadata['a'][1]['b']: got set, expected what JSON can hold (None, bool, int, float, str, list, dict)"),
+        ({"metadata": {"a": {1: 2}}}, "a key of metadata['a']: got int, expected str"),
+        ({"metadata": {"a": float("nan")}}, "metadata['a']: nan is not a number in JSON"),
+        ({"metadata": {"a": [float("-inf")]}}, "metadata['a'][0]: -inf is not a number in JSON"),
+    ],
+)  # fmt: skip
+def test_an_option_of_an_asset_is_checked_when_it_is_made(
+    options: dict[str, Any], complaint: str, error_of: Callable[..., str]
+) -> None:
+    def load() -> int:
+        return 1
+
+    text = error_of(lambda: asset(**options)(load))
+
+    assert text.endswith(f": {complaint}")
+    assert f"({HERE}:{load.__code__.co_firstlineno}): " in text
+
+
+def test_metadata_that_contains_itself_is_refused(error_of: Callable[..., str]) -> None:
+    metadata: dict[str, Any] = {}
+    metadata["again"] = metadata
+
+    assert error_of(lambda: job(metadata=metadata)(refresh.function)).endswith(
+        "metadata['again']: nested more than 50 deep"
+    )
+
+
+@pytest.mark.parametrize("key", ["a", "ns/a", "a-b.c_d/e", "x" * 63 + "/" + "y" * 63])
+def test_a_tag_has_a_key_with_or_without_a_namespace(key: str) -> None:
+    assert job(tags={key: "any text, ß"})(refresh.function).tags == {key: "any text, ß"}
+
+
+@pytest.mark.parametrize("key", ["", "/a", "a/", "a/b/c", "ü", "x" * 64])
+def test_anything_else_is_no_key_of_a_tag(key: str, error_of: Callable[..., str]) -> None:
+    text = error_of(lambda: job(tags={key: ""})(refresh.function))
+
+    assert f"tags: {key!r} is not a tag's key" in text
+
+
+@pytest.mark.parametrize("owner", ["a@b.org", "team:data", "team:a b"])
+def test_an_owner_is_an_address_or_a_team(owner: str) -> None:
+    assert job(owners=(owner,))(refresh.function).owners == [owner]
+
+
+@pytest.mark.parametrize("owner", ["", "data", "@b", "a@", "a@b@c", "a b@c", "team:", "team: "])
+def test_anything_else_is_no_owner(owner: str, error_of: Callable[..., str]) -> None:
+    assert error_of(lambda: job(owners=[owner])(refresh.function)).endswith(
+        f"owners[0]: {owner!r} is neither an e-mail address nor team:NAME"
+    )
+
+
+@pytest.mark.parametrize(
+    ("interval", "complaint"),
+    [
+        (True, "got bool, expected seconds, or text such as"),
+        (None, "got None, expected seconds, or text such as"),
+        ("30", "'30' is not a duration: seconds, or text such as"),
+        (0, "0 is not a duration: seconds, or text such as"),
+        ("-5s", "'-5s' is not a duration: seconds, or text such as"),
+    ],
+)
+def test_an_interval_is_a_duration(
+    interval: Any, complaint: str, error_of: Callable[..., str]
+) -> None:
+    def look() -> None: ...
+
+    text = error_of(lambda: sensor(job="a", minimum_interval=interval)(look))
+
+    assert f'sensor "look" ({HERE}:' in text
+    assert f"minimum_interval: {complaint}" in text
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"cron": 3}, "cron: got int, expected str"),
+        ({"cron": "0 0 30 2 *"}, "cron: '0 0 30 2 *': it would never run: no day 30 in feb"),
+        ({"cron": "* * *"}, "cron: '* * *': 3 fields, expected 5: minute, hour, day of month, month, day of week"),
+        ({"timezone": None}, "timezone: got None, expected str"),
+        ({"timezone": "Europe/Berln"}, "timezone: 'Europe/Berln' is not an IANA time zone; did you mean \"Europe/Berlin\"?"),
+        ({"job": 3}, "job: got int, expected a job or its name (str)"),
+        ({"job": orders}, "job: got AssetDefinition, expected a job or its name (str)"),
+    ],
+)  # fmt: skip
+def test_the_times_of_a_schedule_are_checked_when_it_is_made(
+    options: dict[str, Any], complaint: str, error_of: Callable[..., str]
+) -> None:
+    def tick() -> None: ...
+
+    text = error_of(lambda: schedule(**{"cron": "@daily", "job": "a", **options})(tick))
+
+    assert text == f'schedule "tick" ({HERE}:{tick.__code__.co_firstlineno}): {complaint}'
+
+
+@pytest.mark.parametrize(
+    ("assets", "complaint"),
+    [
+        ([], "assets: at least one is needed"),
+        ("orders", "assets: got str, expected a list, each item an asset, or its key"),
+        ([3], "assets[0]: got int, expected an asset, or its key (str or list of str)"),
+        (["a b"], "assets[0]: 'a b' is not a name: use only letters, digits and _"),
+    ],
+)
+def test_the_assets_of_a_job_are_checked_when_it_is_made(
+    assets: Any, complaint: str, error_of: Callable[..., str]
+) -> None:
+    text = error_of(lambda: asset_job("nightly", assets))
+
+    assert text.startswith(f'job "nightly" ({HERE}:')
+    assert complaint in text
+
+
+@pytest.mark.parametrize(
+    ("variables", "complaint"),
+    [
+        (["A"], "variables: got list, expected a dict"),
+        ({"a": 1}, "variables['a']: got int, expected str"),
+        ({"a": "$A"}, "variables['a']: '$A' is not the name of a variable"),
+    ],
+)
+def test_the_variables_of_a_resource_are_names(
+    variables: Any, complaint: str, error_of: Callable[..., str]
+) -> None:
+    def database() -> None: ...
+
+    text = error_of(lambda: resource(variables=variables)(database))
+
+    assert complaint in text
+
+
+def test_a_resource_takes_only_the_context(error_of: Callable[..., str]) -> None:
+    def database(context: object, region: str, port: int = 1) -> None: ...
+
+    assert error_of(lambda: resource(database)).endswith(
+        'parameter: "region" cannot be given: a resource takes only context'
+    )
+
+
+def test_a_callable_that_hides_its_parameters_is_refused(error_of: Callable[..., str]) -> None:
+    text = error_of(lambda: asset(name="a")(max))
+
+    assert "function: its parameters cannot be read (" in text
+    assert text.endswith("; wrap it in a function")
+
+
+def test_a_values_text_is_never_in_an_error(refusal: Callable[..., str]) -> None:
+    assert "hunter2" not in refusal(assets=["hunter2"], resources={"password": "hunter2"})

@@ -1,0 +1,250 @@
+"""A real runner in a real interpreter, asked over its real socket as the daemon would."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+from pathlib import Path
+from typing import Any
+
+import msgpack
+import pytest
+
+from codelocd.kit import make_kit
+
+VERSIONS = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13")
+DEADLINE_SECONDS = 60
+
+
+def interpreter(version: str) -> str:
+    found = sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python"))
+    if not found:
+        pytest.skip(f"no Python {version} below ~/.pyenv/versions: its tests cannot run")
+    return str(found[-1])
+
+
+@pytest.fixture(params=VERSIONS)
+def python(request) -> str:
+    """Every version that a location may have."""
+    return interpreter(request.param)
+
+
+@pytest.fixture(params=(VERSIONS[0], VERSIONS[-1]))
+def extreme(request) -> str:
+    """The oldest and the newest, for what does not depend on the version."""
+    return interpreter(request.param)
+
+
+@pytest.fixture(scope="session")
+def kit(tmp_path_factory) -> Path:
+    return make_kit(tmp_path_factory.mktemp("kits"))
+
+
+@pytest.fixture
+def code(tmp_path) -> Path:
+    folder = tmp_path / "code"
+    folder.mkdir()
+    return folder
+
+
+class Failure(Exception):
+    """A call that was answered by an error."""
+
+    def __init__(self, error: dict[str, Any]) -> None:
+        super().__init__(error["message"])
+        self.kind = error["kind"]
+        self.data = error["data"]
+
+
+class Connection:
+    """MessagePack-RPC over a blocking socket."""
+
+    def __init__(self, path: str) -> None:
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(DEADLINE_SECONDS)
+        self.socket.connect(path)
+        self.unpacker = msgpack.Unpacker()
+        self.numbers = itertools.count()
+        self.early: dict[int, list[Any]] = {}
+
+    def send(self, method: str, **params: Any) -> int:
+        number = next(self.numbers)
+        self.socket.sendall(msgpack.packb([0, number, method, [params] if params else []]))
+        return number
+
+    def answer(self, number: int) -> Any:
+        while number not in self.early:
+            data = self.socket.recv(65536)
+            if not data:
+                raise EOFError("the runner closed the connection")
+            self.unpacker.feed(data)
+            self.early.update({message[1]: message for message in self.unpacker})
+        _, _, error, result = self.early.pop(number)
+        if error:
+            raise Failure(error)
+        return result
+
+    def call(self, method: str, **params: Any) -> Any:
+        return self.answer(self.send(method, **params))
+
+    def is_closed(self) -> bool:
+        try:
+            return self.socket.recv(1) == b""
+        except ConnectionError:
+            return True
+
+
+class Runner:
+    """A started runner: what it printed, its answers, its end."""
+
+    def __init__(self, process: subprocess.Popen[bytes], path: str) -> None:
+        self.process = process
+        self.path = path
+        self.output: dict[str, bytes] = {"stdout": b"", "stderr": b""}
+        self.readers = [
+            threading.Thread(target=self.drain, args=(name,), daemon=True) for name in self.output
+        ]
+        for reader in self.readers:
+            reader.start()
+
+    def drain(self, name: str) -> None:
+        pieces = iter(lambda: getattr(self.process, name).read1(65536), b"")
+        for piece in pieces:
+            self.output[name] += piece
+
+    def connect(self) -> Connection:
+        return Connection(self.path)
+
+    def call(self, method: str, **params: Any) -> Any:
+        """On a connection of its own; tried again where user code broke the one before."""
+        for _ in range(100):
+            try:
+                return self.connect().call(method, **params)
+            except (EOFError, ConnectionError):
+                continue
+        raise AssertionError(f"{method} was never answered")
+
+    def load(self) -> dict[str, Any]:
+        return json.loads(self.call("snapshot")["body"])
+
+    def problem(self) -> dict[str, Any]:
+        content = self.load()
+        assert "problem" in content, content
+        return content["problem"]
+
+    def assets(self) -> list[str]:
+        content = self.load()
+        assert "definitions" in content, content["problem"]["detail"]
+        return [one["name"] for one in content["definitions"] if one["kind"] == "asset"]
+
+    def wait(self) -> int:
+        status = self.process.wait(DEADLINE_SECONDS)
+        for reader in self.readers:
+            reader.join(DEADLINE_SECONDS)
+        return status
+
+    def stop(self) -> int:
+        self.connect().call("stop")
+        return self.wait()
+
+    def printed(self) -> str:
+        """Everything on standard output, once the runner has been stopped."""
+        assert self.stop() == 0
+        return self.output["stdout"].decode()
+
+
+class Starter:
+    """Starts runners as the daemon does; ends them all."""
+
+    def __init__(self, kit: Path, folder: Path) -> None:
+        self.kit = kit
+        self.folder = folder
+        self.runners: list[Runner] = []
+
+    def __call__(
+        self,
+        python: str,
+        value: Path | str,
+        *,
+        kind: str = "python_file",
+        directory: Path | None = None,
+        attribute: str | None = None,
+        options: tuple[str, ...] = (),
+        **variables: str,
+    ) -> Runner:
+        directory = directory or Path(value).parent
+        path = str(self.folder / f"{len(self.runners)}.sock")
+        with socket.socket(socket.AF_UNIX) as listening:
+            listening.bind(path)
+            listening.listen()
+            settings = {
+                "target": {"kind": kind, "value": str(value)},
+                "attribute": attribute,
+                "working_directory": str(directory),
+                "socket_fd": listening.fileno(),
+                "socket_path": path,
+                "parent": os.getpid(),
+            }
+            boot = str(self.kit / "codeloc_runner" / "__main__.py")
+            process = subprocess.Popen(
+                [python, *options, boot, "sales", json.dumps(settings)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                pass_fds=[listening.fileno()],
+                cwd=directory,
+                env={**clean_environment(), **variables},
+                start_new_session=True,
+            )
+        self.runners.append(Runner(process, path))
+        return self.runners[-1]
+
+    def end(self) -> None:
+        for runner in self.runners:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(runner.process.pid, signal.SIGKILL)
+            runner.wait()
+
+
+def clean_environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+
+
+@pytest.fixture
+def start(kit):
+    with tempfile.TemporaryDirectory(prefix="runner-") as folder:  # short: a socket's name is
+        starter = Starter(kit, Path(folder))
+        yield starter
+        starter.end()
+
+
+@pytest.fixture
+def run(start, code):
+    """`run(python, source)`: a runner of a file that holds the source."""
+
+    def run(python: str, source: str, name: str = "defs.py", **options: Any) -> Runner:
+        (code / name).write_text(source)
+        return start(python, code / name, **options)
+
+    return run
+
+
+@pytest.fixture
+def environment(tmp_path):
+    """`environment(python)`: a virtual environment of that interpreter's, and its site-packages."""
+
+    def environment(python: str) -> tuple[str, Path]:
+        folder = tmp_path / "environment"
+        create = [python, "-m", "venv", "--without-pip", str(folder)]
+        subprocess.run(create, check=True, env=clean_environment())
+        (packages,) = folder.glob("lib/python*/site-packages")
+        return str(folder / "bin" / "python"), packages
+
+    return environment

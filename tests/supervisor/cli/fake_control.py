@@ -1,0 +1,142 @@
+"""A control socket that says what a test wants, and a shell to run the installed `codelocd` in."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from codelocd import rpc, unix
+
+SCRIPT = Path(sys.executable).with_name("codelocd")
+DEADLINE = 30.0
+"""Seconds after which something that a test waits for will not come any more."""
+
+Answer = Callable[[Mapping[str, Any]], Any]
+
+LOCATION: dict[str, Any] = {
+    "name": "sales",
+    "state": "serving",
+    "wanted": True,
+    "reloading": None,
+    "stale": False,
+    "generation": 3,
+    "restarts": 1,
+    "pid": 123,
+    "start_method": "spawn",
+    "uptime": 75.0,
+    "memory": 31457280,
+    "cpu": 0.3,
+    "environment": {
+        "key": "0123456789abcdef",
+        "path": "/store/e",
+        "python": "3.12.1",
+        "executable": "/store/e/bin/python",
+        "origin": "built",
+    },
+    "definitions": {"asset": 4, "asset_check": 0, "job": 1, "resource": 1, "schedule": 1},
+    "loader": "native",
+    "load_seconds": 0.05,
+    "problem": None,
+}
+
+PROBLEM = {
+    "kind": "load",
+    "summary": "SyntaxError: invalid syntax (defs.py, line 3)",
+    "detail": "Traceback (most recent call last):\n  File defs.py, line 3",
+    "at": 1700000000.0,
+}
+
+
+@dataclass
+class FakeDaemon:
+    """Answers on a real socket with what `answers` says, and remembers what it was asked."""
+
+    socket: Path
+    answers: dict[str, Answer] = field(default_factory=dict)
+    asked: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
+    peers: list[rpc.Peer] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.subscribed = threading.Event()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._thread.start()
+        self.socket.parent.mkdir(parents=True, exist_ok=True)
+        self._server = self._run(self._serve())
+
+    async def _serve(self) -> rpc.Server:
+        return await rpc.serve(unix.listen(self.socket), self._handle, allowed=lambda _: True)
+
+    def _run(self, work: Any) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(DEADLINE)
+
+    async def _handle(self, peer: rpc.Peer, method: str, params: Mapping[str, Any]) -> Any:
+        self.asked.append((method, params))
+        if method == "subscribe":
+            self.peers.append(peer)
+            self._loop.call_soon(self.subscribed.set)
+            return {"subscription": 1, "instance": "i", "seq": 0}
+        if method not in self.answers:
+            raise rpc.RpcError("unknown", f"there is no method {method!r}")
+        answer = self.answers[method](params)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def tell(self, topic: str, data: Mapping[str, Any]) -> None:
+        """Send an event to everybody who has subscribed."""
+        event = {"subscription": 1, "topic": topic, "seq": 1, "data": data}
+        for peer in self.peers:
+            self._loop.call_soon_threadsafe(peer.notify, "event", event)
+
+    def hang_up(self) -> None:
+        """Close every connection, as a daemon that ends does."""
+        for peer in self.peers:
+            self._loop.call_soon_threadsafe(peer.close)
+
+    def close(self) -> None:
+        async def close() -> None:
+            self._server.close()
+            await self._server.wait_closed()
+
+        self._run(close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(DEADLINE)
+        self._loop.close()
+
+
+@dataclass(frozen=True)
+class Shell:
+    """Runs `codelocd` in `folder`, where its runtime folder is `runtime`."""
+
+    folder: Path
+    runtime: Path
+
+    @property
+    def environ(self) -> dict[str, str]:
+        clean = {k: v for k, v in os.environ.items() if not k.startswith(("CODELOCD", "XDG"))}
+        home = {"HOME": str(self.folder.parent), "XDG_RUNTIME_DIR": str(self.runtime)}
+        return {**clean, **home, "PYTHONWARNINGS": "error"}
+
+    def start(self, *words: str, **options: Any) -> subprocess.Popen[str]:
+        environ = {**self.environ, **options.pop("environ", {})}
+        options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
+        options = {"cwd": self.folder, "stdin": subprocess.DEVNULL, **options}
+        return subprocess.Popen([SCRIPT, *words], env=environ, text=True, **options)
+
+    def run(self, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        process = self.start(*words, **options)
+        out, err = process.communicate(timeout=DEADLINE)
+        return subprocess.CompletedProcess(words, process.returncode, out, err)
+
+
+def status_document(*locations: Mapping[str, Any]) -> dict[str, Any]:
+    return {"daemon": {"pid": 1, "version": "0"}, "locations": copy.deepcopy(list(locations))}

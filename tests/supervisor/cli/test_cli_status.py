@@ -1,0 +1,114 @@
+"""`codelocd status`: what it prints, how it ends, which way it was read."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from typing import Any
+
+import pytest
+from fake_control import DEADLINE, LOCATION, PROBLEM, FakeDaemon, Shell, status_document
+
+from codelocd import rpc
+
+STALE = {**LOCATION, "stale": True, "problem": PROBLEM}
+FAILED = {**LOCATION, "state": "failed", "pid": None, "problem": PROBLEM}
+STOPPED = {**LOCATION, "state": "stopped", "wanted": False}
+EXTERNAL = {**LOCATION, "state": "external", "wanted": None, "environment": None}
+
+
+def test_a_table_shows_every_location(project: Shell, daemon: FakeDaemon) -> None:
+    done = project.run("status")
+    title, row = done.stdout.splitlines()
+    assert title.split() == [
+        *("NAME", "STATE", "UPTIME", "RESTARTS", "DEFINITIONS", "ENVIRONMENT", "PYTHON"),
+        *("PID", "MEMORY", "CPU", "PROBLEM"),
+    ]
+    assert row.split() == [
+        *("sales", "serving", "1m", "15s", "1", "7", "0123456789ab", "3.12.1", "123"),
+        *("30", "MiB", "30%", "-"),
+    ]
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_json_is_the_daemons_own_document(project: Shell, daemon: FakeDaemon) -> None:
+    done = project.run("status", "--json")
+    assert json.loads(done.stdout) == status_document(LOCATION)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("location", "code"),
+    [(LOCATION, 0), (STALE, 1), (FAILED, 1), (STOPPED, 0), (EXTERNAL, 0)],
+    ids=["serving", "stale", "failed", "stopped", "external"],
+)
+def test_a_wanted_location_that_does_not_serve_the_newest_source_is_exit_1(
+    project: Shell, daemon: FakeDaemon, location: dict[str, Any], code: int
+) -> None:
+    daemon.answers["status"] = lambda _: status_document(LOCATION, location)
+    assert project.run("status").returncode == code
+    assert project.run("status", "--json").returncode == code
+
+
+def test_only_the_locations_that_are_named_are_asked_for(
+    project: Shell, daemon: FakeDaemon
+) -> None:
+    project.run("status", "sales", "weather")
+    assert daemon.asked == [("status", {"locations": ["sales", "weather"]})]
+
+
+def test_a_location_that_does_not_exist_is_exit_4(project: Shell, daemon: FakeDaemon) -> None:
+    daemon.answers["status"] = lambda _: rpc.RpcError("unknown", "there is no location 'x'")
+    done = project.run("status", "x")
+    assert (done.returncode, done.stdout) == (4, "")
+    assert done.stderr == "codelocd: there is no location 'x'\n"
+
+
+@pytest.mark.parametrize("words", [[], ["--json"], ["sales"], ["sales", "--json"]])
+def test_both_ways_to_read_the_command_line_print_the_same_bytes(
+    project: Shell, daemon: FakeDaemon, words: list[str]
+) -> None:
+    daemon.answers["status"] = lambda _: status_document(STALE, FAILED)
+    quick = project.run("status", *words)
+    # `--` is more than the quick way reads.
+    slow = project.run("status", *words[1:], *words[:1], "--")
+    assert (quick.stdout, quick.stderr, quick.returncode) == (
+        slow.stdout,
+        slow.stderr,
+        slow.returncode,
+    )
+    assert quick.returncode == 1
+
+
+def test_the_command_line_library_is_not_imported(project: Shell, daemon: FakeDaemon) -> None:
+    done = project.run("status", "--json", environ={"PYTHONPROFILEIMPORTTIME": "1"})
+    assert done.returncode == 0
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "codelocd.cli.status" in imported
+    assert not imported & {"click", "asyncio", "dataclasses", "pathlib", "pydantic", "structlog"}
+
+
+def test_watch_prints_again_until_its_reader_leaves(project: Shell, daemon: FakeDaemon) -> None:
+    process = project.start("status", "--watch", "--json")
+    assert process.stdout is not None
+    lines = [process.stdout.readline() for _ in range(2)]
+    process.stdout.close()
+    assert [json.loads(line) for line in lines] == [status_document(LOCATION)] * 2
+    assert process.wait(DEADLINE) == 0
+    assert process.stderr is not None
+    with process.stderr:
+        assert process.stderr.read() == ""
+
+
+def test_a_closed_pipe_ends_quietly(project: Shell, daemon: FakeDaemon) -> None:
+    many = [{**LOCATION, "name": f"location-{n}"} for n in range(2000)]
+    daemon.answers["status"] = lambda _: status_document(*many)
+    process = project.start("status", "--json")
+    head = subprocess.run(["head", "-c1"], stdin=process.stdout, capture_output=True, check=True)
+    assert process.stdout is not None
+    process.stdout.close()
+    assert head.stdout == b"{"
+    assert process.wait(DEADLINE) == 0
+    assert process.stderr is not None
+    with process.stderr:
+        assert process.stderr.read() == ""

@@ -1,0 +1,186 @@
+"""Which daemon a command means."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_control import LOCATION, FakeDaemon, Shell, status_document
+
+from codelocd import projects, sockets
+from codelocd.cli.failures import ExitCode, Failure
+from codelocd.cli.which import Asked, Daemon, which
+from codelocd.config import discover
+from codelocd.config.kinds import PYPROJECT, TOOLS, Kind, file_of
+
+RUNTIME = "/run/user/7"
+USER = f"{RUNTIME}/codelocd/control.sock"
+SYSTEM = "/run/codelocd/control.sock"
+
+
+def meant(
+    asked: Asked | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    projects: tuple[str, ...] = (),
+    sockets: tuple[str, ...] = (),
+    own_socket: str | None = None,
+) -> Daemon:
+    """The daemon meant in /home/ann/shop/sales."""
+    return which(
+        asked or Asked(),
+        environ={"XDG_RUNTIME_DIR": RUNTIME, **(environ or {})},
+        folder="/home/ann/shop/sales",
+        uid=7,
+        exists=sockets.__contains__,
+        is_project=projects.__contains__,
+        own_socket=lambda _: own_socket,
+    )
+
+
+def dev(folder: str) -> str:
+    return sockets.control(sockets.dev_folder(folder, RUNTIME))
+
+
+def test_the_socket_of_the_command_line_comes_before_everything() -> None:
+    found = meant(
+        Asked(socket="x.sock"), environ={"CODELOCD_SOCKET": "/y"}, projects=("/home/ann/shop",)
+    )
+    assert found.socket == "/home/ann/shop/sales/x.sock"
+    assert found.project is None
+
+
+def test_the_variable_comes_before_the_project() -> None:
+    found = meant(environ={"CODELOCD_SOCKET": "/y"}, projects=("/home/ann/shop",))
+    assert found.socket == "/y"
+
+
+@pytest.mark.parametrize(("service", "socket"), [("user", USER), ("system", SYSTEM)])
+def test_user_and_system_reach_the_services_from_everywhere(service: Any, socket: str) -> None:
+    found = meant(
+        Asked(service=service), environ={"CODELOCD_SOCKET": "/y"}, projects=("/home/ann/shop",)
+    )
+    assert found.socket == socket
+
+
+def test_inside_a_project_only_its_own_daemon_is_meant() -> None:
+    found = meant(projects=("/home/ann/shop", "/home/ann"), sockets=(USER, SYSTEM))
+    assert found.project == "/home/ann/shop"
+    assert found.socket == dev("/home/ann/shop")
+
+
+def test_the_socket_that_the_projects_config_names_is_meant() -> None:
+    found = meant(projects=("/home/ann/shop",), own_socket="/home/ann/shop/s")
+    assert found.socket == "/home/ann/shop/s"
+
+
+def test_a_folder_where_a_dev_daemon_with_targets_listens_is_a_project() -> None:
+    found = meant(sockets=(dev("/home/ann/shop/sales"), USER), projects=("/home/ann/shop",))
+    assert found.project == "/home/ann/shop/sales"
+
+
+def test_outside_of_projects_the_users_daemon_comes_before_the_systems() -> None:
+    assert meant(sockets=(USER, SYSTEM)).socket == USER
+    assert meant(sockets=(SYSTEM,)).socket == SYSTEM
+
+
+def test_without_any_daemon_the_error_names_the_places() -> None:
+    with pytest.raises(Failure, match=f"nothing listens at {USER} or {SYSTEM}") as caught:
+        meant()
+    assert caught.value.code == ExitCode.NO_DAEMON
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_a_folder_is_a_project_exactly_if_dev_finds_something_there(
+    kind: Kind, tmp_path: Path
+) -> None:
+    assert not projects.is_project(str(tmp_path))
+    table = next((f"[tool.{name}]\n" for name, each in TOOLS.items() if each is kind), "")
+    (tmp_path / file_of(kind)).write_text(table)
+    assert projects.is_project(str(tmp_path))
+    assert discover(tmp_path) is not None
+
+
+@pytest.mark.parametrize("text", ["", "[tool.ruff]", "# codelocd, dagster, dg", "broken = ["])
+def test_a_pyproject_of_another_tool_is_no_project(text: str, tmp_path: Path) -> None:
+    (tmp_path / PYPROJECT).write_text(text)
+    assert not projects.is_project(str(tmp_path))
+
+
+def test_a_config_may_name_a_socket_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "codelocd.toml").write_text('[daemon]\nsocket = "run/../s.sock"\n')
+    assert projects.own_socket(str(tmp_path)) == f"{tmp_path}/s.sock"
+
+
+@pytest.mark.parametrize("text", ["", "broken socket [", 'daemon = "socket"', "[daemon]\nsocket=1"])
+def test_a_config_that_names_no_socket_leaves_the_usual_one(text: str, tmp_path: Path) -> None:
+    (tmp_path / "codelocd.toml").write_text(text)
+    (tmp_path / PYPROJECT).write_text('[tool.codelocd.daemon]\nsocket = "/x"\n')
+    assert projects.own_socket(str(tmp_path)) == ("/x" if not text else None)
+
+
+def test_no_daemon_in_a_project_is_exit_3_and_names_the_project(project: Shell) -> None:
+    done = project.run("status")
+    assert (done.returncode, done.stdout) == (3, "")
+    sentence = f"no dev daemon for {project.folder}; --user or --system reach the others"
+    assert done.stderr == f"codelocd: {sentence}\n"
+
+
+def test_a_socket_without_a_listener_is_exit_3_and_never_skipped(shell: Shell) -> None:
+    place = Path(sockets.control(sockets.user_folder(str(shell.runtime))))
+    place.parent.mkdir(parents=True)
+    with socket.socket(socket.AF_UNIX) as left_over:
+        left_over.bind(str(place))
+    done = shell.run("status")
+    assert done.returncode == 3
+    assert f"nobody listens on the socket {place}" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root may connect to every socket")
+def test_a_socket_that_may_not_be_used_is_exit_3_and_says_so(shell: Shell) -> None:
+    place = shell.folder / "s"
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(place))
+        listening.listen()
+        place.chmod(0)
+        done = shell.run("--socket", str(place), "status")
+    assert done.returncode == 3
+    assert "no permission to use the socket" in done.stderr
+
+
+def test_a_command_reaches_the_daemon_of_its_project_from_below(
+    project: Shell, daemon: FakeDaemon
+) -> None:
+    below = project.folder / "a" / "b"
+    below.mkdir(parents=True)
+    assert Shell(below, project.runtime).run("status").returncode == 0
+
+
+def test_a_path_longer_than_an_address_works(shell: Shell) -> None:
+    fake = FakeDaemon(shell.folder / ("x" * 100) / ("y" * 100) / "control.sock")
+    fake.answers["status"] = lambda _: status_document(LOCATION)
+    try:
+        done = shell.run("status", environ={"CODELOCD_SOCKET": str(fake.socket)})
+    finally:
+        fake.close()
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_fallback_folder_of_somebody_else_is_not_trusted(shell: Shell) -> None:
+    if os.getuid() != 0:
+        pytest.skip("needs root, to make a folder that belongs to somebody else")
+    fallback = shell.folder / "codelocd-0"
+    (fallback / "codelocd").mkdir(parents=True)
+    (fallback / "codelocd" / "control.sock").touch()
+    os.chown(fallback, 12345, -1)
+    given = {"XDG_RUNTIME_DIR": "", "TMPDIR": str(shell.folder)}
+    done = shell.run("status", "--user", environ=given)
+    if Path("/run/user/0").is_dir():
+        pytest.skip("this machine has a runtime folder, so there is no fallback")
+    assert "belongs to user 12345, not to you" in done.stderr
+    assert done.returncode == 1

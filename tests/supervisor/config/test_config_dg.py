@@ -1,0 +1,163 @@
+"""dg.toml and [tool.dg], of projects and workspaces."""
+
+from __future__ import annotations
+
+import pytest
+
+from codeloc_envs import Request
+from codelocd.model import Target
+
+PROJECT = 'directory_type = "project"\n[project]\nroot_module = "shop"\n'
+
+
+def test_a_project_is_its_root_modules_definitions_under_the_folders_name(folder):
+    folder.path.joinpath("my-shop").mkdir()
+    location = folder.one("my-shop/dg.toml", PROJECT)
+    root = folder.path / "my-shop"
+    assert (location.name, location.target) == ("my-shop", Target("module", "shop.definitions"))
+    assert location.working_directory == root
+    assert location.declared_in == f"{root}/dg.toml [project]"
+    assert location.environment is None
+
+
+def test_a_project_with_a_src_layout_runs_there(folder):
+    folder.write("src/shop/__init__.py", "")
+    assert folder.one("dg.toml", PROJECT).working_directory == folder.path / "src"
+
+
+@pytest.mark.parametrize(
+    ("keys", "target"),
+    [
+        ('code_location_target_module = "shop.defs"', Target("module", "shop.defs")),
+        ("autoload_defs = true", Target("autoload_defs_module", "shop.defs")),
+        (
+            'autoload_defs = true\ndefs_module = "shop.all"',
+            Target("autoload_defs_module", "shop.all"),
+        ),
+        ('defs_module = "shop.all"', Target("module", "shop.definitions")),
+    ],
+)
+def test_a_project_may_name_its_module(folder, keys, target):
+    folder.path.joinpath("dg.toml").write_text(PROJECT + keys)
+    [location] = folder.load("dg.toml").locations
+    assert location.target == target
+
+
+def test_a_project_may_stand_under_tool_dg_and_need_not_say_its_type(folder):
+    text = '[tool.dg.project]\nroot_module = "shop"\ncode_location_name = "store"'
+    location = folder.one("pyproject.toml", text)
+    assert location.name == "store"
+    assert location.declared_in == f"{folder.path}/pyproject.toml [tool.dg.project]"
+
+
+def test_a_workspace_has_the_locations_of_its_projects(folder):
+    folder.write(
+        "dg.toml",
+        """\
+        directory_type = "workspace"
+        [workspace]
+        projects = [{path = "a"}, {path = "libs/b"}]
+        [workspace.scaffold_project_options]
+        use_editable_dagster = true
+        [cli]
+        verbose = true
+        use_component_modules = ["x"]
+        suppress_warnings = ["y"]
+        [cli.telemetry]
+        enabled = false
+        """,
+    )
+    folder.write("a/dg.toml", PROJECT)
+    folder.write("a/pyproject.toml", '[tool.dg.project]\nroot_module = "hidden"')
+    folder.write("libs/b/pyproject.toml", '[tool.dg.project]\nroot_module = "bakery"')
+    config = folder.load("dg.toml")
+    root = folder.path
+    assert [(each.name, each.target.value) for each in config.locations] == [
+        ("a", "shop.definitions"),
+        ("b", "bakery.definitions"),
+    ]
+    assert config.files == (root / "dg.toml", root / "a/dg.toml", root / "libs/b/pyproject.toml")
+
+
+def test_a_projects_env_file_wins_over_the_workspaces(folder):
+    folder.write("dg.toml", '[workspace]\nprojects = [{path = "a"}]')
+    folder.write("a/dg.toml", PROJECT)
+    folder.write(".env", "A=workspace\nB=workspace\nC=file\n")
+    folder.write("a/.env", "B=project\nDG_PROJECT_PYTHON_EXECUTABLE=/opt/py/bin/python\n")
+    config = folder.load("dg.toml", {"C": "real"})
+    [location] = config.locations
+    assert location.variables == {
+        "A": "workspace",
+        "B": "project",
+        "DG_PROJECT_PYTHON_EXECUTABLE": "/opt/py/bin/python",
+    }
+    assert location.env_file == folder.path / "a/.env"
+    assert location.environment == Request(python="/opt/py/bin/python")
+    assert folder.path / ".env" in config.files
+
+
+def test_keys_of_a_project_that_are_for_the_cloud_are_reported(folder):
+    keys = 'agent_queue = "q"\nimage = "i"\nregistry_modules = ["shop.components"]\n'
+    folder.path.joinpath("dg.toml").write_text(PROJECT + keys)
+    assert folder.load("dg.toml").notes == (
+        f"{folder.path}/dg.toml:4: project.agent_queue has no effect here",
+        f"{folder.path}/dg.toml:5: project.image has no effect here",
+    )
+
+
+MISTAKES = [
+    (
+        "",
+        'dg.toml: does not say what the folder is; write directory_type = "project" or "workspace"',
+    ),
+    (
+        'directory_type = "folder"',
+        'dg.toml:1: directory_type: must not be "folder"; valid here: workspace, project',
+    ),
+    ('directory_type = "project"', "dg.toml: has no table project; add it, with root_module"),
+    ("[project]", "dg.toml:1: project.root_module: is missing; add it"),
+    (
+        "[project]\nroot_module = 3",
+        (
+            "dg.toml:2: project.root_module: must be a string, "
+            'not a whole number; write it in quotes: "3"'
+        ),
+    ),
+    (
+        '[project]\nroot_module = "a"\nroot_modul = "b"',
+        'dg.toml:3: project.root_modul: unknown key; did you mean "root_module"?',
+    ),
+    (
+        '[workspace]\nprojects = [{path = "a"}]',
+        (
+            "dg.toml:2: workspace.projects[0].path: DIR/a has neither dg.toml nor [tool.dg] in "
+            "pyproject.toml; correct the path or remove the entry"
+        ),
+    ),
+    (
+        '[workspace]\nprojects = [{path = "."}]',
+        (
+            "dg.toml:2: workspace.projects[0].path: DIR/dg.toml is a workspace; "
+            "name the projects in it one by one"
+        ),
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "problem"), MISTAKES)
+def test_a_mistake_is_one_line_with_file_line_key_and_remedy(folder, text, problem):
+    folder.write("dg.toml", text)
+    assert folder.problems("dg.toml") == [problem.replace("DIR/", "")]
+
+
+def test_the_mistakes_of_all_projects_are_reported_at_once(folder):
+    folder.write("dg.toml", '[workspace]\nprojects = [{path = "a"}, {path = "b"}]')
+    folder.write("a/dg.toml", "[project]\n")
+    folder.write("b/dg.toml", "[project\n")
+    assert folder.problems("dg.toml") == [
+        "a/dg.toml:1: project.root_module: is missing; add it",
+        (
+            "b/dg.toml:1: is not valid TOML: Expected ']' at the end of a table declaration; "
+            "correct the syntax there"
+        ),
+    ]

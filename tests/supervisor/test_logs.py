@@ -1,0 +1,309 @@
+"""What runners print."""
+
+from __future__ import annotations
+
+import os
+import resource
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from codelocd.logs import Block, Logs
+from codelocd.logs.book import RECENT_LINES, file_name
+from codelocd.logs.files import RotatedFile
+from codelocd.logs.lines import Splitter
+
+NOON = 1_700_000_000.125
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = NOON
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "logs"
+
+
+@pytest.fixture
+def logs(folder: Path, clock: Clock) -> Iterator[Logs]:
+    with_small_files = Logs(folder, clock=clock, file_bytes=2000, files=3)
+    yield with_small_files
+    with_small_files.close()
+
+
+def texts(logs: Logs, location: str = "sales", n: int = 10_000) -> list[str]:
+    return [line.text for line in logs.lines([location], n)]
+
+
+def stored(folder: Path, name: str = "sales.log") -> bytes:
+    return (folder / name).read_bytes()
+
+
+# --- lines -------------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.text(st.characters(exclude_characters="\n")), max_size=9), st.integers(1, 7))
+def test_however_output_is_cut_its_lines_arrive_whole(lines: list[str], step: int) -> None:
+    data = "".join(f"{line}\n" for line in lines).encode()
+    splitter = Splitter()
+    found = [line for i in range(0, len(data), step) for line in splitter.feed(data[i : i + step])]
+    assert found == lines
+    assert splitter.close() == []
+
+
+@given(st.binary(max_size=200), st.integers(1, 9), st.integers(4, 20))
+def test_however_long_lines_are_nothing_is_lost(data: bytes, step: int, longest: int) -> None:
+    splitter = Splitter(longest)
+    found = [line for i in range(0, len(data), step) for line in splitter.feed(data[i : i + step])]
+    found += splitter.close()
+    expected = data.replace(b"\n", b"").decode("utf-8", "backslashreplace")
+    assert "".join(found).replace("\\x", "") == expected.replace("\\x", "")
+    assert all(len(line.encode()) <= longest * 4 for line in found)
+
+
+def test_a_line_that_is_too_long_is_split_between_characters() -> None:
+    splitter = Splitter(longest=10)
+    assert splitter.feed("é".encode() * 12 + b"\nshort\n") == ["é" * 5, "é" * 5, "éé", "short"]
+    assert splitter.feed(b"a" + "é".encode() * 12) == ["aéééé", "ééééé"]
+    assert splitter.close() == ["ééé"]
+
+
+def test_bytes_that_are_no_text_are_escaped() -> None:
+    assert Splitter().feed(b"caf\xe9 \xff\n") == ["caf\\xe9 \\xff"]
+
+
+def test_only_a_newline_ends_a_line() -> None:
+    assert Splitter().feed("a\rb\x0bc\u2028d\x00\n\n".encode()) == ["a\rb\x0bc\u2028d\x00", ""]
+
+
+# --- what is kept ------------------------------------------------------------------------------------
+
+
+def test_lines_say_when_where_and_from_whom_they_came(logs: Logs, clock: Clock) -> None:
+    out = logs.output("sales", 3)
+    out("stdout", b"one\n")
+    clock.now += 1
+    out("stderr", b"two\n")
+    logs.output("sales", None)("stdout", b"three\n")
+    assert [line.document() for line in logs.lines(["sales"], 10)] == [
+        {"at": NOON, "location": "sales", "stream": "stdout", "text": "one", "generation": 3},
+        {"at": NOON + 1, "location": "sales", "stream": "stderr", "text": "two", "generation": 3},
+        {
+            "at": NOON + 1,
+            "location": "sales",
+            "stream": "stdout",
+            "text": "three",
+            "generation": None,
+        },
+    ]
+
+
+def test_the_streams_of_a_runner_do_not_mix_within_a_line(logs: Logs) -> None:
+    out = logs.output("sales", 1)
+    out("stdout", b"out")
+    out("stderr", b"err\n")
+    out("stdout", b"put\n")
+    assert texts(logs) == ["err", "output"]
+
+
+def test_a_last_line_without_an_end_is_kept(logs: Logs) -> None:
+    out = logs.output("sales", 1)
+    out("stdout", b"one\nlast words")
+    assert texts(logs) == ["one"]
+    out("stdout", b"")
+    out("stdout", b"")
+    assert texts(logs) == ["one", "last words"]
+
+
+def test_the_last_lines_of_several_locations_come_in_order_of_time(
+    logs: Logs, clock: Clock
+) -> None:
+    for number in range(6):
+        logs.output("sales" if number % 2 else "ingest", 1)("stdout", b"%d\n" % number)
+        clock.now += 1
+    assert [line.text for line in logs.lines(["ingest", "sales"], 4)] == ["2", "3", "4", "5"]
+    assert texts(logs, n=2) == ["3", "5"]
+    assert texts(logs, n=0) == []
+    assert texts(logs, "unknown") == []
+
+
+def test_followers_get_lines_in_blocks(folder: Path, clock: Clock) -> None:
+    heard: list[Block] = []
+    logs = Logs(folder, follow=heard.append, clock=clock)
+    out = logs.output("sales", 2)
+    for chunk in (b"one\ntwo\nth", b"r", b"ee\n"):
+        out("stdout", chunk)
+    assert [(block.texts, block.stream, block.generation) for block in heard] == [
+        (["one", "two"], "stdout", 2),
+        (["three"], "stdout", 2),
+    ]
+    assert [line.text for line in heard[0].lines()] == ["one", "two"]
+    logs.close()
+
+
+def test_the_last_lines_survive_a_restart_of_the_daemon(
+    logs: Logs, folder: Path, clock: Clock
+) -> None:
+    logs.output("sales", 3)("stdout", "one\ntwo é \\xff\n\n".encode() + b"\xfe\n")
+    logs.output("sales", None)("stderr", b"three\n")
+    before = logs.lines(["sales"], 10)
+    logs.close()
+    again = Logs(folder, clock=clock)
+    assert again.lines(["sales"], 10) == before
+    again.output("sales", 1)("stdout", b"four\n")
+    assert texts(again) == ["one", "two é \\xff", "", "\\xfe", "three", "four"]
+    assert texts(again, n=2) == ["three", "four"]
+    again.close()
+
+
+def test_more_lines_than_memory_holds_come_from_the_files(folder: Path) -> None:
+    logs = Logs(folder)
+    out = logs.output("sales", 1)
+    for number in range(RECENT_LINES * 3):
+        out("stdout", b"%d\n" % number)
+    for n in (1, RECENT_LINES, RECENT_LINES + 1, RECENT_LINES * 3, RECENT_LINES * 4):
+        expected = list(map(str, range(RECENT_LINES * 3)))[-n:]
+        assert texts(logs, n=n) == expected
+    logs.close()
+
+
+def test_a_line_in_a_file_that_somebody_edited_is_passed_over(logs: Logs, folder: Path) -> None:
+    folder.mkdir()
+    (folder / "sales.log").write_bytes(
+        b"nonsense\n2026-01-31T06:00:00.000Z 3 stdout good\n2026-01-31T06:00:00Z x stdout y\n\xff"
+    )
+    assert texts(logs) == ["good"]
+    logs.output("sales", 1)("stdout", b"new\n")
+    assert texts(logs) == ["good", "new"]
+
+
+# --- files -------------------------------------------------------------------------------------------
+
+
+def test_files_are_rotated_between_lines_and_bounded(logs: Logs, folder: Path) -> None:
+    out = logs.output("sales", 1)
+    for number in range(1000):
+        out("stdout", b"line %d\n" % number)
+    names = sorted(os.listdir(folder))
+    assert names == ["sales.log", "sales.log.1", "sales.log.2"]
+    assert all((folder / name).stat().st_size <= 2000 for name in names)
+    together = b"".join(stored(folder, name) for name in reversed(names)).splitlines()
+    numbers = [int(line.rsplit(b" ", 1)[1]) for line in together]
+    assert numbers == list(range(1000 - len(numbers), 1000))
+    assert all(stored(folder, name).endswith(b"\n") for name in names)
+
+
+def test_files_are_for_their_owner_alone(logs: Logs, folder: Path) -> None:
+    logs.output("sales", 1)("stdout", b"secret\n")
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert (folder / "sales.log").stat().st_mode & 0o777 == 0o600
+
+
+def test_one_file_alone_is_bounded_as_well(tmp_path: Path) -> None:
+    file = RotatedFile(tmp_path / "x.log", 100, 1)
+    for number in range(100):
+        assert file.append(b"%09d\n" % number)
+    assert (tmp_path / "x.log").stat().st_size <= 100
+    assert file.tail(2) == [b"000000098", b"000000099"]
+    file.close()
+
+
+def test_every_name_of_a_location_has_a_file_of_its_own() -> None:
+    names = [
+        "sales",
+        "Sales",
+        "SALES",
+        "a.py:defs",
+        "a.py_defs",
+        ".",
+        "..",
+        "é",
+        "x" * 300,
+        " ",
+        "-",
+    ]
+    files = {file_name(name).casefold() for name in names}
+    assert len(files) == len(names)
+    assert all(len(file) < 120 and "/" not in file and file[0] != "." for file in files)
+    assert file_name("sales") == "sales"
+
+
+def test_a_full_disk_loses_output_but_never_raises_and_ends_by_itself(
+    logs: Logs, folder: Path
+) -> None:
+    folder.mkdir()
+    (folder / "sales.log").symlink_to("/dev/full")
+    out = logs.output("sales", 1)
+    out("stdout", b"lost on disk\n")
+    assert logs.dropped == len(b"2023-11-14T22:13:20.125Z 1 stdout lost on disk\n")
+    assert texts(logs) == ["lost on disk"]
+    (folder / "sales.log").unlink()
+    out("stdout", b"back again\n")
+    assert stored(folder).endswith(b" 1 stdout back again\n")
+    assert texts(logs) == ["lost on disk", "back again"]
+
+
+def test_a_disk_that_fills_up_within_a_line_leaves_whole_lines(tmp_path: Path) -> None:
+    """A limit on the size of files makes a write fall short as a full disk does."""
+    file = RotatedFile(tmp_path / "x.log", 1000, 3)
+    assert file.append(b"first line\n")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (15, hard))
+    try:
+        assert not file.append(b"second line\n")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert file.dropped == len(b"second line\n")
+    assert file.append(b"third line\n")
+    assert (tmp_path / "x.log").read_bytes() == b"first line\nthird line\n"
+    file.close()
+
+
+def test_a_line_that_a_power_cut_left_without_an_end_is_ended(tmp_path: Path) -> None:
+    (tmp_path / "x.log").write_bytes(b"whole\nhal")
+    file = RotatedFile(tmp_path / "x.log", 1000, 3)
+    assert file.append(b"next\n")
+    assert (tmp_path / "x.log").read_bytes() == b"whole\nhal\nnext\n"
+    file.close()
+
+
+def test_a_folder_that_cannot_be_made_loses_output_on_disk_only(tmp_path: Path) -> None:
+    (tmp_path / "logs").write_text("in the way")
+    logs = Logs(tmp_path / "logs")
+    logs.output("sales", 1)("stdout", b"one\n")
+    assert logs.dropped > 0
+    assert texts(logs) == ["one"]
+
+
+def test_a_location_that_is_gone_leaves_its_files(logs: Logs, folder: Path) -> None:
+    logs.output("sales", 1)("stdout", b"one\n")
+    logs.forget("sales")
+    logs.forget("sales")
+    assert texts(logs) == ["one"]
+    assert stored(folder).endswith(b"one\n")
+
+
+def test_memory_stays_bounded_however_much_is_printed(folder: Path) -> None:
+    logs = Logs(folder, file_bytes=1_000_000, files=2)
+    out = logs.output("sales", 1)
+    chunk = (b"x" * 60_000 + b"\n") + b"y\n" * 2000
+    for _ in range(200):
+        out("stdout", chunk)
+    held = logs._log("sales")
+    assert held._count <= 2 * 2001
+    assert held._size < 2_000_000
+    assert sum(file.stat().st_size for file in folder.iterdir()) <= 2_000_000
+    logs.close()

@@ -1,0 +1,50 @@
+"""What a service manager is told, over a real datagram socket."""
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from codelocd import notify
+
+
+@pytest.fixture
+def manager(tmp_path: Path) -> socket.socket:
+    receiver = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    receiver.bind(str(tmp_path / "notify"))
+    receiver.settimeout(10)
+    return receiver
+
+
+def test_readiness_life_and_the_end_are_announced(manager: socket.socket, tmp_path: Path) -> None:
+    with manager:
+        notifier = notify.Notifier({"NOTIFY_SOCKET": str(tmp_path / "notify")})
+        notifier.ready("3 locations")
+        notifier.alive()
+        notifier.stopping()
+        told = [manager.recv(100) for _ in range(3)]
+    assert told == [b"READY=1\nSTATUS=3 locations", b"WATCHDOG=1", b"STOPPING=1"]
+
+
+def test_without_a_manager_nothing_happens() -> None:
+    notifier = notify.Notifier({})
+    notifier.ready("")
+    assert notifier.watchdog_interval is None
+
+
+def test_signs_of_life_come_twice_as_often_as_they_must() -> None:
+    environ = {"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": str(os.getpid())}
+    assert notify.Notifier(environ).watchdog_interval == 15.0
+
+
+def test_a_watchdog_meant_for_another_process_is_not_ours() -> None:
+    environ = {"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": "1"}
+    assert notify.Notifier(environ).watchdog_interval is None
+
+
+def test_the_managers_variables_are_not_inherited_by_runners() -> None:
+    environ = {"NOTIFY_SOCKET": "/x", "WATCHDOG_USEC": "1", "LISTEN_FDS": "1", "LISTEN_PID": "1"}
+    notify.Notifier(environ)
+    assert notify.passed_socket(environ) is None
+    assert environ == {}

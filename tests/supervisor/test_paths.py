@@ -1,0 +1,139 @@
+"""Where one daemon keeps what it has."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from codelocd import sockets
+from codelocd.model import DaemonSettings
+from codelocd.paths import DaemonPaths, Kind, UnsafeFolder, daemon_paths
+
+HOME = {"HOME": "/home/ann"}
+RUNTIME = {**HOME, "XDG_RUNTIME_DIR": "/run/user/7"}
+
+
+def paths(
+    kind: Kind,
+    environ: dict[str, str],
+    project: str | None = None,
+    settings: DaemonSettings | None = None,
+) -> DaemonPaths:
+    return daemon_paths(
+        kind,
+        settings or DaemonSettings(),
+        project=Path(project) if project else None,
+        environ=environ,
+        uid=7,
+        is_folder=lambda _: False,
+    )
+
+
+def test_a_dev_daemon_is_named_after_its_folder_and_unlike_any_other() -> None:
+    one, other = paths("dev", RUNTIME, "/a/shop"), paths("dev", RUNTIME, "/b/shop")
+    assert one.instance.startswith("shop-")
+    assert one.instance != other.instance
+    assert one.socket == Path("/run/user/7/codelocd", one.instance, "control.sock")
+    assert one.state_dir == Path("/home/ann/.local/state/codelocd/daemons", one.instance)
+    assert one.store == other.store == Path("/home/ann/.local/share/codelocd")
+
+
+def test_a_service_of_a_user_listens_beside_the_dev_daemons() -> None:
+    found = paths("user", RUNTIME)
+    assert found.socket == Path("/run/user/7/codelocd/control.sock")
+    assert found.store == Path("/home/ann/.local/share/codelocd")
+
+
+def test_the_service_of_a_system_keeps_everything_in_var_lib() -> None:
+    found = paths("system", HOME)
+    assert found.socket == Path("/run/codelocd/control.sock")
+    assert found.state_dir == Path("/var/lib/codelocd")
+    assert found.store == Path("/var/lib/codelocd/store")
+
+
+def test_a_service_manager_says_where_state_and_sockets_go() -> None:
+    given = {"RUNTIME_DIRECTORY": "/run/x:/run/y", "STATE_DIRECTORY": "/var/lib/x"}
+    found = paths("system", {**HOME, **given})
+    assert found.socket == Path("/run/x/control.sock")
+    assert found.state_dir == Path("/var/lib/x")
+    assert found.store == Path("/var/lib/x/store")
+    assert paths("dev", {**RUNTIME, **given}, "/a").state_dir.is_relative_to("/home/ann")
+
+
+def test_the_xdg_variables_move_state_and_store() -> None:
+    given = {"XDG_STATE_HOME": "/s", "XDG_DATA_HOME": "/d", "XDG_RUNTIME_DIR": "relative"}
+    found = paths("dev", {**HOME, **given}, "/a")
+    assert found.state_dir == Path("/s/codelocd/daemons", found.instance)
+    assert found.store == Path("/d/codelocd")
+    assert found.socket.is_relative_to("/tmp/codelocd-7")
+
+
+def test_the_settings_of_a_config_win() -> None:
+    settings = DaemonSettings(Path("/my/state"), Path("/my/store"), Path("/my/sock"))
+    found = paths("dev", RUNTIME, "/a", settings)
+    assert (found.state_dir, found.store) == (Path("/my/state"), Path("/my/store"))
+    assert found.socket == Path("/my/sock")
+    assert found.runtime_dir.is_relative_to("/run/user/7/codelocd")
+
+
+@pytest.mark.parametrize(
+    ("environ", "folders", "expected"),
+    [
+        ({"XDG_RUNTIME_DIR": "/x"}, ["/run/user/7"], "/x"),
+        ({}, ["/run/user/7"], "/run/user/7"),
+        ({}, [], "/tmp/codelocd-7"),
+        ({"TMPDIR": "/var/tmp"}, [], "/var/tmp/codelocd-7"),
+    ],
+)
+def test_the_runtime_folder_is_the_first_there_is(
+    environ: dict[str, str], folders: list[str], expected: str
+) -> None:
+    assert sockets.runtime_folder(environ, 7, folders.__contains__) == expected
+
+
+@pytest.mark.parametrize("name", ["/", "/a b/ü", "/x/" + "y" * 200, "/x/../y"])
+def test_an_instance_is_a_short_name_for_a_file_whatever_the_folder_is_called(name: str) -> None:
+    found = sockets.instance(name)
+    assert found.isascii()
+    assert "/" not in found
+    assert 9 < len(found) <= 50
+
+
+def in_folder(tmp_path: Path) -> DaemonPaths:
+    return daemon_paths(
+        "dev",
+        DaemonSettings(),
+        project=Path("/a/shop"),
+        environ={"XDG_RUNTIME_DIR": str(tmp_path / "run"), "HOME": str(tmp_path)},
+        uid=os.getuid(),
+    )
+
+
+def test_folders_of_sockets_are_made_for_their_owner_alone(tmp_path: Path) -> None:
+    found = in_folder(tmp_path)
+    found.make_folders(os.getuid())
+    made = [found.socket.parent, *list(found.socket.parents)[1:3], found.runtime_dir]
+    assert [folder.stat().st_mode & 0o777 for folder in made] == [0o700] * 4
+    assert found.state_dir.is_dir()
+
+
+def test_a_folder_that_others_can_write_to_is_refused(tmp_path: Path) -> None:
+    found = in_folder(tmp_path)
+    found.socket.parent.mkdir(parents=True)
+    (tmp_path / "run").chmod(0o777)
+    with pytest.raises(UnsafeFolder, match="others can write to .*; a socket there"):
+        found.make_folders(os.getuid())
+
+
+def test_a_folder_of_somebody_else_is_refused(tmp_path: Path) -> None:
+    found = in_folder(tmp_path)
+    if os.getuid() == 0:
+        (tmp_path / "run").mkdir()
+        os.chown(tmp_path / "run", 12345, -1)
+        expected, uid = "belongs to user 12345", 0
+    else:
+        expected, uid = f"belongs to user {os.getuid()}", os.getuid() + 1
+    with pytest.raises(UnsafeFolder, match=expected):
+        found.make_folders(uid)

@@ -1,0 +1,41 @@
+"""The difference between what runs and what a config asks for."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from codelocd.model import GrpcServer, LocationSpec, Policy, Target
+from codelocd.plan import plan
+
+SALES = LocationSpec("sales", Target("module", "sales"), Path("/p"), "codelocd.toml")
+INGEST = replace(SALES, name="ingest")
+
+
+def test_nothing_changed_means_nothing_to_do() -> None:
+    assert plan({"sales": SALES}, [SALES]) == plan({}, [])
+
+
+def test_new_and_missing_locations_are_added_and_removed() -> None:
+    difference = plan({"sales": SALES}, [INGEST])
+    assert (difference.added, difference.removed) == ((INGEST,), ("sales",))
+
+
+def test_another_target_or_variable_loads_a_new_runner() -> None:
+    changed = replace(SALES, variables={"REGION": "eu"})
+    assert plan({"sales": SALES}, [changed]).reloaded == (changed,)
+
+
+def test_other_rules_are_applied_without_a_new_runner() -> None:
+    changed = replace(SALES, policy=Policy(stop_timeout=3), watch=("*.sql",))
+    difference = plan({"sales": SALES}, [changed])
+    assert (difference.reloaded, difference.adjusted) == ((), (changed,))
+
+
+def test_another_start_method_loads_a_new_runner() -> None:
+    changed = replace(SALES, policy=Policy(start_method="spawn"))
+    assert plan({"sales": SALES}, [changed]).reloaded == (changed,)
+
+
+def test_a_location_that_becomes_external_is_removed_and_added() -> None:
+    outside = replace(SALES, target=GrpcServer(port=4000))
+    difference = plan({"sales": SALES}, [outside])
+    assert (difference.added, difference.removed) == ((outside,), ("sales",))

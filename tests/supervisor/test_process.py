@@ -1,0 +1,208 @@
+"""Real child processes: their output, their ends, their groups."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from codelocd.guardian import Guardian
+from codelocd.model import Exit
+from codelocd.process import Child, Children
+
+DEADLINE = 30.0
+
+
+class Printed:
+    """What a child printed, by stream; `closed` says which streams came to their end."""
+
+    def __init__(self) -> None:
+        self.text = {"stdout": b"", "stderr": b""}
+        self.closed: set[str] = set()
+        self.more = asyncio.Event()
+
+    def __call__(self, stream: str, data: bytes) -> None:
+        self.text[stream] += data
+        if not data:
+            self.closed.add(stream)
+        self.more.set()
+
+    async def until(self, text: bytes) -> None:
+        async with asyncio.timeout(DEADLINE):
+            while text not in self.text["stdout"]:
+                self.more.clear()
+                await self.more.wait()
+
+
+@pytest.fixture
+def guardian() -> Iterator[Guardian]:
+    guardian = Guardian()
+    yield guardian
+    guardian.close()
+
+
+@pytest.fixture
+async def children(guardian: Guardian) -> Children:
+    return Children(asyncio.get_running_loop(), guardian)
+
+
+def python(children: Children, code: str, printed: Printed | None = None) -> Child:
+    return children.start(
+        [sys.executable, "-u", "-c", code],
+        variables=os.environ,
+        directory=Path("/"),
+        output=printed or Printed(),
+    )
+
+
+async def end(child: Child) -> Exit:
+    return await asyncio.wait_for(child.exited, DEADLINE)
+
+
+async def test_an_exit_status_is_reported(children: Children) -> None:
+    assert await end(python(children, "raise SystemExit(7)")) == Exit(status=7)
+
+
+async def test_a_signal_is_reported(children: Children) -> None:
+    assert await end(python(children, "import os; os.kill(os.getpid(), 11)")) == Exit(signal=11)
+
+
+async def test_the_last_bytes_before_an_exit_are_not_lost(children: Children) -> None:
+    printed = Printed()
+    code = "import os; os.write(1, b'x' * 60000); os.write(2, b'y' * 60000); os._exit(3)"
+    await end(python(children, code, printed))
+    assert printed.text == {"stdout": b"x" * 60000, "stderr": b"y" * 60000}
+    assert printed.closed == {"stdout", "stderr"}
+
+
+async def test_a_child_leads_a_session_of_its_own(children: Children) -> None:
+    printed = Printed()
+    child = python(children, "import os; print(os.getsid(0))", printed)
+    await end(child)
+    assert int(printed.text["stdout"]) == child.pid
+
+
+async def test_its_group_ends_with_it(children: Children) -> None:
+    printed = Printed()
+    code = (
+        "import subprocess, sys\n"
+        "p = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
+        "print(p.pid, flush=True)\n"
+    )
+    await end(python(children, code, printed))
+    await gone(int(printed.text["stdout"]))
+
+
+async def test_a_process_that_ignores_sigterm_is_killed_after_its_grace(
+    children: Children,
+) -> None:
+    printed = Printed()
+    code = "import signal, time; signal.signal(15, signal.SIG_IGN); print('up'); time.sleep(600)"
+    child = python(children, code, printed)
+    await printed.until(b"up")
+    await child.end(grace=0.2)
+    assert (await end(child)).signal == signal.SIGKILL
+
+
+async def test_a_stopped_process_ends_too(children: Children) -> None:
+    printed = Printed()
+    child = python(children, "import time; print('up'); time.sleep(600)", printed)
+    await printed.until(b"up")
+    os.kill(child.pid, signal.SIGSTOP)
+    await child.end(grace=DEADLINE)
+    assert (await end(child)).signal == signal.SIGTERM
+
+
+async def test_exit_statuses_of_other_children_are_left_alone(children: Children) -> None:
+    ours = [python(children, f"raise SystemExit({n})") for n in range(10)]
+    others = [subprocess.Popen([sys.executable, "-c", f"raise SystemExit({n})"]) for n in range(10)]
+    ends = [await end(child) for child in ours]
+    assert [each.status for each in ends] == list(range(10))
+    assert [await asyncio.to_thread(other.wait) for other in others] == list(range(10))
+
+
+async def test_a_command_that_does_not_exist_is_an_error_and_leaks_nothing(
+    children: Children,
+) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(FileNotFoundError):
+        children.start(["/no/such/python"], variables={}, directory=Path("/"), output=Printed())
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a child subreaper exists on Linux only")
+async def test_what_a_child_leaves_behind_is_reaped(children: Children) -> None:
+    printed = Printed()
+    code = (
+        "import os, time\n"
+        "if os.fork() == 0:\n"
+        "    os.setsid(); pid = os.fork()\n"
+        "    if pid: print(pid, flush=True); os._exit(0)\n"
+        "    time.sleep(0.2); os._exit(0)\n"
+        "time.sleep(600)\n"
+    )
+    child = python(children, code, printed)
+    await printed.until(b"\n")
+    await gone(int(printed.text["stdout"]))
+    child.kill()
+    await end(child)
+
+
+async def test_the_guardian_kills_the_groups_of_a_daemon_that_was_killed(tmp_path: Path) -> None:
+    daemon = subprocess.Popen([sys.executable, "-c", _DAEMON], stdout=subprocess.PIPE, cwd=tmp_path)
+    assert daemon.stdout is not None
+    runner, grandchild, guardian = map(int, daemon.stdout.readline().split())
+    daemon.kill()
+    daemon.wait()
+    for pid in (runner, grandchild, guardian):
+        await gone(pid)
+    daemon.stdout.close()
+
+
+async def test_a_guardian_that_was_killed_is_replaced_with_all_it_knew(
+    guardian: Guardian, children: Children
+) -> None:
+    first = python(children, "import time; time.sleep(600)")
+    assert guardian.pid is not None
+    os.kill(guardian.pid, signal.SIGKILL)
+    await asyncio.to_thread(psutil.Process(guardian.pid).wait, DEADLINE)
+    python(children, "import time; time.sleep(600)").kill()
+    guardian.close()
+    assert (await end(first)).signal == signal.SIGKILL
+
+
+async def gone(pid: int) -> None:
+    """Waits until no process has that number."""
+    async with asyncio.timeout(DEADLINE):
+        while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+            await asyncio.to_thread(psutil.wait_procs, [psutil.Process(pid)], 0.05)
+
+
+_DAEMON = """
+import asyncio, os, sys
+from pathlib import Path
+from codelocd.guardian import Guardian
+from codelocd.process import Children
+
+async def main():
+    guardian = Guardian()
+    children = Children(asyncio.get_running_loop(), guardian)
+    told = asyncio.get_running_loop().create_future()
+    def output(stream, data):
+        if data and not told.done():
+            told.set_result(data.decode())
+    code = "import subprocess, time; print(subprocess.Popen(['sleep', '600']).pid, flush=True)"
+    command = [sys.executable, "-c", code + "; time.sleep(600)"]
+    child = children.start(command, variables=os.environ, directory=Path("/"), output=output)
+    print(child.pid, (await told).strip(), guardian.pid, flush=True)
+    await asyncio.sleep(600)
+
+asyncio.run(main())
+"""

@@ -1,0 +1,29 @@
+"""Cold starts take turns, and none holds up the rest."""
+
+import asyncio
+
+import pytest
+
+from codelocd import turns
+
+
+async def test_a_place_that_is_given_back_goes_to_the_next() -> None:
+    places = turns.Turns(1)
+    first = await places.take()
+    second = asyncio.ensure_future(places.take())
+    done, _ = await asyncio.wait([second], timeout=0)
+    assert not done
+    first.give_back()
+    first.give_back()
+    await asyncio.wait_for(second, 10)
+    third = asyncio.ensure_future(places.take())
+    done, _ = await asyncio.wait([third], timeout=0)
+    assert not done, "a place was given back twice"
+    third.cancel()
+
+
+async def test_a_start_that_hangs_gives_its_place_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "PATIENCE", 0.01)
+    places = turns.Turns(1)
+    await places.take()
+    assert await asyncio.wait_for(places.take(), 10)

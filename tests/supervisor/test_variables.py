@@ -1,0 +1,45 @@
+"""The environment variables that a runner gets."""
+
+from pathlib import Path
+
+from codelocd import variables
+
+PYTHON = Path("/store/env/bin/python")
+ACTIVATION = {"VIRTUAL_ENV": "/store/env"}
+
+
+def of(inherited: dict[str, str], configured: dict[str, str] | None = None) -> dict[str, str]:
+    return variables.of_runner(inherited, configured or {}, PYTHON, ACTIVATION, {})
+
+
+def test_the_environment_is_as_if_activated() -> None:
+    assert of({"PATH": "/usr/bin"}) == {
+        "PATH": "/store/env/bin:/usr/bin",
+        "VIRTUAL_ENV": "/store/env",
+    }
+
+
+def test_a_plain_interpreter_has_no_virtual_env_not_even_the_daemons() -> None:
+    given = variables.of_runner({"VIRTUAL_ENV": "/daemon"}, {}, Path("/usr/bin/python3"), {}, {})
+    assert "VIRTUAL_ENV" not in given
+
+
+def test_what_is_meant_for_the_daemon_does_not_leak() -> None:
+    leaks = ["PYTHONPATH", "PYTHONHOME", "UV_CACHE_DIR", "NOTIFY_SOCKET", "LISTEN_FDS"]
+    assert not set(leaks) & set(of(dict.fromkeys(leaks, "x")))
+
+
+def test_what_is_configured_wins() -> None:
+    assert of({"REGION": "us"}, {"REGION": "eu", "PYTHONPATH": "/lib"})["REGION"] == "eu"
+    assert of({}, {"PYTHONPATH": "/lib"})["PYTHONPATH"] == "/lib"
+
+
+def test_bytecode_never_goes_into_an_environment_that_is_not_ours() -> None:
+    cache = Path("/cache")
+    assert variables.bytecode(writable=True, has_bytecode=False, cache=cache) == {}
+    assert variables.bytecode(writable=False, has_bytecode=True, cache=cache) == {
+        "PYTHONDONTWRITEBYTECODE": "1"
+    }
+    assert variables.bytecode(writable=False, has_bytecode=False, cache=cache) == {
+        "PYTHONPYCACHEPREFIX": "/cache"
+    }

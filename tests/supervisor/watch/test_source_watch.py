@@ -1,0 +1,387 @@
+"""What counts for a location, and when: attempts, loads, takeovers, folders, links, bursts."""
+
+import asyncio
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from listening import Listener
+
+from codelocd.watch import Change, SourceWatch, Watched
+from codelocd.watch.notices import Kind, Notice
+
+linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="inotify is Linux's own")
+
+
+async def test_a_save_during_the_load_means_that_the_load_is_not_current(
+    listener: Listener,
+) -> None:
+    defs, library = listener.write("defs.py", "defs"), listener.write("library.py", "old")
+    listener.follow(defs)
+    listener.watch.begin("sales")
+    read = {str(path): listener.digest(path.read_text()) for path in (defs, library)}
+    library.write_text("new")
+    assert listener.watch.loaded("sales", read) is False
+    listener.watch.took_over("sales")
+    assert listener.watch.differing("sales") == 1
+    listener.watch.begin("sales")
+    read[str(library)] = listener.digest("new")
+    assert listener.watch.loaded("sales", read) is True
+    assert listener.watch.differing("sales") == 1
+    listener.watch.took_over("sales")
+    assert listener.watch.differing("sales") == 0
+
+
+async def test_a_save_after_the_load_read_the_file_is_told_although_loaded_said_so(
+    listener: Listener,
+) -> None:
+    defs = listener.write("defs.py", "a")
+    listener.follow(defs)
+    listener.watch.begin("sales")
+    defs.write_text("b")
+    assert not listener.watch.loaded("sales", {str(defs): listener.digest("a")})
+    assert (await listener.change()).paths == (str(defs),)
+
+
+async def test_a_load_that_read_the_save_made_during_it_is_current(listener: Listener) -> None:
+    defs = listener.write("defs.py", "a")
+    listener.follow(defs)
+    listener.watch.begin("sales")
+    defs.write_text("b")
+    assert listener.watch.loaded("sales", {str(defs): listener.digest("b")})
+    await listener.quiet()
+
+
+async def test_files_learned_from_a_load_are_followed_wherever_they_live(
+    listener: Listener, tmp_path: Path
+) -> None:
+    defs = listener.write("defs.py", "defs")
+    shared = tmp_path / "shared" / "library" / "money.py"
+    shared.parent.mkdir(parents=True)
+    shared.write_text("old")
+    listener.serve(defs)
+    listener.watch.begin("sales")
+    read = {str(path): listener.digest(path.read_text()) for path in (defs, shared)}
+    assert listener.watch.loaded("sales", read)
+    listener.watch.took_over("sales")
+    shared.write_text("new")
+    await listener.changed_to({shared: "new"})
+
+
+async def test_what_is_served_still_counts_after_an_attempt_that_read_less(
+    listener: Listener,
+) -> None:
+    defs, orders = listener.write("defs.py", "good"), listener.write("orders.py", "old")
+    listener.serve(defs, orders)
+    defs.write_text("broken")
+    await listener.change()
+    listener.watch.begin("sales")
+    assert listener.watch.loaded("sales", {str(defs): listener.digest("broken")})
+    orders.write_text("new")
+    change = await listener.change()
+    assert (change.differing, change.paths) == (2, (str(orders),))
+
+
+async def test_a_file_that_is_imported_no_longer_stops_counting_with_the_takeover(
+    listener: Listener,
+) -> None:
+    defs, orders = listener.write("defs.py", "defs"), listener.write("orders.py", "old")
+    listener.serve(defs, orders)
+    listener.follow()
+    listener.watch.begin("sales")
+    assert listener.watch.loaded("sales", {str(defs): listener.digest("defs")})
+    listener.watch.took_over("sales")
+    orders.write_text("new")
+    await listener.quiet()
+
+
+async def test_a_new_module_counts_until_a_load_shows_that_nothing_reads_it(
+    listener: Listener,
+) -> None:
+    defs = listener.write("defs.py", "defs")
+    listener.serve(defs)
+    helper = listener.write("helper.py", "one")
+    assert await listener.change() == Change(1, (str(helper),), inputs=False)
+    listener.watch.begin("sales")
+    assert listener.watch.loaded("sales", {str(defs): listener.digest("defs")})
+    assert listener.watch.differing("sales") == 0
+    helper.write_text("two")
+    await listener.quiet()
+    helper.unlink()
+    await listener.quiet()
+    helper.write_text("three")
+    assert (await listener.change()).paths == (str(helper),)
+
+
+async def test_a_module_in_a_package_that_appears_later_counts(listener: Listener) -> None:
+    defs = listener.write("defs.py", "defs")
+    listener.serve(defs)
+    deep = listener.write("reports/monthly/sums.py", "sums")
+    await listener.changed_to({deep: "sums"})
+    deep.write_text("more")
+    await listener.changed_to({deep: "more"})
+
+
+async def test_a_root_that_appears_later_counts(listener: Listener, tmp_path: Path) -> None:
+    defs, root = listener.write("defs.py", "defs"), tmp_path / "not" / "yet" / "there"
+    listener.serve(defs, roots=(root,))
+    root.mkdir(parents=True)
+    module = root / "orders.py"
+    module.write_text("orders")
+    await listener.changed_to({module: "orders"})
+
+
+async def test_a_root_that_is_removed_and_made_again_counts(listener: Listener) -> None:
+    orders = listener.write("pkg/orders.py", "old")
+    listener.serve(orders, roots=(orders.parent,))
+    shutil.rmtree(orders.parent)
+    await listener.changed_to({orders: None})
+    listener.write("pkg/orders.py", "new")
+    await listener.changed_to({orders: "new"})
+
+
+async def test_a_file_that_does_not_exist_yet_counts_once_it_does(listener: Listener) -> None:
+    defs = listener.write("defs.py", "defs")
+    lock = listener.folder / "deep" / "down" / "uv.lock"
+    listener.serve(defs, inputs=(lock,))
+    listener.write("deep/down/uv.lock", "lock")
+    assert await listener.change() == Change(1, (str(lock),), inputs=True)
+
+
+async def test_a_glob_counts_new_changed_and_deleted_files(listener: Listener) -> None:
+    defs, query = listener.write("defs.py", "defs"), listener.write("sql/a.sql", "old")
+    listener.serve(defs, patterns=("**/*.sql",), ignore=("scratch/**",))
+    query.write_text("new")
+    await listener.changed_to({query: "new"})
+    other = listener.write("more/sql/b.sql", "b")
+    await listener.changed_to({other: "b"})
+    shutil.rmtree(other.parent)
+    await listener.changed_to({other: None})
+    for name in ("scratch/c.sql", ".venv/d.sql", ".git/e.sql", "sql/.f.sql.swp", "sql/g.txt"):
+        listener.write(name, "never")
+    await listener.quiet()
+
+
+@linux
+async def test_environments_and_caches_are_not_even_watched(listener: Listener) -> None:
+    listener.write("env/pyvenv.cfg", "home = /usr/bin")
+    for name in ("env/lib/a.py", "node_modules/b.py", "__pycache__/c.py", "pkg/d.py"):
+        listener.write(name, "x")
+    before = len(watches())
+    listener.follow(patterns=("**/*.py",))
+    # The folder itself, the top of `env`, `pkg`; nothing below.
+    assert len(watches()) - before == 3
+
+
+@linux
+async def test_locations_that_share_a_folder_share_its_watch(
+    listener: Listener, tmp_path: Path
+) -> None:
+    defs = listener.write("defs.py", "old")
+    told: asyncio.Queue[str] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
+    watch = SourceWatch(lambda location, _: told.put_nowait(location), told.put_nowait, loop)
+    watched = Watched(
+        frozenset({str(defs)}), (str(tmp_path / "project"),), (), (), str(tmp_path), frozenset()
+    )
+    before = len(watches())
+    for location in ("a", "b", "c"):
+        watch.follow(location, watched)
+    assert len(watches()) - before == 1
+    watch.forget("b")
+    listener.serve(defs)
+    defs.write_text("new")
+    await listener.changed_to({defs: "new"})
+    async with asyncio.timeout(10):
+        assert sorted([await told.get(), await told.get()]) == ["a", "c"]
+    watch.forget("a")
+    watch.forget("c")
+    assert len(watches()) - before == 1  # the listener's own
+    watch.close()
+    assert told.empty()
+
+
+async def test_a_link_to_a_source_and_its_target_both_count(
+    listener: Listener, tmp_path: Path
+) -> None:
+    (tmp_path / "real").mkdir()
+    target = tmp_path / "real" / "shared.py"
+    target.write_text("old")
+    link = listener.folder / "shared.py"
+    link.symlink_to(target)
+    listener.serve(link)
+    target.write_text("new")
+    await listener.changed_to({link: "new"})
+    other = tmp_path / "real" / "other.py"
+    other.write_text("other")
+    link.unlink()
+    link.symlink_to(other)
+    await listener.changed_to({link: "other"})
+    other.write_text("changed")
+    await listener.changed_to({link: "changed"})
+
+
+async def test_a_release_that_is_switched_by_a_link_counts(
+    listener: Listener, tmp_path: Path
+) -> None:
+    for release in ("1", "2"):
+        (tmp_path / release / "pkg").mkdir(parents=True)
+        (tmp_path / release / "pkg" / "defs.py").write_text(f"release {release}")
+    current = tmp_path / "current"
+    current.symlink_to("1")
+    defs = current / "pkg" / "defs.py"
+    listener.serve(defs, roots=(current / "pkg",))
+    (tmp_path / "next").symlink_to("2")
+    (tmp_path / "next").rename(current)
+    await listener.changed_to({defs: "release 2"})
+    (tmp_path / "2" / "pkg" / "defs.py").write_text("release 2.1")
+    await listener.changed_to({defs: "release 2.1"})
+
+
+async def test_links_in_a_circle_end(listener: Listener) -> None:
+    defs = listener.write("defs.py", "defs")
+    (listener.folder / "loop").symlink_to(".")
+    (listener.folder / "a.py").symlink_to("b.py")
+    (listener.folder / "b.py").symlink_to("a.py")
+    listener.serve(defs, patterns=("**/*.py",))
+    defs.write_text("new")
+    await listener.changed_to({defs: "new"})
+
+
+async def test_an_input_is_flagged(listener: Listener) -> None:
+    defs, lock = listener.write("defs.py", "defs"), listener.write("uv.lock", "old")
+    listener.serve(defs, inputs=(lock,))
+    lock.write_text("new")
+    assert await listener.change() == Change(1, (str(lock),), inputs=True)
+    listener.watch.begin("sales")
+    defs.write_text("new")
+    assert await listener.change() == Change(2, (str(defs),), inputs=False)
+
+
+async def test_a_pipe_or_a_huge_file_under_a_glob_holds_nobody_up(listener: Listener) -> None:
+    defs = listener.write("defs.py", "defs")
+    os.mkfifo(listener.folder / "pipe.data")
+    huge = listener.folder / "huge.data"
+    with huge.open("wb") as file:
+        file.truncate(1 << 40)
+    listener.serve(defs, patterns=("*.data",))
+    with huge.open("r+b") as file:
+        file.truncate(1 << 39)
+    assert (await listener.change()).paths == (str(huge),)
+
+
+async def test_a_checkout_of_2000_files_ends_in_what_is_on_the_disk(listener: Listener) -> None:
+    paths = [listener.folder / f"pkg{n % 40}" / f"m{n}.py" for n in range(2000)]
+    for path in paths:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"# old {path}\n")
+    git = ["git", "-c", "user.name=x", "-c", "user.email=x", "-C", str(listener.folder)]
+    subprocess.run([*git, "init", "-q", "-b", "main"], check=True)
+    commit(git, "old")
+    subprocess.run([*git, "checkout", "-q", "-b", "other"], check=True)
+    for path in paths[:1900]:
+        path.write_text(f"# new, longer {path}\n")
+    for path in paths[1900:]:
+        path.unlink()
+    commit(git, "new")
+    subprocess.run([*git, "checkout", "-q", "main"], check=True)
+    listener.serve(*paths)
+    checkout = await asyncio.create_subprocess_exec(*git, "checkout", "-q", "other")
+    await listener.until(lambda: bool(listener.changes) and listener.changes[-1].differing == 2000)
+    assert await checkout.wait() == 0
+    listener.watch.begin("sales")
+    present = {str(p): listener.digest(p.read_text()) for p in paths if p.exists()}
+    assert listener.watch.loaded("sales", present)
+
+
+async def test_folders_that_appear_in_a_burst_are_all_seen(listener: Listener) -> None:
+    defs = listener.write("defs.py", "defs")
+    listener.serve(defs)
+    modules = [listener.folder / f"p{n % 7}" / f"q{n % 31}" / f"m{n}.py" for n in range(500)]
+    await asyncio.to_thread(write_all, modules)
+    await listener.until(lambda: bool(listener.changes) and listener.changes[-1].differing == 500)
+    await listener.changed_to(dict.fromkeys(modules, "new"))
+
+
+@linux
+async def test_an_overflow_of_the_kernels_queue_loses_nothing(
+    listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from watchdog.observers.inotify_c import InotifyEvent, InotifyFD
+
+    defs, go_on, handle = (
+        listener.write("defs.py", "old"),
+        threading.Event(),
+        InotifyFD.handle_event,
+    )
+    listener.serve(defs)
+
+    def handle_later(self: InotifyFD, event: InotifyEvent) -> None:
+        go_on.wait()
+        handle(self, event)
+
+    monkeypatch.setattr(InotifyFD, "handle_event", handle_later)
+    limit = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
+    for n in range(limit // 2 + 2048):  # two events each, and what the reader has already taken
+        (listener.folder / f"{n}.txt").touch()
+    defs.write_text("new")
+    new = listener.write("appeared/helper.py", "helper")
+    go_on.set()
+    await listener.changed_to({defs: "new", new: "helper"})
+    new.write_text("more")
+    await listener.changed_to({new: "more"})
+
+
+async def test_a_look_at_everything_finds_a_change_behind_a_moved_parent(
+    listener: Listener, tmp_path: Path
+) -> None:
+    """No event tells of a parent of a watched folder: this is what the backstop is for."""
+    defs = listener.folder / "lib" / "pkg" / "defs.py"
+    listener.write("lib/pkg/defs.py", "old")
+    listener.serve(defs, roots=())
+    (listener.folder / "lib").rename(tmp_path / "aside")
+    listener.write("lib/pkg/defs.py", "new")
+    listener.watch._inbox.put(Notice("", "", Kind.LOST))
+    await listener.changed_to({defs: "new"})
+    defs.write_text("newer")
+    await listener.changed_to({defs: "newer"})
+
+
+@linux
+async def test_nothing_is_called_after_close(listener: Listener) -> None:
+    defs = listener.write("defs.py", "old")
+    listener.serve(defs)
+    before = set(os.listdir("/proc/self/fd"))
+    other = Listener(listener.folder)
+    other.serve(defs)
+    defs.write_text("new")
+    other.watch.close()
+    await listener.changed_to({defs: "new"})
+    assert not other.changes
+    assert set(os.listdir("/proc/self/fd")) == before
+
+
+def write_all(paths: list[Path]) -> None:
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("new")
+
+
+def commit(git: list[str], message: str) -> None:
+    subprocess.run([*git, "add", "-A"], check=True)
+    subprocess.run([*git, "commit", "-q", "-m", message], check=True)
+
+
+def watches() -> list[str]:
+    """The kernel's own list of what this process watches."""
+    lines: list[str] = []
+    for descriptor in Path("/proc/self/fdinfo").iterdir():
+        try:
+            lines += descriptor.read_text().splitlines()
+        except FileNotFoundError:
+            continue
+    return [line for line in lines if line.startswith("inotify wd:")]

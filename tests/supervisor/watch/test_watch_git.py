@@ -1,0 +1,64 @@
+"""A repository that git rewrites is locked, from any folder in it, worktrees included."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from listening import Listener
+
+from codelocd.watch import git
+
+
+def run(folder: Path, *arguments: str) -> None:
+    identity = ["-c", "user.name=x", "-c", "user.email=x@localhost"]
+    subprocess.run(["git", *identity, "-C", str(folder), *arguments], check=True)
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    folder = tmp_path / "repository"
+    (folder / "pkg").mkdir(parents=True)
+    run(folder, "init", "-q", "-b", "main")
+    for text in ("one", "two"):
+        (folder / "pkg" / "a.py").write_text(text)
+        run(folder, "add", "-A")
+        run(folder, "commit", "-q", "-m", text)
+    return folder
+
+
+def test_a_repository_at_rest_is_not_locked(repository: Path) -> None:
+    assert not git.locked([str(repository / "pkg")])
+
+
+def test_a_folder_outside_any_repository_is_not_locked(tmp_path: Path) -> None:
+    assert not git.locked([str(tmp_path), "/"])
+
+
+def test_an_index_lock_counts_for_every_folder_below(repository: Path) -> None:
+    (repository / ".git" / "index.lock").touch()
+    assert git.locked([str(repository / "pkg" / "not" / "there")])
+
+
+def test_a_rebase_that_waits_is_locked_until_it_ends(repository: Path) -> None:
+    run(repository, "-c", "sequence.editor=sed -i s/pick/edit/", "rebase", "-q", "-i", "HEAD~1")
+    assert git.locked([str(repository)])
+    run(repository, "rebase", "--abort")
+    assert not git.locked([str(repository)])
+
+
+def test_the_lock_of_a_worktree_is_its_own(repository: Path, tmp_path: Path) -> None:
+    worktree = tmp_path / "worktree"
+    run(repository, "worktree", "add", "-q", str(worktree), "-b", "other")
+    (repository / ".git" / "worktrees" / "worktree" / "index.lock").touch()
+    assert git.locked([str(worktree / "pkg")])
+    assert not git.locked([str(repository)])
+
+
+async def test_a_location_is_locked_by_the_repository_of_a_library_it_imports(
+    listener: Listener, repository: Path
+) -> None:
+    defs = listener.write("defs.py", "defs")
+    listener.serve(defs, repository / "pkg" / "a.py")
+    assert not listener.watch.git_locked("sales")
+    (repository / ".git" / "index.lock").touch()
+    assert listener.watch.git_locked("sales")
