@@ -39,28 +39,27 @@ def measure(runs: int) -> list[Figure]:
             daemon.until_serving()
             time.sleep(CALM)
             samples = _samples(psutil.Process(daemon.process.pid), runs + STEPS)
-    minutes = list(zip(samples, samples[STEPS:], strict=False))
-    idle = f"{STEP * STEPS:g} idle seconds, {LOCATIONS} locations"
     return [
-        Figure(
-            "memory (PSS), the daemon alone",
-            "MB",
-            _megabytes([s.memory for s in samples]),
-            MEGABYTES,
-        ),
-        Figure("memory (PSS), the whole tree", "MB", _megabytes([s.tree_memory for s in samples])),
-        Figure(
-            f"CPU, the daemon alone, {idle}",
-            "%",
-            tuple(100 * (b.cpu - a.cpu) / (b.at - a.at) for a, b in minutes),
-            PERCENT,
-        ),
-        Figure(
-            f"CPU, the whole tree, {idle}",
-            "%",
-            tuple(100 * (b.tree_cpu - a.tree_cpu) / (b.at - a.at) for a, b in minutes),
-        ),
+        _memory("daemon alone", [sample.memory for sample in samples], MEGABYTES),
+        _memory("whole tree", [sample.tree_memory for sample in samples]),
+        _cpu("daemon alone", [(sample.at, sample.cpu) for sample in samples], PERCENT),
+        _cpu("whole tree", [(sample.at, sample.tree_cpu) for sample in samples]),
     ]
+
+
+def _memory(whose: str, sizes: Sequence[int], target: float | None = None) -> Figure:
+    megabytes = tuple(size / 1e6 for size in sizes)
+    return Figure(f"memory (PSS), the {whose}, {LOCATIONS} locations", "MB", megabytes, target)
+
+
+def _cpu(whose: str, counts: Sequence[tuple[float, float]], target: float | None = None) -> Figure:
+    """The share of a core in each minute, from pairs of a time and the seconds spent until then."""
+    minutes = zip(counts, counts[STEPS:], strict=False)
+    percent = tuple(
+        100 * (after - before) / (end - begin) for (begin, before), (end, after) in minutes
+    )
+    name = f"CPU, the {whose}, {STEP * STEPS:g} idle seconds, {LOCATIONS} locations"
+    return Figure(name, "%", percent, target)
 
 
 def _samples(daemon: psutil.Process, count: int) -> list[Sample]:
@@ -75,32 +74,28 @@ def _sample(daemon: psutil.Process) -> Sample:
     tree = [daemon, *daemon.children(recursive=True)]
     return Sample(
         at=time.monotonic(),
-        cpu=_cpu(daemon),
-        tree_cpu=sum(_cpu(process) + _cpu_of_the_dead(process) for process in tree),
-        memory=_memory([daemon]),
-        tree_memory=_memory(tree),
+        cpu=_seconds(daemon),
+        tree_cpu=sum(_seconds(process) + _seconds_of_the_dead(process) for process in tree),
+        memory=_pss([daemon]),
+        tree_memory=_pss(tree),
     )
 
 
-def _memory(processes: Sequence[psutil.Process]) -> int:
+def _pss(processes: Sequence[psutil.Process]) -> int:
     return sum(process.memory_full_info().pss for process in processes)
 
 
-def _cpu(process: psutil.Process) -> float:
-    """Of all its threads, those that have ended too, to the nanosecond.
+def _seconds(process: psutil.Process) -> float:
+    """On a core, of all its threads, those that have ended too, to the nanosecond.
 
     The clock of clock_getcpuclockid(3): a clock tick is too coarse for what is measured here.
     """
     return time.clock_gettime((~process.pid << 3) | 2)
 
 
-def _cpu_of_the_dead(process: psutil.Process) -> float:
+def _seconds_of_the_dead(process: psutil.Process) -> float:
     times = process.cpu_times()
     return times.children_user + times.children_system
-
-
-def _megabytes(sizes: Sequence[int]) -> tuple[float, ...]:
-    return tuple(size / 1e6 for size in sizes)
 
 
 if __name__ == "__main__":

@@ -68,7 +68,7 @@ _RULES: tuple[Rule, ...] = (
     ),
     _rule(
         r"Because (.+?), we can conclude",
-        lambda m: f"the requirements contradict each other: {_flat(m[1])}",
+        lambda m: f"the requirements contradict each other: {m[1]}",
     ),
     _rule(
         r"Distribution not found at: (\S+)",
@@ -79,8 +79,9 @@ _RULES: tuple[Rule, ...] = (
 
 def explain(output: str) -> str:
     """One line for `output`, the installer's stderr; its own first error if no rule knows it."""
+    text = _flat(output)
     for pattern, say in _RULES:
-        found = pattern.search(output)
+        found = pattern.search(text)
         if found:
             return say(found)
     return _first_error(output)
@@ -95,4 +96,5 @@ def _first_error(output: str) -> str:
 
 
 def _flat(text: str) -> str:
+    """Older versions of uv wrap their messages at the width of a terminal."""
     return " ".join(text.split())

@@ -9,6 +9,9 @@ from urllib.parse import unquote, urlsplit
 
 from codeloc_envs.pip_settings import pip_settings
 
+NO_INDEX = "file:///nonexistent"
+"""uv has no variable for pip's `no-index`; an index that is not there has no package."""
+
 BUILD_VARIABLES = ("CC", "CXX", "CFLAGS", "CXXFLAGS", "CPPFLAGS", "LDFLAGS", "ARCHFLAGS")
 """What a compiler sees: other values, other extension modules."""
 
@@ -16,7 +19,7 @@ BUILD_VARIABLES = ("CC", "CXX", "CFLAGS", "CXXFLAGS", "CPPFLAGS", "LDFLAGS", "AR
 _MISLEADING_UV = (
     "CACHE_DIR NO_CACHE PYTHON SYSTEM_PYTHON MANAGED_PYTHON NO_MANAGED_PYTHON TARGET PREFIX "
     "BREAK_SYSTEM_PACKAGES PROJECT WORKING_DIR FROZEN LOCKED COMPILE_BYTECODE LINK_MODE NO_SYNC "
-    "ISOLATED REQUIRE_HASHES PREVIEW"
+    "ISOLATED REQUIRE_HASHES PREVIEW NO_WRAP"
 )
 _MISLEADING = (
     *(f"UV_{name}" for name in _MISLEADING_UV.split()),
@@ -42,12 +45,13 @@ def variables_for_uv(inherited: Mapping[str, str], home: Path, cache: Path) -> d
         "UV_PREVIEW_FEATURES": "pylock",
         "RUST_LOG": "uv_installer::plan=debug",
         "NO_COLOR": "1",
+        "UV_NO_WRAP": "1",
     }
 
 
 def settings_that_count(variables: Mapping[str, str]) -> dict[str, str]:
     """Those of `variables_for_uv` that may change what is resolved; secrets left out."""
-    ours = ("UV_CACHE_DIR", *BUILD_VARIABLES)
+    ours = ("UV_CACHE_DIR", "UV_NO_WRAP")
     return {
         name: value
         for name, value in variables.items()
@@ -94,7 +98,7 @@ def _indexes(options: Mapping[str, str]) -> dict[str, str]:
     if links:
         found["UV_FIND_LINKS"] = ",".join(links)
     if options.get("no-index", "").lower() in ("1", "true", "yes", "on"):
-        found["UV_NO_INDEX"] = "1"
+        return {**found, "UV_INDEX": "", "UV_DEFAULT_INDEX": NO_INDEX}
     return found
 
 

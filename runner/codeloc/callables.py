@@ -24,9 +24,10 @@ def docstring(function: Any) -> str | None:
     text = getattr(innermost(function), "__doc__", None)
     if not isinstance(text, str) or not text.strip():
         return None
-    first, *rest = text.expandtabs().strip().splitlines()
+    first, *rest = text.expandtabs().splitlines()
     margin = min((len(line) - len(line.lstrip()) for line in rest if line.strip()), default=0)
-    return "\n".join([first, *(line[margin:].rstrip() for line in rest)])
+    lines = [first.strip(), *(line[margin:].rstrip() for line in rest)]
+    return "\n".join(lines).strip("\n")
 
 
 def innermost(function: Any) -> Any:

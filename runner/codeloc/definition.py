@@ -65,6 +65,10 @@ class Definition:
         }
 
 
+COPIED = ("__module__", "__name__", "__qualname__", "__doc__")
+"""Of a function to its definition. Not its annotations, which may name what is not there."""
+
+
 class FunctionDefinition(Definition, Generic[P, R_co]):
     """A definition that is made of a function, and can be called like it."""
 
@@ -72,7 +76,7 @@ class FunctionDefinition(Definition, Generic[P, R_co]):
         if labels.get("description") is None:
             labels["description"] = callables.docstring(function)
         super().__init__(name, callables.source(function), **labels)
-        functools.update_wrapper(self, function, updated=())
+        functools.update_wrapper(self, function, assigned=COPIED, updated=())
         self.function = function
         self.parameters = self._parameters()
 
@@ -86,7 +90,7 @@ class FunctionDefinition(Definition, Generic[P, R_co]):
     def _parameters(self) -> tuple[parameters.Parameter, ...]:
         try:
             return parameters.parameters(self.function)
-        except (TypeError, ValueError) as error:
+        except (NameError, TypeError, ValueError) as error:
             complaint = f"its parameters cannot be read ({error}); wrap it in a function"
             raise self._arguments.invalid("function", complaint) from error
 

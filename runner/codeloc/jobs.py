@@ -88,5 +88,5 @@ class Target:
     def __init__(self, arguments: Arguments, job: object) -> None:
         if not isinstance(job, (str, JobDefinition)):
             raise arguments.wrong("job", job, "a job or its name (str)")
-        self.name = job if isinstance(job, str) else job.name
         self.definition = None if isinstance(job, str) else job
+        self.name = arguments.name("job", job) if isinstance(job, str) else job.name

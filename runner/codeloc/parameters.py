@@ -27,7 +27,8 @@ class Parameter:
 def parameters(function: Any) -> tuple[Parameter, ...]:
     """All but `context`, `*args`, `**kwargs` and what a partial has given already, in order.
 
-    Raises ValueError or TypeError for a callable that does not tell its parameters.
+    Raises ValueError or TypeError for a callable that does not tell its parameters, NameError for
+    one that Python 3.14 would have to evaluate.
     """
     plain = isinstance(function, FunctionType) and not function.__dict__.keys() & {
         "__wrapped__",

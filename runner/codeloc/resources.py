@@ -91,16 +91,23 @@ def _variables(arguments: Arguments, value: object) -> dict[str, str]:
 
 
 def _result(function: Any) -> str:
-    """The type its annotation promises; without one, the function's own full name."""
+    """The type its annotation promises; without one, the full name of what makes the value."""
     written = innermost(function)
-    result = getattr(written, "__annotations__", {}).get("return")
-    if isinstance(result, str):
-        return result
-    return _full_name(written if result is None else result)
+    promised = _promised(written)
+    if promised is None:
+        return _full_name(written if isinstance(written, FunctionType) else type(written))
+    if isinstance(promised, type):
+        return _full_name(promised)
+    return str(promised)  # text, or an alias such as typing.Iterator[int]
 
 
-def _full_name(thing: Any) -> str:
-    if not isinstance(thing, (type, FunctionType)):
-        return str(thing)  # an alias such as typing.Iterator[int]
+def _promised(function: Any) -> object:
+    try:
+        return getattr(function, "__annotations__", {}).get("return")
+    except NameError:  # from Python 3.14 on, it is evaluated only here
+        return None
+
+
+def _full_name(thing: type | FunctionType) -> str:
     module = "" if thing.__module__ == "builtins" else f"{thing.__module__}."
     return f"{module}{thing.__qualname__}"

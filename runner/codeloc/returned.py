@@ -38,6 +38,8 @@ def by_argument(arguments: Arguments, returned: object) -> dict[str, Any]:
 
 
 def _entries(arguments: Arguments, returned: object) -> Iterator[Entry]:
+    if returned is None:
+        raise arguments.wrong("returned", None, "a list or a dict of definitions")
     if not isinstance(returned, Mapping):
         for place, item in arguments.items("returned", returned, EXPECTED):
             yield place, _argument(arguments, place, item), None, item

@@ -26,7 +26,7 @@ class Exposed:
     ) -> Optional[ModuleSpec]:
         if fullname != NAME:
             return None
-        folder = os.path.join(KIT, NAME)
+        folder = os.path.join(KIT, "api", NAME)
         return spec_from_file_location(
             NAME, os.path.join(folder, "__init__.py"), submodule_search_locations=[folder]
         )

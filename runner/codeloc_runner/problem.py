@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from traceback import TracebackException
+import sys
 
 from .frames import is_ours, told
 from .importing import LoadFailure
@@ -11,7 +11,7 @@ from .sources import is_source
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from traceback import FrameSummary
+    from traceback import TracebackException
     from types import TracebackType
     from typing import Any, Dict, List, Optional
 
@@ -19,6 +19,18 @@ SUMMARY_CHARACTERS = 500
 TEXT_CHARACTERS = 200_000
 CAUSES = 20
 """How many exceptions of one chain or group are kept."""
+
+
+def printer() -> Any:
+    """Python's own; None where user code has put something else in its place."""
+    try:
+        from traceback import TracebackException
+    except BaseException:  # noqa: BLE001  it may be anything, and do anything
+        return None
+    return TracebackException
+
+
+PRINTER = printer()
 
 
 def describe(error: BaseException, working_directory: str) -> Dict[str, Any]:
@@ -48,7 +60,8 @@ def summarize(error: BaseException, working_directory: str) -> str:
 
 def one_line(error: BaseException) -> str:
     if isinstance(error, SystemExit):
-        return f"SystemExit: sys.exit({message(error)}) was called while the code was imported"
+        status = message(error)
+        return f"SystemExit: sys.exit({status}) was called while the code was imported"
     if isinstance(error, SyntaxError):
         return f"{type(error).__name__}: {error.msg}"
     lines = message(error).strip().splitlines()
@@ -78,23 +91,28 @@ def frames_of(traceback: Optional[TracebackType]) -> List[TracebackType]:
 def formatted(error: BaseException) -> str:
     """As Python prints it; told more simply where user code broke what Python needs for it."""
     try:
-        whole = TracebackException.from_exception(error)
-        hide_ours(whole, CAUSES)
+        whole = PRINTER.from_exception(error)
+        hide_frames(whole, error, CAUSES)
         return "".join(whole.format())
     except BaseException:  # noqa: BLE001  a linecache or ast of the user's own may do anything
         return f"{own_stack(error)}{one_line(error)}\n"
 
 
-def hide_ours(whole: TracebackException, depth: int) -> None:
-    whole.stack[:] = [frame for frame in whole.stack if not hidden(frame)]
-    related = [whole.__cause__, whole.__context__, *(getattr(whole, "exceptions", None) or ())]
-    for one in related:
-        if one is not None and depth:
-            hide_ours(one, depth - 1)
+def hide_frames(whole: TracebackException, error: BaseException, depth: int) -> None:
+    whole.stack[:] = [one for one in whole.stack if not is_hidden(one.filename, error)]
+    related = [(whole.__cause__, error.__cause__), (whole.__context__, error.__context__)]
+    related += zip(getattr(whole, "exceptions", None) or (), getattr(error, "exceptions", ()))
+    for told_one, one in related:
+        if told_one is not None and one is not None and depth:
+            hide_frames(told_one, one, depth - 1)
 
 
-def hidden(frame: FrameSummary) -> bool:
-    return is_ours(frame.filename)
+def is_hidden(file: str, error: BaseException) -> bool:
+    """Ours; and those of `codeloc` where it found a mistake in the definitions it was given."""
+    if type(error).__module__.partition(".")[0] != "codeloc":
+        return is_ours(file)
+    package = getattr(sys.modules.get("codeloc"), "__file__", None)
+    return is_ours(file) or (package is not None and os.path.dirname(package) in file)
 
 
 def own_stack(error: BaseException) -> str:

@@ -177,7 +177,7 @@ class Control:
             raise RpcError("down", f"the environment of {location.name!r} is not ready")
         return {
             "executable": str(location.environment.executable),
-            "environment": self._daemon.hands.variables(location, location.environment),
+            "environment": self._daemon.hands.command_variables(location, location.environment),
             "working_directory": str(location.spec.working_directory),
         }
 

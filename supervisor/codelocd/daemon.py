@@ -144,7 +144,7 @@ class Daemon:
         for effect in effects:
             self._hands.carry_out(location, effect)
         if location.state != before:
-            self._announce(location, _name(event), before)
+            self._announce(location, _name(event), before, _detail(location, event))
         self._wake(location)
         if location.removed and location.state.phase is Phase.STOPPED:
             self.locations.pop(location.name, None)
@@ -166,7 +166,9 @@ class Daemon:
 
     # --- what everybody may know ---------------------------------------------------------------
 
-    def _announce(self, location: Location, event: str, before: lifecycle.State) -> None:
+    def _announce(
+        self, location: Location, event: str, before: lifecycle.State, detail: str | None = None
+    ) -> None:
         state = location.state
         entry = self._journal.write(
             event,
@@ -174,7 +176,7 @@ class Daemon:
             before=before.shown,
             after=state.shown,
             generation=state.generation or None,
-            detail=_detail(location, event),
+            detail=detail,
         )
         data = {"event": entry.as_json(), "location": report.location(location, self.registry)}
         self._hub.publish("status", data)
@@ -225,13 +227,22 @@ def _name(event: lifecycle.Event) -> str:
     return re.sub(r"(?<!^)([A-Z])", r"-\1", type(event).__name__).lower()
 
 
-def _detail(location: Location, event: str) -> str | None:
-    if event == "sources-changed":
-        paths = location.changed_paths
-        more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
-        return ", ".join(paths[:3]) + more
-    problem = location.state.problem
-    return problem.summary if problem is not None else None
+def _detail(location: Location, event: lifecycle.Event) -> str | None:
+    """Why, in one line: the files that changed, or what went wrong."""
+    match event:
+        case lifecycle.SourcesChanged():
+            paths = location.changed_paths
+            more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
+            return ", ".join(paths[:3]) + more
+        case (
+            lifecycle.EnvironmentFailed(_, problem)
+            | lifecycle.LoadFailed(_, problem)
+            | lifecycle.Condemned(_, problem)
+            | lifecycle.Exited(_, problem)
+        ):
+            return problem.summary
+        case _:
+            return None
 
 
 def _dated(problem: Problem | None) -> Problem | None:

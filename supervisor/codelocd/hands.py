@@ -56,6 +56,7 @@ class Hands:
         watch: SourceWatch,
         logs: Logs,
         turns: Turns,
+        api: Path,
         bytecode_cache: Path,
     ) -> None:
         self._reports = reports
@@ -65,6 +66,7 @@ class Hands:
         self._watch = watch
         self._logs = logs
         self._turns = turns
+        self._api = api
         self._bytecode_cache = bytecode_cache
         self._retiring: set[asyncio.Task[None]] = set()
 
@@ -190,6 +192,11 @@ class Hands:
             ),
         )
 
+    def command_variables(self, location: Location, environment: Environment) -> dict[str, str]:
+        """Those of a command that runs as a runner would, with `codeloc` importable."""
+        own = self.variables(location, environment)
+        return own if _brings_codeloc(environment) else variables.with_codeloc(own, self._api)
+
     def _not_started(self, location: Location, number: RunnerId, failure: OSError) -> None:
         directory = location.spec.working_directory
         if not directory.is_dir():
@@ -240,7 +247,7 @@ class Hands:
             return
         current = self._watch.loaded(location.name, running.snapshot.sources)
         locked = self._watch.git_locked(location.name)
-        self._reports.send(location, lifecycle.Inspected(number, current, locked))
+        self._reports.send(location, lifecycle.Loaded(number, current, locked))
 
     async def _explain(self, location: Location, number: RunnerId) -> None:
         running = location.runners.get(number)
@@ -284,6 +291,12 @@ class Hands:
         task = asyncio.get_running_loop().create_task(work)
         self._retiring.add(task)
         task.add_done_callback(self._retiring.discard)
+
+
+def _brings_codeloc(environment: Environment) -> bool:
+    """An installed copy wins over ours."""
+    prefix = environment.path or environment.executable.resolve().parent.parent
+    return any(prefix.glob("lib*/python3*/site-packages/codeloc"))
 
 
 def _choose(location: Location) -> Choice:

@@ -16,7 +16,7 @@ from codelocd.guardian import Guardian
 from codelocd.hands import Hands, Reports
 from codelocd.heartbeat import Heartbeat
 from codelocd.journal import Journal
-from codelocd.kit import make_kit
+from codelocd.kit import API, make_kit
 from codelocd.launchers.local import LocalLauncher
 from codelocd.logs import Block, Logs
 from codelocd.model import Config
@@ -46,7 +46,8 @@ class House:
         self._guardian = Guardian()
         self._children = Children(loop, self._guardian)
         self.watch = SourceWatch(self._changed, report, loop)
-        launcher = LocalLauncher(self._children, make_kit(paths.store / "kit"), paths.runtime_dir)
+        kit = make_kit(paths.store / "kit")
+        launcher = LocalLauncher(self._children, kit, paths.runtime_dir)
 
         def hands(reports: Reports) -> Hands:
             return Hands(
@@ -57,6 +58,7 @@ class House:
                 watch=self.watch,
                 logs=self.logs,
                 turns=Turns(os.cpu_count() or 1),
+                api=kit / API,
                 bytecode_cache=paths.store / "bytecode",
             )
 

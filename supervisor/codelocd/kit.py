@@ -11,7 +11,10 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 RUNNER = "codeloc_runner"
-PACKAGES = (RUNNER, "codeloc")
+API = PurePosixPath("api")
+"""The folder of the kit that holds `codeloc` and nothing else: what may be put on a path."""
+
+PACKAGES = {RUNNER: PurePosixPath(RUNNER), "codeloc": API / "codeloc"}
 MSGPACK = PurePosixPath(RUNNER, "_msgpack")
 DIGEST_BYTES = 16
 
@@ -36,8 +39,8 @@ def contents() -> dict[PurePosixPath, bytes]:
     Without its compiled half msgpack falls back to Python by itself.
     """
     files = {}
-    for package in PACKAGES:
-        files.update(modules(package, PurePosixPath(package), "**/*.py"))
+    for package, target in PACKAGES.items():
+        files.update(modules(package, target, "**/*.py"))
     files.update(modules("msgpack", MSGPACK, "*.py"))
     return files
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from codelocd.model import Exit, Problem
+from codelocd.model import Exit, Policy, Problem
+from codelocd.restarts import History
 
 
 def of_exit(end: Exit, loading: bool, last_lines: Sequence[str], at: float) -> Problem:
@@ -43,6 +45,32 @@ def unresponsive(seconds: float, at: float) -> Problem:
 def over_memory(used: int, limit: int, at: float) -> Problem:
     summary = f"the runner used {used} bytes of memory, more than memory_limit = {limit}"
     return Problem("limit", summary, at=at)
+
+
+def slow_build(seconds: float) -> Problem:
+    summary = f"building the environment took longer than {seconds:g} s (build_timeout)"
+    return Problem("environment", summary)
+
+
+def both(death: Problem, cause: Problem | None) -> Problem:
+    """A stale runner that died cannot be brought back: the newer source does not load."""
+    if cause is None:
+        return death
+    return replace(
+        cause,
+        summary=f"{cause.summary}; and the last good runner is gone: {death.summary}",
+        detail=f"{cause.detail}\n\nThe last good runner is gone: {death.summary}\n{death.detail}",
+        at=death.at,
+    )
+
+
+def final(problem: Problem, history: History, policy: Policy) -> Problem:
+    """The failure after which nothing is tried again by itself."""
+    if policy.restart == "never":
+        return problem
+    count, period = len(history.failures), policy.restart_limit.period
+    summary = f"{problem.summary}; gave up after {count} failures within {period:g} s"
+    return replace(problem, summary=summary)
 
 
 def as_json(problem: Problem | None) -> dict[str, Any] | None:

@@ -47,6 +47,12 @@ def of_runner(
     return {**variables, **activation, **bytecode, **configured}
 
 
+def with_codeloc(variables: Mapping[str, str], api: Path) -> dict[str, str]:
+    """The same for a command that has no runner to make `codeloc` importable for it."""
+    path = variables.get("PYTHONPATH")
+    return {**variables, "PYTHONPATH": f"{path}:{api}" if path else str(api)}
+
+
 def bytecode(writable: bool, has_bytecode: bool, cache: Path) -> dict[str, str]:
     """Where a runner's bytecode goes: never into an environment that is not ours.
 

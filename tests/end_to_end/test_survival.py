@@ -216,9 +216,7 @@ def test_a_second_interrupt_ends_everything_at_once(dev: StartDev, project: Path
     assert daemon.stop(signal.SIGINT) == 0
 
 
-def test_a_stopped_location_stays_stopped_for_the_next_daemon(
-    dev: StartDev, project: Path
-) -> None:
+def test_a_stopped_location_stays_stopped_for_the_next_daemon(dev: StartDev, project: Path) -> None:
     (project / "defs.py").write_text(native("one"))
     daemon = dev("-f", "defs.py")
     daemon.until_serving("defs")

@@ -6,15 +6,16 @@ import os
 import shutil
 import sys
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from codeloc_envs import Environment, Progress, Request, Store, choose
+from codeloc_envs.installer_settings import NO_INDEX
 from codeloc_envs.interpreters import Interpreters
 
-BACKEND = '''
+BACKEND = """
 import base64, hashlib, os, sys, zipfile
 
 NAME, VERSION, DEPENDENCIES = {name!r}, {version!r}, {dependencies!r}
@@ -36,11 +37,12 @@ def _write(directory, files):
     return wheel
 
 def build_wheel(directory, config_settings=None, metadata_directory=None):
-    return _write(directory, {{f"{{NAME}}.py": open(os.path.join(HERE, "src", NAME + ".py")).read()}})
+    module = NAME + ".py"
+    return _write(directory, {{module: open(os.path.join(HERE, "src", module)).read()}})
 
 def build_editable(directory, config_settings=None, metadata_directory=None):
     return _write(directory, {{f"{{NAME}}.pth": os.path.join(HERE, "src") + "\\n"}})
-'''
+"""
 
 
 @pytest.fixture(scope="session")
@@ -59,7 +61,7 @@ def wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in [name for name in os.environ if name.startswith(("UV_", "PIP_"))]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
-    monkeypatch.setenv("UV_NO_INDEX", "1")
+    monkeypatch.setenv("UV_DEFAULT_INDEX", NO_INDEX)
     monkeypatch.setenv("UV_FIND_LINKS", str(folder))
     return folder
 
@@ -159,9 +161,8 @@ def this_python() -> str:
 
 
 @pytest.fixture
-def clean_shell(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def clean_shell(monkeypatch: pytest.MonkeyPatch) -> None:
     """As under systemd: a bare PATH, and no version manager's variables."""
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     for name in ("PYENV_ROOT", "PYENV_VERSION", "VIRTUAL_ENV", "CONDA_PREFIX"):
         monkeypatch.delenv(name, raising=False)
-    yield

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from uv import find_uv_bin
 
 from codeloc_envs import Environment, Progress, Request, Store, choose
 
@@ -109,7 +111,7 @@ def test_a_project_with_extras_and_groups(
     backend.write_text(
         backend.read_text().replace(
             'files[f"{info}/METADATA"] = (',
-            'requires += "Provides-Extra: x\\nRequires-Dist: alpha; extra == \'x\'\\n"\n'
+            "requires += \"Provides-Extra: x\\nRequires-Dist: alpha; extra == 'x'\\n\"\n"
             '    files[f"{info}/METADATA"] = (',
         )
     )
@@ -161,7 +163,7 @@ def test_a_uv_lock(build: Build, wheel: Wheel, workplace: Path, project: Project
     wheel("alpha", "1.0")
     folder = project(workplace / "app", "app", ("alpha",), more='requires-python = ">=3.9"\n')
     subprocess.run(
-        ["uv", "lock", "-q", "--python-preference", "only-system"],
+        [find_uv_bin(), "lock", "--quiet"],
         cwd=folder,
         check=True,
         env={**os.environ, "UV_CACHE_DIR": str(workplace / "cache")},
@@ -174,8 +176,6 @@ def test_a_uv_lock(build: Build, wheel: Wheel, workplace: Path, project: Project
 
 
 def test_a_pylock(build: Build, wheel: Wheel, workplace: Path) -> None:
-    import hashlib
-
     file = wheel("alpha", "1.0")
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     (workplace / "pylock.toml").write_text(
@@ -191,7 +191,7 @@ def test_a_pylock(build: Build, wheel: Wheel, workplace: Path) -> None:
 def test_nothing_at_all_gives_a_bare_environment(build: Build) -> None:
     environment = build()
     assert says(environment, "sys.prefix") == str(environment.path)
-    assert "No module named pip" in says(environment, "pip.__version__")
+    assert "ModuleNotFoundError" in says(environment, "pip.__version__")
 
 
 def test_two_ways_to_say_the_same_share_an_environment(
@@ -220,7 +220,7 @@ def test_progress_tells_the_phases_with_counts(build: Build, wheel: Wheel) -> No
     steps: list[Progress] = []
     build(Request(packages=("alpha",)), steps=steps)
     phases = list(dict.fromkeys(step.phase for step in steps))
-    assert phases == ["resolving", "creating", "installing", "downloading", "ready"]
+    assert phases == ["resolving", "creating", "installing", "ready"]
     counts = [(step.phase, step.done, step.total) for step in steps if step.total is not None]
     assert ("resolving", 2, 2) in counts
     assert ("installing", 0, 2) in counts

@@ -17,7 +17,9 @@ def script(folder: Path, text: str) -> Path:
 
 
 def test_a_block_is_read_wherever_it_stands(tmp_path: Path) -> None:
-    text = '"""Doc."""\n\n# /// script\n# requires-python = ">=3.9"\n#\n# dependencies = []\n# ///\n'
+    text = (
+        '"""Doc."""\n\n# /// script\n# requires-python = ">=3.9"\n#\n# dependencies = []\n# ///\n'
+    )
     metadata = read_metadata(script(tmp_path, text + "import os\n"))
     assert metadata is not None
     assert metadata.requires_python == ">=3.9"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from codeloc_envs.installer_settings import settings_that_count, variables_for_uv
+from codeloc_envs.installer_settings import NO_INDEX, settings_that_count, variables_for_uv
 from codeloc_envs.pip_settings import pip_settings
 
 
@@ -73,6 +73,19 @@ def test_local_places_that_are_not_there_are_left_out(home: Path, tmp_path: Path
     assert "UV_FIND_LINKS" not in told(home, {"PIP_FIND_LINKS": "/gone"})
 
 
+def test_pips_no_index_leaves_only_links(home: Path, tmp_path: Path) -> None:
+    found = told(
+        home,
+        {
+            "PIP_NO_INDEX": "true",
+            "PIP_EXTRA_INDEX_URL": "https://two",
+            "PIP_FIND_LINKS": str(tmp_path),
+        },
+    )
+    assert (found["UV_DEFAULT_INDEX"], found["UV_INDEX"]) == (NO_INDEX, "")
+    assert found["UV_FIND_LINKS"] == str(tmp_path)
+
+
 def test_indexes_that_uv_is_configured_with_replace_pips(home: Path) -> None:
     found = told(home, {"PIP_INDEX_URL": "https://pip", "UV_DEFAULT_INDEX": "https://uv"})
     assert found["UV_DEFAULT_INDEX"] == "https://uv"
@@ -82,7 +95,8 @@ def test_indexes_that_uv_is_configured_with_replace_pips(home: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["UV_SYSTEM_PYTHON", "UV_PYTHON", "UV_NO_CACHE", "VIRTUAL_ENV", "PYTHONPATH", "UV_TARGET"]
+    "name",
+    ["UV_SYSTEM_PYTHON", "UV_PYTHON", "UV_NO_CACHE", "VIRTUAL_ENV", "PYTHONPATH", "UV_TARGET"],
 )
 def test_what_would_mislead_the_installer_is_taken_away(home: Path, name: str) -> None:
     assert name not in told(home, {name: "1"})

@@ -153,7 +153,7 @@ def test_a_broken_cache_is_only_a_cold_one(tmp_path: Path) -> None:
 
 def test_a_python_is_named_by_its_path_or_its_folder(tmp_path: Path) -> None:
     real = Path(sys.executable).resolve()
-    pythons = Interpreters(tmp_path / "cache.json", lambda: [])
+    pythons = Interpreters(tmp_path / "cache.json", tuple)
     by_path = pythons.find(PythonWish(str(real), "asked for"))
     assert by_path.version[:2] == sys.version_info[:2]
     by_folder = pythons.find(PythonWish(str(real.parent.parent), "asked for"))

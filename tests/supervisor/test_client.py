@@ -282,7 +282,7 @@ def test_the_client_imports_little() -> None:
     assert imported & heavy == set()
 
 
-# --- under asyncio ---------------------------------------------------------------------------------
+# --- under asyncio -------------------------------------------------------------------------------
 
 
 @pytest.mark.usefixtures("daemon")

@@ -46,7 +46,7 @@ class Story:
         assert self.state.candidate is not None
         candidate = self.state.candidate
         self.tell(lc.Launched(candidate))
-        return self.tell(lc.Inspected(candidate, current, locked))
+        return self.tell(lc.Loaded(candidate, current, locked))
 
     def load_failed(self) -> Story:
         assert self.state.candidate is not None
@@ -212,7 +212,7 @@ def test_late_news_of_a_dropped_candidate_changes_nothing() -> None:
     assert dropped is not None
     story.wait(0.01).saved()
     before = story.state
-    story.tell(lc.Inspected(dropped, current=True)).tell(lc.LoadFailed(dropped, LOAD))
+    story.tell(lc.Loaded(dropped, current=True)).tell(lc.LoadFailed(dropped, LOAD))
     assert (story.state, story.effects) == (before, [])
 
 
@@ -265,7 +265,7 @@ def test_a_candidate_of_many_files_waits_until_the_burst_has_rested() -> None:
     assert story.state.reloading == "starting"
     story.until_deadline()
     assert story.effects == [lc.Inspect(RunnerId(3))]
-    story.tell(lc.Inspected(RunnerId(3), current=True))
+    story.tell(lc.Loaded(RunnerId(3), current=True))
     assert story.state.generation == 2
 
 
@@ -274,7 +274,7 @@ def test_a_git_lock_holds_a_takeover_back_but_not_for_ever() -> None:
     assert story.state.generation == 1
     held = story.now
     while story.state.generation == 1:
-        story.until_deadline().tell(lc.Inspected(RunnerId(3), current=True, locked=True))
+        story.until_deadline().tell(lc.Loaded(RunnerId(3), current=True, locked=True))
     assert 30 <= story.now - held < 31
 
 

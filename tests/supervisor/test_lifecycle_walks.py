@@ -81,8 +81,8 @@ class Walk(RuleBasedStateMachine):
         self.tell(
             {
                 "launched": lc.Launched(runner),
-                "good": lc.Inspected(runner, current=True),
-                "old": lc.Inspected(runner, current=False),
+                "good": lc.Loaded(runner, current=True),
+                "old": lc.Loaded(runner, current=False),
                 "bad": lc.LoadFailed(runner, PROBLEM),
                 "sick": lc.Condemned(runner, PROBLEM),
                 "exit": lc.Exited(runner, PROBLEM),

@@ -123,7 +123,7 @@ def test_a_folder_that_others_can_write_to_is_refused(tmp_path: Path) -> None:
     found = in_folder(tmp_path)
     found.socket.parent.mkdir(parents=True)
     (tmp_path / "run").chmod(0o777)
-    with pytest.raises(UnsafeFolder, match="others can write to .*; a socket there"):
+    with pytest.raises(UnsafeFolder, match=r"others can write to .*; a socket there"):
         found.make_folders(os.getuid())
 
 

@@ -14,7 +14,8 @@ import msgpack
 import pytest
 
 from codelocd import rpc, unix
-from codelocd.rpc import Limits, Peer, RpcError, peer as peer_module
+from codelocd.rpc import Limits, Peer, RpcError
+from codelocd.rpc import peer as peer_module
 
 DEADLINE = 20.0
 
@@ -154,7 +155,9 @@ async def everything(reader: asyncio.StreamReader) -> list[Any]:
 
 async def eventually(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(DEADLINE):
-        while not condition():
+        while True:
+            if condition():
+                return
             await asyncio.sleep(0.001)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,23 @@ class Connection:
         taken = [(event["topic"], event["seq"], event["data"]) for event in self.events]
         self.events.clear()
         return taken
+
+
+class Recorder:
+    """Keeps the events that a real connection brings."""
+
+    def __init__(self) -> None:
+        self.events: list[Mapping[str, Any]] = []
+        self._more = asyncio.Event()
+
+    def hear(self, _method: str, event: Mapping[str, Any]) -> None:
+        self.events.append(event)
+        self._more.set()
+
+    async def until(self, seq: int) -> None:
+        while not self.events or self.events[-1]["seq"] < seq:
+            self._more.clear()
+            await self._more.wait()
 
 
 class State:
@@ -353,26 +370,22 @@ async def test_a_real_subscriber_that_sleeps_slows_nobody_and_catches_up(tmp_pat
     server = await rpc.serve(
         unix.listen(tmp_path / "s"), handle, allowed=lambda _who: True, disconnected=hub.drop
     )
-    seen: list[dict[str, Any]] = []
-    late: list[dict[str, Any]] = []
-    quick = await rpc.connect(tmp_path / "s", listener=lambda _m, event: seen.append(dict(event)))
-    sleeper = await rpc.connect(tmp_path / "s", listener=lambda _m, event: late.append(dict(event)))
+    seen, late = Recorder(), Recorder()
+    quick = await rpc.connect(tmp_path / "s", listener=seen.hear)
+    sleeper = await rpc.connect(tmp_path / "s", listener=late.hear)
     async with asyncio.timeout(30):
         for peer in (quick, sleeper):
             await peer.call("subscribe", {"topics": ["logs"]})
-        while not (seen and late):
-            await asyncio.sleep(0)
+        await asyncio.gather(seen.until(0), late.until(0))
         sleeper.read(False)
         for number in range(1, count + 1):
             hub.publish("logs", {"filler": "x" * 10_000})
-            while seen[-1]["seq"] < number:
-                await asyncio.sleep(0)
+            await seen.until(number)
         assert max(peer.backlog for peer in server.peers) < BACKLOG + 20_000
         sleeper.read(True)
-        while late[-1]["seq"] < count:
-            await asyncio.sleep(0)
-        assert [event["seq"] for event in seen] == list(range(count + 1))
-        assert late[-1]["data"] == {"full": True, "missed": True}
+        await late.until(count)
+        assert [event["seq"] for event in seen.events] == list(range(count + 1))
+        assert late.events[-1]["data"] == {"full": True, "missed": True}
         server.close()
         await server.wait_closed()
         await asyncio.gather(quick.closed, sleeper.closed)

@@ -42,14 +42,18 @@ class Connection:
         return iter(lambda: self._ask(lambda: next(events)), {})
 
     def until_gone(self, method: str) -> None:
-        """Call a method that ends the daemon; returns when it has ended."""
-        events = self._client.subscribe(["status"])
-        self.call(method, timeout=None)
+        """Call a method that ends the daemon; returns when it has hung up."""
+        self._ask(lambda: self._listen_to_the_end(method))
+
+    def _listen_to_the_end(self, method: str) -> None:
         try:
+            events = self._client.subscribe(["status"])
+            self._client.call(method, timeout=None)
             for _ in events:
                 pass
-        except DaemonUnreachable:
-            return
+        except DaemonUnreachable as error:
+            if error.reason != "lost":
+                raise
 
     def __enter__(self) -> Connection:
         return self

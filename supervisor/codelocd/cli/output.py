@@ -22,7 +22,8 @@ def prepare() -> None:
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
-            stream = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 lives on
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            stream = open(nowhere, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 lives on
             setattr(sys, name, stream)
         elif isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace", line_buffering=True)

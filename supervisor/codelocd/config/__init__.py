@@ -46,7 +46,7 @@ def from_targets(targets: Targets, cwd: Path, environ: Mapping[str, str]) -> Con
 
     Its `env` and `python` hold for all of them. Raises ConfigError.
     """
-    from codelocd.config import targets as command_line
+    from codelocd.config import command_line
 
     return command_line.from_targets(targets, cwd, environ)
 

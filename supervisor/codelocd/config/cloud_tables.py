@@ -62,5 +62,9 @@ class CloudLocation(Defaults):
 
 
 class CloudTable(Table):
-    defaults: Defaults = Defaults()
     locations: list[CloudLocation]
+    defaults: Defaults | None = None
+
+    @property
+    def common(self) -> Defaults:
+        return self.defaults or Defaults()

@@ -34,7 +34,7 @@ def read(path: Path, text: str, surroundings: Surroundings) -> Config:
     if table is None or files is None or problems.found:
         raise ConfigError(problems.found)
     entries = [
-        _entry(document, index, location, table.defaults)
+        _entry(document, index, location, table.common)
         for index, location in enumerate(table.locations)
     ]
     steps = [partial(spec, document, entry, files, surroundings) for entry in entries]
@@ -93,7 +93,7 @@ def _notes(document: Document, table: CloudTable) -> Iterator[str]:
 
 
 def _tables(table: CloudTable) -> Iterator[tuple[KeyPath, Defaults]]:
-    yield ("defaults",), table.defaults
+    yield ("defaults",), table.common
     for index, location in enumerate(table.locations):
         yield ("locations", index), location
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from codeloc_envs import Request
 from codelocd.config import env_files
-from codelocd.config.document import Document, absolute
+from codelocd.config.document import Document
 from codelocd.config.env_files import EnvFiles
 from codelocd.config.mistakes import ConfigError, KeyPath, UnfitError
 from codelocd.config.names import check_foreign
@@ -62,23 +61,12 @@ def spec(
     )
 
 
-def environment_of(interpreter: Path) -> Request:
-    """The environment that an interpreter belongs to, or the plain interpreter."""
-    prefix = interpreter.parent.parent
-    if (prefix / "pyvenv.cfg").is_file() or (prefix / "conda-meta").is_dir():
-        return Request(path=prefix)
-    return Request(python=str(interpreter))
-
-
-def interpreter(folder: Path, text: str, environ: Mapping[str, str]) -> Path:
-    """The path that `text` means: a command on PATH, or a path from `folder`."""
-    command = None if "/" in text else shutil.which(text, path=environ.get("PATH"))
-    return absolute(folder, command or text)
-
-
 def _environment(
     document: Document, executable: str | None, surroundings: Surroundings
 ) -> Request | None:
+    """The interpreter that an entry names: a command on PATH, or a path."""
     if not executable:
         return None
-    return environment_of(interpreter(document.folder, executable, surroundings.environ))
+    path = surroundings.environ.get("PATH")
+    command = None if "/" in executable else shutil.which(executable, path=path)
+    return Request(python=str(document.absolute(command or executable)))

@@ -57,7 +57,7 @@ def tables(text: str) -> list[Kind]:
     """
     try:
         names = tomllib.loads(text).get("tool", {})
-    except (tomllib.TOMLDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         names = _HEADER.findall(text)
     return [kind for name, kind in TOOLS.items() if name in names]
 

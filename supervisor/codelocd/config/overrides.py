@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from codeloc_envs import Request
-from codelocd.config.dagster_location import environment_of
 from codelocd.config.document import absolute
 from codelocd.config.mistakes import COMMAND_LINE, ConfigError, Mistake
 from codelocd.config.variables import NAME, over
@@ -16,10 +15,10 @@ from codelocd.model import Config, GrpcServer, LocationSpec
 
 @dataclass(frozen=True, slots=True)
 class Overrides:
-    """Variables and an environment that win over what a config says."""
+    """Variables and a Python that win over what a config says."""
 
     variables: Mapping[str, str]
-    environment: Request | None
+    python: str | None
 
     @classmethod
     def parse(cls, env: Iterable[str], python: str | None, cwd: Path) -> Overrides:
@@ -32,7 +31,7 @@ class Overrides:
         ]
         if mistakes:
             raise ConfigError(mistakes)
-        return cls({name: value for name, _, value in pairs}, _request(python, cwd))
+        return cls({name: value for name, _, value in pairs}, _interpreter(python, cwd))
 
     def applied(self, config: Config) -> Config:
         return replace(config, locations=tuple(map(self._applied, config.locations)))
@@ -47,18 +46,12 @@ class Overrides:
         )
 
     def _environment(self, configured: Request | None) -> Request | None:
-        """An interpreter's own environment replaces all, a version only the version."""
-        wanted = self.environment
-        if wanted is None:
+        if self.python is None:
             return configured
-        if configured is None or configured.path or wanted.path:
-            return wanted
-        return replace(configured, python=wanted.python)
+        if configured is None or configured.path:
+            return Request(python=self.python)
+        return replace(configured, python=self.python)
 
 
-def _request(python: str | None, cwd: Path) -> Request | None:
-    if python is None:
-        return None
-    if "/" not in python:
-        return Request(python=python)
-    return environment_of(absolute(cwd, python))
+def _interpreter(python: str | None, cwd: Path) -> str | None:
+    return str(absolute(cwd, python)) if python and "/" in python else python

@@ -1,30 +1,9 @@
-"""The targets of a command line to locations."""
+"""What a command line names. Few imports: every command that takes targets has this one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
-
-from codelocd.config import env_files, formats
-from codelocd.config.combination import combined, distinct
-from codelocd.config.dagster_location import Surroundings
-from codelocd.config.discovery import discover
-from codelocd.config.document import absolute
-from codelocd.config.file_names import file_names
-from codelocd.config.mistakes import (
-    COMMAND_LINE,
-    ConfigError,
-    Mistake,
-    Problems,
-    UnfitError,
-    gathered,
-)
-from codelocd.config.names import check_foreign
-from codelocd.config.overrides import Overrides
-from codelocd.config.variables import Variables
-from codelocd.model import Config, LocationSpec, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,82 +27,3 @@ class Targets:
     @property
     def code(self) -> Sequence[str]:
         return (*self.python_files, *self.modules, *self.packages)
-
-
-def from_targets(targets: Targets, cwd: Path, environ: Mapping[str, str]) -> Config:
-    """The locations that the targets name, or those that `discover` finds from `cwd`.
-
-    `env` and `python` hold for all of them, those of `workspaces` included. Raises ConfigError.
-    """
-    problems = Problems(_unfit_attribute(targets))
-    overrides = problems.attempt(partial(Overrides.parse, targets.env, targets.python, cwd))
-    configs = problems.attempt(partial(_configs, targets, cwd, environ))
-    if overrides is None or configs is None or problems.found:
-        raise ConfigError(problems.found)
-    return distinct(overrides.applied(combined(configs)))
-
-
-def _configs(targets: Targets, cwd: Path, environ: Mapping[str, str]) -> list[Config]:
-    surroundings = Surroundings(environ, activated=True)
-    paths = [absolute(cwd, workspace) for workspace in targets.workspaces]
-    if not targets.are_given:
-        paths = [_discovered(cwd)]
-    code = [partial(_code, targets, cwd, environ)] if targets.code else []
-    return gathered([*code, *(partial(formats.read, path, surroundings) for path in paths)])
-
-
-def _discovered(cwd: Path) -> Path:
-    found = discover(cwd)
-    if found is None:
-        what = f"names no target, and neither {cwd} nor a folder above it has a config"
-        raise ConfigError([Mistake(COMMAND_LINE, None, (), what, "add -f FILE or -m MODULE")])
-    return found.path
-
-
-def _unfit_attribute(targets: Targets) -> Iterator[Mistake]:
-    count = len(targets.code)
-    if targets.attribute is not None and count != 1:
-        what = f"-a names the definitions of one target, and there are {count}"
-        remedy = "give one of -f, -m and --package-name, or write a codelocd.toml"
-        yield Mistake(COMMAND_LINE, None, (), what, remedy)
-
-
-def _code(targets: Targets, cwd: Path, environ: Mapping[str, str]) -> Config:
-    folder = absolute(cwd, targets.working_directory or ".")
-    files = env_files.beside(folder, environ)
-    specs = [
-        LocationSpec(
-            name=name,
-            target=target,
-            working_directory=folder,
-            declared_in=f"{COMMAND_LINE} {option}",
-            attribute=targets.attribute,
-            variables=Variables(env_files.joined(files)),
-            env_file=next(iter(files), None),
-            activated_allowed=True,
-        )
-        for name, option, target in _named(targets, cwd)
-    ]
-    return Config(locations=tuple(specs), files=tuple(files))
-
-
-def _named(targets: Targets, cwd: Path) -> Iterator[tuple[str, str, Target]]:
-    """The name of each target, the option that named it, and what it is."""
-    paths = [absolute(cwd, file) for file in targets.python_files]
-    names = file_names(paths, taken=(*targets.modules, *targets.packages))
-    for text, path in zip(targets.python_files, paths, strict=True):
-        yield _checked(names[path]), f"-f {text}", Target("python_file", str(path))
-    for module in targets.modules:
-        yield _checked(module), f"-m {module}", Target("module", module)
-    for package in targets.packages:
-        yield _checked(package), f"--package-name {package}", Target("package", package)
-
-
-def _checked(name: str) -> str:
-    try:
-        check_foreign(name)
-    except UnfitError as error:
-        raise ConfigError(
-            [Mistake(COMMAND_LINE, None, (), error.what, "rename it, or write a codelocd.toml")]
-        ) from None
-    return name

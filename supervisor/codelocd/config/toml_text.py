@@ -19,7 +19,7 @@ def parse(path: Path, text: str) -> Document:
     """The document; ConfigError with the parser's own words and line."""
     try:
         data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:
         raise ConfigError([_syntax(path, str(error), text)]) from None
     except RecursionError:
         raise ConfigError(
@@ -75,7 +75,7 @@ class _Lines:
     def _parse(self, count: int) -> Mapping[str, Any] | None:
         try:
             return tomllib.loads("".join(self._lines[:count]))
-        except tomllib.TOMLDecodeError:
+        except ValueError:
             return None
 
 

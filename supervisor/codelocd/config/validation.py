@@ -109,9 +109,14 @@ def _keys(model: type[BaseModel], loc: KeyPath) -> list[str]:
     for part in parts:
         field = model.model_fields[str(part)]
         model = _model_in(field.annotation) or model
-        if get_origin(field.annotation) in (dict, list):
+        if _is_collection(field.annotation):
             next(parts, None)
     return list(model.model_fields)
+
+
+def _is_collection(annotation: Any) -> bool:
+    is_one = get_origin(annotation) in (dict, list)
+    return is_one or any(map(_is_collection, get_args(annotation)))
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -16,28 +15,30 @@ _MERGE = "tag:yaml.org,2002:merge"
 
 def parse(path: Path, text: str) -> Document:
     """The document of a file that holds one mapping; ConfigError with the parser's line."""
-    loader = yaml.SafeLoader(text)
     try:
-        node = loader.get_single_node()
-        duplicates = [_duplicate(path, *found) for found in _duplicates(node, set())]
-        if duplicates:
-            raise ConfigError(duplicates)
-        data = loader.construct_document(node) if node else None
-    except yaml.YAMLError as error:
+        node, data = _constructed(path, text)
+    except (yaml.YAMLError, ValueError) as error:
         raise ConfigError([_syntax(path, error)]) from None
     except RecursionError:
-        raise ConfigError(
-            [Mistake(str(path), None, (), "is nested too deeply", "flatten it")]
-        ) from None
-    finally:
-        loader.dispose()
+        mistake = Mistake(str(path), None, (), "is nested too deeply", "flatten it")
+        raise ConfigError([mistake]) from None
     if node is None or not isinstance(data, dict):
         remedy = "write `load_from:` or `locations:` at the top"
         raise ConfigError([Mistake(str(path), None, (), "holds no mapping", remedy)])
     return Document(path, data, lambda key: _line(node, key))
 
 
-def _syntax(path: Path, error: yaml.YAMLError) -> Mistake:
+def _constructed(path: Path, text: str) -> tuple[yaml.Node | None, object]:
+    loader = yaml.SafeLoader(text)
+    node = loader.get_single_node()
+    duplicates = [_duplicate(path, *found) for found in _duplicates(node, set())]
+    if duplicates:
+        raise ConfigError(duplicates)
+    return node, loader.construct_document(node) if node else None
+
+
+def _syntax(path: Path, error: Exception) -> Mistake:
+    """The parser's own words; a ValueError is of a date or number that does not exist."""
     mark = getattr(error, "problem_mark", None)
     reason = getattr(error, "problem", None) or str(error).partition("\n")[0]
     what = f"is not valid YAML: {reason}"
@@ -49,16 +50,15 @@ def _duplicates(node: yaml.Node | None, seen: set[int]) -> Iterator[tuple[yaml.N
     if node is None or id(node) in seen:
         return
     seen.add(id(node))
+    values = node.value if isinstance(node, yaml.SequenceNode) else []
     if isinstance(node, yaml.MappingNode):
-        first: dict[Any, yaml.Node] = {}
-        for key, value in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.tag != _MERGE and key.value in first:
+        values = [value for _, value in node.value]
+        first: dict[str, yaml.Node] = {}
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if first.setdefault(key.value, key) is not key and key.tag != _MERGE:
                 yield key, first[key.value]
-            first.setdefault(key.value if isinstance(key, yaml.ScalarNode) else id(key), key)
-            yield from _duplicates(value, seen)
-    elif isinstance(node, yaml.SequenceNode):
-        for value in node.value:
-            yield from _duplicates(value, seen)
+    for value in values:
+        yield from _duplicates(value, seen)
 
 
 def _duplicate(path: Path, key: yaml.Node, first: yaml.Node) -> Mistake:

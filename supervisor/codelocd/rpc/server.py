@@ -12,6 +12,7 @@ from codelocd.rpc.errors import RpcError
 from codelocd.rpc.limits import Limits
 from codelocd.rpc.peer import Handler, Peer, keep_quiet
 from codelocd.rpc.work import Report
+from codelocd.unix import BACKLOG
 
 
 class Server:
@@ -25,8 +26,11 @@ class Server:
         self.peers: set[Peer] = set()
 
     async def start(self, sock: socket.socket, accept: Callable[[Server], Peer]) -> None:
-        loop = asyncio.get_running_loop()
-        self._listening = await loop.create_unix_server(lambda: accept(self), sock=sock)
+        # Not create_unix_server: that would look for the name under which the socket was bound,
+        # and remove it at the end, which is for whoever gave us the socket to do.
+        self._listening = await asyncio.get_running_loop().create_server(
+            lambda: accept(self), sock=sock, backlog=BACKLOG
+        )
 
     def close(self) -> None:
         """Accept nobody any more, and end every connection after what is still to be sent."""

@@ -79,7 +79,7 @@ class _Survey:
 
     def add_root(self, root: str) -> None:
         found: set[str] = set()
-        for folder, names in self._walk(root, str.isidentifier):
+        for folder, names in self._walk(os.path.normpath(root), str.isidentifier):
             self.code.add(folder)
             found.update(
                 path

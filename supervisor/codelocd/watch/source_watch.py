@@ -34,7 +34,8 @@ class SourceWatch:
     """Follows locations; all methods are called on the loop, and so are the callbacks.
 
     `on_change(location, change)`: the content of a file that counts is not what the newest
-    attempt saw. `on_problem(line)`: files cannot be watched as they should be, and what to do.
+    attempt saw. `on_problem(line)`: files cannot be watched as they should be, and what to do;
+    it may come before the constructor returns.
     `poll_interval`: seconds between two looks at folders that the kernel does not watch for us.
     All methods about a location but `follow` and `forget` raise KeyError if it is not followed.
     """
@@ -56,7 +57,9 @@ class SourceWatch:
         self._folders = Folders(self._inbox.put, on_problem, Mounts(), poll_interval)
         self._telling: dict[str, asyncio.TimerHandle] = {}
         self._tell_not_before: dict[str, float] = {}
-        self._outdated: set[str] = set()
+        self._outdated: dict[
+            str, None
+        ] = {}  # in order: one that never rests must not starve others
         self._planning: asyncio.TimerHandle | None = None
         self._plan_not_before = 0.0
         self._cut: set[str] = set()
@@ -69,16 +72,17 @@ class SourceWatch:
         self._contents.learn({*watched.files, *watched.inputs, *plan.matched})
         if tracker:
             tracker.adopt(watched, plan)
-            self._examiner.examine(tracker.counted())
         else:
-            self._trackers[location] = Tracker(watched, plan, self._contents.digest)
+            tracker = Tracker(watched, plan, self._contents.digest)
+            self._trackers[location] = tracker
+        self._examiner.examine(tracker.counted())
 
     def forget(self, location: str) -> None:
         if self._trackers.pop(location, None):
             if telling := self._telling.pop(location, None):
                 telling.cancel()
             self._tell_not_before.pop(location, None)
-            self._outdated.discard(location)
+            self._outdated.pop(location, None)
             self._folders.claim(location, ())
             self._forget_contents()
 
@@ -134,7 +138,7 @@ class SourceWatch:
             if notice.kind is Kind.LOST:
                 self._rescan()
             elif notice.kind is Kind.GONE:
-                self._outdated.update(self._folders.users(notice.folder))
+                self._outdated |= dict.fromkeys(self._folders.users(notice.folder))
                 self._folders.gone(notice.folder)
             else:
                 files = written if notice.kind is Kind.WRITTEN else unsettled
@@ -154,7 +158,7 @@ class SourceWatch:
             files = set() if is_folder else {path for path in names if tracker.concerns(path)}
             grown = (path for path in names - files if tracker.plan.grows_at(path))
             if entry in tracker.plan.turns or any(is_folder or os.path.isdir(p) for p in grown):
-                self._outdated.add(location)
+                self._outdated[location] = None
             questioned |= files
         return questioned
 
@@ -174,7 +178,7 @@ class SourceWatch:
 
     def _rescan(self) -> None:
         self._folders.renew()
-        self._outdated.update(self._trackers)
+        self._outdated |= dict.fromkeys(self._trackers)
         self._plan_soon()
         self._rescanning.cancel()
         self._rescanning = self._loop.call_later(RESCAN, self._rescan)
@@ -185,8 +189,11 @@ class SourceWatch:
 
     def _plan_one(self) -> None:
         self._planning = None
+        if not self._outdated:
+            return
         began = self._loop.time()
-        location = self._outdated.pop()
+        location = next(iter(self._outdated))
+        del self._outdated[location]
         self._plan_again(location)
         self._examiner.examine(self._trackers[location].counted())
         now = self._loop.time()
@@ -207,7 +214,7 @@ class SourceWatch:
                 break
             plan = make_plan(watched, files)
         else:  # folders come faster than they can be watched
-            self._outdated.add(location)
+            self._outdated[location] = None
             self._plan_soon()
         self._report_cut(location, plan)
         return plan

@@ -112,7 +112,9 @@ class Tracker:
             (self._arrivals if root in before.roots else self._bystanders).update(fresh)
         self._arrivals -= self._named
         self._matched = set(plan.matched)
-        same_globs = (before.base, before.patterns) == (watched.base, watched.patterns)
+        same_globs = _globs(before) == _globs(watched)
+        if not same_globs:
+            self._forget(self.counted() - self._current())
         asked = self._named if same_globs else self._named | self._matched
         self._take_as_seen(asked - self._seen.keys())
 
@@ -123,11 +125,16 @@ class Tracker:
     def _name_again(self) -> None:
         """Those that are named no longer are bystanders, where they exist."""
         before, self._named = self._named, self._find_named()
-        for path in before - self._named - self._matched:
-            self._seen.pop(path, None)
-            if self.plan.is_module(path) and self._digest(path):
-                self._bystanders.add(path)
+        dropped = before - self._named - self._matched
+        self._forget(dropped)
+        self._bystanders |= {p for p in dropped if self.plan.is_module(p) and self._digest(p)}
         self._bystanders -= self._named
+
+    def _forget(self, paths: Iterable[str]) -> None:
+        for path in paths:
+            self._seen.pop(path, None)
+            if self._served:
+                self._served.pop(path, None)
 
     def _current(self) -> set[str]:
         return {*self._named, *self._matched, *self._arrivals}
@@ -147,3 +154,7 @@ class Tracker:
         news = now != self._told.get(path, seen)
         self._told[path] = now
         return news and now != seen
+
+
+def _globs(watched: Watched) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+    return watched.base, watched.patterns, watched.ignore

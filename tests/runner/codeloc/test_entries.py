@@ -11,8 +11,10 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
+
 from codeloc import (
     Definitions,
+    DefinitionsError,
     asset,
     asset_check,
     asset_job,
@@ -200,6 +202,19 @@ def test_of_an_object_as_a_resource_only_the_type_is_told(entry: Entry) -> None:
 class Connection: ...
 
 
+class Connecting:
+    def __call__(self) -> Connection:
+        return Connection()
+
+
+class Lazy(Connecting):
+    """Has annotations as a function of Python 3.14 has, which are evaluated when asked for."""
+
+    @property
+    def __annotations__(self):  # type: ignore[no-untyped-def,override]  # not a dict, on purpose
+        raise NameError("Nowhere")
+
+
 def test_the_type_of_a_resource_is_what_its_function_promises_or_is(entry: Entry) -> None:
     def unannotated():  # type: ignore[no-untyped-def]  # that is the point
         return 3
@@ -212,6 +227,7 @@ def test_the_type_of_a_resource_is_what_its_function_promises_or_is(entry: Entry
             "promising": resource(promising),
             "unannotated": resource(unannotated),
             "partial": resource(name="a")(functools.partial(unannotated)),
+            "callable": resource(name="a")(Connecting()),
             "raw": Connection(),
         }
     )
@@ -222,8 +238,18 @@ def test_the_type_of_a_resource_is_what_its_function_promises_or_is(entry: Entry
         "promising": connection,
         "unannotated": here,
         "partial": here,
+        "callable": f"{__name__}.Connecting",
         "raw": connection,
     }
+
+
+def test_an_annotation_that_cannot_be_evaluated_does_no_harm(entry: Entry) -> None:
+    made = resource(name="a")(Connecting())
+    made.function = Lazy()
+
+    assert entry(Definitions(resources={"a": made}), "resource")["type"] == f"{__name__}.Lazy"
+    with pytest.raises(DefinitionsError, match=r"its parameters cannot be read \(Nowhere\)"):
+        resource(name="a")(Lazy())
 
 
 def test_entries_are_plain_json() -> None:
@@ -246,7 +272,7 @@ def test_the_source_is_the_users_function_beneath_its_wrappers(entry: Entry) -> 
     @functools.wraps(user)
     def wrapper(*args: object) -> None: ...
 
-    wrapped = [wrapper, functools.partial(wrapper), functools.lru_cache(user)]
+    wrapped: list[Any] = [wrapper, functools.partial(wrapper), functools.lru_cache(user)]
     made = [job(name="user")(function) for function in wrapped]
 
     assert {each.source.line for each in made} == {user.__code__.co_firstlineno}
@@ -267,7 +293,7 @@ def test_a_wrapper_that_wraps_itself_does_no_harm() -> None:
 
     user.__wrapped__ = user  # type: ignore[attr-defined]  # nobody should
 
-    with pytest.raises(Exception, match="its parameters cannot be read"):
+    with pytest.raises(DefinitionsError, match="its parameters cannot be read"):
         asset(user)
 
 
@@ -300,7 +326,7 @@ def test_decorated_functions_stay_functions() -> None:
     assert database(None) == [1, 0, 2]
     assert list(inspect.signature(orders).parameters) == ["raw_orders", "warehouse"]
     assert orders.__doc__ == "Not this."
-    assert (orders.__name__, orders.__module__) == ("orders", __name__)
+    assert inspect.unwrap(orders) is orders.function
 
 
 def test_coroutine_functions_and_generator_functions_are_functions_too() -> None:

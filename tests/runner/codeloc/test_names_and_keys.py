@@ -7,7 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 from codeloc import (
+    Definition,
     Definitions,
     asset,
     asset_check,
@@ -21,6 +23,10 @@ from codeloc import (
 
 
 def load() -> None: ...
+
+
+def nothing() -> list[Definition]:
+    return []
 
 
 @pytest.mark.parametrize("name", ["a", "A_9", "9", "_", "x" * 200])
@@ -42,7 +48,7 @@ def test_a_name_is_of_letters_digits_and_underscores(name: str) -> None:
         lambda name: schedule(cron="@daily", job="a", name=name)(load),
         lambda name: sensor(job="a", name=name)(load),
         lambda name: resource(name=name)(load),
-        lambda name: repository(name=name)(lambda: []),
+        lambda name: repository(name=name)(nothing),
         lambda name: Definitions(resources={name: 1}),
     ],
 )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from typing import Any
 
 import pytest
+
 from codeloc import (
     Definitions,
     asset,
@@ -99,9 +101,7 @@ def test_a_long_list_of_what_there_is_ends(refusal: Callable[..., str]) -> None:
 
 
 @pytest.mark.parametrize("argument", MAKERS)
-def test_a_parameter_that_is_both_is_an_error(
-    argument: str, refusal: Callable[..., str]
-) -> None:
+def test_a_parameter_that_is_both_is_an_error(argument: str, refusal: Callable[..., str]) -> None:
     store = asset(name="warehouse")(lambda: None)
     arguments = arguments_with(argument, uses_warehouse)
     arguments["assets"] = [store, *arguments["assets"]]
@@ -289,7 +289,7 @@ def test_in_a_check_the_name_of_its_asset_means_that_asset() -> None:
 def test_thousands_of_assets_in_a_chain_are_bound(count: int, entry: Entry) -> None:
     names = [f"a{number}" for number in range(count)]
     scope: dict[str, Any] = {}
-    code = "\n".join(f"def {b}({a}): ..." for a, b in zip(names, names[1:], strict=False))
+    code = "\n".join(f"def {b}({a}): ..." for a, b in pairwise(names))
     exec(f"def a0(): ...\n{code}", scope)
 
     made = Definitions(assets=[asset(scope[name]) for name in names])

@@ -7,6 +7,7 @@ import zoneinfo
 from datetime import datetime
 
 import pytest
+
 from codeloc import durations, timezones, zone_names
 
 
@@ -30,19 +31,19 @@ def test_a_listed_time_zone_is_real_where_the_machine_has_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "problem"),
+    ("name", "hint"),
     [
-        ("Europe/Berln", '\'Europe/Berln\' is not an IANA time zone; did you mean "Europe/Berlin"?'),
-        ("europe/berlin", '\'europe/berlin\' is not an IANA time zone; did you mean "Europe/Berlin"?'),
-        ("../UTC", '\'../UTC\' is not an IANA time zone; did you mean "UTC"?'),
-        ("MEZ+01:00", "'MEZ+01:00' is not an IANA time zone"),
-        ("", "'' is not an IANA time zone"),
-        ("/etc/passwd", "'/etc/passwd' is not an IANA time zone"),
-        ("a\0b", "'a\\x00b' is not an IANA time zone"),
+        ("Europe/Berln", '; did you mean "Europe/Berlin"?'),
+        ("europe/berlin", '; did you mean "Europe/Berlin"?'),
+        ("../UTC", '; did you mean "UTC"?'),
+        ("MEZ+01:00", ""),
+        ("", ""),
+        ("/etc/passwd", ""),
+        ("a\0b", ""),
     ],
 )
-def test_anything_else_is_refused_with_the_nearest_name(name: str, problem: str) -> None:
-    assert timezones.problem(name) == problem
+def test_anything_else_is_refused_with_the_nearest_name(name: str, hint: str) -> None:
+    assert timezones.problem(name) == f"{name!r} is not an IANA time zone{hint}"
 
 
 def test_a_zone_newer_than_the_list_is_taken_from_the_machine(
@@ -80,8 +81,10 @@ def test_a_duration_is_so_many_seconds(value: str | float, seconds: float) -> No
 
 @pytest.mark.parametrize(
     "value",
-    ["", "30", "s", "30S", "1h30m", "-1s", "0s", "nan", "inf", "infs", "1e999s", 0, -1]
-    + [float("nan"), float("inf")],
+    [
+        *("", "30", "s", "30S", "1h30m", "-1s", "0s", "nan", "inf", "infs", "1e999s"),
+        *(0, -1, float("nan"), float("inf")),
+    ],
 )
 def test_what_is_not_finite_or_positive_or_has_no_unit_is_no_duration(value: str | float) -> None:
     assert durations.seconds(value) is None

@@ -11,6 +11,8 @@ import socket
 import subprocess
 import tempfile
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -124,12 +126,21 @@ class Runner:
 
     def call(self, method: str, **params: Any) -> Any:
         """On a connection of its own; tried again where user code broke the one before."""
-        for _ in range(100):
+        end = time.monotonic() + DEADLINE_SECONDS
+        while time.monotonic() < end:
             try:
                 return self.connect().call(method, **params)
             except (EOFError, ConnectionError):
-                continue
+                time.sleep(0.01)
         raise AssertionError(f"{method} was never answered")
+
+    def until(self, happened: Callable[[], Any]) -> Any:
+        end = time.monotonic() + DEADLINE_SECONDS
+        while time.monotonic() < end:
+            if result := happened():
+                return result
+            time.sleep(0.01)
+        raise AssertionError("it never happened")
 
     def load(self) -> dict[str, Any]:
         return json.loads(self.call("snapshot")["body"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -124,16 +125,15 @@ def test_a_snapshot_that_waits_does_not_hold_up_the_calls_behind_it(run, code, p
 
 def test_stacks_show_where_an_endless_import_is(run, code, python):
     runner = run(python, ENDLESS)
-    for _ in range(1000):  # until the import has got there
-        (main,) = runner.call("stacks")["threads"]
-        if "turn" in str(main):
-            break
+    (main,) = runner.until(lambda: in_turn(runner.call("stacks")["threads"]))
     assert main["name"] == "MainThread"
-    assert [line.splitlines()[0] for line in main["stack"]] == [
-        f'File "{code / "defs.py"}", line 6, in <module>',
-        main["stack"][1].splitlines()[0],
-    ]
-    assert main["stack"][1].splitlines()[0].endswith("in turn")
+    outer, inner = main["stack"]
+    assert outer == f'File "{code / "defs.py"}", line 6, in <module>\n  turn()'
+    assert "in turn\n" in inner
+
+
+def in_turn(threads):
+    return threads if "in turn" in str(threads) else None
 
 
 def test_stacks_name_the_threads_of_user_code(run, extreme):
@@ -253,7 +253,8 @@ def test_the_end_of_a_connection_is_not_the_end_of_the_runner(run, extreme):
 def test_too_many_calls_in_flight_close_the_connection(run):
     runner = run(HERE, ENDLESS)
     connection = runner.connect()
-    for _ in range(100):
-        connection.send("snapshot")
+    with contextlib.suppress(BrokenPipeError):  # it may be closed before the last is sent
+        for _ in range(100):
+            connection.send("snapshot")
     assert connection.is_closed()
     assert runner.call("ping") == {}

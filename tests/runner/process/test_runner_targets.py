@@ -96,7 +96,8 @@ def test_an_empty_file_holds_nothing(run, extreme):
 
 def test_several_repositories_are_one_location(run, extreme):
     source = DEFS.replace("Definitions", "repository") + (
-        "@repository\ndef first():\n    return [orders]\n@repository\ndef second():\n    return []\n"
+        "@repository\ndef first():\n    return [orders]\n\n"
+        "@repository\ndef second():\n    return []\n"
     )
     content = run(extreme, source).load()
     assert [one["repository"] for one in content["definitions"]] == ["first"]

@@ -163,13 +163,10 @@ def test_a_change_names_a_daemon_that_is_not_the_projects(
 
 def test_shutdown_returns_when_the_daemon_is_gone(project: Shell, daemon: FakeDaemon) -> None:
     daemon.answers["hello"] = lambda _: {"pid": 42}
-    daemon.answers["shutdown"] = lambda _: {}
-    process = project.start("shutdown")
-    assert daemon.subscribed.wait(DEADLINE)
-    daemon.hang_up()
-    out, err = process.communicate(timeout=DEADLINE)
-    assert (process.returncode, out) == (0, "")
-    assert err == f"stopped the dev daemon of {project.folder} (pid 42)\n"
+    daemon.answers["shutdown"] = lambda _: daemon.hang_up()
+    done = project.run("shutdown")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr == f"stopped the dev daemon of {project.folder} (pid 42)\n"
 
 
 def test_logs_are_one_document_per_line(project: Shell, daemon: FakeDaemon) -> None:

@@ -94,6 +94,13 @@ def test_without_any_daemon_the_error_names_the_places() -> None:
     assert caught.value.code == ExitCode.NO_DAEMON
 
 
+@pytest.mark.parametrize("reason", ["denied", "silent", "lost"])
+def test_a_daemon_that_is_there_but_does_not_answer_is_never_called_missing(reason: str) -> None:
+    failure = meant(projects=("/home/ann/shop",)).unreachable("it is there", reason)
+    assert str(failure).startswith("it is there; ")
+    assert failure.code == ExitCode.NO_DAEMON
+
+
 @pytest.mark.parametrize("kind", list(Kind))
 def test_a_folder_is_a_project_exactly_if_dev_finds_something_there(
     kind: Kind, tmp_path: Path
@@ -171,16 +178,16 @@ def test_a_path_longer_than_an_address_works(shell: Shell) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.skipif(
+    os.getuid() != 0 or Path("/run/user/0").is_dir(),
+    reason="needs root without a runtime folder, to make a fallback that belongs to another user",
+)
 def test_a_fallback_folder_of_somebody_else_is_not_trusted(shell: Shell) -> None:
-    if os.getuid() != 0:
-        pytest.skip("needs root, to make a folder that belongs to somebody else")
     fallback = shell.folder / "codelocd-0"
     (fallback / "codelocd").mkdir(parents=True)
     (fallback / "codelocd" / "control.sock").touch()
     os.chown(fallback, 12345, -1)
     given = {"XDG_RUNTIME_DIR": "", "TMPDIR": str(shell.folder)}
     done = shell.run("status", "--user", environ=given)
-    if Path("/run/user/0").is_dir():
-        pytest.skip("this machine has a runtime folder, so there is no fallback")
     assert "belongs to user 12345, not to you" in done.stderr
     assert done.returncode == 1

@@ -51,7 +51,7 @@ def test_every_code_source_is_read_with_the_defaults_under_it(folder):
 
 
 def test_build_yaml_and_any_yaml_with_locations_are_read_the_same(folder):
-    text = "locations: [{location_name: a, code_source: {module_name: m}}]"
+    text = "defaults:\nlocations: [{location_name: a, code_source: {module_name: m}}]"
     names = [folder.one(name, text).name for name in ("build.yaml", "prod.yml")]
     assert names == ["a", "a"]
 

@@ -85,7 +85,7 @@ def test_a_folder_with_the_name_of_a_config_is_none(folder):
 
 
 def test_where_nothing_is_found_the_error_names_the_folder(folder, monkeypatch):
-    monkeypatch.setattr("codelocd.config.targets.discover", lambda _: None)
+    monkeypatch.setattr("codelocd.config.command_line.discover", lambda _: None)
     assert folder.target_problems() == [
         (
             f"command line: names no target, and neither {folder.path} nor a folder above it has "

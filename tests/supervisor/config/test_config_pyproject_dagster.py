@@ -75,6 +75,10 @@ MISTAKES = [
         '[tool.dagster]\nmodule_nam = "a"\nmodule_name = "a"',
         '2: tool.dagster.module_nam: unknown key; did you mean "module_name"?',
     ),
+    (
+        '[tool.dagster]\nmodules = [{type = "module", name = "a", nam = "b"}]',
+        '2: tool.dagster.modules[0].nam: unknown key; did you mean "name"?',
+    ),
     ("[tool]\ndagster = 3", "2: tool.dagster: must be a table; see docs/config.md"),
 ]
 

@@ -106,7 +106,7 @@ def test_the_schema_takes_durations_as_the_config_does():
 
 def test_importing_the_room_imports_no_parser():
     code = (
-        "import sys, codelocd.config\n"
+        "import sys, codelocd.config, codelocd.config.targets\n"
         "print([name for name in ('yaml', 'pydantic', 'tomllib') if name in sys.modules])"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -114,12 +114,6 @@ def test_python_on_the_command_line_wins_over_that_of_a_config(
     assert location.environment == expected(folder.path)
 
 
-def test_the_interpreter_of_a_virtual_environment_means_that_environment(folder):
-    folder.write("venv/pyvenv.cfg", "")
-    [location] = folder.from_targets(modules=["m"], python="venv/bin/python").locations
-    assert location.environment == Request(path=folder.path / "venv")
-
-
 def test_the_env_file_in_the_working_directory_is_read(folder):
     folder.write("sub/.env", "A=1\nREAL=file\n")
     config = folder.from_targets({"REAL": "real"}, modules=["m"], working_directory="sub")

@@ -55,14 +55,6 @@ def test_paths_are_relative_to_the_file_and_so_is_the_default_working_directory(
     assert mapping.declared_in == f"{root}/workspace.yaml [load_from[1]]"
 
 
-def test_an_executable_of_a_virtual_environment_means_that_environment(folder):
-    folder.write("venv/pyvenv.cfg", "")
-    folder.write("workspace.yaml", EVERY_FORM)
-    assert folder.load("workspace.yaml").locations[1].environment == Request(
-        path=folder.path / "venv"
-    )
-
-
 def test_an_executable_without_a_folder_is_looked_up_on_path(folder):
     command = folder.write("bin/snake", "")
     command.chmod(0o755)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from listening import Listener
 
-from codelocd.watch import Change, SourceWatch, Watched
+from codelocd.watch import Change, SourceWatch, Watched, plan
 from codelocd.watch.notices import Kind, Notice
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="inotify is Linux's own")
@@ -349,6 +349,51 @@ async def test_a_look_at_everything_finds_a_change_behind_a_moved_parent(
     await listener.changed_to({defs: "new"})
     defs.write_text("newer")
     await listener.changed_to({defs: "newer"})
+
+
+async def test_a_location_that_is_forgotten_is_not_spoken_of(listener: Listener) -> None:
+    defs = listener.write("defs.py", "old")
+    listener.serve(defs)
+    listener.write("appeared/helper.py", "helper")
+    await listener.change()
+    defs.write_text("new")
+    listener.watch.forget("sales")
+    listener.watch.forget("sales")
+    listener.serve(defs)
+    await listener.quiet()
+    with pytest.raises(KeyError):
+        listener.watch.begin("finance")
+
+
+async def test_a_root_with_too_many_folders_is_cut_and_one_line_says_so(
+    listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan, "MOST_FOLDERS", 3)
+    deep = listener.write("a/b/c/d/e.py", "old")
+    listener.serve(deep)
+    (problem,) = listener.problems
+    assert problem.startswith(f'location "sales": {listener.folder} has more than')
+    deep.write_text("new")
+    await listener.changed_to({deep: "new"})
+    assert len(listener.problems) == 1
+
+
+async def test_a_location_that_is_followed_anew_counts_by_the_new_rules(
+    listener: Listener,
+) -> None:
+    defs, query = listener.write("defs.py", "defs"), listener.write("a.sql", "old")
+    idle = listener.write("lib/idle.py", "idle")
+    listener.serve(defs, roots=())
+    listener.follow(defs, patterns=("*.sql",))
+    assert listener.watch.differing("sales") == 0
+    idle.write_text("changed")
+    await listener.quiet()
+    query.write_text("new")
+    assert await listener.change() == Change(1, (str(query),), inputs=False)
+    listener.follow(defs)
+    assert listener.watch.differing("sales") == 0
+    query.write_text("newer")
+    await listener.quiet()
 
 
 @linux

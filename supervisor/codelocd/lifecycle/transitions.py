@@ -1,247 +1,45 @@
-"""What one location does next: `step(state, event, now, policy) -> (state, effects)`.
-
-Nothing here touches the world. The clock is an argument and a deadline is a field of the
-state, so there is no timer to cancel. Runners are known by numbers that never repeat within
-a location: news of a runner that no longer counts changes nothing.
-"""
+"""From one state to the next: `step(state, event, now, policy) -> (state, effects)`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypeAlias
 
-from codelocd import restarts, takeover
-from codelocd.model import BuildId, Phase, Policy, Problem, RunnerId
-from codelocd.restarts import NO_FAILURES, History
-
-# --- events: what happened ---------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    """Somebody wants the location."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stopped:
-    """Nobody wants the location any more."""
-
-
-@dataclass(frozen=True, slots=True)
-class RestartAsked:
-    """Somebody wants it stopped, then started."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReloadAsked:
-    """Somebody wants a new runner, or the location's description changed."""
-
-
-@dataclass(frozen=True, slots=True)
-class SourcesChanged:
-    """Watched content changed: `differing` files are not what is served.
-
-    `inputs`: one of them decides about the environment. `locked`: git is at work.
-    """
-
-    differing: int
-    inputs: bool = False
-    locked: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class EnvironmentReady:
-    build: BuildId
-
-
-@dataclass(frozen=True, slots=True)
-class EnvironmentFailed:
-    build: BuildId
-    problem: Problem
-
-
-@dataclass(frozen=True, slots=True)
-class Launched:
-    """The process exists; its time to load counts from now."""
-
-    runner: RunnerId
-
-
-@dataclass(frozen=True, slots=True)
-class Inspected:
-    """The runner has loaded.
-
-    `current`: the disk still holds what it read. `locked`: git is at work there.
-    """
-
-    runner: RunnerId
-    current: bool
-    locked: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class LoadFailed:
-    runner: RunnerId
-    problem: Problem
-
-
-@dataclass(frozen=True, slots=True)
-class Condemned:
-    """The runner that serves must be replaced: it does not answer, or broke a limit."""
-
-    runner: RunnerId
-    problem: Problem
-
-
-@dataclass(frozen=True, slots=True)
-class Exited:
-    """A runner's process has ended. `chance` in [0, 1) places a restart within its jitter."""
-
-    runner: RunnerId
-    problem: Problem
-    chance: float = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class DeadlinePassed:
-    """The state's own deadline has come."""
-
-
-Event = (
-    Started
-    | Stopped
-    | RestartAsked
-    | ReloadAsked
-    | SourcesChanged
-    | EnvironmentReady
-    | EnvironmentFailed
-    | Launched
-    | Inspected
-    | LoadFailed
-    | Condemned
-    | Exited
-    | DeadlinePassed
+from codelocd import problems, restarts, takeover
+from codelocd.lifecycle.effects import (
+    CancelBuild,
+    Effect,
+    Explain,
+    Inspect,
+    Kill,
+    Launch,
+    Prepare,
+    Publish,
+    Retire,
+    Withdraw,
 )
+from codelocd.lifecycle.events import (
+    Condemned,
+    DeadlinePassed,
+    EnvironmentFailed,
+    EnvironmentReady,
+    Event,
+    Exited,
+    Launched,
+    Loaded,
+    LoadFailed,
+    ReloadAsked,
+    RestartAsked,
+    SourcesChanged,
+    Started,
+    Stopped,
+)
+from codelocd.lifecycle.state import State
+from codelocd.model import BuildId, Phase, Policy, Problem, RunnerId
+from codelocd.restarts import NO_FAILURES
 
-# --- effects: what to do -----------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Prepare:
-    """Make the environment ready; answers EnvironmentReady or EnvironmentFailed."""
-
-    build: BuildId
-
-
-@dataclass(frozen=True, slots=True)
-class CancelBuild:
-    build: BuildId
-
-
-@dataclass(frozen=True, slots=True)
-class Launch:
-    """Start a runner; answers Launched, then Inspected, LoadFailed or Exited."""
-
-    runner: RunnerId
-
-
-@dataclass(frozen=True, slots=True)
-class Inspect:
-    """Compare what the runner read with the disk again; answers Inspected."""
-
-    runner: RunnerId
-
-
-@dataclass(frozen=True, slots=True)
-class Explain:
-    """Its time to load is over: find out where it hangs; answers LoadFailed."""
-
-    runner: RunnerId
-
-
-@dataclass(frozen=True, slots=True)
-class Publish:
-    """The runner serves: its definitions are listed, calls go to it."""
-
-    runner: RunnerId
-
-
-@dataclass(frozen=True, slots=True)
-class Withdraw:
-    """The definitions are no longer listed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Retire:
-    """Let the runner answer what it has accepted, then ask it to leave, then make it."""
-
-    runner: RunnerId
-
-
-@dataclass(frozen=True, slots=True)
-class Kill:
-    """End the runner and its whole group at once."""
-
-    runner: RunnerId
-
-
-Effect = Prepare | CancelBuild | Launch | Inspect | Explain | Publish | Withdraw | Retire | Kill
-Step = tuple["State", tuple[Effect, ...]]
-
-# --- the state ---------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """Everything that decides what a location does next.
-
-    `phase` is that of the newest attempt, or SERVING when none is under way. `candidate`
-    is a runner that has not taken over, `loaded` says that it could. `listed`: its last good
-    definitions are in the registry; `behind`: they are not those of the newest source.
-    """
-
-    phase: Phase = Phase.STOPPED
-    wanted: bool = False
-    start_again: bool = False
-    build: BuildId | None = None
-    environment_known: bool = False
-    candidate: RunnerId | None = None
-    loaded: bool = False
-    serving: RunnerId | None = None
-    serving_since: float = 0.0
-    condemned: Problem | None = None
-    leaving: frozenset[RunnerId] = frozenset()
-    listed: bool = False
-    behind: bool = False
-    problem: Problem | None = None
-    deadline: float | None = None
-    generation: int = 0
-    restarts: int = 0
-    last_id: int = 0
-    burst: takeover.Burst = takeover.CALM
-    history: History = NO_FAILURES
-
-    @property
-    def shown(self) -> str:
-        """`state` of the contract: what callers get."""
-        return Phase.SERVING.value if self.serving is not None else self.phase.value
-
-    @property
-    def reloading(self) -> str | None:
-        """`reloading` of the contract: the candidate beside the runner that serves."""
-        under_way = self.phase in (Phase.BUILDING, Phase.STARTING)
-        return self.phase.value if self.serving is not None and under_way else None
-
-    @property
-    def stale(self) -> bool:
-        """What is listed is not the newest source, loaded and served."""
-        return self.listed and (self.behind or self.serving is None)
-
-    @property
-    def settled(self) -> bool:
-        """No attempt is under way and none is planned for by itself."""
-        return self.phase in (Phase.STOPPED, Phase.SERVING, Phase.FAILED)
+Step: TypeAlias = tuple[State, tuple[Effect, ...]]
 
 
 def step(state: State, event: Event, now: float, policy: Policy) -> Step:
@@ -367,7 +165,7 @@ def _launched(state: State, event: Launched, now: float, policy: Policy) -> Step
     return replace(state, deadline=now + policy.start_timeout), ()
 
 
-def _inspected(state: State, event: Inspected, now: float, policy: Policy) -> Step:
+def _loaded(state: State, event: Loaded, now: float, policy: Policy) -> Step:
     if event.runner != state.candidate:
         return state, ()
     state = replace(state, loaded=True)
@@ -453,23 +251,11 @@ def _serving_exited(state: State, event: Exited, now: float, policy: Policy) -> 
     if state.phase in (Phase.BUILDING, Phase.STARTING):
         return replace(state, problem=problem), ()
     if state.behind:
-        return _given_up(state, _both(problem, state.problem)), ()
+        return _given_up(state, problems.both(problem, state.problem)), ()
     state = _back_off(state, problem, served_for, event.chance, now, policy)
     if state.phase is Phase.BACKOFF and state.deadline == now:
         return _deadline_passed(state, DeadlinePassed(), now, policy)
     return state, ()
-
-
-def _both(death: Problem, cause: Problem | None) -> Problem:
-    """A stale runner that died cannot be brought back: the newer source does not load."""
-    if cause is None:
-        return death
-    return replace(
-        cause,
-        summary=f"{cause.summary}; and the last good runner is gone: {death.summary}",
-        detail=f"{cause.detail}\n\nThe last good runner is gone: {death.summary}\n{death.detail}",
-        at=death.at,
-    )
 
 
 def _back_off(
@@ -479,16 +265,8 @@ def _back_off(
     wait = restarts.pause(history, policy, chance)
     state = replace(state, history=history, environment_known=False)
     if wait is None:
-        return _given_up(state, _final(problem, history, policy))
+        return _given_up(state, problems.final(problem, history, policy))
     return replace(state, phase=Phase.BACKOFF, problem=problem, deadline=now + wait)
-
-
-def _final(problem: Problem, history: History, policy: Policy) -> Problem:
-    if policy.restart == "never":
-        return problem
-    count, period = len(history.failures), policy.restart_limit.period
-    summary = f"{problem.summary}; gave up after {count} failures within {period:g} s"
-    return replace(problem, summary=summary)
 
 
 # --- deadlines ---------------------------------------------------------------------------------
@@ -509,10 +287,7 @@ def _deadline_passed(state: State, _event: DeadlinePassed, now: float, policy: P
 
 def _build_overdue(state: State, now: float, policy: Policy) -> Step:
     state, effects = _abandon(state)
-    summary = (
-        f"building the environment took longer than {policy.build_timeout:g} s (build_timeout)"
-    )
-    return _given_up(state, Problem("environment", summary)), effects
+    return _given_up(state, problems.slow_build(policy.build_timeout)), effects
 
 
 def _start_overdue(state: State) -> Step:
@@ -570,7 +345,7 @@ _HANDLERS: dict[type, Callable[[State, Any, float, Policy], Step]] = {
     EnvironmentReady: _environment_ready,
     EnvironmentFailed: _environment_failed,
     Launched: _launched,
-    Inspected: _inspected,
+    Loaded: _loaded,
     LoadFailed: _load_failed,
     Condemned: _condemned,
     Exited: _exited,

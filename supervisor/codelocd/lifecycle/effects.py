@@ -1,0 +1,69 @@
+"""What has to be done to the world for a location."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from codelocd.model import BuildId, RunnerId
+
+
+@dataclass(frozen=True, slots=True)
+class Prepare:
+    """Make the environment ready; answers EnvironmentReady or EnvironmentFailed."""
+
+    build: BuildId
+
+
+@dataclass(frozen=True, slots=True)
+class CancelBuild:
+    build: BuildId
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """Start a runner; answers Launched, then Loaded, LoadFailed or Exited."""
+
+    runner: RunnerId
+
+
+@dataclass(frozen=True, slots=True)
+class Inspect:
+    """Compare what the runner read with the disk again; answers Loaded."""
+
+    runner: RunnerId
+
+
+@dataclass(frozen=True, slots=True)
+class Explain:
+    """Its time to load is over: find out where it hangs; answers LoadFailed."""
+
+    runner: RunnerId
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """The runner serves: its definitions are listed, calls go to it."""
+
+    runner: RunnerId
+
+
+@dataclass(frozen=True, slots=True)
+class Withdraw:
+    """The definitions are no longer listed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retire:
+    """Let the runner answer what it has accepted, then ask it to leave, then make it."""
+
+    runner: RunnerId
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """End the runner and its whole group at once."""
+
+    runner: RunnerId
+
+
+Effect = Prepare | CancelBuild | Launch | Inspect | Explain | Publish | Withdraw | Retire | Kill

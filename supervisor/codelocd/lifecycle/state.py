@@ -1,0 +1,61 @@
+"""Everything that decides what a location does next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from codelocd import takeover
+from codelocd.model import BuildId, Phase, Problem, RunnerId
+from codelocd.restarts import NO_FAILURES, History
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Everything that decides what a location does next.
+
+    `phase` is that of the newest attempt, or SERVING when none is under way. `candidate`
+    is a runner that has not taken over, `loaded` says that it could. `listed`: its last good
+    definitions are in the registry; `behind`: they are not those of the newest source.
+    """
+
+    phase: Phase = Phase.STOPPED
+    wanted: bool = False
+    start_again: bool = False
+    build: BuildId | None = None
+    environment_known: bool = False
+    candidate: RunnerId | None = None
+    loaded: bool = False
+    serving: RunnerId | None = None
+    serving_since: float = 0.0
+    condemned: Problem | None = None
+    leaving: frozenset[RunnerId] = frozenset()
+    listed: bool = False
+    behind: bool = False
+    problem: Problem | None = None
+    deadline: float | None = None
+    generation: int = 0
+    restarts: int = 0
+    last_id: int = 0
+    burst: takeover.Burst = takeover.CALM
+    history: History = NO_FAILURES
+
+    @property
+    def shown(self) -> str:
+        """`state` of the contract: what callers get."""
+        return Phase.SERVING.value if self.serving is not None else self.phase.value
+
+    @property
+    def reloading(self) -> str | None:
+        """`reloading` of the contract: the candidate beside the runner that serves."""
+        under_way = self.phase in (Phase.BUILDING, Phase.STARTING)
+        return self.phase.value if self.serving is not None and under_way else None
+
+    @property
+    def stale(self) -> bool:
+        """What is listed is not the newest source, loaded and served."""
+        return self.listed and (self.behind or self.serving is None)
+
+    @property
+    def settled(self) -> bool:
+        """No attempt is under way and none is planned for by itself."""
+        return self.phase in (Phase.STOPPED, Phase.SERVING, Phase.FAILED)

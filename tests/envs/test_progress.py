@@ -1,0 +1,53 @@
+"""What is told of a build while the installer works."""
+
+from __future__ import annotations
+
+from codeloc_envs import Progress
+from codeloc_envs.progress import KEPT_LINES, Narrator
+
+# What uv 0.13 writes into a pipe for a lock with two large packages and one to be built.
+LINES = """\
+Using Python 3.12.1 environment at: v
+DEBUG Identified uncached distribution: numpy==2.5.5
+DEBUG Identified uncached distribution: pandas==2.2.2
+DEBUG Identified uncached distribution: lib @ file:///lib
+Downloading numpy (15.0MiB)
+   Building lib @ file:///lib
+ Downloaded numpy
+      Built lib @ file:///lib
+Prepared 3 packages in 289ms
+Installed 4 packages in 19ms
+ + numpy==2.5.5
+"""
+
+
+def test_downloads_and_builds_are_counted_against_what_is_lacking() -> None:
+    heard: list[Progress] = []
+    narrator = Narrator(heard.append)
+    for line in LINES.splitlines(keepends=True):
+        narrator.hear(line)
+    assert heard == [
+        Progress("downloading", "downloading numpy (15.0MiB)", 0, 3),
+        Progress("building", "building lib", 0, 3),
+        Progress("downloading", "downloaded numpy", 1, 3),
+        Progress("building", "built lib", 2, 3),
+        Progress("downloading", "Prepared 3 packages in 289ms", 3, 3),
+        Progress("installing", "Installed 4 packages in 19ms", 4, 4),
+    ]
+
+
+def test_the_installers_words_are_kept_without_what_we_asked_for() -> None:
+    narrator = Narrator(lambda _: None)
+    for line in LINES.splitlines(keepends=True):
+        narrator.hear(line)
+    assert narrator.output.startswith("Using Python 3.12.1")
+    assert narrator.output.endswith("+ numpy==2.5.5")
+    assert "DEBUG" not in narrator.output
+
+
+def test_endless_output_keeps_its_end() -> None:
+    narrator = Narrator(lambda _: None)
+    for number in range(KEPT_LINES * 2):
+        narrator.hear(f"{number}\n")
+    assert len(narrator.output.splitlines()) == KEPT_LINES
+    assert narrator.output.endswith(str(KEPT_LINES * 2 - 1))

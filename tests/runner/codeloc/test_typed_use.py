@@ -1,0 +1,47 @@
+"""Type checkers understand the decorators, with and without options, and refuse wrong ones."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+USE = Path(__file__).with_name("typed_use_of_codeloc.py")
+WRONG = {
+    number
+    for number, line in enumerate(USE.read_text().splitlines(), 1)
+    if line.endswith("# error")
+}
+
+
+def test_mypy_refuses_exactly_what_is_wrong(pytestconfig: pytest.Config) -> None:
+    cache = pytestconfig.rootpath / ".mypy_cache"
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "-O", "json", "--cache-dir", cache, USE],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=170,
+        check=False,
+    )
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+
+    assert {each["line"] for each in told if each["severity"] == "error"} == WRONG
+
+
+def test_pyright_refuses_exactly_what_is_wrong() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pyright", "--outputjson", USE],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=170,
+        check=False,
+    )
+    told = json.loads(done.stdout)["generalDiagnostics"]
+
+    assert {each["range"]["start"]["line"] + 1 for each in told} == WRONG

@@ -1,0 +1,206 @@
+"""The commands that work here, without a daemon or as one: dev, check, config, env build."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fake_control import DEADLINE, Shell
+
+GOOD = "from codeloc import Definitions, asset\n@asset\ndef orders(): ...\n"
+DEFS = f"{GOOD}defs = Definitions(assets=[orders])\n"
+CONFIG = f"""
+[defaults]
+environment = {{ path = "{sys.prefix}" }}
+[location.sales]
+python_file = "defs.py"
+"""
+
+
+@pytest.fixture
+def shop(shell: Shell) -> Shell:
+    """A project with one location, `sales`, that loads."""
+    (shell.folder / "codelocd.toml").write_text(CONFIG)
+    (shell.folder / "defs.py").write_text(DEFS)
+    return shell
+
+
+def lines_until(process: subprocess.Popen[str], text: str) -> list[str]:
+    """What the process prints, up to and with the first line that has `text`."""
+    assert process.stdout is not None
+    lines: list[str] = []
+    for line in process.stdout:
+        lines.append(line.rstrip("\n"))
+        if text in line:
+            return lines
+    raise AssertionError(f"{text!r} never came: {lines}")
+
+
+@pytest.fixture
+def dev(shop: Shell) -> Iterator[subprocess.Popen[str]]:
+    (shop.folder / "workspace.yaml").touch()
+    process = shop.start("dev", stderr=subprocess.STDOUT)
+    yield process
+    if process.poll() is None:
+        process.kill()
+    process.communicate(timeout=DEADLINE)
+
+
+def test_dev_says_what_it_took_what_came_up_and_ends_with_0(
+    shop: Shell, dev: subprocess.Popen[str]
+) -> None:
+    lines = lines_until(dev, "1 location serving after")
+    assert lines[0] == f"config: {shop.folder}/codelocd.toml"
+    assert lines[1] == f"not taken: {shop.folder}/workspace.yaml"
+    assert lines[2].startswith(f"socket: {shop.runtime}/codelocd/work-")
+    assert "sales + asset sales/orders" in lines
+    assert shop.run("status").returncode == 0
+    dev.send_signal(signal.SIGINT)
+    assert dev.wait(DEADLINE) == 0
+
+
+def test_a_second_dev_in_a_project_is_an_error_that_names_the_first(
+    shop: Shell, dev: subprocess.Popen[str]
+) -> None:
+    lines_until(dev, "1 location serving after")
+    done = shop.run("dev")
+    assert done.returncode == 1
+    assert done.stderr.startswith("codelocd: ")
+    assert str(dev.pid) in done.stderr
+
+
+def test_dev_ends_when_nobody_reads_it_any_more(shop: Shell, dev: subprocess.Popen[str]) -> None:
+    lines_until(dev, "1 location serving after")
+    assert dev.stdout is not None
+    dev.stdout.close()
+    dev.stdout = None
+    shop.run("restart", "sales", "--no-wait")
+    assert dev.wait(DEADLINE) == 0
+
+
+def test_dev_without_anything_to_run_is_exit_2(shell: Shell) -> None:
+    done = shell.run("dev")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("codelocd: ")
+    assert "add -f FILE or -m MODULE" in done.stderr
+
+
+def test_targets_of_equal_file_names_get_names_of_their_own(shell: Shell) -> None:
+    for folder in ("a", "b"):
+        (shell.folder / folder).mkdir()
+        (shell.folder / folder / "defs.py").write_text(DEFS.replace("orders", folder))
+    targets = ["-f", "a/defs.py", "-f", "b/defs.py", "--python", sys.executable]
+    done = shell.run("check", *targets, "--json")
+    found = json.loads(done.stdout)
+    assert sorted(location["name"] for location in found["locations"]) == ["a.defs", "b.defs"]
+    assert done.returncode == 0
+
+
+def test_a_check_of_code_that_does_not_load_is_exit_1(shop: Shell) -> None:
+    (shop.folder / "defs.py").write_text(f"{DEFS}other_defs = Definitions()\n")
+    done = shop.run("check")
+    assert done.returncode == 1
+    says = "Cannot have more than one Definitions object defined at module scope."
+    assert f"{says} Found: defs, other_defs" in done.stdout
+
+
+def test_a_valid_config_is_exit_0(shop: Shell) -> None:
+    done = shop.run("config", "validate")
+    assert done.stdout == f"{shop.folder}/codelocd.toml: valid, 1 location\n"
+    assert done.returncode == 0
+    assert json.loads(shop.run("config", "validate", "--json").stdout)["ok"]
+
+
+@pytest.mark.parametrize("words", [["dev"], ["check"], ["config", "validate"], ["config", "show"]])
+def test_an_invalid_config_is_exit_2_and_says_where(shop: Shell, words: list[str]) -> None:
+    (shop.folder / "codelocd.toml").write_text('[location.sales]\npython_fil = "defs.py"\n')
+    done = shop.run(*words)
+    assert done.returncode == 2
+    assert all(line.startswith("codelocd: ") for line in done.stderr.splitlines())
+    assert f"{shop.folder}/codelocd.toml" in done.stderr
+    assert "python_fil" in done.stderr
+
+
+def test_every_mistake_of_a_config_is_in_its_json(shop: Shell) -> None:
+    (shop.folder / "codelocd.toml").write_text('[location.sales]\npython_fil = "defs.py"\n')
+    found = json.loads(shop.run("config", "validate", "--json").stdout)
+    assert not found["ok"]
+    assert {"file", "line", "key", "message", "remedy"} == found["problems"][0].keys()
+
+
+def test_a_config_is_shown_resolved(shop: Shell) -> None:
+    found = json.loads(shop.run("config", "show", "--json").stdout)
+    assert found["locations"][0]["target"]["value"] == f"{shop.folder}/defs.py"
+    assert f"value: {shop.folder}/defs.py" in shop.run("config", "show").stdout
+
+
+def test_the_schema_is_a_json_document(shell: Shell) -> None:
+    assert "$schema" in json.loads(shell.run("config", "schema").stdout)
+
+
+def test_an_existing_environment_is_ready_and_not_built(shop: Shell) -> None:
+    done = shop.run("env", "build", "--json")
+    built = json.loads(done.stdout)
+    assert [(one["location"], one["origin"]) for one in built] == [("sales", "existing")]
+    assert Path(built[0]["executable"]).exists()
+    assert done.returncode == 0
+    assert shop.run("env", "build", "nothing").returncode == 4
+
+
+def test_environments_are_listed_without_a_daemon(shop: Shell) -> None:
+    done = shop.run("env", "list", "--json")
+    assert (json.loads(done.stdout), done.returncode) == ([], 0)
+
+
+def test_pythons_are_listed(shell: Shell) -> None:
+    found = json.loads(shell.run("env", "pythons", "--json").stdout)
+    assert {"version", "executable"} == found[0].keys()
+
+
+@pytest.mark.parametrize("words", [["--help"], ["-h"], ["dev", "--help"], ["env", "-h"]])
+def test_help_is_everywhere(shell: Shell, words: list[str]) -> None:
+    done = shell.run(*words)
+    assert done.stdout.startswith("Usage: codelocd")
+    assert (done.stderr, done.returncode) == ("", 0)
+
+
+def test_every_command_has_help_with_an_example(shell: Shell) -> None:
+    from codelocd.cli.app import SECTIONS
+
+    for name in (name for names in SECTIONS.values() for name in names):
+        done = shell.run(name, "--help")
+        assert done.returncode == 0
+        assert f"codelocd {name} " in done.stdout
+
+
+def test_without_a_command_the_help_is_exit_2(shell: Shell) -> None:
+    done = shell.run()
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "codelocd dev" in done.stderr
+
+
+def test_the_version_is_one_line(shell: Shell) -> None:
+    done = shell.run("--version")
+    assert done.stdout.startswith("codelocd ")
+    assert (done.stdout.count("\n"), done.returncode) == (1, 0)
+
+
+@pytest.mark.parametrize("words", [["--help"], ["config", "schema"]])
+def test_a_full_device_is_an_error_and_not_a_traceback(shell: Shell, words: list[str]) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full")
+    with open("/dev/full", "w") as full:
+        done = shell.run(*words, stdout=full)
+    assert done.returncode == 1
+    assert done.stderr == "codelocd: No space left on device\n"
+
+
+def test_a_closed_stdout_is_no_error(shell: Shell) -> None:
+    done = shell.run("config", "schema", stdout=None, preexec_fn=lambda: os.close(1))
+    assert (done.returncode, done.stderr) == (0, "")

@@ -1,0 +1,53 @@
+"""Lines on their way to a slow, stopped or closed reader."""
+
+from __future__ import annotations
+
+import os
+import threading
+
+from codelocd.cli.writer import KEPT, Writer
+
+DEADLINE = 30.0
+
+
+def test_lines_arrive_in_order() -> None:
+    reading, writing = os.pipe()
+    writer = Writer(writing, lambda: None)
+    for line in ("one", "zwei ü \udcff", "three"):
+        writer.put(line)
+    writer.close(DEADLINE)
+    os.close(writing)
+    with open(reading, encoding="utf-8") as reader:
+        assert reader.read() == "one\nzwei ü \\udcff\nthree\n"
+
+
+def test_a_reader_that_stands_still_stops_nobody_and_learns_what_it_missed() -> None:
+    reading, writing = os.pipe()
+    writer = Writer(writing, lambda: None)
+    line, extra = "x" * 100_000, 10
+    for _ in range(KEPT + extra + 1):
+        writer.put(line)
+    with open(reading, encoding="utf-8") as reader:
+        lines = iter(reader)
+        assert next(lines) == f"{line}\n"
+        note = next(lines)
+        writer.put("last")
+        waiting = threading.Thread(target=lambda: (writer.close(DEADLINE), os.close(writing)))
+        waiting.start()
+        last = [text for text in lines if len(text) < 100]
+        waiting.join(DEADLINE)
+    assert note.startswith("(1")
+    assert note.endswith("lines not shown: the terminal was too slow)\n")
+    assert last[-1] == "last\n"
+
+
+def test_a_reader_that_is_gone_is_noticed() -> None:
+    reading, writing = os.pipe()
+    gone = threading.Event()
+    os.close(reading)
+    writer = Writer(writing, gone.set)
+    writer.put("x")
+    assert gone.wait(DEADLINE)
+    writer.put("y")
+    writer.close(DEADLINE)
+    os.close(writing)

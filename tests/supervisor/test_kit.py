@@ -1,0 +1,68 @@
+"""The kit folder: complete, versioned by content, made once."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from pathlib import Path
+
+import msgpack
+
+from codelocd import kit
+from codelocd.kit import make_kit
+
+
+def names(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_it_holds_both_packages_and_the_python_half_of_msgpack(tmp_path):
+    made = names(make_kit(tmp_path))
+    assert {"api/codeloc/__init__.py", "codeloc_runner/__main__.py"} <= made
+    assert "codeloc_runner/loaders/native.py" in made
+    private = {name for name in made if name.startswith("codeloc_runner/_msgpack/")}
+    expected = {"__init__.py", "exceptions.py", "ext.py", "fallback.py"}
+    assert private == {f"codeloc_runner/_msgpack/{name}" for name in expected}
+    assert all(name.endswith(".py") for name in made)
+
+
+def test_msgpack_is_copied_unchanged(tmp_path):
+    copy = make_kit(tmp_path) / "codeloc_runner" / "_msgpack" / "fallback.py"
+    assert copy.read_bytes() == Path(msgpack.__file__).with_name("fallback.py").read_bytes()
+
+
+def test_a_second_time_it_is_the_same_folder_untouched(tmp_path):
+    first = make_kit(tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in first.rglob("*")}
+    assert make_kit(tmp_path) == first
+    assert {path: path.stat().st_mtime_ns for path in first.rglob("*")} == before
+    assert [path.name for path in tmp_path.iterdir()] == [first.name]
+
+
+def test_other_content_is_another_kit_beside_the_first(tmp_path, monkeypatch):
+    first = make_kit(tmp_path)
+    changed = {**kit.contents(), kit.PurePosixPath("codeloc", "more.py"): b""}
+    monkeypatch.setattr(kit, "contents", lambda: changed)
+    second = make_kit(tmp_path)
+    assert second != first
+    assert names(second) - names(first) == {"codeloc/more.py"}
+
+
+def test_names_and_contents_that_flow_into_each_other_differ():
+    path = kit.PurePosixPath
+    assert kit.fingerprint({path("a"): b"b"}) != kit.fingerprint({path("ab"): b""})
+
+
+def test_several_makers_at_once_make_one(tmp_path):
+    with multiprocessing.get_context("spawn").Pool(3) as pool:
+        made = pool.map(make_kit, [tmp_path] * 6)
+    assert len(set(made)) == 1
+    assert os.listdir(tmp_path) == [made[0].name]
+
+
+def test_what_a_maker_that_was_killed_left_is_no_kit(tmp_path):
+    half = tmp_path / ".kit-half" / "codeloc"
+    half.mkdir(parents=True)
+    made = make_kit(tmp_path)
+    assert made.name != half.parent.name
+    assert (made / "codeloc_runner" / "__main__.py").exists()

@@ -1,0 +1,130 @@
+"""Text for people: amounts, tables, colours, and what may not reach a terminal."""
+
+from __future__ import annotations
+
+import pytest
+
+from codelocd.render.amounts import duration, share, size
+from codelocd.render.journal import event, output, visible
+from codelocd.render.outline import outline
+from codelocd.render.screen import PLAIN, Screen
+from codelocd.render.table import table
+from codelocd.render.text import block, columns, one_line, shortened
+
+COLOUR = Screen(colour=True, width=80)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (None, "-"),
+        (-1, "0ms"),
+        (0.0421, "42ms"),
+        (4.21, "4.2s"),
+        (59.4, "59s"),
+        (75, "1m 15s"),
+        (3 * 3600 + 5 * 60, "3h 5m"),
+        (2 * 86400 + 4 * 3600, "2d 4h"),
+    ],
+)
+def test_a_duration_has_at_most_two_units(seconds: float | None, text: str) -> None:
+    assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [
+        (None, "-"),
+        (0, "0 B"),
+        (1023, "1023 B"),
+        (1536, "1.5 KiB"),
+        (31457280, "30 MiB"),
+        (5 * 1024**4, "5.0 TiB"),
+    ],
+)
+def test_a_size_has_a_binary_prefix(amount: int | None, text: str) -> None:
+    assert size(amount) == text
+
+
+def test_a_share_of_a_core_is_in_percent() -> None:
+    assert (share(None), share(0.3), share(2)) == ("-", "30%", "200%")
+
+
+def test_columns_are_as_wide_as_their_widest_cell() -> None:
+    text = table(("NAME", ">PID", "WHY"), [("a", "1", ""), ("longer", "123", "x")], PLAIN)
+    assert text.splitlines() == [
+        "NAME    PID  WHY",
+        "a         1  -",
+        "longer  123  x",
+    ]
+
+
+def test_the_last_column_ends_where_the_screen_does() -> None:
+    screen = Screen(width=30)
+    lines = table(("NAME", "WHY"), [("sales", "x" * 80)], screen).splitlines()
+    assert len(lines[1]) == 30
+    assert lines[1].endswith("…")
+
+
+def test_a_column_has_the_width_that_a_terminal_gives_its_characters() -> None:
+    assert columns("売上") == 4
+    assert columns("e\N{COMBINING ACUTE ACCENT}") == 1
+    lines = table(("NAME", "PID"), [("売上", "1"), ("ab", "2")], PLAIN).splitlines()
+    assert [columns(line) for line in lines[1:]] == [7, 7]
+    assert shortened("売上売上", 5) == "売上…"
+
+
+def test_colours_are_there_only_where_they_are_understood() -> None:
+    assert COLOUR.paint("x", "red") == "\x1b[31mx\x1b[0m"
+    assert COLOUR.paint("x", None) == PLAIN.paint("x", "red") == "x"
+
+
+def test_padding_is_not_coloured() -> None:
+    text = table(("NAME", "PID"), [(("a", "red"), "1")], COLOUR).splitlines()[1]
+    assert text == "\x1b[31ma\x1b[0m     1"
+
+
+@pytest.mark.parametrize("text", ["\x1b]0;title\x07", "a\rb", "a\x08b", "\x9b31m", "a\nb"])
+def test_a_name_cannot_move_the_cursor(text: str) -> None:
+    assert one_line(text).isprintable()
+    assert "\x1b" not in block(text)
+
+
+def test_a_traceback_keeps_its_lines() -> None:
+    assert block("a\r\n\tb\x1b[2J") == "a\n\tb�[2J"
+
+
+def test_the_colours_of_a_runner_stay_where_colours_are_shown_and_nothing_else_does() -> None:
+    text = "\x1b[31mred\x1b[0m \x1b[2Jgone"
+    assert visible(text, PLAIN) == "red �[2Jgone"
+    assert visible(text, COLOUR) == "\x1b[31mred\x1b[0m �[2Jgone\x1b[0m"
+
+
+def test_a_line_of_output_has_its_time_and_its_location() -> None:
+    line = {"at": 1700000000.25, "location": "sales", "text": "hello", "stream": "stdout"}
+    assert output(line, PLAIN, "cyan").endswith(".250 sales | hello")
+    assert "\x1b[36msales\x1b[0m | hello" in output(line, COLOUR, "cyan")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "text"),
+    [
+        ("starting", "serving", "sales  loaded  starting → serving  why"),
+        ("serving", "serving", "sales  loaded  serving  why"),
+        (None, "stopped", "sales  loaded  stopped  why"),
+    ],
+)
+def test_an_event_says_what_became_of_what(before: str | None, after: str, text: str) -> None:
+    entry = {"at": 0.0, "location": "sales", "event": "loaded", "before": before, "after": after}
+    assert event({**entry, "generation": None, "detail": "why"}, PLAIN).endswith(text)
+
+
+def test_an_outline_names_what_says_something() -> None:
+    document = {"daemon": {"socket": None, "store": "/s"}, "files": ["a", "b"], "notes": []}
+    assert outline(document).splitlines() == [
+        "daemon:",
+        "  store: /s",
+        "files:",
+        "  - a",
+        "  - b",
+    ]

@@ -1,0 +1,160 @@
+"""Whole documents as text: a location, its definitions, a check."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from codelocd.render.checked import checked, passed
+from codelocd.render.definitions import about, definition, definitions
+from codelocd.render.location import location
+from codelocd.render.screen import PLAIN
+
+NOW = 1700000100.0
+PROBLEM = {
+    "kind": "load",
+    "summary": "SyntaxError: invalid syntax (defs.py, line 3)",
+    "detail": 'Traceback:\n  File "defs.py", line 3',
+    "at": NOW - 5,
+}
+STALE: dict[str, Any] = {
+    "name": "sales",
+    "state": "serving",
+    "wanted": True,
+    "reloading": "starting",
+    "stale": True,
+    "generation": 3,
+    "restarts": 1,
+    "pid": 123,
+    "start_method": "fork",
+    "uptime": 75.0,
+    "memory": 31457280,
+    "cpu": 0.3,
+    "environment": {
+        "key": "k",
+        "path": "/store/e",
+        "python": "3.12.1",
+        "executable": "/store/e/bin/python",
+        "origin": "built",
+    },
+    "definitions": [{"kind": "asset"}, {"kind": "asset"}, {"kind": "asset_check"}],
+    "loader": "native",
+    "load_seconds": 0.05,
+    "problem": PROBLEM,
+    "sources": ["/a/defs.py"],
+    "why": {"environment": "inline script metadata", "start_method": None},
+    "last_exit": {"pid": 9, "status": None, "signal": 9, "at": NOW - 60, "asked": False},
+    "output": [{"text": "hello\x1b[2J"}],
+}
+ASSET = {
+    "location": "sales",
+    "repository": "__repository__",
+    "kind": "asset",
+    "name": "mart/orders",
+    "key": ["mart", "orders"],
+    "description": None,
+    "deps": [["raw"], ["ext", "customers"]],
+    "tags": {"team": "x"},
+    "owners": [],
+    "source": {"file": "/a/defs.py", "line": 12},
+}
+
+
+def test_a_page_shows_state_reason_last_exit_traceback_and_output() -> None:
+    assert location(STALE, NOW, PLAIN).splitlines() == [
+        "● sales: serving, stale, starting",
+        "     Serving: generation 3 for 1m 15s, 1 restart",
+        "      Runner: pid 123, 30 MiB, 30% of a core, native code loaded in 50ms, started by fork",
+        " Environment: Python 3.12.1 in /store/e (built)",
+        "     Because: inline script metadata",
+        " Definitions: 2 assets, 1 asset check",
+        "     Sources: 1 file watched",
+        "   Last exit: SIGKILL, 1m 0s ago",
+        "",
+        "Problem (load, 5.0s ago): SyntaxError: invalid syntax (defs.py, line 3)",
+        "",
+        "  Traceback:",
+        '    File "defs.py", line 3',
+        "",
+        "Last output",
+        "  hello�[2J",
+    ]
+
+
+def test_a_location_that_never_ran_has_a_page() -> None:
+    empty = dict.fromkeys(STALE) | {"name": "x", "state": "stopped", "stale": False}
+    page = location({**empty, "restarts": 0, "sources": []}, NOW, PLAIN)
+    assert page.splitlines()[:2] == ["● x: stopped", "     Serving: nothing, 0 restarts"]
+
+
+def test_definitions_are_a_table_with_edges_and_conflicts_below() -> None:
+    node = {"location": "sales", "repository": "__repository__", "key": ["orders"]}
+    other = {"location": "ingest", "repository": "named", "key": ["raw"]}
+    document = {
+        "definitions": [ASSET],
+        "edges": [{"from": other, "to": node}],
+        "conflicts": [{"kind": "asset", "key": ["raw"], "definitions": [node, other]}],
+    }
+    text = definitions(document, PLAIN)
+    assert "sales     asset  mart/orders  ← raw, ext/customers  /a/defs.py:12" in text
+    assert "  ingest (repository named): raw → sales: orders" in text
+    assert "  asset raw: sales, ingest (repository named)" in text
+
+
+@pytest.mark.parametrize(
+    ("found", "text"),
+    [
+        ({"kind": "asset"}, ""),
+        ({"kind": "asset_check", "key": ["a", "b"]}, "checks a/b"),
+        ({"kind": "job", "assets": ["a"], "ops": None}, "1 asset"),
+        ({"kind": "job", "ops": ["a", "b"]}, "2 ops"),
+        (
+            {"kind": "schedule", "cron": "0 6 * * *", "timezone": "UTC", "job": "j"},
+            "0 6 * * * UTC → j",
+        ),
+        ({"kind": "sensor", "minimum_interval": 30.0, "job": "j"}, "every 30s → j"),
+        ({"kind": "sensor", "minimum_interval": None, "job": "j"}, "→ j"),
+        ({"kind": "resource", "type": "Warehouse"}, "Warehouse"),
+    ],
+)
+def test_what_matters_about_a_definition_depends_on_its_kind(
+    found: dict[str, Any], text: str
+) -> None:
+    assert about(found) == text
+
+
+def test_a_definition_in_full_leaves_out_what_says_nothing() -> None:
+    assert definition(ASSET, PLAIN).splitlines() == [
+        "asset mart/orders",
+        "          location: sales",
+        "               key: mart/orders",
+        "              deps: raw, ext/customers",
+        "              tags: team = x",
+        "            source: /a/defs.py:12",
+    ]
+
+
+def test_a_check_shows_every_problem_in_full_and_counts() -> None:
+    good = {"name": "a", "ok": True, "problem": None, "definitions": {"asset": 2, "job": 0}}
+    bad = {"name": "b", "ok": False, "problem": PROBLEM, "definitions": {}}
+    document = {"locations": [good, bad], "conflicts": []}
+    assert checked(document, PLAIN).splitlines() == [
+        "✓ a: 2 assets",
+        "✗ b: load: SyntaxError: invalid syntax (defs.py, line 3)",
+        "    Traceback:",
+        '      File "defs.py", line 3',
+        "2 locations checked, 1 failed, 0 conflicts",
+    ]
+    assert not passed(document)
+
+
+def test_a_check_passes_if_all_load_and_none_defines_what_another_does() -> None:
+    good = {"name": "a", "ok": True, "problem": None, "definitions": {}}
+    node = {"location": "a", "repository": "__repository__", "key": ["x"]}
+    conflict = {"kind": "asset", "key": ["x"], "definitions": [node, {**node, "location": "b"}]}
+    assert passed({"locations": [good], "conflicts": []})
+    assert not passed({"locations": [good], "conflicts": [conflict]})
+    assert "✗ defined more than once: asset x: a, b" in checked(
+        {"locations": [good], "conflicts": [conflict]}, PLAIN
+    )
