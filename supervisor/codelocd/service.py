@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import structlog
 
-from codelocd import notify, rpc, unix
+from codelocd import notify, rpc, service_log, unix
 from codelocd.config import ConfigError
 from codelocd.control import Control, Identity
 from codelocd.house import House
@@ -41,6 +41,9 @@ def run(
     service. `observer` gets what a subscriber of all topics gets. Raises `lock.Busy`
     when another daemon has the state, and OSError.
     """
+    service_log.configure(config.daemon.log_format)
+    if mode == "service":
+        observer = service_log.observe
     with Lock(paths.state_dir / "lock"):
         asyncio.run(Service(config, paths, reread, observer).run(follow_config=mode == "dev"))
     return 0
