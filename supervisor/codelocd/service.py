@@ -13,11 +13,10 @@ from typing import Any, Literal
 
 import structlog
 
-from codelocd import notify, rpc, service_log, unix
+from codelocd import lock, notify, rpc, service_log, unix
 from codelocd.config import ConfigError
 from codelocd.control import Control, Identity
 from codelocd.house import House
-from codelocd.lock import Lock
 from codelocd.model import Config
 from codelocd.observer import Ear, Observer
 from codelocd.paths import DaemonPaths
@@ -44,7 +43,7 @@ def run(
     service_log.configure(config.daemon.log_format)
     if mode == "service":
         observer = service_log.observe
-    with Lock(paths.state_dir / "lock"):
+    with lock.held(paths.state_dir / "lock"):
         asyncio.run(Service(config, paths, reread, observer).run(follow_config=mode == "dev"))
     return 0
 
