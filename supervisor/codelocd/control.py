@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,11 +15,21 @@ from codelocd.launchers import CALL_TIMEOUT
 from codelocd.locations import Location
 from codelocd.logs import Logs
 from codelocd.model import Phase
+from codelocd.params import (
+    Params,
+    choice,
+    flag,
+    mapping,
+    number,
+    optional_text,
+    seconds,
+    text,
+    texts,
+)
 from codelocd.rpc import Limits, Peer, RpcError
 from codelocd.subscriptions import Hub
 
 PROTOCOL = 1
-Params = Mapping[str, Any]
 Method = Callable[[Peer, Params], Awaitable[Any]]
 
 
@@ -119,21 +129,17 @@ class Control:
         }
 
     async def _status(self, _peer: Peer, params: Params) -> dict[str, Any]:
-        return self.status(self._names(params.get("locations")))
+        return self.status(self._names(texts(params, "locations")))
 
     async def _definitions(self, _peer: Peer, params: Params) -> dict[str, Any]:
-        kind = params.get("kind")
-        if kind is not None and kind not in registry.KINDS:
-            raise RpcError(
-                "usage", f"there is no kind {kind!r}; one of {', '.join(registry.KINDS)}"
-            )
-        names = self._names(params.get("locations"))
+        kind = choice(params, "kind", registry.KINDS)
+        names = self._names(texts(params, "locations"))
         return report.definitions(self._daemon.registry, names, kind)
 
     async def _show(self, _peer: Peer, params: Params) -> dict[str, Any]:
-        name = _text(params, "location")
-        if params.get("name") is not None:
-            return self._one_definition(name, params)
+        name, inner = text(params, "location"), optional_text(params, "name")
+        if inner is not None:
+            return self._one_definition(name, inner, params)
         if name in self._daemon.external:
             return report.external(self._daemon.external[name])
         location = self._location(name)
@@ -141,10 +147,10 @@ class Control:
         daemon = self._daemon
         return report.shown(location, daemon.registry, daemon.usage, lines)
 
-    def _one_definition(self, location: str, params: Params) -> dict[str, Any]:
+    def _one_definition(self, location: str, name: str, params: Params) -> dict[str, Any]:
         self._names([location])
-        name, kind = str(params["name"]), params.get("kind")
-        repository = params.get("repository")
+        kind = choice(params, "kind", registry.KINDS)
+        repository = optional_text(params, "repository")
         matches = [
             definition
             for definition in self._daemon.registry.definitions([location], kind)
@@ -157,22 +163,22 @@ class Control:
         return dict(matches[0])
 
     async def _last_lines(self, _peer: Peer, params: Params) -> dict[str, Any]:
-        names = self._names(params.get("locations"))
-        count = _number(params, "lines", 100)
+        names = self._names(texts(params, "locations"))
+        count = number(params, "lines", 100)
         return {"lines": self._lines(names or sorted(self._daemon.locations), count)}
 
     def _lines(self, names: list[str], count: int) -> list[dict[str, Any]]:
         return [line.document() for line in self._logs.lines(names, count)]
 
     async def _events(self, _peer: Peer, params: Params) -> dict[str, Any]:
-        entries = self._daemon.journal.last(_number(params, "lines", 100))
+        entries = self._daemon.journal.last(number(params, "lines", 100))
         return {"events": [entry.as_json() for entry in entries]}
 
     async def _list_environments(self, _peer: Peer, _params: Params) -> list[dict[str, Any]]:
         return await self._environments()
 
     async def _command(self, _peer: Peer, params: Params) -> dict[str, Any]:
-        location = self._location(_text(params, "location"))
+        location = self._location(text(params, "location"))
         if location.environment is None:
             raise RpcError("down", f"the environment of {location.name!r} is not ready")
         return {
@@ -187,11 +193,12 @@ class Control:
         self, act: Callable[[Location], None], succeeded: Callable[[Location], bool]
     ) -> Method:
         async def order(_peer: Peer, params: Params) -> dict[str, Any]:
+            wait, timeout = flag(params, "wait", default=True), seconds(params, "timeout")
             locations = self._addressed(params)
             for location in locations:
                 act(location)
-            if params.get("wait", True):
-                await self._outcomes(locations, params.get("timeout"))
+            if wait:
+                await self._outcomes(locations, timeout)
             return {"locations": [_outcome(location, succeeded) for location in locations]}
 
         return order
@@ -206,8 +213,8 @@ class Control:
             raise RpcError("timeout", message) from None
 
     def _addressed(self, params: Params) -> list[Location]:
-        names = params.get("locations") or []
-        if bool(params.get("all")) == bool(names):
+        names = texts(params, "locations") or []
+        if flag(params, "all", default=False) == bool(names):
             raise RpcError("usage", "name locations, or say all")
         if not names:
             return list(self._daemon.locations.values())
@@ -219,17 +226,20 @@ class Control:
         self._daemon.reload(location)
 
     async def _call(self, _peer: Peer, params: Params) -> dict[str, Any]:
-        location = self._location(_text(params, "location"))
+        location = self._location(text(params, "location"))
         running = location.serving
         if running is None:
             raise RpcError("down", f"no runner serves {location.name!r}: {location.state.shown}")
-        method = _text(params, "method")
-        timeout = params.get("timeout") or CALL_TIMEOUT
-        result = await running.handle.call(method, params.get("params") or {}, timeout)
+        timeout = seconds(params, "timeout")
+        result = await running.handle.call(
+            text(params, "method"),
+            mapping(params, "params"),
+            CALL_TIMEOUT if timeout is None else timeout,
+        )
         return {"result": result, "generation": running.generation}
 
     async def _apply_config(self, _peer: Peer, params: Params) -> dict[str, Any]:
-        return self._apply(bool(params.get("dry_run")))
+        return self._apply(flag(params, "dry_run", default=False))
 
     async def _shut_down(self, _peer: Peer, _params: Params) -> dict[str, Any]:
         asyncio.get_running_loop().call_soon(self._shutdown)
@@ -241,7 +251,7 @@ class Control:
         return self._hub.subscribe(peer, params.get("topics", ()), params.get("since"))
 
     async def _unsubscribe(self, peer: Peer, params: Params) -> dict[str, Any]:
-        return self._hub.unsubscribe(peer, _number(params, "subscription", 0))
+        return self._hub.unsubscribe(peer, number(params, "subscription"))
 
     # --- names ---------------------------------------------------------------------------------
 
@@ -291,17 +301,3 @@ def _outcome(location: Location, succeeded: Callable[[Location], bool]) -> dict[
         "state": location.state.shown,
         "problem": problems.as_json(location.state.problem),
     }
-
-
-def _text(params: Params, name: str) -> str:
-    value = params.get(name)
-    if not isinstance(value, str):
-        raise RpcError("usage", f"{name} is missing, or not a string")
-    return value
-
-
-def _number(params: Params, name: str, default: int) -> int:
-    value = params.get(name, default)
-    if not isinstance(value, int) or value < 0:
-        raise RpcError("usage", f"{name} must be a number, 0 or more")
-    return value
