@@ -68,10 +68,13 @@ class Control:
             "status": (self._status, frozenset({"locations"})),
             "definitions": (self._definitions, frozenset({"locations", "kind"})),
             "show": (self._show, frozenset({"location", "name", "kind", "repository"})),
-            "start": (self._order(daemon.start, _is_up), _ORDER),
-            "stop": (self._order(daemon.stop, _is_down), _ORDER),
-            "restart": (self._order(daemon.restart, _is_up), _ORDER),
-            "reload": (self._order(self._reload, _is_fresh), _ORDER),
+            "start": (self._order(daemon.start, _is_up, self._addressed), _ORDER),
+            "stop": (self._order(daemon.stop, _is_down, self._addressed), _ORDER),
+            "restart": (self._order(daemon.restart, _is_up, self._addressed), _ORDER),
+            "reload": (
+                self._order(daemon.reload, _is_fresh, self._addressed_and_wanted),
+                _ORDER,
+            ),
             "call": (self._call, frozenset({"location", "method", "params", "timeout"})),
             "command": (self._command, frozenset({"location"})),
             "logs": (self._last_lines, frozenset({"locations", "lines"})),
@@ -190,16 +193,20 @@ class Control:
     # --- ordering ------------------------------------------------------------------------------
 
     def _order(
-        self, act: Callable[[Location], None], succeeded: Callable[[Location], bool]
+        self,
+        act: Callable[[Location], None],
+        succeeded: Callable[[Location], bool],
+        addressed: Callable[[Params], list[Location]],
     ) -> Method:
         async def order(_peer: Peer, params: Params) -> dict[str, Any]:
             wait, timeout = flag(params, "wait", default=True), seconds(params, "timeout")
-            locations = self._addressed(params)
+            locations = addressed(params)
             for location in locations:
                 act(location)
             if wait:
                 await self._outcomes(locations, timeout)
-            return {"locations": [_outcome(location, succeeded) for location in locations]}
+            outcomes = [_outcome(each, ok=not wait or succeeded(each)) for each in locations]
+            return {"locations": outcomes}
 
         return order
 
@@ -220,22 +227,23 @@ class Control:
             return list(self._daemon.locations.values())
         return [self._location(name) for name in names]
 
-    def _reload(self, location: Location) -> None:
-        if not location.state.wanted:
-            raise RpcError("usage", f"location {location.name!r} is stopped; start it")
-        self._daemon.reload(location)
+    def _addressed_and_wanted(self, params: Params) -> list[Location]:
+        """A stopped one among the names is a mistake, among all it is left as it is."""
+        locations = self._addressed(params)
+        stopped = [each.name for each in locations if not each.state.wanted]
+        if stopped and texts(params, "locations"):
+            raise RpcError("usage", f"stopped, so `start` first: {', '.join(stopped)}")
+        return [each for each in locations if each.state.wanted]
 
     async def _call(self, _peer: Peer, params: Params) -> dict[str, Any]:
         location = self._location(text(params, "location"))
+        method, given = text(params, "method"), mapping(params, "params")
+        timeout = seconds(params, "timeout")
         running = location.serving
         if running is None:
             raise RpcError("down", f"no runner serves {location.name!r}: {location.state.shown}")
-        timeout = seconds(params, "timeout")
-        result = await running.handle.call(
-            text(params, "method"),
-            mapping(params, "params"),
-            CALL_TIMEOUT if timeout is None else timeout,
-        )
+        patience = CALL_TIMEOUT if timeout is None else timeout
+        result = await running.handle.call(method, given, patience)
         return {"result": result, "generation": running.generation}
 
     async def _apply_config(self, _peer: Peer, params: Params) -> dict[str, Any]:
@@ -294,10 +302,10 @@ def _is_fresh(location: Location) -> bool:
     return location.state.serving is not None and not location.state.stale
 
 
-def _outcome(location: Location, succeeded: Callable[[Location], bool]) -> dict[str, Any]:
+def _outcome(location: Location, *, ok: bool) -> dict[str, Any]:
     return {
         "name": location.name,
-        "ok": succeeded(location),
+        "ok": ok,
         "state": location.state.shown,
         "problem": problems.as_json(location.state.problem),
     }
