@@ -180,4 +180,6 @@ class Builder:
 
     def _check(self, finished: Finished) -> None:
         if not finished.ok:
-            raise EnvironmentProblem(explain(finished.output), finished.output)
+            raise EnvironmentProblem(
+                explain(finished.output), finished.output, passing=finished.may_pass
+            )

@@ -32,6 +32,11 @@ class Finished:
         return not self.ok and any(mark in self.output for mark in _OFFLINE)
 
     @property
+    def may_pass(self) -> bool:
+        """It failed for something that comes back by itself: the network, or room on the disk."""
+        return self.found_no_network or "No space left on device" in self.output
+
+    @property
     def found_no_network(self) -> bool:
         """It failed because nothing answered."""
         return not self.ok and any(mark in self.output for mark in _UNREACHABLE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from codeloc_envs import collect
 from codeloc_envs.build import Builder
 from codeloc_envs.environment import Environment
 from codeloc_envs.existing import require
+from codeloc_envs.filesystem import require_locks
 from codeloc_envs.fingerprint import InputsKey, existing_key, inputs_key
 from codeloc_envs.health import unfit
 from codeloc_envs.inputs import gather
@@ -72,26 +74,29 @@ class Store:
         """
         try:
             self._layout.prepare()
+            require_locks(self._layout.root)
             if specification.kind is Kind.EXISTING:
                 return self._existing(specification, ask=True)
             return self._build(self._need(specification, ask=True), progress, refresh)
         except OSError as error:
             raise EnvironmentProblem(
                 f"the store {self._layout.root}: {error.strerror or error}"
-                + (f" ({error.filename})" if error.filename else "")
+                + (f" ({error.filename})" if error.filename else ""),
+                passing=error.errno in (errno.ENOSPC, errno.EDQUOT),
             ) from None
 
     def lease(self, environment: Environment) -> Lease:
-        """Keep `environment` from being removed; raises EnvironmentProblem if it just was."""
+        """Keep `environment` from being removed.
+
+        Raises EnvironmentProblem if it just was, or is no longer what was built.
+        """
         self._layout.leases.mkdir(parents=True, exist_ok=True)
         lease = share(self._layout.lease(environment.lease_name))
-        if environment.origin != "existing":
-            publication = read_publication(self._layout, environment.key)
-            if publication is None or publication.directory != environment.lease_name:
-                lease.close()
-                raise EnvironmentProblem(
-                    f"the environment {environment.key} was removed from the store; build it again"
-                )
+        reason = None if environment.origin == "existing" else self._lost(environment)
+        if reason:
+            lease.close()
+            what = f"the environment {environment.key} {reason}; build it again"
+            raise EnvironmentProblem(what)
         return lease
 
     def list(self) -> list[dict[str, Any]]:
@@ -128,7 +133,7 @@ class Store:
                 folder = layout.resolutions / need.key
                 resolution = builder.resolve(folder, upgrade=refresh)
             with hold(layout.lock(resolution.environment), _waiting(progress)):
-                ready = self._ready(resolution)
+                ready = self._ready(resolution, progress)
                 made = ready or builder.make(resolution)
                 return made.environment(layout, "reused" if ready else "built")
 
@@ -146,9 +151,25 @@ class Store:
         resolution = read_resolution(self._layout.resolutions / need.key)
         return resolution if resolution and resolution.is_current() else None
 
-    def _ready(self, resolution: Resolution | None) -> Publication | None:
+    def _ready(
+        self, resolution: Resolution | None, listen: Listener | None = None
+    ) -> Publication | None:
+        """The environment of `resolution`; `listen` is told why one that is there is unfit."""
         publication = resolution and read_publication(self._layout, resolution.environment)
-        return publication if publication and not unfit(self._layout, publication) else None
+        if not publication:
+            return None
+        reason = unfit(self._layout, publication)
+        if reason and listen:
+            listen(Progress("replacing", f"environment {publication.key}: {reason}"))
+        return None if reason else publication
+
+    def _lost(self, environment: Environment) -> str | None:
+        """Why the folder of `environment` must not be used any more."""
+        publication = read_publication(self._layout, environment.key)
+        if publication is None or publication.directory != environment.lease_name:
+            return "was removed from the store"
+        reason = unfit(self._layout, publication)
+        return f"must not be used: {reason}" if reason else None
 
     def _existing(self, specification: Specification, *, ask: bool) -> Environment:
         assert specification.request.path is not None

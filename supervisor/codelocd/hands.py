@@ -109,7 +109,8 @@ class Hands:
         except EnvironmentProblem as failure:
             self._follow_inputs(location, failure.inputs or location.inputs)
             problem = Problem("environment", failure.summary, failure.detail, time.time())
-            self._reports.send(location, lifecycle.EnvironmentFailed(build, problem))
+            passing = failure.passing
+            self._reports.send(location, lifecycle.EnvironmentFailed(build, problem, passing))
             return
         self._reports.send(location, lifecycle.EnvironmentReady(build))
 
@@ -152,7 +153,11 @@ class Hands:
         assert environment is not None
         self._watch.follow(location.name, watched.of(location))
         self._watch.begin(location.name)
-        lease = self._store.lease(environment)
+        try:
+            lease = await asyncio.to_thread(self._store.lease, environment)
+        except EnvironmentProblem:
+            self._reports.send(location, lifecycle.EnvironmentLost(number))
+            return None
         try:
             handle = await self._launcher.start(self._order(location, environment))
         except OSError as failure:
