@@ -202,6 +202,8 @@ def _built(place: _Place, built: Specification, why: str) -> Choice:
     text = f"{wish.asked} ({wish.asked_by})" if wish.asked else "the newest"
     if wish.requires:
         text += f" within {wish.requires} ({wish.required_by})"
+    installation = place.asked.installation
+    built = replace(built, request=replace(built.request, installation=installation))
     inputs = dict.fromkeys([*described_files(built), *place.around.python_files(wish)])
     return Choice(built, f"{why}; Python: {text}", tuple(inputs))
 

@@ -11,6 +11,7 @@ from codeloc_envs.fingerprint import canonical, digest_bytes
 from codeloc_envs.inline import Metadata, read_metadata
 from codeloc_envs.local_source import build_files, content_digest
 from codeloc_envs.lock import read_lock
+from codeloc_envs.pip_settings import pip_settings
 from codeloc_envs.pyproject import normalised, read_pyproject
 from codeloc_envs.requirement_files import RequirementFile, reached
 from codeloc_envs.specification import Kind, Specification
@@ -50,9 +51,16 @@ def gather(specification: Specification, settings: Mapping[str, str]) -> dict[st
         "extras": sorted({normalised(name) for name in specification.request.extras}),
         "groups": sorted({normalised(name) for name in specification.request.groups}),
         "content": _content(specification),
-        "settings": dict(settings),
+        "settings": {**settings, **_of_pip(specification)},
         "uv": _uv_settings(specification.directory),
     }
+
+
+def _of_pip(specification: Specification) -> dict[str, str]:
+    """What pip would see, where it is the installer."""
+    if specification.request.installation.installer != "pip":
+        return {}
+    return {"installer": "pip", **pip_settings(os.environ, Path.home())}
 
 
 def _content(specification: Specification) -> list[Any]:

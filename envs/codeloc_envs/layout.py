@@ -6,6 +6,7 @@ resolutions/KEY/        the lock that an inputs key was resolved to
 locks/KEY.lock          held by a builder, so that work is not done twice
 leases/KEY-HEX.lock     shared by everyone who uses an environment; its time is the last use
 trash/                  what is being removed
+pythons/                Pythons that were fetched
 cache/                  downloads, interpreters
 """
 
@@ -57,6 +58,11 @@ class Layout:
     @property
     def virtualenv(self) -> Path:
         return self.root / "cache/virtualenv"
+
+    @property
+    def pythons(self) -> Path:
+        """Those that uv fetched."""
+        return self.root / "pythons"
 
     @property
     def interpreters(self) -> Path:

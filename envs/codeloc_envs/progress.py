@@ -30,7 +30,8 @@ _PHASES = {
 class Progress:
     """A step of a build: `done` of `total` packages, None where nothing is counted.
 
-    `phase` is one of `waiting replacing resolving creating downloading building installing ready`.
+    `phase` is one of `warning waiting replacing resolving creating downloading building
+    installing ready`.
     """
 
     phase: str

@@ -29,8 +29,10 @@ from codeloc_envs.lease import Lease, hold, last_used, share
 from codeloc_envs.problem import EnvironmentProblem
 from codeloc_envs.progress import Listener, Progress
 from codeloc_envs.publication import Publication, publications, read_publication
+from codeloc_envs.python_download import download
 from codeloc_envs.resolution import Resolution, read_resolution
 from codeloc_envs.specification import Kind, Specification
+from codeloc_envs.tools import tool_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ class _Need:
     interpreter: Interpreter
     key: InputsKey
     selected: Mapping[str, Any]
+    variables: Mapping[str, str]
 
 
 class Store:
@@ -61,6 +64,10 @@ class Store:
             need = self._need(specification, ask=False)
         except NotAskedYetError:
             return None
+        except EnvironmentProblem:
+            if specification.request.installation.allow_python_download:
+                return None
+            raise
         publication = self._ready(self._current(need))
         return publication.environment(self._layout, "reused") if publication else None
 
@@ -77,7 +84,7 @@ class Store:
             require_locks(self._layout.root)
             if specification.kind is Kind.EXISTING:
                 return self._existing(specification, ask=True)
-            return self._build(self._need(specification, ask=True), progress, refresh)
+            return self._build(self._fetched(specification, progress), progress, refresh)
         except OSError as error:
             raise EnvironmentProblem(
                 f"the store {self._layout.root}: {error.strerror or error}"
@@ -121,12 +128,13 @@ class Store:
 
     def pythons(self) -> tuple[Interpreter, ...]:
         """Every Python of this machine that an environment can be built with."""
-        return Interpreters(self._layout.interpreters).every()
+        return self._pythons().every()
 
     def _build(self, need: _Need, progress: Listener, refresh: bool) -> Environment:
         collect.sweep(self._layout)
         layout, specification = self._layout, need.specification
-        builder = Builder(layout, specification, need.interpreter, need.selected, progress)
+        tool = tool_of(specification, need.interpreter, need.variables, progress)
+        builder = Builder(layout, specification, need.interpreter, need.selected, tool, progress)
         with hold(layout.lock(need.key), _waiting(progress)):
             resolution = None if refresh else self._current(need)
             if resolution is None:
@@ -137,15 +145,35 @@ class Store:
                 made = ready or builder.make(resolution)
                 return made.environment(layout, "reused" if ready else "built")
 
+    def _fetched(self, specification: Specification, progress: Listener) -> _Need:
+        """Its need, for which a Python is fetched if it may be."""
+        try:
+            self._pythons().find(specification.python)
+        except EnvironmentProblem:
+            if not specification.request.installation.allow_python_download:
+                raise
+            variables = self._variables(specification)
+            download(specification.python, self._layout.pythons, variables, progress)
+        return self._need(specification, ask=True)
+
+    def _pythons(self) -> Interpreters:
+        return Interpreters(self._layout.interpreters, fetched=self._layout.pythons)
+
     def _need(self, specification: Specification, *, ask: bool) -> _Need:
-        pythons = Interpreters(self._layout.interpreters)
-        interpreter = pythons.find(specification.python, ask=ask)
-        variables = variables_for_uv(os.environ, Path.home(), self._layout.packages)
+        interpreter = self._pythons().find(specification.python, ask=ask)
+        installation = specification.request.installation
+        variables = self._variables(specification)
         inputs = gather(specification, settings_that_count(variables))
         compiler = {name: variables.get(name) for name in BUILD_VARIABLES if name in variables}
         selected = {"extras": inputs["extras"], "groups": inputs["groups"], "variables": compiler}
+        if installation.link_mode != "hardlink":
+            selected["links"] = installation.link_mode
         key = inputs_key(inputs, interpreter.fingerprint())
-        return _Need(specification, interpreter, key, selected)
+        return _Need(specification, interpreter, key, selected, variables)
+
+    def _variables(self, specification: Specification) -> dict[str, str]:
+        installation = specification.request.installation
+        return variables_for_uv(os.environ, Path.home(), self._layout.packages, installation)
 
     def _current(self, need: _Need) -> Resolution | None:
         resolution = read_resolution(self._layout.resolutions / need.key)
@@ -174,7 +202,7 @@ class Store:
     def _existing(self, specification: Specification, *, ask: bool) -> Environment:
         assert specification.request.path is not None
         found = require(specification.request.path, "asked for")
-        python = Interpreters(self._layout.interpreters).at(found.executable, ask=ask)
+        python = self._pythons().at(found.executable, ask=ask)
         if python is None:
             raise EnvironmentProblem(f"{found.executable} is no Python that runs")
         key = existing_key(str(found.prefix or found.executable), python.fingerprint())

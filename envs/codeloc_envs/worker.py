@@ -2,8 +2,8 @@
 
 Reads `{"store": "/path", "specification": {...}, "refresh": false}` on stdin. Writes JSON lines on
 stdout: any number of `{"progress": {...}}`, then exactly one `{"environment": {...}}` or
-`{"problem": {"summary": "...", "detail": "...", "passing": false}}`. Its installer stays in its process group: to
-cancel, kill the group; a later build takes away what is left.
+`{"problem": {"summary": "...", "detail": "...", "passing": false}}`. Its installer stays in its
+process group: to cancel, kill the group; a later build takes away what is left.
 """
 
 from __future__ import annotations

@@ -112,11 +112,8 @@ def test_an_environment_that_somebody_changed_is_named_and_replaced(
     daemon = dev()
     daemon.until_serving("shop")
     before = daemon.entry("shop")["environment"]
-    subprocess.run(
-        [sys.executable, "-m", "uv", "pip", "install", "-q", "--no-deps", stranger]
-        + ["--python", before["executable"]],
-        check=True,
-    )
+    pip = [sys.executable, "-m", "uv", "pip", "install", "-q", "--no-deps"]
+    subprocess.run([*pip, "--python", before["executable"], stranger], check=True)
     source = shop / "shop.py"
     source.write_text(source.read_text() + "# saved\n")
     entry = daemon.until("shop", generation(2))
