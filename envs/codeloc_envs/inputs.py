@@ -16,6 +16,7 @@ from codeloc_envs.pyproject import normalised, read_pyproject
 from codeloc_envs.requirement_files import RequirementFile, reached
 from codeloc_envs.specification import Kind, Specification
 from codeloc_envs.text_file import read_text
+from codeloc_envs.workspace import project_files
 
 
 def described_files(specification: Specification) -> tuple[Path, ...]:
@@ -30,7 +31,7 @@ def described_files(specification: Specification) -> tuple[Path, ...]:
             return tuple(build_files(_required(request.project)))
         case Kind.UV_LOCK:
             lock = _required(request.lock)
-            return (lock, *build_files(lock.parent))
+            return (lock, *build_files(lock.parent), *project_files(lock.parent))
         case Kind.PYLOCK:
             lock = _required(request.lock)
             local = (file for source in read_lock(lock).sources() for file in source.files())
@@ -77,7 +78,10 @@ def _content(specification: Specification) -> list[Any]:
             return [digest_bytes(text.encode()), directory if "path =" in text else None]
         case _:
             files = described_files(specification)
-            return [directory, sorted([file.name, content_digest(file)] for file in files)]
+            named = sorted(
+                [os.path.relpath(file, directory), content_digest(file)] for file in files
+            )
+            return [directory, named]
 
 
 def _packages(specification: Specification) -> list[Any]:

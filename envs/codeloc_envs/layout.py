@@ -68,6 +68,10 @@ class Layout:
     def interpreters(self) -> Path:
         return self.root / "cache/interpreters.json"
 
+    @property
+    def activations(self) -> Path:
+        return self.root / "cache/activations.json"
+
     def pointer(self, key: str) -> Path:
         return self.keys / f"{key}.json"
 

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from codeloc_envs import collect
+from codeloc_envs.activation import activation
 from codeloc_envs.build import Builder
 from codeloc_envs.environment import Environment
-from codeloc_envs.existing import require
+from codeloc_envs.existing import Existing, require
 from codeloc_envs.filesystem import require_locks
 from codeloc_envs.fingerprint import InputsKey, existing_key, inputs_key
 from codeloc_envs.health import unfit
@@ -214,7 +215,13 @@ class Store:
             "existing",
             found.flavour,
             found.has_bytecode,
+            self._activation(found, ask=ask),
         )
+
+    def _activation(self, found: Existing, *, ask: bool) -> dict[str, str]:
+        if found.flavour != "conda" or found.prefix is None:
+            return {}
+        return activation(found.prefix, self._layout.activations, ask=ask)
 
     def _listed(self, publication: Publication) -> dict[str, Any]:
         return {

@@ -18,6 +18,7 @@ from codeloc_envs.plan import EMPTY_LOCK, Facts, installing, resolving
 from codeloc_envs.progress import Listener, Progress
 from codeloc_envs.pyproject import read_pyproject
 from codeloc_envs.specification import Kind, Specification
+from codeloc_envs.workspace import workspace_table
 
 _DONE = Finished(True, "")
 
@@ -131,6 +132,8 @@ def facts(specification: Specification) -> Facts:
     project, script = specification.request.project, specification.script
     if specification.kind is Kind.PROJECT and project is not None:
         return Facts(is_package=read_pyproject(project / "pyproject.toml").is_package)
+    if specification.kind is Kind.UV_LOCK:
+        return Facts(is_workspace=workspace_table(specification.directory) is not None)
     metadata = read_metadata(script) if script is not None else None
     return Facts(for_uv=metadata is not None and metadata.for_uv)
 
