@@ -90,7 +90,7 @@ class Builder:
         key = environment_key(
             lock.fingerprint(), sources, self.interpreter.fingerprint(), self.selected
         )
-        return Resolution(key, lock.path, sources, time.time())
+        return Resolution(key, lock.path, sources, time.time(), self.specification.text)
 
     def _sources(self, lock: Lock) -> dict[str, str]:
         try:

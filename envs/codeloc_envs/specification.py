@@ -89,6 +89,21 @@ class Specification:
     python: PythonWish = field(default_factory=PythonWish)
     script: Path | None = None
 
+    @property
+    def text(self) -> str:
+        """What describes it, in a few words."""
+        request = self.request
+        match self.kind:
+            case Kind.PACKAGES:
+                files = (str(file) for file in request.requirements)
+                return ", ".join([*request.packages, *files]) or "no packages"
+            case Kind.SCRIPT:
+                return f"inline script metadata in {self.script}"
+            case Kind.PROJECT:
+                return f"the project {request.project}"
+            case kind:
+                return f"{kind.value}: {request.lock or request.path}"
+
     def to_json(self) -> dict[str, Any]:
         return {
             "kind": self.kind.value,

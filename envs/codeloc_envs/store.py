@@ -31,7 +31,7 @@ from codeloc_envs.problem import EnvironmentProblem
 from codeloc_envs.progress import Listener, Progress
 from codeloc_envs.publication import Publication, publications, read_publication
 from codeloc_envs.python_download import download
-from codeloc_envs.resolution import Resolution, read_resolution
+from codeloc_envs.resolution import Resolution, read_resolution, reasons
 from codeloc_envs.specification import Kind, Specification
 from codeloc_envs.tools import tool_of
 
@@ -110,9 +110,14 @@ class Store:
     def list(self) -> list[dict[str, Any]]:
         """Every environment: key, path, python, packages, size and times in Unix seconds.
 
-        `size` are bytes on disk, `shared` those of them in files with other names elsewhere.
+        `size` are bytes on disk, `shared` those of them in files with other names elsewhere;
+        `why` are the descriptions that gave it.
         """
-        return [self._listed(publication) for publication in publications(self._layout)]
+        why = reasons(self._layout.resolutions.glob("*"))
+        return [
+            {**self._listed(publication), "why": sorted(why.get(publication.key, ()))}
+            for publication in publications(self._layout)
+        ]
 
     def sources(self, specification: Specification) -> tuple[Path, ...]:
         """Files of local packages that were copied into its environment: a change of one means

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,7 +26,7 @@ def workspace(workplace: Path, project: Project, wheel: Wheel) -> Path:
     project(workplace / "packages/lib", "lib", ("alpha",))
     source = "[tool.uv.sources]\nlib = { workspace = true }\n"
     project(workplace / "packages/app", "app", ("lib",), more=source)
-    command = ["uv", "lock", "--quiet", "--project", str(workplace)]
+    command = [sys.executable, "-m", "uv", "lock", "--quiet", "--project", str(workplace)]
     subprocess.run(command, check=True, cwd=workplace)
     return workplace
 
