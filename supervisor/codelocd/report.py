@@ -96,6 +96,7 @@ def shown(
         "sources": sorted(location_.sources),
         "why": {
             "environment": choice.why if choice is not None else None,
+            "inputs": sorted(str(path) for path in location_.inputs),
             "start_method": "every runner is started on its own",
         },
         "last_exit": location_.last_exit.as_json() if location_.last_exit else None,
