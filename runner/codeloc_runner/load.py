@@ -6,20 +6,26 @@ from time import perf_counter
 
 from .finding import find
 from .importing import import_target
+from .imports import report
+from .jsontext import dumps
 from .methods import python_version
 from .outcome import Outcome
 from .snapshot import encoded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, Mapping, Optional, Tuple
+    from typing import AbstractSet, Any, Dict, List, Optional, Tuple
 
     from .outcome import Definition
     from .settings import Settings
+    from .sources import Read
 
 
-def load(settings: Settings, sources: Mapping[str, str]) -> Outcome:
-    """Runs user code on the calling thread; `sources` fills while it does."""
+def load(settings: Settings, read: Read, known: AbstractSet[str]) -> Outcome:
+    """Runs user code on the calling thread; `read` fills while it does.
+
+    `known`: the modules that were there before.
+    """
     began = perf_counter()
     loader: Optional[str] = None
     definitions: List[Definition] = []
@@ -31,9 +37,10 @@ def load(settings: Settings, sources: Mapping[str, str]) -> Outcome:
 
         problem = describe(error, settings.working_directory)
     seconds = perf_counter() - began
-    told = dict(sources)  # other threads of user code may go on importing
-    body = encoded(loader, definitions, problem, told, python_version(), seconds)
-    return Outcome(loader, definitions, problem, told, seconds, body)
+    digests, names = dict(read[0]), frozenset(read[1])  # other threads may go on importing
+    body = encoded(loader, definitions, problem, digests, python_version(), seconds)
+    imports = dumps(report(settings, known, names)).encode()
+    return Outcome(loader, definitions, problem, digests, seconds, body, imports)
 
 
 def loaded(settings: Settings) -> Tuple[str, List[Definition]]:
