@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from codeloc_envs.installer import Installer
 from codeloc_envs.json_file import TEMPORARY
 from codeloc_envs.layout import Layout
 from codeloc_envs.lease import last_used, try_hold
 from codeloc_envs.publication import Publication, publications, read_publication
-from codeloc_envs.resolution import RECORD_NAME
+from codeloc_envs.resolution import RECORD_NAME, read_resolution
 
 IDLE = 14 * 24 * 3600.0
 """Seconds without a use after which an environment goes."""
@@ -37,7 +38,7 @@ def sweep(layout: Layout) -> None:
     for lease in _children(layout.leases):
         if not (layout.environments / lease.stem).exists():
             _unlink_unused(lease)
-    for folder in (layout.keys, layout.root / "cache"):
+    for folder in (layout.keys, layout.root / "cache", *_children(layout.resolutions)):
         _remove_half_written(folder)
     for folder in _children(layout.trash):
         shutil.rmtree(folder, ignore_errors=True)
@@ -58,6 +59,8 @@ def prune(layout: Layout, *, idle: float = IDLE, size: int | None = None) -> Pru
             total -= _own(publication)
     _forget(layout, now - idle)
     sweep(layout)
+    if gone:
+        _clean_packages(layout)
     return Pruned(tuple(each.key for each in gone), sum(_own(each) for each in gone))
 
 
@@ -89,15 +92,33 @@ def _published(layout: Layout, name: str) -> Publication | None:
 
 
 def _forget(layout: Layout, before: float) -> None:
-    """Drop resolutions last used before that time, and locks that nobody holds."""
+    """Drop resolutions and locks last used before that time, unless a builder has them."""
     for folder in _children(layout.resolutions):
-        record = folder / RECORD_NAME
-        used = last_used(record) or last_used(folder)
-        if used < before:
-            shutil.rmtree(folder, ignore_errors=True)
+        if (last_used(folder / RECORD_NAME) or last_used(folder)) < before:
+            _forget_resolution(layout, folder)
     for lock in _children(layout.locks):
         if last_used(lock) < before:
             _unlink_unused(lock)
+
+
+def _forget_resolution(layout: Layout, folder: Path) -> None:
+    """It belongs to who holds the lock of its key; as long as its environment stands, it stays."""
+    kept = read_resolution(folder)
+    lease = try_hold(layout.lock(folder.name))
+    if lease is not None:
+        with lease:
+            if kept is None or read_publication(layout, kept.environment) is None:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _clean_packages(layout: Layout) -> None:
+    """Let uv drop what no cache entry names any more; never while somebody builds."""
+    lease = try_hold(layout.packages_lock)
+    if lease is not None:
+        with lease:
+            Installer(layout.packages).run(
+                ["cache", "prune"], directory=layout.root, listen=lambda _: None
+            )
 
 
 def _unlink_unused(path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from codeloc_envs.pyproject import Pyproject, read_pyproject
 from codeloc_envs.specification import PythonWish
+from codeloc_envs.specifier import check
 from codeloc_envs.text_file import read_text
 
 ROOT_MARKS = ("pyproject.toml", "dg.toml", "codelocd.toml", "workspace.yaml", ".git")
@@ -52,21 +53,26 @@ class Neighbourhood:
         return read_pyproject(path) if path else None
 
     def python(self, explicit: str | None, requires: str | None, source: Path) -> PythonWish:
-        """Explicit before `.python-version` before `requires-python`, which `source` holds."""
+        """Explicit before `.python-version` before `requires-python`, which `source` holds.
+
+        Raises EnvironmentProblem if what counts is no version or specifier.
+        """
+        asked, asked_by = (explicit, "asked for") if explicit else self._pinned()
         required_by = str(source) if requires else ""
-        if explicit:
-            return PythonWish(explicit, "asked for", requires, required_by)
-        path = self._nearest(VERSION_FILE)
-        version = _first_version(path) if path else None
-        if version:
-            return PythonWish(version, str(path), requires, required_by)
-        return PythonWish(requires=requires, required_by=required_by)
+        check(asked, requires, (asked_by, required_by))
+        return PythonWish(asked, asked_by, requires, required_by)
 
     def python_files(self, wish: PythonWish) -> Iterator[Path]:
         """The files that `wish` was read from."""
         for source in (wish.asked_by, wish.required_by):
             if source.startswith("/"):
                 yield Path(source)
+
+    def _pinned(self) -> tuple[str | None, str]:
+        """What the nearest `.python-version` says in its first line, and its path."""
+        path = self._nearest(VERSION_FILE)
+        version = _first_version(path) if path else None
+        return (version, str(path)) if version else (None, "")
 
     def _nearest(self, name: str) -> Path | None:
         paths = (folder / name for folder in self.folders)

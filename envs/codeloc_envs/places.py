@@ -34,7 +34,7 @@ def candidates(variables: Mapping[str, str], home: Path) -> Iterator[Path]:
     yield Path(getattr(sys, "_base_executable", sys.executable))
     for prefix in _managed(variables, home):
         yield from _in_directory(prefix / "bin")
-    for directory in [*variables.get("PATH", "").split(os.pathsep), *_FIXED]:
+    for directory in dict.fromkeys([*variables.get("PATH", "").split(os.pathsep), *_FIXED]):
         if directory and not directory.rstrip("/").endswith("/shims"):
             yield from _in_directory(Path(directory))
     for pattern in _INSTALLATIONS:
@@ -77,7 +77,8 @@ def _in_directory(directory: Path) -> Iterator[Path]:
     if sys.platform == "darwin" and directory == Path("/usr/bin"):
         return  # its python3 is a stub that may open a dialog instead of running
     try:
-        names = [name for name in os.listdir(directory) if _NAME.match(name)]
+        names = [name for name in os.listdir(directory) if name.startswith("py")]
     except OSError:
         return
-    yield from (directory / name for name in sorted(names, key=lambda name: (-len(name), name)))
+    pythons = filter(_NAME.match, names)
+    yield from (directory / name for name in sorted(pythons, key=lambda name: (-len(name), name)))

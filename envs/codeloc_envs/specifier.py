@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
@@ -40,6 +41,18 @@ def fits_text(asked: str, version: str) -> bool:
         return satisfies(version, asked)
     found = _named(asked)
     return _starts_with(version, found["numbers"])
+
+
+def check(asked: str | None, requires: str | None, sources: tuple[str, str]) -> None:
+    """Raises EnvironmentProblem if one of the two is nothing that can be found, with its source."""
+    for text, source, read in zip((asked, requires), sources, (_test, _specifiers), strict=True):
+        if text is None or is_path(text):
+            continue
+        try:
+            read(text)
+        except EnvironmentProblem as problem:
+            files = (Path(source),) if is_path(source) else ()
+            raise EnvironmentProblem(f"{problem.summary} ({source})", inputs=files) from None
 
 
 def is_path(asked: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from .importing import LoadFailure
-from .loaders import at_most_one, loader, present
+from .loaders import LOADERS, at_most_one, loader, present
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def chosen(members: Mapping[str, object]) -> Optional[Found]:
         if targets:
             found[name] = (name, one, targets)
     if len(found) > 1:  # Definitions of codeloc beside Dagster's: two of them all the same
-        at_most_one(dict.fromkeys(f"{name}'s" for name in found))
+        at_most_one(dict.fromkeys(f"one of {LOADERS[name]}" for name in found))
     return next(iter(found.values()), None)
 
 

@@ -22,7 +22,15 @@ def import_target(settings: Settings) -> ModuleType:
     """Raises LoadFailure, or whatever user code raises: any BaseException."""
     if settings.kind == "python_file":
         return import_file(settings.value)
-    return imported(settings.value)
+    try:
+        return imported(settings.value)
+    except ModuleNotFoundError as error:
+        if not f"{settings.value}.".startswith(f"{error.name}."):
+            raise
+        raise LoadFailure(
+            f"no module {error.name!r} in the working directory {settings.working_directory} or in"
+            f" the environment {sys.prefix}; correct the name, or set working_directory"
+        ) from None
 
 
 def imported(name: str) -> ModuleType:

@@ -21,7 +21,7 @@ class Latch:
 
     def wait(self, seconds: float = -1) -> bool:
         """Whether it opened within `seconds`; without them it waits for ever."""
-        if not self._lock.acquire(timeout=seconds):
-            return False
-        self._lock.release()
-        return True
+        opened = self._lock.acquire(timeout=seconds)
+        if opened:
+            self._lock.release()
+        return opened

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .outcome import Definition, Outcome
 
 PROTOCOL = 1
+SETTLE_SECONDS = 0.25
 IDENTITY = ("kind", "name", "repository", "key")
 PARAMS = {
     "hello": (),
@@ -43,7 +44,13 @@ class Methods:
         self._loaded.open()
 
     def wait_for_stop(self) -> None:
-        self._stopping.wait()
+        """For the main thread, where Python runs the signal handlers of user code.
+
+        A signal that comes between the last look and the wait does not end the wait. The first
+        answers after a load are when signals are likeliest: so there is a short wait before.
+        """
+        if not self._stopping.wait(SETTLE_SECONDS):
+            self._stopping.wait()
 
     def would_wait(self, method: str) -> bool:
         return method == "snapshot" and not self._loaded.is_open

@@ -43,8 +43,8 @@ def ask_kernel() -> bool:
         return False
 
 
-def watch(parent: int, pause: float = WATCH_SECONDS) -> None:
+def watch(parent: int) -> None:
     """For platforms whose kernel has no such signal, macOS among them."""
     while os.getppid() == parent:
-        sleep(pause)
+        sleep(WATCH_SECONDS)
     os._exit(1)

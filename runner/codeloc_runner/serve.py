@@ -54,8 +54,8 @@ class Conversation:
                     return
                 for request in requests.feed(data):
                     self._take(request)
-        except (Lost, Malformed, OSError):
-            return
+        except (Lost, Malformed, OSError, RuntimeError):
+            return  # RuntimeError: user code has used up every thread
         finally:
             self.end()
 

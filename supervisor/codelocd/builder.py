@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from codeloc_envs import Environment, EnvironmentProblem, Specification
+from codelocd.model import Stream
 from codelocd.process import Child, Children
 
 Progress = Callable[[Mapping[str, Any]], None]
@@ -38,7 +39,9 @@ class Builder:
             raise EnvironmentProblem(summary, report.errors.decode(errors="replace"))
         return report.environment()
 
-    def _start(self, specification: Specification, output: Callable[[str, bytes], None]) -> Child:
+    def _start(
+        self, specification: Specification, output: Callable[[Stream, bytes], None]
+    ) -> Child:
         question = {"store": str(self._store), "specification": specification.to_json()}
         with tempfile.TemporaryFile() as stdin:
             stdin.write(json.dumps(question).encode())
@@ -61,7 +64,7 @@ class _Report:
         self.errors = b""
         self.result: Mapping[str, Any] | None = None
 
-    def read(self, stream: str, data: bytes) -> None:
+    def read(self, stream: Stream, data: bytes) -> None:
         if stream == "stderr":
             self.errors = (self.errors + data)[-65536:]
             return

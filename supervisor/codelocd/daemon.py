@@ -6,7 +6,7 @@ import asyncio
 import re
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -14,8 +14,9 @@ from codelocd import lifecycle, report
 from codelocd.hands import Hands, Reports
 from codelocd.journal import Journal
 from codelocd.locations import Location, Running
-from codelocd.model import GrpcServer, LocationSpec, Phase, Problem
-from codelocd.registry import Definition, Registry
+from codelocd.model import GrpcServer, LocationSpec, Phase, Problem, Snapshot
+from codelocd.registry import Difference, Registry
+from codelocd.snapshots import Snapshots
 from codelocd.subscriptions import Hub
 from codelocd.usage import Sampler
 from codelocd.wanted import Wanted
@@ -33,12 +34,14 @@ class Daemon:
         journal: Journal,
         hub: Hub,
         wanted: Wanted,
+        snapshots: Snapshots,
     ) -> None:
         self._hands = hands(Reports(self.send, self._published, self._withdrawn, self._progressed))
         self._watch = watch
         self._journal = journal
         self._hub = hub
         self._wanted = wanted
+        self._snapshots = snapshots
         self._queue: deque[tuple[Location, lifecycle.Event]] = deque()
         self._draining = False
         self.locations: dict[str, Location] = {}
@@ -73,6 +76,7 @@ class Daemon:
         location = self.locations.get(name)
         if location is not None:
             location.removed = True
+            self._snapshots.forget(name)
             self.send(location, lifecycle.Stopped())
 
     def change(self, spec: LocationSpec, *, reload: bool) -> None:
@@ -90,6 +94,7 @@ class Daemon:
 
     def stop(self, location: Location) -> None:
         self._wanted.unwant(location.name)
+        self._snapshots.forget(location.name)
         self.send(location, lifecycle.Stopped())
 
     def restart(self, location: Location) -> None:
@@ -140,6 +145,7 @@ class Daemon:
         before, now = location.state, asyncio.get_running_loop().time()
         state, effects = lifecycle.step(before, event, now, location.spec.policy)
         location.state = replace(state, problem=_dated(state.problem))
+        self._remember(location)
         self._set_alarm(location)
         for effect in effects:
             self._hands.carry_out(location, effect)
@@ -148,6 +154,17 @@ class Daemon:
         self._wake(location)
         if location.removed and location.state.phase is Phase.STOPPED:
             self.locations.pop(location.name, None)
+
+    def _remember(self, location: Location) -> None:
+        """Code that does not load has the definitions that the daemon before this one listed."""
+        state = location.state
+        if state.listed or not state.wanted or state.phase not in (Phase.FAILED, Phase.BACKOFF):
+            return
+        snapshot = self._snapshots.last(location.name)
+        if snapshot is not None:
+            location.snapshot = snapshot
+            location.state = replace(state, listed=True, behind=True)
+            self._publish(location, snapshot)
 
     def _set_alarm(self, location: Location) -> None:
         if location.alarm is not None:
@@ -185,21 +202,23 @@ class Daemon:
         assert running.snapshot is not None
         running.generation = location.state.generation
         location.snapshot = running.snapshot
-        registry, difference = self.registry.publish(location.name, running.snapshot.definitions)
-        self._list(location, registry, difference.added, difference.changed, difference.removed)
+        self._publish(location, running.snapshot)
+        self._snapshots.keep(location.name, running.snapshot)
+
+    def _publish(self, location: Location, snapshot: Snapshot) -> None:
+        registry, difference = self.registry.publish(location.name, snapshot.definitions)
+        self._list(location, registry, difference)
 
     def _withdrawn(self, location: Location) -> None:
         location.snapshot = None
         registry, difference = self.registry.withdraw(location.name)
-        self._list(location, registry, (), (), difference.removed)
+        self._list(location, registry, difference)
 
     def _list(
         self,
         location: Location,
         registry: Registry,
-        added: Iterable[Definition],
-        changed: Iterable[Definition],
-        removed: Iterable[Definition],
+        difference: Difference,
     ) -> None:
         self.registry = registry
         since = location.changed_at
@@ -208,9 +227,9 @@ class Daemon:
             "generation": location.state.generation,
             "revision": registry.revision,
             "seconds": time.time() - since if since is not None else None,
-            "added": list(added),
-            "changed": list(changed),
-            "removed": list(removed),
+            "added": list(difference.added),
+            "changed": list(difference.changed),
+            "removed": list(difference.removed),
         }
         location.changed_at = None
         self._hub.publish("definitions", data)

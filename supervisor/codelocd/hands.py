@@ -234,7 +234,7 @@ class Hands:
             return
         body = json.loads(answer["body"])
         if answer["ok"]:
-            running.snapshot = _snapshot(body)
+            running.snapshot = Snapshot.from_json(body)
             self._inspect(location, number)
             return
         self._watch.loaded(location.name, body["sources"])
@@ -301,24 +301,8 @@ def _brings_codeloc(environment: Environment) -> bool:
 
 def _choose(location: Location) -> Choice:
     spec = location.spec
-    activated = activated_environment(os.environ) if spec.activated_allowed else None
+    activated = variables.activated_environment(os.environ) if spec.activated_allowed else None
     return choose(spec.environment, code=watched.code(spec), activated=activated)
-
-
-def activated_environment(environ: Mapping[str, str]) -> Path | None:
-    """The environment that the caller's shell has activated."""
-    prefix = environ.get("VIRTUAL_ENV") or environ.get("CONDA_PREFIX")
-    return Path(prefix) if prefix else None
-
-
-def _snapshot(body: Mapping[str, Any]) -> Snapshot:
-    return Snapshot(
-        loader=body["loader"],
-        python=body["python"],
-        load_seconds=body["load_seconds"],
-        definitions=tuple(body["definitions"]),
-        sources=body["sources"],
-    )
 
 
 def _forget(location: Location, number: int, done: asyncio.Task[None]) -> None:

@@ -23,6 +23,7 @@ from codelocd.model import Config
 from codelocd.paths import DaemonPaths
 from codelocd.plan import Plan, plan
 from codelocd.process import Children
+from codelocd.snapshots import Snapshots
 from codelocd.subscriptions import Hub
 from codelocd.turns import Turns
 from codelocd.wanted import Wanted
@@ -68,6 +69,7 @@ class House:
             journal=Journal(paths.state_dir / "events.jsonl", time.time),
             hub=self.hub,
             wanted=Wanted(paths.state_dir / "wanted.json"),
+            snapshots=Snapshots(paths.state_dir / "snapshots"),
         )
         heartbeat = Heartbeat(self.daemon.locations.values, self.daemon.send, self.daemon.usage)
         self._heartbeat = loop.create_task(heartbeat.run())

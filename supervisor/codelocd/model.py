@@ -19,6 +19,7 @@ BuildId = NewType("BuildId", int)
 TargetKind = Literal["python_file", "module", "package", "autoload_defs_module"]
 StartMethod = Literal["fork", "spare", "spawn"]
 Origin = Literal["built", "reused", "existing"]
+Stream = Literal["stdout", "stderr"]
 ProblemKind = Literal["load", "environment", "crash", "unresponsive", "limit", "config"]
 
 
@@ -164,6 +165,15 @@ class Snapshot:
     load_seconds: float
     definitions: tuple[Mapping[str, Any], ...]
     sources: Mapping[str, str]
+
+    def to_json(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.__slots__}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Snapshot:
+        """Other keys than those of a snapshot are ignored; KeyError when one is missing."""
+        fields = {name: data[name] for name in cls.__slots__}
+        return cls(**{**fields, "definitions": tuple(data["definitions"])})
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ class Ear:
         return 0
 
     def send(self, message: bytes) -> None:
-        _kind, _method, (event,) = msgpack.unpackb(message)
+        _kind, _method, (event,) = msgpack.unpackb(message, unicode_errors="surrogateescape")
         self._observer(event)
 
     def when_drained(self, callback: Callable[[], None]) -> None:

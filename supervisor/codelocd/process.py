@@ -18,8 +18,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Se
 from pathlib import Path
 
 from codelocd.guardian import Guardian
-from codelocd.logs import Stream
-from codelocd.model import Exit
+from codelocd.model import Exit, Stream
 
 _PR_SET_CHILD_SUBREAPER = 36
 _CHUNK = 65536
@@ -181,7 +180,9 @@ class _Output:
         stream: Stream,
         sink: Callable[[Stream, bytes], None],
     ) -> None:
-        self._loop, self._pipe, self._stream, self._sink = loop, pipe, stream, sink
+        self._loop, self._pipe = loop, pipe
+        self._stream: Stream = stream
+        self._sink = sink
         os.set_blocking(pipe, False)
 
     def begin(self) -> None:

@@ -81,7 +81,7 @@ class Registry:
 
     def counts(self, location: str) -> dict[str, int]:
         """How many definitions of each kind `location` lists."""
-        counts = dict.fromkeys(KINDS, 0)
+        counts: dict[str, int] = dict.fromkeys(KINDS, 0)
         for definition in self.by_location.get(location, {}).values():
             counts[definition["kind"]] += 1
         return counts

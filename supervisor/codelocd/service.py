@@ -96,12 +96,9 @@ class Service:
         passed = notify.passed_socket(os.environ)
         if passed is not None:
             return passed
-        listener = unix.listen(self._paths.socket)
-        group = self._config.daemon.socket_group
-        if group is not None:
-            os.chown(self._paths.socket, -1, grp.getgrnam(group).gr_gid)
-        self._paths.socket.chmod(0o600 if group is None else 0o660)
-        return listener
+        name = self._config.daemon.socket_group
+        group = None if name is None else grp.getgrnam(name).gr_gid
+        return unix.listen(self._paths.socket, mode=0o600 if name is None else 0o660, group=group)
 
     def _make_control(self) -> Control:
         house = self._house

@@ -63,3 +63,9 @@ def bytecode(writable: bool, has_bytecode: bool, cache: Path) -> dict[str, str]:
     if has_bytecode:
         return {"PYTHONDONTWRITEBYTECODE": "1"}
     return {"PYTHONPYCACHEPREFIX": str(cache)}
+
+
+def activated_environment(environ: Mapping[str, str]) -> Path | None:
+    """The environment that the caller's shell has activated."""
+    prefix = environ.get("VIRTUAL_ENV") or environ.get("CONDA_PREFIX")
+    return Path(prefix) if prefix else None

@@ -141,14 +141,18 @@ def test_a_changed_requirement_builds_beside_and_then_swaps(dev: StartDev, proje
 
 TINY_BACKEND = """
 import zipfile
+FILES = {
+    "METADATA": "Metadata-Version: 2.1\\nName: tiny\\nVersion: 1\\n",
+    "WHEEL": "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n",
+    "RECORD": "",
+}
 def get_requires_for_build_wheel(settings=None): return []
 def build_wheel(folder, *arguments, **settings):
     name = "tiny-1-py3-none-any.whl"
     with zipfile.ZipFile(f"{folder}/{name}", "w") as wheel:
         wheel.writestr("tiny.py", "")
-        wheel.writestr("tiny-1.dist-info/METADATA", "Metadata-Version: 2.1\\nName: tiny\\nVersion: 1\\n")
-        wheel.writestr("tiny-1.dist-info/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
-        wheel.writestr("tiny-1.dist-info/RECORD", "")
+        for file, text in FILES.items():
+            wheel.writestr(f"tiny-1.dist-info/{file}", text)
     return name
 """
 
@@ -170,10 +174,7 @@ def test_a_flood_of_output_is_kept_and_holds_nobody_up(dev: StartDev, project: P
     )
     daemon = dev("-f", "defs.py")
     daemon.until_serving("defs")
-    lines = [each["text"] for each in daemon_lines(daemon, 3)]
-    assert [line.split(" x")[0] for line in lines] == [f"line {199_997 + n}" for n in range(3)]
-
-
-def daemon_lines(daemon, count):  # type: ignore[no-untyped-def]  # a Dev
     with daemon.client() as client:
-        return client.call("logs", {"locations": ["defs"], "lines": count})["lines"]
+        found = client.call("logs", {"locations": ["defs"], "lines": 3})["lines"]
+    lines = [each["text"] for each in found]
+    assert [line.split(" x")[0] for line in lines] == [f"line {199_997 + n}" for n in range(3)]

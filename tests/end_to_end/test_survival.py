@@ -9,8 +9,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from codelocd.client import RpcError
 from conftest import DEADLINE, Dev, StartDev, native, serving, stale
+
+from codelocd.client import RpcError
 
 
 def test_a_killed_runner_is_back_by_itself(dev: StartDev, project: Path) -> None:
@@ -157,7 +158,7 @@ def test_nothing_is_left_of_a_daemon_that_was_killed(dev: StartDev, project: Pat
     (project / "codelocd.toml").write_text(
         '[location.serves]\npython_file = "defs.py"\n'
         '[location.builds]\npython_file = "defs.py"\n'
-        "environment = { packages = ['slow-to-build @ file://%s'] }\n" % slow_package(project)
+        f"environment = {{ packages = ['slow-to-build @ file://{slow_package(project)}'] }}\n"
     )
     daemon = dev()
     daemon.until_serving("serves")
@@ -223,11 +224,24 @@ def test_a_stopped_location_stays_stopped_for_the_next_daemon(dev: StartDev, pro
     assert daemon.cli("stop", "defs").returncode == 0
     assert daemon.definitions() == []
     daemon.stop()
-    again = dev_again(dev)
+    again = dev("-f", "defs.py")
     assert again.entry("defs")["state"] == "stopped"
     assert again.cli("start", "defs").returncode == 0
     assert again.definitions() == ["asset one"]
 
 
-def dev_again(dev: StartDev) -> Dev:
-    return dev("-f", "defs.py")
+def test_a_daemon_that_starts_with_broken_code_lists_the_last_good_definitions(
+    dev: StartDev, project: Path
+) -> None:
+    (project / "defs.py").write_text(native("one"))
+    daemon = dev("-f", "defs.py")
+    daemon.until_serving("defs")
+    daemon.stop()
+    (project / "defs.py").write_text("this is no python")
+    again = dev("-f", "defs.py")
+    entry = again.until("defs", lambda each: each["state"] == "failed")
+    assert entry["stale"]
+    assert again.definitions() == ["asset one"]
+    (project / "defs.py").write_text(native("two"))
+    again.until_serving("defs")
+    assert again.definitions() == ["asset two"]

@@ -165,6 +165,29 @@ def test_python_explicit_before_version_file_before_requires_python(code: Path) 
     assert "Python: 3.12 (asked for) within >=3.9" in explicit.why
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "culprit"),
+    [
+        (".python-version", "my-virtualenv\n", '"my-virtualenv" is no Python version'),
+        (
+            "pyproject.toml",
+            '[project]\nname = "x"\nrequires-python = "three"\n',
+            '"three" is no version specifier',
+        ),
+    ],
+)
+def test_a_python_that_nobody_can_find_names_the_file_that_asks(
+    code: Path, name: str, text: str, culprit: str
+) -> None:
+    file = code.parent / name
+    file.write_text(text)
+    with pytest.raises(EnvironmentProblem) as caught:
+        choose(None, code=code)
+    assert caught.value.summary.startswith(culprit)
+    assert caught.value.summary.endswith(f"({file})")
+    assert caught.value.inputs == (file,)
+
+
 def test_an_existing_environment_of_another_python_is_passed_over_and_said(code: Path) -> None:
     own = make_environment(code.parent / ".venv", "3.9.1")
     choice = choose(Request(python="3.12"), code=code)

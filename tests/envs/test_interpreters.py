@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from codeloc_envs import EnvironmentProblem
+from codeloc_envs import EnvironmentProblem, Store
 from codeloc_envs.interpreter import Interpreter
 from codeloc_envs.interpreters import Interpreters, NotAskedYetError
 from codeloc_envs.places import candidates
@@ -160,6 +160,11 @@ def test_a_python_is_named_by_its_path_or_its_folder(tmp_path: Path) -> None:
     assert by_folder.identity == by_path.identity
     with pytest.raises(EnvironmentProblem, match=r"/bin/sh \(asked for\) is no Python that runs"):
         pythons.find(PythonWish("/bin/sh", "asked for"))
+
+
+def test_a_store_lists_every_python(store: Store, asked_pythons: Path, this_python: str) -> None:
+    assert store.pythons() == Interpreters(asked_pythons).every(ask=False)
+    assert this_python in {python.label for python in store.pythons()}
 
 
 def test_an_interpreter_survives_json(asked_pythons: Path) -> None:

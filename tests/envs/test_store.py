@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from codeloc_envs import Choice, Environment, EnvironmentProblem, Request, Store, choose
-from codeloc_envs.lease import hold
+from codeloc_envs.lease import hold, try_hold
 
 Build = Callable[..., Environment]
 Wheel = Callable[..., Path]
@@ -147,6 +147,20 @@ def test_remains_are_not_taken_from_under_an_installer_that_still_works(
     kill(worker, store_root)
     store.prune(idle=0)
     assert folders(store_root) == []
+
+
+def test_the_package_cache_is_not_cleaned_while_somebody_builds(
+    start: Start, slow: Choice, store_root: Path, workplace: Path
+) -> None:
+    worker = start(slow)
+    until(worker, "building")
+    cache = store_root / "locks/packages.lock"
+    assert try_hold(cache) is None
+    (workplace / "go").touch()
+    assert result(worker)["environment"]["origin"] == "built"
+    lease = try_hold(cache)
+    assert lease is not None
+    lease.close()
 
 
 def test_remains_of_a_killed_collector_go_with_the_next(store: Store, build: Build) -> None:

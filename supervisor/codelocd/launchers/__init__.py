@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from codelocd.logs import Stream
-from codelocd.model import Exit, Target
+from codelocd.model import Exit, Stream, Target
 
 CALL_TIMEOUT = 60.0
 """Seconds for a call that names no timeout of its own."""
@@ -60,3 +59,4 @@ class Launcher(Protocol):
 
     async def start(self, spec: RunnerSpec) -> RunnerHandle:
         """Raises OSError when the process cannot be started."""
+        ...

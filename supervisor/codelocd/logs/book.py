@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections import deque
 from collections.abc import Callable, Collection
-from hashlib import blake2b
 from heapq import merge
 from pathlib import Path
 
+from codelocd.file_name import file_name
 from codelocd.logs import records
 from codelocd.logs.files import RotatedFile
-from codelocd.logs.lines import Block, Line, Splitter, Stream
+from codelocd.logs.lines import Block, Line, Splitter
+from codelocd.model import Stream
 
 FILE_BYTES = 10 * 1000 * 1000
 FILES = 5
 RECENT_LINES = 1000
 RECENT_BYTES = 512 * 1024
 """What a location keeps in memory, whichever is less; the files have the rest."""
-
-_PLAIN = re.compile(r"[a-z0-9_][a-z0-9_.-]{0,99}")
 
 
 class Logs:
@@ -128,11 +126,3 @@ class _LocationLog:
     def _has_enough_without_first(self) -> bool:
         first = self._recent[0][0]
         return self._count - len(first.texts) >= RECENT_LINES or self._size > RECENT_BYTES
-
-
-def file_name(location: str) -> str:
-    """A file name for any name of a location, different for names that differ by case alone."""
-    if _PLAIN.fullmatch(location):
-        return location
-    readable = re.sub(r"[^a-z0-9_.-]", "_", location.lower())[:80].lstrip(".")
-    return f"{readable}-{blake2b(location.encode(), digest_size=6).hexdigest()}"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
-Stream: TypeAlias = Literal["stdout", "stderr"]
+from codelocd.model import Stream
 
 LINE_BYTES = 64 * 1024
 """A longer line is split, so that one without an end cannot fill the memory."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from codelocd.logs.lines import Block, Line, Stream
+from codelocd.logs.lines import Block, Line
+from codelocd.model import Stream
 
 _STREAMS: dict[str, Stream] = {"stdout": "stdout", "stderr": "stderr"}
 

@@ -228,10 +228,16 @@ def clean_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
 
 
+@pytest.fixture(scope="session")
+def starters(kit):
+    """`starters(folder)`: a starter whose sockets lie there, for wider scopes than `start`."""
+    return lambda folder: Starter(kit, folder)
+
+
 @pytest.fixture
-def start(kit):
+def start(starters):
     with tempfile.TemporaryDirectory(prefix="runner-") as folder:  # short: a socket's name is
-        starter = Starter(kit, Path(folder))
+        starter = starters(Path(folder))
         yield starter
         starter.end()
 

@@ -78,13 +78,11 @@ def dagster() -> str:
 
 
 @pytest.fixture(scope="module")
-def shop(dagster, kit, tmp_path_factory):
+def shop(dagster, starters, tmp_path_factory):
     """The definitions of SHOP, by kind and name."""
-    from conftest import Starter
-
     folder = tmp_path_factory.mktemp("dagster")
     (folder / "shop.py").write_text(SHOP)
-    starter = Starter(kit, folder)
+    starter = starters(folder)
     try:
         content = starter(dagster, folder / "shop.py").load()
         assert "problem" not in content, content["problem"]["detail"]
@@ -212,6 +210,7 @@ def test_errors_that_show_only_when_all_is_resolved_are_load_errors(run, dagster
 
 def test_a_folder_of_definitions_is_loaded_by_itself(start, code, dagster):
     (code / "shop" / "defs").mkdir(parents=True)
+    (code / "pyproject.toml").write_text("")  # how Dagster knows the project's root
     (code / "shop" / "__init__.py").write_text("")
     (code / "shop" / "defs" / "__init__.py").write_text("")
     (code / "shop" / "defs" / "parts.py").write_text(
@@ -220,6 +219,14 @@ def test_a_folder_of_definitions_is_loaded_by_itself(start, code, dagster):
     runner = start(dagster, "shop.defs", kind="autoload_defs_module", directory=code)
     assert runner.assets() == ["one"]
     assert str(code / "shop" / "defs" / "parts.py") in runner.load()["sources"]
+
+
+def test_definitions_of_codeloc_beside_dagsters_are_two(run, dagster):
+    source = PREAMBLE + "import codeloc\na = dg.Definitions()\nb = codeloc.Definitions()\n"
+    assert run(dagster, source).problem()["summary"] == (
+        "Cannot have more than one Definitions object defined at module scope. "
+        "Found: one of codeloc, one of dagster"
+    )
 
 
 def test_without_dagster_a_folder_cannot_be_loaded_by_itself(start, code, extreme):

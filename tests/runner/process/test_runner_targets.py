@@ -110,7 +110,13 @@ def test_a_file_that_is_not_there_is_told_with_its_path(start, code, extreme):
 
 def test_a_module_that_is_not_there_is_told(start, code, extreme):
     problem = start(extreme, "gone.deep", kind="module", directory=code).problem()
-    assert problem["summary"] == "ModuleNotFoundError: No module named 'gone'"
+    assert problem["summary"].startswith(f"no module 'gone' in the working directory {code} or")
+
+
+def test_a_module_that_imports_what_is_not_there_is_another_matter(start, code, extreme):
+    (code / "shop.py").write_text("import gone\n")
+    problem = start(extreme, "shop", kind="module", directory=code).problem()
+    assert problem["summary"] == "ModuleNotFoundError: No module named 'gone' (shop.py:1)"
 
 
 def test_the_working_directory_comes_first_then_the_files_folder(start, code, python):

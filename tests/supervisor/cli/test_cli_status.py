@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import subprocess
 from typing import Any
 
@@ -86,6 +88,21 @@ def test_the_command_line_library_is_not_imported(project: Shell, daemon: FakeDa
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert "codelocd.cli.status" in imported
     assert not imported & {"click", "asyncio", "dataclasses", "pathlib", "pydantic", "structlog"}
+
+
+@pytest.mark.parametrize(("no_color", "coloured"), [("", True), ("1", False)])
+def test_a_terminal_gets_colours_unless_it_wants_none(
+    project: Shell, daemon: FakeDaemon, no_color: str, coloured: bool
+) -> None:
+    ours, theirs = pty.openpty()
+    given = {"NO_COLOR": no_color, "TERM": "xterm"}
+    done = project.run("status", stdout=theirs, environ=given)
+    shown = os.read(ours, 65536).decode()
+    os.close(ours)
+    os.close(theirs)
+    assert done.returncode == 0
+    assert ("\x1b[32mserving\x1b[0m" in shown) is coloured
+    assert ("\x1b" in shown) is coloured
 
 
 def test_watch_prints_again_until_its_reader_leaves(project: Shell, daemon: FakeDaemon) -> None:

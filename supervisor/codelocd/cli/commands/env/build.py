@@ -61,7 +61,7 @@ def command(locations: tuple[str, ...], targets: Targets, as_json: bool) -> int:
 
 def _build(shelf: Store, spec: LocationSpec) -> Environment:
     from codeloc_envs import choose
-    from codelocd.hands import activated_environment
+    from codelocd.variables import activated_environment
     from codelocd.watched import code
 
     activated = activated_environment(os.environ) if spec.activated_allowed else None

@@ -1,0 +1,88 @@
+"""Builders, users and collectors that are killed at random moments."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from codeloc_envs import Store
+from codeloc_envs.lease import hold
+
+KILLS = 25
+USER = """
+import random, subprocess, sys
+from pathlib import Path
+from codeloc_envs import EnvironmentProblem, Request, Store, choose
+
+store = Store(Path(sys.argv[1]))
+while True:
+    packages = random.choice([(), ("alpha",), ("alpha", "beta")])
+    wanted = choose(Request(packages=packages), code=Path(sys.argv[2])).specification
+    try:
+        environment = store.find(wanted) or store.build(wanted, lambda _: None)
+        lease = store.lease(environment)
+    except EnvironmentProblem as problem:
+        if "was removed" not in problem.summary:
+            print("problem", problem.summary, problem.detail.replace(chr(10), " "), flush=True)
+        continue
+    with lease:
+        code = "".join(f"import {name};" for name in packages)
+        ended = subprocess.run([environment.executable, "-B", "-c", code], stderr=-1)
+        print("whole" if ended.returncode == 0 else f"broken {ended.stderr}", flush=True)
+"""
+COLLECTOR = """
+import sys
+from pathlib import Path
+from codeloc_envs import Store
+
+while True:
+    Store(Path(sys.argv[1])).prune(idle=0)
+"""
+
+
+def test_nobody_ever_gets_an_environment_that_is_not_whole(
+    store: Store, store_root: Path, workplace: Path, wheel: Callable[..., Path]
+) -> None:
+    wheel("alpha")
+    wheel("beta")
+    reading, writing = os.pipe()
+
+    def start(program: str) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, "-c", program, store_root, workplace],
+            stdout=writing,
+            start_new_session=True,
+        )
+
+    running = [(program, start(program)) for program in (USER, USER, USER, COLLECTOR)]
+    heard = []
+    try:
+        with os.fdopen(reading) as output:
+            for line in output:
+                heard.append(line.strip())
+                if len(heard) == KILLS:
+                    break
+                number = random.randrange(len(running))
+                program, victim = running[number]
+                end(victim)
+                running[number] = (program, start(program))
+    finally:
+        for _, process in running:
+            end(process)
+        os.close(writing)
+    assert heard == ["whole"] * KILLS
+    for lease in (store_root / "leases").iterdir():
+        hold(lease).close()
+    store.prune(idle=0)
+    for folder in ("environments", "leases", "trash"):
+        assert list((store_root / folder).iterdir()) == []
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
