@@ -39,7 +39,7 @@ def load(settings: Settings, read: Read, known: AbstractSet[str]) -> Outcome:
     seconds = perf_counter() - began
     digests, names = dict(read[0]), frozenset(read[1])  # other threads may go on importing
     body = encoded(loader, definitions, problem, digests, python_version(), seconds)
-    imports = dumps(report(settings, known, names)).encode()
+    imports = dumps({**report(settings, known, names), "seconds": seconds}).encode()
     return Outcome(loader, definitions, problem, digests, seconds, body, imports)
 
 

@@ -170,12 +170,16 @@ class Hands:
         assert isinstance(spec.target, Target)
         return RunnerSpec(
             location=spec.name,
+            environment=environment.key,
             executable=environment.executable,
             variables=self.variables(location, environment),
             working_directory=spec.working_directory,
             target=spec.target,
             attribute=spec.attribute,
             output=self._logs.output(spec.name, location.state.generation + 1),
+            start_method=spec.policy.start_method,
+            start_timeout=spec.policy.start_timeout,
+            beside=location.state.serving is not None,
         )
 
     def variables(self, location: Location, environment: Environment) -> dict[str, str]:

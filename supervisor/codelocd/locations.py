@@ -22,7 +22,6 @@ class Running:
     environment: Environment
     lease: Lease
     began: float
-    start_method: str = "spawn"
     generation: int | None = None
     snapshot: Snapshot | None = None
 

@@ -121,7 +121,7 @@ class Children:
     def _pipes(
         self, output: Callable[[Stream, bytes], None]
     ) -> Iterator[tuple[list[_Output], Sequence[int]]]:
-        """Both ends of what a child prints to; the writing ones are the child's alone afterwards."""
+        """Both ends of what a child prints to; the writing ones are then the child's alone."""
         readers, writers = zip(os.pipe(), os.pipe(), strict=True)
         try:
             yield (

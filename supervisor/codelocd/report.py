@@ -29,7 +29,7 @@ def location(
         "generation": state.generation if serving else None,
         "restarts": state.restarts,
         "pid": serving.handle.pid if serving else None,
-        "start_method": serving.start_method if serving else None,
+        "start_method": serving.handle.start_method if serving else None,
         "uptime": time.time() - serving.began if serving else None,
         "memory": usage.memory if usage else None,
         "cpu": usage.cpu if usage else None,
@@ -96,7 +96,7 @@ def shown(
         "sources": sorted(location_.sources),
         "why": {
             "environment": choice.why if choice is not None else None,
-            "start_method": "every runner is started on its own",
+            "start_method": location_.serving.handle.why if location_.serving else None,
         },
         "last_exit": location_.last_exit.as_json() if location_.last_exit else None,
         "output": output,

@@ -10,12 +10,14 @@ from .. import main, parent, stdlib, surroundings
 from ..jsontext import dumps
 from ..settings import Settings
 from . import fresh
+from .stamps import Stamps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import AbstractSet, Any, Dict, List, Mapping, Optional
 
-    from .stamps import Stamps
+    from .channel import Channel
+
 
 ADOPTION_SECONDS = 10.0
 PAUSE_SECONDS = 0.0005
@@ -25,15 +27,16 @@ class Warmth:
     """What a warm interpreter has, and what its runners need of it.
 
     `path`: their `sys.path`; `known`: what every interpreter imports by itself; `added`: the
-    variables that imports have set; `modules`: what there is to share.
+    variables that imports have set; `modules`: what there is to share. `channel` is its own alone.
     """
 
-    __slots__ = ("added", "known", "modules", "path", "stamps")
+    __slots__ = ("added", "channel", "known", "modules", "path", "stamps")
 
-    def __init__(self, path: List[str], known: AbstractSet[str], stamps: Stamps) -> None:
+    def __init__(self, channel: Channel, path: List[str], known: AbstractSet[str]) -> None:
+        self.channel = channel
         self.path = path
         self.known = known
-        self.stamps = stamps
+        self.stamps = Stamps(path)
         self.added: Mapping[str, str] = {}
         self.modules: AbstractSet[str] = frozenset()
 
@@ -75,6 +78,7 @@ def become(order: Dict[str, Any], descriptors: List[int], warmth: Warmth, *, for
         answer(telling, refusal)
         return
     answer(telling, {"pid": os.getpid()})
+    warmth.channel.close()
     for source, target in ((out, 1), (err, 2), (telling, None)):
         if target is not None:
             os.dup2(source, target)

@@ -13,7 +13,6 @@ from ..jsontext import loads
 from . import becoming
 from .channel import Channel
 from .preload import preload, preload_carefully
-from .stamps import Stamps
 from .traces import Traces, offences, users
 from .users import own_packages
 
@@ -29,7 +28,7 @@ def run(text: str, path: List[str], known: AbstractSet[str]) -> None:
     os.set_inheritable(settings["channel_fd"], False)
     streams.prepare()
     channel = Channel(settings["channel_fd"])
-    warmth = becoming.Warmth(path, known, Stamps(path))
+    warmth = becoming.Warmth(channel, path, known)
     received = channel.receive()
     if received is None:
         os._exit(0)
@@ -43,28 +42,40 @@ def run(text: str, path: List[str], known: AbstractSet[str]) -> None:
 
 def warmed(order: Dict[str, Any], warmth: becoming.Warmth) -> Dict[str, Any]:
     """Preload; what the daemon is told of it."""
-    began, own = perf_counter(), own_packages(warmth.path)
-    sys.path[:] = warmth.path
-    sys.argv[:] = [""]
-    sys.modules["__main__"] = type(sys)("__main__")
-    expose()
-    cold: Dict[str, str] = {}
-    sharing = order["sharing"]
-    before = Traces() if sharing else None
-    variables = dict(os.environ)
-    if order["carefully"]:
-        cold = preload_carefully(order["modules"], own)
-    else:
-        preload(order["modules"], own)
-    found = offences(before, own) if before is not None else []
-    found += [f"the interpreter imports your own {name}" for name in users(set(warmth.known), own)]
+    began, variables = perf_counter(), dict(os.environ)
+    arrange(warmth.path)
+    found = imported(order, warmth)
     settle(warmth, variables)
     return {
         "offences": found,
-        "cold": cold,
+        "cold": order["cold"],
         "modules": len(warmth.modules),
         "seconds": perf_counter() - began,
     }
+
+
+def arrange(path: List[str]) -> None:
+    """As for a runner, but for what belongs to one location."""
+    sys.path[:] = path
+    sys.argv[:] = [""]
+    sys.modules["__main__"] = type(sys)("__main__")
+    expose()
+
+
+def imported(order: Dict[str, Any], warmth: becoming.Warmth) -> List[str]:
+    """Import what was ordered; what forbids that it is shared, and `order["cold"]` extended."""
+    modules, cold, own = order["modules"], order["cold"], own_packages(warmth.path)
+    found = [f"the interpreter imports your own {one}" for one in users(set(warmth.known), own)]
+    if not order["sharing"]:
+        preload(modules, own)
+        return found
+    before = Traces()
+    if order["carefully"]:
+        preload_carefully(modules, own, cold)
+    else:
+        preload(modules, {*own, *cold})
+    found += [f"it imports {name}" for name in cold if name in sys.modules]
+    return found + offences(before, own)
 
 
 def settle(warmth: becoming.Warmth, variables: Dict[str, str]) -> None:

@@ -9,33 +9,36 @@ from .traces import Traces, offences
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Dict, Iterable, List, Sequence, Set
+    from typing import Container, Dict, Iterable, List, Sequence, Set
 
 
-def preload(modules: Iterable[str], own: Set[str]) -> None:
-    """A module that cannot be imported is left to the loads that want it: they will tell why."""
+def preload(modules: Iterable[str], left_out: Container[str]) -> None:
+    """All but the packages that are left out. A module that cannot be imported is left to the
+    loads that want it: they will tell why.
+    """
     for name in modules:
-        if top(name) not in own:
+        if top(name) not in left_out:
             try:
                 __import__(name)
             except BaseException:  # noqa: BLE001, S112  sys.exit() at import included
                 continue
 
 
-def preload_carefully(modules: Sequence[str], own: Set[str]) -> Dict[str, str]:
-    """One package after the other, each tried in a child first: those that forbid a fork, and why.
+def preload_carefully(modules: Sequence[str], own: Set[str], cold: Dict[str, str]) -> None:
+    """One package after the other, each tried in a child first.
 
-    The packages imported last by a load come first: they are what the others are built on, so
-    the blame falls on the package that deserves it, then on what cannot do without it.
+    `cold` holds the packages that forbid a fork, and why; what is found is added. The packages
+    imported last by a load come first: they are what the others are built on, so the blame falls
+    on the package that deserves it, then on what cannot do without it.
     """
-    cold: Dict[str, str] = {}
     for name, members in reversed(list(packages(modules).items())):
+        if name in cold or name in own:
+            continue
         reason = tried(members, own, cold)
         if reason:
             cold[name] = reason
         else:
             preload(members, own)
-    return cold
 
 
 def packages(modules: Sequence[str]) -> Dict[str, List[str]]:
@@ -65,10 +68,8 @@ def tried(modules: List[str], own: Set[str], cold: Dict[str, str]) -> str:
 def verdict(modules: List[str], own: Set[str], cold: Dict[str, str]) -> str:
     before = Traces()
     preload(modules, own)
-    needed = [name for name in cold if name in sys.modules]
-    if needed:
-        return f"it needs {', '.join(needed)}"
-    return "; ".join(offences(before, own))
+    needed = [f"it imports {name}" for name in cold if name in sys.modules]
+    return "; ".join(needed or offences(before, own))
 
 
 def top(name: str) -> str:
