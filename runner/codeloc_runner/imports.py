@@ -24,10 +24,12 @@ def report(
     location's code names itself. A location that is an installed module is never shared.
     """
     own = "" if settings.kind == "python_file" else settings.value.partition(".")[0]
-    names = [name for name in list(sys.modules) if is_shareable(name, own)]
+    added = [name for name in list(sys.modules) if name not in known]
     return {
-        "modules": [name for name in names if name not in known],
-        "named": [name for name in names if name in mentioned and is_packaged(name)],
+        "modules": [name for name in added if is_shareable(name, own)],
+        "named": [
+            name for name in sorted(mentioned) if is_packaged(name) and is_shareable(name, own)
+        ],
     }
 
 

@@ -12,9 +12,11 @@ from ..exposed import expose
 from ..jsontext import loads
 from . import becoming
 from .channel import Channel
+from .obstacles import outdated
 from .preload import preload, preload_carefully
 from .traces import Traces, offences, users
 from .users import own_packages
+from .warmth import Warmth
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ def run(text: str, path: List[str], known: AbstractSet[str]) -> None:
     os.set_inheritable(settings["channel_fd"], False)
     streams.prepare()
     channel = Channel(settings["channel_fd"])
-    warmth = becoming.Warmth(channel, path, known)
+    warmth = Warmth(channel, path, known)
     received = channel.receive()
     if received is None:
         os._exit(0)
@@ -40,7 +42,7 @@ def run(text: str, path: List[str], known: AbstractSet[str]) -> None:
         follow(*received, warmth)
 
 
-def warmed(order: Dict[str, Any], warmth: becoming.Warmth) -> Dict[str, Any]:
+def warmed(order: Dict[str, Any], warmth: Warmth) -> Dict[str, Any]:
     """Preload; what the daemon is told of it."""
     began, variables = perf_counter(), dict(os.environ)
     arrange(warmth.path)
@@ -62,7 +64,7 @@ def arrange(path: List[str]) -> None:
     expose()
 
 
-def imported(order: Dict[str, Any], warmth: becoming.Warmth) -> List[str]:
+def imported(order: Dict[str, Any], warmth: Warmth) -> List[str]:
     """Import what was ordered; what forbids that it is shared, and `order["cold"]` extended."""
     modules, cold, own = order["modules"], order["cold"], own_packages(warmth.path)
     found = [f"the interpreter imports your own {one}" for one in users(set(warmth.known), own)]
@@ -78,7 +80,7 @@ def imported(order: Dict[str, Any], warmth: becoming.Warmth) -> List[str]:
     return found + offences(before, own)
 
 
-def settle(warmth: becoming.Warmth, variables: Dict[str, str]) -> None:
+def settle(warmth: Warmth, variables: Dict[str, str]) -> None:
     """What is here now stays: the collector must not touch, and so copy, shared memory."""
     warmth.added = {name: os.environ[name] for name in os.environ if name not in variables}
     warmth.modules = frozenset(sys.modules)
@@ -88,8 +90,11 @@ def settle(warmth: becoming.Warmth, variables: Dict[str, str]) -> None:
     gc.freeze()
 
 
-def follow(order: Dict[str, Any], descriptors: List[int], warmth: becoming.Warmth) -> None:
-    if order["order"] == "fork":
+def follow(order: Dict[str, Any], descriptors: List[int], warmth: Warmth) -> None:
+    why = outdated(warmth)
+    if why is not None:
+        becoming.answer(descriptors[-1], {"refused": why, "stale": True})
+    elif order["order"] == "fork":
         becoming.fork(order, descriptors, warmth)
     else:
         becoming.become(order, descriptors, warmth, forked=False)

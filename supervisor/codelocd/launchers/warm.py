@@ -19,7 +19,16 @@ from codelocd.launchers.warm_interpreter import Readiness, Refused, WarmInterpre
 from codelocd.launchers.warm_runner import Report, WarmRunner
 from codelocd.model import StartMethod
 from codelocd.process import Children
-from codelocd.warm import Choice, Imports, after_load, choose, cold_packages, common, shareable
+from codelocd.warm import (
+    Choice,
+    Imports,
+    after_load,
+    choose,
+    cold_packages,
+    common,
+    newly_cold,
+    shareable,
+)
 
 UPKEEP = 60.0
 """Seconds between two looks at what is idle, while anything is warm."""
@@ -150,7 +159,7 @@ class WarmLauncher:
     def _found(self, environment: str, readiness: Readiness) -> bool:
         """Whether an interpreter that has preloaded may be used."""
         learned = self._memory.of(environment)
-        self._memory.keep(environment, learned.with_cold(readiness.cold))
+        self._memory.keep(environment, learned.with_cold(newly_cold(readiness.cold)))
         return not readiness.offences
 
     # --- places --------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """What warm interpreters preload, who may start from them, and what was learned of both. Pure."""
 
 from codelocd.warm.learning import Imports, Learned, after_load, common, shareable
-from codelocd.warm.method import Choice, choose, cold_packages
+from codelocd.warm.method import Choice, choose, cold_packages, newly_cold
 
 __all__ = [
     "Choice",
@@ -11,5 +11,6 @@ __all__ = [
     "choose",
     "cold_packages",
     "common",
+    "newly_cold",
     "shareable",
 ]

@@ -47,6 +47,11 @@ def cold_packages(learned: Learned) -> dict[str, str]:
     return {**COLD, **learned.cold}
 
 
+def newly_cold(cold: Mapping[str, str]) -> dict[str, str]:
+    """What was found out here, beyond what is known of every environment."""
+    return {name: why for name, why in cold.items() if name not in COLD}
+
+
 def _obstacle(location: str, learned: Learned, platform: str) -> str | None:
     """Why a process of this location cannot be forked."""
     if platform != "linux":
