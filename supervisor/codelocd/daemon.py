@@ -44,6 +44,7 @@ class Daemon:
         self._snapshots = snapshots
         self._queue: deque[tuple[Location, lifecycle.Event]] = deque()
         self._draining = False
+        self._ends = False
         self.locations: dict[str, Location] = {}
         self.external: dict[str, LocationSpec] = {}
         self.registry = Registry()
@@ -104,9 +105,11 @@ class Daemon:
     def reload(self, location: Location) -> None:
         self.send(location, lifecycle.ReloadAsked())
 
-    def shut_down(self, location: Location) -> None:
-        """Stop without remembering it: the next daemon starts the location again."""
-        self.send(location, lifecycle.Stopped())
+    def shut_down(self) -> None:
+        """Stop everything without remembering it: the next daemon starts it all again."""
+        self._ends = True
+        for location in tuple(self.locations.values()):
+            self.send(location, lifecycle.Stopped())
 
     def changed(self, name: str, change: Change) -> None:
         """The watch saw content that the newest attempt has not seen."""
@@ -210,7 +213,10 @@ class Daemon:
         self._list(location, registry, difference)
 
     def _withdrawn(self, location: Location) -> None:
-        location.snapshot = None
+        """Definitions that go with the daemon itself are no news."""
+        if self._ends:
+            return
+        location.snapshot = location.changed_at = None
         registry, difference = self.registry.withdraw(location.name)
         self._list(location, registry, difference)
 

@@ -99,7 +99,17 @@ class Hands:
             former.cancel()
         task = asyncio.get_running_loop().create_task(work, name=f"{location.name} {number}")
         location.tasks[number] = task
-        task.add_done_callback(lambda done: _forget(location, number, done))
+        task.add_done_callback(lambda done: self._ended(location, number, done))
+
+    def _ended(self, location: Location, number: int, done: asyncio.Task[None]) -> None:
+        """A bug of ours fails the attempt that met it, and nothing else."""
+        if location.tasks.get(number) is done:
+            del location.tasks[number]
+        if done.cancelled() or (bug := done.exception()) is None:
+            return
+        problem = problems.of_bug(bug, time.time())
+        self._reports.send(location, lifecycle.EnvironmentFailed(BuildId(number), problem))
+        self._reports.send(location, lifecycle.LoadFailed(RunnerId(number), problem))
 
     # --- environments --------------------------------------------------------------------------
 
@@ -152,7 +162,11 @@ class Hands:
         assert environment is not None
         self._watch.follow(location.name, watched.of(location))
         self._watch.begin(location.name)
-        lease = self._store.lease(environment)
+        try:
+            lease = self._store.lease(environment)
+        except EnvironmentProblem as failure:
+            self._crashed(location, number, failure.summary)
+            return None
         try:
             handle = await self._launcher.start(self._order(location, environment))
         except OSError as failure:
@@ -208,7 +222,11 @@ class Hands:
             problem = Problem("config", summary, at=time.time())
             self._reports.send(location, lifecycle.LoadFailed(number, problem))
             return
-        problem = Problem("crash", f"the runner cannot be started: {failure}", at=time.time())
+        self._crashed(location, number, f"the runner cannot be started: {failure}")
+
+    def _crashed(self, location: Location, number: RunnerId, summary: str) -> None:
+        """It never lived; another try, which begins with its environment, may succeed."""
+        problem = Problem("crash", summary, at=time.time())
         self._reports.send(location, lifecycle.Exited(number, problem, random.random()))
 
     # --- loading -------------------------------------------------------------------------------
@@ -284,8 +302,7 @@ class Hands:
         if running is not None:
             running.handle.kill()
             return
-        problem = Problem("crash", "the runner was not started", at=time.time())
-        self._reports.send(location, lifecycle.Exited(number, problem))
+        self._crashed(location, number, "the runner was not started")
 
     def _retire(self, location: Location, number: RunnerId) -> None:
         """A replaced runner answers all that it accepted; a stopped one has less time."""
@@ -307,10 +324,3 @@ def _choose(location: Location) -> Choice:
     spec = location.spec
     activated = variables.activated_environment(os.environ) if spec.activated_allowed else None
     return choose(spec.environment, code=watched.code(spec), activated=activated)
-
-
-def _forget(location: Location, number: int, done: asyncio.Task[None]) -> None:
-    if location.tasks.get(number) is done:
-        del location.tasks[number]
-    if not done.cancelled() and (bug := done.exception()) is not None:
-        raise bug

@@ -24,14 +24,15 @@ class Heartbeat:
         locations: Callable[[], Iterable[Location]],
         send: Callable[[Location, lifecycle.Event], None],
         usage: Sampler,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._locations = locations
         self._send = send
         self._usage = usage
+        self._clock = clock
 
     async def run(self) -> None:
         """Sweep for ever; locations whose interval has not passed are left out."""
-        loop = asyncio.get_running_loop()
         asked: dict[str, float] = {}
         while True:
             await asyncio.sleep(self._interval())
@@ -39,10 +40,10 @@ class Heartbeat:
                 (location, running)
                 for location in self._locations()
                 if (running := location.serving) is not None
-                and loop.time() - asked.get(location.name, 0)
+                and self._clock() - asked.get(location.name, 0)
                 >= location.spec.policy.ping_interval - LAG
             ]
-            asked.update((location.name, loop.time()) for location, _ in due)
+            asked.update((location.name, self._clock()) for location, _ in due)
             await asyncio.gather(*(self._examine(*each) for each in due))
 
     def _interval(self) -> float:
@@ -68,15 +69,14 @@ class Heartbeat:
 
     async def _answers(self, running: Running, timeout: float) -> bool:
         """A ping that failed while the daemon itself was held up proves nothing: ask again."""
-        loop = asyncio.get_running_loop()
         while True:
-            began = loop.time()
+            began = self._clock()
             try:
                 await running.handle.call("ping", timeout=timeout)
             except RpcError as failure:
                 if failure.kind != "timeout":
                     return True  # its end, if it has ended, is noticed elsewhere
-                if loop.time() - began <= timeout + LAG:
+                if self._clock() - began <= timeout + LAG:
                     return False
             else:
                 return True

@@ -114,8 +114,7 @@ class House:
         """Stop every location, wait until all are gone, end what they left."""
         self._heartbeat.cancel()
         self.watch.close()
-        for location in tuple(self.daemon.locations.values()):
-            self.daemon.shut_down(location)
+        self.daemon.shut_down()
         for location in tuple(self.daemon.locations.values()):
             await self.daemon.settled(location)
         self._launcher.close()

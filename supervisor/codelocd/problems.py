@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -71,6 +72,12 @@ def final(problem: Problem, history: History, policy: Policy) -> Problem:
     count, period = len(history.failures), policy.restart_limit.period
     summary = f"{problem.summary}; gave up after {count} failures within {period:g} s"
     return replace(problem, summary=summary)
+
+
+def of_bug(bug: BaseException, at: float) -> Problem:
+    """Something that should not happen; what happened is told in full."""
+    summary = f"internal error: {type(bug).__name__}: {bug}"
+    return Problem("crash", summary, "".join(traceback.format_exception(bug)), at)
 
 
 def as_json(problem: Problem | None) -> dict[str, Any] | None:

@@ -37,8 +37,8 @@ def run(
 ) -> int:
     """Run the daemon in the foreground until it is told to stop; returns the exit code.
 
-    `reread` gives the config as its files say now, and is heeded on save under `dev` and on
-    SIGHUP always. `observer` gets what a subscriber of all topics gets. Raises `lock.Busy`
+    `reread` gives the config as its files say now: heeded on save under `dev`, on SIGHUP as a
+    service. `observer` gets what a subscriber of all topics gets. Raises `lock.Busy`
     when another daemon has the state, and OSError.
     """
     with Lock(paths.state_dir / "lock"):
@@ -74,14 +74,15 @@ class Service:
         if self._observer is not None:
             beginning = {"instance": house.instance, "seq": 0}
             house.hub.subscribe(Ear(self._observer), TOPICS, since=beginning)
+        passed = notify.passed_socket(os.environ)
         server = await rpc.serve(
-            self._door(),
+            passed or self._door(),
             self._control.handle,
             allowed=self._may_enter,
             report=lambda where, error: log.warning("request failed", where=where, error=error),
             disconnected=house.hub.drop,
         )
-        self._heed_signals()
+        self._heed_signals(hang_up=self._stop if follow_config else self._reapply)
         config_watch = self._watch_config() if follow_config else None
         signs_of_life = asyncio.ensure_future(self._show_life())
         house.apply(self._config)
@@ -93,14 +94,12 @@ class Service:
         await house.close()
         signs_of_life.cancel()
         server.close()
-        self._paths.socket.unlink(missing_ok=True)
+        if passed is None:
+            self._paths.socket.unlink(missing_ok=True)
 
     # --- the door ------------------------------------------------------------------------------
 
     def _door(self) -> socket.socket:
-        passed = notify.passed_socket(os.environ)
-        if passed is not None:
-            return passed
         name = self._config.daemon.socket_group
         group = None if name is None else grp.getgrnam(name).gr_gid
         return unix.listen(self._paths.socket, mode=0o600 if name is None else 0o660, group=group)
@@ -159,11 +158,12 @@ class Service:
 
     # --- life and death ------------------------------------------------------------------------
 
-    def _heed_signals(self) -> None:
+    def _heed_signals(self, hang_up: Callable[[], None]) -> None:
+        """A terminal that is closed ends what runs in it; a service reads its config again."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._stop)
-        loop.add_signal_handler(signal.SIGHUP, self._reapply)
+        loop.add_signal_handler(signal.SIGHUP, hang_up)
 
     def _stop(self) -> None:
         """The first time in good order, the second time at once."""

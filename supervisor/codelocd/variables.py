@@ -12,8 +12,10 @@ _OURS = frozenset(
         "LISTEN_FDNAMES",
         "LISTEN_PID",
         "NOTIFY_SOCKET",
+        "PYTHONDONTWRITEBYTECODE",
         "PYTHONHOME",
         "PYTHONPATH",
+        "PYTHONPYCACHEPREFIX",
         "PYTHONSTARTUP",
         "VIRTUAL_ENV",
         "VIRTUAL_ENV_PROMPT",
@@ -22,7 +24,7 @@ _OURS = frozenset(
         "__PYVENV_LAUNCHER__",
     }
 )
-"""What is meant for the daemon, or would leak its own Python into another one."""
+"""What is meant for the daemon, or would leak its own Python's settings into another one."""
 
 
 def of_runner(

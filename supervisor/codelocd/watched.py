@@ -16,7 +16,7 @@ def of(location: Location) -> Watched:
         return Watched(frozenset(), (), (), (), str(spec.working_directory), frozenset())
     first = code(spec)
     return Watched(
-        files=frozenset(location.sources) | ({str(first)} if first.suffix == ".py" else set()),
+        files=frozenset({str(first)} if first.suffix == ".py" else ()),
         roots=tuple({str(_folder(first)), *(str(Path(p).parent) for p in location.sources)}),
         patterns=spec.watch,
         ignore=spec.ignore,

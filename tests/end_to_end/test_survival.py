@@ -245,3 +245,43 @@ def test_a_daemon_that_starts_with_broken_code_lists_the_last_good_definitions(
     (project / "defs.py").write_text(native("two"))
     again.until_serving("defs")
     assert again.definitions() == ["asset two"]
+
+
+def test_a_runner_that_no_longer_answers_is_replaced(dev: StartDev, project: Path) -> None:
+    (project / "codelocd.toml").write_text(
+        '[location.hangs]\npython_file = "defs.py"\n'
+        'ping_interval = "200ms"\nping_timeout = "500ms"\n'
+    )
+    (project / "defs.py").write_text(native("one"))
+    daemon = dev()
+    daemon.until_serving("hangs")
+    first = daemon.entry("hangs")["pid"]
+    os.kill(first, signal.SIGSTOP)
+    entry = daemon.until("hangs", lambda each: serving(each) and each["pid"] != first)
+    assert entry["restarts"] == 1
+    events = daemon.cli("events", "-n", "50").stdout
+    assert "did not answer a ping within 0.5 s" in events
+
+
+def test_a_runner_that_takes_too_much_memory_is_ended_and_the_problem_says_so(
+    dev: StartDev, project: Path
+) -> None:
+    (project / "codelocd.toml").write_text(
+        '[location.greedy]\npython_file = "defs.py"\n'
+        'ping_interval = "100ms"\nmemory_limit = "1MiB"\nrestart = "never"\n'
+    )
+    (project / "defs.py").write_text(native("one"))
+    daemon = dev()
+    entry = daemon.until("greedy", lambda each: each["state"] == "failed")
+    assert entry["problem"]["kind"] == "limit"
+    assert "memory_limit = 1048576" in entry["problem"]["summary"]
+
+
+def test_a_second_daemon_in_one_project_is_told_of_the_first(dev: StartDev, project: Path) -> None:
+    (project / "defs.py").write_text(native("one"))
+    daemon = dev("-f", "defs.py")
+    daemon.until_serving("defs")
+    second = daemon.cli("dev", "-f", "defs.py")
+    assert second.returncode == 1
+    assert f"another daemon (pid {daemon.process.pid})" in second.stderr
+    assert daemon.cli("status").returncode == 0

@@ -24,6 +24,13 @@ while True:
 needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 
 
+@pytest.fixture(autouse=True)
+def no_make_around(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tests themselves may have been started by make, whose flags are inherited."""
+    for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS"):
+        monkeypatch.delenv(name, raising=False)
+
+
 @pytest.fixture
 def makefile(tmp_path: Path) -> Path:
     """`make demo` with something in the daemon's place that is ready at once."""

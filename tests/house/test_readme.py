@@ -62,3 +62,11 @@ def test_every_daemon_command_is_in_the_readme() -> None:
     assert listed
     missing = [name for name in listed if not re.search(rf"`(codelocd )?{name}\b", readme)]
     assert missing == []
+
+
+def test_every_room_is_in_the_picture_of_the_house() -> None:
+    picture = (ROOT / "docs" / "design.md").read_text()
+    rooms = (ROOT / "supervisor" / "codelocd").iterdir()
+    names = {f"{room.name}/" if room.is_dir() else room.stem for room in rooms}
+    names -= {"__pycache__/", "__init__", "py.typed", "py"}
+    assert {name for name in names if f"`{name}`" not in picture} == set()

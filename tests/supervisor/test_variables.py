@@ -25,7 +25,14 @@ def test_a_plain_interpreter_has_no_virtual_env_not_even_the_daemons() -> None:
 
 
 def test_what_is_meant_for_the_daemon_does_not_leak() -> None:
-    leaks = ["PYTHONPATH", "PYTHONHOME", "UV_CACHE_DIR", "NOTIFY_SOCKET", "LISTEN_FDS"]
+    leaks = [
+        "PYTHONPATH",
+        "PYTHONHOME",
+        "PYTHONDONTWRITEBYTECODE",
+        "UV_CACHE_DIR",
+        "NOTIFY_SOCKET",
+        "LISTEN_FDS",
+    ]
     assert not set(leaks) & set(of(dict.fromkeys(leaks, "x")))
 
 

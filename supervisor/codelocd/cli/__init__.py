@@ -8,13 +8,19 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:  # `typing` itself would take as long as asking the daemon
     from collections.abc import Sequence
 
+DAEMONS = ("dev", "serve")
+"""Commands that run until they are told to stop: that is no failure, however early it comes."""
+
 
 def main() -> int:
     """Run the command that `sys.argv` asks for; the exit code."""
     from codelocd.cli import guard, output
 
     output.prepare()
-    return guard.guarded(lambda: _run(sys.argv[1:]))
+    arguments = sys.argv[1:]
+    if any(word in DAEMONS for word in arguments[:3]):
+        return guard.guarded_daemon(lambda: _run(arguments))
+    return guard.guarded(lambda: _run(arguments))
 
 
 def _run(arguments: Sequence[str]) -> int:

@@ -31,6 +31,15 @@ def guarded(command: Callable[[], int]) -> int:
     return code
 
 
+def guarded_daemon(command: Callable[[], int]) -> int:
+    """The same for a daemon: SIGINT and SIGTERM before it heeds them itself end it well."""
+    import signal
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    code = guarded(command)
+    return ExitCode.DONE if code == ExitCode.INTERRUPTED else code
+
+
 def failed(summary: str, code: int = ExitCode.FAILED) -> int:
     """Say in one line what failed."""
     text = " ".join(summary.split())
