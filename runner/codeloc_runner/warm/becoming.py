@@ -66,7 +66,7 @@ def become(order: Dict[str, Any], descriptors: List[int], warmth: Warmth, *, for
         os.close(source)
     fresh.arrange([order["location"], order["settings"]], order["variables"], warmth.added)
     if forked:
-        fresh.draw_new_secrets()
+        fresh.part_from_siblings()
     main.live(settings, list(warmth.path), warmth.modules)
 
 

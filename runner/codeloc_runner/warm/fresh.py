@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from _thread import get_native_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def set_variables(wanted: Dict[str, str]) -> None:
             os.environ[name] = value
 
 
-def draw_new_secrets() -> None:
+def part_from_siblings() -> None:
     """`random` sees to itself after a fork; these do not."""
     random: Any = sys.modules.get("numpy.random")
     if random is not None:
@@ -35,3 +36,6 @@ def draw_new_secrets() -> None:
     process: Any = sys.modules.get("multiprocessing.process")
     if process is not None:
         process.current_process().authkey = os.urandom(32)
+    threading: Any = sys.modules.get("threading")
+    if threading is not None:  # Python 3.8 and 3.9 keep the parent's
+        threading.main_thread()._native_id = get_native_id()

@@ -6,59 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import telling
+from launching import telling
 
 METHODS = ("fork", "spare")
 
-SURROUNDINGS = """
-import atexit, gc, locale, logging, logging.config, multiprocessing, os, random, resource, signal
-import ssl, sys, threading, time, warnings
-import concurrent.futures, tempfile
-
-names = {0: "stdin", 1: "stdout", 2: "stderr"}
-descriptors = {int(name): os.path.exists(f"/proc/self/fd/{name}") for name in os.listdir("/proc/self/fd")}
-context = ssl.create_default_context()
-told = {
-    "path": sys.path,
-    "argv": sys.argv,
-    "orig_argv": len(getattr(sys, "orig_argv", [])),
-    "main": sorted(vars(sys.modules["__main__"])),
-    "flags": str(sys.flags),
-    "warning filters": [[f[0], str(f[1]), str(f[2]), str(f[3]), f[4]] for f in warnings.filters],
-    "warn options": sys.warnoptions,
-    "logging handlers": [repr(h) for h in logging.getLogger().handlers],
-    "logging level": logging.getLogger().level,
-    "loggers": sorted(logging.Logger.manager.loggerDict),
-    "signals": {n: str(signal.getsignal(n)) for n in range(1, 65)},
-    "signal mask": sorted(signal.pthread_sigmask(signal.SIG_BLOCK, ())),
-    "directory": os.getcwd(),
-    "umask": os.umask(os.umask(0o77)) and None,
-    "variables": dict(os.environ),
-    "process environment": sorted(os.popen("env").read().splitlines()),
-    "open files": len([n for n, there in descriptors.items() if there]),
-    "leads a session": os.getsid(0) == os.getpid(),
-    "leads a group": os.getpgid(0) == os.getpid(),
-    "main thread": [threading.current_thread() is threading.main_thread(), threading.active_count(),
-                    threading.main_thread().native_id == threading.get_native_id()],
-    "collector": [gc.isenabled(), gc.get_threshold(), gc.get_debug()],
-    "limits": [resource.getrlimit(n) for n in (resource.RLIMIT_NOFILE, resource.RLIMIT_CORE)],
-    "time zone": [time.tzname, time.timezone, time.localtime(0)[:6]],
-    "locale": [locale.setlocale(locale.LC_ALL), locale.getpreferredencoding(), sys.getfilesystemencoding()],
-    "start methods": [multiprocessing.get_start_method(allow_none=True), multiprocessing.get_all_start_methods()],
-    "process": [multiprocessing.current_process().name, multiprocessing.current_process().pid == os.getpid()],
-    "streams": [[s.encoding, s.errors, s.line_buffering, s.isatty()] for s in (sys.stdout, sys.stderr)],
-    "stdin": os.readlink("/proc/self/fd/0"),
-    "switch interval": sys.getswitchinterval(),
-    "recursion limit": sys.getrecursionlimit(),
-    "executable": [sys.executable, sys.prefix, sys.base_prefix],
-    "hooks": [sys.excepthook is sys.__excepthook__, sys.displayhook is sys.__displayhook__, len(sys.meta_path)],
-    "temporary": tempfile.gettempdir(),
-    "ssl": [context.verify_mode, len(context.get_ciphers()) > 0],
-    "niceness": os.nice(0),
-    "traced": [sys.gettrace(), sys.getprofile()],
-    "bytecode": [sys.dont_write_bytecode, sys.pycache_prefix],
-}
-"""
+SURROUNDINGS = Path(__file__).with_name("what_user_code_meets.py").read_text()
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -114,7 +66,7 @@ async def test_a_hash_seed_that_is_configured_counts(bench, extreme: Path):
     assert len({load.told for load in loads}) == 1
 
 
-@pytest.mark.parametrize("start_method", ("fork", "spawn", "forkserver"))
+@pytest.mark.parametrize("start_method", ["fork", "spawn", "forkserver"])
 async def test_multiprocessing_works_with_every_start_method(
     bench, extreme: Path, start_method: str
 ):
