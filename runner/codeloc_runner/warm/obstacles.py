@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from _frozen_importlib_external import PathFinder
 
 from .. import stdlib, surroundings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import List, Optional
+    from typing import Any, List, Optional
 
     from ..settings import Settings
     from .warmth import Warmth
@@ -42,9 +43,16 @@ def shadowed(settings: Settings, warmth: Warmth) -> Optional[str]:
     there = {name.partition(".")[0] for folder in own for name in listed(folder)}
     shared = {name.partition(".")[0] for name in sys.modules if name not in warmth.known}
     for name in sorted(there & shared):
-        if stdlib.is_replaceable(name) and stdlib.is_shadowed(name, own):
+        if stdlib.is_replaceable(name) and is_another(name, own):
             return name
     return None
+
+
+def is_another(name: str, own: List[str]) -> bool:
+    """Whether the folders hold a module of that name other than the one that was imported."""
+    spec = PathFinder.find_spec(name, own)
+    imported: Any = sys.modules[name].__spec__
+    return spec is not None and spec.has_location and spec.origin != imported.origin
 
 
 def listed(folder: str) -> List[str]:

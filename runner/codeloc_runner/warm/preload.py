@@ -27,11 +27,11 @@ def preload(modules: Iterable[str], left_out: Container[str]) -> None:
 def preload_carefully(modules: Sequence[str], own: Set[str], cold: Dict[str, str]) -> None:
     """One package after the other, each tried in a child first.
 
-    `cold` holds the packages that forbid a fork, and why; what is found is added. The packages
-    imported last by a load come first: they are what the others are built on, so the blame falls
-    on the package that deserves it, then on what cannot do without it.
+    `cold` holds the packages that forbid a fork, and why; what is found is added. A module takes
+    its place in `sys.modules` when its import is complete, so what others are built on comes
+    before them: the blame falls on the package that deserves it, then on what cannot do without.
     """
-    for name, members in reversed(list(packages(modules).items())):
+    for name, members in packages(modules).items():
         if name in cold or name in own:
             continue
         reason = tried(members, own, cold)
@@ -42,8 +42,9 @@ def preload_carefully(modules: Sequence[str], own: Set[str], cold: Dict[str, str
 
 
 def packages(modules: Sequence[str]) -> Dict[str, List[str]]:
+    """Modules by package, in the order in which the packages were complete."""
     groups: Dict[str, List[str]] = {}
-    for name in modules:
+    for name in sorted(modules, key=lambda one: "." in one):
         groups.setdefault(top(name), []).append(name)
     return groups
 
