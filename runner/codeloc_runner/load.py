@@ -10,6 +10,7 @@ from .imports import report
 from .jsontext import dumps
 from .methods import python_version
 from .outcome import Outcome
+from .reads import Reads
 from .snapshot import encoded
 
 TYPE_CHECKING = False
@@ -26,7 +27,7 @@ def load(settings: Settings, read: Read, known: AbstractSet[str]) -> Outcome:
 
     `known`: the modules that were there before.
     """
-    began = perf_counter()
+    began, reads = perf_counter(), Reads()
     loader: Optional[str] = None
     definitions: List[Definition] = []
     problem: Optional[Dict[str, Any]] = None
@@ -36,11 +37,11 @@ def load(settings: Settings, read: Read, known: AbstractSet[str]) -> Outcome:
         from .problem import describe  # `traceback` costs milliseconds, and most loads are good
 
         problem = describe(error, settings.working_directory)
-    seconds = perf_counter() - began
+    seconds, variables = perf_counter() - began, reads.end()
     digests, names = dict(read[0]), frozenset(read[1])  # other threads may go on importing
     body = encoded(loader, definitions, problem, digests, python_version(), seconds)
-    imports = dumps({**report(settings, known, names), "seconds": seconds}).encode()
-    return Outcome(loader, definitions, problem, digests, seconds, body, imports)
+    imports = {**report(settings, known, names), "variables": variables, "seconds": seconds}
+    return Outcome(loader, definitions, problem, digests, seconds, body, dumps(imports).encode())
 
 
 def loaded(settings: Settings) -> Tuple[str, List[Definition]]:

@@ -19,6 +19,7 @@ from codelocd.journal import Journal
 from codelocd.kit import API, RUNNER, make_kit
 from codelocd.launchers.local import LocalLauncher
 from codelocd.launchers.memory import Memory
+from codelocd.launchers.places import Places
 from codelocd.launchers.warm import WarmLauncher
 from codelocd.logs import Block, Logs
 from codelocd.model import Config, DaemonSettings
@@ -52,12 +53,12 @@ class House:
         self._children = Children(loop, self._guardian)
         self.watch = SourceWatch(self._changed, report, loop)
         kit = make_kit(paths.store / "kit")
+        memory = Memory(paths.state_dir / "warm")
+        entry = kit / RUNNER / "__main__.py"
         self._launcher = launcher = WarmLauncher(
             LocalLauncher(self._children, kit, paths.runtime_dir),
-            self._children,
-            kit / RUNNER / "__main__.py",
-            Memory(paths.state_dir / "warm"),
-            idle=warm_idle,
+            Places(self._children, entry, memory, idle=warm_idle),
+            memory,
         )
 
         def hands(reports: Reports) -> Hands:

@@ -10,6 +10,7 @@ from time import perf_counter
 from .. import parent, streams
 from ..exposed import expose
 from ..jsontext import loads
+from ..reads import Reads
 from . import becoming
 from .channel import Channel
 from .obstacles import outdated
@@ -46,11 +47,14 @@ def warmed(order: Dict[str, Any], warmth: Warmth) -> Dict[str, Any]:
     """Preload; what the daemon is told of it."""
     began, variables = perf_counter(), dict(os.environ)
     arrange(warmth.path)
+    reads = Reads()
     found = imported(order, warmth)
+    read = reads.end()
     settle(warmth, variables)
     return {
         "offences": found,
         "cold": order["cold"],
+        "variables": read,
         "modules": len(warmth.modules),
         "seconds": perf_counter() - began,
     }

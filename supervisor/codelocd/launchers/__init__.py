@@ -47,6 +47,7 @@ class RunnerHandle(Protocol):
     @property
     def why(self) -> str:
         """Why it was started that way, in one line."""
+        ...
 
     @property
     def exited(self) -> asyncio.Future[Exit]: ...

@@ -37,7 +37,12 @@ class Memory:
                 name: Imports(tuple(each["modules"]), tuple(each["named"]))
                 for name, each in content["locations"].items()
             }
-            return Learned(locations, content["cold"], tuple(content["suspicions"]))
+            return Learned(
+                locations,
+                content["cold"],
+                tuple(content["suspicions"]),
+                frozenset(content["variables"]),
+            )
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return Learned()
 
@@ -49,6 +54,7 @@ class Memory:
             },
             "cold": dict(learned.cold),
             "suspicions": learned.suspicions,
+            "variables": sorted(learned.variables),
         }
         self._folder.mkdir(parents=True, exist_ok=True)
         draft = self._folder / f".{environment}.{os.getpid()}"

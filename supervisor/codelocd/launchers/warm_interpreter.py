@@ -36,10 +36,14 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """What came of preloading: `offences` forbid that it is shared, `cold` says which packages."""
+    """What came of preloading: `offences` forbid that it is shared, `cold` says which packages.
+
+    `variables`: names that imports asked for. `seconds`: how long they took.
+    """
 
     offences: tuple[str, ...]
     cold: Mapping[str, str]
+    variables: tuple[str, ...]
     modules: int
     seconds: float
 
@@ -96,7 +100,13 @@ class WarmInterpreter:
         async with asyncio.timeout(PRELOAD_SECONDS):
             await self._send(order, [])
             said = json.loads(await self._line())
-        return Readiness(tuple(said["offences"]), said["cold"], said["modules"], said["seconds"])
+        return Readiness(
+            tuple(said["offences"]),
+            said["cold"],
+            tuple(said["variables"]),
+            said["modules"],
+            said["seconds"],
+        )
 
     async def runner(
         self,

@@ -11,11 +11,20 @@ from typing import Any
 from codelocd.launchers import RunnerSpec
 from codelocd.launchers.local import LocalLauncher, LocalRunner
 from codelocd.model import Exit, StartMethod
-from codelocd.warm import Imports
+from codelocd.warm import Choice, Imports
 
 HANG_FACTOR, HANG_SECONDS = 10.0, 10.0
 """A load after a fork hangs when it takes so many times as long as the whole load before, and at
 least so many seconds. Half the location's own limit at most, so that there is time to try again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """A good load: what it imported, the variables that its imports read, how long it took."""
+
+    imports: Imports
+    variables: frozenset[str]
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +33,7 @@ class Report:
     `ended` when there is none; `suspected` when a load failed that then went well without a fork.
     """
 
-    loaded: Callable[[Imports, StartMethod, float], None]
+    loaded: Callable[[Load, StartMethod], None]
     ended: Callable[[], None]
     suspected: Callable[[str], None]
 
@@ -36,15 +45,14 @@ class WarmRunner:
         self,
         runner: LocalRunner,
         spec: RunnerSpec,
-        method: StartMethod,
-        why: str,
+        choice: Choice,
         *,
         cold: LocalLauncher,
         report: Report,
         former_seconds: float,
     ) -> None:
-        self.start_method = method
-        self.why = why
+        self.start_method: StartMethod = choice.method
+        self.why = choice.why
         self._spec = spec
         self._cold = cold
         self._report = report
@@ -54,7 +62,7 @@ class WarmRunner:
         self._leaving = self._told = False
         self._again: asyncio.Task[None] | None = None
         self._alarm: asyncio.TimerHandle | None = None
-        if method == "fork":
+        if choice.method == "fork":
             limit = max(HANG_SECONDS, HANG_FACTOR * former_seconds)
             self._alarm = self._loop.call_later(min(limit, spec.start_timeout / 2), self._hangs)
         self._follow(runner)
@@ -103,7 +111,8 @@ class WarmRunner:
             self._report.suspected(self._suspicion)
         seen = json.loads(answer["imports"])
         imports = Imports(tuple(seen["modules"]), tuple(seen["named"]))
-        self._report.loaded(imports, self.start_method, seen["seconds"])
+        load = Load(imports, frozenset(seen["variables"]), seen["seconds"])
+        self._report.loaded(load, self.start_method)
 
     def _settle(self) -> None:
         if self._alarm is not None:

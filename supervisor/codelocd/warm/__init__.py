@@ -2,6 +2,7 @@
 
 from codelocd.warm.learning import Imports, Learned, after_load, common, shareable
 from codelocd.warm.method import Choice, choose, cold_packages, newly_cold
+from codelocd.warm.visible import visible
 
 __all__ = [
     "Choice",
@@ -13,4 +14,5 @@ __all__ = [
     "common",
     "newly_cold",
     "shareable",
+    "visible",
 ]

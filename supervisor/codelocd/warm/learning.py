@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 
@@ -24,18 +24,23 @@ class Learned:
     """What is known of one environment.
 
     `locations`: what each imports. `cold`: packages that a fork cannot share, and why.
-    `suspicions`: loads that failed after a fork and then went well without one.
+    `suspicions`: loads that failed after a fork and then went well without one. `variables`:
+    names that imported packages have asked the process environment for.
     """
 
     locations: Mapping[str, Imports] = field(default_factory=dict)
     cold: Mapping[str, str] = field(default_factory=dict)
     suspicions: tuple[str, ...] = ()
+    variables: frozenset[str] = frozenset()
 
     def with_location(self, name: str, imports: Imports) -> Learned:
         return replace(self, locations={**self.locations, name: imports})
 
     def with_cold(self, cold: Mapping[str, str]) -> Learned:
         return replace(self, cold={**self.cold, **cold})
+
+    def with_variables(self, names: Iterable[str]) -> Learned:
+        return replace(self, variables=self.variables.union(names))
 
     def with_suspicion(self, what: str) -> Learned:
         return replace(self, suspicions=(*self.suspicions, what))

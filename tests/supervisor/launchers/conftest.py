@@ -13,6 +13,7 @@ from codelocd.guardian import Guardian
 from codelocd.kit import make_kit
 from codelocd.launchers.local import LocalLauncher
 from codelocd.launchers.memory import Memory
+from codelocd.launchers.places import Places
 from codelocd.launchers.warm import WarmLauncher
 from codelocd.process import Children
 
@@ -43,8 +44,9 @@ async def bench(kit: Path, tmp_path: Path) -> AsyncIterator[Bench]:
     memory = Memory(tmp_path / "warm")
     entry = kit / "codeloc_runner" / "__main__.py"
     cold = LocalLauncher(children, kit, sockets)
-    launcher = WarmLauncher(cold, children, entry, memory, idle=1800, platform="linux")
-    yield Bench(launcher, memory, children, tmp_path)
+    places = Places(children, entry, memory, idle=1800)
+    launcher = WarmLauncher(cold, places, memory, platform="linux")
+    yield Bench(launcher, places, memory, tmp_path)
     launcher.close()
     children.close()
     guardian.close()

@@ -14,10 +14,10 @@ import pytest
 
 from codelocd.launchers import RunnerSpec
 from codelocd.launchers.memory import Memory
+from codelocd.launchers.places import Places
 from codelocd.launchers.warm import WarmLauncher
 from codelocd.launchers.warm_runner import WarmRunner
 from codelocd.model import Target
-from codelocd.process import Children
 from codelocd.rpc import RpcError
 
 VERSIONS = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13")
@@ -51,8 +51,8 @@ class Bench:
     """A launcher with everything around it, and a folder for code."""
 
     launcher: WarmLauncher
+    places: Places
     memory: Memory
-    children: Children
     folder: Path
     printed: list[str] = field(default_factory=list)
 

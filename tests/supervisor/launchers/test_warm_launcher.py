@@ -51,7 +51,7 @@ async def test_a_forked_runner_is_a_child_of_the_daemon_and_outlives_its_fork_se
     spec = bench.spec(newest, telling("told = 1"))
     await bench.load(spec, "spawn")
     loaded = await bench.load(spec, "fork")
-    (server,) = {place.slot.ready.pid for place in bench.launcher._places.values()}
+    (server,) = {place.slot.ready.pid for place in bench.places}
     assert psutil.Process(loaded.runner.pid).ppid() == os.getpid()
     assert os.getsid(loaded.runner.pid) == loaded.runner.pid
     os.kill(server, signal.SIGKILL)
@@ -307,7 +307,7 @@ async def test_locations_of_one_environment_share_what_all_of_them_import(bench,
     loads = await asyncio.gather(bench.load(first, "fork"), bench.load(second, "fork"))
     assert [load.runner.start_method for load in loads] == ["fork", "fork"]
     assert [load.told for load in loads] == [["both"], ["both"]]
-    assert len(bench.launcher._places) == 1
+    assert len(list(bench.places)) == 1
 
 
 async def test_a_package_that_is_no_longer_named_is_forgotten(bench, newest, packages):
@@ -343,12 +343,12 @@ async def test_what_is_idle_or_in_the_way_is_retired(bench, newest, monkeypatch)
     spec = bench.spec(newest, telling("told = 1"))
     await bench.load(spec, "spawn")
     await bench.load(spec, "fork")
-    (place,) = bench.launcher._places.values()
+    (place,) = bench.places
     server = psutil.Process(place.slot.ready.pid)
-    bench.launcher._look_after()
+    bench.places.look_after()
     assert place.slot.ready is not None
-    bench.launcher._idle = 0.0
-    bench.launcher._look_after()
+    bench.places._idle = 0.0
+    bench.places.look_after()
     assert place.slot.ready is None
     await until(lambda: not server.is_running())
 
@@ -358,3 +358,21 @@ async def test_a_working_directory_that_is_gone_is_said_as_by_a_cold_start(bench
     await bench.load(spec, "spawn")
     with pytest.raises(FileNotFoundError):
         await bench.load(replace(spec, working_directory=Path("/nowhere")), "fork")
+
+
+async def test_a_variable_that_imports_read_decides_who_shares(bench, newest, packages):
+    (packages / "reads.py").write_text("import os; seen = os.environ.get('REGION')")
+    source = "import os, reads\ntold = reads.seen, os.environ['OTHER']"
+    spec = installed(bench, newest, packages, telling(source))
+
+    def located(name, region, other):
+        variables = {**spec.variables, "REGION": region, "OTHER": other}
+        return replace(spec, location=name, variables=variables)
+
+    first, same = located("first", "eu", "1"), located("same", "eu", "2")
+    another = located("another", "us", "3")
+    await bench.load(first, "spawn")
+    assert {"REGION"} == bench.memory.of("key").variables & {"REGION", "OTHER"}
+    loads = await asyncio.gather(*(bench.load(each, "fork") for each in (first, same, another)))
+    assert [load.told for load in loads] == [["eu", "1"], ["eu", "2"], ["us", "3"]]
+    assert [set(place.locations) for place in bench.places] == [{"first", "same"}, {"another"}]
