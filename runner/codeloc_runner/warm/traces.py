@@ -38,9 +38,9 @@ def offences(before: Traces, own: Set[str]) -> List[str]:
     found = [
         f"it opened {what}" for fd, what in now.descriptors.items() if is_new(fd, what, before)
     ]
-    threads = len(os.listdir(THREADS))
-    if threads > 1:
-        found.append(f"it started {threads - 1} thread{'s' if threads > 2 else ''}")
+    threads = others_left()
+    if threads:
+        found.append(f"it started {threads} thread{'s' if threads > 1 else ''}")
     if has_children():
         found.append("it started a process")
     if now.directory != before.directory:
@@ -74,6 +74,20 @@ def is_new(fd: int, what: str, before: Traces) -> bool:
 
 def is_changed(name: str, value: str) -> bool:
     return os.environ.get(name) != value
+
+
+def others_left() -> int:
+    """How many threads there are besides this one, once a fork has been tried.
+
+    A library that can be forked ends its threads before a fork and starts them again when it
+    needs them: OpenBLAS, which numpy brings, does (`pthread_atfork` in its blas_server.c).
+    """
+    if len(os.listdir(THREADS)) > 1:
+        child = os.fork()
+        if not child:
+            os._exit(0)
+        os.waitpid(child, 0)
+    return len(os.listdir(THREADS)) - 1
 
 
 def has_children() -> bool:
