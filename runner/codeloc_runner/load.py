@@ -15,6 +15,7 @@ from .snapshot import encoded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from types import ModuleType
     from typing import AbstractSet, Any, Dict, List, Optional, Tuple
 
     from .outcome import Definition
@@ -30,9 +31,12 @@ def load(settings: Settings, read: Read, known: AbstractSet[str]) -> Outcome:
     began, reads = perf_counter(), Reads()
     loader: Optional[str] = None
     definitions: List[Definition] = []
+    importing = 0.0
     problem: Optional[Dict[str, Any]] = None
     try:
-        loader, definitions = loaded(settings)
+        module = import_target(settings)
+        importing = perf_counter() - began
+        loader, definitions = described(module, settings)
     except BaseException as error:  # noqa: BLE001  sys.exit() and all else that code may raise
         from .problem import describe  # `traceback` costs milliseconds, and most loads are good
 
@@ -40,11 +44,15 @@ def load(settings: Settings, read: Read, known: AbstractSet[str]) -> Outcome:
     seconds, variables = perf_counter() - began, reads.end()
     digests, names = dict(read[0]), frozenset(read[1])  # other threads may go on importing
     body = encoded(loader, definitions, problem, digests, python_version(), seconds)
-    imports = {**report(settings, known, names), "variables": variables, "seconds": seconds}
+    imports = {
+        **report(settings, known, names),
+        "variables": variables,
+        "seconds": seconds,
+        "import_seconds": importing,
+    }
     return Outcome(loader, definitions, problem, digests, seconds, body, dumps(imports).encode())
 
 
-def loaded(settings: Settings) -> Tuple[str, List[Definition]]:
-    module = import_target(settings)
+def described(module: ModuleType, settings: Settings) -> Tuple[str, List[Definition]]:
     name, loader, targets = find(module, settings)
     return name, loader.definitions(targets)

@@ -98,6 +98,7 @@ def shown(
             "environment": choice.why if choice is not None else None,
             "start_method": location_.serving.handle.why if location_.serving else None,
         },
+        "timing": location_.serving.timing.as_json() if location_.serving else None,
         "last_exit": location_.last_exit.as_json() if location_.last_exit else None,
         "output": output,
         "declared_in": spec.declared_in,
