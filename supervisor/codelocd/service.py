@@ -66,7 +66,12 @@ class Service:
         self._ends = asyncio.Event()
 
     async def run(self, *, follow_config: bool) -> None:
-        self._house = house = House(self._paths, self._full_state, self._report)
+        self._house = house = House(
+            self._paths,
+            self._full_state,
+            self._report,
+            warm_idle=self._config.daemon.warm_idle,
+        )
         self._control = self._make_control()
         if self._observer is not None:
             beginning = {"instance": house.instance, "seq": 0}
