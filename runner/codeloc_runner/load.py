@@ -29,7 +29,7 @@ def load(settings: Settings, sources: Mapping[str, str]) -> Outcome:
     except BaseException as error:  # noqa: BLE001  sys.exit() and all else that code may raise
         from .problem import describe  # `traceback` costs milliseconds, and most loads are good
 
-        problem = describe(error, settings.working_directory)
+        problem = describe(error, settings)
     seconds = perf_counter() - began
     told = dict(sources)  # other threads of user code may go on importing
     body = encoded(loader, definitions, problem, told, python_version(), seconds)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from codeloc_envs import Choice, Environment, EnvironmentProblem, Store, choose
-from codelocd import lifecycle, problems, rpc, variables, watched
+from codelocd import lifecycle, packages, problems, rpc, variables, watched
 from codelocd.builder import Builder
 from codelocd.launchers import CALL_TIMEOUT, Launcher, RunnerSpec
 from codelocd.locations import LastExit, Location, Running
@@ -238,7 +238,7 @@ class Hands:
             self._inspect(location, number)
             return
         self._watch.loaded(location.name, body["sources"])
-        problem = problems.of_load(body["problem"], time.time())
+        problem = problems.of_load(body["problem"], time.time(), _remedy(location, body["problem"]))
         self._reports.send(location, lifecycle.LoadFailed(number, problem))
 
     def _inspect(self, location: Location, number: RunnerId) -> None:
@@ -309,6 +309,13 @@ def activated_environment(environ: Mapping[str, str]) -> Path | None:
     """The environment that the caller's shell has activated."""
     prefix = environ.get("VIRTUAL_ENV") or environ.get("CONDA_PREFIX")
     return Path(prefix) if prefix else None
+
+
+def _remedy(location: Location, problem: Mapping[str, Any]) -> str | None:
+    missing, choice = problem.get("missing"), location.choice
+    if missing is None or choice is None:
+        return None
+    return packages.remedy(missing, choice.specification, location.name)
 
 
 def _snapshot(body: Mapping[str, Any]) -> Snapshot:

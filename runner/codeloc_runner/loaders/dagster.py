@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 
 from ..importing import LoadFailure, imported
-from . import at_most_one, distinct
+from . import arguments, at_most_one, distinct
 from .dagster_assets import asset_checks, assets
 from .dagster_automation import schedules, sensors
 from .dagster_jobs import jobs
@@ -53,6 +53,20 @@ def loose_assets(members: Mapping[str, object]) -> List[Any]:
     groups = [value if isinstance(value, list) else [value] for value in members.values()]
     found = {id(one): one for group in groups for one in group if isinstance(one, kinds)}
     return [list(found.values())] if found else []
+
+
+GATHERED = {
+    "assets": ("AssetSpec",),
+    "asset_checks": ("AssetChecksDefinition",),
+    "jobs": ("UnresolvedAssetJobDefinition",),
+    "schedules": ("ScheduleDefinition", "UnresolvedPartitionedAssetScheduleDefinition"),
+    "sensors": ("SensorDefinition",),
+}
+"""What Dagster does not find without a Definitions, by the argument that takes it."""
+
+
+def gathered(members: Mapping[str, object]) -> str:
+    return arguments(members, GATHERED)
 
 
 def autoload(module: ModuleType) -> List[Any]:
