@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 
 SUMMARY_CHARACTERS = 500
 TEXT_CHARACTERS = 200_000
-ACCOMPLICES = ("codeloc", "dagster")
-"""Packages whose own frames say nothing about a mistake that they report."""
+DAGSTER = ("dagster", "dagster_shared")
+FAMILIES = {"codeloc": ("codeloc",), "dagster": DAGSTER, "dagster_shared": DAGSTER}
+"""By the package that reports a mistake: those whose own frames say nothing about it."""
+GENERATED = "<string>"
 CAUSES = 20
 """How many exceptions of one chain or group are kept."""
 
@@ -71,7 +73,7 @@ def summarize(error: BaseException, working_directory: str) -> str:
 def told_with_cause(error: BaseException) -> str:
     """Dagster wraps an error in another; the one inside often is the one with the name in it."""
     cause = error.__cause__
-    if cause is None or owner_of(error) != "dagster":
+    if cause is None or owner_of(error) not in DAGSTER:
         return one_line(error)
     return f"{one_line(error)}, because {told_with_cause(cause)}"
 
@@ -94,10 +96,14 @@ def where(error: BaseException) -> Optional[tuple[str, int]]:
         (frame.tb_frame.f_code.co_filename, frame.tb_lineno)
         for frame in frames_of(error.__traceback__)
     ]
-    own = next((place for place in reversed(places) if is_source(place[0])), None)
-    if own is not None or not places or owner_of(error) in ACCOMPLICES:
+    own = next((place for place in reversed(places) if is_users(place[0])), None)
+    if own is not None or not places or owner_of(error) in FAMILIES:
         return own
     return places[-1]
+
+
+def is_users(file: str) -> bool:
+    return file != GENERATED and is_source(file)
 
 
 def frames_of(traceback: Optional[TracebackType]) -> List[TracebackType]:
@@ -130,11 +136,14 @@ def hide_frames(whole: TracebackException, error: BaseException, depth: int) -> 
 
 def is_hidden(file: str, error: BaseException) -> bool:
     """Ours; and those of the package that found a mistake in the definitions it was given."""
-    owner = owner_of(error)
-    if owner not in ACCOMPLICES:
-        return is_ours(file)
-    package = getattr(sys.modules.get(owner), "__file__", None)
-    return is_ours(file) or (package is not None and os.path.dirname(package) in file)
+    family = FAMILIES.get(owner_of(error), ())
+    folders = [folder_of(package) for package in family]
+    return is_ours(file) or any(file.startswith(folder) for folder in folders if folder)
+
+
+def folder_of(package: str) -> Optional[str]:
+    file = getattr(sys.modules.get(package), "__file__", None)
+    return os.path.dirname(file) + os.sep if file else None
 
 
 def owner_of(error: BaseException) -> str:

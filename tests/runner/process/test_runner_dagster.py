@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
-from pathlib import Path
 
 import pytest
 
@@ -83,22 +81,15 @@ defs = dg.Definitions(
 
 
 @pytest.fixture(scope="module", params=["newest", "1.9", "1.5"])
-def shop(request, dagster_environment, kit, tmp_path_factory):
+def shop(request, dagster_environment, start_once, tmp_path_factory):
     """The definitions of EVERYWHERE by kind and name, from every release on its own Python."""
-    from conftest import Starter
-
     python = dagster_environment(request.param) / "bin" / "python"
     file = tmp_path_factory.mktemp("dagster") / "shop.py"
     file.write_text(EVERYWHERE)
-    with tempfile.TemporaryDirectory(prefix="runner-") as folder:
-        starter = Starter(kit, Path(folder))
-        try:
-            content = starter(str(python), file).load()
-            assert "problem" not in content, content["problem"]["detail"]
-            assert content["loader"] == "dagster"
-            return {(one["kind"], one["name"]): one for one in content["definitions"]}
-        finally:
-            starter.end()
+    content = start_once(str(python), file).load()
+    assert "problem" not in content, content["problem"]["detail"]
+    assert content["loader"] == "dagster"
+    return {(one["kind"], one["name"]): one for one in content["definitions"]}
 
 
 def test_everything_a_location_defines_is_listed_and_no_stub_that_dagster_makes_up(shop):
