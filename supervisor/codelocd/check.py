@@ -11,7 +11,7 @@ from typing import Any
 from codelocd import problems, registry
 from codelocd.house import House
 from codelocd.locations import Location
-from codelocd.model import Config, GrpcServer, LocationSpec
+from codelocd.model import Config, DagsterSettings, GrpcServer, LocationSpec
 from codelocd.paths import DaemonPaths
 from codelocd.report import environment
 
@@ -26,7 +26,7 @@ def run(config: Config, paths: DaemonPaths) -> dict[str, Any]:
 
 
 async def _check(config: Config, paths: DaemonPaths) -> dict[str, Any]:
-    house = House(paths, lambda _: {}, lambda _: None)
+    house = House(paths, lambda _: {}, lambda _: None, DagsterSettings())
     try:
         house.apply(config)
         for location in house.daemon.locations.values():

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from codeloc_envs import Choice, Environment, EnvironmentProblem, Store, choose
+from codeloc_envs import Choice, Environment, EnvironmentProblem, Lease, Store, choose
 from codelocd import lifecycle, packages, problems, rpc, variables, watched
 from codelocd.builder import Builder
 from codelocd.launchers import CALL_TIMEOUT, Launcher, RunnerSpec
@@ -84,6 +84,7 @@ class Hands:
                 self._begin(location, runner, self._explain(location, runner))
             case lifecycle.Publish(runner):
                 self._watch.took_over(location.name)
+                location.runners[runner].handle.take_over()
                 self._reports.publish(location, location.runners[runner])
             case lifecycle.Withdraw():
                 self._watch.forget(location.name)
@@ -154,7 +155,7 @@ class Hands:
         self._watch.begin(location.name)
         lease = self._store.lease(environment)
         try:
-            handle = await self._launcher.start(self._order(location, environment))
+            handle = await self._launcher.start(self._order(location, environment, lease))
         except OSError as failure:
             lease.close()
             self._not_started(location, number, failure)
@@ -165,7 +166,7 @@ class Hands:
         self._reports.send(location, lifecycle.Launched(number))
         return running
 
-    def _order(self, location: Location, environment: Environment) -> RunnerSpec:
+    def _order(self, location: Location, environment: Environment, lease: Lease) -> RunnerSpec:
         spec = location.spec
         assert isinstance(spec.target, Target)
         return RunnerSpec(
@@ -176,6 +177,7 @@ class Hands:
             target=spec.target,
             attribute=spec.attribute,
             output=self._logs.output(spec.name, location.state.generation + 1),
+            held=(lease.fileno(),),
         )
 
     def variables(self, location: Location, environment: Environment) -> dict[str, str]:

@@ -12,14 +12,17 @@ from typing import Any
 from codeloc_envs import Store
 from codelocd.builder import Builder
 from codelocd.daemon import Daemon
+from codelocd.dagster.serving import DagsterServing
+from codelocd.dagster.ui import Means
 from codelocd.guardian import Guardian
 from codelocd.hands import Hands, Reports
 from codelocd.heartbeat import Heartbeat
 from codelocd.journal import Journal
 from codelocd.kit import API, make_kit
+from codelocd.launchers import Launcher
 from codelocd.launchers.local import LocalLauncher
 from codelocd.logs import Block, Logs
-from codelocd.model import Config
+from codelocd.model import Config, DagsterSettings
 from codelocd.paths import DaemonPaths
 from codelocd.plan import Plan, plan
 from codelocd.process import Children
@@ -37,6 +40,7 @@ class House:
         paths: DaemonPaths,
         full_state: Callable[[str], Mapping[str, Any]],
         report: Callable[[str], None],
+        dagster: DagsterSettings,
     ) -> None:
         loop = asyncio.get_running_loop()
         self.instance = secrets.token_hex(8)
@@ -47,13 +51,19 @@ class House:
         self._children = Children(loop, self._guardian)
         self.watch = SourceWatch(self._changed, report, loop)
         kit = make_kit(paths.store / "kit")
-        launcher = LocalLauncher(self._children, kit, paths.runtime_dir)
+        builder = Builder(self._children, paths.store)
+        launcher: Launcher = LocalLauncher(self._children, kit, paths.runtime_dir)
+        self.dagster: DagsterServing | None = None
+        if dagster.serve:
+            means = Means(self._children, builder, self.store, self.logs)
+            self.dagster = DagsterServing(means, dagster, paths, self._settled)
+            launcher = self.dagster.launcher(launcher)
 
         def hands(reports: Reports) -> Hands:
             return Hands(
                 reports,
                 launcher=launcher,
-                builder=Builder(self._children, paths.store),
+                builder=builder,
                 store=self.store,
                 watch=self.watch,
                 logs=self.logs,
@@ -78,6 +88,8 @@ class House:
         change = plan({**running, **self.daemon.external}, config.locations)
         if not dry_run:
             self._carry_out(change)
+            if self.dagster is not None:
+                self.dagster.locations_are(config.locations)
         return change
 
     def _carry_out(self, change: Plan) -> None:
@@ -104,8 +116,10 @@ class House:
         self.watch.close()
         for location in tuple(self.daemon.locations.values()):
             self.daemon.shut_down(location)
-        for location in tuple(self.daemon.locations.values()):
-            await self.daemon.settled(location)
+        gone = [self._settled()]
+        if self.dagster is not None:
+            gone.append(self.dagster.close())
+        await asyncio.gather(*gone)
         self.kill()
         self.logs.close()
         self._children.close()
@@ -116,6 +130,13 @@ class House:
         for location in self.daemon.locations.values():
             for running in location.runners.values():
                 running.handle.kill()
+        if self.dagster is not None:
+            self.dagster.kill()
+
+    async def _settled(self) -> None:
+        """Returns when no location has an attempt under way that it did not have an outcome of."""
+        for location in tuple(self.daemon.locations.values()):
+            await self.daemon.settled(location)
 
     def _changed(self, name: str, change: Change) -> None:
         self.daemon.changed(name, change)

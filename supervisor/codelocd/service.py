@@ -64,7 +64,9 @@ class Service:
         self._ends = asyncio.Event()
 
     async def run(self, *, follow_config: bool) -> None:
-        self._house = house = House(self._paths, self._full_state, self._report)
+        self._house = house = House(
+            self._paths, self._full_state, self._report, self._config.dagster
+        )
         self._control = self._make_control()
         if self._observer is not None:
             beginning = {"instance": house.instance, "seq": 0}
@@ -114,6 +116,7 @@ class Service:
             environments=lambda: asyncio.to_thread(house.environments),
             apply=self._apply,
             shutdown=self._ends.set,
+            dagster=house.dagster.about if house.dagster is not None else dict,
         )
 
     def _full_state(self, topic: str) -> dict[str, Any]:

@@ -9,9 +9,23 @@ from pathlib import Path
 from codeloc_envs import Request
 from codelocd.config.document import Document
 from codelocd.config.env_files import EnvFiles
-from codelocd.config.tables import DaemonTable, EnvironmentTable, FromEnv, LocationTable
+from codelocd.config.tables import (
+    DaemonTable,
+    DagsterTable,
+    EnvironmentTable,
+    FromEnv,
+    LocationTable,
+)
 from codelocd.config.variables import Variables
-from codelocd.model import Backoff, DaemonSettings, LocationSpec, Policy, RestartLimit, Target
+from codelocd.model import (
+    Backoff,
+    DaemonSettings,
+    DagsterSettings,
+    LocationSpec,
+    Policy,
+    RestartLimit,
+    Target,
+)
 
 
 def location(
@@ -45,6 +59,16 @@ def daemon_settings(document: Document, table: DaemonTable) -> DaemonSettings:
         socket=_path(document, table.socket),
         socket_group=table.socket_group,
         log_format=table.log_format,
+    )
+
+
+def dagster_settings(document: Document, table: DagsterTable) -> DagsterSettings:
+    return DagsterSettings(
+        serve=table.serve,
+        host=table.host,
+        port=table.port,
+        drain_timeout=table.drain_timeout,
+        environment=_request(document, table.environment) if table.environment else None,
     )
 
 

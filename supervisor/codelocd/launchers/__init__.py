@@ -19,7 +19,8 @@ CALL_TIMEOUT = 60.0
 class RunnerSpec:
     """What it takes to start one runner.
 
-    `variables` is its whole environment. `output(stream, data)` gets what it prints.
+    `variables` is its whole environment. `output(stream, data)` gets what it prints. `held` are
+    descriptors that its processes keep open: the lease of their environment.
     """
 
     location: str
@@ -29,6 +30,7 @@ class RunnerSpec:
     target: Target
     attribute: str | None
     output: Callable[[Stream, bytes], None]
+    held: tuple[int, ...] = ()
 
 
 class RunnerHandle(Protocol):
@@ -44,6 +46,9 @@ class RunnerHandle(Protocol):
         self, method: str, params: Mapping[str, Any] | None = None, timeout: float | None = None
     ) -> Any:
         """Raises RpcError; of kind "down" when it went away during the call: outcome unknown."""
+
+    def take_over(self) -> None:
+        """It has loaded, and from now on callers get this one."""
 
     async def retire(self, patience: float, grace: float) -> None:
         """Answer what was accepted, for up to `patience` seconds; then leave.
