@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from codelocd.client import Client
 
 CODELOCD = Path(sys.executable).with_name("codelocd")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+
 from codelocd.client import RpcError
 from conftest import DEADLINE, Dev, StartDev, native, serving, stale
 

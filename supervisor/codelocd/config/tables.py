@@ -264,7 +264,7 @@ class CodelocdTable(Table):
         default_factory=DaemonTable, description="Where it keeps things and who may use it."
     )
     dagster: DagsterTable = Field(
-        default_factory=DagsterTable, description="Dagster's own page and daemon."
+        default_factory=DagsterTable, description="Dagster's page and daemon beside the locations."
     )
     defaults: LocationTable = Field(
         default_factory=LocationTable, description="Keys for all locations; a location's own win."

@@ -1,4 +1,4 @@
-"""What the snapshot keeps of Dagster's definitions, with real releases in their own environments."""
+"""What the snapshot keeps of Dagster's definitions, of real releases in their environments."""
 
 from __future__ import annotations
 

@@ -27,8 +27,10 @@ MISTAKES = [
     ("@dg.asset(owners=['nobody'])\ndef bad(): ...\ndefs = dg.Definitions(assets=[bad])", "nobody"),
     ("defs = dg.Definitions(jobs=[dg.define_asset_job('j', selection=['nope'])])", "nope"),
     (
-        "defs = dg.Definitions(schedules=[dg.ScheduleDefinition("
-        "name='a', job_name='nope', cron_schedule='0 6 * * *')])",
+        (
+            "defs = dg.Definitions(schedules=[dg.ScheduleDefinition("
+            "name='a', job_name='nope', cron_schedule='0 6 * * *')])"
+        ),
         "nope",
     ),
     (
@@ -48,19 +50,25 @@ MISTAKES = [
     ),
     ("@dg.asset\ndef two(nope): ...\ndefs = dg.Definitions(assets=[two])", "nope"),
     (
-        "@dg.asset(required_resource_keys={'r'})\ndef two(): ...\n"
-        "defs = dg.Definitions(assets=[two])",
+        (
+            "@dg.asset(required_resource_keys={'r'})\ndef two(): ...\n"
+            "defs = dg.Definitions(assets=[two])"
+        ),
         "resource with key 'r'",
     ),
     (
-        "@dg.asset(deps=['b'])\ndef a(): ...\n@dg.asset(deps=['a'])\ndef b(): ...\n"
-        "defs = dg.Definitions(assets=[a, b])",
+        (
+            "@dg.asset(deps=['b'])\ndef a(): ...\n@dg.asset(deps=['a'])\ndef b(): ...\n"
+            "defs = dg.Definitions(assets=[a, b])"
+        ),
         "Circular",
     ),
     (
-        "def check():\n    @dg.asset_check(asset=one)\n    def c():\n"
-        "        return dg.AssetCheckResult(passed=True)\n    return c\n"
-        "defs = dg.Definitions(assets=[one], asset_checks=[check(), check()])",
+        (
+            "def check():\n    @dg.asset_check(asset=one)\n    def c():\n"
+            "        return dg.AssetCheckResult(passed=True)\n    return c\n"
+            "defs = dg.Definitions(assets=[one], asset_checks=[check(), check()])"
+        ),
         "c",
     ),
     ("@dg.repository\ndef r():\n    return 3\n", "'int'"),

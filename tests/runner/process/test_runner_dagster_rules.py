@@ -142,14 +142,18 @@ def test_a_release_without_components_cannot_load_a_folder_by_itself(
 REFUSED = [
     (
         "defs = dg.Definitions()\nother_defs = dg.Definitions()\n",
-        "Cannot have more than one Definitions object defined at module scope. "
-        "Found: defs, other_defs",
+        (
+            "Cannot have more than one Definitions object defined at module scope. "
+            "Found: defs, other_defs"
+        ),
     ),
     (JOB.format("j") + JOB.format("k"), "Found: j, k; add defs = Definitions(jobs=[j, k])"),
     ("del one\n", "No Definitions found in module 'defs'"),
     (
-        "del one\nnightly = dg.define_asset_job('nightly')\n"
-        "daily = dg.ScheduleDefinition(job=nightly, cron_schedule='0 6 * * *')\n",
+        (
+            "del one\nnightly = dg.define_asset_job('nightly')\n"
+            "daily = dg.ScheduleDefinition(job=nightly, cron_schedule='0 6 * * *')\n"
+        ),
         "Add defs = Definitions(jobs=[nightly], schedules=[daily])",
     ),
 ]
