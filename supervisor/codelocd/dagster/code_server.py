@@ -75,7 +75,10 @@ class CodeServer:
     async def runs(self) -> list[str]:
         """The ids of the runs in progress, its children. Raises CallFailed."""
         told = await call(self.path, "GetCurrentRuns", timeout=CALL_TIMEOUT)
-        return [str(each) for each in json.loads(told)["current_runs"]]
+        try:
+            return [str(each) for each in json.loads(told)["current_runs"]]
+        except (ValueError, KeyError) as failure:
+            raise CallFailed(f"GetCurrentRuns was answered with {told!r}") from failure
 
     async def cancel(self, run: str) -> None:
         """Raises CallFailed."""

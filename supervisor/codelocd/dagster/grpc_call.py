@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ _DATA, _HEADERS, _RST_STREAM, _SETTINGS, _PING, _GOAWAY = 0, 1, 3, 4, 6, 7
 _ACK, _END_STREAM, _END_HEADERS = 0x1, 0x1, 0x4
 _STREAM = 1
 _LIMIT = 1 << 20
+_GZIP = 16 + zlib.MAX_WBITS
 
 
 class CallFailed(Exception):
@@ -65,7 +67,15 @@ async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
             break
     if len(data) < 5:
         raise EOFError("the server answered with an error")
-    return data[5:]
+    return _inflated(data[5:]) if data[0] else data[5:]
+
+
+def _inflated(data: bytes) -> bytes:
+    """Dagster's server uses gzip whatever its client says; never more than the limit."""
+    try:
+        return zlib.decompressobj(_GZIP).decompress(data, _LIMIT)
+    except zlib.error as failure:
+        raise EOFError("the answer is garbled") from failure
 
 
 def _frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
