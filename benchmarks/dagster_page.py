@@ -13,7 +13,7 @@ from benchmarks._measure import Figure, alone, ratio
 
 LEAST_RUNS = 5
 LOCATIONS = (1, 5, 10, 20)
-WATCHED = 30.0
+WATCHED = 20.0
 """Seconds for which a killed code server is waited for; `dagster dev` never brings it back."""
 
 
