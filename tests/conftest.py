@@ -15,6 +15,7 @@ CACHE = ROOT / ".cache"
 RELEASES = {
     "newest": ("dagster", "3.12", ["dagster", "dagster-webserver"]),
     "1.9": ("dagster-1.9-py3.11", "3.11", ["dagster==1.9.*"]),
+    "create-dagster": ("create-dagster", "3.12", ["create-dagster"]),
     "1.5": ("dagster-1.5-py3.10", "3.10", ["dagster==1.5.*", "setuptools<81"]),
 }
 """By release: the folder below .cache, the Python, what is installed there."""

@@ -123,6 +123,11 @@ def page(dev, monkeypatch) -> Iterator[Callable[..., Page]]:
     return start
 
 
+@pytest.fixture
+def unused_port() -> Callable[[], int]:
+    return free_port
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
