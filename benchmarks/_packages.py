@@ -41,7 +41,8 @@ PACKAGES = {
         (
             "import numpy as np; from sklearn.ensemble import RandomForestClassifier\n"
             "x = np.arange(200.0).reshape(100, 2)\n"
-            "m = RandomForestClassifier(20, n_jobs=2).fit(x, x[:, 0] > 100); assert m.predict(x)[-1]"
+            "forest = RandomForestClassifier(20, n_jobs=2).fit(x, x[:, 0] > 100)\n"
+            "assert forest.predict(x)[-1]"
         ),
     ),
     "scipy": (

@@ -42,7 +42,7 @@ def find(module: ModuleType, settings: Settings) -> Found:
         raise LoadFailure(
             f"No Definitions found in {told_module(module)}. Looked for, at module scope: {WANTED}."
             f" Found instead: {contents(members, module.__name__)}."
-            " Add defs = Definitions(...), or name an attribute"
+            f" Add {remedy(members)}, or name an attribute"
         )
     return found
 
@@ -56,6 +56,12 @@ def chosen(members: Mapping[str, object]) -> Optional[Found]:
     if len(found) > 1:  # Definitions of codeloc beside Dagster's: two of them all the same
         at_most_one(dict.fromkeys(f"one of {LOADERS[name]}" for name in found))
     return next(iter(found.values()), None)
+
+
+def remedy(members: Mapping[str, object]) -> str:
+    """The line that is missing, with the objects in it that only lack a Definitions."""
+    told = [text for _, one in present() if (text := one.gathered(members))]
+    return f"defs = Definitions({told[0] if told else '...'})"
 
 
 def named(module: ModuleType, attribute: str) -> Found:

@@ -40,7 +40,7 @@ def load(settings: Settings, read: Read, known: AbstractSet[str]) -> Outcome:
     except BaseException as error:  # noqa: BLE001  sys.exit() and all else that code may raise
         from .problem import describe  # `traceback` costs milliseconds, and most loads are good
 
-        problem = describe(error, settings.working_directory)
+        problem = describe(error, settings)
     seconds, variables = perf_counter() - began, reads.end()
     digests, names = dict(read[0]), frozenset(read[1])  # other threads may go on importing
     body = encoded(loader, definitions, problem, digests, python_version(), seconds)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+from . import hints
 from .frames import is_ours, told
 from .importing import LoadFailure
 from .sources import is_source
@@ -15,8 +16,14 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, Dict, List, Optional
 
+    from .settings import Settings
+
 SUMMARY_CHARACTERS = 500
 TEXT_CHARACTERS = 200_000
+DAGSTER = ("dagster", "dagster_shared")
+FAMILIES = {"codeloc": ("codeloc",), "dagster": DAGSTER, "dagster_shared": DAGSTER}
+"""By the package that reports a mistake: those whose own frames say nothing about it."""
+GENERATED = "<string>"
 CAUSES = 20
 """How many exceptions of one chain or group are kept."""
 
@@ -33,29 +40,42 @@ def printer() -> Any:
 PRINTER = printer()
 
 
-def describe(error: BaseException, working_directory: str) -> Dict[str, Any]:
-    """The contract's problem, without the time."""
+def describe(error: BaseException, settings: Settings) -> Dict[str, Any]:
+    """The contract's problem, without the time; `missing` is a module that nothing here has."""
     if isinstance(error, LoadFailure):
         summary = detail = str(error)
+        hint = missing = None
     else:
-        summary, detail = summarize(error, working_directory), formatted(error)
+        summary, detail = summarize(error, settings.working_directory), formatted(error)
+        hint, missing = hints.of(error, settings)
+    if hint:
+        summary, detail = f"{summary}; {hint}", f"{detail}\n{hint}\n"
     return {
         "kind": "load",
         "summary": bounded(summary.splitlines()[0], SUMMARY_CHARACTERS),
         "detail": bounded(detail),
         "error": as_data(error, CAUSES),
+        "missing": missing,
     }
 
 
 def summarize(error: BaseException, working_directory: str) -> str:
     """`ImportError: No module named 'foo' (defs.py:3)`."""
-    place = where(error)
+    place, said = where(error), told_with_cause(error)
     if place is None:
-        return one_line(error)
+        return said
     file, line = place
     if file.startswith(working_directory + os.sep):
         file = os.path.relpath(file, working_directory)
-    return f"{one_line(error)} ({file}:{line})"
+    return f"{said} ({file}:{line})"
+
+
+def told_with_cause(error: BaseException) -> str:
+    """Dagster wraps an error in another; the one inside often is the one with the name in it."""
+    cause = error.__cause__
+    if cause is None or owner_of(error) not in DAGSTER:
+        return one_line(error)
+    return f"{one_line(error)}, because {told_with_cause(cause)}"
 
 
 def one_line(error: BaseException) -> str:
@@ -69,14 +89,21 @@ def one_line(error: BaseException) -> str:
 
 
 def where(error: BaseException) -> Optional[tuple[str, int]]:
-    """The innermost line of the location's own code, else of any code but ours."""
+    """The innermost line of the location's own code, else of any code but the reporter's."""
     if isinstance(error, SyntaxError) and error.filename:
         return error.filename, error.lineno or 0
     places = [
         (frame.tb_frame.f_code.co_filename, frame.tb_lineno)
         for frame in frames_of(error.__traceback__)
     ]
-    return next((p for p in reversed(places) if is_source(p[0])), places[-1] if places else None)
+    own = next((place for place in reversed(places) if is_users(place[0])), None)
+    if own is not None or not places or owner_of(error) in FAMILIES:
+        return own
+    return places[-1]
+
+
+def is_users(file: str) -> bool:
+    return file != GENERATED and is_source(file)
 
 
 def frames_of(traceback: Optional[TracebackType]) -> List[TracebackType]:
@@ -108,11 +135,20 @@ def hide_frames(whole: TracebackException, error: BaseException, depth: int) -> 
 
 
 def is_hidden(file: str, error: BaseException) -> bool:
-    """Ours; and those of `codeloc` where it found a mistake in the definitions it was given."""
-    if type(error).__module__.partition(".")[0] != "codeloc":
-        return is_ours(file)
-    package = getattr(sys.modules.get("codeloc"), "__file__", None)
-    return is_ours(file) or (package is not None and os.path.dirname(package) in file)
+    """Ours; and those of the package that found a mistake in the definitions it was given."""
+    family = FAMILIES.get(owner_of(error), ())
+    folders = [folder_of(package) for package in family]
+    return is_ours(file) or any(file.startswith(folder) for folder in folders if folder)
+
+
+def folder_of(package: str) -> Optional[str]:
+    file = getattr(sys.modules.get(package), "__file__", None)
+    return os.path.dirname(file) + os.sep if file else None
+
+
+def owner_of(error: BaseException) -> str:
+    """The top-level package that the class of an exception comes from."""
+    return type(error).__module__.partition(".")[0]
 
 
 def own_stack(error: BaseException) -> str:

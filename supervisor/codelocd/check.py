@@ -26,7 +26,7 @@ def run(config: Config, paths: DaemonPaths) -> dict[str, Any]:
 
 
 async def _check(config: Config, paths: DaemonPaths) -> dict[str, Any]:
-    house = House(paths, lambda _: {}, lambda _: None)
+    house = House(config, paths, lambda _: {}, lambda _: None)
     try:
         house.apply(config)
         for location in house.daemon.locations.values():
@@ -51,9 +51,9 @@ def _result(location: Location, listed: registry.Registry) -> dict[str, Any]:
 
 
 def _once(config: Config) -> Config:
-    """The same locations, each tried once and not watched."""
+    """The same locations, each tried once, not watched, and without company."""
     tried = tuple(_tried_once(s) for s in config.locations if not isinstance(s.target, GrpcServer))
-    return replace(config, locations=tried)
+    return replace(config, locations=tried, dagster=replace(config.dagster, serve=False))
 
 
 def _tried_once(spec: LocationSpec) -> LocationSpec:

@@ -55,6 +55,7 @@ class Control:
         environments: Callable[[], Awaitable[list[dict[str, Any]]]],
         apply: Callable[[bool], dict[str, Any]],
         shutdown: Callable[[], None],
+        dagster: Callable[[], dict[str, Any]],
     ) -> None:
         self._daemon = daemon
         self._identity = identity
@@ -63,6 +64,7 @@ class Control:
         self._environments = environments
         self._apply = apply
         self._shutdown = shutdown
+        self._dagster = dagster
         self._methods: dict[str, tuple[Method, frozenset[str]]] = {
             "hello": (self._hello, frozenset()),
             "status": (self._status, frozenset({"locations"})),
@@ -107,6 +109,7 @@ class Control:
                 "instance": identity.instance,
                 "revision": daemon.registry.revision,
                 "socket": identity.socket,
+                "dagster": self._dagster() or None,
             },
             "locations": [self._entry(name) for name in names],
         }

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from codeloc_envs import Choice, Environment, EnvironmentProblem, Store, choose
-from codelocd import lifecycle, problems, rpc, variables, watched
+from codeloc_envs import Choice, Environment, EnvironmentProblem, Lease, Store, choose
+from codelocd import lifecycle, packages, problems, rpc, variables, watched
 from codelocd.builder import Builder
 from codelocd.launchers import CALL_TIMEOUT, Launcher, RunnerSpec
 from codelocd.locations import LastExit, Location, Running
@@ -85,6 +85,7 @@ class Hands:
                 self._begin(location, runner, self._explain(location, runner))
             case lifecycle.Publish(runner):
                 self._watch.took_over(location.name)
+                location.runners[runner].handle.take_over()
                 self._reports.publish(location, location.runners[runner])
             case lifecycle.Withdraw():
                 self._watch.forget(location.name)
@@ -173,7 +174,7 @@ class Hands:
         location.environment_is_fresh = False
         timing = Timing(location.saved_at, location.changed_at, decided=time.time())
         try:
-            handle = await self._launcher.start(self._order(location, environment))
+            handle = await self._launcher.start(self._order(location, environment, lease))
         except OSError as failure:
             lease.close()
             self._not_started(location, number, failure)
@@ -185,7 +186,7 @@ class Hands:
         self._reports.send(location, lifecycle.Launched(number))
         return running
 
-    def _order(self, location: Location, environment: Environment) -> RunnerSpec:
+    def _order(self, location: Location, environment: Environment, lease: Lease) -> RunnerSpec:
         spec = location.spec
         assert isinstance(spec.target, Target)
         return RunnerSpec(
@@ -200,6 +201,7 @@ class Hands:
             start_method=spec.policy.start_method,
             start_timeout=spec.policy.start_timeout,
             beside=location.state.serving is not None,
+            held=(lease.fileno(),),
         )
 
     def variables(self, location: Location, environment: Environment) -> dict[str, str]:
@@ -275,7 +277,7 @@ class Hands:
             self._inspect(location, number)
             return
         self._watch.loaded(location.name, body["sources"])
-        problem = problems.of_load(body["problem"], time.time())
+        problem = problems.of_load(body["problem"], time.time(), _remedy(location, body["problem"]))
         self._reports.send(location, lifecycle.LoadFailed(number, problem))
 
     def _inspect(self, location: Location, number: RunnerId) -> None:
@@ -339,3 +341,10 @@ def _choose(location: Location) -> Choice:
     spec = location.spec
     activated = variables.activated_environment(os.environ) if spec.activated_allowed else None
     return choose(spec.environment, code=watched.code(spec), activated=activated)
+
+
+def _remedy(location: Location, problem: Mapping[str, Any]) -> str | None:
+    missing, choice = problem.get("missing"), location.choice
+    if missing is None or choice is None:
+        return None
+    return packages.remedy(missing, choice.specification, location.name)

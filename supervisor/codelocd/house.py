@@ -12,17 +12,20 @@ from typing import Any
 from codeloc_envs import Store
 from codelocd.builder import Builder
 from codelocd.daemon import Daemon
+from codelocd.dagster.serving import DagsterServing
+from codelocd.dagster.ui import Means
 from codelocd.guardian import Guardian
 from codelocd.hands import Hands, Reports
 from codelocd.heartbeat import Heartbeat
 from codelocd.journal import Journal
 from codelocd.kit import API, RUNNER, make_kit
+from codelocd.launchers import Launcher
 from codelocd.launchers.local import LocalLauncher
 from codelocd.launchers.memory import Memory
 from codelocd.launchers.places import Places
 from codelocd.launchers.warm import WarmLauncher
 from codelocd.logs import Block, Logs
-from codelocd.model import Config, DaemonSettings
+from codelocd.model import Config
 from codelocd.paths import DaemonPaths
 from codelocd.plan import Plan, plan
 from codelocd.process import Children
@@ -38,11 +41,10 @@ class House:
 
     def __init__(
         self,
+        config: Config,
         paths: DaemonPaths,
         full_state: Callable[[str], Mapping[str, Any]],
         report: Callable[[str], None],
-        *,
-        warm_idle: float = DaemonSettings().warm_idle,
     ) -> None:
         loop = asyncio.get_running_loop()
         self.instance = secrets.token_hex(8)
@@ -53,19 +55,26 @@ class House:
         self._children = Children(loop, self._guardian)
         self.watch = SourceWatch(self._changed, report, loop)
         kit = make_kit(paths.store / "kit")
+        builder = Builder(self._children, paths.store)
         memory = Memory(paths.state_dir / "warm")
         entry = kit / RUNNER / "__main__.py"
-        self._launcher = launcher = WarmLauncher(
+        self._warm = WarmLauncher(
             LocalLauncher(self._children, kit, paths.runtime_dir),
-            Places(self._children, entry, memory, idle=warm_idle),
+            Places(self._children, entry, memory, idle=config.daemon.warm_idle),
             memory,
         )
+        launcher: Launcher = self._warm
+        self.dagster: DagsterServing | None = None
+        if config.dagster.serve:
+            means = Means(self._children, builder, self.store, self.logs)
+            self.dagster = DagsterServing(means, config.dagster, paths, self._settled)
+            launcher = self.dagster.launcher(launcher)
 
         def hands(reports: Reports) -> Hands:
             return Hands(
                 reports,
                 launcher=launcher,
-                builder=Builder(self._children, paths.store),
+                builder=builder,
                 store=self.store,
                 watch=self.watch,
                 logs=self.logs,
@@ -91,6 +100,8 @@ class House:
         change = plan({**running, **self.daemon.external}, config.locations)
         if not dry_run:
             self._carry_out(change)
+            if self.dagster is not None:
+                self.dagster.locations_are(config.locations)
         return change
 
     def _carry_out(self, change: Plan) -> None:
@@ -116,9 +127,11 @@ class House:
         self._heartbeat.cancel()
         self.watch.close()
         self.daemon.shut_down()
-        for location in tuple(self.daemon.locations.values()):
-            await self.daemon.settled(location)
-        self._launcher.close()
+        gone = [self._settled()]
+        if self.dagster is not None:
+            gone.append(self.dagster.close())
+        await asyncio.gather(*gone)
+        self._warm.close()
         self.kill()
         self.logs.close()
         self._children.close()
@@ -129,6 +142,13 @@ class House:
         for location in self.daemon.locations.values():
             for running in location.runners.values():
                 running.handle.kill()
+        if self.dagster is not None:
+            self.dagster.kill()
+
+    async def _settled(self) -> None:
+        """Returns when no location has an attempt under way that it did not have an outcome of."""
+        for location in tuple(self.daemon.locations.values()):
+            await self.daemon.settled(location)
 
     def _changed(self, name: str, change: Change) -> None:
         self.daemon.changed(name, change)

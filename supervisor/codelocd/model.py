@@ -120,6 +120,21 @@ class DaemonSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class DagsterSettings:
+    """The `[dagster]` table: whether Dagster's own page and daemon run beside the locations.
+
+    `port` None: the first that is free from 3000 on. `drain_timeout`: seconds for the runs of a
+    replaced code server. `environment` None: built, with the newest dagster of the locations.
+    """
+
+    serve: bool = False
+    host: str = "127.0.0.1"
+    port: int | None = None
+    drain_timeout: float = 3600.0
+    environment: Request | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """What a config file, or the command line, asks for.
 
@@ -129,6 +144,7 @@ class Config:
 
     locations: tuple[LocationSpec, ...]
     daemon: DaemonSettings = DaemonSettings()
+    dagster: DagsterSettings = DagsterSettings()
     files: tuple[Path, ...] = ()
     notes: tuple[str, ...] = ()
 

@@ -26,9 +26,12 @@ def how(end: Exit) -> str:
     return f"exited with status {end.status}"
 
 
-def of_load(data: Mapping[str, Any], at: float) -> Problem:
-    """The runner reported why the code did not load."""
-    return Problem("load", str(data["summary"]), str(data.get("detail") or ""), at)
+def of_load(data: Mapping[str, Any], at: float, remedy: str | None = None) -> Problem:
+    """The runner reported why the code did not load; `remedy` is what to do about it."""
+    summary, detail = str(data["summary"]), str(data.get("detail") or "")
+    if remedy is not None:
+        summary, detail = f"{summary}; {remedy}", f"{detail}\n{remedy}\n"
+    return Problem("load", summary, detail, at)
 
 
 def of_hang(seconds: float, stacks: Sequence[Mapping[str, Any]], at: float) -> Problem:

@@ -66,12 +66,7 @@ class Service:
         self._ends = asyncio.Event()
 
     async def run(self, *, follow_config: bool) -> None:
-        self._house = house = House(
-            self._paths,
-            self._full_state,
-            self._report,
-            warm_idle=self._config.daemon.warm_idle,
-        )
+        self._house = house = House(self._config, self._paths, self._full_state, self._report)
         self._control = self._make_control()
         if self._observer is not None:
             beginning = {"instance": house.instance, "seq": 0}
@@ -117,6 +112,7 @@ class Service:
             environments=lambda: asyncio.to_thread(house.environments),
             apply=self._apply,
             shutdown=self._ends.set,
+            dagster=house.dagster.about if house.dagster is not None else dict,
         )
 
     def _full_state(self, topic: str) -> dict[str, Any]:

@@ -1,145 +1,12 @@
-"""A real daemon in a project of the test's own, reached as users reach it."""
+"""A project of the test's own, and daemons that are stopped at its end."""
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import subprocess
-import sys
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-
-from codelocd.client import Client
-
-CODELOCD = Path(sys.executable).with_name("codelocd")
-DEADLINE = 120.0
-CACHE = Path(__file__).parents[2] / ".cache" / "tests"
-
-Entry = dict[str, Any]
-Until = Callable[[Entry], bool]
-
-
-class Dev:
-    """`codelocd dev` in `project`; its environments are shared by all tests and later runs."""
-
-    def __init__(self, project: Path, home: Path, arguments: tuple[str, ...]) -> None:
-        self.project = project
-        runtime = home / "run"
-        runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.environ = os.environ | {
-            "XDG_RUNTIME_DIR": str(runtime),
-            "XDG_STATE_HOME": str(home / "state"),
-            "XDG_DATA_HOME": str(CACHE),
-        }
-        for name in ("VIRTUAL_ENV", "CONDA_PREFIX", "CODELOCD_SOCKET"):
-            self.environ.pop(name, None)
-        self.process = subprocess.Popen(
-            [CODELOCD, "dev", *arguments],
-            cwd=project,
-            env=self.environ,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        self.printed: list[str] = []
-        self._more = threading.Condition()
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-        self.socket = self.until_printed("socket: ").split("socket: ")[1]
-        self.until_printed("●")
-
-    def _read(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            with self._more:
-                self.printed.append(line.rstrip("\n"))
-                self._more.notify_all()
-        with self._more:
-            self.printed.append("")
-            self._more.notify_all()
-
-    def until_printed(self, text: str) -> str:
-        """The first line with `text` in it."""
-
-        def found() -> str | None:
-            return next((line for line in self.printed if text in line), None)
-
-        with self._more:
-            self._more.wait_for(lambda: found() is not None or self._ended(), DEADLINE)
-            line = found()
-        assert line is not None, f"{text!r} was not printed:\n" + "\n".join(self.printed)
-        return line
-
-    def _ended(self) -> bool:
-        return bool(self.printed) and self.printed[-1] == "" and self.process.poll() is not None
-
-    def client(self) -> Client:
-        return Client(self.socket)
-
-    def status(self) -> dict[str, Any]:
-        with self.client() as client:
-            document: dict[str, Any] = client.call("status")
-            return document
-
-    def entry(self, name: str) -> Entry:
-        return next(each for each in self.status()["locations"] if each["name"] == name)
-
-    def until(self, name: str, holds: Until) -> Entry:
-        """The location's entry, as soon as `holds` of it."""
-        with self.client() as client:
-            for event in client.subscribe(["status"]):
-                data = event["data"]
-                entries = data["locations"] if data.get("full") else [data["location"]]
-                for entry in entries:
-                    if entry is not None and entry["name"] == name and holds(entry):
-                        return entry
-        raise AssertionError("the daemon closed the connection")
-
-    def until_serving(self, *names: str) -> None:
-        for name in names:
-            self.until(name, serving)
-
-    def definitions(self, name: str | None = None) -> list[str]:
-        with self.client() as client:
-            params = {"locations": [name]} if name else {}
-            found = client.call("definitions", params)["definitions"]
-        return [f"{each['kind']} {each['name']}" for each in found]
-
-    def cli(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [CODELOCD, *arguments],
-            cwd=self.project,
-            env=self.environ,
-            capture_output=True,
-            text=True,
-            timeout=DEADLINE,
-        )
-
-    def json(self, *arguments: str) -> Any:
-        done = self.cli(*arguments, "--json")
-        assert done.stdout, done.stderr
-        return json.loads(done.stdout)
-
-    def stop(self, number: int = signal.SIGTERM) -> int:
-        if self.process.poll() is None:
-            self.process.send_signal(number)
-        status = self.process.wait(DEADLINE)
-        self._reader.join(DEADLINE)
-        return status
-
-
-def serving(entry: Entry) -> bool:
-    return entry["state"] == "serving" and not entry["stale"] and entry["reloading"] is None
-
-
-def stale(entry: Entry) -> bool:
-    return entry["state"] == "serving" and entry["stale"] and entry["reloading"] is None
+from daemons import Dev, StartDev
 
 
 @pytest.fixture
@@ -147,9 +14,6 @@ def project(tmp_path: Path) -> Path:
     folder = tmp_path / "project"
     folder.mkdir()
     return folder
-
-
-StartDev = Callable[..., Dev]
 
 
 @pytest.fixture
@@ -164,13 +28,3 @@ def dev(project: Path, tmp_path: Path) -> Iterator[StartDev]:
     yield start
     for each in started:
         each.stop()
-
-
-def native(*assets: str, before: str = "") -> str:
-    """A definitions file with these assets."""
-    functions = "\n\n".join(f"@asset\ndef {name}(): ..." for name in assets)
-    names = ", ".join(assets)
-    return (
-        f"{before}\nfrom codeloc import Definitions, asset\n\n"
-        f"{functions}\n\ndefs = Definitions(assets=[{names}])\n"
-    )

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Dev, Entry, StartDev, native, serving, stale
+from daemons import Dev, Entry, StartDev, native, serving, stale
 
 from codelocd.client import Client
 

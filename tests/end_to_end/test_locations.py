@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
-from conftest import StartDev, native, serving
+from daemons import StartDev, native, serving
 
 PYENV = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
 VERSIONS = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import StartDev, native
+from daemons import StartDev, native
 
 from codelocd.client import RpcError
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import CODELOCD, DEADLINE, Dev, serving, stale
+from daemons import CODELOCD, DEADLINE, Dev, serving, stale
 
 QUICKSTART = Path(__file__).parents[2] / "examples" / "quickstart"
 NAMES = ("ingest", "sales", "weather")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from conftest import StartDev, native, serving, stale
+from daemons import StartDev, native, serving, stale
 
 
 def test_a_saved_asset_is_listed(dev: StartDev, project: Path) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import CACHE, CODELOCD, DEADLINE, native
+from daemons import CACHE, CODELOCD, DEADLINE, native
 
 CONFIG = """
 [daemon]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import DEADLINE, Dev, StartDev, native, serving, stale
+from daemons import DEADLINE, Dev, StartDev, native, serving, stale
 
 from codelocd.client import RpcError
 

@@ -7,7 +7,7 @@ import signal
 from pathlib import Path
 
 import psutil
-from conftest import StartDev, native, serving
+from daemons import StartDev, native, serving
 
 ENTRY = os.path.join("codeloc_runner", "__main__.py")
 

@@ -21,7 +21,7 @@ GOOD = "from codeloc import Definitions\ndefs = Definitions()\n"
 @pytest.fixture
 async def house(tmp_path: Path) -> AsyncIterator[House]:
     paths = DaemonPaths("test", tmp_path / "control.sock", tmp_path, CACHE, tmp_path)
-    house = House(paths, lambda _: {}, lambda _: None)
+    house = House(Config(()), paths, lambda _: {}, lambda _: None)
     yield house
     await house.close()
 

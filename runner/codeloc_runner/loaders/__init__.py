@@ -12,13 +12,17 @@ from ..importing import LoadFailure, imported
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, List, Mapping, Protocol, Tuple
+    from typing import Any, List, Mapping, Protocol, Sequence, Tuple
 
     from ..outcome import Definition
 
     class Loader(Protocol):
         def targets(self, members: Mapping[str, object]) -> List[Any]:
             """What is to be loaded of a module's members, or []. Raises LoadFailure."""
+            ...
+
+        def gathered(self, members: Mapping[str, object]) -> str:
+            """The arguments of the Definitions that would hold a module's loose objects."""
             ...
 
         def definitions(self, targets: List[Any]) -> List[Definition]:
@@ -57,3 +61,17 @@ def at_most_one(found: Mapping[str, Any]) -> List[Any]:
             f"Found: {', '.join(found)}"
         )
     return list(found.values())
+
+
+def arguments(members: Mapping[str, object], kinds: Mapping[str, Sequence[str]]) -> str:
+    """`jobs=[nightly], schedules=[daily]`, by the names of the types that each argument takes."""
+    named = {
+        argument: [name for name, value in members.items() if is_one_of(value, names)]
+        for argument, names in kinds.items()
+    }
+    return ", ".join(f"{name}=[{', '.join(found)}]" for name, found in named.items() if found)
+
+
+def is_one_of(value: object, types: Sequence[str]) -> bool:
+    """By name: not every version of a package has, or shows, each type."""
+    return any(base.__name__ in types for base in type(value).__mro__)

@@ -7,9 +7,10 @@ What is searched for, and in which order, is Dagster's own rule
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 from ..importing import LoadFailure, imported
-from . import at_most_one, distinct
+from . import arguments, at_most_one, distinct
 from .dagster_assets import asset_checks, assets
 from .dagster_automation import schedules, sensors
 from .dagster_jobs import jobs
@@ -27,13 +28,24 @@ def targets(members: Mapping[str, object]) -> List[Any]:
     dagster: Any = sys.modules["dagster"]
     lazy = getattr(sys.modules.get("dagster.components.definitions"), "LazyDefinitions", ())
     return (
-        at_most_one(distinct(members, lazy))
+        callable_alone(at_most_one(distinct(members, lazy)))
         or at_most_one(distinct(members, dagster.Definitions))
         or list(distinct(members, dagster.RepositoryDefinition).values())
         or the_only("job", distinct(members, dagster.JobDefinition))
         or the_only("graph", distinct(members, dagster.GraphDefinition))
         or loose_assets(members)
     )
+
+
+def callable_alone(found: List[Any]) -> List[Any]:
+    """A @definitions function as it is loaded by itself. Raises LoadFailure."""
+    if found and getattr(found[0], "has_context_arg", False):
+        raise LoadFailure(
+            "the @definitions function takes a ComponentLoadContext, which it gets only as part of"
+            " a folder of definitions: load the folder's module (autoload_defs_module), or take no"
+            " parameter and call load_from_defs_folder"
+        )
+    return found
 
 
 def the_only(kind: str, found: Mapping[str, Any]) -> List[Any]:
@@ -55,6 +67,22 @@ def loose_assets(members: Mapping[str, object]) -> List[Any]:
     return [list(found.values())] if found else []
 
 
+PROJECT_MARKS = ("pyproject.toml", "setup.py")
+
+GATHERED = {
+    "assets": ("AssetSpec",),
+    "asset_checks": ("AssetChecksDefinition",),
+    "jobs": ("UnresolvedAssetJobDefinition",),
+    "schedules": ("ScheduleDefinition", "UnresolvedPartitionedAssetScheduleDefinition"),
+    "sensors": ("SensorDefinition",),
+}
+"""What Dagster does not find without a Definitions, by the argument that takes it."""
+
+
+def gathered(members: Mapping[str, object]) -> str:
+    return arguments(members, GATHERED)
+
+
 def autoload(module: ModuleType) -> List[Any]:
     """What Dagster finds in a folder of definitions. Raises LoadFailure on a Dagster without it."""
     try:
@@ -64,7 +92,14 @@ def autoload(module: ModuleType) -> List[Any]:
             "autoload_defs_module needs a Dagster with dagster.components (1.11 or newer); "
             "install it in the location's environment, or name a module with Definitions"
         ) from None
-    return [load_defs(module)]
+    root = None if has_project_root(module) else Path.cwd()
+    return [load_defs(module, **({"project_root": root} if root else {}))]
+
+
+def has_project_root(module: ModuleType) -> bool:
+    """Whether Dagster finds the project's folder by itself: the first with one of its marks."""
+    above = Path(next(iter(module.__path__), module.__file__ or "")).absolute().parents
+    return any((folder / mark).exists() for folder in above for mark in PROJECT_MARKS)
 
 
 def definitions(targets: List[Any]) -> List[Definition]:

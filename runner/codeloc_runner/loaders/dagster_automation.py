@@ -21,6 +21,8 @@ def schedules(repository: Any) -> Iterator[Dict[str, Any]]:
             "cron": cron if isinstance(cron, str) else list(cron),
             "timezone": one.execution_timezone,
             "job": visible_job(one.job_name),
+            "target": target(one),
+            "default_status": status(one),
             "resources": resources_of(repository, one),
             "source": source_of(fact(one, "_execution_fn")),
         }
@@ -33,9 +35,37 @@ def sensors(repository: Any) -> Iterator[Dict[str, Any]]:
             **common("sensor", one.name, one),
             "minimum_interval": one.minimum_interval_seconds or DEFAULT_INTERVAL_SECONDS,
             "job": visible_job(names[0]) if len(names) == 1 else None,
+            "target": target(one),
+            "sensor_type": fact(fact(one, "sensor_type"), "name", "STANDARD"),
+            "default_status": status(one),
             "resources": resources_of(repository, one),
             "source": source_of(fact(one, "_raw_fn")),
         }
+
+
+def target(definition: Any) -> Dict[str, Any]:
+    """The jobs it starts, and the selection of assets where it starts those."""
+    one = fact(definition, "target")
+    targets = fact(definition, "targets") or ([one] if one is not None else [])
+    names = [fact(each, "job_name") for each in targets] or [fact(definition, "job_name")]
+    selections = [selection(each) for each in (definition, *targets)]
+    return {
+        "jobs": [name for name in names if name and visible_job(name)],
+        "assets": next((each for each in selections if each is not None), None),
+    }
+
+
+def selection(definition: Any) -> Optional[str]:
+    """As a person writes it; Dagster's private name is the one that a schedule's target has."""
+    chosen = fact(definition, "asset_selection") or fact(
+        fact(definition, "resolvable_to_job"), "selection"
+    )
+    return str(chosen) if chosen is not None else None
+
+
+def status(definition: Any) -> str:
+    """RUNNING or STOPPED: what it is until somebody turns it on or off."""
+    return str(fact(fact(definition, "default_status"), "value", "STOPPED"))
 
 
 def visible_job(name: str) -> Optional[str]:

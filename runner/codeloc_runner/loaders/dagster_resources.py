@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .dagster_facts import common, fact
+from .dagster_schema import fields
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ def resources(repository: Any) -> Iterator[Dict[str, Any]]:
         yield {
             **common("resource", name, definition),
             "type": type_name(definition),
+            "fields": sorted(fields(fact(definition, "config_schema"))),
             "variables": sorted(one for one in users if name in users[one]),
         }
 

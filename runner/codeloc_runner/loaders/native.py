@@ -5,13 +5,22 @@ from __future__ import annotations
 import sys
 
 from ..importing import LoadFailure
-from . import at_most_one, distinct
+from . import arguments, at_most_one, distinct
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, Iterable, List, Mapping
 
     from ..outcome import Definition
+
+
+GATHERED = {
+    "assets": ("AssetDefinition",),
+    "asset_checks": ("AssetCheckDefinition",),
+    "jobs": ("JobDefinition",),
+    "schedules": ("ScheduleDefinition",),
+    "sensors": ("SensorDefinition",),
+}
 
 
 def targets(members: Mapping[str, object]) -> List[Any]:
@@ -32,6 +41,10 @@ def by_name(repositories: Iterable[Any]) -> List[Any]:
                 f' repository "{first.name}" ({first.source}); rename one'
             )
     return list(found.values())
+
+
+def gathered(members: Mapping[str, object]) -> str:
+    return arguments(members, GATHERED)
 
 
 def definitions(targets: List[Any]) -> List[Definition]:

@@ -8,7 +8,7 @@ from functools import partial
 from codelocd.config import env_files, location_rules, validation
 from codelocd.config.defaults import Raw, as_table, merged
 from codelocd.config.document import Document
-from codelocd.config.location_table import daemon_settings, index, location
+from codelocd.config.location_table import daemon_settings, dagster_settings, index, location
 from codelocd.config.mistakes import ConfigError, KeyPath, Mistake, Problems
 from codelocd.config.tables import CodelocdTable, LocationTable
 from codelocd.model import Config
@@ -29,6 +29,7 @@ def read(document: Document, environ: Mapping[str, str]) -> Config:
             for name, table in _complete(document.data).items()
         ),
         daemon=daemon_settings(document, parsed.daemon),
+        dagster=dagster_settings(document, parsed.dagster, packages),
         files=(document.path, *files),
     )
 

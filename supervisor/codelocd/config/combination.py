@@ -7,12 +7,13 @@ from itertools import chain
 
 from codelocd.config.mistakes import ConfigError, Mistake
 from codelocd.config.names import clashes
-from codelocd.model import Config, DaemonSettings
+from codelocd.model import Config, DaemonSettings, DagsterSettings
 
 
 def combined(configs: Iterable[Config]) -> Config:
     """All locations, files and notes; of the daemon's settings the first that say something."""
     parts = list(configs)
+    dagster = [part.dagster for part in parts if part.dagster != DagsterSettings()]
     settings = [part for part in parts if part.daemon != DaemonSettings()]
     unused = [
         f"{part.files[0]}: daemon has no effect here, that of {settings[0].files[0]} has"
@@ -21,6 +22,7 @@ def combined(configs: Iterable[Config]) -> Config:
     return Config(
         locations=tuple(chain.from_iterable(part.locations for part in parts)),
         daemon=settings[0].daemon if settings else DaemonSettings(),
+        dagster=dagster[0] if dagster else DagsterSettings(),
         files=tuple(dict.fromkeys(chain.from_iterable(part.files for part in parts))),
         notes=(*chain.from_iterable(part.notes for part in parts), *unused),
     )

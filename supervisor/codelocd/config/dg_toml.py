@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from codelocd.config import env_files, toml_text
+from codelocd.config import env_files, toml_text, uv_workspace
 from codelocd.config.combination import combined
 from codelocd.config.dagster_location import Entry, Surroundings, spec
 from codelocd.config.dg_tables import DgProject, DgTable
@@ -93,7 +93,7 @@ def _project(
         name=project.code_location_name or document.folder.name,
         target=_target(project),
         working_directory="src" if (document.folder / "src").is_dir() else None,
-        executable=env_files.joined(files).get(INTERPRETER),
+        executable=_interpreter(document.folder, files),
     )
     return Config(
         locations=(spec(document, entry, files, surroundings),),
@@ -104,6 +104,13 @@ def _project(
             if getattr(project, name) is not None
         ),
     )
+
+
+def _interpreter(folder: Path, files: EnvFiles) -> str | None:
+    """What the `.env` names, else that of the uv workspace; without one the common rule holds."""
+    named = env_files.joined(files).get(INTERPRETER)
+    shared = None if named else uv_workspace.shared_interpreter(folder)
+    return named or (str(shared) if shared else None)
 
 
 def _target(project: DgProject) -> Target:

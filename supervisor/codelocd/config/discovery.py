@@ -56,10 +56,16 @@ def tables(text: str) -> list[Kind]:
     a folder above instead would hide the mistake.
     """
     try:
-        names = tomllib.loads(text).get("tool", {})
+        found = tomllib.loads(text).get("tool", {})
+        names = [name for name, table in found.items() if not _is_deployment(name, table)]
     except (ValueError, RecursionError):
         names = _HEADER.findall(text)
     return [kind for name, kind in TOOLS.items() if name in names]
+
+
+def _is_deployment(name: str, table: object) -> bool:
+    """`create-dagster` marks the folder of dg's own environment so: it has no locations."""
+    return name == "dg" and isinstance(table, dict) and table.get("directory_type") == "deployment"
 
 
 def _candidates(folder: Path) -> list[Candidate]:

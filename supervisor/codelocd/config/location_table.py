@@ -12,13 +12,22 @@ from codelocd.config.document import Document
 from codelocd.config.env_files import EnvFiles
 from codelocd.config.tables import (
     DaemonTable,
+    DagsterTable,
     EnvironmentTable,
     FromEnv,
     IndexTable,
     LocationTable,
 )
 from codelocd.config.variables import Variables
-from codelocd.model import Backoff, DaemonSettings, LocationSpec, Policy, RestartLimit, Target
+from codelocd.model import (
+    Backoff,
+    DaemonSettings,
+    DagsterSettings,
+    LocationSpec,
+    Policy,
+    RestartLimit,
+    Target,
+)
 
 
 def location(
@@ -54,6 +63,16 @@ def daemon_settings(document: Document, table: DaemonTable) -> DaemonSettings:
         socket_group=table.socket_group,
         log_format=table.log_format,
         warm_idle=table.warm_idle,
+    )
+
+
+def dagster_settings(document: Document, table: DagsterTable, index: Index) -> DagsterSettings:
+    return DagsterSettings(
+        serve=table.serve,
+        host=table.host,
+        port=table.port,
+        drain_timeout=table.drain_timeout,
+        environment=_request(document, table.environment, index) if table.environment else None,
     )
 
 

@@ -19,6 +19,7 @@ def describe(config: Config) -> dict[str, Any]:
     document = {
         "files": config.files,
         "daemon": asdict(config.daemon),
+        "dagster": asdict(config.dagster),
         "locations": [_location(spec) for spec in config.locations],
         "notes": config.notes,
     }

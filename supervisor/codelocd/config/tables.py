@@ -19,10 +19,11 @@ from codeloc_envs.installation import ORDINARY
 from codelocd.config import quantities
 from codelocd.config.mistakes import UnfitError
 from codelocd.config.variables import NAME
-from codelocd.model import DaemonSettings, Policy
+from codelocd.model import DaemonSettings, DagsterSettings, Policy
 
 _POLICY = Policy()
 _DAEMON = DaemonSettings()
+_DAGSTER = DagsterSettings()
 
 
 def _schema(units: dict[str, float] | dict[str, int], **number: Any) -> WithJsonSchema:
@@ -68,6 +69,7 @@ Timeout = Annotated[
     Field(gt=0),
     _schema(quantities.SECONDS, exclusiveMinimum=0),
 ]
+Port = Annotated[int, Field(ge=1, le=65535)]
 Size = Annotated[
     int,
     BeforeValidator(quantities.size),
@@ -275,11 +277,33 @@ class DaemonTable(Table):
     )
 
 
+class DagsterTable(Table):
+    """Dagster's own page and daemon."""
+
+    serve: bool = Field(
+        default=_DAGSTER.serve, description="Whether both run beside the locations."
+    )
+    host: Text = Field(default=_DAGSTER.host, description="Where the page listens.")
+    port: Port | None = Field(
+        default=None, description="Its port; by default the first free one from 3000 on."
+    )
+    drain_timeout: Duration = Field(
+        default=_DAGSTER.drain_timeout,
+        description="For the runs of a code server that was replaced.",
+    )
+    environment: EnvironmentTable | None = Field(
+        default=None, description="With dagster-webserver; left out, one is built."
+    )
+
+
 class CodelocdTable(Table):
     """codelocd.toml, or [tool.codelocd] in pyproject.toml."""
 
     daemon: DaemonTable = Field(
         default_factory=DaemonTable, description="Where it keeps things and who may use it."
+    )
+    dagster: DagsterTable = Field(
+        default_factory=DagsterTable, description="Dagster's page and daemon beside the locations."
     )
     index: IndexTable = Field(
         default_factory=IndexTable, description="Where packages come from, for all locations."

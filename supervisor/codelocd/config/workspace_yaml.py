@@ -1,6 +1,7 @@
 """Dagster's workspace.yaml to locations.
 
-Its form: `dagster/_core/workspace/config_schema.py`; default names: `names.dagster_default`.
+Its form: `dagster/_core/workspace/config_schema.py`; default names: `names.dagster_default`,
+but for a server at a socket: its default has the whole path, and a name has no `/`.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ def _entry(document: Document, index: int, selector: Selector) -> Entry:
 
 def _grpc_server(index: int, table: GrpcServerTable) -> Entry:
     server = GrpcServer(table.host, table.port, table.socket, bool(table.ssl))
-    default = f"grpc:{table.host}:{table.socket or table.port}"
+    default = f"grpc:{table.host}:{PurePath(table.socket).name if table.socket else table.port}"
     return Entry(key=("load_from", index), name=table.location_name or default, target=server)
 
 

@@ -20,6 +20,7 @@ class RunnerSpec:
 
     `environment` is the key of its environment, `variables` all that it gets to see of ours.
     `output(stream, data)` gets what it prints. `beside`: another runner serves meanwhile.
+    `held` are descriptors that its processes keep open: the lease of their environment.
     """
 
     location: str
@@ -33,6 +34,7 @@ class RunnerSpec:
     start_method: Literal["auto", "fork", "spare", "spawn"] = "auto"
     start_timeout: float = 180.0
     beside: bool = False
+    held: tuple[int, ...] = ()
 
 
 class RunnerHandle(Protocol):
@@ -56,6 +58,9 @@ class RunnerHandle(Protocol):
         self, method: str, params: Mapping[str, Any] | None = None, timeout: float | None = None
     ) -> Any:
         """Raises RpcError; of kind "down" when it went away during the call: outcome unknown."""
+
+    def take_over(self) -> None:
+        """It has loaded, and from now on callers get this one."""
 
     async def retire(self, patience: float, grace: float) -> None:
         """Answer what was accepted, for up to `patience` seconds; then leave.

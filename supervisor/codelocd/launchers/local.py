@@ -57,6 +57,9 @@ class LocalRunner:
             if not self._in_flight:
                 self._idle.set()
 
+    def take_over(self) -> None:
+        """Callers are led to it by the daemon alone."""
+
     async def retire(self, patience: float, grace: float) -> None:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._answered(), patience)
@@ -118,7 +121,7 @@ class LocalLauncher:
                 variables=spec.variables,
                 directory=spec.working_directory,
                 output=spec.output,
-                pass_fds=[listener.fileno()],
+                pass_fds=[listener.fileno(), *spec.held],
             )
 
         return await self.through(spawn)

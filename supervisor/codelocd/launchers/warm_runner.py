@@ -83,6 +83,9 @@ class WarmRunner:
             self._load_ended(answer)
         return answer
 
+    def take_over(self) -> None:
+        self._runner.take_over()
+
     async def retire(self, patience: float, grace: float) -> None:
         self._leave()
         if self._again is not None:

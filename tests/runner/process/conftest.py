@@ -242,6 +242,15 @@ def start(starters):
         starter.end()
 
 
+@pytest.fixture(scope="module")
+def start_once(kit):
+    """The same for what all tests of a module look at."""
+    with tempfile.TemporaryDirectory(prefix="runner-") as folder:
+        starter = Starter(kit, Path(folder))
+        yield starter
+        starter.end()
+
+
 @pytest.fixture
 def run(start, code):
     """`run(python, source)`: a runner of a file that holds the source."""

@@ -96,6 +96,21 @@ def test_a_projects_env_file_wins_over_the_workspaces(folder):
     assert folder.path / ".env" in config.files
 
 
+def test_the_projects_of_a_uv_workspace_share_its_environment(folder):
+    uv = "[tool.uv.workspace]\nmembers = ['projects/*']\nexclude = ['projects/c']\n"
+    folder.write("pyproject.toml", uv)
+    folder.write(".venv/bin/python", "")
+    names = ("a", "b", "c")
+    projects = ", ".join(f'{{path = "projects/{name}"}}' for name in names)
+    folder.write("dg.toml", f"[workspace]\nprojects = [{projects}]")
+    for name in names:
+        folder.write(f"projects/{name}/dg.toml", PROJECT)
+    folder.path.joinpath("projects/b/.venv").mkdir()
+    shared, own, excluded = folder.load("dg.toml").locations
+    assert shared.environment == Request(python=str(folder.path / ".venv/bin/python"))
+    assert (own.environment, excluded.environment) == (None, None)
+
+
 def test_keys_of_a_project_that_are_for_the_cloud_are_reported(folder):
     keys = 'agent_queue = "q"\nimage = "i"\nregistry_modules = ["shop.components"]\n'
     folder.path.joinpath("dg.toml").write_text(PROJECT + keys)

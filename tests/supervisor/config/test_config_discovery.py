@@ -102,3 +102,11 @@ def test_a_pyproject_named_without_our_tables_is_an_error(folder):
             "add one, or name another file"
         )
     ]
+
+
+def test_the_folder_of_dgs_own_environment_is_passed_over(folder):
+    folder.write("dg.toml", "[workspace]\n")
+    folder.write("deployments/local/pyproject.toml", '[tool.dg]\ndirectory_type = "deployment"\n')
+    found = config.discover(folder.path / "deployments" / "local")
+    assert found is not None
+    assert found.path == folder.path / "dg.toml"

@@ -27,6 +27,13 @@ def test_show_has_every_field_and_no_value_that_may_be_secret(folder):
     root = str(folder.path)
     assert document == {
         "files": [f"{root}/codelocd.toml", f"{root}/a.env"],
+        "dagster": {
+            "serve": False,
+            "host": "127.0.0.1",
+            "port": None,
+            "drain_timeout": 3600.0,
+            "environment": None,
+        },
         "daemon": {
             "state_dir": None,
             "store": None,

@@ -8,12 +8,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
 from codelocd.cli import local, output
+from codelocd.cli.dagster import Wish
 from codelocd.cli.dev_output import DevOutput
 from codelocd.cli.running import run
 from codelocd.cli.targets import target_options
@@ -21,7 +23,7 @@ from codelocd.cli.which import Asked
 from codelocd.cli.writer import Writer
 from codelocd.config import from_targets
 from codelocd.config.targets import Targets
-from codelocd.model import GrpcServer
+from codelocd.model import Config, GrpcServer
 
 PATIENCE = 1.0
 """Seconds for a slow terminal to take the last lines."""
@@ -29,8 +31,23 @@ PATIENCE = 1.0
 
 @click.command()
 @target_options
+@click.option(
+    "--dagster",
+    is_flag=True,
+    help="Run Dagster's own page and daemon beside them, kept current by themselves.",
+)
+@click.option(
+    "-p",
+    "--port",
+    metavar="N",
+    type=click.IntRange(1, 65535),
+    help="The page's port; without it the first free one from 3000 on.",
+)
+@click.option("--host", metavar="H", help="Where the page listens.  [default: 127.0.0.1]")
 @click.pass_obj
-def command(asked: Asked, targets: Targets) -> int:
+def command(
+    asked: Asked, targets: Targets, dagster: bool, port: int | None, host: str | None
+) -> int:
     """Run locations in the foreground, and load them anew when their files change.
 
     Without a target it searches upwards for the first folder with a codelocd.toml, a
@@ -44,13 +61,20 @@ def command(asked: Asked, targets: Targets) -> int:
     codelocd dev
     codelocd dev -f etl/definitions.py -f sales/definitions.py
     codelocd dev -m sales.definitions -d sales --python 3.12 --env REGION=eu
+    codelocd dev --dagster -p 3333
     """
+    wish = Wish(dagster, port, host)
     here = local.of_targets(targets, asked)
+    here = replace(here, config=wish.granted(here.config))
     with _printer() as put:
         for note in (*here.notes, f"socket: {here.paths.socket}"):
             put(note)
         observer = _observer(here, put)
-        return run("dev", here, lambda: from_targets(targets, Path.cwd(), os.environ), observer)
+        return run("dev", here, lambda: wish.granted(_reread(targets)), observer)
+
+
+def _reread(targets: Targets) -> Config:
+    return from_targets(targets, Path.cwd(), os.environ)
 
 
 def _observer(here: local.Local, put: Callable[[str], None]) -> Callable[[dict[str, Any]], None]:

@@ -1,0 +1,122 @@
+"""One `dagster api grpc` process in the environment of its location."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+from collections import deque
+from collections.abc import Mapping
+from pathlib import Path
+
+from codelocd.dagster.grpc_call import CallFailed, call
+from codelocd.launchers import RunnerSpec
+from codelocd.model import Exit, Stream
+from codelocd.process import Children
+
+CALL_TIMEOUT = 5.0
+"""Seconds for an answer about runs, or to a ping."""
+LOOK_AGAIN = 0.02
+"""Seconds between two looks whether a server that starts is there: it says so to nobody."""
+LAST_LINES = 30
+
+_OPTIONS = {
+    "python_file": "--python-file",
+    "module": "--module-name",
+    "package": "--package-name",
+    "autoload_defs_module": "--autoload-defs-module-name",
+}
+
+
+class CodeServer:
+    """A started server. What it prints before it answers is kept for the problem it may have."""
+
+    def __init__(
+        self, children: Children, spec: RunnerSpec, path: Path, home: Mapping[str, str]
+    ) -> None:
+        self.path = path
+        self._spec = spec
+        self._answers = False
+        self._said: deque[bytes] = deque(maxlen=LAST_LINES)
+        self._child = children.start(
+            command(spec, path),
+            variables={**home, **spec.variables},
+            directory=spec.working_directory,
+            output=self._printed,
+            pass_fds=spec.held,
+        )
+
+    @property
+    def pid(self) -> int:
+        return self._child.pid
+
+    @property
+    def exited(self) -> asyncio.Future[Exit]:
+        return self._child.exited
+
+    @property
+    def last_lines(self) -> str:
+        return b"".join(self._said).decode(errors="replace")
+
+    async def answered(self) -> bool:
+        """Waits until it answers, which is when it has loaded the code; False if it ended first."""
+        while not self.exited.done():
+            if self.path.exists():
+                with contextlib.suppress(CallFailed):
+                    await call(self.path, "Ping", "codelocd", timeout=CALL_TIMEOUT)
+                    self._answers = True
+                    return True
+            await asyncio.wait([self.exited], timeout=LOOK_AGAIN)
+        return False
+
+    async def runs(self) -> list[str]:
+        """The ids of the runs in progress, its children. Raises CallFailed."""
+        told = await call(self.path, "GetCurrentRuns", timeout=CALL_TIMEOUT)
+        try:
+            return [str(each) for each in json.loads(told)["current_runs"]]
+        except (ValueError, KeyError) as failure:
+            raise CallFailed(f"GetCurrentRuns was answered with {told!r}") from failure
+
+    async def cancel(self, run: str) -> None:
+        """Raises CallFailed."""
+        request = json.dumps({"__class__": "CancelExecutionRequest", "run_id": run})
+        await call(self.path, "CancelExecution", request, timeout=CALL_TIMEOUT)
+
+    async def leave(self) -> None:
+        """Ask it to take no more runs and to end with the last one it has."""
+        try:
+            await call(self.path, "ShutdownServer", timeout=CALL_TIMEOUT)
+        except CallFailed:
+            self.terminate()
+
+    def terminate(self) -> None:
+        """To its pid only: its runs are of its group."""
+        if not self.exited.done():
+            os.kill(self.pid, signal.SIGTERM)
+
+    async def gone(self, seconds: float) -> bool:
+        return await self._child.gone(seconds)
+
+    def kill(self) -> None:
+        """With all its runs, at once."""
+        if not self.exited.done():
+            self._child.kill()
+
+    def _printed(self, stream: Stream, data: bytes) -> None:
+        if self._answers:
+            self._spec.output(stream, data)
+        else:
+            self._said.append(data)
+
+
+def command(spec: RunnerSpec, path: Path) -> list[str]:
+    """Dagster's own command line; nothing of it is younger than Dagster 1.5."""
+    attribute = ["--attribute", spec.attribute] if spec.attribute else []
+    return [
+        *(str(spec.executable), "-m", "dagster", "api", "grpc"),
+        *("--socket", str(path), "--use-python-environment-entry-point"),
+        *("--working-directory", str(spec.working_directory), "--log-level", "warning"),
+        *(_OPTIONS[spec.target.kind], spec.target.value, *attribute),
+    ]

@@ -1,0 +1,81 @@
+"""The webserver or the daemon: started, and started again when it ends unasked."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from codelocd.model import Stream
+from codelocd.process import Child, Children
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
+HEALTHY_AFTER = 60.0
+STOP_SECONDS = 5.0
+
+
+class HelperProcess:
+    """Runs until `close`; `restart` ends it in order and starts another."""
+
+    def __init__(
+        self,
+        children: Children,
+        command: Sequence[str],
+        variables: Mapping[str, str],
+        directory: Path,
+        output: Callable[[Stream, bytes], None],
+    ) -> None:
+        self._children = children
+        self._command = command
+        self._variables = variables
+        self._directory = directory
+        self._output = output
+        self._child: Child | None = None
+        self._asked = asyncio.Event()
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    @property
+    def pid(self) -> int | None:
+        return self._child.pid if self._child is not None else None
+
+    def restart(self) -> None:
+        self._asked.set()
+        self._terminate()
+
+    async def close(self) -> None:
+        self._task.cancel()
+        if self._child is not None and not self._child.exited.done():
+            await self._child.end(STOP_SECONDS)
+
+    def kill(self) -> None:
+        self._task.cancel()
+        if self._child is not None:
+            self._child.kill()
+
+    async def _run(self) -> None:
+        loop, pause = asyncio.get_running_loop(), FIRST_PAUSE
+        while True:
+            began = loop.time()
+            self._asked.clear()
+            self._child = self._start()
+            await asyncio.shield(self._child.exited)
+            if self._asked.is_set() or loop.time() - began > HEALTHY_AFTER:
+                pause = FIRST_PAUSE
+            if not self._asked.is_set():
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, LONGEST_PAUSE)
+
+    def _start(self) -> Child:
+        return self._children.start(
+            self._command,
+            variables=self._variables,
+            directory=self._directory,
+            output=self._output,
+        )
+
+    def _terminate(self) -> None:
+        """To the process itself: it ends what it has started in order."""
+        if self._child is not None and not self._child.exited.done():
+            os.kill(self._child.pid, signal.SIGTERM)

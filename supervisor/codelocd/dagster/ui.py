@@ -1,0 +1,134 @@
+"""The stock webserver and daemon of Dagster, from an environment of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+from codeloc_envs import Environment, Lease, Request, Store, choose
+from codelocd import variables
+from codelocd.builder import Builder
+from codelocd.dagster.graphql import Page
+from codelocd.dagster.helper_process import HelperProcess
+from codelocd.dagster.release import Release
+from codelocd.logs import Logs
+from codelocd.model import DagsterSettings
+from codelocd.process import Children
+
+WEBSERVER, DAEMON = "dagster-webserver", "dagster-daemon"
+FIRST_PORT = 3000
+"""Dagster's own; where it is taken, the next one that is free."""
+PORTS = 100
+LOOK_AGAIN = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What of the daemon's the page needs."""
+
+    children: Children
+    builder: Builder
+    store: Store
+    logs: Logs
+
+
+class UserInterface:
+    """Both processes; `home` is their DAGSTER_HOME, `workspace` the file they read."""
+
+    def __init__(
+        self, means: Means, settings: DagsterSettings, home: Path, workspace: Path
+    ) -> None:
+        self._means = means
+        self._settings = settings
+        self._home = home
+        self._workspace = workspace
+        self._lease: Lease | None = None
+        self._processes: dict[str, HelperProcess] = {}
+        self._port = settings.port or _free_port(settings.host)
+        self.page = Page(settings.host, self._port)
+
+    @property
+    def url(self) -> str:
+        return f"http://{self._settings.host}:{self._port}"
+
+    @property
+    def pids(self) -> dict[str, int | None]:
+        return {name: process.pid for name, process in self._processes.items()}
+
+    async def start(self, newest: Release) -> None:
+        """Build the environment if need be, start both. Raises EnvironmentProblem and OSError."""
+        environment = await self._environment(newest)
+        self._lease = self._means.store.lease(environment)
+        address = ["--host", self._settings.host, "--port", str(self._port)]
+        self._processes = {
+            WEBSERVER: self._helper(environment, WEBSERVER, address),
+            DAEMON: self._helper(environment, DAEMON, ["run"]),
+        }
+        while not await self.page.answers():  # noqa: ASYNC110  it tells nobody that it listens
+            await asyncio.sleep(LOOK_AGAIN)
+
+    async def locations_changed(self) -> None:
+        """Both read the workspace again; the daemon only does so when it starts."""
+        await self.page.reload_workspace()
+        self._processes[DAEMON].restart()
+
+    async def close(self) -> None:
+        await asyncio.gather(*(process.close() for process in self._processes.values()))
+        if self._lease is not None:
+            self._lease.close()
+
+    def kill(self) -> None:
+        for process in self._processes.values():
+            process.kill()
+
+    async def _environment(self, newest: Release) -> Environment:
+        request = self._settings.environment or _fitting(newest)
+        choice = await asyncio.to_thread(choose, request, code=self._home)
+        ready = await asyncio.to_thread(self._means.store.find, choice.specification)
+        if ready is not None:
+            return ready
+        say = self.say
+        return await self._means.builder.build(
+            choice.specification, lambda progress: say(f"environment: {progress['message']}")
+        )
+
+    def say(self, text: str) -> None:
+        """One line beside those of the webserver."""
+        self._means.logs.output(WEBSERVER, None)("stdout", f"{text}\n".encode())
+
+    def _helper(self, environment: Environment, name: str, arguments: list[str]) -> HelperProcess:
+        executable = environment.executable
+        command = [str(executable.with_name(name)), *arguments, "--workspace", str(self._workspace)]
+        own = variables.of_runner(os.environ, {}, executable, environment.variables, {})
+        return HelperProcess(
+            self._means.children,
+            command,
+            {**own, "DAGSTER_HOME": str(self._home)},
+            self._home,
+            self._means.logs.output(name, None),
+        )
+
+
+def _fitting(newest: Release) -> Request:
+    packages = tuple(f"{name}=={newest.version}" for name in ("dagster", "dagster-webserver"))
+    return Request(python=newest.python, packages=packages)
+
+
+def _free_port(host: str) -> int:
+    for port in range(FIRST_PORT, FIRST_PORT + PORTS):
+        if not _is_taken(host, port):
+            return port
+    return FIRST_PORT
+
+
+def _is_taken(host: str, port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return True
+    return False

@@ -1,0 +1,55 @@
+"""What several folders of tests need: environments with real releases of Dagster."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+CACHE = ROOT / ".cache"
+
+RELEASES = {
+    "newest": ("dagster", "3.12", ["dagster", "dagster-webserver"]),
+    "1.9": ("dagster-1.9-py3.11", "3.11", ["dagster==1.9.*"]),
+    "create-dagster": ("create-dagster", "3.12", ["create-dagster"]),
+    "1.5": ("dagster-1.5-py3.10", "3.10", ["dagster==1.5.*", "setuptools<81"]),
+}
+"""By release: the folder below .cache, the Python, what is installed there."""
+
+Dagster = Callable[[str], Path]
+
+
+@pytest.fixture(scope="session")
+def dagster_environment() -> Dagster:
+    """`dagster_environment(release)`: its folder, built once and kept for later runs."""
+    return _environment
+
+
+def _environment(release: str) -> Path:
+    name, python, packages = RELEASES[release]
+    folder = CACHE / name
+    if not (folder / "ready").exists():
+        _uv("venv", "--clear", "--python", _interpreter(python), str(folder))
+        _uv("pip", "install", "--python", str(folder / "bin" / "python"), *packages)
+        (folder / "ready").touch()
+    return folder
+
+
+def _interpreter(version: str) -> str:
+    found = sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python"))
+    if not found:
+        pytest.skip(f"no Python {version} below ~/.pyenv/versions: its dagster cannot be tried")
+    return str(found[-1])
+
+
+def _uv(*arguments: str) -> None:
+    uv = shutil.which("uv", path=str(ROOT / ".venv" / "bin")) or shutil.which("uv")
+    if uv is None:
+        pytest.skip("no uv: an environment with dagster cannot be built")
+    done = subprocess.run([uv, *arguments], capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"an environment with dagster cannot be built: {done.stderr.strip()}")

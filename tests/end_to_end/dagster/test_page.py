@@ -1,0 +1,129 @@
+"""Dagster's own page beside the locations: what it shows, and when."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import psutil
+import pytest
+
+HEAD = "import dagster as dg\n"
+END = "defs = dg.Definitions(assets=[{}])\n"
+
+
+def source(*assets: str, before: str = "") -> str:
+    functions = "".join(f"@dg.asset\ndef {name}(): ...\n" for name in assets)
+    return HEAD + before + functions + END.format(", ".join(assets))
+
+
+def state(dev, name: str) -> tuple[str, bool]:
+    entry = dev.entry(name)
+    return entry["state"], entry["stale"]
+
+
+def test_a_save_shows_on_the_page_by_itself_and_a_mistake_leaves_what_was_there(
+    project, declare, page
+):
+    declare(shop="newest", old="1.5")
+    (project / "shop.py").write_text(source("one"))
+    needs = "@dg.asset(deps=[dg.AssetKey('one')])\ndef two(): ...\n"
+    (project / "old.py").write_text(HEAD + needs + END.format("two"))
+    shown = page("shop", "old")
+    assert shown.assets() == {"one", "two"}
+
+    (project / "shop.py").write_text(source("one", "three"))
+    shown.until(lambda: shown.assets() == {"one", "two", "three"})
+
+    (project / "shop.py").write_text("import dagster as dg\ndef (:\n")
+    shown.dev.until("shop", lambda entry: entry["stale"] and entry["reloading"] is None)
+    assert shown.dev.entry("shop")["problem"]["summary"].startswith("SyntaxError")
+    assert shown.assets() == {"one", "two", "three"}
+
+    (project / "shop.py").write_text(source("one", "four"))
+    shown.until(lambda: shown.assets() == {"one", "two", "four"})
+    assert shown.loaded() == {"shop", "old"}
+
+
+BREAKAGES = {
+    "SyntaxError": "def (:\n",
+    "sys.exit": "import sys\nsys.exit(7)\n",
+    "os._exit": "import os\nos._exit(7)\n",
+    "raise": "raise RuntimeError('no')\n",
+    "duplicate key": "@dg.asset(name='one')\ndef again(): ...\n" + END.format("one, again"),
+    "endless loop": "while True: pass\n",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_whatever_a_broken_edit_does_the_old_definitions_stay_and_the_repair_brings_the_new(
+    project, declare, page
+):
+    declare(shop="newest")
+    (project / "shop.py").write_text(source("one"))
+    shown = page("shop")
+    for number, (name, breakage) in enumerate(BREAKAGES.items()):
+        before = shown.assets()
+        (project / "shop.py").write_text(source("one", "broken") + breakage)
+        broken = shown.dev.until("shop", lambda e: e["stale"] and e["reloading"] != "building")
+        assert broken["state"] == "serving", name
+        assert shown.assets() == before, name
+        assert shown.loaded() == {"shop"}, name
+        repaired = {"one", f"repaired_{number}"}
+        (project / "shop.py").write_text(source(*sorted(repaired)))
+        shown.until(lambda repaired=repaired: shown.assets() == repaired)
+        assert state(shown.dev, "shop") == ("serving", False), name
+
+
+@pytest.mark.slow
+def test_what_is_killed_is_back_by_itself(project, declare, page):
+    declare(shop="newest")
+    (project / "shop.py").write_text(source("one"))
+    shown = page("shop")
+    runner = shown.dev.entry("shop")["pid"]
+
+    server = shown.about()["servers"]["shop"]
+    os.kill(server, signal.SIGKILL)
+    shown.until(lambda: shown.about()["servers"]["shop"] != server)
+    shown.until(lambda: shown.loaded() == {"shop"} and shown.assets() == {"one"})
+    assert shown.dev.entry("shop")["pid"] == runner
+
+    os.kill(runner, signal.SIGKILL)
+    shown.dev.until("shop", lambda e: e["state"] == "serving" and e["pid"] != runner)
+    shown.until(lambda: shown.loaded() == {"shop"} and shown.assets() == {"one"})
+
+    pids = shown.about()["pids"]
+    for pid in pids.values():
+        os.kill(pid, signal.SIGKILL)
+    shown.until(lambda: not set(shown.about()["pids"].values()) & set(pids.values()))
+    shown.until(lambda: shown.loaded() == {"shop"} and shown.assets() == {"one"})
+
+
+@pytest.mark.slow
+def test_locations_come_and_go_with_the_config(project, declare, page):
+    declare(shop="newest")
+    (project / "shop.py").write_text(source("one"))
+    (project / "more.py").write_text(source("two"))
+    shown = page("shop")
+    daemon = shown.about()["pids"]["dagster-daemon"]
+    declare(shop="newest", more="1.9")
+    shown.until(lambda: shown.loaded() == {"shop", "more"})
+    assert shown.assets() == {"one", "two"}
+    shown.until(lambda: shown.about()["pids"]["dagster-daemon"] != daemon)
+    declare(more="1.9")
+    shown.until(lambda: shown.loaded() == {"more"})
+
+
+@pytest.mark.slow
+def test_nothing_is_left_when_it_ends(project, declare, page):
+    declare(shop="newest")
+    (project / "shop.py").write_text(source("one"))
+    shown = page("shop")
+    tree = psutil.Process(shown.dev.process.pid).children(recursive=True)
+    assert len(tree) >= 4
+    assert shown.dev.stop(signal.SIGINT) == 0
+    _, alive = psutil.wait_procs(tree, timeout=10)
+    assert not alive
+    left = {path.name for path in project.iterdir()} - {"__pycache__"}
+    assert left == {"codelocd.toml", "shop.py"}

@@ -1,0 +1,149 @@
+"""Mistakes in Dagster's definitions: the summary names the culprit, the detail the user's lines."""
+
+from __future__ import annotations
+
+import pytest
+
+PREAMBLE = "import dagster as dg\n@dg.asset\ndef one(): ...\n@dg.op\ndef work(): ...\n"
+JOB = "@dg.job\ndef {}():\n    work()\n"
+TWICE = "def make():\n    @dg.asset(name='one')\n    def other(): ...\n    return other\n"
+
+
+@pytest.fixture
+def dagster(dagster_environment) -> str:
+    """An interpreter with the newest Dagster."""
+    return str(dagster_environment("newest") / "bin" / "python")
+
+
+MISTAKES = [
+    (TWICE + "defs = dg.Definitions(assets=[one, make()])", "one"),
+    ("defs = dg.Definitions(assets='abc')", "'abc'"),
+    ("defs = dg.Definitions(assets=[1])", "1"),
+    ("defs = dg.Definitions(resources=3)", "resources"),
+    ("defs = dg.Definitions(asets=[one])", "asets"),
+    ("@dg.asset(name='a b')\ndef bad(): ...\ndefs = dg.Definitions(assets=[bad])", "a b"),
+    ("@dg.op(name='config')\ndef bad(): ...\ndefs = dg.Definitions()", "config"),
+    ("@dg.asset(group_name='')\ndef bad(): ...\ndefs = dg.Definitions(assets=[bad])", "group"),
+    ("@dg.asset(owners=['nobody'])\ndef bad(): ...\ndefs = dg.Definitions(assets=[bad])", "nobody"),
+    ("defs = dg.Definitions(jobs=[dg.define_asset_job('j', selection=['nope'])])", "nope"),
+    (
+        (
+            "defs = dg.Definitions(schedules=[dg.ScheduleDefinition("
+            "name='a', job_name='nope', cron_schedule='0 6 * * *')])"
+        ),
+        "nope",
+    ),
+    (
+        "@dg.sensor(job_name='nope')\ndef s(context): ...\ndefs = dg.Definitions(sensors=[s])",
+        "nope",
+    ),
+    (JOB.format("j") + "x = dg.ScheduleDefinition(name='a', job=j, cron_schedule='* *')", "'a'"),
+    (
+        JOB.format("j") + "x = dg.ScheduleDefinition("
+        "name='a', job=j, cron_schedule='0 6 * * *', execution_timezone='Foo/Bar')",
+        "Foo/Bar",
+    ),
+    (
+        JOB.format("j") + "a, b = (dg.ScheduleDefinition(name='s', job=j, cron_schedule=c) "
+        "for c in ('0 6 * * *', '0 7 * * *'))\ndefs = dg.Definitions(schedules=[a, b])",
+        "for s",
+    ),
+    ("@dg.asset\ndef two(nope): ...\ndefs = dg.Definitions(assets=[two])", "nope"),
+    (
+        (
+            "@dg.asset(required_resource_keys={'r'})\ndef two(): ...\n"
+            "defs = dg.Definitions(assets=[two])"
+        ),
+        "resource with key 'r'",
+    ),
+    (
+        (
+            "@dg.asset(deps=['b'])\ndef a(): ...\n@dg.asset(deps=['a'])\ndef b(): ...\n"
+            "defs = dg.Definitions(assets=[a, b])"
+        ),
+        "Circular",
+    ),
+    (
+        (
+            "def check():\n    @dg.asset_check(asset=one)\n    def c():\n"
+            "        return dg.AssetCheckResult(passed=True)\n    return c\n"
+            "defs = dg.Definitions(assets=[one], asset_checks=[check(), check()])"
+        ),
+        "c",
+    ),
+    ("@dg.repository\ndef r():\n    return 3\n", "'int'"),
+    ("@dg.repository\ndef r():\n    return [3]\n", "int"),
+    (
+        "@dg.job(name='__ASSET_JOB')\ndef j():\n    work()\ndefs = dg.Definitions(jobs=[j])",
+        "__ASSET_JOB",
+    ),
+    ("@dg.definitions\ndef defs():\n    return 3\n", "Definitions"),
+    ("@dg.definitions\ndef defs(other):\n    return 3\n", "ComponentLoadContext"),
+    ("defs = dg.Definitions.merge(*(dg.Definitions(resources={'r': n}) for n in (1, 2)))", "'r'"),
+]
+
+
+@pytest.mark.parametrize(("source", "culprit"), MISTAKES)
+def test_a_mistake_fails_the_load_and_its_summary_names_the_culprit(run, dagster, source, culprit):
+    problem = run(dagster, PREAMBLE + source).problem()
+    assert culprit in problem["summary"]
+    assert "\n" not in problem["summary"]
+    assert "site-packages/dagster/" not in problem["summary"]
+
+
+def test_dagsters_own_error_is_shown_with_its_cause_and_without_dagsters_frames(run, dagster):
+    source = PREAMBLE + (
+        "job = dg.define_asset_job('nightly', selection=['nothing'])\n"
+        "defs = dg.Definitions(jobs=[job])\n"
+    )
+    problem = run(dagster, source).problem()
+    assert "nightly" in problem["summary"]
+    assert ", because DagsterInvalidSubsetError" in problem["summary"]
+    assert "nothing" in problem["summary"]
+    assert "site-packages/dagster/" not in problem["detail"]
+    assert problem["error"]["causes"][0]["type"] == "DagsterInvalidSubsetError"
+
+
+def test_an_error_at_construction_tells_the_users_line(run, dagster):
+    source = PREAMBLE + "\n\ndefs = dg.Definitions(assets=[1])\n"
+    problem = run(dagster, source).problem()
+    assert problem["summary"].endswith("(defs.py:8)")
+    assert "defs = dg.Definitions(assets=[1])" in problem["detail"]
+
+
+def test_what_a_folder_of_definitions_has_twice_is_told_with_both_modules(start, code, dagster):
+    (code / "shop").mkdir()
+    (code / "shop" / "__init__.py").touch()
+    for name in ("first", "second"):
+        file = code / "shop" / f"{name}.py"
+        file.write_text("import dagster as dg\n@dg.asset\ndef one(): ...\n")
+    runner = start(dagster, "shop", kind="autoload_defs_module", directory=code)
+    assert "one" in runner.problem()["summary"]
+
+
+def test_an_import_that_another_folder_has_is_told_with_that_folder(run, code, extreme):
+    (code / "lib").mkdir()
+    (code / "lib" / "shared.py").touch()
+    summary = run(extreme, "import shared\n").problem()["summary"]
+    assert summary.endswith(
+        f"{code / 'lib'} has 'shared': set working_directory to that folder (-d {code / 'lib'})"
+    )
+
+
+def test_an_import_that_a_folder_above_has_is_told_too(start, code, extreme):
+    (code / "shop" / "etl").mkdir(parents=True)
+    (code / "shop" / "__init__.py").touch()
+    (code / "shop" / "etl" / "defs.py").write_text("import shop.etl\n")
+    summary = start(extreme, code / "shop" / "etl" / "defs.py").problem()["summary"]
+    assert f"{code} has 'shop'" in summary
+
+
+def test_a_relative_import_of_a_file_is_told_to_be_one_of_a_module(run, extreme):
+    summary = run(extreme, "from . import shared\n").problem()["summary"]
+    assert "defs.py is loaded as a file, which is in no package" in summary
+
+
+def test_a_package_that_is_nowhere_is_named_for_the_daemon_to_say_where_to_add_it(run, extreme):
+    problem = run(extreme, "import no_such_package.inner\n").problem()
+    assert problem["missing"] == "no_such_package"
+    assert run(extreme, "raise ValueError\n", "b.py").problem()["missing"] is None

@@ -1,0 +1,144 @@
+"""A runner and its code server as one, played with parts that do as they are told."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+from codelocd.dagster.companion import Companion
+from codelocd.model import Exit
+
+
+class FakeRunner:
+    pid = 1
+
+    def __init__(self) -> None:
+        self.exited = asyncio.get_running_loop().create_future()
+        self.answer = {"ok": True, "body": body("dagster")}
+        self.did: list[str] = []
+
+    async def call(self, method, params=None, timeout=None):
+        return self.answer
+
+    def take_over(self) -> None:
+        self.did.append("take over")
+
+    async def retire(self, patience, grace) -> None:
+        self.did.append("retire")
+
+    def kill(self) -> None:
+        self.did.append("kill")
+
+
+class FakeServer:
+    last_lines = "its last words"
+
+    def __init__(self) -> None:
+        self.exited = asyncio.get_running_loop().create_future()
+        self.ready = asyncio.get_running_loop().create_future()
+        self.killed = False
+
+    async def answered(self) -> bool:
+        await asyncio.wait([self.ready, self.exited], return_when=asyncio.FIRST_COMPLETED)
+        return self.ready.done()
+
+    def kill(self) -> None:
+        self.killed = True
+
+
+def body(loader: str) -> bytes:
+    known = {"loader": loader, "definitions": [], "sources": {"/a.py": "x"}}
+    return json.dumps({**known, "python": "3.12.1", "load_seconds": 0.1}).encode()
+
+
+class Pair:
+    def __init__(self) -> None:
+        self.runner = FakeRunner()
+        self.servers: list[FakeServer] = []
+        self.started = asyncio.Queue()
+        self.served: asyncio.Queue[FakeServer] = asyncio.Queue()
+        self.released: list[FakeServer] = []
+        self.companion = Companion(
+            self.runner, self.start, self.served.put_nowait, self.released.append
+        )
+
+    def start(self) -> FakeServer:
+        self.servers.append(FakeServer())
+        self.started.put_nowait(self.servers[-1])
+        return self.servers[-1]
+
+
+@pytest.fixture
+async def pair():
+    pair = Pair()
+    yield pair
+    await pair.companion.retire(0, 0)
+
+
+async def test_it_has_loaded_only_when_the_code_server_answers_too(pair):
+    loading = asyncio.ensure_future(pair.companion.call("snapshot"))
+    await asyncio.wait([loading], timeout=0.01)
+    assert not loading.done()
+    pair.servers[0].ready.set_result(None)
+    assert (await loading)["ok"]
+
+
+async def test_a_code_server_that_ends_while_it_loads_fails_the_load_with_its_last_words(pair):
+    pair.servers[0].exited.set_result(Exit(status=1))
+    answer = await pair.companion.call("snapshot")
+    told = json.loads(answer["body"])
+    assert not answer["ok"]
+    assert told["problem"]["summary"] == (
+        "Dagster's own code server exited with status 1 while it loaded the code"
+    )
+    assert told["problem"]["detail"] == "its last words"
+    assert told["sources"] == {"/a.py": "x"}
+
+
+@pytest.mark.parametrize(
+    "answer", [{"ok": False, "body": b"{}"}, {"ok": True, "body": body("native")}]
+)
+async def test_what_dagster_cannot_serve_has_no_code_server(pair, answer):
+    pair.runner.answer = answer
+    assert await pair.companion.call("snapshot") == answer
+    assert pair.servers[0].killed
+
+
+async def test_dagster_is_led_to_the_server_when_the_runner_takes_over(pair):
+    assert pair.served.empty()
+    pair.companion.take_over()
+    assert pair.served.get_nowait() is pair.servers[0]
+    assert pair.runner.did == ["take over"]
+
+
+async def test_a_server_that_dies_while_it_serves_is_back_by_itself(pair):
+    pair.companion.take_over()
+    await pair.served.get()
+    await pair.started.get()
+    pair.servers[0].exited.set_result(Exit(signal=9))
+    second = await asyncio.wait_for(pair.started.get(), 5)
+    assert pair.served.empty()
+    second.ready.set_result(None)
+    assert await asyncio.wait_for(pair.served.get(), 5) is second
+
+
+async def test_a_server_that_serves_outlives_its_runner_and_one_that_does_not_goes_with_it(pair):
+    pair.companion.take_over()
+    pair.runner.exited.set_result(Exit(signal=9))
+    await asyncio.sleep(0)
+    assert not pair.servers[0].killed
+    other = Pair()
+    other.companion.kill()
+    assert other.servers[0].killed
+
+
+async def test_a_retired_pair_releases_its_server_and_starts_no_other(pair):
+    pair.companion.take_over()
+    await pair.companion.retire(1, 1)
+    assert pair.released == [pair.servers[0]]
+    assert pair.runner.did[-1] == "retire"
+    pair.servers[0].exited.set_result(Exit(status=0))
+    await asyncio.sleep(0)
+    assert len(pair.servers) == 1
