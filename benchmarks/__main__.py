@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from benchmarks import (
+    environments,
     first_start,
     idle_cost,
     restart_after_kill,
@@ -26,6 +27,7 @@ def main() -> None:
         (restart_after_kill, runs),
         (idle_cost, runs),
         (first_start, runs),
+        (environments, runs),
     ):
         print(f"{benchmark.__name__}: {times} runs", file=sys.stderr)
         figures += benchmark.measure(times)
