@@ -15,6 +15,8 @@ from benchmarks._daemon import folder
 from benchmarks._measure import Figure, alone, ratio
 from codeloc_envs import Request, Store, choose
 from codeloc_envs.installer_settings import variables_for_uv
+from codeloc_envs.lock import read_lock
+from codeloc_envs.pinned import pinned
 from codeloc_envs.specification import Specification
 
 PACKAGES = ("dagster", "pandas")
@@ -96,7 +98,9 @@ def _installed(home: Path, full: Specification, runs: int) -> Iterator[Figure]:
 def _sync(home: Path, python: Path, lock: Path) -> None:
     variables = variables_for_uv(os.environ, Path.home(), home / "store/cache/uv")
     variables.pop("RUST_LOG")
-    arguments = ["pip", "sync", "-q", "--python", str(python), str(lock)]
+    pins = home / "pins.txt"
+    pins.write_text(pinned(read_lock(lock)) or "")
+    arguments = ["pip", "sync", "-q", "--python", str(python), str(pins)]
     subprocess.run([sys.executable, "-m", "uv", *arguments], check=True, env=variables)
 
 
