@@ -176,3 +176,15 @@ def test_with_this_machines_own_configuration(build: Build) -> None:
         raise
     code = "import six; print(six.__name__)"
     assert subprocess.check_output([environment.executable, "-c", code], text=True) == "six\n"
+
+
+def test_one_more_package_downloads_only_itself(build: Build, wheel: Wheel, index: Index) -> None:
+    """The index sends no cache headers: what is named by address would be fetched again."""
+    wheel("alpha")
+    wheel("beta")
+    build(Request(packages=("alpha",)))
+    index.asked.clear()
+    build(Request(packages=("alpha", "beta")))
+    files = [path for path in index.asked if path.startswith("/files/")]
+    assert "/files/beta-1.0-py3-none-any.whl" in files
+    assert "/files/alpha-1.0-py3-none-any.whl" not in files
