@@ -1,5 +1,7 @@
 """Started by path with a location's interpreter: loads the runner under a private name, runs it.
 
+With a location and its settings it is a runner, with settings alone a warm interpreter.
+
 While the runner's own modules load, `sys.path` holds the standard library alone, so nothing of
 the location can stand in for one of them. The kit itself never stays on `sys.path`.
 """
@@ -34,8 +36,12 @@ def start() -> None:
     __import__(PRIVATE_NAME + ".main")
     main = sys.modules[PRIVATE_NAME + ".main"]
     main.compile_kit()
+    run = main.run
+    if len(sys.argv) == 2:
+        __import__(PRIVATE_NAME + ".warm.interpreter")
+        run = sys.modules[PRIVATE_NAME + ".warm.interpreter"].run
     sys.dont_write_bytecode, sys.pycache_prefix = wanted
-    main.run(sys.argv[1], sys.argv[2], path, known)
+    run(*sys.argv[1:], path, known)
 
 
 if __name__ == "__main__":

@@ -33,4 +33,6 @@ class Exposed:
 
 
 def expose() -> None:
-    sys.meta_path.append(Exposed)
+    """Once, however often it is asked for."""
+    if Exposed not in sys.meta_path:
+        sys.meta_path.append(Exposed)

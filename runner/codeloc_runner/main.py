@@ -19,6 +19,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import AbstractSet, List
 
+    from .sources import Read
+
 STOP_SECONDS = 5.0
 """For the functions that user code registered with `atexit`."""
 
@@ -28,13 +30,18 @@ def run(location: str, text: str, path: List[str], known: AbstractSet[str]) -> N
     settings = Settings(location, text)
     parent.bind(settings.parent)
     streams.prepare()
+    live(settings, path, known)
+
+
+def live(settings: Settings, path: List[str], known: AbstractSet[str]) -> None:
+    """As a runner, in a process that is bound and can print; does not return."""
     owned.forget_in_forks()
     vigilance = owned.Vigilance()
     methods = Methods()
     serve(Listener(settings.socket_fd, settings.socket_path, vigilance), methods)
     read = prepare_for_user_code(settings, path, known)
     own_process = os.getpid()
-    outcome = load(settings, read)
+    outcome = load(settings, read, known)
     if os.getpid() != own_process:
         return  # a child that user code forked and forgot: it ends like any script
     vigilance.relax()
@@ -43,10 +50,8 @@ def run(location: str, text: str, path: List[str], known: AbstractSet[str]) -> N
     leave()
 
 
-def prepare_for_user_code(
-    settings: Settings, path: List[str], known: AbstractSet[str]
-) -> dict[str, str]:
-    """The dictionary that fills with the digests of what is imported."""
+def prepare_for_user_code(settings: Settings, path: List[str], known: AbstractSet[str]) -> Read:
+    """What fills with the digests of what is imported, and the names that its code uses."""
     whole = surroundings.search_path(settings, path)
     own = stdlib.roots(whole)
     stdlib.prepare(own)

@@ -94,7 +94,11 @@ class Methods:
     def _snapshot(self) -> Dict[str, Any]:
         self._loaded.wait()
         outcome = self._served()
-        return {"ok": outcome.problem is None, "body": outcome.body}
+        return {
+            "ok": outcome.problem is None,
+            "body": outcome.body,
+            "imports": outcome.imports,
+        }
 
     def _describe(
         self,

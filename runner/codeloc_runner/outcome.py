@@ -16,9 +16,10 @@ class Outcome:
 
     `sources` maps absolute paths to digests of the bytes that were compiled. `body` is the whole
     of it as JSON: it travels as one MessagePack `bin`, ten times quicker than packed here.
+    `imports`, JSON too, is what a warm interpreter could have imported for it.
     """
 
-    __slots__ = ("body", "definitions", "loader", "problem", "seconds", "sources")
+    __slots__ = ("body", "definitions", "imports", "loader", "problem", "seconds", "sources")
 
     def __init__(
         self,
@@ -28,6 +29,7 @@ class Outcome:
         sources: Mapping[str, str],
         seconds: float,
         body: bytes,
+        imports: bytes,
     ) -> None:
         self.loader = loader
         self.definitions = definitions
@@ -35,6 +37,7 @@ class Outcome:
         self.sources = sources
         self.seconds = seconds
         self.body = body
+        self.imports = imports
 
     def counts(self) -> Dict[str, int]:
         """How many definitions of each kind."""

@@ -6,10 +6,14 @@ import os
 from _blake2 import blake2b
 from _frozen_importlib_external import SourceFileLoader
 
+from .names import names_in
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import CodeType
-    from typing import Dict
+    from typing import Dict, Set, Tuple
+
+    Read = Tuple[Dict[str, str], Set[str]]
 
 DIGEST_BYTES = 16
 STANDARD_LIBRARY = os.path.dirname(os.__file__) + os.sep
@@ -23,17 +27,22 @@ def is_source(path: str) -> bool:
     Judged by the folders that installers use, not by `sys.prefix`: projects live inside of
     environments, and /usr is a prefix that holds /usr/src/app.
     """
-    return not path.startswith((STANDARD_LIBRARY, KIT)) and not any(
-        part in path for part in INSTALLED
-    )
+    return not path.startswith((STANDARD_LIBRARY, KIT)) and not is_installed(path)
+
+
+def is_installed(path: str) -> bool:
+    """Whether an installer put it there."""
+    return any(part in path for part in INSTALLED)
 
 
 def digest(data: bytes) -> str:
     return blake2b(data, digest_size=DIGEST_BYTES).hexdigest()
 
 
-def read_fresh() -> Dict[str, str]:
-    """From now on compile sources of the location from their text; the result fills with digests.
+def read_fresh() -> Read:
+    """From now on compile sources of the location from their text.
+
+    The results fill with the digests of what is read, and with the names that its code uses.
 
     Python takes bytecode for current when the source's size and its time in whole seconds are
     the same: a save within the second would run the old code (CPython issue 75953). The one
@@ -41,6 +50,7 @@ def read_fresh() -> Dict[str, str]:
     covered, editable installs and modules loaded by path included, and nothing else changes.
     """
     read: Dict[str, str] = {}
+    names: Set[str] = set()
     from_bytecode = SourceFileLoader.get_code
 
     def get_code(self: SourceFileLoader, fullname: str) -> CodeType | None:
@@ -50,7 +60,9 @@ def read_fresh() -> Dict[str, str]:
             return from_bytecode(self, fullname)
         data = self.get_data(file)
         read[path] = digest(data)
-        return self.source_to_code(data, file)
+        code = self.source_to_code(data, file)
+        names.update(names_in(code))
+        return code
 
     SourceFileLoader.get_code = get_code  # type: ignore  # on purpose, see above
-    return read
+    return read, names

@@ -57,4 +57,6 @@ def _once(config: Config) -> Config:
 
 
 def _tried_once(spec: LocationSpec) -> LocationSpec:
-    return replace(spec, policy=replace(spec.policy, restart="never", reload="manual"))
+    return replace(
+        spec, policy=replace(spec.policy, restart="never", reload="manual", start_method="spawn")
+    )

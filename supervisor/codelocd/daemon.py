@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from codelocd import lifecycle, report
+from codelocd import lifecycle, report, watched
 from codelocd.hands import Hands, Reports
 from codelocd.journal import Journal
 from codelocd.locations import Location, Running
@@ -21,6 +21,9 @@ from codelocd.subscriptions import Hub
 from codelocd.usage import Sampler
 from codelocd.wanted import Wanted
 from codelocd.watch import Change, SourceWatch
+
+_NOT_LOADED: Mapping[str, Any] = {"timing": None, "start_method": None}
+"""Of definitions that no load has just brought."""
 
 
 class Daemon:
@@ -117,6 +120,7 @@ class Daemon:
         if location is None or location.spec.policy.reload == "manual":
             return
         location.changed_paths, location.changed_at = change.paths, time.time()
+        location.saved_at = watched.newest(change.paths)
         locked = self._watch.git_locked(name)
         self.send(location, lifecycle.SourcesChanged(change.differing, change.inputs, locked))
 
@@ -205,12 +209,17 @@ class Daemon:
         assert running.snapshot is not None
         running.generation = location.state.generation
         location.snapshot = running.snapshot
-        self._publish(location, running.snapshot)
+        running.timing.published = time.time()
+        timing = running.timing.as_json()
+        told = {"timing": timing, "start_method": running.handle.start_method}
+        self._publish(location, running.snapshot, told)
         self._snapshots.keep(location.name, running.snapshot)
 
-    def _publish(self, location: Location, snapshot: Snapshot) -> None:
+    def _publish(
+        self, location: Location, snapshot: Snapshot, told: Mapping[str, Any] = _NOT_LOADED
+    ) -> None:
         registry, difference = self.registry.publish(location.name, snapshot.definitions)
-        self._list(location, registry, difference)
+        self._list(location, registry, difference, told)
 
     def _withdrawn(self, location: Location) -> None:
         """Definitions that go with the daemon itself are no news."""
@@ -225,6 +234,7 @@ class Daemon:
         location: Location,
         registry: Registry,
         difference: Difference,
+        told: Mapping[str, Any] = _NOT_LOADED,
     ) -> None:
         self.registry = registry
         since = location.changed_at
@@ -236,8 +246,9 @@ class Daemon:
             "added": list(difference.added),
             "changed": list(difference.changed),
             "removed": list(difference.removed),
+            **told,
         }
-        location.changed_at = None
+        location.changed_at = location.saved_at = None
         self._hub.publish("definitions", data)
 
     def _progressed(self, location: Location, progress: Mapping[str, Any]) -> None:

@@ -20,6 +20,7 @@ from codelocd.launchers import CALL_TIMEOUT, Launcher, RunnerSpec
 from codelocd.locations import LastExit, Location, Running
 from codelocd.logs import Logs
 from codelocd.model import BuildId, Exit, Problem, RunnerId, Snapshot, Target
+from codelocd.timing import Timing
 from codelocd.turns import Turns
 from codelocd.watch import SourceWatch
 
@@ -170,13 +171,15 @@ class Hands:
             self._lost(location, number, failure)
             return None
         location.environment_is_fresh = False
+        timing = Timing(location.saved_at, location.changed_at, decided=time.time())
         try:
             handle = await self._launcher.start(self._order(location, environment))
         except OSError as failure:
             lease.close()
             self._not_started(location, number, failure)
             return None
-        running = Running(handle, environment, lease, began=time.time())
+        running = Running(handle, environment, lease, time.time(), timing)
+        timing.started = running.began
         location.runners[number] = running
         handle.exited.add_done_callback(lambda end: self._exited(location, number, end.result()))
         self._reports.send(location, lifecycle.Launched(number))
@@ -187,12 +190,16 @@ class Hands:
         assert isinstance(spec.target, Target)
         return RunnerSpec(
             location=spec.name,
+            environment=environment.key,
             executable=environment.executable,
             variables=self.variables(location, environment),
             working_directory=spec.working_directory,
             target=spec.target,
             attribute=spec.attribute,
             output=self._logs.output(spec.name, location.state.generation + 1),
+            start_method=spec.policy.start_method,
+            start_timeout=spec.policy.start_timeout,
+            beside=location.state.serving is not None,
         )
 
     def variables(self, location: Location, environment: Environment) -> dict[str, str]:
@@ -263,6 +270,8 @@ class Hands:
         body = json.loads(answer["body"])
         if answer["ok"]:
             running.snapshot = Snapshot.from_json(body)
+            running.timing.loaded = time.time()
+            running.timing.importing = json.loads(answer["imports"])["import_seconds"]
             self._inspect(location, number)
             return
         self._watch.loaded(location.name, body["sources"])

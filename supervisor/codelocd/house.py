@@ -16,10 +16,13 @@ from codelocd.guardian import Guardian
 from codelocd.hands import Hands, Reports
 from codelocd.heartbeat import Heartbeat
 from codelocd.journal import Journal
-from codelocd.kit import API, make_kit
+from codelocd.kit import API, RUNNER, make_kit
 from codelocd.launchers.local import LocalLauncher
+from codelocd.launchers.memory import Memory
+from codelocd.launchers.places import Places
+from codelocd.launchers.warm import WarmLauncher
 from codelocd.logs import Block, Logs
-from codelocd.model import Config
+from codelocd.model import Config, DaemonSettings
 from codelocd.paths import DaemonPaths
 from codelocd.plan import Plan, plan
 from codelocd.process import Children
@@ -38,6 +41,8 @@ class House:
         paths: DaemonPaths,
         full_state: Callable[[str], Mapping[str, Any]],
         report: Callable[[str], None],
+        *,
+        warm_idle: float = DaemonSettings().warm_idle,
     ) -> None:
         loop = asyncio.get_running_loop()
         self.instance = secrets.token_hex(8)
@@ -48,7 +53,13 @@ class House:
         self._children = Children(loop, self._guardian)
         self.watch = SourceWatch(self._changed, report, loop)
         kit = make_kit(paths.store / "kit")
-        launcher = LocalLauncher(self._children, kit, paths.runtime_dir)
+        memory = Memory(paths.state_dir / "warm")
+        entry = kit / RUNNER / "__main__.py"
+        self._launcher = launcher = WarmLauncher(
+            LocalLauncher(self._children, kit, paths.runtime_dir),
+            Places(self._children, entry, memory, idle=warm_idle),
+            memory,
+        )
 
         def hands(reports: Reports) -> Hands:
             return Hands(
@@ -107,6 +118,7 @@ class House:
         self.daemon.shut_down()
         for location in tuple(self.daemon.locations.values()):
             await self.daemon.settled(location)
+        self._launcher.close()
         self.kill()
         self.logs.close()
         self._children.close()

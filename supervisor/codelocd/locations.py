@@ -12,6 +12,7 @@ from codeloc_envs import Choice, Environment, Lease
 from codelocd.launchers import RunnerHandle
 from codelocd.lifecycle import State
 from codelocd.model import Exit, LocationSpec, RunnerId, Snapshot
+from codelocd.timing import Timing
 
 
 @dataclass(slots=True)
@@ -22,7 +23,7 @@ class Running:
     environment: Environment
     lease: Lease
     began: float
-    start_method: str = "spawn"
+    timing: Timing
     generation: int | None = None
     snapshot: Snapshot | None = None
 
@@ -65,6 +66,7 @@ class Location:
     last_exit: LastExit | None = None
     changed_paths: tuple[str, ...] = ()
     changed_at: float | None = None
+    saved_at: float | None = None
     removed: bool = False
     alarm: asyncio.TimerHandle | None = None
     waiters: set[asyncio.Future[None]] = field(default_factory=set)

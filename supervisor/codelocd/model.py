@@ -106,13 +106,17 @@ class LocationSpec:
 
 @dataclass(frozen=True, slots=True)
 class DaemonSettings:
-    """The `[daemon]` table; None means the default of `codelocd.paths`."""
+    """The `[daemon]` table; None means the default of `codelocd.paths`.
+
+    `warm_idle`: seconds without a start after which a warm interpreter ends.
+    """
 
     state_dir: Path | None = None
     store: Path | None = None
     socket: Path | None = None
     socket_group: str | None = None
     log_format: Literal["auto", "console", "json"] = "auto"
+    warm_idle: float = 1800.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from codelocd.guardian import Guardian
@@ -80,8 +80,7 @@ class Children:
 
         Raises OSError when it cannot be started.
         """
-        readers, writers = zip(os.pipe(), os.pipe(), strict=True)
-        try:
+        with self._pipes(output) as (outputs, writers):
             process = subprocess.Popen(
                 command,
                 stdin=stdin,
@@ -92,19 +91,57 @@ class Children:
                 pass_fds=tuple(pass_fds),
                 start_new_session=True,
             )
+            process.returncode = 0  # its end is noticed here, not by Popen
+            return self._watched(Child(process.pid, self._loop.create_future()), outputs)
+
+    async def adopt(
+        self,
+        ask: Callable[[Sequence[int]], Awaitable[int]],
+        output: Callable[[Stream, bytes], None],
+    ) -> Child:
+        """A process that was not started here, but leads a session and is a child by now.
+
+        `ask` gets the descriptors for its standard output and error, and gives its pid. A child
+        from here may change what it prints to in that way. Raises OSError when it is gone
+        already, and whatever `ask` does.
+        """
+        with self._pipes(output) as (outputs, writers):
+            pid = await ask(writers)
+            _ended(os.P_PID, pid, missing_ok=False)
+            if pid in self._ours:
+                child, former = self._ours.pop(pid)
+                for each in former:
+                    each.finish()
+                return self._watched(child, outputs)
+            child = self._watched(Child(pid, self._loop.create_future()), outputs)
+        self._loop.call_soon(self._reap)  # it may have ended before it was known here
+        return child
+
+    @contextlib.contextmanager
+    def _pipes(
+        self, output: Callable[[Stream, bytes], None]
+    ) -> Iterator[tuple[list[_Output], Sequence[int]]]:
+        """Both ends of what a child prints to; the writing ones are then the child's alone."""
+        readers, writers = zip(os.pipe(), os.pipe(), strict=True)
+        try:
+            yield (
+                [
+                    _Output(self._loop, readers[0], "stdout", output),
+                    _Output(self._loop, readers[1], "stderr", output),
+                ],
+                writers,
+            )
         except BaseException:
             _close_all(readers)
             raise
         finally:
             _close_all(writers)
-        process.returncode = 0  # its end is noticed here, not by Popen
-        self._guardian.watch(process.pid)
-        child = Child(process.pid, self._loop.create_future())
-        outputs = [
-            _Output(self._loop, readers[0], "stdout", output),
-            _Output(self._loop, readers[1], "stderr", output),
-        ]
-        self._ours[process.pid] = (child, outputs)
+
+    def _watched(self, child: Child, outputs: list[_Output]) -> Child:
+        self._guardian.watch(child.pid)
+        for each in outputs:
+            each.begin()
+        self._ours[child.pid] = (child, outputs)
         return child
 
     def _reap(self) -> None:
@@ -147,7 +184,9 @@ class _Output:
         self._stream: Stream = stream
         self._sink = sink
         os.set_blocking(pipe, False)
-        loop.add_reader(pipe, self._read)
+
+    def begin(self) -> None:
+        self._loop.add_reader(self._pipe, self._read)
 
     def finish(self) -> None:
         """The process is gone: take what is left in the pipe."""
@@ -174,11 +213,13 @@ class _Output:
             self._sink(self._stream, b"")
 
 
-def _ended(which: int, number: int) -> int | None:
+def _ended(which: int, number: int, *, missing_ok: bool = True) -> int | None:
     """The pid of a child that has ended and was not waited for, left as it is."""
     try:
         found = os.waitid(which, number, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except ChildProcessError:
+        if not missing_ok:
+            raise
         return None
     return found.si_pid if found is not None else None
 

@@ -13,11 +13,10 @@ from typing import Any, Literal
 
 import structlog
 
-from codelocd import notify, rpc, unix
+from codelocd import lock, notify, rpc, service_log, unix
 from codelocd.config import ConfigError
 from codelocd.control import Control, Identity
 from codelocd.house import House
-from codelocd.lock import Lock
 from codelocd.model import Config
 from codelocd.observer import Ear, Observer
 from codelocd.paths import DaemonPaths
@@ -41,7 +40,10 @@ def run(
     service. `observer` gets what a subscriber of all topics gets. Raises `lock.Busy`
     when another daemon has the state, and OSError.
     """
-    with Lock(paths.state_dir / "lock"):
+    service_log.configure(config.daemon.log_format)
+    if mode == "service":
+        observer = service_log.observe
+    with lock.held(paths.state_dir / "lock"):
         asyncio.run(Service(config, paths, reread, observer).run(follow_config=mode == "dev"))
     return 0
 
@@ -64,7 +66,12 @@ class Service:
         self._ends = asyncio.Event()
 
     async def run(self, *, follow_config: bool) -> None:
-        self._house = house = House(self._paths, self._full_state, self._report)
+        self._house = house = House(
+            self._paths,
+            self._full_state,
+            self._report,
+            warm_idle=self._config.daemon.warm_idle,
+        )
         self._control = self._make_control()
         if self._observer is not None:
             beginning = {"instance": house.instance, "seq": 0}

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 
 from codelocd.locations import Location
 from codelocd.model import LocationSpec, Target
 from codelocd.watch import Watched
+
+ASKED = 20
+"""Files whose time is asked for: more than a save, fewer than a checkout."""
 
 
 def of(location: Location) -> Watched:
@@ -40,6 +47,15 @@ def code(spec: LocationSpec) -> Path:
             if found.is_dir():
                 return found
     return spec.working_directory
+
+
+def newest(paths: Iterable[str]) -> float | None:
+    """When the newest of these was last written, in Unix seconds."""
+    times = []
+    for path in islice(paths, ASKED):
+        with contextlib.suppress(OSError):
+            times.append(os.stat(path).st_mtime)
+    return max(times, default=None)
 
 
 def _folder(first: Path) -> Path:

@@ -13,6 +13,7 @@ from codelocd.lifecycle import Condemned, Started
 from codelocd.locations import Location, Running
 from codelocd.model import LocationSpec, Policy, RunnerId, Target
 from codelocd.rpc import RpcError
+from codelocd.timing import Timing
 from codelocd.usage import Sampler
 
 
@@ -45,7 +46,7 @@ def location(handle: Handle) -> Location:
     spec = LocationSpec("x", Target("module", "x"), Path("/"), "", policy=policy)
     found = Location(spec)
     found.state = lifecycle.State(serving=RunnerId(1))
-    found.runners[RunnerId(1)] = Running(handle, None, None, 0.0)  # type: ignore[arg-type]  # unused
+    found.runners[RunnerId(1)] = Running(handle, None, None, 0.0, Timing())  # type: ignore[arg-type]  # unused
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from codelocd.render import timing
 from codelocd.render.amounts import duration
 from codelocd.render.building import step
 from codelocd.render.journal import visible
@@ -98,7 +99,7 @@ class DevOutput:
             if found:
                 counts.append(f"{len(found)} {word}")
         if counts or data["seconds"] is not None:
-            yield f"{name} {', '.join(counts) or 'the same definitions'}{_time(data['seconds'])}"
+            yield f"{name} {', '.join(counts) or 'the same definitions'}{_time(data)}"
 
     # --- builds --------------------------------------------------------------------------------
 
@@ -121,8 +122,11 @@ class DevOutput:
         return self._screen.paint(clean, style) + " " * (width - columns(clean))
 
 
-def _time(seconds: float | None) -> str:
-    return "" if seconds is None else f" in {duration(seconds)}"
+def _time(data: Mapping[str, Any]) -> str:
+    if data["seconds"] is None:
+        return ""
+    stages = timing.line(data["timing"], data["start_method"]) if data.get("timing") else ""
+    return f" in {duration(data['seconds'])}" + (f" ({stages})" if stages else "")
 
 
 def _named(sign: str, found: Sequence[Mapping[str, Any]]) -> Iterator[str]:

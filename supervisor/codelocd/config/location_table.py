@@ -53,6 +53,7 @@ def daemon_settings(document: Document, table: DaemonTable) -> DaemonSettings:
         socket=_path(document, table.socket),
         socket_group=table.socket_group,
         log_format=table.log_format,
+        warm_idle=table.warm_idle,
     )
 
 

@@ -19,9 +19,10 @@ from codeloc_envs.installation import ORDINARY
 from codelocd.config import quantities
 from codelocd.config.mistakes import UnfitError
 from codelocd.config.variables import NAME
-from codelocd.model import Policy
+from codelocd.model import DaemonSettings, Policy
 
 _POLICY = Policy()
+_DAEMON = DaemonSettings()
 
 
 def _schema(units: dict[str, float] | dict[str, int], **number: Any) -> WithJsonSchema:
@@ -267,6 +268,10 @@ class DaemonTable(Table):
     )
     log_format: Literal["auto", "console", "json"] = Field(
         default="auto", description="Of its own log."
+    )
+    warm_idle: Duration = Field(
+        default=_DAEMON.warm_idle,
+        description="Without a start for so long, an interpreter that was kept warm ends.",
     )
 
 

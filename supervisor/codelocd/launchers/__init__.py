@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
-from codelocd.model import Exit, Stream, Target
+from codelocd.model import Exit, StartMethod, Stream, Target
 
 CALL_TIMEOUT = 60.0
 """Seconds for a call that names no timeout of its own."""
@@ -18,16 +18,21 @@ CALL_TIMEOUT = 60.0
 class RunnerSpec:
     """What it takes to start one runner.
 
-    `variables` is its whole environment. `output(stream, data)` gets what it prints.
+    `environment` is the key of its environment, `variables` all that it gets to see of ours.
+    `output(stream, data)` gets what it prints. `beside`: another runner serves meanwhile.
     """
 
     location: str
+    environment: str
     executable: Path
     variables: Mapping[str, str]
     working_directory: Path
     target: Target
     attribute: str | None
     output: Callable[[Stream, bytes], None]
+    start_method: Literal["auto", "fork", "spare", "spawn"] = "auto"
+    start_timeout: float = 180.0
+    beside: bool = False
 
 
 class RunnerHandle(Protocol):
@@ -35,6 +40,14 @@ class RunnerHandle(Protocol):
 
     @property
     def pid(self) -> int: ...
+
+    @property
+    def start_method(self) -> StartMethod: ...
+
+    @property
+    def why(self) -> str:
+        """Why it was started that way, in one line."""
+        ...
 
     @property
     def exited(self) -> asyncio.Future[Exit]: ...

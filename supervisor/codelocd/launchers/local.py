@@ -7,13 +7,14 @@ import contextlib
 import itertools
 import json
 import os
-from collections.abc import Mapping
+import socket
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from codelocd import rpc, unix
 from codelocd.launchers import RunnerSpec
-from codelocd.model import Exit
+from codelocd.model import Exit, StartMethod
 from codelocd.process import Child, Children
 
 _RECONNECTS = 50
@@ -22,6 +23,9 @@ _RECONNECT_PAUSE = 0.02
 
 class LocalRunner:
     """A child process and the connection to it."""
+
+    start_method: StartMethod = "spawn"
+    why = "every runner is started on its own"
 
     def __init__(self, child: Child, socket_path: Path) -> None:
         self._child = child
@@ -103,21 +107,31 @@ class LocalLauncher:
         self._numbers = itertools.count(1)
 
     async def start(self, spec: RunnerSpec) -> LocalRunner:
-        path = self._sockets / f"{next(self._numbers)}.sock"
-        listener = unix.listen(path)
-        try:
-            child = self._children.start(
+        async def spawn(listener: socket.socket, path: Path) -> Child:
+            return self._children.start(
                 [
                     str(spec.executable),
                     str(self._entry),
-                    *_arguments(spec, listener.fileno(), path),
+                    spec.location,
+                    settings(spec, path, listener.fileno()),
                 ],
                 variables=spec.variables,
                 directory=spec.working_directory,
                 output=spec.output,
                 pass_fds=[listener.fileno()],
             )
-        except OSError:
+
+        return await self.through(spawn)
+
+    async def through(
+        self, start: Callable[[socket.socket, Path], Awaitable[Child]]
+    ) -> LocalRunner:
+        """A runner that `start` starts, given the socket that it shall listen on."""
+        path = self._sockets / f"{next(self._numbers)}.sock"
+        listener = unix.listen(path)
+        try:
+            child = await start(listener, path)
+        except BaseException:
             path.unlink(missing_ok=True)
             raise
         finally:
@@ -126,13 +140,15 @@ class LocalLauncher:
         return LocalRunner(child, path)
 
 
-def _arguments(spec: RunnerSpec, descriptor: int, path: Path) -> tuple[str, str]:
-    settings = {
-        "target": {"kind": spec.target.kind, "value": spec.target.value},
-        "attribute": spec.attribute,
-        "working_directory": str(spec.working_directory),
-        "socket_fd": descriptor,
-        "socket_path": str(path),
-        "parent": os.getpid(),
-    }
-    return spec.location, json.dumps(settings)
+def settings(spec: RunnerSpec, path: Path, descriptor: int) -> str:
+    """What a runner is told, as JSON."""
+    return json.dumps(
+        {
+            "target": {"kind": spec.target.kind, "value": spec.target.value},
+            "attribute": spec.attribute,
+            "working_directory": str(spec.working_directory),
+            "socket_fd": descriptor,
+            "socket_path": str(path),
+            "parent": os.getpid(),
+        }
+    )

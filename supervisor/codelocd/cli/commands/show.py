@@ -12,17 +12,24 @@ from codelocd.cli.options import daemon_options, json_option, kind_option, locat
 from codelocd.cli.which import Asked
 from codelocd.render.definitions import definition
 from codelocd.render.location import location as page
+from codelocd.render.timing import page as timing_page
 
 
 @click.command()
 @location_argument
 @kind_option
 @click.option("--repository", help="Only in this repository of the location.")
+@click.option("--timing", is_flag=True, help="Where the time of the last load went.")
 @json_option
 @daemon_options
 @click.pass_obj
 def command(
-    asked: Asked, location: str, kind: str | None, repository: str | None, as_json: bool
+    asked: Asked,
+    location: str,
+    kind: str | None,
+    repository: str | None,
+    timing: bool,
+    as_json: bool,
 ) -> None:
     """Show one location or one definition in full.
 
@@ -33,6 +40,7 @@ def command(
 
     \b
     codelocd show sales
+    codelocd show sales --timing
     codelocd show sales/mart/orders
     codelocd show sales/refresh --kind job
     """
@@ -40,10 +48,14 @@ def command(
     chosen = {"name": inner or None, "kind": kind, "repository": repository}
     if not inner and (kind or repository):
         raise click.UsageError("--kind and --repository need LOCATION/NAME")
+    if inner and timing:
+        raise click.UsageError("--timing is of a whole LOCATION")
     parameters = {key: value for key, value in chosen.items() if value}
     answer = ask(asked, "show", {"location": name, **parameters})
     if as_json:
-        output.document(answer)
+        output.document(answer["timing"] if timing else answer)
+    elif timing:
+        output.say(timing_page(answer))
     elif inner:
         output.say(definition(answer, output.stdout_screen()))
     else:

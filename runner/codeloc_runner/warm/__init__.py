@@ -1,0 +1,1 @@
+"""The warm interpreter: imports what its locations share, then becomes runners without delay."""

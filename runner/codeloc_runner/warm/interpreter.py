@@ -1,0 +1,106 @@
+"""The life of a warm interpreter: preload, say what came of it, take orders."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from time import perf_counter
+
+from .. import parent, streams
+from ..exposed import expose
+from ..jsontext import loads
+from ..reads import Reads
+from . import becoming
+from .channel import Channel
+from .obstacles import outdated
+from .preload import preload, preload_carefully
+from .traces import Traces, offences, users
+from .users import own_packages
+from .warmth import Warmth
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import AbstractSet, Any, Dict, List
+
+
+def run(text: str, path: List[str], known: AbstractSet[str]) -> None:
+    """`path`: what a runner's `sys.path` starts from; `known`: as for `main.run`."""
+    settings = loads(text)
+    parent.bind(settings["parent"])
+    os.set_inheritable(settings["channel_fd"], False)
+    streams.prepare()
+    channel = Channel(settings["channel_fd"])
+    warmth = Warmth(channel, path, known)
+    received = channel.receive()
+    if received is None:
+        os._exit(0)
+    channel.send(warmed(received[0], warmth))
+    while True:
+        received = channel.receive()
+        if received is None:
+            os._exit(0)
+        follow(*received, warmth)
+
+
+def warmed(order: Dict[str, Any], warmth: Warmth) -> Dict[str, Any]:
+    """Preload; what the daemon is told of it."""
+    began, variables = perf_counter(), dict(os.environ)
+    arrange(warmth.path)
+    reads = Reads()
+    found = imported(order, warmth)
+    read = reads.end()
+    settle(warmth, variables)
+    return {
+        "offences": found,
+        "cold": order["cold"],
+        "variables": read,
+        "modules": len(warmth.modules),
+        "seconds": perf_counter() - began,
+    }
+
+
+def arrange(path: List[str]) -> None:
+    """As for a runner, but for what belongs to one location."""
+    sys.path[:] = path
+    sys.argv[:] = [""]
+    sys.modules["__main__"] = type(sys)("__main__")
+    expose()
+
+
+def imported(order: Dict[str, Any], warmth: Warmth) -> List[str]:
+    """Import what was ordered; what forbids that it is shared, and `order["cold"]` extended."""
+    modules, cold, own = order["modules"], order["cold"], own_packages(warmth.path)
+    found = [f"the interpreter imports your own {one}" for one in users(set(warmth.known), own)]
+    if not order["sharing"]:
+        preload(modules, own)
+        return found
+    before = Traces()
+    if order["carefully"]:
+        preload_carefully(modules, own, cold)
+    else:
+        preload(modules, {*own, *cold})
+    found += [f"it imports {name}" for name in cold if name in sys.modules]
+    return found + offences(before, own)
+
+
+def settle(warmth: Warmth, variables: Dict[str, str]) -> None:
+    """What is here now stays: the collector must not touch, and so copy, shared memory."""
+    warmth.added = {name: os.environ[name] for name in os.environ if name not in variables}
+    warmth.modules = frozenset(sys.modules)
+    warmth.stamps.cover_modules()
+    streams.flush()
+    gc.collect()
+    gc.freeze()
+
+
+def follow(order: Dict[str, Any], descriptors: List[int], warmth: Warmth) -> None:
+    why = outdated(warmth)
+    if why is not None:
+        becoming.answer(descriptors[-1], {"refused": why, "stale": True})
+    elif order["order"] == "fork":
+        becoming.fork(order, descriptors, warmth)
+    else:
+        becoming.become(order, descriptors, warmth, forked=False)
+    for descriptor in descriptors:
+        os.close(descriptor)

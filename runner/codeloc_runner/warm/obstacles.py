@@ -1,0 +1,62 @@
+"""Why a runner has to start cold although there is a warm interpreter for it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from _frozen_importlib_external import PathFinder
+
+from .. import stdlib, surroundings
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, List, Optional
+
+    from ..settings import Settings
+    from .warmth import Warmth
+
+
+def outdated(warmth: Warmth) -> Optional[str]:
+    """What no longer is what was preloaded: every runner would have to start cold.
+
+    To be asked before a fork: the same in a new process would first copy the modules' memory.
+    """
+    changed = warmth.stamps.changed()
+    return changed and f"{changed} has changed since it was preloaded"
+
+
+def obstacle(settings: Settings, warmth: Warmth) -> Optional[str]:
+    """What stands in the way of this one runner; enters its working directory."""
+    name = shadowed(settings, warmth)
+    if name is not None:
+        return f"its own {name} stands before the module {name} of the environment"
+    try:
+        os.chdir(settings.working_directory)
+    except OSError as error:
+        return str(error)
+    return None
+
+
+def shadowed(settings: Settings, warmth: Warmth) -> Optional[str]:
+    """A shared module that the location's folders would replace in a cold start."""
+    own = stdlib.roots(surroundings.search_path(settings, warmth.path))
+    there = {name.partition(".")[0] for folder in own for name in listed(folder)}
+    shared = {name.partition(".")[0] for name in sys.modules if name not in warmth.known}
+    for name in sorted(there & shared):
+        if stdlib.is_replaceable(name) and is_another(name, own):
+            return name
+    return None
+
+
+def is_another(name: str, own: List[str]) -> bool:
+    """Whether the folders hold a module of that name other than the one that was imported."""
+    spec = PathFinder.find_spec(name, own)
+    imported: Any = sys.modules[name].__spec__
+    return spec is not None and spec.has_location and spec.origin != imported.origin
+
+
+def listed(folder: str) -> List[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []

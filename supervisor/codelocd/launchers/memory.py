@@ -1,0 +1,62 @@
+"""What was learned of environments, in files of the daemon's own: it survives a restart."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from pathlib import Path
+
+from codelocd.warm import Imports, Learned
+
+
+class Memory:
+    """One file for each environment, by its key."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._learned: dict[str, Learned] = {}
+
+    def of(self, environment: str) -> Learned:
+        if environment not in self._learned:
+            self._learned[environment] = self._read(environment)
+        return self._learned[environment]
+
+    def keep(self, environment: str, learned: Learned) -> None:
+        """A disk that is full costs what would have been learned, and nothing else."""
+        if learned == self._learned.get(environment):
+            return
+        self._learned[environment] = learned
+        with contextlib.suppress(OSError):
+            self._write(environment, learned)
+
+    def _read(self, environment: str) -> Learned:
+        try:
+            content = json.loads((self._folder / f"{environment}.json").read_bytes())
+            locations = {
+                name: Imports(tuple(each["modules"]), tuple(each["named"]))
+                for name, each in content["locations"].items()
+            }
+            return Learned(
+                locations,
+                content["cold"],
+                tuple(content["suspicions"]),
+                frozenset(content["variables"]),
+            )
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return Learned()
+
+    def _write(self, environment: str, learned: Learned) -> None:
+        content = {
+            "locations": {
+                name: {"modules": each.modules, "named": each.named}
+                for name, each in learned.locations.items()
+            },
+            "cold": dict(learned.cold),
+            "suspicions": learned.suspicions,
+            "variables": sorted(learned.variables),
+        }
+        self._folder.mkdir(parents=True, exist_ok=True)
+        draft = self._folder / f".{environment}.{os.getpid()}"
+        draft.write_text(json.dumps(content))
+        draft.replace(self._folder / f"{environment}.json")

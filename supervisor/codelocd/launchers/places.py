@@ -1,0 +1,141 @@
+"""Which locations start from which warm interpreter: those that may share their imports do."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from codelocd.launchers import RunnerSpec
+from codelocd.launchers.memory import Memory
+from codelocd.launchers.slot import Slot
+from codelocd.launchers.warm_interpreter import Readiness, WarmInterpreter
+from codelocd.model import StartMethod
+from codelocd.process import Children
+from codelocd.warm import Imports, cold_packages, common, newly_cold, shareable, visible
+
+UPKEEP = 60.0
+"""Seconds between two looks at what is idle, while anything is warm."""
+
+SHORT_OF_MEMORY = 0.05
+"""The part of the machine's memory below which nothing is kept warm."""
+
+
+@dataclass(slots=True, eq=False)
+class Place:
+    """A slot, the locations that start from it, and the first start that it was made for."""
+
+    slot: Slot
+    spec: RunnerSpec
+    method: StartMethod
+    locations: dict[str, None] = field(default_factory=dict)
+
+    def fits(self, spec: RunnerSpec, method: StartMethod, read: frozenset[str]) -> bool:
+        """Whether imports cannot tell the two apart, by the variables that they read."""
+        return (
+            (self.spec.environment, self.spec.executable) == (spec.environment, spec.executable)
+            and self.method == method
+            and visible(self.spec.variables, read) == visible(spec.variables, read)
+        )
+
+
+class Places:
+    """Comes and goes with the locations; looks after what is warm while anything is."""
+
+    def __init__(self, children: Children, entry: Path, memory: Memory, *, idle: float) -> None:
+        self._children = children
+        self._entry = entry
+        self._memory = memory
+        self._idle = idle
+        self._places: list[Place] = []
+        self._upkeep: asyncio.TimerHandle | None = None
+
+    def __iter__(self) -> Iterator[Place]:
+        return iter(self._places)
+
+    def of(self, spec: RunnerSpec, method: StartMethod) -> Place:
+        """Where this location starts from now; it leaves every other place."""
+        read = self._memory.of(spec.environment).variables
+        fitting = (place for place in self._places if place.fits(spec, method, read))
+        place = next(fitting, None) or self._new(spec, method)
+        place.locations[spec.location] = None
+        for other in tuple(self._places):
+            if other is not place:
+                self._leave(other, spec.location)
+        self._keep_up()
+        return place
+
+    def look_after(self) -> None:
+        """Retire what is idle, and everything when the machine is short of memory."""
+        now, short = asyncio.get_running_loop().time(), _is_short_of_memory()
+        for place in self._places:
+            if short or now - place.slot.used > self._idle:
+                place.slot.retire()
+
+    def close(self) -> None:
+        if self._upkeep is not None:
+            self._upkeep.cancel()
+        for place in self._places:
+            place.slot.close()
+
+    def _leave(self, place: Place, location: str) -> None:
+        place.locations.pop(location, None)
+        if not place.locations:
+            self._places.remove(place)
+            place.slot.close()
+
+    def _new(self, spec: RunnerSpec, method: StartMethod) -> Place:
+        environment, sharing = spec.environment, method == "fork"
+
+        def make(imports: Imports) -> WarmInterpreter:
+            return WarmInterpreter(
+                self._children, self._entry, spec.executable, spec.variables, imports
+            )
+
+        slot = Slot(
+            make,
+            wanted=lambda: self._wanted(place),
+            cold=lambda: self._cold(environment),
+            found=lambda readiness: self._found(environment, readiness),
+            sharing=sharing,
+        )
+        place = Place(slot, spec, method)
+        self._places.append(place)
+        return place
+
+    def _wanted(self, place: Place) -> Imports | None:
+        """What all locations of a place import, as far as they are known."""
+        environment = place.spec.environment
+        learned = self._memory.of(environment).locations
+        known = [learned[name] for name in place.locations if name in learned]
+        if not known:
+            return None
+        imports = common(known)
+        return shareable(imports, self._cold(environment)) if place.method == "fork" else imports
+
+    def _cold(self, environment: str) -> Mapping[str, str]:
+        return cold_packages(self._memory.of(environment))
+
+    def _found(self, environment: str, readiness: Readiness) -> bool:
+        """Whether an interpreter that has preloaded may be used."""
+        learned = self._memory.of(environment).with_cold(newly_cold(readiness.cold))
+        self._memory.keep(environment, learned.with_variables(readiness.variables))
+        return not readiness.offences
+
+    def _keep_up(self) -> None:
+        if self._upkeep is None:
+            self._upkeep = asyncio.get_running_loop().call_later(UPKEEP, self._look_again)
+
+    def _look_again(self) -> None:
+        self._upkeep = None
+        self.look_after()
+        if any(place.slot.ready is not None for place in self._places):
+            self._keep_up()
+
+
+def _is_short_of_memory() -> bool:
+    memory = psutil.virtual_memory()
+    return bool(memory.available < SHORT_OF_MEMORY * memory.total)

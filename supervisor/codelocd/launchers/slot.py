@@ -1,0 +1,134 @@
+"""The place of one warm interpreter: kept up to date in the background, taken without waiting."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping
+
+from codelocd.launchers.warm_interpreter import Readiness, WarmInterpreter
+from codelocd.warm import Imports
+
+GATHERING = 0.05
+"""Seconds in which locations that start together may say what they need."""
+
+LEARNING = 3.0
+"""Seconds to wait for what another location's first load will tell."""
+
+
+class Slot:
+    """`make` starts a process, `wanted` says what it shall preload, None if nobody knows yet.
+
+    `found(readiness)` is told what preloading showed, and says whether it may be used.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[Imports], WarmInterpreter],
+        wanted: Callable[[], Imports | None],
+        cold: Callable[[], Mapping[str, str]],
+        found: Callable[[Readiness], bool],
+        *,
+        sharing: bool,
+    ) -> None:
+        self._make = make
+        self._wanted = wanted
+        self._cold = cold
+        self._found = found
+        self._sharing = sharing
+        self._preparing: asyncio.Task[None] | None = None
+        self._in_work: WarmInterpreter | None = None
+        self._failed: Imports | None = None
+        self._learned = asyncio.Event()
+        self._learning = False
+        self.ready: WarmInterpreter | None = None
+        self.used = asyncio.get_running_loop().time()
+
+    async def take(self, *, hurry: bool) -> WarmInterpreter | None:
+        """One that is ready; in a hurry only if it is so now. None: start without."""
+        self.used = asyncio.get_running_loop().time()
+        if not hurry:
+            await self._patiently()
+        found = self.ready if self.ready is not None and self.ready.lives else None
+        if found is None:
+            self._learning = True
+        elif not self._sharing:
+            self.ready = None
+        return found
+
+    async def _patiently(self) -> None:
+        if self._wanted() is None and self._learning:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._learned.wait(), LEARNING)
+        self.refresh()
+        if self._preparing is not None and (self.ready is None or not self.ready.lives):
+            await asyncio.wait([self._preparing])
+
+    def learned(self) -> None:
+        """A load has told what it imports, or will not tell any more."""
+        self._learning = False
+        self._learned.set()
+        self._learned = asyncio.Event()
+
+    def refresh(self) -> None:
+        """Have what is wanted now, soon."""
+        if self._preparing is None and self._is_outdated():
+            task = asyncio.get_running_loop().create_task(self._prepare())
+            task.add_done_callback(self._prepared)
+            self._preparing = task
+
+    def retire(self) -> None:
+        """It is not needed for now, or no longer true."""
+        if self.ready is not None:
+            self.ready.kill()
+            self.ready = None
+
+    def close(self) -> None:
+        if self._preparing is not None:
+            self._preparing.cancel()
+        if self._in_work is not None:
+            self._in_work.kill()
+        self.retire()
+
+    def _is_outdated(self) -> bool:
+        wanted = self._wanted()
+        if wanted is None or wanted == self._failed:
+            return False
+        if self.ready is None or not self.ready.lives:
+            return True
+        return set(wanted.modules) != set(self.ready.imports.modules)
+
+    async def _prepare(self) -> None:
+        await asyncio.sleep(GATHERING)
+        wanted = self._wanted()
+        if wanted is None:
+            return
+        with contextlib.suppress(OSError, TimeoutError):
+            if not await self._preload(wanted, carefully=False) and self._sharing:
+                await self._preload(wanted, carefully=True)
+        if self._is_outdated() and wanted == self._wanted():
+            self._failed = wanted
+
+    async def _preload(self, wanted: Imports, *, carefully: bool) -> bool:
+        """Whether it may be used."""
+        new = self._in_work = self._make(wanted)
+        try:
+            readiness = await new.preload(self._cold(), sharing=self._sharing, carefully=carefully)
+            usable = self._found(readiness)
+        except BaseException:
+            new.kill()
+            raise
+        finally:
+            self._in_work = None
+        if not usable:
+            new.kill()
+            return False
+        self.retire()
+        new.imports = self._wanted() or wanted  # without what turned out not to be shareable
+        self.ready = new
+        return True
+
+    def _prepared(self, done: asyncio.Task[None]) -> None:
+        self._preparing = None
+        if not done.cancelled() and (bug := done.exception()) is not None:
+            raise bug

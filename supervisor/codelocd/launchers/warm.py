@@ -1,0 +1,105 @@
+"""Runners from warm interpreters where that is possible, and on their own where it is not."""
+
+from __future__ import annotations
+
+import sys
+from typing import Literal
+
+from codelocd.launchers import RunnerSpec
+from codelocd.launchers.local import LocalLauncher, LocalRunner
+from codelocd.launchers.memory import Memory
+from codelocd.launchers.places import Place, Places
+from codelocd.launchers.warm_interpreter import Refused, WarmInterpreter
+from codelocd.launchers.warm_runner import Load, Report, WarmRunner
+from codelocd.model import StartMethod
+from codelocd.warm import Choice, Imports, after_load, choose
+
+
+class WarmLauncher:
+    """Decides for each start; warm interpreters come, are renewed and go in the background."""
+
+    def __init__(
+        self,
+        cold: LocalLauncher,
+        places: Places,
+        memory: Memory,
+        *,
+        platform: str = sys.platform,
+    ) -> None:
+        self._cold = cold
+        self._places = places
+        self._memory = memory
+        self._platform = platform
+        self._seconds: dict[str, float] = {}
+
+    async def start(self, spec: RunnerSpec) -> WarmRunner:
+        learned = self._memory.of(spec.environment)
+        choice = choose(spec.start_method, spec.location, learned, spec.variables, self._platform)
+        if choice.method == "spawn":
+            return self._runner(await self._cold.start(spec), spec, choice, None, None)
+        place = self._places.of(spec, choice.method)
+        interpreter = await place.slot.take(hurry=spec.beside)
+        why = "no warm interpreter was ready"
+        if interpreter is not None:
+            try:
+                runner = await self._from(interpreter, spec, choice.method)
+                return self._runner(runner, spec, choice, place, interpreter.imports)
+            except (Refused, OSError, TimeoutError) as failure:
+                why = str(failure) or "the warm interpreter did not answer"
+                if not isinstance(failure, Refused) or failure.stale:
+                    interpreter.kill()
+        return self._runner(await self._cold.start(spec), spec, Choice("spawn", why), place, None)
+
+    def close(self) -> None:
+        """End every warm interpreter."""
+        self._places.close()
+
+    async def _from(
+        self, interpreter: WarmInterpreter, spec: RunnerSpec, method: StartMethod
+    ) -> LocalRunner:
+        """Raises Refused, and OSError or TimeoutError when nothing comes of it."""
+        order: Literal["fork", "become"] = "fork" if method == "fork" else "become"
+        runner = await self._cold.through(
+            lambda listener, path: interpreter.runner(order, spec, listener, path)
+        )
+        if order == "become":
+            interpreter.close()
+        return runner
+
+    def _runner(
+        self,
+        runner: LocalRunner,
+        spec: RunnerSpec,
+        choice: Choice,
+        place: Place | None,
+        shared: Imports | None,
+    ) -> WarmRunner:
+        def loaded(load: Load, method: StartMethod) -> None:
+            self._learn(spec, load, None if method == "spawn" else shared)
+            ended()
+
+        def ended() -> None:
+            if place is not None:
+                place.slot.learned()
+                self._places.of(spec, place.method).slot.refresh()
+
+        def suspected(what: str) -> None:
+            learned = self._memory.of(spec.environment)
+            self._memory.keep(spec.environment, learned.with_suspicion(what))
+
+        return WarmRunner(
+            runner,
+            spec,
+            choice,
+            cold=self._cold,
+            report=Report(loaded, ended, suspected),
+            former_seconds=self._seconds.get(spec.location, 0.0),
+        )
+
+    def _learn(self, spec: RunnerSpec, load: Load, shared: Imports | None) -> None:
+        learned = self._memory.of(spec.environment)
+        imports = after_load(learned.locations.get(spec.location), load.imports, shared)
+        learned = learned.with_location(spec.location, imports).with_variables(load.variables)
+        self._memory.keep(spec.environment, learned)
+        if shared is None:
+            self._seconds[spec.location] = load.seconds

@@ -1,0 +1,174 @@
+"""The daemon's end of one warm interpreter: what it preloads, and the runners it becomes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from codelocd.launchers import RunnerSpec
+from codelocd.launchers.local import settings
+from codelocd.model import Stream
+from codelocd.process import Child, Children
+from codelocd.warm import Imports
+
+PRELOAD_SECONDS = 120.0
+"""For imports that take longer than any that was seen, on a busy machine."""
+
+ANSWER_SECONDS = 10.0
+"""For an order to become a process; milliseconds, but on a machine that is out of memory."""
+
+_LINE_BYTES = 1024 * 1024
+
+
+class Refused(Exception):
+    """A runner cannot start from here; `stale`: no runner can any more."""
+
+    def __init__(self, why: str, *, stale: bool) -> None:
+        super().__init__(why)
+        self.stale = stale
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """What came of preloading: `offences` forbid that it is shared, `cold` says which packages.
+
+    `variables`: names that imports asked for. `seconds`: how long they took.
+    """
+
+    offences: tuple[str, ...]
+    cold: Mapping[str, str]
+    variables: tuple[str, ...]
+    modules: int
+    seconds: float
+
+
+class WarmInterpreter:
+    """One process. Closing its socket ends it, and none of the runners that it has forked."""
+
+    def __init__(
+        self,
+        children: Children,
+        entry: Path,
+        executable: Path,
+        variables: Mapping[str, str],
+        imports: Imports,
+    ) -> None:
+        """Raises OSError when it cannot be started."""
+        self.imports = imports
+        self._children = children
+        self._ours, theirs = socket.socketpair()
+        self._ours.setblocking(False)
+        told = {"channel_fd": theirs.fileno(), "parent": os.getpid()}
+        try:
+            self._child = children.start(
+                [str(executable), str(entry), json.dumps(told)],
+                variables=variables,
+                directory=Path("/"),
+                output=_unheard,
+                pass_fds=[theirs.fileno()],
+            )
+        except OSError:
+            self._ours.close()
+            raise
+        finally:
+            theirs.close()
+
+    @property
+    def pid(self) -> int:
+        return self._child.pid
+
+    @property
+    def lives(self) -> bool:
+        return not self._child.exited.done()
+
+    async def preload(
+        self, cold: Mapping[str, str], *, sharing: bool, carefully: bool
+    ) -> Readiness:
+        """Raises OSError when it dies over it, TimeoutError when it takes for ever."""
+        order = {
+            "modules": self.imports.modules,
+            "cold": dict(cold),
+            "sharing": sharing,
+            "carefully": carefully,
+        }
+        async with asyncio.timeout(PRELOAD_SECONDS):
+            await self._send(order, [])
+            said = json.loads(await self._line())
+        return Readiness(
+            tuple(said["offences"]),
+            said["cold"],
+            tuple(said["variables"]),
+            said["modules"],
+            said["seconds"],
+        )
+
+    async def runner(
+        self,
+        order: Literal["fork", "become"],
+        spec: RunnerSpec,
+        listener: socket.socket,
+        path: Path,
+    ) -> Child:
+        """Raises Refused, and OSError or TimeoutError when nothing comes of it."""
+        message = {
+            "order": order,
+            "location": spec.location,
+            "settings": settings(spec, path, listener.fileno()),
+            "variables": dict(spec.variables),
+            "parent": os.getpid(),
+        }
+
+        async def ask(writers: Sequence[int]) -> int:
+            hearing, telling = socket.socketpair()
+            with hearing:
+                with telling:
+                    await self._send(message, [listener.fileno(), *writers, telling.fileno()])
+                hearing.setblocking(False)
+                return await _answer(hearing)
+
+        return await self._children.adopt(ask, spec.output)
+
+    def close(self) -> None:
+        """End it, unless it has become a runner: then let go of it."""
+        self._ours.close()
+
+    def kill(self) -> None:
+        """End it whatever it is doing."""
+        self.close()
+        self._child.kill()
+
+    async def _send(self, order: Mapping[str, Any], descriptors: Sequence[int]) -> None:
+        loop, data = asyncio.get_running_loop(), json.dumps(order).encode()
+        socket.send_fds(self._ours, [len(data).to_bytes(8, "big")], descriptors)
+        async with asyncio.timeout(ANSWER_SECONDS):
+            await loop.sock_sendall(self._ours, data)
+
+    async def _line(self) -> bytes:
+        loop, line = asyncio.get_running_loop(), b""
+        while not line.endswith(b"\n"):
+            piece = await loop.sock_recv(self._ours, _LINE_BYTES)
+            if not piece:
+                raise ConnectionResetError("the warm interpreter ended while it preloaded")
+            line += piece
+        return line
+
+
+async def _answer(hearing: socket.socket) -> int:
+    async with asyncio.timeout(ANSWER_SECONDS):
+        data = await asyncio.get_running_loop().sock_recv(hearing, _LINE_BYTES)
+    if not data:
+        raise ConnectionResetError("the warm interpreter ended")
+    said = json.loads(data)
+    if "pid" not in said:
+        raise Refused(said["refused"], stale=said["stale"])
+    return int(said["pid"])
+
+
+def _unheard(_stream: Stream, _data: bytes) -> None:
+    """What imports print is said by each cold start; here nobody would know whose it is."""

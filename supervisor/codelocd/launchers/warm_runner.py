@@ -1,0 +1,153 @@
+"""A runner with a second chance: where a fork may be to blame, it starts again on its own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from codelocd.launchers import RunnerSpec
+from codelocd.launchers.local import LocalLauncher, LocalRunner
+from codelocd.model import Exit, StartMethod
+from codelocd.warm import Choice, Imports
+
+HANG_FACTOR, HANG_SECONDS = 10.0, 10.0
+"""A load after a fork hangs when it takes so many times as long as the whole load before, and at
+least so many seconds. Half the location's own limit at most, so that there is time to try again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """A good load: what it imported, the variables that its imports read, how long it took."""
+
+    imports: Imports
+    variables: frozenset[str]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Where a runner's news goes: `loaded` at the end of a good load, with what it imported;
+    `ended` when there is none; `suspected` when a load failed that then went well without a fork.
+    """
+
+    loaded: Callable[[Load, StartMethod], None]
+    ended: Callable[[], None]
+    suspected: Callable[[str], None]
+
+
+class WarmRunner:
+    """Looks like one process, whichever it is."""
+
+    def __init__(
+        self,
+        runner: LocalRunner,
+        spec: RunnerSpec,
+        choice: Choice,
+        *,
+        cold: LocalLauncher,
+        report: Report,
+        former_seconds: float,
+    ) -> None:
+        self.start_method: StartMethod = choice.method
+        self.why = choice.why
+        self._spec = spec
+        self._cold = cold
+        self._report = report
+        self._loop = asyncio.get_running_loop()
+        self._exited: asyncio.Future[Exit] = self._loop.create_future()
+        self._suspicion: str | None = None
+        self._leaving = self._told = False
+        self._again: asyncio.Task[None] | None = None
+        self._alarm: asyncio.TimerHandle | None = None
+        if choice.method == "fork":
+            limit = max(HANG_SECONDS, HANG_FACTOR * former_seconds)
+            self._alarm = self._loop.call_later(min(limit, spec.start_timeout / 2), self._hangs)
+        self._follow(runner)
+
+    @property
+    def pid(self) -> int:
+        return self._runner.pid
+
+    @property
+    def exited(self) -> asyncio.Future[Exit]:
+        return self._exited
+
+    async def call(
+        self, method: str, params: Mapping[str, Any] | None = None, timeout: float | None = None
+    ) -> Any:
+        answer = await self._runner.call(method, params, timeout)
+        if method == "snapshot" and not self._told:
+            self._load_ended(answer)
+        return answer
+
+    async def retire(self, patience: float, grace: float) -> None:
+        self._leave()
+        if self._again is not None:
+            await asyncio.wait([self._again])
+        await self._runner.retire(patience, grace)
+
+    def kill(self) -> None:
+        self._leave()
+        self._runner.kill()
+
+    def _leave(self) -> None:
+        self._leaving = True
+        self._settle()
+
+    def _follow(self, runner: LocalRunner) -> None:
+        self._runner = runner
+        runner.exited.add_done_callback(lambda done: self._ended(done.result()))
+
+    def _load_ended(self, answer: Mapping[str, Any]) -> None:
+        self._told = True
+        self._settle()
+        if not answer["ok"]:
+            self._report.ended()
+            return
+        if self._suspicion is not None:
+            self._report.suspected(self._suspicion)
+        seen = json.loads(answer["imports"])
+        imports = Imports(tuple(seen["modules"]), tuple(seen["named"]))
+        load = Load(imports, frozenset(seen["variables"]), seen["seconds"])
+        self._report.loaded(load, self.start_method)
+
+    def _settle(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+
+    def _hangs(self) -> None:
+        self._suspicion = f"{self._spec.location} did not finish loading after a fork"
+        self._runner.kill()
+
+    def _ended(self, end: Exit) -> None:
+        self._settle()
+        if self.start_method != "fork" or self._told or self._leaving:
+            self._ends(end)
+            return
+        if self._suspicion is None:
+            self._suspicion = f"{self._spec.location} {_told(end)} while loading after a fork"
+        self._again = self._loop.create_task(self._start_again(end))
+
+    async def _start_again(self, end: Exit) -> None:
+        try:
+            runner = await self._cold.start(self._spec)
+        except OSError:
+            self._ends(end)
+            return
+        self.start_method = "spawn"
+        self.why = f"{self._suspicion}; it was started again on its own"
+        self._follow(runner)
+        if self._leaving:
+            runner.kill()
+
+    def _ends(self, end: Exit) -> None:
+        if not self._told:
+            self._report.ended()
+        self._exited.set_result(end)
+
+
+def _told(end: Exit) -> str:
+    return f"was ended by signal {end.signal}" if end.signal else f"exited with {end.status}"

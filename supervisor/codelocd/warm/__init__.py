@@ -1,0 +1,18 @@
+"""What warm interpreters preload, who may start from them, and what was learned of both. Pure."""
+
+from codelocd.warm.learning import Imports, Learned, after_load, common, shareable
+from codelocd.warm.method import Choice, choose, cold_packages, newly_cold
+from codelocd.warm.visible import visible
+
+__all__ = [
+    "Choice",
+    "Imports",
+    "Learned",
+    "after_load",
+    "choose",
+    "cold_packages",
+    "common",
+    "newly_cold",
+    "shareable",
+    "visible",
+]

@@ -1,0 +1,93 @@
+"""Which modules a location's loads import from outside its own sources."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+
+@dataclass(frozen=True, slots=True)
+class Imports:
+    """`modules` in the order of their import; `named`: those that the code names itself."""
+
+    modules: tuple[str, ...] = ()
+    named: tuple[str, ...] = ()
+
+    @property
+    def packages(self) -> frozenset[str]:
+        """The packages that the code names."""
+        return frozenset(map(package, self.named))
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What is known of one environment.
+
+    `locations`: what each imports. `cold`: packages that a fork cannot share, and why.
+    `suspicions`: loads that failed after a fork and then went well without one. `variables`:
+    names that imported packages have asked the process environment for.
+    """
+
+    locations: Mapping[str, Imports] = field(default_factory=dict)
+    cold: Mapping[str, str] = field(default_factory=dict)
+    suspicions: tuple[str, ...] = ()
+    variables: frozenset[str] = frozenset()
+
+    def with_location(self, name: str, imports: Imports) -> Learned:
+        return replace(self, locations={**self.locations, name: imports})
+
+    def with_cold(self, cold: Mapping[str, str]) -> Learned:
+        return replace(self, cold={**self.cold, **cold})
+
+    def with_variables(self, names: Iterable[str]) -> Learned:
+        return replace(self, variables=self.variables.union(names))
+
+    def with_suspicion(self, what: str) -> Learned:
+        return replace(self, suspicions=(*self.suspicions, what))
+
+
+def after_load(former: Imports | None, seen: Imports, shared: Imports | None) -> Imports:
+    """What a location imports, after one more load.
+
+    After a cold start (`shared` is None) that is exactly what was seen. A load that began with
+    modules which were there already shows only what it added. What was known before stays true
+    for as long as the code still names all the packages that it did. When it names fewer, only
+    what it names is certain, and later loads add what is missing: so unused modules are forgotten.
+    """
+    if shared is None:
+        return Imports(_union(seen.modules, seen.named), seen.named)
+    for known in (former, shared):
+        if known is not None and known.packages <= seen.packages:
+            return Imports(_union(known.modules, seen.modules, seen.named), seen.named)
+    return Imports(_union(seen.named, seen.modules), seen.named)
+
+
+def common(lists: Sequence[Imports]) -> Imports:
+    """What all of them import, in the order of the first."""
+    first, *others = lists
+    return Imports(
+        _intersection(first.modules, [other.modules for other in others]),
+        _intersection(first.named, [other.named for other in others]),
+    )
+
+
+def shareable(imports: Imports, cold: Collection[str]) -> Imports:
+    """The same without the packages that a fork cannot share."""
+    return Imports(
+        tuple(name for name in imports.modules if package(name) not in cold),
+        tuple(name for name in imports.named if package(name) not in cold),
+    )
+
+
+def package(module: str) -> str:
+    """The top-level name of a module."""
+    return module.partition(".")[0]
+
+
+def _union(*parts: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for part in parts for name in part))
+
+
+def _intersection(first: Sequence[str], others: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    sets = [frozenset(other) for other in others]
+    return tuple(name for name in first if all(name in each for each in sets))

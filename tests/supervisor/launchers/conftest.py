@@ -1,0 +1,52 @@
+"""Fixtures of the launchers' tests."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from launching import VERSIONS, Bench, interpreter
+
+from codelocd.guardian import Guardian
+from codelocd.kit import make_kit
+from codelocd.launchers.local import LocalLauncher
+from codelocd.launchers.memory import Memory
+from codelocd.launchers.places import Places
+from codelocd.launchers.warm import WarmLauncher
+from codelocd.process import Children
+
+
+@pytest.fixture(params=VERSIONS)
+def python(request: pytest.FixtureRequest) -> Path:
+    """Every version that a location may have."""
+    return interpreter(request.param)
+
+
+@pytest.fixture(params=(VERSIONS[0], VERSIONS[-1]))
+def extreme(request: pytest.FixtureRequest) -> Path:
+    """The oldest and the newest, for what does not depend on the version."""
+    return interpreter(request.param)
+
+
+@pytest.fixture(scope="session")
+def kit(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_kit(tmp_path_factory.mktemp("kits"))
+
+
+@pytest.fixture
+async def bench(kit: Path, tmp_path: Path) -> AsyncIterator[Bench]:
+    guardian = Guardian()
+    children = Children(asyncio.get_running_loop(), guardian)
+    sockets = tmp_path / "run"
+    sockets.mkdir()
+    memory = Memory(tmp_path / "warm")
+    entry = kit / "codeloc_runner" / "__main__.py"
+    cold = LocalLauncher(children, kit, sockets)
+    places = Places(children, entry, memory, idle=1800)
+    launcher = WarmLauncher(cold, places, memory, platform="linux")
+    yield Bench(launcher, places, memory, tmp_path)
+    launcher.close()
+    children.close()
+    guardian.close()

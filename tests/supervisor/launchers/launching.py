@@ -1,0 +1,114 @@
+"""Real runners in real interpreters, started by the launcher of the daemon."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from codelocd.launchers import RunnerSpec
+from codelocd.launchers.memory import Memory
+from codelocd.launchers.places import Places
+from codelocd.launchers.warm import WarmLauncher
+from codelocd.launchers.warm_runner import WarmRunner
+from codelocd.model import Target
+from codelocd.rpc import RpcError
+
+VERSIONS = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13")
+DEADLINE = 60.0
+STRIPPED = ("PYTHON", "VIRTUAL_ENV", "UV_")
+
+
+def interpreter(version: str) -> Path:
+    found = sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python"))
+    if not found:
+        pytest.skip(f"no Python {version} below ~/.pyenv/versions: its tests cannot run")
+    return found[-1]
+
+
+@dataclass(slots=True)
+class Loaded:
+    """A runner after its load, and what its snapshot says."""
+
+    runner: WarmRunner
+    body: dict[str, Any]
+
+    @property
+    def told(self) -> Any:
+        """What the code of `telling` told."""
+        assert "definitions" in self.body, self.body["problem"]["detail"]
+        return json.loads(self.body["definitions"][0]["description"])
+
+
+@dataclass(slots=True)
+class Bench:
+    """A launcher with everything around it, and a folder for code."""
+
+    launcher: WarmLauncher
+    places: Places
+    memory: Memory
+    folder: Path
+    printed: list[str] = field(default_factory=list)
+
+    def spec(self, executable: Path, source: str, **changes: Any) -> RunnerSpec:
+        code = self.folder / "code"
+        code.mkdir(exist_ok=True)
+        (code / "defs.py").write_text(source)
+        variables = {k: v for k, v in os.environ.items() if not k.startswith(STRIPPED)}
+        spec = RunnerSpec(
+            location="sales",
+            environment="key",
+            executable=executable,
+            variables=variables,
+            working_directory=code,
+            target=Target("python_file", str(code / "defs.py")),
+            attribute=None,
+            output=lambda _stream, data: self.printed.append(data.decode()),
+        )
+        return replace(spec, **changes)
+
+    async def load(self, spec: RunnerSpec, method: str) -> Loaded:
+        spec = replace(spec, start_method=method)
+        async with asyncio.timeout(DEADLINE):
+            runner = await self.launcher.start(spec)
+            return Loaded(runner, json.loads((await answered(runner))["body"]))
+
+
+TELLING = """
+import json
+from codeloc import Definitions, asset
+
+{code}
+
+@asset(description=json.dumps(told, sort_keys=True))
+def it(): ...
+
+defs = Definitions(assets=[it])
+"""
+
+
+def telling(code: str) -> str:
+    """A location that tells what `code` puts into `told`."""
+    return TELLING.format(code=code)
+
+
+async def answered(runner: WarmRunner) -> dict[str, Any]:
+    """Its snapshot; asked again where another process took its place, as the daemon does."""
+    while True:
+        try:
+            answer: dict[str, Any] = await runner.call("snapshot")
+            return answer
+        except RpcError:
+            await asyncio.wait([runner.exited], timeout=0.01)
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(DEADLINE):
+        while not holds():  # noqa: ASYNC110  other processes send no event
+            await asyncio.sleep(0.01)
