@@ -12,7 +12,7 @@ DEVELOPMENT := $(VENV)/.development-installed
 
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
-.PHONY: help demo test test-slow check bench clean distclean
+.PHONY: help demo test test-slow soak check bench clean distclean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name does; do \
@@ -26,6 +26,9 @@ test: $(DEVELOPMENT) ## run the tests that take seconds
 
 test-slow: $(DEVELOPMENT) ## run the tests that take minutes
 	@$(BIN)/pytest -m slow
+
+soak: $(DEVELOPMENT) ## kill builders, users and collectors of a store for ten minutes
+	@SOAK_SECONDS=600 $(BIN)/pytest tests/envs/test_store_under_fire.py
 
 check: $(DEVELOPMENT) ## lint, types, layers, oldest Python
 	$(BIN)/ruff check .

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from benchmarks import (
     dagster_page,
+    environments,
     first_start,
     idle_cost,
     restart_after_kill,
@@ -28,6 +29,7 @@ def main() -> None:
         (idle_cost, runs),
         (first_start, runs),
         (dagster_page, runs // 2),
+        (environments, runs),
     ):
         print(f"{benchmark.__name__}: {times} runs", file=sys.stderr)
         figures += benchmark.measure(times)

@@ -35,6 +35,11 @@ class Finished:
         return self.found_no_network or "No space left on device" in self.output
 
     @property
+    def found_no_version(self) -> bool:
+        """It failed because no index that it knows has a version that was asked for."""
+        return not self.ok and "No solution found" in self.output
+
+    @property
     def found_no_network(self) -> bool:
         """It failed because nothing answered."""
         return not self.ok and any(mark in self.output for mark in _UNREACHABLE)

@@ -68,6 +68,12 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(f"<!DOCTYPE html><html><body>{links}</body></html>".encode())
 
+    def end_headers(self) -> None:
+        """Files may be kept, as many indexes have it, but not be used without asking again."""
+        if self.path.startswith("/files/"):
+            self.send_header("Cache-Control", "max-age=0")
+        super().end_headers()
+
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its name in the base
         pass
 
@@ -176,3 +182,17 @@ def test_with_this_machines_own_configuration(build: Build) -> None:
         raise
     code = "import six; print(six.__name__)"
     assert subprocess.check_output([environment.executable, "-c", code], text=True) == "six\n"
+
+
+def test_one_more_package_downloads_only_itself(build: Build, wheel: Wheel, index: Index) -> None:
+    """What is named by address would be asked for again, whatever is in the cache."""
+    wheel("alpha")
+    wheel("beta")
+    build(Request(packages=("alpha",)))
+    index.asked.clear()
+    build(Request(packages=("alpha", "beta")))
+    new, known = (index.asked.count(f"/files/{name}-1.0-py3-none-any.whl") for name in NAMES)
+    assert known < new, "both are asked for their metadata, and only the new one for its content"
+
+
+NAMES = ("beta", "alpha")

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import os
 import socket
+import subprocess
+import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from codeloc_envs import Environment, EnvironmentProblem, Request
+from codeloc_envs import Environment, EnvironmentProblem, Request, choose
 from codeloc_envs.explanation import explain
 
 Build = Callable[..., Environment]
@@ -145,6 +150,33 @@ def test_a_failed_build_leaves_nothing_behind(
     assert build(code=folder).origin == "built"
 
 
+@pytest.mark.parametrize("room", ["40k", "400k"])
+def test_a_full_disk_is_named_and_may_pass(
+    wheel: Wheel, workplace: Path, tmp_path: Path, asked_pythons: Path, room: str
+) -> None:
+    """Full before anything is made, and full in the middle of an install."""
+    (workplace / "big.py").write_bytes(os.urandom(2**20))
+    with zipfile.ZipFile(wheel("alpha"), "a") as archive:
+        archive.write(workplace / "big.py", "big.py")
+    store = tmp_path / "small"
+    store.mkdir()
+    choice = choose(Request(packages=("alpha",)), code=workplace)
+    question = {"store": str(store), "specification": choice.specification.to_json()}
+    script = f"mount -t tmpfs -o size={room} tmpfs {store} && exec {sys.executable} -m {WORKER}"
+    done = subprocess.run(
+        ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script],
+        input=json.dumps(question),
+        capture_output=True,
+        text=True,
+    )
+    if not done.stdout:
+        pytest.skip(f"no filesystem of its own can be mounted here: {done.stderr.strip()}")
+    said = json.loads(done.stdout.splitlines()[-1])["problem"]
+    assert "No space left on device" in said["summary"] or "the disk is full" in said["summary"]
+    assert said["passing"] is True
+
+
+WORKER = "codeloc_envs.worker"
 FULL_DISK = "error: Failed to install: six\n  cause: No space left on device (os error 28)\n"
 NOT_CACHED = """\
 error: Failed to download `x`

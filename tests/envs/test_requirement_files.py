@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,12 @@ def test_an_unreadable_file_says_why(tmp_path: Path) -> None:
     file.chmod(0)
     with pytest.raises(EnvironmentProblem, match="cannot be read: Permission denied"):
         reached([file])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a file of Linux that nobody can read")
+def test_a_file_that_cannot_be_read_says_why() -> None:
+    with pytest.raises(EnvironmentProblem, match="cannot be read: Input/output error"):
+        reached([Path("/proc/self/mem")])
 
 
 def test_a_folder_instead_of_a_file_says_so(tmp_path: Path) -> None:
