@@ -31,6 +31,9 @@ def _title(document: Mapping[str, Any], screen: Screen) -> str:
 
 def _header(document: Mapping[str, Any], now: float) -> Iterator[tuple[str, str]]:
     why = document["why"] or {}
+    if document["state"] == "external":
+        yield "Supervised", "no: a code server of its own"
+        return
     yield "Serving", _serving(document)
     yield "Runner", _runner(document, why)
     yield "Environment", _environment(document["environment"] or {})
