@@ -44,7 +44,7 @@ class ResourceDefinition(FunctionDefinition[P, R_co]):
         self.variables = _variables(self._arguments, variables)
 
     def item(self, bound: Bound) -> dict[str, Any]:
-        made = {"type": _result(self.function), "variables": self.variables}
+        made = {"type": _result(self.function), "variables": sorted({*self.variables.values()})}
         return {**super().item(bound), **made}
 
 
@@ -58,7 +58,7 @@ class RawResource(Definition):
         self.type = _full_name(type(value))
 
     def item(self, bound: Bound) -> dict[str, Any]:
-        return {**super().item(bound), "type": self.type, "variables": {}}
+        return {**super().item(bound), "type": self.type, "variables": []}
 
 
 @overload

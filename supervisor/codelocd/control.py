@@ -147,11 +147,12 @@ class Control:
         if inner is not None:
             return self._one_definition(name, inner, params)
         if name in self._daemon.external:
-            return report.external(self._daemon.external[name])
+            return report.shown_external(self._daemon.external[name])
         location = self._location(name)
         lines = self._lines([name], report.LAST_LINES)
         daemon = self._daemon
-        return report.shown(location, daemon.registry, daemon.usage, lines)
+        sources = daemon.watched_files(location)
+        return report.shown(location, daemon.registry, daemon.usage, sources, lines)
 
     def _one_definition(self, location: str, name: str, params: Params) -> dict[str, Any]:
         self._names([location])
@@ -283,9 +284,13 @@ class Control:
         return chosen
 
     def _location(self, name: str) -> Location:
-        location = self._daemon.locations.get(name)
+        """One that is supervised here."""
+        daemon = self._daemon
+        if name in daemon.external:
+            raise RpcError("usage", f"location {name!r} is a code server of its own: ask that one")
+        location = daemon.locations.get(name)
         if location is None:
-            known = ", ".join(sorted(self._daemon.locations)) or "none"
+            known = ", ".join(sorted({*daemon.locations, *daemon.external})) or "none"
             raise RpcError("unknown", f"there is no location {name!r}; there are: {known}")
         return location
 

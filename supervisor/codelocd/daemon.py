@@ -124,6 +124,12 @@ class Daemon:
         locked = self._watch.git_locked(name)
         self.send(location, lifecycle.SourcesChanged(change.differing, change.inputs, locked))
 
+    def watched_files(self, location: Location) -> list[str]:
+        """The files whose change means a new runner; none where nothing is watched."""
+        if location.spec.policy.reload == "manual":
+            return []
+        return self._watch.files(location.name)
+
     async def settled(self, location: Location) -> None:
         """Returns when the attempt under way, if any, has had an outcome."""
         while location.state.phase in _UNDER_WAY:

@@ -40,10 +40,14 @@ class DaemonPaths:
     store: Path
     runtime_dir: Path
 
-    def make_folders(self, uid: int) -> None:
-        """Create the folders of sockets (0700) and state; UnsafeFolder, OSError."""
-        for folder in (self.socket.parent, self.runtime_dir):
-            _make_private(folder, uid)
+    def make_folders(self, uid: int, *, shared: bool = False) -> None:
+        """Create the folders of sockets (0700) and state; UnsafeFolder, OSError.
+
+        `shared`: a group may use the control socket, so its folder is made for passing through
+        (0711); the socket's own mode keeps out who is not of the group.
+        """
+        _make_private(self.socket.parent, uid, mode=0o711 if shared else 0o700)
+        _make_private(self.runtime_dir, uid)
         self.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
 
 
@@ -121,10 +125,10 @@ def _xdg(variable: str, default: str, environ: Mapping[str, str]) -> Path:
     return Path(environ.get("HOME") or Path.home()) / default
 
 
-def _make_private(folder: Path, uid: int) -> None:
-    """Create what is missing with mode 0700, and trust what exists as sshd trusts a home."""
+def _make_private(folder: Path, uid: int, mode: int = 0o700) -> None:
+    """Create what is missing with this mode, and trust what exists as sshd trusts a home."""
     for missing in [f for f in (*reversed(folder.parents), folder) if not f.exists()]:
-        missing.mkdir(mode=0o700, exist_ok=True)
+        missing.mkdir(mode=mode, exist_ok=True)
     writable = _mode(folder, uid) & 0o022
     for parent in folder.parents:
         mode = _mode(parent, uid)

@@ -63,6 +63,23 @@ def external(spec: LocationSpec) -> dict[str, Any]:
     }
 
 
+def shown_external(spec: LocationSpec) -> dict[str, Any]:
+    """The `show LOCATION --json` document of a code server of somebody else."""
+    entry = external(spec)
+    return {
+        **entry,
+        "counts": entry["definitions"],
+        "definitions": [],
+        "sources": [],
+        "why": None,
+        "last_exit": None,
+        "output": [],
+        "declared_in": spec.declared_in,
+        "working_directory": None,
+        "variables": [],
+    }
+
+
 def definitions(
     listed: registry.Registry, locations: Iterable[str] | None, kind: str | None
 ) -> dict[str, Any]:
@@ -85,15 +102,16 @@ def shown(
     location_: Location,
     listed: registry.Registry,
     sampler: Sampler,
+    sources: list[str],
     output: list[dict[str, Any]],
 ) -> dict[str, Any]:
-    """The `show LOCATION --json` document."""
+    """The `show LOCATION --json` document; `sources` are the files watched."""
     spec, choice = location_.spec, location_.choice
     return {
         **measured(location_, listed, sampler),
         "counts": listed.counts(location_.name),
         "definitions": listed.definitions([location_.name]),
-        "sources": sorted(location_.sources),
+        "sources": sources,
         "why": {
             "environment": choice.why if choice is not None else None,
             "inputs": sorted(str(path) for path in location_.inputs),

@@ -56,3 +56,36 @@ def test_a_parameter_of_the_wrong_type_is_wrong_usage(
     with dev("-f", "defs.py").client() as client, pytest.raises(RpcError) as caught:
         client.call(method, params)
     assert caught.value.kind == "usage"
+
+
+def test_a_code_server_of_somebody_else_is_shown_and_takes_no_orders(
+    dev: StartDev, project: Path
+) -> None:
+    server = "{host: localhost, port: 4266, location_name: theirs}"
+    (project / "workspace.yaml").write_text(
+        f"load_from:\n  - grpc_server: {server}\n  - python_file: ours.py\n"
+    )
+    (project / "ours.py").write_text(native("one"))
+    daemon = dev()
+    daemon.until_serving("ours.py")
+    shown = daemon.json("show", "theirs")
+    assert (shown["state"], shown["definitions"], shown["output"]) == ("external", [], [])
+    assert shown.keys() == daemon.json("show", "ours.py").keys()
+    assert daemon.cli("show", "theirs").returncode == 0
+    assert daemon.cli("status").returncode == 0
+    refused = daemon.cli("restart", "theirs")
+    assert refused.returncode == 2
+    assert "'theirs' is a code server of its own" in refused.stderr
+
+
+def test_what_did_not_load_is_shown_with_the_files_that_are_watched(
+    dev: StartDev, project: Path
+) -> None:
+    (project / "library.py").write_text(BROKEN)
+    (project / "defs.py").write_text("import library\n")
+    daemon = dev("-f", "defs.py")
+    daemon.until("defs", lambda each: each["state"] == "failed")
+    sources = daemon.json("show", "defs")["sources"]
+    assert sources == [str(project / "defs.py"), str(project / "library.py")]
+    daemon.cli("stop", "defs")
+    assert daemon.json("show", "defs")["sources"] == []

@@ -119,6 +119,13 @@ def test_folders_of_sockets_are_made_for_their_owner_alone(tmp_path: Path) -> No
     assert found.state_dir.is_dir()
 
 
+def test_whom_a_group_lets_in_can_get_to_the_socket(tmp_path: Path) -> None:
+    found = in_folder(tmp_path)
+    found.make_folders(os.getuid(), shared=True)
+    made = [found.socket.parent, *list(found.socket.parents)[1:3]]
+    assert [folder.stat().st_mode & 0o777 for folder in made] == [0o711] * 3
+
+
 def test_a_folder_that_others_can_write_to_is_refused(tmp_path: Path) -> None:
     found = in_folder(tmp_path)
     found.socket.parent.mkdir(parents=True)

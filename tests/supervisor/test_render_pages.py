@@ -158,3 +158,14 @@ def test_a_check_passes_if_all_load_and_none_defines_what_another_does() -> None
     assert "✗ defined more than once: asset x: a, b" in checked(
         {"locations": [good], "conflicts": [conflict]}, PLAIN
     )
+
+
+def test_a_problem_of_one_line_is_told_once() -> None:
+    summary = "no file /a/gone.py; correct python_file, or create it"
+    found = {
+        "name": "sales",
+        "ok": False,
+        "problem": {**PROBLEM, "summary": summary, "detail": f"{summary}\n"},
+        "definitions": {},
+    }
+    assert checked({"locations": [found], "conflicts": []}, PLAIN).count(summary) == 1

@@ -9,9 +9,10 @@ from codelocd.render import timing
 from codelocd.render.amounts import duration
 from codelocd.render.building import step
 from codelocd.render.journal import visible
+from codelocd.render.problem import rest
 from codelocd.render.screen import STATES, Screen, name_style
 from codelocd.render.status import state
-from codelocd.render.text import columns, indented, one_line, plural
+from codelocd.render.text import columns, one_line, plural
 
 SHOWN = 20
 """Definitions of one change that are named one by one."""
@@ -66,8 +67,8 @@ class DevOutput:
         summary = f": {new['kind']}: {one_line(new['summary'])}" if new else ""
         painted = self._screen.paint(words, style)
         yield f"{self._name(name)} {self._screen.paint('●', style)} {painted}{summary}{reason}"
-        if new and new["detail"]:
-            yield indented(new["detail"], "    ")
+        if new:
+            yield from rest(new, "    ")
 
     def _summary(self, location: Mapping[str, Any], now: float) -> Iterator[str]:
         """One line when every location has had its first outcome."""

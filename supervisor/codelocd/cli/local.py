@@ -83,10 +83,10 @@ def places(
     return daemon_paths(kind, settings, project=project, environ=os.environ, uid=os.getuid())
 
 
-def make_folders(paths: DaemonPaths) -> None:
-    """Create the daemon's folders; Failure where one is not safe."""
+def make_folders(paths: DaemonPaths, *, shared: bool) -> None:
+    """Create the daemon's folders; `shared`: with a group. Failure where one is not safe."""
     try:
-        paths.make_folders(os.getuid())
+        paths.make_folders(os.getuid(), shared=shared)
     except UnsafeFolder as error:
         raise Failure(str(error)) from None
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import grp
 from collections.abc import Callable
 from typing import Any, Literal
 
 from codelocd.cli import local
-from codelocd.cli.failures import Failure
+from codelocd.cli.failures import ExitCode, Failure
 from codelocd.model import Config
 
 
@@ -20,10 +21,21 @@ def run(
     from codelocd import service
     from codelocd.lock import Busy
 
-    local.make_folders(here.paths)
+    group = here.config.daemon.socket_group
+    if group is not None:
+        _refuse_unknown(group)
+    local.make_folders(here.paths, shared=group is not None)
     try:
         return service.run(
             here.config, mode=mode, paths=here.paths, reread=reread, observer=observer
         )
     except Busy as busy:
         raise Failure(str(busy)) from None
+
+
+def _refuse_unknown(group: str) -> None:
+    try:
+        grp.getgrnam(group)
+    except KeyError:
+        what = f"[daemon] socket_group: there is no group {group!r}; create it, or name another"
+        raise Failure(what, ExitCode.USAGE) from None

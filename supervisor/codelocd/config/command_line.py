@@ -32,7 +32,7 @@ def from_targets(targets: Targets, cwd: Path, environ: Mapping[str, str]) -> Con
 
     `env` and `python` hold for all of them, those of `workspaces` included. Raises ConfigError.
     """
-    problems = Problems(_unfit_attribute(targets))
+    problems = Problems(_unfit_options(targets))
     overrides = problems.attempt(partial(Overrides.parse, targets.env, targets.python, cwd))
     configs = problems.attempt(partial(_configs, targets, cwd, environ))
     if overrides is None or configs is None or problems.found:
@@ -57,8 +57,13 @@ def _discovered(cwd: Path) -> Path:
     return found.path
 
 
-def _unfit_attribute(targets: Targets) -> Iterator[Mistake]:
+def _unfit_options(targets: Targets) -> Iterator[Mistake]:
+    """Options that would have no effect, or an ambiguous one."""
     count = len(targets.code)
+    if targets.working_directory is not None and not count:
+        what = "-d holds for -f, -m and --package-name, and there is none of them"
+        remedy = "add one, or say working_directory in the config"
+        yield Mistake(COMMAND_LINE, None, (), what, remedy)
     if targets.attribute is not None and count != 1:
         what = f"-a names the definitions of one target, and there are {count}"
         remedy = "give one of -f, -m and --package-name, or write a codelocd.toml"

@@ -7,8 +7,9 @@ from typing import Any
 
 from codelocd.render.definitions import conflict
 from codelocd.render.location import counts
+from codelocd.render.problem import rest
 from codelocd.render.screen import STATES, Screen
-from codelocd.render.text import indented, one_line, plural
+from codelocd.render.text import one_line, plural
 
 
 def passed(document: Mapping[str, Any]) -> bool:
@@ -29,8 +30,8 @@ def _location(found: Mapping[str, Any], screen: Screen) -> Iterator[str]:
     problem = found["problem"]
     words = counts(found) if found["ok"] else _words(problem)
     yield f"{_mark(ok=found['ok'], screen=screen)} {name}: {words}"
-    if problem and problem["detail"]:
-        yield indented(problem["detail"], "    ")
+    if problem:
+        yield from rest(problem, "    ")
 
 
 def _words(problem: Mapping[str, Any] | None) -> str:

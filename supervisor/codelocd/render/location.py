@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from codelocd.render.amounts import duration, share, size
+from codelocd.render.problem import rest
 from codelocd.render.screen import STATES, Screen
 from codelocd.render.status import state
 from codelocd.render.text import indented, one_line, plural
@@ -31,6 +32,9 @@ def _title(document: Mapping[str, Any], screen: Screen) -> str:
 
 def _header(document: Mapping[str, Any], now: float) -> Iterator[tuple[str, str]]:
     why = document["why"] or {}
+    if document["state"] == "external":
+        yield "Supervised", "no: a code server of its own"
+        return
     yield "Serving", _serving(document)
     yield "Runner", _runner(document, why)
     yield "Environment", _environment(document["environment"] or {})
@@ -107,8 +111,7 @@ def _problem(document: Mapping[str, Any], now: float, screen: Screen) -> Iterato
     kind = f"Problem ({problem['kind']}, {ago})"
     summary = one_line(problem["summary"])
     yield f"{screen.paint(kind, STATES['failed'])}: {summary}"
-    if problem["detail"]:
-        yield indented(problem["detail"], "  ")
+    yield from rest(problem, "  ")
 
 
 def _output(document: Mapping[str, Any], screen: Screen) -> Iterator[str]:

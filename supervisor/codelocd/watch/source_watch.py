@@ -114,6 +114,12 @@ class SourceWatch:
         """Watched files that differ from what is served, as far as is known now."""
         return self._trackers[location].differing()
 
+    def files(self, location: str) -> list[str]:
+        """The files there are whose content matters now, sorted; none where nothing is followed."""
+        tracker = self._trackers.get(location)
+        counted = tracker.counted() if tracker else ()
+        return sorted(path for path in counted if self._contents.digest(path) is not None)
+
     def git_locked(self, location: str) -> bool:
         """Whether git rewrites a repository that holds files of this location. Looks now."""
         tracker = self._trackers[location]

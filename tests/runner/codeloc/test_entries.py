@@ -188,12 +188,12 @@ def test_a_resource_is_known_by_its_key(entry: Entry) -> None:
         description="The one.",
         type="list[int]",
         tags={"a": "b"},
-        variables={"password": "DB_PASSWORD"},
+        variables=["DB_PASSWORD"],
     )
 
 
 def test_of_an_object_as_a_resource_only_the_type_is_told(entry: Entry) -> None:
-    limit = common("limit", defs.source.line, kind="resource", type="int", variables={})
+    limit = common("limit", defs.source.line, kind="resource", type="int", variables=[])
 
     assert entry(defs, "resource", "limit") == limit
     assert "hunter2" not in json.dumps(defs.describe())

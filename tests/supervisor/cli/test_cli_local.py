@@ -204,3 +204,13 @@ def test_a_full_device_is_an_error_and_not_a_traceback(shell: Shell, words: list
 def test_a_closed_stdout_is_no_error(shell: Shell) -> None:
     done = shell.run("config", "schema", stdout=None, preexec_fn=lambda: os.close(1))
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("command", ["dev", "serve"])
+def test_a_group_that_does_not_exist_is_a_mistake_in_the_config(shop: Shell, command: str) -> None:
+    (shop.folder / "codelocd.toml").write_text(f'[daemon]\nsocket_group = "no-such"\n{CONFIG}')
+    done = shop.run(command)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith(
+        "codelocd: [daemon] socket_group: there is no group 'no-such'; "
+    )

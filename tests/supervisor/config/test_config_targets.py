@@ -169,3 +169,12 @@ MISTAKES = [
 def test_a_mistake_is_one_line_that_says_what_to_do(folder, targets, problem):
     folder.write("w.ini", "")
     assert folder.target_problems(**targets) == [problem]
+
+
+def test_a_working_directory_that_would_hold_for_nothing_is_a_mistake(folder):
+    folder.write("codelocd.toml", '[location.a]\nmodule = "m"')
+    (problem,) = folder.target_problems(working_directory="sub")
+    assert problem == (
+        "command line: -d holds for -f, -m and --package-name, and there is none of them; "
+        "add one, or say working_directory in the config"
+    )
