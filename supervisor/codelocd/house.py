@@ -110,6 +110,7 @@ class House:
         self.kill()
         self.logs.close()
         self._children.close()
+        await self._children.settled()
         self._guardian.close()
 
     def kill(self) -> None:

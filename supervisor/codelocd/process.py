@@ -19,16 +19,23 @@ from pathlib import Path
 
 from codelocd.guardian import Guardian
 from codelocd.model import Exit, Stream
+from codelocd.strays import VARIABLE, Strays
 
 _PR_SET_CHILD_SUBREAPER = 36
 _CHUNK = 65536
+_LAST_MOMENT = 1.0
+"""Seconds for killed children to be gone; one may hang in the kernel."""
+
+_LARGEST_PIPE = 1024 * 1024
+"""Bytes that a pipe can hold: /proc/sys/fs/pipe-max-size is this where nobody changed it."""
 
 
 class Child:
     """One process with its group and what it prints."""
 
-    def __init__(self, pid: int, exited: asyncio.Future[Exit]) -> None:
+    def __init__(self, pid: int, mark: str, exited: asyncio.Future[Exit]) -> None:
         self.pid = pid
+        self.mark = mark
         self.exited = exited
 
     def signal_group(self, number: signal.Signals) -> None:
@@ -64,9 +71,16 @@ class Children:
         loop.add_signal_handler(signal.SIGCHLD, self._reap)
 
     def close(self) -> None:
+        self._strays = Strays()
         self._loop.remove_signal_handler(signal.SIGCHLD)
 
     def start(
+    async def settled(self) -> None:
+        """Returns when the children that were killed, and all that they left, are gone."""
+        if ending := [child.exited for child, _ in self._ours.values()]:
+            await asyncio.wait(ending, timeout=_LAST_MOMENT)
+        await self._strays.settled()
+
         self,
         command: Sequence[str],
         *,
@@ -80,14 +94,15 @@ class Children:
 
         Raises OSError when it cannot be started.
         """
-        readers, writers = zip(os.pipe(), os.pipe(), strict=True)
+        mark = self._strays.mark()
+        readers, writers = _two_pipes()
         try:
             process = subprocess.Popen(
                 command,
                 stdin=stdin,
                 stdout=writers[0],
                 stderr=writers[1],
-                env=dict(variables),
+                env={**variables, VARIABLE: mark},
                 cwd=directory,
                 pass_fds=tuple(pass_fds),
                 start_new_session=True,
@@ -98,8 +113,7 @@ class Children:
         finally:
             _close_all(writers)
         process.returncode = 0  # its end is noticed here, not by Popen
-        self._guardian.watch(process.pid)
-        child = Child(process.pid, self._loop.create_future())
+        child = Child(process.pid, mark, self._loop.create_future())
         outputs = [
             _Output(self._loop, readers[0], "stdout", output),
             _Output(self._loop, readers[1], "stderr", output),
@@ -132,6 +146,8 @@ class Children:
             output.finish()
         child.exited.set_result(end)
 
+        child.exited.set_result(end)  # its callbacks come later: after its last words
+        self._strays.orphaned(child.mark)
 
 class _Output:
     """One pipe of a child, read as it comes and to its end."""
