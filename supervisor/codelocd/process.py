@@ -46,10 +46,14 @@ class Child:
     def kill(self) -> None:
         self.signal_group(signal.SIGKILL)
 
+    def resume(self) -> None:
+        """A process that somebody has stopped could neither answer nor leave."""
+        self.signal_group(signal.SIGCONT)
+
     async def end(self, grace: float) -> None:
         """Ask (TERM, and CONT in case it is stopped), wait up to `grace` seconds, then kill."""
         self.signal_group(signal.SIGTERM)
-        self.signal_group(signal.SIGCONT)
+        self.resume()
         await self.gone(grace)
         self.kill()
         await asyncio.shield(self.exited)
@@ -67,20 +71,20 @@ class Children:
         self._loop = loop
         self._guardian = guardian
         self._ours: dict[int, tuple[Child, list[_Output]]] = {}
+        self._strays = Strays()
         _become_subreaper()
         loop.add_signal_handler(signal.SIGCHLD, self._reap)
 
-    def close(self) -> None:
-        self._strays = Strays()
-        self._loop.remove_signal_handler(signal.SIGCHLD)
-
-    def start(
     async def settled(self) -> None:
         """Returns when the children that were killed, and all that they left, are gone."""
         if ending := [child.exited for child, _ in self._ours.values()]:
             await asyncio.wait(ending, timeout=_LAST_MOMENT)
         await self._strays.settled()
 
+    def close(self) -> None:
+        self._loop.remove_signal_handler(signal.SIGCHLD)
+
+    def start(
         self,
         command: Sequence[str],
         *,
@@ -119,6 +123,7 @@ class Children:
             _Output(self._loop, readers[1], "stderr", output),
         ]
         self._ours[process.pid] = (child, outputs)
+        self._guardian.watch(process.pid)
         return child
 
     def _reap(self) -> None:
@@ -141,13 +146,12 @@ class Children:
         child, outputs = self._ours.pop(pid)
         child.kill()  # before it is reaped: its number still means this group
         end = _reaped(pid)
+        child.exited.set_result(end)  # its callbacks come later: after its last words
+        self._strays.orphaned(child.mark)
         self._guardian.release(pid)
         for output in outputs:
             output.finish()
-        child.exited.set_result(end)
 
-        child.exited.set_result(end)  # its callbacks come later: after its last words
-        self._strays.orphaned(child.mark)
 
 class _Output:
     """One pipe of a child, read as it comes and to its end."""
@@ -166,10 +170,13 @@ class _Output:
         loop.add_reader(pipe, self._read)
 
     def finish(self) -> None:
-        """The process is gone: take what is left in the pipe."""
-        while self._pipe >= 0 and self._read():
-            continue
-        self._close()
+        """The process is gone: take what it left in the pipe, which somebody may still fill."""
+        left = _LARGEST_PIPE
+        try:
+            while left > 0 and self._pipe >= 0 and self._read():
+                left -= _CHUNK
+        finally:
+            self._close()
 
     def _read(self) -> bool:
         try:
@@ -205,6 +212,17 @@ def _reaped(pid: int) -> Exit:
     if found.si_code == os.CLD_EXITED:
         return Exit(status=found.si_status)
     return Exit(signal=found.si_status)
+
+
+def _two_pipes() -> tuple[tuple[int, int], tuple[int, int]]:
+    """The reading ends of two pipes, and the writing ends; both pipes or OSError."""
+    first = os.pipe()
+    try:
+        second = os.pipe()
+    except OSError:
+        _close_all(first)
+        raise
+    return (first[0], second[0]), (first[1], second[1])
 
 
 def _close_all(descriptors: Iterable[int]) -> None:
