@@ -120,8 +120,15 @@ class Hands:
             self._follow_inputs(location, failure.inputs or location.inputs)
             problem = Problem("environment", failure.summary, failure.detail, time.time())
             self._reports.send(location, lifecycle.EnvironmentFailed(build, problem))
-            return
-        self._reports.send(location, lifecycle.EnvironmentReady(build))
+        except OSError as failure:
+            summary = f"the environment cannot be looked at: {failure}"
+            problem = Problem("environment", summary, at=time.time())
+            self._reports.send(
+                location,
+                lifecycle.EnvironmentFailed(build, problem, passing=True, chance=random.random()),
+            )
+        else:
+            self._reports.send(location, lifecycle.EnvironmentReady(build))
 
     async def _environment(self, location: Location) -> Environment:
         self._watch.follow(location.name, watched.of(location))

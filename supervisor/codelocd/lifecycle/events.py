@@ -46,8 +46,15 @@ class EnvironmentReady:
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentFailed:
+    """`passing`: the machine was at fault, short of something that may be there again soon.
+
+    `chance` as for Exited.
+    """
+
     build: BuildId
     problem: Problem
+    passing: bool = False
+    chance: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)
