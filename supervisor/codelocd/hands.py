@@ -133,9 +133,7 @@ class Hands:
     async def _environment(self, location: Location) -> Environment:
         self._watch.follow(location.name, watched.of(location))
         self._watch.begin(location.name)
-        choice = await asyncio.to_thread(_choose, location)
-        location.choice = choice
-        self._follow_inputs(location, choice.inputs)
+        choice = location.choice = await self._chosen(location)
         specification = choice.specification
         ready = await asyncio.to_thread(self._store.find, specification)
         if ready is None:
@@ -143,9 +141,18 @@ class Hands:
                 specification, lambda progress: self._reports.progress(location, progress)
             )
         copied = await asyncio.to_thread(self._store.sources, specification)
-        if copied:
+        if set(location.inputs) != {*choice.inputs, *copied}:
             self._follow_inputs(location, (*choice.inputs, *copied))
         return ready
+
+    async def _chosen(self, location: Location) -> Choice:
+        """What it depends on is watched while it is read: a save in between is not lost."""
+        while True:
+            choice = await asyncio.to_thread(_choose, location)
+            known = set(location.inputs)
+            if known.issuperset(choice.inputs):
+                return choice
+            self._follow_inputs(location, tuple(known.union(choice.inputs)))
 
     def _follow_inputs(self, location: Location, inputs: tuple[Path, ...]) -> None:
         """From now on a change of what the environment depends on is noticed."""
@@ -167,8 +174,8 @@ class Hands:
     async def _start(self, location: Location, number: RunnerId) -> Running | None:
         environment = location.environment
         assert environment is not None
-        self._watch.follow(location.name, watched.of(location))
-        self._watch.begin(location.name)
+        self.follow(location)
+        self._watch.begin(location.name, prepared=True)
         try:
             lease = self._store.lease(environment)
         except EnvironmentProblem as failure:
