@@ -131,7 +131,7 @@ class Hands:
             self._reports.send(location, lifecycle.EnvironmentReady(build))
 
     async def _environment(self, location: Location) -> Environment:
-        self._watch.follow(location.name, watched.of(location))
+        self.follow(location)
         self._watch.begin(location.name)
         choice = location.choice = await self._chosen(location)
         specification = choice.specification
@@ -157,7 +157,15 @@ class Hands:
     def _follow_inputs(self, location: Location, inputs: tuple[Path, ...]) -> None:
         """From now on a change of what the environment depends on is noticed."""
         location.inputs = inputs
+        self.follow(location)
+
+    def follow(self, location: Location) -> None:
+        """Watch what the location's description asks for now."""
         self._watch.follow(location.name, watched.of(location))
+
+    def forget(self, location: Location) -> None:
+        """It is gone: free what is held for it."""
+        self._logs.forget(location.name)
 
     # --- starting a runner ---------------------------------------------------------------------
 
@@ -181,13 +189,16 @@ class Hands:
         except EnvironmentProblem as failure:
             self._crashed(location, number, failure.summary)
             return None
+        except OSError as failure:
+            self._crashed(location, number, f"the runner cannot be started: {failure}")
+            return None
         try:
             handle = await self._launcher.start(self._order(location, environment))
         except OSError as failure:
             lease.close()
             self._not_started(location, number, failure)
             return None
-        running = Running(handle, environment, lease, began=time.time())
+        running = Running(handle, environment, lease, began=time.monotonic())
         location.runners[number] = running
         handle.exited.add_done_callback(lambda end: self._exited(location, number, end.result()))
         self._reports.send(location, lifecycle.Launched(number))
