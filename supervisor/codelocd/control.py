@@ -25,7 +25,7 @@ Method = Callable[[Peer, Params], Awaitable[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who this daemon is: `instance` is random per start, `began` Unix time."""
+    """Who this daemon is: `instance` is random per start, `began` is monotonic."""
 
     instance: str
     socket: str
@@ -90,7 +90,7 @@ class Control:
             "daemon": {
                 "pid": os.getpid(),
                 "version": __version__,
-                "uptime": time.time() - identity.began,
+                "uptime": time.monotonic() - identity.began,
                 "instance": identity.instance,
                 "revision": daemon.registry.revision,
                 "socket": identity.socket,

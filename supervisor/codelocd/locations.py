@@ -16,7 +16,7 @@ from codelocd.model import Exit, LocationSpec, RunnerId, Snapshot
 
 @dataclass(slots=True)
 class Running:
-    """One runner's process and what belongs to it. `began` is Unix time."""
+    """One runner's process and what belongs to it. `began` is monotonic: clocks are set."""
 
     handle: RunnerHandle
     environment: Environment

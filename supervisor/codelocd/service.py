@@ -101,7 +101,7 @@ class Service:
 
     def _make_control(self) -> Control:
         house = self._house
-        identity = Identity(house.instance, str(self._paths.socket), began=time.time())
+        identity = Identity(house.instance, str(self._paths.socket), began=time.monotonic())
         return Control(
             house.daemon,
             identity,
