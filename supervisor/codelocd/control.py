@@ -119,7 +119,14 @@ class Control:
         }
 
     async def _status(self, _peer: Peer, params: Params) -> dict[str, Any]:
-        return self.status(self._names(params.get("locations")))
+        names = self._names(params.get("locations"))
+        await self._sample(self._daemon.locations if names is None else names)
+        return self.status(names)
+
+    async def _sample(self, names: Iterable[str]) -> None:
+        daemon = self._daemon
+        serving = [daemon.locations[name].serving for name in names if name in daemon.locations]
+        await daemon.usage.sample([each.handle.pid for each in serving if each is not None])
 
     async def _definitions(self, _peer: Peer, params: Params) -> dict[str, Any]:
         kind = params.get("kind")
@@ -137,6 +144,7 @@ class Control:
         if name in self._daemon.external:
             return report.external(self._daemon.external[name])
         location = self._location(name)
+        await self._sample([name])
         lines = self._lines([name], report.LAST_LINES)
         daemon = self._daemon
         return report.shown(location, daemon.registry, daemon.usage, lines)

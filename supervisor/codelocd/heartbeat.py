@@ -61,6 +61,7 @@ class Heartbeat:
             return
         if policy.memory_limit is None:
             return
+        await self._usage.sample([running.handle.pid])
         usage = self._usage.usage(running.handle.pid)
         if usage is not None and usage.memory > policy.memory_limit:
             problem = problems.over_memory(usage.memory, policy.memory_limit, time.time())
