@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 from pathlib import Path
@@ -28,8 +29,9 @@ class Lock:
             os.close(self._file)
             message = f"another daemon (pid {holder}) uses {self._path.parent}; stop it first"
             raise Busy(message) from None
-        os.ftruncate(self._file, 0)
-        os.write(self._file, str(os.getpid()).encode())
+        with contextlib.suppress(OSError):  # a full disk: held all the same, by nobody known
+            os.ftruncate(self._file, 0)
+            os.write(self._file, str(os.getpid()).encode())
         return self
 
     def __exit__(
