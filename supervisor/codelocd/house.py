@@ -110,9 +110,9 @@ class House:
         for location in tuple(self.daemon.locations.values()):
             await self.daemon.settled(location)
         self.kill()
+        await self._children.settled()
         self.logs.close()
         self._children.close()
-        await self._children.settled()
         self._guardian.close()
 
     def kill(self) -> None:
