@@ -10,10 +10,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import fcntl
 import os
 import signal
+import struct
 import subprocess
 import sys
+import termios
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -23,11 +26,13 @@ from codelocd.strays import VARIABLE, Strays
 
 _PR_SET_CHILD_SUBREAPER = 36
 _CHUNK = 65536
+_FIRST_CHUNK = 4096
+_SMALLEST_CHUNK = 512
+_PATIENCE = 0.005
+"""Seconds that dealing with one chunk of output may take: everything else waits meanwhile."""
+
 _LAST_MOMENT = 1.0
 """Seconds for killed children to be gone; one may hang in the kernel."""
-
-_LARGEST_PIPE = 1024 * 1024
-"""Bytes that a pipe can hold: /proc/sys/fs/pipe-max-size is this where nobody changed it."""
 
 
 class Child:
@@ -166,28 +171,38 @@ class _Output:
         self._loop, self._pipe = loop, pipe
         self._stream: Stream = stream
         self._sink = sink
+        self._chunk = _FIRST_CHUNK
         os.set_blocking(pipe, False)
         loop.add_reader(pipe, self._read)
 
     def finish(self) -> None:
         """The process is gone: take what it left in the pipe, which somebody may still fill."""
-        left = _LARGEST_PIPE
         try:
-            while left > 0 and self._pipe >= 0 and self._read():
-                left -= _CHUNK
+            left = _waiting(self._pipe) if self._pipe >= 0 else 0
+            while left > 0 and (taken := self._read()):
+                left -= taken
         finally:
             self._close()
 
-    def _read(self) -> bool:
+    def _read(self) -> int:
         try:
-            data = os.read(self._pipe, _CHUNK)
+            data = os.read(self._pipe, self._chunk)
         except BlockingIOError:
-            return False
+            return 0
         if data:
+            began = self._loop.time()
             self._sink(self._stream, data)
+            self._adapt(self._loop.time() - began)
         else:
             self._close()
-        return bool(data)
+        return len(data)
+
+    def _adapt(self, seconds: float) -> None:
+        """Millions of short lines take far longer than their bytes: take fewer at once."""
+        if seconds > _PATIENCE:
+            self._chunk = max(_SMALLEST_CHUNK, self._chunk // 4)
+        elif seconds < _PATIENCE / 4:
+            self._chunk = min(_CHUNK, self._chunk * 2)
 
     def _close(self) -> None:
         if self._pipe >= 0:
@@ -212,6 +227,12 @@ def _reaped(pid: int) -> Exit:
     if found.si_code == os.CLD_EXITED:
         return Exit(status=found.si_status)
     return Exit(signal=found.si_status)
+
+
+def _waiting(pipe: int) -> int:
+    """Bytes that a pipe holds now."""
+    (count,) = struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)))
+    return int(count)
 
 
 def _two_pipes() -> tuple[tuple[int, int], tuple[int, int]]:

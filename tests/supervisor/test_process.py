@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -277,3 +278,25 @@ async def test_what_left_the_group_of_a_child_ends_with_the_child(children: Chil
     await end(child)
     await children.settled()
     await gone(stray)
+
+
+async def test_output_that_takes_long_to_deal_with_is_taken_in_smaller_pieces(
+    children: Children,
+) -> None:
+    small = asyncio.Event()
+
+    def slow(_stream: str, data: bytes) -> None:
+        if data:
+            if len(data) == 512:
+                small.set()
+            threading.Event().wait(0.02)
+
+    child = children.start(
+        [sys.executable, "-c", "import os\nwhile True: os.write(1, bytes(65536))"],
+        variables=os.environ,
+        directory=Path("/"),
+        output=slow,
+    )
+    await asyncio.wait_for(small.wait(), DEADLINE)
+    child.kill()
+    await end(child)
