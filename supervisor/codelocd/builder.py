@@ -71,9 +71,17 @@ class _Report:
             return
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
-            self._take(json.loads(line))
+            self._take(line)
 
-    def _take(self, message: Mapping[str, Any]) -> None:
+    def _take(self, line: bytes) -> None:
+        """One message; what an installer's own start-up files print there is none."""
+        try:
+            message = json.loads(line)
+        except ValueError:
+            self.read("stderr", line + b"\n")
+            return
+        if not isinstance(message, dict):
+            return
         if "progress" in message:
             self._progress(message["progress"])
         else:

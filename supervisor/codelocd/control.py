@@ -35,7 +35,7 @@ Method = Callable[[Peer, Params], Awaitable[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who this daemon is: `instance` is random per start, `began` Unix time."""
+    """Who this daemon is: `instance` is random per start, `began` is monotonic."""
 
     instance: str
     socket: str
@@ -105,7 +105,7 @@ class Control:
             "daemon": {
                 "pid": os.getpid(),
                 "version": __version__,
-                "uptime": time.time() - identity.began,
+                "uptime": time.monotonic() - identity.began,
                 "instance": identity.instance,
                 "revision": daemon.registry.revision,
                 "socket": identity.socket,
@@ -135,7 +135,14 @@ class Control:
         }
 
     async def _status(self, _peer: Peer, params: Params) -> dict[str, Any]:
-        return self.status(self._names(texts(params, "locations")))
+        names = self._names(texts(params, "locations"))
+        await self._sample(self._daemon.locations if names is None else names)
+        return self.status(names)
+
+    async def _sample(self, names: Iterable[str]) -> None:
+        daemon = self._daemon
+        serving = [daemon.locations[name].serving for name in names if name in daemon.locations]
+        await daemon.usage.sample([each.handle.pid for each in serving if each is not None])
 
     async def _definitions(self, _peer: Peer, params: Params) -> dict[str, Any]:
         kind = choice(params, "kind", registry.KINDS)
@@ -149,6 +156,7 @@ class Control:
         if name in self._daemon.external:
             return report.shown_external(self._daemon.external[name])
         location = self._location(name)
+        await self._sample([name])
         lines = self._lines([name], report.LAST_LINES)
         daemon = self._daemon
         sources = daemon.watched_files(location)

@@ -68,7 +68,8 @@ class Daemon:
         if isinstance(spec.target, GrpcServer):
             self.external[spec.name] = spec
             return
-        location = self.locations[spec.name] = Location(spec)
+        location = self.locations.setdefault(spec.name, Location(spec))
+        location.spec, location.removed = spec, False  # one that was removed may still be leaving
         if self._wanted.is_wanted(spec.name):
             self.send(location, lifecycle.Started())
         else:
@@ -85,10 +86,15 @@ class Daemon:
 
     def change(self, spec: LocationSpec, *, reload: bool) -> None:
         """Another description; `reload` when a runner of the old one is not right for it."""
+        if spec.name in self.external:
+            self.external[spec.name] = spec
+            return
         location = self.locations[spec.name]
         location.spec = spec
         if reload:
             self.send(location, lifecycle.ReloadAsked())
+        elif location.state.wanted:
+            self._hands.follow(location)
 
     # --- wishes --------------------------------------------------------------------------------
 
@@ -143,7 +149,12 @@ class Daemon:
     # --- the loop ------------------------------------------------------------------------------
 
     def send(self, location: Location, event: lifecycle.Event) -> None:
-        """Take an event; effects may send further ones, which wait for their turn."""
+        """Take an event; effects may send further ones, which wait for their turn.
+
+        A daemon that ends begins nothing any more.
+        """
+        if self._ends and isinstance(event, _BEGINNINGS):
+            return
         self._queue.append((location, event))
         if self._draining:
             return
@@ -167,6 +178,7 @@ class Daemon:
         self._wake(location)
         if location.removed and location.state.phase is Phase.STOPPED:
             self.locations.pop(location.name, None)
+            self._hands.forget(location)
 
     def _remember(self, location: Location) -> None:
         """Code that does not load has the definitions that the daemon before this one listed."""
@@ -248,7 +260,7 @@ class Daemon:
             "location": location.name,
             "generation": location.state.generation,
             "revision": registry.revision,
-            "seconds": time.time() - since if since is not None else None,
+            "seconds": max(0.0, time.time() - since) if since is not None else None,
             "added": list(difference.added),
             "changed": list(difference.changed),
             "removed": list(difference.removed),
@@ -262,6 +274,8 @@ class Daemon:
         if progress["phase"] == "replacing":
             self._announce(location, "environment-replaced", location.state, progress["message"])
 
+
+_BEGINNINGS = (lifecycle.Started, lifecycle.RestartAsked, lifecycle.ReloadAsked)
 
 _UNDER_WAY = frozenset({Phase.BUILDING, Phase.STARTING, Phase.STOPPING})
 

@@ -7,6 +7,7 @@ the daemon and the list of its process groups; at the pipe's end of file it kill
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -49,15 +50,33 @@ class Guardian:
             if self._process is None:
                 raise BrokenPipeError
             os.write(self._pipe, words.encode())
-        except BrokenPipeError:
-            self._replace()
+        except (BrokenPipeError, BlockingIOError):  # killed, or stopped until its pipe was full
+            self._end()
+            with contextlib.suppress(OSError):  # short of descriptors: at the next word again
+                self._begin()
 
-    def _replace(self) -> None:
+    def _end(self) -> None:
         if self._process is not None:
             os.close(self._pipe)
+            self._process.kill()
             self._process.wait()
-        reading, self._pipe = os.pipe()
-        self._process = subprocess.Popen(
+            self._process = None
+
+    def _begin(self) -> None:
+        reading, writing = os.pipe()
+        try:
+            self._process = self._start(reading)
+        except OSError:
+            os.close(writing)
+            raise
+        finally:
+            os.close(reading)
+        self._pipe = writing
+        os.write(writing, "".join(f"+{group}\n" for group in self._groups).encode())
+        os.set_blocking(writing, False)
+
+    def _start(self, reading: int) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
             [sys.executable, "-I", "-S", str(_SCRIPT)],
             stdin=reading,
             stdout=subprocess.DEVNULL,
@@ -66,5 +85,3 @@ class Guardian:
             env={},
             start_new_session=True,
         )
-        os.close(reading)
-        os.write(self._pipe, "".join(f"+{group}\n" for group in self._groups).encode())

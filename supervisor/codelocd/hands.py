@@ -122,17 +122,20 @@ class Hands:
         except EnvironmentProblem as failure:
             self._follow_inputs(location, failure.inputs or location.inputs)
             problem = Problem("environment", failure.summary, failure.detail, time.time())
-            passing = failure.passing
-            self._reports.send(location, lifecycle.EnvironmentFailed(build, problem, passing))
-            return
-        self._reports.send(location, lifecycle.EnvironmentReady(build))
+            self._reports.send(
+                location, lifecycle.EnvironmentFailed(build, problem, failure.passing)
+            )
+        except OSError as failure:
+            summary = f"the environment cannot be looked at: {failure}"
+            problem = Problem("environment", summary, at=time.time())
+            self._reports.send(location, lifecycle.EnvironmentFailed(build, problem, passing=True))
+        else:
+            self._reports.send(location, lifecycle.EnvironmentReady(build))
 
     async def _environment(self, location: Location) -> Environment:
-        self._watch.follow(location.name, watched.of(location))
+        self.follow(location)
         self._watch.begin(location.name)
-        choice = await asyncio.to_thread(_choose, location)
-        location.choice = choice
-        self._follow_inputs(location, choice.inputs)
+        choice = location.choice = await self._chosen(location)
         specification = choice.specification
         ready = await asyncio.to_thread(self._store.find, specification)
         if ready is None:
@@ -140,14 +143,31 @@ class Hands:
                 specification, lambda progress: self._reports.progress(location, progress)
             )
         copied = await asyncio.to_thread(self._store.sources, specification)
-        if copied:
+        if set(location.inputs) != {*choice.inputs, *copied}:
             self._follow_inputs(location, (*choice.inputs, *copied))
         return ready
+
+    async def _chosen(self, location: Location) -> Choice:
+        """What it depends on is watched while it is read: a save in between is not lost."""
+        while True:
+            choice = await asyncio.to_thread(_choose, location)
+            known = set(location.inputs)
+            if known.issuperset(choice.inputs):
+                return choice
+            self._follow_inputs(location, tuple(known.union(choice.inputs)))
 
     def _follow_inputs(self, location: Location, inputs: tuple[Path, ...]) -> None:
         """From now on a change of what the environment depends on is noticed."""
         location.inputs = inputs
+        self.follow(location)
+
+    def follow(self, location: Location) -> None:
+        """Watch what the location's description asks for now."""
         self._watch.follow(location.name, watched.of(location))
+
+    def forget(self, location: Location) -> None:
+        """It is gone: free what is held for it."""
+        self._logs.forget(location.name)
 
     # --- starting a runner ---------------------------------------------------------------------
 
@@ -164,12 +184,15 @@ class Hands:
     async def _start(self, location: Location, number: RunnerId) -> Running | None:
         environment = location.environment
         assert environment is not None
-        self._watch.follow(location.name, watched.of(location))
-        self._watch.begin(location.name)
+        self.follow(location)
+        self._watch.begin(location.name, prepared=True)
         try:
             lease = await asyncio.to_thread(self._store.lease, environment)
         except EnvironmentProblem as failure:
             self._lost(location, number, failure)
+            return None
+        except OSError as failure:
+            self._crashed(location, number, f"the runner cannot be started: {failure}")
             return None
         location.environment_is_fresh = False
         timing = Timing(location.saved_at, location.changed_at, decided=time.time())
@@ -179,8 +202,8 @@ class Hands:
             lease.close()
             self._not_started(location, number, failure)
             return None
-        running = Running(handle, environment, lease, time.time(), timing)
-        timing.started = running.began
+        timing.started = time.time()
+        running = Running(handle, environment, lease, time.monotonic(), timing)
         location.runners[number] = running
         handle.exited.add_done_callback(lambda end: self._exited(location, number, end.result()))
         self._reports.send(location, lifecycle.Launched(number))

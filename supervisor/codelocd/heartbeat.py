@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 
 from codelocd import lifecycle, problems
 from codelocd.locations import Location, Running
-from codelocd.model import Policy
+from codelocd.model import Policy, RunnerId
 from codelocd.rpc import RpcError
 from codelocd.usage import Sampler
 
@@ -36,14 +36,15 @@ class Heartbeat:
         asked: dict[str, float] = {}
         while True:
             await asyncio.sleep(self._interval())
+            asked = {each.name: asked.get(each.name, 0.0) for each in self._locations()}
             due = [
-                (location, running)
+                (location, number, running)
                 for location in self._locations()
-                if (running := location.serving) is not None
-                and self._clock() - asked.get(location.name, 0)
-                >= location.spec.policy.ping_interval - LAG
+                if (number := location.state.serving) is not None
+                and (running := location.serving) is not None
+                and self._clock() - asked[location.name] >= location.spec.policy.ping_interval - LAG
             ]
-            asked.update((location.name, self._clock()) for location, _ in due)
+            asked.update((location.name, self._clock()) for location, *_ in due)
             await asyncio.gather(*(self._examine(*each) for each in due))
 
     def _interval(self) -> float:
@@ -52,9 +53,7 @@ class Heartbeat:
             default=Policy().ping_interval,
         )
 
-    async def _examine(self, location: Location, running: Running) -> None:
-        number = location.state.serving
-        assert number is not None
+    async def _examine(self, location: Location, number: RunnerId, running: Running) -> None:
         policy = location.spec.policy
         if not await self._answers(running, policy.ping_timeout):
             problem = problems.unresponsive(policy.ping_timeout, time.time())
@@ -62,6 +61,7 @@ class Heartbeat:
             return
         if policy.memory_limit is None:
             return
+        await self._usage.sample([running.handle.pid])
         usage = self._usage.usage(running.handle.pid)
         if usage is not None and usage.memory > policy.memory_limit:
             problem = problems.over_memory(usage.memory, policy.memory_limit, time.time())

@@ -96,7 +96,9 @@ class House:
 
     def apply(self, config: Config, *, dry_run: bool = False) -> Plan:
         """Make what runs match `config`."""
-        running = {name: each.spec for name, each in self.daemon.locations.items()}
+        running = {
+            name: each.spec for name, each in self.daemon.locations.items() if not each.removed
+        }
         change = plan({**running, **self.daemon.external}, config.locations)
         if not dry_run:
             self._carry_out(change)
@@ -133,6 +135,7 @@ class House:
         await asyncio.gather(*gone)
         self._warm.close()
         self.kill()
+        await self._children.settled()
         self.logs.close()
         self._children.close()
         self._guardian.close()

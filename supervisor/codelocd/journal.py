@@ -66,6 +66,7 @@ class Journal:
         if self._path is None:
             return
         try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             if self._path.exists() and self._path.stat().st_size > ROTATE_BYTES:
                 self._path.replace(self._path.with_suffix(".1"))
             with self._path.open("a", encoding="utf-8") as file:

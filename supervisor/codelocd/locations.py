@@ -17,7 +17,7 @@ from codelocd.timing import Timing
 
 @dataclass(slots=True)
 class Running:
-    """One runner's process and what belongs to it. `began` is Unix time."""
+    """One runner's process and what belongs to it. `began` is monotonic: clocks are set."""
 
     handle: RunnerHandle
     environment: Environment

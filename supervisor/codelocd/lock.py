@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -13,7 +13,7 @@ class Busy(Exception):
     """Another daemon has the state directory; `str()` is one line."""
 
 
-@contextmanager
+@contextlib.contextmanager
 def held(path: Path) -> Iterator[None]:
     """The lock is the process's until it ends, however it ends; the file says whose it is.
 
@@ -22,8 +22,9 @@ def held(path: Path) -> Iterator[None]:
     file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         _take(file, path.parent)
-        os.ftruncate(file, 0)
-        os.write(file, str(os.getpid()).encode())
+        with contextlib.suppress(OSError):  # a full disk: held all the same, by nobody known
+            os.ftruncate(file, 0)
+            os.write(file, str(os.getpid()).encode())
         yield
     finally:
         os.close(file)

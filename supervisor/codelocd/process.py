@@ -10,25 +10,37 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import fcntl
 import os
 import signal
+import struct
 import subprocess
 import sys
+import termios
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from codelocd.guardian import Guardian
 from codelocd.model import Exit, Stream
+from codelocd.strays import Strays, marked
 
 _PR_SET_CHILD_SUBREAPER = 36
 _CHUNK = 65536
+_FIRST_CHUNK = 4096
+_SMALLEST_CHUNK = 512
+_PATIENCE = 0.005
+"""Seconds that dealing with one chunk of output may take: everything else waits meanwhile."""
+
+_LAST_MOMENT = 1.0
+"""Seconds for killed children to be gone; one may hang in the kernel."""
 
 
 class Child:
     """One process with its group and what it prints."""
 
-    def __init__(self, pid: int, exited: asyncio.Future[Exit]) -> None:
+    def __init__(self, pid: int, mark: str, exited: asyncio.Future[Exit]) -> None:
         self.pid = pid
+        self.mark = mark
         self.exited = exited
 
     def signal_group(self, number: signal.Signals) -> None:
@@ -39,10 +51,14 @@ class Child:
     def kill(self) -> None:
         self.signal_group(signal.SIGKILL)
 
+    def resume(self) -> None:
+        """A process that somebody has stopped could neither answer nor leave."""
+        self.signal_group(signal.SIGCONT)
+
     async def end(self, grace: float) -> None:
         """Ask (TERM, and CONT in case it is stopped), wait up to `grace` seconds, then kill."""
         self.signal_group(signal.SIGTERM)
-        self.signal_group(signal.SIGCONT)
+        self.resume()
         await self.gone(grace)
         self.kill()
         await asyncio.shield(self.exited)
@@ -60,8 +76,15 @@ class Children:
         self._loop = loop
         self._guardian = guardian
         self._ours: dict[int, tuple[Child, list[_Output]]] = {}
+        self._strays = Strays()
         _become_subreaper()
         loop.add_signal_handler(signal.SIGCHLD, self._reap)
+
+    async def settled(self) -> None:
+        """Returns when the children that were killed, and all that they left, are gone."""
+        if ending := [child.exited for child, _ in self._ours.values()]:
+            await asyncio.wait(ending, timeout=_LAST_MOMENT)
+        await self._strays.settled()
 
     def close(self) -> None:
         self._loop.remove_signal_handler(signal.SIGCHLD)
@@ -75,32 +98,41 @@ class Children:
         output: Callable[[Stream, bytes], None],
         pass_fds: Iterable[int] = (),
         stdin: int = subprocess.DEVNULL,
+        mark: str | None = None,
     ) -> Child:
         """Start `command`; `output(stream, data)` gets what it prints, b"" at its end.
 
-        Raises OSError when it cannot be started.
+        What descends from it bears `mark`, and ends with it; with "" it is left alone, as is
+        right for a process whose forks shall outlive it. Raises OSError when it cannot be started.
         """
+        mark = self.mark() if mark is None else mark
         with self._pipes(output) as (outputs, writers):
             process = subprocess.Popen(
                 command,
                 stdin=stdin,
                 stdout=writers[0],
                 stderr=writers[1],
-                env=dict(variables),
+                env={**variables, **marked(mark)},
                 cwd=directory,
                 pass_fds=tuple(pass_fds),
                 start_new_session=True,
             )
             process.returncode = 0  # its end is noticed here, not by Popen
-            return self._watched(Child(process.pid, self._loop.create_future()), outputs)
+            return self._watched(Child(process.pid, mark, self._loop.create_future()), outputs)
+
+    def mark(self) -> str:
+        """A new mark."""
+        return self._strays.mark()
 
     async def adopt(
         self,
+        mark: str,
         ask: Callable[[Sequence[int]], Awaitable[int]],
         output: Callable[[Stream, bytes], None],
     ) -> Child:
         """A process that was not started here, but leads a session and is a child by now.
 
+        `mark` is what it gives to those that descend from it.
         `ask` gets the descriptors for its standard output and error, and gives its pid. A child
         from here may change what it prints to in that way. Raises OSError when it is gone
         already, and whatever `ask` does.
@@ -110,10 +142,11 @@ class Children:
             _ended(os.P_PID, pid, missing_ok=False)
             if pid in self._ours:
                 child, former = self._ours.pop(pid)
+                child.mark = mark
                 for each in former:
                     each.finish()
                 return self._watched(child, outputs)
-            child = self._watched(Child(pid, self._loop.create_future()), outputs)
+            child = self._watched(Child(pid, mark, self._loop.create_future()), outputs)
         self._loop.call_soon(self._reap)  # it may have ended before it was known here
         return child
 
@@ -122,7 +155,7 @@ class Children:
         self, output: Callable[[Stream, bytes], None]
     ) -> Iterator[tuple[list[_Output], Sequence[int]]]:
         """Both ends of what a child prints to; the writing ones are then the child's alone."""
-        readers, writers = zip(os.pipe(), os.pipe(), strict=True)
+        readers, writers = _two_pipes()
         try:
             yield (
                 [
@@ -138,10 +171,10 @@ class Children:
             _close_all(writers)
 
     def _watched(self, child: Child, outputs: list[_Output]) -> Child:
-        self._guardian.watch(child.pid)
         for each in outputs:
             each.begin()
         self._ours[child.pid] = (child, outputs)
+        self._guardian.watch(child.pid)
         return child
 
     def _reap(self) -> None:
@@ -164,10 +197,12 @@ class Children:
         child, outputs = self._ours.pop(pid)
         child.kill()  # before it is reaped: its number still means this group
         end = _reaped(pid)
+        child.exited.set_result(end)  # its callbacks come later: after its last words
+        if child.mark:
+            self._strays.orphaned(child.mark)
         self._guardian.release(pid)
         for output in outputs:
             output.finish()
-        child.exited.set_result(end)
 
 
 class _Output:
@@ -183,27 +218,40 @@ class _Output:
         self._loop, self._pipe = loop, pipe
         self._stream: Stream = stream
         self._sink = sink
+        self._chunk = _FIRST_CHUNK
         os.set_blocking(pipe, False)
 
     def begin(self) -> None:
         self._loop.add_reader(self._pipe, self._read)
 
     def finish(self) -> None:
-        """The process is gone: take what is left in the pipe."""
-        while self._pipe >= 0 and self._read():
-            continue
-        self._close()
-
-    def _read(self) -> bool:
+        """The process is gone: take what it left in the pipe, which somebody may still fill."""
         try:
-            data = os.read(self._pipe, _CHUNK)
+            left = _waiting(self._pipe) if self._pipe >= 0 else 0
+            while left > 0 and (taken := self._read()):
+                left -= taken
+        finally:
+            self._close()
+
+    def _read(self) -> int:
+        try:
+            data = os.read(self._pipe, self._chunk)
         except BlockingIOError:
-            return False
+            return 0
         if data:
+            began = self._loop.time()
             self._sink(self._stream, data)
+            self._adapt(self._loop.time() - began)
         else:
             self._close()
-        return bool(data)
+        return len(data)
+
+    def _adapt(self, seconds: float) -> None:
+        """Millions of short lines take far longer than their bytes: take fewer at once."""
+        if seconds > _PATIENCE:
+            self._chunk = max(_SMALLEST_CHUNK, self._chunk // 4)
+        elif seconds < _PATIENCE / 4:
+            self._chunk = min(_CHUNK, self._chunk * 2)
 
     def _close(self) -> None:
         if self._pipe >= 0:
@@ -230,6 +278,23 @@ def _reaped(pid: int) -> Exit:
     if found.si_code == os.CLD_EXITED:
         return Exit(status=found.si_status)
     return Exit(signal=found.si_status)
+
+
+def _waiting(pipe: int) -> int:
+    """Bytes that a pipe holds now."""
+    (count,) = struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)))
+    return int(count)
+
+
+def _two_pipes() -> tuple[tuple[int, int], tuple[int, int]]:
+    """The reading ends of two pipes, and the writing ends; both pipes or OSError."""
+    first = os.pipe()
+    try:
+        second = os.pipe()
+    except OSError:
+        _close_all(first)
+        raise
+    return (first[0], second[0]), (first[1], second[1])
 
 
 def _close_all(descriptors: Iterable[int]) -> None:

@@ -30,7 +30,7 @@ def location(
         "restarts": state.restarts,
         "pid": serving.handle.pid if serving else None,
         "start_method": serving.handle.start_method if serving else None,
-        "uptime": time.time() - serving.began if serving else None,
+        "uptime": time.monotonic() - serving.began if serving else None,
         "memory": usage.memory if usage else None,
         "cpu": usage.cpu if usage else None,
         "environment": environment(location),

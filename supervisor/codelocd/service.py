@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import grp
 import os
 import signal
-import socket
 import time
 from collections.abc import Callable
 from typing import Any, Literal
 
 import structlog
 
-from codelocd import lock, notify, rpc, service_log, unix
+from codelocd import lock, notify, rpc, service_log
 from codelocd.config import ConfigError
 from codelocd.control import Control, Identity
+from codelocd.door import Door
 from codelocd.house import House
 from codelocd.model import Config
 from codelocd.observer import Ear, Observer
@@ -72,8 +71,9 @@ class Service:
             beginning = {"instance": house.instance, "seq": 0}
             house.hub.subscribe(Ear(self._observer), TOPICS, since=beginning)
         passed = notify.passed_socket(os.environ)
+        door = Door(self._paths.socket, self._config.daemon.socket_group, self._report)
         server = await rpc.serve(
-            passed or self._door(),
+            passed or door.open(),
             self._control.handle,
             allowed=self._may_enter,
             report=lambda where, error: log.warning("request failed", where=where, error=error),
@@ -82,6 +82,7 @@ class Service:
         self._heed_signals(hang_up=self._stop if follow_config else self._reapply)
         config_watch = self._watch_config() if follow_config else None
         signs_of_life = asyncio.ensure_future(self._show_life())
+        kept = asyncio.ensure_future(door.keep(server)) if passed is None else None
         house.apply(self._config)
         self._notifier.ready(f"{len(self._config.locations)} locations")
         await self._ends.wait()
@@ -90,20 +91,14 @@ class Service:
             config_watch.close()
         await house.close()
         signs_of_life.cancel()
+        if kept is not None:
+            kept.cancel()
+            door.close()
         server.close()
-        if passed is None:
-            self._paths.socket.unlink(missing_ok=True)
-
-    # --- the door ------------------------------------------------------------------------------
-
-    def _door(self) -> socket.socket:
-        name = self._config.daemon.socket_group
-        group = None if name is None else grp.getgrnam(name).gr_gid
-        return unix.listen(self._paths.socket, mode=0o600 if name is None else 0o660, group=group)
 
     def _make_control(self) -> Control:
         house = self._house
-        identity = Identity(house.instance, str(self._paths.socket), began=time.time())
+        identity = Identity(house.instance, str(self._paths.socket), began=time.monotonic())
         return Control(
             house.daemon,
             identity,
@@ -126,7 +121,7 @@ class Service:
             raise rpc.RpcError("usage", "this daemon has no config file")
         try:
             config = self._reread()
-        except ConfigError as error:
+        except (ConfigError, OSError) as error:
             raise rpc.RpcError("usage", str(error)) from error
         if not dry_run:
             self._config = config
@@ -145,11 +140,15 @@ class Service:
         def changed(_name: str, _change: Change) -> None:
             watch.begin(name)
             self._reapply()
+            follow()
             watch.took_over(name)
 
+        def follow() -> None:
+            files = frozenset(str(path) for path in self._config.files)
+            watch.follow(name, Watched(files, (), (), (), "/", frozenset()))
+
         watch = SourceWatch(changed, self._report, asyncio.get_running_loop())
-        files = frozenset(str(path) for path in self._config.files)
-        watch.follow(name, Watched(files, (), (), (), "/", frozenset()))
+        follow()
         watch.begin(name)
         watch.took_over(name)
         return watch

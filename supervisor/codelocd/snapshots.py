@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 
@@ -19,11 +20,11 @@ class Snapshots:
         path = self._path(location)
         new = path.with_suffix(".new")
         try:
-            self._folder.mkdir(exist_ok=True)
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             new.write_text(json.dumps(snapshot.to_json()), encoding="utf-8")
             new.replace(path)
         except OSError:
-            new.unlink(missing_ok=True)
+            _remove(new)
 
     def last(self, location: str) -> Snapshot | None:
         try:
@@ -32,7 +33,12 @@ class Snapshots:
             return None
 
     def forget(self, location: str) -> None:
-        self._path(location).unlink(missing_ok=True)
+        _remove(self._path(location))
 
     def _path(self, location: str) -> Path:
         return self._folder / f"{file_name(location)}.json"
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        path.unlink()

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import time
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 import psutil
@@ -28,33 +32,72 @@ class _Sample:
 
 
 class Sampler:
-    """Remembers the last sample of each process."""
+    """Remembers the last sample of each process; those that are gone are forgotten.
+
+    A look takes milliseconds for each process, so it is taken in a thread.
+    """
 
     def __init__(self) -> None:
         self._samples: dict[int, _Sample] = {}
+        self._looking = asyncio.Lock()
 
     def usage(self, pid: int) -> Usage | None:
-        """None when the process is gone."""
-        former = self._samples.get(pid)
-        now = time.monotonic()
-        if former is not None and now - former.at < INTERVAL:
-            return former.usage
-        try:
-            tree = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
-            measured = [_measure(process) for process in tree]
-        except psutil.Error:
-            self._samples.pop(pid, None)
-            return None
-        seconds = sum(cpu for _, cpu in measured)
-        cpu = None
-        if former is not None:
-            cpu = max(0.0, (seconds - former.cpu_seconds) / (now - former.at))
-        usage = Usage(sum(memory for memory, _ in measured), cpu)
-        self._samples[pid] = _Sample(now, seconds, usage)
-        return usage
+        """As last sampled; None for a process that was not there."""
+        sample = self._samples.get(pid)
+        return sample.usage if sample is not None else None
 
-    def forget(self, pid: int) -> None:
-        self._samples.pop(pid, None)
+    async def sample(self, pids: Collection[int]) -> None:
+        """Make sure that what is known of these processes is fresh."""
+        async with self._looking:
+            now = time.monotonic()
+            due = [pid for pid in pids if pid not in self._samples or self._is_old(pid, now)]
+            if due:
+                looked = await asyncio.to_thread(_look, due, dict(self._samples), now)
+                self._samples = {p: s for p, s in looked.items() if psutil.pid_exists(p)}
+
+    def _is_old(self, pid: int, now: float) -> bool:
+        return now - self._samples[pid].at >= INTERVAL
+
+
+def _look(pids: Collection[int], samples: dict[int, _Sample], now: float) -> dict[int, _Sample]:
+    """The samples, with new ones of these processes."""
+    children = _children()
+    for pid in pids:
+        former = samples.pop(pid, None)
+        with contextlib.suppress(psutil.Error):
+            samples[pid] = _sampled(psutil.Process(pid), children, former, now)
+    return samples
+
+
+def _children() -> Mapping[int, list[psutil.Process]]:
+    """Every process of this machine, by its parent."""
+    found: dict[int, list[psutil.Process]] = defaultdict(list)
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            found[process.ppid()].append(process)
+    return found
+
+
+def _sampled(
+    process: psutil.Process,
+    children: Mapping[int, list[psutil.Process]],
+    former: _Sample | None,
+    now: float,
+) -> _Sample:
+    measured = [_measure(each) for each in _family(process, children)]
+    seconds = sum(cpu for _, cpu in measured)
+    cpu = None
+    if former is not None:
+        cpu = max(0.0, (seconds - former.cpu_seconds) / (now - former.at))
+    return _Sample(now, seconds, Usage(sum(memory for memory, _ in measured), cpu))
+
+
+def _family(
+    process: psutil.Process, children: Mapping[int, list[psutil.Process]]
+) -> Iterator[psutil.Process]:
+    yield process
+    for child in children.get(process.pid, ()):
+        yield from _family(child, children)
 
 
 def _measure(process: psutil.Process) -> tuple[int, float]:

@@ -5,6 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import structlog
+
+log = structlog.get_logger()
+
 
 class Wanted:
     """The names of stopped locations, kept in a file that is replaced as a whole."""
@@ -12,24 +16,32 @@ class Wanted:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._stopped = _read(path)
+        self._written = frozenset(self._stopped)
 
     def is_wanted(self, name: str) -> bool:
         return name not in self._stopped
 
     def want(self, name: str) -> None:
-        if name in self._stopped:
-            self._stopped.discard(name)
-            self._write()
+        self._stopped.discard(name)
+        self._write()
 
     def unwant(self, name: str) -> None:
-        if name not in self._stopped:
-            self._stopped.add(name)
-            self._write()
+        self._stopped.add(name)
+        self._write()
 
     def _write(self) -> None:
+        """What cannot be written now is obeyed all the same, and written with the next wish."""
+        if self._written == self._stopped:
+            return
         new = self._path.with_suffix(".new")
-        new.write_text(json.dumps({"stopped": sorted(self._stopped)}), encoding="utf-8")
-        new.replace(self._path)
+        try:
+            new.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            new.write_text(json.dumps({"stopped": sorted(self._stopped)}), encoding="utf-8")
+            new.replace(self._path)
+        except OSError as error:
+            log.warning(f"the next daemon will not know what is stopped: {error}")
+        else:
+            self._written = frozenset(self._stopped)
 
 
 def _read(path: Path) -> set[str]:

@@ -9,6 +9,8 @@ import pytest
 from codelocd import journal
 from codelocd.journal import Journal
 from codelocd.lock import Busy, held
+from codelocd.model import Snapshot
+from codelocd.snapshots import Snapshots
 from codelocd.wanted import Wanted
 
 
@@ -60,9 +62,57 @@ def test_the_journal_file_is_rotated(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_a_journal_that_cannot_be_written_keeps_its_entries(tmp_path: Path) -> None:
-    entries = Journal(tmp_path / "missing" / "events.jsonl", clock=lambda: 0.0)
+    (tmp_path / "file").touch()
+    entries = Journal(tmp_path / "file" / "events.jsonl", clock=lambda: 0.0)
     entries.write("started")
     assert len(entries.last(5)) == 1
+
+
+def test_a_journal_goes_on_in_a_folder_that_was_removed(tmp_path: Path) -> None:
+    entries = Journal(tmp_path / "removed" / "events.jsonl", clock=lambda: 0.0)
+    entries.write("started")
+    assert (tmp_path / "removed" / "events.jsonl").read_text().count("started") == 1
+
+
+def test_a_stop_that_cannot_be_written_down_holds_and_is_written_with_the_next(
+    tmp_path: Path,
+) -> None:
+    state = tmp_path / "state"
+    wanted = Wanted(state / "wanted.json")
+    state.touch()  # in the way, as a disk that is full or read-only would be
+    wanted.unwant("sales")
+    assert not wanted.is_wanted("sales")
+    state.unlink()
+    wanted.unwant("ingest")
+    again = Wanted(state / "wanted.json")
+    assert not again.is_wanted("sales")
+    assert not again.is_wanted("ingest")
+
+
+def test_snapshots_that_cannot_be_kept_or_removed_are_not_there(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    snapshots = Snapshots(tmp_path / "file")
+    snapshots.keep("sales", Snapshot("native", "3.12.1", 0.1, (), {}))
+    snapshots.forget("sales")
+    assert snapshots.last("sales") is None
+
+
+def test_snapshots_are_kept_in_a_folder_that_was_removed(tmp_path: Path) -> None:
+    snapshots = Snapshots(tmp_path / "removed" / "snapshots")
+    kept = Snapshot("native", "3.12.1", 0.1, (), {})
+    snapshots.keep("sales", kept)
+    assert snapshots.last("sales") == kept
+
+
+def test_a_lock_holds_on_a_disk_that_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_descriptor: int, _data: bytes) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    with held(tmp_path / "lock"), pytest.raises(Busy, match="unknown"), held(tmp_path / "lock"):
+        pass
 
 
 def test_a_second_daemon_on_the_same_state_is_told_whose_it_is(tmp_path: Path) -> None:

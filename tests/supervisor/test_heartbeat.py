@@ -80,3 +80,23 @@ async def test_a_daemon_that_was_itself_held_up_asks_again_before_it_blames() ->
 
 async def test_a_connection_that_ended_is_left_to_those_who_wait_for_the_process() -> None:
     assert await told(Handle(RpcError("down", "gone"))) == []
+
+
+async def test_a_runner_that_leaves_during_a_sweep_does_not_end_the_sweeps() -> None:
+    handle = Handle(None, None)
+    where, loop = location(handle), asyncio.get_running_loop()
+
+    def locations() -> list[Location]:
+        where.state = lifecycle.State(serving=RunnerId(1))
+        loop.call_soon(setattr, where, "state", lifecycle.State())
+        return [where]
+
+    heart = Heartbeat(locations, lambda *_: None, Sampler(), lambda: handle.now)
+    beating = asyncio.ensure_future(heart.run())
+    await asyncio.wait(
+        {asyncio.ensure_future(handle.asked.wait()), beating},
+        timeout=30,
+        return_when=asyncio.FIRST_COMPLETED,
+    )
+    assert handle.asked.is_set()
+    beating.cancel()

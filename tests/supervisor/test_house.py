@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import shutil
+import signal
+import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import psutil
 import pytest
 
-from codeloc_envs import EnvironmentProblem
+from codeloc_envs import Choice, Environment, EnvironmentProblem, Lease, Specification
+from codelocd import hands, report
 from codelocd.house import House
 from codelocd.locations import Location
-from codelocd.model import Config, LocationSpec, Phase, Policy, Target
+from codelocd.model import Config, Exit, GrpcServer, LocationSpec, Phase, Policy, Target
 from codelocd.paths import DaemonPaths
 
 CACHE = Path(__file__).parents[2] / ".cache" / "tests" / "codelocd"
@@ -20,7 +28,7 @@ GOOD = "from codeloc import Definitions\ndefs = Definitions()\n"
 
 @pytest.fixture
 async def house(tmp_path: Path) -> AsyncIterator[House]:
-    paths = DaemonPaths("test", tmp_path / "control.sock", tmp_path, CACHE, tmp_path)
+    paths = DaemonPaths("test", tmp_path / "control.sock", tmp_path, CACHE, tmp_path / "run")
     house = House(Config(()), paths, lambda _: {}, lambda _: None)
     yield house
     await house.close()
@@ -94,3 +102,190 @@ async def test_another_config_is_applied_by_its_difference(house: House, tmp_pat
     await asyncio.wait_for(house.daemon.settled(house.daemon.locations["z"]), 60)
     assert set(house.daemon.locations) == {"z"}
     assert house.daemon.registry.definitions() == []
+
+
+def spec(folder: Path, **changes: Any) -> LocationSpec:
+    return LocationSpec("x", Target("python_file", str(folder / "defs.py")), folder, "", **changes)
+
+
+async def serving(house: House, spec: LocationSpec, code: str = GOOD) -> Location:
+    (spec.working_directory / "defs.py").write_text(code)
+    house.apply(Config((spec,)))
+    location = house.daemon.locations[spec.name]
+    await outcome(house, location)
+    assert location.state.phase is Phase.SERVING, location.state.problem
+    return location
+
+
+async def outcome(house: House, location: Location) -> None:
+    await asyncio.wait_for(house.daemon.settled(location), 60)
+
+
+async def generation(location: Location, number: int) -> None:
+    """Returns when that many runners have served."""
+    async with asyncio.timeout(60):
+        while location.state.generation < number:
+            waiter = asyncio.get_running_loop().create_future()
+            location.waiters.add(waiter)
+            await waiter
+            location.waiters.discard(waiter)
+
+
+async def test_a_location_that_is_removed_and_added_again_while_it_leaves_comes_back(
+    house: House, tmp_path: Path
+) -> None:
+    location = await serving(house, spec(tmp_path))
+    house.apply(Config(()))
+    assert location.state.phase is Phase.STOPPING
+    house.apply(Config((spec(tmp_path),)))
+    await outcome(house, location)
+    assert house.daemon.locations["x"].state.phase is Phase.SERVING
+
+
+async def test_another_address_of_an_external_location_is_taken_over(house: House) -> None:
+    one, two = (LocationSpec("x", GrpcServer(port=port), Path("/"), "") for port in (1, 2))
+    house.apply(Config((one,)))
+    house.apply(Config((two,)))
+    assert house.daemon.external == {"x": two}
+
+
+async def test_another_watch_pattern_counts_at_once(house: House, tmp_path: Path) -> None:
+    location = await serving(house, spec(tmp_path))
+    house.apply(Config((spec(tmp_path, watch=("*.sql",)),)))
+    assert location.state.generation == 1
+    (tmp_path / "query.sql").write_text("select 1")
+    await generation(location, 2)
+
+
+async def test_a_daemon_that_ends_starts_nothing_any_more(house: House, tmp_path: Path) -> None:
+    location = await serving(house, spec(tmp_path))
+    house.daemon.shut_down()
+    house.daemon.start(location)
+    house.daemon.restart(location)
+    house.daemon.reload(location)
+    await outcome(house, location)
+    assert location.state.phase is Phase.STOPPED
+
+
+async def test_the_files_of_a_location_that_was_removed_are_closed(
+    house: House, tmp_path: Path
+) -> None:
+    location = await serving(house, spec(tmp_path), f"print('hello')\n{GOOD}")
+    log = str(tmp_path / "logs" / "x.log")
+    assert log in {file.path for file in psutil.Process().open_files()}
+    house.apply(Config(()))
+    await outcome(house, location)
+    assert log not in {file.path for file in psutil.Process().open_files()}
+
+
+async def test_reloads_leave_neither_tasks_nor_descriptors_nor_sockets(
+    house: House, tmp_path: Path
+) -> None:
+    location = await serving(house, spec(tmp_path))
+
+    async def held() -> tuple[int, int, int]:
+        async with asyncio.timeout(60):
+            while location.state.leaving:
+                await asyncio.wait(
+                    [each.handle.exited for each in location.runners.values()],
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+        tasks = len([each for each in asyncio.all_tasks() if "x" in each.get_name().split()])
+        return tasks, psutil.Process().num_fds(), len(list((tmp_path / "run").iterdir()))
+
+    for number in range(10):
+        house.daemon.reload(location)
+        await outcome(house, location)
+        if number == 1:
+            before = await held()
+    assert await held() <= before
+
+
+async def test_a_stopped_process_leaves_in_good_order_when_its_location_is_stopped(
+    house: House, tmp_path: Path
+) -> None:
+    location = await serving(house, spec(tmp_path))
+    assert location.serving is not None
+    os.kill(location.serving.handle.pid, signal.SIGSTOP)
+    house.daemon.stop(location)
+    await outcome(house, location)
+    assert location.last_exit is not None
+    assert location.last_exit.exit == Exit(status=0)
+
+
+async def test_sockets_of_runners_are_made_in_a_folder_that_was_removed(
+    house: House, tmp_path: Path
+) -> None:
+    location = await serving(house, spec(tmp_path))
+    shutil.rmtree(tmp_path / "run")
+    house.daemon.reload(location)
+    await generation(location, 2)
+
+
+async def test_a_shortage_of_descriptors_is_waited_out(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find, failures = house.store.find, [OSError(24, "Too many open files")]
+
+    def short(specification: Specification) -> Environment | None:
+        if failures:
+            raise failures.pop()
+        return find(specification)
+
+    monkeypatch.setattr(house.store, "find", short)
+    (tmp_path / "defs.py").write_text(GOOD)
+    house.apply(Config((spec(tmp_path),)))
+    await generation(house.daemon.locations["x"], 1)
+
+
+async def test_what_is_printed_around_a_build_does_not_break_it(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text("print('hello from a start-up file')\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(house.store, "find", lambda _: None)
+    bugs = list[Any]()
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: bugs.append(context))
+    await serving(house, spec(tmp_path))
+    assert bugs == []
+
+
+async def test_a_save_while_the_environment_is_chosen_for_the_first_time_is_not_lost(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project, choose, chosen = tmp_path / "pyproject.toml", hands.choose, list[str]()
+
+    def slow(*arguments: Any, **named: Any) -> Choice:
+        chosen.append(project.read_text() if project.exists() else "")
+        choice = choose(*arguments, **named)
+        project.write_text("[tool.saved]\n")
+        return replace(choice, inputs=(*choice.inputs, project))
+
+    monkeypatch.setattr(hands, "choose", slow)
+    await serving(house, spec(tmp_path, policy=Policy(restart="never")))
+    assert chosen[-1] == "[tool.saved]\n"
+
+
+async def test_an_uptime_does_not_jump_with_the_clock_on_the_wall(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    location = await serving(house, spec(tmp_path))
+    tomorrow = time.time() + 86400.0
+    monkeypatch.setattr(time, "time", lambda: tomorrow)
+    assert report.location(location, house.daemon.registry)["uptime"] < 86400
+
+
+async def test_a_shortage_of_descriptors_at_a_start_is_waited_out(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lease, failures = house.store.lease, [OSError(24, "Too many open files")]
+
+    def short(environment: Environment) -> Lease:
+        if failures:
+            raise failures.pop()
+        return lease(environment)
+
+    monkeypatch.setattr(house.store, "lease", short)
+    (tmp_path / "defs.py").write_text(GOOD)
+    house.apply(Config((spec(tmp_path),)))
+    await generation(house.daemon.locations["x"], 1)

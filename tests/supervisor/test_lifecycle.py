@@ -430,3 +430,27 @@ def test_an_environment_that_was_lost_before_the_start_is_prepared_again() -> No
     assert story.effects == [lc.Kill(candidate), lc.Prepare(story.state.build)]
     assert (story.state.shown, story.state.reloading) == ("serving", "building")
     assert story.tell(lc.EnvironmentLost(candidate)).effects == []
+
+
+def test_a_reload_during_a_restart_waits_for_the_old_runner_like_the_restart() -> None:
+    story = Story().serving()
+    former = story.state.serving
+    story.tell(lc.RestartAsked()).tell(lc.ReloadAsked())
+    assert (story.state.phase, story.effects) == (Phase.STOPPING, [])
+    story.exited(former)
+    assert story.state.phase is Phase.BUILDING
+
+
+def test_a_candidate_that_died_makes_the_next_attempt_look_at_its_environment_anew() -> None:
+    story = Story().serving().saved()
+    story.exited(story.state.candidate).wait(3).saved()
+    assert story.state.phase is Phase.BUILDING
+
+
+def test_an_environment_that_fails_for_a_passing_reason_is_tried_again() -> None:
+    story = Story().tell(lc.Started())
+    assert story.state.build is not None
+    story.tell(lc.EnvironmentFailed(story.state.build, INSTALLER, passing=True))
+    assert story.state.phase is Phase.BACKOFF
+    story.until_deadline()
+    assert story.state.phase is Phase.BUILDING

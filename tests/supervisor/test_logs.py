@@ -315,3 +315,13 @@ def test_memory_and_disk_stay_bounded_however_much_is_printed(folder: Path) -> N
         tracemalloc.stop()
     assert sum(file.stat().st_size for file in folder.iterdir()) <= 2_000_000
     logs.close()
+
+
+def test_a_file_that_was_removed_is_begun_anew(tmp_path: Path) -> None:
+    file = RotatedFile(tmp_path / "logs" / "sales.log", 1000, 2)
+    assert file.append(b"one\n")
+    (tmp_path / "logs" / "sales.log").unlink()
+    (tmp_path / "logs").rmdir()
+    assert file.append(b"two\n")
+    assert (tmp_path / "logs" / "sales.log").read_bytes() == b"two\n"
+    file.close()

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -206,3 +207,96 @@ async def main():
 
 asyncio.run(main())
 """
+
+
+async def test_a_shortage_of_descriptors_leaks_none(
+    children: Children, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, made, pipe = len(os.listdir("/proc/self/fd")), [0], os.pipe
+
+    def scarce() -> tuple[int, int]:
+        made[0] += 1
+        if made[0] == 2:
+            raise OSError(24, "Too many open files")
+        return pipe()
+
+    monkeypatch.setattr(os, "pipe", scarce)
+    with pytest.raises(OSError, match="Too many"):
+        python(children, "pass")
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+async def test_a_child_is_known_even_if_no_guardian_can_be_started(
+    children: Children, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unable(_guardian: Guardian, _reading: int) -> None:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(Guardian, "_start", unable)
+    assert await end(python(children, "raise SystemExit(7)")) == Exit(status=7)
+
+
+async def test_a_guardian_that_stands_still_does_not_hold_up_the_daemon(
+    guardian: Guardian,
+) -> None:
+    guardian.watch(2**22 + 1)  # beyond the largest pid: nobody's group
+    first = guardian.pid
+    assert first is not None
+    os.kill(first, signal.SIGSTOP)
+    for _ in range(10_000):
+        guardian.watch(2**22 + 1)
+    assert guardian.pid != first
+
+
+async def test_whoever_still_fills_the_pipe_of_a_dead_child_does_not_hold_up_the_daemon(
+    children: Children,
+) -> None:
+    code = "import subprocess; subprocess.Popen(['setsid', 'yes']); input()"
+    printed = Printed()
+    child = python(children, code.replace("input()", "__import__('time').sleep(600)"), printed)
+    await printed.until(b"y")
+    child.kill()
+    assert (await end(child)).signal == signal.SIGKILL
+    await children.settled()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="who descends from whom is read from /proc")
+async def test_what_left_the_group_of_a_child_ends_with_the_child(children: Children) -> None:
+    printed = Printed()
+    code = (
+        "import os, time\n"
+        "if os.fork() == 0:\n"
+        "    os.setsid()\n"
+        "    if os.fork() == 0: print(os.getpid(), 'up')\n"
+        "    else: os._exit(0)\n"
+        "time.sleep(600)\n"
+    )
+    child = python(children, code, printed)
+    await printed.until(b"up")
+    stray = int(printed.text["stdout"].split()[0])
+    child.kill()
+    await end(child)
+    await children.settled()
+    await gone(stray)
+
+
+async def test_output_that_takes_long_to_deal_with_is_taken_in_smaller_pieces(
+    children: Children,
+) -> None:
+    small = asyncio.Event()
+
+    def slow(_stream: str, data: bytes) -> None:
+        if data:
+            if len(data) == 512:
+                small.set()
+            threading.Event().wait(0.02)
+
+    child = children.start(
+        [sys.executable, "-c", "import os\nwhile True: os.write(1, bytes(65536))"],
+        variables=os.environ,
+        directory=Path("/"),
+        output=slow,
+    )
+    await asyncio.wait_for(small.wait(), DEADLINE)
+    child.kill()
+    await end(child)

@@ -20,6 +20,9 @@ from codelocd.process import Child, Children
 _RECONNECTS = 50
 _RECONNECT_PAUSE = 0.02
 
+LAST_WORDS = 1.0
+"""Seconds for which a connection may outlive its runner: a forked child may hold it open."""
+
 
 class LocalRunner:
     """A child process and the connection to it."""
@@ -35,6 +38,7 @@ class LocalRunner:
         self._in_flight = 0
         self._idle = asyncio.Event()
         self._idle.set()
+        child.exited.add_done_callback(lambda _: self._hang_up())
 
     @property
     def pid(self) -> int:
@@ -61,12 +65,11 @@ class LocalRunner:
         """Callers are led to it by the daemon alone."""
 
     async def retire(self, patience: float, grace: float) -> None:
+        self._child.resume()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._answered(), patience)
         if not self.exited.done():
-            await self._ask_to_stop(grace)
-        if not self.exited.done():
-            await self._child.end(grace)
+            await self._leave(asyncio.get_running_loop().time() + grace, grace / 2)
 
     def kill(self) -> None:
         self._child.kill()
@@ -78,10 +81,22 @@ class LocalRunner:
         await asyncio.wait([idle, ended], return_when=asyncio.FIRST_COMPLETED)
         idle.cancel()
 
-    async def _ask_to_stop(self, grace: float) -> None:
-        with contextlib.suppress(rpc.RpcError):
-            await self.call("stop", timeout=grace)
-            await self._child.gone(grace)
+    async def _leave(self, deadline: float, patience: float) -> None:
+        """Gone by the deadline; asked by a signal, too, if it says nothing for that long."""
+        clock = asyncio.get_running_loop().time
+        with contextlib.suppress(rpc.RpcError, TimeoutError):
+            async with asyncio.timeout(patience):
+                await self.call("stop")
+            await self._child.gone(deadline - clock())
+        if not self.exited.done():
+            await self._child.end(max(0.0, deadline - clock()))
+
+    def _hang_up(self) -> None:
+        """What it had still said is heard; somebody who has its connection keeps nobody waiting."""
+        if self._peer is not None and not self._peer.closed.done():
+            loop = asyncio.get_running_loop()
+            late = loop.call_later(LAST_WORDS, self._peer.close)
+            self._peer.closed.add_done_callback(lambda _: late.cancel())
 
     async def _connected(self) -> rpc.Peer:
         """The connection; a new one if user code closed the runner's descriptors."""
@@ -130,7 +145,8 @@ class LocalLauncher:
         self, start: Callable[[socket.socket, Path], Awaitable[Child]]
     ) -> LocalRunner:
         """A runner that `start` starts, given the socket that it shall listen on."""
-        path = self._sockets / f"{next(self._numbers)}.sock"
+        path = self._sockets / f"{os.getpid()}-{next(self._numbers)}.sock"
+        self._sockets.mkdir(mode=0o700, parents=True, exist_ok=True)
         listener = unix.listen(path)
         try:
             child = await start(listener, path)

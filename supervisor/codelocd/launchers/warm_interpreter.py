@@ -15,6 +15,7 @@ from codelocd.launchers import RunnerSpec
 from codelocd.launchers.local import settings
 from codelocd.model import Stream
 from codelocd.process import Child, Children
+from codelocd.strays import marked
 from codelocd.warm import Imports
 
 PRELOAD_SECONDS = 120.0
@@ -72,6 +73,7 @@ class WarmInterpreter:
                 directory=Path("/"),
                 output=_unheard,
                 pass_fds=[theirs.fileno()],
+                mark="",
             )
         except OSError:
             self._ours.close()
@@ -116,11 +118,12 @@ class WarmInterpreter:
         path: Path,
     ) -> Child:
         """Raises Refused, and OSError or TimeoutError when nothing comes of it."""
+        mark = self._children.mark()
         message = {
             "order": order,
             "location": spec.location,
             "settings": settings(spec, path, listener.fileno()),
-            "variables": dict(spec.variables),
+            "variables": {**spec.variables, **marked(mark)},
             "parent": os.getpid(),
         }
 
@@ -132,7 +135,7 @@ class WarmInterpreter:
                 hearing.setblocking(False)
                 return await _answer(hearing)
 
-        return await self._children.adopt(ask, spec.output)
+        return await self._children.adopt(mark, ask, spec.output)
 
     def close(self) -> None:
         """End it, unless it has become a runner: then let go of it."""

@@ -72,8 +72,8 @@ def _restart_asked(state: State, _event: RestartAsked, now: float, policy: Polic
 
 
 def _reload_asked(state: State, _event: ReloadAsked, now: float, policy: Policy) -> Step:
-    if not state.wanted:
-        return state, ()
+    if not state.wanted or state.phase is Phase.STOPPING:
+        return state, ()  # a restart under way begins with everything anew in any case
     state, dropped = _abandon(_forgiven(state))
     return _attempt(replace(state, environment_known=False), now, policy, dropped)
 
@@ -252,7 +252,8 @@ def _exited(state: State, event: Exited, now: float, policy: Policy) -> Step:
 
 def _candidate_exited(state: State, event: Exited, now: float, policy: Policy) -> Step:
     if state.serving is not None:
-        return _given_up(state, event.problem), ()
+        # Its environment may be what is broken: the next attempt looks at it anew.
+        return _given_up(replace(state, environment_known=False), event.problem), ()
     return _back_off(state, event.problem, 0.0, event.chance, now, policy), ()
 
 

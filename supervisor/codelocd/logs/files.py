@@ -26,6 +26,8 @@ class RotatedFile:
     def append(self, block: bytes) -> bool:
         """Write whole lines, all of them or none; whether it worked."""
         try:
+            if self._descriptor is not None and not os.fstat(self._descriptor).st_nlink:
+                self.close()  # somebody removed the file: begin another one in its place
             if self._size + len(block) > self._largest and self._open():
                 self._rotate()
             self._write(self._open(), block)

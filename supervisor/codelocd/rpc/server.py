@@ -19,22 +19,31 @@ class Server:
     """A listening socket and the connections it has accepted: `peers`, those of now."""
 
     def __init__(
-        self, allowed: Callable[[Credentials], bool], disconnected: Callable[[Peer], None]
+        self,
+        accept: Callable[[Server], Peer],
+        allowed: Callable[[Credentials], bool],
+        disconnected: Callable[[Peer], None],
     ) -> None:
         self._allowed = allowed
         self._disconnected = disconnected
+        self._accept = accept
+        self._listening: asyncio.Server | None = None
         self.peers: set[Peer] = set()
 
-    async def start(self, sock: socket.socket, accept: Callable[[Server], Peer]) -> None:
+    async def listen(self, sock: socket.socket) -> None:
+        """Accept at `sock`, and no longer where it did before; connections stay."""
+        if self._listening is not None:
+            self._listening.close()
         # Not create_unix_server: that would look for the name under which the socket was bound,
         # and remove it at the end, which is for whoever gave us the socket to do.
         self._listening = await asyncio.get_running_loop().create_server(
-            lambda: accept(self), sock=sock, backlog=BACKLOG
+            lambda: self._accept(self), sock=sock, backlog=BACKLOG
         )
 
     def close(self) -> None:
         """Accept nobody any more, and end every connection after what is still to be sent."""
-        self._listening.close()
+        if self._listening is not None:
+            self._listening.close()
         for peer in list(self.peers):
             peer.close()
 
@@ -85,7 +94,9 @@ async def serve(
     connection ends. `allowed` decides on each connection. `report` hears of exceptions that are
     no RpcError, and of connections that were broken off; `disconnected` of each that ended.
     """
-    server = Server(allowed, disconnected)
     bounds = limits or Limits()
-    await server.start(sock, lambda server: _Accepted(server, handler, bounds, report))
+    server = Server(
+        lambda server: _Accepted(server, handler, bounds, report), allowed, disconnected
+    )
+    await server.listen(sock)
     return server

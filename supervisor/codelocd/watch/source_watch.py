@@ -86,12 +86,13 @@ class SourceWatch:
             self._folders.claim(location, ())
             self._forget_contents()
 
-    def begin(self, location: str) -> None:
+    def begin(self, location: str, *, prepared: bool = False) -> None:
         """A candidate starts now: it sees what is known of the files at this moment.
 
-        A save that is not known yet will be reported as one that came after.
+        A save that is not known yet will be reported as one that came after. `prepared`: its
+        environment was made of the inputs as they were when it last began.
         """
-        self._trackers[location].begin()
+        self._trackers[location].begin(prepared)
 
     def loaded(self, location: str, sources: Mapping[str, str]) -> bool:
         """The newest candidate read these files (path → digest); they are followed too.

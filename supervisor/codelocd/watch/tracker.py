@@ -79,12 +79,17 @@ class Tracker:
     def differing(self) -> int:
         return len(self._differing(self._seen if self._served is None else self._served))
 
-    def begin(self) -> None:
-        """What the files hold now is what the newest attempt sees."""
+    def begin(self, prepared: bool = False) -> None:
+        """What the files hold now is what the newest attempt sees.
+
+        Of the inputs it sees what they held before, where it was `prepared` of them.
+        """
         self._matched = {path for path in self._matched if self._digest(path)}
         self._arrivals = {path for path in self._arrivals if self._digest(path)}
-        self._seen = {path: self._digest(path) for path in self._current()}
-        self._told.clear()
+        kept = self.watched.inputs & self._seen.keys() if prepared else frozenset()
+        before = {path: self._seen[path] for path in kept}
+        self._seen = {path: self._digest(path) for path in self._current()} | before
+        self._told = {path: told for path, told in self._told.items() if path in kept}
 
     def loaded(self, sources: Mapping[str, str]) -> None:
         """The newest attempt really read these, and nothing else of the location's code."""

@@ -430,3 +430,16 @@ def watches() -> list[str]:
         except FileNotFoundError:
             continue
     return [line for line in lines if line.startswith("inotify wd:")]
+
+
+async def test_a_launch_does_not_take_a_save_of_an_input_for_what_was_prepared(
+    listener: Listener,
+) -> None:
+    inputs = listener.write("requirements.txt", "old")
+    watched = Watched((frozenset()), (), (), (), str(listener.folder), frozenset({str(inputs)}))
+    listener.watch.follow("sales", watched)
+    listener.watch.begin("sales")
+    inputs.write_text("new")
+    assert not listener.watch.loaded("sales", {})  # known from now on, and not told yet
+    listener.watch.begin("sales", prepared=True)
+    assert (await listener.change()).inputs

@@ -1,0 +1,38 @@
+"""Memory and CPU of real processes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+
+from codelocd.usage import Sampler
+
+
+async def test_a_process_is_measured_with_its_descendants() -> None:
+    code = "import subprocess, sys; c = subprocess.Popen(['sleep', '600']); print(c.pid); input()"
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-uc", code, stdin=-1, stdout=-1, start_new_session=True
+    )
+    assert child.stdout is not None
+    descendant = int(await child.stdout.readline())
+    sampler = Sampler()
+    await sampler.sample([child.pid, descendant])
+    whole, part = sampler.usage(child.pid), sampler.usage(descendant)
+    os.kill(descendant, 9)
+    child.kill()
+    await child.wait()
+    assert whole is not None
+    assert part is not None
+    assert whole.memory > part.memory > 0
+
+
+async def test_samples_of_processes_that_are_gone_are_forgotten() -> None:
+    child = await asyncio.create_subprocess_exec("sleep", "600")
+    sampler = Sampler()
+    await sampler.sample([child.pid])
+    assert sampler.usage(child.pid) is not None
+    child.kill()
+    await child.wait()
+    await sampler.sample([os.getpid()])
+    assert sampler.usage(child.pid) is None
