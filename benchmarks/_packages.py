@@ -41,7 +41,8 @@ PACKAGES = {
         (
             "import numpy as np; from sklearn.ensemble import RandomForestClassifier\n"
             "x = np.arange(200.0).reshape(100, 2)\n"
-            "m = RandomForestClassifier(20, n_jobs=2).fit(x, x[:, 0] > 100); assert m.predict(x)[-1]"
+            "m = RandomForestClassifier(20, n_jobs=2).fit(x, x[:, 0] > 100)\n"
+            "assert m.predict(x)[-1]"
         ),
     ),
     "scipy": (
@@ -110,7 +111,7 @@ PACKAGES = {
         "duckdb",
         (
             "import duckdb\n"
-            "assert duckdb.sql('select sum(range) from range(1000000)').fetchone()[0] > 0"
+            "assert duckdb.sql('select sum(range) from range(1000000)').fetchall()[0][0] > 0"
         ),
     ),
     "dagster": (
