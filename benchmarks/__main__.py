@@ -11,6 +11,7 @@ from benchmarks import (
     restart_after_kill,
     save_to_visible,
     status_command,
+    warm_reload,
 )
 from benchmarks._measure import keep, runs_from_command_line, table
 
@@ -26,6 +27,7 @@ def main() -> None:
         (restart_after_kill, runs),
         (idle_cost, runs),
         (first_start, runs),
+        (warm_reload, runs),
     ):
         print(f"{benchmark.__name__}: {times} runs", file=sys.stderr)
         figures += benchmark.measure(times)
