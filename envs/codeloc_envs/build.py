@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,20 +14,18 @@ from codeloc_envs.creation import create
 from codeloc_envs.explanation import explain
 from codeloc_envs.fingerprint import EnvironmentKey, environment_key
 from codeloc_envs.health import installed_packages, site_fingerprint
-from codeloc_envs.inline import read_metadata
-from codeloc_envs.installer import Finished, Installer
+from codeloc_envs.installer import Finished
 from codeloc_envs.interpreter import Interpreter
 from codeloc_envs.layout import Layout
 from codeloc_envs.lease import Lease, share
 from codeloc_envs.lock import Lock, read_lock
-from codeloc_envs.plan import EMPTY_LOCK, Facts, Resolving, installing, resolving
 from codeloc_envs.problem import EnvironmentProblem
 from codeloc_envs.progress import Listener, Progress
 from codeloc_envs.publication import Publication, publish
-from codeloc_envs.pyproject import read_pyproject
 from codeloc_envs.resolution import LOCK_NAME, Resolution, source_name, write_resolution
 from codeloc_envs.size import size_of
 from codeloc_envs.specification import Kind, Specification
+from codeloc_envs.tools import Tool
 
 _FRESH_LOCK = "pylock.fresh.toml"
 
@@ -43,6 +41,7 @@ class Builder:
     specification: Specification
     interpreter: Interpreter
     selected: Mapping[str, Any]
+    tool: Tool
     listen: Listener
 
     def resolve(self, folder: Path, *, upgrade: bool) -> Resolution:
@@ -80,42 +79,18 @@ class Builder:
     def _locked(self, folder: Path, upgrade: bool) -> Lock:
         fresh = folder / _FRESH_LOCK
         fresh.unlink(missing_ok=True)
-        requirements = folder / "requirements.in"
-        command = resolving(
-            self.specification, self._facts(), self.interpreter.executable, requirements
-        )
-        if command is None:
-            fresh.write_text(EMPTY_LOCK)
-        else:
-            requirements.write_text("".join(f"{line}\n" for line in command.requirements))
-            if not upgrade and (folder / LOCK_NAME).exists():
-                shutil.copyfile(folder / LOCK_NAME, fresh)
-            self._run_resolver(command, fresh)
-        return read_lock(fresh.replace(folder / LOCK_NAME))
-
-    def _run_resolver(self, command: Resolving, output: Path) -> None:
-        """Without a network, what the package cache knows may be enough."""
+        if not upgrade and (folder / LOCK_NAME).exists():
+            shutil.copyfile(folder / LOCK_NAME, fresh)
         self.listen(Progress("resolving", "finding out which versions fit together"))
-        arguments = [*command.arguments, "--output-file", str(output)]
-        finished = self._run(arguments)
-        if finished.found_no_network:
-            again = self._run([*arguments, "--offline"])
-            finished = again if again.ok else finished
-        self._check(finished)
-
-    def _facts(self) -> Facts:
-        project, script = self.specification.request.project, self.specification.script
-        if self.specification.kind is Kind.PROJECT and project is not None:
-            return Facts(is_package=read_pyproject(project / "pyproject.toml").is_package)
-        metadata = read_metadata(script) if script is not None else None
-        return Facts(for_uv=metadata is not None and metadata.for_uv)
+        self._check(self.tool.lock(fresh, folder / "requirements.in"))
+        return read_lock(fresh.replace(folder / LOCK_NAME))
 
     def _resolution(self, lock: Lock) -> Resolution:
         sources = self._sources(lock)
         key = environment_key(
             lock.fingerprint(), sources, self.interpreter.fingerprint(), self.selected
         )
-        return Resolution(key, lock.path, sources, time.time())
+        return Resolution(key, lock.path, sources, time.time(), self.specification.text)
 
     def _sources(self, lock: Lock) -> dict[str, str]:
         try:
@@ -140,22 +115,13 @@ class Builder:
             )
 
     def _install(self, folder: Path, lock: Lock, lease: Lease) -> None:
-        """From the package cache if it has everything: ten times quicker, and no network."""
         total = len(lock.packages)
         self.listen(
             Progress("installing", f"{total} packages" if total > 1 else "1 package", 0, total)
         )
-        rebuilt = [source.name for source in lock.sources()]
         with share(self.layout.packages_lock) as packages:
             held = [lease.fileno(), packages.fileno()]
-            for offline in (True, False):
-                arguments = installing(
-                    self.specification, lock.path, folder / "bin/python", rebuilt, offline=offline
-                )
-                finished = self._run(arguments, held)
-                if not (offline and finished.missed_the_network):
-                    break
-        self._check(finished)
+            self._check(self.tool.install(lock, folder / "bin/python", held))
 
     def _survey(self, folder: Path, key: EnvironmentKey) -> Publication:
         size = size_of(folder)
@@ -171,13 +137,8 @@ class Builder:
             created=time.time(),
         )
 
-    # --- the installer -------------------------------------------------------------------------
-
-    def _run(self, arguments: Sequence[str], held: Sequence[int] = ()) -> Finished:
-        installer = Installer(self.layout.packages)
-        directory = self.specification.directory
-        return installer.run(arguments, directory=directory, listen=self.listen, held=held)
-
     def _check(self, finished: Finished) -> None:
         if not finished.ok:
-            raise EnvironmentProblem(explain(finished.output), finished.output)
+            raise EnvironmentProblem(
+                explain(finished.output), finished.output, passing=finished.may_pass
+            )

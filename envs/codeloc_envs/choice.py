@@ -13,6 +13,8 @@ from codeloc_envs.problem import EnvironmentProblem
 from codeloc_envs.pyproject import normalised, read_pyproject
 from codeloc_envs.specification import Kind, PythonWish, Request, Specification
 from codeloc_envs.specifier import fits_text, is_path
+from codeloc_envs.uv_lock import requires_of
+from codeloc_envs.workspace import lock_of_workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +132,9 @@ def _described(place: _Place) -> Choice | None:
     found = place.around.description()
     if found is None:
         return None
+    shared = lock_of_workspace(found.parent) if found.name != "uv.lock" else None
+    if shared is not None:
+        return _locked(place, shared, f"the lock of the workspace that {found.parent} is in")
     why = f"the nearest description, {found}"
     if found.name in ("uv.lock", "pylock.toml"):
         return _locked(place, found, why)
@@ -175,6 +180,8 @@ def _locked(place: _Place, lock: Path, why: str) -> Choice:
     around = Neighbourhood.of(lock.parent)
     project = around.project()
     requires, source = (project.requires_python, project.path) if project else (None, lock)
+    if requires is None and kind is Kind.UV_LOCK:
+        requires, source = requires_of(lock), lock
     wish = around.python(place.asked.python, requires, source)
     asked = replace(place.asked, lock=lock)
     return _built(place, Specification(kind, lock.parent, asked, wish), f"{why} ({lock})")
@@ -202,6 +209,8 @@ def _built(place: _Place, built: Specification, why: str) -> Choice:
     text = f"{wish.asked} ({wish.asked_by})" if wish.asked else "the newest"
     if wish.requires:
         text += f" within {wish.requires} ({wish.required_by})"
+    installation = place.asked.installation
+    built = replace(built, request=replace(built.request, installation=installation))
     inputs = dict.fromkeys([*described_files(built), *place.around.python_files(wish)])
     return Choice(built, f"{why}; Python: {text}", tuple(inputs))
 

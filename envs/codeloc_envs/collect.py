@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from codeloc_envs.installer import Installer
+from codeloc_envs.installer_settings import variables_for_uv
 from codeloc_envs.json_file import TEMPORARY
 from codeloc_envs.layout import Layout
 from codeloc_envs.lease import last_used, try_hold
@@ -116,7 +118,8 @@ def _clean_packages(layout: Layout) -> None:
     lease = try_hold(layout.packages_lock)
     if lease is not None:
         with lease:
-            Installer(layout.packages).run(
+            variables = variables_for_uv(os.environ, Path.home(), layout.packages)
+            Installer(variables).run(
                 ["cache", "prune"], directory=layout.root, listen=lambda _: None
             )
 

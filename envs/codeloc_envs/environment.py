@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,7 +17,8 @@ class Environment:
 
     `path` is its prefix, None for a plain interpreter. `python` is the version, `3.12.1`.
     `existing` ones are somebody else's: they are read, never written; `has_bytecode` says
-    that compiled files stand in theirs, so that nothing need be compiled elsewhere.
+    that compiled files stand in theirs, so that nothing need be compiled elsewhere, and
+    `activation` is what the scripts of a conda prefix set.
     """
 
     key: str
@@ -27,13 +28,13 @@ class Environment:
     origin: Origin
     flavour: Flavour = "virtualenv"
     has_bytecode: bool = False
+    activation: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def variables(self) -> dict[str, str]:
         """What activation sets, besides `executable.parent` as the first entry of PATH."""
-        names = {"virtualenv": "VIRTUAL_ENV", "conda": "CONDA_PREFIX"}
-        name = names.get(self.flavour)
-        return {name: str(self.path)} if name else {}
+        own = {"VIRTUAL_ENV": str(self.path)} if self.flavour == "virtualenv" else {}
+        return {**own, **self.activation}
 
     @property
     def lease_name(self) -> str:
@@ -50,6 +51,7 @@ class Environment:
             "origin": self.origin,
             "flavour": self.flavour,
             "has_bytecode": self.has_bytecode,
+            "activation": dict(self.activation),
         }
 
     @classmethod

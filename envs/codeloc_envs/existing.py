@@ -95,7 +95,9 @@ def _folder(path: Path) -> Existing | None:
     if virtual:
         return Existing(executable, path, "virtualenv", (path / "pyvenv.cfg",))
     if (path / "conda-meta").is_dir():
-        return Existing(executable, path, "conda", (path / "conda-meta/history",))
+        scripts = sorted(path.glob("etc/conda/activate.d/*.sh"))
+        files = (path / "conda-meta/history", path / "conda-meta/state", *scripts)
+        return Existing(executable, path, "conda", files)
     return Existing(executable, None, "interpreter", ())
 
 

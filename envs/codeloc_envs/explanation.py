@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-# uv's messages are prose, but stable prose; each rule has a test that runs the real uv.
+# Their messages are prose, but stable prose; each rule has a test that runs the real thing.
 _NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 Rule = tuple[re.Pattern[str], Callable[[re.Match[str]], str]]
 
@@ -71,6 +71,18 @@ _RULES: tuple[Rule, ...] = (
         lambda m: f"the requirements contradict each other: {m[1]}",
     ),
     _rule(
+        r"No matching distribution found for ([^\s;]+)",
+        lambda m: f"no such package or version: {m[1]}; check the requirement, or the index",
+    ),
+    _rule(
+        r"Cannot install (.+?) because these package versions have conflicting dependencies",
+        lambda m: f"the requirements contradict each other: {m[1]}",
+    ),
+    _rule(
+        r"THESE PACKAGES DO NOT MATCH THE HASHES.*?: (\S+) from",
+        lambda m: f"{m[1]}: what the index serves does not match the hash in the lock",
+    ),
+    _rule(
         r"Distribution not found at: (\S+)",
         lambda m: f"nothing to install at {m[1]}; paths in requirements start at their folder",
     ),
@@ -89,7 +101,7 @@ def explain(output: str) -> str:
 
 def _first_error(output: str) -> str:
     """uv's `error:` line and its last `cause:`, which is the most precise."""
-    errors = re.findall(r"^error: (.+)$", output, re.MULTILINE)
+    errors = re.findall(r"^(?:error|ERROR): (.+)$", output, re.MULTILINE)
     causes = re.findall(r"^\s+cause: (.+)$", output, re.MULTILINE)
     said = [*errors[:1], *causes[:1]]
     return ": ".join(said) if said else "the installer failed; its own output is below"

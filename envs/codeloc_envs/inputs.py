@@ -11,10 +11,12 @@ from codeloc_envs.fingerprint import canonical, digest_bytes
 from codeloc_envs.inline import Metadata, read_metadata
 from codeloc_envs.local_source import build_files, content_digest
 from codeloc_envs.lock import read_lock
+from codeloc_envs.pip_settings import pip_settings
 from codeloc_envs.pyproject import normalised, read_pyproject
 from codeloc_envs.requirement_files import RequirementFile, reached
 from codeloc_envs.specification import Kind, Specification
 from codeloc_envs.text_file import read_text
+from codeloc_envs.workspace import project_files
 
 
 def described_files(specification: Specification) -> tuple[Path, ...]:
@@ -29,7 +31,7 @@ def described_files(specification: Specification) -> tuple[Path, ...]:
             return tuple(build_files(_required(request.project)))
         case Kind.UV_LOCK:
             lock = _required(request.lock)
-            return (lock, *build_files(lock.parent))
+            return (lock, *build_files(lock.parent), *project_files(lock.parent))
         case Kind.PYLOCK:
             lock = _required(request.lock)
             local = (file for source in read_lock(lock).sources() for file in source.files())
@@ -50,9 +52,16 @@ def gather(specification: Specification, settings: Mapping[str, str]) -> dict[st
         "extras": sorted({normalised(name) for name in specification.request.extras}),
         "groups": sorted({normalised(name) for name in specification.request.groups}),
         "content": _content(specification),
-        "settings": dict(settings),
+        "settings": {**settings, **_of_pip(specification)},
         "uv": _uv_settings(specification.directory),
     }
+
+
+def _of_pip(specification: Specification) -> dict[str, str]:
+    """What pip would see, where it is the installer."""
+    if specification.request.installation.installer != "pip":
+        return {}
+    return {"installer": "pip", **pip_settings(os.environ, Path.home())}
 
 
 def _content(specification: Specification) -> list[Any]:
@@ -69,7 +78,10 @@ def _content(specification: Specification) -> list[Any]:
             return [digest_bytes(text.encode()), directory if "path =" in text else None]
         case _:
             files = described_files(specification)
-            return [directory, sorted([file.name, content_digest(file)] for file in files)]
+            named = sorted(
+                [os.path.relpath(file, directory), content_digest(file)] for file in files
+            )
+            return [directory, named]
 
 
 def _packages(specification: Specification) -> list[Any]:

@@ -1,17 +1,15 @@
-"""uv, the installer: a child process whose words are followed."""
+"""The installer: a child process whose words are followed."""
 
 from __future__ import annotations
 
-import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from uv import find_uv_bin
 
-from codeloc_envs.installer_settings import variables_for_uv
 from codeloc_envs.problem import EnvironmentProblem
 from codeloc_envs.progress import Listener, Narrator
 
@@ -32,6 +30,11 @@ class Finished:
         return not self.ok and any(mark in self.output for mark in _OFFLINE)
 
     @property
+    def may_pass(self) -> bool:
+        """It failed for something that comes back by itself: the network, or room on the disk."""
+        return self.found_no_network or "No space left on device" in self.output
+
+    @property
     def found_no_network(self) -> bool:
         """It failed because nothing answered."""
         return not self.ok and any(mark in self.output for mark in _UNREACHABLE)
@@ -39,13 +42,14 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Installer:
-    """Runs uv with the package cache at `cache`.
+    """Runs an installer, `command`, with these variables: uv, unless it says otherwise.
 
     `held` are descriptors of locks that the child shares: as long as it works, even after
     this process was killed, nobody takes the environment away under it.
     """
 
-    cache: Path
+    variables: Mapping[str, str]
+    command: Sequence[str] = ()
 
     def run(
         self,
@@ -55,23 +59,25 @@ class Installer:
         listen: Listener,
         held: Sequence[int] = (),
     ) -> Finished:
-        """Runs to its end; raises EnvironmentProblem only if uv cannot be started."""
+        """Runs to its end; raises EnvironmentProblem only if it cannot be started."""
         narrator = Narrator(listen)
-        variables = variables_for_uv(os.environ, Path.home(), self.cache)
+        command = self.command or [_binary()]
         try:
             process = subprocess.Popen(
-                [_binary(), *arguments],
+                [*command, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
                 cwd=directory,
-                env=variables,
+                env=dict(self.variables),
                 pass_fds=held,
                 text=True,
                 errors="replace",
             )
         except OSError as error:
-            raise EnvironmentProblem(f"uv cannot be started in {directory}: {error}") from None
+            raise EnvironmentProblem(
+                f"{command[0]} cannot be started in {directory}: {error}"
+            ) from None
         with process:
             assert process.stderr is not None
             for line in process.stderr:

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from codeloc_envs.credential import read_credential
+from codeloc_envs.installation import ORDINARY, Index, Installation
 from codeloc_envs.pip_settings import pip_settings
 
 NO_INDEX = "file:///nonexistent"
@@ -25,22 +27,34 @@ _MISLEADING = (
     *(f"UV_{name}" for name in _MISLEADING_UV.split()),
     *("RUST_LOG", "VIRTUAL_ENV", "CONDA_PREFIX", "PYTHON", "__PYVENV_LAUNCHER__"),
 )
+OWN_INDEX = "codelocd"
+"""What uv calls the index of the config, so that its credential can be named for it."""
 _INDEXES = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS")
 _SECRET = ("_USERNAME", "_PASSWORD", "_TOKEN")
 _HARMLESS = ("UV_CONCURRENT_", "UV_HTTP_", "UV_REQUEST_", "UV_OFFLINE", "UV_INSTALLER")
 
 
-def variables_for_uv(inherited: Mapping[str, str], home: Path, cache: Path) -> dict[str, str]:
+def variables_for_uv(
+    inherited: Mapping[str, str],
+    home: Path,
+    cache: Path,
+    installation: Installation = ORDINARY,
+) -> dict[str, str]:
     """What uv inherits, and pip's configuration where uv has none of its own.
 
-    The cache lies on the filesystem of the environments, so that files are linked, not copied.
+    The index of `installation` replaces both. The cache lies on the filesystem of the
+    environments, so that files are linked, not copied. Raises EnvironmentProblem.
     """
+    index = installation.index
+    if index.names_places:
+        inherited = {name: text for name, text in inherited.items() if name not in _INDEXES}
     kept = {name: value for name, value in inherited.items() if not name.startswith(_MISLEADING)}
     return {
-        **_translated(pip_settings(inherited, home), kept),
+        **_translated(pip_settings(inherited, home), kept, indexes=not index.names_places),
         **kept,
+        **_of_index(index, inherited),
         "UV_CACHE_DIR": str(cache),
-        "UV_LINK_MODE": "hardlink",
+        "UV_LINK_MODE": installation.link_mode,
         "UV_PYTHON_DOWNLOADS": "never",
         "UV_PREVIEW_FEATURES": "pylock",
         "RUST_LOG": "uv_installer::plan=debug",
@@ -65,7 +79,27 @@ def settings_that_count(variables: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _translated(options: Mapping[str, str], kept: Mapping[str, str]) -> dict[str, str]:
+def _of_index(index: Index, inherited: Mapping[str, str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    if index.names_places:
+        default = f"{OWN_INDEX}={index.url}" if index.url else ""
+        found["UV_DEFAULT_INDEX"] = default or (NO_INDEX if not index.extra else "")
+        found["UV_INDEX"] = " ".join(index.extra)
+        found["UV_FIND_LINKS"] = ",".join(index.find_links)
+    if index.certificate:
+        found["SSL_CERT_FILE"] = str(index.certificate)
+    if index.keyring:
+        found["UV_KEYRING_PROVIDER"] = "subprocess"
+    if index.credential:
+        user, password = read_credential(index.credential, inherited)
+        found[f"UV_INDEX_{OWN_INDEX.upper()}_USERNAME"] = user
+        found[f"UV_INDEX_{OWN_INDEX.upper()}_PASSWORD"] = password
+    return {name: text for name, text in found.items() if text}
+
+
+def _translated(
+    options: Mapping[str, str], kept: Mapping[str, str], *, indexes: bool
+) -> dict[str, str]:
     """pip's options as uv's variables.
 
     A local index or folder of links that is not there is left out: pip passes over it,
@@ -73,7 +107,7 @@ def _translated(options: Mapping[str, str], kept: Mapping[str, str]) -> dict[str
     that has the name: where pip's extra indexes are used, so is its strategy.
     """
     found: dict[str, str] = {}
-    if not any(name in kept for name in _INDEXES):
+    if indexes and not any(name in kept for name in _INDEXES):
         found.update(_indexes(options))
     if cert := options.get("cert"):
         found["SSL_CERT_FILE"] = cert

@@ -29,9 +29,16 @@ class Interpreters:
     With `ask=False` a method starts no process: it raises NotAskedYetError instead.
     """
 
-    def __init__(self, cache: Path, places: Callable[[], Iterable[Path]] | None = None) -> None:
+    def __init__(
+        self,
+        cache: Path,
+        places: Callable[[], Iterable[Path]] | None = None,
+        *,
+        fetched: Path | None = None,
+    ) -> None:
+        """`fetched`: a folder of further Pythons."""
         self._cache = cache
-        self._places = places or (lambda: candidates(os.environ, Path.home()))
+        self._places = places or (lambda: candidates(os.environ, Path.home(), fetched))
         self._known: dict[str, Any] = read_json(cache) or {}
         self._changed = False
 

@@ -6,6 +6,7 @@ resolutions/KEY/        the lock that an inputs key was resolved to
 locks/KEY.lock          held by a builder, so that work is not done twice
 leases/KEY-HEX.lock     shared by everyone who uses an environment; its time is the last use
 trash/                  what is being removed
+pythons/                Pythons that were fetched
 cache/                  downloads, interpreters
 """
 
@@ -59,8 +60,17 @@ class Layout:
         return self.root / "cache/virtualenv"
 
     @property
+    def pythons(self) -> Path:
+        """Those that uv fetched."""
+        return self.root / "pythons"
+
+    @property
     def interpreters(self) -> Path:
         return self.root / "cache/interpreters.json"
+
+    @property
+    def activations(self) -> Path:
+        return self.root / "cache/activations.json"
 
     def pointer(self, key: str) -> Path:
         return self.keys / f"{key}.json"

@@ -19,6 +19,25 @@ OPTIONS = (
     "keyring-provider",
 )
 _SECTIONS = ("global", "install")
+_HARMLESS_OPTIONS = (
+    "break-system-packages cache-dir config-file default-timeout disable-pip-version-check log "
+    "no-cache-dir no-color no-input no-python-version-warning no-warn-conflicts "
+    "no-warn-script-location progress-bar python quiet require-virtualenv retries "
+    "root-user-action timeout user verbose"
+)
+_HARMLESS = frozenset(_HARMLESS_OPTIONS.split())
+"""Options that change nothing of what is installed."""
+
+
+def options_unseen(variables: Mapping[str, str], home: Path) -> tuple[str, ...]:
+    """Options that pip is configured with and that mean nothing to uv, sorted."""
+    found = {option for file in _files(variables, home) for option in _read(file)}
+    found |= {
+        name.removeprefix("PIP_").replace("_", "-").lower()
+        for name, value in variables.items()
+        if name.startswith("PIP_") and value
+    }
+    return tuple(sorted(found - _HARMLESS - set(OPTIONS)))
 
 
 def pip_settings(variables: Mapping[str, str], home: Path) -> dict[str, str]:

@@ -24,7 +24,9 @@ _INSTALLATIONS = (
 )
 
 
-def candidates(variables: Mapping[str, str], home: Path) -> Iterator[Path]:
+def candidates(
+    variables: Mapping[str, str], home: Path, fetched: Path | None = None
+) -> Iterator[Path]:
     """Paths that may be Pythons, the preferred place first; the same one may come twice.
 
     PATH alone is not enough: version managers put only the active version there, and a
@@ -32,7 +34,7 @@ def candidates(variables: Mapping[str, str], home: Path) -> Iterator[Path]:
     the directory it is called from.
     """
     yield Path(getattr(sys, "_base_executable", sys.executable))
-    for prefix in _managed(variables, home):
+    for prefix in [*_managed(variables, home), *(_matches(fetched, "*") if fetched else ())]:
         yield from _in_directory(prefix / "bin")
     for directory in dict.fromkeys([*variables.get("PATH", "").split(os.pathsep), *_FIXED]):
         if directory and not directory.rstrip("/").endswith("/shims"):

@@ -16,11 +16,13 @@ EMPTY_LOCK = 'lock-version = "1.0"\ncreated-by = "codelocd"\npackages = []\n'
 class Facts:
     """What the files of a specification say that decides how they are handed over.
 
-    `is_package`: the project itself can be installed. `for_uv`: the script's metadata holds
+    `is_package`: the project itself can be installed. `is_workspace`: it has members, which
+    share the environment. `for_uv`: the script's metadata holds
     settings that only uv's own reading of scripts respects.
     """
 
     is_package: bool = True
+    is_workspace: bool = False
     for_uv: bool = False
 
 
@@ -52,6 +54,7 @@ def resolving(
         case Kind.UV_LOCK:
             folder = str(specification.directory)
             chosen = [*_flags("--extra", request.extras), *_flags("--group", request.groups)]
+            chosen += ["--all-packages"] if facts.is_workspace else []
             return Resolving(_export(python, "--frozen", "--project", folder, *chosen))
         case kind:
             raise AssertionError(f"{kind} is not resolved")

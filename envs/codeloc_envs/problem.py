@@ -9,11 +9,20 @@ class EnvironmentProblem(Exception):
     """An environment cannot be chosen, built or used.
 
     `summary` is one line that names the culprit and what to do; `detail` is the installer's
-    own output, or empty. `inputs` are files whose change may repair it.
+    own output, or empty. `inputs` are files whose change may repair it. `passing`: it may
+    repair itself, as a network or a full disk does; the same is worth trying again later.
     """
 
-    def __init__(self, summary: str, detail: str = "", inputs: tuple[Path, ...] = ()) -> None:
+    def __init__(
+        self,
+        summary: str,
+        detail: str = "",
+        inputs: tuple[Path, ...] = (),
+        *,
+        passing: bool = False,
+    ) -> None:
         super().__init__(summary)
         self.summary = summary
         self.detail = detail
         self.inputs = inputs
+        self.passing = passing

@@ -15,6 +15,8 @@ _COUNTED = re.compile(r"(Resolved|Prepared|Installed) (\d+) packages?")
 _PENDING = re.compile(r"DEBUG Identified uncached distribution: ")
 _STARTED = re.compile(r"\s*(Downloading|Building) (\S+)( \(\S+\))?")
 _ENDED = re.compile(r"\s*(Downloaded|Built) (\S+)")
+_SIZE = re.compile(r"\(([\d.]+)\s?([KMG]i?)?B\)")
+_UNITS = {None: 1, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "K": 10**3, "M": 10**6, "G": 10**9}
 _PHASES = {
     "Resolved": "resolving",
     "Prepared": "downloading",
@@ -30,13 +32,19 @@ _PHASES = {
 class Progress:
     """A step of a build: `done` of `total` packages, None where nothing is counted.
 
-    `phase` is one of `waiting resolving creating downloading building installing ready`.
+    `bytes_done` of `bytes_total` are of the downloads that uv has announced so far: it keeps
+    quiet about small ones.
+
+    `phase` is one of `warning waiting replacing resolving creating downloading building
+    installing ready`.
     """
 
     phase: str
     message: str
     done: int | None = None
     total: int | None = None
+    bytes_done: int | None = None
+    bytes_total: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -56,6 +64,8 @@ class Narrator:
         self._listen = listen
         self._pending = 0
         self._done = 0
+        self._sizes: dict[str, int] = {}
+        self._loaded = 0
         self._kept: deque[str] = deque(maxlen=KEPT_LINES)
 
     @property
@@ -79,15 +89,25 @@ class Narrator:
 
     def _started(self, line: str) -> Progress | None:
         if found := _STARTED.match(line):
+            self._sizes[found[2]] = _bytes(found[3])
             return self._of_pending(found[1], found[2] + (found[3] or ""))
         return None
 
     def _ended(self, line: str) -> Progress | None:
         if found := _ENDED.match(line):
             self._done += 1
+            self._loaded += self._sizes.get(found[2], 0)
             return self._of_pending(found[1], found[2])
         return None
 
     def _of_pending(self, verb: str, package: str) -> Progress:
         total = self._pending or None
-        return Progress(_PHASES[verb], f"{verb.lower()} {package}", self._done, total)
+        amount = sum(self._sizes.values())
+        loaded = (self._loaded, amount) if amount else (None, None)
+        return Progress(_PHASES[verb], f"{verb.lower()} {package}", self._done, total, *loaded)
+
+
+def _bytes(text: str | None) -> int:
+    """Of ` (11.9MiB)`; 0 where no size is said."""
+    found = _SIZE.search(text or "")
+    return int(float(found[1]) * _UNITS[found[2]]) if found else 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,13 +23,15 @@ class Resolution:
     """What the inputs key stands for: a lock, and the environment that it gives.
 
     `sources` are digests of the local packages in it by path and manner (`editable` or `copy`):
-    they change without any description changing.
+    they change without any description changing. `resolved` is Unix time, `why` what was
+    described.
     """
 
     environment: EnvironmentKey
     lock: Path
     sources: Mapping[str, str]
     resolved: float
+    why: str = ""
 
     def is_current(self) -> bool:
         """The local packages are still what they were."""
@@ -42,6 +44,16 @@ class Resolution:
     def files(self) -> tuple[Path, ...]:
         """The files of the local packages that count."""
         return tuple(file for name in self.sources for file in _source(name).files())
+
+
+def reasons(folders: Iterable[Path]) -> dict[str, list[str]]:
+    """What was described, by the environment that it gives; looking at them is no use."""
+    found: dict[str, list[str]] = {}
+    for folder in folders:
+        data = read_json(folder / RECORD_NAME)
+        if data and data.get("why"):
+            found.setdefault(data["environment"], []).append(data["why"])
+    return found
 
 
 def source_name(source: LocalSource) -> str:

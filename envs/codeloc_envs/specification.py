@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from codeloc_envs.installation import ORDINARY, Installation
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -15,7 +17,8 @@ class Request:
 
     At most one of `project`, `lock` and `path` is set; `packages` and `requirements`
     go together and with none of those three. `python` is a version (`3.12`), a
-    specifier (`>=3.9,<3.11`) or a path of an interpreter.
+    specifier (`>=3.9,<3.11`) or a path of an interpreter. `installation` holds whatever is
+    asked for.
     """
 
     python: str | None = None
@@ -26,9 +29,11 @@ class Request:
     groups: tuple[str, ...] = ()
     lock: Path | None = None
     path: Path | None = None
+    installation: Installation = ORDINARY
 
     def to_json(self) -> dict[str, Any]:
-        return {each.name: _plain(getattr(self, each.name)) for each in fields(self)}
+        plain = {each.name: _plain(getattr(self, each.name)) for each in fields(self)}
+        return {**plain, "installation": self.installation.to_json()}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Request:
@@ -41,6 +46,7 @@ class Request:
             groups=tuple(data["groups"]),
             lock=_path(data["lock"]),
             path=_path(data["path"]),
+            installation=Installation.from_json(data["installation"]),
         )
 
 
@@ -82,6 +88,21 @@ class Specification:
     request: Request = Request()
     python: PythonWish = field(default_factory=PythonWish)
     script: Path | None = None
+
+    @property
+    def text(self) -> str:
+        """What describes it, in a few words."""
+        request = self.request
+        match self.kind:
+            case Kind.PACKAGES:
+                files = (str(file) for file in request.requirements)
+                return ", ".join([*request.packages, *files]) or "no packages"
+            case Kind.SCRIPT:
+                return f"inline script metadata in {self.script}"
+            case Kind.PROJECT:
+                return f"the project {request.project}"
+            case kind:
+                return f"{kind.value}: {request.lock or request.path}"
 
     def to_json(self) -> dict[str, Any]:
         return {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -9,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from codeloc_envs import collect
+from codeloc_envs.activation import activation
 from codeloc_envs.build import Builder
 from codeloc_envs.environment import Environment
-from codeloc_envs.existing import require
+from codeloc_envs.existing import Existing, require
+from codeloc_envs.filesystem import require_locks
 from codeloc_envs.fingerprint import InputsKey, existing_key, inputs_key
 from codeloc_envs.health import unfit
 from codeloc_envs.inputs import gather
@@ -27,8 +30,10 @@ from codeloc_envs.lease import Lease, hold, last_used, share
 from codeloc_envs.problem import EnvironmentProblem
 from codeloc_envs.progress import Listener, Progress
 from codeloc_envs.publication import Publication, publications, read_publication
-from codeloc_envs.resolution import Resolution, read_resolution
+from codeloc_envs.python_download import download
+from codeloc_envs.resolution import Resolution, read_resolution, reasons
 from codeloc_envs.specification import Kind, Specification
+from codeloc_envs.tools import tool_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,7 @@ class _Need:
     interpreter: Interpreter
     key: InputsKey
     selected: Mapping[str, Any]
+    variables: Mapping[str, str]
 
 
 class Store:
@@ -59,6 +65,10 @@ class Store:
             need = self._need(specification, ask=False)
         except NotAskedYetError:
             return None
+        except EnvironmentProblem:
+            if specification.request.installation.allow_python_download:
+                return None
+            raise
         publication = self._ready(self._current(need))
         return publication.environment(self._layout, "reused") if publication else None
 
@@ -72,34 +82,42 @@ class Store:
         """
         try:
             self._layout.prepare()
+            require_locks(self._layout.root)
             if specification.kind is Kind.EXISTING:
                 return self._existing(specification, ask=True)
-            return self._build(self._need(specification, ask=True), progress, refresh)
+            return self._build(self._fetched(specification, progress), progress, refresh)
         except OSError as error:
             raise EnvironmentProblem(
                 f"the store {self._layout.root}: {error.strerror or error}"
-                + (f" ({error.filename})" if error.filename else "")
+                + (f" ({error.filename})" if error.filename else ""),
+                passing=error.errno in (errno.ENOSPC, errno.EDQUOT),
             ) from None
 
     def lease(self, environment: Environment) -> Lease:
-        """Keep `environment` from being removed; raises EnvironmentProblem if it just was."""
+        """Keep `environment` from being removed.
+
+        Raises EnvironmentProblem if it just was, or is no longer what was built.
+        """
         self._layout.leases.mkdir(parents=True, exist_ok=True)
         lease = share(self._layout.lease(environment.lease_name))
-        if environment.origin != "existing":
-            publication = read_publication(self._layout, environment.key)
-            if publication is None or publication.directory != environment.lease_name:
-                lease.close()
-                raise EnvironmentProblem(
-                    f"the environment {environment.key} was removed from the store; build it again"
-                )
+        reason = None if environment.origin == "existing" else self._lost(environment)
+        if reason:
+            lease.close()
+            what = f"the environment {environment.key} {reason}; build it again"
+            raise EnvironmentProblem(what)
         return lease
 
     def list(self) -> list[dict[str, Any]]:
         """Every environment: key, path, python, packages, size and times in Unix seconds.
 
-        `size` are bytes on disk, `shared` those of them in files with other names elsewhere.
+        `size` are bytes on disk, `shared` those of them in files with other names elsewhere;
+        `why` are the descriptions that gave it.
         """
-        return [self._listed(publication) for publication in publications(self._layout)]
+        why = reasons(self._layout.resolutions.glob("*"))
+        return [
+            {**self._listed(publication), "why": sorted(why.get(publication.key, ()))}
+            for publication in publications(self._layout)
+        ]
 
     def sources(self, specification: Specification) -> tuple[Path, ...]:
         """Files of local packages that were copied into its environment: a change of one means
@@ -116,44 +134,81 @@ class Store:
 
     def pythons(self) -> tuple[Interpreter, ...]:
         """Every Python of this machine that an environment can be built with."""
-        return Interpreters(self._layout.interpreters).every()
+        return self._pythons().every()
 
     def _build(self, need: _Need, progress: Listener, refresh: bool) -> Environment:
         collect.sweep(self._layout)
         layout, specification = self._layout, need.specification
-        builder = Builder(layout, specification, need.interpreter, need.selected, progress)
+        tool = tool_of(specification, need.interpreter, need.variables, progress)
+        builder = Builder(layout, specification, need.interpreter, need.selected, tool, progress)
         with hold(layout.lock(need.key), _waiting(progress)):
             resolution = None if refresh else self._current(need)
             if resolution is None:
                 folder = layout.resolutions / need.key
                 resolution = builder.resolve(folder, upgrade=refresh)
             with hold(layout.lock(resolution.environment), _waiting(progress)):
-                ready = self._ready(resolution)
+                ready = self._ready(resolution, progress)
                 made = ready or builder.make(resolution)
                 return made.environment(layout, "reused" if ready else "built")
 
+    def _fetched(self, specification: Specification, progress: Listener) -> _Need:
+        """Its need, for which a Python is fetched if it may be."""
+        try:
+            self._pythons().find(specification.python)
+        except EnvironmentProblem:
+            if not specification.request.installation.allow_python_download:
+                raise
+            variables = self._variables(specification)
+            download(specification.python, self._layout.pythons, variables, progress)
+        return self._need(specification, ask=True)
+
+    def _pythons(self) -> Interpreters:
+        return Interpreters(self._layout.interpreters, fetched=self._layout.pythons)
+
     def _need(self, specification: Specification, *, ask: bool) -> _Need:
-        pythons = Interpreters(self._layout.interpreters)
-        interpreter = pythons.find(specification.python, ask=ask)
-        variables = variables_for_uv(os.environ, Path.home(), self._layout.packages)
+        interpreter = self._pythons().find(specification.python, ask=ask)
+        installation = specification.request.installation
+        variables = self._variables(specification)
         inputs = gather(specification, settings_that_count(variables))
         compiler = {name: variables.get(name) for name in BUILD_VARIABLES if name in variables}
         selected = {"extras": inputs["extras"], "groups": inputs["groups"], "variables": compiler}
+        if installation.link_mode != "hardlink":
+            selected["links"] = installation.link_mode
         key = inputs_key(inputs, interpreter.fingerprint())
-        return _Need(specification, interpreter, key, selected)
+        return _Need(specification, interpreter, key, selected, variables)
+
+    def _variables(self, specification: Specification) -> dict[str, str]:
+        installation = specification.request.installation
+        return variables_for_uv(os.environ, Path.home(), self._layout.packages, installation)
 
     def _current(self, need: _Need) -> Resolution | None:
         resolution = read_resolution(self._layout.resolutions / need.key)
         return resolution if resolution and resolution.is_current() else None
 
-    def _ready(self, resolution: Resolution | None) -> Publication | None:
+    def _ready(
+        self, resolution: Resolution | None, listen: Listener | None = None
+    ) -> Publication | None:
+        """The environment of `resolution`; `listen` is told why one that is there is unfit."""
         publication = resolution and read_publication(self._layout, resolution.environment)
-        return publication if publication and not unfit(self._layout, publication) else None
+        if not publication:
+            return None
+        reason = unfit(self._layout, publication)
+        if reason and listen:
+            listen(Progress("replacing", f"environment {publication.key}: {reason}"))
+        return None if reason else publication
+
+    def _lost(self, environment: Environment) -> str | None:
+        """Why the folder of `environment` must not be used any more."""
+        publication = read_publication(self._layout, environment.key)
+        if publication is None or publication.directory != environment.lease_name:
+            return "was removed from the store"
+        reason = unfit(self._layout, publication)
+        return f"must not be used: {reason}" if reason else None
 
     def _existing(self, specification: Specification, *, ask: bool) -> Environment:
         assert specification.request.path is not None
         found = require(specification.request.path, "asked for")
-        python = Interpreters(self._layout.interpreters).at(found.executable, ask=ask)
+        python = self._pythons().at(found.executable, ask=ask)
         if python is None:
             raise EnvironmentProblem(f"{found.executable} is no Python that runs")
         key = existing_key(str(found.prefix or found.executable), python.fingerprint())
@@ -165,7 +220,13 @@ class Store:
             "existing",
             found.flavour,
             found.has_bytecode,
+            self._activation(found, ask=ask),
         )
+
+    def _activation(self, found: Existing, *, ask: bool) -> dict[str, str]:
+        if found.flavour != "conda" or found.prefix is None:
+            return {}
+        return activation(found.prefix, self._layout.activations, ask=ask)
 
     def _listed(self, publication: Publication) -> dict[str, Any]:
         return {

@@ -2,8 +2,8 @@
 
 Reads `{"store": "/path", "specification": {...}, "refresh": false}` on stdin. Writes JSON lines on
 stdout: any number of `{"progress": {...}}`, then exactly one `{"environment": {...}}` or
-`{"problem": {"summary": "...", "detail": "..."}}`. Its installer stays in its process group: to
-cancel, kill the group; a later build takes away what is left.
+`{"problem": {"summary": "...", "detail": "...", "passing": false}}`. Its installer stays in its
+process group: to cancel, kill the group; a later build takes away what is left.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ def main() -> None:
     try:
         environment = store.build(specification, _report, refresh=refresh)
     except EnvironmentProblem as problem:
-        _say({"problem": {"summary": problem.summary, "detail": problem.detail}})
+        said = {name: getattr(problem, name) for name in ("summary", "detail", "passing")}
+        _say({"problem": said})
     else:
         _say({"environment": environment.to_json()})
 

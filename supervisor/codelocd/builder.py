@@ -36,7 +36,8 @@ class Builder:
             child.kill()
         if report.result is None:
             summary = f"the environment's builder ended without a word ({end})"
-            raise EnvironmentProblem(summary, report.errors.decode(errors="replace"))
+            detail = report.errors.decode(errors="replace")
+            raise EnvironmentProblem(summary, detail, passing=True)
         return report.environment()
 
     def _start(
@@ -82,7 +83,9 @@ class _Report:
         assert self.result is not None
         if "problem" in self.result:
             problem = self.result["problem"]
-            raise EnvironmentProblem(problem["summary"], problem["detail"])
+            raise EnvironmentProblem(
+                problem["summary"], problem["detail"], passing=problem["passing"]
+            )
         return Environment.from_json(self.result["environment"])
 
 

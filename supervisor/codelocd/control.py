@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,11 +15,21 @@ from codelocd.launchers import CALL_TIMEOUT
 from codelocd.locations import Location
 from codelocd.logs import Logs
 from codelocd.model import Phase
+from codelocd.params import (
+    Params,
+    choice,
+    flag,
+    mapping,
+    number,
+    optional_text,
+    seconds,
+    text,
+    texts,
+)
 from codelocd.rpc import Limits, Peer, RpcError
 from codelocd.subscriptions import Hub
 
 PROTOCOL = 1
-Params = Mapping[str, Any]
 Method = Callable[[Peer, Params], Awaitable[Any]]
 
 
@@ -58,10 +68,13 @@ class Control:
             "status": (self._status, frozenset({"locations"})),
             "definitions": (self._definitions, frozenset({"locations", "kind"})),
             "show": (self._show, frozenset({"location", "name", "kind", "repository"})),
-            "start": (self._order(daemon.start, _is_up), _ORDER),
-            "stop": (self._order(daemon.stop, _is_down), _ORDER),
-            "restart": (self._order(daemon.restart, _is_up), _ORDER),
-            "reload": (self._order(self._reload, _is_fresh), _ORDER),
+            "start": (self._order(daemon.start, _is_up, self._addressed), _ORDER),
+            "stop": (self._order(daemon.stop, _is_down, self._addressed), _ORDER),
+            "restart": (self._order(daemon.restart, _is_up, self._addressed), _ORDER),
+            "reload": (
+                self._order(daemon.reload, _is_fresh, self._addressed_and_wanted),
+                _ORDER,
+            ),
             "call": (self._call, frozenset({"location", "method", "params", "timeout"})),
             "command": (self._command, frozenset({"location"})),
             "logs": (self._last_lines, frozenset({"locations", "lines"})),
@@ -119,21 +132,17 @@ class Control:
         }
 
     async def _status(self, _peer: Peer, params: Params) -> dict[str, Any]:
-        return self.status(self._names(params.get("locations")))
+        return self.status(self._names(texts(params, "locations")))
 
     async def _definitions(self, _peer: Peer, params: Params) -> dict[str, Any]:
-        kind = params.get("kind")
-        if kind is not None and kind not in registry.KINDS:
-            raise RpcError(
-                "usage", f"there is no kind {kind!r}; one of {', '.join(registry.KINDS)}"
-            )
-        names = self._names(params.get("locations"))
+        kind = choice(params, "kind", registry.KINDS)
+        names = self._names(texts(params, "locations"))
         return report.definitions(self._daemon.registry, names, kind)
 
     async def _show(self, _peer: Peer, params: Params) -> dict[str, Any]:
-        name = _text(params, "location")
-        if params.get("name") is not None:
-            return self._one_definition(name, params)
+        name, inner = text(params, "location"), optional_text(params, "name")
+        if inner is not None:
+            return self._one_definition(name, inner, params)
         if name in self._daemon.external:
             return report.external(self._daemon.external[name])
         location = self._location(name)
@@ -141,10 +150,10 @@ class Control:
         daemon = self._daemon
         return report.shown(location, daemon.registry, daemon.usage, lines)
 
-    def _one_definition(self, location: str, params: Params) -> dict[str, Any]:
+    def _one_definition(self, location: str, name: str, params: Params) -> dict[str, Any]:
         self._names([location])
-        name, kind = str(params["name"]), params.get("kind")
-        repository = params.get("repository")
+        kind = choice(params, "kind", registry.KINDS)
+        repository = optional_text(params, "repository")
         matches = [
             definition
             for definition in self._daemon.registry.definitions([location], kind)
@@ -157,22 +166,22 @@ class Control:
         return dict(matches[0])
 
     async def _last_lines(self, _peer: Peer, params: Params) -> dict[str, Any]:
-        names = self._names(params.get("locations"))
-        count = _number(params, "lines", 100)
+        names = self._names(texts(params, "locations"))
+        count = number(params, "lines", 100)
         return {"lines": self._lines(names or sorted(self._daemon.locations), count)}
 
     def _lines(self, names: list[str], count: int) -> list[dict[str, Any]]:
         return [line.document() for line in self._logs.lines(names, count)]
 
     async def _events(self, _peer: Peer, params: Params) -> dict[str, Any]:
-        entries = self._daemon.journal.last(_number(params, "lines", 100))
+        entries = self._daemon.journal.last(number(params, "lines", 100))
         return {"events": [entry.as_json() for entry in entries]}
 
     async def _list_environments(self, _peer: Peer, _params: Params) -> list[dict[str, Any]]:
         return await self._environments()
 
     async def _command(self, _peer: Peer, params: Params) -> dict[str, Any]:
-        location = self._location(_text(params, "location"))
+        location = self._location(text(params, "location"))
         if location.environment is None:
             raise RpcError("down", f"the environment of {location.name!r} is not ready")
         return {
@@ -184,15 +193,20 @@ class Control:
     # --- ordering ------------------------------------------------------------------------------
 
     def _order(
-        self, act: Callable[[Location], None], succeeded: Callable[[Location], bool]
+        self,
+        act: Callable[[Location], None],
+        succeeded: Callable[[Location], bool],
+        addressed: Callable[[Params], list[Location]],
     ) -> Method:
         async def order(_peer: Peer, params: Params) -> dict[str, Any]:
-            locations = self._addressed(params)
+            wait, timeout = flag(params, "wait", default=True), seconds(params, "timeout")
+            locations = addressed(params)
             for location in locations:
                 act(location)
-            if params.get("wait", True):
-                await self._outcomes(locations, params.get("timeout"))
-            return {"locations": [_outcome(location, succeeded) for location in locations]}
+            if wait:
+                await self._outcomes(locations, timeout)
+            outcomes = [_outcome(each, ok=not wait or succeeded(each)) for each in locations]
+            return {"locations": outcomes}
 
         return order
 
@@ -206,30 +220,34 @@ class Control:
             raise RpcError("timeout", message) from None
 
     def _addressed(self, params: Params) -> list[Location]:
-        names = params.get("locations") or []
-        if bool(params.get("all")) == bool(names):
+        names = texts(params, "locations") or []
+        if flag(params, "all", default=False) == bool(names):
             raise RpcError("usage", "name locations, or say all")
         if not names:
             return list(self._daemon.locations.values())
         return [self._location(name) for name in names]
 
-    def _reload(self, location: Location) -> None:
-        if not location.state.wanted:
-            raise RpcError("usage", f"location {location.name!r} is stopped; start it")
-        self._daemon.reload(location)
+    def _addressed_and_wanted(self, params: Params) -> list[Location]:
+        """A stopped one among the names is a mistake, among all it is left as it is."""
+        locations = self._addressed(params)
+        stopped = [each.name for each in locations if not each.state.wanted]
+        if stopped and texts(params, "locations"):
+            raise RpcError("usage", f"stopped, so `start` first: {', '.join(stopped)}")
+        return [each for each in locations if each.state.wanted]
 
     async def _call(self, _peer: Peer, params: Params) -> dict[str, Any]:
-        location = self._location(_text(params, "location"))
+        location = self._location(text(params, "location"))
+        method, given = text(params, "method"), mapping(params, "params")
+        timeout = seconds(params, "timeout")
         running = location.serving
         if running is None:
             raise RpcError("down", f"no runner serves {location.name!r}: {location.state.shown}")
-        method = _text(params, "method")
-        timeout = params.get("timeout") or CALL_TIMEOUT
-        result = await running.handle.call(method, params.get("params") or {}, timeout)
+        patience = CALL_TIMEOUT if timeout is None else timeout
+        result = await running.handle.call(method, given, patience)
         return {"result": result, "generation": running.generation}
 
     async def _apply_config(self, _peer: Peer, params: Params) -> dict[str, Any]:
-        return self._apply(bool(params.get("dry_run")))
+        return self._apply(flag(params, "dry_run", default=False))
 
     async def _shut_down(self, _peer: Peer, _params: Params) -> dict[str, Any]:
         asyncio.get_running_loop().call_soon(self._shutdown)
@@ -241,7 +259,7 @@ class Control:
         return self._hub.subscribe(peer, params.get("topics", ()), params.get("since"))
 
     async def _unsubscribe(self, peer: Peer, params: Params) -> dict[str, Any]:
-        return self._hub.unsubscribe(peer, _number(params, "subscription", 0))
+        return self._hub.unsubscribe(peer, number(params, "subscription"))
 
     # --- names ---------------------------------------------------------------------------------
 
@@ -284,24 +302,10 @@ def _is_fresh(location: Location) -> bool:
     return location.state.serving is not None and not location.state.stale
 
 
-def _outcome(location: Location, succeeded: Callable[[Location], bool]) -> dict[str, Any]:
+def _outcome(location: Location, *, ok: bool) -> dict[str, Any]:
     return {
         "name": location.name,
-        "ok": succeeded(location),
+        "ok": ok,
         "state": location.state.shown,
         "problem": problems.as_json(location.state.problem),
     }
-
-
-def _text(params: Params, name: str) -> str:
-    value = params.get(name)
-    if not isinstance(value, str):
-        raise RpcError("usage", f"{name} is missing, or not a string")
-    return value
-
-
-def _number(params: Params, name: str, default: int) -> int:
-    value = params.get(name, default)
-    if not isinstance(value, int) or value < 0:
-        raise RpcError("usage", f"{name} must be a number, 0 or more")
-    return value

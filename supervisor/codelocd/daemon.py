@@ -253,6 +253,8 @@ class Daemon:
 
     def _progressed(self, location: Location, progress: Mapping[str, Any]) -> None:
         self._hub.publish("builds", {"location": location.name, **progress})
+        if progress["phase"] == "replacing":
+            self._announce(location, "environment-replaced", location.state, progress["message"])
 
 
 _UNDER_WAY = frozenset({Phase.BUILDING, Phase.STARTING, Phase.STOPPING})

@@ -117,10 +117,12 @@ class Hands:
     async def _prepare(self, location: Location, build: BuildId) -> None:
         try:
             location.environment = await self._environment(location)
+            location.environment_is_fresh = True
         except EnvironmentProblem as failure:
             self._follow_inputs(location, failure.inputs or location.inputs)
             problem = Problem("environment", failure.summary, failure.detail, time.time())
-            self._reports.send(location, lifecycle.EnvironmentFailed(build, problem))
+            passing = failure.passing
+            self._reports.send(location, lifecycle.EnvironmentFailed(build, problem, passing))
             return
         self._reports.send(location, lifecycle.EnvironmentReady(build))
 
@@ -164,10 +166,11 @@ class Hands:
         self._watch.follow(location.name, watched.of(location))
         self._watch.begin(location.name)
         try:
-            lease = self._store.lease(environment)
+            lease = await asyncio.to_thread(self._store.lease, environment)
         except EnvironmentProblem as failure:
-            self._crashed(location, number, failure.summary)
+            self._lost(location, number, failure)
             return None
+        location.environment_is_fresh = False
         timing = Timing(location.saved_at, location.changed_at, decided=time.time())
         try:
             handle = await self._launcher.start(self._order(location, environment))
@@ -226,6 +229,13 @@ class Hands:
             self._reports.send(location, lifecycle.LoadFailed(number, problem))
             return
         self._crashed(location, number, f"the runner cannot be started: {failure}")
+
+    def _lost(self, location: Location, number: RunnerId, failure: EnvironmentProblem) -> None:
+        """One that was known for long is prepared again at once; a fresh one, after a pause."""
+        if location.environment_is_fresh:
+            self._crashed(location, number, failure.summary)
+        else:
+            self._reports.send(location, lifecycle.EnvironmentLost(number))
 
     def _crashed(self, location: Location, number: RunnerId, summary: str) -> None:
         """It never lived; another try, which begins with its environment, may succeed."""

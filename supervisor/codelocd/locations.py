@@ -49,13 +49,17 @@ class LastExit:
 
 @dataclass(slots=True)
 class Location:
-    """A location as the daemon knows it now; only the daemon changes it."""
+    """A location as the daemon knows it now; only the daemon changes it.
+
+    `environment_is_fresh`: no runner has been started in it since it was prepared.
+    """
 
     spec: LocationSpec
     state: State = field(default_factory=State)
     choice: Choice | None = None
     inputs: tuple[Path, ...] = ()
     environment: Environment | None = None
+    environment_is_fresh: bool = False
     runners: dict[RunnerId, Running] = field(default_factory=dict)
     tasks: dict[int, asyncio.Task[None]] = field(default_factory=dict)
     snapshot: Snapshot | None = None

@@ -4,38 +4,35 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 
 
 class Busy(Exception):
     """Another daemon has the state directory; `str()` is one line."""
 
 
-class Lock:
-    """Held by the process until it ends, however it ends; the file says who holds it."""
+@contextmanager
+def held(path: Path) -> Iterator[None]:
+    """The lock is the process's until it ends, however it ends; the file says whose it is.
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._file = -1
+    Raises Busy, and OSError.
+    """
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        _take(file, path.parent)
+        os.ftruncate(file, 0)
+        os.write(file, str(os.getpid()).encode())
+        yield
+    finally:
+        os.close(file)
 
-    def __enter__(self) -> Lock:
-        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.read(self._file, 20).decode() or "unknown"
-            os.close(self._file)
-            message = f"another daemon (pid {holder}) uses {self._path.parent}; stop it first"
-            raise Busy(message) from None
-        os.ftruncate(self._file, 0)
-        os.write(self._file, str(os.getpid()).encode())
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        os.close(self._file)
+def _take(file: int, folder: Path) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.read(file, 20).decode() or "unknown"
+        message = f"another daemon (pid {holder}) uses {folder}; stop it first"
+        raise Busy(message) from None

@@ -96,6 +96,7 @@ def shown(
         "sources": sorted(location_.sources),
         "why": {
             "environment": choice.why if choice is not None else None,
+            "inputs": sorted(str(path) for path in location_.inputs),
             "start_method": location_.serving.handle.why if location_.serving else None,
         },
         "timing": location_.serving.timing.as_json() if location_.serving else None,

@@ -13,11 +13,10 @@ from typing import Any, Literal
 
 import structlog
 
-from codelocd import notify, rpc, unix
+from codelocd import lock, notify, rpc, service_log, unix
 from codelocd.config import ConfigError
 from codelocd.control import Control, Identity
 from codelocd.house import House
-from codelocd.lock import Lock
 from codelocd.model import Config
 from codelocd.observer import Ear, Observer
 from codelocd.paths import DaemonPaths
@@ -41,7 +40,10 @@ def run(
     service. `observer` gets what a subscriber of all topics gets. Raises `lock.Busy`
     when another daemon has the state, and OSError.
     """
-    with Lock(paths.state_dir / "lock"):
+    service_log.configure(config.daemon.log_format)
+    if mode == "service":
+        observer = service_log.observe
+    with lock.held(paths.state_dir / "lock"):
         asyncio.run(Service(config, paths, reread, observer).run(follow_config=mode == "dev"))
     return 0
 

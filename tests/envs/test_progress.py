@@ -21,16 +21,19 @@ Installed 4 packages in 19ms
 """
 
 
+NUMPY = 15 * 2**20
+
+
 def test_downloads_and_builds_are_counted_against_what_is_lacking() -> None:
     heard: list[Progress] = []
     narrator = Narrator(heard.append)
     for line in LINES.splitlines(keepends=True):
         narrator.hear(line)
     assert heard == [
-        Progress("downloading", "downloading numpy (15.0MiB)", 0, 3),
-        Progress("building", "building lib", 0, 3),
-        Progress("downloading", "downloaded numpy", 1, 3),
-        Progress("building", "built lib", 2, 3),
+        Progress("downloading", "downloading numpy (15.0MiB)", 0, 3, 0, NUMPY),
+        Progress("building", "building lib", 0, 3, 0, NUMPY),
+        Progress("downloading", "downloaded numpy", 1, 3, NUMPY, NUMPY),
+        Progress("building", "built lib", 2, 3, NUMPY, NUMPY),
         Progress("downloading", "Prepared 3 packages in 289ms", 3, 3),
         Progress("installing", "Installed 4 packages in 19ms", 4, 4),
     ]

@@ -8,7 +8,7 @@ import pytest
 
 from codelocd import journal
 from codelocd.journal import Journal
-from codelocd.lock import Busy, Lock
+from codelocd.lock import Busy, held
 from codelocd.wanted import Wanted
 
 
@@ -67,7 +67,7 @@ def test_a_journal_that_cannot_be_written_keeps_its_entries(tmp_path: Path) -> N
 
 def test_a_second_daemon_on_the_same_state_is_told_whose_it_is(tmp_path: Path) -> None:
     path, holder = tmp_path / "lock", f"pid {os.getpid()}"
-    with Lock(path), pytest.raises(Busy, match=holder), Lock(path):
+    with held(path), pytest.raises(Busy, match=holder), held(path):
         pass
-    with Lock(tmp_path / "lock"):
+    with held(tmp_path / "lock"):
         assert (tmp_path / "lock").read_text() == str(os.getpid())

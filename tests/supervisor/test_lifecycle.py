@@ -403,3 +403,30 @@ def test_a_start_forgives_the_failures_of_the_past() -> None:
 def test_nothing_starts_a_location_that_nobody_wants(event: lc.Event) -> None:
     story = Story().tell(event)
     assert (story.state.phase, story.effects) == (Phase.STOPPED, [])
+
+
+def test_a_build_that_may_succeed_later_is_tried_again_where_nothing_serves() -> None:
+    story = Story().tell(lc.Started())
+    assert story.state.build is not None
+    story.tell(lc.EnvironmentFailed(story.state.build, INSTALLER, passing=True))
+    assert (story.state.shown, story.state.problem) == ("backoff", INSTALLER)
+    assert story.state.deadline == story.now + POLICY.backoff.maximum
+    story.until_deadline()
+    assert (story.state.shown, story.state.restarts) == ("building", 1)
+
+
+def test_beside_a_runner_that_serves_no_build_is_tried_again_by_itself() -> None:
+    story = Story().serving().tell(lc.ReloadAsked())
+    assert story.state.build is not None
+    story.tell(lc.EnvironmentFailed(story.state.build, INSTALLER, passing=True))
+    assert (story.state.shown, story.state.stale, story.state.deadline) == ("serving", True, None)
+
+
+def test_an_environment_that_was_lost_before_the_start_is_prepared_again() -> None:
+    story = Story().serving().saved()
+    assert story.state.candidate is not None
+    candidate = story.state.candidate
+    story.tell(lc.EnvironmentLost(candidate))
+    assert story.effects == [lc.Kill(candidate), lc.Prepare(story.state.build)]
+    assert (story.state.shown, story.state.reloading) == ("serving", "building")
+    assert story.tell(lc.EnvironmentLost(candidate)).effects == []

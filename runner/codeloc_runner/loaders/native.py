@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 
+from ..importing import LoadFailure
 from . import at_most_one, distinct
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, List, Mapping
+    from typing import Any, Dict, Iterable, List, Mapping
 
     from ..outcome import Definition
 
@@ -17,7 +18,20 @@ def targets(members: Mapping[str, object]) -> List[Any]:
     """The Definitions object, else all repositories."""
     codeloc = sys.modules["codeloc"]
     definitions = at_most_one(distinct(members, codeloc.Definitions))
-    return definitions or list(distinct(members, codeloc.RepositoryDefinition).values())
+    return definitions or by_name(distinct(members, codeloc.RepositoryDefinition).values())
+
+
+def by_name(repositories: Iterable[Any]) -> List[Any]:
+    """The repositories, each a namespace of its own. Raises LoadFailure where two share a name."""
+    found: Dict[str, Any] = {}
+    for one in repositories:
+        first = found.setdefault(one.name, one)
+        if first is not one:
+            raise LoadFailure(
+                f'repository "{one.name}" ({one.source}) has the same name as'
+                f' repository "{first.name}" ({first.source}); rename one'
+            )
+    return list(found.values())
 
 
 def definitions(targets: List[Any]) -> List[Definition]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from codelocd.render import timing
 from codelocd.render.amounts import duration
+from codelocd.render.building import step
 from codelocd.render.journal import visible
 from codelocd.render.screen import STATES, Screen, name_style
 from codelocd.render.status import state
@@ -106,9 +107,7 @@ class DevOutput:
         if self._said.get(f"build {data['location']}") == data["message"]:
             return
         self._said[f"build {data['location']}"] = data["message"]
-        done = f" {data['done']}/{data['total']}" if data.get("total") else ""
-        words = self._screen.paint(f"{data['phase']}{done}", STATES["building"])
-        yield f"{self._name(data['location'])} {words} {one_line(data['message'])}".rstrip()
+        yield f"{self._name(data['location'])} {step(data, self._screen)}"
 
     # --- names ---------------------------------------------------------------------------------
 

@@ -25,6 +25,18 @@ def listed(asked: Asked) -> list[dict[str, Any]]:
     return found
 
 
+def one_of(found: list[dict[str, Any]], key: str) -> dict[str, Any]:
+    """The one with that key, the beginning of it, or a location of that name; Failure."""
+    matches = [each for each in found if each["key"].startswith(key) or key in each["used_by"]]
+    if not matches:
+        what = f"no environment {key!r} in the store; `codelocd env list` shows them"
+        raise Failure(what, ExitCode.UNKNOWN)
+    if len(matches) > 1:
+        keys = ", ".join(match["key"][:12] for match in matches)
+        raise Failure(f"{key!r} is ambiguous: {keys}", ExitCode.USAGE)
+    return matches[0]
+
+
 def store(asked: Asked) -> Store:
     """The store that a daemon started here would use."""
     from codeloc_envs import Store

@@ -8,7 +8,7 @@ from functools import partial
 from codelocd.config import env_files, location_rules, validation
 from codelocd.config.defaults import Raw, as_table, merged
 from codelocd.config.document import Document
-from codelocd.config.location_table import daemon_settings, location
+from codelocd.config.location_table import daemon_settings, index, location
 from codelocd.config.mistakes import ConfigError, KeyPath, Mistake, Problems
 from codelocd.config.tables import CodelocdTable, LocationTable
 from codelocd.model import Config
@@ -22,9 +22,10 @@ def read(document: Document, environ: Mapping[str, str]) -> Config:
     files = problems.attempt(partial(env_files.read_named, document, named, environ))
     if parsed is None or files is None or problems.found:
         raise ConfigError(problems.found)
+    packages = index(document, parsed.index)
     return Config(
         locations=tuple(
-            location(document, name, LocationTable.model_validate(table), files, environ)
+            location(document, name, LocationTable.model_validate(table), files, environ, packages)
             for name, table in _complete(document.data).items()
         ),
         daemon=daemon_settings(document, parsed.daemon),

@@ -11,6 +11,9 @@ TARGETS = ("python_file", "module", "package")
 _JOINED = ("env", "backoff", "restart_limit")
 """The tables in which a location's keys join those of the defaults."""
 
+_MANNERS = frozenset({"python", "link_mode", "installer", "allow_python_download"})
+"""The keys of an environment that do not say what is in it."""
+
 Raw = Mapping[str, Any]
 
 
@@ -32,12 +35,12 @@ def merged(defaults: Raw, own: Raw) -> dict[str, Any]:
 
 
 def _environment(defaults: Raw, own: Raw) -> dict[str, Any]:
-    """A location that says what is in its environment replaces all of it but the Python."""
+    """A location that says what is in its environment replaces all of it but its manners."""
     if "path" in own:
         return dict(own)
-    if own.keys() <= {"python"}:
-        return {**_without(defaults, own and ("path",)), **own}
-    return {**{name: value for name, value in defaults.items() if name == "python"}, **own}
+    if own.keys() <= _MANNERS:
+        return {**_without(defaults, ("path",) if "python" in own else ()), **own}
+    return {**{name: value for name, value in defaults.items() if name in _MANNERS}, **own}
 
 
 def _without(table: Raw, names: Iterable[str]) -> dict[str, Any]:

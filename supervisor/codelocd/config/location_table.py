@@ -7,9 +7,16 @@ from dataclasses import fields
 from pathlib import Path
 
 from codeloc_envs import Request
+from codeloc_envs.installation import ANYWHERE, Index, Installation
 from codelocd.config.document import Document
 from codelocd.config.env_files import EnvFiles
-from codelocd.config.tables import DaemonTable, EnvironmentTable, FromEnv, LocationTable
+from codelocd.config.tables import (
+    DaemonTable,
+    EnvironmentTable,
+    FromEnv,
+    IndexTable,
+    LocationTable,
+)
 from codelocd.config.variables import Variables
 from codelocd.model import Backoff, DaemonSettings, LocationSpec, Policy, RestartLimit, Target
 
@@ -20,6 +27,7 @@ def location(
     table: LocationTable,
     files: EnvFiles,
     environ: Mapping[str, str],
+    index: Index,
 ) -> LocationSpec:
     """The location of a complete, valid table whose variables are all set."""
     env_file = _path(document, table.env_file)
@@ -31,7 +39,7 @@ def location(
         attribute=table.attribute,
         variables=_variables(table, files[env_file] if env_file else {}, environ),
         env_file=env_file,
-        environment=_request(document, table.environment) if table.environment else None,
+        environment=_request(document, table.environment, index),
         watch=tuple(table.watch),
         ignore=tuple(table.ignore),
         policy=_policy(table),
@@ -69,9 +77,31 @@ def _variables(
     return Variables({**file, **referred, **literal}, literal)
 
 
-def _request(document: Document, table: EnvironmentTable) -> Request:
+def index(document: Document, table: IndexTable) -> Index:
+    return Index(
+        url=table.url,
+        extra=tuple(table.extra),
+        find_links=tuple(_link(document, text) for text in table.find_links),
+        certificate=_path(document, table.certificate),
+        keyring=table.keyring,
+        credential=table.credential,
+    )
+
+
+def _link(document: Document, text: str) -> str:
+    return text if "://" in text else str(document.absolute(text))
+
+
+def _request(document: Document, written: EnvironmentTable | None, index: Index) -> Request | None:
+    """None where nothing is asked for: then the code's own files decide all of it."""
+    if written is None and index == ANYWHERE:
+        return None
+    table = written or EnvironmentTable()
     python = table.python
     return Request(
+        installation=Installation(
+            index, table.link_mode, table.installer, table.allow_python_download
+        ),
         python=str(document.absolute(python)) if python and "/" in python else python,
         packages=tuple(table.packages),
         requirements=tuple(map(document.absolute, table.requirements)),

@@ -48,9 +48,7 @@ class Overrides:
     def _environment(self, configured: Request | None) -> Request | None:
         if self.python is None:
             return configured
-        if configured is None or configured.path:
-            return Request(python=self.python)
-        return replace(configured, python=self.python)
+        return replace(configured or Request(), path=None, python=self.python)
 
 
 def _interpreter(python: str | None, cwd: Path) -> str | None:

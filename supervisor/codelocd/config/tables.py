@@ -15,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from codeloc_envs.installation import ORDINARY
 from codelocd.config import quantities
 from codelocd.config.mistakes import UnfitError
 from codelocd.config.variables import NAME
@@ -121,6 +122,39 @@ class EnvironmentTable(Table):
     groups: list[Text] = Field(default=[], description="Dependency groups of the project or lock.")
     lock: Text | None = Field(default=None, description="Path of a uv.lock or pylock.toml.")
     path: Text | None = Field(default=None, description="An existing environment, never modified.")
+    link_mode: Literal["hardlink", "clone", "copy"] = Field(
+        default=ORDINARY.link_mode,
+        description="How packages get in; copy, if you edit what is installed.",
+    )
+    installer: Literal["uv", "pip"] = Field(
+        default=ORDINARY.installer, description="Who resolves and installs."
+    )
+    allow_python_download: bool = Field(
+        default=ORDINARY.allow_python_download,
+        description="Whether uv may fetch a Python that this machine does not have.",
+    )
+
+
+class IndexTable(Table):
+    """Where packages come from, instead of what uv and pip are configured with."""
+
+    url: Text | None = Field(default=None, description="The index.")
+    extra: list[Text] = Field(
+        default=[], description="Further indexes, asked before it; the first with a name gives it."
+    )
+    find_links: list[Text] = Field(default=[], description="Folders or pages of files.")
+    certificate: Text | None = Field(default=None, description="Path of a bundle of certificates.")
+    keyring: bool = Field(default=False, description="Passwords come from the keyring program.")
+    credential: Text | None = Field(
+        default=None,
+        description="A file in $CREDENTIALS_DIRECTORY with user:password for the url.",
+    )
+
+    @model_validator(mode="after")
+    def _is_for_somewhere(self) -> IndexTable:
+        if self.credential and not self.url:
+            raise UnfitError("has a credential without a url", "add url, or remove credential")
+        return self
 
 
 class BackoffTable(Table):
@@ -246,6 +280,9 @@ class CodelocdTable(Table):
 
     daemon: DaemonTable = Field(
         default_factory=DaemonTable, description="Where it keeps things and who may use it."
+    )
+    index: IndexTable = Field(
+        default_factory=IndexTable, description="Where packages come from, for all locations."
     )
     defaults: LocationTable = Field(
         default_factory=LocationTable, description="Keys for all locations; a location's own win."

@@ -46,8 +46,18 @@ class EnvironmentReady:
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentFailed:
+    """`passing`: the same build may succeed later, with nothing changed but the world."""
+
     build: BuildId
     problem: Problem
+    passing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentLost:
+    """The environment is no longer what was built, seen when a runner was to start in it."""
+
+    runner: RunnerId
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +115,7 @@ Event = (
     | SourcesChanged
     | EnvironmentReady
     | EnvironmentFailed
+    | EnvironmentLost
     | Launched
     | Loaded
     | LoadFailed

@@ -23,6 +23,7 @@ from codelocd.lifecycle.events import (
     Condemned,
     DeadlinePassed,
     EnvironmentFailed,
+    EnvironmentLost,
     EnvironmentReady,
     Event,
     Exited,
@@ -151,12 +152,23 @@ def _environment_ready(state: State, event: EnvironmentReady, _now: float, _poli
     return _launch(replace(state, build=None, environment_known=True))
 
 
-def _environment_failed(
-    state: State, event: EnvironmentFailed, _now: float, _policy: Policy
-) -> Step:
+def _environment_failed(state: State, event: EnvironmentFailed, now: float, policy: Policy) -> Step:
+    """A pause of the longest kind, and only where nothing serves, before the same is tried again:
+    a network that is gone comes back by itself, a broken requirement does not."""
     if event.build != state.build:
         return state, ()
-    return _given_up(replace(state, build=None), event.problem), ()
+    state = _given_up(replace(state, build=None), event.problem)
+    if event.passing and state.phase is Phase.FAILED and policy.restart == "on-failure":
+        pause = policy.backoff.maximum
+        return replace(state, phase=Phase.BACKOFF, deadline=now + pause), ()
+    return state, ()
+
+
+def _environment_lost(state: State, event: EnvironmentLost, now: float, policy: Policy) -> Step:
+    if event.runner != state.candidate:
+        return state, ()
+    state, effects = _abandon(replace(state, environment_known=False))
+    return _attempt(state, now, policy, effects)
 
 
 def _launched(state: State, event: Launched, now: float, policy: Policy) -> Step:
@@ -344,6 +356,7 @@ _HANDLERS: dict[type, Callable[[State, Any, float, Policy], Step]] = {
     SourcesChanged: _sources_changed,
     EnvironmentReady: _environment_ready,
     EnvironmentFailed: _environment_failed,
+    EnvironmentLost: _environment_lost,
     Launched: _launched,
     Loaded: _loaded,
     LoadFailed: _load_failed,

@@ -10,7 +10,7 @@ from codelocd.render.screen import Screen
 from codelocd.render.table import table
 from codelocd.render.text import one_line
 
-TITLES = ("KEY", "PYTHON", ">PACKAGES", ">SIZE", "USED BY", "LAST USED", "PATH")
+TITLES = ("KEY", "PYTHON", ">PACKAGES", ">SIZE", ">OWN", "USED BY", "LAST USED", "PATH")
 
 
 def environments(document: Sequence[Mapping[str, Any]], now: float, screen: Screen) -> str:
@@ -21,6 +21,7 @@ def environments(document: Sequence[Mapping[str, Any]], now: float, screen: Scre
             found["python"],
             str(_count(found["packages"])),
             size(found["size"]),
+            size(_own(found)),
             ", ".join(found["used_by"] or ()),
             _ago(found["last_used"], now),
             found["path"],
@@ -36,17 +37,35 @@ def environment(found: Mapping[str, Any], now: float, screen: Screen) -> str:
         screen.paint(found["key"], "bold"),
         f"     Path: {one_line(found['path'])}",
         f"   Python: {found['python']}",
-        f"     Size: {size(found['size'])}",
+        f"     Size: {size(found['size'])}, {size(_own(found))} of it its own",
         f"  Used by: {one_line(', '.join(found['used_by'] or ()) or '-')}",
         f"Last used: {_ago(found['last_used'], now)}",
         f"  Created: {_ago(found['created'], now)}",
     ]
+    lines += [f"  Because: {one_line(why)}" for why in found.get("why", ())]
     packages = found["packages"]
     if isinstance(packages, list):
         lines += [" Packages:", *(f"    {one_line(str(name))}" for name in packages)]
     else:
         lines.append(f" Packages: {packages}")
     return "\n".join(lines)
+
+
+def difference(document: Mapping[str, Any], screen: Screen) -> str:
+    """The `env diff --json` document, line by line."""
+    one, other = document["python"]
+    lines = [f"~ python {one} -> {other}"] if one != other else []
+    lines += [f"~ {name} {before} -> {after}" for name, before, after in document["changed"]]
+    lines += [f"- {package}" for package in document["removed"]]
+    lines += [f"+ {package}" for package in document["added"]]
+    styles = {"~": "yellow", "-": "red", "+": "green"}
+    return "\n".join(screen.paint(one_line(line), styles[line[0]]) for line in lines)
+
+
+def _own(found: Mapping[str, Any]) -> int | None:
+    """Bytes that would be free without it."""
+    shared = found.get("shared")
+    return None if found["size"] is None or shared is None else found["size"] - shared
 
 
 def _count(packages: Any) -> int | str:

@@ -35,6 +35,7 @@ def _header(document: Mapping[str, Any], now: float) -> Iterator[tuple[str, str]
     yield "Runner", _runner(document, why)
     yield "Environment", _environment(document["environment"] or {})
     yield "Because", one_line(str(why.get("environment") or ""))
+    yield "Inputs", one_line(", ".join(why.get("inputs") or ()))
     yield "Definitions", counts(document)
     yield "Sources", f"{plural(len(document['sources']), 'file')} watched"
     yield "Last exit", _last_exit(document["last_exit"], now)

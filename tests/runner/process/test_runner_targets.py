@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -101,6 +102,18 @@ def test_several_repositories_are_one_location(run, extreme):
     )
     content = run(extreme, source).load()
     assert [one["repository"] for one in content["definitions"]] == ["first"]
+
+
+def test_two_repositories_of_one_name_name_both_places(run, code, extreme):
+    source = DEFS.replace("Definitions", "repository") + (
+        "@repository(name='shop')\ndef first():\n    return [orders]\n\n"
+        "@repository(name='shop')\ndef second():\n    return []\n"
+    )
+    summary = run(extreme, source).problem()["summary"]
+    lines = [int(line) for line in re.findall(rf"{code}/defs.py:([0-9]+)", summary)]
+    assert 'repository "shop"' in summary
+    assert "has the same name as" in summary
+    assert len(set(lines)) == 2
 
 
 def test_a_file_that_is_not_there_is_told_with_its_path(start, code, extreme):

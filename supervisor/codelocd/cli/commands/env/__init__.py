@@ -6,7 +6,7 @@ import click
 
 from codelocd.cli.groups import Commands
 
-SECTIONS = {"Commands": ("list", "show", "build", "prune", "pythons")}
+SECTIONS = {"Commands": ("list", "show", "diff", "build", "prune", "pythons")}
 
 
 @click.group("env", cls=Commands, package=__name__, sections=SECTIONS, no_args_is_help=True)

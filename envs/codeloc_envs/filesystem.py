@@ -1,0 +1,75 @@
+"""Whether locks mean anything where a store lies."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import tempfile
+from pathlib import Path
+
+from codeloc_envs.problem import EnvironmentProblem
+
+MOUNTS = Path("/proc/self/mountinfo")
+"""The mounted filesystems; https://man7.org/linux/man-pages/man5/proc_pid_mountinfo.5.html"""
+
+_NETWORKED = (
+    "9p afs ceph cifs davfs fuse.cephfs fuse.glusterfs fuse.rclone fuse.s3fs fuse.sshfs gfs2 "
+    "glusterfs lustre ncpfs nfs nfs4 ocfs2 smb2 smb3 smbfs"
+)
+NETWORKED = frozenset(_NETWORKED.split())
+"""Types on which a `flock` may be granted to two machines at once, or to everybody."""
+
+
+def require_locks(folder: Path, mounts: Path = MOUNTS) -> None:
+    """Raises EnvironmentProblem unless a lock taken in `folder` keeps others out."""
+    kind = filesystem_type(folder, mounts)
+    if kind in NETWORKED:
+        raise EnvironmentProblem(
+            f"the store {folder} is on {kind}, where locks cannot be relied on; "
+            'put it on a local disk ([daemon] store = "...")'
+        )
+    if not _keeps_out(folder):
+        raise EnvironmentProblem(
+            f"the store {folder} is on a filesystem without working locks; "
+            'put it on a local disk ([daemon] store = "...")'
+        )
+
+
+def filesystem_type(folder: Path, mounts: Path = MOUNTS) -> str | None:
+    """The type of the filesystem that holds `folder`, None where the system does not say."""
+    try:
+        lines = mounts.read_text(errors="surrogateescape").splitlines()
+    except OSError:
+        return None
+    here, best, kind = folder.resolve(), Path(), None
+    for line in lines:
+        place, _, described = line.partition(" - ")
+        mounted = Path(_unescaped(place.split(" ")[4]))
+        if here.is_relative_to(mounted) and len(mounted.parts) >= len(best.parts):
+            best, kind = mounted, described.split(" ")[0]
+    return kind
+
+
+def _keeps_out(folder: Path) -> bool:
+    """Two descriptors of one file, opened apart, are two holders. Raises OSError."""
+    with tempfile.NamedTemporaryFile(dir=folder, prefix=".locks-") as one:
+        other = os.open(one.name, os.O_RDWR)
+        try:
+            return _taken(one.fileno()) and not _taken(other)
+        finally:
+            os.close(other)
+
+
+def _taken(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _unescaped(text: str) -> str:
+    """Blanks and backslashes stand there as octal numbers."""
+    for code in (" ", "\t", "\n", "\\"):
+        text = text.replace(f"\\{ord(code):03o}", code)
+    return text

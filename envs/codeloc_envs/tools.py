@@ -1,0 +1,142 @@
+"""The two installers, as a build uses them: write a lock, and install what it says."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from codeloc_envs.bundled_pip import locking, pip_command, unpacking, variables_for_pip
+from codeloc_envs.inline import read_metadata
+from codeloc_envs.installer import Finished, Installer
+from codeloc_envs.interpreter import Interpreter
+from codeloc_envs.lock import Lock
+from codeloc_envs.pip_settings import options_unseen
+from codeloc_envs.plan import EMPTY_LOCK, Facts, installing, resolving
+from codeloc_envs.progress import Listener, Progress
+from codeloc_envs.pyproject import read_pyproject
+from codeloc_envs.specification import Kind, Specification
+from codeloc_envs.workspace import workspace_table
+
+_DONE = Finished(True, "")
+
+
+class Tool(Protocol):
+    """An installer; both methods raise EnvironmentProblem only if it cannot be asked at all."""
+
+    def lock(self, output: Path, requirements: Path) -> Finished:
+        """Write what exactly is installed into `output`; `requirements` is a file to use."""
+        ...
+
+    def install(self, lock: Lock, python: Path, held: Sequence[int]) -> Finished:
+        """Install it into the environment of `python`; the child keeps the locks `held`."""
+        ...
+
+
+def tool_of(
+    specification: Specification,
+    interpreter: Interpreter,
+    variables: Mapping[str, str],
+    listen: Listener,
+) -> Tool:
+    """The installer that was asked for; `variables` are those for uv."""
+    if specification.request.installation.installer == "pip":
+        return Pip(specification, interpreter, listen)
+    return Uv(specification, interpreter, variables, listen)
+
+
+@dataclass(frozen=True, slots=True)
+class Uv:
+    """uv, which has a cache that may be enough without a network."""
+
+    specification: Specification
+    interpreter: Interpreter
+    variables: Mapping[str, str]
+    listen: Listener
+
+    def lock(self, output: Path, requirements: Path) -> Finished:
+        """Without a network, what the package cache knows may be enough."""
+        python = self.interpreter.executable
+        command = resolving(self.specification, facts(self.specification), python, requirements)
+        if command is None:
+            output.write_text(EMPTY_LOCK)
+            return _DONE
+        self._warn()
+        _write_lines(requirements, command.requirements)
+        arguments = [*command.arguments, "--output-file", str(output)]
+        finished = self._run(arguments)
+        if not finished.found_no_network:
+            return finished
+        again = self._run([*arguments, "--offline"])
+        return again if again.ok else finished
+
+    def install(self, lock: Lock, python: Path, held: Sequence[int]) -> Finished:
+        """From the package cache if it has everything: ten times quicker, and no network."""
+        rebuilt = [source.name for source in lock.sources()]
+        for offline in (True, False):
+            arguments = installing(self.specification, lock.path, python, rebuilt, offline=offline)
+            finished = self._run(arguments, held)
+            if not (offline and finished.missed_the_network):
+                break
+        return finished
+
+    def _warn(self) -> None:
+        """Of pip's options that change what is installed, and that uv does not have."""
+        if self.specification.request.installation.index.names_places:
+            return
+        unseen = options_unseen(os.environ, Path.home())
+        if unseen:
+            text = f"pip is configured with {', '.join(unseen)}, which uv does not read"
+            self.listen(Progress("warning", f'{text}; installer = "pip" does'))
+
+    def _run(self, arguments: Sequence[str], held: Sequence[int] = ()) -> Finished:
+        directory = self.specification.directory
+        return Installer(self.variables).run(
+            arguments, directory=directory, listen=self.listen, held=held
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Pip:
+    """pip, with its own configuration."""
+
+    specification: Specification
+    interpreter: Interpreter
+    listen: Listener
+
+    def lock(self, output: Path, requirements: Path) -> Finished:
+        asked = self.specification
+        if asked.kind is Kind.PACKAGES and not (
+            asked.request.packages or asked.request.requirements
+        ):
+            output.write_text(EMPTY_LOCK)
+            return _DONE
+        arguments, lines = locking(asked, requirements, output)
+        _write_lines(requirements, lines)
+        return self._run(self.interpreter.executable, arguments)
+
+    def install(self, lock: Lock, python: Path, held: Sequence[int]) -> Finished:
+        return self._run(python, unpacking(lock.path), held)
+
+    def _run(self, python: Path, arguments: Sequence[str], held: Sequence[int] = ()) -> Finished:
+        variables = variables_for_pip(os.environ, self.specification.request.installation.index)
+        installer = Installer(variables, pip_command(self.interpreter, python))
+        directory = self.specification.directory
+        return installer.run(arguments, directory=directory, listen=self.listen, held=held)
+
+
+def facts(specification: Specification) -> Facts:
+    """What the files of a specification say; raises EnvironmentProblem."""
+    project, script = specification.request.project, specification.script
+    if specification.kind is Kind.PROJECT and project is not None:
+        return Facts(is_package=read_pyproject(project / "pyproject.toml").is_package)
+    if specification.kind is Kind.UV_LOCK:
+        return Facts(is_workspace=workspace_table(specification.directory) is not None)
+    metadata = read_metadata(script) if script is not None else None
+    return Facts(for_uv=metadata is not None and metadata.for_uv)
+
+
+def _write_lines(file: Path, lines: Iterable[str]) -> None:
+    file.write_text("".join(f"{line}\n" for line in lines))

@@ -1,0 +1,62 @@
+"""The members of a uv workspace share one lock and one environment."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from codeloc_envs import Environment, choose
+from codeloc_envs.workspace import lock_of_workspace, members
+
+Build = Callable[..., Environment]
+Wheel = Callable[..., Path]
+Project = Callable[..., Path]
+ROOT = '[tool.uv.workspace]\nmembers = ["packages/*"]\nexclude = ["packages/old*"]\n'
+
+
+@pytest.fixture
+def workspace(workplace: Path, project: Project, wheel: Wheel) -> Path:
+    """Two members, of which one needs the other, and a lock."""
+    wheel("alpha")
+    (workplace / "pyproject.toml").write_text(ROOT)
+    project(workplace / "packages/lib", "lib", ("alpha",))
+    source = "[tool.uv.sources]\nlib = { workspace = true }\n"
+    project(workplace / "packages/app", "app", ("lib",), more=source)
+    command = [sys.executable, "-m", "uv", "lock", "--quiet", "--project", str(workplace)]
+    subprocess.run(command, check=True, cwd=workplace)
+    return workplace
+
+
+def test_members_share_one_environment_with_all_of_them_in_it(
+    build: Build, workspace: Path
+) -> None:
+    one = build(code=workspace / "packages/app")
+    two = build(code=workspace / "packages/lib/src")
+    assert (one.origin, two.origin) == ("built", "reused")
+    assert one.path == two.path
+    subprocess.run([one.executable, "-B", "-c", "import app, lib, alpha"], check=True)
+
+
+def test_a_members_project_file_is_an_input_of_all(workspace: Path) -> None:
+    choice = choose(None, code=workspace / "packages/app")
+    assert choice.why.startswith(f"the lock of the workspace that {workspace}/packages/app is in")
+    assert workspace / "uv.lock" in choice.inputs
+    assert workspace / "packages/lib/pyproject.toml" in choice.inputs
+
+
+def test_what_is_excluded_is_no_member(workspace: Path, project: Project) -> None:
+    old = project(workspace / "packages/old-app", "old_app")
+    assert lock_of_workspace(old) is None
+    assert [folder.name for folder in members(workspace)] == ["app", "lib"]
+
+
+def test_without_a_lock_a_member_is_a_project_like_any_other(build: Build, workspace: Path) -> None:
+    (workspace / "uv.lock").unlink()
+    choice = choose(None, code=workspace / "packages/app")
+    assert choice.why.startswith("the nearest description, ")
+    environment = build(code=workspace / "packages/app")
+    subprocess.run([environment.executable, "-B", "-c", "import app, lib, alpha"], check=True)

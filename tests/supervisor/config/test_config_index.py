@@ -1,0 +1,74 @@
+"""`[index]`, and how each location's environment is built."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from codeloc_envs.installation import Index, Installation
+
+LOCATION = '[location.a]\nmodule = "a"\n'
+INDEX = """\
+[index]
+url = "https://pypi.example/simple"
+extra = ["https://own.example/simple"]
+find_links = ["wheels", "https://files.example/"]
+certificate = "ca.pem"
+keyring = true
+credential = "pypi"
+"""
+
+
+def test_the_index_holds_for_every_location_even_one_that_asks_for_nothing(folder):
+    spec = folder.one("codelocd.toml", INDEX + LOCATION)
+    assert spec.environment is not None
+    assert spec.environment.installation == Installation(
+        Index(
+            url="https://pypi.example/simple",
+            extra=("https://own.example/simple",),
+            find_links=(f"{folder.path}/wheels", "https://files.example/"),
+            certificate=Path(folder.path, "ca.pem"),
+            keyring=True,
+            credential="pypi",
+        )
+    )
+
+
+def test_without_an_index_and_an_environment_nothing_is_asked_for(folder):
+    assert folder.one("codelocd.toml", LOCATION).environment is None
+
+
+def test_a_locations_manners_join_what_the_defaults_say_is_in_it(folder):
+    spec = folder.one(
+        "codelocd.toml",
+        f"""\
+        [defaults.environment]
+        packages = ["pandas"]
+        installer = "pip"
+        {LOCATION.replace(chr(10), chr(10) + " " * 8)}
+        [location.a.environment]
+        link_mode = "copy"
+        allow_python_download = true
+        """,
+    )
+    assert spec.environment.packages == ("pandas",)
+    assert spec.environment.installation == Installation(
+        link_mode="copy", installer="pip", allow_python_download=True
+    )
+
+
+def test_a_credential_is_for_a_url(folder):
+    folder.write("codelocd.toml", '[index]\ncredential = "pypi"\n' + LOCATION)
+    (problem,) = folder.problems("codelocd.toml")
+    assert problem == (
+        "codelocd.toml:1: index: has a credential without a url; add url, or remove credential"
+    )
+
+
+def test_a_python_of_the_command_line_keeps_the_index(folder):
+    folder.write("codelocd.toml", INDEX + LOCATION)
+    config = folder.load("codelocd.toml")
+    from codelocd.config.overrides import Overrides
+
+    [spec] = Overrides({}, "3.12").applied(config).locations
+    assert spec.environment.python == "3.12"
+    assert spec.environment.installation.index.url == "https://pypi.example/simple"
