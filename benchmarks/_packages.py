@@ -116,7 +116,11 @@ PACKAGES = {
     ),
     "dagster": (
         "dagster",
-        "import dagster as dg\n@dg.asset\ndef a(): return 1\nassert dg.materialize([a]).success",
+        (
+            "import dagster as dg\n"
+            "def run():\n    @dg.asset\n    def a(): return 1\n    return dg.materialize([a])\n"
+            "assert run().success"
+        ),
     ),
     "dbt-core": (
         "dbt-core",

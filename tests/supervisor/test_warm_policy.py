@@ -15,7 +15,10 @@ from codelocd.warm import (
 SEEN = Imports(("a", "a.b", "c"), ("a", "c"))
 
 
-def method(learned: Learned = Learned(), wanted="auto", platform="linux", **variables: str):
+NOTHING = Learned()
+
+
+def method(learned: Learned = NOTHING, wanted="auto", platform="linux", **variables: str):
     return choose(wanted, "sales", learned, variables, platform)
 
 
