@@ -13,6 +13,7 @@ from benchmarks import (
     restart_after_kill,
     save_to_visible,
     status_command,
+    warm_reload,
 )
 from benchmarks._measure import keep, runs_from_command_line, table
 
@@ -30,6 +31,7 @@ def main() -> None:
         (first_start, runs),
         (dagster_page, runs // 2),
         (environments, runs),
+        (warm_reload, runs),
     ):
         print(f"{benchmark.__name__}: {times} runs", file=sys.stderr)
         figures += benchmark.measure(times)

@@ -111,12 +111,16 @@ PACKAGES = {
         "duckdb",
         (
             "import duckdb\n"
-            "assert duckdb.sql('select sum(range) from range(1000000)').fetchone()[0] > 0"
+            "assert duckdb.sql('select sum(range) from range(1000000)').fetchall()[0][0] > 0"
         ),
     ),
     "dagster": (
         "dagster",
-        "import dagster as dg\n@dg.asset\ndef a(): return 1\nassert dg.materialize([a]).success",
+        (
+            "import dagster as dg\n"
+            "def run():\n    @dg.asset\n    def a(): return 1\n    return dg.materialize([a])\n"
+            "assert run().success"
+        ),
     ),
     "dbt-core": (
         "dbt-core",

@@ -48,7 +48,9 @@ def warmed(order: Dict[str, Any], warmth: Warmth) -> Dict[str, Any]:
     began, variables = perf_counter(), dict(os.environ)
     arrange(warmth.path)
     reads = Reads()
+    schedule("SCHED_BATCH")
     found = imported(order, warmth)
+    schedule("SCHED_OTHER")
     read = reads.end()
     settle(warmth, variables)
     return {
@@ -58,6 +60,18 @@ def warmed(order: Dict[str, Any], warmth: Warmth) -> Dict[str, Any]:
         "modules": len(warmth.modules),
         "seconds": perf_counter() - began,
     }
+
+
+def schedule(policy: str) -> None:
+    """Give way to whatever somebody waits for, while nobody waits for this.
+
+    Niceness would do more, but its children would have it, and nobody but root can take it back.
+    """
+    if hasattr(os, "sched_setscheduler"):
+        try:
+            os.sched_setscheduler(0, getattr(os, policy), os.sched_param(0))
+        except OSError:
+            return  # a sandbox may forbid it
 
 
 def arrange(path: List[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from _thread import get_native_id
 from signal import NSIG, SIG_BLOCK, getsignal, pthread_sigmask
 
 from ..sources import is_source
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 
 DESCRIPTORS = "/proc/self/fd"
 THREADS = "/proc/self/task"
+SAFE = frozenset({"jemalloc_bg_thd"})
+"""Threads that their library starts again in a child: jemalloc's, which pyarrow brings
+(`background_thread_postfork_child` in its background_thread.c)."""
 HARMLESS = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
 
 
@@ -82,12 +86,25 @@ def others_left() -> int:
     A library that can be forked ends its threads before a fork and starts them again when it
     needs them: OpenBLAS, which numpy brings, does (`pthread_atfork` in its blas_server.c).
     """
-    if len(os.listdir(THREADS)) > 1:
+    if others():
         child = os.fork()
         if not child:
             os._exit(0)
         os.waitpid(child, 0)
-    return len(os.listdir(THREADS)) - 1
+    return others()
+
+
+def others() -> int:
+    own = str(get_native_id())
+    return sum(name_of(thread) not in SAFE for thread in os.listdir(THREADS) if thread != own)
+
+
+def name_of(thread: str) -> str:
+    try:
+        with open(f"{THREADS}/{thread}/comm") as file:
+            return file.read().strip()
+    except OSError:
+        return ""  # it has just ended
 
 
 def has_children() -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -43,13 +43,17 @@ class Place:
 
 
 class Places:
-    """Comes and goes with the locations; looks after what is warm while anything is."""
+    """Comes and goes with the locations; looks after what is warm while anything is.
+
+    `news(environment)` is called, soon, when preloading has shown that packages are cold there.
+    """
 
     def __init__(self, children: Children, entry: Path, memory: Memory, *, idle: float) -> None:
         self._children = children
         self._entry = entry
         self._memory = memory
         self._idle = idle
+        self.news: Callable[[str], None] = _nobody
         self._places: list[Place] = []
         self._upkeep: asyncio.TimerHandle | None = None
 
@@ -121,8 +125,11 @@ class Places:
 
     def _found(self, environment: str, readiness: Readiness) -> bool:
         """Whether an interpreter that has preloaded may be used."""
-        learned = self._memory.of(environment).with_cold(newly_cold(readiness.cold))
+        former = self._memory.of(environment)
+        learned = former.with_cold(newly_cold(readiness.cold))
         self._memory.keep(environment, learned.with_variables(readiness.variables))
+        if learned.cold != former.cold:
+            asyncio.get_running_loop().call_soon(self.news, environment)
         return not readiness.offences
 
     def _keep_up(self) -> None:
@@ -134,6 +141,10 @@ class Places:
         self.look_after()
         if any(place.slot.ready is not None for place in self._places):
             self._keep_up()
+
+
+def _nobody(_environment: str) -> None:
+    """Whom the news go to until somebody asks for them."""
 
 
 def _is_short_of_memory() -> bool:

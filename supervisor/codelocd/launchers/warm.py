@@ -30,11 +30,13 @@ class WarmLauncher:
         self._places = places
         self._memory = memory
         self._platform = platform
+        self._specs: dict[str, RunnerSpec] = {}
         self._seconds: dict[str, float] = {}
+        places.news = self._prepare_all
 
     async def start(self, spec: RunnerSpec) -> WarmRunner:
-        learned = self._memory.of(spec.environment)
-        choice = choose(spec.start_method, spec.location, learned, spec.variables, self._platform)
+        self._specs[spec.location] = spec
+        choice = self._choice(spec)
         if choice.method == "spawn":
             return self._runner(await self._cold.start(spec), spec, choice, None, None)
         place = self._places.of(spec, choice.method)
@@ -81,7 +83,7 @@ class WarmLauncher:
         def ended() -> None:
             if place is not None:
                 place.slot.learned()
-                self._places.of(spec, place.method).slot.refresh()
+                self._prepare(spec)
 
         def suspected(what: str) -> None:
             learned = self._memory.of(spec.environment)
@@ -95,6 +97,21 @@ class WarmLauncher:
             report=Report(loaded, ended, suspected),
             former_seconds=self._seconds.get(spec.location, 0.0),
         )
+
+    def _choice(self, spec: RunnerSpec) -> Choice:
+        learned = self._memory.of(spec.environment)
+        return choose(spec.start_method, spec.location, learned, spec.variables, self._platform)
+
+    def _prepare(self, spec: RunnerSpec) -> None:
+        """For the location's next start, by what is known now."""
+        choice = self._choice(spec)
+        if choice.method != "spawn":
+            self._places.of(spec, choice.method).slot.refresh()
+
+    def _prepare_all(self, environment: str) -> None:
+        for spec in tuple(self._specs.values()):
+            if spec.environment == environment:
+                self._prepare(spec)
 
     def _learn(self, spec: RunnerSpec, load: Load, shared: Imports | None) -> None:
         learned = self._memory.of(spec.environment)

@@ -376,3 +376,28 @@ async def test_a_variable_that_imports_read_decides_who_shares(bench, newest, pa
     loads = await asyncio.gather(*(bench.load(each, "fork") for each in (first, same, another)))
     assert [load.told for load in loads] == [["eu", "1"], ["eu", "2"], ["us", "3"]]
     assert [set(place.locations) for place in bench.places] == [{"first", "same"}, {"another"}]
+
+
+async def test_many_reloads_leave_nothing_behind(bench, newest):
+    spec = bench.spec(newest, telling("told = 1"))
+    await bench.load(spec, "spawn")
+    (await bench.load(spec, "fork")).runner.kill()
+    (place,) = bench.places
+    processes = [psutil.Process(), psutil.Process(place.slot.ready.pid)]
+
+    def counted() -> list[int]:
+        return [each.num_fds() for each in processes] + [len(processes[1].children())]
+
+    async def forked() -> None:
+        loaded = await bench.load(spec, "fork")
+        assert loaded.runner.start_method == "fork"
+        loaded.runner.kill()
+        await loaded.runner.exited
+        loaded.runner._runner._peer.close()
+
+    await forked()
+    before = counted()
+    for _ in range(30):
+        await forked()
+    await until(lambda: counted() <= before)
+    assert processes[1].num_threads() == 1

@@ -9,6 +9,7 @@ import resource
 import signal
 import socket
 import ssl
+import subprocess
 import sys
 import tempfile
 import threading
@@ -50,7 +51,7 @@ told = {
     "directory": os.getcwd(),
     "umask": os.umask(os.umask(0o77)) and None,
     "variables": dict(os.environ),
-    "process environment": sorted(os.popen("env").read().splitlines()),
+    "process environment": sorted(subprocess.check_output(["env"], text=True).splitlines()),
     "open files": sorted(open_files()),
     "leads a session": os.getsid(0) == os.getpid(),
     "leads a group": os.getpgid(0) == os.getpid(),
