@@ -89,6 +89,16 @@ def test_one_key_in_two_locations_is_a_conflict_that_names_both() -> None:
     assert [d["location"] for d in conflict["definitions"]] == ["finance", "sales"]
 
 
+def test_what_a_location_only_describes_is_joined_with_the_real_one_and_is_no_conflict() -> None:
+    merged, _ = Registry().publish("ingest", [asset("orders")])
+    merged, _ = merged.publish(
+        "sales", [asset("orders", external=True), asset("x", deps=("orders",))]
+    )
+    assert registry.conflicts(merged) == []
+    (edge,) = registry.edges(merged)
+    assert (edge["from"]["location"], edge["to"]["location"]) == ("ingest", "sales")
+
+
 def test_a_withdrawn_location_leaves_nothing_behind() -> None:
     merged, _ = Registry().publish("a", [asset("x")])
     merged, difference = merged.withdraw("a")

@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from codelocd.dagster.grpc_call import CallFailed, call
+from codelocd.dagster.spares import Spares
 from codelocd.launchers import RunnerSpec
 from codelocd.model import Exit, Stream
-from codelocd.process import Children
 
 CALL_TIMEOUT = 5.0
 """Seconds for an answer about runs, or to a ping."""
@@ -34,19 +34,14 @@ class CodeServer:
     """A started server. What it prints before it answers is kept for the problem it may have."""
 
     def __init__(
-        self, children: Children, spec: RunnerSpec, path: Path, home: Mapping[str, str]
+        self, spares: Spares, spec: RunnerSpec, path: Path, home: Mapping[str, str]
     ) -> None:
         self.path = path
         self._spec = spec
         self._answers = False
         self._said: deque[bytes] = deque(maxlen=LAST_LINES)
-        self._child = children.start(
-            command(spec, path),
-            variables={**home, **spec.variables},
-            directory=spec.working_directory,
-            output=self._printed,
-            pass_fds=spec.held,
-        )
+        variables = {**home, **spec.variables}
+        self._child = spares.start(spec, variables, arguments(spec, path), self._printed)
 
     @property
     def pid(self) -> int:
@@ -111,12 +106,11 @@ class CodeServer:
             self._said.append(data)
 
 
-def command(spec: RunnerSpec, path: Path) -> list[str]:
-    """Dagster's own command line; nothing of it is younger than Dagster 1.5."""
+def arguments(spec: RunnerSpec, path: Path) -> list[str]:
+    """Those of Dagster's own command line; none of them is younger than Dagster 1.5."""
     attribute = ["--attribute", spec.attribute] if spec.attribute else []
     return [
-        *(str(spec.executable), "-m", "dagster", "api", "grpc"),
-        *("--socket", str(path), "--use-python-environment-entry-point"),
+        *("api", "grpc", "--socket", str(path), "--use-python-environment-entry-point"),
         *("--working-directory", str(spec.working_directory), "--log-level", "warning"),
         *(_OPTIONS[spec.target.kind], spec.target.value, *attribute),
     ]

@@ -16,6 +16,7 @@ from codelocd.dagster.drain import Drain
 from codelocd.dagster.launcher import DagsterLauncher
 from codelocd.dagster.release import release_in
 from codelocd.dagster.sockets import Sockets
+from codelocd.dagster.spares import Spares
 from codelocd.dagster.ui import Means, UserInterface
 from codelocd.launchers import Launcher, RunnerSpec
 from codelocd.model import DagsterSettings, GrpcServer, LocationSpec
@@ -36,11 +37,11 @@ class DagsterServing:
         paths: DaemonPaths,
         settled: Callable[[], Awaitable[None]],
     ) -> None:
-        self._means = means
         self._settled = settled
         self._home = _home(paths)
         self._workspace = paths.state_dir / "workspace.yaml"
         self._sockets = Sockets(paths.runtime_dir)
+        self._spares = Spares(means.children)
         self._ui = UserInterface(means, settings, self._home, self._workspace)
         self._drain = Drain(settings.drain_timeout, self._ui.page.canceling)
         self._current: dict[str, CodeServer] = {}
@@ -59,6 +60,7 @@ class DagsterServing:
         for name in [name for name in self._served if name not in known]:
             del self._served[name]
             self._sockets.forget(name)
+            self._spares.forget(name)
         self._news.set()
 
     def about(self) -> dict[str, Any]:
@@ -74,11 +76,13 @@ class DagsterServing:
 
     async def close(self) -> None:
         self._task.cancel()
+        self._spares.close()
         for server in self._current.values():
             self._drain.take(server)
         await asyncio.gather(self._ui.close(), self._drain.close(STOP_SECONDS))
 
     def kill(self) -> None:
+        self._spares.close()
         self._ui.kill()
         for server in self._current.values():
             server.kill()
@@ -87,7 +91,7 @@ class DagsterServing:
 
     def _start(self, spec: RunnerSpec) -> CodeServer:
         home = {"DAGSTER_HOME": str(self._home)}
-        return CodeServer(self._means.children, spec, self._sockets.new(), home)
+        return CodeServer(self._spares, spec, self._sockets.new(), home)
 
     def _lead(self, spec: RunnerSpec, server: CodeServer) -> None:
         """Dagster is led to `server`; the one before ends when its runs have."""

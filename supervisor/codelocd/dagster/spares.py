@@ -1,0 +1,138 @@
+"""Interpreters that have imported Dagster and wait to become code servers.
+
+Importing Dagster takes most of the time from a save to the page. One spare is kept for all
+locations of the same environment and variables, and replaced a while after it was used.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from codelocd.launchers import RunnerSpec
+from codelocd.logs import Stream
+from codelocd.process import Child, Children
+
+SCRIPT = Path(__file__).with_name("spare_process.py")
+QUIET = 1.0
+"""Seconds after a start before the next spare is made: never in the way of what is loading."""
+
+Output = Callable[[Stream, bytes], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What spares must have in common with the server that one of them becomes."""
+
+    executable: Path
+    variables: tuple[tuple[str, str], ...]
+    installed: int
+
+
+class Spares:
+    """`start` gives a process that runs `python -m dagster` with these arguments."""
+
+    def __init__(self, children: Children) -> None:
+        self._children = children
+        self._kinds: dict[str, _Kind] = {}
+        self._waiting: dict[_Kind, _Spare] = {}
+        self._alarms: dict[_Kind, asyncio.TimerHandle] = {}
+
+    def start(
+        self,
+        spec: RunnerSpec,
+        variables: Mapping[str, str],
+        arguments: Sequence[str],
+        output: Output,
+    ) -> Child:
+        """Raises OSError."""
+        kind = _kind(spec.executable, variables)
+        self._kinds[spec.location] = kind
+        self._tidy()
+        self._make_later(kind)
+        spare = self._waiting.pop(kind, None)
+        if spare is not None and not spare.child.exited.done():
+            return spare.become(arguments, spec, output)
+        return self._children.start(
+            [str(spec.executable), "-m", "dagster", *arguments],
+            variables=variables,
+            directory=spec.working_directory,
+            output=output,
+            pass_fds=spec.held,
+        )
+
+    def forget(self, location: str) -> None:
+        self._kinds.pop(location, None)
+        self._tidy()
+
+    def close(self) -> None:
+        self._kinds.clear()
+        self._tidy()
+
+    def _make_later(self, kind: _Kind) -> None:
+        if kind in self._alarms:
+            self._alarms[kind].cancel()
+        loop = asyncio.get_running_loop()
+        self._alarms[kind] = loop.call_later(QUIET, self._make, kind)
+
+    def _make(self, kind: _Kind) -> None:
+        del self._alarms[kind]
+        try:
+            self._waiting[kind] = _Spare(self._children, kind)
+        except OSError:
+            return  # there is no spare then: the next server starts without one
+
+    def _tidy(self) -> None:
+        """End the spares that no location is of the kind of any more."""
+        used = set(self._kinds.values())
+        for kind in [kind for kind in self._waiting if kind not in used]:
+            self._waiting.pop(kind).close()
+        for kind in [kind for kind in self._alarms if kind not in used]:
+            self._alarms.pop(kind).cancel()
+
+
+class _Spare:
+    """One process, and the pipe that its order comes through."""
+
+    def __init__(self, children: Children, kind: _Kind) -> None:
+        self._output: Output = _unheard
+        reading, self._pipe = os.pipe()
+        try:
+            self.child = children.start(
+                [str(kind.executable), str(SCRIPT)],
+                variables=dict(kind.variables),
+                directory=Path("/"),
+                output=lambda stream, data: self._output(stream, data),
+                stdin=reading,
+            )
+        except OSError:
+            os.close(self._pipe)
+            raise
+        finally:
+            os.close(reading)
+
+    def become(self, arguments: Sequence[str], spec: RunnerSpec, output: Output) -> Child:
+        self._output = output
+        order = {"directory": str(spec.working_directory), "arguments": list(arguments)}
+        os.write(self._pipe, json.dumps(order).encode() + b"\n")
+        os.close(self._pipe)
+        return self.child
+
+    def close(self) -> None:
+        os.close(self._pipe)
+        self.child.kill()
+
+
+def _unheard(_stream: Stream, _data: bytes) -> None:
+    """A spare that was never used has said nothing of interest."""
+
+
+def _kind(executable: Path, variables: Mapping[str, str]) -> _Kind:
+    """Another one as soon as something is installed: what was imported may be outdated."""
+    packages = executable.parent.parent.glob("lib*/python3*/site-packages")
+    installed = max((folder.stat().st_mtime_ns for folder in packages), default=0)
+    return _Kind(executable, tuple(sorted(variables.items())), installed)
