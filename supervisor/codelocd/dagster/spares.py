@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from codelocd.launchers import RunnerSpec
-from codelocd.logs import Stream
+from codelocd.model import Stream
 from codelocd.process import Child, Children
 
 SCRIPT = Path(__file__).with_name("spare_process.py")
