@@ -72,6 +72,7 @@ def shown_external(spec: LocationSpec) -> dict[str, Any]:
         "definitions": [],
         "sources": [],
         "why": None,
+        "timing": None,
         "last_exit": None,
         "output": [],
         "declared_in": spec.declared_in,

@@ -40,7 +40,17 @@ def pause(history: History, policy: Policy, chance: float) -> float | None:
         return None
     if history.streak == 0:
         return 0.0
+    return growing(history, policy) * (1 + policy.backoff.jitter * (2 * chance - 1))
+
+
+def of_the_world(history: History) -> History:
+    """The history after a failure that the location is not to blame for: pauses grow, but the
+    limit does not count it."""
+    return replace(history, streak=history.streak + 1)
+
+
+def growing(history: History, policy: Policy) -> float:
+    """Seconds that double, or so, with each failure in a row; without jitter."""
     backoff = policy.backoff
-    exponent = min(history.streak - 1, 64)
-    wait = min(backoff.maximum, backoff.initial * backoff.factor**exponent)
-    return wait * (1 + backoff.jitter * (2 * chance - 1))
+    exponent = min(max(history.streak - 1, 0), 64)
+    return min(backoff.maximum, backoff.initial * backoff.factor**exponent)

@@ -97,6 +97,7 @@ class World:
             f'[location.{name}]\npython_file = "{name}.py"\nping_interval = "1s"\n'
             'ping_timeout = "1s"\nstop_timeout = "4s"\nstart_timeout = "8s"\n'
             'backoff = { initial = "10ms", maximum = "200ms" }\n'
+            'start_method = "spawn"\n'  # a forked one cannot be told by its command line
             for name in sorted(self.configured)
         )
         (self.project / "codelocd.toml").write_text(text or "[daemon]\n")

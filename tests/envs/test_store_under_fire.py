@@ -19,7 +19,7 @@ from codeloc_envs.lease import hold
 SECONDS = float(os.environ.get("SOAK_SECONDS", "60"))
 """How long; `make soak` takes ten minutes."""
 USER = """
-import random, subprocess, sys
+import os, random, subprocess, sys
 from pathlib import Path
 from codeloc_envs import EnvironmentProblem, Request, Store, choose
 
@@ -37,13 +37,12 @@ while True:
     with lease:
         code = "".join(f"import {name};" for name in packages)
         ended = subprocess.run([environment.executable, "-B", "-c", code], stderr=-1)
-        print("whole" if ended.returncode == 0 else f"broken {ended.stderr}", flush=True)
+        word = "whole" if ended.returncode == 0 else f"broken {ended.stderr}"
+        os.write(1, f"{word}\\n".encode())  # at once: others write there too
 """
 COLLECTOR = """
 import sys
 from pathlib import Path
-import pytest
-
 from codeloc_envs import Store
 
 while True:

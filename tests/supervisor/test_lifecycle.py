@@ -405,14 +405,18 @@ def test_nothing_starts_a_location_that_nobody_wants(event: lc.Event) -> None:
     assert (story.state.phase, story.effects) == (Phase.STOPPED, [])
 
 
-def test_a_build_that_may_succeed_later_is_tried_again_where_nothing_serves() -> None:
+def test_a_build_that_may_succeed_later_is_tried_again_for_ever_with_growing_pauses() -> None:
     story = Story().tell(lc.Started())
-    assert story.state.build is not None
-    story.tell(lc.EnvironmentFailed(story.state.build, INSTALLER, passing=True))
-    assert (story.state.shown, story.state.problem) == ("backoff", INSTALLER)
-    assert story.state.deadline == story.now + POLICY.backoff.maximum
-    story.until_deadline()
-    assert (story.state.shown, story.state.restarts) == ("building", 1)
+    pauses = []
+    for _ in range(12):
+        assert story.state.build is not None
+        story.tell(lc.EnvironmentFailed(story.state.build, INSTALLER, passing=True))
+        assert (story.state.shown, story.state.problem) == ("backoff", INSTALLER)
+        assert story.state.deadline is not None
+        pauses.append(round(story.state.deadline - story.now, 3))
+        story.until_deadline()
+    assert pauses[:4] == [0.1, 0.2, 0.4, 0.8]
+    assert pauses[-1] == POLICY.backoff.maximum
 
 
 def test_beside_a_runner_that_serves_no_build_is_tried_again_by_itself() -> None:
@@ -444,13 +448,4 @@ def test_a_reload_during_a_restart_waits_for_the_old_runner_like_the_restart() -
 def test_a_candidate_that_died_makes_the_next_attempt_look_at_its_environment_anew() -> None:
     story = Story().serving().saved()
     story.exited(story.state.candidate).wait(3).saved()
-    assert story.state.phase is Phase.BUILDING
-
-
-def test_an_environment_that_fails_for_a_passing_reason_is_tried_again() -> None:
-    story = Story().tell(lc.Started())
-    assert story.state.build is not None
-    story.tell(lc.EnvironmentFailed(story.state.build, INSTALLER, passing=True))
-    assert story.state.phase is Phase.BACKOFF
-    story.until_deadline()
     assert story.state.phase is Phase.BUILDING

@@ -113,8 +113,8 @@ class UserInterface:
 
 
 def _fitting(newest: Release) -> Request:
-    packages = tuple(f"{name}=={newest.version}" for name in ("dagster", "dagster-webserver"))
-    return Request(python=newest.python, packages=packages)
+    """The page of the newest location's release, or the last one published before it."""
+    return Request(python=newest.python, packages=(f"{WEBSERVER}<={newest.version}",))
 
 
 def _free_port(host: str) -> int:

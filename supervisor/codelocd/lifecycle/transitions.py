@@ -153,14 +153,14 @@ def _environment_ready(state: State, event: EnvironmentReady, _now: float, _poli
 
 
 def _environment_failed(state: State, event: EnvironmentFailed, now: float, policy: Policy) -> Step:
-    """A pause of the longest kind, and only where nothing serves, before the same is tried again:
-    a network that is gone comes back by itself, a broken requirement does not."""
+    """A network that is gone comes back by itself, a broken requirement does not."""
     if event.build != state.build:
         return state, ()
     state = _given_up(replace(state, build=None), event.problem)
     if event.passing and state.phase is Phase.FAILED and policy.restart == "on-failure":
-        pause = policy.backoff.maximum
-        return replace(state, phase=Phase.BACKOFF, deadline=now + pause), ()
+        history = restarts.of_the_world(state.history)
+        deadline = now + restarts.growing(history, policy)
+        return replace(state, phase=Phase.BACKOFF, history=history, deadline=deadline), ()
     return state, ()
 
 

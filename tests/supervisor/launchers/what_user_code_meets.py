@@ -16,6 +16,9 @@ import threading
 import time
 import warnings
 
+MARK = "CODELOCD_CHILD"
+"""Another value for each process."""
+
 context = ssl.create_default_context()
 process = multiprocessing.current_process()
 main = threading.main_thread()
@@ -50,8 +53,12 @@ told = {
     "signal mask": sorted(signal.pthread_sigmask(signal.SIG_BLOCK, ())),
     "directory": os.getcwd(),
     "umask": os.umask(os.umask(0o77)) and None,
-    "variables": dict(os.environ),
-    "process environment": sorted(subprocess.check_output(["env"], text=True).splitlines()),
+    "variables": {name: value for name, value in os.environ.items() if name != MARK},
+    "process environment": sorted(
+        line
+        for line in subprocess.check_output(["env"], text=True).splitlines()
+        if not line.startswith(MARK)
+    ),
     "open files": sorted(open_files()),
     "leads a session": os.getsid(0) == os.getpid(),
     "leads a group": os.getpgid(0) == os.getpid(),
