@@ -15,6 +15,7 @@ from codelocd.launchers import CALL_TIMEOUT
 from codelocd.locations import Location
 from codelocd.logs import Logs
 from codelocd.model import Phase
+from codelocd.orders import Orders
 from codelocd.params import (
     Params,
     choice,
@@ -51,6 +52,7 @@ class Control:
         identity: Identity,
         *,
         logs: Logs,
+        orders: Orders,
         hub: Hub,
         environments: Callable[[], Awaitable[list[dict[str, Any]]]],
         apply: Callable[[bool], dict[str, Any]],
@@ -60,6 +62,7 @@ class Control:
         self._daemon = daemon
         self._identity = identity
         self._logs = logs
+        self._orders = orders
         self._hub = hub
         self._environments = environments
         self._apply = apply
@@ -198,7 +201,7 @@ class Control:
             raise RpcError("down", f"the environment of {location.name!r} is not ready")
         return {
             "executable": str(location.environment.executable),
-            "environment": self._daemon.hands.command_variables(location, location.environment),
+            "environment": self._orders.command_variables(location, location.environment),
             "working_directory": str(location.spec.working_directory),
         }
 

@@ -54,10 +54,6 @@ class Daemon:
         self.usage = Sampler()
 
     @property
-    def hands(self) -> Hands:
-        return self._hands
-
-    @property
     def journal(self) -> Journal:
         return self._journal
 

@@ -16,12 +16,14 @@ from typing import Any
 from codeloc_envs import Choice, Environment, EnvironmentProblem, Lease, Store, choose
 from codelocd import lifecycle, packages, problems, rpc, variables, watched
 from codelocd.builder import Builder
-from codelocd.launchers import CALL_TIMEOUT, Launcher, RunnerSpec
+from codelocd.launchers import CALL_TIMEOUT, Launcher, RunnerHandle
 from codelocd.locations import LastExit, Location, Running
 from codelocd.logs import Logs
-from codelocd.model import BuildId, Exit, Problem, RunnerId, Snapshot, Target
+from codelocd.model import BuildId, Exit, Problem, RunnerId, Snapshot
+from codelocd.orders import Orders
 from codelocd.timing import Timing
 from codelocd.turns import Turns
+from codelocd.undisturbed import undisturbed
 from codelocd.watch import SourceWatch
 
 EXPLANATION_TIMEOUT = 1.0
@@ -57,8 +59,7 @@ class Hands:
         watch: SourceWatch,
         logs: Logs,
         turns: Turns,
-        api: Path,
-        bytecode_cache: Path,
+        orders: Orders,
     ) -> None:
         self._reports = reports
         self._launcher = launcher
@@ -67,8 +68,7 @@ class Hands:
         self._watch = watch
         self._logs = logs
         self._turns = turns
-        self._api = api
-        self._bytecode_cache = bytecode_cache
+        self._orders = orders
         self._retiring: set[asyncio.Task[None]] = set()
 
     def carry_out(self, location: Location, effect: lifecycle.Effect) -> None:
@@ -187,7 +187,8 @@ class Hands:
         self.follow(location)
         self._watch.begin(location.name, prepared=True)
         try:
-            lease = await asyncio.to_thread(self._store.lease, environment)
+            leasing = asyncio.to_thread(self._store.lease, environment)
+            lease = await undisturbed(leasing, Lease.close)
         except EnvironmentProblem as failure:
             self._lost(location, number, failure)
             return None
@@ -196,8 +197,12 @@ class Hands:
             return None
         location.environment_is_fresh = False
         timing = Timing(location.saved_at, location.changed_at, decided=time.time())
+        order = self._orders.order(location, environment, lease)
         try:
-            handle = await self._launcher.start(self._order(location, environment, lease))
+            handle = await undisturbed(self._launcher.start(order), RunnerHandle.kill)
+        except asyncio.CancelledError:
+            lease.close()
+            raise
         except OSError as failure:
             lease.close()
             self._not_started(location, number, failure)
@@ -208,43 +213,6 @@ class Hands:
         handle.exited.add_done_callback(lambda end: self._exited(location, number, end.result()))
         self._reports.send(location, lifecycle.Launched(number))
         return running
-
-    def _order(self, location: Location, environment: Environment, lease: Lease) -> RunnerSpec:
-        spec = location.spec
-        assert isinstance(spec.target, Target)
-        return RunnerSpec(
-            location=spec.name,
-            environment=environment.key,
-            executable=environment.executable,
-            variables=self.variables(location, environment),
-            working_directory=spec.working_directory,
-            target=spec.target,
-            attribute=spec.attribute,
-            output=self._logs.output(spec.name, location.state.generation + 1),
-            start_method=spec.policy.start_method,
-            start_timeout=spec.policy.start_timeout,
-            beside=location.state.serving is not None,
-            held=(lease.fileno(),),
-        )
-
-    def variables(self, location: Location, environment: Environment) -> dict[str, str]:
-        """All environment variables of a runner of `location`."""
-        return variables.of_runner(
-            os.environ,
-            location.spec.variables,
-            environment.executable,
-            environment.variables,
-            variables.bytecode(
-                writable=environment.origin != "existing",
-                has_bytecode=environment.has_bytecode,
-                cache=self._bytecode_cache / environment.key,
-            ),
-        )
-
-    def command_variables(self, location: Location, environment: Environment) -> dict[str, str]:
-        """Those of a command that runs as a runner would, with `codeloc` importable."""
-        own = self.variables(location, environment)
-        return own if _brings_codeloc(environment) else variables.with_codeloc(own, self._api)
 
     def _not_started(self, location: Location, number: RunnerId, failure: OSError) -> None:
         directory = location.spec.working_directory
@@ -352,12 +320,6 @@ class Hands:
         task = asyncio.get_running_loop().create_task(work)
         self._retiring.add(task)
         task.add_done_callback(self._retiring.discard)
-
-
-def _brings_codeloc(environment: Environment) -> bool:
-    """An installed copy wins over ours."""
-    prefix = environment.path or environment.executable.resolve().parent.parent
-    return any(prefix.glob("lib*/python3*/site-packages/codeloc"))
 
 
 def _choose(location: Location) -> Choice:

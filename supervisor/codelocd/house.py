@@ -26,6 +26,7 @@ from codelocd.launchers.places import Places
 from codelocd.launchers.warm import WarmLauncher
 from codelocd.logs import Block, Logs
 from codelocd.model import Config
+from codelocd.orders import Orders
 from codelocd.paths import DaemonPaths
 from codelocd.plan import Plan, plan
 from codelocd.process import Children
@@ -70,6 +71,8 @@ class House:
             self.dagster = DagsterServing(means, config.dagster, paths, self._settled)
             launcher = self.dagster.launcher(launcher)
 
+        self.orders = Orders(self.logs, kit / API, paths.store / "bytecode")
+
         def hands(reports: Reports) -> Hands:
             return Hands(
                 reports,
@@ -79,8 +82,7 @@ class House:
                 watch=self.watch,
                 logs=self.logs,
                 turns=Turns(os.cpu_count() or 1),
-                api=kit / API,
-                bytecode_cache=paths.store / "bytecode",
+                orders=self.orders,
             )
 
         self.daemon = Daemon(

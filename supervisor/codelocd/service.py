@@ -103,6 +103,7 @@ class Service:
             house.daemon,
             identity,
             logs=house.logs,
+            orders=house.orders,
             hub=house.hub,
             environments=lambda: asyncio.to_thread(house.environments),
             apply=self._apply,

@@ -113,7 +113,7 @@ async def test_no_module_of_the_users_own_sources_is_preloaded(bench, newest, pa
     (packages / "local.py").write_text("")
     info = packages / "local-1.dist-info"
     info.mkdir()
-    (info / "direct_url.json").write_text('{"url": "file:///work/local", "dir_info": {}}')
+    (info / "direct_url.json").write_text('{"url": "file:///home/ada/local", "dir_info": {}}')
     (info / "RECORD").write_text("local.py,,\nlocal-1.dist-info/RECORD,,\n")
     elsewhere = bench.folder / "elsewhere"
     elsewhere.mkdir()

@@ -1,0 +1,66 @@
+"""What a launcher is told: how a location's runners, and commands like them, are started."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from codeloc_envs import Environment, Lease
+from codelocd import variables
+from codelocd.launchers import RunnerSpec
+from codelocd.locations import Location
+from codelocd.logs import Logs
+from codelocd.model import Target
+
+
+class Orders:
+    """`api`: the folder from which `codeloc` can be imported. `bytecode_cache`: the folder for
+    compiled files of environments that are not ours."""
+
+    def __init__(self, logs: Logs, api: Path, bytecode_cache: Path) -> None:
+        self._logs = logs
+        self._api = api
+        self._bytecode_cache = bytecode_cache
+
+    def order(self, location: Location, environment: Environment, lease: Lease) -> RunnerSpec:
+        spec = location.spec
+        assert isinstance(spec.target, Target)
+        return RunnerSpec(
+            location=spec.name,
+            environment=environment.key,
+            executable=environment.executable,
+            variables=self.variables(location, environment),
+            working_directory=spec.working_directory,
+            target=spec.target,
+            attribute=spec.attribute,
+            output=self._logs.output(spec.name, location.state.generation + 1),
+            start_method=spec.policy.start_method,
+            start_timeout=spec.policy.start_timeout,
+            beside=location.state.serving is not None,
+            held=(lease.fileno(),),
+        )
+
+    def variables(self, location: Location, environment: Environment) -> dict[str, str]:
+        """All environment variables of a runner of `location`."""
+        return variables.of_runner(
+            os.environ,
+            location.spec.variables,
+            environment.executable,
+            environment.variables,
+            variables.bytecode(
+                writable=environment.origin != "existing",
+                has_bytecode=environment.has_bytecode,
+                cache=self._bytecode_cache / environment.key,
+            ),
+        )
+
+    def command_variables(self, location: Location, environment: Environment) -> dict[str, str]:
+        """Those of a command that runs as a runner would, with `codeloc` importable."""
+        own = self.variables(location, environment)
+        return own if _brings_codeloc(environment) else variables.with_codeloc(own, self._api)
+
+
+def _brings_codeloc(environment: Environment) -> bool:
+    """An installed copy wins over ours."""
+    prefix = environment.path or environment.executable.resolve().parent.parent
+    return any(prefix.glob("lib*/python3*/site-packages/codeloc"))
