@@ -199,7 +199,7 @@ class Hands:
         timing = Timing(location.saved_at, location.changed_at, decided=time.time())
         order = self._orders.order(location, environment, lease)
         try:
-            handle = await undisturbed(self._launcher.start(order), RunnerHandle.kill)
+            handle = await undisturbed(self._launcher.start(order), _kill)
         except asyncio.CancelledError:
             lease.close()
             raise
@@ -320,6 +320,10 @@ class Hands:
         task = asyncio.get_running_loop().create_task(work)
         self._retiring.add(task)
         task.add_done_callback(self._retiring.discard)
+
+
+def _kill(handle: RunnerHandle) -> None:
+    handle.kill()
 
 
 def _choose(location: Location) -> Choice:

@@ -18,7 +18,7 @@ PAUSE = 0.1
 LOCATION = """
 [location.{name}]
 python_file = "{name}.py"
-start_timeout = "20s"
+start_timeout = "60s"
 [location.{name}.environment]
 path = "{environment}"
 """
