@@ -21,8 +21,11 @@ def unfit(layout: Layout, publication: Publication) -> str | None:
         return f"its folder {path} is gone"
     if not python.exists():
         return f"its Python {publication.interpreter} is gone"
-    if site_fingerprint(path) != publication.site:
-        return f"its packages were changed by someone else: {_difference(path, publication)}"
+    try:
+        if site_fingerprint(path) != publication.site:
+            return f"its packages were changed by someone else: {_difference(path, publication)}"
+    except FileNotFoundError:
+        return f"its folder {path} was removed a moment ago"
     return None
 
 
