@@ -6,14 +6,14 @@ import os
 from time import monotonic, sleep
 
 from .. import main, parent
-from ..jsontext import dumps
+from ..jsontext import dumps, loads
 from ..settings import Settings
 from . import fresh
-from .obstacles import obstacle
+from .obstacles import obstacle, outdated
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, Mapping
+    from typing import Any, Dict, List, Mapping, Optional
 
     from .warmth import Warmth
 
@@ -23,22 +23,37 @@ PAUSE_SECONDS = 0.0005
 
 
 def fork(order: Dict[str, Any], descriptors: List[int], warmth: Warmth) -> None:
-    """A runner that outlives this process: a grandchild, which the daemon then adopts."""
+    """A runner that outlives this process: a grandchild, which the daemon then adopts.
+
+    Meanwhile this process looks whether what it has preloaded is current: a runner would first
+    copy the modules' memory. It waits for the answer before it runs any user code.
+    """
+    hearing, telling = os.pipe()
     try:
         child = os.fork()
     except OSError as error:
         answer(descriptors[-1], {"refused": f"it cannot fork: {error}", "stale": False})
-        return
-    if not child:
-        try:
-            if os.fork():
-                os._exit(0)
-            os.setsid()
-            await_adoption(order["parent"])
-            become(order, descriptors, warmth, forked=True)
-        finally:
-            os._exit(1)
-    os.waitpid(child, 0)
+    else:
+        if not child:
+            os.close(telling)
+            be_grandchild(order, descriptors, warmth, hearing)
+        answer(telling, {"outdated": outdated(warmth)})
+        os.waitpid(child, 0)
+    os.close(hearing)
+    os.close(telling)
+
+
+def be_grandchild(
+    order: Dict[str, Any], descriptors: List[int], warmth: Warmth, hearing: int
+) -> None:
+    try:
+        if os.fork():
+            os._exit(0)
+        os.setsid()
+        await_adoption(order["parent"])
+        become(order, descriptors, warmth, hearing)
+    finally:
+        os._exit(1)
 
 
 def await_adoption(daemon: int) -> None:
@@ -49,14 +64,20 @@ def await_adoption(daemon: int) -> None:
     parent.bind(daemon)
 
 
-def become(order: Dict[str, Any], descriptors: List[int], warmth: Warmth, *, forked: bool) -> None:
-    """Live as the runner that was ordered; returns only where it has to refuse."""
+def become(
+    order: Dict[str, Any], descriptors: List[int], warmth: Warmth, hearing: Optional[int] = None
+) -> None:
+    """Live as the runner that was ordered; returns only where it has to refuse.
+
+    `hearing`: where a fork is told whether what was preloaded is outdated.
+    """
     listening, out, err, telling = descriptors
     settings = Settings(order["location"], order["settings"])
     settings.socket_fd = listening
     why = obstacle(settings, warmth)
-    if why is not None:
-        answer(telling, {"refused": why, "stale": False})
+    old = outdated(warmth) if hearing is None else told(hearing)
+    if why is not None or old is not None:
+        answer(telling, {"refused": old or why, "stale": old is not None})
         return
     answer(telling, {"pid": os.getpid()})
     warmth.channel.close()
@@ -65,9 +86,16 @@ def become(order: Dict[str, Any], descriptors: List[int], warmth: Warmth, *, for
             os.dup2(source, target)
         os.close(source)
     fresh.arrange([order["location"], order["settings"]], order["variables"], warmth.added)
-    if forked:
+    if hearing is not None:
         fresh.part_from_siblings()
     main.live(settings, list(warmth.path), warmth.modules)
+
+
+def told(hearing: int) -> Optional[str]:
+    """What the process that forked has found. Raises ValueError when it ended without a word."""
+    said: Optional[str] = loads(os.read(hearing, 65536).decode())["outdated"]
+    os.close(hearing)
+    return said
 
 
 def answer(descriptor: int, said: Mapping[str, Any]) -> None:

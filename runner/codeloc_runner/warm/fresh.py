@@ -16,8 +16,6 @@ def arrange(arguments: List[str], variables: Mapping[str, str], added: Mapping[s
     set_variables({**added, **variables})
     original: List[str] = getattr(sys, "orig_argv", [])
     original[-1:] = arguments
-    # Two saves within one tick of the file system's clock would leave a stale listing valid.
-    sys.path_importer_cache.clear()
 
 
 def set_variables(wanted: Dict[str, str]) -> None:

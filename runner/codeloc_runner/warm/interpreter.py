@@ -11,10 +11,10 @@ from .. import parent, streams
 from ..exposed import expose
 from ..jsontext import loads
 from ..reads import Reads
+from ..sources import is_source
 from . import becoming
 from .channel import Channel
-from .obstacles import outdated
-from .preload import preload, preload_carefully
+from .preload import preload, preload_carefully, top
 from .traces import Traces, offences, users
 from .users import own_packages
 from .warmth import Warmth
@@ -102,19 +102,27 @@ def settle(warmth: Warmth, variables: Dict[str, str]) -> None:
     """What is here now stays: the collector must not touch, and so copy, shared memory."""
     warmth.added = {name: os.environ[name] for name in os.environ if name not in variables}
     warmth.modules = frozenset(sys.modules)
+    warmth.packages = frozenset(top(name) for name in warmth.modules - set(warmth.known))
+    forget_listings()
     warmth.stamps.cover_modules()
     streams.flush()
     gc.collect()
     gc.freeze()
 
 
+def forget_listings() -> None:
+    """Of folders with sources: two saves within one tick of the file system's clock would leave
+    a listing that is stale seem valid.
+    """
+    for folder in list(sys.path_importer_cache):
+        if is_source(folder + os.sep):
+            del sys.path_importer_cache[folder]
+
+
 def follow(order: Dict[str, Any], descriptors: List[int], warmth: Warmth) -> None:
-    why = outdated(warmth)
-    if why is not None:
-        becoming.answer(descriptors[-1], {"refused": why, "stale": True})
-    elif order["order"] == "fork":
+    if order["order"] == "fork":
         becoming.fork(order, descriptors, warmth)
     else:
-        becoming.become(order, descriptors, warmth, forked=False)
+        becoming.become(order, descriptors, warmth)
     for descriptor in descriptors:
         os.close(descriptor)

@@ -17,10 +17,7 @@ if TYPE_CHECKING:
 
 
 def outdated(warmth: Warmth) -> Optional[str]:
-    """What no longer is what was preloaded: every runner would have to start cold.
-
-    To be asked before a fork: the same in a new process would first copy the modules' memory.
-    """
+    """What no longer is what was preloaded: every runner would have to start cold."""
     changed = warmth.stamps.changed()
     return changed and f"{changed} has changed since it was preloaded"
 
@@ -41,8 +38,7 @@ def shadowed(settings: Settings, warmth: Warmth) -> Optional[str]:
     """A shared module that the location's folders would replace in a cold start."""
     own = stdlib.roots(surroundings.search_path(settings, warmth.path))
     there = {name.partition(".")[0] for folder in own for name in listed(folder)}
-    shared = {name.partition(".")[0] for name in sys.modules if name not in warmth.known}
-    for name in sorted(there & shared):
+    for name in sorted(there & warmth.packages):
         if stdlib.is_replaceable(name) and is_another(name, own):
             return name
     return None

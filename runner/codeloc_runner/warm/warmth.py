@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 
 class Warmth:
     """`path`: their `sys.path`; `known`: what every interpreter imports by itself; `added`: the
-    variables that imports have set; `modules`: what there is to share. `channel` is its own alone.
+    variables that imports have set; `modules`: what there is to share, `packages`: their top-level
+    names, without `known`. `channel` is its own alone.
     """
 
-    __slots__ = ("added", "channel", "known", "modules", "path", "stamps")
+    __slots__ = ("added", "channel", "known", "modules", "packages", "path", "stamps")
 
     def __init__(self, channel: Channel, path: List[str], known: AbstractSet[str]) -> None:
         self.channel = channel
@@ -25,3 +26,4 @@ class Warmth:
         self.stamps = Stamps(path)
         self.added: Mapping[str, str] = {}
         self.modules: AbstractSet[str] = frozenset()
+        self.packages: AbstractSet[str] = frozenset()
