@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -33,19 +34,24 @@ def plain_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
 
 
+def xdg(home: Path) -> dict[str, str]:
+    """Variables that put every folder of a daemon below `home`."""
+    runtime = home / "run"
+    runtime.mkdir(mode=0o700, exist_ok=True)
+    return {
+        "XDG_RUNTIME_DIR": str(runtime),
+        "XDG_STATE_HOME": str(home / "state"),
+        "XDG_DATA_HOME": str(home / "data"),
+    }
+
+
 class Daemon:
     """One project's daemon, from the first location to the last process gone."""
 
     def __init__(self, project: Path, home: Path) -> None:
         self.project, self.home = project, home
         self.log = home / "daemon.log"
-        runtime = home / "run"
-        runtime.mkdir(mode=0o700, exist_ok=True)
-        self.environ = plain_environment() | {
-            "XDG_RUNTIME_DIR": str(runtime),
-            "XDG_STATE_HOME": str(home / "state"),
-            "XDG_DATA_HOME": str(home / "data"),
-        }
+        self.environ = plain_environment() | xdg(home)
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [CODELOCD, "dev"],
@@ -89,6 +95,16 @@ class Daemon:
                 if "failed" in states.values():
                     raise NothingHappened(f"{states}:\n{self.log.read_text()}")
 
+    def until_forked(self, location: str) -> None:
+        """A warm interpreter is made in the background; reloads show when it is there."""
+        with self.client() as client:
+            for _ in range(200):
+                client.call("reload", {"locations": [location]}, timeout=PATIENCE)
+                if client.call("show", {"location": location})["start_method"] == "fork":
+                    return
+                time.sleep(0.5)
+        raise NothingHappened(f"no reload of {location} was forked")
+
     def stop(self) -> None:
         self.process.send_signal(signal.SIGTERM)
         self.process.wait(PATIENCE)
@@ -110,9 +126,28 @@ def folder() -> Iterator[Path]:
         yield Path(name).resolve()
 
 
+def free_port() -> int:
+    """One of this machine's own, that nobody uses at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def saved(module: Path, text: str, newest: str, events: Iterator[Any]) -> float:
+    """Milliseconds from a save to the definitions' arrival, of which `newest` is one."""
+    began = time.monotonic()
+    module.write_text(text)
+    return 1000 * (first(events, lambda data: newest in _added(data)) - began)
+
+
 def first(events: Iterator[Any], wanted: Callable[[Any], bool]) -> float:
     """The time (monotonic) at which the first event that is wanted had arrived."""
     for event in events:
         if wanted(event["data"]):
             return time.monotonic()
     raise NothingHappened("the daemon closed the connection")
+
+
+def _added(data: dict[str, Any]) -> set[str]:
+    return {definition["name"] for definition in data.get("added", ())}

@@ -6,11 +6,10 @@ import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,20 +17,24 @@ from typing import Any
 
 import psutil
 
-from benchmarks._daemon import CODELOCD, PATIENCE, NothingHappened, plain_environment
-from codeloc_envs import Request, Store, choose
+from benchmarks import _tree
+from benchmarks._daemon import (
+    CODELOCD,
+    PATIENCE,
+    NothingHappened,
+    free_port,
+    plain_environment,
+    xdg,
+)
 
-CACHE = Path(__file__).parent.parent / ".cache" / "benchmarks"
 PAUSE = 0.02
+
+ASSET = "@dg.asset\ndef {name}(): ...\n"
 
 SOURCE = """\
 import dagster as dg
 
-@dg.asset
-def first(): ...
-
-@dg.asset(deps=[first])
-def {newest}(): ...
+{assets}
 
 @dg.op
 def work(): ...
@@ -43,43 +46,50 @@ def nightly():
 @dg.schedule(cron_schedule="0 6 * * *", job=nightly)
 def mornings(context): ...
 
+@dg.sensor(job=nightly)
+def arrivals(context): ...
+
 defs = dg.Definitions(
-    assets=[first, {newest}], jobs=[nightly], schedules=[mornings], resources={{"limit": 10}}
+    assets=[{names}], jobs=[nightly], schedules=[mornings], sensors=[arrivals],
+    resources={{"limit": 10}},
 )
 """
 
 LOADED = """{ workspaceOrError { ... on Workspace { locationEntries {
   loadStatus locationOrLoadError { __typename } } } } }"""
-ASSETS = "{ assetNodes { assetKey { path } } }"
+ASSET_NODE = """query ($name: String!) { assetNodeOrError(assetKey: {path: [$name]}) {
+  __typename } }"""
 PLAN = """{ executionPlanOrError(mode: "default", pipeline: {pipelineName: "nightly",
   repositoryName: "__repository__", repositoryLocationName: "location_0"}) { __typename } }"""
 RELOAD = """mutation { reloadRepositoryLocation(repositoryLocationName: "location_0") {
   __typename } }"""
 
 
-def environment() -> Path:
-    """An environment with Dagster and its webserver, built once."""
-    packages = ("dagster", "dagster-webserver")
-    store = Store(CACHE)
-    wanted = choose(Request(packages=packages), code=CACHE.parent).specification
-    found = store.find(wanted) or store.build(wanted, lambda _progress: None)
-    assert found.path is not None
-    return found.path
+def source(newest: str, assets: int = 5) -> str:
+    """A location of so many assets, of which `newest` is the last; a job, a schedule, a sensor
+    and a resource.
+    """
+    names = [*(f"asset_{number}" for number in range(assets - 1)), newest]
+    definitions = "\n".join(ASSET.format(name=name) for name in names)
+    return SOURCE.format(assets=definitions, names=", ".join(names))
 
 
-def write(folder: Path, locations: int, prefix: Path) -> Path:
-    """A project of so many equal locations, for both sides."""
+def write(folder: Path, prefixes: Sequence[Path], assets: int = 5) -> Path:
+    """A project of equal locations, for both sides: one for each environment that is given."""
     folder.mkdir()
-    names = [f"location_{number}" for number in range(locations)]
-    tables = [f'[dagster]\nserve = true\nenvironment = {{ path = "{prefix}" }}\n']
+    tables = [f'[dagster]\nenvironment = {{ path = "{prefixes[0]}" }}\n']
     entries = []
-    for name in names:
-        (folder / f"{name}.py").write_text(SOURCE.format(newest="second"))
+    for number, prefix in enumerate(prefixes):
+        name = f"location_{number}"
+        (folder / f"{name}.py").write_text(source("newest", assets))
         environment = f'environment = {{ path = "{prefix}" }}'
-        tables.append(f'[location.{name}]\npython_file = "{name}.py"\n{environment}\n')
-        entry = {"relative_path": f"{name}.py", "location_name": name}
+        restarts = 'healthy_after = "1ms"\nrestart_limit = { count = 10000, period = "1s" }'
+        lines = (f"[location.{name}]", f'python_file = "{name}.py"', environment, restarts, "")
+        tables.append("\n".join(lines))
+        python = str(prefix / "bin" / "python")
+        entry = {"relative_path": f"{name}.py", "location_name": name, "executable_path": python}
         entries.append({"python_file": entry})
-    (folder / "codelocd.toml").write_text("".join(tables))
+    (folder / "codelocd.toml").write_text("\n".join(tables))
     (folder / "workspace.yaml").write_text(json.dumps({"load_from": entries}))
     return folder
 
@@ -93,11 +103,11 @@ class Side:
     project: Path
     began: float
 
-    def ask(self, query: str) -> Any:
+    def ask(self, query: str, **variables: str) -> Any:
         """The data of the answer; None where there is none."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         try:
-            body = json.dumps({"query": query})
+            body = json.dumps({"query": query, "variables": variables})
             connection.request("POST", "/graphql", body, {"Content-Type": "application/json"})
             return json.loads(connection.getresponse().read()).get("data")
         except (OSError, http.client.HTTPException, ValueError):
@@ -125,8 +135,20 @@ class Side:
         return self.until(loaded)
 
     def has_asset(self, name: str) -> bool:
-        data = self.ask(ASSETS) or {}
-        return any(node["assetKey"]["path"] == [name] for node in data.get("assetNodes", ()))
+        data = self.ask(ASSET_NODE, name=name) or {}
+        return bool(data.get("assetNodeOrError", {}).get("__typename") == "AssetNode")
+
+    def save(self, newest: str, assets: int = 5, *, reload: bool) -> float:
+        """Seconds from a save of location_0 until the page has the asset.
+
+        `reload`: by Dagster's mutation, since it does not reload by itself.
+        """
+        text = source(newest, assets)
+        saved = time.monotonic()
+        (self.project / "location_0.py").write_text(text)
+        if reload:
+            self.ask(RELOAD)
+        return self.until(lambda: self.has_asset(newest)) - saved
 
     def serves(self) -> bool:
         """Whether the code server of location_0 itself answers."""
@@ -134,12 +156,7 @@ class Side:
         return bool(data.get("executionPlanOrError", {}).get("__typename") == "ExecutionPlan")
 
     def tree(self) -> list[psutil.Process]:
-        root = psutil.Process(self.process.pid)
-        return [root, *root.children(recursive=True)]
-
-    def memory(self) -> float:
-        """MiB of PSS over the whole tree."""
-        return sum(_pss(process) for process in self.tree()) / 2**20
+        return _tree.tree(self.process.pid)
 
     def code_server(self) -> int:
         """The process that has loaded the code of location_0."""
@@ -151,40 +168,49 @@ class Side:
 
 
 @contextmanager
-def ours(project: Path) -> Iterator[Side]:
-    with _side(project, lambda port: [str(CODELOCD), "dev", "--dagster", "-p", str(port)]) as side:
+def ours(project: Path, home: Path) -> Iterator[Side]:
+    """`home` keeps what the daemon learns from one start to the next, and Dagster's storage."""
+
+    def command(port: int) -> list[str]:
+        return [str(CODELOCD), "dev", "--dagster", "-p", str(port)]
+
+    with _side(project, home, command) as side:
         yield side
 
 
 @contextmanager
 def dagster_dev(project: Path, prefix: Path) -> Iterator[Side]:
-    dagster = str(prefix / "bin" / "dagster")
-    with _side(
-        project, lambda port: [dagster, "dev", "-w", "workspace.yaml", "-p", str(port)]
-    ) as side:
+    def command(port: int) -> list[str]:
+        dagster = str(prefix / "bin" / "dagster")
+        return [dagster, "dev", "-w", "workspace.yaml", "-p", str(port)]
+
+    with (
+        tempfile.TemporaryDirectory(prefix="cb-") as home,
+        _side(project, Path(home), command) as side,
+    ):
         yield side
 
 
 @contextmanager
-def _side(project: Path, command: Callable[[int], list[str]]) -> Iterator[Side]:
-    with tempfile.TemporaryDirectory(prefix="cb-") as home:
-        own = {"DAGSTER_HOME": home, "DAGSTER_DISABLE_TELEMETRY": "yes", "XDG_RUNTIME_DIR": home}
-        own |= {"XDG_STATE_HOME": home, "XDG_DATA_HOME": str(CACHE / "data")}
-        port = _free_port()
-        with Path(home, "log").open("ab") as log:
-            process = subprocess.Popen(
-                command(port),
-                cwd=project,
-                env=plain_environment() | own,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
-        side = Side(process, port, project, time.monotonic())
-        try:
-            yield side
-        finally:
-            _end(side)
+def _side(project: Path, home: Path, command: Callable[[int], list[str]]) -> Iterator[Side]:
+    storage = home / "dagster"
+    storage.mkdir(exist_ok=True)
+    own = {"DAGSTER_HOME": str(storage), "DAGSTER_DISABLE_TELEMETRY": "yes"}
+    port = free_port()
+    with (home / "log").open("ab") as log:
+        process = subprocess.Popen(
+            command(port),
+            cwd=project,
+            env=plain_environment() | xdg(home) | own,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    side = Side(process, port, project, time.monotonic())
+    try:
+        yield side
+    finally:
+        _end(side)
 
 
 def _end(side: Side) -> None:
@@ -195,20 +221,6 @@ def _end(side: Side) -> None:
     _, left = psutil.wait_procs(tree, timeout=15)
     for process in left:
         process.kill()
-
-
-def _pss(process: psutil.Process) -> int:
-    try:
-        return int(getattr(process.memory_full_info(), "pss", 0))
-    except psutil.Error:
-        return 0
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def kill(pid: int) -> float:

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks._daemon import folder
-from benchmarks._measure import Figure, alone, ratio
+from benchmarks._measure import Figure, ratio
+from benchmarks._report import alone
 from codeloc_envs import Request, Store, choose
 from codeloc_envs.installer_settings import variables_for_uv
 from codeloc_envs.lock import read_lock

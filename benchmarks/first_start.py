@@ -7,7 +7,8 @@ import time
 from pathlib import Path
 
 from benchmarks._daemon import folder, running
-from benchmarks._measure import Figure, alone
+from benchmarks._measure import Figure
+from benchmarks._report import alone
 
 QUICKSTART = Path(__file__).parent.parent / "examples" / "quickstart"
 

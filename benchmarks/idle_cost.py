@@ -1,4 +1,4 @@
-"""What the daemon costs while nothing happens: 20 locations that share one environment."""
+"""What 20 native locations that share one environment cost while nothing happens."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import psutil
 
 from benchmarks import _projects
 from benchmarks._daemon import folder, running
-from benchmarks._measure import Figure, alone
+from benchmarks._measure import Figure
+from benchmarks._report import alone
+from benchmarks._tree import cpu, cpu_with_children, pss, tree
 
 LOCATIONS = 20
 CALM = 5.0
@@ -22,13 +24,13 @@ MEGABYTES, PERCENT = 60.0, 0.1
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Seconds on a core so far and bytes of memory (PSS), of the daemon alone and of its tree."""
+    """Seconds on a core so far and MB of memory (PSS), of the daemon alone and of its tree."""
 
     at: float
     cpu: float
     tree_cpu: float
-    memory: int
-    tree_memory: int
+    memory: float
+    tree_memory: float
 
 
 def measure(runs: int) -> list[Figure]:
@@ -47,9 +49,8 @@ def measure(runs: int) -> list[Figure]:
     ]
 
 
-def _memory(whose: str, sizes: Sequence[int], target: float | None = None) -> Figure:
-    megabytes = tuple(size / 1e6 for size in sizes)
-    return Figure(f"memory (PSS), the {whose}, {LOCATIONS} locations", "MB", megabytes, target)
+def _memory(whose: str, megabytes: Sequence[float], target: float | None = None) -> Figure:
+    return Figure(f"memory (PSS), the {whose}", "MB", tuple(megabytes), target)
 
 
 def _cpu(whose: str, counts: Sequence[tuple[float, float]], target: float | None = None) -> Figure:
@@ -58,8 +59,7 @@ def _cpu(whose: str, counts: Sequence[tuple[float, float]], target: float | None
     percent = tuple(
         100 * (after - before) / (end - begin) for (begin, before), (end, after) in minutes
     )
-    name = f"CPU, the {whose}, {STEP * STEPS:g} idle seconds, {LOCATIONS} locations"
-    return Figure(name, "%", percent, target)
+    return Figure(f"CPU, the {whose}, in {STEP * STEPS:g} seconds", "%", percent, target)
 
 
 def _samples(daemon: psutil.Process, count: int) -> list[Sample]:
@@ -71,31 +71,14 @@ def _samples(daemon: psutil.Process, count: int) -> list[Sample]:
 
 
 def _sample(daemon: psutil.Process) -> Sample:
-    tree = [daemon, *daemon.children(recursive=True)]
+    processes = tree(daemon.pid)
     return Sample(
         at=time.monotonic(),
-        cpu=_seconds(daemon),
-        tree_cpu=sum(_seconds(process) + _seconds_of_the_dead(process) for process in tree),
-        memory=_pss([daemon]),
-        tree_memory=_pss(tree),
+        cpu=cpu(daemon),
+        tree_cpu=sum(map(cpu_with_children, processes)),
+        memory=pss([daemon]),
+        tree_memory=pss(processes),
     )
-
-
-def _pss(processes: Sequence[psutil.Process]) -> int:
-    return sum(process.memory_full_info().pss for process in processes)
-
-
-def _seconds(process: psutil.Process) -> float:
-    """On a core, of all its threads, those that have ended too, to the nanosecond.
-
-    The clock of clock_getcpuclockid(3): a clock tick is too coarse for what is measured here.
-    """
-    return time.clock_gettime((~process.pid << 3) | 2)
-
-
-def _seconds_of_the_dead(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return times.children_user + times.children_system
 
 
 if __name__ == "__main__":

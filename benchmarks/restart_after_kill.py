@@ -1,4 +1,4 @@
-"""From kill -9 of a runner to the location serving again."""
+"""kill -9 of a runner → serving again, beside supervisord and circusd."""
 
 from __future__ import annotations
 
@@ -6,29 +6,92 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
-from benchmarks import _projects
+from benchmarks import _dagster, _peers, _projects
 from benchmarks._daemon import Daemon, first, folder, running
-from benchmarks._measure import Figure, alone
+from benchmarks._measure import Figure, ratio
+from benchmarks._report import alone
+from benchmarks._supervisors import Supervisor, circusd, supervisord
+
+DAGSTER_MILLISECONDS = 150.0
+CIRCUS_RUNS = 5
+"""At most: it takes seconds each time."""
 
 
 def measure(runs: int) -> list[Figure]:
+    """In turns, all running at once. Serving again means that the new runner has loaded its
+    definitions; with the two others, that the new process has started, and loads nothing.
+    """
     with folder() as home:
-        project = _projects.write(home / "project", locations=1)
-        with running(project, home) as daemon:
-            daemon.until_serving()
-            with daemon.client() as client:
-                events = iter(client.subscribe(["status"]))
-                times = tuple(_kill(daemon, events) for _ in range(runs))
-    return [Figure("kill -9 of a runner → serving again", "ms", times)]
+        native, dagster, theirs, circus = _killed(home, runs)
+    ours = Figure("a native runner → serving again", "ms", native)
+    other = Figure("supervisord: a program → started again", "ms", theirs)
+    return [
+        ours,
+        Figure("a Dagster runner → serving again", "ms", dagster, DAGSTER_MILLISECONDS),
+        other,
+        Figure("circusd: a program → started again", "ms", circus),
+        ratio("supervisord, against a native runner", other, ours),
+    ]
 
 
-def _kill(daemon: Daemon, events: Iterator[Any]) -> float:
-    victim = daemon.status()["locations"][0]["pid"]
-    killed = time.monotonic()
-    os.kill(victim, signal.SIGKILL)
-    return 1000 * (first(events, lambda data: _replaced(data.get("location"), victim)) - killed)
+def _killed(home: Path, runs: int) -> list[tuple[float, ...]]:
+    prefix = _peers.environment(*_peers.DAGSTER)
+    with ExitStack() as stack:
+        natives = _projects.write(home / "natives", locations=1)
+        dagsters = _dagster.write(home / "dagsters", [prefix])
+        native = _location(stack, home / "native", natives)
+        dagster = _location(stack, home / "dagster", dagsters, forked=True)
+        others = [
+            _Program(stack.enter_context(supervisord(home))),
+            _Program(stack.enter_context(circusd(home))),
+        ]
+        times: list[list[float]] = [[], [], [], []]
+        for run in range(runs):
+            for one, found in zip((native, dagster, *others), times, strict=True):
+                if one is not others[1] or run < CIRCUS_RUNS:
+                    found.append(one.kill())
+    return [tuple(found) for found in times]
+
+
+def _location(stack: ExitStack, home: Path, project: Path, *, forked: bool = False) -> _Location:
+    home.mkdir()
+    daemon = stack.enter_context(running(project, home))
+    daemon.until_serving()
+    if forked:
+        daemon.until_forked("location_0")
+    client = stack.enter_context(daemon.client())
+    return _Location(daemon, iter(client.subscribe(["status"])))
+
+
+class _Location:
+    """The only one of a daemon."""
+
+    def __init__(self, daemon: Daemon, events: Iterator[Any]) -> None:
+        self._daemon, self._events = daemon, events
+
+    def kill(self) -> float:
+        """Milliseconds until it serves again."""
+        victim = self._daemon.status()["locations"][0]["pid"]
+        killed = time.monotonic()
+        os.kill(victim, signal.SIGKILL)
+        serving = first(self._events, lambda data: _replaced(data.get("location"), victim))
+        return 1000 * (serving - killed)
+
+
+class _Program:
+    """The only one of another supervisor."""
+
+    def __init__(self, supervisor: Supervisor) -> None:
+        self._supervisor, self._pid = supervisor, supervisor.pid()
+
+    def kill(self) -> float:
+        """Milliseconds until it has started again."""
+        took, self._pid = self._supervisor.kill(self._pid)
+        return took
 
 
 def _replaced(location: dict[str, Any] | None, victim: int) -> bool:

@@ -1,57 +1,54 @@
-"""From a save to the new definitions on the control socket, over what the import itself costs."""
+"""Native locations: save → new definitions, beside the import itself and `uvicorn --reload`."""
 
 from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from benchmarks import _projects
-from benchmarks._daemon import Daemon, first, folder, plain_environment, running
-from benchmarks._measure import Figure, alone, difference
+from benchmarks._daemon import Daemon, folder, plain_environment, running, saved
+from benchmarks._measure import Figure, difference, ratio
+from benchmarks._report import alone
+from benchmarks._uvicorn import Reloader, reloading
 
 API = Path(__file__).parent.parent / "runner"
-TARGET = 40.0
+TARGET = 30.0
 
 
 def measure(runs: int) -> list[Figure]:
-    """Pairs: one save, then the same interpreter importing the saved module by itself."""
-    with folder() as home:
+    """In turns: a save of a location; the same interpreter, as a new process, importing the saved
+    module by itself; a save of a web application of one line until a request shows it.
+    """
+    with folder() as home, reloading(home) as reloader:
         project = _projects.write(home / "project", locations=1)
         with running(project, home) as daemon:
             daemon.until_serving()
-            pairs = _pairs(daemon, runs)
-    saves, imports = zip(*pairs, strict=True)
+            rounds = _rounds(daemon, reloader, runs)
+    saves, imports, uvicorns = zip(*rounds, strict=True)
     save = Figure("save → new definitions on the control socket", "ms", saves)
     plain = Figure("the same interpreter imports the same module", "ms", imports)
-    return [save, plain, difference("save → new definitions, over the import", save, plain, TARGET)]
+    uvicorn = Figure("uvicorn --reload: save → answered by the new code", "ms", uvicorns)
+    over = difference("save → new definitions, over the import", save, plain, TARGET)
+    return [save, plain, over, uvicorn, ratio("uvicorn --reload, against codelocd", uvicorn, save)]
 
 
-def _pairs(daemon: Daemon, runs: int) -> list[tuple[float, float]]:
+def _rounds(daemon: Daemon, reloader: Reloader, runs: int) -> list[tuple[float, float, float]]:
     module = daemon.project / "location_0.py"
     python = daemon.status()["locations"][0]["environment"]["executable"]
     bytecode = {"PYTHONPATH": str(API), "PYTHONPYCACHEPREFIX": str(daemon.home / "bytecode")}
     environ = plain_environment() | bytecode
     with daemon.client() as client:
         events = iter(client.subscribe(["definitions"]))
-        _warm_up, *pairs = [
-            (_save(module, f"asset_{run}", events), _import(python, module, environ))
+
+        def save(newest: str) -> float:
+            return saved(module, _projects.source(newest), newest, events)
+
+        _warm_up, *rounds = [
+            (save(f"asset_{run}"), _import(python, module, environ), reloader.save("x" * (run + 1)))
             for run in range(runs + 1)
         ]
-    return pairs
-
-
-def _save(module: Path, newest: str, events: Iterator[Any]) -> float:
-    text = _projects.source(newest)
-    saved = time.monotonic()
-    module.write_text(text)
-    return 1000 * (first(events, lambda data: newest in _added(data)) - saved)
-
-
-def _added(data: dict[str, Any]) -> set[str]:
-    return {definition["name"] for definition in data.get("added", ())}
+    return rounds
 
 
 def _import(python: str, module: Path, environ: dict[str, str]) -> float:

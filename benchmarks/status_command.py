@@ -1,41 +1,67 @@
-"""`codelocd status` as a whole process, against an interpreter that does nothing."""
+"""The status command, as a whole process, beside those of supervisord and circusd."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmarks import _projects
-from benchmarks._daemon import CODELOCD, Daemon, folder, running
-from benchmarks._measure import Figure, alone, ratio
+from benchmarks._daemon import CODELOCD, folder, plain_environment, running
+from benchmarks._measure import Figure, ratio
+from benchmarks._report import alone
+from benchmarks._supervisors import circusd, supervisord
 
 TARGET = 3.0
+PROGRAMS = 3
 
 
 def measure(runs: int) -> list[Figure]:
-    """Pairs, after one of each that only warms the caches."""
-    with folder() as home:
-        project = _projects.write(home / "project", locations=3)
-        with running(project, home) as daemon:
-            daemon.until_serving()
-            _warm_up, *pairs = [
-                (_run([CODELOCD, "status"], daemon), _run([sys.executable, "-c", "pass"], daemon))
-                for _ in range(runs + 1)
-            ]
-    statuses, nothings = zip(*pairs, strict=True)
-    status = Figure("codelocd status, the whole process", "ms", statuses)
-    nothing = Figure("python -c pass, the same interpreter", "ms", nothings)
-    times = ratio("codelocd status, against python -c pass", status, nothing, TARGET)
-    return [status, nothing, times]
+    """In turns, with three locations or programs each, after one of each that warms the caches;
+    the floor is an interpreter that does nothing.
+    """
+    with (
+        folder() as home,
+        running(_projects.write(home / "project", PROGRAMS), home) as daemon,
+        supervisord(home, PROGRAMS) as theirs,
+        circusd(home, PROGRAMS) as circus,
+    ):
+        daemon.until_serving()
+        for _ in range(PROGRAMS):
+            theirs.pid(), circus.pid()
+        commands = {
+            "codelocd status": [CODELOCD, "status"],
+            "python -c pass": [sys.executable, "-c", "pass"],
+            "supervisorctl status": theirs.status,
+            "circusctl status": circus.status,
+        }
+        _warm_up, *rounds = [
+            tuple(_run(each, daemon.project, daemon.environ) for each in commands.values())
+            for _ in range(runs + 1)
+        ]
+    figures = [
+        Figure(name, "ms", times)
+        for name, times in zip(commands, zip(*rounds, strict=True), strict=True)
+    ]
+    ours, floor, other, _circus = figures
+    return [
+        *figures,
+        ratio("codelocd status, against python -c pass", ours, floor, TARGET),
+        ratio("supervisorctl status, against codelocd status", other, ours),
+    ]
 
 
-def _run(command: Sequence[str | Path], daemon: Daemon) -> float:
+def _run(command: Sequence[str | Path], project: Path, environ: Mapping[str, str]) -> float:
+    """supervisorctl exits with 3 where a program has not run for a second yet."""
     started = time.monotonic()
     subprocess.run(
-        command, cwd=daemon.project, env=daemon.environ, stdout=subprocess.DEVNULL, check=True
+        command,
+        cwd=project,
+        env=plain_environment() | environ,
+        stdout=subprocess.DEVNULL,
+        check=False,
     )
     return 1000 * (time.monotonic() - started)
 

@@ -1,0 +1,42 @@
+"""Environments of their own for what codelocd is measured beside, installed by the suite."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+from codeloc_envs import Request, Store, choose
+
+CACHE = Path(__file__).parent.parent / ".cache" / "benchmarks"
+DAGSTER = ("dagster", "dagster-webserver")
+PEERS = {
+    "dagster": DAGSTER,
+    "supervisor": ("supervisor", "setuptools<81"),
+    "circus": ("circus",),
+    "uvicorn": ("uvicorn[standard]",),
+}
+"""Packages by peer. supervisord imports pkg_resources, which newer setuptools do not have."""
+
+
+@functools.cache
+def environment(*packages: str) -> Path:
+    """The prefix of an environment with the packages, built once."""
+    store = Store(CACHE)
+    wanted = choose(Request(packages=packages), code=CACHE.parent).specification
+    found = store.find(wanted) or store.build(wanted, lambda _progress: None)
+    assert found.path is not None, "an environment of ours has a folder"
+    return found.path
+
+
+def program(peer: str, name: str) -> str:
+    """The path of one of a peer's commands."""
+    return str(environment(*PEERS[peer]) / "bin" / name)
+
+
+def versions() -> list[str]:
+    """Of all peers that are installed."""
+    return sorted(
+        f"{peer} {info.name.removesuffix('.dist-info').partition('-')[2]}"
+        for peer, packages in PEERS.items()
+        for info in environment(*packages).glob(f"lib/*/site-packages/{peer}-*.dist-info")
+    )

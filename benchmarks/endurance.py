@@ -1,0 +1,119 @@
+"""Reloads in a row: what grows in the daemon and its fork servers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks import _dagster, _peers, _projects
+from benchmarks._daemon import Daemon, folder, running, saved
+from benchmarks._measure import Figure
+from benchmarks._report import alone
+from benchmarks._tree import pss, tree
+
+RELOADS = 1000
+SETTLED = 200
+"""Reloads after which caches have their size; growth counts from there."""
+MEGABYTES = 1.0
+
+HEAVY = """\
+import pandas
+
+from codeloc import Definitions, asset
+
+@asset
+def {newest}(): ...
+
+defs = Definitions(assets=[{newest}])
+"""
+
+CONFIG = """
+[location.native]
+python_file = "native.py"
+
+[location.dagster]
+python_file = "dagster.py"
+environment = {{ path = "{dagster}" }}
+
+[location.heavy]
+python_file = "heavy.py"
+environment = {{ path = "{heavy}" }}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """Of the processes that stay: the daemon, its fork servers and guardian."""
+
+    megabytes: float
+    descriptors: int
+    threads: int
+    processes: int
+
+
+def measure(_runs: int) -> list[Figure]:
+    """A thousand reloads of each of three locations: native, Dagster, pandas. Growth is the last
+    count less the one after two hundred reloads, when caches have their size; memory is the PSS
+    of the processes that were there both times, runners aside.
+    """
+    with folder() as home, running(_project(home), home) as daemon:
+        daemon.until_serving()
+        for name in ("dagster", "heavy"):
+            daemon.until_forked(name)
+        with daemon.client() as client:
+            events = iter(client.subscribe(["definitions"]))
+            _reload(daemon, range(SETTLED), events)
+            before = _count(daemon)
+            _reload(daemon, range(SETTLED, RELOADS), events)
+            after = _count(daemon)
+    return [
+        Figure("growth of memory", "MB", (after.megabytes - before.megabytes,), MEGABYTES),
+        Figure("growth in descriptors", "", (float(after.descriptors - before.descriptors),), 0),
+        Figure("growth in threads", "", (float(after.threads - before.threads),), 0),
+        Figure("growth in processes", "", (float(after.processes - before.processes),), 0),
+    ]
+
+
+def _project(home: Path) -> Path:
+    project = home / "project"
+    project.mkdir()
+    dagster = _peers.environment(*_peers.DAGSTER)
+    heavy = _peers.environment("pandas")
+    (project / "codelocd.toml").write_text(CONFIG.format(dagster=dagster, heavy=heavy))
+    for name in ("native", "dagster", "heavy"):
+        (project / f"{name}.py").write_text(_source(name, "newest"))
+    return project
+
+
+def _source(name: str, newest: str) -> str:
+    if name == "heavy":
+        return HEAVY.format(newest=newest)
+    return _projects.source(newest) if name == "native" else _dagster.source(newest)
+
+
+def _reload(daemon: Daemon, runs: range, events: Iterator[Any]) -> None:
+    for run in runs:
+        for name in ("native", "dagster", "heavy"):
+            newest = f"{name}_{run}"
+            saved(daemon.project / f"{name}.py", _source(name, newest), newest, events)
+
+
+def _count(daemon: Daemon) -> Count:
+    """Once the runners that were replaced have left."""
+    with daemon.client() as client:
+        client.call("status")
+    runners = {location["pid"] for location in daemon.status()["locations"]}
+    processes = tree(daemon.process.pid)
+    staying = [process for process in processes if process.pid not in runners]
+    return Count(
+        pss(staying),
+        sum(process.num_fds() for process in staying),
+        sum(process.num_threads() for process in staying),
+        len(processes),
+    )
+
+
+if __name__ == "__main__":
+    alone(measure, __doc__)
