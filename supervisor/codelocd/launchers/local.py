@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from codelocd import rpc, unix
-from codelocd.launchers import RunnerSpec
+from codelocd.launchers import Hooks, RunnerSpec
 from codelocd.model import Exit, StartMethod
 from codelocd.process import Child, Children
 
@@ -29,6 +29,7 @@ class LocalRunner:
 
     start_method: StartMethod = "spawn"
     why = "every runner is started on its own"
+    hooks: Hooks | None = None
 
     def __init__(self, child: Child, socket_path: Path) -> None:
         self._child = child

@@ -64,6 +64,7 @@ class WarmLauncher:
         runner = await self._cold.through(
             lambda listener, path: interpreter.runner(order, spec, listener, path)
         )
+        runner.hooks = interpreter.hooks
         if order == "become":
             interpreter.close()
         return runner
