@@ -60,7 +60,8 @@ def replace(at_exit: Any, at_fork: Any) -> None:
 
 def count(hooks: Dict[str, int]) -> str:
     """One more of the module that called the one that calls this."""
-    who = str(sys._getframe(2).f_globals.get("__name__"))
+    frame = sys._getframe(2)
+    who = str(frame.f_globals.get("__name__") or frame.f_code.co_filename)
     hooks[who] = hooks.get(who, 0) + 1
     return who
 
