@@ -59,6 +59,7 @@ class Hands:
         watch: SourceWatch,
         logs: Logs,
         turns: Turns,
+        preparations: Turns,
         orders: Orders,
     ) -> None:
         self._reports = reports
@@ -68,6 +69,7 @@ class Hands:
         self._watch = watch
         self._logs = logs
         self._turns = turns
+        self._preparations = preparations
         self._orders = orders
         self._retiring: set[asyncio.Task[None]] = set()
 
@@ -117,7 +119,8 @@ class Hands:
 
     async def _prepare(self, location: Location, build: BuildId) -> None:
         try:
-            location.environment = await self._environment(location)
+            async with self._preparations.turn(waits=location.state.serving is None):
+                location.environment = await self._environment(location)
             location.environment_is_fresh = True
         except EnvironmentProblem as failure:
             self._follow_inputs(location, failure.inputs or location.inputs)
@@ -172,14 +175,10 @@ class Hands:
     # --- starting a runner ---------------------------------------------------------------------
 
     async def _launch(self, location: Location, number: RunnerId) -> None:
-        place = await self._turns.take() if location.state.serving is None else None
-        try:
+        async with self._turns.turn(waits=location.state.serving is None):
             running = await self._start(location, number)
             if running is not None:
                 await self._load(location, number, running)
-        finally:
-            if place is not None:
-                place.give_back()
 
     async def _start(self, location: Location, number: RunnerId) -> Running | None:
         environment = location.environment

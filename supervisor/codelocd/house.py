@@ -82,6 +82,7 @@ class House:
                 watch=self.watch,
                 logs=self.logs,
                 turns=Turns(os.cpu_count() or 1),
+                preparations=Turns(2 * (os.cpu_count() or 1)),  # they wait for networks, too
                 orders=self.orders,
             )
 

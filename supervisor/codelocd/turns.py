@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 PATIENCE = 2.0
 """Seconds after which a start gives its place away: a hang must not hold up the rest."""
@@ -32,3 +34,13 @@ class Turns:
     async def take(self) -> Place:
         await self._places.acquire()
         return Place(self._places)
+
+    @asynccontextmanager
+    async def turn(self, *, waits: bool) -> AsyncIterator[None]:
+        """Within it, a place is held, as long as it is; who does not wait takes none."""
+        place = await self.take() if waits else None
+        try:
+            yield
+        finally:
+            if place is not None:
+                place.give_back()

@@ -27,3 +27,12 @@ async def test_a_start_that_hangs_gives_its_place_away(monkeypatch: pytest.Monke
     places = turns.Turns(1)
     await places.take()
     assert await asyncio.wait_for(places.take(), 10)
+
+
+async def test_within_a_turn_a_place_is_held_and_who_does_not_wait_needs_none() -> None:
+    places = turns.Turns(1)
+    async with places.turn(waits=True), places.turn(waits=False):
+        second = asyncio.ensure_future(places.take())
+        done, _ = await asyncio.wait([second], timeout=0)
+        assert not done
+    await asyncio.wait_for(second, 10)

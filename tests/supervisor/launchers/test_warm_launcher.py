@@ -348,6 +348,7 @@ async def test_a_package_that_is_no_longer_named_is_forgotten(bench, newest, pac
 async def test_what_was_learned_survives_a_restart(bench, newest):
     spec = bench.spec(newest, telling("import decimal\ntold = 1"))
     await bench.load(spec, "spawn")
+    bench.launcher.close()
     again = Memory(bench.folder / "warm")
     assert again.of("key") == bench.memory.of("key")
 
