@@ -18,12 +18,8 @@ from codelocd.guardian import Guardian
 from codelocd.hands import Hands, Reports
 from codelocd.heartbeat import Heartbeat
 from codelocd.journal import Journal
-from codelocd.kit import API, RUNNER, make_kit
-from codelocd.launchers import Launcher
-from codelocd.launchers.local import LocalLauncher
-from codelocd.launchers.memory import Memory
-from codelocd.launchers.places import Places
-from codelocd.launchers.warm import WarmLauncher
+from codelocd.kit import API, make_kit
+from codelocd.launchers.making import make_launcher
 from codelocd.logs import Block, Logs
 from codelocd.model import Config
 from codelocd.orders import Orders
@@ -57,37 +53,20 @@ class House:
         self.watch = SourceWatch(self._changed, report, loop)
         kit = make_kit(paths.store / "kit")
         builder = Builder(self._children, paths.store)
-        memory = Memory(paths.state_dir / "warm")
-        entry = kit / RUNNER / "__main__.py"
-        self._warm = WarmLauncher(
-            LocalLauncher(self._children, kit, paths.runtime_dir),
-            Places(self._children, entry, memory, idle=config.daemon.warm_idle),
-            memory,
+        self._warm = make_launcher(
+            self._children,
+            kit,
+            sockets=paths.runtime_dir,
+            learned=paths.state_dir / "warm",
+            idle=config.daemon.warm_idle,
         )
-        launcher: Launcher = self._warm
         self.dagster: DagsterServing | None = None
         if config.dagster.serve:
             means = Means(self._children, builder, self.store, self.logs)
             self.dagster = DagsterServing(means, config.dagster, paths, self._settled)
-            launcher = self.dagster.launcher(launcher)
-
         self.orders = Orders(self.logs, kit / API, paths.store / "bytecode")
-
-        def hands(reports: Reports) -> Hands:
-            return Hands(
-                reports,
-                launcher=launcher,
-                builder=builder,
-                store=self.store,
-                watch=self.watch,
-                logs=self.logs,
-                turns=Turns(os.cpu_count() or 1),
-                preparations=Turns(2 * (os.cpu_count() or 1)),  # they wait for networks, too
-                orders=self.orders,
-            )
-
         self.daemon = Daemon(
-            hands=hands,
+            hands=lambda reports: self._hands(reports, builder),
             watch=self.watch,
             journal=Journal(paths.state_dir / "events.jsonl", time.time),
             hub=self.hub,
@@ -96,6 +75,21 @@ class House:
         )
         heartbeat = Heartbeat(self.daemon.locations.values, self.daemon.send, self.daemon.usage)
         self._heartbeat = loop.create_task(heartbeat.run())
+
+    def _hands(self, reports: Reports, builder: Builder) -> Hands:
+        launcher = self.dagster.launcher(self._warm) if self.dagster is not None else self._warm
+        cores = os.cpu_count() or 1
+        return Hands(
+            reports,
+            launcher=launcher,
+            builder=builder,
+            store=self.store,
+            watch=self.watch,
+            logs=self.logs,
+            turns=Turns(cores),
+            preparations=Turns(2 * cores),  # they wait for networks, too
+            orders=self.orders,
+        )
 
     def apply(self, config: Config, *, dry_run: bool = False) -> Plan:
         """Make what runs match `config`."""
