@@ -77,6 +77,7 @@ class Children:
         self._guardian = guardian
         self._ours: dict[int, tuple[Child, list[_Output]]] = {}
         self._strays = Strays()
+        guardian.family = self._strays.family
         _become_subreaper()
         loop.add_signal_handler(signal.SIGCHLD, self._reap)
 

@@ -12,6 +12,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from codelocd import rpc, unix
 from codelocd.launchers import Hooks, RunnerSpec
 from codelocd.model import Exit, StartMethod
@@ -123,6 +125,7 @@ class LocalLauncher:
         self._children = children
         self._entry = kit / "codeloc_runner" / "__main__.py"
         self._sockets = sockets
+        _remove_stale(sockets)
         self._numbers = itertools.count(1)
 
     async def start(self, spec: RunnerSpec) -> LocalRunner:
@@ -158,6 +161,14 @@ class LocalLauncher:
             listener.close()
         child.exited.add_done_callback(lambda _: path.unlink(missing_ok=True))
         return LocalRunner(child, path)
+
+
+def _remove_stale(sockets: Path) -> None:
+    """What a daemon that was killed had no time to remove; its number begins their names."""
+    for path in sockets.glob("*-*.sock"):
+        pid = int(path.name.partition("-")[0])
+        if pid == os.getpid() or not psutil.pid_exists(pid):
+            path.unlink(missing_ok=True)
 
 
 def settings(spec: RunnerSpec, path: Path, descriptor: int) -> str:
