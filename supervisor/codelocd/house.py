@@ -6,10 +6,10 @@ import asyncio
 import os
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from codeloc_envs import Store
+from codeloc_envs import Environment, Store
 from codelocd.builder import Builder
 from codelocd.daemon import Daemon
 from codelocd.dagster.serving import DagsterServing
@@ -29,6 +29,7 @@ from codelocd.process import Children
 from codelocd.snapshots import Snapshots
 from codelocd.subscriptions import Hub
 from codelocd.turns import Turns
+from codelocd.upkeep import Upkeep
 from codelocd.wanted import Wanted
 from codelocd.watch import Change, SourceWatch
 
@@ -74,7 +75,10 @@ class House:
             snapshots=Snapshots(paths.state_dir / "snapshots"),
         )
         heartbeat = Heartbeat(self.daemon.locations.values, self.daemon.send, self.daemon.usage)
-        self._heartbeat = loop.create_task(heartbeat.run())
+        self._chores = [loop.create_task(heartbeat.run())]
+        if config.daemon.prune:
+            upkeep = Upkeep(self._children, paths.store, self._environments, report)
+            self._chores.append(loop.create_task(upkeep.run()))
 
     def _hands(self, reports: Reports, builder: Builder) -> Hands:
         launcher = self.dagster.launcher(self._warm) if self.dagster is not None else self._warm
@@ -121,9 +125,15 @@ class House:
                 users.setdefault(location.environment.key, []).append(location.name)
         return [{**each, "used_by": users.get(each["key"], [])} for each in self.store.list()]
 
+    def _environments(self) -> Iterator[Environment]:
+        for location in self.daemon.locations.values():
+            if location.environment is not None:
+                yield location.environment
+
     async def close(self) -> None:
         """Stop every location, wait until all are gone, end what they left."""
-        self._heartbeat.cancel()
+        for chore in self._chores:
+            chore.cancel()
         self.watch.close()
         self.daemon.shut_down()
         gone = [self._settled()]

@@ -12,6 +12,7 @@ import contextlib
 import ctypes
 import fcntl
 import os
+import shutil
 import signal
 import struct
 import subprocess
@@ -260,6 +261,12 @@ class _Output:
             os.close(self._pipe)
             self._pipe = -1
             self._sink(self._stream, b"")
+
+
+def dying_with_us() -> list[str]:
+    """A wrapper under which a process ends with its parent, where there is one."""
+    wrapper = shutil.which("setpriv")
+    return [wrapper, "--pdeathsig", "KILL"] if wrapper and sys.platform == "linux" else []
 
 
 def _ended(which: int, number: int, *, missing_ok: bool = True) -> int | None:
