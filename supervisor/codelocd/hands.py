@@ -22,7 +22,7 @@ from codelocd.logs import Logs
 from codelocd.model import BuildId, Exit, Problem, RunnerId, Snapshot
 from codelocd.orders import Orders
 from codelocd.timing import Timing
-from codelocd.turns import Turns
+from codelocd.turns import Queues
 from codelocd.undisturbed import undisturbed
 from codelocd.watch import SourceWatch
 
@@ -58,8 +58,7 @@ class Hands:
         store: Store,
         watch: SourceWatch,
         logs: Logs,
-        turns: Turns,
-        preparations: Turns,
+        queues: Queues,
         orders: Orders,
     ) -> None:
         self._reports = reports
@@ -68,8 +67,7 @@ class Hands:
         self._store = store
         self._watch = watch
         self._logs = logs
-        self._turns = turns
-        self._preparations = preparations
+        self._queues = queues
         self._orders = orders
         self._retiring: set[asyncio.Task[None]] = set()
 
@@ -119,7 +117,7 @@ class Hands:
 
     async def _prepare(self, location: Location, build: BuildId) -> None:
         try:
-            async with self._preparations.turn(waits=location.state.serving is None):
+            async with self._queues.preparation(beside=location.state.serving is not None):
                 location.environment = await self._environment(location)
             location.environment_is_fresh = True
         except EnvironmentProblem as failure:
@@ -175,7 +173,7 @@ class Hands:
     # --- starting a runner ---------------------------------------------------------------------
 
     async def _launch(self, location: Location, number: RunnerId) -> None:
-        async with self._turns.turn(waits=location.state.serving is None):
+        async with self._queues.start(beside=location.state.serving is not None):
             running = await self._start(location, number)
             if running is not None:
                 await self._load(location, number, running)

@@ -28,7 +28,7 @@ from codelocd.plan import Plan, plan
 from codelocd.process import Children
 from codelocd.snapshots import Snapshots
 from codelocd.subscriptions import Hub
-from codelocd.turns import Turns
+from codelocd.turns import Queues
 from codelocd.upkeep import Upkeep
 from codelocd.wanted import Wanted
 from codelocd.watch import Change, SourceWatch
@@ -82,7 +82,6 @@ class House:
 
     def _hands(self, reports: Reports, builder: Builder) -> Hands:
         launcher = self.dagster.launcher(self._warm) if self.dagster is not None else self._warm
-        cores = os.cpu_count() or 1
         return Hands(
             reports,
             launcher=launcher,
@@ -90,8 +89,7 @@ class House:
             store=self.store,
             watch=self.watch,
             logs=self.logs,
-            turns=Turns(cores),
-            preparations=Turns(2 * cores),  # they wait for networks, too
+            queues=Queues(os.cpu_count() or 1),
             orders=self.orders,
         )
 
