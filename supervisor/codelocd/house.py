@@ -61,10 +61,12 @@ class House:
             learned=paths.state_dir / "warm",
             idle=config.daemon.warm_idle,
         )
-        self.dagster: DagsterServing | None = None
-        if config.dagster.serve:
-            means = Means(self._children, builder, self.store, self.logs)
-            self.dagster = DagsterServing(means, config.dagster, paths, self._settled)
+        means = Means(self._children, builder, self.store, self.logs)
+        self.dagster = (
+            DagsterServing(means, config.dagster, paths, self._settled)
+            if config.dagster.serve
+            else None
+        )
         self.orders = Orders(self.logs, kit / API, paths.store / "bytecode")
         self.daemon = Daemon(
             hands=lambda reports: self._hands(reports, builder),
@@ -74,11 +76,7 @@ class House:
             wanted=Wanted(paths.state_dir / "wanted.json"),
             snapshots=Snapshots(paths.state_dir / "snapshots"),
         )
-        heartbeat = Heartbeat(self.daemon.locations.values, self.daemon.send, self.daemon.usage)
-        self._chores = [loop.create_task(heartbeat.run())]
-        if config.daemon.prune:
-            upkeep = Upkeep(self._children, paths.store, self._environments, report)
-            self._chores.append(loop.create_task(upkeep.run()))
+        self._chores = self._begin_chores(config, paths, report)
 
     def _hands(self, reports: Reports, builder: Builder) -> Hands:
         launcher = self.dagster.launcher(self._warm) if self.dagster is not None else self._warm
@@ -92,6 +90,17 @@ class House:
             queues=Queues(os.cpu_count() or 1),
             orders=self.orders,
         )
+
+    def _begin_chores(
+        self, config: Config, paths: DaemonPaths, report: Callable[[str], None]
+    ) -> list[asyncio.Task[None]]:
+        loop = asyncio.get_running_loop()
+        heartbeat = Heartbeat(self.daemon.locations.values, self.daemon.send, self.daemon.usage)
+        chores = [loop.create_task(heartbeat.run())]
+        if config.daemon.prune:
+            upkeep = Upkeep(self._children, paths.store, self._environments, report)
+            chores.append(loop.create_task(upkeep.run()))
+        return chores
 
     def apply(self, config: Config, *, dry_run: bool = False) -> Plan:
         """Make what runs match `config`."""
