@@ -92,10 +92,11 @@ async def test_what_is_registered_for_the_end_runs_once_in_the_runner_alone(
     installed.mkdir()
     (installed / "odd.py").write_text("import threads")  # so that packages are tried in children
     (installed / "threads.py").write_text("import os; kept = os.pipe()")
+    told = bench.folder / "ends"
     (installed / "ends.py").write_text(
-        "import atexit\n"
+        "import atexit, os\n"
         "def end(word):\n"
-        "    import os; print(os.getpid(), word, flush=True)\n"
+        f"    with open({str(told)!r}, 'a') as file: print(os.getpid(), word, file=file)\n"
         "for word in ('first', 'second'): atexit.register(end, word)\n"
     )
     source = "import atexit, ends\natexit.register(ends.end, 'own')\ntold = atexit._ncallbacks()"
@@ -106,14 +107,15 @@ async def test_what_is_registered_for_the_end_runs_once_in_the_runner_alone(
         await bench.load(spec, "fork")
     spec = replace(bench.spec(python, telling(source)), variables=spec.variables)
     loads = [await bench.load(spec, one) for one in ("spawn", method)]
-    bench.printed.clear()
     for load in loads:
         await load.runner.retire(5, 5)
+    for place in bench.places:
+        place.slot.close()
     assert loads[1].runner.start_method == method
     assert loads[0].told == loads[1].told
     words = ("own", "second", "first")
     ends = [f"{load.runner.pid} {word}" for load in loads for word in words]
-    assert "".join(bench.printed).splitlines() == ends
+    assert told.read_text().splitlines() == ends
 
 
 async def test_output_goes_to_the_locations_own_log(bench, extreme: Path):
