@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
@@ -14,7 +13,7 @@ from typing import Any
 
 from codeloc_envs import Environment, EnvironmentProblem, Specification
 from codelocd.model import Stream
-from codelocd.process import Child, Children
+from codelocd.process import Child, Children, dying_with_us
 
 Progress = Callable[[Mapping[str, Any]], None]
 
@@ -48,7 +47,7 @@ class Builder:
             stdin.write(json.dumps(question).encode())
             stdin.seek(0)
             return self._children.start(
-                [*_dying_with_us(), sys.executable, "-m", "codeloc_envs.worker"],
+                [*dying_with_us(), sys.executable, "-m", "codeloc_envs.worker"],
                 variables=os.environ,
                 directory=Path("/"),
                 output=output,
@@ -95,9 +94,3 @@ class _Report:
                 problem["summary"], problem["detail"], passing=problem["passing"]
             )
         return Environment.from_json(self.result["environment"])
-
-
-def _dying_with_us() -> list[str]:
-    """A wrapper under which a process ends with its parent, where there is one."""
-    wrapper = shutil.which("setpriv")
-    return [wrapper, "--pdeathsig", "KILL"] if wrapper and sys.platform == "linux" else []

@@ -1,8 +1,9 @@
-"""What outlives the daemon for a moment: it ends the groups of a daemon that was killed.
+"""What outlives the daemon for a moment: it ends what a daemon that was killed has left.
 
 A runner that dies with the daemon (PR_SET_PDEATHSIG) has no time to end its own children, and
 user code may close the pipe that would tell it. So one small process holds a pipe from
-the daemon and the list of its process groups; at the pipe's end of file it kills them all.
+the daemon and the list of its process groups; at the pipe's end of file it kills them all, and
+whoever left them but still bears a mark of the daemon's children.
 """
 
 from __future__ import annotations
@@ -13,13 +14,21 @@ import subprocess
 import sys
 from pathlib import Path
 
-_SCRIPT = Path(__file__).with_name("guardian_process.py")
+_ROOT = Path(__file__).parents[1]
+
+_START = (
+    "import sys; sys.path.append(sys.argv[1]);"
+    " from codelocd.guardian_process import main; main(sys.argv[2])"
+)
+"""Without `site`, and so without the folder that the daemon itself is imported from."""
 
 
 class Guardian:
     """The daemon's end. A guardian that was killed is replaced at the next word to it."""
 
     def __init__(self) -> None:
+        self.family = ""
+        """What the marks of all children begin with; to be set before the first is watched."""
         self._groups: set[int] = set()
         self._process: subprocess.Popen[bytes] | None = None
         self._pipe = -1
@@ -77,7 +86,7 @@ class Guardian:
 
     def _start(self, reading: int) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            [sys.executable, "-I", "-S", str(_SCRIPT)],
+            [sys.executable, "-I", "-S", "-c", _START, str(_ROOT), self.family],
             stdin=reading,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -1,12 +1,22 @@
-"""The guardian's process, run by path: see `codelocd.guardian`."""
+"""The guardian's process, without anything that it does not need: see `codelocd.guardian`."""
 
 import os
 import signal
 
+from codelocd.marks import end_all
 
-def main() -> None:
+
+def main(family: str) -> None:
+    """`family`: what the marks of the daemon's children begin with; "" where nobody has one."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
+    _end_groups(_groups_left())
+    if family:
+        end_all(lambda mark: mark.startswith(family))
+
+
+def _groups_left() -> set[int]:
+    """Those that were not released when the daemon ended."""
     groups: set[int] = set()
     rest = b""
     while chunk := os.read(0, 65536):
@@ -14,12 +24,12 @@ def main() -> None:
         for line in lines:
             change = groups.add if line[:1] == b"+" else groups.discard
             change(int(line[1:]))
+    return groups
+
+
+def _end_groups(groups: set[int]) -> None:
     for group in groups:
         try:
             os.killpg(group, signal.SIGKILL)
         except (ProcessLookupError, PermissionError):
             continue
-
-
-if __name__ == "__main__":
-    main()

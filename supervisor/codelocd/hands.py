@@ -22,7 +22,7 @@ from codelocd.logs import Logs
 from codelocd.model import BuildId, Exit, Problem, RunnerId, Snapshot
 from codelocd.orders import Orders
 from codelocd.timing import Timing
-from codelocd.turns import Turns
+from codelocd.turns import Queues
 from codelocd.undisturbed import undisturbed
 from codelocd.watch import SourceWatch
 
@@ -58,7 +58,7 @@ class Hands:
         store: Store,
         watch: SourceWatch,
         logs: Logs,
-        turns: Turns,
+        queues: Queues,
         orders: Orders,
     ) -> None:
         self._reports = reports
@@ -67,7 +67,7 @@ class Hands:
         self._store = store
         self._watch = watch
         self._logs = logs
-        self._turns = turns
+        self._queues = queues
         self._orders = orders
         self._retiring: set[asyncio.Task[None]] = set()
 
@@ -117,7 +117,8 @@ class Hands:
 
     async def _prepare(self, location: Location, build: BuildId) -> None:
         try:
-            location.environment = await self._environment(location)
+            async with self._queues.preparation(beside=location.state.serving is not None):
+                location.environment = await self._environment(location)
             location.environment_is_fresh = True
         except EnvironmentProblem as failure:
             self._follow_inputs(location, failure.inputs or location.inputs)
@@ -172,14 +173,10 @@ class Hands:
     # --- starting a runner ---------------------------------------------------------------------
 
     async def _launch(self, location: Location, number: RunnerId) -> None:
-        place = await self._turns.take() if location.state.serving is None else None
-        try:
+        async with self._queues.start(beside=location.state.serving is not None):
             running = await self._start(location, number)
             if running is not None:
                 await self._load(location, number, running)
-        finally:
-            if place is not None:
-                place.give_back()
 
     async def _start(self, location: Location, number: RunnerId) -> Running | None:
         environment = location.environment

@@ -6,10 +6,10 @@ import asyncio
 import os
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from codeloc_envs import Store
+from codeloc_envs import Environment, Store
 from codelocd.builder import Builder
 from codelocd.daemon import Daemon
 from codelocd.dagster.serving import DagsterServing
@@ -18,12 +18,8 @@ from codelocd.guardian import Guardian
 from codelocd.hands import Hands, Reports
 from codelocd.heartbeat import Heartbeat
 from codelocd.journal import Journal
-from codelocd.kit import API, RUNNER, make_kit
-from codelocd.launchers import Launcher
-from codelocd.launchers.local import LocalLauncher
-from codelocd.launchers.memory import Memory
-from codelocd.launchers.places import Places
-from codelocd.launchers.warm import WarmLauncher
+from codelocd.kit import API, make_kit
+from codelocd.launchers.making import make_launcher
 from codelocd.logs import Block, Logs
 from codelocd.model import Config
 from codelocd.orders import Orders
@@ -32,7 +28,8 @@ from codelocd.plan import Plan, plan
 from codelocd.process import Children
 from codelocd.snapshots import Snapshots
 from codelocd.subscriptions import Hub
-from codelocd.turns import Turns
+from codelocd.turns import Queues
+from codelocd.upkeep import Upkeep
 from codelocd.wanted import Wanted
 from codelocd.watch import Change, SourceWatch
 
@@ -57,44 +54,53 @@ class House:
         self.watch = SourceWatch(self._changed, report, loop)
         kit = make_kit(paths.store / "kit")
         builder = Builder(self._children, paths.store)
-        memory = Memory(paths.state_dir / "warm")
-        entry = kit / RUNNER / "__main__.py"
-        self._warm = WarmLauncher(
-            LocalLauncher(self._children, kit, paths.runtime_dir),
-            Places(self._children, entry, memory, idle=config.daemon.warm_idle),
-            memory,
+        self._warm = make_launcher(
+            self._children,
+            kit,
+            sockets=paths.runtime_dir,
+            learned=paths.state_dir / "warm",
+            idle=config.daemon.warm_idle,
         )
-        launcher: Launcher = self._warm
-        self.dagster: DagsterServing | None = None
-        if config.dagster.serve:
-            means = Means(self._children, builder, self.store, self.logs)
-            self.dagster = DagsterServing(means, config.dagster, paths, self._settled)
-            launcher = self.dagster.launcher(launcher)
-
+        means = Means(self._children, builder, self.store, self.logs)
+        self.dagster = (
+            DagsterServing(means, config.dagster, paths, self._settled)
+            if config.dagster.serve
+            else None
+        )
         self.orders = Orders(self.logs, kit / API, paths.store / "bytecode")
-
-        def hands(reports: Reports) -> Hands:
-            return Hands(
-                reports,
-                launcher=launcher,
-                builder=builder,
-                store=self.store,
-                watch=self.watch,
-                logs=self.logs,
-                turns=Turns(os.cpu_count() or 1),
-                orders=self.orders,
-            )
-
         self.daemon = Daemon(
-            hands=hands,
+            hands=lambda reports: self._hands(reports, builder),
             watch=self.watch,
             journal=Journal(paths.state_dir / "events.jsonl", time.time),
             hub=self.hub,
             wanted=Wanted(paths.state_dir / "wanted.json"),
             snapshots=Snapshots(paths.state_dir / "snapshots"),
         )
+        self._chores = self._begin_chores(config, paths, report)
+
+    def _hands(self, reports: Reports, builder: Builder) -> Hands:
+        launcher = self.dagster.launcher(self._warm) if self.dagster is not None else self._warm
+        return Hands(
+            reports,
+            launcher=launcher,
+            builder=builder,
+            store=self.store,
+            watch=self.watch,
+            logs=self.logs,
+            queues=Queues(os.cpu_count() or 1),
+            orders=self.orders,
+        )
+
+    def _begin_chores(
+        self, config: Config, paths: DaemonPaths, report: Callable[[str], None]
+    ) -> list[asyncio.Task[None]]:
+        loop = asyncio.get_running_loop()
         heartbeat = Heartbeat(self.daemon.locations.values, self.daemon.send, self.daemon.usage)
-        self._heartbeat = loop.create_task(heartbeat.run())
+        chores = [loop.create_task(heartbeat.run())]
+        if config.daemon.prune:
+            upkeep = Upkeep(self._children, paths.store, self._environments, report)
+            chores.append(loop.create_task(upkeep.run()))
+        return chores
 
     def apply(self, config: Config, *, dry_run: bool = False) -> Plan:
         """Make what runs match `config`."""
@@ -126,9 +132,15 @@ class House:
                 users.setdefault(location.environment.key, []).append(location.name)
         return [{**each, "used_by": users.get(each["key"], [])} for each in self.store.list()]
 
+    def _environments(self) -> Iterator[Environment]:
+        for location in self.daemon.locations.values():
+            if location.environment is not None:
+                yield location.environment
+
     async def close(self) -> None:
         """Stop every location, wait until all are gone, end what they left."""
-        self._heartbeat.cancel()
+        for chore in self._chores:
+            chore.cancel()
         self.watch.close()
         self.daemon.shut_down()
         gone = [self._settled()]

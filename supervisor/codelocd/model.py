@@ -108,7 +108,8 @@ class LocationSpec:
 class DaemonSettings:
     """The `[daemon]` table; None means the default of `codelocd.paths`.
 
-    `warm_idle`: seconds without a start after which a warm interpreter ends.
+    `warm_idle`: seconds without a start after which a warm interpreter ends. `prune`: whether
+    environments that nobody uses are removed, as by `codelocd env prune`.
     """
 
     state_dir: Path | None = None
@@ -117,6 +118,7 @@ class DaemonSettings:
     socket_group: str | None = None
     log_format: Literal["auto", "console", "json"] = "auto"
     warm_idle: float = 1800.0
+    prune: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ import contextlib
 import ctypes
 import fcntl
 import os
+import shutil
 import signal
 import struct
 import subprocess
@@ -77,6 +78,7 @@ class Children:
         self._guardian = guardian
         self._ours: dict[int, tuple[Child, list[_Output]]] = {}
         self._strays = Strays()
+        guardian.family = self._strays.family
         _become_subreaper()
         loop.add_signal_handler(signal.SIGCHLD, self._reap)
 
@@ -259,6 +261,12 @@ class _Output:
             os.close(self._pipe)
             self._pipe = -1
             self._sink(self._stream, b"")
+
+
+def dying_with_us() -> list[str]:
+    """A wrapper under which a process ends with its parent, where there is one."""
+    wrapper = shutil.which("setpriv")
+    return [wrapper, "--pdeathsig", "KILL"] if wrapper and sys.platform == "linux" else []
 
 
 def _ended(which: int, number: int, *, missing_ok: bool = True) -> int | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any
 
 from codelocd import problems, registry
@@ -117,6 +118,7 @@ def shown(
             "environment": choice.why if choice is not None else None,
             "inputs": sorted(str(path) for path in location_.inputs),
             "start_method": location_.serving.handle.why if location_.serving else None,
+            "hooks": _hooks(location_),
         },
         "timing": location_.serving.timing.as_json() if location_.serving else None,
         "last_exit": location_.last_exit.as_json() if location_.last_exit else None,
@@ -125,6 +127,11 @@ def shown(
         "working_directory": str(spec.working_directory),
         "variables": sorted(spec.variables),
     }
+
+
+def _hooks(location: Location) -> dict[str, Any] | None:
+    hooks = location.serving.handle.hooks if location.serving else None
+    return asdict(hooks) if hooks is not None else None
 
 
 def environment(location: Location) -> dict[str, Any] | None:

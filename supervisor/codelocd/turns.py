@@ -1,8 +1,10 @@
-"""Whose turn it is to start: cold starts take turns so that they do not starve each other."""
+"""Whose turn it is: starts take turns so that they do not starve each other."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 PATIENCE = 2.0
 """Seconds after which a start gives its place away: a hang must not hold up the rest."""
@@ -32,3 +34,31 @@ class Turns:
     async def take(self) -> Place:
         await self._places.acquire()
         return Place(self._places)
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Within it, a place is held."""
+        place = await self.take()
+        try:
+            yield
+        finally:
+            place.give_back()
+
+
+class Queues:
+    """Three that do not wait for each other: cold starts, environments to prepare, and reloads.
+
+    `beside`: for a location that serves meanwhile. Somebody waits for such a one, and rarely
+    for more than a few at once; but all of them at once would hold up the loop.
+    """
+
+    def __init__(self, cores: int) -> None:
+        self._starts = Turns(cores)
+        self._preparations = Turns(2 * cores)  # they wait for networks, too
+        self._reloads = Turns(4 * cores)
+
+    def start(self, *, beside: bool) -> AbstractAsyncContextManager[None]:
+        return (self._reloads if beside else self._starts).turn()
+
+    def preparation(self, *, beside: bool) -> AbstractAsyncContextManager[None]:
+        return (self._reloads if beside else self._preparations).turn()

@@ -14,6 +14,12 @@ import psutil
 INTERVAL = 10.0
 """Seconds for which a sample is good enough."""
 
+OLD = 60.0
+"""Seconds after which a sample is good for nothing: who asks then waits for another."""
+
+PATIENCE = 0.02
+"""Seconds that others wait for a fresh one, which takes the kernel 0.5 ms for each process."""
+
 
 @dataclass(frozen=True, slots=True)
 class Usage:
@@ -40,6 +46,7 @@ class Sampler:
     def __init__(self) -> None:
         self._samples: dict[int, _Sample] = {}
         self._looking = asyncio.Lock()
+        self._looks: set[asyncio.Task[None]] = set()
 
     def usage(self, pid: int) -> Usage | None:
         """As last sampled; None for a process that was not there."""
@@ -47,16 +54,26 @@ class Sampler:
         return sample.usage if sample is not None else None
 
     async def sample(self, pids: Collection[int]) -> None:
-        """Make sure that what is known of these processes is fresh."""
+        """Look at these processes; returns when that has happened, or is known well enough."""
+        look = asyncio.get_running_loop().create_task(self._refresh(pids))
+        self._looks.add(look)
+        look.add_done_callback(self._looks.discard)
+        well_known = not self._due(pids, OLD)
+        await asyncio.wait([look], timeout=PATIENCE if well_known else None)
+        if look.done():
+            look.result()
+
+    async def _refresh(self, pids: Collection[int]) -> None:
         async with self._looking:
-            now = time.monotonic()
-            due = [pid for pid in pids if pid not in self._samples or self._is_old(pid, now)]
-            if due:
+            if due := self._due(pids, INTERVAL):
+                now = time.monotonic()
                 looked = await asyncio.to_thread(_look, due, dict(self._samples), now)
                 self._samples = {p: s for p, s in looked.items() if psutil.pid_exists(p)}
 
-    def _is_old(self, pid: int, now: float) -> bool:
-        return now - self._samples[pid].at >= INTERVAL
+    def _due(self, pids: Collection[int], age: float) -> list[int]:
+        """Those of which there is no sample younger than `age` seconds."""
+        now, known = time.monotonic(), self._samples
+        return [pid for pid in pids if pid not in known or now - known[pid].at >= age]
 
 
 def _look(pids: Collection[int], samples: dict[int, _Sample], now: float) -> dict[int, _Sample]:

@@ -153,7 +153,11 @@ class Calls(threading.Thread):
 
 def test_nothing_is_left_of_a_daemon_that_was_killed(dev: StartDev, project: Path) -> None:
     (project / "defs.py").write_text(
-        native("one", before="import subprocess\nsubprocess.Popen(['sleep', '600'])")
+        native(
+            "one",
+            before="import subprocess\nsubprocess.Popen(['sleep', '600'])\n"
+            "subprocess.Popen(['sleep', '600'], start_new_session=True)",
+        )
     )
     (project / "codelocd.toml").write_text(
         '[location.serves]\npython_file = "defs.py"\n'
@@ -164,10 +168,22 @@ def test_nothing_is_left_of_a_daemon_that_was_killed(dev: StartDev, project: Pat
     daemon.until_serving("serves")
     daemon.until_printed("building slow-to-build")
     family = psutil.Process(daemon.process.pid).children(recursive=True)
-    assert len(family) >= 4, "a runner with its child, a builder with its installer, the guardian"
+    assert len(family) >= 5, "a runner with both children, a builder with its installer, guardian"
     daemon.process.kill()
     _, alive = psutil.wait_procs(family, timeout=DEADLINE)
     assert alive == []
+    daemon.process.wait()
+    left = sockets(daemon)
+    (project / "codelocd.toml").write_text('[location.serves]\npython_file = "defs.py"\n')
+    again = dev()
+    again.until_serving("serves")
+    assert left
+    assert left.isdisjoint(sockets(again))
+
+
+def sockets(daemon: Dev) -> set[str]:
+    """Those of the runners of a project's daemons."""
+    return {path.name for path in Path(daemon.socket).with_name("runners").glob("*.sock")}
 
 
 def slow_package(project: Path) -> Path:

@@ -167,6 +167,21 @@ async def test_the_guardian_kills_the_groups_of_a_daemon_that_was_killed(tmp_pat
     daemon.stdout.close()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="who descends from whom is read from /proc")
+async def test_the_guardian_kills_what_left_the_groups_of_a_daemon_that_was_killed() -> None:
+    code = _DAEMON.replace("['sleep', '600']", "['sleep', '600'], start_new_session=True")
+    assert code != _DAEMON
+    daemon = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    assert daemon.stdout is not None
+    runner, stray, guardian = map(int, daemon.stdout.readline().split())
+    assert os.getsid(stray) == stray
+    daemon.kill()
+    daemon.wait()
+    for pid in (runner, stray, guardian):
+        await gone(pid)
+    daemon.stdout.close()
+
+
 async def test_a_guardian_that_was_killed_is_replaced_with_all_it_knew(
     guardian: Guardian, children: Children
 ) -> None:

@@ -43,7 +43,11 @@ STALE: dict[str, Any] = {
     "load_seconds": 0.05,
     "problem": PROBLEM,
     "sources": ["/a/defs.py"],
-    "why": {"environment": "inline script metadata", "start_method": None},
+    "why": {
+        "environment": "inline script metadata",
+        "start_method": None,
+        "hooks": {"at_exit": {"logging": 1}, "at_fork": {"threading": 1, "random": 1}},
+    },
     "last_exit": {"pid": 9, "status": None, "signal": 9, "at": NOW - 60, "asked": False},
     "output": [{"text": "hello\x1b[2J"}],
 }
@@ -66,6 +70,7 @@ def test_a_page_shows_state_reason_last_exit_traceback_and_output() -> None:
         "● sales: serving, stale, starting",
         "     Serving: generation 3 for 1m 15s, 1 restart",
         "      Runner: pid 123, 30 MiB, 30% of a core, native code loaded in 50ms, started by fork",
+        "   Inherited: hooks at exit: logging; at fork: random, threading",
         " Environment: Python 3.12.1 in /store/e (built)",
         "     Because: inline script metadata",
         " Definitions: 2 assets, 1 asset check",

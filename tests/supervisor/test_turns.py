@@ -27,3 +27,22 @@ async def test_a_start_that_hangs_gives_its_place_away(monkeypatch: pytest.Monke
     places = turns.Turns(1)
     await places.take()
     assert await asyncio.wait_for(places.take(), 10)
+
+
+async def test_within_a_turn_a_place_is_held() -> None:
+    places = turns.Turns(1)
+    async with places.turn():
+        second = asyncio.ensure_future(places.take())
+        done, _ = await asyncio.wait([second], timeout=0)
+        assert not done
+    await asyncio.wait_for(second, 10)
+
+
+async def test_reloads_do_not_wait_for_starts_nor_these_for_environments() -> None:
+    queues = turns.Queues(1)
+    async with asyncio.timeout(10):
+        start, prepare = queues.start, queues.preparation
+        async with start(beside=False), start(beside=True), prepare(beside=True):
+            pass
+        async with prepare(beside=False), prepare(beside=False), start(beside=False):
+            pass

@@ -5,7 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import threading
 
+import pytest
+
+from codelocd import usage
 from codelocd.usage import Sampler
 
 
@@ -36,3 +40,18 @@ async def test_samples_of_processes_that_are_gone_are_forgotten() -> None:
     await child.wait()
     await sampler.sample([os.getpid()])
     assert sampler.usage(child.pid) is None
+
+
+async def test_nobody_waits_for_a_fresh_look_where_the_last_one_is_good_enough(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sampler, goes_on, look = Sampler(), threading.Event(), usage._look
+    await sampler.sample([os.getpid()])
+    before = sampler.usage(os.getpid())
+    monkeypatch.setattr(usage, "INTERVAL", 0.0)
+    monkeypatch.setattr(usage, "_look", lambda *known: goes_on.wait(60) and look(*known))
+    await asyncio.wait_for(sampler.sample([os.getpid()]), 30)
+    assert sampler.usage(os.getpid()) is before
+    goes_on.set()
+    await asyncio.wait(sampler._looks)
+    assert sampler.usage(os.getpid()) is not before

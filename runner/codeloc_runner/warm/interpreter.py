@@ -14,6 +14,7 @@ from ..reads import Reads
 from ..sources import is_source
 from . import becoming
 from .channel import Channel
+from .hooks import Hooks
 from .preload import preload, preload_carefully, top
 from .traces import Traces, offences, users
 from .users import own_packages
@@ -47,16 +48,18 @@ def warmed(order: Dict[str, Any], warmth: Warmth) -> Dict[str, Any]:
     """Preload; what the daemon is told of it."""
     began, variables = perf_counter(), dict(os.environ)
     arrange(warmth.path)
-    reads = Reads()
+    reads, hooks = Reads(), Hooks()
     schedule("SCHED_BATCH")
-    found = imported(order, warmth)
+    found = imported(order, warmth, hooks)
     schedule("SCHED_OTHER")
+    hooks.end()
     read = reads.end()
     settle(warmth, variables)
     return {
         "offences": found,
         "cold": order["cold"],
         "variables": read,
+        "hooks": {"at_exit": hooks.at_exit, "at_fork": hooks.at_fork},
         "modules": len(warmth.modules),
         "seconds": perf_counter() - began,
     }
@@ -82,16 +85,16 @@ def arrange(path: List[str]) -> None:
     expose()
 
 
-def imported(order: Dict[str, Any], warmth: Warmth) -> List[str]:
+def imported(order: Dict[str, Any], warmth: Warmth, hooks: Hooks) -> List[str]:
     """Import what was ordered; what forbids that it is shared, and `order["cold"]` extended."""
     modules, cold, own = order["modules"], order["cold"], own_packages(warmth.path)
     found = [f"the interpreter imports your own {one}" for one in users(set(warmth.known), own)]
     if not order["sharing"]:
         preload(modules, own)
         return found
-    before = Traces()
+    before = Traces(hooks)
     if order["carefully"]:
-        preload_carefully(modules, own, cold)
+        preload_carefully(modules, own, cold, hooks)
     else:
         preload(modules, {*own, *cold})
     found += [f"it imports {name}" for name in cold if name in sys.modules]

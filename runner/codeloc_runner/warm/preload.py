@@ -11,6 +11,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Container, Dict, Iterable, List, Sequence, Set
 
+    from .hooks import Hooks
+
 
 def preload(modules: Iterable[str], left_out: Container[str]) -> None:
     """All but the packages that are left out. A module that cannot be imported is left to the
@@ -24,7 +26,9 @@ def preload(modules: Iterable[str], left_out: Container[str]) -> None:
                 continue
 
 
-def preload_carefully(modules: Sequence[str], own: Set[str], cold: Dict[str, str]) -> None:
+def preload_carefully(
+    modules: Sequence[str], own: Set[str], cold: Dict[str, str], hooks: Hooks
+) -> None:
     """One package after the other, each tried in a child first.
 
     `cold` holds the packages that forbid a fork, and why; what is found is added. A module takes
@@ -34,7 +38,7 @@ def preload_carefully(modules: Sequence[str], own: Set[str], cold: Dict[str, str
     for name, members in packages(modules).items():
         if name in cold or name in own:
             continue
-        reason = tried(members, own, cold)
+        reason = tried(members, own, cold, hooks)
         if reason:
             cold[name] = reason
         else:
@@ -49,14 +53,14 @@ def packages(modules: Sequence[str]) -> Dict[str, List[str]]:
     return groups
 
 
-def tried(modules: List[str], own: Set[str], cold: Dict[str, str]) -> str:
+def tried(modules: List[str], own: Set[str], cold: Dict[str, str], hooks: Hooks) -> str:
     """Why these cannot be preloaded, "" if they can."""
     reading, writing = os.pipe()
     child = os.fork()
     if not child:
         try:
             os.close(reading)
-            os.write(writing, verdict(modules, own, cold).encode())
+            os.write(writing, verdict(modules, own, cold, hooks).encode())
         finally:
             os._exit(0)
     os.close(writing)
@@ -66,8 +70,8 @@ def tried(modules: List[str], own: Set[str], cold: Dict[str, str]) -> str:
     return said if said or not status else f"its import ended the process (status {status})"
 
 
-def verdict(modules: List[str], own: Set[str], cold: Dict[str, str]) -> str:
-    before = Traces()
+def verdict(modules: List[str], own: Set[str], cold: Dict[str, str], hooks: Hooks) -> str:
+    before = Traces(hooks)
     preload(modules, own)
     needed = [f"it imports {name}" for name in cold if name in sys.modules]
     return "; ".join(needed or offences(before, own))

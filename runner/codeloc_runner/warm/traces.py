@@ -13,6 +13,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, List, Set
 
+    from .hooks import Hooks
+
 DESCRIPTORS = "/proc/self/fd"
 THREADS = "/proc/self/task"
 SAFE = frozenset({"jemalloc_bg_thd"})
@@ -24,9 +26,21 @@ HARMLESS = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
 class Traces:
     """The process at one moment; Linux, for only there is it forked."""
 
-    __slots__ = ("descriptors", "directory", "environment", "handlers", "mask", "modules", "umask")
+    __slots__ = (
+        "descriptors",
+        "directory",
+        "environment",
+        "handlers",
+        "hooks",
+        "mask",
+        "modules",
+        "removals",
+        "umask",
+    )
 
-    def __init__(self) -> None:
+    def __init__(self, hooks: Hooks) -> None:
+        self.hooks = hooks
+        self.removals = hooks.removals()
         self.descriptors = open_files()
         self.directory = os.getcwd()
         self.environment = dict(os.environ)
@@ -38,7 +52,7 @@ class Traces:
 
 def offences(before: Traces, own: Set[str]) -> List[str]:
     """What has happened since that forbids a fork; `own`: packages that are the user's."""
-    now = Traces()
+    now = Traces(before.hooks)
     found = [
         f"it opened {what}" for fd, what in now.descriptors.items() if is_new(fd, what, before)
     ]
@@ -57,6 +71,8 @@ def offences(before: Traces, own: Set[str]) -> List[str]:
     found += [f"it handles signal {number}" for number in numbers]
     if now.mask != before.mask:
         found.append("it blocks signals")
+    if len(now.removals) > len(before.removals):
+        found.append("it removes files when the process ends")
     return found + [
         f"it imports your own {name}" for name in users(now.modules - before.modules, own)
     ]

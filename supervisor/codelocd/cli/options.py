@@ -64,6 +64,20 @@ locations_argument = click.argument(
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 
+
+def stream_options(what: str) -> Callable[[F], F]:
+    """`--follow`, `--lines` and `--json` of a command that prints `what` as they come."""
+    follow = click.option("-f", "--follow", is_flag=True, help="Go on with what comes.")
+    lines = click.option(
+        "-n", "--lines", type=click.IntRange(min=0), default=100, show_default=True, metavar="N",
+        help=f"Begin with the last N {what}.",
+    )  # fmt: skip
+    as_json = click.option(
+        "--json", "as_json", is_flag=True, help="Print one JSON document per line."
+    )
+    return lambda command: follow(lines(as_json(command)))
+
+
 KINDS = ("asset", "asset_check", "job", "resource", "schedule", "sensor")
 
 kind_option = click.option("--kind", type=click.Choice(KINDS), help="Only this kind.")

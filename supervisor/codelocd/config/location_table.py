@@ -63,6 +63,7 @@ def daemon_settings(document: Document, table: DaemonTable) -> DaemonSettings:
         socket_group=table.socket_group,
         log_format=table.log_format,
         warm_idle=table.warm_idle,
+        prune=table.prune,
     )
 
 

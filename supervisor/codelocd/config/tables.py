@@ -275,6 +275,10 @@ class DaemonTable(Table):
         default=_DAEMON.warm_idle,
         description="Without a start for so long, an interpreter that was kept warm ends.",
     )
+    prune: bool = Field(
+        default=_DAEMON.prune,
+        description="Whether environments that nobody used for 14 days are removed, once a day.",
+    )
 
 
 class DagsterTable(Table):

@@ -10,7 +10,7 @@ from typing import Any
 
 from codelocd import problems
 from codelocd.dagster.code_server import CodeServer
-from codelocd.launchers import RunnerHandle
+from codelocd.launchers import Hooks, RunnerHandle
 from codelocd.model import Exit, StartMethod
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 60.0
@@ -52,6 +52,10 @@ class Companion:
     @property
     def why(self) -> str:
         return self._runner.why
+
+    @property
+    def hooks(self) -> Hooks | None:
+        return self._runner.hooks
 
     @property
     def exited(self) -> asyncio.Future[Exit]:

@@ -37,6 +37,16 @@ class RunnerSpec:
     held: tuple[int, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """How many functions preloaded modules have registered, by module, that a runner inherits:
+    for the end of its process, and for its forks.
+    """
+
+    at_exit: Mapping[str, int]
+    at_fork: Mapping[str, int]
+
+
 class RunnerHandle(Protocol):
     """One runner, wherever it runs."""
 
@@ -49,6 +59,11 @@ class RunnerHandle(Protocol):
     @property
     def why(self) -> str:
         """Why it was started that way, in one line."""
+        ...
+
+    @property
+    def hooks(self) -> Hooks | None:
+        """What it inherited from a warm interpreter; None if it was started on its own."""
         ...
 
     @property

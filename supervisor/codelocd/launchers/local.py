@@ -12,8 +12,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from codelocd import rpc, unix
-from codelocd.launchers import RunnerSpec
+from codelocd.launchers import Hooks, RunnerSpec
 from codelocd.model import Exit, StartMethod
 from codelocd.process import Child, Children
 
@@ -29,6 +31,7 @@ class LocalRunner:
 
     start_method: StartMethod = "spawn"
     why = "every runner is started on its own"
+    hooks: Hooks | None = None
 
     def __init__(self, child: Child, socket_path: Path) -> None:
         self._child = child
@@ -122,6 +125,7 @@ class LocalLauncher:
         self._children = children
         self._entry = kit / "codeloc_runner" / "__main__.py"
         self._sockets = sockets
+        _remove_stale(sockets)
         self._numbers = itertools.count(1)
 
     async def start(self, spec: RunnerSpec) -> LocalRunner:
@@ -157,6 +161,14 @@ class LocalLauncher:
             listener.close()
         child.exited.add_done_callback(lambda _: path.unlink(missing_ok=True))
         return LocalRunner(child, path)
+
+
+def _remove_stale(sockets: Path) -> None:
+    """What a daemon that was killed had no time to remove; its number begins their names."""
+    for path in sockets.glob("*-*.sock"):
+        pid = int(path.name.partition("-")[0])
+        if pid == os.getpid() or not psutil.pid_exists(pid):
+            path.unlink(missing_ok=True)
 
 
 def settings(spec: RunnerSpec, path: Path, descriptor: int) -> str:

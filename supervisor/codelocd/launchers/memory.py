@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
 from pathlib import Path
 
 from codelocd.warm import Imports, Learned
+
+GATHERING = 1.0
+"""Seconds until what was learned is written: many locations that start together add to one file."""
 
 
 class Memory:
@@ -16,6 +20,8 @@ class Memory:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._learned: dict[str, Learned] = {}
+        self._unwritten: set[str] = set()
+        self._writing: asyncio.TimerHandle | None = None
 
     def of(self, environment: str) -> Learned:
         if environment not in self._learned:
@@ -23,12 +29,23 @@ class Memory:
         return self._learned[environment]
 
     def keep(self, environment: str, learned: Learned) -> None:
-        """A disk that is full costs what would have been learned, and nothing else."""
+        """On disk soon."""
         if learned == self._learned.get(environment):
             return
         self._learned[environment] = learned
-        with contextlib.suppress(OSError):
-            self._write(environment, learned)
+        self._unwritten.add(environment)
+        if self._writing is None:
+            self._writing = asyncio.get_running_loop().call_later(GATHERING, self.write)
+
+    def write(self) -> None:
+        """Now. A disk that is full costs what would have been learned, and nothing else."""
+        if self._writing is not None:
+            self._writing.cancel()
+            self._writing = None
+        while self._unwritten:
+            environment = self._unwritten.pop()
+            with contextlib.suppress(OSError):
+                self._write(environment, self._learned[environment])
 
     def _read(self, environment: str) -> Learned:
         try:

@@ -53,8 +53,9 @@ class WarmLauncher:
         return self._runner(await self._cold.start(spec), spec, Choice("spawn", why), place, None)
 
     def close(self) -> None:
-        """End every warm interpreter."""
+        """End every warm interpreter; what was learned is kept."""
         self._places.close()
+        self._memory.write()
 
     async def _from(
         self, interpreter: WarmInterpreter, spec: RunnerSpec, method: StartMethod
@@ -64,6 +65,7 @@ class WarmLauncher:
         runner = await self._cold.through(
             lambda listener, path: interpreter.runner(order, spec, listener, path)
         )
+        runner.hooks = interpreter.hooks
         if order == "become":
             interpreter.close()
         return runner

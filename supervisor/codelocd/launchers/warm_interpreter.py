@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from codelocd.launchers import RunnerSpec
+from codelocd.launchers import Hooks, RunnerSpec
 from codelocd.launchers.local import settings
 from codelocd.model import Stream
 from codelocd.process import Child, Children
@@ -62,6 +62,7 @@ class WarmInterpreter:
     ) -> None:
         """Raises OSError when it cannot be started."""
         self.imports = imports
+        self.hooks: Hooks | None = None
         self._children = children
         self._ours, theirs = socket.socketpair()
         self._ours.setblocking(False)
@@ -102,6 +103,7 @@ class WarmInterpreter:
         async with asyncio.timeout(PRELOAD_SECONDS):
             await self._send(order, [])
             said = json.loads(await self._line())
+        self.hooks = Hooks(**said["hooks"])
         return Readiness(
             tuple(said["offences"]),
             said["cold"],

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from codelocd.launchers import RunnerSpec
+from codelocd.launchers import Hooks, RunnerSpec
 from codelocd.launchers.local import LocalLauncher, LocalRunner
 from codelocd.model import Exit, StartMethod
 from codelocd.warm import Choice, Imports
@@ -70,6 +70,10 @@ class WarmRunner:
     @property
     def pid(self) -> int:
         return self._runner.pid
+
+    @property
+    def hooks(self) -> Hooks | None:
+        return self._runner.hooks
 
     @property
     def exited(self) -> asyncio.Future[Exit]:

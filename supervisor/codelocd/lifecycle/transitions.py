@@ -7,36 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 from codelocd import problems, restarts, takeover
-from codelocd.lifecycle import moves
-from codelocd.lifecycle.effects import (
-    Explain,
-    Inspect,
-    Kill,
-    Withdraw,
-)
-from codelocd.lifecycle.events import (
-    Condemned,
-    DeadlinePassed,
-    EnvironmentFailed,
-    EnvironmentLost,
-    EnvironmentReady,
-    Event,
-    Exited,
-    Launched,
-    Loaded,
-    LoadFailed,
-    ReloadAsked,
-    RestartAsked,
-    SourcesChanged,
-    Started,
-    Stopped,
-)
+from codelocd.lifecycle import events, moves
+from codelocd.lifecycle.effects import Explain, Inspect, Kill, Withdraw
 from codelocd.lifecycle.moves import Step
 from codelocd.lifecycle.state import State
 from codelocd.model import Phase, Policy
 
 
-def step(state: State, event: Event, now: float, policy: Policy) -> Step:
+def step(state: State, event: events.Event, now: float, policy: Policy) -> Step:
     """The next state, and what has to be done to the world for it, in order."""
     return _HANDLERS[type(event)](state, event, now, policy)
 
@@ -44,7 +22,7 @@ def step(state: State, event: Event, now: float, policy: Policy) -> Step:
 # --- wishes ------------------------------------------------------------------------------------
 
 
-def _started(state: State, _event: Started, now: float, policy: Policy) -> Step:
+def _started(state: State, _event: events.Started, now: float, policy: Policy) -> Step:
     state = replace(state, wanted=True)
     if state.phase is Phase.STOPPING:
         return replace(state, start_again=True), ()
@@ -53,18 +31,18 @@ def _started(state: State, _event: Started, now: float, policy: Policy) -> Step:
     return state, ()
 
 
-def _stopped(state: State, _event: Stopped, now: float, policy: Policy) -> Step:
+def _stopped(state: State, _event: events.Stopped, now: float, policy: Policy) -> Step:
     state, effects = moves.let_go(replace(state, wanted=False))
     state = replace(state, listed=False, behind=False, problem=None, start_again=False)
     return moves.ended_if_gone(state, (*effects, Withdraw()), now, policy)
 
 
-def _restart_asked(state: State, _event: RestartAsked, now: float, policy: Policy) -> Step:
+def _restart_asked(state: State, _event: events.RestartAsked, now: float, policy: Policy) -> Step:
     state, effects = moves.let_go(replace(moves.forgiven(state), wanted=True, start_again=True))
     return moves.ended_if_gone(state, effects, now, policy)
 
 
-def _reload_asked(state: State, _event: ReloadAsked, now: float, policy: Policy) -> Step:
+def _reload_asked(state: State, _event: events.ReloadAsked, now: float, policy: Policy) -> Step:
     if not state.wanted or state.phase is Phase.STOPPING:
         return state, ()  # a restart under way begins with everything anew in any case
     state, dropped = moves.abandon(moves.forgiven(state))
@@ -74,7 +52,9 @@ def _reload_asked(state: State, _event: ReloadAsked, now: float, policy: Policy)
 # --- changes of the sources --------------------------------------------------------------------
 
 
-def _sources_changed(state: State, event: SourcesChanged, now: float, policy: Policy) -> Step:
+def _sources_changed(
+    state: State, event: events.SourcesChanged, now: float, policy: Policy
+) -> Step:
     burst = takeover.changed(state.burst, event.differing, event.locked, now)
     state = replace(moves.forgiven(state), burst=burst, behind=state.listed)
     if not state.wanted or state.phase is Phase.STOPPING:
@@ -105,13 +85,17 @@ def _looked_at_later(state: State, now: float) -> State:
 # --- an attempt --------------------------------------------------------------------------------
 
 
-def _environment_ready(state: State, event: EnvironmentReady, _now: float, _policy: Policy) -> Step:
+def _environment_ready(
+    state: State, event: events.EnvironmentReady, _now: float, _policy: Policy
+) -> Step:
     if event.build != state.build:
         return state, ()
     return moves.launch(replace(state, build=None, environment_known=True))
 
 
-def _environment_failed(state: State, event: EnvironmentFailed, now: float, policy: Policy) -> Step:
+def _environment_failed(
+    state: State, event: events.EnvironmentFailed, now: float, policy: Policy
+) -> Step:
     """A network that is gone comes back by itself, a broken requirement does not."""
     if event.build != state.build:
         return state, ()
@@ -123,20 +107,22 @@ def _environment_failed(state: State, event: EnvironmentFailed, now: float, poli
     return state, ()
 
 
-def _environment_lost(state: State, event: EnvironmentLost, now: float, policy: Policy) -> Step:
+def _environment_lost(
+    state: State, event: events.EnvironmentLost, now: float, policy: Policy
+) -> Step:
     if event.runner != state.candidate:
         return state, ()
     state, effects = moves.abandon(replace(state, environment_known=False))
     return moves.attempt(state, now, policy, effects)
 
 
-def _launched(state: State, event: Launched, now: float, policy: Policy) -> Step:
+def _launched(state: State, event: events.Launched, now: float, policy: Policy) -> Step:
     if event.runner != state.candidate or state.loaded:
         return state, ()
     return replace(state, deadline=now + policy.start_timeout), ()
 
 
-def _loaded(state: State, event: Loaded, now: float, policy: Policy) -> Step:
+def _loaded(state: State, event: events.Loaded, now: float, policy: Policy) -> Step:
     if event.runner != state.candidate:
         return state, ()
     state = replace(state, loaded=True)
@@ -153,7 +139,7 @@ def _loaded(state: State, event: Loaded, now: float, policy: Policy) -> Step:
     return moves.attempt(replace(state, behind=True), now, policy, effects)
 
 
-def _load_failed(state: State, event: LoadFailed, _now: float, _policy: Policy) -> Step:
+def _load_failed(state: State, event: events.LoadFailed, _now: float, _policy: Policy) -> Step:
     if event.runner != state.candidate:
         return state, ()
     state, effects = moves.abandon(state)
@@ -163,13 +149,13 @@ def _load_failed(state: State, event: LoadFailed, _now: float, _policy: Policy) 
 # --- ends of runners ---------------------------------------------------------------------------
 
 
-def _condemned(state: State, event: Condemned, _now: float, _policy: Policy) -> Step:
+def _condemned(state: State, event: events.Condemned, _now: float, _policy: Policy) -> Step:
     if event.runner != state.serving:
         return state, ()
     return replace(state, condemned=event.problem), (Kill(event.runner),)
 
 
-def _exited(state: State, event: Exited, now: float, policy: Policy) -> Step:
+def _exited(state: State, event: events.Exited, now: float, policy: Policy) -> Step:
     if event.runner in state.leaving:
         state = replace(state, leaving=state.leaving - {event.runner})
         return moves.ended_if_gone(state, (), now, policy)
@@ -180,14 +166,14 @@ def _exited(state: State, event: Exited, now: float, policy: Policy) -> Step:
     return state, ()
 
 
-def _candidate_exited(state: State, event: Exited, now: float, policy: Policy) -> Step:
+def _candidate_exited(state: State, event: events.Exited, now: float, policy: Policy) -> Step:
     if state.serving is not None:
         # Its environment may be what is broken: the next attempt looks at it anew.
         return moves.given_up(replace(state, environment_known=False), event.problem), ()
     return moves.back_off(state, event.problem, 0.0, event.chance, now, policy), ()
 
 
-def _serving_exited(state: State, event: Exited, now: float, policy: Policy) -> Step:
+def _serving_exited(state: State, event: events.Exited, now: float, policy: Policy) -> Step:
     problem = state.condemned or event.problem
     served_for = now - state.serving_since
     state = replace(state, condemned=None)
@@ -197,14 +183,16 @@ def _serving_exited(state: State, event: Exited, now: float, policy: Policy) -> 
         return moves.given_up(state, problems.both(problem, state.problem)), ()
     state = moves.back_off(state, problem, served_for, event.chance, now, policy)
     if state.phase is Phase.BACKOFF and state.deadline == now:
-        return _deadline_passed(state, DeadlinePassed(), now, policy)
+        return _deadline_passed(state, events.DeadlinePassed(), now, policy)
     return state, ()
 
 
 # --- deadlines ---------------------------------------------------------------------------------
 
 
-def _deadline_passed(state: State, _event: DeadlinePassed, now: float, policy: Policy) -> Step:
+def _deadline_passed(
+    state: State, _event: events.DeadlinePassed, now: float, policy: Policy
+) -> Step:
     if state.deadline is None or now < state.deadline:
         return state, ()
     state = replace(state, deadline=None)
@@ -229,18 +217,18 @@ def _start_overdue(state: State) -> Step:
 
 
 _HANDLERS: dict[type, Callable[[State, Any, float, Policy], Step]] = {
-    Started: _started,
-    Stopped: _stopped,
-    RestartAsked: _restart_asked,
-    ReloadAsked: _reload_asked,
-    SourcesChanged: _sources_changed,
-    EnvironmentReady: _environment_ready,
-    EnvironmentFailed: _environment_failed,
-    EnvironmentLost: _environment_lost,
-    Launched: _launched,
-    Loaded: _loaded,
-    LoadFailed: _load_failed,
-    Condemned: _condemned,
-    Exited: _exited,
-    DeadlinePassed: _deadline_passed,
+    events.Started: _started,
+    events.Stopped: _stopped,
+    events.RestartAsked: _restart_asked,
+    events.ReloadAsked: _reload_asked,
+    events.SourcesChanged: _sources_changed,
+    events.EnvironmentReady: _environment_ready,
+    events.EnvironmentFailed: _environment_failed,
+    events.EnvironmentLost: _environment_lost,
+    events.Launched: _launched,
+    events.Loaded: _loaded,
+    events.LoadFailed: _load_failed,
+    events.Condemned: _condemned,
+    events.Exited: _exited,
+    events.DeadlinePassed: _deadline_passed,
 }

@@ -37,6 +37,7 @@ def _header(document: Mapping[str, Any], now: float) -> Iterator[tuple[str, str]
         return
     yield "Serving", _serving(document)
     yield "Runner", _runner(document, why)
+    yield "Inherited", _inherited(why.get("hooks") or {})
     yield "Environment", _environment(document["environment"] or {})
     yield "Because", one_line(str(why.get("environment") or ""))
     yield "Inputs", one_line(", ".join(why.get("inputs") or ()))
@@ -75,6 +76,13 @@ def _runner(document: Mapping[str, Any], why: Mapping[str, Any]) -> str:
     cpu = "" if document["cpu"] is None else f", {share(document['cpu'])} of a core"
     start = f"started by {document['start_method']}{reason}"
     return f"pid {document['pid']}, {memory}{cpu}, {loaded}, {start}"
+
+
+def _inherited(hooks: Mapping[str, Mapping[str, int]]) -> str:
+    """`hooks at exit: logging; at fork: random, threading`, as preloaded modules registered."""
+    moments = (("at exit", "at_exit"), ("at fork", "at_fork"))
+    told = [f"{words}: {', '.join(sorted(hooks[key]))}" for words, key in moments if hooks.get(key)]
+    return one_line(f"hooks {'; '.join(told)}") if told else ""
 
 
 def _environment(environment: Mapping[str, Any]) -> str:

@@ -63,8 +63,8 @@ def after_load(former: Imports | None, seen: Imports, shared: Imports | None) ->
 
 
 def common(lists: Sequence[Imports]) -> Imports:
-    """What all of them import, in the order of the first."""
-    first, *others = lists
+    """What all of them import, in the order of the first. Many are equal, and looked at once."""
+    first, *others = dict.fromkeys(lists)
     return Imports(
         _intersection(first.modules, [other.modules for other in others]),
         _intersection(first.named, [other.named for other in others]),

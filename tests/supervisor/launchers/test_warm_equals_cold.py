@@ -83,6 +83,41 @@ async def test_multiprocessing_works_with_every_start_method(
     assert [load.told for load in loads] == [[-1, -2]] * 3
 
 
+@pytest.mark.parametrize("method", METHODS)
+async def test_what_is_registered_for_the_end_runs_once_in_the_runner_alone(
+    bench, python: Path, method: str
+):
+    """Those of packages among them, the newest first; never in a fork server or its helpers."""
+    installed = bench.folder / "site-packages"
+    installed.mkdir()
+    (installed / "odd.py").write_text("import threads")  # so that packages are tried in children
+    (installed / "threads.py").write_text("import os; kept = os.pipe()")
+    told = bench.folder / "ends"
+    (installed / "ends.py").write_text(
+        "import atexit, os\n"
+        "def end(word):\n"
+        f"    with open({str(told)!r}, 'a') as file: print(os.getpid(), word, file=file)\n"
+        "for word in ('first', 'second'): atexit.register(end, word)\n"
+    )
+    source = "import atexit, ends\natexit.register(ends.end, 'own')\ntold = atexit._ncallbacks()"
+    trial = bench.spec(python, telling("import odd, ends\ntold = 1"))
+    spec = replace(trial, variables={**trial.variables, "PYTHONPATH": str(installed)})
+    if method == "fork":
+        await bench.load(spec, "spawn")
+        await bench.load(spec, "fork")
+    spec = replace(bench.spec(python, telling(source)), variables=spec.variables)
+    loads = [await bench.load(spec, one) for one in ("spawn", method)]
+    for load in loads:
+        await load.runner.retire(5, 5)
+    for place in bench.places:
+        place.slot.close()
+    assert loads[1].runner.start_method == method
+    assert loads[0].told == loads[1].told
+    words = ("own", "second", "first")
+    ends = [f"{load.runner.pid} {word}" for load in loads for word in words]
+    assert told.read_text().splitlines() == ends
+
+
 async def test_output_goes_to_the_locations_own_log(bench, extreme: Path):
     spec = bench.spec(extreme, telling("import os\nprint('hello')\nos.write(1, b'raw')\ntold = 1"))
     await bench.load(spec, "spawn")

@@ -214,6 +214,12 @@ async def test_a_package_that_starts_a_thread_is_found_out_and_a_spare_serves(
         ("import subprocess; p = subprocess.Popen(['sleep', '60'])", "it started a process"),
         ("import below", "it imports your own below"),
         ("f = open(__file__)", "it opened /"),
+        ("import tempfile; t = tempfile.TemporaryDirectory()", "it removes files when"),
+        ("import atexit, os; atexit.register(os.rmdir, '/nowhere')", "it removes files when"),
+        (
+            "import atexit, shutil; atexit.register(lambda: shutil.rmtree('/nowhere', True))",
+            "it removes files when",
+        ),
     ],
 )
 async def test_what_a_fork_cannot_share_is_named(bench, newest, packages, statement, reason):
@@ -227,6 +233,22 @@ async def test_what_a_fork_cannot_share_is_named(bench, newest, packages, statem
     await bench.load(spec, "spawn")
     await bench.load(spec, "auto")
     assert bench.memory.of("key").cold["odd"].startswith(reason)
+
+
+async def test_what_packages_registered_for_forks_and_for_the_end_forbids_nothing_and_is_counted(
+    bench, extreme, packages
+):
+    (packages / "careful.py").write_text(
+        "import atexit, os\n"
+        "for word in ('first', 'second'): atexit.register(print, word, os.getpid())\n"
+        "os.register_at_fork(after_in_child=int)\n"
+    )
+    spec = installed(bench, extreme, packages, telling("import careful\ntold = 1"))
+    cold = await bench.load(spec, "spawn")
+    warm = await bench.load(spec, "auto")
+    assert (cold.runner.hooks, warm.runner.start_method) == (None, "fork")
+    hooks = warm.runner.hooks
+    assert (hooks.at_exit["careful"], hooks.at_fork["careful"]) == (2, 1)
 
 
 async def test_a_variable_that_an_import_sets_is_set_in_each_runner(bench, newest, packages):
@@ -326,6 +348,7 @@ async def test_a_package_that_is_no_longer_named_is_forgotten(bench, newest, pac
 async def test_what_was_learned_survives_a_restart(bench, newest):
     spec = bench.spec(newest, telling("import decimal\ntold = 1"))
     await bench.load(spec, "spawn")
+    bench.launcher.close()
     again = Memory(bench.folder / "warm")
     assert again.of("key") == bench.memory.of("key")
 

@@ -1,5 +1,6 @@
 """Code of a location: everything around it that a start could make different, in `told`."""
 
+import atexit
 import gc
 import locale
 import logging
@@ -93,6 +94,7 @@ told = {
         sys.displayhook is sys.__displayhook__,
         len(sys.meta_path),
     ],
+    "functions at exit": atexit._ncallbacks(),
     "temporary": tempfile.gettempdir(),
     "ssl": [context.verify_mode, len(context.get_ciphers()) > 0],
     "niceness": os.nice(0),

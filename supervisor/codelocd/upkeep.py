@@ -1,0 +1,78 @@
+"""Removes environments that nobody has used for long, once a day."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
+
+from codeloc_envs import Environment, EnvironmentProblem, Store
+from codelocd.model import Stream
+from codelocd.process import Children, dying_with_us
+
+FIRST = 600.0
+"""Seconds after the start of the daemon: it has other things to do then, and may end soon."""
+
+DAY = 86400.0
+
+
+class Upkeep:
+    """What `codelocd env prune` does, by the same rules. What locations have counts as used.
+
+    `used()`: the environments of the daemon's locations, stopped ones included.
+    """
+
+    def __init__(
+        self,
+        children: Children,
+        store: Path,
+        used: Callable[[], Iterable[Environment]],
+        report: Callable[[str], None],
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        self._children = children
+        self._path = store
+        self._store = Store(store)
+        self._used = used
+        self._report = report
+        self._sleep = sleep
+
+    async def run(self) -> None:
+        """For ever."""
+        await self._sleep(FIRST)
+        while True:
+            await asyncio.to_thread(self._use, tuple(self._used()))
+            with contextlib.suppress(OSError):  # short of processes: another day
+                await self._prune()
+            await self._sleep(DAY)
+
+    def _use(self, environments: Iterable[Environment]) -> None:
+        for environment in environments:
+            with contextlib.suppress(EnvironmentProblem, OSError):
+                self._store.lease(environment).close()
+
+    async def _prune(self) -> None:
+        said: dict[Stream, bytes] = {"stdout": b"", "stderr": b""}
+
+        def heard(stream: Stream, data: bytes) -> None:
+            said[stream] += data
+
+        child = self._children.start(
+            [*dying_with_us(), sys.executable, "-m", "codeloc_envs.pruner", str(self._path)],
+            variables=os.environ,
+            directory=Path("/"),
+            output=heard,
+        )
+        try:
+            end = await asyncio.shield(child.exited)
+        finally:
+            child.kill()
+        if end.status != 0:
+            why = said["stderr"].decode(errors="replace").rstrip().rpartition("\n")[2] or end
+            self._report(f"unused environments could not be removed from {self._path}: {why}")
+        elif keys := json.loads(said["stdout"])["keys"]:
+            self._report(f"removed from the store, for nobody has used them: {', '.join(keys)}")
