@@ -7,11 +7,13 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from codeloc_envs import Store
 from codelocd.builder import Builder
 from codelocd.daemon import Daemon
+from codelocd.dagster.home import dagster_home
 from codelocd.dagster.serving import DagsterServing
 from codelocd.dagster.ui import Means
 from codelocd.guardian import Guardian
@@ -68,7 +70,9 @@ class House:
         self.dagster: DagsterServing | None = None
         if config.dagster.serve:
             means = Means(self._children, builder, self.store, self.logs)
-            self.dagster = DagsterServing(means, config.dagster, paths, self._settled)
+            project = config.files[0].parent if config.files else Path.cwd()
+            home = dagster_home(os.environ, paths.state_dir, project)
+            self.dagster = DagsterServing(means, config.dagster, paths, home, self._settled)
             launcher = self.dagster.launcher(launcher)
 
         self.orders = Orders(self.logs, kit / API, paths.store / "bytecode")
