@@ -36,6 +36,7 @@ class DagsterServing:
         home: Path,
         settled: Callable[[], Awaitable[None]],
     ) -> None:
+        self._settings = settings
         self._settled = settled
         self._home = home
         self._workspace = paths.state_dir / "workspace.yaml"
@@ -129,6 +130,9 @@ class DagsterServing:
 
     async def _begin(self) -> bool:
         workspace.write(self._workspace, self._text())
+        if not self._settings.page:
+            self._ui.say(f"Dagster's code servers: {self._workspace}")
+            return True
         releases = filter(None, map(release_in, self._served.values()))
         try:
             await self._ui.start(max(releases))

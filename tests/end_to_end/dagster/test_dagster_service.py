@@ -25,6 +25,28 @@ port = {}
 pytestmark = pytest.mark.slow
 
 
+WITHOUT_PAGE = """
+[daemon]
+log_format = "json"
+[dagster]
+serve = true
+page = false
+"""
+
+
+@pytest.fixture
+def headless(project, declare, page_of, tmp_path) -> Iterator:
+    """A service that leaves the page to others; what is asked of theirs has no answer."""
+    declare(shop="newest")
+    (project / "shop.py").write_text(SOURCE.format("one"))
+    config = project / "codelocd.toml"
+    config.write_text(WITHOUT_PAGE + config.read_text())
+    service = Service(project, tmp_path)
+    yield page_of(service, 0)
+    if service.process.poll() is None:
+        service.stop()
+
+
 @pytest.fixture
 def served(project, declare, page_of, unused_port, tmp_path) -> Iterator:
     """The page of a service with the locations `shop` and `old`, of two releases."""
@@ -43,6 +65,13 @@ def ping(path: Path) -> str:
     return asyncio.run(call(path, "Ping", "hello", timeout=10))
 
 
+def sockets_of(about: dict) -> dict[str, Path]:
+    """The constant paths in the workspace.yaml, by location."""
+    workspace = yaml.safe_load(Path(about["workspace"]).read_text())
+    servers = [each["grpc_server"] for each in workspace["load_from"]]
+    return {each["location_name"]: Path(each["socket"]) for each in servers}
+
+
 def test_a_service_shows_its_locations_on_the_page_and_ends_with_nothing_left(served, project):
     service = served.dev
     service.told(b"READY=1")
@@ -52,9 +81,7 @@ def test_a_service_shows_its_locations_on_the_page_and_ends_with_nothing_left(se
     assert about["url"] == f"http://127.0.0.1:{served.port}"
     assert set(about["servers"]) == {"shop", "old"}
 
-    workspace = Path(about["workspace"])
-    entries = [each["grpc_server"] for each in yaml.safe_load(workspace.read_text())["load_from"]]
-    sockets = {each["location_name"]: Path(each["socket"]) for each in entries}
+    sockets = sockets_of(about)
     assert [ping(sockets[name]) for name in ("shop", "old")] == ["hello", "hello"]
 
     (project / "shop.py").write_text(SOURCE.format("three"))
@@ -71,3 +98,20 @@ def test_a_service_shows_its_locations_on_the_page_and_ends_with_nothing_left(se
             ping(socket)
     left = {path.name for path in project.iterdir()} - {"__pycache__"}
     assert left == {"codelocd.toml", "shop.py", "old.py"}
+
+
+def test_without_a_page_of_its_own_a_service_has_code_servers_for_those_of_others(
+    headless, project
+):
+    headless.dev.told(b"READY=1")
+    about = headless.until(
+        lambda: Path(headless.about()["workspace"]).exists() and headless.about()
+    )
+    assert (about["url"], about["pids"], set(about["servers"])) == (None, {}, {"shop"})
+    shop = sockets_of(about)["shop"]
+    assert ping(shop) == "hello"
+    (project / "shop.py").write_text(SOURCE.format("two"))
+    headless.until(lambda: headless.about()["servers"] != about["servers"])
+    assert ping(shop) == "hello"
+    assert headless.about()["pids"] == {}
+    assert headless.dev.stop() == 0
