@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 
 from . import hints
@@ -38,6 +39,8 @@ def printer() -> Any:
 
 
 PRINTER = printer()
+VALIDATION = re.compile(r"\d+ validation errors? for ")
+"""How a message of pydantic's begins; the next two lines have a field and what is wrong with it."""
 
 
 def describe(error: BaseException, settings: Settings) -> Dict[str, Any]:
@@ -84,8 +87,17 @@ def one_line(error: BaseException) -> str:
         return f"SystemExit: sys.exit({status}) was called while the code was imported"
     if isinstance(error, SyntaxError):
         return f"{type(error).__name__}: {error.msg}"
-    lines = message(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+    said = headline(message(error))
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
+
+
+def headline(text: str) -> str:
+    """The first line, and what it only announces: of Dagster a list, of pydantic the field."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    first = lines[0] if lines else ""
+    if first.endswith(":"):
+        return " ".join(lines[:2])
+    return ": ".join([first, " ".join(lines[1:3])]) if VALIDATION.match(first) else first
 
 
 def where(error: BaseException) -> Optional[tuple[str, int]]:

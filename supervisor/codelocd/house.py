@@ -7,11 +7,13 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from codeloc_envs import Environment, Store
 from codelocd.builder import Builder
 from codelocd.daemon import Daemon
+from codelocd.dagster.home import dagster_home
 from codelocd.dagster.serving import DagsterServing
 from codelocd.dagster.ui import Means
 from codelocd.guardian import Guardian
@@ -62,11 +64,7 @@ class House:
             idle=config.daemon.warm_idle,
         )
         means = Means(self._children, builder, self.store, self.logs)
-        self.dagster = (
-            DagsterServing(means, config.dagster, paths, self._settled)
-            if config.dagster.serve
-            else None
-        )
+        self.dagster = self._dagster(config, paths, means) if config.dagster.serve else None
         self.orders = Orders(self.logs, kit / API, paths.store / "bytecode")
         self.daemon = Daemon(
             hands=lambda reports: self._hands(reports, builder),
@@ -77,6 +75,11 @@ class House:
             snapshots=Snapshots(paths.state_dir / "snapshots"),
         )
         self._chores = self._begin_chores(config, paths, report)
+
+    def _dagster(self, config: Config, paths: DaemonPaths, means: Means) -> DagsterServing:
+        project = config.files[0].parent if config.files else Path.cwd()
+        home = dagster_home(os.environ, paths.state_dir, project)
+        return DagsterServing(means, config.dagster, paths, home, self._settled)
 
     def _hands(self, reports: Reports, builder: Builder) -> Hands:
         launcher = self.dagster.launcher(self._warm) if self.dagster is not None else self._warm

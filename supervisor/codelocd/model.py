@@ -125,11 +125,14 @@ class DaemonSettings:
 class DagsterSettings:
     """The `[dagster]` table: whether Dagster's own page and daemon run beside the locations.
 
-    `port` None: the first that is free from 3000 on. `drain_timeout`: seconds for the runs of a
-    replaced code server. `environment` None: built, with the newest dagster of the locations.
+    `page` False: code servers only, page and daemon are somebody else's, who may be told of
+    changes at `host` and `port`. `port` None: the first that is free from 3000 on.
+    `drain_timeout`: seconds for the runs of a replaced code server. `environment` None: built,
+    with the newest dagster of the locations.
     """
 
     serve: bool = False
+    page: bool = True
     host: str = "127.0.0.1"
     port: int | None = None
     drain_timeout: float = 3600.0

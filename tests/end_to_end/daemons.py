@@ -1,10 +1,11 @@
-"""A real daemon in a project of the test's own, reached as users reach it."""
+"""A real daemon, of a project or as a service, reached as users reach it."""
 
 from __future__ import annotations
 
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -131,6 +132,57 @@ class Dev:
         status = self.process.wait(DEADLINE)
         self._reader.join(DEADLINE)
         return status
+
+
+class Service:
+    """A service whose service manager is the test."""
+
+    def __init__(self, project: Path, home: Path) -> None:
+        self.manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.manager.bind(str(home / "notify"))
+        self.manager.settimeout(DEADLINE)
+        runtime = home / "run"
+        runtime.mkdir(mode=0o700)
+        self.environ = os.environ | {
+            "NOTIFY_SOCKET": str(home / "notify"),
+            "RUNTIME_DIRECTORY": str(runtime),
+            "STATE_DIRECTORY": str(home / "state"),
+            "XDG_DATA_HOME": str(CACHE),
+            "CODELOCD_SOCKET": str(runtime / "control.sock"),
+        }
+        self.process = subprocess.Popen(
+            [CODELOCD, "serve", "--user", "-c", str(project / "codelocd.toml")],
+            env=self.environ,
+            cwd="/",
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.printed: list[str] = []
+
+    def until_logged(self, event: str) -> dict[str, str]:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.printed.append(line)
+            entry: dict[str, str] = json.loads(line)
+            if entry["event"] == event:
+                return entry
+        raise AssertionError(f"{event!r} was not logged")
+
+    def told(self, word: bytes) -> None:
+        """Returns when the manager has been told."""
+        while not self.manager.recv(1000).startswith(word):
+            continue
+
+    def status(self) -> dict[str, Any]:
+        with Client(self.environ["CODELOCD_SOCKET"]) as client:
+            document: dict[str, Any] = client.call("status")
+            return document
+
+    def stop(self) -> int:
+        self.process.terminate()
+        self.process.communicate(timeout=DEADLINE)
+        self.manager.close()
+        return self.process.returncode
 
 
 def serving(entry: Entry) -> bool:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from daemons import CACHE, CODELOCD, DEADLINE, native
+from daemons import CODELOCD, DEADLINE, Service, native
 
 CONFIG = """
 [daemon]
@@ -20,50 +18,6 @@ log_format = "json"
 [location.sales]
 python_file = "defs.py"
 """
-
-
-class Service:
-    """A service whose service manager is the test."""
-
-    def __init__(self, project: Path, home: Path) -> None:
-        self.manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.manager.bind(str(home / "notify"))
-        self.manager.settimeout(DEADLINE)
-        runtime = home / "run"
-        runtime.mkdir(mode=0o700)
-        self.environ = os.environ | {
-            "NOTIFY_SOCKET": str(home / "notify"),
-            "RUNTIME_DIRECTORY": str(runtime),
-            "STATE_DIRECTORY": str(home / "state"),
-            "XDG_DATA_HOME": str(CACHE),
-            "CODELOCD_SOCKET": str(runtime / "control.sock"),
-        }
-        self.process = subprocess.Popen(
-            [CODELOCD, "serve", "--user", "-c", str(project / "codelocd.toml")],
-            env=self.environ,
-            cwd="/",
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def until_logged(self, event: str) -> dict[str, str]:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            entry: dict[str, str] = json.loads(line)
-            if entry["event"] == event:
-                return entry
-        raise AssertionError(f"{event!r} was not logged")
-
-    def told(self, word: bytes) -> None:
-        """Returns when the manager has been told."""
-        while not self.manager.recv(1000).startswith(word):
-            continue
-
-    def stop(self) -> int:
-        self.process.terminate()
-        self.process.communicate(timeout=DEADLINE)
-        self.manager.close()
-        return self.process.returncode
 
 
 @pytest.fixture

@@ -140,6 +140,23 @@ def test_a_definition_in_full_leaves_out_what_says_nothing() -> None:
     ]
 
 
+def test_what_is_nested_in_a_definition_is_told_in_words() -> None:
+    found = {
+        "location": "sales",
+        "repository": "__repository__",
+        "kind": "job",
+        "name": "refresh",
+        "assets": [["mart", "orders"], ["raw"]],
+        "config_schema": {"take": {"rows": {"type": "Int", "required": True}}},
+        "mappings": [{"asset": ["raw"], "start": None}],
+    }
+    assert definition(found, PLAIN).splitlines()[2:] == [
+        "            assets: mart/orders, raw",
+        "     config schema: take = {rows = {type = Int, required = True}}",
+        "          mappings: {asset = [raw], start = -}",
+    ]
+
+
 def test_a_check_shows_every_problem_in_full_and_counts() -> None:
     good = {"name": "a", "ok": True, "problem": None, "definitions": {"asset": 2, "job": 0}}
     bad = {"name": "b", "ok": False, "problem": PROBLEM, "definitions": {}}

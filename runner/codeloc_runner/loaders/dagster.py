@@ -11,8 +11,9 @@ from pathlib import Path
 
 from ..importing import LoadFailure, imported
 from . import arguments, at_most_one, distinct
-from .dagster_assets import asset_checks, assets
+from .dagster_assets import assets
 from .dagster_automation import schedules, sensors
+from .dagster_checks import asset_checks
 from .dagster_jobs import jobs
 from .dagster_resources import resources
 

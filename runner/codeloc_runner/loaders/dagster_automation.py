@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from .dagster_facts import common, fact, resources_of, source_of
+from .dagster_facts import common, fact, path, plain_map, resources_of, source_of
 from .dagster_jobs import IMPLICIT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Iterator, Optional
+    from typing import Any, Dict, Iterator, List, Optional
 
 DEFAULT_INTERVAL_SECONDS = 30
 """Dagster's own (`DEFAULT_SENSOR_DAEMON_INTERVAL`)."""
@@ -23,6 +23,7 @@ def schedules(repository: Any) -> Iterator[Dict[str, Any]]:
             "job": visible_job(one.job_name),
             "target": target(one),
             "default_status": status(one),
+            "variables": sorted(fact(one, "environment_vars") or ()),
             "resources": resources_of(repository, one),
             "source": source_of(fact(one, "_execution_fn")),
         }
@@ -38,6 +39,8 @@ def sensors(repository: Any) -> Iterator[Dict[str, Any]]:
             "target": target(one),
             "sensor_type": fact(fact(one, "sensor_type"), "name", "STANDARD"),
             "default_status": status(one),
+            "watches": watched(one),
+            "run_tags": plain_map(fact(one, "run_tags")),
             "resources": resources_of(repository, one),
             "source": source_of(fact(one, "_raw_fn")),
         }
@@ -53,6 +56,12 @@ def target(definition: Any) -> Dict[str, Any]:
         "jobs": [name for name in names if name and visible_job(name)],
         "assets": next((each for each in selections if each is not None), None),
     }
+
+
+def watched(sensor: Any) -> List[List[str]]:
+    """The asset whose news an asset sensor waits for."""
+    key = fact(sensor, "asset_key")
+    return [path(key)] if key is not None else []
 
 
 def selection(definition: Any) -> Optional[str]:

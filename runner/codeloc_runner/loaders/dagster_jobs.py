@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .dagster_facts import common, fact, path, plain_map, resources_of
 from .dagster_partitions import partitions
+from .dagster_policies import automation, backfill_policy
 from .dagster_schema import fields
 
 TYPE_CHECKING = False
@@ -20,10 +21,15 @@ def jobs(repository: Any) -> Iterator[Dict[str, Any]]:
             yield {
                 **common("job", job.name, job),
                 **contents(job),
+                "checks": checks_of(job),
                 "resources": resources_of(repository, job),
                 "config_schema": config_schema(job),
                 "run_tags": plain_map(fact(job, "run_tags")),
+                "preset": sorted(leaves(fact(job, "run_config"))),
                 "partitions": partitions(fact(job, "partitions_def")),
+                "backfill_policy": backfill_policy(job),
+                "automation": automation(fact(job, "automation_condition")),
+                "pools": pools(job),
             }
 
 
@@ -43,6 +49,15 @@ def assets_of(job: Any) -> Set[Any]:
     return next((set(keys) for name in names if (keys := fact(layer, name))), set())
 
 
+def checks_of(job: Any) -> List[Dict[str, Any]]:
+    """The asset checks that a job runs."""
+    layer = job.asset_layer
+    keys = fact(fact(layer, "asset_graph"), "asset_check_keys")
+    keys = keys or fact(layer, "node_output_handles_by_asset_check_key") or ()
+    found = [{"key": path(key.asset_key), "name": str(key.name)} for key in keys]
+    return sorted(found, key=lambda one: (one["key"], one["name"]))
+
+
 def upstream(job: Any, name: str) -> List[str]:
     """The ops whose results one takes."""
     inputs = job.dependency_structure.input_to_upstream_outputs_for_node(name)
@@ -53,3 +68,18 @@ def config_schema(job: Any) -> Dict[str, Any]:
     """The fields of each op that takes a config."""
     found = {node.name: fields(fact(node.definition, "config_schema")) for node in job.nodes}
     return {name: of for name, of in found.items() if of}
+
+
+def leaves(config: Any, *above: str) -> Iterator[str]:
+    """The dotted names of what a job's own run config sets, and none of the values."""
+    if isinstance(config, dict) and config:
+        for name, inner in config.items():
+            yield from leaves(inner, *above, str(name))
+    elif above:
+        yield ".".join(above)
+
+
+def pools(job: Any) -> Dict[str, str]:
+    """By op, for those that wait for a place in one."""
+    found = {node.name: fact(node.definition, "pool") for node in job.nodes}
+    return {name: str(pool) for name, pool in found.items() if pool}

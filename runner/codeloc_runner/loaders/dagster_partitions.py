@@ -1,12 +1,12 @@
-"""How an asset is partitioned and what materializes it by itself."""
+"""How an asset is partitioned, and what its partitions have to do with those it depends on."""
 
 from __future__ import annotations
 
-from .dagster_facts import fact, plain
+from .dagster_facts import fact, path, plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Optional
+    from typing import Any, Dict, List, Mapping, Optional
 
 STATIC_KEYS = 100
 """Names of static partitions that a snapshot tells; there may be many thousands."""
@@ -44,9 +44,24 @@ def static(definition: Any) -> Dict[str, Any]:
     return {"type": "static", "keys": plain(keys[:STATIC_KEYS]), "count": len(keys)}
 
 
-def automation(condition: Any) -> Optional[str]:
-    """What a condition is called, else its kind, else its type."""
-    if condition is None:
-        return None
-    label = fact(condition, "get_label", lambda: None)()
-    return str(label or fact(condition, "name") or type(condition).__name__)
+def partition_mappings(deps: List[Any], spec: Any, definition: Any) -> List[Dict[str, Any]]:
+    """Of the dependencies that have one of their own; the others follow Dagster's defaults."""
+    own: Mapping[Any, Any] = fact(spec, "partition_mappings") or {}
+    of_all = fact(definition, "get_partition_mapping", own.get)
+    found = [(dep, own.get(dep, of_all(dep))) for dep in deps]
+    return [{"asset": path(dep), **described(one)} for dep, one in found if one is not None]
+
+
+def described(mapping: Any) -> Dict[str, Any]:
+    """Its type and, for Dagster's own ones (all named tuples), what it was made with."""
+    made_with = fact(mapping, "_asdict", dict)()
+    return {"type": type(mapping).__name__, **{name: told(one) for name, one in made_with.items()}}
+
+
+def told(value: Any) -> Any:
+    """A mapping may hold others, by dimension."""
+    if hasattr(value, "_asdict"):
+        return described(value)
+    if isinstance(value, dict):
+        return {str(key): told(one) for key, one in value.items()}
+    return sorted(map(plain, value)) if isinstance(value, (set, frozenset)) else plain(value)

@@ -7,24 +7,60 @@ from .dagster_schema import fields
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Iterator
+    from typing import Any, Dict, Iterator, Optional
 
 
 def resources(repository: Any) -> Iterator[Dict[str, Any]]:
     users = fact(repository, "get_env_vars_by_top_level_resource", dict)()
     for name, definition in repository.get_top_level_resources().items():
+        schema = fields(unconfigured(fact(definition, "config_schema")))
         yield {
             **common("resource", name, definition),
             "type": type_name(definition),
-            "fields": sorted(fields(fact(definition, "config_schema"))),
+            "fields": sorted(schema),
+            "config_schema": schema,
+            "nested": nested(repository, definition),
             "variables": sorted(one for one in users if name in users[one]),
         }
 
 
+def unconfigured(schema: Any) -> Any:
+    """The schema that a resource had before its fields were given values and went out of sight."""
+    parent = fact(fact(schema, "parent_def"), "config_schema")
+    return unconfigured(parent) if parent is not None else schema
+
+
+def nested(repository: Any, definition: Any) -> Dict[str, Dict[str, Any]]:
+    """By field: the type of the resource in it, and its name where the location binds it too."""
+    bound = repository.get_top_level_resources()
+    within = fact(unwrapped(definition), "nested_resources")
+    if within is None:
+        needed = sorted(set(bound) & set(fact(definition, "required_resource_keys") or ()))
+        return {name: {"resource": name, "type": type_name(bound[name])} for name in needed}
+    return {
+        str(field): {"resource": bound_as(repository, one), "type": type_name(one)}
+        for field, one in within.items()
+    }
+
+
+def bound_as(repository: Any, resource: Any) -> Optional[str]:
+    """The name of a resource that another holds as an object; found by identity, as in Dagster."""
+    by_number = fact(repository, "get_resource_key_mapping", dict)()
+    definition = fact(resource, "get_resource_definition", lambda: resource)()
+    for name, one in repository.get_top_level_resources().items():
+        if one is definition or by_number.get(id(resource)) == name:
+            return str(name)
+    return None
+
+
+def unwrapped(definition: Any) -> Any:
+    """Without what Dagster 1.5 puts around a resource that may hold others."""
+    return fact(definition, "wrapped_resource", definition)
+
+
 def type_name(definition: Any) -> str:
     """The dotted name of the class, or function, that a user wrote."""
-    wrapped = fact(definition, "wrapped_resource", definition)
-    made_by = maker(wrapped)
+    made_by = maker(unwrapped(definition))
     return f"{made_by.__module__}.{made_by.__qualname__}"
 
 

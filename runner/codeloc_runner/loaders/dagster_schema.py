@@ -18,12 +18,17 @@ def fields(schema: Any) -> Dict[str, Dict[str, Any]]:
     }
 
 
+SOURCES = ("SourceType", "Source")
+"""How Dagster names a type whose value may also be a variable's."""
+
+
 def type_name(config_type: Any) -> str:
-    """`String` for a string, also for one that a variable may give (Dagster's StringSource)."""
-    name = fact(config_type, "given_name") or fact(config_type, "key") or type(config_type).__name__
-    return str(name).replace("Source", "") if str(name).endswith("Source") else kind(config_type)
-
-
-def kind(config_type: Any) -> str:
-    given = fact(config_type, "given_name")
-    return str(given or fact(fact(config_type, "kind"), "name", "Any").title().replace("_", ""))
+    """`String` for a string, also for one that a variable may give or that may be left out."""
+    kind = fact(fact(config_type, "kind"), "name", "Any")
+    if kind == "NONEABLE":
+        return type_name(config_type.inner_type)
+    name = str(fact(config_type, "given_name") or fact(config_type, "key"))
+    source = next((end for end in SOURCES if name.endswith(end)), None)
+    if source:
+        return name[: -len(source)]
+    return str(fact(config_type, "given_name") or kind.title().replace("_", ""))

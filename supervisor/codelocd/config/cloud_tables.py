@@ -43,16 +43,16 @@ class CodeSource(Table):
 
 class Build(Table):
     directory: Text | None = None
-    registry: Text | None = None
+    registry: str | None = None
 
 
 class Defaults(Table):
     build: Build | None = None
     working_directory: Text | None = None
-    image: Text | None = None
+    image: str | None = None
     executable_path: Text | None = None
     container_context: dict[str, Any] | None = None
-    agent_queue: Text | None = None
+    agent_queue: str | None = None
 
 
 class CloudLocation(Defaults):

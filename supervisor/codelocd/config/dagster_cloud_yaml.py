@@ -13,6 +13,7 @@ from typing import Any
 
 from codelocd.config import env_files, yaml_text
 from codelocd.config.cloud_tables import CloudLocation, CloudTable, Defaults
+from codelocd.config.cloud_template import rendered
 from codelocd.config.dagster_location import Entry, Surroundings, spec
 from codelocd.config.document import Document
 from codelocd.config.mistakes import ConfigError, KeyPath, Mistake, Problems, gathered
@@ -27,7 +28,7 @@ _REMEDY = "write what it renders to"
 
 def read(path: Path, text: str, surroundings: Surroundings) -> Config:
     """What the file asks for; ConfigError with everything that is wrong in it."""
-    document, problems = _document(path, text), Problems()
+    document, problems = _document(path, rendered(text, surroundings.environ)), Problems()
     table = problems.attempt(partial(parsed, document, CloudTable))
     files = problems.attempt(partial(env_files.beside, document.folder, surroundings.environ))
     problems.found += _templates(document, table) if table else ()
@@ -43,7 +44,7 @@ def read(path: Path, text: str, surroundings: Surroundings) -> Config:
 
 
 def _document(path: Path, text: str) -> Document:
-    """The parsed file. Dagster renders it with jinja first, which nothing here does."""
+    """The parsed file. Dagster renders it with jinja first; more than variables is refused."""
     first = re.search(r"\{%", text)
     if first is None:
         try:

@@ -70,6 +70,7 @@ def daemon_settings(document: Document, table: DaemonTable) -> DaemonSettings:
 def dagster_settings(document: Document, table: DagsterTable, index: Index) -> DagsterSettings:
     return DagsterSettings(
         serve=table.serve,
+        page=table.page,
         host=table.host,
         port=table.port,
         drain_timeout=table.drain_timeout,

@@ -287,6 +287,10 @@ class DagsterTable(Table):
     serve: bool = Field(
         default=_DAGSTER.serve, description="Whether both run beside the locations."
     )
+    page: bool = Field(
+        default=_DAGSTER.page,
+        description="False: with `serve` only the code servers run; page and daemon do elsewhere.",
+    )
     host: Text = Field(default=_DAGSTER.host, description="Where the page listens.")
     port: Port | None = Field(
         default=None, description="Its port; by default the first free one from 3000 on."

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -35,10 +33,12 @@ class DagsterServing:
         means: Means,
         settings: DagsterSettings,
         paths: DaemonPaths,
+        home: Path,
         settled: Callable[[], Awaitable[None]],
     ) -> None:
+        self._settings = settings
         self._settled = settled
-        self._home = _home(paths)
+        self._home = home
         self._workspace = paths.state_dir / "workspace.yaml"
         self._sockets = Sockets(paths.runtime_dir)
         self._spares = Spares(means.children)
@@ -130,6 +130,9 @@ class DagsterServing:
 
     async def _begin(self) -> bool:
         workspace.write(self._workspace, self._text())
+        if not self._settings.page:
+            self._ui.say(f"Dagster's code servers: {self._workspace}")
+            return True
         releases = filter(None, map(release_in, self._served.values()))
         try:
             await self._ui.start(max(releases))
@@ -142,12 +145,3 @@ class DagsterServing:
     def _text(self) -> str:
         links = {name: self._sockets.link(name) for name in self._served}
         return workspace.text(links, self._external)
-
-
-def _home(paths: DaemonPaths) -> Path:
-    """DAGSTER_HOME as the user set it, else a folder of ours: never the working directory."""
-    given = os.environ.get("DAGSTER_HOME")
-    home = Path(given) if given else paths.state_dir / "dagster"
-    with contextlib.suppress(FileExistsError):
-        home.mkdir(parents=True)
-    return home

@@ -22,6 +22,8 @@ WEBSERVER, DAEMON = "dagster-webserver", "dagster-daemon"
 FIRST_PORT = 3000
 """Dagster's own; where it is taken, the next one that is free."""
 PORTS = 100
+NOWHERE = 0
+"""The port of a page that nobody named: whoever asks there gets no answer."""
 LOOK_AGAIN = 0.1
 
 
@@ -47,12 +49,13 @@ class UserInterface:
         self._workspace = workspace
         self._lease: Lease | None = None
         self._processes: dict[str, HelperProcess] = {}
-        self._port = settings.port or _free_port(settings.host)
+        self._port = settings.port or (_free_port(settings.host) if settings.page else NOWHERE)
         self.page = Page(settings.host, self._port)
 
     @property
-    def url(self) -> str:
-        return f"http://{self._settings.host}:{self._port}"
+    def url(self) -> str | None:
+        """None where the page is somebody else's, who did not say where it listens."""
+        return f"http://{self._settings.host}:{self._port}" if self._port != NOWHERE else None
 
     @property
     def pids(self) -> dict[str, int | None]:
@@ -73,7 +76,8 @@ class UserInterface:
     async def locations_changed(self) -> None:
         """Both read the workspace again; the daemon only does so when it starts."""
         await self.page.reload_workspace()
-        self._processes[DAEMON].restart()
+        if DAEMON in self._processes:
+            self._processes[DAEMON].restart()
 
     async def close(self) -> None:
         await asyncio.gather(*(process.close() for process in self._processes.values()))

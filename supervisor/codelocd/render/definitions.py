@@ -121,10 +121,26 @@ def _value(name: str, value: Any) -> str:
         return one_line(f"{value['file']}:{value['line']}")
     if name == "key":
         return joined(value)
-    if name == "deps":
-        return ", ".join(map(joined, value))
     if isinstance(value, Mapping):
-        return ", ".join(one_line(f"{key} = {item}") for key, item in value.items())
+        return _pairs(value)
     if isinstance(value, list | tuple):
-        return ", ".join(one_line(str(item)) for item in value)
+        return ", ".join(joined(one) if _is_key(one) else _inner(one) for one in value)
     return indented(str(value), " " * 20).lstrip()
+
+
+def _is_key(value: object) -> bool:
+    """Whether it is an asset's key: no other list of strings stands within a list."""
+    return isinstance(value, list) and all(isinstance(part, str) for part in value)
+
+
+def _pairs(value: Mapping[str, Any]) -> str:
+    return ", ".join(f"{one_line(str(key))} = {_inner(item)}" for key, item in value.items())
+
+
+def _inner(value: object) -> str:
+    """What stands within a list or a mapping."""
+    if isinstance(value, Mapping):
+        return f"{{{_pairs(value)}}}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_inner, value))}]"
+    return one_line("-" if value is None else str(value))

@@ -108,19 +108,25 @@ def declare(project: Path, dagster_environment) -> Callable[..., None]:
 
 
 @pytest.fixture
-def page(dev, monkeypatch) -> Iterator[Callable[..., Page]]:
+def page(dev, page_of) -> Iterator[Callable[..., Page]]:
     """Starts `codelocd dev --dagster`; returns once its page shows these locations."""
-    monkeypatch.setenv("DAGSTER_DISABLE_TELEMETRY", "yes")
-    monkeypatch.delenv("DAGSTER_HOME", raising=False)
 
     def start(*locations: str) -> Page:
         port = free_port()
-        page = Page(dev("--dagster", "--port", str(port)), port)
+        page = page_of(dev("--dagster", "--port", str(port)), port)
         page.dev.until_printed("Dagster's page: http://127.0.0.1:")
         page.until(lambda: page.loaded() == set(locations))
         return page
 
     return start
+
+
+@pytest.fixture
+def page_of(monkeypatch) -> Callable[[Any, int], Page]:
+    """`page_of(daemon, port)`: the page that a daemon shows there, or will."""
+    monkeypatch.setenv("DAGSTER_DISABLE_TELEMETRY", "yes")
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    return Page
 
 
 @pytest.fixture

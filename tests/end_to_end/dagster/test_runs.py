@@ -60,3 +60,5 @@ def test_a_run_succeeds_one_in_progress_survives_a_reload_and_another_can_be_ter
     assert shown.status(survivor) == "STARTED"
     told.touch()
     shown.until(lambda: shown.status(survivor) == "SUCCESS")
+    later = shown.launch("shop", "quick")
+    shown.until(lambda: shown.status(later) == "SUCCESS")

@@ -80,6 +80,62 @@ MISTAKES = [
     ("@dg.definitions\ndef defs():\n    return 3\n", "Definitions"),
     ("@dg.definitions\ndef defs(other):\n    return 3\n", "ComponentLoadContext"),
     ("defs = dg.Definitions.merge(*(dg.Definitions(resources={'r': n}) for n in (1, 2)))", "'r'"),
+    (
+        (
+            "def make():\n    @dg.job(name='j')\n    def other():\n        work()\n"
+            "    return other\n"
+            "defs = dg.Definitions(jobs=[make(), make()])"
+        ),
+        "'j'",
+    ),
+    (
+        (
+            "jobs = [dg.define_asset_job('j', selection=s) for s in (['one'], '*')]\n"
+            "defs = dg.Definitions(assets=[one], jobs=jobs)"
+        ),
+        "'j'",
+    ),
+    (
+        (
+            "specs = [dg.AssetSpec('a', group_name=g) for g in ('x', 'y')]\n"
+            "defs = dg.Definitions(assets=specs)"
+        ),
+        "['a']",
+    ),
+    (
+        ("@dg.asset(io_manager_key='iom')\ndef two(): ...\ndefs = dg.Definitions(assets=[two])"),
+        "'iom'",
+    ),
+    (
+        (
+            "class Own(dg.PartitionsDefinition):\n    def get_partition_keys(self, *a, **k):\n"
+            "        return ['x']\n"
+            "    def get_paginated_partition_keys(self, *a, **k): ...\n"
+            "@dg.asset(partitions_def=Own())\ndef two(): ...\n"
+            "defs = dg.Definitions(assets=[two])"
+        ),
+        "Custom PartitionsDefinition subclasses are not supported",
+    ),
+    (
+        (
+            "sensors = [dg.AutomationConditionSensorDefinition(n, target='*') for n in 'xy']\n"
+            "@dg.asset(automation_condition=dg.AutomationCondition.eager())\ndef two(): ...\n"
+            "defs = dg.Definitions(assets=[two], sensors=sensors)"
+        ),
+        "overlapping asset selections: they both target 'two'",
+    ),
+    ("@dg.asset(tags={'a b': 'c'})\ndef two(): ...\ndefs = dg.Definitions(assets=[two])", "a b"),
+    ("@dg.graph\ndef g():\n    work()\n@dg.graph\ndef h():\n    work()\n", "g, h"),
+    (
+        (
+            "@dg.definitions\ndef a():\n    return dg.Definitions()\n"
+            "@dg.definitions\ndef b():\n    return dg.Definitions()\n"
+        ),
+        "a, b",
+    ),
+    ("defs = dg.Definitions(loggers={'l': 3})", "for key l"),
+    ("defs = dg.Definitions(executor=3)", "executor"),
+    ("class Db(dg.ConfigurableResource):\n    url: str\nx = Db()\n", "url"),
 ]
 
 
@@ -89,6 +145,21 @@ def test_a_mistake_fails_the_load_and_its_summary_names_the_culprit(run, dagster
     assert culprit in problem["summary"]
     assert "\n" not in problem["summary"]
     assert "site-packages/dagster/" not in problem["summary"]
+
+
+ATTRIBUTES = [
+    ("x = 1\n", "zzz", "zzz"),
+    ("def make(needed):\n    return dg.Definitions()\n", "make", "make"),
+    ("def make():\n    return 3\n", "make", "int"),
+    ("x = 3\n", "x", "int"),
+]
+
+
+@pytest.mark.parametrize(("source", "attribute", "culprit"), ATTRIBUTES)
+def test_an_attribute_that_gives_no_definitions_is_told(run, dagster, source, attribute, culprit):
+    problem = run(dagster, PREAMBLE + source, attribute=attribute).problem()
+    assert attribute in problem["summary"]
+    assert culprit in problem["summary"]
 
 
 def test_dagsters_own_error_is_shown_with_its_cause_and_without_dagsters_frames(run, dagster):

@@ -141,6 +141,20 @@ def test_a_mistake_is_one_line_with_file_line_key_and_remedy(folder, text, probl
     assert folder.problems("build.yaml") == [f"build.yaml:{problem}"]
 
 
+def test_get_env_gives_the_value_of_a_variable_or_its_default(folder):
+    location = folder.one(
+        "build.yaml",
+        """\
+        locations:
+          - location_name: {{ get_env("NOT_SET", "by-default") }}
+            image: {{get_env('NOT_SET')}}
+            code_source: {module_name: "{{ get_env('CODE', default='x') }}.defs"}
+        """,
+        {"CODE": "from_env"},
+    )
+    assert (location.name, location.target) == ("by-default", Target("module", "from_env.defs"))
+
+
 def test_two_locations_of_one_name_are_an_error_that_names_both(folder):
     one = "{location_name: a, code_source: {module_name: m}}"
     folder.write("build.yaml", f"locations: [{one}, {one}]")

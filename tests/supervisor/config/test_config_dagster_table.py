@@ -19,6 +19,7 @@ def test_every_key_of_the_table_is_taken(folder):
         """\
         [dagster]
         serve = true
+        page = false
         host = "0.0.0.0"
         port = 3333
         drain_timeout = "2h"
@@ -27,6 +28,7 @@ def test_every_key_of_the_table_is_taken(folder):
     )
     assert folder.load("codelocd.toml").dagster == DagsterSettings(
         serve=True,
+        page=False,
         host="0.0.0.0",
         port=3333,
         drain_timeout=7200.0,

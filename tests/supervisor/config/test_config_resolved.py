@@ -29,6 +29,7 @@ def test_show_has_every_field_and_no_value_that_may_be_secret(folder):
         "files": [f"{root}/codelocd.toml", f"{root}/a.env"],
         "dagster": {
             "serve": False,
+            "page": True,
             "host": "127.0.0.1",
             "port": None,
             "drain_timeout": 3600.0,

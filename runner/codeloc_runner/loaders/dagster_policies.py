@@ -1,0 +1,71 @@
+"""When Dagster makes an asset by itself, how fresh it is to be, how it is filled in afterwards."""
+
+from __future__ import annotations
+
+from .dagster_facts import fact
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, Optional
+
+
+def automation(condition: Any) -> Optional[str]:
+    """What a condition is called, else its kind and what it is put together from."""
+    if condition is None:
+        return None
+    label = fact(condition, "get_label", lambda: None)()
+    if label:
+        return str(label)
+    name = str(fact(condition, "name") or type(condition).__name__)
+    parts = [str(automation(one)) for one in fact(condition, "children") or ()]
+    return f"{name}({', '.join(parts)})" if parts else name
+
+
+def backfill_policy(definition: Any) -> Optional[Dict[str, Any]]:
+    """`single_run`, or `multi_run` with the number of partitions that one run takes."""
+    policy = fact(definition, "backfill_policy")
+    if policy is None:
+        return None
+    at_most = policy.max_partitions_per_run
+    return {
+        "type": "single_run" if at_most is None else "multi_run",
+        "max_partitions_per_run": at_most,
+    }
+
+
+def freshness_policy(policy: Any) -> Optional[Dict[str, Any]]:
+    """By type: `time_window`, `cron`, or the `maximum_lag` of former versions; times in seconds."""
+    if fact(policy, "fail_window") is not None:
+        return {
+            "type": "time_window",
+            "fail_window": seconds(policy.fail_window),
+            "warn_window": seconds(policy.warn_window),
+        }
+    if fact(policy, "deadline_cron") is not None:
+        return {
+            "type": "cron",
+            "deadline_cron": policy.deadline_cron,
+            "lower_bound": seconds(policy.lower_bound_delta),
+            "timezone": policy.timezone,
+        }
+    return maximum_lag(policy)
+
+
+def maximum_lag(policy: Any) -> Optional[Dict[str, Any]]:
+    minutes = fact(policy, "maximum_lag_minutes")
+    if minutes is None:
+        return None
+    return {
+        "type": "maximum_lag",
+        "maximum_lag": float(minutes) * 60,
+        "cron": policy.cron_schedule,
+        "timezone": policy.cron_schedule_timezone,
+    }
+
+
+def seconds(delta: Any) -> Optional[float]:
+    """Of a timedelta, or of the form in which Dagster serializes one."""
+    if delta is None:
+        return None
+    duration = fact(delta, "to_timedelta", lambda: delta)()
+    return float(duration.total_seconds())

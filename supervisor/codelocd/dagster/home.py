@@ -1,0 +1,32 @@
+"""DAGSTER_HOME: the folder of Dagster's instance, shared by its page, its daemon and all runs."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from pathlib import Path
+
+CONFIG = "dagster.yaml"
+
+
+def dagster_home(environ: Mapping[str, str], state_dir: Path, project: Path) -> Path:
+    """As the user set it, else a folder of ours that has the project's dagster.yaml.
+
+    Raises OSError. The instance's config beside the code counts without DAGSTER_HOME, and only
+    then, as under `dagster dev` (`InstanceRef.from_dir`).
+    """
+    given = environ.get("DAGSTER_HOME")
+    home = Path(given).expanduser() if given else state_dir / "dagster"
+    with contextlib.suppress(FileExistsError):
+        home.mkdir(parents=True)
+    if not given:
+        _link(home / CONFIG, project / CONFIG)
+    return home
+
+
+def _link(link: Path, config: Path) -> None:
+    """Follow the project's config; one that somebody wrote into our folder stays."""
+    if link.is_symlink():
+        link.unlink()
+    if config.is_file() and not link.exists():
+        link.symlink_to(config)

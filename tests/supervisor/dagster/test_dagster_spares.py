@@ -1,0 +1,45 @@
+"""An interpreter that has imported Dagster, and becomes what it is ordered to be."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from codelocd.dagster.spares import SCRIPT
+
+DEADLINE = 60
+
+
+@pytest.fixture(params=["newest", "1.9", "1.5"])
+def python(request, dagster_environment) -> Path:
+    folder: Path = dagster_environment(request.param)
+    return folder / "bin" / "python"
+
+
+def spare(python: Path, order: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [python, SCRIPT],
+        input=order,
+        cwd="/",
+        env=os.environ | {"DAGSTER_DISABLE_TELEMETRY": "yes"},
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+    )
+
+
+def test_a_spare_waits_for_its_order_and_then_is_dagsters_command_line(python):
+    order = json.dumps({"directory": "/", "arguments": ["api", "grpc", "--help"]})
+    told = spare(python, order + "\n")
+    assert (told.returncode, told.stderr) == (0, "")
+    assert "api grpc" in told.stdout
+    assert "--socket" in told.stdout
+
+
+def test_a_spare_that_nobody_needs_ends_quietly(python):
+    told = spare(python, "")
+    assert (told.returncode, told.stdout, told.stderr) == (0, "", "")
