@@ -12,11 +12,11 @@ DEVELOPMENT := $(VENV)/.development-installed
 
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
-.PHONY: help demo test test-slow soak check bench clean distclean
+.PHONY: help demo test test-slow soak check bench bench-quick clean distclean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name does; do \
-		printf '  make %-10s %s\n' "$$name" "$$does"; done
+		printf '  make %-11s %s\n' "$$name" "$$does"; done
 
 demo: $(RUNTIME) ## run examples/quickstart until Ctrl-C
 	@cd examples/quickstart && exec $(BIN)/python ../../.ci/foreground.py $(BIN)/codelocd dev
@@ -38,8 +38,11 @@ check: $(DEVELOPMENT) ## lint, types, layers, oldest Python
 	$(BIN)/lint-imports
 	$(BIN)/vermin --quiet --no-tips --violations --target=3.8- runner
 
-bench: $(DEVELOPMENT) ## print every figure that the project promises
+bench: $(DEVELOPMENT) ## measure everything that is promised, and write docs/benchmarks.md
 	@$(BIN)/python -m benchmarks
+
+bench-quick: $(DEVELOPMENT) ## measure a part of it, in two minutes
+	@$(BIN)/python -m benchmarks --quick
 
 clean: ## remove what the targets above left behind, but not .venv
 	rm -rf build dist .cache .*_cache .hypothesis benchmarks/results

@@ -1,42 +1,99 @@
-"""Measures everything, prints one table and keeps it in benchmarks/results/."""
+"""Measures everything, and writes docs/benchmarks.md and benchmarks/results/.
+
+With --quick, the part that takes two minutes; with names, those alone. Both only print.
+"""
 
 from __future__ import annotations
 
+import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 
 from benchmarks import (
+    _peers,
     dagster_page,
+    dagster_reload,
+    dagster_sizes,
+    endurance,
     environments,
     first_start,
     idle_cost,
+    many_locations,
     restart_after_kill,
     save_to_visible,
     status_command,
     warm_reload,
 )
-from benchmarks._measure import keep, runs_from_command_line, table
+from benchmarks._report import Section, document, keep, machine, markdown, table
 
-RESULTS = Path(__file__).parent / "results"
+RUNS, QUICK_RUNS = 10, 3
+ALL = (
+    save_to_visible,
+    dagster_reload,
+    warm_reload,
+    restart_after_kill,
+    status_command,
+    idle_cost,
+    many_locations,
+    first_start,
+    environments,
+    dagster_page,
+    dagster_sizes,
+    endurance,
+)
+QUICK = (save_to_visible, warm_reload, restart_after_kill, status_command)
+
+HERE = Path(__file__).parent
+PAGE = HERE.parent / "docs"
+HEADING = """\
+# Benchmarks
+
+`make bench` writes this page. Every comparison is made in one run, both sides in turns, on the
+machine described below; the times of another machine will differ, the ratios less so. A ratio's
+median, least and most are those of its pairs. `make bench-quick` takes two minutes.
+
+"""
 
 
 def main() -> None:
-    runs = runs_from_command_line(__doc__, default=10)
-    figures = []
-    for benchmark, times in (
-        (status_command, 2 * runs),
-        (save_to_visible, runs),
-        (restart_after_kill, runs),
-        (idle_cost, runs),
-        (first_start, runs),
-        (dagster_page, runs // 2),
-        (environments, runs),
-        (warm_reload, runs),
-    ):
-        print(f"{benchmark.__name__}: {times} runs", file=sys.stderr)
-        figures += benchmark.measure(times)
-    keep(figures, RESULTS)
-    print(table(figures))
+    asked = _arguments()
+    benchmarks = [each for each in ALL if _name(each) in asked.names] if asked.names else ALL
+    if asked.quick:
+        _measured(QUICK, QUICK_RUNS)
+        return
+    described = machine()
+    sections = _measured(benchmarks, asked.runs)
+    if not asked.names:
+        peers = _peers.versions()
+        keep(HERE / "results", "latest.json", document(sections, described, peers))
+        keep(PAGE, "benchmarks.md", HEADING + markdown(sections, described, peers))
+
+
+def _measured(benchmarks: Sequence[ModuleType], runs: int) -> list[Section]:
+    """Each is printed as soon as it is there."""
+    sections = []
+    for benchmark in benchmarks:
+        print(f"{_name(benchmark)} …", file=sys.stderr, flush=True)
+        section = Section(benchmark, benchmark.measure(runs))
+        print(f"{section.title}\n\n{table(section.figures)}\n", flush=True)
+        sections.append(section)
+    return sections
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("names", nargs="*", choices=[[], *map(_name, ALL)], metavar="NAME")
+    parser.add_argument("--runs", type=int, default=RUNS, help=f"default: {RUNS}")
+    parser.add_argument("--quick", action="store_true", help="the part that takes two minutes")
+    return parser.parse_args()
+
+
+def _name(benchmark: ModuleType) -> str:
+    return benchmark.__name__.rpartition(".")[2]
 
 
 if __name__ == "__main__":

@@ -65,11 +65,11 @@ RELOAD = """mutation { reloadRepositoryLocation(repositoryLocationName: "locatio
   __typename } }"""
 
 
-def source(newest: str, assets: int = 5) -> str:
+def source(newest: str, assets: int = 5, prefix: str = "asset") -> str:
     """A location of so many assets, of which `newest` is the last; a job, a schedule, a sensor
     and a resource.
     """
-    names = [*(f"asset_{number}" for number in range(assets - 1)), newest]
+    names = [*(f"{prefix}_{number}" for number in range(assets - 1)), newest]
     definitions = "\n".join(ASSET.format(name=name) for name in names)
     return SOURCE.format(assets=definitions, names=", ".join(names))
 
@@ -81,7 +81,7 @@ def write(folder: Path, prefixes: Sequence[Path], assets: int = 5) -> Path:
     entries = []
     for number, prefix in enumerate(prefixes):
         name = f"location_{number}"
-        (folder / f"{name}.py").write_text(source("newest", assets))
+        (folder / f"{name}.py").write_text(source(f"newest_{number}", assets, name))
         environment = f'environment = {{ path = "{prefix}" }}'
         restarts = 'healthy_after = "1ms"\nrestart_limit = { count = 10000, period = "1s" }'
         lines = (f"[location.{name}]", f'python_file = "{name}.py"', environment, restarts, "")

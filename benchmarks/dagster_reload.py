@@ -83,7 +83,8 @@ def _bare(python: Path, module: Path) -> float:
     """Milliseconds, as the process itself counts them."""
     small = module.with_name(f"small_{time.monotonic_ns()}.py")
     small.write_text(_dagster.source("newest"))
-    command = [python, "-B", _bare_load.__file__, str(small), str(module)]
+    script = str(_bare_load.__file__)
+    command = [str(python), "-B", script, str(small), str(module)]
     done = subprocess.run(
         command, env=plain_environment(), check=True, capture_output=True, text=True
     )

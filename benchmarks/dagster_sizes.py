@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from benchmarks._report import alone
 from benchmarks._tree import pss, tree
 
 LEAST_RUNS = 5
+SIDES = ("codelocd", "codelocd --dagster", "dagster dev")
 COUNTS = (1, 5, 10, 20)
 MANY, ENVIRONMENTS = 20, 10
 EXTRAS = ("iniconfig", "six", "toml", "packaging", "idna", "certifi", "attrs", "pluggy", "zipp")
@@ -33,13 +34,13 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """How many times less than `dagster dev`."""
+    """How many times less than `dagster dev`; None where nothing is promised."""
 
-    seconds: float
-    memory: float
+    seconds: float | None = None
+    memory: float | None = None
 
 
-SHARED, SEPARATE = Goal(10, 5), Goal(3, 2)
+NONE, SHARED, SEPARATE = Goal(), Goal(10, 5), Goal(3, 2)
 
 
 def measure(runs: int) -> list[Figure]:
@@ -53,20 +54,20 @@ def measure(runs: int) -> list[Figure]:
     separate = [shared, *(_peers.environment(*_peers.DAGSTER, extra) for extra in EXTRAS)]
     figures = []
     for count in COUNTS:
-        goal = SHARED if count == MANY else None
+        goal = SHARED if count == MANY else NONE
         figures += _compared([shared] * count, runs, f"{count} locations", goal)
     mixed = [separate[number % ENVIRONMENTS] for number in range(MANY)]
     return [*figures, *_compared(mixed, runs, f"{MANY} in {ENVIRONMENTS} environments", SEPARATE)]
 
 
-def _compared(prefixes: Sequence[Path], runs: int, what: str, goal: Goal | None) -> list[Figure]:
+def _compared(prefixes: Sequence[Path], runs: int, what: str, goal: Goal) -> list[Figure]:
     with folder() as home:
         project = _dagster.write(home / "project", prefixes)
         _alone(project, home)
         with _dagster.ours(project, home) as side:
             side.until_loaded(len(prefixes))
         rounds = [_round(project, home, prefixes) for _ in range(runs)]
-    return _figures(rounds, what, goal)
+    return list(_figures(rounds, what, goal))
 
 
 def _round(project: Path, home: Path, prefixes: Sequence[Path]) -> tuple[Size, Size, Size]:
@@ -95,40 +96,25 @@ def _size(seconds: float, pid: int) -> Size:
     return Size(seconds, len(processes), pss(processes))
 
 
-def _figures(
-    rounds: Sequence[tuple[Size, Size, Size]], what: str, goal: Goal | None
-) -> list[Figure]:
-    sides = ("codelocd", "codelocd --dagster", "dagster dev")
-    by_side = list(zip(*rounds, strict=True))
-    starts = [
-        Figure(f"{what}: start, {name}", "s", tuple(size.seconds for size in sizes))
-        for name, sizes in zip(sides, by_side, strict=True)
-    ]
-    processes = [
-        Figure(f"{what}: processes, {name}", "", tuple(float(size.processes) for size in sizes))
-        for name, sizes in zip(sides, by_side, strict=True)
-    ]
-    memory = [
-        Figure(f"{what}: memory, {name}", "MB", tuple(size.megabytes for size in sizes))
-        for name, sizes in zip(sides, by_side, strict=True)
-    ]
-    return [
-        *starts,
-        ratio(
-            f"{what}: start, dagster dev against codelocd",
-            starts[2],
-            starts[0],
-            least=goal and goal.seconds,
-        ),
-        *processes,
-        *memory,
-        ratio(
-            f"{what}: memory, dagster dev against codelocd",
-            memory[2],
-            memory[0],
-            least=goal and goal.memory,
-        ),
-    ]
+def _figures(rounds: Sequence[tuple[Size, Size, Size]], what: str, goal: Goal) -> Iterator[Figure]:
+    sides = dict(zip(SIDES, zip(*rounds, strict=True), strict=True))
+
+    def figures(aspect: str, unit: str, value: Callable[[Size], float]) -> list[Figure]:
+        return [
+            Figure(f"{what}: {aspect}, {side}", unit, tuple(map(value, sizes)))
+            for side, sizes in sides.items()
+        ]
+
+    def compared(aspect: str, ours: Figure, dagsters: Figure, least: float | None) -> Figure:
+        return ratio(f"{what}: {aspect}, dagster dev against codelocd", dagsters, ours, least=least)
+
+    starts = figures("start", "s", lambda size: size.seconds)
+    memory = figures("memory", "MB", lambda size: size.megabytes)
+    yield from starts
+    yield compared("start", starts[0], starts[-1], goal.seconds)
+    yield from figures("processes", "", lambda size: size.processes)
+    yield from memory
+    yield compared("memory", memory[0], memory[-1], goal.memory)
 
 
 if __name__ == "__main__":

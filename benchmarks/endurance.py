@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ RELOADS = 1000
 SETTLED = 200
 """Reloads after which caches have their size; growth counts from there."""
 MEGABYTES = 1.0
+PAUSE = 3.0
+"""Seconds without a change after which nobody is leaving any more."""
 
 HEAVY = """\
 import pandas
@@ -102,8 +105,8 @@ def _reload(daemon: Daemon, runs: range, events: Iterator[Any]) -> None:
 
 def _count(daemon: Daemon) -> Count:
     """Once the runners that were replaced have left."""
-    with daemon.client() as client:
-        client.call("status")
+    while len(tree(daemon.process.pid)) != _later(daemon):
+        continue
     runners = {location["pid"] for location in daemon.status()["locations"]}
     processes = tree(daemon.process.pid)
     staying = [process for process in processes if process.pid not in runners]
@@ -113,6 +116,12 @@ def _count(daemon: Daemon) -> Count:
         sum(process.num_threads() for process in staying),
         len(processes),
     )
+
+
+def _later(daemon: Daemon) -> int:
+    """How many processes there are after a pause."""
+    time.sleep(PAUSE)
+    return len(tree(daemon.process.pid))
 
 
 if __name__ == "__main__":

@@ -49,11 +49,12 @@ def _killed(home: Path, runs: int) -> list[tuple[float, ...]]:
             _Program(stack.enter_context(supervisord(home))),
             _Program(stack.enter_context(circusd(home))),
         ]
-        times: list[list[float]] = [[], [], [], []]
+        victims: list[_Location | _Program] = [native, dagster, *others]
+        times: list[list[float]] = [[] for _ in victims]
         for run in range(runs):
-            for one, found in zip((native, dagster, *others), times, strict=True):
-                if one is not others[1] or run < CIRCUS_RUNS:
-                    found.append(one.kill())
+            for victim, found in zip(victims, times, strict=True):
+                if victim is not others[1] or run < CIRCUS_RUNS:
+                    found.append(victim.kill())
     return [tuple(found) for found in times]
 
 

@@ -30,8 +30,9 @@ def measure(runs: int) -> list[Figure]:
     ):
         daemon.until_serving()
         for _ in range(PROGRAMS):
-            theirs.pid(), circus.pid()
-        commands = {
+            theirs.pid()
+            circus.pid()
+        commands: dict[str, Sequence[str | Path]] = {
             "codelocd status": [CODELOCD, "status"],
             "python -c pass": [sys.executable, "-c", "pass"],
             "supervisorctl status": theirs.status,
@@ -59,7 +60,7 @@ def _run(command: Sequence[str | Path], project: Path, environ: Mapping[str, str
     subprocess.run(
         command,
         cwd=project,
-        env=plain_environment() | environ,
+        env={**plain_environment(), **environ},
         stdout=subprocess.DEVNULL,
         check=False,
     )
