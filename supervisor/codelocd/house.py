@@ -12,6 +12,7 @@ from typing import Any
 from codeloc_envs import Store
 from codelocd.builder import Builder
 from codelocd.daemon import Daemon
+from codelocd.dagster.preloaded import BESIDE
 from codelocd.dagster.serving import DagsterServing
 from codelocd.dagster.ui import Means
 from codelocd.guardian import Guardian
@@ -61,15 +62,21 @@ class House:
         entry = kit / RUNNER / "__main__.py"
         self._warm = WarmLauncher(
             LocalLauncher(self._children, kit, paths.runtime_dir),
-            Places(self._children, entry, memory, idle=config.daemon.warm_idle),
+            Places(
+                self._children,
+                entry,
+                memory,
+                idle=config.daemon.warm_idle,
+                beside=BESIDE if config.dagster.serve else {},
+            ),
             memory,
         )
         launcher: Launcher = self._warm
         self.dagster: DagsterServing | None = None
         if config.dagster.serve:
             means = Means(self._children, builder, self.store, self.logs)
-            self.dagster = DagsterServing(means, config.dagster, paths, self._settled)
-            launcher = self.dagster.launcher(launcher)
+            self.dagster = DagsterServing(means, config.dagster, paths, self._warm, self._settled)
+            launcher = self.dagster.launcher()
 
         self.orders = Orders(self.logs, kit / API, paths.store / "bytecode")
 

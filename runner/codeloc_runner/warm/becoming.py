@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from time import monotonic, sleep
 
-from .. import main, parent
+from .. import main, parent, surroundings
 from ..jsontext import dumps
 from ..settings import Settings
 from . import fresh
@@ -13,17 +13,21 @@ from .obstacles import obstacle
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, Mapping
+    from typing import Any, Callable, Dict, List, Mapping
 
     from .warmth import Warmth
 
+    Life = Callable[[Dict[str, Any], List[int], Warmth], None]
 
 ADOPTION_SECONDS = 10.0
 PAUSE_SECONDS = 0.0005
 
 
-def fork(order: Dict[str, Any], descriptors: List[int], warmth: Warmth) -> None:
-    """A runner that outlives this process: a grandchild, which the daemon then adopts."""
+def fork(order: Dict[str, Any], descriptors: List[int], warmth: Warmth, life: Life) -> None:
+    """A process that outlives this one: a grandchild, which the daemon then adopts.
+
+    `life` is what it does; it returns only where it has to refuse.
+    """
     try:
         child = os.fork()
     except OSError as error:
@@ -35,7 +39,7 @@ def fork(order: Dict[str, Any], descriptors: List[int], warmth: Warmth) -> None:
                 os._exit(0)
             os.setsid()
             await_adoption(order["parent"])
-            become(order, descriptors, warmth, forked=True)
+            life(order, descriptors, warmth)
         finally:
             os._exit(1)
     os.waitpid(child, 0)
@@ -49,25 +53,41 @@ def await_adoption(daemon: int) -> None:
     parent.bind(daemon)
 
 
-def become(order: Dict[str, Any], descriptors: List[int], warmth: Warmth, *, forked: bool) -> None:
+def forked(order: Dict[str, Any], descriptors: List[int], warmth: Warmth) -> None:
+    """The life of a fork that was ordered to be a runner."""
+    fresh.part_from_siblings()
+    become(order, descriptors, warmth)
+
+
+def become(order: Dict[str, Any], descriptors: List[int], warmth: Warmth) -> None:
     """Live as the runner that was ordered; returns only where it has to refuse."""
-    listening, out, err, telling = descriptors
+    listening, *own = descriptors
     settings = Settings(order["location"], order["settings"])
     settings.socket_fd = listening
-    why = obstacle(settings, warmth)
+    path = surroundings.search_path(settings, warmth.path)
+    if not accepted(settings.working_directory, path, own, warmth):
+        return
+    fresh.arrange([order["location"], order["settings"]], order["variables"], warmth.added)
+    main.live(settings, list(warmth.path), warmth.modules)
+
+
+def accepted(directory: str, path: List[str], own: List[int], warmth: Warmth) -> bool:
+    """Whether a process with that `sys.path` can begin here; then it is in its working directory.
+
+    `own`: its standard output and error, and the socket for the answer.
+    """
+    out, err, telling = own
+    why = obstacle(directory, path, warmth)
     if why is not None:
         answer(telling, {"refused": why, "stale": False})
-        return
+        return False
     answer(telling, {"pid": os.getpid()})
     warmth.channel.close()
-    for source, target in ((out, 1), (err, 2), (telling, None)):
-        if target is not None:
-            os.dup2(source, target)
-        os.close(source)
-    fresh.arrange([order["location"], order["settings"]], order["variables"], warmth.added)
-    if forked:
-        fresh.part_from_siblings()
-    main.live(settings, list(warmth.path), warmth.modules)
+    for source, target in ((out, 1), (err, 2)):
+        os.dup2(source, target)
+    for descriptor in own:
+        os.close(descriptor)
+    return True
 
 
 def answer(descriptor: int, said: Mapping[str, Any]) -> None:

@@ -11,7 +11,7 @@ from .. import parent, streams
 from ..exposed import expose
 from ..jsontext import loads
 from ..reads import Reads
-from . import becoming
+from . import becoming, program
 from .channel import Channel
 from .obstacles import outdated
 from .preload import preload, preload_carefully
@@ -112,9 +112,10 @@ def follow(order: Dict[str, Any], descriptors: List[int], warmth: Warmth) -> Non
     why = outdated(warmth)
     if why is not None:
         becoming.answer(descriptors[-1], {"refused": why, "stale": True})
-    elif order["order"] == "fork":
-        becoming.fork(order, descriptors, warmth)
+    elif order["order"] == "become":
+        becoming.become(order, descriptors, warmth)
     else:
-        becoming.become(order, descriptors, warmth, forked=False)
+        life = becoming.forked if order["order"] == "fork" else program.become
+        becoming.fork(order, descriptors, warmth, life)
     for descriptor in descriptors:
         os.close(descriptor)

@@ -1,9 +1,10 @@
 """A code server in waiting, run by path with a location's interpreter (Python 3.8 and newer).
 
-It imports Dagster, waits for its one order, and then is `python -m dagster` with the arguments
-that the order gives: nothing of Dagster's is used but its command line.
+It imports the modules that it is given, waits for its one order, and then is `python -m MODULE`
+with the arguments that the order gives: nothing of Dagster's is used but its command line.
 """
 
+import contextlib
 import json
 import os
 import runpy
@@ -12,8 +13,9 @@ import sys
 
 def main() -> None:
     del sys.path[0]  # the folder of this file, whose modules are nobody's but codelocd's
-    import dagster.__main__  # noqa: F401  what takes the time
-
+    for name in sys.argv[1:]:
+        with contextlib.suppress(ImportError):  # not every release has all of them
+            __import__(name)
     line = sys.stdin.readline()
     if not line:
         return
@@ -22,7 +24,7 @@ def main() -> None:
     os.chdir(order["directory"])
     sys.path.insert(0, order["directory"])  # as `python -m` has it
     sys.argv[1:] = order["arguments"]
-    runpy.run_module("dagster", run_name="__main__", alter_sys=True)
+    runpy.run_module(order["module"], run_name="__main__", alter_sys=True)
 
 
 if __name__ == "__main__":
