@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Protocol
 
 from codelocd.dagster.code_server import CodeServer, arguments
+from codelocd.dagster.home import Home
 from codelocd.dagster.sockets import Sockets
 from codelocd.dagster.spares import Spares
 from codelocd.dagster.words import Words
@@ -31,19 +31,20 @@ class Warm(Launcher, Protocol):
 
 
 class Servers:
-    """`home`: their DAGSTER_HOME."""
+    """Of all locations; `home` is what they have in common."""
 
-    def __init__(self, children: Children, warm: Warm, sockets: Sockets, home: Path) -> None:
+    def __init__(self, children: Children, warm: Warm, sockets: Sockets, home: Home) -> None:
         self._children = children
         self._warm = warm
         self._sockets = sockets
-        self._home = {"DAGSTER_HOME": str(home)}
+        self._home = home
         self._spares = Spares(children)
 
     async def start(self, spec: RunnerSpec, distrusted: str = "") -> CodeServer:
         """`distrusted`: why this one shall have no warm start. Raises OSError."""
+        await self._home.opened(spec)
         path, words = self._sockets.new(), Words(spec.output)
-        variables = {**self._home, **spec.variables}
+        variables = self._home.variables(spec)
         program = Program(spec, MODULE, arguments(spec, path), variables, words.heard)
         choice = Choice("spawn", distrusted) if distrusted else self._warm.choice(spec)
         child, why = await self._warmly(program, choice)

@@ -12,6 +12,7 @@ from typing import Any
 from codeloc_envs import EnvironmentProblem
 from codelocd.dagster import workspace
 from codelocd.dagster.drain import Drain
+from codelocd.dagster.home import Home
 from codelocd.dagster.launcher import DagsterLauncher
 from codelocd.dagster.links import Links
 from codelocd.dagster.release import release_in
@@ -45,7 +46,8 @@ class DagsterServing:
         self._workspace = paths.state_dir / "workspace.yaml"
         sockets = Sockets(paths.runtime_dir)
         self._warm = warm
-        self._servers = Servers(means.children, warm, sockets, self._home)
+        home = Home(self._home, means.children)
+        self._servers = Servers(means.children, warm, sockets, home)
         self._ui = UserInterface(means, settings, self._home, self._workspace)
         self._links = Links(sockets, Drain(settings.drain_timeout, self._ui.page.canceling))
         self._served: dict[str, Path] = {}

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from codelocd.dagster.code_server import arguments
+from codelocd.dagster.home import Home
 from codelocd.dagster.servers import Servers
 from codelocd.dagster.sockets import Sockets
 from codelocd.launchers.warm_interpreter import Refused
@@ -42,14 +43,22 @@ class FakeWarm:
 
 
 @pytest.fixture
-async def start(children, spec, tmp_path):
+def home(tmp_path):
+    """One that has been used."""
+    home = tmp_path / "home"
+    (home / "history").mkdir(parents=True)
+    return home
+
+
+@pytest.fixture
+async def start(children, spec, tmp_path, home):
     """`start(method, ...)`: what comes of one start where that method was chosen."""
     everything = []
 
     async def start(method, distrusted="", refusal=None):
         warm = FakeWarm(children, method)
         warm.refusal = refusal
-        servers = Servers(children, warm, Sockets(tmp_path), tmp_path / "home")
+        servers = Servers(children, warm, Sockets(tmp_path), Home(home, children))
         everything.append(servers)
         server = await servers.start(spec, distrusted)
         async with asyncio.timeout(DEADLINE):
@@ -61,13 +70,13 @@ async def start(children, spec, tmp_path):
         servers.close()
 
 
-async def test_it_is_forked_where_its_runner_would_be(start, spec, tmp_path):
+async def test_it_is_forked_where_its_runner_would_be(start, spec, home):
     server, warm = await start("fork")
     assert server.choice == Choice("fork", "so it was chosen")
     (program,) = warm.forked
     assert program.module == "dagster"
     assert program.arguments == arguments(spec, server.path)
-    assert program.variables == {**spec.variables, "DAGSTER_HOME": str(tmp_path / "home")}
+    assert program.variables == {**spec.variables, "DAGSTER_HOME": str(home)}
 
 
 async def test_it_starts_on_its_own_where_a_fork_is_refused(start):
@@ -94,9 +103,9 @@ async def test_what_is_distrusted_is_not_forked(start):
     assert not warm.forked
 
 
-async def test_a_home_that_is_configured_for_a_location_counts(children, spec, tmp_path):
+async def test_a_home_that_is_configured_for_a_location_counts(children, spec, tmp_path, home):
     warm = FakeWarm(children, "fork")
-    servers = Servers(children, warm, Sockets(tmp_path), tmp_path / "home")
+    servers = Servers(children, warm, Sockets(tmp_path), Home(home, children))
     own = {**spec.variables, "DAGSTER_HOME": "/own"}
     await (await servers.start(replace(spec, variables=own))).exited
     assert warm.forked[0].variables["DAGSTER_HOME"] == "/own"
