@@ -24,21 +24,21 @@ def source(name: str, before: str = "") -> str:
     return SOURCE.format(name=name, before=before)
 
 
-def started(shown) -> tuple[str, str]:
-    """How the code server of `shop` was started, and why so."""
-    start = shown.about()["starts"]["shop"]
+def started(shown, location: str = "shop") -> tuple[str, str]:
+    """How the code server of a location was started, and why so."""
+    start = shown.about()["starts"][location]
     return start["start_method"], start["why"]
 
 
-def save_until(shown, file, method: str) -> None:
+def save_until(shown, file, method: str, location: str = "shop") -> None:
     """A save that comes before anything warm is ready starts cold: then save again."""
     number = itertools.count()
 
     def saved() -> bool:
-        name = f"asset_{next(number)}"
+        name = f"{location}_{next(number)}"
         file.write_text(source(name))
-        shown.until(lambda: shown.assets() == {name})
-        return started(shown)[0] == method
+        shown.until(lambda: name in shown.assets())
+        return started(shown, location)[0] == method
 
     shown.until(saved)
 
@@ -100,3 +100,17 @@ def test_a_server_that_crashes_only_after_a_fork_is_started_again_on_its_own(
     method, why = started(shown)
     assert method == "spawn"
     assert why.startswith("the code server exited with status 9 while loading after a fork")
+
+
+@pytest.mark.slow
+def test_code_servers_of_several_releases_start_at_once_in_a_new_home_and_are_forked(
+    project, declare, page
+):
+    releases = {"a": "newest", "b": "newest", "c": "1.9", "d": "1.5"}
+    declare(**releases)
+    for name in releases:
+        (project / f"{name}.py").write_text(source(f"{name}_first"))
+    shown = page(*releases)
+    for name in releases:
+        save_until(shown, project / f"{name}.py", "fork", name)
+    assert shown.loaded() == set(releases)
