@@ -32,6 +32,15 @@ class Exposed:
         )
 
 
+def withdraw() -> None:
+    """For a process that shall find nothing but what is installed."""
+    sys.meta_path.remove(Exposed)
+    for name, module in list(sys.modules.items()):
+        file = getattr(getattr(module, "__spec__", None), "origin", None)
+        if name.partition(".")[0] == NAME and isinstance(file, str) and file.startswith(KIT):
+            del sys.modules[name]
+
+
 def expose() -> None:
     """Once, however often it is asked for."""
     if Exposed not in sys.meta_path:

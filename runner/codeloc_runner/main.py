@@ -62,17 +62,17 @@ def prepare_for_user_code(settings: Settings, path: List[str], known: AbstractSe
     return read
 
 
-def leave() -> None:
+def leave(status: int = 0) -> None:
     """End in order, but end: what hangs in an `atexit` function is given STOP_SECONDS."""
-    start_new_thread(end_after, (STOP_SECONDS,))
+    start_new_thread(end_after, (STOP_SECONDS, status))
     try:  # noqa: SIM105  contextlib would cost milliseconds
         atexit._run_exitfuncs()
     except BaseException:  # noqa: BLE001, S110  user code's, and printed already
         pass
     streams.flush()
-    os._exit(0)
+    os._exit(status)
 
 
-def end_after(seconds: float) -> None:
+def end_after(seconds: float, status: int) -> None:
     sleep(seconds)
-    os._exit(0)
+    os._exit(status)

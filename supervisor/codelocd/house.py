@@ -14,6 +14,7 @@ from codeloc_envs import Environment, Store
 from codelocd.builder import Builder
 from codelocd.daemon import Daemon
 from codelocd.dagster.home import dagster_home
+from codelocd.dagster.preloaded import BESIDE
 from codelocd.dagster.serving import DagsterServing
 from codelocd.dagster.ui import Means
 from codelocd.guardian import Guardian
@@ -62,6 +63,7 @@ class House:
             sockets=paths.runtime_dir,
             learned=paths.state_dir / "warm",
             idle=config.daemon.warm_idle,
+            beside=BESIDE if config.dagster.serve else {},
         )
         means = Means(self._children, builder, self.store, self.logs)
         self.dagster = self._dagster(config, paths, means) if config.dagster.serve else None
@@ -79,10 +81,10 @@ class House:
     def _dagster(self, config: Config, paths: DaemonPaths, means: Means) -> DagsterServing:
         project = config.files[0].parent if config.files else Path.cwd()
         home = dagster_home(os.environ, paths.state_dir, project)
-        return DagsterServing(means, config.dagster, paths, home, self._settled)
+        return DagsterServing(means, config.dagster, paths, home, self._warm, self._settled)
 
     def _hands(self, reports: Reports, builder: Builder) -> Hands:
-        launcher = self.dagster.launcher(self._warm) if self.dagster is not None else self._warm
+        launcher = self.dagster.launcher() if self.dagster is not None else self._warm
         return Hands(
             reports,
             launcher=launcher,

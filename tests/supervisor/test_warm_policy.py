@@ -10,6 +10,7 @@ from codelocd.warm import (
     common,
     shareable,
     visible,
+    with_beside,
 )
 
 SEEN = Imports(("a", "a.b", "c"), ("a", "c"))
@@ -49,6 +50,19 @@ def test_what_several_locations_have_in_common_keeps_the_order_of_the_first() ->
 
 def test_cold_packages_are_not_shared() -> None:
     assert shareable(SEEN, {"a"}) == Imports(("c",), ("c",))
+
+
+def test_programs_beside_runners_have_their_modules_where_their_package_is_imported() -> None:
+    beside = {"a": ("a.cli", "a.b", "c.server"), "x": ("x.cli",)}
+    wanted = with_beside(SEEN, beside)
+    assert wanted.preloaded == ("a", "a.b", "c", "a.cli", "c.server")
+    assert (wanted.modules, wanted.named) == (SEEN.modules, SEEN.named)
+    assert shareable(wanted, {"c"}).preloaded == ("a", "a.b", "a.cli")
+
+
+def test_what_is_beside_runners_is_not_learned_as_theirs() -> None:
+    shared = with_beside(SEEN, {"a": ("a.cli",)})
+    assert after_load(None, Imports((), ("a", "c")), shared).modules == SEEN.modules
 
 
 def test_a_fork_is_the_first_choice() -> None:

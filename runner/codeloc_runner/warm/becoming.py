@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from time import monotonic, sleep
 
-from .. import main, parent
+from .. import main, parent, surroundings
 from ..jsontext import dumps, loads
 from ..settings import Settings
 from . import fresh
@@ -13,20 +13,23 @@ from .obstacles import obstacle, outdated
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, Mapping, Optional
+    from typing import Any, Callable, Dict, List, Mapping, Optional
 
     from .warmth import Warmth
 
+    Verdict = Callable[[], Optional[str]]
+    Life = Callable[[Dict[str, Any], List[int], Warmth, Verdict], None]
 
 ADOPTION_SECONDS = 10.0
 PAUSE_SECONDS = 0.0005
 
 
-def fork(order: Dict[str, Any], descriptors: List[int], warmth: Warmth) -> None:
-    """A runner that outlives this process: a grandchild, which the daemon then adopts.
+def fork(order: Dict[str, Any], descriptors: List[int], warmth: Warmth, life: Life) -> None:
+    """A process that outlives this one: a grandchild, which the daemon then adopts.
 
-    Meanwhile this process looks whether what it has preloaded is current: a runner would first
-    copy the modules' memory. It waits for the answer before it runs any user code.
+    `life` is what it does; it returns only where it has to refuse. Meanwhile this process looks
+    whether what it has preloaded is current: the other would first copy the modules' memory. It
+    waits for the verdict before it runs any user code.
     """
     hearing, telling = os.pipe()
     try:
@@ -36,24 +39,32 @@ def fork(order: Dict[str, Any], descriptors: List[int], warmth: Warmth) -> None:
     else:
         if not child:
             os.close(telling)
-            be_grandchild(order, descriptors, warmth, hearing)
+            live(order, descriptors, warmth, life, lambda: told(hearing))
         answer(telling, {"outdated": outdated(warmth)})
         os.waitpid(child, 0)
     os.close(hearing)
     os.close(telling)
 
 
-def be_grandchild(
-    order: Dict[str, Any], descriptors: List[int], warmth: Warmth, hearing: int
+def live(
+    order: Dict[str, Any], descriptors: List[int], warmth: Warmth, life: Life, verdict: Verdict
 ) -> None:
+    """In a grandchild; does not return."""
     try:
         if os.fork():
             os._exit(0)
         os.setsid()
         await_adoption(order["parent"])
-        become(order, descriptors, warmth, hearing)
+        life(order, descriptors, warmth, verdict)
     finally:
         os._exit(1)
+
+
+def told(hearing: int) -> Optional[str]:
+    """The verdict of the process that forked. Raises ValueError when it ended without a word."""
+    said: Optional[str] = loads(os.read(hearing, 65536).decode())["outdated"]
+    os.close(hearing)
+    return said
 
 
 def await_adoption(daemon: int) -> None:
@@ -64,38 +75,47 @@ def await_adoption(daemon: int) -> None:
     parent.bind(daemon)
 
 
-def become(
-    order: Dict[str, Any], descriptors: List[int], warmth: Warmth, hearing: Optional[int] = None
-) -> None:
+def forked(order: Dict[str, Any], descriptors: List[int], warmth: Warmth, verdict: Verdict) -> None:
+    """The life of a fork that was ordered to be a runner."""
+    fresh.part_from_siblings()
+    become(order, descriptors, warmth, verdict)
+
+
+def become(order: Dict[str, Any], descriptors: List[int], warmth: Warmth, verdict: Verdict) -> None:
     """Live as the runner that was ordered; returns only where it has to refuse.
 
-    `hearing`: where a fork is told whether what was preloaded is outdated.
+    `verdict()` says what that was preloaded is outdated, if anything.
     """
-    listening, out, err, telling = descriptors
+    listening, *own = descriptors
     settings = Settings(order["location"], order["settings"])
     settings.socket_fd = listening
-    why = obstacle(settings, warmth)
-    old = outdated(warmth) if hearing is None else told(hearing)
-    if why is not None or old is not None:
-        answer(telling, {"refused": old or why, "stale": old is not None})
+    path = surroundings.search_path(settings, warmth.path)
+    if not accepted(settings.working_directory, path, own, warmth, verdict):
         return
-    answer(telling, {"pid": os.getpid()})
-    warmth.channel.close()
-    for source, target in ((out, 1), (err, 2), (telling, None)):
-        if target is not None:
-            os.dup2(source, target)
-        os.close(source)
     fresh.arrange([order["location"], order["settings"]], order["variables"], warmth.added)
-    if hearing is not None:
-        fresh.part_from_siblings()
     main.live(settings, list(warmth.path), warmth.modules)
 
 
-def told(hearing: int) -> Optional[str]:
-    """What the process that forked has found. Raises ValueError when it ended without a word."""
-    said: Optional[str] = loads(os.read(hearing, 65536).decode())["outdated"]
-    os.close(hearing)
-    return said
+def accepted(
+    directory: str, path: List[str], own: List[int], warmth: Warmth, verdict: Verdict
+) -> bool:
+    """Whether a process with that `sys.path` can begin here; then it is in its working directory.
+
+    `own`: its standard output and error, and the socket for the answer.
+    """
+    out, err, telling = own
+    why = obstacle(directory, path, warmth)
+    old = verdict()
+    if why is not None or old is not None:
+        answer(telling, {"refused": old or why, "stale": old is not None})
+        return False
+    answer(telling, {"pid": os.getpid()})
+    warmth.channel.close()
+    for source, target in ((out, 1), (err, 2)):
+        os.dup2(source, target)
+    for descriptor in own:
+        os.close(descriptor)
+    return True
 
 
 def answer(descriptor: int, said: Mapping[str, Any]) -> None:

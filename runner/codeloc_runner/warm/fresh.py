@@ -11,11 +11,16 @@ if TYPE_CHECKING:
     from typing import Any, Dict, List, Mapping
 
 
-def arrange(arguments: List[str], variables: Mapping[str, str], added: Mapping[str, str]) -> None:
-    """`added`: variables that imports have set, as they would have set them here."""
+def arrange(
+    arguments: List[str], variables: Mapping[str, str], added: Mapping[str, str], since: int = 2
+) -> None:
+    """`added`: variables that imports have set, as they would have set them here.
+
+    `arguments` stand in the command line from number `since` on.
+    """
     set_variables({**added, **variables})
     original: List[str] = getattr(sys, "orig_argv", [])
-    original[-1:] = arguments
+    original[since:] = arguments
 
 
 def set_variables(wanted: Dict[str, str]) -> None:

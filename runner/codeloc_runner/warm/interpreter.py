@@ -12,9 +12,10 @@ from ..exposed import expose
 from ..jsontext import loads
 from ..reads import Reads
 from ..sources import is_source
-from . import becoming
+from . import becoming, program
 from .channel import Channel
 from .hooks import Hooks
+from .obstacles import outdated
 from .preload import preload, preload_carefully, top
 from .traces import Traces, offences, users
 from .users import own_packages
@@ -123,9 +124,10 @@ def forget_listings() -> None:
 
 
 def follow(order: Dict[str, Any], descriptors: List[int], warmth: Warmth) -> None:
-    if order["order"] == "fork":
-        becoming.fork(order, descriptors, warmth)
+    if order["order"] == "become":
+        becoming.become(order, descriptors, warmth, lambda: outdated(warmth))
     else:
-        becoming.become(order, descriptors, warmth)
+        life = becoming.forked if order["order"] == "fork" else program.become
+        becoming.fork(order, descriptors, warmth, life)
     for descriptor in descriptors:
         os.close(descriptor)

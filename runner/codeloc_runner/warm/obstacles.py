@@ -6,13 +6,12 @@ import os
 import sys
 from _frozen_importlib_external import PathFinder
 
-from .. import stdlib, surroundings
+from .. import stdlib
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, List, Optional
+    from typing import Any, List, Optional, Sequence
 
-    from ..settings import Settings
     from .warmth import Warmth
 
 
@@ -22,21 +21,21 @@ def outdated(warmth: Warmth) -> Optional[str]:
     return changed and f"{changed} has changed since it was preloaded"
 
 
-def obstacle(settings: Settings, warmth: Warmth) -> Optional[str]:
-    """What stands in the way of this one runner; enters its working directory."""
-    name = shadowed(settings, warmth)
+def obstacle(directory: str, path: Sequence[str], warmth: Warmth) -> Optional[str]:
+    """What stands in the way of one process with that `sys.path`; enters its working directory."""
+    name = shadowed(path, warmth)
     if name is not None:
         return f"its own {name} stands before the module {name} of the environment"
     try:
-        os.chdir(settings.working_directory)
+        os.chdir(directory)
     except OSError as error:
         return str(error)
     return None
 
 
-def shadowed(settings: Settings, warmth: Warmth) -> Optional[str]:
+def shadowed(path: Sequence[str], warmth: Warmth) -> Optional[str]:
     """A shared module that the location's folders would replace in a cold start."""
-    own = stdlib.roots(surroundings.search_path(settings, warmth.path))
+    own = stdlib.roots(path)
     there = {name.partition(".")[0] for folder in own for name in listed(folder)}
     for name in sorted(there & warmth.packages):
         if stdlib.is_replaceable(name) and is_another(name, own):

@@ -7,20 +7,19 @@ import contextlib
 import json
 import os
 import signal
-from collections import deque
-from collections.abc import Mapping
 from pathlib import Path
 
 from codelocd.dagster.grpc_call import CallFailed, call
-from codelocd.dagster.spares import Spares
+from codelocd.dagster.words import Words
 from codelocd.launchers import RunnerSpec
-from codelocd.model import Exit, Stream
+from codelocd.model import Exit
+from codelocd.process import Child
+from codelocd.warm import Choice
 
 CALL_TIMEOUT = 5.0
 """Seconds for an answer about runs, or to a ping."""
 LOOK_AGAIN = 0.02
 """Seconds between two looks whether a server that starts is there: it says so to nobody."""
-LAST_LINES = 30
 
 _OPTIONS = {
     "python_file": "--python-file",
@@ -31,17 +30,13 @@ _OPTIONS = {
 
 
 class CodeServer:
-    """A started server. What it prints before it answers is kept for the problem it may have."""
+    """A started server; `choice` says in which way, and why."""
 
-    def __init__(
-        self, spares: Spares, spec: RunnerSpec, path: Path, home: Mapping[str, str]
-    ) -> None:
+    def __init__(self, child: Child, path: Path, words: Words, choice: Choice) -> None:
         self.path = path
-        self._spec = spec
-        self._answers = False
-        self._said: deque[bytes] = deque(maxlen=LAST_LINES)
-        variables = {**home, **spec.variables}
-        self._child = spares.start(spec, variables, arguments(spec, path), self._printed)
+        self.choice = choice
+        self._child = child
+        self._words = words
 
     @property
     def pid(self) -> int:
@@ -53,18 +48,22 @@ class CodeServer:
 
     @property
     def last_lines(self) -> str:
-        return b"".join(self._said).decode(errors="replace")
+        return self._words.last
 
     async def answered(self) -> bool:
         """Waits until it answers, which is when it has loaded the code; False if it ended first."""
         while not self.exited.done():
             if self.path.exists():
                 with contextlib.suppress(CallFailed):
-                    await call(self.path, "Ping", "codelocd", timeout=CALL_TIMEOUT)
-                    self._answers = True
+                    await self.ping(CALL_TIMEOUT)
+                    self._words.pass_on()
                     return True
             await asyncio.wait([self.exited], timeout=LOOK_AGAIN)
         return False
+
+    async def ping(self, timeout: float) -> None:
+        """Raises CallFailed."""
+        await call(self.path, "Ping", "codelocd", timeout=timeout)
 
     async def runs(self) -> list[str]:
         """The ids of the runs in progress, its children. Raises CallFailed."""
@@ -99,18 +98,12 @@ class CodeServer:
         if not self.exited.done():
             self._child.kill()
 
-    def _printed(self, stream: Stream, data: bytes) -> None:
-        if self._answers:
-            self._spec.output(stream, data)
-        else:
-            self._said.append(data)
 
-
-def arguments(spec: RunnerSpec, path: Path) -> list[str]:
+def arguments(spec: RunnerSpec, path: Path) -> tuple[str, ...]:
     """Those of Dagster's own command line; none of them is younger than Dagster 1.5."""
     attribute = ["--attribute", spec.attribute] if spec.attribute else []
-    return [
+    return (
         *("api", "grpc", "--socket", str(path), "--use-python-environment-entry-point"),
         *("--working-directory", str(spec.working_directory), "--log-level", "warning"),
         *(_OPTIONS[spec.target.kind], spec.target.value, *attribute),
-    ]
+    )

@@ -3,43 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from codelocd import problems
 from codelocd.dagster.code_server import CodeServer
+from codelocd.dagster.keeper import Keeper
 from codelocd.launchers import Hooks, RunnerHandle
+from codelocd.launchers.warm_runner import hangs_after
 from codelocd.model import Exit, StartMethod
-
-FIRST_PAUSE, LONGEST_PAUSE = 0.05, 60.0
-"""Seconds before a server that died is started again; doubled each time it dies at once."""
-HEALTHY_AFTER = 60.0
 
 
 class Companion:
     """Loaded when both have loaded; takes over, and leaves, with both.
 
-    `served(server)` is called when Dagster shall be led to a server, `released(server)` when the
-    location has no more use for it. A server that serves outlives a runner that died: the last
-    good definitions stay in Dagster too, until another pair takes over.
+    A server that serves outlives a runner that died: the last good definitions stay in Dagster
+    too, until another pair takes over. `start_timeout`: the location's own, in seconds.
     """
 
-    def __init__(
-        self,
-        runner: RunnerHandle,
-        start: Callable[[], CodeServer],
-        served: Callable[[CodeServer], None],
-        released: Callable[[CodeServer], None],
-    ) -> None:
+    def __init__(self, runner: RunnerHandle, keeper: Keeper, start_timeout: float) -> None:
         self._runner = runner
-        self._start = start
-        self._served = served
-        self._released = released
-        self._server: CodeServer | None = start()
-        self._keeping: asyncio.Task[None] | None = None
-        runner.exited.add_done_callback(lambda _: self._drop())
+        self._keeper = keeper
+        self._start_timeout = start_timeout
+        runner.exited.add_done_callback(lambda _: keeper.drop())
 
     @property
     def pid(self) -> int:
@@ -65,61 +52,33 @@ class Companion:
         self, method: str, params: Mapping[str, Any] | None = None, timeout: float | None = None
     ) -> Any:
         answer = await self._runner.call(method, params, timeout)
-        if method == "snapshot" and self._server is not None:
-            return await self._with_server(answer, self._server)
-        return answer
+        return await self._with_server(answer) if method == "snapshot" else answer
 
-    async def _with_server(self, answer: Mapping[str, Any], server: CodeServer) -> Any:
-        if not answer["ok"] or json.loads(answer["body"])["loader"] != "dagster":
-            self._drop()
+    async def _with_server(self, answer: Mapping[str, Any]) -> Any:
+        loaded = json.loads(answer["body"])
+        if not answer["ok"] or loaded["loader"] != "dagster":
+            self._keeper.drop()
             return answer
-        if await server.answered():
+        if await self._keeper.answers(hangs_after(loaded["load_seconds"], self._start_timeout)):
             return answer
-        return {"ok": False, "body": _failed(answer["body"], await server.exited, server)}
+        server = self._keeper.server
+        return {"ok": False, "body": _failed(loaded, await server.exited, server)}
 
     def take_over(self) -> None:
         self._runner.take_over()
-        if self._server is not None:
-            self._served(self._server)
-            self._keeping = asyncio.get_running_loop().create_task(self._keep(self._server))
+        self._keeper.take_over()
 
     async def retire(self, patience: float, grace: float) -> None:
-        if self._keeping is not None:
-            self._keeping.cancel()
-            if self._server is not None:
-                self._released(self._server)
+        self._keeper.release()
         await self._runner.retire(patience, grace)
 
     def kill(self) -> None:
         self._runner.kill()
-        self._drop()
-
-    async def _keep(self, server: CodeServer) -> None:
-        """A server that dies while its runner serves is back by itself."""
-        loop, pause = asyncio.get_running_loop(), FIRST_PAUSE
-        while True:
-            began = loop.time()
-            await asyncio.shield(server.exited)
-            pause = FIRST_PAUSE if loop.time() - began > HEALTHY_AFTER else pause
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, LONGEST_PAUSE)
-            with contextlib.suppress(OSError):
-                server = self._server = self._start()
-            if await server.answered():
-                self._served(server)
-
-    def _drop(self) -> None:
-        """The runner is gone, or will be: a server that has not taken over goes with it."""
-        if self._keeping is not None:
-            self._keeping.cancel()
-        elif self._server is not None:
-            self._server.kill()
-            self._server = None
+        self._keeper.drop()
 
 
-def _failed(body: bytes, end: Exit, server: CodeServer) -> bytes:
+def _failed(loaded: Mapping[str, Any], end: Exit, server: CodeServer) -> bytes:
     """The load as failed: what Dagster itself cannot serve must not take over."""
-    loaded = json.loads(body)
     summary = f"Dagster's own code server {problems.how(end)} while it loaded the code"
     problem = {"kind": "load", "summary": summary, "detail": server.last_lines}
     kept = {name: loaded[name] for name in ("sources", "python", "load_seconds")}

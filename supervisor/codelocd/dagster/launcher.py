@@ -4,36 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from codelocd.dagster.code_server import CodeServer
 from codelocd.dagster.companion import Companion
+from codelocd.dagster.health import Patience
+from codelocd.dagster.keeper import Keeper
 from codelocd.dagster.release import release_in
+from codelocd.dagster.side import Side
 from codelocd.launchers import Launcher, RunnerHandle, RunnerSpec
-
-StartServer = Callable[[RunnerSpec], CodeServer]
 
 
 class DagsterLauncher:
-    """Another launcher's runners, with company where they are Dagster's."""
+    """Another launcher's runners, with company where they are Dagster's.
 
-    def __init__(
-        self,
-        runners: Launcher,
-        start: StartServer,
-        served: Callable[[RunnerSpec, CodeServer], None],
-        released: Callable[[RunnerSpec, CodeServer], None],
-    ) -> None:
+    `side(spec)` is Dagster's side of what such a runner serves.
+    """
+
+    def __init__(self, runners: Launcher, side: Callable[[RunnerSpec], Side]) -> None:
         self._runners = runners
-        self._start = start
-        self._served = served
-        self._released = released
+        self._side = side
 
     async def start(self, spec: RunnerSpec) -> RunnerHandle:
         runner = await self._runners.start(spec)
         if release_in(spec.executable) is None:
             return runner
-        return Companion(
-            runner,
-            lambda: self._start(spec),
-            lambda server: self._served(spec, server),
-            lambda server: self._released(spec, server),
-        )
+        side = self._side(spec)
+        try:
+            keeper = Keeper(side, await side.start(), Patience())
+        except BaseException:
+            runner.kill()
+            raise
+        return Companion(runner, keeper, spec.start_timeout)

@@ -9,16 +9,19 @@ from typing import Any
 
 from codeloc_envs import EnvironmentProblem
 from codelocd.dagster import workspace
-from codelocd.dagster.code_server import CodeServer
 from codelocd.dagster.drain import Drain
+from codelocd.dagster.instance import Instance
 from codelocd.dagster.launcher import DagsterLauncher
+from codelocd.dagster.links import Links
 from codelocd.dagster.release import release_in
+from codelocd.dagster.servers import Servers, Warm
+from codelocd.dagster.side import Side
 from codelocd.dagster.sockets import Sockets
-from codelocd.dagster.spares import Spares
 from codelocd.dagster.ui import Means, UserInterface
-from codelocd.launchers import Launcher, RunnerSpec
+from codelocd.launchers import RunnerSpec
 from codelocd.model import DagsterSettings, GrpcServer, LocationSpec
 from codelocd.paths import DaemonPaths
+from codelocd.warm import Choice
 
 QUIET = 0.3
 """Seconds in which further changes of the list of locations are taken together."""
@@ -34,24 +37,27 @@ class DagsterServing:
         settings: DagsterSettings,
         paths: DaemonPaths,
         home: Path,
+        warm: Warm,
         settled: Callable[[], Awaitable[None]],
     ) -> None:
         self._settings = settings
         self._settled = settled
         self._home = home
         self._workspace = paths.state_dir / "workspace.yaml"
-        self._sockets = Sockets(paths.runtime_dir)
-        self._spares = Spares(means.children)
+        sockets = Sockets(paths.runtime_dir)
+        self._warm = warm
+        instance = Instance(home, means.children)
+        self._servers = Servers(means.children, warm, sockets, instance)
         self._ui = UserInterface(means, settings, self._home, self._workspace)
-        self._drain = Drain(settings.drain_timeout, self._ui.page.canceling)
-        self._current: dict[str, CodeServer] = {}
+        self._links = Links(sockets, Drain(settings.drain_timeout, self._ui.page.canceling))
         self._served: dict[str, Path] = {}
         self._external: list[LocationSpec] = []
         self._news = asyncio.Event()
         self._task = asyncio.get_running_loop().create_task(self._run())
 
-    def launcher(self, runners: Launcher) -> DagsterLauncher:
-        return DagsterLauncher(runners, self._start, self._lead, self._release)
+    def launcher(self) -> DagsterLauncher:
+        """What starts runners, each with its code server."""
+        return DagsterLauncher(self._warm, self._side)
 
     def locations_are(self, specs: Iterable[LocationSpec]) -> None:
         """The config as it is now: what is no longer in it leaves Dagster too."""
@@ -59,58 +65,39 @@ class DagsterServing:
         self._external = [s for s in known.values() if isinstance(s.target, GrpcServer)]
         for name in [name for name in self._served if name not in known]:
             del self._served[name]
-            self._sockets.forget(name)
-            self._spares.forget(name)
+            self._links.forget(name)
+            self._servers.forget(name)
         self._news.set()
+
+    def _side(self, spec: RunnerSpec) -> Side:
+        return Side(spec, self._warm, self._servers, self._links, self._led)
+
+    def _led(self, spec: RunnerSpec) -> None:
+        if self._served.get(spec.location) != spec.executable:
+            self._served[spec.location] = spec.executable
+            self._news.set()
 
     def about(self) -> dict[str, Any]:
         """For `status`: where the page is, and who serves what."""
-        servers = {name: server.pid for name, server in self._current.items()}
+        current = self._links.current
         return {
             "url": self._ui.url,
             "home": str(self._home),
             "workspace": str(self._workspace),
             "pids": self._ui.pids,
-            "servers": servers,
+            "servers": {name: server.pid for name, server in current.items()},
+            "starts": {name: _told(server.choice) for name, server in current.items()},
         }
 
     async def close(self) -> None:
         self._task.cancel()
-        self._spares.close()
-        for server in self._current.values():
-            self._drain.take(server)
-        await asyncio.gather(self._ui.close(), self._drain.close(STOP_SECONDS))
+        self._servers.close()
+        await asyncio.gather(self._ui.close(), self._links.close(STOP_SECONDS))
 
     def kill(self) -> None:
-        self._spares.close()
+        self._servers.close()
         self._ui.kill()
-        for server in self._current.values():
-            server.kill()
-
-    # --- code servers --------------------------------------------------------------------------
-
-    def _start(self, spec: RunnerSpec) -> CodeServer:
-        home = {"DAGSTER_HOME": str(self._home)}
-        return CodeServer(self._spares, spec, self._sockets.new(), home)
-
-    def _lead(self, spec: RunnerSpec, server: CodeServer) -> None:
-        """Dagster is led to `server`; the one before ends when its runs have."""
-        name = spec.location
-        self._sockets.lead(name, server.path)
-        former = self._current.get(name)
-        self._current[name] = server
-        if former is not None and former is not server and not former.exited.done():
-            self._drain.take(former)
-        if self._served.get(name) != spec.executable:
-            self._served[name] = spec.executable
-            self._news.set()
-
-    def _release(self, spec: RunnerSpec, server: CodeServer) -> None:
-        if self._current.get(spec.location) is server:
-            del self._current[spec.location]
-            self._drain.take(server)
-
-    # --- the page ------------------------------------------------------------------------------
+        self._links.kill()
 
     async def _run(self) -> None:
         while not self._served:
@@ -143,5 +130,9 @@ class DagsterServing:
         return True
 
     def _text(self) -> str:
-        links = {name: self._sockets.link(name) for name in self._served}
+        links = {name: self._links.path(name) for name in self._served}
         return workspace.text(links, self._external)
+
+
+def _told(choice: Choice) -> dict[str, str]:
+    return {"start_method": choice.method, "why": choice.why}

@@ -1,11 +1,10 @@
 """A code server in waiting, run by path with a location's interpreter (Python 3.8 and newer).
 
-It imports Dagster, waits for its one order, and then is `python -m dagster` with the arguments
-that the order gives: nothing of Dagster's is used but its command line.
+It imports the modules that it is given, waits for its one order, and then is `python -m MODULE`
+with the arguments that the order gives: nothing of Dagster's is used but its command line.
 """
 
 import contextlib
-import importlib
 import json
 import os
 import runpy
@@ -18,9 +17,9 @@ is to run it."""
 
 def main() -> None:
     del sys.path[0]  # the folder of this file, whose modules are nobody's but codelocd's
-    for name in COMMAND_LINE:
-        with contextlib.suppress(ImportError):  # another release keeps it elsewhere: only slower
-            importlib.import_module(name)
+    for name in sys.argv[1:]:
+        with contextlib.suppress(ImportError):  # not every release has all of them
+            __import__(name)
     line = sys.stdin.readline()
     if not line:
         return
@@ -29,7 +28,7 @@ def main() -> None:
     os.chdir(order["directory"])
     sys.path.insert(0, order["directory"])  # as `python -m` has it
     sys.argv[1:] = order["arguments"]
-    runpy.run_module("dagster", run_name="__main__", alter_sys=True)
+    runpy.run_module(order["module"], run_name="__main__", alter_sys=True)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Interpreters that have imported Dagster and wait to become code servers.
 
-Importing Dagster takes most of the time from a save to the page. One spare is kept for all
-locations of the same environment and variables, and replaced a while after it was used.
+For locations whose environment cannot be forked. One spare is kept for all of the same environment
+and variables, and replaced a while after it was used.
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from codelocd.launchers import RunnerSpec
+from codelocd.dagster.preloaded import MODULES
+from codelocd.launchers import Program
 from codelocd.model import Stream
 from codelocd.process import Child, Children
 
@@ -34,36 +35,26 @@ class _Kind:
 
 
 class Spares:
-    """`start` gives a process that runs `python -m dagster` with these arguments."""
+    """`quiet`: seconds after a start before the next spare is made."""
 
-    def __init__(self, children: Children) -> None:
+    def __init__(self, children: Children, quiet: float = QUIET) -> None:
         self._children = children
+        self._quiet = quiet
         self._kinds: dict[str, _Kind] = {}
         self._waiting: dict[_Kind, _Spare] = {}
         self._alarms: dict[_Kind, asyncio.TimerHandle] = {}
 
-    def start(
-        self,
-        spec: RunnerSpec,
-        variables: Mapping[str, str],
-        arguments: Sequence[str],
-        output: Output,
-    ) -> Child:
-        """Raises OSError."""
-        kind = _kind(spec.executable, variables)
-        self._kinds[spec.location] = kind
+    def become(self, program: Program) -> Child | None:
+        """A process that waited and now is this program, None if there is none; the next is made
+        in a while."""
+        kind = _kind(program.beside.executable, program.variables)
+        self._kinds[program.beside.location] = kind
         self._tidy()
         self._make_later(kind)
         spare = self._waiting.pop(kind, None)
-        if spare is not None and not spare.child.exited.done():
-            return spare.become(arguments, spec, output)
-        return self._children.start(
-            [str(spec.executable), "-m", "dagster", *arguments],
-            variables=variables,
-            directory=spec.working_directory,
-            output=output,
-            pass_fds=spec.held,
-        )
+        if spare is None or spare.child.exited.done():
+            return None
+        return spare.become(program)
 
     def forget(self, location: str) -> None:
         self._kinds.pop(location, None)
@@ -77,10 +68,12 @@ class Spares:
         if kind in self._alarms:
             self._alarms[kind].cancel()
         loop = asyncio.get_running_loop()
-        self._alarms[kind] = loop.call_later(QUIET, self._make, kind)
+        self._alarms[kind] = loop.call_later(self._quiet, self._make, kind)
 
     def _make(self, kind: _Kind) -> None:
         del self._alarms[kind]
+        if kind in self._waiting and not self._waiting[kind].child.exited.done():
+            return
         try:
             self._waiting[kind] = _Spare(self._children, kind)
         except OSError:
@@ -103,7 +96,7 @@ class _Spare:
         reading, self._pipe = os.pipe()
         try:
             self.child = children.start(
-                [str(kind.executable), str(SCRIPT)],
+                [str(kind.executable), str(SCRIPT), "dagster", *MODULES],
                 variables=dict(kind.variables),
                 directory=Path("/"),
                 output=lambda stream, data: self._output(stream, data),
@@ -115,11 +108,20 @@ class _Spare:
         finally:
             os.close(reading)
 
-    def become(self, arguments: Sequence[str], spec: RunnerSpec, output: Output) -> Child:
-        self._output = output
-        order = {"directory": str(spec.working_directory), "arguments": list(arguments)}
-        os.write(self._pipe, json.dumps(order).encode() + b"\n")
-        os.close(self._pipe)
+    def become(self, program: Program) -> Child | None:
+        """None when it has just ended."""
+        self._output = program.output
+        order = {
+            "module": program.module,
+            "arguments": program.arguments,
+            "directory": str(program.beside.working_directory),
+        }
+        try:
+            os.write(self._pipe, json.dumps(order).encode() + b"\n")
+        except BrokenPipeError:
+            return None
+        finally:
+            os.close(self._pipe)
         return self.child
 
     def close(self) -> None:

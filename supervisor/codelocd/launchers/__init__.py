@@ -47,6 +47,20 @@ class Hooks:
     at_fork: Mapping[str, int]
 
 
+@dataclass(frozen=True, slots=True)
+class Program:
+    """`python -m MODULE ARGUMENTS` in the environment of a runner, beside it.
+
+    `output(stream, data)` gets what it prints, `variables` are all that it gets to see of ours.
+    """
+
+    beside: RunnerSpec
+    module: str
+    arguments: tuple[str, ...]
+    variables: Mapping[str, str]
+    output: Callable[[Stream, bytes], None]
+
+
 class RunnerHandle(Protocol):
     """One runner, wherever it runs."""
 

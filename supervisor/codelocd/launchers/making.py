@@ -10,14 +10,16 @@ from codelocd.launchers.memory import Memory
 from codelocd.launchers.places import Places
 from codelocd.launchers.warm import WarmLauncher
 from codelocd.process import Children
+from codelocd.warm import Beside
 
 
 def make_launcher(
-    children: Children, kit: Path, *, sockets: Path, learned: Path, idle: float
+    children: Children, kit: Path, *, sockets: Path, learned: Path, idle: float, beside: Beside
 ) -> WarmLauncher:
     """`sockets`: the folder of the runners' sockets; `learned`: that of what was learned of
-    environments; `idle`: seconds after which a warm interpreter that nobody uses ends.
+    environments; `idle`: seconds after which a warm interpreter that nobody uses ends; `beside`:
+    what is preloaded for the programs beside runners.
     """
     memory = Memory(learned)
-    places = Places(children, kit / RUNNER / "__main__.py", memory, idle=idle)
+    places = Places(children, kit / RUNNER / "__main__.py", memory, idle=idle, beside=beside)
     return WarmLauncher(LocalLauncher(children, kit, sockets), places, memory)

@@ -15,13 +15,25 @@ from codelocd.launchers.slot import Slot
 from codelocd.launchers.warm_interpreter import Readiness, WarmInterpreter
 from codelocd.model import StartMethod
 from codelocd.process import Children
-from codelocd.warm import Imports, cold_packages, common, newly_cold, shareable, visible
+from codelocd.warm import (
+    Beside,
+    Imports,
+    cold_packages,
+    common,
+    newly_cold,
+    shareable,
+    visible,
+    with_beside,
+)
 
 UPKEEP = 60.0
 """Seconds between two looks at what is idle, while anything is warm."""
 
 SHORT_OF_MEMORY = 0.05
 """The part of the machine's memory below which nothing is kept warm."""
+
+
+NOTHING: Beside = {}
 
 
 @dataclass(slots=True, eq=False)
@@ -45,14 +57,24 @@ class Place:
 class Places:
     """Comes and goes with the locations; looks after what is warm while anything is.
 
+    `beside` says what else is preloaded for the programs beside runners.
     `news(environment)` is called, soon, when preloading has shown that packages are cold there.
     """
 
-    def __init__(self, children: Children, entry: Path, memory: Memory, *, idle: float) -> None:
+    def __init__(
+        self,
+        children: Children,
+        entry: Path,
+        memory: Memory,
+        *,
+        idle: float,
+        beside: Beside = NOTHING,
+    ) -> None:
         self._children = children
         self._entry = entry
         self._memory = memory
         self._idle = idle
+        self._beside = beside
         self.news: Callable[[str], None] = _nobody
         self._places: list[Place] = []
         self._upkeep: asyncio.TimerHandle | None = None
@@ -62,15 +84,18 @@ class Places:
 
     def of(self, spec: RunnerSpec, method: StartMethod) -> Place:
         """Where this location starts from now; it leaves every other place."""
-        read = self._memory.of(spec.environment).variables
-        fitting = (place for place in self._places if place.fits(spec, method, read))
-        place = next(fitting, None) or self._new(spec, method)
+        place = self.fitting(spec, method) or self._new(spec, method)
         place.locations[spec.location] = None
         for other in tuple(self._places):
             if other is not place:
                 self._leave(other, spec.location)
         self._keep_up()
         return place
+
+    def fitting(self, spec: RunnerSpec, method: StartMethod) -> Place | None:
+        """The place that there is for what would be started so."""
+        read = self._memory.of(spec.environment).variables
+        return next((each for each in self._places if each.fits(spec, method, read)), None)
 
     def look_after(self) -> None:
         """Retire what is idle, and everything when the machine is short of memory."""
@@ -118,7 +143,9 @@ class Places:
         if not known:
             return None
         imports = common(known)
-        return shareable(imports, self._cold(environment)) if place.method == "fork" else imports
+        if place.method != "fork":
+            return imports
+        return shareable(with_beside(imports, self._beside), self._cold(environment))
 
     def _cold(self, environment: str) -> Mapping[str, str]:
         return cold_packages(self._memory.of(environment))

@@ -46,15 +46,19 @@ class Slot:
 
     async def take(self, *, hurry: bool) -> WarmInterpreter | None:
         """One that is ready; in a hurry only if it is so now. None: start without."""
-        self.used = asyncio.get_running_loop().time()
         if not hurry:
             await self._patiently()
-        found = self.ready if self.ready is not None and self.ready.lives else None
+        found = self.at_hand()
         if found is None:
             self._learning = True
         elif not self._sharing:
             self.ready = None
         return found
+
+    def at_hand(self) -> WarmInterpreter | None:
+        """The one that is ready now; it stays here."""
+        self.used = asyncio.get_running_loop().time()
+        return self.ready if self.ready is not None and self.ready.lives else None
 
     async def _patiently(self) -> None:
         if self._wanted() is None and self._learning:
@@ -96,7 +100,7 @@ class Slot:
             return False
         if self.ready is None or not self.ready.lives:
             return True
-        return set(wanted.modules) != set(self.ready.imports.modules)
+        return set(wanted.preloaded) != set(self.ready.imports.preloaded)
 
     async def _prepare(self) -> None:
         await asyncio.sleep(GATHERING)

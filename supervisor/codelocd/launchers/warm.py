@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import Literal
 
-from codelocd.launchers import RunnerSpec
+from codelocd.launchers import Program, RunnerSpec
 from codelocd.launchers.local import LocalLauncher, LocalRunner
 from codelocd.launchers.memory import Memory
 from codelocd.launchers.places import Place, Places
 from codelocd.launchers.warm_interpreter import Refused, WarmInterpreter
 from codelocd.launchers.warm_runner import Load, Report, WarmRunner
 from codelocd.model import StartMethod
+from codelocd.process import Child
 from codelocd.warm import Choice, Imports, after_load, choose
 
 
@@ -36,7 +38,7 @@ class WarmLauncher:
 
     async def start(self, spec: RunnerSpec) -> WarmRunner:
         self._specs[spec.location] = spec
-        choice = self._choice(spec)
+        choice = self.choice(spec)
         if choice.method == "spawn":
             return self._runner(await self._cold.start(spec), spec, choice, None, None)
         place = self._places.of(spec, choice.method)
@@ -46,11 +48,22 @@ class WarmLauncher:
             try:
                 runner = await self._from(interpreter, spec, choice.method)
                 return self._runner(runner, spec, choice, place, interpreter.imports)
-            except (Refused, OSError, TimeoutError) as failure:
-                why = str(failure) or "the warm interpreter did not answer"
-                if not isinstance(failure, Refused) or failure.stale:
-                    interpreter.kill()
+            except (Refused, OSError) as failure:
+                why = str(failure)
         return self._runner(await self._cold.start(spec), spec, Choice("spawn", why), place, None)
+
+    def suspect(self, spec: RunnerSpec, what: str) -> None:
+        """A load failed after a fork, and then went well without one."""
+        learned = self._memory.of(spec.environment)
+        self._memory.keep(spec.environment, learned.with_suspicion(what))
+
+    async def program(self, program: Program) -> Child:
+        """Forked from what the runner beside it is forked from. Raises Refused."""
+        place = self._places.fitting(replace(program.beside, variables=program.variables), "fork")
+        interpreter = place.slot.at_hand() if place is not None else None
+        if interpreter is None:
+            raise Refused("no warm interpreter was ready", stale=False)
+        return await interpreter.program(program)
 
     def close(self) -> None:
         """End every warm interpreter; what was learned is kept."""
@@ -60,7 +73,7 @@ class WarmLauncher:
     async def _from(
         self, interpreter: WarmInterpreter, spec: RunnerSpec, method: StartMethod
     ) -> LocalRunner:
-        """Raises Refused, and OSError or TimeoutError when nothing comes of it."""
+        """Raises Refused, and OSError where there is no socket for it."""
         order: Literal["fork", "become"] = "fork" if method == "fork" else "become"
         runner = await self._cold.through(
             lambda listener, path: interpreter.runner(order, spec, listener, path)
@@ -87,26 +100,23 @@ class WarmLauncher:
                 place.slot.learned()
                 self._prepare(spec)
 
-        def suspected(what: str) -> None:
-            learned = self._memory.of(spec.environment)
-            self._memory.keep(spec.environment, learned.with_suspicion(what))
-
         return WarmRunner(
             runner,
             spec,
             choice,
             cold=self._cold,
-            report=Report(loaded, ended, suspected),
+            report=Report(loaded, ended, lambda what: self.suspect(spec, what)),
             former_seconds=self._seconds.get(spec.location, 0.0),
         )
 
-    def _choice(self, spec: RunnerSpec) -> Choice:
+    def choice(self, spec: RunnerSpec) -> Choice:
+        """How its next runner is to be started, and what stands beside it."""
         learned = self._memory.of(spec.environment)
         return choose(spec.start_method, spec.location, learned, spec.variables, self._platform)
 
     def _prepare(self, spec: RunnerSpec) -> None:
         """For the location's next start, by what is known now."""
-        choice = self._choice(spec)
+        choice = self.choice(spec)
         if choice.method != "spawn":
             self._places.of(spec, choice.method).slot.refresh()
 

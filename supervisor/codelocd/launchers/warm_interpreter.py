@@ -6,12 +6,12 @@ import asyncio
 import json
 import os
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from codelocd.launchers import Hooks, RunnerSpec
+from codelocd.launchers import Hooks, Program, RunnerSpec
 from codelocd.launchers.local import settings
 from codelocd.model import Stream
 from codelocd.process import Child, Children
@@ -24,11 +24,13 @@ PRELOAD_SECONDS = 120.0
 ANSWER_SECONDS = 10.0
 """For an order to become a process; milliseconds, but on a machine that is out of memory."""
 
+Output = Callable[[Stream, bytes], None]
+
 _LINE_BYTES = 1024 * 1024
 
 
 class Refused(Exception):
-    """A runner cannot start from here; `stale`: no runner can any more."""
+    """A process cannot start from here; `stale`: none can any more."""
 
     def __init__(self, why: str, *, stale: bool) -> None:
         super().__init__(why)
@@ -50,7 +52,7 @@ class Readiness:
 
 
 class WarmInterpreter:
-    """One process. Closing its socket ends it, and none of the runners that it has forked."""
+    """One process. Closing its socket ends it, and nothing that it has forked."""
 
     def __init__(
         self,
@@ -95,7 +97,7 @@ class WarmInterpreter:
     ) -> Readiness:
         """Raises OSError when it dies over it, TimeoutError when it takes for ever."""
         order = {
-            "modules": self.imports.modules,
+            "modules": self.imports.preloaded,
             "cold": dict(cold),
             "sharing": sharing,
             "carefully": carefully,
@@ -119,25 +121,54 @@ class WarmInterpreter:
         listener: socket.socket,
         path: Path,
     ) -> Child:
-        """Raises Refused, and OSError or TimeoutError when nothing comes of it."""
-        mark = self._children.mark()
+        """Raises Refused."""
         message = {
             "order": order,
             "location": spec.location,
             "settings": settings(spec, path, listener.fileno()),
-            "variables": {**spec.variables, **marked(mark)},
-            "parent": os.getpid(),
         }
+        return await self._process(message, [listener.fileno()], spec.variables, spec.output)
+
+    async def program(self, program: Program) -> Child:
+        """A fork that is this program. Raises Refused."""
+        message = {
+            "order": "run",
+            "module": program.module,
+            "arguments": program.arguments,
+            "directory": str(program.beside.working_directory),
+        }
+        held = program.beside.held
+        return await self._process(message, held, program.variables, program.output)
+
+    async def _process(
+        self,
+        order: Mapping[str, Any],
+        descriptors: Sequence[int],
+        variables: Mapping[str, str],
+        output: Output,
+    ) -> Child:
+        """What comes of an order. Raises Refused, and ends what nothing can start from any more."""
+        mark = self._children.mark()
+        whole = {**order, "variables": {**variables, **marked(mark)}, "parent": os.getpid()}
 
         async def ask(writers: Sequence[int]) -> int:
             hearing, telling = socket.socketpair()
             with hearing:
                 with telling:
-                    await self._send(message, [listener.fileno(), *writers, telling.fileno()])
+                    await self._send(whole, [*descriptors, *writers, telling.fileno()])
                 hearing.setblocking(False)
                 return await _answer(hearing)
 
-        return await self._children.adopt(mark, ask, spec.output)
+        try:
+            return await self._children.adopt(mark, ask, output)
+        except Refused as refusal:
+            if refusal.stale:
+                self.kill()
+            raise
+        except (OSError, TimeoutError) as failure:
+            self.kill()
+            why = str(failure) or "the warm interpreter did not answer"
+            raise Refused(why, stale=True) from failure
 
     def close(self) -> None:
         """End it, unless it has become a runner: then let go of it."""

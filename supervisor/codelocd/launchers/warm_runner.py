@@ -18,6 +18,11 @@ HANG_FACTOR, HANG_SECONDS = 10.0, 10.0
 least so many seconds. Half the location's own limit at most, so that there is time to try again."""
 
 
+def hangs_after(former: float, start_timeout: float) -> float:
+    """Seconds, by those of the load before and those that the location allows."""
+    return min(max(HANG_SECONDS, HANG_FACTOR * former), start_timeout / 2)
+
+
 @dataclass(frozen=True, slots=True)
 class Load:
     """A good load: what it imported, the variables that its imports read, how long it took."""
@@ -63,8 +68,8 @@ class WarmRunner:
         self._again: asyncio.Task[None] | None = None
         self._alarm: asyncio.TimerHandle | None = None
         if choice.method == "fork":
-            limit = max(HANG_SECONDS, HANG_FACTOR * former_seconds)
-            self._alarm = self._loop.call_later(min(limit, spec.start_timeout / 2), self._hangs)
+            limit = hangs_after(former_seconds, spec.start_timeout)
+            self._alarm = self._loop.call_later(limit, self._hangs)
         self._follow(runner)
 
     @property

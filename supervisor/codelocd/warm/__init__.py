@@ -1,10 +1,19 @@
 """What warm interpreters preload, who may start from them, and what was learned of both. Pure."""
 
-from codelocd.warm.learning import Imports, Learned, after_load, common, shareable
+from codelocd.warm.learning import (
+    Beside,
+    Imports,
+    Learned,
+    after_load,
+    common,
+    shareable,
+    with_beside,
+)
 from codelocd.warm.method import Choice, choose, cold_packages, newly_cold
 from codelocd.warm.visible import visible
 
 __all__ = [
+    "Beside",
     "Choice",
     "Imports",
     "Learned",
@@ -15,4 +24,5 @@ __all__ = [
     "newly_cold",
     "shareable",
     "visible",
+    "with_beside",
 ]

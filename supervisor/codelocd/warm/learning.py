@@ -5,13 +5,23 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+Beside = Mapping[str, Sequence[str]]
+"""By package: what a program imports that stands beside each runner which imports the package."""
+
 
 @dataclass(frozen=True, slots=True)
 class Imports:
-    """`modules` in the order of their import; `named`: those that the code names itself."""
+    """`modules` in the order of their import; `named`: those that the code names itself;
+    `beside`: those of programs that stand beside the runners."""
 
     modules: tuple[str, ...] = ()
     named: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
+
+    @property
+    def preloaded(self) -> tuple[str, ...]:
+        """Everything, in the order in which a warm interpreter imports it."""
+        return _union(self.modules, self.beside)
 
     @property
     def packages(self) -> frozenset[str]:
@@ -76,7 +86,14 @@ def shareable(imports: Imports, cold: Collection[str]) -> Imports:
     return Imports(
         tuple(name for name in imports.modules if package(name) not in cold),
         tuple(name for name in imports.named if package(name) not in cold),
+        tuple(name for name in imports.beside if package(name) not in cold),
     )
+
+
+def with_beside(imports: Imports, beside: Beside) -> Imports:
+    """The same with what programs need beside runners that import these packages."""
+    packages = dict.fromkeys(map(package, imports.modules))
+    return replace(imports, beside=_union(*(beside.get(name, ()) for name in packages)))
 
 
 def package(module: str) -> str:

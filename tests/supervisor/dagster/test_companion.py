@@ -6,8 +6,11 @@ import asyncio
 import json
 
 import pytest
+from played import FakeServer, FakeSide
 
 from codelocd.dagster.companion import Companion
+from codelocd.dagster.health import Patience
+from codelocd.dagster.keeper import Keeper
 from codelocd.model import Exit
 
 
@@ -32,22 +35,6 @@ class FakeRunner:
         self.did.append("kill")
 
 
-class FakeServer:
-    last_lines = "its last words"
-
-    def __init__(self) -> None:
-        self.exited = asyncio.get_running_loop().create_future()
-        self.ready = asyncio.get_running_loop().create_future()
-        self.killed = False
-
-    async def answered(self) -> bool:
-        await asyncio.wait([self.ready, self.exited], return_when=asyncio.FIRST_COMPLETED)
-        return self.ready.done()
-
-    def kill(self) -> None:
-        self.killed = True
-
-
 def body(loader: str) -> bytes:
     known = {"loader": loader, "definitions": [], "sources": {"/a.py": "x"}}
     return json.dumps({**known, "python": "3.12.1", "load_seconds": 0.1}).encode()
@@ -56,18 +43,10 @@ def body(loader: str) -> bytes:
 class Pair:
     def __init__(self) -> None:
         self.runner = FakeRunner()
-        self.servers: list[FakeServer] = []
-        self.started = asyncio.Queue()
-        self.served: asyncio.Queue[FakeServer] = asyncio.Queue()
-        self.released: list[FakeServer] = []
-        self.companion = Companion(
-            self.runner, self.start, self.served.put_nowait, self.released.append
-        )
-
-    def start(self) -> FakeServer:
-        self.servers.append(FakeServer())
-        self.started.put_nowait(self.servers[-1])
-        return self.servers[-1]
+        self.side = FakeSide()
+        self.server = FakeServer("spawn")
+        keeper = Keeper(self.side, self.server, Patience())
+        self.companion = Companion(self.runner, keeper, start_timeout=60)
 
 
 @pytest.fixture
@@ -81,12 +60,12 @@ async def test_it_has_loaded_only_when_the_code_server_answers_too(pair):
     loading = asyncio.ensure_future(pair.companion.call("snapshot"))
     await asyncio.wait([loading], timeout=0.01)
     assert not loading.done()
-    pair.servers[0].ready.set_result(None)
+    pair.server.ready.set_result(None)
     assert (await loading)["ok"]
 
 
 async def test_a_code_server_that_ends_while_it_loads_fails_the_load_with_its_last_words(pair):
-    pair.servers[0].exited.set_result(Exit(status=1))
+    pair.server.exited.set_result(Exit(status=1))
     answer = await pair.companion.call("snapshot")
     told = json.loads(answer["body"])
     assert not answer["ok"]
@@ -103,42 +82,31 @@ async def test_a_code_server_that_ends_while_it_loads_fails_the_load_with_its_la
 async def test_what_dagster_cannot_serve_has_no_code_server(pair, answer):
     pair.runner.answer = answer
     assert await pair.companion.call("snapshot") == answer
-    assert pair.servers[0].killed
+    assert pair.server.killed
 
 
 async def test_dagster_is_led_to_the_server_when_the_runner_takes_over(pair):
-    assert pair.served.empty()
+    assert pair.side.led.empty()
     pair.companion.take_over()
-    assert pair.served.get_nowait() is pair.servers[0]
+    assert pair.side.led.get_nowait() is pair.server
     assert pair.runner.did == ["take over"]
-
-
-async def test_a_server_that_dies_while_it_serves_is_back_by_itself(pair):
-    pair.companion.take_over()
-    await pair.served.get()
-    await pair.started.get()
-    pair.servers[0].exited.set_result(Exit(signal=9))
-    second = await asyncio.wait_for(pair.started.get(), 5)
-    assert pair.served.empty()
-    second.ready.set_result(None)
-    assert await asyncio.wait_for(pair.served.get(), 5) is second
 
 
 async def test_a_server_that_serves_outlives_its_runner_and_one_that_does_not_goes_with_it(pair):
     pair.companion.take_over()
     pair.runner.exited.set_result(Exit(signal=9))
     await asyncio.sleep(0)
-    assert not pair.servers[0].killed
+    assert not pair.server.killed
     other = Pair()
     other.companion.kill()
-    assert other.servers[0].killed
+    assert other.server.killed
 
 
 async def test_a_retired_pair_releases_its_server_and_starts_no_other(pair):
     pair.companion.take_over()
     await pair.companion.retire(1, 1)
-    assert pair.released == [pair.servers[0]]
+    assert pair.side.let_go == [pair.server]
     assert pair.runner.did[-1] == "retire"
-    pair.servers[0].exited.set_result(Exit(status=0))
+    pair.server.exited.set_result(Exit(status=0))
     await asyncio.sleep(0)
-    assert len(pair.servers) == 1
+    assert pair.side.started.empty()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from codelocd.dagster.preloaded import MODULES
 from codelocd.dagster.spares import SCRIPT
 
 DEADLINE = 60
@@ -22,7 +23,7 @@ def python(request, dagster_environment) -> Path:
 
 def spare(python: Path, order: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [python, SCRIPT],
+        [python, SCRIPT, "dagster", *MODULES],
         input=order,
         cwd="/",
         env=os.environ | {"DAGSTER_DISABLE_TELEMETRY": "yes"},
@@ -33,7 +34,9 @@ def spare(python: Path, order: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_spare_waits_for_its_order_and_then_is_dagsters_command_line(python):
-    order = json.dumps({"directory": "/", "arguments": ["api", "grpc", "--help"]})
+    order = json.dumps(
+        {"directory": "/", "module": "dagster", "arguments": ["api", "grpc", "--help"]}
+    )
     told = spare(python, order + "\n")
     assert (told.returncode, told.stderr) == (0, "")
     assert "api grpc" in told.stdout

@@ -1,0 +1,75 @@
+"""What the tests of code servers need: real processes in a real interpreter without Dagster."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from codelocd.guardian import Guardian
+from codelocd.launchers import Program, RunnerSpec
+from codelocd.model import Target
+from codelocd.process import Children
+
+STRIPPED = ("DAGSTER_", "PYTHON", "VIRTUAL_ENV", "UV_")
+
+
+@pytest.fixture(params=("3.8", "3.13"))
+def interpreter(request: pytest.FixtureRequest) -> Path:
+    """The oldest and the newest that a location may have."""
+    found = sorted(Path.home().glob(f".pyenv/versions/{request.param}.*/bin/python"))
+    if not found:
+        pytest.skip(f"no Python {request.param} below ~/.pyenv/versions: its spares cannot run")
+    return found[-1]
+
+
+@pytest.fixture
+async def children() -> AsyncIterator[Children]:
+    guardian = Guardian()
+    children = Children(asyncio.get_running_loop(), guardian)
+    yield children
+    await children.settled()
+    children.close()
+    guardian.close()
+
+
+@pytest.fixture
+def spec(interpreter: Path, tmp_path: Path) -> RunnerSpec:
+    """One location; its folder is empty."""
+    folder = tmp_path / "code"
+    folder.mkdir()
+    return RunnerSpec(
+        location="sales",
+        environment="key",
+        executable=interpreter,
+        variables={k: v for k, v in os.environ.items() if not k.startswith(STRIPPED)},
+        working_directory=folder,
+        target=Target("python_file", str(folder / "defs.py")),
+        attribute="defs",
+        output=lambda _stream, _data: None,
+    )
+
+
+@pytest.fixture
+def tool(spec: RunnerSpec) -> Callable[..., Program]:
+    """`tool(source, *arguments)`: a module beside the location, as a program; what it prints is
+    in its `said`."""
+
+    def tool(source: str, *arguments: str) -> Program:
+        (spec.working_directory / "tool.py").write_text(source)
+        return Program(spec, "tool", arguments, spec.variables, Said())
+
+    return tool
+
+
+class Said:
+    """What a program printed."""
+
+    def __init__(self) -> None:
+        self.text = ""
+
+    def __call__(self, _stream: str, data: bytes) -> None:
+        self.text += data.decode()
