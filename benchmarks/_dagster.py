@@ -26,6 +26,7 @@ from benchmarks._daemon import (
     plain_environment,
     xdg,
 )
+from codelocd.client import Client
 
 PAUSE = 0.02
 
@@ -101,6 +102,7 @@ class Side:
     process: subprocess.Popen[bytes]
     port: int
     project: Path
+    home: Path
     began: float
 
     def ask(self, query: str, **variables: str) -> Any:
@@ -159,7 +161,14 @@ class Side:
         return _tree.tree(self.process.pid)
 
     def code_server(self) -> int:
-        """The process that has loaded the code of location_0."""
+        """The process that has loaded the code of location_0, and answers for it.
+
+        codelocd says which it is: a fork has the command line of what it was forked from.
+        """
+        for control in self.home.glob("run/codelocd/*/control.sock"):
+            with Client(str(control)) as client:
+                pid: int = client.call("status")["daemon"]["dagster"]["servers"]["location_0"]
+                return pid
         for process in self.tree():
             words = process.cmdline()
             if "grpc" in words and any("location_0.py" in word for word in words):
@@ -206,7 +215,7 @@ def _side(project: Path, home: Path, command: Callable[[int], list[str]]) -> Ite
             stdout=log,
             stderr=subprocess.STDOUT,
         )
-    side = Side(process, port, project, time.monotonic())
+    side = Side(process, port, project, home, time.monotonic())
     try:
         yield side
     finally:
