@@ -57,10 +57,10 @@ class Count:
 
 
 def measure(_runs: int) -> list[Figure]:
-    """A thousand reloads of each of three locations: native, Dagster, pandas. Growth is the last
-    count less the one after seven hundred, when the histories of events that the daemon keeps (at
-    most 10,000 events and 8 MiB) are full. Memory is the RSS
-    of all processes but the runners: their share in a page changes with what runners write.
+    """A thousand reloads of each of three locations, native, Dagster and pandas, after seven
+    hundred that fill the histories of events which the daemon keeps (at most 10,000 events and
+    8 MiB). Memory is the RSS of all processes but the runners: the share in a page that is PSS
+    changes with what runners write.
     """
     with folder() as home, running(_project(home), home) as daemon:
         daemon.until_serving()
@@ -70,7 +70,7 @@ def measure(_runs: int) -> list[Figure]:
             events = iter(client.subscribe(["definitions"]))
             _reload(daemon, range(SETTLED), events)
             before = _count(daemon)
-            _reload(daemon, range(SETTLED, RELOADS), events)
+            _reload(daemon, range(SETTLED, SETTLED + RELOADS), events)
             after = _count(daemon)
     return [
         Figure("growth of memory", "MB", (after.megabytes - before.megabytes,), MEGABYTES),

@@ -44,8 +44,10 @@ class Plan:
 
     def names(self, folder: str, entry: str) -> list[str]:
         """What the location calls an entry of a watched folder (by its real path)."""
-        named = [os.path.join(name, entry) for name in self.folders.get(folder, ())]
-        return named + list(self.aliases.get(os.path.join(folder, entry), ()))
+        here = os.path.join(folder, entry)
+        names = self.folders.get(folder, ())
+        named = [here if name == folder else os.path.join(name, entry) for name in names]
+        return [*named, *self.aliases.get(here, ())] if self.aliases else named
 
     def is_module(self, path: str) -> bool:
         """Whether a file here would be a module of the location's own code."""
@@ -54,6 +56,8 @@ class Plan:
 
     def matches(self, path: str) -> bool:
         """Whether a file here counts by a glob."""
+        if not self.globbed:
+            return False
         folder, name = _split(path)
         found = any(tree.matches(path) for tree in self.globbed.get(folder, ()))
         return found and not is_leftover(name) and not self.ignored.file(path)
@@ -79,30 +83,36 @@ class _Survey:
 
     def add_root(self, root: str) -> None:
         found: set[str] = set()
-        for folder, names in self._walk(os.path.normpath(root), str.isidentifier):
+        for folder, names, links in self._walk(os.path.normpath(root), str.isidentifier):
             self.code.add(folder)
-            found.update(
-                path
+            modules = {
+                name: path
                 for name in names
                 if is_module(name) and not self.ignored.file(path := os.path.join(folder, name))
-            )
+            }
+            found.update(modules.values())
+            self._follow(modules[name] for name in links & modules.keys())
         self.modules[root] = frozenset(found)
-        self._add_files(found)
 
     def add_tree(self, tree: Tree) -> None:
-        for folder, names in self._walk(tree.folder, lambda _: tree.recursive):
+        for folder, names, links in self._walk(tree.folder, lambda _: tree.recursive):
             self.globbed[folder] = (*self.globbed.get(folder, ()), tree)
             paths = (os.path.join(folder, name) for name in names if not is_leftover(name))
             found = {p for p in paths if tree.matches(p) and not self.ignored.file(p)}
             self.matched |= found
-            self._add_files(found)
+            self._follow(found & {os.path.join(folder, name) for name in links})
 
-    def _add_files(self, paths: Iterable[str]) -> None:
-        for path in paths:
+    def _follow(self, links: Iterable[str]) -> None:
+        """Their folder is walked already: what is no link leads nowhere else."""
+        for path in links:
             self.routes.file(path)
 
-    def _walk(self, top: str, enters: Callable[[str], bool]) -> Iterator[tuple[str, list[str]]]:
-        """Each folder worth watching, nearest first, with the names of its files."""
+    def _walk(
+        self, top: str, enters: Callable[[str], bool]
+    ) -> Iterator[tuple[str, list[str], set[str]]]:
+        """Each folder worth watching, nearest first, with the names of its files, and of the
+        links among them.
+        """
         waiting, seen = deque([top]), set[str]()
         while waiting:
             folder = waiting.popleft()
@@ -113,25 +123,28 @@ class _Survey:
                 self.cut.append(top)
                 return
             seen.add(real)
-            files, folders = _entries(folder)
+            files, folders, links = _entries(folder)
             if folder != top and not ENVIRONMENT_MARKS.isdisjoint(files + folders):
                 continue
-            yield folder, files
+            yield folder, files, links
             below = (os.path.join(folder, n) for n in folders if n not in NEVER and enters(n))
             waiting.extend(path for path in below if not self.ignored.folder(path))
 
 
-def _entries(folder: str) -> tuple[list[str], list[str]]:
-    """The names of its files and of its folders; none where it cannot be read."""
+def _entries(folder: str) -> tuple[list[str], list[str], set[str]]:
+    """The names of its files, of its folders, and of links; none where it cannot be read."""
     files: list[str] = []
     folders: list[str] = []
+    links: set[str] = set()
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
                 (folders if entry.is_dir() else files).append(entry.name)
+                if entry.is_symlink():
+                    links.add(entry.name)
     except OSError:
-        return [], []
-    return sorted(files), sorted(folders)
+        return [], [], set()
+    return sorted(files), sorted(folders), links
 
 
 def _split(path: str) -> tuple[str, str]:

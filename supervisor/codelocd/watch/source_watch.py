@@ -68,14 +68,19 @@ class SourceWatch:
     def follow(self, location: str, watched: Watched) -> None:
         """Watches stand when this returns. Replaces what was followed before."""
         tracker = self._trackers.get(location)
+        if tracker is None or tracker.watched != watched or location in self._outdated:
+            tracker = self._follow_anew(location, watched, tracker)
+        self._examiner.examine(tracker.counted())
+
+    def _follow_anew(self, location: str, watched: Watched, tracker: Tracker | None) -> Tracker:
+        self._outdated.pop(location, None)
         plan = self._plan(location, watched, tracker.named if tracker else ())
         self._contents.learn({*watched.files, *watched.inputs, *plan.matched})
         if tracker:
             tracker.adopt(watched, plan)
-        else:
-            tracker = Tracker(watched, plan, self._contents.digest)
-            self._trackers[location] = tracker
-        self._examiner.examine(tracker.counted())
+            return tracker
+        self._trackers[location] = Tracker(watched, plan, self._contents.digest)
+        return self._trackers[location]
 
     def forget(self, location: str) -> None:
         if self._trackers.pop(location, None):
@@ -157,16 +162,17 @@ class SourceWatch:
     def _sort(self, notice: Notice) -> set[str]:
         """The files in question; locations whose plan may no longer hold are outdated."""
         entry = os.path.join(notice.folder, notice.name)
+        is_folder = notice.kind is Kind.FOLDER or os.path.isdir(entry)  # a link to one, perhaps
         questioned: set[str] = set()
         for location in self._folders.users(notice.folder):
             tracker = self._trackers[location]
-            names = set(tracker.plan.names(notice.folder, notice.name))
-            is_folder = notice.kind is Kind.FOLDER
-            files = set() if is_folder else {path for path in names if tracker.concerns(path)}
-            grown = (path for path in names - files if tracker.plan.grows_at(path))
-            if entry in tracker.plan.turns or any(is_folder or os.path.isdir(p) for p in grown):
+            names = tracker.plan.names(notice.folder, notice.name)
+            grown = is_folder and any(tracker.plan.grows_at(path) for path in names)
+            if grown or entry in tracker.plan.turns:
                 self._outdated[location] = None
-            questioned |= files
+            if notice.kind is not Kind.FOLDER:
+                fresh = (path for path in names if path not in questioned)
+                questioned.update(path for path in fresh if tracker.concerns(path))
         return questioned
 
     def _looked(self, paths: Collection[str]) -> None:
