@@ -10,12 +10,13 @@ from benchmarks._daemon import folder, running
 from benchmarks._measure import Figure
 from benchmarks._report import alone
 
+LEAST_RUNS = 5
 QUICKSTART = Path(__file__).parent.parent / "examples" / "quickstart"
 
 
 def measure(runs: int) -> list[Figure]:
     """Each run has a store of its own: the first start downloads and builds, the second neither."""
-    pairs = [_pair() for _ in range(runs)]
+    pairs = [_pair() for _ in range(max(LEAST_RUNS, runs // 2))]
     first, second = zip(*pairs, strict=True)
     return [
         Figure("quickstart, first start with an empty store → all serving", "s", first),
