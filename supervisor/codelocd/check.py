@@ -11,7 +11,7 @@ from typing import Any
 from codelocd import problems, registry
 from codelocd.house import House
 from codelocd.locations import Location
-from codelocd.model import Config, GrpcServer, LocationSpec
+from codelocd.model import Config, LocationSpec
 from codelocd.paths import DaemonPaths
 from codelocd.report import environment
 
@@ -52,7 +52,7 @@ def _result(location: Location, listed: registry.Registry) -> dict[str, Any]:
 
 def _once(config: Config) -> Config:
     """The same locations, each tried once, not watched, and without company."""
-    tried = tuple(_tried_once(s) for s in config.locations if not isinstance(s.target, GrpcServer))
+    tried = tuple(_tried_once(spec) for spec in config.own)
     return replace(config, locations=tried, dagster=replace(config.dagster, serve=False))
 
 

@@ -153,6 +153,11 @@ class Config:
     files: tuple[Path, ...] = ()
     notes: tuple[str, ...] = ()
 
+    @property
+    def own(self) -> tuple[LocationSpec, ...]:
+        """All but the servers that run elsewhere."""
+        return tuple(s for s in self.locations if not isinstance(s.target, GrpcServer))
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:

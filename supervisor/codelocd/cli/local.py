@@ -31,7 +31,7 @@ def of_targets(targets: Targets, asked: Asked) -> Local:
     config = config_of(targets)
     project, notes = _origin(targets)
     paths = places("dev", config.daemon, asked, project)
-    return Local(config, paths, project, (*notes, *config.notes))
+    return Local(config, paths, project, (*notes, *config.notes, *_nothing(config)))
 
 
 def of_service(path: Path, asked: Asked) -> Local:
@@ -100,6 +100,15 @@ def _origin(targets: Targets) -> tuple[Path, tuple[str, ...]]:
     if not found.others:
         return found.folder, (taken,)
     return found.folder, (taken, f"not taken: {', '.join(map(str, found.others))}")
+
+
+def _nothing(config: Config) -> tuple[str, ...]:
+    """That there is nothing to load, for those who expected something."""
+    if config.own:
+        return ()
+    if config.locations:
+        return ("nothing to load: every location of the config is a server that runs elsewhere",)
+    return ("nothing to load: the config has no locations",)
 
 
 @contextmanager

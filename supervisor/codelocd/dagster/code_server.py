@@ -9,6 +9,8 @@ import os
 import signal
 from pathlib import Path
 
+import psutil
+
 from codelocd.dagster.grpc_call import CallFailed, call
 from codelocd.dagster.words import Words
 from codelocd.launchers import RunnerSpec
@@ -89,6 +91,13 @@ class CodeServer:
         """To its pid only: its runs are of its group."""
         if not self.exited.done():
             os.kill(self.pid, signal.SIGTERM)
+
+    def may_have_runs(self) -> bool:
+        """Whether it has child processes, as runs are: known without an answer of its own."""
+        try:
+            return bool(psutil.Process(self.pid).children())
+        except psutil.NoSuchProcess:
+            return False
 
     async def gone(self, seconds: float) -> bool:
         return await self._child.gone(seconds)

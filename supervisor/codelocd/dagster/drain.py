@@ -12,7 +12,7 @@ from codelocd.dagster.grpc_call import CallFailed
 INTERVAL = 0.5
 """Seconds between two looks at a server that has runs in progress."""
 GRACE = 10.0
-"""Seconds from SIGTERM to the end of all that a server has."""
+"""Seconds from SIGTERM to the end of all that a server has, and of silence without any runs."""
 
 Cancelled = Callable[[list[str]], Awaitable[list[str]]]
 """Which of these runs somebody has asked Dagster to terminate."""
@@ -57,10 +57,20 @@ class Drain:
             server.kill()
 
     async def _wait(self, server: CodeServer) -> None:
-        told: set[str] = set()
+        """A server that is silent and has no runs is of no use to anybody."""
+        loop, told = asyncio.get_running_loop(), set[str]()
+        heard = loop.time()
         while not await server.gone(INTERVAL):
-            with contextlib.suppress(CallFailed):
-                runs = [run for run in await server.runs() if run not in told]
-                for run in await self._cancelled(runs) if runs else ():
-                    await server.cancel(run)
-                    told.add(run)
+            try:
+                await self._forward(server, told)
+                heard = loop.time()
+            except CallFailed:
+                if loop.time() - heard > GRACE and not server.may_have_runs():
+                    server.kill()
+
+    async def _forward(self, server: CodeServer, told: set[str]) -> None:
+        """The cancels of its runs that it was not `told` before. Raises CallFailed."""
+        runs = [run for run in await server.runs() if run not in told]
+        for run in await self._cancelled(runs) if runs else ():
+            await server.cancel(run)
+            told.add(run)

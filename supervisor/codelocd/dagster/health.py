@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from codelocd import problems
 from codelocd.dagster.code_server import CodeServer
 from codelocd.dagster.grpc_call import CallFailed
 
@@ -20,12 +21,15 @@ class Patience:
     misses: int = 3
 
 
-async def until_down(server: CodeServer, patience: Patience) -> None:
-    """Returns when a server that has loaded has ended, or has not answered for too long."""
+async def until_down(server: CodeServer, patience: Patience) -> str:
+    """What became of a server that has loaded: how it ended, or that it is silent for too long."""
     missed = 0
-    while missed < patience.misses and not await server.gone(patience.interval):
+    while missed < patience.misses:
+        if await server.gone(patience.interval):
+            return problems.how(await server.exited)
         try:
             await server.ping(patience.answer)
             missed = 0
         except CallFailed:
             missed += 1
+    return "no longer answers"

@@ -92,7 +92,8 @@ class Keeper:
         loop, pause = asyncio.get_running_loop(), FIRST_PAUSE
         while True:
             began = loop.time()
-            await until_down(self.server, self._patience)
+            what = await until_down(self.server, self._patience)
+            self._side.say(f"Dagster's code server {what}; another one takes its place")
             pause = FIRST_PAUSE if loop.time() - began > HEALTHY_AFTER else pause
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)

@@ -126,7 +126,6 @@ class DagsterServing:
         except (EnvironmentProblem, OSError) as failure:
             self._ui.say(f"Dagster's page cannot be started: {failure}")
             return False
-        self._ui.say(f"Dagster's page: {self._ui.url}")
         return True
 
     def _text(self) -> str:

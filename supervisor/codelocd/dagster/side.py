@@ -37,3 +37,7 @@ class Side:
     def suspect(self, what: str) -> None:
         """A load failed after a fork, and then went well without one."""
         self.warm.suspect(self.spec, f"{self.spec.location}: {what}")
+
+    def say(self, text: str) -> None:
+        """One line beside those of the location."""
+        self.spec.output("stderr", f"{text}\n".encode())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,15 +12,13 @@ from codelocd import variables
 from codelocd.builder import Builder
 from codelocd.dagster.graphql import Page
 from codelocd.dagster.helper_process import HelperProcess
+from codelocd.dagster.port import free_port, is_taken
 from codelocd.dagster.release import Release
 from codelocd.logs import Logs
 from codelocd.model import DagsterSettings
 from codelocd.process import Children
 
 WEBSERVER, DAEMON = "dagster-webserver", "dagster-daemon"
-FIRST_PORT = 3000
-"""Dagster's own; where it is taken, the next one that is free."""
-PORTS = 100
 NOWHERE = 0
 """The port of a page that nobody named: whoever asks there gets no answer."""
 LOOK_AGAIN = 0.1
@@ -49,7 +46,8 @@ class UserInterface:
         self._workspace = workspace
         self._lease: Lease | None = None
         self._processes: dict[str, HelperProcess] = {}
-        self._port = settings.port or (_free_port(settings.host) if settings.page else NOWHERE)
+        self._opening: asyncio.Task[None] | None = None
+        self._port = settings.port or (free_port(settings.host) if settings.page else NOWHERE)
         self.page = Page(settings.host, self._port)
 
     @property
@@ -62,15 +60,32 @@ class UserInterface:
         return {name: process.pid for name, process in self._processes.items()}
 
     async def start(self, newest: Release) -> None:
-        """Build the environment if need be, start both. Raises EnvironmentProblem and OSError."""
+        """Build the environment if need be, start both; the page says itself when it is open.
+
+        Raises EnvironmentProblem and OSError.
+        """
         environment = await self._environment(newest)
         self._lease = self._means.store.lease(environment)
+        self._processes[DAEMON] = self._helper(environment, DAEMON, ["run"])
+        self._opening = asyncio.get_running_loop().create_task(self._open(environment))
+
+    async def _open(self, environment: Environment) -> None:
+        """What answers at a port that is taken is somebody else's page."""
+        await self._port_is_free()
         address = ["--host", self._settings.host, "--port", str(self._port)]
-        self._processes = {
-            WEBSERVER: self._helper(environment, WEBSERVER, address),
-            DAEMON: self._helper(environment, DAEMON, ["run"]),
-        }
+        self._processes[WEBSERVER] = self._helper(environment, WEBSERVER, address)
         while not await self.page.answers():  # noqa: ASYNC110  it tells nobody that it listens
+            await asyncio.sleep(LOOK_AGAIN)
+        self.say(f"Dagster's page: {self.url}")
+
+    async def _port_is_free(self) -> None:
+        host = self._settings.host
+        if is_taken(host, self._port):
+            self.say(
+                f"Dagster's page waits: port {self._port} of {host} is in use; end what listens"
+                " there, or choose another port with -p or in [dagster] port"
+            )
+        while is_taken(host, self._port):  # noqa: ASYNC110  nobody tells when it is free
             await asyncio.sleep(LOOK_AGAIN)
 
     async def locations_changed(self) -> None:
@@ -80,13 +95,19 @@ class UserInterface:
             self._processes[DAEMON].restart()
 
     async def close(self) -> None:
+        self._give_up_opening()
         await asyncio.gather(*(process.close() for process in self._processes.values()))
         if self._lease is not None:
             self._lease.close()
 
     def kill(self) -> None:
+        self._give_up_opening()
         for process in self._processes.values():
             process.kill()
+
+    def _give_up_opening(self) -> None:
+        if self._opening is not None:
+            self._opening.cancel()
 
     async def _environment(self, newest: Release) -> Environment:
         request = self._settings.environment or _fitting(newest)
@@ -119,20 +140,3 @@ class UserInterface:
 def _fitting(newest: Release) -> Request:
     """The page of the newest location's release, or the last one published before it."""
     return Request(python=newest.python, packages=(f"{WEBSERVER}<={newest.version}",))
-
-
-def _free_port(host: str) -> int:
-    for port in range(FIRST_PORT, FIRST_PORT + PORTS):
-        if not _is_taken(host, port):
-            return port
-    return FIRST_PORT
-
-
-def _is_taken(host: str, port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
-            return True
-    return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 
 import psutil
 import pytest
@@ -66,7 +67,8 @@ def test_whatever_a_broken_edit_does_the_old_definitions_stay_and_the_repair_bri
     for number, (name, breakage) in enumerate(BREAKAGES.items()):
         before = shown.assets()
         (project / "shop.py").write_text(source("one", "broken") + breakage)
-        broken = shown.dev.until("shop", lambda e: e["stale"] and e["reloading"] != "building")
+        end = "starting" if name == "endless loop" else None
+        broken = shown.dev.until("shop", lambda e, end=end: e["stale"] and e["reloading"] == end)
         assert broken["state"] == "serving", name
         assert shown.assets() == before, name
         assert shown.loaded() == {"shop"}, name
@@ -127,3 +129,22 @@ def test_nothing_is_left_when_it_ends(project, declare, page):
     assert not alive
     left = {path.name for path in project.iterdir()} - {"__pycache__"}
     assert left == {"codelocd.toml", "shop.py"}
+
+
+@pytest.mark.slow
+def test_a_page_whose_port_is_in_use_says_so_once_and_opens_when_it_is_free(
+    project, declare, dev, page_of
+):
+    declare(shop="newest")
+    (project / "shop.py").write_text(source("one"))
+    with socket.create_server(("127.0.0.1", 0)) as somebody:
+        port = somebody.getsockname()[1]
+        shown = page_of(dev("--dagster", "-p", str(port)), port)
+        told = shown.dev.until_printed("Dagster's page waits")
+        assert f"port {port} of 127.0.0.1 is in use; end what listens there, or" in told
+        shown.until(lambda: shown.about()["pids"].keys() == {"dagster-daemon"})
+    shown.dev.until_printed(f"Dagster's page: http://127.0.0.1:{port}")
+    shown.until(lambda: shown.loaded() == {"shop"})
+    printed = "\n".join(shown.dev.printed)
+    assert printed.count("is in use") == 1
+    assert "address already in use" not in printed

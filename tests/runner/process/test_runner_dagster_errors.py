@@ -133,6 +133,33 @@ MISTAKES = [
         ),
         "a, b",
     ),
+    (
+        "@dg.sensor(job_name='j', name='s')\ndef a(context): ...\n"
+        + JOB.format("j")
+        + "b = dg.ScheduleDefinition(name='s', job=j, cron_schedule='0 6 * * *')\n"
+        "defs = dg.Definitions(jobs=[j], schedules=[b], sensors=[a])",
+        "for s",
+    ),
+    ("@dg.repository\ndef r():\n    return {'nope': {}}\n", "nope"),
+    (
+        (
+            "def make():\n    @dg.job(name='j')\n    def other():\n        work()\n"
+            "    return other\n"
+            "x = dg.ScheduleDefinition(name='s', job=make(), cron_schedule='0 6 * * *')\n"
+            "defs = dg.Definitions(jobs=[make()], schedules=[x])"
+        ),
+        "'j'",
+    ),
+    (
+        (
+            "executors = (dg.in_process_executor, dg.multiprocess_executor)\n"
+            "parts = (dg.Definitions(executor=each) for each in executors)\n"
+            "defs = dg.Definitions.merge(*parts)"
+        ),
+        "executor",
+    ),
+    ("defs = dg.Definitions.merge(dg.Definitions(), 3)", "int"),
+    ("raise ValueError('nobody')\n", "ValueError: nobody"),
     ("defs = dg.Definitions(loggers={'l': 3})", "for key l"),
     ("defs = dg.Definitions(executor=3)", "executor"),
     ("class Db(dg.ConfigurableResource):\n    url: str\nx = Db()\n", "url"),
@@ -190,6 +217,24 @@ def test_what_a_folder_of_definitions_has_twice_is_told_with_both_modules(start,
         file.write_text("import dagster as dg\n@dg.asset\ndef one(): ...\n")
     runner = start(dagster, "shop", kind="autoload_defs_module", directory=code)
     assert "one" in runner.problem()["summary"]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "a = dg.Definitions(assets=[one])\nb = dg.Definitions()\n",
+        "a = dg.Definitions(assets=[one])\n@dg.definitions\ndef b():\n    return a\n",
+    ],
+    ids=["twice", "in two ways"],
+)
+def test_a_file_of_a_folder_of_definitions_that_has_them_twice_is_named(
+    start, code, dagster, source
+):
+    (code / "shop").mkdir()
+    (code / "shop" / "__init__.py").touch()
+    (code / "shop" / "parts.py").write_text(PREAMBLE + source)
+    runner = start(dagster, "shop", kind="autoload_defs_module", directory=code)
+    assert "parts.py" in runner.problem()["summary"]
 
 
 def test_an_import_that_another_folder_has_is_told_with_that_folder(run, code, extreme):

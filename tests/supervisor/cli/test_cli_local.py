@@ -110,6 +110,27 @@ def test_a_check_of_code_that_does_not_load_is_exit_1(shop: Shell) -> None:
     assert f"{says} Found: defs, other_defs" in done.stdout
 
 
+ELSEWHERE = "load_from: [{grpc_server: {host: localhost, port: 4266}}]"
+
+
+@pytest.mark.parametrize(
+    ("workspace", "why"),
+    [
+        ("load_from: []", "the config has no locations"),
+        (ELSEWHERE, "every location of the config is a server that runs elsewhere"),
+    ],
+)
+def test_a_check_of_nothing_says_so_and_has_not_failed(
+    shell: Shell, workspace: str, why: str
+) -> None:
+    (shell.folder / "workspace.yaml").write_text(workspace)
+    done = shell.run("check", "--json")
+    assert done.returncode == 0
+    assert json.loads(done.stdout) == {"locations": [], "conflicts": []}
+    notes = [f"config: {shell.folder}/workspace.yaml", f"nothing to load: {why}"]
+    assert done.stderr.splitlines() == [*notes, "checking 0 locations"]
+
+
 def test_a_valid_config_is_exit_0(shop: Shell) -> None:
     done = shop.run("config", "validate")
     assert done.stdout == f"{shop.folder}/codelocd.toml: valid, 1 location\n"

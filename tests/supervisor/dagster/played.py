@@ -47,6 +47,7 @@ class FakeSide:
         self.led: asyncio.Queue[FakeServer] = asyncio.Queue()
         self.let_go: list[FakeServer] = []
         self.suspicions: list[str] = []
+        self.said: list[str] = []
         self.fails = False
 
     async def start(self, distrusted: str = "") -> FakeServer:
@@ -64,3 +65,6 @@ class FakeSide:
 
     def suspect(self, what: str) -> None:
         self.suspicions.append(what)
+
+    def say(self, text: str) -> None:
+        self.said.append(text)

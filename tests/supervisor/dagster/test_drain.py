@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
+from codelocd.dagster import drain as draining
 from codelocd.dagster.drain import Drain
+from codelocd.dagster.grpc_call import CallFailed
 
 
 class FakeServer:
@@ -69,3 +73,43 @@ async def test_at_the_end_nothing_is_waited_for():
     drain.take(server)
     await drain.close(0)
     assert server.did[-2:] == ["terminate", "kill"]
+
+
+class SilentServer(FakeServer):
+    """`looked` is set once somebody asked in vain, and then looked at its processes."""
+
+    def __init__(self, *, children: bool) -> None:
+        super().__init__()
+        self.children = children
+        self.looked = asyncio.Event()
+
+    async def runs(self) -> list[str]:
+        raise CallFailed("silence")
+
+    def may_have_runs(self) -> bool:
+        self.looked.set()
+        return self.children
+
+
+async def nothing(_runs: list[str]) -> list[str]:
+    return []
+
+
+@pytest.fixture
+def at_once(monkeypatch):
+    monkeypatch.setattr(draining, "GRACE", 0.0)
+
+
+async def test_a_silent_server_without_runs_is_ended(at_once):
+    server, drain = SilentServer(children=False), Drain(3600, nothing)
+    drain.take(server)
+    await asyncio.wait_for(server.ended.wait(), 5)
+    assert server.did == ["leave", "kill"]
+
+
+async def test_a_silent_server_that_may_have_runs_is_left_to_its_patience(at_once):
+    server, drain = SilentServer(children=True), Drain(3600, nothing)
+    drain.take(server)
+    await asyncio.wait_for(server.looked.wait(), 5)
+    assert server.did == ["leave"]
+    await drain.close(0)

@@ -106,6 +106,7 @@ async def test_a_server_that_dies_while_it_serves_is_back_by_itself(side, fork):
     assert await within(side.led.get()) is second
     keeper.release()
     assert side.let_go == [second]
+    assert side.said == ["Dagster's code server was killed by SIGKILL; another one takes its place"]
 
 
 async def test_a_server_that_falls_silent_serves_until_another_one_answers(side, fork):
@@ -116,6 +117,7 @@ async def test_a_server_that_falls_silent_serves_until_another_one_answers(side,
     second.pings = [True] * 1000
     assert side.led.get_nowait() is fork
     assert await within(side.led.get()) is second
+    assert side.said[0] == "Dagster's code server no longer answers; another one takes its place"
     keeper.release()
 
 
@@ -131,11 +133,10 @@ async def test_a_server_is_down_when_it_has_ended(fork):
     fork.pings = [True] * 1000
     looking = asyncio.ensure_future(until_down(fork, SOON))
     fork.exited.set_result(Exit(status=0))
-    await within(looking)
-    assert fork.exited.done()
+    assert await within(looking) == "exited with status 0"
 
 
 async def test_misses_count_only_in_a_row(fork):
     fork.pings = [False, False, True, False, False, True]
-    await within(until_down(fork, SOON))
+    assert await within(until_down(fork, SOON)) == "no longer answers"
     assert fork.pings == []

@@ -21,7 +21,8 @@ def command(targets: Targets, as_json: bool) -> int:
     """Build and load every location once, without a daemon, and report every problem.
 
     Takes the same targets as `codelocd dev`. Ends with 1 if a location did not load, or if two
-    define the same asset: made for CI.
+    define the same asset: made for CI. A config without locations is said to be one, and ends
+    with 0.
 
     \b
     codelocd check
@@ -31,7 +32,7 @@ def command(targets: Targets, as_json: bool) -> int:
     from codelocd import check
 
     here = local.of_targets(targets, Asked())
-    count = plural(len(here.config.locations), "location")
+    count = plural(len(here.config.own), "location")
     for note in (*here.notes, f"checking {count}"):
         output.note(note)
     document = check.run(here.config, here.paths)

@@ -23,7 +23,7 @@ from codelocd.cli.which import Asked
 from codelocd.cli.writer import Writer
 from codelocd.config import from_targets
 from codelocd.config.targets import Targets
-from codelocd.model import Config, GrpcServer
+from codelocd.model import Config
 
 PATIENCE = 1.0
 """Seconds for a slow terminal to take the last lines."""
@@ -78,7 +78,7 @@ def _reread(targets: Targets) -> Config:
 
 
 def _observer(here: local.Local, put: Callable[[str], None]) -> Callable[[dict[str, Any]], None]:
-    ours = [s.name for s in here.config.locations if not isinstance(s.target, GrpcServer)]
+    ours = [spec.name for spec in here.config.own]
     said = DevOutput(ours, output.stdout_screen(), time.monotonic())
 
     def observe(event: dict[str, Any]) -> None:
