@@ -18,7 +18,6 @@ BuildId = NewType("BuildId", int)
 
 TargetKind = Literal["python_file", "module", "package", "autoload_defs_module"]
 StartMethod = Literal["fork", "spare", "spawn"]
-Origin = Literal["built", "reused", "existing"]
 Stream = Literal["stdout", "stderr"]
 ProblemKind = Literal["load", "environment", "crash", "unresponsive", "limit", "config"]
 
