@@ -12,7 +12,7 @@ from ..exposed import expose
 from ..jsontext import loads
 from ..reads import Reads
 from ..sources import is_source
-from . import becoming, program
+from . import forking, program, runner
 from .channel import Channel
 from .hooks import Hooks
 from .obstacles import outdated
@@ -125,9 +125,9 @@ def forget_listings() -> None:
 
 def follow(order: Dict[str, Any], descriptors: List[int], warmth: Warmth) -> None:
     if order["order"] == "become":
-        becoming.become(order, descriptors, warmth, lambda: outdated(warmth))
+        runner.become(order, descriptors, warmth, lambda: outdated(warmth))
     else:
-        life = becoming.forked if order["order"] == "fork" else program.become
-        becoming.fork(order, descriptors, warmth, life)
+        life = runner.become if order["order"] == "fork" else program.become
+        forking.fork(order, descriptors, warmth, life)
     for descriptor in descriptors:
         os.close(descriptor)

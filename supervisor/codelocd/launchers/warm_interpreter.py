@@ -1,4 +1,4 @@
-"""The daemon's end of one warm interpreter: what it preloads, and the runners it becomes."""
+"""The daemon's end of one warm interpreter: what it preloads, and the processes it becomes."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import asyncio
 import json
 import os
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from codelocd.launchers import Hooks, Program, RunnerSpec
 from codelocd.launchers.local import settings
-from codelocd.model import Stream
+from codelocd.model import Output, Stream
 from codelocd.process import Child, Children
 from codelocd.strays import marked
 from codelocd.warm import Imports
@@ -23,8 +23,6 @@ PRELOAD_SECONDS = 120.0
 
 ANSWER_SECONDS = 10.0
 """For an order to become a process; milliseconds, but on a machine that is out of memory."""
-
-Output = Callable[[Stream, bytes], None]
 
 _LINE_BYTES = 1024 * 1024
 
