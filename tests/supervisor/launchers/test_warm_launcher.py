@@ -13,6 +13,7 @@ import pytest
 from launching import DEADLINE, Bench, interpreter, telling, until
 
 from codelocd.launchers.memory import Memory
+from codelocd.launchers.warm_interpreter import WarmInterpreter
 
 PRELOADED = "import sys\ntold = sorted(n for n in sys.modules if n.partition('.')[0] in {names!r})"
 
@@ -82,6 +83,23 @@ async def test_a_spare_serves_one_load(bench, newest):
     loads[0].runner.kill()
     assert (await loads[0].runner.exited).signal == signal.SIGKILL
     assert await loads[1].runner.call("ping") == {}
+
+
+async def test_a_spare_that_cannot_be_the_runner_ends(bench, newest, monkeypatch):
+    asked, runner = [], WarmInterpreter.runner
+
+    def asks(spare, *order):
+        asked.append(spare)
+        return runner(spare, *order)
+
+    monkeypatch.setattr(WarmInterpreter, "runner", asks)
+    spec = bench.spec(newest, telling("import decimal\ntold = 1"))
+    await bench.load(spec, "spawn")
+    (bench.folder / "code" / "decimal.py").write_text("")
+    loaded = await bench.load(spec, "spare")
+    assert loaded.runner.start_method == "spawn"
+    (spare,) = asked
+    await until(lambda: not spare.lives)
 
 
 async def test_where_nothing_can_be_forked_a_spare_does(bench, newest):
