@@ -285,11 +285,11 @@ class DagsterTable(Table):
     """Dagster's own page and daemon."""
 
     serve: bool = Field(
-        default=_DAGSTER.serve, description="Whether both run beside the locations."
+        default=_DAGSTER.serve, description="Whether page and daemon run beside the locations."
     )
     page: bool = Field(
         default=_DAGSTER.page,
-        description="False: with `serve` only the code servers run; page and daemon do elsewhere.",
+        description="False: only the code servers run, for somebody else's page and daemon.",
     )
     host: Text = Field(default=_DAGSTER.host, description="Where the page listens.")
     port: Port | None = Field(
