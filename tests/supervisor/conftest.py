@@ -1,4 +1,4 @@
-"""What several rooms of the daemon need to be tried: real child processes."""
+"""What several files of tests need: real child processes; a hub of events and who hears of them."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from subscribing import Connection, State
 
 from codelocd.guardian import Guardian
 from codelocd.process import Children
+from codelocd.subscriptions import Hub
 
 
 @pytest.fixture
@@ -19,3 +21,18 @@ async def children() -> AsyncIterator[Children]:
     await children.settled()
     children.close()
     guardian.close()
+
+
+@pytest.fixture
+def state() -> State:
+    return State()
+
+
+@pytest.fixture
+def hub(state: State) -> Hub:
+    return Hub("me", state, history=10)
+
+
+@pytest.fixture
+def connection() -> Connection:
+    return Connection()
