@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from time import perf_counter
 
 from .. import parent, streams
 from ..exposed import expose
@@ -47,7 +46,7 @@ def run(text: str, path: List[str], known: AbstractSet[str]) -> None:
 
 def warmed(order: Dict[str, Any], warmth: Warmth) -> Dict[str, Any]:
     """Preload; what the daemon is told of it."""
-    began, variables = perf_counter(), dict(os.environ)
+    variables = dict(os.environ)
     arrange(warmth.path)
     reads, hooks = Reads(), Hooks()
     schedule("SCHED_BATCH")
@@ -61,8 +60,6 @@ def warmed(order: Dict[str, Any], warmth: Warmth) -> Dict[str, Any]:
         "cold": order["cold"],
         "variables": read,
         "hooks": {"at_exit": hooks.at_exit, "at_fork": hooks.at_fork},
-        "modules": len(warmth.modules),
-        "seconds": perf_counter() - began,
     }
 
 

@@ -39,14 +39,12 @@ class Refused(Exception):
 class Readiness:
     """What came of preloading: `offences` forbid that it is shared, `cold` says which packages.
 
-    `variables`: names that imports asked for. `seconds`: how long they took.
+    `variables`: names that imports asked for.
     """
 
     offences: tuple[str, ...]
     cold: Mapping[str, str]
     variables: tuple[str, ...]
-    modules: int
-    seconds: float
 
 
 class WarmInterpreter:
@@ -104,13 +102,7 @@ class WarmInterpreter:
             await self._send(order, [])
             said = json.loads(await self._line())
         self.hooks = Hooks(**said["hooks"])
-        return Readiness(
-            tuple(said["offences"]),
-            said["cold"],
-            tuple(said["variables"]),
-            said["modules"],
-            said["seconds"],
-        )
+        return Readiness(tuple(said["offences"]), said["cold"], tuple(said["variables"]))
 
     async def runner(
         self,
