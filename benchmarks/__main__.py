@@ -51,8 +51,8 @@ HEADING = """\
 # Benchmarks
 
 `make bench` writes this page. Every comparison is made in one run, both sides in turns, on the
-machine described below; the times of another machine will differ, the ratios less so. A ratio's
-median, least and most are those of its pairs. `make bench-quick` takes two minutes.
+machine described below; the times of another machine will differ, the ratios less so. A ratio is
+that of the medians; its least and most are those of pairs. `make bench-quick` takes two minutes.
 
 """
 
@@ -86,7 +86,8 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("names", nargs="*", choices=[[], *map(_name, ALL)], metavar="NAME")
+    names = [[], *map(_name, ALL)]  # argparse holds no names at all against the choices, too
+    parser.add_argument("names", nargs="*", choices=names, metavar="NAME")
     parser.add_argument("--runs", type=int, default=RUNS, help=f"default: {RUNS}")
     parser.add_argument("--quick", action="store_true", help="the part that takes two minutes")
     return parser.parse_args()

@@ -13,17 +13,21 @@ Measurement = Callable[[int], "list[Figure]"]
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """`values` in `unit`; the median is to be at most `target`, or at least `least`, if any."""
+    """`values` in `unit`; the median is to be at most `target`, or at least `least`, if any.
+
+    `of_medians`: what counts as the median of a ratio, whose values are those of pairs.
+    """
 
     name: str
     unit: str
     values: tuple[float, ...]
     target: float | None = None
     least: float | None = None
+    of_medians: float | None = None
 
     @property
     def median(self) -> float:
-        return statistics.median(self.values)
+        return statistics.median(self.values) if self.of_medians is None else self.of_medians
 
     @property
     def met(self) -> bool | None:
@@ -64,6 +68,6 @@ def ratio(
     target: float | None = None,
     least: float | None = None,
 ) -> Figure:
-    """How many times the other one costs: the medians' ratio decides, each pair's is kept."""
-    pairs = zip(over.values, base.values, strict=True)
-    return Figure(name, "times", tuple(a / b for a, b in pairs), target, least)
+    """How many times the other one costs: by the medians; each pair's ratio shows the spread."""
+    pairs = tuple(a / b for a, b in zip(over.values, base.values, strict=True))
+    return Figure(name, "times", pairs, target, least, over.median / base.median)

@@ -18,7 +18,9 @@ class Environment:
     `path` is its prefix, None for a plain interpreter. `python` is the version, `3.12.1`.
     `existing` ones are somebody else's: they are read, never written; `has_bytecode` says
     that compiled files stand in theirs, so that nothing need be compiled elsewhere, and
-    `activation` is what the scripts of a conda prefix set.
+    `activation` is what the scripts of a conda prefix set. `sources` are the files of local
+    packages that were installed into it: a change of one means another environment, like a change
+    of `Choice.inputs`.
     """
 
     key: str
@@ -29,6 +31,7 @@ class Environment:
     flavour: Flavour = "virtualenv"
     has_bytecode: bool = False
     activation: Mapping[str, str] = field(default_factory=dict)
+    sources: tuple[Path, ...] = ()
 
     @property
     def variables(self) -> dict[str, str]:
@@ -52,9 +55,12 @@ class Environment:
             "flavour": self.flavour,
             "has_bytecode": self.has_bytecode,
             "activation": dict(self.activation),
+            "sources": [str(source) for source in self.sources],
         }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Environment:
         path = Path(data["path"]) if data["path"] else None
-        return cls(**{**data, "path": path, "executable": Path(data["executable"])})
+        sources = tuple(map(Path, data["sources"]))
+        known = {"path": path, "executable": Path(data["executable"]), "sources": sources}
+        return cls(**{**data, **known})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from codeloc_envs.environment import Environment, Origin
 from codeloc_envs.fingerprint import EnvironmentKey
@@ -30,10 +31,16 @@ class Publication:
     shared: int
     created: float
 
-    def environment(self, layout: Layout, origin: Origin) -> Environment:
+    def environment(self, layout: Layout, origin: Origin, sources: tuple[Path, ...]) -> Environment:
         path = layout.environments / self.directory
         return Environment(
-            self.key, path, self.python, path / "bin/python", origin, has_bytecode=True
+            self.key,
+            path,
+            self.python,
+            path / "bin/python",
+            origin,
+            has_bytecode=True,
+            sources=sources,
         )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from codeloc_envs import collect
 from codeloc_envs.activation import activation
 from codeloc_envs.build import Builder
-from codeloc_envs.environment import Environment
+from codeloc_envs.environment import Environment, Origin
 from codeloc_envs.existing import Existing, require
 from codeloc_envs.filesystem import require_locks
 from codeloc_envs.fingerprint import InputsKey, existing_key, inputs_key
@@ -69,8 +69,10 @@ class Store:
             if specification.request.installation.allow_python_download:
                 return None
             raise
-        publication = self._ready(self._current(need))
-        return publication.environment(self._layout, "reused") if publication else None
+        resolution = self._current(need)
+        if resolution is None or (publication := self._ready(resolution)) is None:
+            return None
+        return publication.environment(self._layout, "reused", resolution.files())
 
     def build(
         self, specification: Specification, progress: Listener, *, refresh: bool = False
@@ -119,15 +121,6 @@ class Store:
             for publication in publications(self._layout)
         ]
 
-    def sources(self, specification: Specification) -> tuple[Path, ...]:
-        """Files of local packages that were copied into its environment: a change of one means
-        another environment, like a change of `Choice.inputs`. Raises EnvironmentProblem."""
-        try:
-            resolution = self._current(self._need(specification, ask=False))
-        except NotAskedYetError:
-            return ()
-        return resolution.files() if resolution else ()
-
     def prune(self, *, idle: float = collect.IDLE, size: int | None = None) -> collect.Pruned:
         """Remove what nobody has used for `idle` seconds, and the longest unused above `size`."""
         return collect.prune(self._layout, idle=idle, size=size)
@@ -149,7 +142,8 @@ class Store:
             with hold(layout.lock(resolution.environment), _waiting(progress)):
                 ready = self._ready(resolution, progress)
                 made = ready or builder.make(resolution)
-                return made.environment(layout, "reused" if ready else "built")
+                origin: Origin = "reused" if ready else "built"
+                return made.environment(layout, origin, resolution.files())
 
     def _fetched(self, specification: Specification, progress: Listener) -> _Need:
         """Its need, for which a Python is fetched if it may be."""
@@ -185,12 +179,10 @@ class Store:
         resolution = read_resolution(self._layout.resolutions / need.key)
         return resolution if resolution and resolution.is_current() else None
 
-    def _ready(
-        self, resolution: Resolution | None, listen: Listener | None = None
-    ) -> Publication | None:
+    def _ready(self, resolution: Resolution, listen: Listener | None = None) -> Publication | None:
         """The environment of `resolution`; `listen` is told why one that is there is unfit."""
-        publication = resolution and read_publication(self._layout, resolution.environment)
-        if not publication:
+        publication = read_publication(self._layout, resolution.environment)
+        if publication is None:
             return None
         reason = unfit(self._layout, publication)
         if reason and listen:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from codeloc_envs import Environment, EnvironmentProblem, Specification
-from codelocd.model import Stream
+from codelocd.model import Output, Stream
 from codelocd.process import Child, Children, dying_with_us
 
 Progress = Callable[[Mapping[str, Any]], None]
@@ -39,9 +39,7 @@ class Builder:
             raise EnvironmentProblem(summary, detail, passing=True)
         return report.environment()
 
-    def _start(
-        self, specification: Specification, output: Callable[[Stream, bytes], None]
-    ) -> Child:
+    def _start(self, specification: Specification, output: Output) -> Child:
         question = {"store": str(self._store), "specification": specification.to_json()}
         with tempfile.TemporaryFile() as stdin:
             stdin.write(json.dumps(question).encode())

@@ -143,9 +143,9 @@ class Hands:
             ready = await self._builder.build(
                 specification, lambda progress: self._reports.progress(location, progress)
             )
-        copied = await asyncio.to_thread(self._store.sources, specification)
-        if set(location.inputs) != {*choice.inputs, *copied}:
-            self._follow_inputs(location, (*choice.inputs, *copied))
+        inputs = (*choice.inputs, *ready.sources)
+        if set(location.inputs) != set(inputs):
+            self._follow_inputs(location, inputs)
         return ready
 
     async def _chosen(self, location: Location) -> Choice:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NewType
@@ -18,8 +18,11 @@ BuildId = NewType("BuildId", int)
 
 TargetKind = Literal["python_file", "module", "package", "autoload_defs_module"]
 StartMethod = Literal["fork", "spare", "spawn"]
-Origin = Literal["built", "reused", "existing"]
+StartWish = Literal["auto", "fork", "spare", "spawn"]
+"""What a config may ask for; how it was met is a StartMethod."""
 Stream = Literal["stdout", "stderr"]
+Output = Callable[[Stream, bytes], None]
+"""Gets what a process prints, as it comes; b"" at the end of each stream."""
 ProblemKind = Literal["load", "environment", "crash", "unresponsive", "limit", "config"]
 
 
@@ -68,7 +71,7 @@ class Policy:
 
     restart: Literal["on-failure", "never"] = "on-failure"
     reload: Literal["on-change", "manual"] = "on-change"
-    start_method: Literal["auto", "fork", "spare", "spawn"] = "auto"
+    start_method: StartWish = "auto"
     start_timeout: float = 180.0
     build_timeout: float = 1800.0
     stop_timeout: float = 10.0

@@ -10,27 +10,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
-import fcntl
 import os
 import shutil
 import signal
-import struct
 import subprocess
 import sys
-import termios
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from codelocd.guardian import Guardian
-from codelocd.model import Exit, Stream
+from codelocd.model import Exit, Output
+from codelocd.pipes import Pipe, pipes
 from codelocd.strays import Strays, marked
 
 _PR_SET_CHILD_SUBREAPER = 36
-_CHUNK = 65536
-_FIRST_CHUNK = 4096
-_SMALLEST_CHUNK = 512
-_PATIENCE = 0.005
-"""Seconds that dealing with one chunk of output may take: everything else waits meanwhile."""
 
 _LAST_MOMENT = 1.0
 """Seconds for killed children to be gone; one may hang in the kernel."""
@@ -76,7 +69,7 @@ class Children:
     def __init__(self, loop: asyncio.AbstractEventLoop, guardian: Guardian) -> None:
         self._loop = loop
         self._guardian = guardian
-        self._ours: dict[int, tuple[Child, list[_Output]]] = {}
+        self._ours: dict[int, tuple[Child, list[Pipe]]] = {}
         self._strays = Strays()
         guardian.family = self._strays.family
         _become_subreaper()
@@ -97,7 +90,7 @@ class Children:
         *,
         variables: Mapping[str, str],
         directory: Path,
-        output: Callable[[Stream, bytes], None],
+        output: Output,
         pass_fds: Iterable[int] = (),
         stdin: int = subprocess.DEVNULL,
         mark: str | None = None,
@@ -108,7 +101,7 @@ class Children:
         right for a process whose forks shall outlive it. Raises OSError when it cannot be started.
         """
         mark = self.mark() if mark is None else mark
-        with self._pipes(output) as (outputs, writers):
+        with pipes(self._loop, output) as (outputs, writers):
             process = subprocess.Popen(
                 command,
                 stdin=stdin,
@@ -130,7 +123,7 @@ class Children:
         self,
         mark: str,
         ask: Callable[[Sequence[int]], Awaitable[int]],
-        output: Callable[[Stream, bytes], None],
+        output: Output,
     ) -> Child:
         """A process that was not started here, but leads a session and is a child by now.
 
@@ -139,7 +132,7 @@ class Children:
         from here may change what it prints to in that way. Raises OSError when it is gone
         already, and whatever `ask` does.
         """
-        with self._pipes(output) as (outputs, writers):
+        with pipes(self._loop, output) as (outputs, writers):
             pid = await ask(writers)
             _ended(os.P_PID, pid, missing_ok=False)
             if pid in self._ours:
@@ -152,27 +145,7 @@ class Children:
         self._loop.call_soon(self._reap)  # it may have ended before it was known here
         return child
 
-    @contextlib.contextmanager
-    def _pipes(
-        self, output: Callable[[Stream, bytes], None]
-    ) -> Iterator[tuple[list[_Output], Sequence[int]]]:
-        """Both ends of what a child prints to; the writing ones are then the child's alone."""
-        readers, writers = _two_pipes()
-        try:
-            yield (
-                [
-                    _Output(self._loop, readers[0], "stdout", output),
-                    _Output(self._loop, readers[1], "stderr", output),
-                ],
-                writers,
-            )
-        except BaseException:
-            _close_all(readers)
-            raise
-        finally:
-            _close_all(writers)
-
-    def _watched(self, child: Child, outputs: list[_Output]) -> Child:
+    def _watched(self, child: Child, outputs: list[Pipe]) -> Child:
         for each in outputs:
             each.begin()
         self._ours[child.pid] = (child, outputs)
@@ -207,62 +180,6 @@ class Children:
             output.finish()
 
 
-class _Output:
-    """One pipe of a child, read as it comes and to its end."""
-
-    def __init__(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        pipe: int,
-        stream: Stream,
-        sink: Callable[[Stream, bytes], None],
-    ) -> None:
-        self._loop, self._pipe = loop, pipe
-        self._stream: Stream = stream
-        self._sink = sink
-        self._chunk = _FIRST_CHUNK
-        os.set_blocking(pipe, False)
-
-    def begin(self) -> None:
-        self._loop.add_reader(self._pipe, self._read)
-
-    def finish(self) -> None:
-        """The process is gone: take what it left in the pipe, which somebody may still fill."""
-        try:
-            left = _waiting(self._pipe) if self._pipe >= 0 else 0
-            while left > 0 and (taken := self._read()):
-                left -= taken
-        finally:
-            self._close()
-
-    def _read(self) -> int:
-        try:
-            data = os.read(self._pipe, self._chunk)
-        except BlockingIOError:
-            return 0
-        if data:
-            began = self._loop.time()
-            self._sink(self._stream, data)
-            self._adapt(self._loop.time() - began)
-        else:
-            self._close()
-        return len(data)
-
-    def _adapt(self, seconds: float) -> None:
-        """Millions of short lines take far longer than their bytes: take fewer at once."""
-        if seconds > _PATIENCE:
-            self._chunk = max(_SMALLEST_CHUNK, self._chunk // 4)
-        elif seconds < _PATIENCE / 4:
-            self._chunk = min(_CHUNK, self._chunk * 2)
-
-    def _close(self) -> None:
-        if self._pipe >= 0:
-            self._loop.remove_reader(self._pipe)
-            os.close(self._pipe)
-            self._pipe = -1
-            self._sink(self._stream, b"")
-
-
 def dying_with_us() -> list[str]:
     """A wrapper under which a process ends with its parent, where there is one."""
     wrapper = shutil.which("setpriv")
@@ -286,28 +203,6 @@ def _reaped(pid: int) -> Exit:
     if found.si_code == os.CLD_EXITED:
         return Exit(status=found.si_status)
     return Exit(signal=found.si_status)
-
-
-def _waiting(pipe: int) -> int:
-    """Bytes that a pipe holds now."""
-    (count,) = struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)))
-    return int(count)
-
-
-def _two_pipes() -> tuple[tuple[int, int], tuple[int, int]]:
-    """The reading ends of two pipes, and the writing ends; both pipes or OSError."""
-    first = os.pipe()
-    try:
-        second = os.pipe()
-    except OSError:
-        _close_all(first)
-        raise
-    return (first[0], second[0]), (first[1], second[1])
-
-
-def _close_all(descriptors: Iterable[int]) -> None:
-    for descriptor in descriptors:
-        os.close(descriptor)
 
 
 def _become_subreaper() -> None:

@@ -10,7 +10,7 @@ PATIENCE = 2.0
 """Seconds after which a start gives its place away: a hang must not hold up the rest."""
 
 
-class Place:
+class Turn:
     """The right to start now, given back once."""
 
     def __init__(self, places: asyncio.Semaphore) -> None:
@@ -31,18 +31,18 @@ class Turns:
     def __init__(self, places: int) -> None:
         self._places = asyncio.Semaphore(places)
 
-    async def take(self) -> Place:
+    async def take(self) -> Turn:
         await self._places.acquire()
-        return Place(self._places)
+        return Turn(self._places)
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
         """Within it, a place is held."""
-        place = await self.take()
+        turn = await self.take()
         try:
             yield
         finally:
-            place.give_back()
+            turn.give_back()
 
 
 class Queues:

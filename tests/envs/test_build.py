@@ -74,7 +74,10 @@ def test_an_edit_of_a_copied_local_package_makes_another_environment(
     (workplace / "requirements.txt").write_text("./lib\n")
     before = build()
     choice = choose(None, code=workplace)
-    assert lib in store.sources(choice.specification)
+    found = store.find(choice.specification)
+    assert found is not None
+    assert lib in before.sources
+    assert found.sources == before.sources
     lib.write_text("VALUE = 'other'\n")
     assert store.find(choice.specification) is None
     after = build()

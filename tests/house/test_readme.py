@@ -13,9 +13,9 @@ DOCUMENTS = [
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
     ROOT / "CHANGELOG.md",
-    ROOT / "docs" / "design.md",
+    *sorted((ROOT / "docs").glob("*.md")),
     ROOT / "systemd" / "README.md",
-    ROOT / "examples" / "quickstart" / "README.md",
+    *sorted((ROOT / "examples").glob("*/README.md")),
 ]
 TEXT = "\n".join(document.read_text() for document in DOCUMENTS)
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from codeloc_envs import Environment, Request, Store, choose
-from codelocd.guardian import Guardian
 from codelocd.process import Children
 from codelocd.upkeep import DAY, FIRST, Upkeep
 
@@ -37,16 +35,6 @@ class Clock:
         self.sleeps.clear()
         self.passes.set()
         await asyncio.wait_for(self.sleeps.wait(), DEADLINE)
-
-
-@pytest.fixture
-async def children() -> AsyncIterator[Children]:
-    guardian = Guardian()
-    children = Children(asyncio.get_running_loop(), guardian)
-    yield children
-    await children.settled()
-    children.close()
-    guardian.close()
 
 
 @pytest.fixture

@@ -5,14 +5,13 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from time import perf_counter
 
 from .. import parent, streams
 from ..exposed import expose
 from ..jsontext import loads
 from ..reads import Reads
 from ..sources import is_source
-from . import becoming, program
+from . import forking, program, runner
 from .channel import Channel
 from .hooks import Hooks
 from .obstacles import outdated
@@ -47,7 +46,7 @@ def run(text: str, path: List[str], known: AbstractSet[str]) -> None:
 
 def warmed(order: Dict[str, Any], warmth: Warmth) -> Dict[str, Any]:
     """Preload; what the daemon is told of it."""
-    began, variables = perf_counter(), dict(os.environ)
+    variables = dict(os.environ)
     arrange(warmth.path)
     reads, hooks = Reads(), Hooks()
     schedule("SCHED_BATCH")
@@ -61,8 +60,6 @@ def warmed(order: Dict[str, Any], warmth: Warmth) -> Dict[str, Any]:
         "cold": order["cold"],
         "variables": read,
         "hooks": {"at_exit": hooks.at_exit, "at_fork": hooks.at_fork},
-        "modules": len(warmth.modules),
-        "seconds": perf_counter() - began,
     }
 
 
@@ -125,9 +122,9 @@ def forget_listings() -> None:
 
 def follow(order: Dict[str, Any], descriptors: List[int], warmth: Warmth) -> None:
     if order["order"] == "become":
-        becoming.become(order, descriptors, warmth, lambda: outdated(warmth))
+        runner.become(order, descriptors, warmth, lambda: outdated(warmth))
     else:
-        life = becoming.forked if order["order"] == "fork" else program.become
-        becoming.fork(order, descriptors, warmth, life)
+        life = runner.become if order["order"] == "fork" else program.become
+        forking.fork(order, descriptors, warmth, life)
     for descriptor in descriptors:
         os.close(descriptor)

@@ -6,13 +6,13 @@ import sys
 
 from .. import exposed, main, sources
 from . import fresh
-from .becoming import accepted
+from .acceptance import accepted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, List
 
-    from .becoming import Verdict
+    from .acceptance import Verdict
     from .warmth import Warmth
 
 
@@ -26,7 +26,6 @@ def become(order: Dict[str, Any], descriptors: List[int], warmth: Warmth, verdic
     if not accepted(directory, path, descriptors[-3:], warmth, verdict):
         return
     fresh.arrange(["-m", module, *arguments], order["variables"], warmth.added, since=1)
-    fresh.part_from_siblings()
     exposed.withdraw()
     sources.read_fresh()
     sys.path[:] = path

@@ -29,13 +29,13 @@ class Traces:
     __slots__ = (
         "descriptors",
         "directory",
-        "environment",
         "handlers",
         "hooks",
         "mask",
         "modules",
         "removals",
         "umask",
+        "variables",
     )
 
     def __init__(self, hooks: Hooks) -> None:
@@ -43,7 +43,7 @@ class Traces:
         self.removals = hooks.removals()
         self.descriptors = open_files()
         self.directory = os.getcwd()
-        self.environment = dict(os.environ)
+        self.variables = dict(os.environ)
         self.handlers = {number: getsignal(number) for number in range(1, NSIG)}
         self.mask = pthread_sigmask(SIG_BLOCK, ())
         self.modules = set(sys.modules)
@@ -65,7 +65,7 @@ def offences(before: Traces, own: Set[str]) -> List[str]:
         found.append(f"it changed the working directory to {now.directory}")
     if now.umask != before.umask:
         found.append(f"it changed the umask to {now.umask:#o}")
-    changed = [name for name, value in before.environment.items() if is_changed(name, value)]
+    changed = [name for name, value in before.variables.items() if is_changed(name, value)]
     found += [f"it changed the variable {name}" for name in changed]
     numbers = [one for one in now.handlers if now.handlers[one] is not before.handlers[one]]
     found += [f"it handles signal {number}" for number in numbers]

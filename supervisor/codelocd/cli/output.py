@@ -6,7 +6,7 @@ import io
 import os
 import sys
 
-from codelocd.render.screen import Screen
+from codelocd.render.screen import PLAIN, Screen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # `typing` itself would take as long as asking the daemon
@@ -32,7 +32,7 @@ def prepare() -> None:
 def screen(stream: TextIO, environ: Mapping[str, str]) -> Screen:
     """What `stream` can show: colour and width on a terminal only (https://no-color.org)."""
     if not stream.isatty():
-        return Screen()
+        return PLAIN
     colour = not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
     return Screen(colour=colour, width=_width(stream))
 

@@ -19,7 +19,7 @@ from codeloc_envs.installation import ORDINARY
 from codelocd.config import quantities
 from codelocd.config.mistakes import UnfitError
 from codelocd.config.variables import NAME
-from codelocd.model import DaemonSettings, DagsterSettings, Policy
+from codelocd.model import DaemonSettings, DagsterSettings, Policy, StartWish
 
 _POLICY = Policy()
 _DAEMON = DaemonSettings()
@@ -245,7 +245,7 @@ class LocationTable(Table):
     restart_limit: RestartLimitTable = Field(
         default_factory=RestartLimitTable, description="When to give up."
     )
-    start_method: Literal["auto", "fork", "spare", "spawn"] = Field(
+    start_method: StartWish = Field(
         default=_POLICY.start_method, description="How a runner starts."
     )
     memory_limit: Size | None = Field(
@@ -285,11 +285,11 @@ class DagsterTable(Table):
     """Dagster's own page and daemon."""
 
     serve: bool = Field(
-        default=_DAGSTER.serve, description="Whether both run beside the locations."
+        default=_DAGSTER.serve, description="Whether page and daemon run beside the locations."
     )
     page: bool = Field(
         default=_DAGSTER.page,
-        description="False: with `serve` only the code servers run; page and daemon do elsewhere.",
+        description="False: only the code servers run, for somebody else's page and daemon.",
     )
     host: Text = Field(default=_DAGSTER.host, description="Where the page listens.")
     port: Port | None = Field(

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from codelocd.model import Stream
+from codelocd.model import Output
 from codelocd.process import Child, Children
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
@@ -25,7 +25,7 @@ class HelperProcess:
         command: Sequence[str],
         variables: Mapping[str, str],
         directory: Path,
-        output: Callable[[Stream, bytes], None],
+        output: Output,
     ) -> None:
         self._children = children
         self._command = command

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 
+VARIABLE = "DAGSTER_HOME"
 CONFIG = "dagster.yaml"
 
 
@@ -15,7 +16,7 @@ def dagster_home(environ: Mapping[str, str], state_dir: Path, project: Path) -> 
     Raises OSError. The instance's config beside the code counts without DAGSTER_HOME, and only
     then, as under `dagster dev` (`InstanceRef.from_dir`).
     """
-    given = environ.get("DAGSTER_HOME")
+    given = environ.get(VARIABLE)
     home = Path(given).expanduser() if given else state_dir / "dagster"
     with contextlib.suppress(FileExistsError):
         home.mkdir(parents=True)

@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 
+from codelocd.dagster.home import CONFIG, VARIABLE
 from codelocd.launchers import RunnerSpec
 from codelocd.model import Exit, Stream
 from codelocd.process import Children
 
-VARIABLE = "DAGSTER_HOME"
 MAKE_SECONDS = 60.0
 """For what takes two seconds on an idle machine."""
 
@@ -43,7 +43,7 @@ class Instance:
             self._open = self._open or self._was_used() or await self._made(spec, variables)
 
     def _was_used(self) -> bool:
-        return any(each.name != "dagster.yaml" for each in self._path.iterdir())
+        return any(each.name != CONFIG for each in self._path.iterdir())
 
     async def _made(self, spec: RunnerSpec, variables: Mapping[str, str]) -> bool:
         """By Dagster's own command line, which opens all of them."""

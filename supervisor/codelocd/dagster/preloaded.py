@@ -1,5 +1,4 @@
-"""What a code server imports beyond `import dagster`, for the interpreters that servers are forked
-from."""
+"""What a code server imports beyond `import dagster`, for the interpreters that become one."""
 
 from __future__ import annotations
 
@@ -18,7 +17,8 @@ MODULES = (
     "upath.implementations.local",
 )
 """Named, not learned: the modules of 1,490 in a serving process that nothing else brings. Those
-that a release does not have, or an environment, are passed over."""
+that a release does not have, or an environment, are passed over. Not `dagster.__main__`: to import
+that is to run it."""
 
 BESIDE = {"dagster": MODULES}
-"""Preloaded where locations import dagster."""
+"""Preloaded in fork servers whose locations import dagster."""

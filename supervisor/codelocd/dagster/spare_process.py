@@ -1,4 +1,4 @@
-"""A code server in waiting, run by path with a location's interpreter (Python 3.8 and newer).
+"""A code server in waiting: run by path with a location's interpreter (Python 3.8 and newer).
 
 It imports the modules that it is given, waits for its one order, and then is `python -m MODULE`
 with the arguments that the order gives: nothing of Dagster's is used but its command line.
@@ -9,10 +9,6 @@ import json
 import os
 import runpy
 import sys
-
-COMMAND_LINE = ("dagster._cli", "dagster._cli.api", "dagster._grpc.server")
-"""What `dagster api grpc` imports, and what takes the time. Not `dagster.__main__`: to import that
-is to run it."""
 
 
 def main() -> None:

@@ -9,20 +9,18 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from codelocd.dagster.preloaded import MODULES
 from codelocd.launchers import Program
-from codelocd.model import Stream
+from codelocd.model import Output, Stream
 from codelocd.process import Child, Children
 
 SCRIPT = Path(__file__).with_name("spare_process.py")
 QUIET = 1.0
 """Seconds after a start before the next spare is made: never in the way of what is loading."""
-
-Output = Callable[[Stream, bytes], None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from codelocd import variables
 from codelocd.builder import Builder
 from codelocd.dagster.graphql import Page
 from codelocd.dagster.helper_process import HelperProcess
+from codelocd.dagster.home import VARIABLE
 from codelocd.dagster.port import free_port, is_taken
 from codelocd.dagster.release import Release
 from codelocd.logs import Logs
@@ -131,7 +132,7 @@ class UserInterface:
         return HelperProcess(
             self._means.children,
             command,
-            {**own, "DAGSTER_HOME": str(self._home)},
+            {**own, VARIABLE: str(self._home)},
             self._home,
             self._means.logs.output(name, None),
         )

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 
-from codelocd.model import Stream
+from codelocd.model import Output, Stream
 
 LAST_PIECES = 30
 
@@ -13,7 +12,7 @@ LAST_PIECES = 30
 class Words:
     """While it loads, the runner beside it prints the same: nobody wants to read it twice."""
 
-    def __init__(self, output: Callable[[Stream, bytes], None]) -> None:
+    def __init__(self, output: Output) -> None:
         self._output = output
         self._loading = True
         self._said: deque[bytes] = deque(maxlen=LAST_PIECES)

@@ -1,14 +1,15 @@
-"""Where a runner runs. `local` is the default; an engine would be another file here."""
+"""Where a runner runs, and how it starts: `warm` decides, `local` starts one on its own. An engine
+would be another file here."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
-from codelocd.model import Exit, StartMethod, Stream, Target
+from codelocd.model import Exit, Output, StartMethod, StartWish, Target
 
 CALL_TIMEOUT = 60.0
 """Seconds for a call that names no timeout of its own."""
@@ -30,8 +31,8 @@ class RunnerSpec:
     working_directory: Path
     target: Target
     attribute: str | None
-    output: Callable[[Stream, bytes], None]
-    start_method: Literal["auto", "fork", "spare", "spawn"] = "auto"
+    output: Output
+    start_method: StartWish = "auto"
     start_timeout: float = 180.0
     beside: bool = False
     held: tuple[int, ...] = ()
@@ -58,7 +59,7 @@ class Program:
     module: str
     arguments: tuple[str, ...]
     variables: Mapping[str, str]
-    output: Callable[[Stream, bytes], None]
+    output: Output
 
 
 class RunnerHandle(Protocol):

@@ -26,12 +26,11 @@ from codelocd.warm import (
     with_beside,
 )
 
-UPKEEP = 60.0
+LOOK_AGAIN = 60.0
 """Seconds between two looks at what is idle, while anything is warm."""
 
 SHORT_OF_MEMORY = 0.05
 """The part of the machine's memory below which nothing is kept warm."""
-
 
 NOTHING: Beside = {}
 
@@ -77,7 +76,7 @@ class Places:
         self._beside = beside
         self.news: Callable[[str], None] = _nobody
         self._places: list[Place] = []
-        self._upkeep: asyncio.TimerHandle | None = None
+        self._next_look: asyncio.TimerHandle | None = None
 
     def __iter__(self) -> Iterator[Place]:
         return iter(self._places)
@@ -89,7 +88,7 @@ class Places:
         for other in tuple(self._places):
             if other is not place:
                 self._leave(other, spec.location)
-        self._keep_up()
+        self._keep_looking()
         return place
 
     def fitting(self, spec: RunnerSpec, method: StartMethod) -> Place | None:
@@ -105,8 +104,8 @@ class Places:
                 place.slot.retire()
 
     def close(self) -> None:
-        if self._upkeep is not None:
-            self._upkeep.cancel()
+        if self._next_look is not None:
+            self._next_look.cancel()
         for place in self._places:
             place.slot.close()
 
@@ -159,15 +158,15 @@ class Places:
             asyncio.get_running_loop().call_soon(self.news, environment)
         return not readiness.offences
 
-    def _keep_up(self) -> None:
-        if self._upkeep is None:
-            self._upkeep = asyncio.get_running_loop().call_later(UPKEEP, self._look_again)
+    def _keep_looking(self) -> None:
+        if self._next_look is None:
+            self._next_look = asyncio.get_running_loop().call_later(LOOK_AGAIN, self._look_again)
 
     def _look_again(self) -> None:
-        self._upkeep = None
+        self._next_look = None
         self.look_after()
         if any(place.slot.ready is not None for place in self._places):
-            self._keep_up()
+            self._keep_looking()
 
 
 def _nobody(_environment: str) -> None:

@@ -75,12 +75,14 @@ class WarmLauncher:
     ) -> LocalRunner:
         """Raises Refused, and OSError where there is no socket for it."""
         order: Literal["fork", "become"] = "fork" if method == "fork" else "become"
-        runner = await self._cold.through(
-            lambda listener, path: interpreter.runner(order, spec, listener, path)
-        )
+        try:
+            runner = await self._cold.through(
+                lambda listener, path: interpreter.runner(order, spec, listener, path)
+            )
+        finally:
+            if order == "become":
+                interpreter.close()
         runner.hooks = interpreter.hooks
-        if order == "become":
-            interpreter.close()
         return runner
 
     def _runner(

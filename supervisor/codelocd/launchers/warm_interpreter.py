@@ -1,4 +1,4 @@
-"""The daemon's end of one warm interpreter: what it preloads, and the runners it becomes."""
+"""The daemon's end of one warm interpreter: what it preloads, and the processes it becomes."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import asyncio
 import json
 import os
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from codelocd.launchers import Hooks, Program, RunnerSpec
 from codelocd.launchers.local import settings
-from codelocd.model import Stream
+from codelocd.model import Output, Stream
 from codelocd.process import Child, Children
 from codelocd.strays import marked
 from codelocd.warm import Imports
@@ -23,8 +23,6 @@ PRELOAD_SECONDS = 120.0
 
 ANSWER_SECONDS = 10.0
 """For an order to become a process; milliseconds, but on a machine that is out of memory."""
-
-Output = Callable[[Stream, bytes], None]
 
 _LINE_BYTES = 1024 * 1024
 
@@ -41,14 +39,12 @@ class Refused(Exception):
 class Readiness:
     """What came of preloading: `offences` forbid that it is shared, `cold` says which packages.
 
-    `variables`: names that imports asked for. `seconds`: how long they took.
+    `variables`: names that imports asked for.
     """
 
     offences: tuple[str, ...]
     cold: Mapping[str, str]
     variables: tuple[str, ...]
-    modules: int
-    seconds: float
 
 
 class WarmInterpreter:
@@ -106,13 +102,7 @@ class WarmInterpreter:
             await self._send(order, [])
             said = json.loads(await self._line())
         self.hooks = Hooks(**said["hooks"])
-        return Readiness(
-            tuple(said["offences"]),
-            said["cold"],
-            tuple(said["variables"]),
-            said["modules"],
-            said["seconds"],
-        )
+        return Readiness(tuple(said["offences"]), said["cold"], tuple(said["variables"]))
 
     async def runner(
         self,

@@ -12,7 +12,7 @@ from codelocd.file_name import file_name
 from codelocd.logs import records
 from codelocd.logs.files import RotatedFile
 from codelocd.logs.lines import Block, Line, Splitter
-from codelocd.model import Stream
+from codelocd.model import Output, Stream
 
 FILE_BYTES = 10 * 1000 * 1000
 FILES = 5
@@ -43,7 +43,7 @@ class Logs:
         self._files = files
         self._locations: dict[str, _LocationLog] = {}
 
-    def output(self, location: str, generation: int | None) -> Callable[[Stream, bytes], None]:
+    def output(self, location: str, generation: int | None) -> Output:
         """Where one runner's output goes: call it with each chunk, and with b"" at the end."""
         splitters: dict[Stream, Splitter] = {"stdout": Splitter(), "stderr": Splitter()}
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
-from codelocd.model import StartMethod
+from codelocd.model import StartMethod, StartWish
 from codelocd.warm.known import COLD
 from codelocd.warm.learning import Learned, package
 
@@ -23,7 +22,7 @@ class Choice:
 
 
 def choose(
-    wanted: Literal["auto", "fork", "spare", "spawn"],
+    wanted: StartWish,
     location: str,
     learned: Learned,
     variables: Mapping[str, str],

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from codelocd.guardian import Guardian
 from codelocd.launchers import Program, RunnerSpec
 from codelocd.model import Target
-from codelocd.process import Children
 
 STRIPPED = ("DAGSTER_", "PYTHON", "VIRTUAL_ENV", "UV_")
 
@@ -24,16 +21,6 @@ def interpreter(request: pytest.FixtureRequest) -> Path:
     if not found:
         pytest.skip(f"no Python {request.param} below ~/.pyenv/versions: its spares cannot run")
     return found[-1]
-
-
-@pytest.fixture
-async def children() -> AsyncIterator[Children]:
-    guardian = Guardian()
-    children = Children(asyncio.get_running_loop(), guardian)
-    yield children
-    await children.settled()
-    children.close()
-    guardian.close()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Interpreters that wait to become code servers, and what they are then."""
+"""Interpreters that wait to become code servers: who gets which, and when there is none."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import replace
 import psutil
 import pytest
 
-from codelocd.dagster.spares import SCRIPT, Spares
+from codelocd.dagster.spares import Spares
 
 DEADLINE = 60.0
 TELLS = (
@@ -139,23 +139,3 @@ async def test_an_interpreter_that_is_gone_leaves_no_spare(children, tool, tmp_p
     assert not spares._waiting
     assert psutil.Process().num_fds() == before
     spares.close()
-
-
-def test_a_spare_that_is_never_asked_ends_with_its_pipe(interpreter):
-    done = subprocess.run(
-        [interpreter, SCRIPT, "no_such_module"], stdin=subprocess.DEVNULL, timeout=DEADLINE
-    )
-    assert done.returncode == 0
-
-
-def test_a_spare_imports_what_it_is_given_and_passes_over_what_is_not_there(interpreter, tmp_path):
-    (tmp_path / "tool.py").write_text("import sys; print('decimal' in sys.modules)")
-    order = f'{{"module": "tool", "arguments": [], "directory": "{tmp_path}"}}\n'
-    done = subprocess.run(
-        [interpreter, SCRIPT, "no_such_module", "decimal"],
-        input=order,
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE,
-    )
-    assert (done.stdout, done.stderr) == ("True\n", "")

@@ -50,3 +50,16 @@ async def bench(kit: Path, tmp_path: Path) -> AsyncIterator[Bench]:
     launcher.close()
     children.close()
     guardian.close()
+
+
+@pytest.fixture
+def newest() -> Path:
+    return interpreter("3.13")
+
+
+@pytest.fixture
+def packages(bench: Bench) -> Path:
+    """A folder of installed packages, which `installed` puts on the path."""
+    folder = bench.folder / "site-packages"
+    folder.mkdir()
+    return folder

@@ -112,3 +112,9 @@ async def until(holds: Callable[[], bool]) -> None:
     async with asyncio.timeout(DEADLINE):
         while not holds():  # noqa: ASYNC110  other processes send no event
             await asyncio.sleep(0.01)
+
+
+def installed(bench: Bench, python: Path, folder: Path, source: str, **changes: Any) -> RunnerSpec:
+    """A location that imports from `folder`, too."""
+    spec = bench.spec(python, source)
+    return replace(spec, variables={**spec.variables, "PYTHONPATH": str(folder)}, **changes)

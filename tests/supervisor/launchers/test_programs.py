@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from launching import DEADLINE, Bench, interpreter, telling, until
+from launching import DEADLINE, Bench, telling, until
 
 from codelocd.launchers import Program, RunnerSpec
 from codelocd.launchers.warm_interpreter import Refused
@@ -25,11 +25,6 @@ ALMOST = (
     "told['main'] = set(told['main']) - {'__annotations__'}  # runpy leaves an empty one out\n"
     "import json; print(json.dumps(told, default=sorted))\n"
 )
-
-
-@pytest.fixture
-def newest() -> Path:
-    return interpreter("3.13")
 
 
 @dataclass

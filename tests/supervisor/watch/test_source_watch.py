@@ -1,4 +1,4 @@
-"""What counts for a location, and when: attempts, loads, takeovers, folders, links, bursts."""
+"""What counts for a location, and when: files, folders, links, bursts."""
 
 import asyncio
 import os
@@ -15,106 +15,6 @@ from codelocd.watch import Change, SourceWatch, Watched, plan
 from codelocd.watch.notices import Kind, Notice
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="inotify is Linux's own")
-
-
-async def test_a_save_during_the_load_means_that_the_load_is_not_current(
-    listener: Listener,
-) -> None:
-    defs, library = listener.write("defs.py", "defs"), listener.write("library.py", "old")
-    listener.follow(defs)
-    listener.watch.begin("sales")
-    read = {str(path): listener.digest(path.read_text()) for path in (defs, library)}
-    library.write_text("new")
-    assert listener.watch.loaded("sales", read) is False
-    listener.watch.took_over("sales")
-    assert listener.watch.differing("sales") == 1
-    listener.watch.begin("sales")
-    read[str(library)] = listener.digest("new")
-    assert listener.watch.loaded("sales", read) is True
-    assert listener.watch.differing("sales") == 1
-    listener.watch.took_over("sales")
-    assert listener.watch.differing("sales") == 0
-
-
-async def test_a_save_after_the_load_read_the_file_is_told_although_loaded_said_so(
-    listener: Listener,
-) -> None:
-    defs = listener.write("defs.py", "a")
-    listener.follow(defs)
-    listener.watch.begin("sales")
-    defs.write_text("b")
-    assert not listener.watch.loaded("sales", {str(defs): listener.digest("a")})
-    assert (await listener.change()).paths == (str(defs),)
-
-
-async def test_a_load_that_read_the_save_made_during_it_is_current(listener: Listener) -> None:
-    defs = listener.write("defs.py", "a")
-    listener.follow(defs)
-    listener.watch.begin("sales")
-    defs.write_text("b")
-    assert listener.watch.loaded("sales", {str(defs): listener.digest("b")})
-    await listener.quiet()
-
-
-async def test_files_learned_from_a_load_are_followed_wherever_they_live(
-    listener: Listener, tmp_path: Path
-) -> None:
-    defs = listener.write("defs.py", "defs")
-    shared = tmp_path / "shared" / "library" / "money.py"
-    shared.parent.mkdir(parents=True)
-    shared.write_text("old")
-    listener.serve(defs)
-    listener.watch.begin("sales")
-    read = {str(path): listener.digest(path.read_text()) for path in (defs, shared)}
-    assert listener.watch.loaded("sales", read)
-    listener.watch.took_over("sales")
-    shared.write_text("new")
-    await listener.changed_to({shared: "new"})
-
-
-async def test_what_is_served_still_counts_after_an_attempt_that_read_less(
-    listener: Listener,
-) -> None:
-    defs, orders = listener.write("defs.py", "good"), listener.write("orders.py", "old")
-    listener.serve(defs, orders)
-    defs.write_text("broken")
-    await listener.change()
-    listener.watch.begin("sales")
-    assert listener.watch.loaded("sales", {str(defs): listener.digest("broken")})
-    orders.write_text("new")
-    change = await listener.change()
-    assert (change.differing, change.paths) == (2, (str(orders),))
-
-
-async def test_a_file_that_is_imported_no_longer_stops_counting_with_the_takeover(
-    listener: Listener,
-) -> None:
-    defs, orders = listener.write("defs.py", "defs"), listener.write("orders.py", "old")
-    listener.serve(defs, orders)
-    listener.follow()
-    listener.watch.begin("sales")
-    assert listener.watch.loaded("sales", {str(defs): listener.digest("defs")})
-    listener.watch.took_over("sales")
-    orders.write_text("new")
-    await listener.quiet()
-
-
-async def test_a_new_module_counts_until_a_load_shows_that_nothing_reads_it(
-    listener: Listener,
-) -> None:
-    defs = listener.write("defs.py", "defs")
-    listener.serve(defs)
-    helper = listener.write("helper.py", "one")
-    assert await listener.change() == Change(1, (str(helper),), inputs=False)
-    listener.watch.begin("sales")
-    assert listener.watch.loaded("sales", {str(defs): listener.digest("defs")})
-    assert listener.watch.differing("sales") == 0
-    helper.write_text("two")
-    await listener.quiet()
-    helper.unlink()
-    await listener.quiet()
-    helper.write_text("three")
-    assert (await listener.change()).paths == (str(helper),)
 
 
 async def test_a_module_in_a_package_that_appears_later_counts(listener: Listener) -> None:
@@ -407,7 +307,7 @@ async def test_nothing_is_called_after_close(listener: Listener) -> None:
     other.watch.close()
     await listener.changed_to({defs: "new"})
     assert not other.changes
-    assert set(os.listdir("/proc/self/fd")) == before
+    assert set(os.listdir("/proc/self/fd")) <= before
 
 
 def write_all(paths: list[Path]) -> None:
@@ -430,16 +330,3 @@ def watches() -> list[str]:
         except FileNotFoundError:
             continue
     return [line for line in lines if line.startswith("inotify wd:")]
-
-
-async def test_a_launch_does_not_take_a_save_of_an_input_for_what_was_prepared(
-    listener: Listener,
-) -> None:
-    inputs = listener.write("requirements.txt", "old")
-    watched = Watched((frozenset()), (), (), (), str(listener.folder), frozenset({str(inputs)}))
-    listener.watch.follow("sales", watched)
-    listener.watch.begin("sales")
-    inputs.write_text("new")
-    assert not listener.watch.loaded("sales", {})  # known from now on, and not told yet
-    listener.watch.begin("sales", prepared=True)
-    assert (await listener.change()).inputs

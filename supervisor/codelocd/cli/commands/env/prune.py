@@ -39,7 +39,8 @@ def _bytes(_context: click.Context, _option: click.Parameter, text: str | None) 
 def command(asked: Asked, days: float, limit: int | None, as_json: bool) -> None:
     """Remove environments that nobody has used for a while.
 
-    One that is in use stays, whatever its age.
+    One that is in use stays, whatever its age. A daemon does the same by itself, once a day,
+    unless its config says `prune = false`.
 
     \b
     codelocd env prune

@@ -1,4 +1,4 @@
-"""An interpreter that has imported Dagster, and becomes what it is ordered to be."""
+"""The process of a spare: what it imports, and how it becomes what it is ordered to be."""
 
 from __future__ import annotations
 
@@ -46,3 +46,16 @@ def test_a_spare_waits_for_its_order_and_then_is_dagsters_command_line(python):
 def test_a_spare_that_nobody_needs_ends_quietly(python):
     told = spare(python, "")
     assert (told.returncode, told.stdout, told.stderr) == (0, "", "")
+
+
+def test_a_spare_imports_what_it_is_given_and_passes_over_what_is_not_there(interpreter, tmp_path):
+    (tmp_path / "tool.py").write_text("import sys; print('decimal' in sys.modules)")
+    order = f'{{"module": "tool", "arguments": [], "directory": "{tmp_path}"}}\n'
+    done = subprocess.run(
+        [interpreter, SCRIPT, "no_such_module", "decimal"],
+        input=order,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+    )
+    assert (done.stdout, done.stderr) == ("True\n", "")

@@ -1,0 +1,38 @@
+"""What several files of tests need: real child processes; a hub of events and who hears of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from subscribing import Connection, State
+
+from codelocd.guardian import Guardian
+from codelocd.process import Children
+from codelocd.subscriptions import Hub
+
+
+@pytest.fixture
+async def children() -> AsyncIterator[Children]:
+    guardian = Guardian()
+    children = Children(asyncio.get_running_loop(), guardian)
+    yield children
+    await children.settled()
+    children.close()
+    guardian.close()
+
+
+@pytest.fixture
+def state() -> State:
+    return State()
+
+
+@pytest.fixture
+def hub(state: State) -> Hub:
+    return Hub("me", state, history=10)
+
+
+@pytest.fixture
+def connection() -> Connection:
+    return Connection()

@@ -1,0 +1,62 @@
+"""Stories of one location, told to the pure state machine with a clock of our own."""
+
+from __future__ import annotations
+
+from codelocd import lifecycle as lc
+from codelocd.model import Phase, Policy, Problem, RunnerId
+
+LOAD = Problem("load", "SyntaxError (defs.py:1)", at=1.0)
+CRASH = Problem("crash", "the runner was killed by SIGKILL", at=1.0)
+INSTALLER = Problem("environment", "no such package: nope", at=1.0)
+POLICY = Policy()
+
+
+class Story:
+    """A location's state and what it asked for, under a clock that only moves when told."""
+
+    def __init__(self, policy: Policy = POLICY) -> None:
+        self.state = lc.State()
+        self.policy = policy
+        self.now = 1000.0
+        self.effects: list[lc.Effect] = []
+
+    def tell(self, event: lc.Event) -> Story:
+        self.state, effects = lc.step(self.state, event, self.now, self.policy)
+        self.effects = list(effects)
+        return self
+
+    def wait(self, seconds: float) -> Story:
+        self.now += seconds
+        return self
+
+    def until_deadline(self) -> Story:
+        assert self.state.deadline is not None
+        self.now = max(self.now, self.state.deadline)
+        return self.tell(lc.DeadlinePassed())
+
+    def environment_ready(self) -> Story:
+        assert self.state.build is not None
+        return self.tell(lc.EnvironmentReady(self.state.build))
+
+    def loaded(self, *, current: bool = True, locked: bool = False) -> Story:
+        assert self.state.candidate is not None
+        candidate = self.state.candidate
+        self.tell(lc.Launched(candidate))
+        return self.tell(lc.Loaded(candidate, current, locked))
+
+    def load_failed(self) -> Story:
+        assert self.state.candidate is not None
+        return self.tell(lc.LoadFailed(self.state.candidate, LOAD))
+
+    def exited(self, runner: int | None) -> Story:
+        assert runner is not None
+        return self.tell(lc.Exited(RunnerId(runner), CRASH))
+
+    def serving(self) -> Story:
+        self.tell(lc.Started())
+        if self.state.phase is Phase.BUILDING:
+            self.environment_ready()
+        return self.loaded()
+
+    def saved(self, differing: int = 1, *, locked: bool = False) -> Story:
+        return self.tell(lc.SourcesChanged(differing, locked=locked))

@@ -1,0 +1,140 @@
+"""Who reads slowly: what is kept for them, and whom they do not hold up."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from subscribing import Connection, Recorder, State, full, listen
+
+from codelocd import rpc, unix
+from codelocd.history import History
+from codelocd.subscriptions import BACKLOG, Hub
+
+
+def test_a_slow_subscriber_gets_what_is_kept_when_it_has_caught_up(
+    hub: Hub, connection: Connection, state: State
+) -> None:
+    listen(hub, connection, "status")
+    connection.clog()
+    for number in range(1, 6):
+        hub.publish("status", {"n": number})
+    assert connection.take() == [("status", 1, {"n": 1})]
+    connection.clear()
+    assert connection.take() == [("status", number, {"n": number}) for number in (2, 3, 4, 5)]
+    hub.publish("status", {"n": 6})
+    assert connection.take() == [("status", 6, {"n": 6})]
+    assert state.asked == ["status"]
+
+
+def test_a_slow_subscriber_that_missed_something_is_told_and_gets_the_full_state(
+    hub: Hub, connection: Connection
+) -> None:
+    listen(hub, connection, "status", "builds")
+    connection.clog()
+    for number in range(1, 31):
+        hub.publish("status", {"n": number})
+    assert connection.take() == [("status", 1, {"n": 1})]
+    connection.clear()
+    assert connection.take() == [
+        full("status", 30, missed=True),
+        full("builds", 30, missed=True),
+    ]
+    hub.publish("status", {"n": 31})
+    assert connection.take() == [("status", 31, {"n": 31})]
+
+
+def test_a_slow_subscriber_goes_on_a_little_at_a_time(hub: Hub, connection: Connection) -> None:
+    listen(hub, connection, "status")
+    connection.clog()
+    for number in range(1, 6):
+        hub.publish("status", {"n": number})
+    for number in range(1, 6):
+        assert connection.take() == [("status", number, {"n": number})]
+        connection.drain()
+    assert connection.take() == []
+
+
+def test_a_full_state_that_fills_a_connection_is_sent_whole(
+    hub: Hub, connection: Connection
+) -> None:
+    connection.clog()
+    hub.subscribe(connection, ["status", "definitions", "logs", "builds"])
+    connection.drain()
+    assert [topic for topic, _, _ in connection.take()] == [
+        "status",
+        "definitions",
+        "logs",
+        "builds",
+    ]
+    hub.publish("status", {"n": 1})
+    assert connection.take() == []
+    connection.clear()
+    assert connection.take() == [("status", 1, {"n": 1})]
+
+
+def test_a_slow_subscriber_keeps_nobody_waiting(hub: Hub, connection: Connection) -> None:
+    quick = Connection()
+    listen(hub, connection, "status")
+    listen(hub, quick, "status")
+    connection.clog()
+    for number in range(1, 31):
+        hub.publish("status", {"n": number})
+    assert len(quick.take()) == 30
+    assert len(connection.take()) == 1
+
+
+def test_the_history_is_bounded_in_bytes(state: State, connection: Connection) -> None:
+    hub = Hub("me", state, history=1000, history_bytes=10_000)
+    for _ in range(30):
+        hub.publish("logs", {"text": "x" * 1000})
+    hub.subscribe(connection, ["logs"], {"instance": "me", "seq": 25})
+    connection.drain()
+    assert [seq for _, seq, _ in connection.take()] == [26, 27, 28, 29, 30]
+    hub.subscribe(connection, ["logs"], {"instance": "me", "seq": 15})
+    connection.drain()
+    assert connection.take() == [full("logs", 30, missed=True)]
+
+
+def test_a_history_finds_its_place_among_numbers_with_gaps() -> None:
+    history = History(events=10, size=1000)
+    history.add("status", b"a")
+    history.skip("logs", 5)
+    history.add("status", b"b")
+    assert [event.seq for event in history.after(0, {"status"})] == [1, 7]
+    assert [event.seq for event in history.after(3, {"status", "logs"})] == [7]
+    assert history.reaches(3, {"status"})
+    assert not history.reaches(3, {"status", "logs"})
+
+
+async def test_a_real_subscriber_that_sleeps_slows_nobody_and_catches_up(tmp_path: Path) -> None:
+    """One connection reads nothing while 40 MB of events pass; the other sees each of them."""
+    count = 4000
+    hub = Hub("me", lambda _topic: {}, history=100)
+
+    async def handle(peer: rpc.Peer, _method: str, params: Any) -> Any:
+        return hub.subscribe(peer, **params)
+
+    server = await rpc.serve(
+        unix.listen(tmp_path / "s"), handle, allowed=lambda _who: True, disconnected=hub.drop
+    )
+    seen, late = Recorder(), Recorder()
+    quick = await rpc.connect(tmp_path / "s", listener=seen.hear)
+    sleeper = await rpc.connect(tmp_path / "s", listener=late.hear)
+    async with asyncio.timeout(30):
+        for peer in (quick, sleeper):
+            await peer.call("subscribe", {"topics": ["logs"]})
+        await asyncio.gather(seen.until(0), late.until(0))
+        sleeper.read(False)
+        for number in range(1, count + 1):
+            hub.publish("logs", {"filler": "x" * 10_000})
+            await seen.until(number)
+        assert max(peer.backlog for peer in server.peers) < BACKLOG + 20_000
+        sleeper.read(True)
+        await late.until(count)
+        assert [event["seq"] for event in seen.events] == list(range(count + 1))
+        assert late.events[-1]["data"] == {"full": True, "missed": True}
+        server.close()
+        await server.wait_closed()
+        await asyncio.gather(quick.closed, sleeper.closed)
