@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from benchmarks import (
     _peers,
@@ -26,7 +27,7 @@ from benchmarks import (
     status_command,
     warm_reload,
 )
-from benchmarks._report import Section, document, keep, machine, markdown, table
+from benchmarks._report import Section, document, keep, machine, markdown
 
 RUNS, QUICK_RUNS = 10, 3
 ALL = (
@@ -59,27 +60,34 @@ that of the medians; its least and most are those of pairs. `make bench-quick` t
 
 def main() -> None:
     asked = _arguments()
-    benchmarks = [each for each in ALL if _name(each) in asked.names] if asked.names else ALL
     if asked.quick:
-        _measured(QUICK, QUICK_RUNS)
-        return
-    described = machine()
-    sections = _measured(benchmarks, asked.runs)
-    if not asked.names:
-        peers = _peers.versions()
-        keep(HERE / "results", "latest.json", document(sections, described, peers))
-        keep(PAGE, "benchmarks.md", HEADING + markdown(sections, described, peers))
+        _measure(QUICK, QUICK_RUNS, _print)
+    elif asked.names:
+        _measure([each for each in ALL if _name(each) in asked.names], asked.runs, _print)
+    else:
+        described, peers = machine(), _peers.versions()
+        _measure(ALL, asked.runs, lambda sections: _keep(sections, described, peers))
 
 
-def _measured(benchmarks: Sequence[ModuleType], runs: int) -> list[Section]:
-    """Each is printed as soon as it is there."""
+def _measure(
+    benchmarks: Sequence[ModuleType], runs: int, tell: Callable[[Sequence[Section]], None]
+) -> None:
+    """Everything so far is told after each: a run that is cut short has measured something."""
     sections = []
     for benchmark in benchmarks:
         print(f"{_name(benchmark)} …", file=sys.stderr, flush=True)
-        section = Section(benchmark, benchmark.measure(runs))
-        print(f"{section.title}\n\n{table(section.figures)}\n", flush=True)
-        sections.append(section)
-    return sections
+        sections.append(Section(benchmark, benchmark.measure(runs)))
+        tell(sections)
+
+
+def _print(sections: Sequence[Section]) -> None:
+    print(sections[-1].markdown(), flush=True)
+
+
+def _keep(sections: Sequence[Section], described: dict[str, Any], peers: Sequence[str]) -> None:
+    _print(sections)
+    keep(HERE / "results", "latest.json", document(sections, described, peers))
+    keep(PAGE, "benchmarks.md", HEADING + markdown(sections, described, peers))
 
 
 def _arguments() -> argparse.Namespace:
