@@ -25,6 +25,7 @@ from benchmarks import (
     restart_after_kill,
     save_to_visible,
     status_command,
+    warm_packages,
     warm_reload,
 )
 from benchmarks._report import Section, document, keep, machine, markdown
@@ -36,13 +37,14 @@ ALL = (
     warm_reload,
     restart_after_kill,
     status_command,
-    idle_cost,
-    many_locations,
-    first_start,
-    environments,
     dagster_page,
     dagster_sizes,
+    many_locations,
     endurance,
+    warm_packages,
+    environments,
+    first_start,
+    idle_cost,
 )
 QUICK = (save_to_visible, warm_reload, restart_after_kill, status_command)
 

@@ -15,7 +15,7 @@ from benchmarks._measure import Figure, ratio
 from benchmarks._report import alone
 from benchmarks._tree import pss, tree
 
-LEAST_RUNS = 5
+LEAST_RUNS, SEPARATE_RUNS = 5, 3
 SIDES = ("codelocd", "codelocd --dagster", "dagster dev")
 COUNTS = (1, 5, 10, 20)
 MANY, ENVIRONMENTS = 20, 10
@@ -57,7 +57,8 @@ def measure(runs: int) -> list[Figure]:
         goal = SHARED if count == MANY else NONE
         figures += _compared([shared] * count, runs, f"{count} locations", goal)
     mixed = [separate[number % ENVIRONMENTS] for number in range(MANY)]
-    return [*figures, *_compared(mixed, runs, f"{MANY} in {ENVIRONMENTS} environments", SEPARATE)]
+    what = f"{MANY} in {ENVIRONMENTS} environments"
+    return [*figures, *_compared(mixed, SEPARATE_RUNS, what, SEPARATE)]
 
 
 def _compared(prefixes: Sequence[Path], runs: int, what: str, goal: Goal) -> list[Figure]:

@@ -6,14 +6,16 @@ import argparse
 import asyncio
 import json
 import os
+import statistics
 import tempfile
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from benchmarks._measure import Figure
 from benchmarks._packages import PACKAGES
-from codeloc_envs import Request, Store, choose
+from benchmarks._peers import environment
 from codelocd.guardian import Guardian
 from codelocd.kit import make_kit
 from codelocd.launchers import RunnerSpec
@@ -26,6 +28,7 @@ from codelocd.model import Target
 from codelocd.process import Children
 
 PATIENCE = 300.0
+TIMES = 3
 
 LOCATION = """
 {code}
@@ -45,26 +48,46 @@ class Result:
     name: str
     method: str
     why: str
-    cold: float
-    warm: float
+    cold: tuple[float, ...]
+    warm: tuple[float, ...]
 
     def row(self) -> str:
         why = "" if self.method == "fork" else self.why
-        times = f"{self.cold:.0f} | {self.warm:.0f} | {self.cold / self.warm:.0f}"
-        return f"| {self.name} | {self.method} | {times} | {why} |"
+        cold, warm = statistics.median(self.cold), statistics.median(self.warm)
+        return (
+            f"| {self.name} | {self.method} | {cold:.0f} | {warm:.0f} | {cold / warm:.0f} | {why} |"
+        )
+
+    def figures(self) -> list[Figure]:
+        return [
+            Figure(f"{self.name}: cold", "ms", self.cold),
+            Figure(f"{self.name}: warm, by {self.method}", "ms", self.warm),
+        ]
 
 
-async def measure(python: Path, names: list[str], folder: Path) -> list[Result]:
+def measure(_runs: int) -> list[Figure]:
+    """Each is imported by a location that then does a small computation with it: with its threads,
+    its files, or its network stack on loopback; it has to work each time. From the order to
+    start to the snapshot, the computation included; three times cold, then three times warm.
+    """
+    return [figure for result in _measured(list(PACKAGES)) for figure in result.figures()]
+
+
+def _measured(names: list[str]) -> list[Result]:
+    requirements = (PACKAGES[name][0] for name in names)
+    python = environment(*requirements) / "bin" / "python"
+    with tempfile.TemporaryDirectory(prefix="codelocd-bench-") as folder:
+        return asyncio.run(_each(python, names, Path(folder)))
+
+
+async def _each(python: Path, names: list[str], folder: Path) -> list[Result]:
     guardian = Guardian()
     children = Children(asyncio.get_running_loop(), guardian)
     kit = make_kit(folder / "kits")
     memory = Memory(folder / "warm")
     places = Places(children, kit / "codeloc_runner" / "__main__.py", memory, idle=60)
     launcher = WarmLauncher(LocalLauncher(children, kit, folder), places, memory)
-    results = []
-    for name in names:
-        results.append(await _one(launcher, places, python, name, folder))
-        print(results[-1].row(), flush=True)
+    results = [await _one(launcher, places, python, name, folder) for name in names]
     launcher.close()
     children.close()
     guardian.close()
@@ -88,11 +111,14 @@ async def _one(
         output=lambda _stream, _data: None,
     )
     await _timed(launcher, spec)  # fills the caches of files and bytecode
-    cold, _ = await _timed(launcher, spec, "spawn")
+    cold = [(await _timed(launcher, spec, "spawn"))[0] for _ in range(TIMES)]
     await _timed(launcher, spec)  # waits for a warm interpreter, if there can be one
-    await _ready(places, name)
-    warm, runner = await _timed(launcher, spec)
-    return Result(name, runner.start_method, runner.why, cold, warm)
+    warm = []
+    for _ in range(TIMES):
+        await _ready(places, name)
+        took, runner = await _timed(launcher, spec)
+        warm.append(took)
+    return Result(name, runner.start_method, runner.why, tuple(cold), tuple(warm))
 
 
 async def _ready(places: Places, name: str) -> None:
@@ -116,25 +142,13 @@ async def _timed(
         return took, runner
 
 
-def environment(names: list[str], store: Path) -> Path:
-    """An interpreter with the packages, built as a location's is."""
-    request = Request(packages=tuple(PACKAGES[name][0] for name in names))
-    specification = choose(request, code=store).specification
-    built = Store(store)
-    ready = built.find(specification) or built.build(specification, lambda _: None)
-    return ready.executable
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", default=list(PACKAGES), metavar="PACKAGE")
-    parser.add_argument("--python", type=Path, help="an interpreter that has them all")
-    asked = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="codelocd-bench-") as folder:
-        python = asked.python or environment(asked.names, Path(folder, "store"))
-        print("| package | starts by | cold, ms | warm, ms | times | because |")
-        print("|---|---|---|---|---|---|")
-        asyncio.run(measure(python, asked.names, Path(folder)))
+    print("| package | starts by | cold, ms | warm, ms | times | because |")
+    print("|---|---|---|---|---|---|")
+    for result in _measured(parser.parse_args().names):
+        print(result.row())
 
 
 if __name__ == "__main__":

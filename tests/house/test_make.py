@@ -13,12 +13,11 @@ import pytest
 ROOT = Path(__file__).parents[2]
 FOREGROUND = ROOT / ".ci" / "foreground.py"
 DAEMON = """
-import os, signal, sys
-for number in (signal.SIGINT, signal.SIGTERM):
-    signal.signal(number, lambda number, frame: (print(f"stopped by {number}"), sys.exit(0)))
+import os, signal
+wanted = {signal.SIGINT, signal.SIGTERM}
+signal.pthread_sigmask(signal.SIG_BLOCK, wanted)  # one that comes before sigwait is not lost
 print("pid", os.getpid(), flush=True)
-while True:
-    signal.pause()
+print("stopped by", int(signal.sigwait(wanted)))
 """
 
 needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")

@@ -43,11 +43,11 @@ def guarded_daemon(command: Callable[[], int]) -> int:
 def failed(summary: str, code: int = ExitCode.FAILED) -> int:
     """Say in one line what failed."""
     text = " ".join(summary.split())
-    try:
-        sys.stdout.flush()
-        sys.stderr.write(f"codelocd: {text}\n")
-    except OSError:
-        _silence()
+    for write in (sys.stdout.flush, lambda: sys.stderr.write(f"codelocd: {text}\n")):
+        try:
+            write()
+        except OSError:  # what failed may be that stdout has no room
+            _silence()
     return code
 
 

@@ -26,7 +26,9 @@ async def main(base):
     watch.follow("sales", Watched(frozenset(files), (base,), (), (), base, frozenset()))
     for file in files:
         watch.begin("sales")
-        Path(file).write_text("new")
+        whole = Path(base, "whole.txt")  # who looks every 20 ms would see half a file
+        whole.write_text("new")
+        whole.replace(file)
         async with asyncio.timeout(20):
             assert (await changed.get()).paths == (file,)
     watch.close()
