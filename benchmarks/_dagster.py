@@ -29,6 +29,7 @@ from benchmarks._daemon import (
 from codelocd.client import Client
 
 PAUSE = 0.02
+STOP_SECONDS = 20.0
 
 ASSET = "@dg.asset\ndef {name}(): ...\n"
 
@@ -206,6 +207,7 @@ def _side(project: Path, home: Path, command: Callable[[int], list[str]]) -> Ite
     storage.mkdir(exist_ok=True)
     own = {"DAGSTER_HOME": str(storage), "DAGSTER_DISABLE_TELEMETRY": "yes"}
     port = free_port()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a background job's heirs
     with (home / "log").open("ab") as log:
         process = subprocess.Popen(
             command(port),
@@ -226,8 +228,7 @@ def _end(side: Side) -> None:
     """In order, and then whatever is left of it."""
     tree = side.tree()
     side.process.send_signal(signal.SIGINT)
-    side.process.wait(PATIENCE)
-    _, left = psutil.wait_procs(tree, timeout=15)
+    _, left = psutil.wait_procs(tree, timeout=STOP_SECONDS)
     for process in left:
         process.kill()
 

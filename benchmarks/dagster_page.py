@@ -13,14 +13,14 @@ from benchmarks._measure import Figure, ratio
 from benchmarks._report import alone
 
 LEAST_RUNS = 5
-WATCHED = 20.0
+WATCHED = 10.0
 """Seconds for which a killed code server is waited for; `dagster dev` never brings it back."""
 
 
 def measure(runs: int) -> list[Figure]:
     """In turns. A save shows by itself under codelocd; `dagster dev` is sent its reload mutation
     at once. A code server that was killed answers again when it makes an execution plan: the
-    page alone shows what the webserver remembers. `dagster dev` starts none again (20 s watched).
+    page alone shows what the webserver remembers. `dagster dev` starts none again (10 s watched).
     """
     runs = max(LEAST_RUNS, runs // 2)
     prefix = _peers.environment(*_peers.DAGSTER)
