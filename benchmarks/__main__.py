@@ -1,19 +1,21 @@
 """Measures everything, and writes docs/benchmarks.md and benchmarks/results/.
 
-With --quick, the part that takes two minutes; with names, those alone. Both only print.
+With names, those alone: they take the place of what was measured before. With --quick, the part
+that takes two minutes, which is only printed.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from benchmarks import (
     _peers,
+    dagster_environments,
     dagster_page,
     dagster_reload,
     dagster_sizes,
@@ -28,7 +30,8 @@ from benchmarks import (
     warm_packages,
     warm_reload,
 )
-from benchmarks._report import Section, document, keep, machine, markdown
+from benchmarks._measure import Figure
+from benchmarks._report import Section, document, earlier, keep, machine, markdown
 
 RUNS, QUICK_RUNS = 10, 3
 ALL = (
@@ -39,6 +42,7 @@ ALL = (
     status_command,
     dagster_page,
     dagster_sizes,
+    dagster_environments,
     many_locations,
     endurance,
     warm_packages,
@@ -48,8 +52,8 @@ ALL = (
 )
 QUICK = (save_to_visible, warm_reload, restart_after_kill, status_command)
 
-HERE = Path(__file__).parent
-PAGE = HERE.parent / "docs"
+RESULTS = Path(__file__).parent / "results" / "latest.json"
+PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 HEADING = """\
 # Benchmarks
 
@@ -63,33 +67,32 @@ that of the medians; its least and most are those of pairs. `make bench-quick` t
 def main() -> None:
     asked = _arguments()
     if asked.quick:
-        _measure(QUICK, QUICK_RUNS, _print)
-    elif asked.names:
-        _measure([each for each in ALL if _name(each) in asked.names], asked.runs, _print)
-    else:
-        described, peers = machine(), _peers.versions()
-        _measure(ALL, asked.runs, lambda sections: _keep(sections, described, peers))
+        for benchmark in QUICK:
+            _measured(benchmark, QUICK_RUNS)
+        return
+    described, peers = machine(), _peers.versions()
+    figures = earlier(RESULTS) if asked.names else {}
+    for benchmark in ALL:
+        if not asked.names or _name(benchmark) in asked.names:
+            figures[_name(benchmark)] = _measured(benchmark, asked.runs)
+            _keep(figures, described, peers)
 
 
-def _measure(
-    benchmarks: Sequence[ModuleType], runs: int, tell: Callable[[Sequence[Section]], None]
+def _measured(benchmark: ModuleType, runs: int) -> Sequence[Figure]:
+    print(f"{_name(benchmark)} …", file=sys.stderr, flush=True)
+    section = Section(benchmark, benchmark.measure(runs))
+    print(section.markdown(), flush=True)
+    return section.figures
+
+
+def _keep(
+    figures: Mapping[str, Sequence[Figure]], described: dict[str, Any], peers: Sequence[str]
 ) -> None:
-    """Everything so far is told after each: a run that is cut short has measured something."""
-    sections = []
-    for benchmark in benchmarks:
-        print(f"{_name(benchmark)} …", file=sys.stderr, flush=True)
-        sections.append(Section(benchmark, benchmark.measure(runs)))
-        tell(sections)
-
-
-def _print(sections: Sequence[Section]) -> None:
-    print(sections[-1].markdown(), flush=True)
-
-
-def _keep(sections: Sequence[Section], described: dict[str, Any], peers: Sequence[str]) -> None:
-    _print(sections)
-    keep(HERE / "results", "latest.json", document(sections, described, peers))
-    keep(PAGE, "benchmarks.md", HEADING + markdown(sections, described, peers))
+    """After each benchmark: a run that is cut short has measured something."""
+    found = ((each, figures.get(_name(each))) for each in ALL)
+    sections = [Section(benchmark, kept) for benchmark, kept in found if kept is not None]
+    keep(RESULTS, document(figures, described, peers))
+    keep(PAGE, HEADING + markdown(sections, described, peers))
 
 
 def _arguments() -> argparse.Namespace:

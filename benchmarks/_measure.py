@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,6 +40,11 @@ class Figure:
         if self.target is not None:
             return f"≤ {self.target:g} {self.unit}"
         return "" if self.least is None else f"≥ {self.least:g} {self.unit}"
+
+    @classmethod
+    def from_document(cls, kept: Mapping[str, Any]) -> Figure:
+        values, median = tuple(kept["values"]), kept["median"]
+        return cls(kept["name"], kept["unit"], values, kept["target"], kept["least"], median)
 
     def document(self) -> dict[str, Any]:
         return {

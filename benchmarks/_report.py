@@ -6,7 +6,7 @@ import argparse
 import datetime
 import json
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -72,15 +72,20 @@ def markdown(sections: Sequence[Section], described: dict[str, Any], peers: Sequ
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
-def document(sections: Sequence[Section], described: dict[str, Any], peers: Sequence[str]) -> str:
-    """The same as JSON."""
-    measured = {
-        section.benchmark.__name__.rpartition(".")[2]: [
-            figure.document() for figure in section.figures
-        ]
-        for section in sections
-    }
+def document(
+    figures: Mapping[str, Sequence[Figure]], described: dict[str, Any], peers: Sequence[str]
+) -> str:
+    """The figures of each benchmark as JSON."""
+    measured = {name: [each.document() for each in found] for name, found in figures.items()}
     return json.dumps({"machine": described, "peers": peers, "figures": measured}, indent=1) + "\n"
+
+
+def earlier(file: Path) -> dict[str, Sequence[Figure]]:
+    """The figures of a document, none where there is none."""
+    if not file.exists():
+        return {}
+    kept = json.loads(file.read_text())["figures"]
+    return {name: [Figure.from_document(each) for each in found] for name, found in kept.items()}
 
 
 def alone(measurement: Measurement, description: str | None, default: int = 10) -> None:
@@ -90,11 +95,9 @@ def alone(measurement: Measurement, description: str | None, default: int = 10) 
     print(table(measurement(int(parser.parse_args().runs))))
 
 
-def keep(folder: Path, name: str, text: str) -> Path:
-    folder.mkdir(exist_ok=True)
-    file = folder / name
+def keep(file: Path, text: str) -> None:
+    file.parent.mkdir(exist_ok=True)
     file.write_text(text)
-    return file
 
 
 def _row(figure: Figure) -> tuple[str, ...]:

@@ -15,12 +15,10 @@ from benchmarks._measure import Figure, ratio
 from benchmarks._report import alone
 from benchmarks._tree import pss, tree
 
-LEAST_RUNS, SEPARATE_RUNS = 5, 3
+LEAST_RUNS = 5
 SIDES = ("codelocd", "codelocd --dagster", "dagster dev")
 COUNTS = (1, 5, 10, 20)
-MANY, ENVIRONMENTS = 20, 10
-EXTRAS = ("iniconfig", "six", "toml", "packaging", "idna", "certifi", "attrs", "pluggy", "zipp")
-"""One more package each makes the other environments."""
+MANY = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +38,7 @@ class Goal:
     memory: float | None = None
 
 
-NONE, SHARED, SEPARATE = Goal(), Goal(10, 5), Goal(3, 2)
+NONE, SHARED = Goal(), Goal(10, 5)
 
 
 def measure(runs: int) -> list[Figure]:
@@ -51,17 +49,15 @@ def measure(runs: int) -> list[Figure]:
     """
     runs = max(LEAST_RUNS, runs // 2)
     shared = _peers.environment(*_peers.DAGSTER)
-    separate = [shared, *(_peers.environment(*_peers.DAGSTER, extra) for extra in EXTRAS)]
-    figures = []
+    figures: list[Figure] = []
     for count in COUNTS:
         goal = SHARED if count == MANY else NONE
-        figures += _compared([shared] * count, runs, f"{count} locations", goal)
-    mixed = [separate[number % ENVIRONMENTS] for number in range(MANY)]
-    what = f"{MANY} in {ENVIRONMENTS} environments"
-    return [*figures, *_compared(mixed, SEPARATE_RUNS, what, SEPARATE)]
+        figures += compared([shared] * count, runs, f"{count} locations", goal)
+    return figures
 
 
-def _compared(prefixes: Sequence[Path], runs: int, what: str, goal: Goal) -> list[Figure]:
+def compared(prefixes: Sequence[Path], runs: int, what: str, goal: Goal) -> list[Figure]:
+    """One location for each environment that is given."""
     with folder() as home:
         project = _dagster.write(home / "project", prefixes)
         _alone(project, home)

@@ -1,11 +1,12 @@
 """What `make bench` says of what it measured."""
 
 import json
+from pathlib import Path
 
 import benchmarks.status_command
 import pytest
 from benchmarks._measure import Figure, difference, ratio
-from benchmarks._report import Section, document, machine, markdown, table
+from benchmarks._report import Section, document, earlier, keep, machine, markdown, table
 
 SLOW = Figure("slow", "ms", (30.0, 50.0, 40.0))
 QUICK = Figure("quick", "ms", (10.0, 10.0, 20.0))
@@ -41,9 +42,19 @@ def test_the_page_and_the_document_have_every_figure_its_machine_and_what_it_is_
     page = markdown([section], machine(), ["supervisor 4.3.0"])
     for text in ("## The status command", "supervisor 4.3.0", "cores", "≥ 5 times", "**missed**"):
         assert text in page
-    kept = json.loads(document([section], machine(), ["supervisor 4.3.0"]))
+    text = document({"status_command": section.figures}, machine(), ["supervisor 4.3.0"])
+    kept = json.loads(text)
     assert [each["met"] for each in kept["figures"]["status_command"]] == [None, False]
     assert kept["peers"] == ["supervisor 4.3.0"]
+
+
+def test_figures_are_read_again_as_they_were_kept(tmp_path: Path) -> None:
+    figures = {"any": [SLOW, ratio("over", SLOW, QUICK, least=5)]}
+    file = tmp_path / "results" / "latest.json"
+    assert earlier(file) == {}
+    keep(file, document(figures, machine(), []))
+    again = earlier(file)["any"]
+    assert [each.document() for each in again] == [each.document() for each in figures["any"]]
 
 
 def test_a_missed_target_stands_out_in_the_table() -> None:
