@@ -116,9 +116,9 @@ async def _one(
     warm = []
     for _ in range(TIMES):
         await _ready(places, name)
-        took, runner = await _timed(launcher, spec)
-        warm.append(took)
-    return Result(name, runner.start_method, runner.why, tuple(cold), tuple(warm))
+        warm.append(await _timed(launcher, spec))
+    times, (*_, last) = zip(*warm, strict=True)
+    return Result(name, last.start_method, last.why, tuple(cold), times)
 
 
 async def _ready(places: Places, name: str) -> None:
