@@ -120,6 +120,14 @@ def running(project: Path, home: Path) -> Iterator[Daemon]:
         daemon.stop()
 
 
+def started(project: Path, home: Path) -> float:
+    """Seconds from the command to all locations serving; then it is stopped."""
+    began = time.monotonic()
+    with running(project, home) as daemon:
+        daemon.until_serving()
+        return time.monotonic() - began
+
+
 @contextmanager
 def folder() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="codelocd-bench-") as name:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import psutil
 
@@ -31,6 +31,16 @@ def cpu_with_children(process: psutil.Process) -> float:
     """The same, with the children that it has waited for."""
     times = process.cpu_times()
     return cpu(process) + times.children_user + times.children_system
+
+
+def shares(counts: Sequence[tuple[float, float]], steps: int) -> tuple[float, ...]:
+    """Percent of a core in each stretch of so many steps, from pairs of a time and the seconds
+    on a core until then.
+    """
+    stretches = zip(counts, counts[steps:], strict=False)
+    return tuple(
+        100 * (after - before) / (end - begin) for (begin, before), (end, after) in stretches
+    )
 
 
 def _pss(process: psutil.Process) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
 
 from benchmarks import _dagster, _peers
@@ -18,7 +17,7 @@ WATCHED = 10.0
 
 
 def measure(runs: int) -> list[Figure]:
-    """In turns. A save shows by itself under codelocd; `dagster dev` is sent its reload mutation
+    """Saves in turns. One shows by itself under codelocd; `dagster dev` is sent its reload mutation
     at once. A code server that was killed answers again when it makes an execution plan: the
     page alone shows what the webserver remembers. `dagster dev` starts none again (10 s watched).
     """
@@ -55,8 +54,7 @@ def _kills(ours: Sequence[float], dagsters: Sequence[float]) -> list[Figure]:
 
 def _killed(project: Path, prefix: Path) -> float:
     """In a `dagster dev` of its own, which may not survive it."""
-    starting: AbstractContextManager[Side] = _dagster.dagster_dev(project, prefix)
-    with starting as side:
+    with _dagster.dagster_dev(project, prefix) as side:
         side.until_loaded(1)
         return _kill(side)
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import shutil
-import time
 from pathlib import Path
 
-from benchmarks._daemon import folder, running
+from benchmarks._daemon import folder, started
 from benchmarks._measure import Figure
 from benchmarks._report import alone
 
@@ -28,14 +27,7 @@ def _pair() -> tuple[float, float]:
     with folder() as home:
         project = home / "quickstart"
         shutil.copytree(QUICKSTART, project, ignore=shutil.ignore_patterns("__pycache__", ".venv"))
-        return _start(project, home), _start(project, home)
-
-
-def _start(project: Path, home: Path) -> float:
-    started = time.monotonic()
-    with running(project, home) as daemon:
-        daemon.until_serving()
-        return time.monotonic() - started
+        return started(project, home), started(project, home)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from benchmarks import _projects
 from benchmarks._daemon import folder, running
 from benchmarks._measure import Figure
 from benchmarks._report import alone
-from benchmarks._tree import cpu, cpu_with_children, pss, tree
+from benchmarks._tree import cpu, cpu_with_children, pss, shares, tree
 
 LOCATIONS = 20
 CALM = 5.0
@@ -55,11 +55,8 @@ def _memory(whose: str, megabytes: Sequence[float], target: float | None = None)
 
 def _cpu(whose: str, counts: Sequence[tuple[float, float]], target: float | None = None) -> Figure:
     """The share of a core in each minute, from pairs of a time and the seconds spent until then."""
-    minutes = zip(counts, counts[STEPS:], strict=False)
-    percent = tuple(
-        100 * (after - before) / (end - begin) for (begin, before), (end, after) in minutes
-    )
-    return Figure(f"CPU, the {whose}, in {STEP * STEPS:g} seconds", "%", percent, target)
+    name = f"CPU, the {whose}, in {STEP * STEPS:g} seconds"
+    return Figure(name, "%", shares(counts, STEPS), target)
 
 
 def _samples(daemon: psutil.Process, count: int) -> list[Sample]:

@@ -6,15 +6,14 @@ import subprocess
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from pathlib import Path
 
 import psutil
 
 from benchmarks import _projects
-from benchmarks._daemon import CODELOCD, Daemon, folder, running, saved
+from benchmarks._daemon import CODELOCD, Daemon, folder, running, saved, started
 from benchmarks._measure import Figure, ratio
 from benchmarks._report import alone
-from benchmarks._tree import cpu_with_children, pss, tree
+from benchmarks._tree import cpu_with_children, pss, shares, tree
 
 LOCATIONS = 200
 STARTS = 3
@@ -31,7 +30,8 @@ def measure(runs: int) -> list[Figure]:
     """
     with folder() as home, ExitStack() as stack:
         many = _projects.write(home / "many", LOCATIONS)
-        starts = [_start(many, home / "many-home") for _ in range(STARTS)]
+        (home / "many-home").mkdir()
+        starts = [started(many, home / "many-home") for _ in range(STARTS)]
         crowd = stack.enter_context(running(many, home / "many-home"))
         crowd.until_serving()
         memory, idle = _at_rest(crowd.process.pid)
@@ -54,14 +54,6 @@ def measure(runs: int) -> list[Figure]:
     ]
 
 
-def _start(project: Path, home: Path) -> float:
-    home.mkdir(exist_ok=True)
-    began = time.monotonic()
-    with running(project, home) as daemon:
-        daemon.until_serving()
-        return time.monotonic() - began
-
-
 def _at_rest(pid: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """MB per location; percent of a core, in each of the minutes that begin with a sample."""
     time.sleep(CALM)
@@ -70,11 +62,8 @@ def _at_rest(pid: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
         time.sleep(WATCHED)
         samples.append(_sample(pid))
     memory = tuple(megabytes / LOCATIONS for _, _, megabytes in samples)
-    minutes = zip(samples, samples[STEPS:], strict=False)
-    idle = tuple(
-        100 * (after - before) / (end - begin) for (begin, before, _), (end, after, _) in minutes
-    )
-    return memory, idle
+    counts = [(at, spent) for at, spent, _ in samples]
+    return memory, shares(counts, STEPS)
 
 
 def _sample(pid: int) -> tuple[float, float, float]:
