@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -20,13 +22,15 @@ STARTS = 3
 """Starts that are measured."""
 CALM, WATCHED, STEPS = 10.0, 10.0, 6
 """Seconds before the first sample, and between two; so many of them make a minute."""
+RELOADS = 5
+"""Reloads for each run: one takes some 15 ms, and a tenth of that is to be told apart."""
 MEGABYTES, PERCENT, MILLISECONDS, SHARE = 8.0, 0.5, 100.0, 1.1
 
 
 def measure(runs: int) -> list[Figure]:
     """All in one environment. Memory is that of the whole tree, divided by the locations. A
     reload of one of them is measured in turns with the reload of a location that has a daemon
-    for itself.
+    for itself, and each goes first as often as the other.
     """
     with folder() as home, ExitStack() as stack:
         many = _projects.write(home / "many", LOCATIONS)
@@ -39,7 +43,7 @@ def measure(runs: int) -> list[Figure]:
         (home / "one-home").mkdir()
         lone = stack.enter_context(running(_projects.write(home / "one", 1), home / "one-home"))
         lone.until_serving()
-        pairs = _reloads(crowd, lone, runs)
+        pairs = _reloads(crowd, lone, RELOADS * runs)
     within, by_itself = zip(*pairs, strict=True)
     reload = Figure("save of one → new definitions", "ms", within)
     other = Figure("… of a location that is alone", "ms", by_itself)
@@ -90,14 +94,14 @@ def _reloads(crowd: Daemon, lone: Daemon, runs: int) -> list[tuple[float, float]
             (daemon.project / "location_0.py", iter(client.subscribe(["definitions"])))
             for daemon, client in ((crowd, first), (lone, second))
         ]
-        rounds = [
-            [
-                saved(file, _projects.source(f"new_{run}"), f"new_{run}", events)
-                for file, events in sides
-            ]
-            for run in range(runs + 1)
-        ]
-    return [(within, alone) for within, alone in rounds[1:]]
+        rounds = [_round(sides[:: (-1) ** run], f"new_{run}") for run in range(runs + 1)]
+    return [(taken[crowd.project], taken[lone.project]) for taken in rounds[1:]]
+
+
+def _round(sides: Sequence[tuple[Path, Iterator[Any]]], newest: str) -> dict[Path, float]:
+    """Milliseconds by project; the sides are files and who hears of them, in their order."""
+    text = _projects.source(newest)
+    return {file.parent: saved(file, text, newest, events) for file, events in sides}
 
 
 if __name__ == "__main__":

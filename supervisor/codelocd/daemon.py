@@ -18,6 +18,7 @@ from codelocd.model import GrpcServer, LocationSpec, Phase, Problem, Snapshot
 from codelocd.registry import Difference, Registry
 from codelocd.snapshots import Snapshots
 from codelocd.subscriptions import Hub
+from codelocd.thrift import Thrift
 from codelocd.usage import Sampler
 from codelocd.wanted import Wanted
 from codelocd.watch import Change, SourceWatch
@@ -52,6 +53,7 @@ class Daemon:
         self.external: dict[str, LocationSpec] = {}
         self.registry = Registry()
         self.usage = Sampler()
+        self._thrift = Thrift()
 
     @property
     def journal(self) -> Journal:
@@ -113,6 +115,7 @@ class Daemon:
     def shut_down(self) -> None:
         """Stop everything without remembering it: the next daemon starts it all again."""
         self._ends = True
+        self._thrift.close()
         for location in tuple(self.locations.values()):
             self.send(location, lifecycle.Stopped())
 
@@ -151,6 +154,7 @@ class Daemon:
         """
         if self._ends and isinstance(event, _BEGINNINGS):
             return
+        self._thrift.stir()
         self._queue.append((location, event))
         if self._draining:
             return

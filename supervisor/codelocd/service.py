@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import time
@@ -42,6 +43,7 @@ def run(
     service_log.configure(config.daemon.log_format)
     if mode == "service":
         observer = service_log.observe
+    gc.freeze()  # what is imported by now stays: no search for garbage need go through it
     with lock.held(paths.state_dir / "lock"):
         asyncio.run(Service(config, paths, reread, observer).run(follow_config=mode == "dev"))
     return 0

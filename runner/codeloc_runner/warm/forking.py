@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Life = Callable[[Dict[str, Any], List[int], Warmth, Verdict], None]
 
 ADOPTION_SECONDS = 10.0
-PAUSE_SECONDS = 0.0005
+PAUSE_SECONDS = 0.0001
 
 
 def fork(order: Dict[str, Any], descriptors: List[int], warmth: Warmth, life: Life) -> None:

@@ -64,9 +64,11 @@ class Slot:
         if self._wanted() is None and self._learning:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._learned.wait(), LEARNING)
-        self.refresh()
-        if self._preparing is not None and (self.ready is None or not self.ready.lives):
-            await asyncio.wait([self._preparing])
+        if not self._is_outdated():
+            return
+        preparing = self.refresh()
+        if self.ready is None or not self.ready.lives:
+            await asyncio.wait([preparing])
 
     def learned(self) -> None:
         """A load has told what it imports, or will not tell any more."""
@@ -74,12 +76,12 @@ class Slot:
         self._learned.set()
         self._learned = asyncio.Event()
 
-    def refresh(self) -> None:
-        """Have what is wanted now, soon."""
-        if self._preparing is None and self._is_outdated():
-            task = asyncio.get_running_loop().create_task(self._prepare())
-            task.add_done_callback(self._prepared)
-            self._preparing = task
+    def refresh(self) -> asyncio.Task[None]:
+        """Have what is wanted in a moment: whether that is anything new is then asked, too."""
+        if self._preparing is None:
+            self._preparing = asyncio.get_running_loop().create_task(self._prepare())
+            self._preparing.add_done_callback(self._prepared)
+        return self._preparing
 
     def retire(self) -> None:
         """It is not needed for now, or no longer true."""
@@ -105,7 +107,7 @@ class Slot:
     async def _prepare(self) -> None:
         await asyncio.sleep(GATHERING)
         wanted = self._wanted()
-        if wanted is None:
+        if wanted is None or not self._is_outdated():
             return
         with contextlib.suppress(OSError, TimeoutError):
             if not await self._preload(wanted, carefully=False) and self._sharing:

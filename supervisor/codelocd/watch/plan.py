@@ -42,13 +42,6 @@ class Plan:
     matched: frozenset[str]
     cut: tuple[str, ...]
 
-    def names(self, folder: str, entry: str) -> list[str]:
-        """What the location calls an entry of a watched folder (by its real path)."""
-        here = os.path.join(folder, entry)
-        names = self.folders.get(folder, ())
-        named = [here if name == folder else os.path.join(name, entry) for name in names]
-        return [*named, *self.aliases.get(here, ())] if self.aliases else named
-
     def is_module(self, path: str) -> bool:
         """Whether a file here would be a module of the location's own code."""
         folder, name = _split(path)

@@ -11,20 +11,19 @@ from codelocd.watch.contents import Contents
 from codelocd.watch.examiner import Examiner
 from codelocd.watch.folders import Folders
 from codelocd.watch.mounts import Mounts
+from codelocd.watch.news import News
 from codelocd.watch.notices import Inbox, Kind, Notice
 from codelocd.watch.plan import MOST_FOLDERS, Plan, make_plan
 from codelocd.watch.polling import INTERVAL
 from codelocd.watch.tracker import Tracker
 from codelocd.watch.values import Change, Watched
+from codelocd.watch.views import Views
 
 RESCAN = 300.0
 """Seconds between two looks at everything, in case that an event never came."""
 
 PASSES = 5
 """Plans in a row, while each finds folders that were not watched when it was made."""
-
-PACE = 0.01
-"""Seconds between two changes of one location: during a burst, each would list all the others."""
 
 SHARE = 0.1
 """Planning again takes at most this part of the loop's time."""
@@ -47,16 +46,15 @@ class SourceWatch:
         loop: asyncio.AbstractEventLoop,
         poll_interval: float = INTERVAL,
     ) -> None:
-        self._on_change = on_change
         self._on_problem = on_problem
         self._loop = loop
         self._trackers: dict[str, Tracker] = {}
         self._contents = Contents()
-        self._examiner = Examiner(loop, self._contents, self._looked)
         self._inbox = Inbox(loop, self._noticed)
         self._folders = Folders(self._inbox.put, on_problem, Mounts(), poll_interval)
-        self._telling: dict[str, asyncio.TimerHandle] = {}
-        self._tell_not_before: dict[str, float] = {}
+        self._views = Views(self._folders, self._trackers)
+        self._news = News(loop, self._trackers, self._contents, self._views, on_change)
+        self._examiner = Examiner(loop, self._contents, self._news.looked)
         self._outdated: dict[
             str, None
         ] = {}  # in order: one that never rests must not starve others
@@ -69,26 +67,24 @@ class SourceWatch:
         """Watches stand when this returns. Replaces what was followed before."""
         tracker = self._trackers.get(location)
         if tracker is None or tracker.watched != watched or location in self._outdated:
-            tracker = self._follow_anew(location, watched, tracker)
-        self._examiner.examine(tracker.counted())
+            self._follow_anew(location, watched, tracker)
+        self._look_at(location)
 
-    def _follow_anew(self, location: str, watched: Watched, tracker: Tracker | None) -> Tracker:
+    def _follow_anew(self, location: str, watched: Watched, tracker: Tracker | None) -> None:
         self._outdated.pop(location, None)
         plan = self._plan(location, watched, tracker.named if tracker else ())
         self._contents.learn({*watched.files, *watched.inputs, *plan.matched})
         if tracker:
             tracker.adopt(watched, plan)
-            return tracker
-        self._trackers[location] = Tracker(watched, plan, self._contents.digest)
-        return self._trackers[location]
+        else:
+            self._trackers[location] = Tracker(watched, plan, self._contents.digest)
 
     def forget(self, location: str) -> None:
         if self._trackers.pop(location, None):
-            if telling := self._telling.pop(location, None):
-                telling.cancel()
-            self._tell_not_before.pop(location, None)
+            self._news.forget(location)
             self._outdated.pop(location, None)
             self._folders.claim(location, ())
+            self._views.renew()
             self._forget_contents()
 
     def begin(self, location: str, *, prepared: bool = False) -> None:
@@ -141,6 +137,7 @@ class SourceWatch:
         if self._planning:
             self._planning.cancel()
         self._examiner.close()
+        self._news.close()
         self._folders.close()
 
     def _noticed(self, notices: Collection[Notice]) -> None:
@@ -161,33 +158,24 @@ class SourceWatch:
 
     def _sort(self, notice: Notice) -> set[str]:
         """The files in question; locations whose plan may no longer hold are outdated."""
-        entry = os.path.join(notice.folder, notice.name)
-        is_folder = notice.kind is Kind.FOLDER or os.path.isdir(entry)  # a link to one, perhaps
-        questioned: set[str] = set()
-        for location in self._folders.users(notice.folder):
-            tracker = self._trackers[location]
-            names = tracker.plan.names(notice.folder, notice.name)
-            grown = is_folder and any(tracker.plan.grows_at(path) for path in names)
-            if grown or entry in tracker.plan.turns:
-                self._outdated[location] = None
-            if notice.kind is not Kind.FOLDER:
-                fresh = (path for path in names if path not in questioned)
-                questioned.update(path for path in fresh if tracker.concerns(path))
-        return questioned
+        users, view = self._folders.users(notice.folder), self._views.of(notice.folder)
+        names = view.called(notice.name)
+        self._outdated |= dict.fromkeys(view.turns.get(notice.name, ()))
+        if notice.kind is Kind.FOLDER or os.path.isdir(os.path.join(notice.folder, notice.name)):
+            self._outdated |= dict.fromkeys(one for one in users if self._grows(one, names))
+        if notice.kind is Kind.FOLDER:
+            return set()
+        return {p for p in names if any(self._trackers[one].concerns(p) for one in users)}
 
-    def _looked(self, paths: Collection[str]) -> None:
-        for location, tracker in self._trackers.items():
-            news = [path for path in paths if tracker.settle(path)]
-            if news and location not in self._telling:
-                when = self._tell_not_before.get(location, 0.0)
-                self._telling[location] = self._loop.call_at(when, self._tell, location)
+    def _grows(self, location: str, names: Iterable[str]) -> bool:
+        """Whether a folder of one of these names would be one to look into."""
+        return any(self._trackers[location].plan.grows_at(path) for path in names)
 
-    def _tell(self, location: str) -> None:
-        del self._telling[location]
-        self._tell_not_before[location] = self._loop.time() + PACE
-        change = self._trackers[location].change()
-        if change.paths:  # else an attempt began in between
-            self._on_change(location, change)
+    def _look_at(self, location: str) -> None:
+        """Judge by what is known, and soon by what the disk holds."""
+        counted = self._trackers[location].counted()
+        self._news.judge(location, counted)
+        self._examiner.examine(counted)
 
     def _rescan(self) -> None:
         self._folders.renew()
@@ -208,7 +196,7 @@ class SourceWatch:
         location = next(iter(self._outdated))
         del self._outdated[location]
         self._plan_again(location)
-        self._examiner.examine(self._trackers[location].counted())
+        self._look_at(location)
         now = self._loop.time()
         self._plan_not_before = now + (now - began) / SHARE
         if not self._outdated:
@@ -221,6 +209,7 @@ class SourceWatch:
 
     def _plan(self, location: str, watched: Watched, files: Iterable[str]) -> Plan:
         """A plan that was made while every folder in it was watched."""
+        self._views.renew()
         plan = make_plan(watched, files)
         for _ in range(PASSES):
             if not self._folders.claim(location, plan.folders):
@@ -241,4 +230,6 @@ class SourceWatch:
             )
 
     def _forget_contents(self) -> None:
-        self._contents.keep(set().union(*(t.counted() for t in self._trackers.values())))
+        counted = set[str]().union(*(each.counted() for each in self._trackers.values()))
+        self._contents.keep(counted)
+        self._news.keep(counted)

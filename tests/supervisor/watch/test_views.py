@@ -1,0 +1,53 @@
+"""What all locations together make of folders and files."""
+
+from pathlib import Path
+
+from codelocd.watch.folders import Folders
+from codelocd.watch.mounts import Mounts
+from codelocd.watch.plan import make_plan
+from codelocd.watch.tracker import Tracker
+from codelocd.watch.values import Watched
+from codelocd.watch.views import Views, view
+
+
+def watched(root: Path, *files: Path) -> Watched:
+    names = frozenset(map(str, files))
+    return Watched(names, (str(root),), (), (), str(root), frozenset())
+
+
+def test_an_entry_is_known_by_the_names_that_all_locations_give_its_folder(tmp_path: Path) -> None:
+    folder, link = tmp_path / "folder", tmp_path / "link"
+    folder.mkdir()
+    link.symlink_to(folder)
+    plans = {"one": make_plan(watched(folder), ()), "two": make_plan(watched(link), ())}
+    seen = view(str(folder), plans)
+    assert seen.called("a.py") == {str(folder / "a.py"), str(link / "a.py")}
+
+
+def test_a_link_turns_the_paths_of_those_who_go_through_it(tmp_path: Path) -> None:
+    folder, link = tmp_path / "folder", tmp_path / "link"
+    folder.mkdir()
+    link.symlink_to(folder)
+    plans = {"one": make_plan(watched(folder), ()), "two": make_plan(watched(link), ())}
+    assert view(str(tmp_path), plans).turns == {"link": frozenset({"two"})}
+
+
+def test_the_target_of_a_link_is_known_by_the_link_too(tmp_path: Path) -> None:
+    target, link = tmp_path / "elsewhere" / "target.py", tmp_path / "code" / "link.py"
+    for file in (target, link):
+        file.parent.mkdir()
+    target.write_text("")
+    link.symlink_to(target)
+    plans = {"one": make_plan(watched(link.parent, link), ())}
+    assert str(link) in view(str(target.parent), plans).called("target.py")
+
+
+def test_readers_are_asked_anew_once_a_plan_has_changed(tmp_path: Path) -> None:
+    file = tmp_path / "a.py"
+    trackers: dict[str, Tracker] = {}
+    views = Views(Folders(lambda _: None, print, Mounts()), trackers)
+    for name in ("one", "two"):
+        what = watched(tmp_path, file)
+        trackers[name] = Tracker(what, make_plan(what, ()), lambda _: None)
+        views.renew()
+        assert views.readers([str(file), "/elsewhere.py"]) == set(trackers)
