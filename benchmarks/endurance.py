@@ -107,10 +107,10 @@ def _reload(daemon: Daemon, runs: range, events: Iterator[Any]) -> None:
 
 
 def _count(daemon: Daemon) -> Count:
-    """Once the runners that were replaced have left."""
+    """Once the runners that were replaced have left, and whoever asked which they are."""
+    runners = {location["pid"] for location in daemon.status()["locations"]}
     while len(tree(daemon.process.pid)) != _later(daemon):
         continue
-    runners = {location["pid"] for location in daemon.status()["locations"]}
     processes = tree(daemon.process.pid)
     staying = [process for process in processes if process.pid not in runners]
     return Count(
