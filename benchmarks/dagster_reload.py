@@ -11,7 +11,6 @@ from benchmarks._dagster import Side
 from benchmarks._measure import Figure, ratio
 from benchmarks._report import alone
 
-LEAST_RUNS = 5
 SMALL, LARGE = 5, 1000
 MILLISECONDS, TIMES, SHARE = 100.0, 20.0, 1.2
 
@@ -25,7 +24,7 @@ def measure(runs: int) -> list[Figure]:
     Dagster's own snapshot of them.
     """
     prefix = _peers.environment(*_peers.DAGSTER)
-    return [*_small(prefix, runs), *_large(prefix, max(LEAST_RUNS, runs // 2))]
+    return [*_small(prefix, runs), *_large(prefix, runs)]
 
 
 def _small(prefix: Path, runs: int) -> list[Figure]:
