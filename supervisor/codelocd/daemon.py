@@ -115,7 +115,6 @@ class Daemon:
     def shut_down(self) -> None:
         """Stop everything without remembering it: the next daemon starts it all again."""
         self._ends = True
-        self._thrift.close()
         for location in tuple(self.locations.values()):
             self.send(location, lifecycle.Stopped())
 

@@ -16,22 +16,22 @@ class Thrift:
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stirred = 0.0
-        self._rest: asyncio.TimerHandle | None = None
+        self._waiting = False
 
     def stir(self) -> None:
         self._stirred = self._loop.time()
-        if self._rest is None:
-            self._rest = self._loop.call_at(self._stirred + QUIET, self._come_to_rest)
+        if not self._waiting:
+            self._waiting = True
+            self._wait()
 
-    def close(self) -> None:
-        if self._rest is not None:
-            self._rest.cancel()
+    def _wait(self) -> None:
+        self._loop.call_at(self._stirred + QUIET, self._come_to_rest)
 
     def _come_to_rest(self) -> None:
-        self._rest = None
         if self._loop.time() < self._stirred + QUIET:
-            self._rest = self._loop.call_at(self._stirred + QUIET, self._come_to_rest)
+            self._wait()
             return
+        self._waiting = False
         gc.collect()
         trim()
 

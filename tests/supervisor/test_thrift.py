@@ -28,10 +28,8 @@ async def test_garbage_is_found_at_rest() -> None:
         ring = Ring()
         weakref.finalize(ring, found.set)
         del ring
-        thrift = Thrift()
-        thrift.stir()
+        Thrift().stir()
         await asyncio.wait_for(found.wait(), DEADLINE)
-        thrift.close()
     finally:
         gc.enable()
 

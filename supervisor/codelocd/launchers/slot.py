@@ -64,7 +64,7 @@ class Slot:
         if self._wanted() is None and self._learning:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._learned.wait(), LEARNING)
-        if not self._is_outdated():
+        if self._lacking() is None:
             return
         preparing = self.refresh()
         if self.ready is None or not self.ready.lives:
@@ -96,23 +96,24 @@ class Slot:
             self._in_work.kill()
         self.retire()
 
-    def _is_outdated(self) -> bool:
+    def _lacking(self) -> Imports | None:
+        """What is wanted, where that is not ready and has not failed before."""
         wanted = self._wanted()
         if wanted is None or wanted == self._failed:
-            return False
+            return None
         if self.ready is None or not self.ready.lives:
-            return True
-        return set(wanted.preloaded) != set(self.ready.imports.preloaded)
+            return wanted
+        return wanted if set(wanted.preloaded) != set(self.ready.imports.preloaded) else None
 
     async def _prepare(self) -> None:
         await asyncio.sleep(GATHERING)
-        wanted = self._wanted()
-        if wanted is None or not self._is_outdated():
+        wanted = self._lacking()
+        if wanted is None:
             return
         with contextlib.suppress(OSError, TimeoutError):
             if not await self._preload(wanted, carefully=False) and self._sharing:
                 await self._preload(wanted, carefully=True)
-        if self._is_outdated() and wanted == self._wanted():
+        if wanted == self._lacking():
             self._failed = wanted
 
     async def _preload(self, wanted: Imports, *, carefully: bool) -> bool:

@@ -80,10 +80,8 @@ class News:
     def _judge_left(self) -> None:
         self._others = None
         left, self._left = self._left, set()
-        there = all(self._contents.digest(path) is not None for path in left)
-        for location, tracker in self._trackers.items():
-            if not (there and tracker.only_bystanders(left)):
-                self.judge(location, left)
+        for location in self._trackers:
+            self.judge(location, left)
 
     def _tell_of(self, location: str) -> None:
         del self._telling[location]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from codelocd.watch.plan import Plan
 from codelocd.watch.values import Change, Watched
@@ -51,10 +51,6 @@ class Tracker:
             or self.plan.matches(path)
             or self.plan.is_module(path)
         )
-
-    def only_bystanders(self, paths: Collection[str]) -> bool:
-        """Whether none of these files means anything as long as it is there."""
-        return not self.plan.globbed and self._bystanders.issuperset(paths)
 
     def settle(self, path: str) -> bool:
         """Takes note of a file that was looked at; whether that is news.

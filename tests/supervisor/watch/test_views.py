@@ -4,7 +4,7 @@ from pathlib import Path
 
 from codelocd.watch.folders import Folders
 from codelocd.watch.mounts import Mounts
-from codelocd.watch.plan import make_plan
+from codelocd.watch.plan import Plan, make_plan
 from codelocd.watch.tracker import Tracker
 from codelocd.watch.values import Watched
 from codelocd.watch.views import Views, view
@@ -15,20 +15,22 @@ def watched(root: Path, *files: Path) -> Watched:
     return Watched(names, (str(root),), (), (), str(root), frozenset())
 
 
-def test_an_entry_is_known_by_the_names_that_all_locations_give_its_folder(tmp_path: Path) -> None:
-    folder, link = tmp_path / "folder", tmp_path / "link"
+def directly_and_by_a_link(parent: Path) -> dict[str, Plan]:
+    """What `one` and `two` look at: a folder, by its own name and by that of a link to it."""
+    folder, link = parent / "folder", parent / "link"
     folder.mkdir()
     link.symlink_to(folder)
-    plans = {"one": make_plan(watched(folder), ()), "two": make_plan(watched(link), ())}
-    seen = view(str(folder), plans)
-    assert seen.called("a.py") == {str(folder / "a.py"), str(link / "a.py")}
+    return {"one": make_plan(watched(folder), ()), "two": make_plan(watched(link), ())}
+
+
+def test_an_entry_is_known_by_the_names_that_all_locations_give_its_folder(tmp_path: Path) -> None:
+    plans = directly_and_by_a_link(tmp_path)
+    seen = view(str(tmp_path / "folder"), plans)
+    assert seen.called("a.py") == {str(tmp_path / name / "a.py") for name in ("folder", "link")}
 
 
 def test_a_link_turns_the_paths_of_those_who_go_through_it(tmp_path: Path) -> None:
-    folder, link = tmp_path / "folder", tmp_path / "link"
-    folder.mkdir()
-    link.symlink_to(folder)
-    plans = {"one": make_plan(watched(folder), ()), "two": make_plan(watched(link), ())}
+    plans = directly_and_by_a_link(tmp_path)
     assert view(str(tmp_path), plans).turns == {"link": frozenset({"two"})}
 
 
