@@ -50,12 +50,12 @@ def prune(layout: Layout, *, idle: float = IDLE, size: int | None = None) -> Pru
     """Remove environments unused for `idle` seconds; then the longest unused until all take
     at most `size` bytes. One that is in use stays, whatever its age."""
     now = time.time()
-    ordered = sorted(publications(layout), key=lambda each: _used(layout, each))
+    ordered = sorted(publications(layout), key=lambda each: each.last_used(layout))
     total = sum(_own(each) for each in ordered)
     gone: list[Publication] = []
     for publication in ordered:
         excess = size is not None and total > size
-        old = now - _used(layout, publication) >= idle
+        old = now - publication.last_used(layout) >= idle
         if (old or excess) and _remove(layout, publication.directory, published=True):
             gone.append(publication)
             total -= _own(publication)
@@ -135,10 +135,6 @@ def _remove_half_written(folder: Path) -> None:
     for path in folder.glob(f"*{TEMPORARY}"):
         if last_used(path) < time.time() - _HALF_WRITTEN:
             path.unlink(missing_ok=True)
-
-
-def _used(layout: Layout, publication: Publication) -> float:
-    return last_used(layout.lease(publication.directory)) or publication.created
 
 
 def _own(publication: Publication) -> int:

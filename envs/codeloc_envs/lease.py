@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -39,9 +40,11 @@ class Lease:
             self._descriptor = -1
 
     def _touch(self) -> None:
+        """By the clock of `time.time`: the one of file systems is milliseconds behind it."""
         if self._is_use:
+            now = time.time_ns()
             with contextlib.suppress(OSError):
-                os.utime(self._descriptor)
+                os.utime(self._descriptor, ns=(now, now))
 
     def __enter__(self) -> Lease:
         return self

@@ -10,6 +10,7 @@ from codeloc_envs.environment import Environment, Origin
 from codeloc_envs.fingerprint import EnvironmentKey
 from codeloc_envs.json_file import read_json, write_json
 from codeloc_envs.layout import Layout
+from codeloc_envs.lease import last_used
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,10 @@ class Publication:
     size: int
     shared: int
     created: float
+
+    def last_used(self, layout: Layout) -> float:
+        """In Unix seconds; when it was created if nobody has used it since."""
+        return last_used(layout.lease(self.directory)) or self.created
 
     def environment(self, layout: Layout, origin: Origin, sources: tuple[Path, ...]) -> Environment:
         path = layout.environments / self.directory

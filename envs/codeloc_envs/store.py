@@ -26,7 +26,7 @@ from codeloc_envs.installer_settings import (
 from codeloc_envs.interpreter import Interpreter
 from codeloc_envs.interpreters import Interpreters, NotAskedYetError
 from codeloc_envs.layout import Layout
-from codeloc_envs.lease import Lease, hold, last_used, share
+from codeloc_envs.lease import Lease, hold, share
 from codeloc_envs.problem import EnvironmentProblem
 from codeloc_envs.progress import Listener, Progress
 from codeloc_envs.publication import Publication, publications, read_publication
@@ -229,8 +229,7 @@ class Store:
             "size": publication.size,
             "shared": publication.shared,
             "created": publication.created,
-            "last_used": last_used(self._layout.lease(publication.directory))
-            or publication.created,
+            "last_used": publication.last_used(self._layout),
         }
 
 
