@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from packaging.version import InvalidVersion, Version
+
+from codeloc_envs import EnvironmentProblem
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -26,3 +29,13 @@ def release_in(executable: Path) -> Release | None:
             continue
         return Release(version, found.parts[-3].removeprefix("python"))
     return None
+
+
+def newest_of(executables: Iterable[Path]) -> Release:
+    """The newest release in those environments; EnvironmentProblem where none is left."""
+    found = [release for release in map(release_in, executables) if release]
+    if not found:
+        raise EnvironmentProblem(
+            "no environment of a location has dagster any more; put it back into one"
+        )
+    return max(found)

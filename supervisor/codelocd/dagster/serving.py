@@ -13,7 +13,7 @@ from codelocd.dagster.drain import Drain
 from codelocd.dagster.instance import Instance
 from codelocd.dagster.launcher import DagsterLauncher
 from codelocd.dagster.links import Links
-from codelocd.dagster.release import release_in
+from codelocd.dagster.release import newest_of
 from codelocd.dagster.servers import Servers, Warm
 from codelocd.dagster.side import Side
 from codelocd.dagster.sockets import Sockets
@@ -120,9 +120,8 @@ class DagsterServing:
         if not self._settings.page:
             self._ui.say(f"Dagster's code servers: {self._workspace}")
             return True
-        releases = filter(None, map(release_in, self._served.values()))
         try:
-            await self._ui.start(max(releases))
+            await self._ui.start(newest_of(self._served.values()))
         except (EnvironmentProblem, OSError) as failure:
             self._ui.say(f"Dagster's page cannot be started: {failure}")
             return False

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from packaging.version import Version
 
-from codelocd.dagster.release import release_in
+from codeloc_envs import EnvironmentProblem
+from codelocd.dagster.release import newest_of, release_in
 
 
 @pytest.fixture
@@ -32,8 +33,13 @@ def test_an_environment_without_dagster_has_none(executable):
     assert release_in(executable) is None
 
 
-def test_newer_is_greater(executable, tmp_path_factory):
-    other = tmp_path_factory.mktemp("other") / "bin" / "python"
+def test_the_newest_of_several_environments_counts(executable, tmp_path_factory):
+    other, bare = (tmp_path_factory.mktemp(name) / "bin" / "python" for name in ("other", "bare"))
     installed(executable, "dagster-1.10.0")
     installed(other, "dagster-1.9.13")
-    assert release_in(executable) > release_in(other)
+    assert newest_of([other, executable, bare]) == release_in(executable)
+
+
+def test_it_is_said_when_the_last_dagster_was_uninstalled(executable):
+    with pytest.raises(EnvironmentProblem, match="put it back into one"):
+        newest_of([executable])
