@@ -139,3 +139,21 @@ async def test_an_interpreter_that_is_gone_leaves_no_spare(children, tool, tmp_p
     assert not spares._waiting
     assert psutil.Process().num_fds() == before
     spares.close()
+
+
+async def test_spares_that_end_by_themselves_leave_no_descriptor_open(spares, tool):
+    async def killed():
+        (await ready(spares)).kill()
+        await end(await ready(spares))
+
+    spares.become(tool(""))
+    await killed()
+    before = psutil.Process().num_fds()
+    assert spares.become(tool("")) is None
+    await killed()
+    former = next(iter(spares._waiting.values())).child
+    spares._make_later(next(iter(spares._waiting)))
+    while (await ready(spares)) is former:  # noqa: ASYNC110  it is made by a timer
+        await asyncio.sleep(0)
+    await killed()
+    assert psutil.Process().num_fds() == before
