@@ -15,6 +15,7 @@ from pathlib import Path
 
 from codelocd.dagster.preloaded import MODULES
 from codelocd.launchers import Program
+from codelocd.launchers.installed import installed
 from codelocd.model import Output, Stream
 from codelocd.process import Child, Children
 
@@ -134,6 +135,4 @@ def _unheard(_stream: Stream, _data: bytes) -> None:
 
 def _kind(executable: Path, variables: Mapping[str, str]) -> _Kind:
     """Another one as soon as something is installed: what was imported may be outdated."""
-    packages = executable.parent.parent.glob("lib*/python3*/site-packages")
-    installed = max((folder.stat().st_mtime_ns for folder in packages), default=0)
-    return _Kind(executable, tuple(sorted(variables.items())), installed)
+    return _Kind(executable, tuple(sorted(variables.items())), installed(executable))

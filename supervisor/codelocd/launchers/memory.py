@@ -60,6 +60,7 @@ class Memory:
                 dict(zip(content["cold"], _texts([*content["cold"].values()]), strict=True)),
                 _texts(content["suspicions"]),
                 frozenset(_texts(content["variables"])),
+                int(content["installed"]),
             )
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return Learned()
@@ -73,6 +74,7 @@ class Memory:
             "cold": dict(learned.cold),
             "suspicions": learned.suspicions,
             "variables": sorted(learned.variables),
+            "installed": learned.installed,
         }
         self._folder.mkdir(parents=True, exist_ok=True)
         draft = self._folder / f".{environment}.{os.getpid()}"

@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Callable, Mapping
 
 from codelocd.launchers.warm_interpreter import Readiness, WarmInterpreter
-from codelocd.warm import Imports
+from codelocd.warm import Imports, shareable
 
 GATHERING = 0.05
 """Seconds in which locations that start together may say what they need."""
@@ -85,7 +85,7 @@ class Slot:
 
     def refresh(self) -> asyncio.Task[None]:
         """Have what is wanted in a moment: whether that is anything new is then asked, too."""
-        if self._preparing is None:
+        if self._preparing is None or self._preparing.done():
             self._preparing = asyncio.get_running_loop().create_task(self._prepare())
             self._preparing.add_done_callback(self._prepared)
         return self._preparing
@@ -117,18 +117,17 @@ class Slot:
 
     async def _prepare(self) -> None:
         await asyncio.sleep(GATHERING)
-        wanted = self._lacking()
-        if wanted is None:
-            return
-        try:
-            if not await self._preload(wanted, carefully=False) and self._sharing:
-                await self._preload(wanted, carefully=True)
-        except TimeoutError:
-            pass  # it hangs
-        except OSError:
-            return  # short of memory or processes: the next load asks again
-        if wanted == self._lacking():
-            self._failed, self._failed_at = wanted, self._now()
+        while (wanted := self._lacking()) is not None:  # more may be learned meanwhile
+            try:
+                if not await self._preload(wanted, carefully=False) and self._sharing:
+                    await self._preload(wanted, carefully=True)
+            except TimeoutError:
+                pass  # it hangs
+            except OSError:
+                return  # short of memory or processes: the next load asks again
+            if wanted == self._lacking():
+                self._failed, self._failed_at = wanted, self._now()
+                return
 
     async def _preload(self, wanted: Imports, *, carefully: bool) -> bool:
         """Whether it may be used. Raises OSError when it cannot be started, TimeoutError when it
@@ -148,11 +147,13 @@ class Slot:
             new.kill()
             return False
         self.retire()
-        new.imports = self._wanted() or wanted  # without what turned out not to be shareable
+        if self._sharing:
+            new.imports = shareable(wanted, self._cold())  # as it turned out
         self.ready = new
         return True
 
     def _prepared(self, done: asyncio.Task[None]) -> None:
-        self._preparing = None
+        if self._preparing is done:
+            self._preparing = None
         if not done.cancelled() and (bug := done.exception()) is not None:
             raise bug

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Literal
 
 from codelocd.launchers import Program, RunnerSpec
+from codelocd.launchers.installed import installed
 from codelocd.launchers.local import LocalLauncher, LocalRunner
 from codelocd.launchers.memory import Memory
 from codelocd.launchers.places import Place, Places
@@ -38,6 +39,8 @@ class WarmLauncher:
 
     async def start(self, spec: RunnerSpec) -> WarmRunner:
         self._specs[spec.location] = spec
+        learned = self._memory.of(spec.environment)
+        self._memory.keep(spec.environment, learned.as_of(installed(spec.executable)))
         choice = self.choice(spec)
         if choice.method == "spawn":
             self._places.leave(spec.location)

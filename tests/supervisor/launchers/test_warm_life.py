@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
 from dataclasses import replace
 
 import pytest
@@ -52,6 +53,31 @@ async def test_a_start_does_not_wait_for_ever(bench, newest, packages, monkeypat
     assert (await bench.load(spec, "auto")).runner.start_method == "spawn"
 
 
+NO_SECOND = """
+import os
+fork, calls = os.fork, []
+
+def short():
+    calls.append(1)
+    if len(calls) == 2:
+        raise OSError(11, "short of processes")
+    return fork()
+
+os.fork = short
+"""
+
+
+async def test_where_a_fork_fails_halfway_that_is_said_and_no_more(bench, newest, packages):
+    (packages / "short.py").write_text(NO_SECOND)
+    spec = installed(bench, newest, packages, telling("import short\ntold = 1"))
+    await bench.load(spec, "auto")
+    loaded = await bench.load(spec, "auto")
+    assert loaded.runner.start_method == "spawn"
+    assert loaded.runner.why == "it cannot fork: [Errno 11] short of processes"
+    (place,) = bench.places
+    assert place.slot.ready.lives
+
+
 async def test_what_failed_is_tried_again_after_a_while(bench, newest, packages, monkeypatch):
     (packages / "slow.py").write_text(SLOW)
     spec = installed(bench, newest, packages, telling("import slow\ntold = 1"), beside=True)
@@ -92,6 +118,20 @@ async def test_variables_learned_while_a_start_waits_decide_who_shares(bench, ne
     assert [load.told for load in loads] == ["eu", "us"]
 
 
+async def test_what_is_learned_while_one_preloads_is_preloaded_too(bench, newest, packages):
+    (packages / "slow.py").write_text(SLOW)
+    source = telling("import sys\ntold = 'colorsys' in sys.modules\nimport slow")
+    spec = installed(bench, newest, packages, source, beside=True)
+    await bench.load(spec, "auto")
+    place = await preloading(bench, signal.SIGSTOP)
+    former = place.slot._in_work.pid
+    installed(bench, newest, packages, source + "\nimport colorsys")
+    await bench.load(spec, "auto")
+    os.kill(former, signal.SIGCONT)
+    await until(lambda: place.slot._preparing is None)
+    assert (await bench.load(spec, "auto")).told
+
+
 async def forgotten(bench, spec):
     bench.launcher.forget(spec.location)
 
@@ -120,6 +160,20 @@ def held(place):
     return place.slot.ready.imports.modules if place.slot.ready is not None else ()
 
 
+async def test_what_is_installed_ends_suspicions_of_what_was(bench, newest):
+    virtualenv = bench.folder / "venv"
+    subprocess.run([newest, "-m", "venv", "--without-pip", virtualenv], check=True)
+    spec = bench.spec(virtualenv / "bin" / "python", telling("told = 1"))
+    await bench.load(spec, "auto")
+    for _ in range(2):
+        bench.launcher.suspect(spec, "it crashed")
+    assert (await bench.load(spec, "auto")).runner.start_method == "spare"
+    (packages,) = virtualenv.glob("lib/python3*/site-packages")
+    (packages / "fragile-2.0.dist-info").mkdir()
+    assert (await bench.load(spec, "auto")).runner.start_method == "fork"
+    assert bench.memory.of("key").suspicions == ()
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -127,14 +181,16 @@ def held(place):
         {"cold": {"numpy": 1}},
         {"suspicions": "it"},
         {"variables": None},
+        {"installed": None},
         {"locations": {"sales": {"modules": [1], "named": []}}},
         {"locations": []},
     ],
 )
 def test_a_list_that_is_no_list_of_ours_counts_as_none(tmp_path, changes):
     content = {"locations": {}, "cold": {"numpy": "why"}, "suspicions": [], "variables": []}
+    content["installed"] = 1
     file = tmp_path / "key.json"
     file.write_text(json.dumps(content))
-    assert Memory(tmp_path).of("key") == Learned(cold={"numpy": "why"})
+    assert Memory(tmp_path).of("key") == Learned(cold={"numpy": "why"}, installed=1)
     file.write_text(json.dumps({**content, **changes}))
     assert Memory(tmp_path).of("key") == Learned()
