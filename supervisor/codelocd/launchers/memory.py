@@ -62,7 +62,7 @@ class Memory:
                 frozenset(_texts(content["variables"])),
                 int(content["installed"]),
             )
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return Learned()
 
     def _write(self, environment: str, learned: Learned) -> None:

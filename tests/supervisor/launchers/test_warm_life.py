@@ -194,3 +194,9 @@ def test_a_list_that_is_no_list_of_ours_counts_as_none(tmp_path, changes):
     assert Memory(tmp_path).of("key") == Learned(cold={"numpy": "why"}, installed=1)
     file.write_text(json.dumps({**content, **changes}))
     assert Memory(tmp_path).of("key") == Learned()
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff", b"null", b"[" * 100_000])
+def test_a_list_that_nobody_can_read_counts_as_none(tmp_path, content):
+    (tmp_path / "key.json").write_bytes(content)
+    assert Memory(tmp_path).of("key") == Learned()
