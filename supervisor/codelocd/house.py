@@ -122,6 +122,7 @@ class House:
     def _carry_out(self, change: Plan) -> None:
         for name in change.removed:
             self.daemon.remove(name)
+            self._warm.forget(name)
         for spec in change.added:
             self.daemon.add(spec)
         for spec in change.reloaded:

@@ -38,9 +38,10 @@ class Child:
         self.exited = exited
 
     def signal_group(self, number: signal.Signals) -> None:
-        """Signal the whole group; a group that is gone is no error."""
+        """Signal the whole group; one that has ended is left alone: its number may be another's."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, number)
+            if not self.exited.done():
+                os.killpg(self.pid, number)
 
     def kill(self) -> None:
         self.signal_group(signal.SIGKILL)

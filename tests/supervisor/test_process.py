@@ -315,3 +315,12 @@ async def test_output_that_takes_long_to_deal_with_is_taken_in_smaller_pieces(
     await asyncio.wait_for(small.wait(), DEADLINE)
     child.kill()
     await end(child)
+
+
+async def test_a_number_that_may_be_anothers_by_now_is_not_signalled() -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=-1, process_group=0) as other:
+        exited: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
+        exited.set_result(Exit(status=0))
+        Child(other.pid, "", exited).kill()
+        other.communicate(b"\n")
+    assert other.returncode == 0

@@ -34,7 +34,7 @@ def fork(order: Dict[str, Any], descriptors: List[int], warmth: Warmth, life: Li
     try:
         child = os.fork()
     except OSError as error:
-        answer(descriptors[-1], {"refused": f"it cannot fork: {error}", "stale": False})
+        refuse(descriptors[-1], error)
     else:
         if not child:
             os.close(telling)
@@ -50,14 +50,22 @@ def live(
 ) -> None:
     """In a grandchild; does not return."""
     try:
-        if os.fork():
-            os._exit(0)
+        try:
+            if os.fork():
+                os._exit(0)
+        except OSError as error:
+            refuse(descriptors[-1], error)
+            os._exit(1)
         os.setsid()
         await_adoption(order["parent"])
         fresh.part_from_siblings()
         life(order, descriptors, warmth, verdict)
     finally:
         os._exit(1)
+
+
+def refuse(telling: int, error: OSError) -> None:
+    answer(telling, {"refused": f"it cannot fork: {error}", "stale": False})
 
 
 def told(hearing: int) -> Optional[str]:

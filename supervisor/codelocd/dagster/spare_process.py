@@ -13,9 +13,11 @@ import sys
 
 def main() -> None:
     del sys.path[0]  # the folder of this file, whose modules are nobody's but codelocd's
+    schedule("SCHED_BATCH")
     for name in sys.argv[1:]:
         with contextlib.suppress(ImportError):  # not every release has all of them
             __import__(name)
+    schedule("SCHED_OTHER")
     line = sys.stdin.readline()
     if not line:
         return
@@ -25,6 +27,13 @@ def main() -> None:
     sys.path.insert(0, order["directory"])  # as `python -m` has it
     sys.argv[1:] = order["arguments"]
     runpy.run_module(order["module"], run_name="__main__", alter_sys=True)
+
+
+def schedule(policy: str) -> None:
+    """Give way, while it imports, to whatever somebody waits for; where the platform has that."""
+    if hasattr(os, "sched_setscheduler"):
+        with contextlib.suppress(OSError):  # a sandbox may forbid it
+            os.sched_setscheduler(0, getattr(os, policy), os.sched_param(0))
 
 
 if __name__ == "__main__":

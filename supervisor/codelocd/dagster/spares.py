@@ -15,6 +15,7 @@ from pathlib import Path
 
 from codelocd.dagster.preloaded import MODULES
 from codelocd.launchers import Program
+from codelocd.launchers.installed import installed
 from codelocd.model import Output, Stream
 from codelocd.process import Child, Children
 
@@ -50,9 +51,7 @@ class Spares:
         self._tidy()
         self._make_later(kind)
         spare = self._waiting.pop(kind, None)
-        if spare is None or spare.child.exited.done():
-            return None
-        return spare.become(program)
+        return spare.become(program) if spare is not None else None
 
     def forget(self, location: str) -> None:
         self._kinds.pop(location, None)
@@ -70,8 +69,11 @@ class Spares:
 
     def _make(self, kind: _Kind) -> None:
         del self._alarms[kind]
-        if kind in self._waiting and not self._waiting[kind].child.exited.done():
+        former = self._waiting.get(kind)
+        if former is not None and not former.child.exited.done():
             return
+        if former is not None:
+            self._waiting.pop(kind).close()
         try:
             self._waiting[kind] = _Spare(self._children, kind)
         except OSError:
@@ -107,7 +109,7 @@ class _Spare:
             os.close(reading)
 
     def become(self, program: Program) -> Child | None:
-        """None when it has just ended."""
+        """None when it has ended."""
         self._output = program.output
         order = {
             "module": program.module,
@@ -120,7 +122,7 @@ class _Spare:
             return None
         finally:
             os.close(self._pipe)
-        return self.child
+        return self.child if not self.child.exited.done() else None
 
     def close(self) -> None:
         os.close(self._pipe)
@@ -133,6 +135,4 @@ def _unheard(_stream: Stream, _data: bytes) -> None:
 
 def _kind(executable: Path, variables: Mapping[str, str]) -> _Kind:
     """Another one as soon as something is installed: what was imported may be outdated."""
-    packages = executable.parent.parent.glob("lib*/python3*/site-packages")
-    installed = max((folder.stat().st_mtime_ns for folder in packages), default=0)
-    return _Kind(executable, tuple(sorted(variables.items())), installed)
+    return _Kind(executable, tuple(sorted(variables.items())), installed(executable))

@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 from codelocd.warm import Imports, Learned
 
@@ -51,16 +52,17 @@ class Memory:
         try:
             content = json.loads((self._folder / f"{environment}.json").read_bytes())
             locations = {
-                name: Imports(tuple(each["modules"]), tuple(each["named"]))
+                name: Imports(_texts(each["modules"]), _texts(each["named"]))
                 for name, each in content["locations"].items()
             }
             return Learned(
                 locations,
-                content["cold"],
-                tuple(content["suspicions"]),
-                frozenset(content["variables"]),
+                dict(zip(content["cold"], _texts([*content["cold"].values()]), strict=True)),
+                _texts(content["suspicions"]),
+                frozenset(_texts(content["variables"])),
+                int(content["installed"]),
             )
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return Learned()
 
     def _write(self, environment: str, learned: Learned) -> None:
@@ -72,8 +74,16 @@ class Memory:
             "cold": dict(learned.cold),
             "suspicions": learned.suspicions,
             "variables": sorted(learned.variables),
+            "installed": learned.installed,
         }
         self._folder.mkdir(parents=True, exist_ok=True)
         draft = self._folder / f".{environment}.{os.getpid()}"
         draft.write_text(json.dumps(content))
         draft.replace(self._folder / f"{environment}.json")
+
+
+def _texts(found: Any) -> tuple[str, ...]:
+    """Raises TypeError when it is anything but a list of strings."""
+    if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
+        raise TypeError
+    return tuple(found)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,7 +29,7 @@ from codelocd.warm import (
 )
 
 LOOK_AGAIN = 60.0
-"""Seconds between two looks at what is idle, while anything is warm."""
+"""Seconds between two looks at what is idle, while anything may be warm."""
 
 SHORT_OF_MEMORY = 0.05
 """The part of the machine's memory below which nothing is kept warm."""
@@ -85,11 +87,15 @@ class Places:
         """Where this location starts from now; it leaves every other place."""
         place = self.fitting(spec, method) or self._new(spec, method)
         place.locations[spec.location] = None
-        for other in tuple(self._places):
-            if other is not place:
-                self._leave(other, spec.location)
+        self.leave(spec.location, but=place)
         self._keep_looking()
         return place
+
+    def leave(self, location: str, *, but: Place | None = None) -> None:
+        """It starts from no place, or from one alone: what it imports counts nowhere else."""
+        for place in tuple(self._places):
+            if place is not but and location in place.locations:
+                self._leave(place, location)
 
     def fitting(self, spec: RunnerSpec, method: StartMethod) -> Place | None:
         """The place that there is for what would be started so."""
@@ -110,8 +116,10 @@ class Places:
             place.slot.close()
 
     def _leave(self, place: Place, location: str) -> None:
-        place.locations.pop(location, None)
-        if not place.locations:
+        del place.locations[location]
+        if place.locations:
+            place.slot.refresh()
+        else:
             self._places.remove(place)
             place.slot.close()
 
@@ -119,6 +127,8 @@ class Places:
         environment, sharing = spec.environment, method == "fork"
 
         def make(imports: Imports) -> WarmInterpreter:
+            if _is_short_of_memory():
+                raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
             return WarmInterpreter(
                 self._children, self._entry, spec.executable, spec.variables, imports
             )
@@ -165,7 +175,7 @@ class Places:
     def _look_again(self) -> None:
         self._next_look = None
         self.look_after()
-        if any(place.slot.ready is not None for place in self._places):
+        if self._places:
             self._keep_looking()
 
 

@@ -7,13 +7,19 @@ import contextlib
 from collections.abc import Callable, Mapping
 
 from codelocd.launchers.warm_interpreter import Readiness, WarmInterpreter
-from codelocd.warm import Imports
+from codelocd.warm import Imports, shareable
 
 GATHERING = 0.05
 """Seconds in which locations that start together may say what they need."""
 
 LEARNING = 3.0
 """Seconds to wait for what another location's first load will tell."""
+
+PATIENCE = 30.0
+"""Seconds that a start waits for a preload which takes no longer, as a rule, than a cold start."""
+
+AGAIN = 600.0
+"""Seconds until what could not be preloaded is tried again: somebody may have killed it."""
 
 
 class Slot:
@@ -39,15 +45,15 @@ class Slot:
         self._preparing: asyncio.Task[None] | None = None
         self._in_work: WarmInterpreter | None = None
         self._failed: Imports | None = None
+        self._failed_at = 0.0
+        self._now = asyncio.get_running_loop().time
         self._learned = asyncio.Event()
         self._learning = False
         self.ready: WarmInterpreter | None = None
-        self.used = asyncio.get_running_loop().time()
+        self.used = self._now()
 
-    async def take(self, *, hurry: bool) -> WarmInterpreter | None:
-        """One that is ready; in a hurry only if it is so now. None: start without."""
-        if not hurry:
-            await self._patiently()
+    def take(self) -> WarmInterpreter | None:
+        """The one that is ready now. None: start without."""
         found = self.at_hand()
         if found is None:
             self._learning = True
@@ -57,10 +63,11 @@ class Slot:
 
     def at_hand(self) -> WarmInterpreter | None:
         """The one that is ready now; it stays here."""
-        self.used = asyncio.get_running_loop().time()
+        self.used = self._now()
         return self.ready if self.ready is not None and self.ready.lives else None
 
-    async def _patiently(self) -> None:
+    async def hopeful(self) -> None:
+        """Returns when one is ready, or none will be soon."""
         if self._wanted() is None and self._learning:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._learned.wait(), LEARNING)
@@ -68,7 +75,7 @@ class Slot:
             return
         preparing = self.refresh()
         if self.ready is None or not self.ready.lives:
-            await asyncio.wait([preparing])
+            await asyncio.wait([preparing], timeout=PATIENCE)
 
     def learned(self) -> None:
         """A load has told what it imports, or will not tell any more."""
@@ -78,7 +85,7 @@ class Slot:
 
     def refresh(self) -> asyncio.Task[None]:
         """Have what is wanted in a moment: whether that is anything new is then asked, too."""
-        if self._preparing is None:
+        if self._preparing is None or self._preparing.done():
             self._preparing = asyncio.get_running_loop().create_task(self._prepare())
             self._preparing.add_done_callback(self._prepared)
         return self._preparing
@@ -99,29 +106,38 @@ class Slot:
     def _lacking(self) -> Imports | None:
         """What is wanted, where that is not ready and has not failed before."""
         wanted = self._wanted()
-        if wanted is None or wanted == self._failed:
+        if wanted is None or self._has_failed(wanted):
             return None
         if self.ready is None or not self.ready.lives:
             return wanted
         return wanted if set(wanted.preloaded) != set(self.ready.imports.preloaded) else None
 
+    def _has_failed(self, wanted: Imports) -> bool:
+        return wanted == self._failed and self._now() - self._failed_at < AGAIN
+
     async def _prepare(self) -> None:
         await asyncio.sleep(GATHERING)
-        wanted = self._lacking()
-        if wanted is None:
-            return
-        with contextlib.suppress(OSError, TimeoutError):
-            if not await self._preload(wanted, carefully=False) and self._sharing:
-                await self._preload(wanted, carefully=True)
-        if wanted == self._lacking():
-            self._failed = wanted
+        while (wanted := self._lacking()) is not None:  # more may be learned meanwhile
+            try:
+                if not await self._preload(wanted, carefully=False) and self._sharing:
+                    await self._preload(wanted, carefully=True)
+            except TimeoutError:
+                pass  # it hangs
+            except OSError:
+                return  # short of memory or processes: the next load asks again
+            if wanted == self._lacking():
+                self._failed, self._failed_at = wanted, self._now()
+                return
 
     async def _preload(self, wanted: Imports, *, carefully: bool) -> bool:
-        """Whether it may be used."""
+        """Whether it may be used. Raises OSError when it cannot be started, TimeoutError when it
+        hangs."""
         new = self._in_work = self._make(wanted)
         try:
             readiness = await new.preload(self._cold(), sharing=self._sharing, carefully=carefully)
             usable = self._found(readiness)
+        except ConnectionError:
+            usable = False  # it died over it
         except BaseException:
             new.kill()
             raise
@@ -131,11 +147,13 @@ class Slot:
             new.kill()
             return False
         self.retire()
-        new.imports = self._wanted() or wanted  # without what turned out not to be shareable
+        if self._sharing:
+            new.imports = shareable(wanted, self._cold())  # as it turned out
         self.ready = new
         return True
 
     def _prepared(self, done: asyncio.Task[None]) -> None:
-        self._preparing = None
+        if self._preparing is done:
+            self._preparing = None
         if not done.cancelled() and (bug := done.exception()) is not None:
             raise bug

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Literal
 
 from codelocd.launchers import Program, RunnerSpec
+from codelocd.launchers.installed import installed
 from codelocd.launchers.local import LocalLauncher, LocalRunner
 from codelocd.launchers.memory import Memory
 from codelocd.launchers.places import Place, Places
@@ -38,11 +39,16 @@ class WarmLauncher:
 
     async def start(self, spec: RunnerSpec) -> WarmRunner:
         self._specs[spec.location] = spec
+        learned = self._memory.of(spec.environment)
+        self._memory.keep(spec.environment, learned.as_of(installed(spec.executable)))
         choice = self.choice(spec)
         if choice.method == "spawn":
+            self._places.leave(spec.location)
             return self._runner(await self._cold.start(spec), spec, choice, None, None)
-        place = self._places.of(spec, choice.method)
-        interpreter = await place.slot.take(hurry=spec.beside)
+        if not spec.beside:
+            await self._places.of(spec, choice.method).slot.hopeful()
+        place = self._places.of(spec, choice.method)  # another, by what was learned meanwhile
+        interpreter = place.slot.take()
         why = "no warm interpreter was ready"
         if interpreter is not None:
             try:
@@ -51,6 +57,12 @@ class WarmLauncher:
             except (Refused, OSError) as failure:
                 why = str(failure)
         return self._runner(await self._cold.start(spec), spec, Choice("spawn", why), place, None)
+
+    def forget(self, location: str) -> None:
+        """It is gone, and what it imports no longer counts."""
+        self._specs.pop(location, None)
+        self._seconds.pop(location, None)
+        self._places.leave(location)
 
     def suspect(self, spec: RunnerSpec, what: str) -> None:
         """A load failed after a fork, and then went well without one."""
@@ -100,7 +112,7 @@ class WarmLauncher:
         def ended() -> None:
             if place is not None:
                 place.slot.learned()
-                self._prepare(spec)
+                self._prepare(spec.location)
 
         return WarmRunner(
             runner,
@@ -116,16 +128,16 @@ class WarmLauncher:
         learned = self._memory.of(spec.environment)
         return choose(spec.start_method, spec.location, learned, spec.variables, self._platform)
 
-    def _prepare(self, spec: RunnerSpec) -> None:
-        """For the location's next start, by what is known now."""
-        choice = self.choice(spec)
-        if choice.method != "spawn":
+    def _prepare(self, location: str) -> None:
+        """For its next start, by what is known now; nothing if it is gone."""
+        spec = self._specs.get(location)
+        if spec is not None and (choice := self.choice(spec)).method != "spawn":
             self._places.of(spec, choice.method).slot.refresh()
 
     def _prepare_all(self, environment: str) -> None:
         for spec in tuple(self._specs.values()):
             if spec.environment == environment:
-                self._prepare(spec)
+                self._prepare(spec.location)
 
     def _learn(self, spec: RunnerSpec, load: Load, shared: Imports | None) -> None:
         learned = self._memory.of(spec.environment)

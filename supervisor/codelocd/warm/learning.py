@@ -35,13 +35,15 @@ class Learned:
 
     `locations`: what each imports. `cold`: packages that a fork cannot share, and why.
     `suspicions`: loads that failed after a fork and then went well without one. `variables`:
-    names that imported packages have asked the process environment for.
+    names that imported packages have asked the process environment for. `installed`: when
+    something was last installed, as far as `cold` and `suspicions` know.
     """
 
     locations: Mapping[str, Imports] = field(default_factory=dict)
     cold: Mapping[str, str] = field(default_factory=dict)
     suspicions: tuple[str, ...] = ()
     variables: frozenset[str] = frozenset()
+    installed: int = 0
 
     def with_location(self, name: str, imports: Imports) -> Learned:
         return replace(self, locations={**self.locations, name: imports})
@@ -51,6 +53,12 @@ class Learned:
 
     def with_variables(self, names: Iterable[str]) -> Learned:
         return replace(self, variables=self.variables.union(names))
+
+    def as_of(self, installed: int) -> Learned:
+        """What is still true: packages of another release may well be forked."""
+        if installed == self.installed:
+            return self
+        return replace(self, cold={}, suspicions=(), installed=installed)
 
     def with_suspicion(self, what: str) -> Learned:
         return replace(self, suspicions=(*self.suspicions, what))

@@ -59,3 +59,19 @@ def test_a_spare_imports_what_it_is_given_and_passes_over_what_is_not_there(inte
         timeout=DEADLINE,
     )
     assert (done.stdout, done.stderr) == ("True\n", "")
+
+
+@pytest.mark.skipif(not hasattr(os, "SCHED_BATCH"), reason="the platform has no such policy")
+def test_a_spare_gives_way_while_it_imports_and_no_longer(interpreter, tmp_path):
+    looks = "import os; print(os.sched_getscheduler(0))"
+    for name in ("preloaded", "tool"):
+        (tmp_path / f"{name}.py").write_text(looks)
+    done = subprocess.run(
+        [interpreter, SCRIPT, "preloaded"],
+        input=f'{{"module": "tool", "arguments": [], "directory": "{tmp_path}"}}\n',
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+    )
+    assert done.stdout.split() == [str(os.SCHED_BATCH), str(os.SCHED_OTHER)]

@@ -139,3 +139,26 @@ async def test_an_interpreter_that_is_gone_leaves_no_spare(children, tool, tmp_p
     assert not spares._waiting
     assert psutil.Process().num_fds() == before
     spares.close()
+
+
+def open_pipes():
+    """By what they are, not by number: that is soon another's."""
+    links = (f"/proc/self/fd/{name}" for name in os.listdir("/proc/self/fd"))
+    return {os.readlink(link) for link in links if os.path.lexists(link)}
+
+
+@pytest.mark.parametrize("late", [False, True])
+async def test_a_spare_that_ended_by_itself_leaves_no_pipe_open(spares, tool, late):
+    spares.become(tool(""))
+    waiting = await ready(spares)
+    ((kind, spare),) = spares._waiting.items()
+    pipe = os.readlink(f"/proc/self/fd/{spare._pipe}")
+    waiting.kill()
+    await end(waiting)
+    if late:
+        spares._make_later(kind)
+        while (await ready(spares)) is waiting:  # noqa: ASYNC110  it is made by a timer
+            await asyncio.sleep(0)
+    else:
+        assert spares.become(tool("")) is None
+    assert pipe not in open_pipes()
