@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
 from dataclasses import replace
 
 import pytest
@@ -32,6 +33,22 @@ async def test_no_module_of_the_users_own_sources_is_preloaded(bench, newest, pa
     cold, warm = await bench.load(spec, "spawn"), await bench.load(spec, "fork")
     assert warm.runner.start_method == "fork"
     assert (cold.told, warm.told) == ([], ["public"])
+
+
+async def test_the_finder_of_an_editable_install_does_not_keep_an_environment_cold(bench, newest):
+    """Setuptools puts it beside the packages, and a `.pth` file that imports it at each start."""
+    environment = bench.folder / "environment"
+    subprocess.run([newest, "-m", "venv", "--without-pip", environment], check=True)
+    (site,) = environment.glob("lib/*/site-packages")
+    (site / "__editable___mine_1_finder.py").write_text("")
+    (site / "__editable__.mine-1.pth").write_text("import __editable___mine_1_finder")
+    info = site / "mine-1.dist-info"
+    info.mkdir()
+    (info / "direct_url.json").write_text('{"url": "file:///mine", "dir_info": {"editable": true}}')
+    (info / "RECORD").write_text("__editable__.mine-1.pth,,\n__editable___mine_1_finder.py,,\n")
+    spec = bench.spec(environment / "bin" / "python", telling("import decimal\ntold = 1"))
+    loads = [await bench.load(spec, method) for method in ("spawn", "fork", "spare")]
+    assert [load.runner.start_method for load in loads] == ["spawn", "fork", "spare"]
 
 
 async def test_a_location_that_is_an_installed_module_is_never_preloaded(bench, newest, packages):
