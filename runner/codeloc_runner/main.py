@@ -26,15 +26,20 @@ STOP_SECONDS = 5.0
 
 
 def run(location: str, text: str, path: List[str], known: AbstractSet[str]) -> None:
-    """`path`: what `sys.path` shall be; `known`: the modules that were there before the runner."""
+    """`path`: what follows the location's own in `sys.path`; `known`: the modules that were there
+    before the runner.
+    """
     settings = Settings(location, text)
     parent.bind(settings.parent)
     streams.prepare()
-    live(settings, path, known)
+    live(settings, surroundings.search_path(settings, path), known)
 
 
 def live(settings: Settings, path: List[str], known: AbstractSet[str]) -> None:
-    """As a runner, in a process that is bound and can print; does not return."""
+    """As a runner, in a process that is bound and can print; does not return.
+
+    `path`: what `sys.path` shall be, all of it.
+    """
     owned.forget_in_forks()
     vigilance = owned.Vigilance()
     methods = Methods()
@@ -52,13 +57,12 @@ def live(settings: Settings, path: List[str], known: AbstractSet[str]) -> None:
 
 def prepare_for_user_code(settings: Settings, path: List[str], known: AbstractSet[str]) -> Read:
     """What fills with the digests of what is imported, and the names that its code uses."""
-    whole = surroundings.search_path(settings, path)
-    own = stdlib.roots(whole)
+    own = stdlib.roots(path)
     stdlib.prepare(own)
     stdlib.release(known, own)
     read = sources.read_fresh()
     exposed.expose()
-    surroundings.arrange(settings, whole)
+    surroundings.arrange(settings, path)
     return read
 
 

@@ -6,7 +6,7 @@ import gc
 import os
 import sys
 
-from .. import parent, streams
+from .. import parent, streams, surroundings
 from ..exposed import expose
 from ..jsontext import loads
 from ..reads import Reads
@@ -79,7 +79,7 @@ def arrange(path: List[str]) -> None:
     """As for a runner, but for what belongs to one location."""
     sys.path[:] = path
     sys.argv[:] = [""]
-    sys.modules["__main__"] = type(sys)("__main__")
+    surroundings.empty_main()
     expose()
 
 
@@ -102,6 +102,7 @@ def imported(order: Dict[str, Any], warmth: Warmth, hooks: Hooks) -> List[str]:
 def settle(warmth: Warmth, variables: Dict[str, str]) -> None:
     """What is here now stays: the collector must not touch, and so copy, shared memory."""
     warmth.added = {name: os.environ[name] for name in os.environ if name not in variables}
+    warmth.adopt_path()
     warmth.modules = frozenset(sys.modules)
     warmth.packages = frozenset(top(name) for name in warmth.modules - set(warmth.known))
     forget_listings()

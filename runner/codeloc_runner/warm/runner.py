@@ -24,4 +24,4 @@ def become(order: Dict[str, Any], descriptors: List[int], warmth: Warmth, verdic
     if not accepted(settings.working_directory, path, own, warmth, verdict):
         return
     fresh.arrange([order["location"], order["settings"]], order["variables"], warmth.added)
-    main.live(settings, list(warmth.path), warmth.modules)
+    main.live(settings, [*warmth.first, *path], warmth.modules)
