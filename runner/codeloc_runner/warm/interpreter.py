@@ -14,6 +14,7 @@ from ..sources import is_source
 from . import forking, program, runner
 from .channel import Channel
 from .hooks import Hooks
+from .missing import Missing
 from .obstacles import outdated
 from .preload import preload, preload_carefully, top
 from .traces import Traces, offences, users
@@ -48,12 +49,13 @@ def warmed(order: Dict[str, Any], warmth: Warmth) -> Dict[str, Any]:
     """Preload; what the daemon is told of it."""
     variables = dict(os.environ)
     arrange(warmth.path)
-    reads, hooks = Reads(), Hooks()
+    reads, hooks, missing = Reads(), Hooks(), Missing()
     schedule("SCHED_BATCH")
     found = imported(order, warmth, hooks)
     schedule("SCHED_OTHER")
     hooks.end()
     read = reads.end()
+    warmth.missing = missing.end()
     settle(warmth, variables)
     return {
         "offences": found,

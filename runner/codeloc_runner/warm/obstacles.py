@@ -10,7 +10,7 @@ from .. import stdlib
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, List, Optional, Sequence
+    from typing import Any, List, Optional, Sequence, Set
 
     from .warmth import Warmth
 
@@ -23,9 +23,16 @@ def outdated(warmth: Warmth) -> Optional[str]:
 
 def obstacle(directory: str, path: Sequence[str], warmth: Warmth) -> Optional[str]:
     """What stands in the way of one process with that `sys.path`; enters its working directory."""
-    name = shadowed(path, warmth)
+    own = stdlib.roots(path)
+    there = {name.partition(".")[0] for folder in own for name in listed(folder)}
+    name = shadowed(own, there, warmth)
     if name is not None:
         return f"its own {name} stands before the module {name} of the environment"
+    name = next(
+        (one for one in sorted(there & warmth.missing) if stdlib.is_shadowed(one, own)), None
+    )
+    if name is not None:
+        return f"packages look for a module {name} as they are imported, and find its own"
     try:
         os.chdir(directory)
     except OSError as error:
@@ -33,10 +40,10 @@ def obstacle(directory: str, path: Sequence[str], warmth: Warmth) -> Optional[st
     return None
 
 
-def shadowed(path: Sequence[str], warmth: Warmth) -> Optional[str]:
-    """A shared module that the location's folders would replace in a cold start."""
-    own = stdlib.roots(path)
-    there = {name.partition(".")[0] for folder in own for name in listed(folder)}
+def shadowed(own: List[str], there: Set[str], warmth: Warmth) -> Optional[str]:
+    """A shared module that the location's folders would replace in a cold start; `there` is in
+    them.
+    """
     for name in sorted(there & warmth.packages):
         if stdlib.is_replaceable(name) and is_another(name, own):
             return name

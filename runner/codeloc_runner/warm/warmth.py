@@ -16,11 +16,21 @@ if TYPE_CHECKING:
 class Warmth:
     """`first` and `path`: their `sys.path` before and after what is the location's; `known`: what
     every interpreter imports by itself; `added`: the variables that imports have set; `modules`:
-    what there is to share, `packages`: their top-level names, without `known`. `channel` is its
-    own alone.
+    what there is to share, `packages`: their top-level names, without `known`; `missing`: those
+    that were looked for in vain. `channel` is its own alone.
     """
 
-    __slots__ = ("added", "channel", "first", "known", "modules", "packages", "path", "stamps")
+    __slots__ = (
+        "added",
+        "channel",
+        "first",
+        "known",
+        "missing",
+        "modules",
+        "packages",
+        "path",
+        "stamps",
+    )
 
     def __init__(self, channel: Channel, path: List[str], known: AbstractSet[str]) -> None:
         self.channel = channel
@@ -30,6 +40,7 @@ class Warmth:
         self.stamps = Stamps(path)
         self.added: Mapping[str, str] = {}
         self.modules: AbstractSet[str] = frozenset()
+        self.missing: AbstractSet[str] = frozenset()
         self.packages: AbstractSet[str] = frozenset()
 
     def adopt_path(self) -> None:

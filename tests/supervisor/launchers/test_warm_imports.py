@@ -79,6 +79,23 @@ async def test_a_module_of_its_own_that_shadows_a_shared_one_starts_it_cold(benc
     assert loaded.told == str(own)
 
 
+async def test_a_module_of_its_own_that_packages_look_for_starts_it_cold(bench, newest, packages):
+    """Settings that a package imports if they are there."""
+    (packages / "lib.py").write_text(
+        "try: from lib_settings import SIZE\nexcept ImportError: SIZE = 0"
+    )
+    spec = installed(bench, newest, packages, telling("import lib\ntold = lib.SIZE"))
+    await bench.load(spec, "spawn")
+    before = await bench.load(spec, "fork")
+    (bench.folder / "code" / "lib_settings.py").write_text("SIZE = 7")
+    after = await bench.load(spec, "fork")
+    assert [(one.runner.start_method, one.told) for one in (before, after)] == [
+        ("fork", 0),
+        ("spawn", 7),
+    ]
+    assert "packages look for a module lib_settings" in after.runner.why
+
+
 async def test_a_package_upgraded_in_place_is_loaded_anew(bench, newest, packages):
     (packages / "lib.py").write_text("VERSION = 1")
     spec = installed(bench, newest, packages, telling("import lib\ntold = lib.VERSION"))
