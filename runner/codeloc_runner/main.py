@@ -10,7 +10,7 @@ from time import sleep
 from . import exposed, owned, parent, sources, stdlib, streams, surroundings
 from .bytecode import compile_kit as compile_kit
 from .listener import Listener
-from .load import load
+from .load import load, no_departure
 from .methods import Methods
 from .serve import serve
 from .settings import Settings
@@ -19,6 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import AbstractSet, List
 
+    from .load import Judge
     from .sources import Read
 
 STOP_SECONDS = 5.0
@@ -35,10 +36,12 @@ def run(location: str, text: str, path: List[str], known: AbstractSet[str]) -> N
     live(settings, surroundings.search_path(settings, path), known)
 
 
-def live(settings: Settings, path: List[str], known: AbstractSet[str]) -> None:
+def live(
+    settings: Settings, path: List[str], known: AbstractSet[str], departure: Judge = no_departure
+) -> None:
     """As a runner, in a process that is bound and can print; does not return.
 
-    `path`: what `sys.path` shall be, all of it.
+    `path`: what `sys.path` shall be, all of it; `departure`: as for `load`.
     """
     owned.forget_in_forks()
     vigilance = owned.Vigilance()
@@ -46,7 +49,7 @@ def live(settings: Settings, path: List[str], known: AbstractSet[str]) -> None:
     serve(Listener(settings.socket_fd, settings.socket_path, vigilance), methods)
     read = prepare_for_user_code(settings, path, known)
     own_process = os.getpid()
-    outcome = load(settings, read, known)
+    outcome = load(settings, read, known, departure)
     if os.getpid() != own_process:
         return  # a child that user code forked and forgot: it ends like any script
     vigilance.relax()

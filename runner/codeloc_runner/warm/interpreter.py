@@ -56,6 +56,7 @@ def warmed(order: Dict[str, Any], warmth: Warmth) -> Dict[str, Any]:
     hooks.end()
     read = reads.end()
     warmth.missing = missing.end()
+    warmth.read, warmth.decisive = frozenset(read), tuple(order["decisive"])
     settle(warmth, variables)
     return {
         "offences": found,
@@ -106,6 +107,7 @@ def settle(warmth: Warmth, variables: Dict[str, str]) -> None:
     warmth.added = {name: os.environ[name] for name in os.environ if name not in variables}
     warmth.adopt_path()
     warmth.modules = frozenset(sys.modules)
+    warmth.shared = dict(sys.modules)
     warmth.packages = frozenset(top(name) for name in warmth.modules - set(warmth.known))
     forget_listings()
     warmth.stamps.cover_modules()

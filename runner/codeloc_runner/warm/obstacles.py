@@ -23,20 +23,26 @@ def outdated(warmth: Warmth) -> Optional[str]:
 
 def obstacle(directory: str, path: Sequence[str], warmth: Warmth) -> Optional[str]:
     """What stands in the way of one process with that `sys.path`; enters its working directory."""
+    why = replacement(path, warmth)
+    if why is not None:
+        return why
+    try:
+        os.chdir(directory)
+    except OSError as error:
+        return str(error)
+    return None
+
+
+def replacement(path: Sequence[str], warmth: Warmth) -> Optional[str]:
+    """What packages would have imported from the location's own folders in a cold start."""
     own = stdlib.roots(path)
     there = {name.partition(".")[0] for folder in own for name in listed(folder)}
     name = shadowed(own, there, warmth)
     if name is not None:
         return f"its own {name} stands before the module {name} of the environment"
-    name = next(
-        (one for one in sorted(there & warmth.missing) if stdlib.is_shadowed(one, own)), None
-    )
-    if name is not None:
-        return f"packages look for a module {name} as they are imported, and find its own"
-    try:
-        os.chdir(directory)
-    except OSError as error:
-        return str(error)
+    for name in sorted(there & warmth.missing):
+        if stdlib.is_shadowed(name, own):
+            return f"packages look for a module {name} as they are imported, and find its own"
     return None
 
 

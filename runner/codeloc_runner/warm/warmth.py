@@ -8,7 +8,8 @@ from .stamps import Stamps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import AbstractSet, List, Mapping
+    from types import ModuleType
+    from typing import AbstractSet, List, Mapping, Tuple
 
     from .channel import Channel
 
@@ -17,18 +18,23 @@ class Warmth:
     """`first` and `path`: their `sys.path` before and after what is the location's; `known`: what
     every interpreter imports by itself; `added`: the variables that imports have set; `modules`:
     what there is to share, `packages`: their top-level names, without `known`; `missing`: those
-    that were looked for in vain. `channel` is its own alone.
+    that were looked for in vain; `read`: the variables that imports have asked for, `decisive`:
+    how those begin that libraries in C may have read; `shared`: the modules themselves. `channel`
+    is its own alone.
     """
 
     __slots__ = (
         "added",
         "channel",
+        "decisive",
         "first",
         "known",
         "missing",
         "modules",
         "packages",
         "path",
+        "read",
+        "shared",
         "stamps",
     )
 
@@ -42,6 +48,9 @@ class Warmth:
         self.modules: AbstractSet[str] = frozenset()
         self.missing: AbstractSet[str] = frozenset()
         self.packages: AbstractSet[str] = frozenset()
+        self.read: AbstractSet[str] = frozenset()
+        self.decisive: Tuple[str, ...] = ()
+        self.shared: Mapping[str, ModuleType] = {}
 
     def adopt_path(self) -> None:
         """With what imports have put there: before everything, or anywhere behind."""
