@@ -45,6 +45,13 @@ class Departure:
     why: str
 
 
+class Departed(RpcError):
+    """The call went to a process that another one replaces, for the reason of a departure."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__("down", why)
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """Where a runner's news goes: `loaded` at the end of a good load, with what it imported;
@@ -107,8 +114,9 @@ class WarmRunner:
         if method == "snapshot" and not self._told:
             seen = json.loads(answer["imports"])
             if seen["departure"] is not None:
-                self._departs(Departure(**seen["departure"]))
-                raise RpcError("down", "the runner is started again on its own")
+                departure = Departure(**seen["departure"])
+                self._departs(departure)
+                raise Departed(departure.why)
             self._load_ended(answer["ok"], seen)
         return answer
 
