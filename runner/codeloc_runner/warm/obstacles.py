@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from .warmth import Warmth
 
 
+READ_THERE = {"matplotlib": "matplotlibrc"}
+"""Package → the file that its import reads from the working directory, if there is one
+(`matplotlib.matplotlib_fname`)."""
+
+
 def outdated(warmth: Warmth) -> Optional[str]:
     """What no longer is what was preloaded: every runner would have to start cold."""
     changed = warmth.stamps.changed()
@@ -30,6 +35,9 @@ def obstacle(directory: str, path: Sequence[str], warmth: Warmth) -> Optional[st
         os.chdir(directory)
     except OSError as error:
         return str(error)
+    for package, file in READ_THERE.items():
+        if package in warmth.packages and os.path.exists(file):
+            return f"{package} reads {file} from the working directory as it is imported"
     return None
 
 

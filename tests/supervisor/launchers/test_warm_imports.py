@@ -96,6 +96,23 @@ async def test_a_module_of_its_own_that_packages_look_for_starts_it_cold(bench, 
     assert "packages look for a module lib_settings" in after.runner.why
 
 
+async def test_a_file_that_an_import_reads_from_the_working_directory_starts_it_cold(
+    bench, newest, packages
+):
+    (packages / "matplotlib.py").write_text("import os; styled = os.path.exists('matplotlibrc')")
+    source = telling("import matplotlib\ntold = matplotlib.styled")
+    spec = installed(bench, newest, packages, source)
+    await bench.load(spec, "spawn")
+    before = await bench.load(spec, "fork")
+    (bench.folder / "code" / "matplotlibrc").write_text("")
+    after = await bench.load(spec, "fork")
+    assert [(one.runner.start_method, one.told) for one in (before, after)] == [
+        ("fork", False),
+        ("spawn", True),
+    ]
+    assert "matplotlib reads matplotlibrc" in after.runner.why
+
+
 async def test_a_package_upgraded_in_place_is_loaded_anew(bench, newest, packages):
     (packages / "lib.py").write_text("VERSION = 1")
     spec = installed(bench, newest, packages, telling("import lib\ntold = lib.VERSION"))
