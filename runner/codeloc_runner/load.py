@@ -23,18 +23,18 @@ if TYPE_CHECKING:
     from .settings import Settings
     from .sources import Read
 
-    Judge = Callable[[List[str]], Optional[Dict[str, str]]]
+    Judge = Callable[[List[str], bool], Optional[Dict[str, str]]]
 
 
-def no_departure(changed: List[str]) -> None:
+def no_departure(changed: List[str], good: bool) -> None:
     """Of a fresh start: there is nothing that it could depart from."""
 
 
 def load(settings: Settings, read: Read, known: AbstractSet[str], departure: Judge) -> Outcome:
     """Runs user code on the calling thread; `read` fills while it does.
 
-    `known`: the modules that were there before. `departure(changed)` says whether a cold start
-    may end otherwise, by what the load has changed.
+    `known`: the modules that were there before. `departure(changed, good)` says whether a cold
+    start may end otherwise, by what the load has changed and whether it went well.
     """
     began, reads, changes = perf_counter(), Reads(), Changes()
     loader: Optional[str] = None
@@ -57,7 +57,7 @@ def load(settings: Settings, read: Read, known: AbstractSet[str], departure: Jud
         **report(settings, known, names),
         "variables": variables,
         "changed": changed,
-        "departure": departure(changed),
+        "departure": departure(changed, problem is None),
         "seconds": seconds,
         "import_seconds": importing,
     }

@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from .warmth import Warmth
 
 
-def departure(changed: List[str], warmth: Warmth) -> Optional[Dict[str, str]]:
+def departure(changed: List[str], good: bool, warmth: Warmth) -> Optional[Dict[str, str]]:
     """The first cause why a cold start may end otherwise: `what`, and `why` as a sentence.
 
     Whether the load did it before or after its imports does not show.
     """
-    for what, why in causes(changed, warmth):
+    for what, why in causes(changed, good, warmth):
         return {"what": what, "why": why}
     return None
 
 
-def causes(changed: List[str], warmth: Warmth) -> Iterator[Tuple[str, str]]:
+def causes(changed: List[str], good: bool, warmth: Warmth) -> Iterator[Tuple[str, str]]:
     for name in changed:
         if name in warmth.read or name.startswith(warmth.decisive):
             yield name, f"it sets the variable {name}, which packages read as they are imported"
@@ -34,4 +34,7 @@ def causes(changed: List[str], warmth: Warmth) -> Iterator[Tuple[str, str]]:
             yield SEARCH_PATH, f"it changes sys.path, and {why}"
     for name, module in warmth.shared.items():
         if sys.modules.get(name, module) is not module:
-            yield name, f"it puts another module in the place of {name}"
+            yield "sys.modules", f"it puts another module in the place of {name}"
+    for name in warmth.failed:
+        if name in sys.modules or not good:
+            yield name, f"{name} cannot be imported before its code"

@@ -91,13 +91,13 @@ def imported(order: Dict[str, Any], warmth: Warmth, hooks: Hooks) -> List[str]:
     modules, cold, own = order["modules"], order["cold"], own_packages(warmth.path)
     found = [f"the interpreter imports your own {one}" for one in users(set(warmth.known), own)]
     if not order["sharing"]:
-        preload(modules, own)
+        warmth.failed = preload(modules, own)
         return found
     before = Traces(hooks)
     if order["carefully"]:
-        preload_carefully(modules, own, cold, hooks)
+        warmth.failed = preload_carefully(modules, own, cold, hooks)
     else:
-        preload(modules, {*own, *cold})
+        warmth.failed = preload(modules, {*own, *cold})
     found += [f"it imports {name}" for name in cold if name in sys.modules]
     return found + offences(before, own)
 

@@ -29,5 +29,5 @@ def become(order: Dict[str, Any], descriptors: List[int], warmth: Warmth, verdic
         settings,
         [*warmth.first, *path],
         warmth.modules,
-        lambda changed: departure(changed, warmth),
+        lambda changed, good: departure(changed, good, warmth),
     )

@@ -9,7 +9,7 @@ from .stamps import Stamps
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
-    from typing import AbstractSet, List, Mapping, Tuple
+    from typing import AbstractSet, List, Mapping, Sequence, Tuple
 
     from .channel import Channel
 
@@ -19,14 +19,15 @@ class Warmth:
     every interpreter imports by itself; `added`: the variables that imports have set; `modules`:
     what there is to share, `packages`: their top-level names, without `known`; `missing`: those
     that were looked for in vain; `read`: the variables that imports have asked for, `decisive`:
-    how those begin that libraries in C may have read; `shared`: the modules themselves. `channel`
-    is its own alone.
+    how those begin that libraries in C may have read; `shared`: the modules themselves; `failed`:
+    those whose import did. `channel` is its own alone.
     """
 
     __slots__ = (
         "added",
         "channel",
         "decisive",
+        "failed",
         "first",
         "known",
         "missing",
@@ -50,6 +51,7 @@ class Warmth:
         self.packages: AbstractSet[str] = frozenset()
         self.read: AbstractSet[str] = frozenset()
         self.decisive: Tuple[str, ...] = ()
+        self.failed: Sequence[str] = ()
         self.shared: Mapping[str, ModuleType] = {}
 
     def adopt_path(self) -> None:

@@ -140,7 +140,7 @@ class WarmLauncher:
     def _forget_departure(self, location: str, load: Load) -> None:
         """Its code does that no longer, as far as a load without a warm start shows."""
         departure = self._departures.get(location)
-        if departure is not None and departure.what not in load.changed:
+        if departure is not None and departure.what not in {*load.changed, *load.imports.modules}:
             del self._departures[location]
 
     def _learn(self, spec: RunnerSpec, load: Load, shared: Imports | None) -> None:

@@ -60,6 +60,27 @@ async def test_code_that_departed_starts_cold_until_it_does_so_no_longer(bench, 
     assert (loaded.told, loaded.runner.start_method) == (0, "fork")
 
 
+async def test_a_package_that_cannot_be_imported_before_the_code_starts_it_cold(
+    bench, newest, packages
+):
+    """One that wants to be set up first, and was half done when it noticed."""
+    (packages / "state.py").write_text("ready = False\nnames = []")
+    (packages / "models.py").write_text(
+        "import state\n"
+        "assert not state.names, 'twice'\n"
+        "state.names.append('it')\n"
+        "assert state.ready\n"
+    )
+    source = telling("import state\nstate.ready = True\nimport models\ntold = state.names")
+    spec = installed(bench, newest, packages, source)
+    await bench.load(spec, "spawn")
+    loads = [await bench.load(spec, method) for method in ("fork", "fork", "spare")]
+    assert [(load.told, load.runner.start_method) for load in loads] == [(["it"], "spawn")] * 3
+    assert {load.runner.why.partition(";")[0] for load in loads} == {
+        "models cannot be imported before its code"
+    }
+
+
 async def test_a_variable_that_no_import_has_read_may_be_set(bench, newest, library):
     spec = installed(bench, newest, library, telling(PLAIN))
     await bench.load(spec, "spawn")
