@@ -65,10 +65,32 @@ def shadowed(own: List[str], there: Set[str], warmth: Warmth) -> Optional[str]:
 
 
 def is_another(name: str, own: List[str]) -> bool:
-    """Whether the folders hold a module of that name other than the one that was imported."""
+    """Whether the folders hold a module of that name other than the one that was imported.
+
+    Or a part of it: a folder without `__init__.py`, where the package gathers its parts.
+    """
     spec = PathFinder.find_spec(name, own)
     imported: Any = sys.modules[name].__spec__
-    return spec is not None and spec.has_location and spec.origin != imported.origin
+    if spec is None:
+        return False
+    if spec.has_location and spec.origin != imported.origin:
+        return True
+    return imported.has_location and is_extended(name, own, imported.origin)
+
+
+def is_extended(name: str, own: List[str], file: str) -> bool:
+    """Whether a package calls `pkgutil.extend_path`, which searches `sys.path` but once, and would
+    find something in the folders.
+    """
+    home = os.path.dirname(file)
+    places = (os.path.join(folder, name) for folder in own)
+    if not any(place != home and os.path.isdir(place) for place in places):
+        return False
+    try:
+        with open(file, "rb") as opened:
+            return b"extend_path" in opened.read()
+    except OSError:
+        return False
 
 
 def listed(folder: str) -> List[str]:

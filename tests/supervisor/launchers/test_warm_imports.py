@@ -96,6 +96,24 @@ async def test_a_module_of_its_own_that_packages_look_for_starts_it_cold(bench, 
     assert "packages look for a module lib_settings" in after.runner.why
 
 
+async def test_a_part_of_its_own_of_a_package_that_gathers_its_parts_starts_it_cold(
+    bench, newest, packages
+):
+    (packages / "parts").mkdir()
+    (packages / "parts" / "__init__.py").write_text(
+        "__path__ = __import__('pkgutil').extend_path(__path__, __name__)"
+    )
+    spec = installed(bench, newest, packages, telling("import parts\ntold = 0"))
+    await bench.load(spec, "spawn")
+    await bench.load(spec, "fork")
+    spec = installed(bench, newest, packages, telling("import parts.mine\ntold = parts.mine.X"))
+    own = bench.folder / "code" / "parts"
+    own.mkdir()
+    (own / "mine.py").write_text("X = 7")
+    loaded = await bench.load(spec, "fork")
+    assert (loaded.told, loaded.runner.start_method) == (7, "spawn")
+
+
 async def test_a_file_that_an_import_reads_from_the_working_directory_starts_it_cold(
     bench, newest, packages
 ):
