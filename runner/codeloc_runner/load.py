@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from time import perf_counter
 
+from .changes import Changes
 from .finding import find
 from .importing import import_target
 from .imports import report
@@ -16,19 +17,26 @@ from .snapshot import encoded
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
-    from typing import AbstractSet, Any, Dict, List, Optional, Tuple
+    from typing import AbstractSet, Any, Callable, Dict, List, Optional, Tuple
 
     from .outcome import Definition
     from .settings import Settings
     from .sources import Read
 
+    Judge = Callable[[List[str], bool], Optional[Dict[str, str]]]
 
-def load(settings: Settings, read: Read, known: AbstractSet[str]) -> Outcome:
+
+def no_departure(changed: List[str], good: bool) -> None:
+    """Of a fresh start: there is nothing that it could depart from."""
+
+
+def load(settings: Settings, read: Read, known: AbstractSet[str], departure: Judge) -> Outcome:
     """Runs user code on the calling thread; `read` fills while it does.
 
-    `known`: the modules that were there before.
+    `known`: the modules that were there before. `departure(changed, good)` says whether a cold
+    start may end otherwise, by what the load has changed and whether it went well.
     """
-    began, reads = perf_counter(), Reads()
+    began, reads, changes = perf_counter(), Reads(), Changes()
     loader: Optional[str] = None
     definitions: List[Definition] = []
     importing = 0.0
@@ -42,11 +50,14 @@ def load(settings: Settings, read: Read, known: AbstractSet[str]) -> Outcome:
 
         problem = describe(error, settings)
     seconds, variables = perf_counter() - began, reads.end()
+    changed = changes.names()
     digests, names = dict(read[0]), frozenset(read[1])  # other threads may go on importing
     body = encoded(loader, definitions, problem, digests, python_version(), seconds)
     imports = {
         **report(settings, known, names),
         "variables": variables,
+        "changed": changed,
+        "departure": departure(changed, problem is None),
         "seconds": seconds,
         "import_seconds": importing,
     }

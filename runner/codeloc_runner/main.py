@@ -10,7 +10,7 @@ from time import sleep
 from . import exposed, owned, parent, sources, stdlib, streams, surroundings
 from .bytecode import compile_kit as compile_kit
 from .listener import Listener
-from .load import load
+from .load import load, no_departure
 from .methods import Methods
 from .serve import serve
 from .settings import Settings
@@ -19,6 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import AbstractSet, List
 
+    from .load import Judge
     from .sources import Read
 
 STOP_SECONDS = 5.0
@@ -26,22 +27,29 @@ STOP_SECONDS = 5.0
 
 
 def run(location: str, text: str, path: List[str], known: AbstractSet[str]) -> None:
-    """`path`: what `sys.path` shall be; `known`: the modules that were there before the runner."""
+    """`path`: what follows the location's own in `sys.path`; `known`: the modules that were there
+    before the runner.
+    """
     settings = Settings(location, text)
     parent.bind(settings.parent)
     streams.prepare()
-    live(settings, path, known)
+    live(settings, surroundings.search_path(settings, path), known)
 
 
-def live(settings: Settings, path: List[str], known: AbstractSet[str]) -> None:
-    """As a runner, in a process that is bound and can print; does not return."""
+def live(
+    settings: Settings, path: List[str], known: AbstractSet[str], departure: Judge = no_departure
+) -> None:
+    """As a runner, in a process that is bound and can print; does not return.
+
+    `path`: what `sys.path` shall be, all of it; `departure`: as for `load`.
+    """
     owned.forget_in_forks()
     vigilance = owned.Vigilance()
     methods = Methods()
     serve(Listener(settings.socket_fd, settings.socket_path, vigilance), methods)
     read = prepare_for_user_code(settings, path, known)
     own_process = os.getpid()
-    outcome = load(settings, read, known)
+    outcome = load(settings, read, known, departure)
     if os.getpid() != own_process:
         return  # a child that user code forked and forgot: it ends like any script
     vigilance.relax()
@@ -52,13 +60,12 @@ def live(settings: Settings, path: List[str], known: AbstractSet[str]) -> None:
 
 def prepare_for_user_code(settings: Settings, path: List[str], known: AbstractSet[str]) -> Read:
     """What fills with the digests of what is imported, and the names that its code uses."""
-    whole = surroundings.search_path(settings, path)
-    own = stdlib.roots(whole)
+    own = stdlib.roots(path)
     stdlib.prepare(own)
     stdlib.release(known, own)
     read = sources.read_fresh()
     exposed.expose()
-    surroundings.arrange(settings, whole)
+    surroundings.arrange(settings, path)
     return read
 
 

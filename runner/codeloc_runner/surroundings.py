@@ -30,9 +30,14 @@ def arguments(settings: Settings) -> List[str]:
 
 
 def arrange(settings: Settings, path: Sequence[str]) -> None:
-    """`__main__` becomes an empty module: with the runner's there, a `multiprocessing` child
-    would run the runner once more.
-    """
     sys.path[:] = path
     sys.argv[:] = arguments(settings)
-    sys.modules["__main__"] = type(sys)("__main__")
+    empty_main()
+
+
+def empty_main() -> None:
+    """`__main__` becomes an empty module: with the runner's there, a `multiprocessing` child
+    would run the runner once more. Once: packages that were preloaded may hold the module.
+    """
+    if hasattr(sys.modules["__main__"], "__file__"):
+        sys.modules["__main__"] = type(sys)("__main__")

@@ -21,6 +21,9 @@ def arrange(
     set_variables({**added, **variables})
     original: List[str] = getattr(sys, "orig_argv", [])
     original[since:] = arguments
+    process: Any = sys.modules.get("multiprocessing.process")
+    if process is not None:
+        process.ORIGINAL_DIR = os.getcwd()
 
 
 def set_variables(wanted: Dict[str, str]) -> None:

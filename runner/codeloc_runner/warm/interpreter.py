@@ -6,7 +6,7 @@ import gc
 import os
 import sys
 
-from .. import parent, streams
+from .. import parent, streams, surroundings
 from ..exposed import expose
 from ..jsontext import loads
 from ..reads import Reads
@@ -14,6 +14,7 @@ from ..sources import is_source
 from . import forking, program, runner
 from .channel import Channel
 from .hooks import Hooks
+from .missing import Missing
 from .obstacles import outdated
 from .preload import preload, preload_carefully, top
 from .traces import Traces, offences, users
@@ -48,12 +49,14 @@ def warmed(order: Dict[str, Any], warmth: Warmth) -> Dict[str, Any]:
     """Preload; what the daemon is told of it."""
     variables = dict(os.environ)
     arrange(warmth.path)
-    reads, hooks = Reads(), Hooks()
+    reads, hooks, missing = Reads(), Hooks(), Missing()
     schedule("SCHED_BATCH")
     found = imported(order, warmth, hooks)
     schedule("SCHED_OTHER")
     hooks.end()
     read = reads.end()
+    warmth.missing = missing.end()
+    warmth.read, warmth.decisive = frozenset(read), tuple(order["decisive"])
     settle(warmth, variables)
     return {
         "offences": found,
@@ -79,7 +82,7 @@ def arrange(path: List[str]) -> None:
     """As for a runner, but for what belongs to one location."""
     sys.path[:] = path
     sys.argv[:] = [""]
-    sys.modules["__main__"] = type(sys)("__main__")
+    surroundings.empty_main()
     expose()
 
 
@@ -88,13 +91,13 @@ def imported(order: Dict[str, Any], warmth: Warmth, hooks: Hooks) -> List[str]:
     modules, cold, own = order["modules"], order["cold"], own_packages(warmth.path)
     found = [f"the interpreter imports your own {one}" for one in users(set(warmth.known), own)]
     if not order["sharing"]:
-        preload(modules, own)
+        warmth.failed = preload(modules, own)
         return found
     before = Traces(hooks)
     if order["carefully"]:
-        preload_carefully(modules, own, cold, hooks)
+        warmth.failed = preload_carefully(modules, own, cold, hooks)
     else:
-        preload(modules, {*own, *cold})
+        warmth.failed = preload(modules, {*own, *cold})
     found += [f"it imports {name}" for name in cold if name in sys.modules]
     return found + offences(before, own)
 
@@ -102,7 +105,9 @@ def imported(order: Dict[str, Any], warmth: Warmth, hooks: Hooks) -> List[str]:
 def settle(warmth: Warmth, variables: Dict[str, str]) -> None:
     """What is here now stays: the collector must not touch, and so copy, shared memory."""
     warmth.added = {name: os.environ[name] for name in os.environ if name not in variables}
+    warmth.adopt_path()
     warmth.modules = frozenset(sys.modules)
+    warmth.shared = dict(sys.modules)
     warmth.packages = frozenset(top(name) for name in warmth.modules - set(warmth.known))
     forget_listings()
     warmth.stamps.cover_modules()

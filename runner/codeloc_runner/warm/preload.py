@@ -14,27 +14,32 @@ if TYPE_CHECKING:
     from .hooks import Hooks
 
 
-def preload(modules: Iterable[str], left_out: Container[str]) -> None:
-    """All but the packages that are left out. A module that cannot be imported is left to the
-    loads that want it: they will tell why.
+def preload(modules: Iterable[str], left_out: Container[str]) -> List[str]:
+    """All but the packages that are left out; the modules that are there, but failed.
+
+    A module that cannot be imported is left to the loads that want it: they will tell why.
     """
+    failed = []
     for name in modules:
         if top(name) not in left_out:
             try:
                 __import__(name)
-            except BaseException:  # noqa: BLE001, S112  sys.exit() at import included
-                continue
+            except BaseException as error:  # noqa: BLE001  sys.exit() at import included
+                if not (isinstance(error, ModuleNotFoundError) and error.name == name):
+                    failed.append(name)
+    return failed
 
 
 def preload_carefully(
     modules: Sequence[str], own: Set[str], cold: Dict[str, str], hooks: Hooks
-) -> None:
-    """One package after the other, each tried in a child first.
+) -> List[str]:
+    """One package after the other, each tried in a child first; those that failed.
 
     `cold` holds the packages that forbid a fork, and why; what is found is added. A module takes
     its place in `sys.modules` when its import is complete, so what others are built on comes
     before them: the blame falls on the package that deserves it, then on what cannot do without.
     """
+    failed = []
     for name, members in packages(modules).items():
         if name in cold or name in own:
             continue
@@ -42,7 +47,8 @@ def preload_carefully(
         if reason:
             cold[name] = reason
         else:
-            preload(members, own)
+            failed += preload(members, own)
+    return failed
 
 
 def packages(modules: Sequence[str]) -> Dict[str, List[str]]:

@@ -28,7 +28,7 @@ def become(order: Dict[str, Any], descriptors: List[int], warmth: Warmth, verdic
     fresh.arrange(["-m", module, *arguments], order["variables"], warmth.added, since=1)
     exposed.withdraw()
     sources.read_fresh()
-    sys.path[:] = path
+    sys.path[:] = [*warmth.first, *path]
     sys.argv[:] = [module, *arguments]
     end(status_of(module))
 

@@ -6,6 +6,7 @@ from .. import main, surroundings
 from ..settings import Settings
 from . import fresh
 from .acceptance import accepted
+from .departure import departure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,4 +25,9 @@ def become(order: Dict[str, Any], descriptors: List[int], warmth: Warmth, verdic
     if not accepted(settings.working_directory, path, own, warmth, verdict):
         return
     fresh.arrange([order["location"], order["settings"]], order["variables"], warmth.added)
-    main.live(settings, list(warmth.path), warmth.modules)
+    main.live(
+        settings,
+        [*warmth.first, *path],
+        warmth.modules,
+        lambda changed, good: departure(changed, good, warmth),
+    )

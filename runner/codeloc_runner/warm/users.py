@@ -10,6 +10,9 @@ if TYPE_CHECKING:
 
 ORIGIN = "direct_url.json"
 """Where an installer notes that a package came from a local folder (PEP 610)."""
+FINDER = "__editable__"
+"""How setuptools begins the names of what makes an editable install importable: that is its own
+code, which every interpreter of the environment imports as it starts."""
 
 
 def own_packages(path: Sequence[str]) -> Set[str]:
@@ -31,7 +34,7 @@ def local(folder: str) -> Iterator[str]:
 def top_levels(folder: str, info: str) -> Iterator[str]:
     for line in text(os.path.join(folder, info, "RECORD")).splitlines():
         first = line.partition(",")[0].partition("/")[0]
-        if first != info and first != "..":
+        if first not in (info, "..") and not first.startswith(FINDER):
             yield first.partition(".")[0]
 
 

@@ -11,7 +11,7 @@ from codelocd import problems
 from codelocd.dagster.code_server import CodeServer
 from codelocd.dagster.keeper import Keeper
 from codelocd.launchers import Hooks, RunnerHandle
-from codelocd.launchers.warm_runner import hangs_after
+from codelocd.launchers.warm_runner import Departed, hangs_after
 from codelocd.model import Exit, StartMethod
 
 
@@ -51,7 +51,11 @@ class Companion:
     async def call(
         self, method: str, params: Mapping[str, Any] | None = None, timeout: float | None = None
     ) -> Any:
-        answer = await self._runner.call(method, params, timeout)
+        try:
+            answer = await self._runner.call(method, params, timeout)
+        except Departed as departed:
+            self._keeper.distrust(departed.message)
+            raise
         return await self._with_server(answer) if method == "snapshot" else answer
 
     async def _with_server(self, answer: Mapping[str, Any]) -> Any:

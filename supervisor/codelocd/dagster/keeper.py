@@ -27,6 +27,7 @@ class Keeper:
         self._serving: CodeServer | None = None
         self._keeping: asyncio.Task[None] | None = None
         self._dropped = False
+        self._distrusted = ""
         self._hang = 0.0
         self.server = server
 
@@ -36,18 +37,22 @@ class Keeper:
         A load after a fork that takes longer than `seconds` hangs.
         """
         self._hang = seconds
+        if self._distrusted and self.server.choice.method != "spawn":
+            await self._start_again(self._distrusted)
         if self.server.choice.method != "fork":
             return await self.server.answered()
         why = await self._failure(seconds)
         if not why or self._dropped:
             return not why
-        self.server.kill()
-        with contextlib.suppress(OSError):
-            await self._start(f"{why}; it was started again on its own")
+        await self._start_again(why)
         if not await self.server.answered():
             return False
         self._side.suspect(why)
         return True
+
+    def distrust(self, why: str) -> None:
+        """The runner's load has shown that this one must not have a warm start."""
+        self._distrusted = why
 
     def take_over(self) -> None:
         self._lead()
@@ -66,6 +71,11 @@ class Keeper:
             self._keeping.cancel()
         if self.server is not self._serving:
             self.server.kill()
+
+    async def _start_again(self, why: str) -> None:
+        self.server.kill()
+        with contextlib.suppress(OSError):
+            await self._start(f"{why}; it was started again on its own")
 
     async def _failure(self, seconds: float) -> str:
         """What went wrong after a fork; "" if the server answers."""

@@ -12,7 +12,7 @@ from codelocd.launchers.local import LocalLauncher, LocalRunner
 from codelocd.launchers.memory import Memory
 from codelocd.launchers.places import Place, Places
 from codelocd.launchers.warm_interpreter import Refused, WarmInterpreter
-from codelocd.launchers.warm_runner import Load, Report, WarmRunner
+from codelocd.launchers.warm_runner import Departure, Load, Report, WarmRunner
 from codelocd.model import StartMethod
 from codelocd.process import Child
 from codelocd.warm import Choice, Imports, after_load, choose
@@ -35,6 +35,7 @@ class WarmLauncher:
         self._platform = platform
         self._specs: dict[str, RunnerSpec] = {}
         self._seconds: dict[str, float] = {}
+        self._departures: dict[str, Departure] = {}
         places.news = self._prepare_all
 
     async def start(self, spec: RunnerSpec) -> WarmRunner:
@@ -107,6 +108,8 @@ class WarmLauncher:
     ) -> WarmRunner:
         def loaded(load: Load, method: StartMethod) -> None:
             self._learn(spec, load, None if method == "spawn" else shared)
+            if method == "spawn":
+                self._forget_departure(spec.location, load)
             ended()
 
         def ended() -> None:
@@ -114,19 +117,26 @@ class WarmLauncher:
                 place.slot.learned()
                 self._prepare(spec.location)
 
+        def departed(departure: Departure) -> None:
+            self._departures[spec.location] = departure
+
         return WarmRunner(
             runner,
             spec,
             choice,
             cold=self._cold,
-            report=Report(loaded, ended, lambda what: self.suspect(spec, what)),
+            report=Report(loaded, ended, lambda what: self.suspect(spec, what), departed),
             former_seconds=self._seconds.get(spec.location, 0.0),
         )
 
     def choice(self, spec: RunnerSpec) -> Choice:
         """How its next runner is to be started, and what stands beside it."""
         learned = self._memory.of(spec.environment)
-        return choose(spec.start_method, spec.location, learned, spec.variables, self._platform)
+        choice = choose(spec.start_method, spec.location, learned, spec.variables, self._platform)
+        departure = self._departures.get(spec.location)
+        if departure is None or choice.method == "spawn":
+            return choice
+        return Choice("spawn", departure.why)
 
     def _prepare(self, location: str) -> None:
         """For its next start, by what is known now; nothing if it is gone."""
@@ -138,6 +148,12 @@ class WarmLauncher:
         for spec in tuple(self._specs.values()):
             if spec.environment == environment:
                 self._prepare(spec.location)
+
+    def _forget_departure(self, location: str, load: Load) -> None:
+        """Its code does that no longer, as far as a load without a warm start shows."""
+        departure = self._departures.get(location)
+        if departure is not None and departure.what not in {*load.changed, *load.imports.modules}:
+            del self._departures[location]
 
     def _learn(self, spec: RunnerSpec, load: Load, shared: Imports | None) -> None:
         learned = self._memory.of(spec.environment)

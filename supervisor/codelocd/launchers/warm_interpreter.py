@@ -16,7 +16,7 @@ from codelocd.launchers.local import settings
 from codelocd.model import Output, Stream
 from codelocd.process import Child, Children
 from codelocd.strays import marked
-from codelocd.warm import Imports
+from codelocd.warm import BY_LIBRARIES, Imports
 
 PRELOAD_SECONDS = 120.0
 """For imports that take longer than any that was seen, on a busy machine."""
@@ -97,6 +97,7 @@ class WarmInterpreter:
             "cold": dict(cold),
             "sharing": sharing,
             "carefully": carefully,
+            "decisive": BY_LIBRARIES,
         }
         async with asyncio.timeout(PRELOAD_SECONDS):
             await self._send(order, [])

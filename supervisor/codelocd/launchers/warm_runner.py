@@ -11,6 +11,7 @@ from typing import Any
 from codelocd.launchers import Hooks, RunnerSpec
 from codelocd.launchers.local import LocalLauncher, LocalRunner
 from codelocd.model import Exit, StartMethod
+from codelocd.rpc import RpcError
 from codelocd.warm import Choice, Imports
 
 HANG_FACTOR, HANG_SECONDS = 10.0, 10.0
@@ -25,22 +26,43 @@ def hangs_after(former: float, start_timeout: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """A good load: what it imported, the variables that its imports read, how long it took."""
+    """A good load: what it imported, the variables that its imports read, how long it took.
+
+    `changed`: the variables that it changed itself, and `sys.path`.
+    """
 
     imports: Imports
     variables: frozenset[str]
+    changed: frozenset[str]
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """Something that a location's code does, which packages that are there already missed."""
+
+    what: str
+    why: str
+
+
+class Departed(RpcError):
+    """The call went to a process that another one replaces, for the reason of a departure."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__("down", why)
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
     """Where a runner's news goes: `loaded` at the end of a good load, with what it imported;
-    `ended` when there is none; `suspected` when a load failed that then went well without a fork.
+    `ended` when there is none; `suspected` when a load failed that then went well without a fork;
+    `departed` when a cold start may end otherwise, and so is made.
     """
 
     loaded: Callable[[Load, StartMethod], None]
     ended: Callable[[], None]
     suspected: Callable[[str], None]
+    departed: Callable[[Departure], None]
 
 
 class WarmRunner:
@@ -64,6 +86,7 @@ class WarmRunner:
         self._loop = asyncio.get_running_loop()
         self._exited: asyncio.Future[Exit] = self._loop.create_future()
         self._suspicion: str | None = None
+        self._departure: Departure | None = None
         self._leaving = self._told = False
         self._again: asyncio.Task[None] | None = None
         self._alarm: asyncio.TimerHandle | None = None
@@ -89,7 +112,12 @@ class WarmRunner:
     ) -> Any:
         answer = await self._runner.call(method, params, timeout)
         if method == "snapshot" and not self._told:
-            self._load_ended(answer)
+            seen = json.loads(answer["imports"])
+            if seen["departure"] is not None:
+                departure = Departure(**seen["departure"])
+                self._departs(departure)
+                raise Departed(departure.why)
+            self._load_ended(answer["ok"], seen)
         return answer
 
     def take_over(self) -> None:
@@ -113,17 +141,24 @@ class WarmRunner:
         self._runner = runner
         runner.exited.add_done_callback(lambda done: self._ended(done.result()))
 
-    def _load_ended(self, answer: Mapping[str, Any]) -> None:
+    def _departs(self, departure: Departure) -> None:
+        self._settle()
+        if self._departure is None:
+            self._departure = departure
+            self._report.departed(departure)
+            self._runner.kill()
+
+    def _load_ended(self, good: bool, seen: Mapping[str, Any]) -> None:
         self._told = True
         self._settle()
-        if not answer["ok"]:
+        if not good:
             self._report.ended()
             return
         if self._suspicion is not None:
             self._report.suspected(self._suspicion)
-        seen = json.loads(answer["imports"])
         imports = Imports(tuple(seen["modules"]), tuple(seen["named"]))
-        load = Load(imports, frozenset(seen["variables"]), seen["seconds"])
+        variables, changed = frozenset(seen["variables"]), frozenset(seen["changed"])
+        load = Load(imports, variables, changed, seen["seconds"])
         self._report.loaded(load, self.start_method)
 
     def _settle(self) -> None:
@@ -136,12 +171,17 @@ class WarmRunner:
 
     def _ended(self, end: Exit) -> None:
         self._settle()
-        if self.start_method != "fork" or self._told or self._leaving:
+        if self._told or self._leaving or not self._is_to_start_again():
             self._ends(end)
             return
-        if self._suspicion is None:
+        if self._suspicion is None and self._departure is None:
             self._suspicion = f"{self._spec.location} {_told(end)} while loading after a fork"
         self._again = self._loop.create_task(self._start_again(end))
+
+    def _is_to_start_again(self) -> bool:
+        if self.start_method == "spawn":
+            return False
+        return self.start_method == "fork" or self._departure is not None
 
     async def _start_again(self, end: Exit) -> None:
         try:
@@ -150,7 +190,8 @@ class WarmRunner:
             self._ends(end)
             return
         self.start_method = "spawn"
-        self.why = f"{self._suspicion}; it was started again on its own"
+        reason = self._departure.why if self._departure is not None else self._suspicion
+        self.why = f"{reason}; it was started again on its own"
         self._follow(runner)
         if self._leaving:
             runner.kill()

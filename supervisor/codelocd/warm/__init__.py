@@ -10,9 +10,10 @@ from codelocd.warm.learning import (
     with_beside,
 )
 from codelocd.warm.method import Choice, choose, cold_packages, newly_cold
-from codelocd.warm.visible import visible
+from codelocd.warm.visible import BY_LIBRARIES, visible
 
 __all__ = [
+    "BY_LIBRARIES",
     "Beside",
     "Choice",
     "Imports",

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-PREFIXES = (
+BY_INTERPRETER = ("DYLD_", "LD_", "MALLOC_", "PYTHON")
+"""Read before any Python code runs: no code of a location changes what they decide."""
+
+BY_LIBRARIES = (
     "CUDA_",
-    "DYLD_",
     "GRPC_",
     "HOME",
     "KMP_",
     "LANG",
     "LC_",
-    "LD_",
-    "MALLOC_",
     "MKL_",
     "NUMEXPR_",
     "OMP_",
     "OPENBLAS_",
-    "PYTHON",
     "TZ",
 )
-"""Read by the interpreter before any Python code runs, or by libraries in C."""
+"""Read by libraries in C, some as they are loaded."""
 
 
 def visible(variables: Mapping[str, str], read: Collection[str]) -> frozenset[tuple[str, str]]:
@@ -29,5 +28,5 @@ def visible(variables: Mapping[str, str], read: Collection[str]) -> frozenset[tu
     return frozenset(
         (name, value)
         for name, value in variables.items()
-        if name in read or name.startswith(PREFIXES)
+        if name in read or name.startswith(BY_INTERPRETER + BY_LIBRARIES)
     )

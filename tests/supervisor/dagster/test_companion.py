@@ -11,7 +11,9 @@ from played import FakeServer, FakeSide
 from codelocd.dagster.companion import Companion
 from codelocd.dagster.health import Patience
 from codelocd.dagster.keeper import Keeper
+from codelocd.launchers.warm_runner import Departed
 from codelocd.model import Exit
+from codelocd.warm import Choice
 
 
 class FakeRunner:
@@ -54,6 +56,25 @@ async def pair():
     pair = Pair()
     yield pair
     await pair.companion.retire(0, 0)
+
+
+async def test_a_runner_that_is_started_again_for_what_its_code_does_takes_the_server_along(pair):
+    pair.server.choice = Choice("fork", "nothing forbids it")
+
+    async def departs(method, params=None, timeout=None):
+        raise Departed("it sets the variable X")
+
+    call, pair.runner.call = pair.runner.call, departs
+    with pytest.raises(Departed):
+        await pair.companion.call("snapshot")
+    pair.runner.call = call
+    loading = asyncio.ensure_future(pair.companion.call("snapshot"))
+    second = await asyncio.wait_for(pair.side.started.get(), 5)
+    assert pair.server.killed
+    why = "it sets the variable X; it was started again on its own"
+    assert second.choice == Choice("spawn", why)
+    second.ready.set_result(None)
+    assert (await loading)["ok"]
 
 
 async def test_it_has_loaded_only_when_the_code_server_answers_too(pair):

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from launching import telling
+from launching import installed, telling
 
 METHODS = ("fork", "spare")
 
@@ -32,6 +32,26 @@ async def test_a_warm_start_gives_the_same_snapshot(bench, python: Path, method:
     for body in (cold.body, warm.body):
         assert body.pop("load_seconds") > 0
     assert warm.body == cold.body
+
+
+@pytest.mark.parametrize("method", METHODS)
+async def test_what_packages_do_to_the_interpreter_is_as_after_a_cold_start(
+    bench, extreme: Path, packages: Path, method: str
+):
+    (packages / "odd.py").write_text(
+        "import __main__, sys\nsys.path.insert(0, '/first')\nsys.path.append('/last')"
+    )
+    source = (
+        "import multiprocessing.process, odd, sys\n"
+        "told = sys.path, odd.__main__ is sys.modules['__main__'],\\\n"
+        "  multiprocessing.process.ORIGINAL_DIR\n"
+    )
+    spec = installed(bench, extreme, packages, telling(source))
+    cold, warm = await bench.load(spec, "spawn"), await bench.load(spec, method)
+    assert warm.runner.start_method == method
+    path, same, directory = warm.told
+    assert (path[0], path[-1], same, directory) == ("/first", "/last", True, path[1])
+    assert warm.told == cold.told
 
 
 async def test_what_is_random_differs_between_forks(bench, python: Path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
 from dataclasses import replace
 
 import pytest
@@ -34,6 +35,22 @@ async def test_no_module_of_the_users_own_sources_is_preloaded(bench, newest, pa
     assert (cold.told, warm.told) == ([], ["public"])
 
 
+async def test_the_finder_of_an_editable_install_does_not_keep_an_environment_cold(bench, newest):
+    """Setuptools puts it beside the packages, and a `.pth` file that imports it at each start."""
+    environment = bench.folder / "environment"
+    subprocess.run([newest, "-m", "venv", "--without-pip", environment], check=True)
+    (site,) = environment.glob("lib/*/site-packages")
+    (site / "__editable___mine_1_finder.py").write_text("")
+    (site / "__editable__.mine-1.pth").write_text("import __editable___mine_1_finder")
+    info = site / "mine-1.dist-info"
+    info.mkdir()
+    (info / "direct_url.json").write_text('{"url": "file:///mine", "dir_info": {"editable": true}}')
+    (info / "RECORD").write_text("__editable__.mine-1.pth,,\n__editable___mine_1_finder.py,,\n")
+    spec = bench.spec(environment / "bin" / "python", telling("import decimal\ntold = 1"))
+    loads = [await bench.load(spec, method) for method in ("spawn", "fork", "spare")]
+    assert [load.runner.start_method for load in loads] == ["spawn", "fork", "spare"]
+
+
 async def test_a_location_that_is_an_installed_module_is_never_preloaded(bench, newest, packages):
     (packages / "mine").mkdir()
     (packages / "mine" / "__init__.py").write_text(
@@ -60,6 +77,58 @@ async def test_a_module_of_its_own_that_shadows_a_shared_one_starts_it_cold(benc
         loaded.runner.why == "its own decimal stands before the module decimal of the environment"
     )
     assert loaded.told == str(own)
+
+
+async def test_a_module_of_its_own_that_packages_look_for_starts_it_cold(bench, newest, packages):
+    """Settings that a package imports if they are there."""
+    (packages / "lib.py").write_text(
+        "try: from lib_settings import SIZE\nexcept ImportError: SIZE = 0"
+    )
+    spec = installed(bench, newest, packages, telling("import lib\ntold = lib.SIZE"))
+    await bench.load(spec, "spawn")
+    before = await bench.load(spec, "fork")
+    (bench.folder / "code" / "lib_settings.py").write_text("SIZE = 7")
+    after = await bench.load(spec, "fork")
+    assert [(one.runner.start_method, one.told) for one in (before, after)] == [
+        ("fork", 0),
+        ("spawn", 7),
+    ]
+    assert "packages look for a module lib_settings" in after.runner.why
+
+
+async def test_a_part_of_its_own_of_a_package_that_gathers_its_parts_starts_it_cold(
+    bench, newest, packages
+):
+    (packages / "parts").mkdir()
+    (packages / "parts" / "__init__.py").write_text(
+        "__path__ = __import__('pkgutil').extend_path(__path__, __name__)"
+    )
+    spec = installed(bench, newest, packages, telling("import parts\ntold = 0"))
+    await bench.load(spec, "spawn")
+    await bench.load(spec, "fork")
+    spec = installed(bench, newest, packages, telling("import parts.mine\ntold = parts.mine.X"))
+    own = bench.folder / "code" / "parts"
+    own.mkdir()
+    (own / "mine.py").write_text("X = 7")
+    loaded = await bench.load(spec, "fork")
+    assert (loaded.told, loaded.runner.start_method) == (7, "spawn")
+
+
+async def test_a_file_that_an_import_reads_from_the_working_directory_starts_it_cold(
+    bench, newest, packages
+):
+    (packages / "matplotlib.py").write_text("import os; styled = os.path.exists('matplotlibrc')")
+    source = telling("import matplotlib\ntold = matplotlib.styled")
+    spec = installed(bench, newest, packages, source)
+    await bench.load(spec, "spawn")
+    before = await bench.load(spec, "fork")
+    (bench.folder / "code" / "matplotlibrc").write_text("")
+    after = await bench.load(spec, "fork")
+    assert [(one.runner.start_method, one.told) for one in (before, after)] == [
+        ("fork", False),
+        ("spawn", True),
+    ]
+    assert "matplotlib reads matplotlibrc" in after.runner.why
 
 
 async def test_a_package_upgraded_in_place_is_loaded_anew(bench, newest, packages):
