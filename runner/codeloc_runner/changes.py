@@ -7,7 +7,7 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import List
+    from typing import Iterable, List
 
 SEARCH_PATH = "sys.path"
 
@@ -21,8 +21,8 @@ class Changes:
         self._variables = dict(os.environ)
         self._path = list(sys.path)
 
-    def names(self) -> List[str]:
-        now = dict(os.environ)
-        both = sorted({*now, *self._variables})
-        changed = [name for name in both if now.get(name) != self._variables.get(name)]
+    def names(self, written: Iterable[str]) -> List[str]:
+        """`written`: the variables that were set or deleted, if only for a while."""
+        before, now = self._variables, os.environ
+        changed = [name for name in sorted(written) if now.get(name) != before.get(name)]
         return changed if sys.path == self._path else [*changed, SEARCH_PATH]

@@ -10,10 +10,15 @@ LIBRARY = (
     "import os, sys\nfrom helper import SIZE\n"
     "SIZE += int(os.environ.get('LIB_SIZE', '0')) + int(os.environ.get('OMP_NUM_THREADS', '0'))\n"
 )
+SETTING = (
+    "import os\nos.environ.setdefault('OMP_SCHEDULE', 'static')\n"
+    "def change(): os.environ['LIB_SIZE'] = '7'\n"
+)
 DEPARTURES = [
     ("import os\nos.environ['LIB_SIZE'] = '7'", "it sets the variable LIB_SIZE"),
     ("import os\nos.environ['OMP_NUM_THREADS'] = '7'", "it sets the variable OMP_NUM_THREADS"),
     ("import sys\nsys.path.insert(0, 'vendor')", "it changes sys.path, and its own helper stands"),
+    ("import setting\nsetting.change()", "it sets the variable LIB_SIZE"),
     (
         "import sys, types\nsys.modules['helper'] = types.SimpleNamespace(SIZE=7)",
         "it puts another module in the place of helper",
@@ -26,6 +31,7 @@ def library(bench, packages):
     """A package whose import depends on variables and on another, which `vendor` has as well."""
     (packages / "lib.py").write_text(LIBRARY)
     (packages / "helper.py").write_text("SIZE = 0")
+    (packages / "setting.py").write_text(SETTING)
     vendor = bench.folder / "code" / "vendor"
     vendor.mkdir(parents=True)
     (vendor / "helper.py").write_text("SIZE = 7")
@@ -45,6 +51,14 @@ async def test_what_code_does_before_its_imports_counts_as_in_a_cold_start(
     assert (loaded.told, loaded.runner.start_method) == (7, "spawn")
     assert loaded.runner.why.startswith(why)
     assert bench.memory.of("key").suspicions == ()
+
+
+async def test_what_a_package_sets_as_it_is_imported_is_no_departure(bench, newest, library):
+    spec = installed(bench, newest, library, telling(PLAIN))
+    await bench.load(spec, "spawn")
+    spec = installed(bench, newest, library, telling(f"{PLAIN}\nimport setting"))
+    loaded = await bench.load(spec, "fork")
+    assert (loaded.told, loaded.runner.start_method) == (0, "fork")
 
 
 async def test_code_that_departed_starts_cold_until_it_does_so_no_longer(bench, newest, library):
