@@ -7,13 +7,13 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Iterable, List
+    from typing import Container, Iterable, List
 
-SEARCH_PATH = "sys.path"
+SEARCH_PATH, MODULES = "sys.path", "sys.modules"
 
 
 class Changes:
-    """Since it was made: variables by their names, and `sys.path` by its own."""
+    """Since it was made: variables by their names, `sys.path` and `sys.modules` by their own."""
 
     __slots__ = ("_path", "_variables")
 
@@ -21,8 +21,12 @@ class Changes:
         self._variables = dict(os.environ)
         self._path = list(sys.path)
 
-    def names(self, written: Iterable[str]) -> List[str]:
-        """`written`: the variables that were set or deleted, if only for a while."""
+    def names(self, written: Iterable[str], used: Container[str]) -> List[str]:
+        """`written`: the variables that were set or deleted, if only for a while; `used`: the names
+        in the location's code. `sys.modules` is named where that may have been changed.
+        """
         before, now = self._variables, os.environ
         changed = [name for name in sorted(written) if now.get(name) != before.get(name)]
-        return changed if sys.path == self._path else [*changed, SEARCH_PATH]
+        if sys.path != self._path:
+            changed.append(SEARCH_PATH)
+        return [*changed, MODULES] if "modules" in used else changed

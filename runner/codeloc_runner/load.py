@@ -50,8 +50,8 @@ def load(settings: Settings, read: Read, known: AbstractSet[str], departure: Jud
 
         problem = describe(error, settings)
     seconds, variables = perf_counter() - began, reads.end()
-    changed = changes.names(reads.written)
     digests, names = dict(read[0]), frozenset(read[1])  # other threads may go on importing
+    changed = changes.names(reads.written, names)
     body = encoded(loader, definitions, problem, digests, python_version(), seconds)
     imports = {
         **report(settings, known, names),

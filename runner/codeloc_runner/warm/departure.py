@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from ..changes import SEARCH_PATH
+from ..changes import MODULES, SEARCH_PATH
 from .obstacles import replacement
 
 TYPE_CHECKING = False
@@ -32,9 +32,15 @@ def causes(changed: List[str], good: bool, warmth: Warmth) -> Iterator[Tuple[str
         why = replacement([entry for entry in sys.path if isinstance(entry, str)], warmth)
         if why is not None:
             yield SEARCH_PATH, f"it changes sys.path, and {why}"
-    for name, module in warmth.shared.items():
-        if sys.modules.get(name, module) is not module:
-            yield "sys.modules", f"it puts another module in the place of {name}"
+    if MODULES in changed:  # to look at all would copy the memory that they lie in
+        for name in replaced(warmth):
+            yield MODULES, f"it puts another module in the place of {name}"
     for name in warmth.failed:
         if name in sys.modules or not good:
             yield name, f"{name} cannot be imported before its code"
+
+
+def replaced(warmth: Warmth) -> Iterator[str]:
+    for name, module in warmth.shared.items():
+        if sys.modules.get(name, module) is not module:
+            yield name

@@ -107,6 +107,8 @@ def settle(warmth: Warmth, variables: Dict[str, str]) -> None:
     warmth.added = {name: os.environ[name] for name in os.environ if name not in variables}
     warmth.adopt_path()
     warmth.modules = frozenset(sys.modules)
+    # one that is imported from within the other way round fails at first, and is there in the end
+    warmth.failed = [name for name in warmth.failed if name not in warmth.modules]
     warmth.shared = dict(sys.modules)
     warmth.packages = frozenset(top(name) for name in warmth.modules - set(warmth.known))
     forget_listings()

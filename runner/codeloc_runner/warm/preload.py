@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def preload(modules: Iterable[str], left_out: Container[str]) -> List[str]:
-    """All but the packages that are left out; the modules that are there, but failed.
+    """All but the packages that are left out; the modules that exist, but failed.
 
     A module that cannot be imported is left to the loads that want it: they will tell why.
     """

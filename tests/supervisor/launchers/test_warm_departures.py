@@ -74,6 +74,15 @@ async def test_code_that_departed_starts_cold_until_it_does_so_no_longer(bench, 
     assert (loaded.told, loaded.runner.start_method) == (0, "fork")
 
 
+async def test_packages_that_import_each_other_are_no_departure(bench, newest, packages):
+    """Only one way round, as gRPC's do; the one that is complete first cannot be imported first."""
+    (packages / "outer.py").write_text("def mark(it): return it\nfrom inner import one")
+    (packages / "inner.py").write_text("from outer import mark\none = mark(1)")
+    spec = installed(bench, newest, packages, telling("import outer\ntold = outer.one"))
+    loads = [await bench.load(spec, method) for method in ("spawn", "fork", "spare")]
+    assert [load.runner.start_method for load in loads] == ["spawn", "fork", "spare"]
+
+
 async def test_a_package_that_cannot_be_imported_before_the_code_starts_it_cold(
     bench, newest, packages
 ):

@@ -144,14 +144,37 @@ async def test_a_package_upgraded_in_place_is_loaded_anew(bench, newest, package
     assert (loaded.told, loaded.runner.start_method) == (22, "fork")
 
 
-async def test_a_new_pth_file_retires_the_fork_server(bench, newest, packages):
+@pytest.mark.parametrize(
+    ("change", "changed"),
+    [
+        (lambda packages: (packages / "new.pth").write_text(""), "site-packages has changed"),
+        (lambda packages: (packages / "old.pth").write_text("\n\n"), "old.pth has changed"),
+        (lambda packages: (packages / "old.pth").unlink(), "site-packages has changed"),
+    ],
+)
+async def test_a_changed_pth_file_retires_the_fork_server(bench, newest, packages, change, changed):
+    (packages / "old.pth").write_text("\n")
     spec = installed(bench, newest, packages, telling("told = 1"))
     await bench.load(spec, "spawn")
     await bench.load(spec, "fork")
-    (packages / "new.pth").write_text("")
+    change(packages)
     loaded = await bench.load(spec, "fork")
     assert loaded.runner.start_method == "spawn"
-    assert "site-packages has changed" in loaded.runner.why
+    assert changed in loaded.runner.why
+
+
+async def test_a_changed_interpreter_retires_the_fork_server(bench, newest):
+    environment = bench.folder / "environment"
+    subprocess.run([newest, "-m", "venv", "--without-pip", "--copies", environment], check=True)
+    python, another = environment / "bin" / "python", environment / "another"
+    spec = bench.spec(python, telling("told = 1"))
+    loads = [await bench.load(spec, method) for method in ("spawn", "fork")]
+    another.write_bytes(python.read_bytes())
+    another.chmod(0o755)
+    another.replace(python)
+    loads += [await bench.load(spec, method) for method in ("fork", "fork")]
+    assert [load.runner.start_method for load in loads] == ["spawn", "fork", "spawn", "fork"]
+    assert "python has changed" in loads[2].runner.why
 
 
 async def test_a_package_that_starts_a_thread_is_found_out_and_a_spare_serves(
