@@ -28,7 +28,7 @@ def hangs_after(former: float, start_timeout: float) -> float:
 class Load:
     """A good load: what it imported, the variables that its imports read, how long it took.
 
-    `changed`: the variables and `sys.path`, where its code did so; `sys.modules`, where it may have.
+    `changed`: the variables and `sys.path`, if its code did so; `sys.modules`, if it may have.
     """
 
     imports: Imports
