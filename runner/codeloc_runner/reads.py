@@ -11,7 +11,7 @@ from .sources import is_source
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType
-    from typing import Any, List, Optional, Set
+    from typing import Any, Dict, List, Optional, Set
 
 MAPPINGS = ("os.py", "_collections_abc.py", "<frozen os>", "<frozen _collections_abc>")
 """Where `os.environ` itself is implemented."""
@@ -23,15 +23,15 @@ class Reads:
 
     Every look-up encodes its key, by a function that is an attribute of `os.environ`: replaced
     for a while, it tells them all, and user code sees the same object of the same class.
-    `written` are those that the location's code sets or deletes, or has set for it: what a package
-    sets as it is imported is its own affair, and the same whenever that happens.
+    `written` are those that the location's code sets or deletes, or has set for it, with what they
+    were: what a package sets as it is imported is its own affair, and the same whenever it does.
     """
 
     __slots__ = ("_encode", "_names", "written")
 
     def __init__(self) -> None:
         self._names: Set[str] = set()
-        self.written: Set[str] = set()
+        self.written: Dict[str, Optional[str]] = {}
         environ: Any = os.environ
         self._encode = environ.encodekey
         environ.encodekey = self._encoded
@@ -45,7 +45,7 @@ class Reads:
         if isinstance(key, str):
             frame = sys._getframe(1)
             if frame.f_code in WRITING and not is_of_an_import(frame):
-                self.written.add(key)
+                self.written.setdefault(key, os.environ.get(key))
             if key not in self._names and not is_users(frame):
                 self._names.add(key)
         return self._encode(key)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import subprocess
 from dataclasses import replace
 
@@ -12,14 +13,25 @@ from launching import installed, telling
 PRELOADED = "import sys\ntold = sorted(n for n in sys.modules if n.partition('.')[0] in {names!r})"
 
 
+def record(info, *files, editable=False):
+    """What an installer notes of a package that it took from a local folder."""
+    info.mkdir()
+    origin = {"url": "file:///home/ada/project", "dir_info": {"editable": True} if editable else {}}
+    (info / "direct_url.json").write_text(json.dumps(origin))
+    (info / "RECORD").write_text("".join(f"{file},,\n" for file in files))
+
+
+def own_environment(bench, python, *options):
+    environment = bench.folder / "environment"
+    subprocess.run([python, "-m", "venv", "--without-pip", *options, environment], check=True)
+    return environment
+
+
 async def test_no_module_of_the_users_own_sources_is_preloaded(bench, newest, packages):
     """Not the location's, not an editable install, not a dependency from a folder."""
     (packages / "public.py").write_text("")
     (packages / "local.py").write_text("")
-    info = packages / "local-1.dist-info"
-    info.mkdir()
-    (info / "direct_url.json").write_text('{"url": "file:///home/ada/local", "dir_info": {}}')
-    (info / "RECORD").write_text("local.py,,\nlocal-1.dist-info/RECORD,,\n")
+    record(packages / "local-1.dist-info", "local.py", "local-1.dist-info/RECORD")
     elsewhere = bench.folder / "elsewhere"
     elsewhere.mkdir()
     (elsewhere / "editable.py").write_text("")
@@ -37,15 +49,12 @@ async def test_no_module_of_the_users_own_sources_is_preloaded(bench, newest, pa
 
 async def test_the_finder_of_an_editable_install_does_not_keep_an_environment_cold(bench, newest):
     """Setuptools puts it beside the packages, and a `.pth` file that imports it at each start."""
-    environment = bench.folder / "environment"
-    subprocess.run([newest, "-m", "venv", "--without-pip", environment], check=True)
+    environment = own_environment(bench, newest)
     (site,) = environment.glob("lib/*/site-packages")
     (site / "__editable___mine_1_finder.py").write_text("")
     (site / "__editable__.mine-1.pth").write_text("import __editable___mine_1_finder")
-    info = site / "mine-1.dist-info"
-    info.mkdir()
-    (info / "direct_url.json").write_text('{"url": "file:///mine", "dir_info": {"editable": true}}')
-    (info / "RECORD").write_text("__editable__.mine-1.pth,,\n__editable___mine_1_finder.py,,\n")
+    files = ("__editable__.mine-1.pth", "__editable___mine_1_finder.py")
+    record(site / "mine-1.dist-info", *files, editable=True)
     spec = bench.spec(environment / "bin" / "python", telling("import decimal\ntold = 1"))
     loads = [await bench.load(spec, method) for method in ("spawn", "fork", "spare")]
     assert [load.runner.start_method for load in loads] == ["spawn", "fork", "spare"]
@@ -164,8 +173,7 @@ async def test_a_changed_pth_file_retires_the_fork_server(bench, newest, package
 
 
 async def test_a_changed_interpreter_retires_the_fork_server(bench, newest):
-    environment = bench.folder / "environment"
-    subprocess.run([newest, "-m", "venv", "--without-pip", "--copies", environment], check=True)
+    environment = own_environment(bench, newest, "--copies")
     python, another = environment / "bin" / "python", environment / "another"
     spec = bench.spec(python, telling("told = 1"))
     loads = [await bench.load(spec, method) for method in ("spawn", "fork")]
