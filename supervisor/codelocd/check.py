@@ -26,7 +26,7 @@ def run(config: Config, paths: DaemonPaths) -> dict[str, Any]:
 
 
 async def _check(config: Config, paths: DaemonPaths) -> dict[str, Any]:
-    house = House(config, paths, lambda _: {}, lambda _: None)
+    house = House(config, paths, lambda _: {}, lambda _: None, development=True)
     try:
         house.apply(config)
         for location in house.daemon.locations.values():

@@ -38,7 +38,10 @@ from codelocd.watch import Change, SourceWatch
 
 
 class House:
-    """Lives on the running loop, in the main thread; `close` leaves no process behind."""
+    """Lives on the running loop, in the main thread; `close` leaves no process behind.
+
+    `development`: what user code is told about where it runs.
+    """
 
     def __init__(
         self,
@@ -46,6 +49,8 @@ class House:
         paths: DaemonPaths,
         full_state: Callable[[str], Mapping[str, Any]],
         report: Callable[[str], None],
+        *,
+        development: bool,
     ) -> None:
         loop = asyncio.get_running_loop()
         self.instance = secrets.token_hex(8)
@@ -65,9 +70,11 @@ class House:
             idle=config.daemon.warm_idle,
             beside=BESIDE if config.dagster.serve else {},
         )
-        means = Means(self._children, builder, self.store, self.logs)
+        means = Means(self._children, builder, self.store, self.logs, development)
         self.dagster = self._dagster(config, paths, means) if config.dagster.serve else None
-        self.orders = Orders(self.logs, kit / API, paths.store / "bytecode")
+        self.orders = Orders(
+            self.logs, kit / API, paths.store / "bytecode", development=development
+        )
         self.daemon = Daemon(
             hands=lambda reports: self._hands(reports, builder),
             watch=self.watch,

@@ -15,12 +15,13 @@ from codelocd.model import Target
 
 class Orders:
     """`api`: the folder from which `codeloc` can be imported. `bytecode_cache`: the folder for
-    compiled files of environments that are not ours."""
+    compiled files of environments that are not ours. `development`: user code is told so."""
 
-    def __init__(self, logs: Logs, api: Path, bytecode_cache: Path) -> None:
+    def __init__(self, logs: Logs, api: Path, bytecode_cache: Path, *, development: bool) -> None:
         self._logs = logs
         self._api = api
         self._bytecode_cache = bytecode_cache
+        self._development = development
 
     def order(self, location: Location, environment: Environment, lease: Lease) -> RunnerSpec:
         spec = location.spec
@@ -43,7 +44,7 @@ class Orders:
     def variables(self, location: Location, environment: Environment) -> dict[str, str]:
         """All environment variables of a runner of `location`."""
         return variables.of_runner(
-            os.environ,
+            variables.inherited(os.environ, development=self._development),
             location.spec.variables,
             environment.executable,
             environment.variables,

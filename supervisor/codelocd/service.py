@@ -45,7 +45,7 @@ def run(
         observer = service_log.observe
     gc.freeze()  # what is imported by now stays: no search for garbage need go through it
     with lock.held(paths.state_dir / "lock"):
-        asyncio.run(Service(config, paths, reread, observer).run(follow_config=mode == "dev"))
+        asyncio.run(Service(config, paths, reread, observer, mode).run())
     return 0
 
 
@@ -58,7 +58,9 @@ class Service:
         paths: DaemonPaths,
         reread: Callable[[], Config] | None,
         observer: Observer | None,
+        mode: Literal["dev", "service"],
     ) -> None:
+        self._development = mode == "dev"
         self._config = config
         self._paths = paths
         self._reread = reread
@@ -66,8 +68,14 @@ class Service:
         self._notifier = notify.Notifier(os.environ)
         self._ends = asyncio.Event()
 
-    async def run(self, *, follow_config: bool) -> None:
-        self._house = house = House(self._config, self._paths, self._full_state, self._report)
+    async def run(self) -> None:
+        self._house = house = House(
+            self._config,
+            self._paths,
+            self._full_state,
+            self._report,
+            development=self._development,
+        )
         self._control = self._make_control()
         if self._observer is not None:
             beginning = {"instance": house.instance, "seq": 0}
@@ -81,8 +89,8 @@ class Service:
             report=lambda where, error: log.warning("request failed", where=where, error=error),
             disconnected=house.hub.drop,
         )
-        self._heed_signals(hang_up=self._stop if follow_config else self._reapply)
-        config_watch = self._watch_config() if follow_config else None
+        self._heed_signals(hang_up=self._stop if self._development else self._reapply)
+        config_watch = self._watch_config() if self._development else None
         signs_of_life = asyncio.ensure_future(self._show_life())
         kept = asyncio.ensure_future(door.keep(server)) if passed is None else None
         house.apply(self._config)

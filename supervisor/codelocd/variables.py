@@ -26,6 +26,15 @@ _OURS = frozenset(
 )
 """What is meant for the daemon, or would leak its own Python's settings into another one."""
 
+DEVELOPMENT = "DAGSTER_IS_DEV_CLI"
+"""Set by `dagster dev` and `dg` (`dagster/_cli/dev.py`). Where it has a value, a project prepares
+what it prepares in development only: dbt's manifest, the state of components."""
+
+
+def inherited(environ: Mapping[str, str], *, development: bool) -> dict[str, str]:
+    """What runners inherit of the daemon's variables; a mark set there stays, even an empty one."""
+    return {**({DEVELOPMENT: "1"} if development else {}), **environ}
+
 
 def of_runner(
     inherited: Mapping[str, str],

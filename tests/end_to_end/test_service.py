@@ -37,6 +37,22 @@ def test_a_service_says_when_it_is_ready_and_when_it_stops(service: Service) -> 
     assert service.stop() == 0
 
 
+def test_code_in_a_service_is_not_told_that_it_is_in_development(
+    service: Service, project: Path
+) -> None:
+    service.until_logged("loaded")
+    command = ["-c", "import os; print(os.environ.get('DAGSTER_IS_DEV_CLI'))"]
+    done = subprocess.run(
+        [CODELOCD, "exec", "sales", "--", "python", *command],
+        env=service.environ,
+        cwd=project,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+    )
+    assert done.stdout == "None\n", done.stderr
+
+
 def test_every_change_of_a_location_is_one_json_line_in_the_log(
     service: Service, project: Path
 ) -> None:

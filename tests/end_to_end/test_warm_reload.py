@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from pathlib import Path
 
 import psutil
@@ -36,6 +37,27 @@ def test_reloads_are_forked_and_status_and_show_say_so(dev: StartDev, project: P
     shown = daemon.json("show", "defs")
     assert shown["why"]["start_method"] == "nothing that it imports forbids it"
     assert psutil.Process(shown["pid"]).ppid() == daemon.process.pid
+
+
+MARKED = "import os\nmark = os.environ.get('DAGSTER_IS_DEV_CLI', 'unset') or 'empty'\n"
+
+
+def test_code_in_development_is_told_so_after_a_warm_start_too(
+    dev: StartDev, project: Path
+) -> None:
+    declared = [f'[location.{name}]\npython_file = "defs.py"\n' for name in ("own", "told")]
+    told = 'env = { DAGSTER_IS_DEV_CLI = "" }\n'
+    (project / "codelocd.toml").write_text("".join(declared) + told)
+    (project / "defs.py").write_text(
+        MARKED + native("x").replace("@asset\n", "@asset(key=[f'in_{mark}'])\n")
+    )
+    daemon = dev()
+    daemon.until_serving("own", "told")
+    reload_until_forked(daemon, "own")
+    assert daemon.definitions("own") == ["asset in_1"]
+    assert daemon.definitions("told") == ["asset in_empty"]
+    command = [sys.executable, "-c", "import os; print(os.environ['DAGSTER_IS_DEV_CLI'])"]
+    assert daemon.cli("exec", "own", "--", *command).stdout == "1\n"
 
 
 def test_a_reload_tells_where_its_time_went(dev: StartDev, project: Path) -> None:

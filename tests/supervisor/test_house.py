@@ -30,7 +30,7 @@ GOOD = "from codeloc import Definitions\ndefs = Definitions()\n"
 @pytest.fixture
 async def house(tmp_path: Path) -> AsyncIterator[House]:
     paths = DaemonPaths("test", tmp_path / "control.sock", tmp_path, CACHE, tmp_path / "run")
-    house = House(Config(()), paths, lambda _: {}, lambda _: None)
+    house = House(Config(()), paths, lambda _: {}, lambda _: None, development=False)
     yield house
     await house.close()
 
@@ -66,7 +66,7 @@ async def test_locations_that_start_at_once_do_not_all_build_what_they_share(
     monkeypatch.setattr(Builder, "build", counted)
     store = tmp_path / "store"
     paths = DaemonPaths("test", tmp_path / "control.sock", tmp_path, store, tmp_path / "run")
-    house = House(Config(()), paths, lambda _: {}, lambda _: None)
+    house = House(Config(()), paths, lambda _: {}, lambda _: None, development=False)
     (tmp_path / "defs.py").write_text(GOOD)
     target = Target("python_file", str(tmp_path / "defs.py"))
     house.apply(Config(tuple(LocationSpec(f"x{n}", target, tmp_path, "test") for n in range(8))))

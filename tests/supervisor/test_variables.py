@@ -41,6 +41,15 @@ def test_what_is_configured_wins() -> None:
     assert of({}, {"PYTHONPATH": "/lib"})["PYTHONPATH"] == "/lib"
 
 
+def test_code_in_development_is_told_so_unless_somebody_has_said_otherwise() -> None:
+    mark = "DAGSTER_IS_DEV_CLI"
+    assert variables.inherited({"A": "1"}, development=True) == {"A": "1", mark: "1"}
+    assert variables.inherited({mark: ""}, development=True) == {mark: ""}
+    assert variables.inherited({}, development=False) == {}
+    inherited = variables.inherited({}, development=True)
+    assert of(inherited, {mark: "0"})[mark] == "0"
+
+
 def test_bytecode_never_goes_into_an_environment_that_is_not_ours() -> None:
     cache = Path("/cache")
     assert variables.bytecode(writable=True, has_bytecode=False, cache=cache) == {}

@@ -27,12 +27,13 @@ LOOK_AGAIN = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What of the daemon's the page needs."""
+    """What of the daemon's the page needs. `development`: as for the runners."""
 
     children: Children
     builder: Builder
     store: Store
     logs: Logs
+    development: bool
 
 
 class UserInterface:
@@ -128,7 +129,8 @@ class UserInterface:
     def _helper(self, environment: Environment, name: str, arguments: list[str]) -> HelperProcess:
         executable = environment.executable
         command = [str(executable.with_name(name)), *arguments, "--workspace", str(self._workspace)]
-        own = variables.of_runner(os.environ, {}, executable, environment.variables, {})
+        inherited = variables.inherited(os.environ, development=self._means.development)
+        own = variables.of_runner(inherited, {}, executable, environment.variables, {})
         return HelperProcess(
             self._means.children,
             command,
