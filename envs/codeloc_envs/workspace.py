@@ -6,31 +6,54 @@ https://docs.astral.sh/uv/concepts/projects/workspaces/
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from fnmatch import fnmatch
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from codeloc_envs.problem import EnvironmentProblem
 from codeloc_envs.pyproject import read_pyproject
+
+ENVIRONMENT = ".venv"
+"""The folder beside the root's project file in which uv keeps the environment of all members."""
+
+
+def workspace_of(member: Path) -> Path | None:
+    """The root of the workspace that the project in `member` belongs to, if any.
+
+    The nearest folder above that has a workspace decides, as with uv. Raises EnvironmentProblem
+    for an invalid project file on the way.
+    """
+    for root in member.parents:
+        if workspace_table(root) is not None:
+            return root if member in _named(root) else None
+    return None
 
 
 def lock_of_workspace(member: Path) -> Path | None:
-    """The `uv.lock` of the workspace that the project in `member` belongs to, if any.
+    """The `uv.lock` of the project's workspace, if there is one. Raises EnvironmentProblem."""
+    root = workspace_of(member)
+    return root / "uv.lock" if root is not None and (root / "uv.lock").is_file() else None
 
-    Raises EnvironmentProblem for an invalid project file on the way.
+
+def shared_interpreter(member: Path) -> Path | None:
+    """The interpreter of the environment of the project's workspace.
+
+    None if the project has an environment of its own, if there is no other, or if a project file
+    on the way cannot be read: whoever needs that file says what is wrong with it.
     """
-    for root in member.parents:
-        table = workspace_table(root)
-        if table is not None:
-            lock = root / "uv.lock"
-            return lock if lock.is_file() and member in members(root) else None
-    return None
+    if (member / ENVIRONMENT).exists():
+        return None
+    try:
+        root = workspace_of(member)
+    except EnvironmentProblem:
+        return None
+    interpreter = root / ENVIRONMENT / "bin" / "python" if root is not None else None
+    return interpreter if interpreter is not None and interpreter.exists() else None
 
 
 def members(root: Path) -> tuple[Path, ...]:
     """The folders of the workspace's projects but `root` itself, sorted."""
-    table = workspace_table(root) or {}
-    found = {folder for pattern in table.get("members", ()) for folder in root.glob(pattern)}
-    return tuple(sorted(folder for folder in found if _counts(folder, root, table)))
+    return tuple(sorted(f for f in _named(root) if (f / "pyproject.toml").is_file()))
 
 
 def workspace_table(root: Path) -> Mapping[str, Any] | None:
@@ -41,10 +64,27 @@ def workspace_table(root: Path) -> Mapping[str, Any] | None:
     return table if isinstance(table, Mapping) else None
 
 
-def _counts(folder: Path, root: Path, table: Mapping[str, Any]) -> bool:
-    name = str(folder.relative_to(root))
-    excluded = any(fnmatch(name, pattern) for pattern in table.get("exclude", ()))
-    return (folder / "pyproject.toml").is_file() and not excluded
+def _named(root: Path) -> set[Path]:
+    """What the workspace's patterns name, project file or not.
+
+    In `exclude` uv lets `*` match `/` too: `packages/x*` excludes `packages/x/a`.
+    """
+    table = workspace_table(root) or {}
+    found = {folder for pattern in _patterns(table, "members") for folder in root.glob(pattern)}
+    excluded = tuple(_patterns(table, "exclude"))
+    return {
+        folder
+        for folder in found
+        if not any(fnmatchcase(str(folder.relative_to(root)), pattern) for pattern in excluded)
+    }
+
+
+def _patterns(table: Mapping[str, Any], key: str) -> Iterator[str]:
+    """Those that can be followed, without `./` in front; uv refuses the others."""
+    given = table.get(key)
+    for pattern in given if isinstance(given, list) else ():
+        if isinstance(pattern, str) and pattern and not pattern.startswith("/"):
+            yield str(Path(pattern))
 
 
 def project_files(root: Path) -> Iterator[Path]:

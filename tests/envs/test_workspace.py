@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from codeloc_envs import Environment, choose
-from codeloc_envs.workspace import lock_of_workspace, members
+from codeloc_envs.workspace import lock_of_workspace, members, shared_interpreter
 
 Build = Callable[..., Environment]
 Wheel = Callable[..., Path]
@@ -52,6 +53,49 @@ def test_what_is_excluded_is_no_member(workspace: Path, project: Project) -> Non
     old = project(workspace / "packages/old-app", "old_app")
     assert lock_of_workspace(old) is None
     assert [folder.name for folder in members(workspace)] == ["app", "lib"]
+
+
+@pytest.mark.parametrize(
+    ("patterns", "exclude", "named"),
+    [
+        ("packages/*/*", "packages/x*", {"b"}),
+        ("./packages/*/*", "./packages/x/*", {"b"}),
+        ("packages/*/*", "packages/x", {"a", "b"}),
+    ],
+)
+def test_members_are_the_projects_that_uv_locks(
+    workplace: Path, project: Project, patterns: str, exclude: str, named: set[str]
+) -> None:
+    table = f'[tool.uv.workspace]\nmembers = ["{patterns}"]\nexclude = ["{exclude}"]\n'
+    (workplace / "pyproject.toml").write_text(table)
+    for name, folder in (("a", "packages/x/a"), ("b", "packages/y/b")):
+        project(workplace / folder, name)
+    command = [sys.executable, "-m", "uv", "lock", "--quiet", "--project", str(workplace)]
+    subprocess.run(command, check=True, cwd=workplace)
+    locked = tomllib.loads((workplace / "uv.lock").read_text())["package"]
+    assert {package["name"] for package in locked} == named
+    assert {folder.name for folder in members(workplace)} == named
+
+
+def test_a_workspaces_environment_is_shared_by_its_members_alone(
+    workplace: Path, project: Project
+) -> None:
+    table = '[tool.uv.workspace]\nmembers = ["packages/*/*"]\nexclude = ["packages/x*"]\n'
+    (workplace / "pyproject.toml").write_text(table)
+    interpreter = workplace / ".venv/bin/python"
+    interpreter.parent.mkdir(parents=True)
+    interpreter.touch()
+    excluded = project(workplace / "packages/x/a", "a")
+    member = project(workplace / "packages/y/b", "b")
+    assert shared_interpreter(excluded) is None
+    assert shared_interpreter(member) == interpreter
+    (member / ".venv").mkdir()
+    assert shared_interpreter(member) is None
+
+
+def test_a_broken_project_file_on_the_way_shares_nothing(workplace: Path, project: Project) -> None:
+    (workplace / "pyproject.toml").write_text("[tool.uv.workspace\n")
+    assert shared_interpreter(project(workplace / "packages/a", "a")) is None
 
 
 def test_without_a_lock_a_member_is_a_project_like_any_other(build: Build, workspace: Path) -> None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from codelocd.config import env_files, toml_text, uv_workspace
+from codeloc_envs.workspace import shared_interpreter
+from codelocd.config import env_files, toml_text
 from codelocd.config.combination import combined
 from codelocd.config.dagster_location import Entry, Surroundings, spec
 from codelocd.config.dg_tables import DgProject, DgTable
@@ -109,7 +110,7 @@ def _project(
 def _interpreter(folder: Path, files: EnvFiles) -> str | None:
     """What the `.env` names, else that of the uv workspace; without one the common rule holds."""
     named = env_files.joined(files).get(INTERPRETER)
-    shared = None if named else uv_workspace.shared_interpreter(folder)
+    shared = None if named else shared_interpreter(folder)
     return named or (str(shared) if shared else None)
 
 

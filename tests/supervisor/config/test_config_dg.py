@@ -111,6 +111,17 @@ def test_the_projects_of_a_uv_workspace_share_its_environment(folder):
     assert (own.environment, excluded.environment) == (None, None)
 
 
+def test_what_a_uv_workspace_excludes_does_not_get_its_environment(folder):
+    uv = "[tool.uv.workspace]\nmembers = ['packages/*/*']\nexclude = ['packages/x*']\n"
+    folder.write("pyproject.toml", uv)
+    folder.write(".venv/bin/python", "")
+    folder.write("dg.toml", '[workspace]\nprojects = [{path = "packages/x/a"}]')
+    folder.write("packages/x/a/dg.toml", PROJECT)
+    folder.write("packages/x/a/pyproject.toml", "[project]\nname = 'a'\n")
+    [location] = folder.load("dg.toml").locations
+    assert location.environment is None
+
+
 def test_keys_of_a_project_that_are_for_the_cloud_are_reported(folder):
     keys = 'agent_queue = "q"\nimage = "i"\nregistry_modules = ["shop.components"]\n'
     folder.path.joinpath("dg.toml").write_text(PROJECT + keys)
