@@ -5,6 +5,8 @@ from __future__ import annotations
 import fcntl
 import os
 import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from codeloc_envs.problem import EnvironmentProblem
@@ -35,18 +37,38 @@ def require_locks(folder: Path, mounts: Path = MOUNTS) -> None:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """One mounted filesystem: its device as `os.stat` has it, where it stands, its type."""
+
+    device: int
+    place: Path
+    kind: str
+
+
+def mounted(table: Path = MOUNTS) -> Iterator[Mount]:
+    """All of them, later ones over earlier ones; none where the system has no such table.
+
+    A line reads `36 35 98:0 /root /mount/point options [fields] - TYPE source options`.
+    """
+    try:
+        lines = table.read_text(errors="surrogateescape").splitlines()
+    except OSError:
+        return
+    for line in lines:
+        mount, _, described = line.partition(" - ")
+        _, _, device, _, place, *_ = mount.split(" ")
+        major, minor = device.split(":")
+        kind = described.split(" ", 1)[0]
+        yield Mount(os.makedev(int(major), int(minor)), Path(_unescaped(place)), kind)
+
+
 def filesystem_type(folder: Path, mounts: Path = MOUNTS) -> str | None:
     """The type of the filesystem that holds `folder`, None where the system does not say."""
-    try:
-        lines = mounts.read_text(errors="surrogateescape").splitlines()
-    except OSError:
-        return None
     here, best, kind = folder.resolve(), Path(), None
-    for line in lines:
-        place, _, described = line.partition(" - ")
-        mounted = Path(_unescaped(place.split(" ")[4]))
-        if here.is_relative_to(mounted) and len(mounted.parts) >= len(best.parts):
-            best, kind = mounted, described.split(" ")[0]
+    for mount in mounted(mounts):
+        if here.is_relative_to(mount.place) and len(mount.place.parts) >= len(best.parts):
+            best, kind = mount.place, mount.kind
     return kind
 
 

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import os
-import sys
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from codeloc_envs import Environment, EnvironmentProblem, Specification
-from codelocd.model import Output, Stream
-from codelocd.process import Child, Children, dying_with_us
+from codelocd import worker
+from codelocd.process import Children
 
 Progress = Callable[[Mapping[str, Any]], None]
 
@@ -27,55 +23,35 @@ class Builder:
 
     async def build(self, specification: Specification, progress: Progress) -> Environment:
         """Raises EnvironmentProblem. When cancelled, the whole build is killed."""
+        question = {"store": str(self._store), "specification": specification.to_json()}
         report = _Report(progress)
-        child = self._start(specification, report.read)
-        try:
-            end = await asyncio.shield(child.exited)
-        finally:
-            child.kill()
+        finished = await worker.run(
+            self._children,
+            "codeloc_envs.worker",
+            question=json.dumps(question).encode(),
+            line=report.read,
+        )
         if report.result is None:
-            summary = f"the environment's builder ended without a word ({end})"
-            detail = report.errors.decode(errors="replace")
+            summary = f"the environment's builder ended without a word ({finished.end})"
+            detail = report.unread.decode(errors="replace") + finished.errors
             raise EnvironmentProblem(summary, detail, passing=True)
         return report.environment()
 
-    def _start(self, specification: Specification, output: Output) -> Child:
-        question = {"store": str(self._store), "specification": specification.to_json()}
-        with tempfile.TemporaryFile() as stdin:
-            stdin.write(json.dumps(question).encode())
-            stdin.seek(0)
-            return self._children.start(
-                [*dying_with_us(), sys.executable, "-m", "codeloc_envs.worker"],
-                variables=os.environ,
-                directory=Path("/"),
-                output=output,
-                stdin=stdin.fileno(),
-            )
-
 
 class _Report:
-    """What the worker prints: JSON lines on stdout, anything else on stderr."""
+    """What the worker prints: one message a line, as JSON."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
-        self._rest = b""
-        self.errors = b""
+        self.unread = b""
         self.result: Mapping[str, Any] | None = None
 
-    def read(self, stream: Stream, data: bytes) -> None:
-        if stream == "stderr":
-            self.errors = (self.errors + data)[-65536:]
-            return
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        for line in lines:
-            self._take(line)
-
-    def _take(self, line: bytes) -> None:
+    def read(self, line: bytes) -> None:
         """One message; what an installer's own start-up files print there is none."""
         try:
             message = json.loads(line)
         except ValueError:
-            self.read("stderr", line + b"\n")
+            self.unread = (self.unread + line + b"\n")[-worker.KEPT_BYTES :]
             return
         if not isinstance(message, dict):
             return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from codelocd.model import Policy
+from codelocd.model import Backoff, Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +16,7 @@ class History:
 
 
 NO_FAILURES = History()
+DEFAULT = Policy()
 
 
 def record(history: History, now: float, served_for: float, policy: Policy) -> History:
@@ -40,7 +41,7 @@ def pause(history: History, policy: Policy, chance: float) -> float | None:
         return None
     if history.streak == 0:
         return 0.0
-    return growing(history, policy) * (1 + policy.backoff.jitter * (2 * chance - 1))
+    return growing(history.streak, policy.backoff) * (1 + policy.backoff.jitter * (2 * chance - 1))
 
 
 def of_the_world(history: History) -> History:
@@ -49,8 +50,28 @@ def of_the_world(history: History) -> History:
     return replace(history, streak=history.streak + 1)
 
 
-def growing(history: History, policy: Policy) -> float:
+def growing(streak: int, backoff: Backoff) -> float:
     """Seconds that double, or so, with each failure in a row; without jitter."""
-    backoff = policy.backoff
-    exponent = min(max(history.streak - 1, 0), 64)
+    exponent = min(max(streak - 1, 0), 64)
     return min(backoff.maximum, backoff.initial * backoff.factor**exponent)
+
+
+class Pauses:
+    """Those of a process that is started again for as long as it is wanted, whatever it does.
+
+    Code servers, and Dagster's own processes: by the policy that a location has by default, but
+    without a limit. A run of more than `policy.healthy_after` seconds starts a new streak.
+    """
+
+    def __init__(self, policy: Policy = DEFAULT) -> None:
+        self._policy = policy
+        self._streak = 0
+
+    def after(self, ran_for: float) -> float:
+        """Seconds to wait after a run that took so many and then ended by itself."""
+        self._streak = 1 if ran_for > self._policy.healthy_after else self._streak + 1
+        return growing(self._streak, self._policy.backoff)
+
+    def forget(self) -> None:
+        """Its end was asked for: the next one begins a new streak."""
+        self._streak = 0

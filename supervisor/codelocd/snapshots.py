@@ -6,6 +6,7 @@ import contextlib
 import json
 from pathlib import Path
 
+from codeloc_envs.json_file import replace_text
 from codelocd.file_name import file_name
 from codelocd.model import Snapshot
 
@@ -17,14 +18,9 @@ class Snapshots:
         self._folder = folder
 
     def keep(self, location: str, snapshot: Snapshot) -> None:
-        path = self._path(location)
-        new = path.with_suffix(".new")
-        try:
+        with contextlib.suppress(OSError):
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            new.write_text(json.dumps(snapshot.to_json()), encoding="utf-8")
-            new.replace(path)
-        except OSError:
-            _remove(new)
+            replace_text(self._path(location), json.dumps(snapshot.to_json()))
 
     def last(self, location: str) -> Snapshot | None:
         try:
@@ -33,12 +29,8 @@ class Snapshots:
             return None
 
     def forget(self, location: str) -> None:
-        _remove(self._path(location))
+        with contextlib.suppress(OSError):
+            self._path(location).unlink()
 
     def _path(self, location: str) -> Path:
         return self._folder / f"{file_name(location)}.json"
-
-
-def _remove(path: Path) -> None:
-    with contextlib.suppress(OSError):
-        path.unlink()

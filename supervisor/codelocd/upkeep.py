@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
-import sys
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 
 from codeloc_envs import Environment, EnvironmentProblem, Store
-from codelocd.model import Stream
-from codelocd.process import Children, dying_with_us
+from codelocd import worker
+from codelocd.process import Children
 
 FIRST = 600.0
 """Seconds after the start of the daemon: it has other things to do then, and may end soon."""
@@ -56,23 +54,12 @@ class Upkeep:
                 self._store.lease(environment).close()
 
     async def _prune(self) -> None:
-        said: dict[Stream, bytes] = {"stdout": b"", "stderr": b""}
-
-        def heard(stream: Stream, data: bytes) -> None:
-            said[stream] += data
-
-        child = self._children.start(
-            [*dying_with_us(), sys.executable, "-m", "codeloc_envs.pruner", str(self._path)],
-            variables=os.environ,
-            directory=Path("/"),
-            output=heard,
+        said: list[bytes] = []
+        finished = await worker.run(
+            self._children, "codeloc_envs.pruner", str(self._path), line=said.append
         )
-        try:
-            end = await asyncio.shield(child.exited)
-        finally:
-            child.kill()
-        if end.status != 0:
-            why = said["stderr"].decode(errors="replace").rstrip().rpartition("\n")[2] or end
+        if finished.end.status != 0:
+            why = finished.last_line or finished.end
             self._report(f"unused environments could not be removed from {self._path}: {why}")
-        elif keys := json.loads(said["stdout"])["keys"]:
+        elif keys := json.loads(said[-1])["keys"]:
             self._report(f"removed from the store, for nobody has used them: {', '.join(keys)}")

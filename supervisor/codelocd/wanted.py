@@ -7,6 +7,8 @@ from pathlib import Path
 
 import structlog
 
+from codeloc_envs.json_file import replace_text
+
 log = structlog.get_logger()
 
 
@@ -33,11 +35,9 @@ class Wanted:
         """What cannot be written now is obeyed all the same, and written with the next wish."""
         if self._written == self._stopped:
             return
-        new = self._path.with_suffix(".new")
         try:
-            new.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            new.write_text(json.dumps({"stopped": sorted(self._stopped)}), encoding="utf-8")
-            new.replace(self._path)
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            replace_text(self._path, json.dumps({"stopped": sorted(self._stopped)}))
         except OSError as error:
             log.warning(f"the next daemon will not know what is stopped: {error}")
         else:

@@ -43,3 +43,12 @@ def test_failures_before_the_period_no_longer_count() -> None:
     policy = Policy(restart_limit=RestartLimit(count=3, period=60))
     history = restarts.record(after_failures(4, policy), 100.0, served_for=0, policy=policy)
     assert history.failures == (100.0,)
+
+
+def test_what_is_started_again_for_ever_waits_longer_until_it_was_healthy_once() -> None:
+    pauses = restarts.Pauses(PATIENT)
+    assert [pauses.after(1.0) for _ in range(3)] == pytest.approx([0.1, 0.2, 0.4])
+    assert pauses.after(61.0) == pytest.approx(0.1)
+    assert pauses.after(1.0) == pytest.approx(0.2)
+    pauses.forget()
+    assert pauses.after(1.0) == pytest.approx(0.1)

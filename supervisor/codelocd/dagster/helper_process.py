@@ -10,9 +10,8 @@ from pathlib import Path
 
 from codelocd.model import Output
 from codelocd.process import Child, Children
+from codelocd.restarts import Pauses
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
-HEALTHY_AFTER = 60.0
 STOP_SECONDS = 5.0
 
 
@@ -55,17 +54,16 @@ class HelperProcess:
             self._child.kill()
 
     async def _run(self) -> None:
-        loop, pause = asyncio.get_running_loop(), FIRST_PAUSE
+        loop, pauses = asyncio.get_running_loop(), Pauses()
         while True:
             began = loop.time()
             self._asked.clear()
             self._child = self._start()
             await asyncio.shield(self._child.exited)
-            if self._asked.is_set() or loop.time() - began > HEALTHY_AFTER:
-                pause = FIRST_PAUSE
-            if not self._asked.is_set():
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, LONGEST_PAUSE)
+            if self._asked.is_set():
+                pauses.forget()
+            else:
+                await asyncio.sleep(pauses.after(loop.time() - began))
 
     def _start(self) -> Child:
         return self._children.start(

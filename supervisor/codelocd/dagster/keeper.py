@@ -9,11 +9,8 @@ from codelocd import problems
 from codelocd.dagster.code_server import CodeServer
 from codelocd.dagster.health import Patience, until_down
 from codelocd.dagster.side import Side
+from codelocd.restarts import Pauses
 from codelocd.undisturbed import undisturbed
-
-FIRST_PAUSE, LONGEST_PAUSE = 0.05, 60.0
-"""Seconds before a server that died is started again; doubled each time it dies at once."""
-HEALTHY_AFTER = 60.0
 
 
 class Keeper:
@@ -99,14 +96,12 @@ class Keeper:
         self._side.served(self.server)
 
     async def _keep(self) -> None:
-        loop, pause = asyncio.get_running_loop(), FIRST_PAUSE
+        loop, pauses = asyncio.get_running_loop(), Pauses()
         while True:
             began = loop.time()
             what = await until_down(self.server, self._patience)
             self._side.say(f"Dagster's code server {what}; another one takes its place")
-            pause = FIRST_PAUSE if loop.time() - began > HEALTHY_AFTER else pause
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, LONGEST_PAUSE)
+            await asyncio.sleep(pauses.after(loop.time() - began))
             with contextlib.suppress(OSError):
                 await self._start()
                 if await self.answers(self._hang):

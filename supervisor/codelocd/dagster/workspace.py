@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from codeloc_envs.json_file import replace_text
 from codelocd.model import GrpcServer, LocationSpec
 
 
@@ -23,9 +23,7 @@ def write(path: Path, content: str) -> bool:
     """Whether it says something new. Readers see the old file or the new one."""
     if path.is_file() and path.read_text("utf-8") == content:
         return False
-    draft = path.with_suffix(".new")
-    draft.write_text(content, "utf-8")
-    os.replace(draft, path)
+    replace_text(path, content, mode=0o644)
     return True
 
 

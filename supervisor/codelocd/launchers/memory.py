@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
 from pathlib import Path
 from typing import Any
 
+from codeloc_envs.json_file import replace_text
 from codelocd.warm import Imports, Learned
 
 GATHERING = 1.0
@@ -77,9 +77,7 @@ class Memory:
             "installed": learned.installed,
         }
         self._folder.mkdir(parents=True, exist_ok=True)
-        draft = self._folder / f".{environment}.{os.getpid()}"
-        draft.write_text(json.dumps(content))
-        draft.replace(self._folder / f"{environment}.json")
+        replace_text(self._folder / f"{environment}.json", json.dumps(content))
 
 
 def _texts(found: Any) -> tuple[str, ...]:

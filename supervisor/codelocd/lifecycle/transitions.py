@@ -102,7 +102,7 @@ def _environment_failed(
     state = moves.given_up(replace(state, build=None), event.problem)
     if event.passing and state.phase is Phase.FAILED and policy.restart == "on-failure":
         history = restarts.of_the_world(state.history)
-        deadline = now + restarts.growing(history, policy)
+        deadline = now + restarts.growing(history.streak, policy.backoff)
         return replace(state, phase=Phase.BACKOFF, history=history, deadline=deadline), ()
     return state, ()
 
