@@ -1,9 +1,11 @@
-"""Takes away what nobody uses: remains of killed builds, and environments idle for long."""
+"""Takes away what nobody uses: remains of killed builds, and what has been idle for long:
+environments, kits of other versions of codelocd, bytecode."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import shutil
 import time
 from collections.abc import Iterator
@@ -13,7 +15,7 @@ from pathlib import Path
 from codeloc_envs.installer import Installer
 from codeloc_envs.installer_settings import variables_for_uv
 from codeloc_envs.json_file import TEMPORARY
-from codeloc_envs.layout import Layout
+from codeloc_envs.layout import DRAFT_KIT, Layout
 from codeloc_envs.lease import last_used, try_hold
 from codeloc_envs.publication import Publication, publications, read_publication
 from codeloc_envs.resolution import RECORD_NAME, read_resolution
@@ -38,10 +40,14 @@ def sweep(layout: Layout) -> None:
         if _published(layout, folder.name) is None:
             _remove(layout, folder.name, published=False)
     for lease in _children(layout.leases):
-        if not (layout.environments / lease.stem).exists():
+        homes = (layout.environments, layout.bytecode)
+        if not any((home / lease.stem).exists() for home in homes):
             _unlink_unused(lease)
     for folder in (layout.keys, layout.root / "cache", *_children(layout.resolutions)):
-        _remove_half_written(folder)
+        remove_half_written(folder)
+    for draft in layout.kits.glob(f"{DRAFT_KIT}*"):
+        if last_used(draft) < time.time() - _HALF_WRITTEN:
+            shutil.rmtree(draft, ignore_errors=True)
     for folder in _children(layout.trash):
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -60,6 +66,13 @@ def prune(layout: Layout, *, idle: float = IDLE, size: int | None = None) -> Pru
             gone.append(publication)
             total -= _own(publication)
     _forget(layout, now - idle)
+    for kit in _folders(layout.kits):
+        _discard(layout, kit, layout.kit_lock(kit.name), now - idle)
+    for lock in layout.kits.glob("*.lock"):
+        if not lock.with_suffix("").exists():
+            _unlink_unused(lock)
+    for cache in _folders(layout.bytecode):
+        _discard(layout, cache, layout.lease(cache.name), now - idle)
     sweep(layout)
     if gone:
         _clean_packages(layout)
@@ -113,6 +126,26 @@ def _forget_resolution(layout: Layout, folder: Path) -> None:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
+def _discard(layout: Layout, folder: Path, lock: Path, before: float) -> None:
+    """Take away a folder that anybody can make again, if nobody holds its lock.
+
+    It was last used when its lock was; one that was never locked, when it was made. It loses its
+    name while the lock is held: who comes next makes another.
+    """
+    if (last_used(lock) or last_used(folder)) >= before:
+        return
+    lease = try_hold(lock)
+    if lease is None:
+        return
+    with lease:
+        layout.trash.mkdir(parents=True, exist_ok=True)
+        gone = layout.trash / f"{folder.name}-{secrets.token_hex(4)}"
+        with contextlib.suppress(FileNotFoundError):
+            folder.rename(gone)
+        lock.unlink(missing_ok=True)
+    shutil.rmtree(gone, ignore_errors=True)
+
+
 def _clean_packages(layout: Layout) -> None:
     """Let uv drop what no cache entry names any more; never while somebody builds."""
     lease = try_hold(layout.packages_lock)
@@ -131,7 +164,8 @@ def _unlink_unused(path: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def _remove_half_written(folder: Path) -> None:
+def remove_half_written(folder: Path) -> None:
+    """Remove the drafts of files that whoever wrote them had no time to finish."""
     for path in folder.glob(f"*{TEMPORARY}"):
         if last_used(path) < time.time() - _HALF_WRITTEN:
             path.unlink(missing_ok=True)
@@ -139,6 +173,11 @@ def _remove_half_written(folder: Path) -> None:
 
 def _own(publication: Publication) -> int:
     return publication.size - publication.shared
+
+
+def _folders(folder: Path) -> list[Path]:
+    """Those that have their final name."""
+    return [each for each in _children(folder) if each.is_dir() and each.name[0] != "."]
 
 
 def _children(folder: Path) -> Iterator[Path]:

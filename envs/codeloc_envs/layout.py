@@ -7,6 +7,8 @@ locks/KEY.lock          held by a builder, so that work is not done twice
 leases/KEY-HEX.lock     shared by everyone who uses an environment; its time is the last use
 trash/                  what is being removed
 pythons/                Pythons that were fetched
+kit/HASH/               what runners are run from; HASH.lock beside it is shared by its daemons
+bytecode/KEY/           compiled files of environments that are not ours and bring none
 cache/                  downloads, interpreters
 """
 
@@ -14,6 +16,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+
+DRAFT_KIT = ".kit-"
+"""How the name of a kit begins that is being written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +68,18 @@ class Layout:
     def pythons(self) -> Path:
         """Those that uv fetched."""
         return self.root / "pythons"
+
+    @property
+    def kits(self) -> Path:
+        return self.root / "kit"
+
+    def kit_lock(self, name: str) -> Path:
+        """Shared by the daemons that use this kit; its time is the last use."""
+        return self.kits / f"{name}.lock"
+
+    @property
+    def bytecode(self) -> Path:
+        return self.root / "bytecode"
 
     @property
     def interpreters(self) -> Path:

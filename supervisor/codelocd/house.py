@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import secrets
 import time
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from codeloc_envs import Environment, Store
+from codeloc_envs.collect import remove_half_written
+from codeloc_envs.layout import Layout
 from codelocd.builder import Builder
 from codelocd.daemon import Daemon
 from codelocd.dagster.home import dagster_home
@@ -21,7 +24,7 @@ from codelocd.guardian import Guardian
 from codelocd.hands import Hands, Reports
 from codelocd.heartbeat import Heartbeat
 from codelocd.journal import Journal
-from codelocd.kit import API, make_kit
+from codelocd.kit import API, lease_kit
 from codelocd.launchers.making import make_launcher
 from codelocd.logs import Block, Logs
 from codelocd.model import Config
@@ -60,7 +63,7 @@ class House:
         self._guardian = Guardian()
         self._children = Children(loop, self._guardian)
         self.watch = SourceWatch(self._changed, report, loop)
-        kit = make_kit(paths.store / "kit")
+        kit, self._kit_lease = lease_kit(paths.store)
         builder = Builder(self._children, paths.store)
         self._warm = make_launcher(
             self._children,
@@ -72,9 +75,8 @@ class House:
         )
         means = Means(self._children, builder, self.store, self.logs, development)
         self.dagster = self._dagster(config, paths, means) if config.dagster.serve else None
-        self.orders = Orders(
-            self.logs, kit / API, paths.store / "bytecode", development=development
-        )
+        bytecode = Layout(paths.store).bytecode
+        self.orders = Orders(self.logs, kit / API, bytecode, development=development)
         self.daemon = Daemon(
             hands=lambda reports: self._hands(reports, builder),
             watch=self.watch,
@@ -110,7 +112,8 @@ class House:
         heartbeat = Heartbeat(self.daemon.locations.values, self.daemon.send, self.daemon.usage)
         chores = [loop.create_task(heartbeat.run())]
         if config.daemon.prune:
-            upkeep = Upkeep(self._children, paths.store, self._environments, report)
+            tidy = functools.partial(self._tidy, paths.state_dir)
+            upkeep = Upkeep(self._children, paths.store, self._environments, report, tidy=tidy)
             chores.append(loop.create_task(upkeep.run()))
         return chores
 
@@ -150,6 +153,12 @@ class House:
             if location.environment is not None:
                 yield location.environment
 
+    def _tidy(self, state: Path) -> None:
+        """Remove what is old in the state folder, which is this daemon's alone."""
+        self._warm.forget_unused()
+        for folder in (state, state / "warm", state / "snapshots"):
+            remove_half_written(folder)
+
     async def close(self) -> None:
         """Stop every location, wait until all are gone, end what they left."""
         for chore in self._chores:
@@ -166,6 +175,8 @@ class House:
         self.logs.close()
         self._children.close()
         self._guardian.close()
+        if self._kit_lease is not None:
+            self._kit_lease.close()
 
     def kill(self) -> None:
         """End every process at once."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
 import os
@@ -9,6 +10,10 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
+
+from codeloc_envs import EnvironmentProblem, Lease
+from codeloc_envs.layout import DRAFT_KIT, Layout
+from codeloc_envs.lease import share
 
 RUNNER = "codeloc_runner"
 API = PurePosixPath("api")
@@ -19,13 +24,30 @@ MSGPACK = PurePosixPath(RUNNER, "_msgpack")
 DIGEST_BYTES = 16
 
 
+def lease_kit(store: Path) -> tuple[Path, Lease | None]:
+    """The kit of this version of codelocd in the store, made unless it is there.
+
+    As long as the lease is held, no collector takes it away; None where the filesystem has no
+    locks, so that no collector works there either. Raises OSError.
+    """
+    layout, files, lease = Layout(store), contents(), None
+    layout.kits.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(EnvironmentProblem):
+        lease = share(layout.kit_lock(fingerprint(files)))
+    return made(files, layout.kits), lease
+
+
 def make_kit(root: Path) -> Path:
     """The kit of this version of codelocd below `root`, made unless it is there.
 
     It is complete as soon as it has its name, and never changes: an upgrade of codelocd makes
     another one beside it, under the feet of no running runner. Raises OSError.
     """
-    files = contents()
+    return made(contents(), root)
+
+
+def made(files: Mapping[PurePosixPath, bytes], root: Path) -> Path:
+    """The kit that consists of these files."""
     kit = root / fingerprint(files)
     if not kit.is_dir():
         root.mkdir(parents=True, exist_ok=True)
@@ -67,7 +89,7 @@ def fingerprint(files: Mapping[PurePosixPath, bytes]) -> str:
 
 def publish(files: Mapping[PurePosixPath, bytes], root: Path, kit: Path) -> None:
     """Write beside, then rename: somebody else's may be there by then, which is the same."""
-    draft = Path(tempfile.mkdtemp(prefix=".kit-", dir=root))
+    draft = Path(tempfile.mkdtemp(prefix=DRAFT_KIT, dir=root))
     try:
         for name, data in files.items():
             file = draft / name

@@ -1,4 +1,4 @@
-"""Removes environments that nobody has used for long, once a day."""
+"""Removes what nobody has used for long, once a day: environments, kits, what was learned."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ DAY = 86400.0
 class Upkeep:
     """What `codelocd env prune` does, by the same rules. What locations have counts as used.
 
-    `used()`: the environments of the daemon's locations, stopped ones included.
+    `used()`: the environments of the daemon's locations, stopped ones included. `tidy()` removes
+    what is old of the daemon's own.
     """
 
     def __init__(
@@ -31,6 +32,8 @@ class Upkeep:
         used: Callable[[], Iterable[Environment]],
         report: Callable[[str], None],
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        *,
+        tidy: Callable[[], None] = lambda: None,
     ) -> None:
         self._children = children
         self._path = store
@@ -38,6 +41,7 @@ class Upkeep:
         self._used = used
         self._report = report
         self._sleep = sleep
+        self._tidy = tidy
 
     async def run(self) -> None:
         """For ever."""
@@ -46,6 +50,7 @@ class Upkeep:
             await asyncio.to_thread(self._use, tuple(self._used()))
             with contextlib.suppress(OSError):  # short of processes: another day
                 await self._prune()
+                self._tidy()
             await self._sleep(DAY)
 
     def _use(self, environments: Iterable[Environment]) -> None:

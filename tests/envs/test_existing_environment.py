@@ -100,3 +100,22 @@ def test_one_that_went_away_is_a_problem_when_it_is_looked_for(
     own.rename(tmp_path / "moved")
     with pytest.raises(EnvironmentProblem, match="does not exist; create it"):
         store.find(specification)
+
+
+def test_bytecode_that_was_compiled_for_it_goes_when_nobody_uses_it(
+    tmp_path: Path, store_root: Path, store: Store
+) -> None:
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "own"], check=True)
+    choice = choose(Request(path=tmp_path / "own"), code=tmp_path)
+    environment = store.build(choice.specification, lambda _: None)
+    cache = store_root / "bytecode" / environment.key
+    (cache / "lib").mkdir(parents=True)
+    lease = store.lease(environment)
+    store.prune(idle=0)
+    assert cache.is_dir(), "a runner uses it"
+    lease.close()
+    store.prune()
+    assert cache.is_dir(), "it was used lately"
+    store.prune(idle=0)
+    assert not cache.exists()
+    assert list((store_root / "leases").iterdir()) == []

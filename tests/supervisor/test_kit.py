@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import time
 from pathlib import Path
 
 import msgpack
 
+from codeloc_envs import Store
 from codelocd import kit
 from codelocd.kit import make_kit
+
+FIFTEEN_DAYS = 15 * 86400.0
 
 
 def names(folder: Path) -> set[str]:
@@ -66,3 +70,67 @@ def test_what_a_maker_that_was_killed_left_is_no_kit(tmp_path):
     made = make_kit(tmp_path)
     assert made.name != half.parent.name
     assert (made / "codeloc_runner" / "__main__.py").exists()
+
+
+def age(store: Path, name: str) -> None:
+    """As if it had last been used fifteen days ago."""
+    then = time.time() - FIFTEEN_DAYS
+    for path in (store / "kit" / f"{name}.lock", store / "kit" / name):
+        os.utime(path, (then, then))
+
+
+def test_a_kit_that_no_daemon_uses_is_removed_with_what_else_is_old(tmp_path, monkeypatch):
+    old, lease = kit.lease_kit(tmp_path)
+    lease.close()
+    changed = {**kit.contents(), kit.PurePosixPath("codeloc", "more.py"): b""}
+    monkeypatch.setattr(kit, "contents", lambda: changed)
+    new, other = kit.lease_kit(tmp_path)
+    for made in (old, new):
+        age(tmp_path, made.name)
+    Store(tmp_path).prune()
+    assert set(os.listdir(tmp_path / "kit")) == {new.name, f"{new.name}.lock"}
+    assert os.listdir(tmp_path / "trash") == []
+    other.close()
+
+
+def test_a_kit_stays_as_long_as_one_of_its_daemons_lives(tmp_path):
+    made, one = kit.lease_kit(tmp_path)
+    same, two = kit.lease_kit(tmp_path)
+    assert same == made
+    one.close()
+    age(tmp_path, made.name)
+    Store(tmp_path).prune(idle=0)
+    assert (made / "codeloc_runner" / "__main__.py").exists()
+    two.close()
+    Store(tmp_path).prune(idle=0)
+    assert not made.exists()
+
+
+def test_a_kit_that_was_used_lately_stays(tmp_path):
+    made, lease = kit.lease_kit(tmp_path)
+    age(tmp_path, made.name)
+    lease.close()
+    Store(tmp_path).prune()
+    assert made.exists()
+
+
+def test_a_daemon_that_starts_while_its_kit_is_removed_makes_it_again(tmp_path):
+    made, lease = kit.lease_kit(tmp_path)
+    lease.close()
+    Store(tmp_path).prune(idle=0)
+    again, lease = kit.lease_kit(tmp_path)
+    assert again == made
+    assert (made / "codeloc_runner" / "__main__.py").exists()
+    lease.close()
+
+
+def test_a_half_written_kit_is_removed_when_nobody_can_still_be_writing_it(tmp_path):
+    made, lease = kit.lease_kit(tmp_path)
+    for name, seconds in ((".kit-old", 7200), (".kit-new", 0)):
+        draft = made.parent / name
+        (draft / "codeloc").mkdir(parents=True)
+        os.utime(draft, (time.time() - seconds,) * 2)
+    Store(tmp_path).prune()
+    assert not (made.parent / ".kit-old").exists()
+    assert (made.parent / ".kit-new").exists()
+    lease.close()

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import time
 from pathlib import Path
 from typing import Any
 
+from codeloc_envs.collect import IDLE
 from codeloc_envs.json_file import replace_text
 from codelocd.warm import Imports, Learned
 
@@ -47,6 +49,14 @@ class Memory:
             environment = self._unwritten.pop()
             with contextlib.suppress(OSError):
                 self._write(environment, self._learned[environment])
+
+    def forget_unused(self) -> None:
+        """Remove the files of environments that this daemon has not used since its start, if they
+        are older than an environment may get that nobody uses."""
+        for path in self._folder.glob("*.json"):
+            with contextlib.suppress(OSError):
+                if path.stem not in self._learned and time.time() - path.stat().st_mtime > IDLE:
+                    path.unlink()
 
     def _read(self, environment: str) -> Learned:
         try:

@@ -78,6 +78,10 @@ class WarmLauncher:
             raise Refused("no warm interpreter was ready", stale=False)
         return await interpreter.program(program)
 
+    def forget_unused(self) -> None:
+        """Remove what was learned of environments that have not been used for long."""
+        self._memory.forget_unused()
+
     def close(self) -> None:
         """End every warm interpreter; what was learned is kept."""
         self._places.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from launching import DEADLINE, installed, telling, until
 
 from codelocd.launchers.memory import Memory
 from codelocd.launchers.warm_interpreter import WarmInterpreter
+from codelocd.warm import Learned
 
 
 async def test_the_first_start_is_cold_and_the_next_is_forked(bench, newest):
@@ -209,3 +211,18 @@ async def test_many_reloads_leave_nothing_behind(bench, newest):
         await forked()
     await until(lambda: counted() <= before)
     assert processes[1].num_threads() == 1
+
+
+async def test_what_was_learned_of_an_environment_that_is_no_longer_used_is_forgotten(tmp_path):
+    folder = tmp_path / "warm"
+    memory = Memory(folder)
+    for name in ("used", "unused", "recent"):
+        memory.keep(name, Learned(suspicions=("it hung",)))
+    memory.write()
+    then = time.time() - 15 * 86400.0
+    for name in ("used", "unused"):
+        os.utime(folder / f"{name}.json", (then, then))
+    again = Memory(folder)
+    assert again.of("used").suspicions == ("it hung",)
+    again.forget_unused()
+    assert {path.name for path in folder.iterdir()} == {"used.json", "recent.json"}
