@@ -58,6 +58,7 @@ class Control:
         apply: Callable[[bool], dict[str, Any]],
         shutdown: Callable[[], None],
         dagster: Callable[[], dict[str, Any]],
+        config: Callable[[], dict[str, Any]],
     ) -> None:
         self._daemon = daemon
         self._identity = identity
@@ -68,6 +69,7 @@ class Control:
         self._apply = apply
         self._shutdown = shutdown
         self._dagster = dagster
+        self._config = config
         self._methods: dict[str, tuple[Method, frozenset[str]]] = {
             "hello": (self._hello, frozenset()),
             "status": (self._status, frozenset({"locations"})),
@@ -83,7 +85,7 @@ class Control:
             "call": (self._call, frozenset({"location", "method", "params", "timeout"})),
             "command": (self._command, frozenset({"location"})),
             "logs": (self._last_lines, frozenset({"locations", "lines"})),
-            "events": (self._events, frozenset({"lines"})),
+            "events": (self._events, frozenset({"locations", "lines"})),
             "subscribe": (self._subscribe, frozenset({"topics", "since"})),
             "unsubscribe": (self._unsubscribe, frozenset({"subscription"})),
             "environments": (self._list_environments, frozenset()),
@@ -113,6 +115,7 @@ class Control:
                 "revision": daemon.registry.revision,
                 "socket": identity.socket,
                 "dagster": self._dagster() or None,
+                "config": self._config(),
             },
             "locations": [self._entry(name) for name in names],
         }
@@ -157,13 +160,14 @@ class Control:
         if inner is not None:
             return self._one_definition(name, inner, params)
         if name in self._daemon.external:
-            return report.shown_external(self._daemon.external[name])
+            return {**report.shown_external(self._daemon.external[name]), "config": self._config()}
         location = self._location(name)
         await self._sample([name])
         lines = self._lines([name], report.LAST_LINES)
         daemon = self._daemon
         sources = daemon.watched_files(location)
-        return report.shown(location, daemon.registry, daemon.usage, sources, lines)
+        shown = report.shown(location, daemon.registry, daemon.usage, sources, lines)
+        return {**shown, "config": self._config()}
 
     def _one_definition(self, location: str, name: str, params: Params) -> dict[str, Any]:
         self._names([location])
@@ -189,7 +193,11 @@ class Control:
         return [line.document() for line in self._logs.lines(names, count)]
 
     async def _events(self, _peer: Peer, params: Params) -> dict[str, Any]:
-        entries = self._daemon.journal.last(number(params, "lines", 100))
+        names = texts(params, "locations")
+        for name in names or ():
+            if not self._daemon.journal.last(1, [name]):  # one that is gone may have a past
+                self._names([name])
+        entries = self._daemon.journal.last(number(params, "lines", 100), names)
         return {"events": [entry.as_json() for entry in entries]}
 
     async def _list_environments(self, _peer: Peer, _params: Params) -> list[dict[str, Any]]:

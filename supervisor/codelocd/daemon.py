@@ -222,6 +222,11 @@ class Daemon:
         data = {"event": entry.as_json(), "location": report.location(location, self.registry)}
         self._hub.publish("status", data)
 
+    def tell(self, event: str, detail: str | None, more: Mapping[str, Any]) -> None:
+        """Something happened to the daemon itself."""
+        entry = self._journal.write(event, detail=detail)
+        self._hub.publish("status", {"event": entry.as_json(), "location": None, **more})
+
     def _published(self, location: Location, running: Running) -> None:
         assert running.snapshot is not None
         running.generation = location.state.generation

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -58,9 +59,14 @@ class Journal:
         self._append(entry)
         return entry
 
-    def last(self, count: int) -> list[Entry]:
-        """The newest `count` entries, oldest first."""
-        return list(self._entries)[-count:] if count > 0 else []
+    def last(self, count: int, locations: Collection[str] | None = None) -> list[Entry]:
+        """The newest `count` entries, oldest first; of these locations, or of all."""
+        newest = (
+            entry
+            for entry in reversed(self._entries)
+            if locations is None or entry.location in locations
+        )
+        return list(islice(newest, count))[::-1]
 
     def _append(self, entry: Entry) -> None:
         if self._path is None:

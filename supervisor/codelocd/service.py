@@ -13,15 +13,15 @@ from typing import Any, Literal
 import structlog
 
 from codelocd import lock, notify, rpc, service_log
-from codelocd.config import ConfigError
+from codelocd.config_watch import ConfigState, ConfigWatch
 from codelocd.control import Control, Identity
 from codelocd.door import Door
 from codelocd.house import House
 from codelocd.model import Config
 from codelocd.observer import Ear, Observer
 from codelocd.paths import DaemonPaths
+from codelocd.plan import Plan
 from codelocd.subscriptions import TOPICS
-from codelocd.watch import Change, SourceWatch, Watched
 
 log = structlog.get_logger()
 
@@ -61,16 +61,17 @@ class Service:
         mode: Literal["dev", "service"],
     ) -> None:
         self._development = mode == "dev"
-        self._config = config
         self._paths = paths
         self._reread = reread
+        self._config = ConfigWatch(config, reread, self._make_so, self._told_of_config)
         self._observer = observer
         self._notifier = notify.Notifier(os.environ)
         self._ends = asyncio.Event()
 
     async def run(self) -> None:
+        config = self._config.config
         self._house = house = House(
-            self._config,
+            config,
             self._paths,
             self._full_state,
             self._report,
@@ -81,7 +82,7 @@ class Service:
             beginning = {"instance": house.instance, "seq": 0}
             house.hub.subscribe(Ear(self._observer), TOPICS, since=beginning)
         passed = notify.passed_socket(os.environ)
-        door = Door(self._paths.socket, self._config.daemon.socket_group, self._report)
+        door = Door(self._paths.socket, config.daemon.socket_group, self._report)
         server = await rpc.serve(
             passed or door.open(),
             self._control.handle,
@@ -90,15 +91,15 @@ class Service:
             disconnected=house.hub.drop,
         )
         self._heed_signals(hang_up=self._stop if self._development else self._reapply)
-        config_watch = self._watch_config() if self._development else None
+        if self._reread is not None:
+            self._config.follow(apply=self._development, report=self._report)
         signs_of_life = asyncio.ensure_future(self._show_life())
         kept = asyncio.ensure_future(door.keep(server)) if passed is None else None
-        house.apply(self._config)
-        self._notifier.ready(f"{len(self._config.locations)} locations")
+        house.apply(config)
+        self._notifier.ready(f"{len(config.locations)} locations")
         await self._ends.wait()
         self._notifier.stopping()
-        if config_watch is not None:
-            config_watch.close()
+        self._config.close()
         await house.close()
         signs_of_life.cancel()
         if kept is not None:
@@ -119,6 +120,7 @@ class Service:
             apply=self._apply,
             shutdown=self._ends.set,
             dagster=house.dagster.about if house.dagster is not None else dict,
+            config=lambda: self._config.state.as_json(),
         )
 
     def _full_state(self, topic: str) -> dict[str, Any]:
@@ -130,39 +132,28 @@ class Service:
         """Raises RpcError when the config is broken: then nothing changes."""
         if self._reread is None:
             raise rpc.RpcError("usage", "this daemon has no config file")
-        try:
-            config = self._reread()
-        except (ConfigError, OSError) as error:
-            raise rpc.RpcError("usage", str(error)) from error
-        if not dry_run:
-            self._config = config
-        return self._house.apply(config, dry_run=dry_run).as_json()
+        config = self._config.read()
+        if config is None:
+            problem = self._config.state.problem or ""
+            raise rpc.RpcError("usage", problem, {"problems": problem.splitlines()})
+        if dry_run:
+            return self._house.apply(config, dry_run=True).as_json()
+        plan: Plan = self._config.take(config)
+        return plan.as_json()
+
+    def _make_so(self, config: Config) -> Plan:
+        return self._house.apply(config)
 
     def _reapply(self) -> None:
-        try:
-            self._apply(False)
-        except rpc.RpcError as error:
-            self._report(f"the config is not applied: {error.message}")
+        config = self._config.read() if self._reread is not None else None
+        if config is not None:
+            self._config.take(config)
 
-    def _watch_config(self) -> SourceWatch:
-        """Files of the config are watched like sources; each good save is applied."""
-        name = "config"
-
-        def changed(_name: str, _change: Change) -> None:
-            watch.begin(name)
-            self._reapply()
-            follow()
-            watch.took_over(name)
-
-        def follow() -> None:
-            files = frozenset(str(path) for path in self._config.files)
-            watch.follow(name, Watched(files, (), (), (), "/", frozenset()))
-
-        watch = SourceWatch(changed, self._report, asyncio.get_running_loop())
-        follow()
-        watch.begin(name)
-        watch.took_over(name)
-        return watch
+    def _told_of_config(self, state: ConfigState) -> None:
+        self._house.daemon.tell(f"config-{state.state}", state.problem, {"config": state.as_json()})
+        if state.problem is not None:
+            for line in state.problem.splitlines():
+                self._report(f"the config is not applied: {line}")
 
     # --- life and death ------------------------------------------------------------------------
 
@@ -190,4 +181,5 @@ class Service:
 
     def _may_enter(self, who: rpc.Credentials) -> bool:
         """Root, the daemon's own user, and those whom the socket's mode lets in by its group."""
-        return self._config.daemon.socket_group is not None or who.uid in (0, os.geteuid())
+        group = self._config.config.daemon.socket_group
+        return group is not None or who.uid in (0, os.geteuid())

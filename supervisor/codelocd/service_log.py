@@ -33,6 +33,8 @@ def observe(event: Mapping[str, Any]) -> None:
     if event["topic"] != "status" or event["data"].get("full"):
         return
     entry, location = event["data"]["event"], event["data"]["location"]
+    if location is None and entry["detail"] is not None:
+        return  # of the daemon itself: it has said so in its own words
     facts = {"location": entry["location"], "state": entry["after"], "detail": entry["detail"]}
     told = {name: value for name, value in facts.items() if value is not None}
     log = structlog.get_logger()

@@ -173,8 +173,11 @@ class Service:
         while not self.manager.recv(1000).startswith(word):
             continue
 
+    def client(self) -> Client:
+        return Client(self.environ["CODELOCD_SOCKET"])
+
     def status(self) -> dict[str, Any]:
-        with Client(self.environ["CODELOCD_SOCKET"]) as client:
+        with self.client() as client:
             document: dict[str, Any] = client.call("status")
             return document
 

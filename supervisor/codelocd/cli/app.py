@@ -18,7 +18,7 @@ from codelocd.cli.quick import COMPLETION
 SECTIONS = {
     "Run": ("dev", "serve", "check"),
     "Look": ("status", "definitions", "show", "logs", "events"),
-    "Change": ("start", "stop", "restart", "reload", "shutdown"),
+    "Change": ("start", "stop", "restart", "reload", "apply", "shutdown"),
     "Use": ("call", "exec"),
     "Set up": ("env", "config"),
 }

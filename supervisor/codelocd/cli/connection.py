@@ -71,10 +71,12 @@ class Connection:
 
 
 def _refused(error: RpcError) -> Failure:
-    matches = error.data.get("matches") if isinstance(error.data, dict) else None
+    data = error.data if isinstance(error.data, dict) else {}
+    matches = data.get("matches")
     choices = (f"--kind {m['kind']} --repository {m['repository']}" for m in matches or ())
     message = f"{error.message}: {' or '.join(choices)}" if matches else error.message
-    return Failure(message, KINDS.get(error.kind, ExitCode.FAILED))
+    first, *more = data.get("problems") or [message]
+    return Failure(first, KINDS.get(error.kind, ExitCode.FAILED), also=more)
 
 
 def meant(asked: Asked) -> Daemon:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # `typing` itself would take as long as asking the daemon
+    from collections.abc import Sequence
     from typing import Final
 
 
@@ -23,8 +24,12 @@ KINDS = {"usage": ExitCode.USAGE, "unknown": ExitCode.UNKNOWN}
 
 
 class Failure(Exception):
-    """Ends a command: one line for stderr that says what, where and what to do."""
+    """Ends a command: one line for stderr that says what, where and what to do.
 
-    def __init__(self, summary: str, code: int = ExitCode.FAILED) -> None:
+    `also`: further lines like it, where several things are wrong at once.
+    """
+
+    def __init__(self, summary: str, code: int = ExitCode.FAILED, also: Sequence[str] = ()) -> None:
         super().__init__(summary)
         self.code = code
+        self.also = also

@@ -35,14 +35,18 @@ def logs(
     _print(found, _log_line(), as_json=as_json)
 
 
-def events(asked: Asked, *, lines: int, follow: bool, as_json: bool) -> None:
+def events(
+    asked: Asked, locations: Sequence[str], *, lines: int, follow: bool, as_json: bool
+) -> None:
     """Print the last entries of the journal, and then those that come."""
 
     def last(connection: Connection, count: int) -> list[Line]:
-        return list(connection.call("events", {"lines": count})["events"])
+        answer = connection.call("events", {**wanted(locations), "lines": count})
+        return list(answer["events"])
 
     def of(data: dict[str, Any]) -> list[Line]:
-        return [data["event"]]
+        entry = data["event"]
+        return [entry] if not locations or entry["location"] in locations else []
 
     screen = output.stdout_screen()
     found = _lines(asked, "status", last, of, lines=lines, follow=follow)

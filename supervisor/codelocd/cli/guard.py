@@ -21,7 +21,9 @@ def guarded(command: Callable[[], int]) -> int:
         code = command()
         sys.stdout.flush()
     except Failure as failure:
-        return failed(str(failure), failure.code)
+        for line in (str(failure), *failure.also):
+            failed(line)
+        return failure.code
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     except BrokenPipeError:

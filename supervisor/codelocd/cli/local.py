@@ -43,13 +43,13 @@ def of_service(path: Path, asked: Asked) -> Local:
 
 def config_of(targets: Targets) -> Config:
     """The locations that the command line names, or those of the config found."""
-    with _one_line():
+    with _as_failure():
         return from_targets(targets, Path.cwd(), os.environ)
 
 
 def config_in(path: Path, *, activated: bool) -> Config:
     """The config in a file."""
-    with _one_line():
+    with _as_failure():
         return load(path, os.environ, activated=activated)
 
 
@@ -112,8 +112,9 @@ def _nothing(config: Config) -> tuple[str, ...]:
 
 
 @contextmanager
-def _one_line() -> Iterator[None]:
+def _as_failure() -> Iterator[None]:
     try:
         yield
     except ConfigError as error:
-        raise Failure(error.summary, ExitCode.USAGE) from None
+        first, *more = map(str, error.problems)
+        raise Failure(first, ExitCode.USAGE, also=more) from None

@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # `typing` itself would take as long as asking the daemon
 
 
 def once(asked: Asked, locations: Sequence[str], *, as_json: bool) -> int:
-    """Print the locations; FAILED where a wanted one is not serving, or is stale."""
+    """Print the locations; the exit code is that of `verdict`."""
     answer = ask(asked, "status", wanted(locations))
     if as_json:
         output.document(answer)
@@ -31,6 +31,8 @@ def wanted(locations: Sequence[str]) -> dict[str, list[str]]:
 
 
 def verdict(answer: Mapping[str, Any]) -> int:
-    """FAILED where a wanted location is not serving, or is stale."""
+    """FAILED where a wanted location is not serving, or is stale, or the config has mistakes."""
+    config = answer["daemon"].get("config") or {}
     well = all(healthy(location) for location in answer["locations"])
+    well = well and config.get("state") != "invalid"
     return ExitCode.DONE if well else ExitCode.FAILED

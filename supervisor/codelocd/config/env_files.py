@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -32,7 +33,8 @@ def read_named(
     def entry(path: Path) -> tuple[Path, Mapping[str, str]]:
         if not path.is_file():
             what = f"no such file: {path}"
-            raise ConfigError([document.mistake(places[path], what, "create it or remove the key")])
+            mistake = document.mistake(places[path], what, "create it or remove the key")
+            raise ConfigError([replace(mistake, absent=path)])
         return path, read(path, environ)
 
     return dict(gathered(partial(entry, path) for path in places))

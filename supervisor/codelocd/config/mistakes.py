@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
+from pathlib import Path
 from typing import TypeVar
 
 Result = TypeVar("Result")
@@ -20,7 +21,8 @@ COMMAND_LINE = "command line"
 class Mistake:
     """One thing that is wrong, where, and what to do about it.
 
-    `source` is an absolute path or COMMAND_LINE; `line` counts from 1.
+    `source` is an absolute path or COMMAND_LINE; `line` counts from 1. `absent`: a path whose
+    appearance may mend it.
     """
 
     source: str
@@ -28,6 +30,7 @@ class Mistake:
     key: KeyPath
     what: str
     remedy: str
+    absent: Path | None = None
 
     def __str__(self) -> str:
         place = self.source if self.line is None else f"{self.source}:{self.line}"
@@ -44,10 +47,11 @@ class ConfigError(Exception):
         super().__init__("\n".join(map(str, self.problems)))
 
     @property
-    def summary(self) -> str:
-        """One line: the first problem, and how many more there are."""
-        more = len(self.problems) - 1
-        return f"{self.problems[0]} (and {more} more)" if more else str(self.problems[0])
+    def files(self) -> frozenset[Path]:
+        """Where a change may mend it: the files that have mistakes, and those that are missing."""
+        sources = (each.source for each in self.problems if each.source != COMMAND_LINE)
+        absent = (each.absent for each in self.problems if each.absent is not None)
+        return frozenset([*map(Path, sources), *absent])
 
 
 class UnfitError(ValueError):

@@ -9,7 +9,7 @@ from typing import Any
 from codelocd.render.amounts import duration, share, size
 from codelocd.render.problem import rest
 from codelocd.render.screen import STATES, Screen
-from codelocd.render.status import state
+from codelocd.render.status import config, state
 from codelocd.render.text import indented, one_line, plural
 
 MARGIN = 12
@@ -20,6 +20,7 @@ def location(document: Mapping[str, Any], now: float, screen: Screen) -> str:
     """The `show LOCATION --json` document as a page. `now` is Unix time."""
     lines = [_title(document, screen)]
     lines += [f"{label:>{MARGIN}}: {value}" for label, value in _header(document, now) if value]
+    lines += config(document.get("config"), screen)
     parts = ["\n".join(lines), *_problem(document, now, screen), *_output(document, screen)]
     return "\n\n".join(parts)
 

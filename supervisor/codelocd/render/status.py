@@ -5,6 +5,7 @@ from __future__ import annotations
 from codelocd.render.amounts import duration, share, size
 from codelocd.render.screen import STATES, Screen
 from codelocd.render.table import table
+from codelocd.render.text import one_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # `typing` itself would take as long as asking the daemon
@@ -31,7 +32,19 @@ TITLES = (
 def status(document: Mapping[str, Any], screen: Screen) -> str:
     """The `status --json` document as a table."""
     rows = [_row(location) for location in document["locations"]]
-    return table(TITLES, rows, screen) if rows else "no locations"
+    listed = table(TITLES, rows, screen) if rows else "no locations"
+    return "\n".join([listed, *config(document["daemon"].get("config"), screen)])
+
+
+def config(found: Mapping[str, Any] | None, screen: Screen) -> list[str]:
+    """What there is to say about a config that is not applied: a line for each mistake."""
+    if found is None or found["problem"] is None:
+        return []
+    if found["state"] == "invalid":
+        lines = found["problem"].splitlines()
+        return [screen.paint(one_line(f"config not applied: {line}"), "red") for line in lines]
+    text = one_line(f"config changed, not applied: {found['file']}: {found['problem']}")
+    return [screen.paint(text, "yellow")]
 
 
 def state(location: Mapping[str, Any]) -> tuple[str, str]:

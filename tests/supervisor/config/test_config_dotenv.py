@@ -59,7 +59,7 @@ def test_all_mistakes_are_reported_at_once():
     with pytest.raises(ConfigError) as caught:
         parse("f", "x\nA=1\ny\n", {})
     assert [problem.line for problem in caught.value.problems] == [1, 3]
-    assert caught.value.summary.endswith(" (and 1 more)")
+    assert len(caught.value.problems) == 2
 
 
 @given(st.text(st.characters(exclude_characters="'\x00", exclude_categories=["Cs"])))

@@ -21,7 +21,8 @@ def command(asked: Asked, locations: tuple[str, ...], as_json: bool, watch: bool
     A location serves as long as any runner of it answers. `stale` means that what it serves is
     not the newest source, because that did not load: the last column says why.
 
-    Ends with 1 if a location that is wanted is not serving, or is stale.
+    Ends with 1 if a location that is wanted is not serving, or is stale, or if the config has a
+    mistake and is therefore not applied: a line below the table says which.
 
     \b
     codelocd status
