@@ -15,6 +15,7 @@ from codelocd.launchers import CALL_TIMEOUT
 from codelocd.locations import Location
 from codelocd.logs import Logs
 from codelocd.model import Phase
+from codelocd.nearest import advice
 from codelocd.orders import Orders
 from codelocd.params import (
     Params,
@@ -31,6 +32,8 @@ from codelocd.rpc import Limits, Peer, RpcError
 from codelocd.subscriptions import Hub
 
 PROTOCOL = 1
+CALLABLE = ("hello", "ping", "snapshot", "describe", "stacks")
+"""Methods of a runner that anybody may call: none of them changes what runs."""
 Method = Callable[[Peer, Params], Awaitable[Any]]
 
 
@@ -173,16 +176,7 @@ class Control:
         self._names([location])
         kind = choice(params, "kind", registry.KINDS)
         repository = optional_text(params, "repository")
-        matches = [
-            definition
-            for definition in self._daemon.registry.definitions([location], kind)
-            if definition["name"] == name and repository in (None, definition["repository"])
-        ]
-        if not matches:
-            raise RpcError("unknown", f"location {location!r} has no definition {name!r}")
-        if len(matches) > 1:
-            raise RpcError("usage", f"{name!r} is ambiguous; say which", {"matches": matches})
-        return dict(matches[0])
+        return report.definition(self._daemon.registry, location, name, kind, repository)
 
     async def _last_lines(self, _peer: Peer, params: Params) -> dict[str, Any]:
         names = self._names(texts(params, "locations"))
@@ -262,6 +256,7 @@ class Control:
         location = self._location(text(params, "location"))
         method, given = text(params, "method"), mapping(params, "params")
         timeout = seconds(params, "timeout")
+        _refuse_what_is_not_asking(location.name, method)
         running = location.serving
         if running is None:
             raise RpcError("down", f"no runner serves {location.name!r}: {location.state.shown}")
@@ -309,9 +304,18 @@ class Control:
             raise RpcError("usage", f"location {name!r} is a code server of its own: ask that one")
         location = daemon.locations.get(name)
         if location is None:
-            known = ", ".join(sorted({*daemon.locations, *daemon.external})) or "none"
-            raise RpcError("unknown", f"there is no location {name!r}; there are: {known}")
+            known = advice(name, sorted({*daemon.locations, *daemon.external}))
+            raise RpcError("unknown", f"there is no location {name!r}; {known}")
         return location
+
+
+def _refuse_what_is_not_asking(location: str, method: str) -> None:
+    """Only the daemon ends a runner: to one that ended otherwise it would start another."""
+    if method == "stop":
+        what = f"call only asks; `codelocd stop {location}` (method stop) stops a location"
+        raise RpcError("usage", what)
+    if method not in CALLABLE:
+        raise RpcError("unknown", f"no method {method!r} to call; {advice(method, CALLABLE)}")
 
 
 _ORDER = frozenset({"locations", "all", "wait", "timeout"})

@@ -268,6 +268,7 @@ class Daemon:
             "added": list(difference.added),
             "changed": list(difference.changed),
             "removed": list(difference.removed),
+            "fields": difference.fields,
             **told,
         }
         location.changed_at = location.saved_at = None

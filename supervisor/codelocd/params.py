@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
+from codelocd.nearest import advice
 from codelocd.rpc.errors import RpcError
 
 Params: TypeAlias = Mapping[str, Any]
@@ -31,7 +32,7 @@ def choice(params: Params, name: str, known: Iterable[str]) -> str | None:
     """One of the `known` words."""
     value = params.get(name)
     if value is not None and value not in known:
-        raise RpcError("usage", f"there is no {name} {value!r}; one of {', '.join(known)}")
+        raise RpcError("usage", f"there is no {name} {value!r}; {advice(str(value), known)}")
     return value
 
 

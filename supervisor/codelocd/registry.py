@@ -26,11 +26,18 @@ def identity(definition: Definition) -> Identity:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What one location's new snapshot changed."""
+    """What one location's new snapshot changed; `before` is what `changed` was, in its order."""
 
     added: tuple[Definition, ...] = ()
     changed: tuple[Definition, ...] = ()
     removed: tuple[Definition, ...] = ()
+    before: tuple[Definition, ...] = ()
+
+    @property
+    def fields(self) -> list[dict[str, list[Any]]]:
+        """For each of `changed`, its fields that differ: `{"cron": ["0 6 * * *", "0 7 * * *"]}`."""
+        pairs = zip(self.before, self.changed, strict=True)
+        return [_differing(_content(old), _content(new)) for old, new in pairs]
 
     def __bool__(self) -> bool:
         return bool(self.added or self.changed or self.removed)
@@ -92,11 +99,19 @@ KINDS = ("asset", "asset_check", "job", "resource", "schedule", "sensor")
 
 def compare(old: Mapping[Identity, Definition], new: Mapping[Identity, Definition]) -> Difference:
     """What came, changed and went. A definition that only moved within its file is the same."""
+    changed = [i for i in new if i in old and _content(new[i]) != _content(old[i])]
     return Difference(
         added=tuple(new[i] for i in new if i not in old),
-        changed=tuple(new[i] for i in new if i in old and _content(new[i]) != _content(old[i])),
+        changed=tuple(new[i] for i in changed),
         removed=tuple(old[i] for i in old if i not in new),
+        before=tuple(old[i] for i in changed),
     )
+
+
+def _differing(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, list[Any]]:
+    names = dict.fromkeys((*new, *old))
+    values = {name: [old.get(name), new.get(name)] for name in names}
+    return {name: both for name, both in values.items() if both[0] != both[1]}
 
 
 def _content(definition: Definition) -> dict[str, Any]:
@@ -104,15 +119,41 @@ def _content(definition: Definition) -> dict[str, Any]:
 
 
 def edges(registry: Registry) -> list[dict[str, Any]]:
-    """Dependencies of an asset in one location on an asset of another."""
+    """Dependencies of an asset in one location on an asset that another location produces.
+
+    A location that defines the asset itself depends on no other for it.
+    """
     owners = _owners(registry)
     return [
         {"from": owner, "to": _node(asset)}
         for asset in registry.definitions(kind="asset")
-        for dep in asset["deps"]
-        for owner in owners.get(tuple(dep), ())
+        if not _stands_in(asset, owners)
+        for dep in dict.fromkeys(map(tuple, asset["deps"]))
+        for owner in _producers(owners, dep, asset)
         if owner["location"] != asset["location"]
     ]
+
+
+def relations(registry: Registry, asset: Definition) -> dict[str, Any]:
+    """Who produces this asset, what it is made from and what is made from it, in any location.
+
+    `producers` are all that define its key (several: a conflict; none: it only is described).
+    """
+    owners = _owners(registry)
+    key, deps = tuple(asset["key"]), dict.fromkeys(map(tuple, asset["deps"]))
+    sources = [_node(asset)] if not asset.get("external") else owners.get(key) or [_node(asset)]
+    return {
+        "producers": owners.get(key, []),
+        "upstream": [
+            {"key": list(dep), "producers": _producers(owners, dep, asset)} for dep in deps
+        ],
+        "downstream": [
+            _node(other)
+            for other in registry.definitions(kind="asset")
+            if list(key) in map(list, other["deps"]) and not _stands_in(other, owners)
+            if any(one in sources for one in _producers(owners, key, other) or sources)
+        ],
+    }
 
 
 def conflicts(registry: Registry) -> list[dict[str, Any]]:
@@ -124,12 +165,29 @@ def conflicts(registry: Registry) -> list[dict[str, Any]]:
     ]
 
 
-def _owners(registry: Registry) -> dict[tuple[str, ...], list[dict[str, Any]]]:
+Owners = Mapping[tuple[str, ...], list[dict[str, Any]]]
+"""Of each key the assets that produce it: all but those that are only described."""
+
+
+def _owners(registry: Registry) -> Owners:
     owners: dict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
     for asset in registry.definitions(kind="asset"):
         if not asset.get("external"):
             owners[tuple(asset["key"])].append(_node(asset))
-    return owners
+    return dict(owners)
+
+
+def _producers(owners: Owners, key: tuple[str, ...], consumer: Definition) -> list[dict[str, Any]]:
+    """Who makes `key` for `consumer`: its own repository, else its own location, else others."""
+    found = owners.get(key, [])
+    own = [one for one in found if one["location"] == consumer["location"]]
+    nearest = [one for one in own if one["repository"] == consumer["repository"]]
+    return nearest or own or found
+
+
+def _stands_in(asset: Definition, owners: Owners) -> bool:
+    """Whether it only describes what another location defines: that one's dependencies hold."""
+    return bool(asset.get("external")) and tuple(asset["key"]) in owners
 
 
 def _node(asset: Definition) -> dict[str, Any]:

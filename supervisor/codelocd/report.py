@@ -10,6 +10,8 @@ from typing import Any
 from codelocd import problems, registry
 from codelocd.locations import Location
 from codelocd.model import GrpcServer, LocationSpec
+from codelocd.nearest import advice
+from codelocd.rpc import RpcError
 from codelocd.usage import Sampler, Usage
 
 LAST_LINES = 20
@@ -98,6 +100,25 @@ def definitions(
         "edges": edges,
         "conflicts": conflicts,
     }
+
+
+def definition(
+    listed: registry.Registry, location: str, name: str, kind: str | None, repository: str | None
+) -> dict[str, Any]:
+    """The `show LOCATION/NAME --json` document. Raises RpcError unless exactly one fits."""
+    there = listed.definitions([location], kind)
+    named = [each for each in there if each["name"] == name]
+    matches = [each for each in named if repository in (None, each["repository"])]
+    if not matches:
+        what = (kind or "definition").replace("_", " ")
+        names = dict.fromkeys(each["name"] for each in there)
+        known = advice(name, names) if not named else f"not in repository {repository!r}"
+        raise RpcError("unknown", f"location {location!r} has no {what} {name!r}; {known}")
+    if len(matches) > 1:
+        raise RpcError("usage", f"{name!r} is ambiguous; say which", {"matches": matches})
+    (found,) = matches
+    relations = registry.relations(listed, found) if found["kind"] == "asset" else {}
+    return {**found, **relations}
 
 
 def shown(

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable
 from typing import Any, Literal
@@ -21,6 +22,7 @@ from codelocd.model import Config
 from codelocd.observer import Ear, Observer
 from codelocd.paths import DaemonPaths
 from codelocd.plan import Plan
+from codelocd.render.screen import colours
 from codelocd.subscriptions import TOPICS
 
 log = structlog.get_logger()
@@ -40,7 +42,8 @@ def run(
     service. `observer` gets what a subscriber of all topics gets. Raises `lock.Busy`
     when another daemon has the state, and OSError.
     """
-    service_log.configure(config.daemon.log_format)
+    coloured = colours(os.environ, terminal=sys.stdout.isatty())
+    service_log.configure(config.daemon.log_format, coloured=coloured)
     if mode == "service":
         observer = service_log.observe
     gc.freeze()  # what is imported by now stays: no search for garbage need go through it

@@ -11,11 +11,11 @@ import structlog
 Format = Literal["auto", "console", "json"]
 
 
-def configure(chosen: Format) -> None:
-    """Lines for people, coloured on a terminal, or JSON documents; always on stdout."""
+def configure(chosen: Format, *, coloured: bool) -> None:
+    """Lines for people, or JSON documents; always on stdout."""
     renderer: Any = structlog.processors.JSONRenderer()
     if chosen != "json":
-        renderer = structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())
+        renderer = structlog.dev.ConsoleRenderer(colors=coloured)
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from daemons import StartDev, native
 
 from codelocd import rpc, unix
 from codelocd.subscriptions import Hub
@@ -22,6 +24,8 @@ EXAMPLES = ROOT / "examples" / "clients"
 CACHE = ROOT / ".cache" / "node-client"
 DEADLINE = 60.0
 MOST_LINES = 30
+TURNS = 100
+"""Of the loop, which the daemon takes to measure memory before it answers."""
 
 STATUS = {
     "daemon": {"pid": 1, "instance": "example"},
@@ -36,6 +40,8 @@ PRINTED = ["ingest serving", "sales backoff", "event 0 of status: the full state
 async def answer(hub: Hub, peer: rpc.Peer, method: str, params: Mapping[str, Any]) -> Any:
     match method:
         case "status":
+            for _ in range(TURNS):  # what was asked after it is answered before it
+                await asyncio.sleep(0)
             return STATUS
         case "subscribe":
             return hub.subscribe(peer, **params)
@@ -84,9 +90,9 @@ def install() -> None:
         pytest.skip(f"npm cannot install @msgpack/msgpack (is the registry in reach?): {reason}")
 
 
-async def run(*command: object) -> tuple[int, list[str], str]:
+async def run(*command: object, folder: Path | None = None) -> tuple[int, list[str], str]:
     process = await asyncio.create_subprocess_exec(
-        *map(str, command), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        *map(str, command), stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=folder
     )
     async with asyncio.timeout(DEADLINE):
         out, err = await process.communicate()
@@ -104,6 +110,27 @@ async def test_the_node_client_calls_status_and_receives_an_event(
 async def test_the_python_client_calls_status_and_receives_an_event(control_socket: Path) -> None:
     code, printed, errors = await run(sys.executable, EXAMPLES / "status.py", control_socket)
     assert (code, printed) == (0, PRINTED), errors
+
+
+@pytest.fixture
+def real_socket(project: Path, dev: StartDev) -> Path:
+    """The control socket of a real daemon whose one location serves."""
+    (project / "defs.py").write_text(native("one"))
+    daemon = dev("-f", "defs.py")
+    daemon.until_serving("defs")
+    return Path(daemon.socket)
+
+
+async def test_each_client_prints_what_a_real_daemon_says_every_time(
+    real_socket: Path, request: pytest.FixtureRequest
+) -> None:
+    clients: list[tuple[object, ...]] = [(sys.executable, EXAMPLES / "status.py")]
+    if shutil.which("npm"):
+        clients.append(("node", request.getfixturevalue("node_client")))
+    for client in clients * 5:
+        code, printed, errors = await run(*client, real_socket.name, folder=real_socket.parent)
+        assert (code, printed[:1], len(printed)) == (0, ["defs serving"], 2), errors
+        assert re.fullmatch(r"event \d+ of status: the full state", printed[1])
 
 
 @pytest.mark.parametrize("name", ["status.mjs", "status.py"])

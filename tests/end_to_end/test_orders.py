@@ -89,3 +89,36 @@ def test_what_did_not_load_is_shown_with_the_files_that_are_watched(
     assert sources == [str(project / "defs.py"), str(project / "library.py")]
     daemon.cli("stop", "defs")
     assert daemon.json("show", "defs")["sources"] == []
+
+
+def test_a_call_cannot_end_a_runner_and_a_mistyped_name_is_told_the_nearest(
+    dev: StartDev, project: Path
+) -> None:
+    daemon = dev(*two(project, native("orders"), native("orders", "second")))
+    daemon.until_serving("one", "two")
+    before = daemon.entry("one")
+    refused = daemon.cli("call", "one", "stop")
+    assert refused.returncode == 2
+    assert "`codelocd stop one`" in refused.stderr
+    with daemon.client() as client, pytest.raises(RpcError) as caught:
+        client.call("call", {"location": "one", "method": "stop"})
+    assert caught.value.kind == "usage"
+    for method in ("hello", "ping", "snapshot", "describe", "stacks"):
+        assert daemon.cli("call", "one", method).returncode == 0
+    after = daemon.entry("one")
+    assert (after["pid"], after["generation"]) == (before["pid"], before["generation"])
+    for words, told in (
+        (("call", "one", "descrbe"), '; did you mean "describe"?'),
+        (("show", "oen"), '; did you mean "one"?'),
+        (("show", "one/ordrs"), '; did you mean "orders"?'),
+        (("show", "one/orders", "--kind", "job"), "has no job 'orders'; there are: none"),
+        (("status", "tow"), '; did you mean "two"?'),
+        (("reload", "nothing-like-it"), "; there are: one, two"),
+    ):
+        done = daemon.cli(*words)
+        assert (done.returncode, done.stdout) == (4, "")
+        assert done.stderr.startswith("codelocd: ")
+        assert done.stderr.endswith(f"{told}\n")
+    shown = daemon.json("show", "two/orders")
+    assert [each["location"] for each in shown["producers"]] == ["one", "two"]
+    assert daemon.json("definitions")["edges"] == []

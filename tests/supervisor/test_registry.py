@@ -112,3 +112,67 @@ def test_definitions_can_be_asked_for_by_location_and_kind() -> None:
     merged, _ = merged.publish("b", [named("job", "k")])
     assert [d["name"] for d in merged.definitions(kind="job")] == ["j", "k"]
     assert [d["name"] for d in merged.definitions(["b"])] == ["k"]
+
+
+def both(*, consumer_defines: bool, **more: Any) -> Registry:
+    """`ingest` defines raw; `sales` makes orders from raw, which it may define as well."""
+    merged, _ = Registry().publish("ingest", [asset("raw")])
+    own = [asset("raw", **more)] if consumer_defines else []
+    return merged.publish("sales", [*own, asset("orders", deps=("raw",))])[0]
+
+
+def test_a_location_that_defines_what_it_needs_depends_on_no_other_for_it() -> None:
+    assert registry.edges(both(consumer_defines=True)) == []
+    assert len(registry.edges(both(consumer_defines=True, external=True))) == 1
+    assert len(registry.edges(both(consumer_defines=False))) == 1
+
+
+def test_another_repository_of_the_same_location_counts_as_its_own() -> None:
+    merged, _ = Registry().publish("ingest", [asset("raw")])
+    own = asset("raw", repository="other")
+    merged, _ = merged.publish("sales", [own, asset("orders", deps=("raw",))])
+    assert registry.edges(merged) == []
+
+
+def test_a_third_location_depends_on_both_that_define_what_it_needs() -> None:
+    merged, _ = both(consumer_defines=True).publish("web", [asset("page", deps=("raw", "raw"))])
+    assert [edge["from"]["location"] for edge in registry.edges(merged)] == ["ingest", "sales"]
+    assert [conflict["key"] for conflict in registry.conflicts(merged)] == [["raw"]]
+
+
+def test_what_a_location_only_describes_has_the_dependencies_of_the_real_one() -> None:
+    merged = both(consumer_defines=False)
+    merged, _ = merged.publish("web", [asset("orders", deps=("raw",), external=True)])
+    assert [edge["to"]["location"] for edge in registry.edges(merged)] == ["sales"]
+    alone = [asset("report", deps=("raw",), external=True)]
+    merged, _ = merged.publish("web", alone)
+    assert [edge["to"]["location"] for edge in registry.edges(merged)] == ["sales", "web"]
+
+
+def test_an_asset_knows_its_producer_and_what_is_made_from_it_across_locations() -> None:
+    merged, _ = both(consumer_defines=False).publish("web", [asset("orders", external=True)])
+    merged, _ = merged.publish("web", [*merged.definitions(["web"]), asset("p", deps=("orders",))])
+    raw, orders, stub = merged.definitions(kind="asset")[:3]
+    where = {"repository": "__repository__"}
+    told = registry.relations(merged, orders)
+    ingest = {"location": "ingest", **where, "key": ["raw"]}
+    sales = {"location": "sales", **where, "key": ["orders"]}
+    page = {"location": "web", **where, "key": ["p"]}
+    upstream = [{"key": ["raw"], "producers": [ingest]}]
+    assert told == {"producers": [sales], "upstream": upstream, "downstream": [page]}
+    assert registry.relations(merged, raw)["downstream"] == [sales]
+    described = registry.relations(merged, stub)
+    assert (described["producers"], described["downstream"]) == ([sales], [page])
+
+
+def test_what_nobody_produces_has_no_producer_but_those_who_need_it() -> None:
+    merged, _ = Registry().publish("a", [asset("x", external=True), asset("y", deps=("x",))])
+    told = registry.relations(merged, merged.definitions()[0])
+    assert (told["producers"], [one["key"] for one in told["downstream"]]) == ([], [["y"]])
+
+
+def test_a_changed_definition_says_which_fields_differ() -> None:
+    first, _ = Registry().publish("a", [named("schedule", "s", cron="0 6 * * *", job="j")])
+    after = named("schedule", "s", cron="0 7 * * *", job="j", timezone="UTC")
+    _, difference = first.publish("a", [after])
+    assert difference.fields == [{"cron": ["0 6 * * *", "0 7 * * *"], "timezone": [None, "UTC"]}]

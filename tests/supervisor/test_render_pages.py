@@ -93,6 +93,30 @@ def test_a_location_that_never_ran_has_a_page() -> None:
     assert page.splitlines()[:2] == ["● x: stopped", "     Serving: nothing, 0 restarts"]
 
 
+def test_an_asset_comes_with_its_producer_and_what_is_upstream_and_downstream() -> None:
+    def node(location: str, *key: str) -> dict[str, Any]:
+        return {"location": location, "repository": "__repository__", "key": list(key)}
+
+    upstream = [
+        {"key": ["raw"], "producers": [node("ingest", "raw")]},
+        {"key": ["own"], "producers": [node("sales", "own")]},
+        {"key": ["ext", "customers"], "producers": []},
+    ]
+    relations = {"producers": [node("sales", "mart", "orders")], "upstream": upstream}
+    downstream = [node("sales", "report"), node("web", "page")]
+    lines = definition({**ASSET, **relations, "downstream": downstream}, PLAIN).splitlines()
+    assert lines[2:5] == [
+        "          producer: sales",
+        "          upstream: raw (ingest), own, ext/customers (produced nowhere here)",
+        "        downstream: report, page (web)",
+    ]
+    assert not [line for line in lines if "deps:" in line]
+    two = [node("finance", "mart", "orders"), *relations["producers"]]
+    text = definition({**ASSET, **relations, "producers": two, "downstream": []}, PLAIN)
+    assert "producer: finance, sales (defined more than once)" in text
+    assert "downstream: nothing" in text
+
+
 def test_definitions_are_a_table_with_edges_and_conflicts_below() -> None:
     node = {"location": "sales", "repository": "__repository__", "key": ["orders"]}
     other = {"location": "ingest", "repository": "named", "key": ["raw"]}

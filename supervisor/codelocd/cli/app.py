@@ -47,6 +47,8 @@ def app() -> None:
     Exit codes: 0 done, 1 what was asked for failed, 2 wrong usage or an invalid config,
     3 no daemon answers, 4 no such location or definition, 130 interrupted.
 
+    A terminal gets colours; NO_COLOR=1 takes them away, FORCE_COLOR=1 has them elsewhere, too.
+
     Completion: add `eval "$(_CODELOCD_COMPLETE=bash_source codelocd)"` to ~/.bashrc
     (zsh_source for zsh, fish_source for fish).
     """
@@ -70,4 +72,5 @@ def run(arguments: Sequence[str]) -> int:
 
 def _usage(error: click.UsageError) -> str:
     where = error.ctx.command_path if error.ctx else "codelocd"
-    return f"{error.format_message().rstrip('.')}; see `{where} --help`"
+    what = error.format_message().rstrip(".")
+    return what if what.endswith("?") else f"{what}; see `{where} --help`"

@@ -8,6 +8,7 @@ from typing import Any
 from codelocd.render import timing
 from codelocd.render.amounts import duration
 from codelocd.render.building import step
+from codelocd.render.changes import changes
 from codelocd.render.journal import visible
 from codelocd.render.problem import rest
 from codelocd.render.screen import STATES, Screen, name_style
@@ -95,7 +96,8 @@ class DevOutput:
         counts = []
         for sign, word, style in SIGNS:
             found = data[word]
-            for line in _named(sign, found):
+            fields = data.get("fields") or () if word == "changed" else ()
+            for line in _named(sign, found, fields):
                 yield f"{name} {self._screen.paint(line, style)}"
             if found:
                 counts.append(f"{len(found)} {word}")
@@ -130,8 +132,13 @@ def _time(data: Mapping[str, Any]) -> str:
     return f" in {duration(data['seconds'])}" + (f" ({stages})" if stages else "")
 
 
-def _named(sign: str, found: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    for definition in found[:SHOWN]:
-        yield one_line(f"{sign} {definition['kind']} {definition['location']}/{definition['name']}")
+def _named(
+    sign: str, found: Sequence[Mapping[str, Any]], fields: Sequence[Mapping[str, Any]]
+) -> Iterator[str]:
+    """A line for each; `fields`: what differs in it, where that is known."""
+    for index, definition in enumerate(found[:SHOWN]):
+        name = f"{definition['location']}/{definition['name']}"
+        what = f": {changes(fields[index])}" if index < len(fields) else ""
+        yield one_line(f"{sign} {definition['kind']} {name}{what}")
     if len(found) > SHOWN:
         yield f"{sign} {len(found) - SHOWN} more"

@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from codelocd.nearest import closest
+
 MODULES = {"exec": "execute"}
 """Modules that cannot have the name of their command."""
 
@@ -34,6 +36,19 @@ class Commands(click.Group):
         module = import_module(f"{self._package}.{MODULES.get(cmd_name, cmd_name)}")
         command: click.Command = module.command
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does; a command that does not exist is told what was probably meant."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError:
+            close = closest(args[0], self.list_commands(ctx))
+            if close is None:
+                raise
+            what = f'no such command {args[0]!r}; did you mean "{close}"?'
+            raise click.UsageError(what, ctx) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         width = max(map(len, self.list_commands(ctx)))

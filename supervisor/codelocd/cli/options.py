@@ -9,6 +9,7 @@ import click
 
 from codelocd.cli.connection import ask
 from codelocd.cli.which import Asked
+from codelocd.nearest import closest
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -80,4 +81,14 @@ def stream_options(what: str) -> Callable[[F], F]:
 
 KINDS = ("asset", "asset_check", "job", "resource", "schedule", "sensor")
 
-kind_option = click.option("--kind", type=click.Choice(KINDS), help="Only this kind.")
+
+class Word(click.Choice[str]):
+    """One of several words; another one is told which was probably meant."""
+
+    def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
+        close = closest(str(value), self.choices)
+        told = super().get_invalid_choice_message(value, ctx)
+        return f'{told.rstrip(".")}; did you mean "{close}"?' if close else told
+
+
+kind_option = click.option("--kind", type=Word(KINDS), help="Only this kind.")

@@ -6,7 +6,7 @@ import io
 import os
 import sys
 
-from codelocd.render.screen import PLAIN, Screen
+from codelocd.render.screen import Screen, colours
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # `typing` itself would take as long as asking the daemon
@@ -30,11 +30,10 @@ def prepare() -> None:
 
 
 def screen(stream: TextIO, environ: Mapping[str, str]) -> Screen:
-    """What `stream` can show: colour and width on a terminal only (https://no-color.org)."""
-    if not stream.isatty():
-        return PLAIN
-    colour = not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
-    return Screen(colour=colour, width=_width(stream))
+    """What `stream` can show: width on a terminal only, colour as `colours` has it."""
+    terminal = stream.isatty()
+    colour = colours(environ, terminal=terminal)
+    return Screen(colour=colour, width=_width(stream) if terminal else None)
 
 
 def _width(stream: TextIO) -> int | None:

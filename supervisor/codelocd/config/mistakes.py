@@ -6,9 +6,10 @@ import json
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TypeVar
+
+from codelocd.nearest import advice
 
 Result = TypeVar("Result")
 KeyPath = tuple[str | int, ...]
@@ -95,11 +96,7 @@ def dotted(key: KeyPath) -> str:
 
 def nearest(word: str, valid: Iterable[str]) -> str:
     """What to do about an unknown word: the nearest valid one, or all of them."""
-    choices = list(valid)
-    close = get_close_matches(word, choices, n=1)
-    if close:
-        return f"did you mean {json.dumps(close[0])}?"
-    return f"valid here: {', '.join(choices)}"
+    return advice(word, valid, "valid here")
 
 
 def _written(key: str) -> str:

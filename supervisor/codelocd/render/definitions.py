@@ -16,6 +16,9 @@ DEFAULT_REPOSITORY = "__repository__"
 
 HEADER = ("location", "repository", "kind", "name")
 
+RELATIONS = ("producers", "upstream", "downstream")
+"""What `show` knows of an asset beside its definition; `upstream` says more than `deps`."""
+
 
 def definitions(document: Mapping[str, Any], screen: Screen) -> str:
     """The `definitions --json` document as a table, with edges and conflicts below."""
@@ -72,10 +75,39 @@ def definition(found: Mapping[str, Any], screen: Screen) -> str:
     """One definition in full: every field that says something."""
     title = f"{found['kind']} {one_line(found['name'])}"
     lines = [screen.paint(title, "bold"), _field("location", place(found))]
+    lines += [_field(name, value) for name, value in _relations(found)]
+    told = (*HEADER, *RELATIONS, *(("deps",) if "upstream" in found else ()))
     for name, value in found.items():
-        if name not in HEADER and value not in (None, "", [], {}):
+        if name not in told and value not in (None, "", [], {}):
             lines.append(_field(name, _value(name, value)))
     return "\n".join(lines)
+
+
+def _relations(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Who produces an asset, what it is made from and what is made from it."""
+    if "producers" not in found:
+        return
+    producers = found["producers"]
+    twice = " (defined more than once)" if len(producers) > 1 else ""
+    yield "producer", (", ".join(map(place, producers)) or "nowhere here") + twice
+    upstream = [_from(each, found) for each in found["upstream"]]
+    yield "upstream", ", ".join(upstream) or "nothing"
+    downstream = [_at(each, [each], found) for each in found["downstream"]]
+    yield "downstream", ", ".join(downstream) or "nothing"
+
+
+def _from(each: Mapping[str, Any], found: Mapping[str, Any]) -> str:
+    if not each["producers"]:
+        return f"{joined(each['key'])} (produced nowhere here)"
+    return _at(each, each["producers"], found)
+
+
+def _at(
+    asset: Mapping[str, Any], places: Sequence[Mapping[str, Any]], found: Mapping[str, Any]
+) -> str:
+    """`raw_orders (ingest)`; without the location where it is that of `found`."""
+    there = {place(each): None for each in places if place(each) != place(found)}
+    return f"{joined(asset['key'])} ({', '.join(there)})" if there else joined(asset["key"])
 
 
 def source(definition: Mapping[str, Any]) -> str:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # `typing` itself would take as long as asking the daemon
+    from collections.abc import Mapping
+
 CODES = {
     "bold": "1",
     "dim": "2",
@@ -46,6 +50,18 @@ class Screen:
 
 
 PLAIN = Screen()
+
+
+def colours(environ: Mapping[str, str], *, terminal: bool) -> bool:
+    """Whether to colour: NO_COLOR forbids it, else FORCE_COLOR wants it, else a terminal has it.
+
+    Both count where they are set and not empty (https://no-color.org, https://force-color.org).
+    """
+    if environ.get("NO_COLOR"):
+        return False
+    if environ.get("FORCE_COLOR"):
+        return True
+    return terminal and environ.get("TERM") != "dumb"
 
 
 def name_style(index: int) -> str:

@@ -242,3 +242,29 @@ def test_completion_offers_live_names(project: Shell, daemon: FakeDaemon) -> Non
     asking = {"COMP_WORDS": "codelocd status s", "COMP_CWORD": "2"}
     done = project.run(environ={"_CODELOCD_COMPLETE": "bash_complete", **asking})
     assert (done.stdout, done.stderr) == (f"plain,{LOCATION['name']}\n", "")
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (["statu"], "status"),
+        (["STATUS"], "status"),
+        (["config", "valdate"], "validate"),
+        (["env", "lst"], "list"),
+        (["definitions", "--kind", "assets"], "asset"),
+        (["definitions", "--kind", "schedul"], "schedule"),
+    ],
+)
+def test_a_mistyped_command_or_value_is_told_the_nearest(
+    shell: Shell, words: list[str], meant: str
+) -> None:
+    done = shell.run(*words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("codelocd: ")
+    assert done.stderr.endswith(f'; did you mean "{meant}"?\n')
+
+
+def test_a_command_that_is_like_no_other_points_at_the_help(shell: Shell) -> None:
+    done = shell.run("qqq")
+    assert done.stderr == "codelocd: No such command 'qqq'; see `codelocd --help`\n"
+    assert done.returncode == 2

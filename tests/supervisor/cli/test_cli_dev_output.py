@@ -70,11 +70,12 @@ def test_definitions_are_named_as_they_change_with_the_time_it_took() -> None:
     change = {
         "added": [definition("orders")],
         "changed": [definition("nightly", "schedule")],
+        "fields": [{"cron": ["0 6 * * *", "0 7 * * *"]}],
         "removed": [definition("old", "job")],
     }
     assert said(output, "definitions", location="sales", seconds=0.043, **change) == [
         "sales + asset sales/orders",
-        "sales ~ schedule sales/nightly",
+        'sales ~ schedule sales/nightly: cron "0 6 * * *" → "0 7 * * *"',
         "sales - job sales/old",
         "sales 1 added, 1 changed, 1 removed in 43ms",
     ]

@@ -31,6 +31,7 @@ def command(
     METHOD is one of hello, ping, snapshot, describe, stacks; JSON an object with its
     parameters. Prints a JSON document: `result`, and the `generation` of the runner that
     answered. A call that a runner has accepted is answered by it, even if another takes over.
+    None of them changes what runs: `codelocd stop` and `codelocd restart` do.
 
     \b
     codelocd call sales describe

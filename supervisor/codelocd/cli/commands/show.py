@@ -35,8 +35,9 @@ def command(
 
     LOCATION shows its state, its environment and why it has that one, its last exit, the
     complete traceback of its problem and its last lines of output. LOCATION/NAME shows one
-    definition; an asset's name is its key joined by slashes. Where several definitions have
-    the name, --kind and --repository choose one.
+    definition; an asset's name is its key joined by slashes. An asset comes with the location
+    that produces it, and with what is upstream and downstream of it in every location. Where
+    several definitions have the name, --kind and --repository choose one.
 
     \b
     codelocd show sales

@@ -22,6 +22,7 @@ from codelocd.cli.which import Asked
 from codelocd.config.document import absolute
 from codelocd.config.targets import Targets
 from codelocd.model import Config, LocationSpec, Target
+from codelocd.nearest import advice
 from codelocd.render.building import step as line
 from codelocd.render.screen import STATES
 from codelocd.render.text import block, one_line
@@ -141,8 +142,8 @@ def _chosen(config: Config, names: Sequence[str]) -> list[LocationSpec]:
     known = {spec.name: spec for spec in config.locations if isinstance(spec.target, Target)}
     for name in names:
         if name not in known:
-            there = ", ".join(known) or "none"
-            raise Failure(f"there is no location {name!r}; there are: {there}", ExitCode.UNKNOWN)
+            what = f"there is no location {name!r}; {advice(name, known)}"
+            raise Failure(what, ExitCode.UNKNOWN)
     return [known[name] for name in names or known]
 
 

@@ -1,0 +1,39 @@
+"""What there is instead of a name that does not exist. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+SHOWN = 30
+"""More names than this in one message help nobody."""
+
+
+def closest(word: str, names: Iterable[str]) -> str | None:
+    """The name that was probably meant: in other letters, mistyped, or the end of a longer one."""
+    from difflib import get_close_matches  # only on the way to an error
+
+    everything = list(names)
+    for written in (str.casefold, _last_part):
+        forms: dict[str, str] = {}
+        for name in everything:
+            forms.setdefault(written(name), name)
+        close = get_close_matches(written(word), forms, n=1)
+        if close and forms[close[0]] != word:
+            return forms[close[0]]
+    return None
+
+
+def advice(word: str, names: Iterable[str], else_say: str = "there are") -> str:
+    """`did you mean "sales"?`, or where no name is close all of them: `there are: sales, web`."""
+    everything = list(names)
+    close = closest(word, everything)
+    if close is not None:
+        return f"did you mean {json.dumps(close, ensure_ascii=False)}?"
+    more = len(everything) - SHOWN
+    shown = ", ".join(everything[:SHOWN]) or "none"
+    return f"{else_say}: {shown}" + (f" and {more} more" if more > 0 else "")
+
+
+def _last_part(name: str) -> str:
+    return name.rpartition("/")[2].casefold()
