@@ -18,10 +18,14 @@ DISTRIBUTIONS = {
 """Packages on PyPI whose modules have another name, those that are asked for most."""
 
 
+def distribution(module: str) -> str:
+    """What to ask an index for, so that a top-level module can be imported."""
+    return DISTRIBUTIONS.get(module, module.replace("_", "-"))
+
+
 def remedy(module: str, environment: Specification, location: str) -> str:
     """What to write, and where, so that `module` can be imported by `location`."""
-    name = DISTRIBUTIONS.get(module, module.replace("_", "-"))
-    return _REMEDIES[environment.kind](name, environment, location)
+    return _REMEDIES[environment.kind](distribution(module), environment, location)
 
 
 def _packages(name: str, environment: Specification, location: str) -> str:

@@ -6,10 +6,9 @@ import os
 from collections.abc import Sequence
 
 import click
-from click.shell_completion import shell_complete
 
 from codelocd import __version__
-from codelocd.cli import guard
+from codelocd.cli import completion, guard
 from codelocd.cli.failures import ExitCode
 from codelocd.cli.groups import Commands
 from codelocd.cli.options import daemon_options
@@ -20,7 +19,7 @@ SECTIONS = {
     "Look": ("status", "definitions", "show", "logs", "events"),
     "Change": ("start", "stop", "restart", "reload", "apply", "shutdown"),
     "Use": ("call", "exec"),
-    "Set up": ("env", "config"),
+    "Set up": ("init", "env", "config", "completions"),
 }
 
 
@@ -37,6 +36,7 @@ def app() -> None:
     """Keep code locations alive: their environments, their runners, their definitions.
 
     \b
+    codelocd init               write a config for this folder, or a small project
     codelocd dev                run the locations of this folder, reload them on save
     codelocd status             how they are
     codelocd show sales         one of them in full, with its last traceback
@@ -49,15 +49,14 @@ def app() -> None:
 
     A terminal gets colours; NO_COLOR=1 takes them away, FORCE_COLOR=1 has them elsewhere, too.
 
-    Completion: add `eval "$(_CODELOCD_COMPLETE=bash_source codelocd)"` to ~/.bashrc
-    (zsh_source for zsh, fish_source for fish).
+    At TAB, a shell completes what `codelocd completions bash` (zsh, fish) has told it.
     """
 
 
 def run(arguments: Sequence[str]) -> int:
     """Read `arguments` and do what they say; the exit code."""
     if instruction := os.environ.get(COMPLETION):
-        return shell_complete(app, {}, "codelocd", COMPLETION, instruction)
+        return completion.answer(app, instruction)
     try:
         with app.make_context("codelocd", list(arguments)) as context:
             return int(app.invoke(context) or ExitCode.DONE)

@@ -7,14 +7,11 @@ from typing import Any, TypeVar
 
 import click
 
-from codelocd.cli.connection import ask
+from codelocd.cli import completion
 from codelocd.cli.which import Asked
 from codelocd.nearest import closest
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-COMPLETION_TIMEOUT = 1.0
-"""Seconds that a shell's TAB waits for the names of locations."""
 
 
 def daemon_options(command: F) -> F:
@@ -46,21 +43,16 @@ def _remember(context: click.Context, option: click.Parameter, value: str | bool
         asked.service = "user" if option.name == "user" else "system"
 
 
-def _names(context: click.Context, _parameter: click.Parameter, typed: str) -> list[str]:
-    """Live names for a shell's completion; none where no daemon answers."""
-    try:
-        asked = context.find_object(Asked) or Asked()
-        answer = ask(asked, "status", timeout=COMPLETION_TIMEOUT)
-    except Exception:  # noqa: BLE001 a shell must not be told why there is nothing to offer
-        return []
-    names = [location["name"] for location in answer["locations"]]
-    return [name for name in names if name.startswith(typed)]
+location_argument = click.argument(
+    "location", metavar="LOCATION", shell_complete=completion.locations
+)
 
-
-location_argument = click.argument("location", metavar="LOCATION", shell_complete=_names)
+definition_argument = click.argument(
+    "location", metavar="LOCATION[/NAME]", shell_complete=completion.definitions
+)
 
 locations_argument = click.argument(
-    "locations", metavar="[LOCATION]...", nargs=-1, shell_complete=_names
+    "locations", metavar="[LOCATION]...", nargs=-1, shell_complete=completion.locations
 )
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")

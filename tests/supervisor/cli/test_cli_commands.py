@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 import pytest
-from fake_control import DEADLINE, LOCATION, PROBLEM, FakeDaemon, Shell
+from fake_control import DEADLINE, PROBLEM, FakeDaemon, Shell
 
 from codelocd import rpc
 
@@ -236,12 +236,6 @@ def test_environments_are_listed_with_those_that_use_them(
     assert "pandas==2.2.0" in project.run("env", "show", "sales").stdout
     assert project.run("env", "show", "0123", "--json").returncode == 0
     assert project.run("env", "show", "nothing").returncode == 4
-
-
-def test_completion_offers_live_names(project: Shell, daemon: FakeDaemon) -> None:
-    asking = {"COMP_WORDS": "codelocd status s", "COMP_CWORD": "2"}
-    done = project.run(environ={"_CODELOCD_COMPLETE": "bash_complete", **asking})
-    assert (done.stdout, done.stderr) == (f"plain,{LOCATION['name']}\n", "")
 
 
 @pytest.mark.parametrize(

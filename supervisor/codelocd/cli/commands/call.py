@@ -9,6 +9,7 @@ import click
 
 from codelocd.cli import output
 from codelocd.cli.changing import GRACE
+from codelocd.cli.completion import methods
 from codelocd.cli.connection import ask
 from codelocd.cli.options import daemon_options, location_argument
 from codelocd.cli.which import Asked
@@ -16,7 +17,7 @@ from codelocd.cli.which import Asked
 
 @click.command()
 @location_argument
-@click.argument("method")
+@click.argument("method", shell_complete=methods)
 @click.argument("parameters", metavar="[JSON]", default="{}")
 @click.option(
     "--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="Give up after this."

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import click
 
+from codelocd.cli.completion import programs
 from codelocd.cli.connection import ask
 from codelocd.cli.failures import Failure
 from codelocd.cli.options import daemon_options, location_argument
@@ -17,7 +18,10 @@ from codelocd.cli.which import Asked
 
 @click.command("exec", context_settings={"ignore_unknown_options": True})
 @location_argument
-@click.argument("words", metavar="CMD...", nargs=-1, required=True, type=click.UNPROCESSED)
+@click.argument(
+    "words", metavar="CMD...", nargs=-1, required=True, type=click.UNPROCESSED,
+    shell_complete=programs,
+)  # fmt: skip
 @daemon_options
 @click.pass_obj
 def command(asked: Asked, location: str, words: tuple[str, ...]) -> None:

@@ -8,7 +8,7 @@ import click
 
 from codelocd.cli import output
 from codelocd.cli.connection import ask
-from codelocd.cli.options import daemon_options, json_option, kind_option, location_argument
+from codelocd.cli.options import daemon_options, definition_argument, json_option, kind_option
 from codelocd.cli.which import Asked
 from codelocd.render.definitions import definition
 from codelocd.render.location import location as page
@@ -16,7 +16,7 @@ from codelocd.render.timing import page as timing_page
 
 
 @click.command()
-@location_argument
+@definition_argument
 @kind_option
 @click.option("--repository", help="Only in this repository of the location.")
 @click.option("--timing", is_flag=True, help="Where the time of the last load went.")

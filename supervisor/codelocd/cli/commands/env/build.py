@@ -16,7 +16,7 @@ from codelocd.cli import local, output
 from codelocd.cli.environments import store
 from codelocd.cli.failures import ExitCode, Failure
 from codelocd.cli.live_line import LiveLine
-from codelocd.cli.options import json_option
+from codelocd.cli.options import json_option, locations_argument
 from codelocd.cli.targets import target_options
 from codelocd.cli.which import Asked
 from codelocd.config.document import absolute
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 @click.command("build")
-@click.argument("locations", metavar="[LOCATION]...", nargs=-1)
+@locations_argument
 @target_options
 @click.option(
     "-r",

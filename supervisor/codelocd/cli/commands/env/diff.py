@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from codelocd.cli import output
+from codelocd.cli.completion import environments
 from codelocd.cli.environments import listed, one_of
 from codelocd.cli.options import daemon_options, json_option
 from codelocd.cli.which import Asked
@@ -15,8 +16,8 @@ from codelocd.render.environments import difference
 
 
 @click.command("diff")
-@click.argument("one", metavar="A")
-@click.argument("other", metavar="B")
+@click.argument("one", metavar="A", shell_complete=environments)
+@click.argument("other", metavar="B", shell_complete=environments)
 @json_option
 @daemon_options
 @click.pass_obj

@@ -7,6 +7,7 @@ import time
 import click
 
 from codelocd.cli import output
+from codelocd.cli.completion import environments
 from codelocd.cli.environments import listed, one_of
 from codelocd.cli.options import daemon_options, json_option
 from codelocd.cli.which import Asked
@@ -14,7 +15,7 @@ from codelocd.render.environments import environment
 
 
 @click.command("show")
-@click.argument("key")
+@click.argument("key", shell_complete=environments)
 @json_option
 @daemon_options
 @click.pass_obj
