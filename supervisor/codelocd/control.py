@@ -200,10 +200,15 @@ class Control:
     async def _command(self, _peer: Peer, params: Params) -> dict[str, Any]:
         location = self._location(text(params, "location"))
         if location.environment is None:
-            raise RpcError("down", f"the environment of {location.name!r} is not ready")
+            state = location.state.shown
+            what = f"the environment of {location.name!r} is not ready: {state}"
+            raise RpcError("down", f"{what}; `codelocd show {location.name}` says why")
+        environment, choice = location.environment, location.choice
         return {
-            "executable": str(location.environment.executable),
-            "environment": self._orders.command_variables(location, location.environment),
+            "executable": str(environment.executable),
+            "prefix": str(environment.path) if environment.path else None,
+            "specification": choice.specification.to_json() if choice else None,
+            "environment": self._orders.command_variables(location, environment),
             "working_directory": str(location.spec.working_directory),
         }
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 from pathlib import Path
 
 import psutil
@@ -56,7 +55,7 @@ def test_code_in_development_is_told_so_after_a_warm_start_too(
     reload_until_forked(daemon, "own")
     assert daemon.definitions("own") == ["asset in_1"]
     assert daemon.definitions("told") == ["asset in_empty"]
-    command = [sys.executable, "-c", "import os; print(os.environ['DAGSTER_IS_DEV_CLI'])"]
+    command = ["python", "-c", "import os; print(os.environ['DAGSTER_IS_DEV_CLI'])"]
     assert daemon.cli("exec", "own", "--", *command).stdout == "1\n"
 
 

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from codelocd.cli import local
+import os
+import sys
+from pathlib import Path
+
+from codelocd.cli import local, output
 from codelocd.cli.connection import ask
 from codelocd.cli.failures import ExitCode, Failure
+from codelocd.cli.live_line import LiveLine
 from codelocd.cli.which import Asked
+from codelocd.model import Target
+from codelocd.nearest import advice
+from codelocd.render.building import step as line
+from codelocd.render.text import block, one_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
-    from codeloc_envs import Store
+    from codeloc_envs import Choice, Environment, EnvironmentProblem, Store
+    from codelocd.model import Config, LocationSpec
 
 
 def listed(asked: Asked) -> list[dict[str, Any]]:
@@ -41,5 +52,50 @@ def store(asked: Asked) -> Store:
     """The store that a daemon started here would use."""
     from codeloc_envs import Store
 
-    kind = asked.service or "user"
-    return Store(local.places(kind, local.settings(), asked).store)
+    return Store(folder(asked))
+
+
+def folder(asked: Asked) -> Path:
+    """Where that store is."""
+    return local.places(asked.service or "user", local.settings(), asked).store
+
+
+def chosen(config: Config, names: Sequence[str]) -> list[LocationSpec]:
+    """The locations named, or all that have code of ours to run; Failure."""
+    known = {spec.name: spec for spec in config.locations if isinstance(spec.target, Target)}
+    for name in names:
+        if name not in known:
+            what = f"there is no location {name!r}; {advice(name, known)}"
+            raise Failure(what, ExitCode.UNKNOWN)
+    return [known[name] for name in names or known]
+
+
+def choice(spec: LocationSpec) -> Choice:
+    """What the environment of a location is made of; EnvironmentProblem."""
+    from codeloc_envs import choose
+    from codelocd.variables import activated_environment
+    from codelocd.watched import code
+
+    activated = activated_environment(os.environ) if spec.activated_allowed else None
+    return choose(spec.environment, code=code(spec), activated=activated)
+
+
+def ready(shelf: Store, name: str, needed: Choice, *, refresh: bool = False) -> Environment:
+    """The environment, built if need be: how far that is, stderr says. EnvironmentProblem."""
+    found = None if refresh else shelf.find(needed.specification)
+    if found is not None:
+        return found
+    with LiveLine(sys.stderr) as live:
+        screen = output.stderr_screen()
+        return shelf.build(
+            needed.specification,
+            lambda step: live.show(f"{one_line(name)}: {line(step.to_json(), screen)}"),
+            refresh=refresh,
+        )
+
+
+def told(name: str, problem: EnvironmentProblem) -> str:
+    """The installer's own words on stderr; the sentence for the end."""
+    if problem.detail:
+        sys.stderr.write(block(problem.detail).rstrip() + "\n")
+    return f"{name}: {problem.summary}"

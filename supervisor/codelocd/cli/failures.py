@@ -16,6 +16,8 @@ class ExitCode:
     USAGE: Final = 2
     NO_DAEMON: Final = 3
     UNKNOWN: Final = 4
+    NOT_EXECUTABLE: Final = 126
+    NOT_FOUND: Final = 127
     INTERRUPTED: Final = 130
 
 
@@ -33,3 +35,11 @@ class Failure(Exception):
         super().__init__(summary)
         self.code = code
         self.also = also
+
+
+class NoDaemon(Failure):
+    """Nobody listens where a daemon was meant: `project` is set where it is the project's own."""
+
+    def __init__(self, summary: str, project: str | None = None) -> None:
+        super().__init__(summary, ExitCode.NO_DAEMON)
+        self.project = project

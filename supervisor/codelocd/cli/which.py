@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from codelocd import projects, sockets
-from codelocd.cli.failures import ExitCode, Failure
+from codelocd.cli.failures import ExitCode, Failure, NoDaemon
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # `typing` itself would take as long as asking the daemon
@@ -51,12 +51,12 @@ class Daemon:
     def unreachable(self, why: str, reason: str) -> Failure:
         """It cannot be asked anything; `reason` is that of DaemonUnreachable."""
         if reason not in ABSENT:
-            summary = f"{why}; {REMEDIES.get(reason, 'see its log')}"
-        elif self.project is not None:
+            return Failure(f"{why}; {REMEDIES.get(reason, 'see its log')}", ExitCode.NO_DAEMON)
+        if self.project is not None:
             summary = f"no dev daemon for {self.project}; --user or --system reach the others"
         else:
             summary = f"{why}; start one with `codelocd serve`, or name another with --socket PATH"
-        return Failure(summary, ExitCode.NO_DAEMON)
+        return NoDaemon(summary, self.project)
 
 
 def which(
@@ -108,10 +108,9 @@ def _first(services: dict[Service, Daemon], exists: Callable[[str], bool]) -> Da
         if exists(daemon.socket):
             return daemon
     places = " or ".join(daemon.socket for daemon in services.values())
-    raise Failure(
+    raise NoDaemon(
         f"no daemon: nothing listens at {places}, and this folder is in no project; "
-        "start one with `codelocd dev` or `codelocd serve`",
-        ExitCode.NO_DAEMON,
+        "start one with `codelocd dev` or `codelocd serve`"
     )
 
 

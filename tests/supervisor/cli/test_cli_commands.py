@@ -145,11 +145,23 @@ def test_exec_becomes_the_command_in_the_locations_place(
         "environment": variables,
         "working_directory": str(place),
     }
-    done = project.run("exec", "sales", "--", "sh", "-c", "echo $REGION; pwd; exit 7")
+    words = ["sales", "--", "sh", "-c", "echo $REGION; pwd; exit 7"]
+    done = project.run("exec", "--outside", *words)
     assert (done.stdout, done.returncode) == (f"eu\n{place}\n", 7)
+    refused = project.run("exec", *words)
+    assert (refused.stdout, refused.returncode) == ("", 127)
+    found = (
+        f"codelocd: sh, found as /usr/bin/sh, is not in the environment of sales ({sys.executable})"
+    )
+    again = "codelocd exec --outside sales -- sh -c 'echo $REGION; pwd; exit 7'"
+    assert refused.stderr == f"{found} ({sys.executable}); to run it all the same: {again}\n"
     missing = project.run("exec", "sales", "--", "no-such-command")
-    assert missing.returncode == 1
-    assert "codelocd: no-such-command: no such command" in missing.stderr
+    assert missing.returncode == 127
+    assert missing.stderr.startswith("codelocd: there is no command 'no-such-command' in the")
+    place.rmdir()
+    lost = project.run("exec", "--outside", *words)
+    assert lost.returncode == 1
+    assert f"the working directory of sales, {place}: No such file or directory" in lost.stderr
 
 
 def test_a_change_names_a_daemon_that_is_not_the_projects(

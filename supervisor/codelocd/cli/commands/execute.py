@@ -2,21 +2,44 @@
 
 from __future__ import annotations
 
+import errno
 import os
-import shutil
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
 
 import click
 
+from codeloc_envs import Specification
+from codelocd import projects
+from codelocd.cli import local
 from codelocd.cli.completion import programs
 from codelocd.cli.connection import ask
-from codelocd.cli.failures import Failure
+from codelocd.cli.environments import choice, chosen, folder, ready, told
+from codelocd.cli.failures import ExitCode, Failure, NoDaemon
 from codelocd.cli.options import daemon_options, location_argument
-from codelocd.cli.which import Asked
+from codelocd.cli.programs import PYTHON, Place, found, is_python_script, outsider
+from codelocd.cli.which import VARIABLE, Asked
+from codelocd.packages import remedy
+
+INSTALLERS = ("pip", "pip3")
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """How to run something as a location's runner runs; `specification` made its environment."""
+
+    location: str
+    place: Place
+    variables: Mapping[str, str]
+    specification: Specification | None
 
 
 @click.command("exec", context_settings={"ignore_unknown_options": True})
+@click.option("--outside", is_flag=True, help="Run what is not in the environment, too.")
 @location_argument
 @click.argument(
     "words", metavar="CMD...", nargs=-1, required=True, type=click.UNPROCESSED,
@@ -24,30 +47,162 @@ from codelocd.cli.which import Asked
 )  # fmt: skip
 @daemon_options
 @click.pass_obj
-def command(asked: Asked, location: str, words: tuple[str, ...]) -> None:
+def command(asked: Asked, outside: bool, location: str, words: tuple[str, ...]) -> None:
     """Run a command as a location's runner would run.
 
     Its interpreter comes first on the PATH, its variables are set, its working directory is
-    the current one, and `codeloc` can be imported.
+    the current one, and `codeloc` can be imported. Where no daemon runs for the project, as in
+    CI, the config is read and the environment built or reused first.
+
+    CMD is a program of the location's environment, or a script of the project (with a slash:
+    ./load.py) that the environment's Python runs. Everything else, like bash, git or a pytest
+    that is installed elsewhere, needs --outside, so that no other Python is taken by accident.
+
+    Ends with the status of CMD, which gets the signals and has the terminal; with 127 if there
+    is no such command in the environment, with 126 if what was named by its path is outside of
+    it or cannot be run.
 
     \b
     codelocd exec sales -- pytest
     codelocd exec sales -- python -c 'import pandas; print(pandas.__version__)'
+    codelocd exec --outside sales -- make test
     """
-    answer = ask(asked, "command", {"location": location})
-    _become(words, answer["environment"], answer["working_directory"])
-
-
-def _become(words: Sequence[str], variables: Mapping[str, str], directory: str) -> None:
-    """Replace this process; Failure where the command cannot be run."""
-    path = shutil.which(words[0], path=variables.get("PATH"))
+    setting = _setting(asked, location)
+    path = found(words[0], setting.place)
     if path is None:
-        raise Failure(
-            f"{words[0]}: no such command in the location's environment; install it there"
-        )
+        raise Failure(_missing(words, setting), ExitCode.NOT_FOUND)
+    other = None if outside else outsider(path, setting.place)
+    if other is not None:
+        by_path = "/" in words[0]
+        code = ExitCode.NOT_EXECUTABLE if by_path else ExitCode.NOT_FOUND
+        raise Failure(_refusal(words, path, other, setting), code)
+    _become(path, words, setting)
+
+
+def _setting(asked: Asked, location: str) -> Setting:
+    """From the daemon, or where none listens from the config here."""
+    try:
+        answer = ask(asked, "command", {"location": location})
+    except NoDaemon as failure:
+        is_named = asked.socket or asked.service or os.environ.get(VARIABLE)
+        if is_named or failure.project is None:
+            raise
+        return _without_daemon(asked, location)
+    return _from_answer(location, answer)
+
+
+def _from_answer(location: str, answer: Mapping[str, Any]) -> Setting:
+    specification = answer.get("specification")
+    prefix = answer.get("prefix")
+    return Setting(
+        location,
+        _place(
+            Path(answer["executable"]),
+            Path(prefix) if prefix else None,
+            Path(answer["working_directory"]),
+            answer["environment"],
+        ),
+        answer["environment"],
+        Specification.from_json(specification) if specification else None,
+    )
+
+
+def _without_daemon(asked: Asked, location: str) -> Setting:
+    """The environment stays in use until the command ends: it inherits the leases."""
+    from codeloc_envs import EnvironmentProblem, Store
+    from codeloc_envs.layout import Layout
+    from codelocd.kit import API, lease_kit
+    from codelocd.locations import Location
+    from codelocd.logs import Logs
+    from codelocd.orders import Orders
+
+    [spec] = chosen(local.config_in(local.found_config(), activated=True), [location])
+    root = folder(asked)
+    shelf = Store(root)
+    try:
+        needed = choice(spec)
+        environment = ready(shelf, location, needed)
+        leases = [shelf.lease(environment)]
+    except EnvironmentProblem as problem:
+        raise Failure(told(location, problem)) from None
+    kit, lease = lease_kit(root)
+    for each in (*leases, *filter(None, [lease])):
+        os.set_inheritable(each.fileno(), True)
+    orders = Orders(Logs(root), kit / API, Layout(root).bytecode, development=True)
+    variables = orders.command_variables(Location(spec), environment)
+    place = _place(environment.executable, environment.path, spec.working_directory, variables)
+    return Setting(location, place, variables, needed.specification)
+
+
+def _place(
+    executable: Path, prefix: Path | None, directory: Path, variables: Mapping[str, str]
+) -> Place:
+    project = projects.nearest(str(directory), projects.is_project)
+    search = variables.get("PATH", os.defpath)
+    return Place(executable, prefix, directory, Path(project or directory), search)
+
+
+def _become(path: Path, words: Sequence[str], setting: Setting) -> NoReturn:
+    """Replace this process; Failure where the command cannot be run."""
+    directory = setting.place.directory
     sys.stdout.flush()
     try:
         os.chdir(directory)
-        os.execve(path, list(words), dict(variables))  # noqa: S606 no shell is wanted
     except OSError as error:
-        raise Failure(f"{words[0]}: {error.strerror}: {error.filename or path}") from None
+        what = f"the working directory of {setting.location}, {directory}: {error.strerror}"
+        raise Failure(f"{what}; create it, or correct the config") from None
+    try:
+        os.execve(path, list(words), dict(setting.variables))  # noqa: S606 no shell is wanted
+    except OSError as error:
+        raise Failure(_unrunnable(path, error), ExitCode.NOT_EXECUTABLE) from None
+
+
+def _unrunnable(path: Path, error: OSError) -> str:
+    if path.is_dir():
+        return f"{path} is a folder, not a program"
+    if error.errno == errno.EACCES:
+        return f"{path} is not executable; run `chmod +x` on it, or give it to its interpreter"
+    if error.errno == errno.ENOEXEC:
+        return f"{path} is no program, and has no `#!` line that says what runs it"
+    if error.errno == errno.ENOENT:
+        return f"{path}: the program that its `#!` line names does not exist"
+    return f"{path} cannot be run: {error.strerror}"
+
+
+def _missing(words: Sequence[str], setting: Setting) -> str:
+    if "/" in words[0]:
+        return f"there is no {setting.place.directory / words[0]}"
+    advice = _advice(words, setting) or "is it spelled right?"
+    return f"there is no command {words[0]!r} in {_environment(setting)}; {advice}"
+
+
+def _refusal(words: Sequence[str], path: Path, other: Path, setting: Setting) -> str:
+    """What, where it was found, what to do."""
+    command = shlex.join(["codelocd", "exec", "--outside", setting.location, "--", *words])
+    anyway = f"to run it all the same: {command}"
+    if path == other:
+        where = "" if str(path) == words[0] else f", found as {path},"
+        what = f"{words[0]}{where} is not in {_environment(setting)}"
+    else:
+        what = f"{path} is run by {other}, which is not in {_environment(setting)}"
+    is_brought = path == other and "/" not in words[0] and is_python_script(path, setting.place)
+    advice = _advice(words, setting) if is_brought or words[0] in INSTALLERS else ""
+    return "; ".join(filter(None, [what, advice, anyway]))
+
+
+def _advice(words: Sequence[str], setting: Setting) -> str:
+    """How a package that brings the command gets into the environment."""
+    name = words[0]
+    if name in INSTALLERS:
+        name = next((word for word in words[2:] if word[0:1] not in ("", "-")), "NAME")
+    if setting.specification is None or PYTHON.match(name):
+        return ""
+    how = remedy(name, setting.specification, setting.location)
+    if words[0] in INSTALLERS:
+        return f"an environment is built from what its location asks for: {how}"
+    return f"if a package of that name brings it, {how}"
+
+
+def _environment(setting: Setting) -> str:
+    where = setting.place.prefix or setting.place.executable
+    return f"the environment of {setting.location} ({where})"

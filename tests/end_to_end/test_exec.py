@@ -1,0 +1,131 @@
+"""`codelocd exec`: a command in a location's environment, with a daemon and without one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from daemons import CACHE, CODELOCD, DEADLINE, StartDev, native
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def environ(project: Path, tmp_path: Path) -> dict[str, str]:
+    """A project in a shell that has a pytest of another Python on its PATH."""
+    (project / "codelocd.toml").write_text(
+        '[location.sales]\npython_file = "defs.py"\nenv = { REGION = "eu" }\n'
+        '[location.sales.environment]\nrequirements = ["requirements.txt"]\n'
+    )
+    (project / "requirements.txt").touch()
+    (project / "defs.py").write_text(native("one"))
+    strangers = tmp_path / "strangers"
+    strangers.mkdir()
+    (strangers / "pytest").write_text("#!/usr/bin/python3\nprint('a stranger ran')\n")
+    (strangers / "pip").symlink_to("pytest")
+    (strangers / "pytest").chmod(0o755)
+    (tmp_path / "home" / "run").mkdir(parents=True, mode=0o700)
+    environ = os.environ | {
+        "XDG_RUNTIME_DIR": str(tmp_path / "home" / "run"),
+        "XDG_STATE_HOME": str(tmp_path / "home" / "state"),
+        "XDG_DATA_HOME": str(CACHE),
+        "PATH": f"{strangers}:{os.environ['PATH']}",
+    }
+    for name in ("VIRTUAL_ENV", "CONDA_PREFIX", "CODELOCD_SOCKET"):
+        environ.pop(name, None)
+    return environ
+
+
+@pytest.fixture
+def run(project: Path, environ: dict[str, str]) -> Run:
+    def run(*words: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [CODELOCD, "exec", *words],
+            cwd=project,
+            env=environ,
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE,
+            **options,
+        )
+
+    return run
+
+
+def test_without_a_daemon_the_environment_is_built_and_the_command_runs_in_it(
+    run: Run, project: Path, environ: dict[str, str]
+) -> None:
+    code = (
+        "import codeloc, os, sys; print(os.environ['REGION'], os.getcwd(), sys.prefix,"
+        " os.environ['DAGSTER_IS_DEV_CLI'], sys.stdin.read()); sys.exit(5)"
+    )
+    done = run("sales", "--", "python", "-c", code, input="hello")
+    assert done.returncode == 5, done.stderr
+    region, directory, prefix, development, given = done.stdout.split()
+    assert (region, directory, development, given) == ("eu", str(project), "1", "hello")
+    assert prefix.startswith(str(CACHE / "codelocd" / "environments"))
+
+    waits = "import signal; print('ready', flush=True); signal.pause()"
+    words = [CODELOCD, "exec", "sales", "--", "python", "-c", waits]
+    with subprocess.Popen(words, cwd=project, env=environ, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        process.terminate()
+        assert process.wait(DEADLINE) == -signal.SIGTERM
+
+
+def test_what_is_not_in_the_environment_is_refused(run: Run, project: Path, tmp_path: Path) -> None:
+    done = run("sales", "--", "pytest", "-q")
+    assert (done.stdout, done.returncode) == ("", 127)
+    [line] = done.stderr.splitlines()
+    stranger = tmp_path / "strangers" / "pytest"
+    assert line.startswith(f"codelocd: pytest, found as {stranger}, is not in the environment of")
+    assert f"brings it, add the line pytest to {project}/requirements.txt; to run it" in line
+    assert line.endswith("to run it all the same: codelocd exec --outside sales -- pytest -q")
+    assert run("--outside", "sales", "--", "pytest").stdout == "a stranger ran\n"
+
+    pip = run("sales", "--", "pip", "install", "-U", "pandas")
+    assert pip.returncode == 127
+    assert f"asks for: add the line pandas to {project}/requirements.txt" in pip.stderr
+
+    absolute = run("sales", "--", str(stranger))
+    assert absolute.returncode == 126
+    assert f"codelocd: {stranger} is not in the environment of sales" in absolute.stderr
+
+
+def test_a_command_that_is_missing_or_cannot_be_run_says_so(run: Run, project: Path) -> None:
+    missing = run("sales", "--", "no-such-command")
+    assert missing.returncode == 127
+    assert missing.stderr.startswith("codelocd: there is no command 'no-such-command' in the env")
+    assert run("sales", "--", "./nothing").returncode == 127
+    (project / "load.py").write_text("#!/usr/bin/env python\nimport sys; print(sys.prefix)\n")
+    assert run("sales", "--", "./load.py").returncode == 126
+    (project / "load.py").chmod(0o755)
+    assert str(CACHE) in run("sales", "--", "./load.py").stdout
+    assert "is a folder" in run("--outside", "sales", "--", "/usr").stderr
+    unknown = run("slaes", "--", "python")
+    assert (unknown.returncode, unknown.stdout) == (4, "")
+    (project / "requirements.txt").write_text("no spaces allowed\n")
+    broken = run("sales", "--", "python")
+    assert broken.returncode == 1
+    assert broken.stderr.splitlines()[-1].startswith("codelocd: sales: ")
+    (project / "codelocd.toml").write_text("[location.sales]\nx = 1\ny = 2\n")
+    invalid = run("sales", "--", "python")
+    assert invalid.returncode == 2
+    assert len(invalid.stderr.splitlines()) == 3
+
+
+def test_a_daemon_that_runs_gives_the_same_answers(
+    dev: StartDev, project: Path, environ: dict[str, str], run: Run
+) -> None:
+    daemon = dev()
+    daemon.until_serving("sales")
+    refused = run("sales", "--", "pip", "install", "pandas")
+    assert refused.returncode == 127
+    assert f"add the line pandas to {project}/requirements.txt" in refused.stderr
+    assert run("sales", "--", "python", "-c", "raise SystemExit(7)").returncode == 7
