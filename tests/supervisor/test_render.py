@@ -7,11 +7,12 @@ import pytest
 from codelocd.render.amounts import duration, share, size
 from codelocd.render.journal import event, output, visible
 from codelocd.render.outline import outline
-from codelocd.render.screen import PLAIN, Screen
-from codelocd.render.table import table
+from codelocd.render.screen import PLAIN, Screen, colours
+from codelocd.render.table import Column, table
 from codelocd.render.text import block, columns, one_line, shortened
 
 COLOUR = Screen(colour=True, width=80)
+PID = Column("PID", 2, right=True)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +52,9 @@ def test_a_share_of_a_core_is_in_percent() -> None:
 
 
 def test_columns_are_as_wide_as_their_widest_cell() -> None:
-    text = table(("NAME", ">PID", "WHY"), [("a", "1", ""), ("longer", "123", "x")], PLAIN)
+    text = table(
+        (Column("NAME"), PID, Column("WHY")), [("a", "1", ""), ("longer", "123", "x")], PLAIN
+    )
     assert text.splitlines() == [
         "NAME    PID  WHY",
         "a         1  -",
@@ -61,17 +64,46 @@ def test_columns_are_as_wide_as_their_widest_cell() -> None:
 
 def test_the_last_column_ends_where_the_screen_does() -> None:
     screen = Screen(width=30)
-    lines = table(("NAME", "WHY"), [("sales", "x" * 80)], screen).splitlines()
+    lines = table(
+        (Column("NAME"), Column("WHY", least=5)), [("sales", "x" * 80)], screen
+    ).splitlines()
     assert len(lines[1]) == 30
     assert lines[1].endswith("…")
+
+
+WIDE = (Column("NAME", least=6), PID, Column("WHY", 1, least=10), Column("NOTE", 3))
+ROWS = [("sales-of-europe", "4711", "it did not load", "-"), ("売上の場所", "4712", "-", "-")]
+
+
+@pytest.mark.parametrize(
+    ("width", "lines"),
+    [
+        (60, ["NAME             PID   WHY              NOTE",
+              "sales-of-europe  4711  it did not load  -"]),
+        (28, ["NAME         PID  WHY", "sales-of-…  4711  it did no…"]),
+        (24, ["NAME    PID   WHY", "sales…  4711  it did no…"]),
+        (18, ["NAME    WHY", "sales…  it did no…"]),
+        (12, ["NAME", "sales-of-eu…"]),
+        (3, ["NA…", "sa…"]),
+    ],
+)  # fmt: skip
+def test_columns_fall_away_by_their_number_and_what_stays_is_cut(
+    width: int, lines: list[str]
+) -> None:
+    text = table(WIDE, ROWS, Screen(width=width)).splitlines()
+    assert [line.split() for line in text[:2]] == [line.split() for line in lines]
+    assert len(text) == 3
+    assert max(map(columns, text)) <= width
 
 
 def test_a_column_has_the_width_that_a_terminal_gives_its_characters() -> None:
     assert columns("売上") == 4
     assert columns("e\N{COMBINING ACUTE ACCENT}") == 1
-    lines = table(("NAME", "PID"), [("売上", "1"), ("ab", "2")], PLAIN).splitlines()
+    lines = table((Column("NAME"), Column("PID")), [("売上", "1"), ("ab", "2")], PLAIN).splitlines()
     assert [columns(line) for line in lines[1:]] == [7, 7]
     assert shortened("売上売上", 5) == "売上…"
+    assert shortened("売上売上", 4) == "売…"
+    assert columns("❤\N{VARIATION SELECTOR-16}") == 1
 
 
 def test_colours_are_there_only_where_they_are_understood() -> None:
@@ -80,8 +112,26 @@ def test_colours_are_there_only_where_they_are_understood() -> None:
 
 
 def test_padding_is_not_coloured() -> None:
-    text = table(("NAME", "PID"), [(("a", "red"), "1")], COLOUR).splitlines()[1]
+    text = table((Column("NAME"), Column("PID")), [(("a", "red"), "1")], COLOUR).splitlines()[1]
     assert text == "\x1b[31ma\x1b[0m     1"
+
+
+@pytest.mark.parametrize(
+    ("environ", "terminal", "coloured"),
+    [
+        ({}, True, True),
+        ({}, False, False),
+        ({"NO_COLOR": "1"}, True, False),
+        ({"NO_COLOR": ""}, True, True),
+        ({"TERM": "dumb"}, True, False),
+        ({"FORCE_COLOR": "1"}, False, True),
+        ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, True, False),
+    ],
+)
+def test_colours_can_be_forbidden_and_forced(
+    environ: dict[str, str], terminal: bool, coloured: bool
+) -> None:
+    assert colours(environ, terminal=terminal) is coloured
 
 
 @pytest.mark.parametrize("text", ["\x1b]0;title\x07", "a\rb", "a\x08b", "\x9b31m", "a\nb"])
@@ -117,6 +167,23 @@ def test_a_line_of_output_has_its_time_and_its_location() -> None:
 def test_an_event_says_what_became_of_what(before: str | None, after: str, text: str) -> None:
     entry = {"at": 0.0, "location": "sales", "event": "loaded", "before": before, "after": after}
     assert event({**entry, "generation": None, "detail": "why"}, PLAIN).endswith(text)
+
+
+def test_an_event_is_one_line_that_ends_where_the_screen_does() -> None:
+    entry = {
+        "at": 0.0,
+        "location": "売上",
+        "event": "load-failed",
+        "before": "a",
+        "after": "failed",
+    }
+    entry |= {"generation": 3, "detail": "ImportError: " + "x" * 200}
+    for width in (10, 40, 60, 80, 200):
+        line = event(entry, Screen(width=width))
+        assert columns(line) <= width
+    assert "(generation 3)" not in event(entry, Screen(width=80))
+    assert "(generation 3)" in event(entry, Screen(width=200))
+    assert "load-failed  a → failed  ImportError" in event(entry, Screen(width=80))
 
 
 def test_an_outline_names_what_says_something() -> None:

@@ -33,14 +33,13 @@ def screen(stream: TextIO, environ: Mapping[str, str]) -> Screen:
     """What `stream` can show: width on a terminal only, colour as `colours` has it."""
     terminal = stream.isatty()
     colour = colours(environ, terminal=terminal)
-    return Screen(colour=colour, width=_width(stream) if terminal else None)
-
-
-def _width(stream: TextIO) -> int | None:
+    if not terminal:
+        return Screen(colour=colour)
     try:
-        return os.get_terminal_size(stream.fileno()).columns or None
+        size = os.get_terminal_size(stream.fileno())
     except OSError:
-        return None
+        return Screen(colour=colour)
+    return Screen(colour=colour, width=size.columns or None, height=size.lines or None)
 
 
 def stdout_screen() -> Screen:

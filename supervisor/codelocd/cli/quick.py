@@ -26,11 +26,11 @@ def parsed(arguments: Sequence[str]) -> Callable[[], int] | None:
         return None
     after, late = _asked(arguments[before + 1 :])
     rest = arguments[before + 1 + after :]
-    as_json = "--json" in rest
-    locations = [word for word in rest if word != "--json"]
+    as_json, only_failed = "--json" in rest, "--failed" in rest
+    locations = [word for word in rest if word not in ("--json", "--failed")]
     if (before and after) or not all(word[:1] not in ("", "-") for word in locations):
         return None
-    return _order(late if after else asked, locations, as_json)
+    return _order(late if after else asked, locations, as_json, only_failed)
 
 
 def _asked(arguments: Sequence[str]) -> tuple[int, Asked]:
@@ -45,7 +45,9 @@ def _asked(arguments: Sequence[str]) -> tuple[int, Asked]:
     return 0, Asked()
 
 
-def _order(asked: Asked, locations: Sequence[str], as_json: bool) -> Callable[[], int]:
+def _order(
+    asked: Asked, locations: Sequence[str], as_json: bool, only_failed: bool
+) -> Callable[[], int]:
     from codelocd.cli import status
 
-    return lambda: status.once(asked, locations, as_json=as_json)
+    return lambda: status.once(asked, locations, as_json=as_json, only_failed=only_failed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from codelocd.cli import output
 from codelocd.cli.connection import ask
 from codelocd.cli.failures import ExitCode
-from codelocd.render.status import healthy, status
+from codelocd.render.status import failed, healthy, status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # `typing` itself would take as long as asking the daemon
@@ -15,14 +15,24 @@ if TYPE_CHECKING:  # `typing` itself would take as long as asking the daemon
     from codelocd.cli.which import Asked
 
 
-def once(asked: Asked, locations: Sequence[str], *, as_json: bool) -> int:
-    """Print the locations; the exit code is that of `verdict`."""
+def once(
+    asked: Asked, locations: Sequence[str], *, as_json: bool, only_failed: bool = False
+) -> int:
+    """Print the locations, or those that failed; the exit code is that of `verdict`."""
     answer = ask(asked, "status", wanted(locations))
     if as_json:
-        output.document(answer)
+        output.document(document(answer, only_failed=only_failed))
     else:
-        output.say(status(answer, output.stdout_screen()))
+        text = failed if only_failed else status
+        output.say(text(answer, output.stdout_screen()))
     return verdict(answer)
+
+
+def document(answer: Mapping[str, Any], *, only_failed: bool) -> Mapping[str, Any]:
+    """The `status --json` document."""
+    if not only_failed:
+        return answer
+    return {**answer, "locations": [each for each in answer["locations"] if not healthy(each)]}
 
 
 def wanted(locations: Sequence[str]) -> dict[str, list[str]]:

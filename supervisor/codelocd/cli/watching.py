@@ -1,38 +1,70 @@
-"""The table of locations, printed again and again."""
+"""The table of locations, again and again: on a screen of its own, or one after the other."""
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from codelocd.cli import output
 from codelocd.cli.connection import connect
-from codelocd.cli.status import wanted
+from codelocd.cli.status import document, wanted
 from codelocd.cli.which import Asked
-from codelocd.render.status import status
+from codelocd.render.status import page, status
 
 INTERVAL = 1.0
 """Seconds between two looks."""
 
-HOME_AND_CLEAR = "\x1b[H\x1b[J"
-"""Cursor to the first column of the first row, erase what follows (ECMA-48 CUP, ED)."""
+TERMINATED = 128 + signal.SIGTERM
+"""As a shell says it of a command that the signal ended."""
+
+ENTER = "\x1b[?1049h\x1b[?25l"
+"""To the alternate screen, without a cursor (xterm's private modes 1049 and 25)."""
+
+LEAVE = "\x1b[?25h\x1b[?1049l"
+
+HOME, END_OF_LINE, BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
+"""To the first column of the first row; erase to the end of the line, of the screen (ECMA-48)."""
 
 
-def watch(asked: Asked, locations: Sequence[str], *, as_json: bool) -> NoReturn:
-    """Print until interrupted: in place on a terminal, one document after the other elsewhere."""
-    with connect(asked) as connection:
+def watch(asked: Asked, locations: Sequence[str], *, as_json: bool, only_failed: bool) -> NoReturn:
+    """Print until interrupted."""
+    with connect(asked) as connection, _place(as_json=as_json) as show:
         while True:
             answer = connection.call("status", wanted(locations))
-            if as_json:
-                output.line(answer)
-            else:
-                _show(answer)
+            show(document(answer, only_failed=only_failed))
             time.sleep(INTERVAL)
 
 
-def _show(answer: Any) -> None:
-    screen = output.stdout_screen()
-    clear = HOME_AND_CLEAR if screen.width is not None else ""
-    sys.stdout.write(f"{clear}{status(answer, screen)}\n")
+@contextmanager
+def _place(*, as_json: bool) -> Iterator[Callable[[Any], None]]:
+    """What shows a document where stdout goes; a terminal is as it was afterwards."""
+    live = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+    if as_json or not live:
+        yield output.line if as_json else _below
+        return
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
+    _put(ENTER)
+    try:
+        yield _in_place
+    finally:
+        _put(LEAVE)
+
+
+def _below(found: Any) -> None:
+    output.say(status(found, output.stdout_screen()))
+
+
+def _in_place(found: Any) -> None:
+    """Over what is there, without a line end after the last line: that would scroll."""
+    lines = page(found, time.strftime("%H:%M:%S"), output.stdout_screen()).splitlines()
+    _put(f"{HOME}{f'{END_OF_LINE}{chr(10)}'.join(lines)}{END_OF_LINE}{BELOW}")
+
+
+def _put(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()

@@ -6,10 +6,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from codelocd.render.screen import Screen
-from codelocd.render.table import Cell, table
+from codelocd.render.table import Cell, Column, table
 from codelocd.render.text import indented, one_line, plural
 
-TITLES = ("LOCATION", "KIND", "NAME", "ABOUT", "SOURCE")
+TITLES = (
+    Column("LOCATION", 2, least=10),
+    Column("KIND", 1),
+    Column("NAME", least=16),
+    Column("ABOUT", 3, least=16),
+    Column("SOURCE", 4, least=24),
+)
 
 DEFAULT_REPOSITORY = "__repository__"
 """What a `Definitions` object is listed under."""

@@ -7,10 +7,19 @@ from typing import Any
 
 from codelocd.render.amounts import duration, size
 from codelocd.render.screen import Screen
-from codelocd.render.table import table
+from codelocd.render.table import Column, table
 from codelocd.render.text import one_line
 
-TITLES = ("KEY", "PYTHON", ">PACKAGES", ">SIZE", ">OWN", "USED BY", "LAST USED", "PATH")
+TITLES = (
+    Column("KEY"),
+    Column("PYTHON", 2),
+    Column("PACKAGES", 5, right=True),
+    Column("SIZE", 3, right=True),
+    Column("OWN", 6, right=True),
+    Column("USED BY", 1, least=12),
+    Column("LAST USED", 4),
+    Column("PATH", 7, least=24),
+)
 
 
 def environments(document: Sequence[Mapping[str, Any]], now: float, screen: Screen) -> str:

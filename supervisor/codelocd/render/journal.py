@@ -4,30 +4,48 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from codelocd.render.screen import STATES, Screen
-from codelocd.render.text import one_line
+from codelocd.render.table import GAP
+from codelocd.render.text import columns, one_line, shortened
+
+NARROW = 100
+"""Columns below which an event leaves out what matters least."""
 
 COLOURING = re.compile("\x1b\\[[0-9;:]*m")
 """The one escape sequence that cannot do more to a terminal than be seen (SGR)."""
 
 
 def event(entry: Mapping[str, Any], screen: Screen) -> str:
-    """An `events --json` document as a line."""
+    """An `events --json` document as a line, no longer than the screen is wide."""
     before, after = entry["before"], entry["after"]
     change = f"{before} → {after}" if before and before != after else after or ""
-    generation = f"(generation {entry['generation']})" if entry["generation"] else ""
-    words = [
-        screen.paint(moment(entry["at"], date=True), "dim"),
-        screen.paint(one_line(entry["location"] or "codelocd"), "bold"),
-        one_line(entry["event"]),
-        screen.paint(change, STATES.get(after or "")),
-        generation,
-        one_line(entry["detail"] or ""),
+    narrow = screen.width is not None and screen.width < NARROW
+    known = entry["generation"] and not narrow
+    words: list[tuple[str, str | None]] = [
+        (moment(entry["at"], date=True, milliseconds=not narrow), "dim"),
+        (one_line(entry["location"] or "codelocd"), "bold"),
+        (one_line(entry["event"]), None),
+        (change, STATES.get(after or "")),
+        (f"(generation {entry['generation']})" if known else "", None),
+        (one_line(entry["detail"] or ""), None),
     ]
-    return "  ".join(word for word in words if word)
+    return _joined([(text, style) for text, style in words if text], screen)
+
+
+def _joined(words: Sequence[tuple[str, str | None]], screen: Screen) -> str:
+    """The words with gaps between, as many of them as the screen has room for."""
+    told: list[str] = []
+    left = screen.width
+    for text, style in words:
+        if left is not None:
+            text = shortened(text, left) if left > 0 else ""
+            left -= columns(text) + len(GAP)
+        if text:
+            told.append(screen.paint(text, style))
+    return GAP.join(told)
 
 
 def output(line: Mapping[str, Any], screen: Screen, style: str | None) -> str:
@@ -48,7 +66,8 @@ def visible(text: str, screen: Screen) -> str:
     return "".join(a + b for a, b in zip(pieces, colours, strict=True))
 
 
-def moment(at: float, *, date: bool = False) -> str:
-    """Unix time as local time, to the millisecond."""
+def moment(at: float, *, date: bool = False, milliseconds: bool = True) -> str:
+    """Unix time as local time."""
     pattern = "%Y-%m-%d %H:%M:%S" if date else "%H:%M:%S"
-    return f"{time.strftime(pattern, time.localtime(at))}.{int(at % 1 * 1000):03d}"
+    text = time.strftime(pattern, time.localtime(at))
+    return f"{text}.{int(at % 1 * 1000):03d}" if milliseconds else text

@@ -34,13 +34,19 @@ NAMES = ("cyan", "magenta", "green", "blue", "yellow")
 
 
 class Screen:
-    """`colour`: escape sequences are understood. `width`: columns, None where there is no edge."""
+    """`colour`: escape sequences are understood.
 
-    __slots__ = ("colour", "width")
+    `width` and `height`: columns and lines, None where there is no edge.
+    """
 
-    def __init__(self, *, colour: bool = False, width: int | None = None) -> None:
+    __slots__ = ("colour", "height", "width")
+
+    def __init__(
+        self, *, colour: bool = False, width: int | None = None, height: int | None = None
+    ) -> None:
         self.colour = colour
         self.width = width
+        self.height = height
 
     def paint(self, text: str, style: str | None) -> str:
         """`text` in a style of CODES; as it is without one, or without colour."""

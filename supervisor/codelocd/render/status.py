@@ -4,47 +4,117 @@ from __future__ import annotations
 
 from codelocd.render.amounts import duration, share, size
 from codelocd.render.screen import STATES, Screen
-from codelocd.render.table import table
-from codelocd.render.text import one_line
+from codelocd.render.table import Column, table
+from codelocd.render.text import one_line, plural, shortened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # `typing` itself would take as long as asking the daemon
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
     from codelocd.render.table import Cell
 
 TITLES = (
-    "NAME",
-    "STATE",
-    ">UPTIME",
-    ">RESTARTS",
-    ">DEFINITIONS",
-    "ENVIRONMENT",
-    "PYTHON",
-    ">PID",
-    ">MEMORY",
-    ">CPU",
-    "PROBLEM",
+    Column("NAME", least=12),
+    Column("STATE", least=15),
+    Column("UPTIME", 3, right=True),
+    Column("RESTARTS", 6, right=True),
+    Column("DEFINITIONS", 5, right=True),
+    Column("ENVIRONMENT", 10, least=12),
+    Column("PYTHON", 8),
+    Column("PID", 9, right=True),
+    Column("MEMORY", 4, right=True),
+    Column("CPU", 7, right=True),
+    Column("PROBLEM", 2, least=28),
 )
+
+UNDER_WAY = ("building", "starting", "stopping")
 
 
 def status(document: Mapping[str, Any], screen: Screen) -> str:
-    """The `status --json` document as a table."""
-    rows = [_row(location) for location in document["locations"]]
+    """The `status --json` document as a table, trouble first, with what is around it below."""
+    rows = [_row(location) for location in by_trouble(document["locations"])]
     listed = table(TITLES, rows, screen) if rows else "no locations"
-    return "\n".join([listed, *config(document["daemon"].get("config"), screen)])
+    return "\n".join([listed, *around(document, screen)])
+
+
+def failed(document: Mapping[str, Any], screen: Screen) -> str:
+    """The same of those alone that are wanted and do not serve the newest source."""
+    found = [each for each in document["locations"] if not healthy(each)]
+    if found:
+        return status({**document, "locations": found}, screen)
+    return "\n".join([f"none failed: {counts(document)}", *around(document, screen)])
+
+
+def page(document: Mapping[str, Any], clock: str, screen: Screen) -> str:
+    """A screen of it, below a line with `clock` and sums; what does not fit is named below."""
+    below = [_cut(text, style, screen) for text, style in _around(document)]
+    rows = [_row(location) for location in by_trouble(document["locations"])]
+    room = len(rows) if screen.height is None else max(screen.height - 2 - len(below), 1)
+    shown = rows if len(rows) <= room else rows[: room - 1]
+    first = _cut(f"codelocd {clock}  {counts(document)}", "bold", screen)
+    listed = [table(TITLES, shown, screen)] if shown else []
+    return "\n".join([first, *listed, *_more(rows[len(shown) :], screen), *below])
+
+
+def _more(hidden: Sequence[Sequence[Cell]], screen: Screen) -> list[str]:
+    """`+3 more: sales, weather, web`, all of which are in less trouble than what is above."""
+    names = ", ".join(row[0][0] for row in hidden)
+    return [_cut(f"+{len(hidden)} more: {names}", "dim", screen)] if hidden else []
+
+
+def _cut(text: str, style: str | None, screen: Screen) -> str:
+    """The text as far as the screen is wide."""
+    text = one_line(text)
+    return screen.paint(text if screen.width is None else shortened(text, screen.width), style)
+
+
+def by_trouble(locations: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """What is in trouble first, then what is under way, then the rest; each as it came."""
+
+    def rank(location: Mapping[str, Any]) -> int:
+        if not healthy(location) and location["state"] not in UNDER_WAY:
+            return 0
+        return 1 if location["state"] in UNDER_WAY or location["reloading"] else 2
+
+    return sorted(locations, key=rank)
+
+
+def counts(document: Mapping[str, Any]) -> str:
+    """`30 locations: 28 serving, 1 stale, 1 failed`, the most frequent first."""
+    found: dict[str, int] = {}
+    for location in document["locations"]:
+        words = state({**location, "reloading": None})[0].replace("serving, stale", "stale")
+        found[words] = found.get(words, 0) + 1
+    each = [f"{count} {words}" for words, count in sorted(found.items(), key=lambda x: -x[1])]
+    listed = f": {', '.join(each)}" if each else ""
+    return f"{plural(len(document['locations']), 'location')}{listed}"
+
+
+def around(document: Mapping[str, Any], screen: Screen) -> list[str]:
+    """What is not of one location: where Dagster's UI is, and a config that is not applied."""
+    return [screen.paint(text, style) for text, style in _around(document)]
 
 
 def config(found: Mapping[str, Any] | None, screen: Screen) -> list[str]:
     """What there is to say about a config that is not applied: a line for each mistake."""
+    return [screen.paint(text, style) for text, style in _config(found)]
+
+
+def _around(document: Mapping[str, Any]) -> list[tuple[str, str | None]]:
+    url = (document["daemon"].get("dagster") or {}).get("url")
+    ui: list[tuple[str, str | None]] = [(one_line(f"Dagster's UI: {url}"), None)] if url else []
+    return [*ui, *_config(document["daemon"].get("config"))]
+
+
+def _config(found: Mapping[str, Any] | None) -> list[tuple[str, str | None]]:
     if found is None or found["problem"] is None:
         return []
     if found["state"] == "invalid":
         lines = found["problem"].splitlines()
-        return [screen.paint(one_line(f"config not applied: {line}"), "red") for line in lines]
-    text = one_line(f"config changed, not applied: {found['file']}: {found['problem']}")
-    return [screen.paint(text, "yellow")]
+        return [(one_line(f"config not applied: {line}"), "red") for line in lines]
+    text = f"config changed, not applied: {found['file']}: {found['problem']}"
+    return [(one_line(text), "yellow")]
 
 
 def state(location: Mapping[str, Any]) -> tuple[str, str]:

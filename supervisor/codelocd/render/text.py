@@ -24,20 +24,27 @@ def indented(text: str, margin: str) -> str:
 
 def columns(text: str) -> int:
     """How many columns of a terminal `text` takes (Unicode Standard Annex 11)."""
-    if text.isascii():
-        return len(text)
-    from unicodedata import combining, east_asian_width
+    return len(text) if text.isascii() else sum(map(_width, text))
 
-    return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)
+
+def _width(character: str) -> int:
+    from unicodedata import category, east_asian_width
+
+    if category(character) in ("Mn", "Me", "Cf"):  # marks, joiners, variation selectors
+        return 0
+    return 2 if east_asian_width(character) in "WF" else 1
 
 
 def shortened(text: str, width: int) -> str:
     """`text`, cut to `width` columns with an ellipsis where it is longer."""
     if columns(text) <= width:
         return text
-    while text and columns(text) > width - 1:
-        text = text[:-1]
-    return text + "\N{HORIZONTAL ELLIPSIS}"
+    left = max(width - 1, 0)
+    for end, character in enumerate(text):
+        left -= 1 if character.isascii() else _width(character)
+        if left < 0:
+            return text[:end] + "\N{HORIZONTAL ELLIPSIS}"
+    return text
 
 
 def plural(count: int, noun: str) -> str:

@@ -129,3 +129,28 @@ def test_a_closed_pipe_ends_quietly(project: Shell, daemon: FakeDaemon) -> None:
     assert process.stderr is not None
     with process.stderr:
         assert process.stderr.read() == ""
+
+
+def test_those_that_failed_can_be_asked_for_alone(project: Shell, daemon: FakeDaemon) -> None:
+    daemon.answers["status"] = lambda _: status_document(LOCATION, {**FAILED, "name": "web"})
+    done = project.run("status", "--failed")
+    assert [line.split()[0] for line in done.stdout.splitlines()] == ["NAME", "web"]
+    assert done.returncode == 1
+    found = json.loads(project.run("status", "--failed", "--json").stdout)["locations"]
+    assert [each["name"] for each in found] == ["web"]
+    daemon.answers["status"] = lambda _: status_document(LOCATION)
+    done = project.run("status", "--failed")
+    assert (done.stdout, done.returncode) == ("none failed: 1 location: 1 serving\n", 0)
+
+
+def test_dagsters_ui_is_named_below_the_table(project: Shell, daemon: FakeDaemon) -> None:
+    document = status_document(LOCATION)
+    document["daemon"]["dagster"] = {"url": "http://127.0.0.1:3000"}
+    daemon.answers["status"] = lambda _: document
+    assert project.run("status").stdout.endswith("\nDagster's UI: http://127.0.0.1:3000\n")
+
+
+def test_colours_can_be_had_in_a_pipe(project: Shell, daemon: FakeDaemon) -> None:
+    assert "\x1b[32mserving" in project.run("status", environ={"FORCE_COLOR": "1"}).stdout
+    both = {"FORCE_COLOR": "1", "NO_COLOR": "1"}
+    assert "\x1b" not in project.run("status", environ=both).stdout

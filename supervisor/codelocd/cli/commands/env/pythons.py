@@ -8,7 +8,7 @@ from codelocd.cli import output
 from codelocd.cli.environments import store
 from codelocd.cli.options import daemon_options, json_option
 from codelocd.cli.which import Asked
-from codelocd.render.table import Cell, table
+from codelocd.render.table import Cell, Column, table
 
 
 @click.command("pythons")
@@ -27,4 +27,6 @@ def command(asked: Asked, as_json: bool) -> None:
         output.document([{"version": p.label, "executable": str(p.executable)} for p in newest])
         return
     rows: list[list[Cell]] = [[(p.label, "bold"), str(p.executable)] for p in newest]
-    output.say(table(("VERSION", "EXECUTABLE"), rows, output.stdout_screen()))
+    output.say(
+        table((Column("VERSION"), Column("EXECUTABLE", least=20)), rows, output.stdout_screen())
+    )

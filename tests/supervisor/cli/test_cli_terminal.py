@@ -1,0 +1,142 @@
+"""Tables in real terminals of 60, 80 and 200 columns."""
+
+from __future__ import annotations
+
+import shutil
+from typing import Any
+
+import pytest
+from fake_control import LOCATION, PROBLEM, FakeDaemon, Shell, status_document
+from terminal import terminal
+
+from codelocd import rpc
+from codelocd.render.text import columns
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("tmux") is None, reason="tmux is not installed: there is no terminal to look at"
+)
+
+WIDTHS = (60, 80, 200)
+
+FAILED = {"state": "failed", "pid": None, "uptime": None, "problem": PROBLEM}
+LOCATIONS = [
+    {**LOCATION, "name": "ingest"},
+    {**LOCATION, "name": "売上の場所", "stale": True, "problem": PROBLEM},
+    {**LOCATION, "name": "a_location_with_a_long_name_of_its_own", **FAILED},
+]
+SHOWN = {
+    60: ["NAME", "STATE", "PROBLEM"],
+    80: ["NAME", "STATE", "UPTIME", "MEMORY", "PROBLEM"],
+    200: ["NAME", "STATE", "UPTIME", "RESTARTS", "DEFINITIONS", "ENVIRONMENT", "PYTHON", "PID",
+          "MEMORY", "CPU", "PROBLEM"],
+}  # fmt: skip
+
+
+def definition(name: str, kind: str, **more: Any) -> dict[str, Any]:
+    source = {"file": "/home/somebody/shop/sales/definitions.py", "line": 12}
+    where = {"location": "sales", "repository": "__repository__", "source": source}
+    return {**where, "name": name, "kind": kind, **more}
+
+
+DEFINITIONS = {
+    "revision": 7,
+    "definitions": [
+        definition("mart/" + "orders_of_all_customers" * 2, "asset", deps=[["raw"], ["other"]]),
+        definition("every_morning", "schedule", cron="0 6 * * *", job="nightly"),
+    ],
+    "edges": [],
+    "conflicts": [],
+}
+ENVIRONMENT = {
+    "key": "0123456789abcdef",
+    "path": "/home/somebody/.local/share/codelocd/environments/0123456789abcdef",
+    "python": "3.12.1",
+    "packages": ["pandas==2.2.0"],
+    "size": 2048,
+    "used_by": ["sales", "weather"],
+    "last_used": 1700000000.0,
+    "created": 1700000000.0,
+}
+EVENT = {
+    "seq": 12,
+    "at": 1700000000.0,
+    "location": "sales",
+    "event": "load-failed",
+    "before": "starting",
+    "after": "failed",
+    "generation": 3,
+    "detail": "ImportError: " + "no module named " * 20,
+}
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_status_is_one_line_per_location_with_trouble_first(
+    project: Shell, daemon: FakeDaemon, width: int
+) -> None:
+    daemon.answers["status"] = lambda _: status_document(*LOCATIONS)
+    with terminal(project, width, 24, "status") as shown:
+        lines = shown.until(lambda lines: "ended: 1" in lines)
+    table = lines[: lines.index("ended: 1")]
+    assert table[0].split() == SHOWN[width]
+    begins = ["NAME", "売上", "a_location", "ingest"]
+    assert [line.startswith(begin) for line, begin in zip(table, begins, strict=True)] == [True] * 4
+    assert max(map(columns, table)) <= width
+    state_at = columns(table[0].partition("STATE")[0])
+    cells = [columns(line[: line.index("serving")]) for line in (table[1], table[3])]
+    assert cells == [state_at, state_at]
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_other_tables_are_one_line_per_row(
+    project: Shell, daemon: FakeDaemon, width: int
+) -> None:
+    daemon.answers["definitions"] = lambda _: DEFINITIONS
+    daemon.answers["environments"] = lambda _: [ENVIRONMENT]
+    daemon.answers["events"] = lambda _: {"events": [EVENT, EVENT]}
+    for words, rows, first in (
+        (("definitions",), 3, "NAME"),
+        (("env", "list"), 2, "KEY"),
+        (("events",), 2, "load-failed"),
+    ):
+        with terminal(project, width, 24, *words) as shown:
+            lines = shown.until(lambda lines: "ended: 0" in lines)
+        assert lines.index("ended: 0") == rows
+        assert first in lines[0]
+
+
+def test_a_pipe_gets_the_whole_table(project: Shell, daemon: FakeDaemon) -> None:
+    daemon.answers["status"] = lambda _: status_document(*LOCATIONS)
+    titles, *rows = project.run("status").stdout.splitlines()
+    assert titles.split() == SHOWN[200]
+    assert rows[0].endswith(f"load: {PROBLEM['summary']}")
+    assert rows[1].startswith("a_location_with_a_long_name_of_its_own  failed")
+
+
+def test_watch_has_a_screen_of_its_own_and_gives_it_back(
+    project: Shell, daemon: FakeDaemon
+) -> None:
+    names = [f"location-{n:02}" for n in range(30)]
+    entries = [{**LOCATION, "name": name} for name in names]
+    daemon.answers["status"] = lambda _: status_document(*entries)
+    with terminal(project, 80, 30, "status", "--watch") as shown:
+        lines = shown.until(lambda lines: "+3 more" in lines[-1])
+        assert lines[0].startswith("codelocd ")
+        assert lines[0].endswith("30 locations: 30 serving")
+        assert len(lines) == 30
+        assert all(any(name in line for line in lines) for name in names)
+        entries[29] = {**LOCATION, "name": names[29], **FAILED}
+        lines = shown.until(lambda lines: lines[2].startswith(names[29]))
+        assert lines[0].endswith("30 locations: 29 serving, 1 failed")
+        assert shown.tmux("display-message", "-p", "#{alternate_on}").strip() == "1"
+        shown.press("C-c")
+        lines = shown.until(lambda lines: "ended: 130" in lines)
+        assert lines[0] == "ended: 130"
+        assert shown.tmux("display-message", "-p", "#{alternate_on}#{cursor_flag}").strip() == "01"
+
+
+def test_watch_gives_the_screen_back_when_it_fails(project: Shell, daemon: FakeDaemon) -> None:
+    with terminal(project, 60, 10, "status", "--watch") as shown:
+        shown.until(lambda lines: lines[0].endswith("1 location: 1 serving"))
+        daemon.answers["status"] = lambda _: rpc.RpcError("unknown", "the location is gone")
+        lines = shown.until(lambda lines: "ended: 4" in lines)
+    assert lines[0] == "codelocd: the location is gone"
