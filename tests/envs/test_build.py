@@ -34,7 +34,7 @@ def test_packages(build: Build, wheel: Wheel) -> None:
     assert environment.origin == "built"
 
 
-@pytest.mark.parametrize("version", ["3.8", "3.9", "3.10", "3.11", "3.12", "3.13"])
+@pytest.mark.parametrize("version", ["3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14"])
 def test_packages_on_every_python(build: Build, wheel: Wheel, version: str) -> None:
     if not list((Path.home() / ".pyenv/versions").glob(f"{version}.*")):
         pytest.skip(f"Python {version} is not on this machine")

@@ -30,7 +30,7 @@ def state(root: Path) -> str:
     return digest.hexdigest()
 
 
-@pytest.mark.parametrize("version", ["3.8", "3.9", "3.10", "3.11", "3.12", "3.13"])
+@pytest.mark.parametrize("version", ["3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14"])
 def test_it_is_unchanged_byte_for_byte(tmp_path: Path, store: Store, version: str) -> None:
     pythons = sorted(PYENV.glob(f"{version}.*/bin/python3"))
     if not pythons:

@@ -15,7 +15,7 @@ from codeloc_envs.interpreters import Interpreters, NotAskedYetError
 from codeloc_envs.places import candidates
 from codeloc_envs.specification import PythonWish
 
-VERSIONS = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13")
+VERSIONS = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
 PYENV = Path.home() / ".pyenv/versions"
 
 

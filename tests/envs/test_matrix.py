@@ -18,7 +18,7 @@ from codeloc_envs.specification import PythonWish, Specification
 Wheel = Callable[..., Path]
 Project = Callable[..., Path]
 Describe = Callable[[Path, str, Wheel, Project], tuple[Request | None, Path]]
-VERSIONS = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13")
+VERSIONS = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
 THIS = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 

@@ -14,7 +14,7 @@ import pytest
 
 RUNNER = Path(__file__).parents[3] / "runner"
 SMOKE = Path(__file__).with_name("smoke_of_codeloc.py")
-VERSIONS = ["3.8", "3.9", "3.10", "3.11", "3.12", "3.13"]
+VERSIONS = ["3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14"]
 HEAVY = ["typing", "inspect", "dataclasses", "re", "json", "difflib", "datetime", "zoneinfo"]
 
 

@@ -21,7 +21,7 @@ import pytest
 
 from codelocd.kit import make_kit
 
-VERSIONS = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13")
+VERSIONS = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
 DEADLINE_SECONDS = 60
 
 

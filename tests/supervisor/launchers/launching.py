@@ -20,7 +20,7 @@ from codelocd.launchers.warm_runner import WarmRunner
 from codelocd.model import Target
 from codelocd.rpc import RpcError
 
-VERSIONS = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13")
+VERSIONS = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
 DEADLINE = 60.0
 STRIPPED = ("PYTHON", "VIRTUAL_ENV", "UV_")
 
