@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from tests.pythons import PYENV
 
 DEFINED = """
 import json, multiprocessing, os, subprocess, sys
@@ -159,7 +160,7 @@ def test_an_installed_codeloc_wins_over_ours_in_a_child(start, code, environment
 
 def others() -> list[Path]:
     """Every Python of this machine, too old ones for us among them."""
-    return sorted(Path.home().glob(".pyenv/versions/*/bin/python"))
+    return sorted(PYENV.glob("*/bin/python"))
 
 
 def test_a_child_of_any_other_python_starts_as_without_us(run, extreme):
