@@ -54,6 +54,8 @@ class Daemon:
         self.registry = Registry()
         self.usage = Sampler()
         self._thrift = Thrift()
+        self.stirred = asyncio.Event()
+        """Set when another runner serves a location, or other rules hold for one."""
 
     @property
     def journal(self) -> Journal:
@@ -88,10 +90,13 @@ class Daemon:
             self.external[spec.name] = spec
             return
         location = self.locations[spec.name]
-        location.spec = spec
+        former, location.spec = location.spec.policy, spec
         if reload:
             self.send(location, lifecycle.ReloadAsked())
-        elif location.state.wanted:
+            return
+        self.stirred.set()
+        if location.state.wanted:
+            self.send(location, lifecycle.PolicyChanged(former))
             self._hands.follow(location)
 
     # --- wishes --------------------------------------------------------------------------------
@@ -168,6 +173,8 @@ class Daemon:
         before, now = location.state, asyncio.get_running_loop().time()
         state, effects = lifecycle.step(before, event, now, location.spec.policy)
         location.state = replace(state, problem=_dated(state.problem))
+        if state.serving != before.serving:
+            self.stirred.set()
         self._remember(location)
         self._set_alarm(location)
         for effect in effects:

@@ -109,7 +109,12 @@ class House:
         self, config: Config, paths: DaemonPaths, report: Callable[[str], None]
     ) -> list[asyncio.Task[None]]:
         loop = asyncio.get_running_loop()
-        heartbeat = Heartbeat(self.daemon.locations.values, self.daemon.send, self.daemon.usage)
+        heartbeat = Heartbeat(
+            self.daemon.locations.values,
+            self.daemon.send,
+            self.daemon.usage,
+            self.daemon.stirred,
+        )
         chores = [loop.create_task(heartbeat.run())]
         if config.daemon.prune:
             tidy = functools.partial(self._tidy, paths.state_dir)

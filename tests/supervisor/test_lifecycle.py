@@ -8,7 +8,7 @@ import pytest
 from stories import CRASH, INSTALLER, LOAD, POLICY, Story
 
 from codelocd import lifecycle as lc
-from codelocd.model import BuildId, Phase, Policy, Problem, RestartLimit, RunnerId
+from codelocd.model import Backoff, BuildId, Phase, Policy, Problem, RestartLimit, RunnerId
 
 
 def test_a_start_prepares_the_environment_then_launches_then_publishes() -> None:
@@ -240,3 +240,49 @@ def test_a_candidate_that_died_makes_the_next_attempt_look_at_its_environment_an
     story = Story().serving().saved()
     story.exited(story.state.candidate).wait(3).saved()
     assert story.state.phase is Phase.BUILDING
+
+
+def under(story: Story, policy: Policy) -> Story:
+    """From now on other rules hold."""
+    former, story.policy = story.policy, policy
+    return story.tell(lc.PolicyChanged(former))
+
+
+def test_a_pause_that_is_made_shorter_ends_sooner_and_a_longer_one_does_not_begin_again() -> None:
+    slow = replace(POLICY, backoff=Backoff(initial=60, maximum=60, jitter=0))
+    story = Story(slow).serving()
+    while story.state.phase is not Phase.BACKOFF:
+        story.exited(story.state.serving)
+        if story.state.phase is Phase.BUILDING:
+            story.environment_ready().loaded()
+    assert story.state.deadline == story.now + 60
+    under(story, replace(slow, backoff=Backoff(initial=1, maximum=1, jitter=0)))
+    assert story.state.deadline == story.now + 1
+    under(story, slow)
+    assert story.state.deadline == story.now + 1
+
+
+def test_restart_never_ends_a_pause_under_way() -> None:
+    story = Story(replace(POLICY, backoff=Backoff(initial=60, maximum=60))).serving()
+    while story.state.phase is not Phase.BACKOFF:
+        story.exited(story.state.serving)
+        if story.state.phase is Phase.BUILDING:
+            story.environment_ready().loaded()
+    under(story, replace(story.policy, restart="never"))
+    assert (story.state.phase, story.state.deadline) == (Phase.FAILED, None)
+
+
+def test_other_limits_hold_for_a_load_that_is_under_way() -> None:
+    story = Story(replace(POLICY, start_timeout=180.0, build_timeout=600.0))
+    story.tell(lc.Started())
+    began = story.now
+    story.wait(5)
+    under(story, replace(story.policy, build_timeout=60.0))
+    assert story.state.deadline == began + 60
+    story.environment_ready()
+    assert story.state.candidate is not None
+    story.tell(lc.Launched(story.state.candidate))
+    began = story.now
+    story.wait(5)
+    under(story, replace(story.policy, start_timeout=10.0))
+    assert story.state.deadline == began + 10

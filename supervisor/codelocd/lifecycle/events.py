@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from codelocd.model import BuildId, Problem, RunnerId
+from codelocd.model import BuildId, Policy, Problem, RunnerId
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +103,13 @@ class Exited:
 
 
 @dataclass(frozen=True, slots=True)
+class PolicyChanged:
+    """Other rules hold than the `former`; what runs is right for both."""
+
+    former: Policy
+
+
+@dataclass(frozen=True, slots=True)
 class DeadlinePassed:
     """The state's own deadline has come."""
 
@@ -121,5 +128,6 @@ Event = (
     | LoadFailed
     | Condemned
     | Exited
+    | PolicyChanged
     | DeadlinePassed
 )

@@ -96,6 +96,15 @@ def back_off(
     return replace(state, phase=Phase.BACKOFF, problem=problem, deadline=now + wait)
 
 
+def backed_off_by(state: State, now: float, policy: Policy) -> State:
+    """In backoff when other rules come: never longer than they would have it wait from now on."""
+    assert state.deadline is not None
+    if policy.restart == "never" and state.problem is not None:
+        return given_up(state, state.problem)
+    wait = restarts.growing(state.history.streak, policy.backoff)
+    return replace(state, deadline=min(state.deadline, now + wait))
+
+
 def forgiven(state: State) -> State:
     """Somebody acted: failures of the past no longer count."""
     return replace(state, history=NO_FAILURES)

@@ -205,6 +205,20 @@ def _deadline_passed(
     return state, ()
 
 
+def _policy_changed(state: State, event: events.PolicyChanged, now: float, policy: Policy) -> Step:
+    """What is waited for ends when it would have, had the wait begun by the new rules."""
+    if state.deadline is None:
+        return state, ()
+    if state.phase is Phase.BACKOFF:
+        return moves.backed_off_by(state, now, policy), ()
+    more = 0.0
+    if state.phase is Phase.BUILDING:
+        more = policy.build_timeout - event.former.build_timeout
+    elif state.phase is Phase.STARTING and state.candidate is not None and not state.loaded:
+        more = policy.start_timeout - event.former.start_timeout
+    return replace(state, deadline=state.deadline + more), ()
+
+
 def _build_overdue(state: State, now: float, policy: Policy) -> Step:
     state, effects = moves.abandon(state)
     return moves.given_up(state, problems.slow_build(policy.build_timeout)), effects
@@ -230,5 +244,6 @@ _HANDLERS: dict[type, Callable[[State, Any, float, Policy], Step]] = {
     events.LoadFailed: _load_failed,
     events.Condemned: _condemned,
     events.Exited: _exited,
+    events.PolicyChanged: _policy_changed,
     events.DeadlinePassed: _deadline_passed,
 }
