@@ -18,6 +18,7 @@ from codeloc_envs.installer_settings import variables_for_uv
 from codeloc_envs.json_file import TEMPORARY
 from codeloc_envs.layout import DRAFT_KIT, Layout
 from codeloc_envs.lease import last_used, try_hold
+from codeloc_envs.leftovers import sweep_leftovers
 from codeloc_envs.publication import Publication, publications, read_publication
 from codeloc_envs.resolution import RECORD_NAME, read_resolution
 
@@ -64,6 +65,7 @@ def sweep(layout: Layout) -> None:
             shutil.rmtree(draft, ignore_errors=True)
     for folder in _children(layout.trash):
         shutil.rmtree(folder, ignore_errors=True)
+    sweep_leftovers(layout)
 
 
 def prune(layout: Layout, *, idle: float = IDLE, size: int | None = None) -> Pruned:

@@ -131,7 +131,8 @@ class Daemon:
         location.changed_paths, location.changed_at = change.paths, time.time()
         location.saved_at = watched.newest(change.paths)
         locked = self._watch.git_locked(name)
-        self.send(location, lifecycle.SourcesChanged(change.differing, change.inputs, locked))
+        inputs = change.inputs or watched.describes_environment(location.spec, change.paths)
+        self.send(location, lifecycle.SourcesChanged(change.differing, inputs, locked))
 
     def watched_files(self, location: Location) -> list[str]:
         """The files whose change means a new runner; none where nothing is watched."""

@@ -143,7 +143,7 @@ class Hands:
             ready = await self._builder.build(
                 specification, lambda progress: self._reports.progress(location, progress)
             )
-        inputs = (*choice.inputs, *ready.sources)
+        inputs = (*choice.inputs, *choice.looked_at, *ready.sources)
         if set(location.inputs) != set(inputs):
             self._follow_inputs(location, inputs)
         return ready
@@ -152,10 +152,10 @@ class Hands:
         """What it depends on is watched while it is read: a save in between is not lost."""
         while True:
             choice = await asyncio.to_thread(_choose, location)
-            known = set(location.inputs)
-            if known.issuperset(choice.inputs):
+            known, looked_at = set(location.inputs), {*choice.inputs, *choice.looked_at}
+            if known.issuperset(looked_at):
                 return choice
-            self._follow_inputs(location, tuple(known.union(choice.inputs)))
+            self._follow_inputs(location, tuple(known | looked_at))
 
     def _follow_inputs(self, location: Location, inputs: tuple[Path, ...]) -> None:
         """From now on a change of what the environment depends on is noticed."""

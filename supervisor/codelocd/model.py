@@ -146,7 +146,8 @@ class DagsterSettings:
 class Config:
     """What a config file, or the command line, asks for.
 
-    `files`: what was read; a change of one of them is a change of the config.
+    `files`: what was read; a change of one of them is a change of the config. `looked_for`: what
+    would have been read, had it been there.
     `notes`: one line each about what was accepted but has no effect here.
     """
 
@@ -154,6 +155,7 @@ class Config:
     daemon: DaemonSettings = DaemonSettings()
     dagster: DagsterSettings = DagsterSettings()
     files: tuple[Path, ...] = ()
+    looked_for: tuple[Path, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property

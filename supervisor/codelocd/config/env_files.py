@@ -45,6 +45,11 @@ def joined(files: EnvFiles) -> dict[str, str]:
     return {name: value for file in files.values() for name, value in file.items()}
 
 
+def looked_for(folder: Path) -> tuple[Path, ...]:
+    """Where `beside` looks."""
+    return (folder / NAME,)
+
+
 def beside(folder: Path, environ: Mapping[str, str]) -> EnvFiles:
     """The `.env` in a folder, where there is one; ConfigError."""
     path = folder / NAME
