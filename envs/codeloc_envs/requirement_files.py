@@ -111,7 +111,7 @@ def _read(path: Path, above: tuple[Path, ...], context: str) -> RequirementFile:
     except EnvironmentProblem as problem:
         problem.inputs += above
         raise
-    lines = list(_logical_lines(text))
+    lines = list(logical_lines(text))
     return RequirementFile(
         path,
         text,
@@ -120,7 +120,7 @@ def _read(path: Path, above: tuple[Path, ...], context: str) -> RequirementFile:
     )
 
 
-def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
+def logical_lines(text: str) -> Iterator[tuple[int, str]]:
     """Numbered lines without comments, continued ones joined."""
     number = 1
     for line in re.split(r"(?<!\\)\n", text.replace("\r\n", "\n")):

@@ -90,6 +90,7 @@ class LocationSpec:
     `environment` is what was asked for explicitly, or None: then the rule of
     `codeloc_envs.choose` decides. `variables` are set over those of the daemon.
     `declared_in` names the file and table (or the command line), for messages.
+    `declared_line`: the line of its entry, where that is known without a second look.
     `activated_allowed`: the activated environment of the caller's shell may serve it.
     """
 
@@ -102,6 +103,7 @@ class LocationSpec:
     env_file: Path | None = None
     environment: Request | None = None
     activated_allowed: bool = False
+    declared_line: int | None = field(default=None, compare=False)
     watch: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     policy: Policy = Policy()

@@ -32,8 +32,10 @@ def read_named(
 
     def entry(path: Path) -> tuple[Path, Mapping[str, str]]:
         if not path.is_file():
-            what = f"no such file: {path}"
-            mistake = document.mistake(places[path], what, "create it or remove the key")
+            what, remedy = f"no such file: {path}", "create it or remove the key"
+            if path.is_dir():
+                what, remedy = f"is a folder: {path}", "name a file in it, or remove the key"
+            mistake = document.mistake(places[path], what, remedy)
             raise ConfigError([replace(mistake, absent=path)])
         return path, read(path, environ)
 
