@@ -36,7 +36,7 @@ class RequirementFile:
     @property
     def local_paths(self) -> Iterator[Path]:
         """The folders and files that it installs from; paths start at its folder, as with uv."""
-        for _, line in _logical_lines(self.text):
+        for _, line in logical_lines(self.text):
             found = _LOCAL_PATH.match(line)
             path = (
                 _path_of(_EXTRAS.sub("", _written(found[1])), self.path.parent) if found else None
