@@ -220,3 +220,33 @@ class Exit:
     status: int | None = None
     signal: int | None = None
     output: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """Which process ended, how, and when (Unix seconds)."""
+
+    pid: int
+    exit: Exit
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class LastExit:
+    """How the location's last runner ended; `asked` says that the daemon wanted it to."""
+
+    ended: Ended
+    asked: bool
+
+    @property
+    def exit(self) -> Exit:
+        return self.ended.exit
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "pid": self.ended.pid,
+            "status": self.exit.status,
+            "signal": self.exit.signal,
+            "at": self.ended.at,
+            "asked": self.asked,
+        }

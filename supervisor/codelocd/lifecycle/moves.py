@@ -75,7 +75,7 @@ def take_over(state: State, now: float) -> Step:
         generation=state.generation + 1,
         burst=takeover.CALM,
     )
-    retire = () if former is None else (Retire(former),)
+    retire = () if former is None else (Retire(former, replaced=True),)
     return state, (Publish(runner), *retire)
 
 
