@@ -58,7 +58,6 @@ class Kind(enum.StrEnum):
     PROJECT = "project"
     UV_LOCK = "uv.lock"
     PYLOCK = "pylock.toml"
-    PIPENV = "Pipfile"
     EXISTING = "existing"
 
 

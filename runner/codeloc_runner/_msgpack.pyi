@@ -3,6 +3,7 @@
 from typing import Any, Iterator
 
 class Packer:
+    def __init__(self, *, unicode_errors: str) -> None: ...
     def pack(self, obj: Any) -> bytes: ...
 
 class Unpacker:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from _json import encode_basestring_ascii, make_encoder, make_scanner
 
+from .plain import unserializable
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -33,6 +35,8 @@ def loads(text: str) -> Any:
 
 
 def dumps(value: Any) -> str:
-    """What is no JSON value (metadata may hold anything) is told as text."""
-    encode = make_encoder({}, str, encode_basestring_ascii, None, ":", ",", False, False, True)
+    """What is no JSON value is told by its type."""
+    encode = make_encoder(
+        {}, unserializable, encode_basestring_ascii, None, ":", ",", False, False, True
+    )
     return "".join(encode(value, 0))

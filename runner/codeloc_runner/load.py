@@ -12,7 +12,7 @@ from .jsontext import dumps
 from .methods import python_version
 from .outcome import Outcome
 from .reads import Reads
-from .snapshot import encoded
+from .snapshot import encoded, fitted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,20 +39,22 @@ def load(settings: Settings, read: Read, known: AbstractSet[str], departure: Jud
     began, reads, changes = perf_counter(), Reads(), Changes()
     loader: Optional[str] = None
     definitions: List[Definition] = []
+    listed = "[]"
     importing = 0.0
     problem: Optional[Dict[str, Any]] = None
     try:
         module = import_target(settings)
         importing = perf_counter() - began
         loader, definitions = described(module, settings)
+        definitions, listed = fitted(definitions)
     except BaseException as error:  # noqa: BLE001  sys.exit() and all else that code may raise
         from .problem import describe  # `traceback` costs milliseconds, and most loads are good
 
-        problem = describe(error, settings)
+        problem, definitions = describe(error, settings), []
     seconds, variables = perf_counter() - began, reads.end()
     digests, names = dict(read[0]), frozenset(read[1])  # other threads may go on importing
     changed = changes.names(reads.written, names)
-    body = encoded(loader, definitions, problem, digests, python_version(), seconds)
+    body = encoded(loader, listed, problem, digests, python_version(), seconds)
     imports = {
         **report(settings, known, names),
         "variables": variables,

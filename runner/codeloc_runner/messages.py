@@ -76,9 +76,17 @@ def parse(message: Any) -> Optional[Request]:
 
 
 def result(number: int, value: Any) -> bytes:
-    return Packer().pack([RESPONSE, number, None, value])
+    return packed([RESPONSE, number, None, value])
 
 
 def failure(number: int, error: CallError) -> bytes:
     told = {"kind": error.kind, "message": error.message, "data": error.data}
-    return Packer().pack([RESPONSE, number, told, None])
+    return packed([RESPONSE, number, told, None])
+
+
+def packed(message: Any) -> bytes:
+    """A path that is not UTF-8 leaves as the bytes that it is."""
+    try:
+        return Packer(unicode_errors="surrogateescape").pack(message)
+    except UnicodeEncodeError:  # half of a surrogate pair, which stands for no bytes
+        return Packer(unicode_errors="backslashreplace").pack(message)

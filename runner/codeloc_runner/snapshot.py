@@ -2,24 +2,88 @@
 
 from __future__ import annotations
 
+from .importing import LoadFailure
 from .jsontext import dumps
+from .plain import Room, copied, kept
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, List, Mapping, Optional
+    from typing import Any, List, Mapping, Optional, Tuple
 
     from .outcome import Definition
+
+ROOMY = 24 * 1024 * 1024
+"""Characters of all definitions from which on what people wrote beside them is cut further."""
+LARGEST = 48 * 1024 * 1024
+"""Characters that still travel in one message, with the paths of the sources."""
+TEXTS = ("description", "metadata", "op_tags", "run_tags", "tags")
+"""Of a definition: what may be cut without making it another one."""
+TRIES = 3
+"""At what is left to each text, since a character may take twelve when it is escaped."""
+
+
+def fitted(definitions: List[Definition]) -> Tuple[List[Definition], str]:
+    """The definitions, and the JSON list of them, small enough to travel. Raises LoadFailure."""
+    pieces = [dumps(one) for one in definitions]
+    if sum(map(len, pieces)) > ROOMY:
+        share = ROOMY // len(pieces)
+        definitions = [
+            one if len(piece) <= share else cut(one, len(piece), share)
+            for one, piece in zip(definitions, pieces)
+        ]
+        pieces = [dumps(one) for one in definitions]
+    size = sum(map(len, pieces))
+    if size > LARGEST:
+        raise LoadFailure(too_big(size, definitions, pieces))
+    return definitions, f"[{','.join(pieces)}]"
+
+
+def cut(definition: Definition, size: int, share: int) -> Definition:
+    """One whose texts share the room that the rest of it leaves; `size` characters now."""
+    texts = {name: definition[name] for name in TEXTS if definition.get(name)}
+    count = sum(len(one) if isinstance(one, dict) else 1 for one in texts.values())
+    bare = size - sum(len(dumps(one)) for one in texts.values())
+    room = max(share - bare, 0) // max(count, 1)
+    for _ in range(TRIES):
+        definition = {**definition, **{name: shorter(one, room) for name, one in texts.items()}}
+        size = len(dumps(definition))
+        if size <= share:
+            break
+        room = room * share // size
+    return definition
+
+
+def shorter(texts: Any, room: int) -> Any:
+    if isinstance(texts, dict):
+        return {name: copied(one, Room(room)) for name, one in texts.items()}
+    return kept(texts, Room(room))
+
+
+def too_big(size: int, definitions: List[Definition], pieces: List[str]) -> str:
+    length, number = max((len(piece), number) for number, piece in enumerate(pieces))
+    one = definitions[number]
+    return (
+        f"the {len(pieces)} definitions take {megabytes(size)} as JSON, and {megabytes(LARGEST)} is"
+        f" the most that one location can have, although all metadata was cut; the biggest is"
+        f" {one['kind']} {kept(one['name'], Room(200))} with {megabytes(length)}:"
+        " split the location in two"
+    )
+
+
+def megabytes(characters: int) -> str:
+    return f"{characters / 2**20:.1f} MiB"
 
 
 def encoded(
     loader: Optional[str],
-    definitions: List[Definition],
+    listed: str,
     problem: Optional[Mapping[str, Any]],
     sources: Mapping[str, str],
     python: str,
     seconds: float,
 ) -> bytes:
-    """`definitions` as they are in the contract, but for `location`; or the problem."""
-    content = {"problem": problem} if problem else {"loader": loader, "definitions": definitions}
-    common = {"sources": sources, "python": python, "load_seconds": seconds}
-    return dumps({**content, **common}).encode()
+    """`listed`: definitions as they are in the contract, but for `location`; or the problem."""
+    common = dumps({"sources": sources, "python": python, "load_seconds": seconds})
+    if problem:
+        return f'{{"problem":{dumps(problem)},{common[1:]}'.encode()
+    return f'{{"loader":{dumps(loader)},"definitions":{listed},{common[1:]}'.encode()

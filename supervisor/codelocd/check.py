@@ -13,28 +13,33 @@ from codelocd.house import House
 from codelocd.locations import Location
 from codelocd.model import Config, LocationSpec
 from codelocd.paths import DaemonPaths
-from codelocd.report import environment
+from codelocd.report import definitions, environment
 
 
-def run(config: Config, paths: DaemonPaths) -> dict[str, Any]:
-    """The `check --json` document. Blocks until every location has loaded or failed."""
+def run(config: Config, paths: DaemonPaths, *, in_full: bool = False) -> dict[str, Any]:
+    """The `check --json` document, `in_full` with all definitions and edges in it.
+
+    Blocks until every location has loaded or failed.
+    """
     with tempfile.TemporaryDirectory(prefix="codelocd-check-") as folder:
         private = replace(
             paths, state_dir=Path(folder), runtime_dir=Path(folder), socket=Path(folder, "none")
         )
-        return asyncio.run(_check(_once(config), private))
+        return asyncio.run(_check(_once(config), private, in_full))
 
 
-async def _check(config: Config, paths: DaemonPaths) -> dict[str, Any]:
+async def _check(config: Config, paths: DaemonPaths, in_full: bool) -> dict[str, Any]:
     house = House(config, paths, lambda _: {}, lambda _: None, development=True)
     try:
         house.apply(config)
         for location in house.daemon.locations.values():
             await house.daemon.settled(location)
         listed = house.daemon.registry
+        whole = definitions(listed, None, None)
+        named = ("definitions", "edges", "conflicts") if in_full else ("conflicts",)
         return {
             "locations": [_result(each, listed) for each in house.daemon.locations.values()],
-            "conflicts": registry.conflicts(listed),
+            **{name: whole[name] for name in named},
         }
     finally:
         await house.close()

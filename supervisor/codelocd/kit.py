@@ -17,11 +17,9 @@ from codeloc_envs.lease import share
 
 RUNNER = "codeloc_runner"
 API = PurePosixPath("api")
-"""The folder of the kit that holds `codeloc` and nothing else."""
+"""The folder of the kit that holds `codeloc` and nothing else: what may be put on a path."""
 
 PACKAGES = {RUNNER: PurePosixPath(RUNNER), "codeloc": API / "codeloc"}
-CHILDREN = PurePosixPath(RUNNER, "children")
-"""The folder that makes `codeloc` importable where it comes first in PYTHONPATH."""
 MSGPACK = PurePosixPath(RUNNER, "_msgpack")
 DIGEST_BYTES = 16
 

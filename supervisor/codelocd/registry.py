@@ -114,8 +114,16 @@ def _differing(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, list
     return {name: both for name, both in values.items() if both[0] != both[1]}
 
 
+CODE_REFERENCES = "dagster/code_references"
+"""Metadata by which Dagster says what `source` says: with the lines of the file."""
+
+
 def _content(definition: Definition) -> dict[str, Any]:
-    return {name: value for name, value in definition.items() if name != "source"}
+    content = {name: value for name, value in definition.items() if name != "source"}
+    metadata = content.get("metadata")
+    if metadata and CODE_REFERENCES in metadata:
+        content["metadata"] = {k: v for k, v in metadata.items() if k != CODE_REFERENCES}
+    return content
 
 
 def edges(registry: Registry) -> list[dict[str, Any]]:

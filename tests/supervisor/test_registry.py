@@ -48,6 +48,16 @@ def test_a_definition_that_only_moved_in_its_file_is_not_a_changed_one() -> None
     assert second.definitions()[0]["source"]["line"] == 9
 
 
+def test_the_lines_that_dagster_keeps_of_an_asset_make_no_changed_one_either() -> None:
+    def at(line: int, table: str) -> dict[str, Any]:
+        code = {"code_references": [{"file_path": "defs.py", "line_number": line}]}
+        return {"dagster/code_references": code, "dagster/table_name": table}
+
+    first, _ = Registry().publish("a", [asset("x", metadata=at(3, "t"))])
+    assert not first.publish("a", [asset("x", metadata=at(9, "t"))])[1]
+    assert first.publish("a", [asset("x", metadata=at(3, "other"))])[1].changed
+
+
 def test_an_asset_and_a_job_of_one_name_are_two_definitions() -> None:
     merged, _ = Registry().publish("a", [asset("x"), named("job", "x")])
     assert len(merged.definitions()) == 2

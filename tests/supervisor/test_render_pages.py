@@ -164,6 +164,28 @@ def test_a_definition_in_full_leaves_out_what_says_nothing() -> None:
     ]
 
 
+def test_a_column_schema_is_shown_as_a_table() -> None:
+    rules = {"nullable": False, "unique": True, "other": ["indexed"]}
+    schema = {
+        "columns": [
+            {"name": "id", "type": "int", "description": "Which\none", "constraints": rules},
+            {"name": "note", "type": "string", "description": None, "constraints": {}},
+            "… (7 of 9 cut)",
+        ],
+        "constraints": {"other": ["id < 10"]},
+    }
+    metadata = {"dagster/column_schema": schema, "dagster/table_name": "shop.orders"}
+    assert definition({**ASSET, "metadata": metadata}, PLAIN).splitlines()[-7:] == [
+        "          metadata: dagster/table_name = shop.orders",
+        "dagster/column_schema:",
+        "    COLUMN  TYPE    CONSTRAINTS                DESCRIPTION",
+        "    id      int     not null, unique, indexed  Which one",
+        "    note    string  -                          -",
+        "    … (7 of 9 cut)",
+        "    of the table: id < 10",
+    ]
+
+
 def test_what_is_nested_in_a_definition_is_told_in_words() -> None:
     found = {
         "location": "sales",

@@ -15,6 +15,7 @@ from .dagster_assets import assets
 from .dagster_automation import schedules, sensors
 from .dagster_checks import asset_checks
 from .dagster_jobs import jobs
+from .dagster_metadata import SHARED
 from .dagster_resources import resources
 
 TYPE_CHECKING = False
@@ -107,6 +108,7 @@ def definitions(targets: List[Any]) -> List[Definition]:
     found = []
     for target in targets:
         found += describe(repository_of(target))
+    SHARED.clear()
     return found
 
 

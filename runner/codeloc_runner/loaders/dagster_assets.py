@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from ..plain import kept
 from .dagster_checks import names_of_checks
-from .dagster_facts import common, fact, kinds, path, plain_map, source_of, visible
+from .dagster_facts import common, fact, kinds, path, source_of
 from .dagster_making import made_by
+from .dagster_metadata import metadata_of, tags_of
 from .dagster_partitions import partition_mappings, partitions
 from .dagster_policies import automation, freshness_policy
 
@@ -62,15 +64,19 @@ def asset(key: Any, definition: Any) -> Dict[str, Any]:
     return {
         **common("asset", "/".join(path(key)), definition),
         "key": path(key),
-        "description": of_key(definition, "descriptions", key) or fact(definition, "description"),
+        "description": kept(
+            of_key(definition, "descriptions", key) or fact(definition, "description")
+        ),
         "group": of_key(definition, "group_names", key) or fact(definition, "group_name"),
         "deps": [path(one) for one in deps],
-        "tags": visible(tags),
+        "tags": tags_of(tags),
         "kinds": kinds(tags) or compute_kind(definition),
         "owners": [owner(one) for one in of_key(definition, "owners", key) or ()],
-        "metadata": plain_map(metadata(key, definition)),
-        "code_version": of_key(definition, "code_versions", key)
-        or fact(definition, "code_version"),
+        "metadata": metadata_of(metadata(key, definition)),
+        "code_version": kept(
+            of_key(definition, "code_versions", key) or fact(definition, "code_version")
+        ),
+        "io_manager": io_manager(definition, key),
         "partitions": partitions(
             fact(spec, "partitions_def") or fact(definition, "partitions_def")
         ),
@@ -116,10 +122,20 @@ def metadata(key: Any, definition: Any) -> Mapping[str, Any]:
 def owner(one: Any) -> str:
     """A string, or one of the objects that stand for it in Dagster 1.6 and 1.7."""
     team = fact(one, "team")
-    return f"team:{team}" if team else str(fact(one, "email", one))
+    return f"team:{kept(team)}" if team else str(kept(fact(one, "email", one)))
 
 
 def compute_kind(definition: Any) -> list[str]:
     """What kinds were before Dagster had them."""
     tags = fact(fact(definition, "op"), "tags") or {}
-    return [str(tags[name]) for name in COMPUTE_KIND if name in tags]
+    return [str(kept(tags[name])) for name in COMPUTE_KIND if name in tags]
+
+
+def io_manager(definition: Any, key: Any) -> Optional[str]:
+    """The resource that stores it; None where the location makes nothing to be stored."""
+    if fact(definition, "node_def") is None:
+        return None
+    try:
+        return str(definition.get_io_manager_key_for_asset_key(key))
+    except Exception:  # noqa: BLE001  an asset that is only described has none
+        return None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from .dagster_facts import common, fact, path, plain_map, resources_of, source_of
+from ..plain import class_name, kept
+from .dagster_facts import common, fact, path, resources_of, source_of
 from .dagster_jobs import IMPLICIT
+from .dagster_metadata import tags_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,7 +42,7 @@ def sensors(repository: Any) -> Iterator[Dict[str, Any]]:
             "sensor_type": fact(fact(one, "sensor_type"), "name", "STANDARD"),
             "default_status": status(one),
             "watches": watched(one),
-            "run_tags": plain_map(fact(one, "run_tags")),
+            "run_tags": tags_of(fact(one, "run_tags")),
             "resources": resources_of(repository, one),
             "source": source_of(fact(one, "_raw_fn")),
         }
@@ -69,7 +71,16 @@ def selection(definition: Any) -> Optional[str]:
     chosen = fact(definition, "asset_selection") or fact(
         fact(definition, "resolvable_to_job"), "selection"
     )
-    return str(chosen) if chosen is not None else None
+    return None if chosen is None else written(chosen)
+
+
+def written(chosen: Any) -> str:
+    """Dagster writes a class of the user's own, and what it is part of, with its address."""
+    try:
+        told = str(kept(str(chosen)))
+    except Exception:  # noqa: BLE001  that class's own code
+        return class_name(chosen)
+    return told if " at 0x" not in told else class_name(chosen)
 
 
 def status(definition: Any) -> str:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
 import os
 
+from ..plain import kept
 from ..sources import is_source
+from .dagster_metadata import KIND_TAG, metadata_of, tags_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, Mapping, Optional
-
-KIND_TAG = "dagster/kind/"
-HIDDEN_TAG = "dagster/"
+    from typing import Any, Dict, List, Optional
 
 
 def common(kind: str, name: str, definition: Any) -> Dict[str, Any]:
@@ -20,10 +18,10 @@ def common(kind: str, name: str, definition: Any) -> Dict[str, Any]:
     return {
         "kind": kind,
         "name": name,
-        "description": fact(definition, "description"),
-        "tags": visible(fact(definition, "tags")),
-        "owners": list(fact(definition, "owners") or ()),
-        "metadata": plain_map(fact(definition, "metadata")),
+        "description": kept(fact(definition, "description")),
+        "tags": tags_of(fact(definition, "tags")),
+        "owners": [kept(one) for one in fact(definition, "owners") or ()],
+        "metadata": metadata_of(fact(definition, "metadata")),
         "resources": [],
         "source": None,
     }
@@ -37,16 +35,7 @@ def fact(definition: Any, name: str, default: Any = None) -> Any:
         return default
 
 
-def visible(tags: Optional[Mapping[str, Any]]) -> Dict[str, str]:
-    """The user's own tags: Dagster keeps kinds and more of its own among them."""
-    return {
-        str(name): str(value)
-        for name, value in (tags or {}).items()
-        if not str(name).startswith(HIDDEN_TAG)
-    }
-
-
-def kinds(tags: Optional[Mapping[str, Any]]) -> List[str]:
+def kinds(tags: Any) -> List[str]:
     return sorted(name[len(KIND_TAG) :] for name in tags or () if name.startswith(KIND_TAG))
 
 
@@ -65,27 +54,6 @@ def source_of(function: Any) -> Optional[Dict[str, Any]]:
     """Where a function that Dagster wraps was written; None if Dagster made it itself."""
     inner = fact(function, "decorated_fn", function)
     code = fact(fact(inner, "__wrapped__", inner), "__code__")
-    if code is None or not is_source(code.co_filename):
+    if type(code) is not type(source_of.__code__) or not is_source(code.co_filename):
         return None
     return {"file": os.path.abspath(code.co_filename), "line": code.co_firstlineno}
-
-
-def plain_map(metadata: Optional[Mapping[str, Any]]) -> Dict[str, Any]:
-    """Metadata values as JSON can carry them; Dagster's own entries are left out."""
-    return {
-        str(name): plain(fact(value, "value", value))
-        for name, value in (metadata or {}).items()
-        if not str(name).startswith(HIDDEN_TAG)
-    }
-
-
-def plain(value: Any) -> Any:
-    if value is None or isinstance(value, (bool, int, str)):
-        return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else repr(value)
-    if isinstance(value, (list, tuple)):
-        return [plain(one) for one in value]
-    if isinstance(value, dict):
-        return {str(key): plain(one) for key, one in value.items()}
-    return str(value)

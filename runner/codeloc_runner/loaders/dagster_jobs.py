@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from .dagster_facts import common, fact, path, plain_map, resources_of
+from ..plain import bases, name_of
+from .dagster_facts import common, fact, path, resources_of
+from .dagster_metadata import tags_of
 from .dagster_partitions import partitions
 from .dagster_policies import automation, backfill_policy
 from .dagster_schema import fields
@@ -24,7 +26,7 @@ def jobs(repository: Any) -> Iterator[Dict[str, Any]]:
                 "checks": checks_of(job),
                 "resources": resources_of(repository, job),
                 "config_schema": config_schema(job),
-                "run_tags": plain_map(fact(job, "run_tags")),
+                "run_tags": tags_of(fact(job, "run_tags")),
                 "preset": sorted(leaves(fact(job, "run_config"))),
                 "partitions": partitions(fact(job, "partitions_def")),
                 "backfill_policy": backfill_policy(job),
@@ -70,11 +72,15 @@ def config_schema(job: Any) -> Dict[str, Any]:
     return {name: of for name, of in found.items() if of}
 
 
+DEEPEST = 20
+"""Levels of a run config that are told apart: what has more contains itself."""
+
+
 def leaves(config: Any, *above: str) -> Iterator[str]:
     """The dotted names of what a job's own run config sets, and none of the values."""
-    if isinstance(config, dict) and config:
-        for name, inner in config.items():
-            yield from leaves(inner, *above, str(name))
+    if dict in bases(config) and config and len(above) < DEEPEST:
+        for name, inner in dict.items(config):
+            yield from leaves(inner, *above, name_of(name))
     elif above:
         yield ".".join(above)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from ..plain import kept
 from .dagster_facts import fact, path, resources_of
+from .dagster_metadata import tags_of
 from .dagster_policies import backfill_policy
 
 TYPE_CHECKING = False
@@ -24,11 +26,21 @@ def making(repository: Any, definition: Any) -> Dict[str, Any]:
         "op": None if is_graph else fact(node, "name"),
         "graph": fact(node, "name") if is_graph else None,
         "ops": sorted({op.name for op in ops}) if is_graph else [],
+        "op_tags": tags_of(fact(node, "tags")),
+        "retry_policy": retry_policy(fact(node, "retry_policy")),
         "pools": sorted({op.pool for op in ops if fact(op, "pool")}),
         "execution_set": execution_set(definition),
         "backfill_policy": backfill_policy(definition),
         "resources": resources_of(repository, definition),
     }
+
+
+def retry_policy(policy: Any) -> Optional[Dict[str, Any]]:
+    """How often, and after how many seconds, a failed op is tried again."""
+    if policy is None:
+        return None
+    named = {name: fact(fact(policy, name), "name") for name in ("backoff", "jitter")}
+    return {"max_retries": kept(policy.max_retries), "delay": kept(policy.delay), **named}
 
 
 def execution_set(definition: Any) -> Optional[Dict[str, Any]]:

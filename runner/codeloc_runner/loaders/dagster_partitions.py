@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .dagster_facts import fact, path, plain
+from ..plain import bases, class_name, copied, kept, name_of
+from .dagster_facts import fact, path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,8 +41,11 @@ def time_window(definition: Any) -> Dict[str, Any]:
 
 
 def static(definition: Any) -> Dict[str, Any]:
-    keys = list(definition.get_partition_keys())
-    return {"type": "static", "keys": plain(keys[:STATIC_KEYS]), "count": len(keys)}
+    try:
+        keys = list(definition.get_partition_keys())
+    except Exception:  # noqa: BLE001  a class of the user's own that asks a server, say
+        return {"type": "static", "keys": [], "count": None}
+    return {"type": "static", "keys": copied(keys[:STATIC_KEYS]), "count": len(keys)}
 
 
 def partition_mappings(deps: List[Any], spec: Any, definition: Any) -> List[Dict[str, Any]]:
@@ -54,14 +58,21 @@ def partition_mappings(deps: List[Any], spec: Any, definition: Any) -> List[Dict
 
 def described(mapping: Any) -> Dict[str, Any]:
     """Its type and, for Dagster's own ones (all named tuples), what it was made with."""
-    made_with = fact(mapping, "_asdict", dict)()
-    return {"type": type(mapping).__name__, **{name: told(one) for name, one in made_with.items()}}
+    name = {"type": class_name(mapping)}
+    try:
+        made_with = fact(mapping, "_asdict", dict)()
+        return {**name, **{field: copied(told(one)) for field, one in made_with.items()}}
+    except Exception:  # noqa: BLE001  a class of the user's own
+        return name
 
 
 def told(value: Any) -> Any:
     """A mapping may hold others, by dimension."""
+    types = bases(value)
     if hasattr(value, "_asdict"):
         return described(value)
-    if isinstance(value, dict):
-        return {str(key): told(one) for key, one in value.items()}
-    return sorted(map(plain, value)) if isinstance(value, (set, frozenset)) else plain(value)
+    if dict in types:
+        return {name_of(key): told(one) for key, one in dict.items(value)}
+    if set in types or frozenset in types:
+        return sorted((kept(one) for one in value), key=str)
+    return value

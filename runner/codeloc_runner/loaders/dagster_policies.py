@@ -2,22 +2,42 @@
 
 from __future__ import annotations
 
+import contextlib
+
+from ..plain import class_name, kept, text
 from .dagster_facts import fact
+
+CONDITION_CHARACTERS = 4096
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Optional
+    from typing import Any, Dict, Optional, Tuple
+
+    Known = Dict[int, Tuple[object, str]]
 
 
 def automation(condition: Any) -> Optional[str]:
     """What a condition is called, else its kind and what it is put together from."""
-    if condition is None:
-        return None
+    return None if condition is None else called(condition, {})
+
+
+def called(condition: Any, known: Known) -> str:
+    """`known`: the parts by id. One that occurs in several others is put together once."""
+    if id(condition) not in known:
+        known[id(condition)] = (condition, class_name(condition))  # while it is asked
+        with contextlib.suppress(Exception):  # a class of the user's own
+            told = text(put_together(condition, known), CONDITION_CHARACTERS)
+            known[id(condition)] = (condition, told)
+    return known[id(condition)][1]
+
+
+def put_together(condition: Any, known: Known) -> str:
     label = fact(condition, "get_label", lambda: None)()
     if label:
-        return str(label)
-    name = str(fact(condition, "name") or type(condition).__name__)
-    parts = [str(automation(one)) for one in fact(condition, "children") or ()]
+        return str(kept(label))
+    name = fact(condition, "name")
+    name = str(kept(name)) if name else class_name(condition)
+    parts = [called(one, known) for one in fact(condition, "children") or ()]
     return f"{name}({', '.join(parts)})" if parts else name
 
 
@@ -26,7 +46,7 @@ def backfill_policy(definition: Any) -> Optional[Dict[str, Any]]:
     policy = fact(definition, "backfill_policy")
     if policy is None:
         return None
-    at_most = policy.max_partitions_per_run
+    at_most = kept(policy.max_partitions_per_run)
     return {
         "type": "single_run" if at_most is None else "multi_run",
         "max_partitions_per_run": at_most,

@@ -61,6 +61,8 @@ def unwrapped(definition: Any) -> Any:
 def type_name(definition: Any) -> str:
     """The dotted name of the class, or function, that a user wrote."""
     made_by = maker(unwrapped(definition))
+    if not isinstance(fact(made_by, "__qualname__"), str):
+        made_by = type(made_by)  # a partial, say, or an object that can be called
     return f"{made_by.__module__}.{made_by.__qualname__}"
 
 

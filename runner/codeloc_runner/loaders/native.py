@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from ..importing import LoadFailure
+from ..plain import bounded, entries, kept
 from . import arguments, at_most_one, distinct
 
 TYPE_CHECKING = False
@@ -48,4 +49,13 @@ def gathered(members: Mapping[str, object]) -> str:
 
 
 def definitions(targets: List[Any]) -> List[Definition]:
-    return [one for target in targets for one in target.describe()]
+    """Checked when they were made; bounded here, since JSON may be of any size."""
+    return [
+        {
+            **one,
+            "description": kept(one["description"]),
+            "metadata": bounded(entries(one["metadata"]), kept),
+        }
+        for target in targets
+        for one in target.describe()
+    ]

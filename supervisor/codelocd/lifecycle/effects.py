@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from codelocd.model import BuildId, RunnerId, Snapshot
+from codelocd.model import BuildId, RunnerId
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,26 +53,10 @@ class Withdraw:
 
 
 @dataclass(frozen=True, slots=True)
-class Recall:
-    """Look for the definitions that an earlier daemon listed; answers Remembered if there are."""
-
-
-@dataclass(frozen=True, slots=True)
-class Restore:
-    """List these definitions, although no runner serves them."""
-
-    snapshot: Snapshot
-
-
-@dataclass(frozen=True, slots=True)
 class Retire:
-    """Let the runner answer what it has accepted, then ask it to leave, then make it.
-
-    `replaced`: another one serves, so that nobody waits for its end.
-    """
+    """Let the runner answer what it has accepted, then ask it to leave, then make it."""
 
     runner: RunnerId
-    replaced: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,16 +66,4 @@ class Kill:
     runner: RunnerId
 
 
-Effect = (
-    Prepare
-    | CancelBuild
-    | Launch
-    | Inspect
-    | Explain
-    | Publish
-    | Withdraw
-    | Recall
-    | Restore
-    | Retire
-    | Kill
-)
+Effect = Prepare | CancelBuild | Launch | Inspect | Explain | Publish | Withdraw | Retire | Kill

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from codelocd.render.column_schema import column_schema, is_schema
 from codelocd.render.screen import Screen
 from codelocd.render.table import Cell, Column, table
 from codelocd.render.text import indented, one_line, plural
@@ -85,8 +86,20 @@ def definition(found: Mapping[str, Any], screen: Screen) -> str:
     told = (*HEADER, *RELATIONS, *(("deps",) if "upstream" in found else ()))
     for name, value in found.items():
         if name not in told and value not in (None, "", [], {}):
-            lines.append(_field(name, _value(name, value)))
+            lines += _told(name, value, screen)
     return "\n".join(lines)
+
+
+def _told(name: str, value: Any, screen: Screen) -> Iterator[str]:
+    """One field; schemas of tables among the metadata are tables below the rest of it."""
+    schemas = {}
+    if name == "metadata":
+        schemas = {key: one for key, one in value.items() if is_schema(one)}
+        value = {key: one for key, one in value.items() if key not in schemas}
+    if value or not schemas:
+        yield _field(name, _value(name, value))
+    for key, schema in schemas.items():
+        yield column_schema(key, schema, screen)
 
 
 def _relations(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

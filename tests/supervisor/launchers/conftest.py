@@ -7,8 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from launching import Bench
-from tests.pythons import EXTREMES, VERSIONS, interpreter
+from launching import VERSIONS, Bench, interpreter
 
 from codelocd.guardian import Guardian
 from codelocd.kit import make_kit
@@ -25,7 +24,7 @@ def python(request: pytest.FixtureRequest) -> Path:
     return interpreter(request.param)
 
 
-@pytest.fixture(params=EXTREMES)
+@pytest.fixture(params=(VERSIONS[0], VERSIONS[-1]))
 def extreme(request: pytest.FixtureRequest) -> Path:
     """The oldest and the newest, for what does not depend on the version."""
     return interpreter(request.param)
@@ -55,7 +54,7 @@ async def bench(kit: Path, tmp_path: Path) -> AsyncIterator[Bench]:
 
 @pytest.fixture
 def newest() -> Path:
-    return interpreter(EXTREMES[-1])
+    return interpreter("3.13")
 
 
 @pytest.fixture

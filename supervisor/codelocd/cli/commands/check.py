@@ -17,7 +17,13 @@ from codelocd.render.text import plural
 @click.command()
 @target_options
 @json_option
-def command(targets: Targets, as_json: bool) -> int:
+@click.option(
+    "--definitions",
+    "in_full",
+    is_flag=True,
+    help="With --json: all definitions, too, as `codelocd definitions --json` lists them.",
+)
+def command(targets: Targets, as_json: bool, in_full: bool) -> int:
     """Build and load every location once, without a daemon, and report every problem.
 
     Takes the same targets as `codelocd dev`. Ends with 1 if a location did not load, or if two
@@ -28,14 +34,17 @@ def command(targets: Targets, as_json: bool) -> int:
     codelocd check
     codelocd check -f etl/definitions.py --python 3.12
     codelocd check --json | jq '.locations[] | select(.ok | not)'
+    codelocd check --json --definitions | jq .definitions > definitions.json
     """
+    if in_full and not as_json:
+        raise click.UsageError("--definitions adds to what --json prints: give both")
     from codelocd import check
 
     here = local.of_targets(targets, Asked())
     count = plural(len(here.config.own), "location")
     for note in (*here.notes, f"checking {count}"):
         output.note(note)
-    document = check.run(here.config, here.paths)
+    document = check.run(here.config, here.paths, in_full=in_full)
     if as_json:
         output.document(document)
     else:
