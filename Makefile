@@ -12,7 +12,7 @@ DEVELOPMENT := $(VENV)/.development-installed
 
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
-.PHONY: help demo test test-slow soak check bench bench-quick clean distclean
+.PHONY: help demo test test-slow soak check bench bench-quick docs clean distclean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name does; do \
@@ -43,6 +43,9 @@ bench: $(DEVELOPMENT) ## measure everything that is promised, and write docs/ben
 
 bench-quick: $(DEVELOPMENT) ## measure a part of it, in two minutes
 	@$(BIN)/python -m benchmarks --quick
+
+docs: $(DEVELOPMENT) ## write docs/cli.md, the page that is made from --help
+	@$(BIN)/python .ci/cli_reference.py
 
 clean: ## remove what the targets above left behind, but not .venv
 	rm -rf build dist .cache .*_cache .hypothesis benchmarks/results

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.pythons import PYENV, found
 
 ROOT = Path(__file__).parents[1]
 CACHE = ROOT / ".cache"
@@ -40,10 +41,10 @@ def _environment(release: str) -> Path:
 
 
 def _interpreter(version: str) -> str:
-    found = sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python"))
-    if not found:
-        pytest.skip(f"no Python {version} below ~/.pyenv/versions: its dagster cannot be tried")
-    return str(found[-1])
+    python = found(version)
+    if python is None:
+        pytest.skip(f"no Python {version} in {PYENV}: its dagster cannot be tried")
+    return str(python)
 
 
 def _uv(*arguments: str) -> None:

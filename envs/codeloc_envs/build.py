@@ -14,10 +14,12 @@ from codeloc_envs.creation import create
 from codeloc_envs.explanation import explain
 from codeloc_envs.fingerprint import EnvironmentKey, environment_key
 from codeloc_envs.health import installed_packages, site_fingerprint
+from codeloc_envs.inputs import built_folders
 from codeloc_envs.installer import Finished
 from codeloc_envs.interpreter import Interpreter
 from codeloc_envs.layout import Layout
 from codeloc_envs.lease import Lease, share
+from codeloc_envs.leftovers import nothing_left
 from codeloc_envs.lock import Lock, read_lock
 from codeloc_envs.problem import EnvironmentProblem
 from codeloc_envs.progress import Listener, Progress
@@ -82,7 +84,8 @@ class Builder:
         if not upgrade and (folder / LOCK_NAME).exists():
             shutil.copyfile(folder / LOCK_NAME, fresh)
         self.listen(Progress("resolving", "finding out which versions fit together"))
-        self._check(self.tool.lock(fresh, folder / "requirements.in"))
+        with nothing_left(self.layout, built_folders(self.specification), self._waiting):
+            self._check(self.tool.lock(fresh, folder / "requirements.in"))
         return read_lock(fresh.replace(folder / LOCK_NAME))
 
     def _resolution(self, lock: Lock) -> Resolution:
@@ -119,7 +122,11 @@ class Builder:
         self.listen(
             Progress("installing", f"{total} packages" if total > 1 else "1 package", 0, total)
         )
-        with share(self.layout.packages_lock) as packages:
+        local = [source.path for source in lock.sources()]
+        with (
+            nothing_left(self.layout, local, self._waiting),
+            share(self.layout.packages_lock) as packages,
+        ):
             held = [lease.fileno(), packages.fileno()]
             self._check(self.tool.install(lock, folder / "bin/python", held))
 
@@ -136,6 +143,9 @@ class Builder:
             shared=size.shared,
             created=time.time(),
         )
+
+    def _waiting(self) -> None:
+        self.listen(Progress("waiting", "another build of the same project is under way"))
 
     def _check(self, finished: Finished) -> None:
         if not finished.ok:

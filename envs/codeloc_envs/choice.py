@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
-from codeloc_envs.existing import Existing, inspect, require
+from codeloc_envs import pipenv
+from codeloc_envs.existing import Existing, environment_files, inspect, require
 from codeloc_envs.inline import read_metadata
-from codeloc_envs.inputs import described_files
-from codeloc_envs.neighbourhood import Neighbourhood
+from codeloc_envs.inputs import described_files, looked_for, settings_files
+from codeloc_envs.neighbourhood import LOCKS, Neighbourhood
 from codeloc_envs.problem import EnvironmentProblem
-from codeloc_envs.pyproject import normalised, read_pyproject
+from codeloc_envs.pyproject import normalised, read_project
+from codeloc_envs.reach import PROJECT_FILES, upwards
 from codeloc_envs.specification import Kind, PythonWish, Request, Specification
 from codeloc_envs.specifier import fits_text, is_path
 from codeloc_envs.uv_lock import requires_of
@@ -19,11 +23,16 @@ from codeloc_envs.workspace import lock_of_workspace
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The environment of a location, the rule that gave it, and the files it depends on."""
+    """The environment of a location, the rule that gave it, and the files it depends on.
+
+    `inputs` describe it. `looked_at` are all other places that were looked at, most of them in
+    vain: what comes there, or changes, may make another choice.
+    """
 
     specification: Specification
     why: str
     inputs: tuple[Path, ...]
+    looked_at: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +62,15 @@ def choose(request: Request | None, *, code: Path, activated: Path | None = None
     Raises EnvironmentProblem.
     """
     place = _Place(request or Request(), code, Neighbourhood.of(code), activated)
+    try:
+        found = _first(place)
+    except EnvironmentProblem as problem:
+        problem.inputs = _joined(problem.inputs, _looked_at(place))
+        raise
+    return replace(found, looked_at=_joined(found.looked_at, _looked_at(place)))
+
+
+def _first(place: _Place) -> Choice:
     _check(place.asked)
     passed: list[str] = []
     for rule in (_asked_for, _inline, _own, _activated, _described):
@@ -64,6 +82,19 @@ def choose(request: Request | None, *, code: Path, activated: Path | None = None
     else:
         found = _bare(place)
     return replace(found, why="; ".join([found.why, *passed]))
+
+
+def _looked_at(place: _Place) -> Iterator[Path]:
+    """What the rules looked at, found or not: they choose anew when one of it comes or goes."""
+    yield from place.around.looked_at()
+    if place.activated is not None:
+        yield from environment_files(place.activated)
+    for folder in upwards(place.around.start):  # a uv workspace around the project
+        yield from (folder / "pyproject.toml", folder / "uv.lock")
+
+
+def _joined(*paths: Iterable[Path]) -> tuple[Path, ...]:
+    return tuple(dict.fromkeys(chain.from_iterable(paths)))
 
 
 def _check(asked: Request) -> None:
@@ -136,9 +167,11 @@ def _described(place: _Place) -> Choice | None:
     if shared is not None:
         return _locked(place, shared, f"the lock of the workspace that {found.parent} is in")
     why = f"the nearest description, {found}"
-    if found.name in ("uv.lock", "pylock.toml"):
+    if found.name in LOCKS:
         return _locked(place, found, why)
-    if found.name == "pyproject.toml":
+    if found.name in pipenv.NAMES:
+        return _pipenv(place, found, why)
+    if found.name in PROJECT_FILES:
         return _project(place, found.parent, why)
     nearest = replace(place.asked, requirements=(found,))
     return _packages(replace(place, asked=nearest), why)
@@ -158,8 +191,14 @@ def _packages(place: _Place, why: str | None = None) -> Choice:
     return _built(place, built, why or f"asked for: {', '.join(names)}")
 
 
+def _pipenv(place: _Place, file: Path, why: str) -> Choice:
+    wish = place.around.python(place.asked.python, pipenv.requires_python(file), file)
+    asked = replace(place.asked, lock=file)
+    return _built(place, Specification(Kind.PIPENV, file.parent, asked, wish), why)
+
+
 def _project(place: _Place, folder: Path, why: str) -> Choice:
-    project = read_pyproject(folder / "pyproject.toml")
+    project = read_project(folder)
     asked = replace(place.asked, project=folder)
     _check_names("extra", asked.extras, project.extras, project.path)
     _check_names("group", asked.groups, project.groups, project.path)
@@ -168,14 +207,16 @@ def _project(place: _Place, folder: Path, why: str) -> Choice:
 
 
 def _locked(place: _Place, lock: Path, why: str) -> Choice:
+    if lock.name in pipenv.NAMES:
+        return _pipenv(place, lock, f"{why} ({lock})")
     if lock.name == "uv.lock":
         kind = Kind.UV_LOCK
     elif lock.name.startswith("pylock.") and lock.suffix == ".toml":
         kind = Kind.PYLOCK
     else:
         raise EnvironmentProblem(
-            f"{lock} is no lock file that is understood; uv.lock, pylock.toml and "
-            "pylock.NAME.toml are (for a pinned requirements file: requirements)"
+            f"{lock} is no lock file that is understood; uv.lock, pylock.toml, "
+            "pylock.NAME.toml and Pipfile.lock are (for a pinned requirements file: requirements)"
         )
     around = Neighbourhood.of(lock.parent)
     project = around.project()
@@ -211,8 +252,9 @@ def _built(place: _Place, built: Specification, why: str) -> Choice:
         text += f" within {wish.requires} ({wish.required_by})"
     installation = place.asked.installation
     built = replace(built, request=replace(built.request, installation=installation))
-    inputs = dict.fromkeys([*described_files(built), *place.around.python_files(wish)])
-    return Choice(built, f"{why}; Python: {text}", tuple(inputs))
+    named = place.around.python_files(wish)
+    aside = _joined(looked_for(built), settings_files(built))
+    return Choice(built, f"{why}; Python: {text}", _joined(described_files(built), named), aside)
 
 
 def _existing(found: Existing, why: str) -> Choice:

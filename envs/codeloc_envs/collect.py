@@ -11,12 +11,14 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from codeloc_envs.installer import Installer
 from codeloc_envs.installer_settings import variables_for_uv
 from codeloc_envs.json_file import TEMPORARY
 from codeloc_envs.layout import DRAFT_KIT, Layout
 from codeloc_envs.lease import last_used, try_hold
+from codeloc_envs.leftovers import sweep_leftovers
 from codeloc_envs.publication import Publication, publications, read_publication
 from codeloc_envs.resolution import RECORD_NAME, read_resolution
 
@@ -32,6 +34,19 @@ class Pruned:
 
     keys: tuple[str, ...]
     freed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Going:
+    """An environment to remove: unused for too long (`idle`), or above the limit (`size`).
+
+    `last_used` in Unix seconds; `own`: the bytes that only it takes.
+    """
+
+    publication: Publication
+    why: Literal["idle", "size"]
+    last_used: float
+    own: int
 
 
 def sweep(layout: Layout) -> None:
@@ -50,21 +65,19 @@ def sweep(layout: Layout) -> None:
             shutil.rmtree(draft, ignore_errors=True)
     for folder in _children(layout.trash):
         shutil.rmtree(folder, ignore_errors=True)
+    sweep_leftovers(layout)
 
 
 def prune(layout: Layout, *, idle: float = IDLE, size: int | None = None) -> Pruned:
     """Remove environments unused for `idle` seconds; then the longest unused until all take
     at most `size` bytes. One that is in use stays, whatever its age."""
     now = time.time()
-    ordered = sorted(publications(layout), key=lambda each: each.last_used(layout))
-    total = sum(_own(each) for each in ordered)
-    gone: list[Publication] = []
-    for publication in ordered:
-        excess = size is not None and total > size
-        old = now - publication.last_used(layout) >= idle
-        if (old or excess) and _remove(layout, publication.directory, published=True):
-            gone.append(publication)
-            total -= _own(publication)
+    chosen = going(layout, now, idle=idle, size=size)
+    gone = [
+        each.publication
+        for each in chosen
+        if _remove(layout, each.publication.directory, published=True)
+    ]
     _forget(layout, now - idle)
     for kit in _folders(layout.kits):
         _discard(layout, kit, layout.kit_lock(kit.name), now - idle)
@@ -77,6 +90,33 @@ def prune(layout: Layout, *, idle: float = IDLE, size: int | None = None) -> Pru
     if gone:
         _clean_packages(layout)
     return Pruned(tuple(each.key for each in gone), sum(_own(each) for each in gone))
+
+
+def going(
+    layout: Layout, now: float, *, idle: float = IDLE, size: int | None = None
+) -> tuple[Going, ...]:
+    """What `prune` would remove at `now`, first what was used longest ago. Changes nothing."""
+    ordered = sorted(publications(layout), key=lambda each: each.last_used(layout))
+    total = sum(_own(each) for each in ordered)
+    found: list[Going] = []
+    for publication in ordered:
+        used = publication.last_used(layout)
+        excess = size is not None and total > size
+        if (now - used >= idle or excess) and _is_free(layout, publication.directory):
+            why: Literal["idle", "size"] = "idle" if now - used >= idle else "size"
+            found.append(Going(publication, why, used, _own(publication)))
+            total -= _own(publication)
+    return tuple(found)
+
+
+def _is_free(layout: Layout, name: str) -> bool:
+    """Nobody has a lease on the environment. One that has none was never leased."""
+    path = layout.lease(name)
+    lease = try_hold(path) if path.exists() else None
+    if lease is None:
+        return not path.exists()
+    lease.close()
+    return True
 
 
 def _remove(layout: Layout, name: str, *, published: bool) -> bool:

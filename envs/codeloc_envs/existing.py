@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,6 +81,11 @@ def require(path: Path, source: str) -> Existing:
     return found
 
 
+def environment_files(path: Path) -> Iterator[Path]:
+    """What makes the folder `path` an environment, there or not."""
+    yield from (path, path / "pyvenv.cfg", path / "conda-meta/history")
+
+
 def _folder(path: Path) -> Existing | None:
     virtual = (path / "pyvenv.cfg").is_file()
     executable = python_of(path)
@@ -90,7 +95,7 @@ def _folder(path: Path) -> Existing | None:
         gone = f" ({executable.readlink()} is gone)" if executable else ""
         raise EnvironmentProblem(
             f"the environment {path} has no Python that runs{gone}; create it again",
-            inputs=(path / "pyvenv.cfg",),
+            inputs=(*environment_files(path), executable or path / "bin/python"),
         )
     if virtual:
         return Existing(executable, path, "virtualenv", (path / "pyvenv.cfg",))

@@ -9,14 +9,16 @@ from typing import Any
 
 from codeloc_envs.fingerprint import canonical, digest_bytes
 from codeloc_envs.inline import Metadata, read_metadata
-from codeloc_envs.local_source import build_files, content_digest
+from codeloc_envs.installer_settings import files_named_for_uv, fixed_uv_files, uv_files
+from codeloc_envs.local_source import BUILD_FILES, build_files, content_digest
 from codeloc_envs.lock import read_lock
-from codeloc_envs.pip_settings import pip_settings
+from codeloc_envs.pip_settings import files_named_for_pip, options_that_count, pip_files
 from codeloc_envs.pyproject import normalised, read_pyproject
-from codeloc_envs.requirement_files import RequirementFile, reached
+from codeloc_envs.reach import upwards
+from codeloc_envs.requirement_files import RequirementFile, reached, reached_where_there
 from codeloc_envs.specification import Kind, Specification
 from codeloc_envs.text_file import read_text
-from codeloc_envs.workspace import project_files
+from codeloc_envs.workspace import members, project_files
 
 
 def described_files(specification: Specification) -> tuple[Path, ...]:
@@ -36,8 +38,51 @@ def described_files(specification: Specification) -> tuple[Path, ...]:
             lock = _required(request.lock)
             local = (file for source in read_lock(lock).sources() for file in source.files())
             return (lock, *local)
+        case Kind.PIPENV:
+            return (_required(request.lock),)
         case Kind.EXISTING:
             return ()
+
+
+def built_folders(specification: Specification) -> Iterator[Path]:
+    """The folders on this machine whose packages are asked for by the description itself.
+
+    To resolve, they are built: nothing less tells what they need.
+    """
+    request, directory = specification.request, specification.directory
+    if request.project is not None:
+        yield request.project
+    if specification.kind is Kind.UV_LOCK:
+        yield from (directory, *members(directory))
+    for file in reached(request.requirements) if request.requirements else ():
+        yield from file.local_paths
+    project = directory / "pyproject.toml"
+    uv = read_pyproject(project).tool("uv") if project.is_file() else None
+    for source in ((uv or {}).get("sources") or {}).values():
+        if isinstance(source, Mapping) and isinstance(source.get("path"), str):
+            yield Path(os.path.normpath(directory / source["path"]))
+
+
+def looked_for(specification: Specification) -> Iterator[Path]:
+    """The files that would describe it too, if they were there."""
+    match specification.kind:
+        case Kind.PROJECT | Kind.UV_LOCK:
+            yield from (specification.directory / name for name in BUILD_FILES)
+
+
+def settings_files(specification: Specification) -> tuple[Path, ...]:
+    """The files of the installer's settings, and those that they name, there or not.
+
+    Above the project, where uv looks too, lie folders like /tmp: too busy to be watched.
+    """
+    if specification.kind is Kind.EXISTING:
+        return ()
+    directory, home = specification.directory, Path.home()
+    named = _named_by_settings(specification)
+    of_pip = pip_files(os.environ, home)
+    folders = upwards(directory)
+    found = (*uv_files(os.environ, home, folders), *of_pip, *named)
+    return tuple(dict.fromkeys(directory / file for file in found))
 
 
 def gather(specification: Specification, settings: Mapping[str, str]) -> dict[str, Any]:
@@ -54,6 +99,7 @@ def gather(specification: Specification, settings: Mapping[str, str]) -> dict[st
         "content": _content(specification),
         "settings": {**settings, **_of_pip(specification)},
         "uv": _uv_settings(specification.directory),
+        "named": list(map(_digest_if_there, _named_by_settings(specification))),
     }
 
 
@@ -61,7 +107,25 @@ def _of_pip(specification: Specification) -> dict[str, str]:
     """What pip would see, where it is the installer."""
     if specification.request.installation.installer != "pip":
         return {}
-    return {"installer": "pip", **pip_settings(os.environ, Path.home())}
+    return {"installer": "pip", **options_that_count(os.environ, Path.home())}
+
+
+def _named_by_settings(specification: Specification) -> tuple[Path, ...]:
+    """What settings name decides by its content, not by its name: constraints, overrides."""
+    directory = specification.directory
+    if specification.request.installation.installer == "pip":
+        named = files_named_for_pip(os.environ, Path.home(), directory)
+    else:
+        named = files_named_for_uv(os.environ, directory)
+    return tuple(reached_where_there(named))
+
+
+def _digest_if_there(file: Path) -> str | None:
+    """The installer itself says best what is wrong with a file that its settings name."""
+    try:
+        return digest_bytes(file.read_bytes())
+    except OSError:
+        return None
 
 
 def _content(specification: Specification) -> list[Any]:
@@ -114,11 +178,13 @@ def _uv_settings(directory: Path) -> list[str]:
 
     https://docs.astral.sh/uv/concepts/configuration-files/
     """
-    home = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
-    fixed = [home / "uv/uv.toml", Path("/etc/uv/uv.toml")]
+    named, *fixed = fixed_uv_files(os.environ, Path.home())
+    if named is not None:
+        file = directory / named
+        return [content_digest(file)] if file.is_file() else []
     return [
         *_local_settings(directory),
-        *(content_digest(file) for file in fixed if file.is_file()),
+        *(content_digest(file) for file in fixed if file and file.is_file()),
     ]
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from codeloc_envs.credential import read_credential
 from codeloc_envs.installation import ORDINARY, Index, Installation
 from codeloc_envs.pip_settings import pip_settings
+from codeloc_envs.requirement_files import named_files
 
 NO_INDEX = "file:///nonexistent"
 """uv has no variable for pip's `no-index`; an index that is not there has no package."""
@@ -30,6 +31,8 @@ _MISLEADING = (
 OWN_INDEX = "codelocd"
 """What uv calls the index of the config, so that its credential can be named for it."""
 _INDEXES = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS")
+_NAMING_FILES = ("UV_CONSTRAINT", "UV_OVERRIDE", "UV_BUILD_CONSTRAINT", "UV_EXCLUDE")
+"""Variables that name files, whose content decides what is resolved."""
 _SECRET = ("_USERNAME", "_PASSWORD", "_TOKEN")
 _HARMLESS = ("UV_CONCURRENT_", "UV_HTTP_", "UV_REQUEST_", "UV_OFFLINE", "UV_INSTALLER")
 
@@ -59,6 +62,7 @@ def variables_for_uv(
         "UV_PREVIEW_FEATURES": "pylock",
         "RUST_LOG": "uv_installer::plan=debug",
         "NO_COLOR": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",  # a build that imports the project leaves nothing in it
         "UV_NO_WRAP": "1",
     }
 
@@ -77,6 +81,35 @@ def settings_that_count(variables: Mapping[str, str]) -> dict[str, str]:
             and not name.endswith(_SECRET)
         )
     }
+
+
+def files_named_for_uv(variables: Mapping[str, str], directory: Path) -> Iterator[Path]:
+    """The files that uv's variables name: several divided by spaces, from where uv is started."""
+    for name in _NAMING_FILES:
+        yield from named_files(variables.get(name, ""), directory)
+
+
+def uv_files(variables: Mapping[str, str], home: Path, folders: Iterable[Path]) -> Iterator[Path]:
+    """Where uv looks for settings of its own, there or not: in the first of `folders` that has
+    any, and elsewhere."""
+    yield from filter(None, fixed_uv_files(variables, home))
+    yield from (folder / name for folder in folders for name in ("uv.toml", "pyproject.toml"))
+
+
+def fixed_uv_files(variables: Mapping[str, str], home: Path) -> tuple[Path | None, ...]:
+    """The file that a variable names instead of all others, then the user's and the system's.
+
+    https://docs.astral.sh/uv/concepts/configuration-files/
+    """
+    named = variables.get("UV_CONFIG_FILE")
+    config = Path(variables.get("XDG_CONFIG_HOME") or home / ".config")
+    system = variables.get("XDG_CONFIG_DIRS", "/etc/xdg").split(os.pathsep)
+    return (
+        Path(named) if named else None,
+        config / "uv/uv.toml",
+        *(Path(folder, "uv/uv.toml") for folder in system if folder),
+        Path("/etc/uv/uv.toml"),
+    )
 
 
 def _of_index(index: Index, inherited: Mapping[str, str]) -> dict[str, str]:

@@ -48,6 +48,11 @@ class Layout:
         return self.root / "leases"
 
     @property
+    def leftovers(self) -> Path:
+        """What is to be put back in projects that are being built."""
+        return self.root / "leftovers"
+
+    @property
     def trash(self) -> Path:
         return self.root / "trash"
 
@@ -108,6 +113,7 @@ class Layout:
             self.locks,
             self.leases,
             self.trash,
+            self.leftovers,
             self.packages,
         ):
             folder.mkdir(parents=True, exist_ok=True)

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from codeloc_envs import setuptools_files
 from codeloc_envs.fingerprint import canonical, digest_bytes
 from codeloc_envs.pyproject import Pyproject, read_pyproject
 
 _BUILT = frozenset({"build", "dist"})
 _ASIDE = frozenset({"__pycache__", "node_modules", "venv"})
-_BUILD_FILES = ("setup.py", "setup.cfg")
+BUILD_FILES = ("pyproject.toml", *setuptools_files.NAMES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +45,11 @@ class LocalSource:
 
 def build_files(project: Path) -> Iterator[Path]:
     """What a build of `project` reads besides its sources, as far as its project file says."""
-    names = ["pyproject.toml", *_BUILD_FILES]
+    names = [*BUILD_FILES]
     file = project / "pyproject.toml"
     if file.is_file():
         names += _dynamic_files(read_pyproject(file))
+    names += setuptools_files.files_read(project)
     yield from (project / name for name in dict.fromkeys(names) if (project / name).is_file())
 
 

@@ -6,33 +6,51 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from codeloc_envs.pyproject import Pyproject, read_pyproject
+from codeloc_envs import pipenv
+from codeloc_envs.pyproject import Pyproject, read_project
+from codeloc_envs.reach import PROJECT_FILES, describes, upwards
 from codeloc_envs.specification import PythonWish
 from codeloc_envs.specifier import check
 from codeloc_envs.text_file import read_text
 
 ROOT_MARKS = ("pyproject.toml", "dg.toml", "codelocd.toml", "workspace.yaml", ".git")
-"""The first folder upwards that holds one of these is the project's root."""
-DESCRIPTIONS = ("uv.lock", "pylock.toml", "requirements.txt", "pyproject.toml")
+"""The first folder upwards that holds one of these is where the code's own place ends."""
+LOCKS = ("uv.lock", "pylock.toml")
+DESCRIPTIONS = (
+    *LOCKS,
+    "requirements.txt",
+    *pipenv.NAMES,
+    "pyproject.toml",
+    "setup.py",
+    "setup.cfg",
+)
 """What describes an environment to be built; in one folder the first wins."""
 VERSION_FILE = ".python-version"
+ENVIRONMENT = ".venv"
 
 
 @dataclass(frozen=True, slots=True)
 class Neighbourhood:
-    """The folders from the code's own up to its project's root, nearest first."""
+    """The folders from the code's own upwards that decide about it, nearest first.
+
+    They end with the first that has one of ROOT_MARKS. Where none of these says anything of an
+    environment, they go on as far as the project may reach, to the first that does: a
+    `workspace.yaml` often stands in a folder of the project that it is about.
+    """
 
     folders: tuple[Path, ...]
 
     @classmethod
     def of(cls, code: Path) -> Neighbourhood:
-        """Of a file or a folder. Without a root, the code's own folder is all there is."""
+        """Of a file or a folder. Raises EnvironmentProblem for an invalid project file."""
         start = code if code.is_dir() else code.parent
-        upwards = (start, *start.parents)
-        for count, folder in enumerate(upwards, start=1):
-            if any((folder / mark).exists() for mark in ROOT_MARKS):
-                return cls(upwards[:count])
-        return cls((start,))
+        reach = upwards(start)
+        marked = (at for at, each in enumerate(reach, start=1) if _is_marked(each))
+        near = next(marked, 1)
+        if any(map(_decides, reach[:near])):
+            return cls(reach[:near])
+        further = enumerate(reach[near:], start=near + 1)
+        return cls(reach[: next((at for at, each in further if _decides(each)), len(reach))])
 
     @property
     def start(self) -> Path:
@@ -40,17 +58,20 @@ class Neighbourhood:
 
     def description(self) -> Path | None:
         """The nearest file that describes an environment."""
-        for folder in self.folders:
-            for name in DESCRIPTIONS:
-                path = folder / name
-                if path.is_file() and _describes(path):
-                    return path
-        return None
+        return next(filter(None, map(_description, self.folders)), None)
+
+    def looked_at(self) -> Iterator[Path]:
+        """Whatever decides, or would if it were there."""
+        names = (ENVIRONMENT, f"{ENVIRONMENT}/pyvenv.cfg", VERSION_FILE, *DESCRIPTIONS)
+        yield from (folder / name for folder in self.folders for name in names)
 
     def project(self) -> Pyproject | None:
-        """The nearest `pyproject.toml`; raises EnvironmentProblem if it is invalid."""
-        path = self._nearest("pyproject.toml")
-        return read_pyproject(path) if path else None
+        """The nearest `pyproject.toml`, or what stands for it; EnvironmentProblem if invalid."""
+        for folder in self.folders:
+            named = (folder / name for name in PROJECT_FILES if name not in pipenv.NAMES)
+            if (folder / "pyproject.toml").is_file() or any(map(describes, named)):
+                return read_project(folder)
+        return None
 
     def python(self, explicit: str | None, requires: str | None, source: Path) -> PythonWish:
         """Explicit before `.python-version` before `requires-python`, which `source` holds.
@@ -79,8 +100,21 @@ class Neighbourhood:
         return next((path for path in paths if path.is_file()), None)
 
 
+def _is_marked(folder: Path) -> bool:
+    return any((folder / mark).exists() for mark in ROOT_MARKS)
+
+
+def _decides(folder: Path) -> bool:
+    return (folder / ENVIRONMENT).exists() or _description(folder) is not None
+
+
+def _description(folder: Path) -> Path | None:
+    paths = (folder / name for name in DESCRIPTIONS)
+    return next((path for path in paths if _describes(path)), None)
+
+
 def _describes(path: Path) -> bool:
-    return path.name != "pyproject.toml" or read_pyproject(path).project is not None
+    return describes(path) if path.name in PROJECT_FILES else path.is_file()
 
 
 def _first_version(path: Path) -> str | None:

@@ -8,6 +8,8 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from codeloc_envs.requirement_files import named_files
+
 OPTIONS = (
     "index-url",
     "extra-index-url",
@@ -19,6 +21,8 @@ OPTIONS = (
     "keyring-provider",
 )
 _SECTIONS = ("global", "install")
+_NAMING_FILES = ("constraint", "build-constraint", "requirement", "requirements-from-script")
+"""Options that name files, whose content decides what is installed."""
 _HARMLESS_OPTIONS = (
     "break-system-packages cache-dir config-file default-timeout disable-pip-version-check log "
     "no-cache-dir no-color no-input no-python-version-warning no-warn-conflicts "
@@ -31,7 +35,7 @@ _HARMLESS = frozenset(_HARMLESS_OPTIONS.split())
 
 def options_unseen(variables: Mapping[str, str], home: Path) -> tuple[str, ...]:
     """Options that pip is configured with and that mean nothing to uv, sorted."""
-    found = {option for file in _files(variables, home) for option in _read(file)}
+    found = {option for file in pip_files(variables, home) for option in _read(file)}
     found |= {
         name.removeprefix("PIP_").replace("_", "-").lower()
         for name, value in variables.items()
@@ -46,7 +50,7 @@ def pip_settings(variables: Mapping[str, str], home: Path) -> dict[str, str]:
     https://pip.pypa.io/en/stable/topics/configuration/
     """
     found: dict[str, str] = {}
-    for file in _files(variables, home):
+    for file in pip_files(variables, home):
         found.update(_read(file))
     for option in OPTIONS:
         value = variables.get("PIP_" + option.replace("-", "_").upper())
@@ -55,7 +59,29 @@ def pip_settings(variables: Mapping[str, str], home: Path) -> dict[str, str]:
     return {option: found[option] for option in OPTIONS if found.get(option)}
 
 
-def _files(variables: Mapping[str, str], home: Path) -> Iterator[Path]:
+def options_that_count(variables: Mapping[str, str], home: Path) -> dict[str, str]:
+    """Whatever pip is configured with and that may change what it installs."""
+    found: dict[str, str] = {}
+    for file in pip_files(variables, home):
+        found.update(_read(file))
+    found |= {
+        name.removeprefix("PIP_").replace("_", "-").lower(): value
+        for name, value in variables.items()
+        if name.startswith("PIP_") and value
+    }
+    return {name: value for name, value in found.items() if name not in _HARMLESS | {"cert"}}
+
+
+def files_named_for_pip(
+    variables: Mapping[str, str], home: Path, directory: Path
+) -> Iterator[Path]:
+    """The files that pip's options name, from where pip is started."""
+    options = options_that_count(variables, home)
+    for name in _NAMING_FILES:
+        yield from named_files(options.get(name, ""), directory)
+
+
+def pip_files(variables: Mapping[str, str], home: Path) -> Iterator[Path]:
     configured = variables.get("PIP_CONFIG_FILE")
     if configured == os.devnull:
         return

@@ -18,12 +18,14 @@ class Facts:
 
     `is_package`: the project itself can be installed. `is_workspace`: it has members, which
     share the environment. `for_uv`: the script's metadata holds
-    settings that only uv's own reading of scripts respects.
+    settings that only uv's own reading of scripts respects. `lines`: requirements that stand in
+    a file which only another tool reads.
     """
 
     is_package: bool = True
     is_workspace: bool = False
     for_uv: bool = False
+    lines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,10 @@ def resolving(
             return Resolving(_compile(python, [str(specification.script)]))
         case Kind.PROJECT:
             return _project(request, facts, python, requirements)
+        case Kind.PIPENV if not facts.lines:
+            return None
+        case Kind.PIPENV:
+            return Resolving(_compile(python, [str(requirements)]), facts.lines)
         case Kind.UV_LOCK:
             folder = str(specification.directory)
             chosen = [*_flags("--extra", request.extras), *_flags("--group", request.groups)]
@@ -85,6 +91,8 @@ def installing(
 
 def _project(request: Request, facts: Facts, python: Path, requirements: Path) -> Resolving:
     """Itself editable, so that edits of its sources count; or its dependencies alone."""
+    if facts.lines:
+        return Resolving(_compile(python, [str(requirements)]), facts.lines)
     file = f"{request.project}/pyproject.toml"
     groups = [f"--group={file}:{name}" for name in request.groups]
     if not facts.is_package:

@@ -1,4 +1,4 @@
-"""What a `pyproject.toml` says that matters to an environment."""
+"""What a project says, in its `pyproject.toml` or what stands for it, that an environment needs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from codeloc_envs import poetry, setuptools_files
 from codeloc_envs.problem import EnvironmentProblem
 from codeloc_envs.text_file import read_text
 
@@ -34,9 +35,27 @@ class Pyproject:
         return _table(self.data, "project")
 
     @property
+    def poetry(self) -> Mapping[str, Any] | None:
+        """`[tool.poetry]`, where it is what describes the project."""
+        return self.tool("poetry") if self.project is None else None
+
+    @property
+    def describes(self) -> bool:
+        """It says what is to be installed."""
+        return (
+            self.project is not None
+            or self.poetry is not None
+            or setuptools_files.describing(self.path.parent) is not None
+        )
+
+    @property
     def requires_python(self) -> str | None:
-        value = (self.project or {}).get("requires-python")
-        return value if isinstance(value, str) else None
+        if self.project is not None:
+            value = self.project.get("requires-python")
+            return value if isinstance(value, str) else None
+        if self.poetry is not None:
+            return poetry.requires_python(self.poetry)
+        return setuptools_files.requires_python(self.path.parent)
 
     @property
     def is_package(self) -> bool:
@@ -44,16 +63,35 @@ class Pyproject:
 
         uv's rule: it has a build system, or says so.
         https://docs.astral.sh/uv/concepts/projects/config/#build-systems
+        Poetry's: unless it says `package-mode = false`.
         """
         said = (self.tool("uv") or {}).get("package")
         if isinstance(said, bool):
             return said
-        return "build-system" in self.data or self.path.with_name("setup.py").is_file()
+        if self.poetry is not None and self.poetry.get("package-mode") is False:
+            return False
+        if "build-system" in self.data or self.path.with_name("setup.py").is_file():
+            return True
+        return self.project is None and self.poetry is None and self.path.name != "setup.cfg"
+
+    def loose_requirements(self, extras: tuple[str, ...], groups: tuple[str, ...]) -> list[str]:
+        """What a project that is no package needs, where only another tool reads it.
+
+        As lines of a requirements file, none where pip and uv read it themselves. Raises
+        EnvironmentProblem for what has no such line.
+        """
+        if self.path.name == "setup.cfg":
+            return setuptools_files.requirements(self.path.parent, extras)
+        if self.poetry is None:
+            return []
+        return poetry.requirements(self.poetry, self.path, extras, groups)
 
     @property
     def extras(self) -> frozenset[str] | None:
         """Normalised names of its extras; None if only its build backend knows them."""
         project = self.project
+        if project is None and self.poetry is not None:
+            return frozenset(normalised(name) for name in _table(self.poetry, "extras") or ())
         if project is None or "optional-dependencies" in project.get("dynamic", ()):
             return None
         return frozenset(normalised(name) for name in project.get("optional-dependencies", ()))
@@ -61,7 +99,10 @@ class Pyproject:
     @property
     def groups(self) -> frozenset[str]:
         """Normalised names of its dependency groups (PEP 735)."""
-        return frozenset(normalised(name) for name in self.data.get("dependency-groups", ()))
+        named = {*self.data.get("dependency-groups", ())}
+        if self.poetry is not None and not self.is_package:
+            named |= {*(_table(self.poetry, "group") or ())}
+        return frozenset(map(normalised, named))
 
     def tool(self, name: str) -> Mapping[str, Any] | None:
         """The table `[tool.name]`."""
@@ -85,6 +126,16 @@ def read_pyproject(path: Path) -> Pyproject:
         return Pyproject(path, tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
         raise EnvironmentProblem(f"{path} is not valid TOML: {error}", inputs=(path,)) from None
+
+
+def read_project(folder: Path) -> Pyproject:
+    """The project in `folder`: what its `pyproject.toml` says, or its `setup.py` or `setup.cfg`.
+
+    Raises EnvironmentProblem if there is none of them.
+    """
+    file = folder / "pyproject.toml"
+    stands_for_it = None if file.is_file() else setuptools_files.describing(folder)
+    return Pyproject(stands_for_it, {}) if stands_for_it else read_pyproject(file)
 
 
 def normalised(name: str) -> str:

@@ -58,6 +58,7 @@ class Kind(enum.StrEnum):
     PROJECT = "project"
     UV_LOCK = "uv.lock"
     PYLOCK = "pylock.toml"
+    PIPENV = "Pipfile"
     EXISTING = "existing"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,6 +125,16 @@ class Store:
     def prune(self, *, idle: float = collect.IDLE, size: int | None = None) -> collect.Pruned:
         """Remove what nobody has used for `idle` seconds, and the longest unused above `size`."""
         return collect.prune(self._layout, idle=idle, size=size)
+
+    def prunable(
+        self, *, idle: float = collect.IDLE, size: int | None = None
+    ) -> tuple[dict[str, Any], ...]:
+        """What `prune` would remove now: as in `list`, with `own` bytes and `reason`."""
+        found = collect.going(self._layout, time.time(), idle=idle, size=size)
+        return tuple(
+            {**self._listed(each.publication), "own": each.own, "reason": each.why}
+            for each in found
+        )
 
     def pythons(self) -> tuple[Interpreter, ...]:
         """Every Python of this machine that an environment can be built with."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from codeloc_envs import pipenv
 from codeloc_envs.bundled_pip import locking, pip_command, unpacking, variables_for_pip
 from codeloc_envs.inline import read_metadata
 from codeloc_envs.installer import Finished, Installer
@@ -17,12 +18,12 @@ from codeloc_envs.pinned import pinned
 from codeloc_envs.pip_settings import options_unseen
 from codeloc_envs.plan import EMPTY_LOCK, Facts, installing, resolving
 from codeloc_envs.progress import Listener, Progress
-from codeloc_envs.pyproject import read_pyproject
-from codeloc_envs.specification import Kind, Specification
+from codeloc_envs.pyproject import Pyproject, read_project
+from codeloc_envs.specification import Kind, Request, Specification
 from codeloc_envs.workspace import workspace_table
 
 _DONE = Finished(True, "")
-_RESOLVED = (Kind.PACKAGES, Kind.SCRIPT, Kind.PROJECT)
+_RESOLVED = (Kind.PACKAGES, Kind.SCRIPT, Kind.PROJECT, Kind.PIPENV)
 """What is resolved with the indexes that it is installed from."""
 
 
@@ -144,11 +145,19 @@ def facts(specification: Specification) -> Facts:
     """What the files of a specification say; raises EnvironmentProblem."""
     project, script = specification.request.project, specification.script
     if specification.kind is Kind.PROJECT and project is not None:
-        return Facts(is_package=read_pyproject(project / "pyproject.toml").is_package)
+        return _facts_of_project(read_project(project), specification.request)
+    if specification.kind is Kind.PIPENV and specification.request.lock is not None:
+        return Facts(lines=tuple(pipenv.requirements(specification.request.lock)))
     if specification.kind is Kind.UV_LOCK:
         return Facts(is_workspace=workspace_table(specification.directory) is not None)
     metadata = read_metadata(script) if script is not None else None
     return Facts(for_uv=metadata is not None and metadata.for_uv)
+
+
+def _facts_of_project(project: Pyproject, request: Request) -> Facts:
+    if project.is_package:
+        return Facts()
+    return Facts(False, lines=tuple(project.loose_requirements(request.extras, request.groups)))
 
 
 def _write_lines(file: Path, lines: Iterable[str]) -> None:

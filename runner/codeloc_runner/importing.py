@@ -7,6 +7,8 @@ import sys
 from _frozen_importlib import module_from_spec
 from _frozen_importlib_external import SourceFileLoader, spec_from_file_location
 
+from .exposed import hand_down_module
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
@@ -48,6 +50,7 @@ def import_file(path: str) -> ModuleType:
     assert spec.loader is not None
     module = module_from_spec(spec)
     sys.modules[name] = module
+    hand_down_module(name, path)
     try:
         spec.loader.exec_module(module)
     except BaseException:

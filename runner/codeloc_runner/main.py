@@ -65,6 +65,7 @@ def prepare_for_user_code(settings: Settings, path: List[str], known: AbstractSe
     stdlib.release(known, own)
     read = sources.read_fresh()
     exposed.expose()
+    exposed.hand_down()
     surroundings.arrange(settings, path)
     return read
 

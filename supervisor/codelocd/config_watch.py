@@ -112,8 +112,8 @@ class ConfigWatch:
             self._is("changed" if pending else "applied", pending)
 
     def _watched(self) -> Watched:
-        files = frozenset(str(path) for path in {*self.config.files, *self._at_fault})
-        return Watched(files, (), (), (), "/", frozenset())
+        paths = {*self.config.files, *self.config.looked_for, *self._at_fault}
+        return Watched(frozenset(map(str, paths)), (), (), (), "/", frozenset())
 
     def _is(self, state: Literal["applied", "changed", "invalid"], problem: str | None) -> None:
         """A good save is news each time; the same mistake, saved again, is not."""
@@ -127,7 +127,7 @@ class ConfigWatch:
 
 def _compared(config: Config) -> Config:
     """All of a config that decides what runs."""
-    return replace(config, notes=(), files=())
+    return replace(config, notes=(), files=(), looked_for=())
 
 
 def _pending(before: tuple[DaemonSettings, DagsterSettings], config: Config) -> str | None:

@@ -7,14 +7,13 @@ import re
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from codelocd import lifecycle, report, watched
 from codelocd.hands import Hands, Reports
 from codelocd.journal import Journal
 from codelocd.locations import Location, Running
-from codelocd.model import GrpcServer, LocationSpec, Phase, Problem, Snapshot
+from codelocd.model import GrpcServer, LocationSpec, Phase, Snapshot
 from codelocd.registry import Difference, Registry
 from codelocd.snapshots import Snapshots
 from codelocd.subscriptions import Hub
@@ -40,7 +39,16 @@ class Daemon:
         wanted: Wanted,
         snapshots: Snapshots,
     ) -> None:
-        self._hands = hands(Reports(self.send, self._published, self._withdrawn, self._progressed))
+        self._hands = hands(
+            Reports(
+                send=self.send,
+                publish=self._published,
+                withdraw=self._withdrawn,
+                recall=self._recalled,
+                restore=self._restored,
+                progress=self._progressed,
+            )
+        )
         self._watch = watch
         self._journal = journal
         self._hub = hub
@@ -54,6 +62,8 @@ class Daemon:
         self.registry = Registry()
         self.usage = Sampler()
         self._thrift = Thrift()
+        self.stirred = asyncio.Event()
+        """Set when another runner serves a location, or other rules hold for one."""
 
     @property
     def journal(self) -> Journal:
@@ -88,10 +98,13 @@ class Daemon:
             self.external[spec.name] = spec
             return
         location = self.locations[spec.name]
-        location.spec = spec
+        former, location.spec = location.spec.policy, spec
         if reload:
             self.send(location, lifecycle.ReloadAsked())
-        elif location.state.wanted:
+            return
+        self.stirred.set()
+        if location.state.wanted:
+            self.send(location, lifecycle.PolicyChanged(former))
             self._hands.follow(location)
 
     # --- wishes --------------------------------------------------------------------------------
@@ -123,10 +136,11 @@ class Daemon:
         location = self.locations.get(name)
         if location is None or location.spec.policy.reload == "manual":
             return
-        location.changed_paths, location.changed_at = change.paths, time.time()
-        location.saved_at = watched.newest(change.paths)
+        location.changed_at, location.saved_at = time.time(), watched.newest(change.paths)
         locked = self._watch.git_locked(name)
-        self.send(location, lifecycle.SourcesChanged(change.differing, change.inputs, locked))
+        inputs = change.inputs or watched.describes_environment(location.spec, change.paths)
+        changed = lifecycle.SourcesChanged(change.differing, inputs, locked, change.paths)
+        self.send(location, changed)
 
     def watched_files(self, location: Location) -> list[str]:
         """The files whose change means a new runner; none where nothing is watched."""
@@ -165,30 +179,23 @@ class Daemon:
             self._draining = False
 
     def _take(self, location: Location, event: lifecycle.Event) -> None:
-        before, now = location.state, asyncio.get_running_loop().time()
-        state, effects = lifecycle.step(before, event, now, location.spec.policy)
-        location.state = replace(state, problem=_dated(state.problem))
-        self._remember(location)
-        self._set_alarm(location)
-        for effect in effects:
-            self._hands.carry_out(location, effect)
-        if location.state != before:
-            self._announce(location, _name(event), before, _detail(location, event))
+        before = location.state
+        self._apply(location, event)
+        if location.state.serving != before.serving:
+            self.stirred.set()
+        if location.state != before and not isinstance(event, _UNANNOUNCED):
+            self._announce(location, _name(event), before, _detail(event))
         self._wake(location)
         if location.removed and location.state.phase is Phase.STOPPED:
             self.locations.pop(location.name, None)
             self._hands.forget(location)
 
-    def _remember(self, location: Location) -> None:
-        """Code that does not load has the definitions that the daemon before this one listed."""
-        state = location.state
-        if state.listed or not state.wanted or state.phase not in (Phase.FAILED, Phase.BACKOFF):
-            return
-        snapshot = self._snapshots.last(location.name)
-        if snapshot is not None:
-            location.snapshot = snapshot
-            location.state = replace(state, listed=True, behind=True)
-            self._publish(location, snapshot)
+    def _apply(self, location: Location, event: lifecycle.Event) -> None:
+        now, policy = asyncio.get_running_loop().time(), location.spec.policy
+        location.state, effects = lifecycle.step(location.state, event, now, policy)
+        self._set_alarm(location)
+        for effect in effects:
+            self._hands.carry_out(location, effect)
 
     def _set_alarm(self, location: Location) -> None:
         if location.alarm is not None:
@@ -196,8 +203,11 @@ class Daemon:
             location.alarm = None
         if location.state.deadline is not None:
             location.alarm = asyncio.get_running_loop().call_at(
-                location.state.deadline, self.send, location, lifecycle.DeadlinePassed()
+                location.state.deadline, self._alarm_rings, location
             )
+
+    def _alarm_rings(self, location: Location) -> None:
+        self.send(location, lifecycle.DeadlinePassed(time.time()))
 
     def _wake(self, location: Location) -> None:
         if location.state.phase not in _UNDER_WAY:
@@ -236,6 +246,16 @@ class Daemon:
         told = {"timing": timing, "start_method": running.handle.start_method}
         self._publish(location, running.snapshot, told)
         self._snapshots.keep(location.name, running.snapshot)
+
+    def _recalled(self, location: Location) -> None:
+        """At once: nobody is told of a location without definitions that has some."""
+        snapshot = self._snapshots.last(location.name)
+        if snapshot is not None:
+            self._apply(location, lifecycle.Remembered(snapshot))
+
+    def _restored(self, location: Location, snapshot: Snapshot) -> None:
+        location.snapshot = snapshot
+        self._publish(location, snapshot)
 
     def _publish(
         self, location: Location, snapshot: Snapshot, told: Mapping[str, Any] = _NOT_LOADED
@@ -282,6 +302,9 @@ class Daemon:
 
 _BEGINNINGS = (lifecycle.Started, lifecycle.RestartAsked, lifecycle.ReloadAsked)
 
+_UNANNOUNCED = (lifecycle.EnvironmentChosen,)
+"""What changes nothing that callers are told of without asking."""
+
 _UNDER_WAY = frozenset({Phase.BUILDING, Phase.STARTING, Phase.STOPPING})
 
 
@@ -290,15 +313,15 @@ def _name(event: lifecycle.Event) -> str:
     return re.sub(r"(?<!^)([A-Z])", r"-\1", type(event).__name__).lower()
 
 
-def _detail(location: Location, event: lifecycle.Event) -> str | None:
+def _detail(event: lifecycle.Event) -> str | None:
     """Why, in one line: the files that changed, or what went wrong."""
     match event:
-        case lifecycle.SourcesChanged():
-            paths = location.changed_paths
+        case lifecycle.SourcesChanged(paths=paths):
             more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
             return ", ".join(paths[:3]) + more
         case (
             lifecycle.EnvironmentFailed(_, problem)
+            | lifecycle.EnvironmentLost(_, problem)
             | lifecycle.LoadFailed(_, problem)
             | lifecycle.Condemned(_, problem)
             | lifecycle.Exited(_, problem)
@@ -306,7 +329,3 @@ def _detail(location: Location, event: lifecycle.Event) -> str | None:
             return problem.summary
         case _:
             return None
-
-
-def _dated(problem: Problem | None) -> Problem | None:
-    return problem if problem is None or problem.at else replace(problem, at=time.time())

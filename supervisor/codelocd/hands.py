@@ -17,9 +17,9 @@ from codeloc_envs import Choice, Environment, EnvironmentProblem, Lease, Store, 
 from codelocd import lifecycle, packages, problems, rpc, variables, watched
 from codelocd.builder import Builder
 from codelocd.launchers import CALL_TIMEOUT, Launcher, RunnerHandle
-from codelocd.locations import LastExit, Location, Running
+from codelocd.locations import Location, Running
 from codelocd.logs import Logs
-from codelocd.model import BuildId, Exit, Problem, RunnerId, Snapshot
+from codelocd.model import BuildId, Ended, Exit, LocationSpec, Problem, RunnerId, Snapshot
 from codelocd.orders import Orders
 from codelocd.timing import Timing
 from codelocd.turns import Queues
@@ -43,6 +43,8 @@ class Reports:
     send: Callable[[Location, lifecycle.Event], None]
     publish: Callable[[Location, Running], None]
     withdraw: Callable[[Location], None]
+    recall: Callable[[Location], None]
+    restore: Callable[[Location, Snapshot], None]
     progress: Callable[[Location, Mapping[str, Any]], None]
 
 
@@ -90,8 +92,12 @@ class Hands:
             case lifecycle.Withdraw():
                 self._watch.forget(location.name)
                 self._reports.withdraw(location)
-            case lifecycle.Retire(runner):
-                self._retire(location, runner)
+            case lifecycle.Recall():
+                self._reports.recall(location)
+            case lifecycle.Restore(snapshot):
+                self._reports.restore(location, snapshot)
+            case lifecycle.Retire(runner, replaced):
+                self._retire(location, runner, replaced=replaced)
             case lifecycle.Kill(runner):
                 self._kill(location, runner)
 
@@ -118,49 +124,51 @@ class Hands:
     async def _prepare(self, location: Location, build: BuildId) -> None:
         try:
             async with self._queues.preparation(beside=location.state.serving is not None):
-                location.environment = await self._environment(location)
-            location.environment_is_fresh = True
+                environment, inputs = await self._environment(location, build)
         except EnvironmentProblem as failure:
-            self._follow_inputs(location, failure.inputs or location.inputs)
             problem = Problem("environment", failure.summary, failure.detail, time.time())
             self._reports.send(
-                location, lifecycle.EnvironmentFailed(build, problem, failure.passing)
+                location,
+                lifecycle.EnvironmentFailed(build, problem, failure.passing, failure.inputs),
             )
+            self.follow(location)
         except OSError as failure:
             summary = f"the environment cannot be looked at: {failure}"
             problem = Problem("environment", summary, at=time.time())
             self._reports.send(location, lifecycle.EnvironmentFailed(build, problem, passing=True))
         else:
-            self._reports.send(location, lifecycle.EnvironmentReady(build))
+            known = set(location.state.inputs)
+            self._reports.send(location, lifecycle.EnvironmentReady(build, environment, inputs))
+            if known != set(inputs):
+                self.follow(location)
 
-    async def _environment(self, location: Location) -> Environment:
+    async def _environment(
+        self, location: Location, build: BuildId
+    ) -> tuple[Environment, tuple[Path, ...]]:
+        """It, ready, and the files that it depends on. Raises EnvironmentProblem, OSError."""
         self.follow(location)
         self._watch.begin(location.name)
-        choice = location.choice = await self._chosen(location)
-        specification = choice.specification
-        ready = await asyncio.to_thread(self._store.find, specification)
+        choice = await self._chosen(location, build)
+        ready = await asyncio.to_thread(self._store.find, choice.specification)
         if ready is None:
             ready = await self._builder.build(
-                specification, lambda progress: self._reports.progress(location, progress)
+                choice.specification, lambda progress: self._reports.progress(location, progress)
             )
-        inputs = (*choice.inputs, *ready.sources)
-        if set(location.inputs) != set(inputs):
-            self._follow_inputs(location, inputs)
-        return ready
+        return ready, (*choice.inputs, *choice.looked_at, *ready.sources)
 
-    async def _chosen(self, location: Location) -> Choice:
+    async def _chosen(self, location: Location, build: BuildId) -> Choice:
         """What it depends on is watched while it is read: a save in between is not lost."""
+        watched_inputs = set(location.state.inputs)
         while True:
-            choice = await asyncio.to_thread(_choose, location)
-            known = set(location.inputs)
-            if known.issuperset(choice.inputs):
+            choice = await asyncio.to_thread(_choose, location.spec)
+            looked_at = {*choice.inputs, *choice.looked_at}
+            known = watched_inputs.issuperset(looked_at)
+            watched_inputs.update(looked_at)
+            inputs = tuple(watched_inputs)
+            self._reports.send(location, lifecycle.EnvironmentChosen(build, choice, inputs))
+            if known:
                 return choice
-            self._follow_inputs(location, tuple(known.union(choice.inputs)))
-
-    def _follow_inputs(self, location: Location, inputs: tuple[Path, ...]) -> None:
-        """From now on a change of what the environment depends on is noticed."""
-        location.inputs = inputs
-        self.follow(location)
+            self.follow(location)
 
     def follow(self, location: Location) -> None:
         """Watch what the location's description asks for now."""
@@ -179,7 +187,7 @@ class Hands:
                 await self._load(location, number, running)
 
     async def _start(self, location: Location, number: RunnerId) -> Running | None:
-        environment = location.environment
+        environment = location.state.environment
         assert environment is not None
         self.follow(location)
         self._watch.begin(location.name, prepared=True)
@@ -187,12 +195,13 @@ class Hands:
             leasing = asyncio.to_thread(self._store.lease, environment)
             lease = await undisturbed(leasing, Lease.close)
         except EnvironmentProblem as failure:
-            self._lost(location, number, failure)
+            problem = Problem("crash", failure.summary, at=time.time())
+            lost = lifecycle.EnvironmentLost(number, problem, random.random())
+            self._reports.send(location, lost)
             return None
         except OSError as failure:
             self._crashed(location, number, f"the runner cannot be started: {failure}")
             return None
-        location.environment_is_fresh = False
         timing = Timing(location.saved_at, location.changed_at, decided=time.time())
         order = self._orders.order(location, environment, lease)
         try:
@@ -219,13 +228,6 @@ class Hands:
             self._reports.send(location, lifecycle.LoadFailed(number, problem))
             return
         self._crashed(location, number, f"the runner cannot be started: {failure}")
-
-    def _lost(self, location: Location, number: RunnerId, failure: EnvironmentProblem) -> None:
-        """One that was known for long is prepared again at once; a fresh one, after a pause."""
-        if location.environment_is_fresh:
-            self._crashed(location, number, failure.summary)
-        else:
-            self._reports.send(location, lifecycle.EnvironmentLost(number))
 
     def _crashed(self, location: Location, number: RunnerId, summary: str) -> None:
         """It never lived; another try, which begins with its environment, may succeed."""
@@ -255,8 +257,6 @@ class Hands:
     def _loaded(
         self, location: Location, number: RunnerId, running: Running, answer: Mapping[str, Any]
     ) -> None:
-        if location.state.candidate != number:
-            return
         body = json.loads(answer["body"])
         if answer["ok"]:
             running.snapshot = Snapshot.from_json(body)
@@ -291,13 +291,11 @@ class Hands:
     def _exited(self, location: Location, number: RunnerId, end: Exit) -> None:
         running = location.runners.pop(number)
         running.lease.close()
-        now, state = time.time(), location.state
-        asked = number in state.leaving
-        location.last_exit = LastExit(running.handle.pid, end, now, asked)
-        loading = number == state.candidate and not state.loaded
+        now = time.time()
         lines = [line.text for line in self._logs.lines([location.name], LAST_LINES)]
-        problem = problems.of_exit(end, loading, lines, now)
-        self._reports.send(location, lifecycle.Exited(number, problem, random.random()))
+        problem = problems.of_exit(end, running.snapshot is None, lines, now)
+        ended = Ended(running.handle.pid, end, now)
+        self._reports.send(location, lifecycle.Exited(number, problem, random.random(), ended))
 
     def _kill(self, location: Location, number: RunnerId) -> None:
         running = location.runners.get(number)
@@ -309,10 +307,10 @@ class Hands:
             return
         self._crashed(location, number, "the runner was not started")
 
-    def _retire(self, location: Location, number: RunnerId) -> None:
+    def _retire(self, location: Location, number: RunnerId, *, replaced: bool) -> None:
         """A replaced runner answers all that it accepted; a stopped one has less time."""
         grace = location.spec.policy.stop_timeout
-        patience = CALL_TIMEOUT if location.state.serving is not None else grace
+        patience = CALL_TIMEOUT if replaced else grace
         work = location.runners[number].handle.retire(patience, grace)
         task = asyncio.get_running_loop().create_task(work)
         self._retiring.add(task)
@@ -323,14 +321,13 @@ def _kill(handle: RunnerHandle) -> None:
     handle.kill()
 
 
-def _choose(location: Location) -> Choice:
-    spec = location.spec
+def _choose(spec: LocationSpec) -> Choice:
     activated = variables.activated_environment(os.environ) if spec.activated_allowed else None
     return choose(spec.environment, code=watched.code(spec), activated=activated)
 
 
 def _remedy(location: Location, problem: Mapping[str, Any]) -> str | None:
-    missing, choice = problem.get("missing"), location.choice
+    missing, choice = problem.get("missing"), location.state.choice
     if missing is None or choice is None:
         return None
     return packages.remedy(missing, choice.specification, location.name)

@@ -3,55 +3,121 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from codelocd import lifecycle, problems
 from codelocd.locations import Location, Running
-from codelocd.model import Policy, RunnerId
+from codelocd.model import RunnerId
 from codelocd.rpc import RpcError
 from codelocd.usage import Sampler
 
 LAG = 1.0
 """Seconds by which the daemon itself may be late before it blames nobody but itself."""
 
+EARLY = 0.5
+"""The part of its interval by which a runner may be asked early, together with one that is due: so
+all that have the same interval are soon asked in one sweep, and an idle daemon wakes seldom."""
+
+
+@dataclass(slots=True)
+class _Served:
+    """A runner that serves: when it was asked last, or took over, and the question under way."""
+
+    since: float
+    asking: asyncio.Task[None] | None = None
+    timeout: float = 0.0
+
+    @property
+    def is_asked(self) -> bool:
+        return self.asking is not None and not self.asking.done()
+
+    def end(self) -> None:
+        if self.asking is not None:
+            self.asking.cancel()
+            self.asking = None
+
+
+_Serving = tuple[Location, tuple[str, RunnerId], Running]
+
 
 class Heartbeat:
-    """All pings in one sweep, so that an idle daemon wakes as seldom as possible."""
+    """Each runner for itself, so that one that is silent holds up the question to no other."""
 
     def __init__(
         self,
         locations: Callable[[], Iterable[Location]],
         send: Callable[[Location, lifecycle.Event], None],
         usage: Sampler,
+        stirred: asyncio.Event,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`stirred`: set by the daemon when a location is served by another runner, or is to be
+        kept by other rules.
+        """
         self._locations = locations
         self._send = send
         self._usage = usage
+        self._stirred = stirred
         self._clock = clock
+        self._served: dict[tuple[str, RunnerId], _Served] = {}
 
     async def run(self) -> None:
-        """Sweep for ever; locations whose interval has not passed are left out."""
-        asked: dict[str, float] = {}
-        while True:
-            await asyncio.sleep(self._interval())
-            asked = {each.name: asked.get(each.name, 0.0) for each in self._locations()}
-            due = [
-                (location, number, running)
-                for location in self._locations()
-                if (number := location.state.serving) is not None
-                and (running := location.serving) is not None
-                and self._clock() - asked[location.name] >= location.spec.policy.ping_interval - LAG
-            ]
-            asked.update((location.name, self._clock()) for location, *_ in due)
-            await asyncio.gather(*(self._examine(*each) for each in due))
+        """For ever."""
+        try:
+            while True:
+                self._stirred.clear()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._stirred.wait(), self.sweep())
+        finally:
+            for each in self._served.values():
+                each.end()
 
-    def _interval(self) -> float:
-        return min(
-            (each.spec.policy.ping_interval for each in self._locations()),
-            default=Policy().ping_interval,
-        )
+    def sweep(self) -> float | None:
+        """Ask those that are due; seconds until the next one is, None while nothing serves."""
+        now, serving = self._clock(), list(self._serving())
+        self._hold_to(serving, now)
+        waits = [self._wait(location, key, now) for location, key, _ in serving]
+        if any(wait <= 0 for wait in waits):
+            for (location, key, running), wait in zip(serving, waits, strict=True):
+                if wait <= EARLY * location.spec.policy.ping_interval:
+                    self._ask(location, key, running)
+            waits = [self._wait(location, key, now) for location, key, _ in serving]
+        return min(waits, default=None)
+
+    def _hold_to(self, serving: Iterable[_Serving], now: float) -> None:
+        """Forget who serves no more; a question that has another limit by now is asked anew."""
+        former = self._served
+        self._served = {key: former.pop(key, _Served(now)) for _, key, _ in serving}
+        for gone in former.values():
+            gone.end()
+        for location, key, running in serving:
+            served = self._served[key]
+            if served.is_asked and served.timeout != location.spec.policy.ping_timeout:
+                served.end()
+                self._ask(location, key, running)
+
+    def _serving(self) -> Iterable[_Serving]:
+        for location in self._locations():
+            number, running = location.state.serving, location.serving
+            if number is not None and running is not None:
+                yield location, (location.name, number), running
+
+    def _wait(self, location: Location, key: tuple[str, RunnerId], now: float) -> float:
+        """Seconds until it is to be asked; a question under way is asked again after its end."""
+        served, policy = self._served[key], location.spec.policy
+        least = policy.ping_interval * EARLY if served.is_asked else 0.0
+        return max(least, served.since + policy.ping_interval - now)
+
+    def _ask(self, location: Location, key: tuple[str, RunnerId], running: Running) -> None:
+        served = self._served[key]
+        if served.is_asked:
+            return
+        served.since, served.timeout = self._clock(), location.spec.policy.ping_timeout
+        asking = self._examine(location, key[1], running)
+        served.asking = asyncio.get_running_loop().create_task(asking)
 
     async def _examine(self, location: Location, number: RunnerId, running: Running) -> None:
         policy = location.spec.policy

@@ -24,7 +24,7 @@ from codelocd.guardian import Guardian
 from codelocd.hands import Hands, Reports
 from codelocd.heartbeat import Heartbeat
 from codelocd.journal import Journal
-from codelocd.kit import API, lease_kit
+from codelocd.kit import CHILDREN, lease_kit
 from codelocd.launchers.making import make_launcher
 from codelocd.logs import Block, Logs
 from codelocd.model import Config
@@ -76,7 +76,7 @@ class House:
         means = Means(self._children, builder, self.store, self.logs, development)
         self.dagster = self._dagster(config, paths, means) if config.dagster.serve else None
         bytecode = Layout(paths.store).bytecode
-        self.orders = Orders(self.logs, kit / API, bytecode, development=development)
+        self.orders = Orders(self.logs, kit / CHILDREN, bytecode, development=development)
         self.daemon = Daemon(
             hands=lambda reports: self._hands(reports, builder),
             watch=self.watch,
@@ -109,7 +109,12 @@ class House:
         self, config: Config, paths: DaemonPaths, report: Callable[[str], None]
     ) -> list[asyncio.Task[None]]:
         loop = asyncio.get_running_loop()
-        heartbeat = Heartbeat(self.daemon.locations.values, self.daemon.send, self.daemon.usage)
+        heartbeat = Heartbeat(
+            self.daemon.locations.values,
+            self.daemon.send,
+            self.daemon.usage,
+            self.daemon.stirred,
+        )
         chores = [loop.create_task(heartbeat.run())]
         if config.daemon.prune:
             tidy = functools.partial(self._tidy, paths.state_dir)

@@ -17,9 +17,11 @@ from codeloc_envs.lease import share
 
 RUNNER = "codeloc_runner"
 API = PurePosixPath("api")
-"""The folder of the kit that holds `codeloc` and nothing else: what may be put on a path."""
+"""The folder of the kit that holds `codeloc` and nothing else."""
 
 PACKAGES = {RUNNER: PurePosixPath(RUNNER), "codeloc": API / "codeloc"}
+CHILDREN = PurePosixPath(RUNNER, "children")
+"""The folder that makes `codeloc` importable where it comes first in PYTHONPATH."""
 MSGPACK = PurePosixPath(RUNNER, "_msgpack")
 DIGEST_BYTES = 16
 

@@ -6,12 +6,11 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from codeloc_envs import Choice, Environment, Lease
 from codelocd.launchers import RunnerHandle
 from codelocd.lifecycle import State
-from codelocd.model import Exit, LocationSpec, RunnerId, Snapshot
+from codelocd.model import LastExit, LocationSpec, RunnerId, Snapshot
 from codelocd.timing import Timing
 
 
@@ -28,43 +27,19 @@ class Running:
     snapshot: Snapshot | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class LastExit:
-    """How the location's last runner ended. `at` is Unix time, `asked` says we wanted it."""
-
-    pid: int
-    exit: Exit
-    at: float
-    asked: bool
-
-    def as_json(self) -> dict[str, Any]:
-        return {
-            "pid": self.pid,
-            "status": self.exit.status,
-            "signal": self.exit.signal,
-            "at": self.at,
-            "asked": self.asked,
-        }
-
-
 @dataclass(slots=True)
 class Location:
-    """A location as the daemon knows it now; only the daemon changes it.
+    """A location as the daemon knows it now.
 
-    `environment_is_fresh`: no runner has been started in it since it was prepared.
+    `state` changes in the daemon's loop alone, and by `step` alone. `runners` and `tasks` are the
+    books of what carries out effects: the processes and the work under way that there are.
     """
 
     spec: LocationSpec
     state: State = field(default_factory=State)
-    choice: Choice | None = None
-    inputs: tuple[Path, ...] = ()
-    environment: Environment | None = None
-    environment_is_fresh: bool = False
     runners: dict[RunnerId, Running] = field(default_factory=dict)
     tasks: dict[int, asyncio.Task[None]] = field(default_factory=dict)
     snapshot: Snapshot | None = None
-    last_exit: LastExit | None = None
-    changed_paths: tuple[str, ...] = ()
     changed_at: float | None = None
     saved_at: float | None = None
     removed: bool = False
@@ -74,6 +49,25 @@ class Location:
     @property
     def name(self) -> str:
         return self.spec.name
+
+    @property
+    def environment(self) -> Environment | None:
+        """The newest that was ready."""
+        return self.state.environment
+
+    @property
+    def choice(self) -> Choice | None:
+        """Why it is that one."""
+        return self.state.choice
+
+    @property
+    def inputs(self) -> tuple[Path, ...]:
+        """The files that this depends on."""
+        return self.state.inputs
+
+    @property
+    def last_exit(self) -> LastExit | None:
+        return self.state.last_exit
 
     @property
     def serving(self) -> Running | None:

@@ -90,6 +90,7 @@ class LocationSpec:
     `environment` is what was asked for explicitly, or None: then the rule of
     `codeloc_envs.choose` decides. `variables` are set over those of the daemon.
     `declared_in` names the file and table (or the command line), for messages.
+    `declared_line`: the line of its entry, where that is known without a second look.
     `activated_allowed`: the activated environment of the caller's shell may serve it.
     """
 
@@ -102,6 +103,7 @@ class LocationSpec:
     env_file: Path | None = None
     environment: Request | None = None
     activated_allowed: bool = False
+    declared_line: int | None = field(default=None, compare=False)
     watch: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     policy: Policy = Policy()
@@ -146,7 +148,8 @@ class DagsterSettings:
 class Config:
     """What a config file, or the command line, asks for.
 
-    `files`: what was read; a change of one of them is a change of the config.
+    `files`: what was read; a change of one of them is a change of the config. `looked_for`: what
+    would have been read, had it been there.
     `notes`: one line each about what was accepted but has no effect here.
     """
 
@@ -154,6 +157,7 @@ class Config:
     daemon: DaemonSettings = DaemonSettings()
     dagster: DagsterSettings = DagsterSettings()
     files: tuple[Path, ...] = ()
+    looked_for: tuple[Path, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
@@ -216,3 +220,33 @@ class Exit:
     status: int | None = None
     signal: int | None = None
     output: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """Which process ended, how, and when (Unix seconds)."""
+
+    pid: int
+    exit: Exit
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class LastExit:
+    """How the location's last runner ended; `asked` says that the daemon wanted it to."""
+
+    ended: Ended
+    asked: bool
+
+    @property
+    def exit(self) -> Exit:
+        return self.ended.exit
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "pid": self.ended.pid,
+            "status": self.exit.status,
+            "signal": self.exit.signal,
+            "at": self.ended.at,
+            "asked": self.asked,
+        }

@@ -14,12 +14,15 @@ from codelocd.model import Target
 
 
 class Orders:
-    """`api`: the folder from which `codeloc` can be imported. `bytecode_cache`: the folder for
-    compiled files of environments that are not ours. `development`: user code is told so."""
+    """`children`: the folder of the kit that makes `codeloc` importable in any Python.
+    `bytecode_cache`: the folder for compiled files of environments that are not ours.
+    `development`: user code is told so."""
 
-    def __init__(self, logs: Logs, api: Path, bytecode_cache: Path, *, development: bool) -> None:
+    def __init__(
+        self, logs: Logs, children: Path, bytecode_cache: Path, *, development: bool
+    ) -> None:
         self._logs = logs
-        self._api = api
+        self._children = children
         self._bytecode_cache = bytecode_cache
         self._development = development
 
@@ -57,11 +60,4 @@ class Orders:
 
     def command_variables(self, location: Location, environment: Environment) -> dict[str, str]:
         """Those of a command that runs as a runner would, with `codeloc` importable."""
-        own = self.variables(location, environment)
-        return own if _brings_codeloc(environment) else variables.with_codeloc(own, self._api)
-
-
-def _brings_codeloc(environment: Environment) -> bool:
-    """An installed copy wins over ours."""
-    prefix = environment.path or environment.executable.resolve().parent.parent
-    return any(prefix.glob("lib*/python3*/site-packages/codeloc"))
+        return variables.with_codeloc(self.variables(location, environment), self._children)

@@ -51,9 +51,9 @@ def over_memory(used: int, limit: int, at: float) -> Problem:
     return Problem("limit", summary, at=at)
 
 
-def slow_build(seconds: float) -> Problem:
+def slow_build(seconds: float, at: float) -> Problem:
     summary = f"building the environment took longer than {seconds:g} s (build_timeout)"
-    return Problem("environment", summary)
+    return Problem("environment", summary, at=at)
 
 
 def both(death: Problem, cause: Problem | None) -> Problem:

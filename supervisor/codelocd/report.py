@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from codelocd import problems, registry
@@ -121,6 +122,13 @@ def definition(
     return {**found, **relations}
 
 
+def _described(location_: Location) -> Iterator[Path]:
+    """What describes the environment, without what was only looked at."""
+    choice = location_.choice
+    aside = {*choice.looked_at} - {*choice.inputs} if choice is not None else ()
+    yield from (path for path in location_.inputs if path not in aside)
+
+
 def shown(
     location_: Location,
     listed: registry.Registry,
@@ -137,7 +145,7 @@ def shown(
         "sources": sources,
         "why": {
             "environment": choice.why if choice is not None else None,
-            "inputs": sorted(str(path) for path in location_.inputs),
+            "inputs": sorted(map(str, _described(location_))),
             "start_method": location_.serving.handle.why if location_.serving else None,
             "hooks": _hooks(location_),
         },

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
 _OURS = frozenset(
     {
+        "CODELOCD_MODULE",
         "CODELOCD_SOCKET",
         "LISTEN_FDS",
         "LISTEN_FDNAMES",
@@ -58,10 +60,15 @@ def of_runner(
     return {**variables, **activation, **bytecode, **configured}
 
 
-def with_codeloc(variables: Mapping[str, str], api: Path) -> dict[str, str]:
-    """The same for a command that has no runner to make `codeloc` importable for it."""
-    path = variables.get("PYTHONPATH")
-    return {**variables, "PYTHONPATH": f"{path}:{api}" if path else str(api)}
+def with_codeloc(variables: Mapping[str, str], children: Path) -> dict[str, str]:
+    """The same for a command that has no runner to make `codeloc` importable for it.
+
+    `children`: the kit's folder that does so in each Python that has it first in its search path.
+    """
+    searched = [str(children), *filter(None, [variables.get("PYTHONPATH")])]
+    if os.pathsep in str(children):
+        return dict(variables)
+    return {**variables, "PYTHONPATH": os.pathsep.join(searched)}
 
 
 def bytecode(writable: bool, has_bytecode: bool, cache: Path) -> dict[str, str]:

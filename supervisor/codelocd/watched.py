@@ -1,4 +1,4 @@
-"""What counts as a change for a location. Pure, but for asking which folders exist."""
+"""What counts as a change for a location. Pure, but for looks at what is there."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from pathlib import Path
 from codelocd.locations import Location
 from codelocd.model import LocationSpec, Target
 from codelocd.watch import Watched
+
+BLOCK = b"# /// script"
+"""The line that inline script metadata begin with."""
 
 ASKED = 20
 """Files whose time is asked for: more than a save, fewer than a checkout."""
@@ -47,6 +50,17 @@ def code(spec: LocationSpec) -> Path:
             if found.is_dir():
                 return found
     return spec.working_directory
+
+
+def describes_environment(spec: LocationSpec, paths: Iterable[str]) -> bool:
+    """One of the changed files has inline script metadata, perhaps since this change."""
+    first = code(spec)
+    if first.suffix != ".py" or str(first) not in paths:
+        return False
+    try:
+        return BLOCK in first.read_bytes()
+    except OSError:
+        return False
 
 
 def newest(paths: Iterable[str]) -> float | None:

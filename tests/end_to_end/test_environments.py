@@ -238,3 +238,86 @@ def wait_until(holds: Callable[[], bool], deadline: float = 60.0) -> None:
     while not holds():
         assert time.monotonic() < limit, "it did not happen in time"
         ended.wait(0.01)
+
+
+COLOUR = """\
+import os, sys
+from codeloc import Definitions, asset
+
+@asset(name=os.environ.get("COLOUR", "none"), group=f"v{sys.version_info.minor}")
+def colour(): ...
+
+try:
+    import alpha
+    packages = [asset(name="alpha_" + alpha.VERSION[0])(lambda: None)]
+except ImportError:
+    packages = []
+defs = Definitions(assets=[colour, *packages])
+"""
+
+
+def until_defined(daemon: Dev, *names: str) -> None:
+    """Waits until these are the assets, whatever was served between."""
+    wanted = sorted(f"asset {name}" for name in names)
+    with daemon.client() as client:
+        for _ in client.subscribe(["status", "definitions"]):
+            if sorted(daemon.definitions()) == wanted:
+                return
+
+
+def test_what_was_looked_for_in_vain_counts_as_soon_as_it_comes(
+    dev: StartDev, project: Path, wheel: Wheel
+) -> None:
+    wheel("alpha", "1.0")
+    wheel("alpha", "2.0")
+    (project / ".git").mkdir()
+    folder = project / "etl"
+    folder.mkdir()
+    (folder / "defs.py").write_text(COLOUR)
+    daemon = dev("-f", "etl/defs.py", "--python", VERSION)
+    until_defined(daemon, "none")
+
+    (project / ".env").write_text("COLOUR=red\n")
+    until_defined(daemon, "red")
+    (project / ".env").rename(project / ".env~")
+    until_defined(daemon, "none")
+    (project / ".new").write_text("COLOUR=blue\n")
+    (project / ".new").rename(project / ".env")
+    until_defined(daemon, "blue")
+
+    (project / "requirements.txt").write_text("alpha==1.0\n")
+    until_defined(daemon, "alpha_1", "blue")
+    (folder / "requirements.txt").write_text("alpha==2.0\n")
+    until_defined(daemon, "alpha_2", "blue")
+    (folder / "requirements.txt").unlink()
+    until_defined(daemon, "alpha_1", "blue")
+    (folder / "defs.py").write_text(
+        f'# /// script\n# dependencies = ["alpha==2.0"]\n# ///\n{COLOUR}'
+    )
+    until_defined(daemon, "alpha_2", "blue")
+    (folder / "defs.py").write_text(COLOUR)
+    until_defined(daemon, "alpha_1", "blue")
+
+    subprocess.run(
+        [sys.executable, "-m", "virtualenv", "-q", "--no-seed", str(project / "made")], check=True
+    )
+    (project / "made").rename(project / ".venv")
+    until_defined(daemon, "blue")
+    assert daemon.entry("defs")["environment"]["origin"] == "existing"
+    (project / ".venv").rename(project / "aside")
+    until_defined(daemon, "alpha_1", "blue")
+
+
+def test_a_file_that_a_variable_names_is_watched(
+    dev: StartDev, project: Path, wheel: Wheel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheel("alpha", "1.0")
+    wheel("alpha", "2.0")
+    (project / "pins.txt").write_text("alpha==1.0\n")
+    (project / "requirements.txt").write_text("alpha\n")
+    (project / "defs.py").write_text(COLOUR)
+    monkeypatch.setenv("UV_CONSTRAINT", "pins.txt")
+    daemon = dev("-f", "defs.py", "--python", VERSION)
+    until_defined(daemon, "alpha_1", "none")
+    (project / "pins.txt").write_text("alpha==2.0\n")
+    until_defined(daemon, "alpha_2", "none")

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import pytest
 from daemons import StartDev, native, serving
-
-PYENV = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
-VERSIONS = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13")
+from tests.pythons import PYENV, VERSIONS, found
 
 
 def interpreters() -> dict[str, Path]:
     """The Pythons of this machine by minor version."""
-    found = {version: sorted(PYENV.glob(f"{version}.*/bin/python3")) for version in VERSIONS}
-    return {version: paths[-1] for version, paths in found.items() if paths}
+    return {version: python for version in VERSIONS if (python := found(version))}
 
 
 def test_equal_file_names_become_locations_of_different_names(dev: StartDev, project: Path) -> None:

@@ -164,7 +164,7 @@ def test_nothing_is_left_of_a_daemon_that_was_killed(dev: StartDev, project: Pat
         '[location.builds]\npython_file = "defs.py"\n'
         f"environment = {{ packages = ['slow-to-build @ file://{slow_package(project)}'] }}\n"
     )
-    daemon = dev()
+    daemon = dev("--verbose")
     daemon.until_serving("serves")
     daemon.until_printed("building slow-to-build")
     family = psutil.Process(daemon.process.pid).children(recursive=True)

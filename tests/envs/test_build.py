@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.pythons import VERSIONS, interpreter
 from uv import find_uv_bin
 
 from codeloc_envs import Environment, Progress, Request, Store, choose
@@ -34,10 +35,9 @@ def test_packages(build: Build, wheel: Wheel) -> None:
     assert environment.origin == "built"
 
 
-@pytest.mark.parametrize("version", ["3.8", "3.9", "3.10", "3.11", "3.12", "3.13"])
+@pytest.mark.parametrize("version", VERSIONS)
 def test_packages_on_every_python(build: Build, wheel: Wheel, version: str) -> None:
-    if not list((Path.home() / ".pyenv/versions").glob(f"{version}.*")):
-        pytest.skip(f"Python {version} is not on this machine")
+    interpreter(version)
     wheel("alpha", value="here")
     environment = build(Request(packages=("alpha",), python=version))
     assert environment.python.startswith(version + ".")

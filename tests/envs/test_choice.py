@@ -73,7 +73,7 @@ def test_a_venv_file_that_names_nothing_is_an_error(code: Path) -> None:
     assert caught.value.summary == (
         f'{file} should name an environment\'s folder in one line, and names "nowhere"'
     )
-    assert caught.value.inputs == (file,)
+    assert caught.value.inputs[0] == file
 
 
 def test_an_environment_whose_python_is_gone_is_an_error_not_passed_over(code: Path) -> None:
@@ -185,7 +185,7 @@ def test_a_python_that_nobody_can_find_names_the_file_that_asks(
         choose(None, code=code)
     assert caught.value.summary.startswith(culprit)
     assert caught.value.summary.endswith(f"({file})")
-    assert caught.value.inputs == (file,)
+    assert caught.value.inputs[0] == file
 
 
 def test_an_existing_environment_of_another_python_is_passed_over_and_said(code: Path) -> None:
@@ -265,3 +265,110 @@ def test_a_specification_survives_json(code: Path) -> None:
     for request in (None, Request(packages=("six",), requirements=()), Request(python="3.11")):
         specification = choose(request, code=code).specification
         assert Specification.from_json(specification.to_json()) == specification
+
+
+WORKSPACE = "load_from: []\n"
+PROJECT = '[project]\nname = "x"\nrequires-python = ">=3.9"\n'
+
+
+@pytest.fixture
+def below(tmp_path: Path) -> Path:
+    """A folder with a workspace.yaml, two folders below the project."""
+    folder = tmp_path / "project" / "deploy" / "dagster"
+    folder.mkdir(parents=True)
+    (folder / "workspace.yaml").write_text(WORKSPACE)
+    return folder
+
+
+def test_a_project_above_a_workspace_yaml_is_found_up_to_the_repositorys_root(below: Path) -> None:
+    root = below.parents[1]
+    (root / ".git").mkdir()
+    (root.parent / "requirements.txt").write_text("six\n")
+    assert choose(None, code=below).why.startswith("nothing describes an environment")
+    (root / "pyproject.toml").write_text(PROJECT)
+    (root / ".python-version").write_text("3.12\n")
+    choice = choose(None, code=below)
+    assert choice.specification.request.project == root
+    assert choice.specification.python.asked == "3.12"
+    own = make_environment(root / ".venv")
+    assert choose(None, code=below).specification.request.path == own
+
+
+def test_what_is_nearer_decides_before_what_is_above_a_workspace_yaml(below: Path) -> None:
+    root = below.parents[1]
+    (root / ".git").mkdir()
+    make_environment(root / ".venv")
+    (root / "pyproject.toml").write_text(PROJECT)
+    (below / "requirements.txt").write_text("six\n")
+    assert choose(None, code=below).specification.request.requirements == (
+        below / "requirements.txt",
+    )
+    (below / "requirements.txt").rename(below.parent / "requirements.txt")
+    assert choose(None, code=below).specification.request.requirements == (
+        below.parent / "requirements.txt",
+    )
+
+
+def test_without_a_repository_the_search_ends_at_the_nearest_project(below: Path) -> None:
+    root = below.parents[1]
+    (root.parent / "setup.py").write_text("from setuptools import setup\nsetup()\n")
+    (root / "pyproject.toml").write_text(PROJECT)
+    assert choose(None, code=below).specification.request.project == root
+    (root / "pyproject.toml").unlink()
+    (root.parent / "setup.py").unlink()
+    (root / "requirements.txt").write_text("six\n")
+    assert choose(None, code=below).why.startswith("nothing describes an environment")
+
+
+def test_a_folder_that_others_may_write_to_decides_nothing(below: Path) -> None:
+    root = below.parents[1]
+    (root / ".git").mkdir()
+    make_environment(root / ".venv")
+    root.chmod(0o777)
+    assert choose(None, code=below).why.startswith("nothing describes an environment")
+
+
+def test_the_users_own_folder_is_no_project(below: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (below.parents[1] / "pyproject.toml").write_text(PROJECT)
+    monkeypatch.setenv("HOME", str(below.parents[1]))
+    assert choose(None, code=below).why.startswith("nothing describes an environment")
+
+
+def test_every_place_that_was_looked_at_in_vain_is_known(below: Path) -> None:
+    root = below.parents[1]
+    (root / ".git").mkdir()
+    choice = choose(None, code=below, activated=root / "gone")
+    names = (
+        ".venv .venv/pyvenv.cfg .python-version uv.lock pylock.toml requirements.txt Pipfile "
+        "Pipfile.lock pyproject.toml setup.py setup.cfg uv.toml"
+    )
+    wanted = {folder / n for folder in (below, below.parent, root) for n in names.split()}
+    assert not wanted - {*choice.looked_at}
+    assert root / "gone/pyvenv.cfg" in choice.looked_at
+    assert choice.inputs == ()
+
+
+DESCRIBED = [
+    ("setup.py", "from setuptools import setup\nsetup(name='x', python_requires='>=3.9')", ">=3.9"),
+    ("setup.cfg", "[metadata]\nname = x\n[options]\npython_requires = >=3.9\n", ">=3.9"),
+    ("pyproject.toml", "[tool.poetry]\n[tool.poetry.dependencies]\npython = '^3.9'", ">=3.9,<4"),
+    ("Pipfile", "[packages]\nsix = '*'\n[requires]\npython_version = '3.11'", "==3.11.*"),
+    ("Pipfile.lock", '{"_meta": {"requires": {"python_version": "3.11"}}}', "==3.11.*"),
+]
+
+
+@pytest.mark.parametrize(("name", "text", "python"), DESCRIBED, ids=[each[0] for each in DESCRIBED])
+def test_other_descriptions_than_a_project_table_count_too(
+    code: Path, name: str, text: str, python: str
+) -> None:
+    (code.parents[1] / name).write_text(text)
+    choice = choose(None, code=code)
+    assert choice.why.startswith(f"the nearest description, {code.parents[1] / name}")
+    assert choice.specification.python.requires == python
+    assert choice.inputs == (code.parents[1] / name,)
+
+
+def test_a_setup_cfg_of_mere_tools_describes_nothing(code: Path) -> None:
+    (code.parent / "setup.cfg").write_text("[flake8]\nmax-line-length = 100\n")
+    (code.parent / "setup.py").write_text("def prepare(): ...\n")
+    assert choose(None, code=code).why.startswith("nothing describes an environment")

@@ -9,10 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.pythons import PYENV, VERSIONS, interpreter
 
 from codeloc_envs import EnvironmentProblem, Request, Store, choose
-
-PYENV = Path.home() / ".pyenv/versions"
 
 
 def state(root: Path) -> str:
@@ -30,13 +29,11 @@ def state(root: Path) -> str:
     return digest.hexdigest()
 
 
-@pytest.mark.parametrize("version", ["3.8", "3.9", "3.10", "3.11", "3.12", "3.13"])
+@pytest.mark.parametrize("version", VERSIONS)
 def test_it_is_unchanged_byte_for_byte(tmp_path: Path, store: Store, version: str) -> None:
-    pythons = sorted(PYENV.glob(f"{version}.*/bin/python3"))
-    if not pythons:
-        pytest.skip(f"Python {version} is not on this machine")
+    python = interpreter(version)
     own = tmp_path / "env"
-    subprocess.run([pythons[-1], "-m", "venv", "--without-pip", own], check=True)
+    subprocess.run([python, "-m", "venv", "--without-pip", own], check=True)
     site = next(own.glob("lib/*/site-packages"))
     (site / "noisy.pth").write_text(f"import sys; open({str(own / 'ran')!r}, 'w')\n")
     (site / "sitecustomize.py").write_text(f"open({str(own / 'ran')!r}, 'w')\n")
@@ -48,7 +45,7 @@ def test_it_is_unchanged_byte_for_byte(tmp_path: Path, store: Store, version: st
     with store.lease(environment):
         store.prune(idle=0)
     assert (environment.origin, environment.path) == ("existing", own)
-    assert environment.python == pythons[-1].parent.parent.name
+    assert environment.python == python.parent.parent.name
     assert environment.executable == own / "bin/python"
     assert state(own) == before
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.pythons import PYENV, VERSIONS, interpreter
 
 from codeloc_envs import EnvironmentProblem, Store
 from codeloc_envs.interpreter import Interpreter
@@ -15,17 +16,13 @@ from codeloc_envs.interpreters import Interpreters, NotAskedYetError
 from codeloc_envs.places import candidates
 from codeloc_envs.specification import PythonWish
 
-VERSIONS = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13")
-PYENV = Path.home() / ".pyenv/versions"
-
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.usefixtures("clean_shell")
 def test_every_version_of_pyenv_is_found_under_a_bare_path(
     asked_pythons: Path, version: str
 ) -> None:
-    if not list(PYENV.glob(f"{version}.*/bin/python3")):
-        pytest.skip(f"pyenv has no Python {version} here")
+    interpreter(version)
     found = Interpreters(asked_pythons).find(PythonWish(version))
     assert found.text.startswith(version + ".")
     assert found.executable.is_relative_to(PYENV)

@@ -10,6 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from tests.pythons import VERSIONS
 
 from codeloc_envs import Environment, Request, Store, choose
 from codeloc_envs.interpreters import Interpreters
@@ -18,7 +19,6 @@ from codeloc_envs.specification import PythonWish, Specification
 Wheel = Callable[..., Path]
 Project = Callable[..., Path]
 Describe = Callable[[Path, str, Wheel, Project], tuple[Request | None, Path]]
-VERSIONS = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13")
 THIS = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 

@@ -27,9 +27,16 @@ def names(*files: Path) -> list[str]:
         "--constraint other.txt  # why",
         "  -r \\\n  other.txt",
         "-r sub/../other.txt",
+        '-r "other.txt"',
+        "-c file://FOLDER/other.txt",
+        "-r ${WHICH}.txt",
     ],
 )
-def test_every_form_of_including_is_followed(tmp_path: Path, line: str) -> None:
+def test_every_form_of_including_is_followed(
+    tmp_path: Path, line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WHICH", "other")
+    line = line.replace("FOLDER", str(tmp_path))
     (tmp_path / "main.txt").write_text(f"six\n{line}\n")
     (tmp_path / "other.txt").write_text("attrs\n")
     assert names(tmp_path / "main.txt") == ["main.txt", "other.txt"]

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from codeloc_envs import Choice, Environment, Specification
+from codeloc_envs.specification import Kind
 from codelocd import lifecycle as lc
 from codelocd.model import Phase, Policy, Problem, RunnerId
 
 LOAD = Problem("load", "SyntaxError (defs.py:1)", at=1.0)
 CRASH = Problem("crash", "the runner was killed by SIGKILL", at=1.0)
 INSTALLER = Problem("environment", "no such package: nope", at=1.0)
+LOST = Problem("crash", "the environment was removed from the store", at=1.0)
 POLICY = Policy()
+CHOICE = Choice(Specification(Kind.PACKAGES, Path("/p")), "asked for", (Path("/p/uv.lock"),))
+ENVIRONMENT = Environment("key", Path("/e"), "3.12.1", Path("/e/bin/python"), "built")
 
 
 class Story:
@@ -36,7 +43,7 @@ class Story:
 
     def environment_ready(self) -> Story:
         assert self.state.build is not None
-        return self.tell(lc.EnvironmentReady(self.state.build))
+        return self.tell(lc.EnvironmentReady(self.state.build, ENVIRONMENT))
 
     def loaded(self, *, current: bool = True, locked: bool = False) -> Story:
         assert self.state.candidate is not None

@@ -7,17 +7,19 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import invariants
 import psutil
 import pytest
 
 from codeloc_envs import Choice, Environment, EnvironmentProblem, Lease, Specification
 from codelocd import hands, report, turns
 from codelocd.builder import Builder
+from codelocd.daemon import Daemon
 from codelocd.house import House
 from codelocd.locations import Location
 from codelocd.model import Config, Exit, GrpcServer, LocationSpec, Phase, Policy, Target
@@ -25,6 +27,13 @@ from codelocd.paths import DaemonPaths
 
 CACHE = Path(__file__).parents[2] / ".cache" / "tests" / "codelocd"
 GOOD = "from codeloc import Definitions\ndefs = Definitions()\n"
+
+
+@pytest.fixture(autouse=True)
+def what_holds_in_the_core_holds_here(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    broken = invariants.hold_in(Daemon, monkeypatch)
+    yield
+    assert broken == []
 
 
 @pytest.fixture

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
-from stories import CRASH, INSTALLER, LOAD, POLICY, Story
+from stories import CHOICE, CRASH, ENVIRONMENT, INSTALLER, LOAD, LOST, POLICY, Story
 
 from codelocd import lifecycle as lc
-from codelocd.model import BuildId, Phase, Policy, Problem, RestartLimit, RunnerId
+from codelocd.model import (
+    Backoff,
+    BuildId,
+    Ended,
+    Exit,
+    LastExit,
+    Phase,
+    Policy,
+    Problem,
+    RestartLimit,
+    RunnerId,
+    Snapshot,
+)
 
 
 def test_a_start_prepares_the_environment_then_launches_then_publishes() -> None:
@@ -100,7 +113,7 @@ def test_a_load_that_takes_too_long_is_explained_then_failed() -> None:
     story.tell(lc.Launched(candidate)).until_deadline()
     assert story.effects == [lc.Explain(candidate)]
     story.load_failed()
-    assert story.effects == [lc.Kill(candidate)]
+    assert story.effects == [lc.Kill(candidate), lc.Recall()]
     assert story.state.phase is Phase.FAILED
 
 
@@ -137,7 +150,7 @@ def test_a_failed_build_is_retried_by_the_next_save() -> None:
 def test_a_build_that_takes_too_long_is_cancelled() -> None:
     story = Story()
     story.tell(lc.Started()).until_deadline()
-    assert story.effects == [lc.CancelBuild(BuildId(1))]
+    assert story.effects == [lc.CancelBuild(BuildId(1)), lc.Recall()]
     assert story.state.problem is not None
     assert "build_timeout" in story.state.problem.summary
 
@@ -230,13 +243,114 @@ def test_an_environment_that_was_lost_before_the_start_is_prepared_again() -> No
     story = Story().serving().saved()
     assert story.state.candidate is not None
     candidate = story.state.candidate
-    story.tell(lc.EnvironmentLost(candidate))
+    story.tell(lc.EnvironmentLost(candidate, LOST))
     assert story.effects == [lc.Kill(candidate), lc.Prepare(story.state.build)]
     assert (story.state.shown, story.state.reloading) == ("serving", "building")
-    assert story.tell(lc.EnvironmentLost(candidate)).effects == []
+    assert story.tell(lc.EnvironmentLost(candidate, LOST)).effects == []
 
 
 def test_a_candidate_that_died_makes_the_next_attempt_look_at_its_environment_anew() -> None:
     story = Story().serving().saved()
     story.exited(story.state.candidate).wait(3).saved()
     assert story.state.phase is Phase.BUILDING
+
+
+def under(story: Story, policy: Policy) -> Story:
+    """From now on other rules hold."""
+    former, story.policy = story.policy, policy
+    return story.tell(lc.PolicyChanged(former))
+
+
+def test_a_pause_that_is_made_shorter_ends_sooner_and_a_longer_one_does_not_begin_again() -> None:
+    slow = replace(POLICY, backoff=Backoff(initial=60, maximum=60, jitter=0))
+    story = Story(slow).serving()
+    while story.state.phase is not Phase.BACKOFF:
+        story.exited(story.state.serving)
+        if story.state.phase is Phase.BUILDING:
+            story.environment_ready().loaded()
+    assert story.state.deadline == story.now + 60
+    under(story, replace(slow, backoff=Backoff(initial=1, maximum=1, jitter=0)))
+    assert story.state.deadline == story.now + 1
+    under(story, slow)
+    assert story.state.deadline == story.now + 1
+
+
+def test_restart_never_ends_a_pause_under_way() -> None:
+    story = Story(replace(POLICY, backoff=Backoff(initial=60, maximum=60))).serving()
+    while story.state.phase is not Phase.BACKOFF:
+        story.exited(story.state.serving)
+        if story.state.phase is Phase.BUILDING:
+            story.environment_ready().loaded()
+    under(story, replace(story.policy, restart="never"))
+    assert (story.state.phase, story.state.deadline) == (Phase.FAILED, None)
+
+
+def test_other_limits_hold_for_a_load_that_is_under_way() -> None:
+    story = Story(replace(POLICY, start_timeout=180.0, build_timeout=600.0))
+    story.tell(lc.Started())
+    began = story.now
+    story.wait(5)
+    under(story, replace(story.policy, build_timeout=60.0))
+    assert story.state.deadline == began + 60
+    story.environment_ready()
+    assert story.state.candidate is not None
+    story.tell(lc.Launched(story.state.candidate))
+    began = story.now
+    story.wait(5)
+    under(story, replace(story.policy, start_timeout=10.0))
+    assert story.state.deadline == began + 10
+
+
+def test_a_fresh_environment_that_was_lost_is_prepared_again_after_a_pause() -> None:
+    story = Story().tell(lc.Started()).environment_ready()
+    candidate = story.state.candidate
+    assert candidate is not None
+    story.tell(lc.EnvironmentLost(candidate, LOST))
+    assert (story.state.phase, story.state.problem) == (Phase.BACKOFF, LOST)
+    assert story.effects == [lc.Recall()]
+    story.until_deadline()
+    assert isinstance(story.effects[0], lc.Prepare)
+
+
+def test_what_was_chosen_and_what_it_depends_on_is_kept_with_the_location() -> None:
+    story = Story().tell(lc.Started())
+    build, one, two = story.state.build, Path("/p/uv.lock"), Path("/p/pyproject.toml")
+    assert build is not None
+    story.tell(lc.EnvironmentChosen(build, CHOICE, (one, two)))
+    assert (story.state.choice, story.state.inputs) == (CHOICE, (one, two))
+    story.tell(lc.EnvironmentReady(build, ENVIRONMENT, (one,)))
+    assert (story.state.environment, story.state.inputs) == (ENVIRONMENT, (one,))
+    story.tell(lc.ReloadAsked())
+    assert story.state.build is not None
+    story.tell(lc.EnvironmentFailed(story.state.build, INSTALLER, inputs=(one, two)))
+    assert (story.state.environment, story.state.inputs) == (ENVIRONMENT, (one, two))
+
+
+def test_code_that_does_not_load_has_the_definitions_of_before() -> None:
+    kept = Snapshot("native", "3.12.1", 0.1, (), {})
+    story = Story().tell(lc.Started()).environment_ready().load_failed()
+    assert lc.Recall() in story.effects
+    story.tell(lc.Remembered(kept))
+    assert story.effects == [lc.Restore(kept)]
+    assert (story.state.shown, story.state.listed, story.state.stale) == ("failed", True, True)
+
+
+def test_definitions_of_before_that_come_too_late_are_not_listed() -> None:
+    story = Story().tell(lc.Started()).environment_ready().load_failed().tell(lc.Stopped())
+    story.tell(lc.Remembered(Snapshot("native", "3.12.1", 0.1, (), {})))
+    assert (story.effects, story.state.listed) == ([], False)
+
+
+def test_how_the_last_runner_ended_and_whether_that_was_asked_for_is_kept() -> None:
+    story = Story().serving()
+    first = story.state.serving
+    assert first is not None
+    killed = Ended(7, Exit(signal=9), 1.0)
+    story.tell(lc.Exited(first, CRASH, ended=killed))
+    assert story.state.last_exit == LastExit(killed, asked=False)
+    story.until_deadline().environment_ready().loaded()
+    second = story.state.serving
+    assert second is not None
+    left = Ended(8, Exit(status=0), 2.0)
+    story.tell(lc.Stopped()).tell(lc.Exited(second, CRASH, ended=left))
+    assert story.state.last_exit == LastExit(left, asked=True)

@@ -20,7 +20,7 @@ def test_a_save_starts_a_candidate_beside_the_runner_that_serves() -> None:
 def test_the_candidate_of_a_single_save_takes_over_as_soon_as_it_has_loaded() -> None:
     story = Story().serving()
     story.saved().loaded()
-    assert story.effects == [lc.Publish(RunnerId(3)), lc.Retire(RunnerId(2))]
+    assert story.effects == [lc.Publish(RunnerId(3)), lc.Retire(RunnerId(2), replaced=True)]
     assert (story.state.generation, story.state.reloading, story.state.stale) == (2, None, False)
 
 

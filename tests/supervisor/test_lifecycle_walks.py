@@ -2,32 +2,52 @@
 
 from __future__ import annotations
 
+from collections import deque
+from dataclasses import replace
+from typing import Literal
+
+import invariants
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from stories import CHOICE, CRASH, ENVIRONMENT, INSTALLER, LOAD, LOST
 
 from codelocd import lifecycle as lc
-from codelocd.model import BuildId, Phase, Policy, Problem, RunnerId
+from codelocd.model import BuildId, Ended, Exit, Phase, Policy, RunnerId, Snapshot
 
-PROBLEM = Problem("crash", "it ended", at=1.0)
+SNAPSHOT = Snapshot("native", "3.12.1", 0.1, (), {})
+END = Ended(7, Exit(signal=9), 1.0)
 
 
 class Walk(RuleBasedStateMachine):
-    """Plays the world: runners that exist, builds under way, and everything that may happen."""
+    """Plays the world: runners that exist, builds under way, and everything that may happen.
+
+    An event that an effect leads to waits for its turn, as in the daemon's loop.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.state = lc.State()
+        self.policy = Policy()
         self.now = 0.0
+        self.queue: deque[lc.Event] = deque()
         self.runners: set[RunnerId] = set()
+        self.started: set[RunnerId] = set()
         self.builds: set[BuildId] = set()
-        self.published: RunnerId | None = None
+        self.published: RunnerId | Snapshot | None = None
+        self.kept = False
         self.ever: set[RunnerId] = set()
 
+    @initialize(restart=st.sampled_from(["on-failure", "never"]))
+    def policy_is(self, restart: Literal["on-failure", "never"]) -> None:
+        self.policy = replace(Policy(), restart=restart)
+
     def tell(self, event: lc.Event) -> None:
-        self.state, effects = lc.step(self.state, event, self.now, Policy())
-        for effect in effects:
-            self.carry_out(effect)
+        self.queue.append(event)
+        while self.queue:
+            self.state, effects = lc.step(self.state, self.queue.popleft(), self.now, self.policy)
+            for effect in effects:
+                self.carry_out(effect)
 
     def carry_out(self, effect: lc.Effect) -> None:
         match effect:
@@ -38,15 +58,33 @@ class Walk(RuleBasedStateMachine):
                 self.builds.remove(build)
             case lc.Launch(runner):
                 assert runner not in self.ever, "a number was used twice"
+                assert self.state.environment is not None, "there is nothing to start it in"
                 self.ever.add(runner)
                 self.runners.add(runner)
             case lc.Publish(runner):
-                assert runner in self.runners, "published a runner that is gone"
+                assert runner in self.started, "published a runner that is not there"
                 self.published = runner
             case lc.Withdraw():
                 self.published = None
-            case lc.Inspect(runner) | lc.Explain(runner) | lc.Retire(runner) | lc.Kill(runner):
-                assert runner in self.runners, "ordered about a runner that is gone"
+            case lc.Recall():
+                if self.kept:
+                    self.queue.append(lc.Remembered(SNAPSHOT))
+            case lc.Restore(snapshot):
+                assert self.published is None, "what serves was replaced by what was kept"
+                self.published = snapshot
+            case lc.Kill(runner):
+                self.killed(runner)
+            case lc.Inspect(runner) | lc.Explain(runner) | lc.Retire(runner):
+                assert runner in self.started, "ordered about a runner that is not there"
+
+    def killed(self, runner: RunnerId) -> None:
+        """One that was not started yet, or could not be, has ended at once."""
+        assert runner in self.ever
+        if runner not in self.started:
+            self.runners.discard(runner)
+            self.queue.append(lc.Exited(runner, CRASH))
+        else:
+            assert runner in self.runners, "killed a runner that is gone"
 
     @rule(
         event=st.sampled_from(
@@ -55,6 +93,12 @@ class Walk(RuleBasedStateMachine):
     )
     def wish(self, event: lc.Event) -> None:
         self.tell(event)
+
+    @rule(restart=st.sampled_from(["on-failure", "never"]), timeout=st.sampled_from([1.0, 600.0]))
+    def other_rules(self, restart: Literal["on-failure", "never"], timeout: float) -> None:
+        former = self.policy
+        self.policy = replace(former, restart=restart, start_timeout=timeout, build_timeout=timeout)
+        self.tell(lc.PolicyChanged(former))
 
     @rule(differing=st.integers(0, 3), inputs=st.booleans(), locked=st.booleans())
     def save(self, differing: int, inputs: bool, locked: bool) -> None:
@@ -66,61 +110,100 @@ class Walk(RuleBasedStateMachine):
         if self.state.deadline is not None and self.now >= self.state.deadline:
             self.tell(lc.DeadlinePassed())
 
-    @precondition(lambda self: self.builds)
-    @rule(good=st.booleans())
-    def build_ends(self, good: bool) -> None:
-        build = self.builds.pop()
-        self.tell(lc.EnvironmentReady(build) if good else lc.EnvironmentFailed(build, PROBLEM))
+    @rule(kept=st.booleans())
+    def earlier_daemon_has_kept_definitions(self, kept: bool) -> None:
+        self.kept = kept
 
-    @precondition(lambda self: self.runners)
-    @rule(data=st.data(), what=st.sampled_from(["launched", "good", "old", "bad", "sick", "exit"]))
+    @rule()
+    def late_memory(self) -> None:
+        """Nothing is listed in place of what is."""
+        self.tell(lc.Remembered(SNAPSHOT))
+
+    @precondition(lambda self: self.builds)
+    @rule()
+    def build_is_chosen(self) -> None:
+        (build,) = self.builds
+        self.tell(lc.EnvironmentChosen(build, CHOICE, CHOICE.inputs))
+        assert (self.state.choice, self.state.inputs) == (CHOICE, CHOICE.inputs)
+
+    @precondition(lambda self: self.builds)
+    @rule(how=st.sampled_from(["good", "bad", "passing"]))
+    def build_ends(self, how: str) -> None:
+        build = self.builds.pop()
+        if how == "good":
+            self.tell(lc.EnvironmentReady(build, ENVIRONMENT))
+        else:
+            self.tell(lc.EnvironmentFailed(build, INSTALLER, how == "passing"))
+
+    @precondition(lambda self: self.runners - self.started)
+    @rule(data=st.data(), how=st.sampled_from(["launched", "lost", "failed", "missing"]))
+    def start_ends(self, data: st.DataObject, how: str) -> None:
+        runner = data.draw(st.sampled_from(sorted(self.runners - self.started)))
+        if how == "launched":
+            self.started.add(runner)
+            self.tell(lc.Launched(runner))
+            return
+        if how == "missing":  # its working directory: Kill is answered for what never was
+            self.tell(lc.LoadFailed(runner, LOAD))
+            return
+        self.runners.remove(runner)
+        if how == "lost":
+            self.tell(lc.EnvironmentLost(runner, LOST))
+        else:
+            self.tell(lc.Exited(runner, CRASH))
+
+    @precondition(lambda self: self.started)
+    @rule(data=st.data(), what=st.sampled_from(["good", "old", "locked", "bad", "sick", "exit"]))
     def runner_reports(self, data: st.DataObject, what: str) -> None:
-        runner = data.draw(st.sampled_from(sorted(self.runners)))
+        runner = data.draw(st.sampled_from(sorted(self.started)))
         if what == "exit":
             self.runners.remove(runner)
+            self.started.remove(runner)
         self.tell(
             {
-                "launched": lc.Launched(runner),
                 "good": lc.Loaded(runner, current=True),
                 "old": lc.Loaded(runner, current=False),
-                "bad": lc.LoadFailed(runner, PROBLEM),
-                "sick": lc.Condemned(runner, PROBLEM),
-                "exit": lc.Exited(runner, PROBLEM),
+                "locked": lc.Loaded(runner, current=True, locked=True),
+                "bad": lc.LoadFailed(runner, LOAD),
+                "sick": lc.Condemned(runner, CRASH),
+                "exit": lc.Exited(runner, CRASH, ended=END),
             }[what]
         )
 
-    @invariant()
-    def every_runner_is_accounted_for(self) -> None:
-        known = set(self.state.leaving)
-        known |= {r for r in (self.state.serving, self.state.candidate) if r is not None}
-        assert known == self.runners
+    @precondition(lambda self: self.ever - self.runners)
+    @rule(data=st.data())
+    def late_news_change_nothing(self, data: st.DataObject) -> None:
+        """Of a runner that is gone."""
+        runner = data.draw(st.sampled_from(sorted(self.ever - self.runners)))
+        before = self.state
+        for event in (
+            lc.Launched(runner),
+            lc.Loaded(runner, current=True),
+            lc.LoadFailed(runner, LOAD),
+            lc.Condemned(runner, CRASH),
+            lc.EnvironmentLost(runner, LOST),
+        ):
+            self.tell(event)
+        assert self.state == before
 
     @invariant()
-    def the_build_under_way_is_the_one_it_knows(self) -> None:
-        assert self.builds == ({self.state.build} if self.state.build is not None else set())
-
-    @invariant()
-    def a_wanted_location_that_waits_knows_for_what(self) -> None:
-        if self.state.phase is Phase.BUILDING:
-            assert self.state.build is not None
-        if self.state.phase is Phase.BACKOFF:
-            assert self.state.deadline is not None
-        if self.state.phase is Phase.STARTING and self.state.candidate is None:
-            assert self.state.deadline is not None
-        if self.state.phase is Phase.STOPPING:
-            assert self.state.leaving
+    def what_holds_of_every_location_holds(self) -> None:
+        invariants.hold(
+            self.state,
+            runners=self.runners,
+            builds=self.builds,
+            listed=self.published is not None,
+        )
 
     @invariant()
     def what_serves_is_what_was_published(self) -> None:
         if self.state.serving is not None:
             assert self.state.serving == self.published
-        assert self.state.listed == (self.published is not None)
 
     @invariant()
-    def nobody_serves_a_location_that_nobody_wants(self) -> None:
-        if not self.state.wanted:
-            assert self.state.serving is None
-            assert self.state.phase in (Phase.STOPPED, Phase.STOPPING)
+    def restart_never_means_that_nothing_is_planned_by_itself(self) -> None:
+        if self.policy.restart == "never":
+            assert self.state.phase is not Phase.BACKOFF
 
 
 TestWalks = Walk.TestCase

@@ -22,6 +22,6 @@ class Wish:
         settings = config.dagster
         serve = self.serve or settings.serve
         if not serve and (self.port or self.host):
-            raise click.UsageError("--port and --host are about Dagster's page: add --dagster")
+            raise click.UsageError("--port and --host are about Dagster's UI: add --dagster")
         port, host = self.port or settings.port, self.host or settings.host
         return replace(config, dagster=replace(settings, serve=serve, port=port, host=host))

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
+from codelocd.cli.helper_lines import ADDRESS, HELPERS, Helpers
 from codelocd.render import timing
 from codelocd.render.amounts import duration
 from codelocd.render.building import step
 from codelocd.render.changes import changes
 from codelocd.render.journal import visible
+from codelocd.render.location import counts
 from codelocd.render.problem import rest
-from codelocd.render.screen import STATES, Screen, name_style
+from codelocd.render.screen import PLAIN, STATES, Screen, name_style
 from codelocd.render.status import state
 from codelocd.render.text import columns, one_line, plural
 
@@ -22,63 +24,140 @@ SIGNS = (("+", "added", "green"), ("~", "changed", "yellow"), ("-", "removed", "
 
 UNDECIDED = ("building", "starting", "stopping")
 
+Loudness = Literal["quiet", "normal", "verbose"]
+"""quiet: what goes wrong, and what the code prints. verbose: each step of a start, too."""
+
 
 class DevOutput:
     """Remembers what it said last of each location, so that it says only what is new.
 
     `names` are the supervised locations, `began` is when the daemon started (any clock).
+    `live`: what is under way is shown elsewhere, as `under_way` has it. `dagster`: whether
+    Dagster's UI runs beside them.
     """
 
-    def __init__(self, names: Iterable[str], screen: Screen, began: float) -> None:
+    def __init__(
+        self,
+        names: Iterable[str],
+        screen: Screen,
+        began: float,
+        *,
+        loudness: Loudness = "normal",
+        live: bool = False,
+        dagster: bool = False,
+    ) -> None:
         self._screen = screen
         self._began = began
+        self._loudness = loudness
+        self._live = live
+        self._helpers = Helpers(everything=loudness == "verbose")
+        self._native: set[str] | None = set() if dagster else None
         self._waiting: set[str] | None = set(names)
         self._up: dict[str, bool] = {}
         self._styles: dict[str, str] = {}
         self._said: dict[str, Any] = {}
+        self._warned: set[str] = set()
+        self._resolving: set[str] = set()
+        self._under_way: dict[str, str] = {}
         for name in sorted(self._waiting):
             self._style(name)
+
+    @property
+    def under_way(self) -> list[str]:
+        """What builds, starts or loads now: a line for each, without colours."""
+        return list(self._under_way.values())
 
     def lines(self, event: Mapping[str, Any], now: float) -> Iterator[str]:
         """What there is to say about an event that came at `now` (the clock of `began`)."""
         data = event["data"]
         match event["topic"]:
             case "status" if data["location"] is not None:
-                yield from self._status(data["event"], data["location"])
+                yield from self._status(data["event"], data["location"], now)
                 yield from self._summary(data["location"], now)
             case "definitions":
                 yield from self._definitions(data)
             case "logs":
-                yield f"{self._name(data['location'])} | {visible(data['text'], self._screen)}"
+                yield from self._printed(data)
             case "builds":
                 yield from self._build(data)
 
+    def _printed(self, data: Mapping[str, Any]) -> Iterator[str]:
+        name, text = data["location"], data["text"]
+        if name not in HELPERS:
+            yield f"{self._name(name)} | {visible(text, self._screen)}"
+            return
+        words, stays = self._helpers.heard(name, text)
+        if stays and words.startswith(ADDRESS):
+            yield self._screen.paint(one_line(words), STATES["serving"])
+        elif stays:
+            yield f"{self._name(name)} | {visible(words, self._screen)}"
+        if words and not stays:
+            self._under_way[name] = one_line(words)
+        elif stays:
+            self._under_way.pop(name, None)
+
     # --- states --------------------------------------------------------------------------------
 
-    def _status(self, event: Mapping[str, Any], location: Mapping[str, Any]) -> Iterator[str]:
+    def _status(
+        self, event: Mapping[str, Any], location: Mapping[str, Any], now: float
+    ) -> Iterator[str]:
         name, problem = location["name"], location["problem"]
         words, style = state(location)
         last_words, last_problem = self._said.get(name, ("", None))
+        self._follow(name, location, words)
         if (words, problem) == (last_words, last_problem):
             return
         self._said[name] = (words, problem)
+        new = problem if problem != last_problem else None
+        if not self._is_said(name, location, first=not last_words, new=new is not None):
+            return
         cause = event["detail"] if event["event"] == "sources-changed" else None
         reason = f" ({one_line(cause)} changed)" if cause else ""
-        new = problem if problem != last_problem else None
         summary = f": {new['kind']}: {one_line(new['summary'])}" if new else ""
+        if not new and self._is_first_outcome(name, location):
+            summary = f": {counts(location)}, after {duration(now - self._began)}"
         painted = self._screen.paint(words, style)
         yield f"{self._name(name)} {self._screen.paint('●', style)} {painted}{summary}{reason}"
         if new:
             yield from rest(new, "    ")
+
+    def _is_said(self, name: str, location: Mapping[str, Any], *, first: bool, new: bool) -> bool:
+        """A location that starts has one line until its first outcome; `new`: a new problem."""
+        if self._loudness == "verbose" or new:
+            return True
+        if self._loudness == "quiet":
+            return False
+        if self._starts(name) and location["state"] in UNDECIDED:
+            return first and not self._live
+        return True
+
+    def _starts(self, name: str) -> bool:
+        """Whether it has had no outcome yet."""
+        return self._waiting is not None and name in self._waiting and name not in self._up
+
+    def _is_first_outcome(self, name: str, location: Mapping[str, Any]) -> bool:
+        serves = location["state"] == "serving" and not location["stale"]
+        return self._loudness == "normal" and serves and self._starts(name)
+
+    def _follow(self, name: str, location: Mapping[str, Any], words: str) -> None:
+        if location["state"] in UNDECIDED or location["reloading"]:
+            self._under_way[name] = f"{one_line(name)} {words}"
+        else:
+            self._under_way.pop(name, None)
 
     def _summary(self, location: Mapping[str, Any], now: float) -> Iterator[str]:
         """One line when every location has had its first outcome."""
         if self._waiting is None or location["state"] in UNDECIDED:
             return
         self._up[location["name"]] = location["state"] == "serving"
+        if self._native is not None and location["loader"] == "native":
+            self._native.add(one_line(location["name"]))
         if self._waiting <= self._up.keys():
             self._waiting = None
             yield self._totals(duration(now - self._began))
+            if self._native:
+                names = ", ".join(sorted(self._native))
+                yield f"not on Dagster's UI, since their code uses codeloc: {names}"
 
     def _totals(self, time: str) -> str:
         down = sorted(one_line(name) for name, up in self._up.items() if not up)
@@ -92,25 +171,43 @@ class DevOutput:
     # --- definitions ---------------------------------------------------------------------------
 
     def _definitions(self, data: Mapping[str, Any]) -> Iterator[str]:
+        if self._loudness == "quiet":
+            return
+        if self._loudness == "normal" and self._starts(data["location"]):
+            return
         name = self._name(data["location"])
-        counts = []
+        counted = []
         for sign, word, style in SIGNS:
             found = data[word]
             fields = data.get("fields") or () if word == "changed" else ()
             for line in _named(sign, found, fields):
                 yield f"{name} {self._screen.paint(line, style)}"
             if found:
-                counts.append(f"{len(found)} {word}")
-        if counts or data["seconds"] is not None:
-            yield f"{name} {', '.join(counts) or 'the same definitions'}{_time(data)}"
+                counted.append(f"{len(found)} {word}")
+        if counted or data["seconds"] is not None:
+            yield f"{name} {', '.join(counted) or 'the same definitions'}{_time(data)}"
 
     # --- builds --------------------------------------------------------------------------------
 
     def _build(self, data: Mapping[str, Any]) -> Iterator[str]:
-        if self._said.get(f"build {data['location']}") == data["message"]:
+        """A warning once, however many locations have it; steps where they are asked for."""
+        name, phase, message = data["location"], data["phase"], data["message"]
+        if phase == "warning":
+            if message not in self._warned:
+                self._warned.add(message)
+                yield f"{self._name(name)} {step(data, self._screen)}"
             return
-        self._said[f"build {data['location']}"] = data["message"]
-        yield f"{self._name(data['location'])} {step(data, self._screen)}"
+        self._under_way[name] = f"{one_line(name)} {step(data, PLAIN)}"
+        if self._loudness != "verbose" or self._said.get(f"build {name}") == message:
+            return
+        self._said[f"build {name}"] = message
+        if phase == "resolving" and name in self._resolving:
+            return
+        if phase == "resolving":
+            self._resolving.add(name)
+        elif phase == "ready":
+            self._resolving.discard(name)
+        yield f"{self._name(name)} {step(data, self._screen)}"
 
     # --- names ---------------------------------------------------------------------------------
 

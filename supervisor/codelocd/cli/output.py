@@ -50,6 +50,11 @@ def stderr_screen() -> Screen:
     return screen(sys.stderr, os.environ)
 
 
+def is_live(stream: TextIO) -> bool:
+    """Whether what is written can be written over."""
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
 def say(text: str) -> None:
     """Text for stdout, with a line end; nothing at all where it is empty."""
     if text:

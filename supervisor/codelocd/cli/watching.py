@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import time
@@ -43,8 +42,7 @@ def watch(asked: Asked, locations: Sequence[str], *, as_json: bool, only_failed:
 @contextmanager
 def _place(*, as_json: bool) -> Iterator[Callable[[Any], None]]:
     """What shows a document where stdout goes; a terminal is as it was afterwards."""
-    live = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
-    if as_json or not live:
+    if as_json or not output.is_live(sys.stdout):
         yield output.line if as_json else _below
         return
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))

@@ -13,6 +13,8 @@ from codelocd.config.mistakes import ConfigError, Mistake
 
 if TYPE_CHECKING:
     from codelocd.config.discovery import Found
+    from codelocd.config.environment_rules import Pythons
+    from codelocd.config.examination import Choose
     from codelocd.config.targets import Targets
     from codelocd.model import Config
 
@@ -21,6 +23,7 @@ __all__ = [
     "Mistake",
     "describe",
     "discover",
+    "examine",
     "from_targets",
     "json_schema",
     "load",
@@ -39,6 +42,23 @@ def load(path: Path, environ: Mapping[str, str], *, activated: bool) -> Config:
     from codelocd.config.dagster_location import Surroundings
 
     return distinct(formats.read(path.absolute(), Surroundings(environ, activated)))
+
+
+def examine(
+    path: Path, environ: Mapping[str, str], pythons: Pythons, choose: Choose
+) -> tuple[Config | None, list[Mistake]]:
+    """What a config file asks for, None where it cannot be used, and all that is wrong with it.
+
+    Looks at what the file names, too: files, folders, requirements, Pythons. `pythons` are those
+    of this machine, `choose` says what a location's environment is made of.
+    """
+    from functools import partial
+
+    from codelocd.config import examination
+
+    return examination.examine(
+        path.absolute(), partial(load, path, environ, activated=True), pythons, choose
+    )
 
 
 def from_targets(targets: Targets, cwd: Path, environ: Mapping[str, str]) -> Config:

@@ -24,6 +24,7 @@ def combined(configs: Iterable[Config]) -> Config:
         daemon=settings[0].daemon if settings else DaemonSettings(),
         dagster=dagster[0] if dagster else DagsterSettings(),
         files=tuple(dict.fromkeys(chain.from_iterable(part.files for part in parts))),
+        looked_for=tuple(dict.fromkeys(chain.from_iterable(part.looked_for for part in parts))),
         notes=(*chain.from_iterable(part.notes for part in parts), *unused),
     )
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from codelocd.config import env_files, formats
 from codelocd.config.combination import combined, distinct
 from codelocd.config.dagster_location import Surroundings
-from codelocd.config.discovery import discover
+from codelocd.config.discovery import Found, discover
 from codelocd.config.document import absolute
 from codelocd.config.file_names import file_names
 from codelocd.config.mistakes import (
@@ -44,17 +44,19 @@ def _configs(targets: Targets, cwd: Path, environ: Mapping[str, str]) -> list[Co
     surroundings = Surroundings(environ, activated=True)
     paths = [absolute(cwd, workspace) for workspace in targets.workspaces]
     if not targets.are_given:
-        paths = [_discovered(cwd)]
+        found = _discovered(cwd)
+        config = formats.read(found.path, surroundings)
+        return [config, Config(locations=(), looked_for=found.preferred)]
     code = [partial(_code, targets, cwd, environ)] if targets.code else []
     return gathered([*code, *(partial(formats.read, path, surroundings) for path in paths)])
 
 
-def _discovered(cwd: Path) -> Path:
+def _discovered(cwd: Path) -> Found:
     found = discover(cwd)
     if found is None:
         what = f"names no target, and neither {cwd} nor a folder above it has a config"
         raise ConfigError([Mistake(COMMAND_LINE, None, (), what, "add -f FILE or -m MODULE")])
-    return found.path
+    return found
 
 
 def _unfit_options(targets: Targets) -> Iterator[Mistake]:
@@ -86,7 +88,8 @@ def _code(targets: Targets, cwd: Path, environ: Mapping[str, str]) -> Config:
         )
         for name, option, target in _named(targets, cwd)
     ]
-    return Config(locations=tuple(specs), files=tuple(files))
+    looked_for = env_files.looked_for(folder)
+    return Config(locations=tuple(specs), files=tuple(files), looked_for=looked_for)
 
 
 def _named(targets: Targets, cwd: Path) -> Iterator[tuple[str, str, Target]]:

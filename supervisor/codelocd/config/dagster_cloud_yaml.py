@@ -40,7 +40,12 @@ def read(path: Path, text: str, surroundings: Surroundings) -> Config:
     ]
     steps = [partial(spec, document, entry, files, surroundings) for entry in entries]
     notes = tuple(_notes(document, table))
-    return Config(locations=tuple(gathered(steps)), files=(path, *files), notes=notes)
+    return Config(
+        locations=tuple(gathered(steps)),
+        files=(path, *files),
+        looked_for=env_files.looked_for(document.folder),
+        notes=notes,
+    )
 
 
 def _document(path: Path, text: str) -> Document:

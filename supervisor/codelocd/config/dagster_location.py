@@ -53,6 +53,7 @@ def spec(
         target=entry.target,
         working_directory=document.absolute(entry.working_directory or "."),
         declared_in=document.place(entry.key),
+        declared_line=document.line_of((*document.root, *entry.key)),
         attribute=entry.attribute,
         variables=Variables(env_files.joined(files)),
         env_file=next(reversed([*files]), None),

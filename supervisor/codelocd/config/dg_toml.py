@@ -6,6 +6,7 @@ location's, by the rule for environments.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -47,7 +48,8 @@ def _workspace(
     document: Document, table: DgTable, files: EnvFiles, surroundings: Surroundings
 ) -> Config:
     projects = table.workspace.projects if table.workspace else []
-    own = Config(locations=(), files=(document.path, *files))
+    looked_for = env_files.looked_for(document.folder)
+    own = Config(locations=(), files=(document.path, *files), looked_for=looked_for)
     steps = [
         partial(_member, document, index, project.path, files, surroundings)
         for index, project in enumerate(projects)
@@ -63,7 +65,9 @@ def _member(
     document = _document(folder)
     if document is None:
         what = f"{folder} has neither {Kind.DG_TOML} nor {Kind.TOOL_DG} in {PYPROJECT}"
-        raise ConfigError([workspace.mistake(key, what, "correct the path or remove the entry")])
+        remedy = "correct the path or remove the entry"
+        mistake = workspace.mistake(key, what, remedy)
+        raise ConfigError([replace(mistake, absent=folder / PYPROJECT)])
     if _is_workspace(document):
         what = f"{document.path} is a workspace"
         raise ConfigError([workspace.mistake(key, what, "name the projects in it one by one")])
@@ -99,12 +103,18 @@ def _project(
     return Config(
         locations=(spec(document, entry, files, surroundings),),
         files=(document.path, *files),
+        looked_for=_looked_for(document.folder),
         notes=tuple(
             document.note(("project", name))
             for name in _UNUSED
             if getattr(project, name) is not None
         ),
     )
+
+
+def _looked_for(folder: Path) -> tuple[Path, ...]:
+    """What a project's folder may get that changes how it is read."""
+    return (*env_files.looked_for(folder), folder / Kind.DG_TOML, folder / "src")
 
 
 def _interpreter(folder: Path, files: EnvFiles) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 from codelocd.config.kinds import PYPROJECT, TOOLS, Kind, file_of
@@ -34,6 +35,15 @@ class Found:
     @property
     def path(self) -> Path:
         return self.taken.path
+
+    @property
+    def preferred(self) -> tuple[Path, ...]:
+        """The files of its folder that would be taken instead, if they were there."""
+        names = dict.fromkeys(file_of(kind) for kind in takewhile(self._is_before, Kind))
+        return tuple(self.folder / name for name in names)
+
+    def _is_before(self, kind: Kind) -> bool:
+        return kind is not self.taken.kind
 
     @property
     def folder(self) -> Path:

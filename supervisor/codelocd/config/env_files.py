@@ -32,8 +32,10 @@ def read_named(
 
     def entry(path: Path) -> tuple[Path, Mapping[str, str]]:
         if not path.is_file():
-            what = f"no such file: {path}"
-            mistake = document.mistake(places[path], what, "create it or remove the key")
+            what, remedy = f"no such file: {path}", "create it or remove the key"
+            if path.is_dir():
+                what, remedy = f"is a folder: {path}", "name a file in it, or remove the key"
+            mistake = document.mistake(places[path], what, remedy)
             raise ConfigError([replace(mistake, absent=path)])
         return path, read(path, environ)
 
@@ -43,6 +45,11 @@ def read_named(
 def joined(files: EnvFiles) -> dict[str, str]:
     """What all of them add together."""
     return {name: value for file in files.values() for name, value in file.items()}
+
+
+def looked_for(folder: Path) -> tuple[Path, ...]:
+    """Where `beside` looks."""
+    return (folder / NAME,)
 
 
 def beside(folder: Path, environ: Mapping[str, str]) -> EnvFiles:

@@ -17,7 +17,7 @@ from codelocd.config import (
     yaml_text,
 )
 from codelocd.config.dagster_location import Surroundings
-from codelocd.config.document import read_text
+from codelocd.config.document import Document, read_text
 from codelocd.config.kinds import PYPROJECT, Kind
 from codelocd.config.mistakes import ConfigError, Mistake
 from codelocd.model import Config
@@ -33,6 +33,19 @@ def read(path: Path, surroundings: Surroundings) -> Config:
     """
     text = read_text(path)
     return _reader(path, text)(path, text, surroundings)
+
+
+def own_document(path: Path) -> Document | None:
+    """The tables of a codelocd.toml or [tool.codelocd]; None for what is none, or no TOML."""
+    try:
+        text = read_text(path)
+        if path.name != PYPROJECT:
+            is_own = path.suffix == ".toml" and path.name != Kind.DG_TOML
+            return toml_text.parse(path, text) if is_own else None
+        is_own = Kind.TOOL_CODELOCD in discovery.tables(text)
+        return toml_text.parse(path, text).table("tool", "codelocd") if is_own else None
+    except ConfigError:
+        return None
 
 
 def _reader(path: Path, text: str) -> _Reader:

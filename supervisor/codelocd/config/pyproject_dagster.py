@@ -46,7 +46,11 @@ def read(document: Document, surroundings: Surroundings) -> Config:
     if table is None or files is None:
         raise ConfigError(problems.found)
     steps = [partial(spec, document, entry, files, surroundings) for entry in _entries(table)]
-    return Config(locations=tuple(gathered(steps)), files=(document.path, *files))
+    return Config(
+        locations=tuple(gathered(steps)),
+        files=(document.path, *files),
+        looked_for=env_files.looked_for(document.folder),
+    )
 
 
 def _entries(table: _DagsterTable) -> list[Entry]:

@@ -27,7 +27,7 @@ def describe(config: Config) -> dict[str, Any]:
 
 
 def _location(spec: LocationSpec) -> dict[str, Any]:
-    fields = asdict(spec)
+    fields = {name: each for name, each in asdict(spec).items() if name != "declared_line"}
     return {**fields, "target": _target(spec.target), "variables": shown(spec.variables)}
 
 

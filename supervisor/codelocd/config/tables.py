@@ -311,7 +311,7 @@ class CodelocdTable(Table):
         default_factory=DaemonTable, description="Where it keeps things and who may use it."
     )
     dagster: DagsterTable = Field(
-        default_factory=DagsterTable, description="Dagster's page and daemon beside the locations."
+        default_factory=DagsterTable, description="Dagster's UI and daemon beside the locations."
     )
     index: IndexTable = Field(
         default_factory=IndexTable, description="Where packages come from, for all locations."

@@ -33,6 +33,7 @@ def read(path: Path, text: str, surroundings: Surroundings) -> Config:
     return Config(
         locations=tuple(gathered(steps)),
         files=(path, *files),
+        looked_for=env_files.looked_for(document.folder),
         notes=tuple(_notes(document, workspace)),
     )
 

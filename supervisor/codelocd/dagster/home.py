@@ -26,8 +26,14 @@ def dagster_home(environ: Mapping[str, str], state_dir: Path, project: Path) -> 
 
 
 def _link(link: Path, config: Path) -> None:
-    """Follow the project's config; one that somebody wrote into our folder stays."""
-    if link.is_symlink():
+    """Follow the project's config; one that somebody wrote into our folder stays.
+
+    Without any there is an empty one: Dagster's processes each warn where there is none.
+    """
+    ours = link.is_symlink() or (link.exists() and not link.stat().st_size)
+    if ours:
         link.unlink()
     if config.is_file() and not link.exists():
         link.symlink_to(config)
+    elif not link.exists():
+        link.touch()

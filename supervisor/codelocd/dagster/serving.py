@@ -123,7 +123,7 @@ class DagsterServing:
         try:
             await self._ui.start(newest_of(self._served.values()))
         except (EnvironmentProblem, OSError) as failure:
-            self._ui.say(f"Dagster's page cannot be started: {failure}")
+            self._ui.say(f"Dagster's UI cannot be started: {failure}")
             return False
         return True
 

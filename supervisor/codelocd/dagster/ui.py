@@ -78,13 +78,13 @@ class UserInterface:
         self._processes[WEBSERVER] = self._helper(environment, WEBSERVER, address)
         while not await self.page.answers():  # noqa: ASYNC110  it tells nobody that it listens
             await asyncio.sleep(LOOK_AGAIN)
-        self.say(f"Dagster's page: {self.url}")
+        self.say(f"Dagster's UI: {self.url}")
 
     async def _port_is_free(self) -> None:
         host = self._settings.host
         if is_taken(host, self._port):
             self.say(
-                f"Dagster's page waits: port {self._port} of {host} is in use; end what listens"
+                f"Dagster's UI waits: port {self._port} of {host} is in use; end what listens"
                 " there, or choose another port with -p or in [dagster] port"
             )
         while is_taken(host, self._port):  # noqa: ASYNC110  nobody tells when it is free

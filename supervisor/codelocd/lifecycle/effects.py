@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from codelocd.model import BuildId, RunnerId
+from codelocd.model import BuildId, RunnerId, Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +53,26 @@ class Withdraw:
 
 
 @dataclass(frozen=True, slots=True)
+class Recall:
+    """Look for the definitions that an earlier daemon listed; answers Remembered if there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """List these definitions, although no runner serves them."""
+
+    snapshot: Snapshot
+
+
+@dataclass(frozen=True, slots=True)
 class Retire:
-    """Let the runner answer what it has accepted, then ask it to leave, then make it."""
+    """Let the runner answer what it has accepted, then ask it to leave, then make it.
+
+    `replaced`: another one serves, so that nobody waits for its end.
+    """
 
     runner: RunnerId
+    replaced: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,4 +82,16 @@ class Kill:
     runner: RunnerId
 
 
-Effect = Prepare | CancelBuild | Launch | Inspect | Explain | Publish | Withdraw | Retire | Kill
+Effect = (
+    Prepare
+    | CancelBuild
+    | Launch
+    | Inspect
+    | Explain
+    | Publish
+    | Withdraw
+    | Recall
+    | Restore
+    | Retire
+    | Kill
+)

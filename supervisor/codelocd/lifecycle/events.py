@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
-from codelocd.model import BuildId, Problem, RunnerId
+from codeloc_envs import Choice, Environment
+from codelocd.model import BuildId, Ended, Policy, Problem, RunnerId, Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,33 +33,57 @@ class ReloadAsked:
 class SourcesChanged:
     """Watched content changed: `differing` files are not what is served.
 
-    `inputs`: one of them decides about the environment. `locked`: git is at work.
+    `inputs`: one of them decides about the environment. `locked`: git is at work. `paths` are
+    those that changed.
     """
 
     differing: int
     inputs: bool = False
     locked: bool = False
+    paths: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentChosen:
+    """Which environment it shall be, and the files that this depends on, as far as is known."""
+
+    build: BuildId
+    choice: Choice
+    inputs: tuple[Path, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentReady:
+    """The environment stands. `inputs`: the files that it depends on, all of them."""
+
     build: BuildId
+    environment: Environment
+    inputs: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentFailed:
-    """`passing`: the same build may succeed later, with nothing changed but the world."""
+    """`passing`: the same build may succeed later, with nothing changed but the world.
+
+    `inputs`: the files that the failure depends on, () where it depends on no others than before.
+    """
 
     build: BuildId
     problem: Problem
     passing: bool = False
+    inputs: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentLost:
-    """The environment is no longer what was built, seen when a runner was to start in it."""
+    """The environment is no longer what was built, seen when a runner was to start in it.
+
+    The runner was not started. `chance` as for Exited.
+    """
 
     runner: RunnerId
+    problem: Problem
+    chance: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,16 +121,36 @@ class Condemned:
 
 @dataclass(frozen=True, slots=True)
 class Exited:
-    """A runner's process has ended. `chance` in [0, 1) places a restart within its jitter."""
+    """A runner's process has ended. `chance` in [0, 1) places a restart within its jitter.
+
+    `ended` says which process and how; None for one that was never started.
+    """
 
     runner: RunnerId
     problem: Problem
     chance: float = 0.5
+    ended: Ended | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """The definitions that an earlier daemon listed, as an answer to Recall."""
+
+    snapshot: Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyChanged:
+    """Other rules hold than the `former`; what runs is right for both."""
+
+    former: Policy
 
 
 @dataclass(frozen=True, slots=True)
 class DeadlinePassed:
-    """The state's own deadline has come."""
+    """The state's own deadline has come. `at`: when that was, in Unix seconds, for problems."""
+
+    at: float = 0.0
 
 
 Event = (
@@ -113,6 +159,7 @@ Event = (
     | RestartAsked
     | ReloadAsked
     | SourcesChanged
+    | EnvironmentChosen
     | EnvironmentReady
     | EnvironmentFailed
     | EnvironmentLost
@@ -121,5 +168,7 @@ Event = (
     | LoadFailed
     | Condemned
     | Exited
+    | PolicyChanged
+    | Remembered
     | DeadlinePassed
 )

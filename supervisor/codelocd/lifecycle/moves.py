@@ -75,7 +75,7 @@ def take_over(state: State, now: float) -> Step:
         generation=state.generation + 1,
         burst=takeover.CALM,
     )
-    retire = () if former is None else (Retire(former),)
+    retire = () if former is None else (Retire(former, replaced=True),)
     return state, (Publish(runner), *retire)
 
 
@@ -94,6 +94,15 @@ def back_off(
     if wait is None:
         return given_up(state, problems.final(problem, history, policy))
     return replace(state, phase=Phase.BACKOFF, problem=problem, deadline=now + wait)
+
+
+def backed_off_by(state: State, now: float, policy: Policy) -> State:
+    """In backoff when other rules come: never longer than they would have it wait from now on."""
+    assert state.deadline is not None
+    if policy.restart == "never" and state.problem is not None:
+        return given_up(state, state.problem)
+    wait = restarts.growing(state.history.streak, policy.backoff)
+    return replace(state, deadline=min(state.deadline, now + wait))
 
 
 def forgiven(state: State) -> State:

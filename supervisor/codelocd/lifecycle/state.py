@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
+from codeloc_envs import Choice, Environment
 from codelocd import takeover
-from codelocd.model import BuildId, Phase, Problem, RunnerId
+from codelocd.model import BuildId, LastExit, Phase, Problem, RunnerId
 from codelocd.restarts import NO_FAILURES, History
 
 
@@ -16,6 +18,10 @@ class State:
     `phase` is that of the newest attempt, or SERVING when none is under way. `candidate`
     is a runner that has not taken over, `loaded` says that it could. `listed`: its last good
     definitions are in the registry; `behind`: they are not those of the newest source.
+
+    `environment` is the newest that was ready, `environment_known`: it is still what is asked for;
+    `environment_fresh`: no runner was started in it yet. `choice` says why it is that one, and
+    `inputs` are the files that this depends on.
     """
 
     phase: Phase = Phase.STOPPED
@@ -23,6 +29,10 @@ class State:
     start_again: bool = False
     build: BuildId | None = None
     environment_known: bool = False
+    environment_fresh: bool = False
+    environment: Environment | None = None
+    choice: Choice | None = None
+    inputs: tuple[Path, ...] = ()
     candidate: RunnerId | None = None
     loaded: bool = False
     serving: RunnerId | None = None
@@ -38,6 +48,7 @@ class State:
     last_id: int = 0
     burst: takeover.Burst = takeover.CALM
     history: History = NO_FAILURES
+    last_exit: LastExit | None = None
 
     @property
     def shown(self) -> str:
@@ -54,6 +65,12 @@ class State:
     def stale(self) -> bool:
         """What is listed is not the newest source, loaded and served."""
         return self.listed and (self.behind or self.serving is None)
+
+    @property
+    def lacks_definitions(self) -> bool:
+        """It shall be there, is not, and lists nothing: what was listed before would help."""
+        failing = self.phase in (Phase.FAILED, Phase.BACKOFF)
+        return failing and self.wanted and not self.listed
 
     @property
     def settled(self) -> bool:

@@ -8,15 +8,18 @@ from typing import Any
 
 from codelocd import problems, restarts, takeover
 from codelocd.lifecycle import events, moves
-from codelocd.lifecycle.effects import Explain, Inspect, Kill, Withdraw
+from codelocd.lifecycle.effects import Explain, Inspect, Kill, Recall, Restore, Withdraw
 from codelocd.lifecycle.moves import Step
 from codelocd.lifecycle.state import State
-from codelocd.model import Phase, Policy
+from codelocd.model import LastExit, Phase, Policy
 
 
 def step(state: State, event: events.Event, now: float, policy: Policy) -> Step:
     """The next state, and what has to be done to the world for it, in order."""
-    return _HANDLERS[type(event)](state, event, now, policy)
+    after, effects = _HANDLERS[type(event)](state, event, now, policy)
+    if after.lacks_definitions and not state.lacks_definitions:
+        effects = (*effects, Recall())
+    return after, effects
 
 
 # --- wishes ------------------------------------------------------------------------------------
@@ -85,12 +88,28 @@ def _looked_at_later(state: State, now: float) -> State:
 # --- an attempt --------------------------------------------------------------------------------
 
 
+def _environment_chosen(
+    state: State, event: events.EnvironmentChosen, _now: float, _policy: Policy
+) -> Step:
+    if event.build != state.build:
+        return state, ()
+    return replace(state, choice=event.choice, inputs=event.inputs), ()
+
+
 def _environment_ready(
     state: State, event: events.EnvironmentReady, _now: float, _policy: Policy
 ) -> Step:
     if event.build != state.build:
         return state, ()
-    return moves.launch(replace(state, build=None, environment_known=True))
+    state = replace(
+        state,
+        build=None,
+        environment=event.environment,
+        environment_known=True,
+        environment_fresh=True,
+        inputs=event.inputs,
+    )
+    return moves.launch(state)
 
 
 def _environment_failed(
@@ -99,7 +118,8 @@ def _environment_failed(
     """A network that is gone comes back by itself, a broken requirement does not."""
     if event.build != state.build:
         return state, ()
-    state = moves.given_up(replace(state, build=None), event.problem)
+    state = replace(state, build=None, inputs=event.inputs or state.inputs)
+    state = moves.given_up(state, event.problem)
     if event.passing and state.phase is Phase.FAILED and policy.restart == "on-failure":
         history = restarts.of_the_world(state.history)
         deadline = now + restarts.growing(history.streak, policy.backoff)
@@ -110,8 +130,12 @@ def _environment_failed(
 def _environment_lost(
     state: State, event: events.EnvironmentLost, now: float, policy: Policy
 ) -> Step:
+    """One that was known for long is prepared again at once; a fresh one, after a pause."""
     if event.runner != state.candidate:
         return state, ()
+    if state.environment_fresh:
+        never_started = events.Exited(event.runner, event.problem, event.chance)
+        return _exited(state, never_started, now, policy)
     state, effects = moves.abandon(replace(state, environment_known=False))
     return moves.attempt(state, now, policy, effects)
 
@@ -119,7 +143,7 @@ def _environment_lost(
 def _launched(state: State, event: events.Launched, now: float, policy: Policy) -> Step:
     if event.runner != state.candidate or state.loaded:
         return state, ()
-    return replace(state, deadline=now + policy.start_timeout), ()
+    return replace(state, deadline=now + policy.start_timeout, environment_fresh=False), ()
 
 
 def _loaded(state: State, event: events.Loaded, now: float, policy: Policy) -> Step:
@@ -156,6 +180,9 @@ def _condemned(state: State, event: events.Condemned, _now: float, _policy: Poli
 
 
 def _exited(state: State, event: events.Exited, now: float, policy: Policy) -> Step:
+    if event.ended is not None:
+        asked = event.runner in state.leaving
+        state = replace(state, last_exit=LastExit(event.ended, asked))
     if event.runner in state.leaving:
         state = replace(state, leaving=state.leaving - {event.runner})
         return moves.ended_if_gone(state, (), now, policy)
@@ -187,11 +214,21 @@ def _serving_exited(state: State, event: events.Exited, now: float, policy: Poli
     return state, ()
 
 
+# --- the past ----------------------------------------------------------------------------------
+
+
+def _remembered(state: State, event: events.Remembered, _now: float, _policy: Policy) -> Step:
+    """Code that does not load has the definitions that the daemon before this one listed."""
+    if not state.lacks_definitions:
+        return state, ()
+    return replace(state, listed=True, behind=True), (Restore(event.snapshot),)
+
+
 # --- deadlines ---------------------------------------------------------------------------------
 
 
 def _deadline_passed(
-    state: State, _event: events.DeadlinePassed, now: float, policy: Policy
+    state: State, event: events.DeadlinePassed, now: float, policy: Policy
 ) -> Step:
     if state.deadline is None or now < state.deadline:
         return state, ()
@@ -199,15 +236,29 @@ def _deadline_passed(
     if state.phase is Phase.BACKOFF:
         return moves.attempt(replace(state, restarts=state.restarts + 1), now, policy)
     if state.phase is Phase.BUILDING:
-        return _build_overdue(state, now, policy)
+        return _build_overdue(state, event, policy)
     if state.phase is Phase.STARTING:
         return _start_overdue(state)
     return state, ()
 
 
-def _build_overdue(state: State, now: float, policy: Policy) -> Step:
+def _policy_changed(state: State, event: events.PolicyChanged, now: float, policy: Policy) -> Step:
+    """What is waited for ends when it would have, had the wait begun by the new rules."""
+    if state.deadline is None:
+        return state, ()
+    if state.phase is Phase.BACKOFF:
+        return moves.backed_off_by(state, now, policy), ()
+    more = 0.0
+    if state.phase is Phase.BUILDING:
+        more = policy.build_timeout - event.former.build_timeout
+    elif state.phase is Phase.STARTING and state.candidate is not None and not state.loaded:
+        more = policy.start_timeout - event.former.start_timeout
+    return replace(state, deadline=state.deadline + more), ()
+
+
+def _build_overdue(state: State, event: events.DeadlinePassed, policy: Policy) -> Step:
     state, effects = moves.abandon(state)
-    return moves.given_up(state, problems.slow_build(policy.build_timeout)), effects
+    return moves.given_up(state, problems.slow_build(policy.build_timeout, event.at)), effects
 
 
 def _start_overdue(state: State) -> Step:
@@ -222,6 +273,7 @@ _HANDLERS: dict[type, Callable[[State, Any, float, Policy], Step]] = {
     events.RestartAsked: _restart_asked,
     events.ReloadAsked: _reload_asked,
     events.SourcesChanged: _sources_changed,
+    events.EnvironmentChosen: _environment_chosen,
     events.EnvironmentReady: _environment_ready,
     events.EnvironmentFailed: _environment_failed,
     events.EnvironmentLost: _environment_lost,
@@ -230,5 +282,7 @@ _HANDLERS: dict[type, Callable[[State, Any, float, Policy], Step]] = {
     events.LoadFailed: _load_failed,
     events.Condemned: _condemned,
     events.Exited: _exited,
+    events.PolicyChanged: _policy_changed,
+    events.Remembered: _remembered,
     events.DeadlinePassed: _deadline_passed,
 }

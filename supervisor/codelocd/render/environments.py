@@ -7,7 +7,7 @@ from typing import Any
 
 from codelocd.render.amounts import duration, size
 from codelocd.render.screen import Screen
-from codelocd.render.table import Column, table
+from codelocd.render.table import Cell, Column, table
 from codelocd.render.text import one_line
 
 TITLES = (
@@ -19,6 +19,15 @@ TITLES = (
     Column("USED BY", 1, least=12),
     Column("LAST USED", 4),
     Column("PATH", 7, least=24),
+)
+
+PRUNABLE = (
+    Column("KEY"),
+    Column("PYTHON", 2),
+    Column("SIZE", right=True),
+    Column("LAST USED", 1),
+    Column("WHY", least=20),
+    Column("PATH", 3, least=24),
 )
 
 
@@ -38,6 +47,23 @@ def environments(document: Sequence[Mapping[str, Any]], now: float, screen: Scre
         for found in document
     ]
     return table(TITLES, rows, screen) if rows else "no environments"
+
+
+def prunable(document: Sequence[Mapping[str, Any]], now: float, screen: Screen) -> str:
+    """What `env prune` removes: `size` is what that frees."""
+    reasons = {"idle": "unused for too long", "size": "above the size, and unused the longest"}
+    rows: list[list[Cell]] = [
+        [
+            (found["key"][:12], "bold"),
+            found["python"],
+            size(found["own"]),
+            _ago(found["last_used"], now),
+            reasons[found["reason"]],
+            found["path"],
+        ]
+        for found in document
+    ]
+    return table(PRUNABLE, rows, screen)
 
 
 def environment(found: Mapping[str, Any], now: float, screen: Screen) -> str:

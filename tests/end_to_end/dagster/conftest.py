@@ -114,7 +114,7 @@ def page(dev, page_of) -> Iterator[Callable[..., Page]]:
     def start(*locations: str) -> Page:
         port = free_port()
         page = page_of(dev("--dagster", "--port", str(port)), port)
-        page.dev.until_printed("Dagster's page: http://127.0.0.1:")
+        page.dev.until_printed("Dagster's UI: http://127.0.0.1:")
         page.until(lambda: page.loaded() == set(locations))
         return page
 

@@ -1,4 +1,4 @@
-"""Dagster's page in a real browser, before and after a save."""
+"""Dagster's UI in a real browser, before and after a save."""
 
 from __future__ import annotations
 

@@ -140,10 +140,10 @@ def test_a_page_whose_port_is_in_use_says_so_once_and_opens_when_it_is_free(
     with socket.create_server(("127.0.0.1", 0)) as somebody:
         port = somebody.getsockname()[1]
         shown = page_of(dev("--dagster", "-p", str(port)), port)
-        told = shown.dev.until_printed("Dagster's page waits")
+        told = shown.dev.until_printed("Dagster's UI waits")
         assert f"port {port} of 127.0.0.1 is in use; end what listens there, or" in told
         shown.until(lambda: shown.about()["pids"].keys() == {"dagster-daemon"})
-    shown.dev.until_printed(f"Dagster's page: http://127.0.0.1:{port}")
+    shown.dev.until_printed(f"Dagster's UI: http://127.0.0.1:{port}")
     shown.until(lambda: shown.loaded() == {"shop"})
     printed = "\n".join(shown.dev.printed)
     assert printed.count("is in use") == 1

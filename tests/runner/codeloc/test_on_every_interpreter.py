@@ -11,19 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.pythons import VERSIONS, interpreter
 
 RUNNER = Path(__file__).parents[3] / "runner"
 SMOKE = Path(__file__).with_name("smoke_of_codeloc.py")
-VERSIONS = ["3.8", "3.9", "3.10", "3.11", "3.12", "3.13"]
 HEAVY = ["typing", "inspect", "dataclasses", "re", "json", "difflib", "datetime", "zoneinfo"]
-
-
-def interpreter(version: str) -> Path:
-    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
-    found = sorted(pyenv.glob(f"versions/{version}.*/bin/python"))
-    if not found:
-        pytest.skip(f"no Python {version} in {pyenv}/versions")
-    return found[-1]
 
 
 def run(python: Path | str, *arguments: str) -> Any:

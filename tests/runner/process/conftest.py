@@ -18,30 +18,23 @@ from typing import Any
 
 import msgpack
 import pytest
+from tests.pythons import EXTREMES, VERSIONS, interpreter
 
 from codelocd.kit import make_kit
 
-VERSIONS = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13")
 DEADLINE_SECONDS = 60
-
-
-def interpreter(version: str) -> str:
-    found = sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python"))
-    if not found:
-        pytest.skip(f"no Python {version} below ~/.pyenv/versions: its tests cannot run")
-    return str(found[-1])
 
 
 @pytest.fixture(params=VERSIONS)
 def python(request) -> str:
     """Every version that a location may have."""
-    return interpreter(request.param)
+    return str(interpreter(request.param))
 
 
-@pytest.fixture(params=(VERSIONS[0], VERSIONS[-1]))
+@pytest.fixture(params=EXTREMES)
 def extreme(request) -> str:
     """The oldest and the newest, for what does not depend on the version."""
-    return interpreter(request.param)
+    return str(interpreter(request.param))
 
 
 @pytest.fixture(scope="session")

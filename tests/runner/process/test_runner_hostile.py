@@ -17,6 +17,8 @@ defs = Definitions(assets=[orders])
 """
 TIMEOUTS = {"7": 2, "271": 2, "202": 3, "73": 2, "98": 3}
 """Where poll, ppoll and futex of x86-64, then of AArch64, have theirs."""
+FOR_EVER = ("0xffffffff", "0xffffffffffffffff", "0x0")
+"""-1 in half of a register or, since glibc 2.43, in all of it; NULL."""
 
 
 def test_closing_every_descriptor_is_survived(run, python):
@@ -223,4 +225,4 @@ def waits_for_ever(task: str) -> bool:
             call = file.read().split()
     except FileNotFoundError:
         return False  # a thread that has just ended
-    return call[0] in TIMEOUTS and call[1 + TIMEOUTS[call[0]]] in ("0xffffffff", "0x0")
+    return call[0] in TIMEOUTS and call[1 + TIMEOUTS[call[0]]] in FOR_EVER

@@ -154,7 +154,7 @@ def test_exec_becomes_the_command_in_the_locations_place(
         f"codelocd: sh, found as /usr/bin/sh, is not in the environment of sales ({sys.executable})"
     )
     again = "codelocd exec --outside sales -- sh -c 'echo $REGION; pwd; exit 7'"
-    assert refused.stderr == f"{found} ({sys.executable}); to run it all the same: {again}\n"
+    assert refused.stderr == f"{found}; to run it all the same: {again}\n"
     missing = project.run("exec", "sales", "--", "no-such-command")
     assert missing.returncode == 127
     assert missing.stderr.startswith("codelocd: there is no command 'no-such-command' in the")

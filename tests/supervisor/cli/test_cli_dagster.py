@@ -37,4 +37,4 @@ def test_it_ends_with_one_line_and_status_2(tmp_path):
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert done.returncode == 2
     [line] = done.stderr.splitlines()
-    assert line.startswith("codelocd: --port and --host are about Dagster's page")
+    assert line.startswith("codelocd: --port and --host are about Dagster's UI")

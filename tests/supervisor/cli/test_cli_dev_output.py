@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from fake_control import LOCATION, PROBLEM
 
-from codelocd.cli.dev_output import SHOWN, DevOutput
+from codelocd.cli.dev_output import SHOWN, DevOutput, Loudness
 from codelocd.render.screen import PLAIN, Screen
 
 HAPPENED = {"event": "launched", "detail": None}
@@ -24,20 +25,134 @@ def definition(name: str, kind: str = "asset") -> dict[str, Any]:
     return {"location": "sales", "kind": kind, "name": name}
 
 
-def test_each_state_is_said_once() -> None:
+def test_a_location_has_one_line_while_it_starts_and_one_for_its_first_outcome() -> None:
     output = DevOutput(["sales", "other"], PLAIN, 0.0)
     assert status(output, state="building") == ["sales ● building"]
     assert status(output, state="building", memory=7) == []
+    assert status(output, state="starting") == []
+    nothing: dict[str, Any] = {"changed": [], "removed": []}
+    new = {"added": [definition("orders")], "seconds": None, **nothing}
+    assert said(output, "definitions", location="sales", **new) == []
+    assert status(output, 2.5) == [
+        "sales ● serving: 4 assets, 1 job, 1 resource, 1 schedule, after 2.5s"
+    ]
+    assert status(output, reloading="starting") == ["sales ● serving, starting"]
+    again = {"added": [definition("more")], "seconds": 0.02, **nothing}
+    assert said(output, "definitions", location="sales", **again) == [
+        "sales + asset sales/more",
+        "sales 1 added in 20ms",
+    ]
+
+
+def test_a_terminal_has_what_is_under_way_elsewhere() -> None:
+    output = DevOutput(["sales", "web"], PLAIN, 0.0, live=True)
+    assert status(output, state="building") == []
+    assert status(output, name="web", state="starting") == []
+    assert output.under_way == ["sales building", "web starting"]
+    step = {"location": "sales", "phase": "downloading", "done": 1, "total": 4}
+    assert said(output, "builds", **step, message="pandas") == []
+    assert output.under_way == ["sales downloading 1/4 pandas", "web starting"]
+    assert len(status(output)) == 1
+    assert output.under_way == ["web starting"]
+    assert status(output, reloading="building") == ["sales ● serving, building"]
+    assert len(output.under_way) == 2
+
+
+def test_quiet_is_about_what_goes_wrong_and_what_the_code_prints() -> None:
+    output = DevOutput(["sales"], PLAIN, 0.0, loudness="quiet")
+    assert status(output, state="building") == []
+    assert status(output, 1.0) == ["1 location serving after 1.0s"]
+    change = {"added": [definition("orders")], "changed": [], "removed": [], "seconds": 0.1}
+    assert said(output, "definitions", location="sales", **change) == []
+    assert said(output, "logs", location="sales", text="hello") == ["sales | hello"]
+    failed = status(output, stale=True, problem=PROBLEM)
+    assert failed[0] == f"sales ● serving, stale: load: {PROBLEM['summary']}"
+    assert status(output) == []
+
+
+def test_verbose_says_each_step_and_resolving_once() -> None:
+    output = DevOutput(["sales"], PLAIN, 0.0, loudness="verbose")
+    assert status(output, state="building") == ["sales ● building"]
+
+    def step(phase: str, message: str) -> list[str]:
+        counted = {"done": None, "total": None}
+        return said(output, "builds", location="sales", phase=phase, message=message, **counted)
+
+    assert step("resolving", "which versions fit") == ["sales resolving which versions fit"]
+    assert step("resolving", "Resolved 3 packages") == []
+    assert step("creating", "environment") == ["sales creating environment"]
+    assert step("creating", "environment") == []
+    assert step("resolving", "Resolved 3 packages again") == []
+    assert step("ready", "it is") == ["sales ready it is"]
+    assert step("resolving", "which versions fit") == ["sales resolving which versions fit"]
     assert status(output, state="starting") == ["sales ● starting"]
+    change = {"added": [definition("orders")], "changed": [], "removed": [], "seconds": None}
+    lines = said(output, "definitions", location="sales", **change)
+    assert lines == ["sales + asset sales/orders", "sales 1 added"]
+    assert status(output, 1.0)[0] == "sales ● serving"
+
+
+@pytest.mark.parametrize("loudness", ["quiet", "normal", "verbose"])
+def test_a_warning_that_many_have_is_said_once(loudness: Loudness) -> None:
+    output = DevOutput(["sales", "web"], PLAIN, 0.0, loudness=loudness)
+    told = [
+        said(output, "builds", location=name, phase="warning", message="uv reads no pip.conf")
+        for name in ("sales", "web", "sales")
+    ]
+    assert told == [["sales warning uv reads no pip.conf"], [], []]
+
+
+BANNER = (
+    "Telemetry:",
+    "",
+    "  As an open-source project, we collect usage statistics",
+    "  (https://)",
+)
+LOGGED = "2026-01-01 12:00:00 +0000 - dagster-webserver - {} - {}"
+
+
+def heard(output: DevOutput, *texts: str, name: str = "dagster-webserver") -> list[str]:
+    lines = [said(output, "logs", location=name, text=text) for text in texts]
+    return [line for each in lines for line in each]
+
+
+def test_dagsters_telemetry_and_addresses_are_not_in_the_way() -> None:
+    output = DevOutput(["sales"], PLAIN, 0.0, dagster=True)
+    info = LOGGED.format("INFO", "Serving dagster-webserver on http://127.0.0.1:3000 in process 7")
+    coloured = info.replace("2026", "\x1b[32m2026").replace("INFO", "\x1b[34mINFO\x1b[0m")
+    assert heard(output, *BANNER, info, "  more of it", coloured) == []
+    assert heard(output, "environment: Resolved 68 packages") == []
+    assert output.under_way == ["Dagster's UI environment: Resolved 68 packages"]
+    assert heard(output, "Dagster's UI: http://127.0.0.1:3000") == [
+        "Dagster's UI: http://127.0.0.1:3000"
+    ]
+    assert output.under_way == []
+    error = LOGGED.format("ERROR", "it went wrong")
+    assert heard(output, error, "Traceback (most recent call last):", "  why") == [
+        f"dagster-webserver | {error}",
+        "dagster-webserver | Traceback (most recent call last):",
+        "dagster-webserver |   why",
+    ]
+    assert heard(output, info.replace("webserver", "daemon"), name="dagster-daemon") == []
+    assert heard(output, "Traceback (most recent call last):") != []
+    loud = DevOutput(["sales"], PLAIN, 0.0, loudness="verbose")
+    assert len(heard(loud, *BANNER, info)) == len(BANNER) + 1
+
+
+def test_what_is_not_on_dagsters_ui_is_named() -> None:
+    output = DevOutput(["sales", "web"], PLAIN, 0.0, dagster=True)
+    status(output)
+    lines = status(output, name="web", loader="dagster")
+    assert lines[-2:] == [
+        "2 locations serving after 0ms",
+        "not on Dagster's UI, since their code uses codeloc: sales",
+    ]
 
 
 def test_one_line_sums_up_when_the_last_location_has_its_first_outcome() -> None:
     output = DevOutput(["sales", "web"], PLAIN, 10.0)
-    assert status(output, 11.0) == ["sales ● serving"]
-    assert status(output, 12.5, name="web") == [
-        "web   ● serving",
-        "2 locations serving after 2.5s",
-    ]
+    assert len(status(output, 11.0)) == 1
+    assert status(output, 12.5, name="web")[1:] == ["2 locations serving after 2.5s"]
     assert status(output, 13.0, name="web", state="failed") == ["web   ● failed"]
 
 
@@ -50,6 +165,7 @@ def test_the_sum_names_what_does_not_serve() -> None:
 
 def test_a_problem_comes_with_its_traceback_and_once() -> None:
     output = DevOutput(["sales", "web"], PLAIN, 0.0)
+    status(output)
     assert status(output, stale=True, problem=PROBLEM) == [
         f"sales ● serving, stale: load: {PROBLEM['summary']}",
         "    Traceback (most recent call last):\n      File defs.py, line 3",
@@ -60,6 +176,7 @@ def test_a_problem_comes_with_its_traceback_and_once() -> None:
 
 def test_a_reload_says_what_changed_on_disk() -> None:
     output = DevOutput(["sales", "web"], PLAIN, 0.0)
+    status(output)
     saved = {"event": "sources-changed", "detail": "/a/defs.py"}
     lines = said(output, "status", event=saved, location={**LOCATION, "reloading": "starting"})
     assert lines == ["sales ● serving, starting (/a/defs.py changed)"]
@@ -67,6 +184,7 @@ def test_a_reload_says_what_changed_on_disk() -> None:
 
 def test_definitions_are_named_as_they_change_with_the_time_it_took() -> None:
     output = DevOutput(["sales"], PLAIN, 0.0)
+    status(output)
     change = {
         "added": [definition("orders")],
         "changed": [definition("nightly", "schedule")],
@@ -83,6 +201,7 @@ def test_definitions_are_named_as_they_change_with_the_time_it_took() -> None:
 
 def test_a_reload_that_changed_nothing_says_so() -> None:
     output = DevOutput(["sales"], PLAIN, 0.0)
+    status(output)
     nothing: dict[str, Any] = {"added": [], "changed": [], "removed": []}
     lines = said(output, "definitions", location="sales", seconds=0.02, **nothing)
     assert lines == ["sales the same definitions in 20ms"]
@@ -91,6 +210,7 @@ def test_a_reload_that_changed_nothing_says_so() -> None:
 
 def test_a_great_many_definitions_are_counted() -> None:
     output = DevOutput(["sales"], PLAIN, 0.0)
+    status(output)
     added = [definition(f"a{n}") for n in range(SHOWN + 5)]
     change = {"added": added, "changed": [], "removed": []}
     lines = said(output, "definitions", location="sales", seconds=None, **change)
@@ -103,12 +223,3 @@ def test_output_has_the_coloured_name_of_its_location_before_it() -> None:
     colour = DevOutput(["sales", "weather"], Screen(colour=True), 0.0)
     line = said(colour, "logs", location="weather", text="hi")
     assert line == ["\x1b[35mweather\x1b[0m | hi"]
-
-
-def test_a_build_says_how_far_it_is() -> None:
-    output = DevOutput(["sales"], PLAIN, 0.0)
-    step = {"location": "sales", "phase": "downloading", "done": 1, "total": 4}
-    assert said(output, "builds", **step, message="pandas") == ["sales downloading 1/4 pandas"]
-    assert said(output, "builds", **step, message="pandas") == []
-    uncounted = {"location": "sales", "phase": "ready", "done": None, "total": None}
-    assert said(output, "builds", **uncounted, message="it is") == ["sales ready it is"]

@@ -101,8 +101,18 @@ def test_above_a_size_the_longest_unused_go(shell: Shell, build: Build) -> None:
     first = build("alpha\n", available=("alpha==1.0",))
     second = build("beta\n", available=("beta==1.0",))
     own = [each["size"] - each["shared"] for each in listed(shell)]
+    would = shell.run("env", "prune", "--size", f"{max(own)}B", "--dry-run")
+    table, summary = would.stdout.splitlines()[1:3], would.stdout.splitlines()[-1]
+    assert first in table[0]
+    assert "above the size, and unused the longest" in table[0]
+    assert summary.startswith("1 environment would be removed, ")
+    document = json.loads(shell.run("env", "prune", "--idle", "0", "--dry-run", "--json").stdout)
+    assert document["dry_run"]
+    assert {each["path"] for each in document["environments"]} == {first, second}
+    assert (Path(first).exists(), Path(second).exists()) == (True, True)
     done = shell.run("env", "prune", "--size", f"{max(own)}B")
-    assert done.stdout.startswith("1 environment removed, ")
+    assert first in done.stdout.splitlines()[1]
+    assert done.stdout.splitlines()[-1].startswith("1 environment removed, ")
     assert (Path(first).exists(), Path(second).exists()) == (False, True)
     assert shell.run("env", "prune", "--size", "much").returncode == 2
 

@@ -59,7 +59,9 @@ def test_dev_says_what_it_took_what_came_up_and_ends_with_0(
     assert lines[0] == f"config: {shop.folder}/codelocd.toml"
     assert lines[1] == f"not taken: {shop.folder}/workspace.yaml"
     assert lines[2].startswith(f"socket: {shop.runtime}/codelocd/work-")
-    assert "sales + asset sales/orders" in lines
+    assert lines[3] == "sales ● building"
+    assert lines[4].startswith("sales ● serving: 1 asset, after ")
+    assert len(lines) == 6
     assert shop.run("status").returncode == 0
     dev.send_signal(signal.SIGINT)
     assert dev.wait(DEADLINE) == 0
@@ -82,6 +84,21 @@ def test_dev_ends_when_nobody_reads_it_any_more(shop: Shell, dev: subprocess.Pop
     dev.stdout = None
     shop.run("restart", "sales", "--no-wait")
     assert dev.wait(DEADLINE) == 0
+
+
+def test_dev_may_be_quiet_or_verbose_and_not_both(shop: Shell) -> None:
+    done = shop.run("dev", "--quiet", "--verbose")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--quiet and --verbose: give one of them" in done.stderr
+    for option, line in (("-q", ""), ("-v", "sales + asset sales/orders")):
+        process = shop.start("dev", option, stderr=subprocess.STDOUT)
+        try:
+            lines = lines_until(process, "1 location serving after")
+        finally:
+            process.terminate()
+            process.communicate(timeout=DEADLINE)
+        assert lines[1].startswith("socket: ")
+        assert line in lines if line else len(lines) == 3
 
 
 def test_dev_without_anything_to_run_is_exit_2(shell: Shell) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from typing import Any
 
 import pytest
@@ -140,3 +141,22 @@ def test_watch_gives_the_screen_back_when_it_fails(project: Shell, daemon: FakeD
         daemon.answers["status"] = lambda _: rpc.RpcError("unknown", "the location is gone")
         lines = shown.until(lambda lines: "ended: 4" in lines)
     assert lines[0] == "codelocd: the location is gone"
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_dev_leaves_one_line_per_location_when_all_have_started(shell: Shell, width: int) -> None:
+    code = "from codeloc import Definitions, asset\n@asset\ndef orders(): ...\n"
+    (shell.folder / "defs.py").write_text(f"{code}defs = Definitions(assets=[orders])\n")
+    tables = [f'[location.{name}]\npython_file = "defs.py"\n' for name in ("one", "two")]
+    environment = f'[defaults]\nenvironment = {{ path = "{sys.prefix}" }}\n'
+    (shell.folder / "codelocd.toml").write_text(environment + "".join(tables))
+    with terminal(shell, width, 24, "dev") as shown:
+        lines = shown.until(lambda lines: any("2 locations serving after" in x for x in lines))
+        shown.press("C-c")
+        shown.until(lambda lines: "ended: 0" in lines)
+    told = [line for line in lines if "●" in line]
+    assert sorted(line.partition(", after")[0] for line in told) == [
+        "one ● serving: 1 asset",
+        "two ● serving: 1 asset",
+    ]
+    assert not [line for line in lines if "building" in line or "starting" in line]

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.pythons import EXTREMES
+from tests.pythons import interpreter as python_of
 
 from codelocd.launchers import Program, RunnerSpec
 from codelocd.model import Target
@@ -14,13 +16,10 @@ from codelocd.model import Target
 STRIPPED = ("DAGSTER_", "PYTHON", "VIRTUAL_ENV", "UV_")
 
 
-@pytest.fixture(params=("3.8", "3.13"))
+@pytest.fixture(params=EXTREMES)
 def interpreter(request: pytest.FixtureRequest) -> Path:
     """The oldest and the newest that a location may have."""
-    found = sorted(Path.home().glob(f".pyenv/versions/{request.param}.*/bin/python"))
-    if not found:
-        pytest.skip(f"no Python {request.param} below ~/.pyenv/versions: its spares cannot run")
-    return found[-1]
+    return python_of(request.param)
 
 
 @pytest.fixture

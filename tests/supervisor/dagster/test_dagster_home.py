@@ -25,10 +25,11 @@ def test_a_home_that_the_user_set_is_made_and_otherwise_left_alone(tmp_path, pro
 def test_without_one_it_is_a_folder_in_the_state_directory(tmp_path, project):
     home = dagster_home({}, tmp_path / "state", project)
     assert home == tmp_path / "state" / "dagster"
-    assert list(home.iterdir()) == []
+    assert [(each.name, each.read_bytes()) for each in home.iterdir()] == [("dagster.yaml", b"")]
 
 
 def test_the_dagster_yaml_of_the_project_holds_as_long_as_it_is_there(tmp_path, project):
+    dagster_home({}, tmp_path, project)
     (project / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
     home = dagster_home({}, tmp_path, project)
     assert (home / "dagster.yaml").read_text() == "telemetry: {enabled: false}\n"

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from launching import VERSIONS, Bench, interpreter
+from launching import Bench
+from tests.pythons import EXTREMES, VERSIONS, interpreter
 
 from codelocd.guardian import Guardian
 from codelocd.kit import make_kit
@@ -24,7 +25,7 @@ def python(request: pytest.FixtureRequest) -> Path:
     return interpreter(request.param)
 
 
-@pytest.fixture(params=(VERSIONS[0], VERSIONS[-1]))
+@pytest.fixture(params=EXTREMES)
 def extreme(request: pytest.FixtureRequest) -> Path:
     """The oldest and the newest, for what does not depend on the version."""
     return interpreter(request.param)
@@ -54,7 +55,7 @@ async def bench(kit: Path, tmp_path: Path) -> AsyncIterator[Bench]:
 
 @pytest.fixture
 def newest() -> Path:
-    return interpreter("3.13")
+    return interpreter(EXTREMES[-1])
 
 
 @pytest.fixture

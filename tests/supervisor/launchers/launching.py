@@ -10,8 +10,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from codelocd.launchers import RunnerSpec
 from codelocd.launchers.memory import Memory
 from codelocd.launchers.places import Places
@@ -20,16 +18,8 @@ from codelocd.launchers.warm_runner import WarmRunner
 from codelocd.model import Target
 from codelocd.rpc import RpcError
 
-VERSIONS = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13")
 DEADLINE = 60.0
 STRIPPED = ("PYTHON", "VIRTUAL_ENV", "UV_")
-
-
-def interpreter(version: str) -> Path:
-    found = sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python"))
-    if not found:
-        pytest.skip(f"no Python {version} below ~/.pyenv/versions: its tests cannot run")
-    return found[-1]
 
 
 @dataclass(slots=True)

@@ -16,7 +16,8 @@ import click
 
 from codelocd.cli import local, output
 from codelocd.cli.dagster import Wish
-from codelocd.cli.dev_output import DevOutput
+from codelocd.cli.dev_output import DevOutput, Loudness
+from codelocd.cli.live_line import LiveBlock
 from codelocd.cli.running import run
 from codelocd.cli.targets import target_options
 from codelocd.cli.which import Asked
@@ -34,25 +35,37 @@ PATIENCE = 1.0
 @click.option(
     "--dagster",
     is_flag=True,
-    help="Run Dagster's own page and daemon beside them, kept current by themselves.",
+    help="Run Dagster's own UI and daemon beside them, kept current by themselves.",
 )
 @click.option(
     "-p",
     "--port",
     metavar="N",
     type=click.IntRange(1, 65535),
-    help="The page's port; without it the first free one from 3000 on.",
+    help="The port of Dagster's UI; without it the first free one from 3000 on.",
 )
-@click.option("--host", metavar="H", help="Where the page listens.  [default: 127.0.0.1]")
+@click.option("--host", metavar="H", help="Where Dagster's UI listens.  [default: 127.0.0.1]")
+@click.option(
+    "-q", "--quiet", is_flag=True, help="Print what goes wrong, and what the code prints."
+)
+@click.option("-v", "--verbose", is_flag=True, help="Print each step of builds and starts, too.")
 @click.pass_obj
 def command(
-    asked: Asked, targets: Targets, dagster: bool, port: int | None, host: str | None
+    asked: Asked,
+    targets: Targets,
+    dagster: bool,
+    port: int | None,
+    host: str | None,
+    quiet: bool,
+    verbose: bool,
 ) -> int:
-    """Run locations in the foreground, and load them anew when their files change.
+    """Run locations in the foreground, and load their code again when their files change.
 
     Without a target it searches upwards for the first folder with a codelocd.toml, a
     [tool.codelocd] in pyproject.toml, a dg.toml, a [tool.dagster] or [tool.dg], a
     workspace.yaml, a build.yaml or a dagster_cloud.yaml, and says which it took.
+
+    Each location has one line while it starts; then come its changes, and what its code prints.
 
     While it runs, `codelocd status` and the other commands reach it from another shell in
     the same project. Ctrl-C stops everything; a second one at once.
@@ -63,13 +76,16 @@ def command(
     codelocd dev -m sales.definitions -d sales --python 3.12 --env REGION=eu
     codelocd dev --dagster -p 3333
     """
+    if quiet and verbose:
+        raise click.UsageError("--quiet and --verbose: give one of them")
+    loudness: Loudness = "quiet" if quiet else "verbose" if verbose else "normal"
     wish = Wish(dagster, port, host)
     here = local.of_targets(targets, asked)
     here = replace(here, config=wish.granted(here.config))
     with _printer() as put:
         for note in (*here.notes, f"socket: {here.paths.socket}"):
             put(note)
-        observer = _observer(here, put)
+        observer = _observer(here, put, loudness)
         return run("dev", here, lambda: wish.granted(_reread(targets)), observer)
 
 
@@ -77,12 +93,26 @@ def _reread(targets: Targets) -> Config:
     return from_targets(targets, Path.cwd(), os.environ)
 
 
-def _observer(here: local.Local, put: Callable[[str], None]) -> Callable[[dict[str, Any]], None]:
-    ours = [spec.name for spec in here.config.own]
-    said = DevOutput(ours, output.stdout_screen(), time.monotonic())
+def _observer(
+    here: local.Local, put: Callable[[str], None], loudness: Loudness
+) -> Callable[[dict[str, Any]], None]:
+    live = loudness == "normal" and output.is_live(sys.stdout)
+    said = DevOutput(
+        [spec.name for spec in here.config.own],
+        output.stdout_screen(),
+        time.monotonic(),
+        loudness=loudness,
+        live=live,
+        dagster=here.config.dagster.serve,
+    )
+    block = LiveBlock()
 
     def observe(event: dict[str, Any]) -> None:
-        for line in said.lines(event, time.monotonic()):
+        lines = list(said.lines(event, time.monotonic()))
+        if live:
+            frame = block.frame(lines, said.under_way, output.stdout_screen())
+            lines = [frame] if frame else []
+        for line in lines:
             put(line)
 
     return observe

@@ -111,7 +111,7 @@ def _without_daemon(asked: Asked, location: str) -> Setting:
     """The environment stays in use until the command ends: it inherits the leases."""
     from codeloc_envs import EnvironmentProblem, Store
     from codeloc_envs.layout import Layout
-    from codelocd.kit import API, lease_kit
+    from codelocd.kit import CHILDREN, lease_kit
     from codelocd.locations import Location
     from codelocd.logs import Logs
     from codelocd.orders import Orders
@@ -128,7 +128,7 @@ def _without_daemon(asked: Asked, location: str) -> Setting:
     kit, lease = lease_kit(root)
     for each in (*leases, *filter(None, [lease])):
         os.set_inheritable(each.fileno(), True)
-    orders = Orders(Logs(root), kit / API, Layout(root).bytecode, development=True)
+    orders = Orders(Logs(root), kit / CHILDREN, Layout(root).bytecode, development=True)
     variables = orders.command_variables(Location(spec), environment)
     place = _place(environment.executable, environment.path, spec.working_directory, variables)
     return Setting(location, place, variables, needed.specification)

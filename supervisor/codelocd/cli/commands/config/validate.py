@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from codelocd.cli import guard, local, output
+from codelocd.cli.environments import choice
 from codelocd.cli.failures import ExitCode
 from codelocd.cli.options import json_option
-from codelocd.config import ConfigError, Mistake, load
+from codelocd.cli.which import Asked
+from codelocd.config import Mistake, examine
+from codelocd.model import DaemonSettings
 from codelocd.render.text import plural
+
+if TYPE_CHECKING:
+    from codeloc_envs.interpreter import Interpreter
 
 
 @click.command("validate")
@@ -21,18 +28,19 @@ from codelocd.render.text import plural
 def command(file: Path | None, as_json: bool) -> int:
     """Check a config: one line for every mistake, with its place and what to do.
 
-    Without FILE the one that `codelocd dev` would take. Reads every format that `dev` reads.
-    Ends with 2 if there is a mistake.
+    Without FILE the one that `codelocd dev` would take. Reads every format that `dev` reads, and
+    looks at what it names: files and folders, requirements and Python versions, modules. `dev`
+    and `serve` do not refuse such a config: what is missing may appear, and the other locations
+    run. Ends with 2 if there is a mistake.
 
     \b
     codelocd config validate
     codelocd config validate deploy/codelocd.toml
     """
     path = file or local.found_config()
-    try:
-        config = load(path, os.environ, activated=True)
-    except ConfigError as error:
-        return _invalid(error, as_json=as_json)
+    config, mistakes = examine(path, os.environ, _pythons, choice)
+    if mistakes or config is None:
+        return _invalid(mistakes, as_json=as_json)
     if as_json:
         output.document({"ok": True, "problems": [], "notes": list(config.notes)})
         return ExitCode.DONE
@@ -42,11 +50,18 @@ def command(file: Path | None, as_json: bool) -> int:
     return ExitCode.DONE
 
 
-def _invalid(error: ConfigError, *, as_json: bool) -> int:
+def _pythons() -> tuple[Interpreter, ...]:
+    """Those of this machine, as the store of a config without `[daemon]` remembers them."""
+    from codeloc_envs import Store
+
+    return Store(local.places("user", DaemonSettings(), Asked()).store).pythons()
+
+
+def _invalid(mistakes: Sequence[Mistake], *, as_json: bool) -> int:
     if as_json:
-        problems = [_document(mistake) for mistake in error.problems]
+        problems = [_document(mistake) for mistake in mistakes]
         output.document({"ok": False, "problems": problems, "notes": []})
-    for mistake in error.problems:
+    for mistake in mistakes:
         guard.failed(str(mistake))
     return ExitCode.USAGE
 

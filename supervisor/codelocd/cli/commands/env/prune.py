@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+import time
+
 import click
 
 from codelocd.cli import output
@@ -11,6 +14,7 @@ from codelocd.cli.which import Asked
 from codelocd.config import quantities
 from codelocd.config.mistakes import UnfitError
 from codelocd.render.amounts import size
+from codelocd.render.environments import prunable
 from codelocd.render.text import plural
 
 DAY = 86400.0
@@ -33,22 +37,35 @@ def _bytes(_context: click.Context, _option: click.Parameter, text: str | None) 
     "--size", "limit", callback=_bytes, metavar="SIZE",
     help="Then remove the longest unused until all take at most so much: 20GiB, 500MB.",
 )  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Say what would go and why, and remove nothing.")
 @json_option
 @daemon_options
 @click.pass_obj
-def command(asked: Asked, days: float, limit: int | None, as_json: bool) -> None:
+def command(asked: Asked, days: float, limit: int | None, dry_run: bool, as_json: bool) -> None:
     """Remove environments that nobody has used for a while.
 
-    One that is in use stays, whatever its age. A daemon does the same by itself, once a day,
-    unless its config says `prune = false`.
+    Lists them first, each with its size and why it goes. One that is in use stays, whatever its
+    age. Kits and bytecode that nobody has used for so long go too; they are made again when they
+    are needed. A daemon does the same by itself, once a day, unless its config says
+    `prune = false`.
 
     \b
-    codelocd env prune
+    codelocd env prune --dry-run
     codelocd env prune --idle 0
     codelocd env prune --size 20GiB
     """
-    pruned = store(asked).prune(idle=days * DAY, size=limit)
+    shelf, now = store(asked), time.time()
+    going = shelf.prunable(idle=days * DAY, size=limit)
+    if going and not as_json:
+        output.say(prunable(going, now, output.stdout_screen()))
+        sys.stdout.flush()
+    keys, freed = [each["key"] for each in going], sum(each["own"] for each in going)
+    if not dry_run:
+        pruned = shelf.prune(idle=days * DAY, size=limit)
+        keys, freed = list(pruned.keys), pruned.freed
     if as_json:
-        output.document({"keys": list(pruned.keys), "freed": pruned.freed})
+        rest = {"dry_run": dry_run, "environments": [e for e in going if e["key"] in keys]}
+        output.document({"keys": keys, "freed": freed, **rest})
     else:
-        output.say(f"{plural(len(pruned.keys), 'environment')} removed, {size(pruned.freed)} freed")
+        what = "would be removed" if dry_run else "removed"
+        output.say(f"{plural(len(keys), 'environment')} {what}, {size(freed)} freed")

@@ -1,0 +1,62 @@
+"""`Pipfile` and `Pipfile.lock`, as lines of a requirements file.
+
+https://pipenv.pypa.io/en/latest/pipfile.html
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from codeloc_envs.dependency_table import line
+from codeloc_envs.problem import EnvironmentProblem
+from codeloc_envs.text_file import read_text
+
+LOCK = "Pipfile.lock"
+NAMES = (LOCK, "Pipfile")
+_USUAL = "pypi"
+"""The name of the index that whatever is configured stands for."""
+
+
+def requirements(file: Path) -> list[str]:
+    """What it installs without `--dev`; raises EnvironmentProblem if it cannot be read."""
+    data = _read(file)
+    table = data.get("default" if file.name == LOCK else "packages", {})
+    return [*_indexes(data), *(_line(name, said, file) for name, said in table.items())]
+
+
+def requires_python(file: Path) -> str | None:
+    """As a specifier. Raises EnvironmentProblem."""
+    data = _read(file)
+    said = data.get("_meta", {}).get("requires", {}) if file.name == LOCK else data.get("requires")
+    version = (said or {}).get("python_full_version") or (said or {}).get("python_version")
+    if not isinstance(version, str) or version == "*":
+        return None
+    return f"=={version}" if version.count(".") > 1 else f"=={version}.*"
+
+
+def _indexes(data: Mapping[str, Any]) -> Iterator[str]:
+    """Other places than the usual one; that one is as uv and pip are configured."""
+    sources = data.get("_meta", {}).get("sources") or data.get("source") or ()
+    for source in sources:
+        if source.get("name") != _USUAL and source.get("url"):
+            yield f"--extra-index-url {source['url']}"
+
+
+def _line(name: str, said: object, file: Path) -> str:
+    entry = said if isinstance(said, Mapping) else {"version": said}
+    return line(name, entry, file.parent)
+
+
+def _read(file: Path) -> Mapping[str, Any]:
+    text = read_text(file, "project file of Pipenv")
+    try:
+        data: Any = json.loads(text) if file.name == LOCK else tomllib.loads(text)
+    except ValueError as error:
+        raise EnvironmentProblem(f"{file} cannot be parsed: {error}", inputs=(file,)) from None
+    if not isinstance(data, Mapping):
+        raise EnvironmentProblem(f"{file} holds no table; lock again", inputs=(file,))
+    return data

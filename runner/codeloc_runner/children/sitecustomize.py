@@ -1,0 +1,36 @@
+"""Python imports this as it starts in a child of a runner, which then can import `codeloc`.
+
+The name is Python's own (see its module `site`). The folder stands first in PYTHONPATH, leaves
+`sys.path` here, and gives way to the `sitecustomize` that there would be without it. Any Python may
+be a child, so this is valid for each; those before 3.8, which cannot run `codeloc`, are left alone.
+"""
+
+import os
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def hand_down():  # type: () -> None
+    """Load `exposed` by its path: the kit is on no path here."""
+    from _frozen_importlib import module_from_spec
+    from _frozen_importlib_external import spec_from_file_location
+
+    file = os.path.join(os.path.dirname(HERE), "exposed.py")
+    spec = spec_from_file_location("_codeloc_exposed", file)
+    assert spec is not None
+    assert spec.loader is not None
+    exposed = module_from_spec(spec)
+    spec.loader.exec_module(exposed)
+    exposed.arrive()
+
+
+sys.path[:] = [entry for entry in sys.path if entry != HERE]
+sys.path_importer_cache.pop(HERE, None)
+if sys.version_info >= (3, 8):
+    try:  # noqa: SIM105  a child starts whatever has become of the kit
+        hand_down()
+    except Exception:  # noqa: BLE001, S110
+        pass
+del sys.modules[__name__]
+import sitecustomize  # type: ignore  # noqa: E402, F401  the other, if there is one; `site` passes over an ImportError

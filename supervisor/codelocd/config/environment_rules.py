@@ -1,0 +1,172 @@
+"""What is wrong with what an environment is made of, as far as it shows before it is built."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TypeAlias
+from urllib.parse import urlsplit
+
+from packaging.requirements import InvalidRequirement, Requirement
+
+from codeloc_envs import EnvironmentProblem
+from codeloc_envs.existing import require
+from codeloc_envs.interpreter import Interpreter
+from codeloc_envs.requirement_files import logical_lines, reached
+from codeloc_envs.specifier import newest
+from codelocd.config.defaults import Raw
+from codelocd.config.mistakes import KeyPath, Mistake
+
+Say: TypeAlias = Callable[[KeyPath, str, str], Mistake]
+Pythons: TypeAlias = Callable[[], tuple[Interpreter, ...]]
+"""Those of this machine."""
+
+_OPTIONS = re.compile(r"\s--?[a-z].*$")
+"""pip's options behind a requirement, such as --hash."""
+_ELSEWHERE = re.compile(r"://|[/\\]|\$\{")
+"""What is no requirement of PEP 508 and may still be one: a URL, a path, a variable."""
+
+
+def broken_environment(
+    table: Raw, absolute: Callable[[str], Path], say: Say, pythons: Pythons
+) -> Iterator[Mistake]:
+    """What the table names and that cannot be; paths by `absolute`."""
+    if python := _text(table, "python"):
+        is_downloaded = table.get("allow_python_download") is True
+        yield from _python(python, absolute, say, pythons, is_downloaded=is_downloaded)
+    for index, package in enumerate(_texts(table, "packages")):
+        yield from _package(("packages", index), package, say)
+    for index, file in enumerate(_texts(table, "requirements")):
+        yield from _requirements(("requirements", index), absolute(file), say)
+    if project := _text(table, "project"):
+        yield from _project(absolute(project), say)
+    if lock := _text(table, "lock"):
+        yield from _missing_file(("lock",), absolute(lock), say)
+    if path := _text(table, "path"):
+        try:
+            require(absolute(path), "asked for")
+        except EnvironmentProblem as problem:
+            yield _said(say, ("path",), problem)
+
+
+def broken_index(table: Raw, absolute: Callable[[str], Path], say: Say) -> Iterator[Mistake]:
+    """Addresses that are none, and files that are missing."""
+    if url := _text(table, "url"):
+        yield from _address(("url",), url, say)
+    for index, url in enumerate(_texts(table, "extra")):
+        yield from _address(("extra", index), url, say)
+    for index, link in enumerate(_texts(table, "find_links")):
+        if "://" in link:
+            yield from _address(("find_links", index), link, say)
+        elif not absolute(link).exists():
+            what = f"no such file or folder: {absolute(link)}"
+            yield say(("find_links", index), what, "create it, or correct the path")
+    if certificate := _text(table, "certificate"):
+        yield from _missing_file(("certificate",), absolute(certificate), say)
+
+
+def _python(
+    asked: str,
+    absolute: Callable[[str], Path],
+    say: Say,
+    pythons: Pythons,
+    *,
+    is_downloaded: bool,
+) -> Iterator[Mistake]:
+    if "/" in asked:
+        try:
+            require(absolute(asked), "asked for")
+        except EnvironmentProblem as problem:
+            yield _said(say, ("python",), problem)
+        return
+    try:
+        newest((), asked)
+    except EnvironmentProblem as problem:
+        yield _said(say, ("python",), problem)
+        return
+    there = pythons()
+    if newest(there, asked) is None and not is_downloaded:
+        known = ", ".join(sorted({each.label for each in there})) or "none"
+        what = f"no Python here fits {asked}; there is: {known}"
+        remedy = "install it, name another, or set allow_python_download = true"
+        yield say(("python",), what, remedy)
+
+
+def _package(key: KeyPath, text: str, say: Say) -> Iterator[Mistake]:
+    if text.startswith(("-", ".")):
+        remedy = "write `name @ file:///path`, or put it in a requirements file"
+        yield say(key, f"{text!r} is no requirement", remedy)
+    elif reason := _unfit(text):
+        yield say(key, f"{text!r} is no requirement: {reason}", "write it as pip takes it")
+
+
+def _unfit(text: str) -> str | None:
+    """Why a text is no requirement (PEP 508); None where it is, or may be one for uv and pip."""
+    if _ELSEWHERE.search(text):
+        return None
+    try:
+        Requirement(_OPTIONS.sub("", text))
+    except InvalidRequirement as error:
+        return str(error).partition("\n")[0].strip()
+    return None
+
+
+def _requirements(key: KeyPath, path: Path, say: Say) -> Iterator[Mistake]:
+    if path.is_dir():
+        yield say(key, f"is a folder: {path}", "name a requirements file")
+        return
+    try:
+        files = reached([path])
+    except EnvironmentProblem as problem:
+        yield _said(say, key, problem)
+        return
+    for file in files:
+        for number, line in logical_lines(file.text):
+            reason = None if line.startswith(("-", ".")) else _unfit(line)
+            if reason:
+                what = f"{line!r} is no requirement: {reason}"
+                yield Mistake(str(file.path), number, (), what, "write it as pip takes it")
+
+
+def _project(folder: Path, say: Say) -> Iterator[Mistake]:
+    if folder.is_file():
+        remedy = "name its folder"
+        yield say(("project",), f"is a file: {folder}", remedy)
+    elif not folder.is_dir():
+        yield say(("project",), f"no such folder: {folder}", "create it, or correct the path")
+
+
+def _missing_file(key: KeyPath, path: Path, say: Say) -> Iterator[Mistake]:
+    if path.is_dir():
+        yield say(key, f"is a folder: {path}", "name a file")
+    elif not path.exists():
+        yield say(key, f"no such file: {path}", "create it, or correct the path")
+
+
+def _address(key: KeyPath, url: str, say: Say) -> Iterator[Mistake]:
+    try:
+        parts = urlsplit(url)
+        fits = bool(parts.netloc) and parts.port != 0
+    except ValueError:
+        fits = False
+    else:
+        fits = (parts.scheme in ("http", "https") and fits) or parts.scheme == "file"
+    if not fits:
+        what = "is no address of an index"
+        yield say(key, what, "write it as https://HOST/PATH, or file:///FOLDER")
+
+
+def _said(say: Say, key: KeyPath, problem: EnvironmentProblem) -> Mistake:
+    what, _, remedy = problem.summary.partition("; ")
+    return say(key, what, remedy or "correct it")
+
+
+def _text(table: Raw, key: str) -> str | None:
+    value = table.get(key)
+    return value if isinstance(value, str) and value else None
+
+
+def _texts(table: Mapping[str, object], key: str) -> list[str]:
+    value = table.get(key)
+    return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []

@@ -1,0 +1,181 @@
+"""What is wrong with a config on this machine: mistakes that reading it alone does not show.
+
+A daemon does not refuse such a config. A file may appear later, and one location whose
+environment cannot be built must not hold up the others.
+"""
+
+from __future__ import annotations
+
+import grp
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from codeloc_envs import Choice, EnvironmentProblem
+from codelocd.config import formats
+from codelocd.config.defaults import Raw, as_table, merged
+from codelocd.config.document import Document
+from codelocd.config.environment_rules import Pythons, broken_environment, broken_index
+from codelocd.config.mistakes import ConfigError, KeyPath, Mistake, Problems, dotted
+from codelocd.config.module_rules import missing_module, missing_part, unfit_attribute, unfit_module
+from codelocd.model import Config, LocationSpec, Target
+
+Load = Callable[[], Config]
+Choose = Callable[[LocationSpec], Choice]
+"""What a location's environment is made of; raises EnvironmentProblem."""
+Say = Callable[[KeyPath, str, str], Mistake]
+"""A mistake at a key of a location, by what is wrong and what to do."""
+
+
+def examine(
+    path: Path, load: Load, pythons: Pythons, choose: Choose
+) -> tuple[Config | None, list[Mistake]]:
+    """The config of a file, where it can be read, and everything that is wrong with it."""
+    problems = Problems()
+    config = problems.attempt(load)
+    document = formats.own_document(path)
+    if document is not None:
+        problems.found += _own(document, pythons)
+    elif config is not None:
+        for spec in config.own:
+            problems.found += _location(partial(_foreign, spec), _written(spec), Path, pythons)
+    for spec in config.own if config is not None else ():
+        say: Say = partial(_foreign, spec)
+        if document is not None:
+            table = as_table(as_table(document.data.get("location")).get(spec.name))
+            say = partial(_at, document, spec.name, table)
+        problems.found += _together(spec, say, choose, problems.found)
+    return config, list(ConfigError(problems.found).problems)
+
+
+def _own(document: Document, pythons: Pythons) -> Iterator[Mistake]:
+    """What is wrong with codelocd.toml, whatever else is; each at the key that has it."""
+    data = document.data
+    defaults, tables = as_table(data.get("defaults")), as_table(data.get("location"))
+    for name, table in tables.items():
+        if isinstance(table, Mapping):
+            say = partial(_at, document, name, table)
+            yield from _location(say, merged(defaults, table), document.absolute, pythons)
+    yield from _daemon(document, as_table(data.get("daemon")))
+    say_index = partial(_under, document, ("index",))
+    yield from broken_index(as_table(data.get("index")), document.absolute, say_index)
+    page = as_table(as_table(data.get("dagster")).get("environment"))
+    say_page = partial(_under, document, ("dagster", "environment"))
+    yield from broken_environment(page, document.absolute, say_page, pythons)
+
+
+def _location(
+    say: Say, table: Raw, absolute: Callable[[str], Path], pythons: Pythons
+) -> Iterator[Mistake]:
+    """Everything that one location's complete table names and that cannot be."""
+    if file := _text(table, "python_file"):
+        yield from _unfit_file(("python_file",), absolute(file), say)
+    directory = _text(table, "working_directory")
+    if directory:
+        yield from _unfit_folder(("working_directory",), absolute(directory), say)
+    for key in ("module", "package", "autoload_defs_module"):
+        if name := _text(table, key):
+            yield from unfit_module((key,), name, say)
+            yield from missing_part((key,), name, absolute(directory or "."), say)
+    if attribute := _text(table, "attribute"):
+        yield from unfit_attribute(("attribute",), attribute, say)
+
+    def in_environment(key: KeyPath, what: str, remedy: str) -> Mistake:
+        return say(("environment", *key), what, remedy)
+
+    environment = as_table(table.get("environment"))
+    yield from broken_environment(environment, absolute, in_environment, pythons)
+
+
+def _together(
+    spec: LocationSpec, say: Say, choose: Choose, before: list[Mistake]
+) -> Iterator[Mistake]:
+    """What the location's parts make together: its environment, and its module in it."""
+    assert isinstance(spec.target, Target)
+    try:
+        choice = choose(spec)
+    except EnvironmentProblem as problem:
+        what, _, remedy = problem.summary.partition("; ")
+        mistake = say(("environment",), what, remedy or "correct it, or say what it is made of")
+        known = {(e.source, e.line if not e.key else e.key[: len(mistake.key)]) for e in before}
+        if (mistake.source, mistake.key or mistake.line) not in known:
+            yield mistake
+        return
+    if spec.target.kind != "python_file" and spec.working_directory.is_dir():
+        yield from missing_module(spec, choice.specification, say)
+
+
+def _daemon(document: Document, table: Raw) -> Iterator[Mistake]:
+    say = partial(_under, document, ("daemon",))
+    for key in ("state_dir", "store"):
+        named = _text(table, key)
+        if named and document.absolute(named).is_file():
+            yield say((key,), f"is a file: {document.absolute(named)}", "name a folder")
+    socket = _text(table, "socket")
+    if socket and document.absolute(socket).is_dir():
+        path = document.absolute(socket)
+        yield say(("socket",), f"is a folder: {path}", "name the socket in it, like control.sock")
+    group = _text(table, "socket_group")
+    try:
+        if group:
+            grp.getgrnam(group)
+    except KeyError:
+        yield say(("socket_group",), f"there is no group {group!r}", "create it, or name another")
+
+
+def _unfit_file(key: KeyPath, path: Path, say: Say) -> Iterator[Mistake]:
+    if path.is_dir():
+        is_package = (path / "__init__.py").is_file()
+        other = f', or write package = "{path.name}"' if is_package else ""
+        yield say(key, f"is a folder: {path}", f"name the file with the definitions{other}")
+    elif not path.exists():
+        yield replace(
+            say(key, f"no such file: {path}", "create it, or correct the path"), absent=path
+        )
+
+
+def _unfit_folder(key: KeyPath, path: Path, say: Say) -> Iterator[Mistake]:
+    if path.is_file():
+        yield say(key, f"is a file: {path}", "name a folder")
+    elif not path.exists():
+        yield say(key, f"no such folder: {path}", "create it, or correct the path")
+
+
+def _written(spec: LocationSpec) -> dict[str, Any]:
+    """The table that codelocd.toml would have for a location of another format."""
+    assert isinstance(spec.target, Target)
+    table: dict[str, Any] = {
+        spec.target.kind: spec.target.value,
+        "attribute": spec.attribute,
+        "working_directory": str(spec.working_directory),
+    }
+    if spec.environment is not None:
+        table["environment"] = {"python": spec.environment.python}
+    return table
+
+
+def _foreign(spec: LocationSpec, key: KeyPath, what: str, remedy: str) -> Mistake:
+    """Their formats call the keys otherwise: the place is that of the whole entry."""
+    file, _, entry = spec.declared_in.rpartition(" [")
+    place = f"{entry.removesuffix(']')}: location {json.dumps(spec.name)}"
+    return Mistake(file, spec.declared_line, (), f"{place}, {dotted(key)}: {what}", remedy)
+
+
+def _at(document: Document, name: str, table: Raw, key: KeyPath, what: str, remedy: str) -> Mistake:
+    """At the location's own key, or at that of the defaults where it has none."""
+    head: KeyPath = ("location", name)
+    if key[0] not in table and key[0] in as_table(document.data.get("defaults")):
+        head = ("defaults",)
+    return document.mistake((*head, *key), what, remedy)
+
+
+def _under(document: Document, head: KeyPath, key: KeyPath, what: str, remedy: str) -> Mistake:
+    return document.mistake((*head, *key), what, remedy)
+
+
+def _text(table: Raw, key: str) -> str | None:
+    value = table.get(key)
+    return value if isinstance(value, str) and value else None
