@@ -90,7 +90,7 @@ class House:
     def _dagster(self, config: Config, paths: DaemonPaths, means: Means) -> DagsterServing:
         project = config.files[0].parent if config.files else Path.cwd()
         home = dagster_home(os.environ, paths.state_dir, project)
-        return DagsterServing(means, config.dagster, paths, home, self._warm, self._settled)
+        return DagsterServing(means, config.dagster, paths, home, self._warm, self._native)
 
     def _hands(self, reports: Reports, builder: Builder) -> Hands:
         launcher = self.dagster.launcher() if self.dagster is not None else self._warm
@@ -195,6 +195,12 @@ class House:
         """Returns when no location has an attempt under way that it did not have an outcome of."""
         for location in tuple(self.daemon.locations.values()):
             await self.daemon.settled(location)
+
+    async def _native(self) -> list[str]:
+        """After their first outcomes: the locations whose definitions are not Dagster's."""
+        await self._settled()
+        loaded = {name: each.snapshot for name, each in self.daemon.locations.items()}
+        return sorted(name for name, its in loaded.items() if its and its.loader == "native")
 
     def _changed(self, name: str, change: Change) -> None:
         self.daemon.changed(name, change)

@@ -29,7 +29,8 @@ STOP_SECONDS = 5.0
 
 
 class DagsterServing:
-    """Of one daemon; `settled()` returns when every location has had its first outcome."""
+    """Of one daemon; `native()` returns when every location has had its first outcome, and says
+    which of them hold no definitions of Dagster's."""
 
     def __init__(
         self,
@@ -38,10 +39,10 @@ class DagsterServing:
         paths: DaemonPaths,
         home: Path,
         warm: Warm,
-        settled: Callable[[], Awaitable[None]],
+        native: Callable[[], Awaitable[list[str]]],
     ) -> None:
         self._settings = settings
-        self._settled = settled
+        self._native = native
         self._home = home
         self._workspace = paths.state_dir / "workspace.yaml"
         sockets = Sockets(paths.runtime_dir)
@@ -100,15 +101,28 @@ class DagsterServing:
         self._links.kill()
 
     async def _run(self) -> None:
+        await self._next_news()
+        self._tell_apart(await self._native())
         while not self._served:
             await self._next_news()
-        await self._settled()
         while not await self._begin():
             await self._next_news()
         while True:
             await self._next_news()
             if workspace.write(self._workspace, self._text()):
                 await self._ui.locations_changed()
+
+    def _tell_apart(self, native: list[str]) -> None:
+        """Say why somebody will look in vain for these in Dagster's UI, or for the UI itself."""
+        if not native:
+            return
+        names = ", ".join(native)
+        why = "they use codeloc, and Dagster knows its own definitions only"
+        self._ui.say(f"not in Dagster's UI: {names}; {why}")
+        if not self._served:
+            self._ui.say(
+                "Dagster's UI opens as soon as a location with Dagster's definitions loads"
+            )
 
     async def _next_news(self) -> None:
         await self._news.wait()

@@ -8,6 +8,7 @@ import socket
 
 import psutil
 import pytest
+from daemons import native
 
 HEAD = "import dagster as dg\n"
 END = "defs = dg.Definitions(assets=[{}])\n"
@@ -148,3 +149,26 @@ def test_a_page_whose_port_is_in_use_says_so_once_and_opens_when_it_is_free(
     printed = "\n".join(shown.dev.printed)
     assert printed.count("is in use") == 1
     assert "address already in use" not in printed
+
+
+def test_locations_that_dagsters_ui_cannot_show_are_named(project, dev):
+    (project / "plain.py").write_text(native("one"))
+    (project / "other.py").write_text(native("two"))
+    shown = dev("--dagster", "-f", "plain.py", "-f", "other.py")
+    told = shown.until_printed("not in Dagster's UI")
+    assert "not in Dagster's UI: other, plain; they use codeloc" in told
+    shown.until_printed("opens as soon as a location with Dagster's definitions loads")
+
+
+@pytest.mark.slow
+def test_a_location_of_another_kind_is_named_beside_those_that_dagsters_ui_shows(
+    project, declare, page
+):
+    declare(shop="newest")
+    (project / "shop.py").write_text(source("one"))
+    (project / "plain.py").write_text(native("two"))
+    with (project / "codelocd.toml").open("a") as config:
+        config.write('\n[location.plain]\npython_file = "plain.py"\n')
+    shown = page("shop")
+    assert "not in Dagster's UI: plain; they use" in shown.dev.until_printed("not in Dagster's UI")
+    assert not any("opens as soon as" in line for line in shown.dev.printed)
