@@ -128,7 +128,7 @@ class DaemonSettings:
 
 @dataclass(frozen=True, slots=True)
 class DagsterSettings:
-    """The `[dagster]` table: whether Dagster's own page and daemon run beside the locations.
+    """The `[dagster]` table: whether Dagster's own UI and daemon run beside the locations.
 
     `page` False: code servers only, page and daemon are somebody else's, who may be told of
     changes at `host` and `port`. `port` None: the first that is free from 3000 on.

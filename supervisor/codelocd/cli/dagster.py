@@ -1,4 +1,4 @@
-"""What the command line says about Dagster's own page. Pure."""
+"""What the command line says about Dagster's own UI. Pure."""
 
 from __future__ import annotations
 

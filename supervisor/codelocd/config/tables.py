@@ -282,16 +282,17 @@ class DaemonTable(Table):
 
 
 class DagsterTable(Table):
-    """Dagster's own page and daemon."""
+    """Dagster's own UI and daemon."""
 
     serve: bool = Field(
-        default=_DAGSTER.serve, description="Whether page and daemon run beside the locations."
+        default=_DAGSTER.serve,
+        description="Whether Dagster's UI and daemon run beside the locations.",
     )
     page: bool = Field(
         default=_DAGSTER.page,
-        description="False: only the code servers run, for somebody else's page and daemon.",
+        description="False: only the code servers run, for somebody else's UI and daemon.",
     )
-    host: Text = Field(default=_DAGSTER.host, description="Where the page listens.")
+    host: Text = Field(default=_DAGSTER.host, description="Where the UI listens.")
     port: Port | None = Field(
         default=None, description="Its port; by default the first free one from 3000 on."
     )
