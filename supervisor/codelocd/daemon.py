@@ -15,7 +15,7 @@ from codelocd.journal import Journal
 from codelocd.locations import Location, Running
 from codelocd.model import GrpcServer, LocationSpec, Phase, Snapshot
 from codelocd.registry import Difference, Registry
-from codelocd.snapshots import Snapshots
+from codelocd.snapshots import Documents, Snapshots
 from codelocd.subscriptions import Hub
 from codelocd.thrift import Thrift
 from codelocd.usage import Sampler
@@ -38,6 +38,7 @@ class Daemon:
         hub: Hub,
         wanted: Wanted,
         snapshots: Snapshots,
+        entries: Documents,
     ) -> None:
         self._hands = hands(
             Reports(
@@ -54,6 +55,7 @@ class Daemon:
         self._hub = hub
         self._wanted = wanted
         self._snapshots = snapshots
+        self._entries = entries
         self._queue: deque[tuple[Location, lifecycle.Event]] = deque()
         self._draining = False
         self._ends = False
@@ -90,6 +92,7 @@ class Daemon:
         if location is not None:
             location.removed = True
             self._snapshots.forget(name)
+            self._entries.forget(name)
             self.send(location, lifecycle.Stopped())
 
     def change(self, spec: LocationSpec, *, reload: bool) -> None:
@@ -231,6 +234,8 @@ class Daemon:
         )
         data = {"event": entry.as_json(), "location": report.location(location, self.registry)}
         self._hub.publish("status", data)
+        if state.phase not in _UNDER_WAY and not (self._ends or location.removed):
+            self._entries.keep(location.name, report.left(location, self.registry))
 
     def tell(self, event: str, detail: str | None, more: Mapping[str, Any]) -> None:
         """Something happened to the daemon itself."""

@@ -32,7 +32,8 @@ from codelocd.orders import Orders
 from codelocd.paths import DaemonPaths
 from codelocd.plan import Plan, plan
 from codelocd.process import Children
-from codelocd.snapshots import Snapshots
+from codelocd.remains import ENTRIES, JOURNAL, LOGS, SNAPSHOTS
+from codelocd.snapshots import Documents, Snapshots
 from codelocd.subscriptions import Hub
 from codelocd.turns import Queues
 from codelocd.upkeep import Upkeep
@@ -58,7 +59,7 @@ class House:
         loop = asyncio.get_running_loop()
         self.instance = secrets.token_hex(8)
         self.hub = Hub(self.instance, full_state)
-        self.logs = Logs(paths.state_dir / "logs", follow=self._printed)
+        self.logs = Logs(paths.state_dir / LOGS, follow=self._printed)
         self.store = Store(paths.store)
         self._guardian = Guardian()
         self._children = Children(loop, self._guardian)
@@ -80,10 +81,11 @@ class House:
         self.daemon = Daemon(
             hands=lambda reports: self._hands(reports, builder),
             watch=self.watch,
-            journal=Journal(paths.state_dir / "events.jsonl", time.time),
+            journal=Journal(paths.state_dir / JOURNAL, time.time),
             hub=self.hub,
             wanted=Wanted(paths.state_dir / "wanted.json"),
-            snapshots=Snapshots(paths.state_dir / "snapshots"),
+            snapshots=Snapshots(paths.state_dir / SNAPSHOTS),
+            entries=Documents(paths.state_dir / ENTRIES),
         )
         self._chores = self._begin_chores(config, paths, report)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -79,3 +79,31 @@ class Journal:
                 file.write(json.dumps(entry.as_json()) + "\n")
         except OSError:
             pass
+
+
+def stored(
+    path: Path, count: int, locations: Collection[str] | None = None
+) -> list[dict[str, Any]]:
+    """The newest `count` entries that stand on disk, oldest first; of these locations, or of all.
+
+    Those of several daemons, one after the other, each with numbers of its own. Raises
+    PermissionError.
+    """
+    found = (entry for file in (path, path.with_suffix(".1")) for entry in _backwards(file))
+    chosen = (each for each in found if locations is None or each["location"] in locations)
+    return list(islice(chosen, count))[::-1]
+
+
+def _backwards(path: Path) -> Iterator[dict[str, Any]]:
+    """The last line may have been cut by the end of its daemon."""
+    try:
+        lines = path.read_bytes().splitlines()
+    except FileNotFoundError:
+        return
+    for line in reversed(lines):
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(entry, dict) and entry.keys() >= set(Entry.__slots__):
+            yield entry

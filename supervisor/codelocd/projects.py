@@ -48,12 +48,21 @@ def is_project(folder: str) -> bool:
 
 def own_socket(folder: str) -> str | None:
     """The socket that the project's configuration names, absolute; None where it names none."""
+    return _own_path(folder, "socket")
+
+
+def own_state(folder: str) -> str | None:
+    """The same for the folder of its daemon's state."""
+    return _own_path(folder, "state_dir")
+
+
+def _own_path(folder: str, key: str) -> str | None:
     content = _content(folder, "codelocd.toml")
     if content:
-        daemon = _table(_parsed(content), "daemon")
+        daemon = _table(_parsed(content, key), "daemon")
     else:
-        daemon = _table(_parsed(_content(folder, PYPROJECT)), "tool", "codelocd", "daemon")
-    given = daemon.get("socket")
+        daemon = _table(_parsed(_content(folder, PYPROJECT), key), "tool", "codelocd", "daemon")
+    given = daemon.get(key)
     if not isinstance(given, str):
         return None
     return os.path.normpath(os.path.join(folder, os.path.expanduser(given)))
@@ -67,12 +76,12 @@ def _content(folder: str, name: str) -> bytes:
         return b""
 
 
-def _parsed(content: bytes) -> Mapping[str, Any]:
-    """What TOML says; nothing where it is broken (`dev` complains) or names no socket.
+def _parsed(content: bytes, key: str) -> Mapping[str, Any]:
+    """What TOML says; nothing where it is broken (`dev` complains) or does not have `key`.
 
     The import of the parser alone takes as long as asking the daemon.
     """
-    if b"socket" not in content:
+    if key.encode() not in content:
         return {}
     import tomllib
 

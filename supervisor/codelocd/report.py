@@ -137,12 +137,24 @@ def shown(
     output: list[dict[str, Any]],
 ) -> dict[str, Any]:
     """The `show LOCATION --json` document; `sources` are the files watched."""
-    spec, choice = location_.spec, location_.choice
     return {
         **measured(location_, listed, sampler),
-        "counts": listed.counts(location_.name),
+        **_about(location_, listed),
         "definitions": listed.definitions([location_.name]),
         "sources": sources,
+        "output": output,
+    }
+
+
+def left(location_: Location, listed: registry.Registry) -> dict[str, Any]:
+    """What of that document is kept on disk; definitions and output are kept on their own."""
+    return {**location(location_, listed), **_about(location_, listed)}
+
+
+def _about(location_: Location, listed: registry.Registry) -> dict[str, Any]:
+    spec, choice = location_.spec, location_.choice
+    return {
+        "counts": listed.counts(location_.name),
         "why": {
             "environment": choice.why if choice is not None else None,
             "inputs": sorted(map(str, _described(location_))),
@@ -151,7 +163,6 @@ def shown(
         },
         "timing": location_.serving.timing.as_json() if location_.serving else None,
         "last_exit": location_.last_exit.as_json() if location_.last_exit else None,
-        "output": output,
         "declared_in": spec.declared_in,
         "working_directory": str(spec.working_directory),
         "variables": sorted(spec.variables),

@@ -65,12 +65,13 @@ class Connection:
         try:
             return question()
         except RpcError as error:
-            raise _refused(error) from None
+            raise refused(error) from None
         except DaemonUnreachable as error:
             raise self.daemon.unreachable(str(error), error.reason) from None
 
 
-def _refused(error: RpcError) -> Failure:
+def refused(error: RpcError) -> Failure:
+    """The Failure for what a daemon refuses to answer."""
     data = error.data if isinstance(error.data, dict) else {}
     matches = data.get("matches")
     choices = (f"--kind {m['kind']} --repository {m['repository']}" for m in matches or ())

@@ -6,10 +6,12 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from codelocd.cli import output
+from codelocd.cli import left, output
 from codelocd.cli.connection import Connection, connect
+from codelocd.cli.failures import NoDaemon
 from codelocd.cli.status import wanted
 from codelocd.cli.which import Asked
+from codelocd.remains import Remains
 from codelocd.render import journal
 from codelocd.render.screen import name_style
 
@@ -31,8 +33,11 @@ def logs(
     def of(data: dict[str, Any]) -> list[Line]:
         return [data] if not locations or data["location"] in locations else []
 
+    def kept(remains: Remains) -> list[Line]:
+        return remains.logs(locations or remains.locations, lines)
+
     found = _lines(asked, "logs", last, of, lines=lines, follow=follow)
-    _print(found, _log_line(), as_json=as_json)
+    _print(_or_left(found, asked, locations, kept, follow=follow), _log_line(), as_json=as_json)
 
 
 def events(
@@ -48,9 +53,30 @@ def events(
         entry = data["event"]
         return [entry] if not locations or entry["location"] in locations else []
 
+    def kept(remains: Remains) -> list[Line]:
+        return remains.events(locations or None, lines)
+
     screen = output.stdout_screen()
     found = _lines(asked, "status", last, of, lines=lines, follow=follow)
+    found = _or_left(found, asked, locations, kept, follow=follow)
     _print(found, lambda entry: journal.event(entry, screen), as_json=as_json)
+
+
+def _or_left(
+    found: Iterator[Line],
+    asked: Asked,
+    locations: Sequence[str],
+    kept: Callable[[Remains], list[Line]],
+    *,
+    follow: bool,
+) -> Iterator[Line]:
+    """What a daemon says, or where none runs what the last one left."""
+    try:
+        yield from found
+    except NoDaemon as failure:
+        if follow:
+            raise
+        yield from kept(left.by(asked, failure, locations))
 
 
 def _print(lines: Iterator[Line], text: Callable[[Line], str], *, as_json: bool) -> None:

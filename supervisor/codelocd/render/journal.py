@@ -51,7 +51,7 @@ def _joined(words: Sequence[tuple[str, str | None]], screen: Screen) -> str:
 def output(line: Mapping[str, Any], screen: Screen, style: str | None) -> str:
     """A line of a runner's output as a line, with its time and the location's name before it."""
     name = screen.paint(one_line(line["location"]), style)
-    when = screen.paint(moment(line["at"]), "dim")
+    when = screen.paint(moment(line["at"], date=_is_of_another_day(line["at"])), "dim")
     return f"{when} {name} | {visible(line['text'], screen)}"
 
 
@@ -64,6 +64,10 @@ def visible(text: str, screen: Screen) -> str:
         return "".join(pieces)
     colours = [*COLOURING.findall(text), "\x1b[0m"]
     return "".join(a + b for a, b in zip(pieces, colours, strict=True))
+
+
+def _is_of_another_day(at: float) -> bool:
+    return time.localtime(at)[:3] != time.localtime()[:3]
 
 
 def moment(at: float, *, date: bool = False, milliseconds: bool = True) -> str:

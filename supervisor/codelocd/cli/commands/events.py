@@ -20,7 +20,7 @@ def command(
     """Show what happened to which location, when and why.
 
     Without LOCATION also what happened to the daemon itself: that its config changed, or could
-    not be applied.
+    not be applied. Where no daemon runs, it shows what is on disk, and says so; -f needs one.
 
     \b
     codelocd events -n 20

@@ -19,6 +19,9 @@ def command(
 ) -> None:
     """Show what runners printed.
 
+    Where no daemon runs, it shows what is on disk, and says so; -f needs one. Lines of another day
+    have their date.
+
     \b
     codelocd logs sales -n 20
     codelocd logs -f

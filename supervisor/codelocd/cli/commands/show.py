@@ -6,8 +6,9 @@ import time
 
 import click
 
-from codelocd.cli import output
+from codelocd.cli import left, output
 from codelocd.cli.connection import ask
+from codelocd.cli.failures import NoDaemon
 from codelocd.cli.options import daemon_options, definition_argument, json_option, kind_option
 from codelocd.cli.which import Asked
 from codelocd.render.definitions import definition
@@ -37,7 +38,8 @@ def command(
     complete traceback of its problem and its last lines of output. LOCATION/NAME shows one
     definition; an asset's name is its key joined by slashes. An asset comes with the location
     that produces it, and with what is upstream and downstream of it in every location. Where
-    several definitions have the name, --kind and --repository choose one.
+    several definitions have the name, --kind and --repository choose one. Where no daemon runs, it
+    shows what the last one left, and says so.
 
     \b
     codelocd show sales
@@ -52,7 +54,10 @@ def command(
     if inner and timing:
         raise click.UsageError("--timing is of a whole LOCATION")
     parameters = {key: value for key, value in chosen.items() if value}
-    answer = ask(asked, "show", {"location": name, **parameters})
+    try:
+        answer = ask(asked, "show", {"location": name, **parameters})
+    except NoDaemon as failure:
+        answer = left.shown(left.by(asked, failure, [name]), name, inner, kind, repository)
     if as_json:
         output.document(answer["timing"] if timing else answer)
     elif timing:

@@ -1,0 +1,103 @@
+"""What the last daemon left, for commands that find none."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from codelocd import projects
+from codelocd.cli import local, output
+from codelocd.cli.connection import refused
+from codelocd.cli.failures import ExitCode, Failure, NoDaemon
+from codelocd.cli.which import VARIABLE, Asked
+from codelocd.client import RpcError
+from codelocd.model import DaemonSettings
+from codelocd.nearest import advice
+from codelocd.remains import Remains
+from codelocd.render.journal import moment
+
+if TYPE_CHECKING:
+    from codelocd.cli.which import Service
+
+NAMES: dict[Service, str] = {
+    "user": "the user's daemon does not run",
+    "system": "the system's daemon does not run",
+}
+
+
+def by(asked: Asked, failure: NoDaemon, locations: Sequence[str]) -> Remains:
+    """What the daemon left that was meant, with a word about it on stderr.
+
+    Raises `failure` where there is nothing, and a Failure for names that it did not have.
+    """
+    if asked.socket or (os.environ.get(VARIABLE) and not asked.service):
+        raise failure  # nobody knows where that one keeps its state
+    for what, folder in _folders(asked, failure.project):
+        try:
+            remains = Remains(folder)
+            at = remains.at
+        except PermissionError as error:
+            raise Failure(f"{failure}; {error.filename} may not be read by you") from None
+        if at is not None:
+            output.note(f"{what}; this is what it left at {moment(at, date=True)}")
+            _refuse_unknown(remains, locations)
+            return remains
+    raise failure
+
+
+def shown(
+    remains: Remains, name: str, inner: str, kind: str | None, repository: str | None
+) -> dict[str, Any]:
+    """What `show` prints of a location, or of one of its definitions."""
+    from codelocd import report
+
+    if name not in remains.locations:
+        raise _unknown(remains, name)
+    if not inner:
+        return remains.show(name)
+    try:
+        return report.definition(remains.registry(), name, inner, kind, repository)
+    except RpcError as error:
+        raise refused(error) from None
+
+
+def _folders(asked: Asked, project: str | None) -> Iterator[tuple[str, Path]]:
+    """Whose state may be meant, and where it is."""
+    if asked.service:
+        yield NAMES[asked.service], _state_of(asked.service)
+        return
+    folder = project or _last_dev(os.getcwd())
+    if folder is not None:
+        settings = projects.own_state(folder)
+        state = Path(settings) if settings else _dev_state(folder)
+        yield f"no dev daemon runs for {folder}", state
+    if project is None:
+        yield NAMES["user"], _state_of("user")
+        yield NAMES["system"], _state_of("system")
+
+
+def _last_dev(here: str) -> str | None:
+    """The nearest folder upwards for which a dev daemon has kept anything."""
+    return projects.nearest(here, lambda folder: _dev_state(folder).is_dir())
+
+
+def _dev_state(folder: str) -> Path:
+    return local.places("dev", DaemonSettings(), Asked(), Path(folder)).state_dir
+
+
+def _state_of(service: Service) -> Path:
+    return local.places(service, DaemonSettings(), Asked()).state_dir
+
+
+def _refuse_unknown(remains: Remains, locations: Sequence[str]) -> None:
+    """One that was removed before the end may still have a past."""
+    for name in locations:
+        if name not in remains.locations and not remains.events([name], 1):
+            raise _unknown(remains, name)
+
+
+def _unknown(remains: Remains, name: str) -> Failure:
+    known = advice(name, remains.locations, "there were")
+    return Failure(f"there was no location {name!r}; {known}", ExitCode.UNKNOWN)
