@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 
+MANY = 100_000
+"""More items than this in one argument come from an iterator that does not end."""
+
+
 class Arguments:
     """`where` begins every complaint: the call, and its place in the user's code."""
 
@@ -55,7 +59,14 @@ class Arguments:
             return iter(())
         if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
             raise self.wrong(argument, value, f"a list, each item {expected}")
-        return ((f"{argument}[{index}]", item) for index, item in enumerate(value))
+        return self._numbered(argument, value)
+
+    def _numbered(self, argument: str, value: Iterable[Any]) -> Iterator[tuple[str, Any]]:
+        """An iterator that never ends is a mistake, not a reason to wait."""
+        for index, item in enumerate(value):
+            if index >= MANY:
+                raise self.invalid(argument, f"more than {MANY} items: does it ever end?")
+            yield f"{argument}[{index}]", item
 
     def instances(
         self, argument: str, value: object, kind: type[T], expected: str
@@ -73,7 +84,9 @@ class Arguments:
             return {}
         if not isinstance(value, Mapping):
             raise self.wrong(argument, value, "a dict")
-        for key in value:
+        for index, key in enumerate(value):
+            if index >= MANY:
+                raise self.invalid(argument, f"more than {MANY} keys: does it ever end?")
             if not isinstance(key, str):
                 raise self.wrong(f"a key of {argument}", key, "str")
         return dict(value)

@@ -20,6 +20,8 @@ def told(file: str, line: int, name: str) -> str:
 
 
 def source_line(file: str, number: int) -> str:
+    if not os.path.isfile(file):  # not a device that never ends
+        return ""
     try:
         with open(file, "rb") as source:
             for count, line in enumerate(source, 1):

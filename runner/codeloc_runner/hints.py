@@ -3,51 +3,193 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
+from _frozen_importlib_external import PathFinder
+
+from . import raised, standard_names
+from .sources import is_source
+from .summary import is_users, told_place
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Iterator, Optional, Tuple
+    from typing import Iterator, List, Optional
 
     from .settings import Settings
 
 UPWARDS = 3
 """How many folders above the working directory are looked at."""
 RELATIVE = "attempted relative import"
+CIRCULAR = ("partially initialized module", "circular import")
+ATTRIBUTE_OF = re.compile(r"module '([\w.]+)' (?:from '.*' )?has no attribute")
 
 
-def of(error: BaseException, settings: Settings) -> Tuple[Optional[str], Optional[str]]:
-    """(A remedy, or None; the top-level module that no folder nearby has, or None)."""
+class Hint:
+    """`remedy`: what to do. `missing`: a module that neither the location nor Python has."""
+
+    __slots__ = ("missing", "remedy")
+
+    def __init__(self, remedy: Optional[str] = None, missing: Optional[str] = None) -> None:
+        self.remedy = remedy
+        self.missing = missing
+
+
+def of(error: BaseException, settings: Settings) -> Hint:
     failure = import_failure(error)
     if failure is None:
-        return None, None
-    if str(failure).startswith(RELATIVE):
-        return about_relative_import(settings), None
-    name = (failure.name or "").partition(".")[0]
-    if not name or name in sys.modules:
-        return None, None
+        return Hint()
+    said = raised.message(failure)
+    if said.startswith(RELATIVE):
+        return Hint(about_relative_import(settings))
+    full = name_in(failure, said)
+    name = full.partition(".")[0]
+    if not name:
+        return Hint()
+    own = own_file(name, settings)
+    if own is not None:
+        return Hint(about_own(name, own, failure, said, settings))
+    if standard_names.is_standard(name):
+        return Hint()
+    other = standard_names.of_another_python(name)
+    if other is not None:
+        return Hint(other)
+    if name in sys.modules:
+        return Hint(missing=full if is_namespace(name) else None)
     folder = next((one for one in nearby(settings.working_directory) if has(one, name)), None)
     if folder is None:
-        return None, name
-    remedy = f"{folder} has {name!r}: set working_directory to that folder (-d {folder})"
-    return remedy, None
+        return Hint(missing=full)
+    return Hint(about_folder(name, folder, settings))
 
 
-def import_failure(error: Optional[BaseException]) -> Optional[ImportError]:
-    """The first that went wrong: Dagster wraps what it imports in errors of its own."""
-    found = None
-    while error is not None:
-        if isinstance(error, ImportError):
-            found = error
-        error = error.__cause__ or error.__context__
-    return found
+def import_failure(error: BaseException) -> Optional[BaseException]:
+    """The nearest that names a module: libraries wrap what they import in errors of their own."""
+    for one in raised.chain_of(error)[:20]:
+        said = raised.message(one)
+        is_import = raised.is_a(one, ImportError)
+        if (is_import and (name_in(one, said) or said.startswith(RELATIVE))) or (
+            raised.is_a(one, AttributeError) and ATTRIBUTE_OF.search(said)
+        ):
+            return one
+    return None
+
+
+def name_in(failure: BaseException, said: str) -> str:
+    """The module that an error is about, with its packages."""
+    if raised.is_a(failure, ImportError):
+        name = raised.attribute(failure, ImportError, "name")
+        return name if type(name) is str else ""
+    found = ATTRIBUTE_OF.search(said)
+    return found[1] if found else ""
+
+
+def own_file(name: str, settings: Settings) -> Optional[str]:
+    """The location's own file or folder that stands for a top-level module."""
+    if settings.kind == "python_file" and stem(settings.value) == name:
+        return settings.value
+    for folder in own_folders(settings):
+        path = os.path.join(folder, name)
+        for file in (os.path.join(path, "__init__.py"), path + ".py"):
+            if os.path.isfile(file):
+                return file
+    return None
+
+
+def own_folders(settings: Settings) -> List[str]:
+    entries: List[str] = [entry for entry in sys.path if type(entry) is str]
+    absolute = [entry for entry in entries if os.path.isabs(entry)]
+    own = [entry for entry in absolute if is_source(os.path.join(entry, ""))]
+    return list(dict.fromkeys([settings.working_directory, *own]))
+
+
+def about_own(
+    name: str, file: str, failure: BaseException, said: str, settings: Settings
+) -> Optional[str]:
+    """It is the location's own, so it is never to be installed."""
+    told = told_path(file, settings.working_directory)
+    if standard_names.is_standard(name):
+        return f"{told} hides the standard module {name}: rename it"
+    other = installed(name)
+    if other is not None and not is_told(failure, other):
+        return f"{told} hides the installed package {name} ({other}): rename it"
+    if any(part in said for part in CIRCULAR) or file in files_of(failure):
+        return about_circle(failure, settings)
+    return None
+
+
+def installed(name: str) -> Optional[str]:
+    """Where an installer has put a module of that name, seen or not."""
+    folders = [
+        entry
+        for entry in sys.path
+        if type(entry) is str and os.path.basename(entry) in ("site-packages", "dist-packages")
+    ]
+    spec = PathFinder.find_spec(name, folders)
+    if spec is None or spec.origin is None:
+        return None
+    return os.path.dirname(spec.origin) if spec.submodule_search_locations else spec.origin
+
+
+def is_told(failure: BaseException, place: str) -> bool:
+    """Whether the installed one is what was imported: then nothing hides it."""
+    if not raised.is_a(failure, ImportError):
+        return False
+    path = raised.attribute(failure, ImportError, "path")
+    return type(path) is str and path.startswith(place)
+
+
+def about_circle(failure: BaseException, settings: Settings) -> str:
+    """The files that import each other, by the traceback."""
+    files = files_of(failure)
+    last = files[-1] if files else settings.value
+    again = files.index(last) if last in files else 0
+    ring = list(dict.fromkeys(files[again:])) or [last]
+    if len(ring) < 2:
+        ring = list(dict.fromkeys(files))[-2:]
+    told = [told_path(file, settings.working_directory) for file in ring]
+    if len(told) < 2:
+        return f"{told[0]} imports itself: take the import out, or rename the file"
+    return (
+        f"{' and '.join(told)} import each other: move what both need into a third file, or one of"
+        " the imports into the function that uses it"
+    )
+
+
+def files_of(failure: BaseException) -> List[str]:
+    """The location's own files that were being imported, the innermost last."""
+    entries = raised.entries_of(raised.traceback_of(failure))
+    codes = [entry.tb_frame.f_code for entry in entries]
+    files = [code.co_filename for code in codes if code.co_name == "<module>"]
+    return [file for file in files if is_users(file)]
+
+
+def told_path(file: str, working_directory: str) -> str:
+    return told_place((file, 0), working_directory)[: -len(":0")]
 
 
 def about_relative_import(settings: Settings) -> str:
+    if settings.kind != "python_file":
+        return (
+            f"{settings.value.rpartition('.')[0] or settings.value} is the top-level package here:"
+            " import absolutely, or set working_directory to the folder above it"
+        )
     return (
         f"{os.path.basename(settings.value)} is loaded as a file, which is in no package;"
         " name its module instead (module, python_module, -m), or import absolutely"
     )
+
+
+def about_folder(name: str, folder: str, settings: Settings) -> str:
+    return f"{folder} has {name!r}: set working_directory to that folder (-d {folder})"
+
+
+def is_namespace(name: str) -> bool:
+    """A package of several distributions, such as `google`: one of them may be what is missing."""
+    module = sys.modules.get(name)
+    return getattr(module, "__file__", None) is None and hasattr(module, "__path__")
+
+
+def stem(path: str) -> str:
+    return os.path.splitext(os.path.basename(path))[0]
 
 
 def nearby(working_directory: str) -> Iterator[str]:
@@ -59,7 +201,7 @@ def nearby(working_directory: str) -> Iterator[str]:
         yield folder
 
 
-def entries(folder: str) -> list[os.DirEntry[str]]:
+def entries(folder: str) -> List[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as found:
             return sorted(found, key=lambda entry: entry.name)
@@ -70,3 +212,28 @@ def entries(folder: str) -> list[os.DirEntry[str]]:
 def has(folder: str, module: str) -> bool:
     path = os.path.join(folder, module)
     return os.path.isfile(path + ".py") or os.path.isfile(os.path.join(path, "__init__.py"))
+
+
+def about_damage(gone: List[str], files: List[str], settings: Settings) -> str:
+    """What the code took away from Python, and the line that did it, where it can be found."""
+    what, others = gone[0], len(gone) - 1
+    verb = "called" if "(" in what else "emptied" if what.startswith("sys.") else "deleted"
+    line = line_with(what, files, settings.working_directory)
+    told = f"the code {verb} {what}" + (f" and {others} more" if others else "")
+    return f"{told} ({line})" if line else told
+
+
+def line_with(what: str, files: List[str], working_directory: str) -> Optional[str]:
+    part = what.partition("(")[0]
+    mention = re.compile(
+        rf"(?:\bdel\s+{re.escape(part)}\b|\b{re.escape(part)}\s*(?:\.clear\(|\[:?\]?.*=|=|\())"
+    )
+    for file in files:
+        try:
+            with open(file, encoding="utf-8", errors="replace") as source:
+                for number, line in enumerate(source, 1):
+                    if mention.search(line):
+                        return told_place((file, number), working_directory)
+        except OSError:
+            continue
+    return None

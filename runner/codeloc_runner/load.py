@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from time import perf_counter
 
+from . import ending
+from .belongings import Belongings, allow_depth
 from .changes import Changes
 from .finding import find
 from .importing import import_target
@@ -42,15 +44,22 @@ def load(settings: Settings, read: Read, known: AbstractSet[str], departure: Jud
     listed = "[]"
     importing = 0.0
     problem: Optional[Dict[str, Any]] = None
+    belongings = Belongings()
+    gone: List[str] = []
+    leave = ending.watch()
     try:
-        module = import_target(settings)
+        try:
+            module = import_target(settings)
+        finally:
+            gone = belongings.mend()
+            leave()
         importing = perf_counter() - began
         loader, definitions = described(module, settings)
         definitions, listed = fitted(definitions)
     except BaseException as error:  # noqa: BLE001  sys.exit() and all else that code may raise
-        from .problem import describe  # `traceback` costs milliseconds, and most loads are good
-
-        problem, definitions = describe(error, settings), []
+        depth = allow_depth(error)
+        gone += [*depth, *belongings.mend(), *belongings.mend_search()]
+        problem, definitions = told(error, settings, gone, list(read[0])), []
     seconds, variables = perf_counter() - began, reads.end()
     digests, names = dict(read[0]), frozenset(read[1])  # other threads may go on importing
     changed = changes.names(reads.written, names)
@@ -64,6 +73,19 @@ def load(settings: Settings, read: Read, known: AbstractSet[str], departure: Jud
         "import_seconds": importing,
     }
     return Outcome(loader, definitions, problem, digests, seconds, body, dumps(imports).encode())
+
+
+def told(
+    error: BaseException, settings: Settings, gone: List[str], files: List[str]
+) -> Dict[str, Any]:
+    """The problem; by its type alone where user code took apart what is needed for more."""
+    try:
+        from .problem import describe  # `traceback` costs milliseconds, and most loads are good
+
+        return describe(error, settings, gone, files)
+    except BaseException:  # noqa: BLE001  no memory, or no interpreter to speak of
+        said = type.__dict__["__name__"].__get__(type(error))
+        return {"kind": "load", "summary": said, "detail": said, "error": None, "missing": None}
 
 
 def described(module: ModuleType, settings: Settings) -> Tuple[str, List[Definition]]:

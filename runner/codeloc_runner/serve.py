@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from _thread import start_new_thread
+from time import sleep
 
 from .listener import Listener
 from .messages import CallError, Malformed, Requests, failure, result
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from .methods import Methods
 
 IN_FLIGHT = 64
+PAUSE_SECONDS = 0.1
 
 
 def serve(listener: Listener, methods: Methods) -> None:
@@ -25,7 +27,10 @@ def serve(listener: Listener, methods: Methods) -> None:
 
 def _accept(listener: Listener, methods: Methods) -> None:
     while True:
-        _start(Conversation(listener.accept(), methods))
+        try:
+            _start(Conversation(listener.accept(), methods))
+        except:  # noqa: E722  user code has deleted built-in functions: it may be `Exception`
+            sleep(PAUSE_SECONDS)  # until the load is over, and they are put back
 
 
 def _start(conversation: Conversation) -> None:

@@ -37,6 +37,12 @@ def extreme(request) -> str:
     return str(interpreter(request.param))
 
 
+@pytest.fixture
+def newest() -> str:
+    """For what only newer versions have."""
+    return interpreter(VERSIONS[-1])
+
+
 @pytest.fixture(scope="session")
 def kit(tmp_path_factory) -> Path:
     return make_kit(tmp_path_factory.mktemp("kits"))

@@ -263,3 +263,78 @@ def test_a_package_that_is_nowhere_is_named_for_the_daemon_to_say_where_to_add_i
     problem = run(extreme, "import no_such_package.inner\n").problem()
     assert problem["missing"] == "no_such_package"
     assert run(extreme, "raise ValueError\n", "b.py").problem()["missing"] is None
+
+
+RESOURCE = """
+import dagster as dg
+class Warehouse(dg.ConfigurableResource):
+    dsn: str
+"""
+UNSET = (
+    RESOURCE + "with Warehouse(dsn=dg.EnvVar('NO_SUCH_DSN')).process_config_and_initialize_cm():\n"
+    "    pass\n",
+    (
+        "DagsterInvalidConfigError: Errors while initializing resource, root:dsn:"
+        ' the environment variable "NO_SUCH_DSN" is not set (defs.py:5)'
+    ),
+)
+FIELDS = (
+    RESOURCE + "Warehouse(dsn=3, port=4)\n",
+    (
+        "ValidationError: 2 validation errors for Warehouse: dsn: Input should be a valid string"
+        " (defs.py:5)"
+    ),
+)
+CONFIG = (
+    (
+        "import dagster as dg\n@dg.op(config_schema={'a': int})\ndef work(context): ...\n"
+        "@dg.job(config={'ops': {'work': {'config': {'b': 1}}}})\ndef j(): work()\n"
+        "defs = dg.Definitions(jobs=[j])\n"
+    ),
+    'Received unexpected config entry "b" at path root:config. Expected: "{ a: Int }". and 1 more',
+)
+YAML = (
+    (
+        "import dagster as dg, pathlib\npathlib.Path('x.yaml').write_text('a: b: c')\n"
+        "dg.config_from_files(['x.yaml'])\n"
+    ),
+    ", because ScannerError: mapping values are not allowed here in ",
+)
+
+
+@pytest.mark.parametrize(("source", "told"), [UNSET, FIELDS, CONFIG, YAML])
+def test_the_second_line_is_told_where_the_first_only_announces_it(run, dagster, source, told):
+    assert told in run(dagster, source).problem()["summary"]
+
+
+SCRIPT = "type: dagster.PythonScriptComponent\nattributes:\n"
+COMPONENTS = [
+    ("type: nosuch.Component\n", "ModuleNotFoundError: No module named 'nosuch'"),
+    (SCRIPT + "  x: : 3\n", "ScannerError: mapping values are not allowed here in {file}:3"),
+    ("attributes: {}\n", "validation error for ComponentFileModel: type: Field required in {file}"),
+    (
+        SCRIPT + "  execution:\n    path: '{{ nosuch }}'\n    name: x\n  assets: []\n",
+        "{file}:4 - attributes.execution.path: 'nosuch' is undefined",
+    ),
+    (
+        SCRIPT + "  execution:\n    path: '{{ env.NO_SUCH }}'\n    name: x\n  assets: []\n",
+        'path: Input should be a valid string: the environment variable "NO_SUCH" is not set',
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "told"), COMPONENTS)
+def test_a_component_that_does_not_load_is_told_with_its_file_and_line(
+    start, code, dagster, text, told
+):
+    file = code / "shop" / "defs" / "part" / "defs.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_text(text)
+    (code / "shop" / "__init__.py").touch()
+    (code / "shop" / "defs" / "__init__.py").touch()
+    (code / "pyproject.toml").write_text(
+        '[project]\nname = "shop"\nversion = "1"\n[tool.dg]\ndirectory_type = "project"\n'
+        '[tool.dg.project]\nroot_module = "shop"\n'
+    )
+    runner = start(dagster, "shop.defs", kind="autoload_defs_module", directory=code)
+    assert told.format(file=file) in runner.problem()["summary"]

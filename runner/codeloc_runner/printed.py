@@ -1,0 +1,156 @@
+"""An exception as Python prints it, without our frames; bounded, whatever user code has built.
+
+Python's own printer walks causes and groups to their end, and believes what a class says of its
+exceptions. So it gets one exception at a time, and that as a twin with the same message.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from . import raised
+from .frames import is_ours, told
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Any, Iterator, List, Optional
+
+DAGSTER = ("dagster", "dagster_shared")
+FAMILIES = {"codeloc": ("codeloc",), "dagster": DAGSTER, "dagster_shared": DAGSTER}
+"""By the package that reports a mistake: those whose own frames say nothing about it."""
+ENDS = 10
+"""How many exceptions of a longer chain are told from each end."""
+FRAMES = 1000
+"""How many frames of a longer traceback are told from each end."""
+DEPTH = 3
+"""How many groups in groups are told."""
+CAUSE = "The above exception was the direct cause of the following exception:"
+CONTEXT = "During handling of the above exception, another exception occurred:"
+
+
+def printer() -> Any:
+    """Python's own; None where user code has put something else in its place."""
+    try:
+        from traceback import TracebackException
+    except BaseException:  # noqa: BLE001  it may be anything, and do anything
+        return None
+    return TracebackException
+
+
+PRINTER = printer()
+
+
+def formatted(error: BaseException, depth: int = 0) -> str:
+    """The whole chain, what came first first."""
+    chain = raised.chain_of(error)
+    left_out = len(chain) - 2 * ENDS
+    if left_out > 0:
+        chain = [*chain[:ENDS], *chain[-ENDS:]]
+    parts: List[str] = []
+    for index, one in reversed(list(enumerate(chain))):
+        parts.append(alone(one) + "".join(held(one, depth)))
+        if index == ENDS and left_out > 0:
+            parts.append(f"[{left_out} more exceptions, each raised from the one before]\n")
+        elif index:
+            parts.append(f"{CAUSE if raised.origin_of(chain[index - 1])[1] else CONTEXT}\n")
+    return raised.bounded("\n".join(parts))
+
+
+def alone(error: BaseException) -> str:
+    """One exception; told more simply where user code broke what Python needs for it."""
+    try:
+        made = twin(error)
+        whole = PRINTER(type(made), made, visible(error))
+        notes = [f"{note}\n" for note in raised.notes_of(error)]
+        return "".join([*whole.format(chain=False), *notes])
+    except BaseException:  # noqa: BLE001  a linecache or ast of the user's own may do anything
+        return f"{stack(error)}{raised.type_name(error)}: {raised.message(error)}\n"
+
+
+def held(error: BaseException, depth: int) -> Iterator[str]:
+    """What a group holds, each with a number."""
+    members, count = raised.members_of(error)
+    for number, one in enumerate(members if depth < DEPTH else (), 1):
+        yield f"\n  Exception {number} of {count}:\n"
+        yield "".join(f"    {line}\n" for line in formatted(one, depth + 1).splitlines())
+    if count > len(members) or (count and depth >= DEPTH):
+        yield "\n  [the others are left out]\n"
+
+
+COPIED = {
+    SyntaxError: (
+        "msg",
+        "filename",
+        "lineno",
+        "offset",
+        "text",
+        "end_lineno",
+        "end_offset",
+        "print_file_and_line",
+    ),
+    NameError: ("name",),
+    AttributeError: ("name", "obj"),
+    ImportError: ("name", "path", "name_from", "msg"),
+    Exception: (),
+}
+"""By built-in class: what Python prints, or makes its suggestions of."""
+TYPES = (str, int, type(None))
+
+
+def twin(error: BaseException) -> BaseException:
+    """Another exception that is printed alike, and is related to none."""
+    base = next((kind for kind in COPIED if raised.is_a(error, kind)), Exception)
+    text = raised.message(error)
+    module = raised.module_of(error) or "builtins"
+    kind = type(
+        raised.type_name(error),
+        (base,),
+        {"__module__": module, "__str__": lambda _: text},
+    )
+    kind.__qualname__ = type.__dict__["__qualname__"].__get__(type(error))
+    made: BaseException = kind()
+    for name in COPIED[base]:
+        value = raised.attribute(error, base, name)
+        if name == "obj" or type(value) in TYPES:
+            setattr(made, name, raised.bounded(value, 2000) if type(value) is str else value)
+    return made
+
+
+def visible(error: BaseException) -> Optional[TracebackType]:
+    """Its traceback without hidden frames, and without the middle of a very long one."""
+    shown = [one for one in raised.entries_of(raised.traceback_of(error)) if is_shown(one, error)]
+    if len(shown) > 2 * FRAMES:
+        shown = [*shown[:FRAMES], *shown[-FRAMES:]]
+    made: Optional[TracebackType] = None
+    for one in reversed(shown):
+        made = type(one)(made, one.tb_frame, one.tb_lasti, one.tb_lineno or 1)
+    return made
+
+
+def is_shown(entry: TracebackType, error: BaseException) -> bool:
+    """Not ours; not of the package that found a mistake in the definitions it was given."""
+    file = entry.tb_frame.f_code.co_filename
+    folders = [folder_of(package) for package in FAMILIES.get(raised.owner_of(error), ())]
+    return not is_ours(file) and not any(file.startswith(one) for one in folders if one)
+
+
+def folder_of(package: str) -> Optional[str]:
+    file = getattr(sys.modules.get(package), "__file__", None)
+    return os.path.dirname(file) + os.sep if file else None
+
+
+def stack(error: BaseException) -> str:
+    """Every frame but ours, as text."""
+    shown = [
+        one
+        for one in raised.entries_of(raised.traceback_of(error))
+        if not is_ours(one.tb_frame.f_code.co_filename)
+    ]
+    if len(shown) > 2 * FRAMES:
+        shown = [*shown[:FRAMES], *shown[-FRAMES:]]
+    return "".join(
+        f"  {told(one.tb_frame.f_code.co_filename, one.tb_lineno, one.tb_frame.f_code.co_name)}\n"
+        for one in shown
+    )

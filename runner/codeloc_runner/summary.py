@@ -1,0 +1,225 @@
+"""What went wrong in one line: the kind of error, what is missing or wrong, the user's line."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from . import raised
+from .frames import source_line
+from .printed import DAGSTER, FAMILIES
+from .sources import is_source
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import List, Optional, Tuple
+
+    Place = Tuple[str, int]
+
+CHARACTERS = 500
+CAUSES = 4
+"""How many errors that Dagster has wrapped in each other are told."""
+LINES = 200
+"""How many lines of a message are read."""
+OS = ("<frozen os>", os.__file__)
+DRAWN = "├└│─|+>^-=~*#"
+"""What begins a line that draws something."""
+VALIDATION = re.compile(r"\d+ validation errors? for ")
+"""How a message of pydantic's begins; the next two lines have a field and what is wrong with it."""
+DETAILS = re.compile(r"\s*[\[(]type=.*$")
+"""What pydantic adds: codes, and values that may be secret."""
+MARK = re.compile(r'^in "(.+)", line (\d+), column (\d+)')
+"""Where PyYAML's errors are, on a line of its own, after what is wrong there."""
+ERROR = re.compile(r"^Error \d+: ")
+"""How Dagster numbers what is wrong with a config."""
+PATH = re.compile(r" at path ([\w:\[\].-]+)")
+VARIABLE = re.compile(
+    r"""[Ee]nvironment [Vv]ariable:?\s+["'`](\w+)["'`]"""
+    r"|[Ee]nvironment [Vv]ariable:?\s+([A-Z][A-Z0-9_]+)\b"
+    r"""|["'`]?\b([A-Z][A-Z0-9_]+)["'`]? environment variable"""
+    r"|\b([A-Z][A-Z0-9_]+) not found\. Declare it as envvar"
+    r"|\benv\.([A-Za-z_]\w*)"
+)
+"""How libraries say which variable they miss; the last is of Dagster's components."""
+
+
+def summarize(error: BaseException, working_directory: str) -> str:
+    """`ImportError: No module named 'foo' (defs.py:3)`."""
+    place, said = where(error), told_with_cause(error)
+    if len(said) > CHARACTERS:
+        said = raised.bounded(said, CHARACTERS)
+    return f"{said} ({told_place(place, working_directory)})" if place else said
+
+
+def told_place(place: Place, working_directory: str) -> str:
+    file, line = place
+    if file.startswith(working_directory + os.sep):
+        file = file[len(working_directory) + 1 :]
+    return f"{file}:{line}"
+
+
+def told_with_cause(error: BaseException) -> str:
+    return ", because ".join(one_line(one) for one in told_of(error))
+
+
+def told_of(error: BaseException) -> List[BaseException]:
+    """Dagster wraps an error in another; the one inside often is the one with the name in it."""
+    chain = raised.chain_of(error)
+    told = chain[:1]
+    for outer, one in zip(chain[:CAUSES], chain[1:]):
+        if raised.owner_of(outer) not in DAGSTER or not raised.origin_of(outer)[1]:
+            break
+        said = headline(one)
+        if said and said in headline(outer):
+            told.pop()
+        told.append(one)
+    return told
+
+
+def one_line(error: BaseException) -> str:
+    name, said = raised.type_name(error), headline(error)
+    members, count = raised.members_of(error)
+    if members:
+        others = f" and {count - 1} more" if count > 1 else ""
+        return f"{name}: {said}: {one_line_of_member(members[0])}{others}"
+    return f"{name}: {said}" if said else name
+
+
+def one_line_of_member(error: BaseException) -> str:
+    """Groups in groups end somewhere."""
+    for one in raised.all_of(error):
+        if not raised.members_of(one)[0]:
+            said = headline(one)
+            return f"{raised.type_name(one)}: {said}" if said else raised.type_name(one)
+    return raised.type_name(error)
+
+
+def headline(error: BaseException) -> str:
+    if raised.is_a(error, SystemExit):
+        status = " ".join(readable(raised.message(error))[:1])
+        return f"sys.exit({status}) was called while the code was imported"
+    if raised.is_a(error, SyntaxError):
+        return syntax(error)
+    variable = variable_of(error)
+    if variable and raised.is_a(error, KeyError):
+        return f"the environment variable {variable!r} is not set"
+    text = raised.message(error)
+    said = announced(readable(text)) or text[:CHARACTERS].strip()
+    if variable and variable not in said:
+        said = f'{said}: the environment variable "{variable}" is not set'
+    if not said and raised.is_a(error, AssertionError):
+        place = where(error)
+        return source_line(*place) if place else ""
+    return said
+
+
+def syntax(error: BaseException) -> str:
+    said = raised.attribute(error, SyntaxError, "msg")
+    file = raised.attribute(error, SyntaxError, "filename")
+    said = said if type(said) is str else raised.message(error)
+    if type(file) is str and not is_users(file):
+        line = raised.attribute(error, SyntaxError, "lineno")
+        return f"{said} in {file}, line {line}"
+    return said
+
+
+def readable(text: str) -> List[str]:
+    """The lines that say something, without what only draws."""
+    lines = (line.strip() for line in raised.bounded(text, 20_000).splitlines()[:LINES])
+    return [line for line in lines if any(character.isalnum() for character in line)]
+
+
+def announced(lines: List[str]) -> str:
+    """The first line, and what it only announces."""
+    if not lines:
+        return ""
+    first, rest = lines[0], lines[1:]
+    if VALIDATION.match(first):
+        return validation(first, rest)
+    marks = [index for index, line in enumerate(rest) if MARK.match(line)]
+    if marks:
+        found = MARK.match(rest[marks[-1]])
+        said = lines[marks[-1]] if not MARK.match(lines[marks[-1]]) else first
+        return f"{said} in {found[1]}:{found[2]}" if found else said
+    wrong = [ERROR.sub("", line) for line in rest if ERROR.match(line)]
+    if wrong:
+        place = PATH.search(wrong[0])
+        if wrong[0].endswith("failed:") and place:
+            return f"{first}, {place[1]}"
+        return f"{first}: {wrong[0]}" + (f" and {len(wrong) - 1} more" if wrong[1:] else "")
+    pointed = [at for at, line in enumerate(rest) if line.startswith("| ") and "^ " in line]
+    if pointed:
+        after = [rest[pointed[0]].partition("^ ")[2], *rest[pointed[0] + 1 :]]
+        return f"{first}: {announced(after)}"
+    if rest and is_announcement(first) and not rest[0].startswith(tuple(DRAWN)):
+        return f"{first} {rest[0]}"
+    return first.rstrip(":") if rest else first
+
+
+def is_announcement(line: str) -> bool:
+    """`Runtime Error`, as dbt begins; or what ends with a colon."""
+    return line.endswith(":") or (line.endswith(("Error", "error")) and line.count(" ") < 3)
+
+
+def validation(first: str, rest: List[str]) -> str:
+    """`2 validation errors for Settings: dsn: Field required`; the values are not told."""
+    field, wrong = [*rest, "", ""][:2]
+    field, _, place = field.strip("`").partition(" at ")
+    wrong = DETAILS.sub("", wrong)
+    if field.endswith(":"):  # of the whole model
+        field = field[:-1]
+    said = f"{first}: {field}: {wrong}" if wrong else f"{first}: {DETAILS.sub('', field)}"
+    return f"{said} in {place}" if place else said
+
+
+def variable_of(error: BaseException) -> Optional[str]:
+    """The environment variable that an error is about, where it is not set indeed."""
+    if raised.is_a(error, KeyError):
+        return asked_of_environ(error)
+    found = VARIABLE.search(raised.bounded(raised.message(error), 20_000))
+    if found is None:
+        return None
+    name = next(part for part in found.groups() if part)
+    return None if name in os.environ else name
+
+
+def asked_of_environ(error: BaseException) -> Optional[str]:
+    """What `os.environ[NAME]` did not find."""
+    entries = list(raised.entries_of(raised.traceback_of(error)))
+    code = entries[-1].tb_frame.f_code if entries else None
+    if code is None or code.co_name != "__getitem__" or code.co_filename not in OS:
+        return None
+    arguments = raised.attribute(error, BaseException, "args")
+    name = arguments[0] if type(arguments) is tuple and arguments else None
+    return raised.bounded(name, CHARACTERS) if type(name) is str else None
+
+
+def where(error: BaseException) -> Optional[Place]:
+    """The innermost line of the location's own code, else of any file but the reporter's."""
+    if raised.is_a(error, SyntaxError):
+        file = raised.attribute(error, SyntaxError, "filename")
+        line = raised.attribute(error, SyntaxError, "lineno")
+        if type(file) is str and is_users(file):
+            return file, line if type(line) is int else 0
+    for one in (*reversed(told_of(error)), *raised.all_of(error)):
+        own = own_place(one)
+        if own is not None:
+            return own
+    places = [place for place in places_of(error) if os.path.isfile(place[0])]
+    if not places or raised.owner_of(error) in FAMILIES:
+        return None
+    return places[-1]
+
+
+def own_place(error: BaseException) -> Optional[Place]:
+    return next((place for place in reversed(places_of(error)) if is_users(place[0])), None)
+
+
+def places_of(error: BaseException) -> List[Place]:
+    entries = raised.entries_of(raised.traceback_of(error))
+    return [(entry.tb_frame.f_code.co_filename, entry.tb_lineno or 0) for entry in entries]
+
+
+def is_users(file: str) -> bool:
+    """A file that can be opened: not `<frozen os>`, not `<string>`, not a member of a zip."""
+    return os.path.isfile(file) and is_source(os.path.abspath(file))

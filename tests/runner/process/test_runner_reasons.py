@@ -1,0 +1,282 @@
+"""The one line that says why code did not load: the reason, what is missing, the user's line."""
+
+from __future__ import annotations
+
+import pytest
+
+RING = """
+LAST = ConnectionError("database is down")
+def connect():
+    raise LAST
+try:
+    try:
+        connect()
+    except ConnectionError as error:
+        raise RuntimeError("gave up") from error
+except RuntimeError as retry:
+    raise LAST from retry
+"""
+EVIL = """
+class Evil(Exception):
+    __cause__ = __context__ = __traceback__ = __class__ = property(lambda self: 1 / 0)
+    __notes__ = __suppress_context__ = __dict__ = property(lambda self: 1 / 0)
+    def __getattribute__(self, name): raise SystemExit(3)
+    def __str__(self): return "evil"
+    def __hash__(self): 1 / 0
+    def __eq__(self, other): 1 / 0
+    def __bool__(self): 1 / 0
+raise Evil
+"""
+TEXT = """
+class Text(str):
+    def splitlines(self, *given): 1 / 0
+    def __len__(self): 1 / 0
+    def __getitem__(self, index): 1 / 0
+class Odd(Exception):
+    def __str__(self): return Text("an odd text")
+raise Odd
+"""
+LONG = """
+last = None
+for number in range(100_000):
+    error = ValueError(str(number))
+    error.__cause__ = last
+    last = error
+raise last
+"""
+ZIPPED = """
+import sys, zipfile
+with zipfile.ZipFile("lib.zip", "w") as file:
+    file.writestr("zipped.py", "def work():\\n    raise ValueError('in a zip')\\n")
+sys.path.insert(0, "lib.zip")
+import zipped
+zipped.work()
+"""
+GENERATED = """
+exec("def work():\\n    raise ValueError('made by exec')\\n")
+work()
+"""
+WRAPPED = """
+import functools
+def decorated(function):
+    @functools.wraps(function)
+    def wrapper():
+        return function()
+    return wrapper
+@functools.lru_cache(None)
+@decorated
+def work():
+    return int("no number")
+work()
+"""
+NOTES = """
+error = ValueError("noted")
+error.__notes__ = ["a note", 3]
+error.__notes__.append(error.__notes__)
+raise error
+"""
+GROUP = "raise ExceptionGroup('all', [ValueError(str(n)) for n in range(100_000)])"
+NESTED = """
+error = ValueError("deep")
+for _ in range(5000):
+    error = ExceptionGroup("g", [error])
+raise error
+"""
+ASKED = 'import os\ndef work():\n    return os.environ["NO_SUCH"]\nwork()'
+CASES = {
+    "a variable": (ASKED, "KeyError: the environment variable 'NO_SUCH' is not set (defs.py:3)"),
+    "a ring": (RING, "ConnectionError: database is down (defs.py:4)"),
+    "itself": ("e = ValueError('x')\ne.__cause__ = e\nraise e", "ValueError: x (defs.py:3)"),
+    "a long chain": (LONG, "ValueError: 99999 (defs.py:7)"),
+    "a class that lies": (EVIL, "Evil: evil (defs.py:10)"),
+    "a text that lies": (TEXT, "Odd: an odd text (defs.py:8)"),
+    "arguments": ("a = []\na.append(a)\nraise ValueError(a)", "ValueError: [[...]] (defs.py:3)"),
+    "notes": (NOTES, "ValueError: noted (defs.py:5)"),
+    "a zip": (ZIPPED, "ValueError: in a zip (defs.py:7)"),
+    "exec": (GENERATED, "ValueError: made by exec (defs.py:3)"),
+    "decorators": (
+        WRAPPED,
+        "ValueError: invalid literal for int() with base 10: 'no number' (defs.py:11)",
+    ),
+    "an assertion": ("x = 1\nassert x == 2", "AssertionError: assert x == 2 (defs.py:2)"),
+    "an object": (
+        "raise SystemExit({'a': 1})",
+        "SystemExit: sys.exit({'a': 1}) was called while the code was imported (defs.py:1)",
+    ),
+    "memory": ("x = [0] * (1 << 62)", "MemoryError (defs.py:1)"),
+    "the search path": (
+        "import sys\nsys.path.clear()\nimport decimal",
+        (
+            "ModuleNotFoundError: No module named 'decimal' (defs.py:3); "
+            "the code emptied sys.path (defs.py:2)"
+        ),
+    ),
+    "a built-in": (
+        "import builtins\ndel builtins.len\nlen([])",
+        (
+            "NameError: name 'len' is not defined (defs.py:3); "
+            "the code deleted builtins.len (defs.py:2)"
+        ),
+    ),
+    "no recursion": (
+        "import sys\nsys.setrecursionlimit(60)\ndef f(n):\n    return n and f(n - 1)\nf(99)",
+        "the code called sys.setrecursionlimit(60) (defs.py:2)",
+    ),
+    "a folder that is gone": (
+        "import os\nos.mkdir('x')\nos.chdir('x')\nos.rmdir('../x')\nraise ValueError('y')",
+        "ValueError: y (defs.py:5)",
+    ),
+    "another Python": (
+        "import urllib2",
+        "urllib2 is a module of Python 2; in Python 3 it is urllib.request",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_reason_is_told_in_one_line(run, extreme, case):
+    source, told = CASES[case]
+    problem = run(extreme, source).problem()
+    assert (
+        problem["summary"].endswith(told)
+        if "; " in told or told[0].islower()
+        else (problem["summary"] == told)
+    )
+    assert len(problem["detail"]) < 10_000
+    assert problem["missing"] is None
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        (GROUP, "ExceptionGroup: all (100000 sub-exceptions): ValueError: 0 and 99999 more"),
+        (NESTED, "ExceptionGroup: g (1 sub-exception): ExceptionGroup"),
+    ],
+)
+def test_a_group_of_any_size_is_told(run, newest, source, told):
+    problem = run(newest, source).problem()
+    assert problem["summary"].startswith(told)
+    assert len(problem["detail"]) < 10_000
+
+
+def test_modules_that_were_thrown_away_are_named(run, extreme):
+    source = "import sys\nfrom codeloc import Definitions\nsys.modules.clear()\nd = Definitions()\n"
+    problem = run(extreme, source).problem()
+    assert problem["summary"].startswith("the code emptied sys.modules (defs.py:3); No Definitions")
+
+
+def test_code_that_deletes_every_built_in_function_still_gets_an_answer(run, extreme):
+    problem = run(extreme, "import builtins\nvars(builtins).clear()\n").problem()
+    assert problem["summary"].startswith("the code deleted builtins.")
+
+
+def test_a_module_that_was_removed_from_python_is_said_to_be(run, newest):
+    assert run(newest, "import distutils\n").problem()["summary"] == (
+        "ModuleNotFoundError: No module named 'distutils' (defs.py:1); distutils was a module of"
+        " Python's own until 3.12 removed it, and this is 3.13; setuptools brings one, and shutil"
+        " and subprocess replace most of it"
+    )
+
+
+def test_a_file_that_hides_a_standard_module_is_named(run, code, extreme):
+    (code / "random.py").write_text("")
+    problem = run(extreme, "import tempfile\n").problem()
+    assert problem["summary"].endswith("; random.py hides the standard module random: rename it")
+    assert problem["missing"] is None
+    alone = run(extreme, "import tempfile\n", name="random.py").problem()
+    assert alone["summary"].endswith("; random.py hides the standard module random: rename it")
+
+
+def test_a_file_that_hides_an_installed_package_is_named(run, code, environment, newest):
+    python, packages = environment(newest)
+    (packages / "pandas").mkdir()
+    (packages / "pandas" / "__init__.py").write_text("class DataFrame: ...\n")
+    problem = run(python, "import pandas\npandas.DataFrame()\n", name="pandas.py").problem()
+    assert problem["summary"] == (
+        "AttributeError: module 'pandas' has no attribute 'DataFrame' (pandas.py:2); pandas.py"
+        f" hides the installed package pandas ({packages / 'pandas'}): rename it"
+    )
+
+
+@pytest.mark.parametrize("source", ["import helper\n", "import other\n"])
+def test_files_that_import_each_other_are_named_and_nothing_is_to_be_installed(
+    run, code, extreme, source
+):
+    (code / "helper.py").write_text("from other import first\nsecond = 2\n")
+    (code / "other.py").write_text("from helper import second\nfirst = 1\n")
+    problem = run(extreme, source).problem()
+    assert " import each other: move what both need into a third file" in problem["summary"]
+    assert "helper.py" in problem["summary"]
+    assert problem["missing"] is None
+
+
+def test_the_end_of_a_process_leaves_the_line_that_ended_it(run, code, extreme):
+    runner = run(extreme, "import os\ndef leave():\n    os._exit(3)\nleave()\n")
+    assert runner.wait() == 3
+    assert runner.output["stderr"].decode().splitlines() == [
+        "os._exit(3) was called:",
+        f'  File "{code / "defs.py"}", line 3 in leave',
+        f'  File "{code / "defs.py"}", line 4 in <module>',
+    ]
+
+
+def test_a_forked_process_ends_without_a_word(run, extreme):
+    source = (
+        "import os, warnings\nwarnings.simplefilter('ignore')\n"
+        "child = os.fork()\nif not child: os._exit(0)\nos.waitpid(child, 0)\nraise ValueError\n"
+    )
+    runner = run(extreme, source)
+    assert runner.problem()["summary"] == "ValueError (defs.py:6)"
+    assert runner.stop() == 0
+    assert runner.output["stderr"] == b""
+
+
+def test_the_users_own_line_stands_before_the_traceback_of_a_library(run, code, extreme):
+    problem = run(extreme, "import json\n\njson.loads('{')\n").problem()
+    assert problem["detail"].startswith(
+        f"File \"{code / 'defs.py'}\", line 3\n  json.loads('{{')\n"
+    )
+
+
+ENDLESS = """
+import itertools
+from codeloc import Definitions, asset
+@asset
+def orders(): ...
+defs = Definitions(assets=itertools.repeat(orders))
+"""
+WIDE = """
+from codeloc import asset
+held = ["x"]
+for _ in range(40): held = [held, held]
+@asset(metadata={"m": held})
+def orders(): ...
+"""
+OWN = """
+from codeloc import asset
+held = []
+held.append(held)
+@asset(metadata={"m": held})
+def orders(): ...
+"""
+LARGE = "from codeloc import asset\n@asset(metadata={'m': 'x' * 2_000_000})\ndef orders(): ...\n"
+DIGITS = "from codeloc import asset\n@asset(metadata={'m': 10 ** 100_000})\ndef orders(): ...\n"
+LENGTHY = (
+    "from codeloc import Definitions, asset\n@asset(description='x' * 80_000_000)\n"
+    "def orders(): ...\ndefs = Definitions(assets=[orders])\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        (ENDLESS, "assets: more than 100000 items: does it ever end?"),
+        (WIDE, "metadata['m']: holds more than 100000 values"),
+        (OWN, "metadata['m']: nested more than 50 deep"),
+        (LARGE, "metadata['m']: longer than 1000000 characters: 2000000"),
+        (DIGITS, "metadata['m']: an integer of more than 63 bits: give it as a str"),
+        (LENGTHY, "the largest is the asset orders with 78125 KiB"),
+    ],
+)
+def test_definitions_without_bounds_are_refused_with_what_is_unbounded(run, extreme, source, told):
+    assert told in run(extreme, source).problem()["summary"]
