@@ -44,10 +44,13 @@ def locking(
     match specification.kind:
         case Kind.PACKAGES:
             files = _each("--requirement", request.requirements)
-            own = ("--requirement", str(requirements)) if request.packages else ()
-            return (*common, *files, *own), request.packages
+            packages = (*request.packages, *request.added)
+            own = ("--requirement", str(requirements)) if packages else ()
+            return (*common, *files, *own), packages
         case Kind.SCRIPT:
-            return (*common, "--requirements-from-script", str(specification.script)), ()
+            added = ("--requirement", str(requirements)) if request.added else ()
+            script = ("--requirements-from-script", str(specification.script))
+            return (*common, *script, *added), request.added
         case kind:
             raise EnvironmentProblem(
                 f'only uv installs a {kind.value}; take away installer = "pip"'

@@ -81,7 +81,20 @@ def _first(place: _Place) -> Choice:
             break
     else:
         found = _bare(place)
-    return replace(found, why="; ".join([found.why, *passed]))
+    _check_added(place.asked.added, found.specification)
+    why = found.specification.with_added(found.why)
+    return replace(found, why="; ".join([why, *passed]))
+
+
+def _check_added(added: tuple[str, ...], found: Specification) -> None:
+    """What is locked or made by somebody else stays what it is."""
+    if added and found.kind in (Kind.EXISTING, Kind.UV_LOCK, Kind.PYLOCK):
+        what = found.request.lock or found.request.path
+        raise EnvironmentProblem(
+            f"nothing can be added (--with) to {what}, which is taken as it is;"
+            f" install {' '.join(added)} there, or name another environment",
+            inputs=(what,) if what else (),
+        )
 
 
 def _looked_at(place: _Place) -> Iterator[Path]:
@@ -98,7 +111,7 @@ def _joined(*paths: Iterable[Path]) -> tuple[Path, ...]:
 
 
 def _check(asked: Request) -> None:
-    for package in asked.packages:
+    for package in (*asked.packages, *asked.added):
         if package.startswith(("-", ".")):
             raise EnvironmentProblem(
                 f'packages: "{package}" is no requirement; write `name @ file:///path`, '
@@ -251,7 +264,8 @@ def _built(place: _Place, built: Specification, why: str) -> Choice:
     if wish.requires:
         text += f" within {wish.requires} ({wish.required_by})"
     installation = place.asked.installation
-    built = replace(built, request=replace(built.request, installation=installation))
+    request = replace(built.request, installation=installation, added=place.asked.added)
+    built = replace(built, request=request)
     named = place.around.python_files(wish)
     aside = _joined(looked_for(built), settings_files(built))
     return Choice(built, f"{why}; Python: {text}", _joined(described_files(built), named), aside)

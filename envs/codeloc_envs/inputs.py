@@ -100,6 +100,7 @@ def gather(specification: Specification, settings: Mapping[str, str]) -> dict[st
         "settings": {**settings, **_of_pip(specification)},
         "uv": _uv_settings(specification.directory),
         "named": list(map(_digest_if_there, _named_by_settings(specification))),
+        **({"added": sorted(specification.request.added)} if specification.request.added else {}),
     }
 
 

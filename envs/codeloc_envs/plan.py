@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from codeloc_envs.problem import EnvironmentProblem
 from codeloc_envs.specification import Kind, Request, Specification
 
 EMPTY_LOCK = 'lock-version = "1.0"\ncreated-by = "codelocd"\npackages = []\n'
@@ -39,18 +40,29 @@ class Resolving:
 def resolving(
     specification: Specification, facts: Facts, python: Path, requirements: Path
 ) -> Resolving | None:
-    """How to get a lock; None if nothing is installed. A pylock.toml is one already."""
+    """How to get a lock; None if nothing is installed. A pylock.toml is one already.
+
+    Raises EnvironmentProblem for what uv cannot do.
+    """
     request = specification.request
     match specification.kind:
-        case Kind.PACKAGES if not request.packages and not request.requirements:
+        case Kind.PACKAGES if not (request.packages or request.requirements or request.added):
             return None
         case Kind.PACKAGES:
             sources = [str(requirements), *map(str, request.requirements)]
-            return Resolving(_compile(python, sources), request.packages)
+            return Resolving(_compile(python, sources), (*request.packages, *request.added))
+        case Kind.SCRIPT if facts.for_uv and request.added:
+            raise EnvironmentProblem(
+                f"{specification.script} has settings for uv, beside which nothing can be added"
+                " (--with); add it to the script's own dependencies"
+            )
         case Kind.SCRIPT if facts.for_uv:
             return Resolving(_export(python, "--script", str(specification.script)))
         case Kind.SCRIPT:
-            return Resolving(_compile(python, [str(specification.script)]))
+            script = str(specification.script)
+            if not request.added:
+                return Resolving(_compile(python, [script]))
+            return Resolving(_compile(python, [script, str(requirements)]), request.added)
         case Kind.PROJECT:
             return _project(request, facts, python, requirements)
         case Kind.PIPENV if not facts.lines:
@@ -96,11 +108,13 @@ def _project(request: Request, facts: Facts, python: Path, requirements: Path) -
     file = f"{request.project}/pyproject.toml"
     groups = [f"--group={file}:{name}" for name in request.groups]
     if not facts.is_package:
+        added = [str(requirements)] if request.added else []
         extras = _flags("--extra", request.extras)
-        return Resolving(_compile(python, [file, *extras, *groups]))
+        return Resolving(_compile(python, [file, *added, *extras, *groups]), request.added)
     extras_text = f"[{','.join(request.extras)}]" if request.extras else ""
     return Resolving(
-        _compile(python, [str(requirements), *groups]), (f"-e {request.project}{extras_text}",)
+        _compile(python, [str(requirements), *groups]),
+        (f"-e {request.project}{extras_text}", *request.added),
     )
 
 

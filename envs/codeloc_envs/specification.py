@@ -16,7 +16,8 @@ class Request:
     """What a config or a command line says about an environment; every path absolute.
 
     At most one of `project`, `lock` and `path` is set; `packages` and `requirements`
-    go together and with none of those three. `python` is a version (`3.12`), a
+    go together and with none of those three. `added` come on top of whatever is described
+    elsewhere, for as long as they are asked for. `python` is a version (`3.12`), a
     specifier (`>=3.9,<3.11`) or a path of an interpreter. `installation` holds whatever is
     asked for.
     """
@@ -29,6 +30,7 @@ class Request:
     groups: tuple[str, ...] = ()
     lock: Path | None = None
     path: Path | None = None
+    added: tuple[str, ...] = ()
     installation: Installation = ORDINARY
 
     def to_json(self) -> dict[str, Any]:
@@ -46,6 +48,7 @@ class Request:
             groups=tuple(data["groups"]),
             lock=_path(data["lock"]),
             path=_path(data["path"]),
+            added=tuple(data["added"]),
             installation=Installation.from_json(data["installation"]),
         )
 
@@ -104,6 +107,11 @@ class Specification:
                 return f"the project {request.project}"
             case kind:
                 return f"{kind.value}: {request.lock or request.path}"
+
+    def with_added(self, why: str) -> str:
+        """`why`, and what was added to it."""
+        added = self.request.added
+        return f"{why}; with {', '.join(added)}" if added else why
 
     def to_json(self) -> dict[str, Any]:
         return {

@@ -123,7 +123,7 @@ class Pip:
     def lock(self, output: Path, requirements: Path) -> Finished:
         asked = self.specification
         if asked.kind is Kind.PACKAGES and not (
-            asked.request.packages or asked.request.requirements
+            asked.request.packages or asked.request.requirements or asked.request.added
         ):
             output.write_text(EMPTY_LOCK)
             return _DONE

@@ -8,8 +8,9 @@ import sys
 from _frozen_importlib_external import PathFinder
 
 from . import raised, standard_names
+from .frames import source_line
 from .sources import is_source
-from .summary import is_users, told_place
+from .summary import is_users, places_of, told_place
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ def of(error: BaseException, settings: Settings) -> Hint:
     other = standard_names.of_another_python(name)
     if other is not None:
         return Hint(other)
+    if name in standard_names.SHARED:
+        full = written_in_full(name, error) or full
     if name in sys.modules:
         return Hint(missing=full if is_namespace(name) else None)
     folder = next((one for one in nearby(settings.working_directory) if has(one, name)), None)
@@ -80,6 +83,17 @@ def name_in(failure: BaseException, said: str) -> str:
         return name if type(name) is str else ""
     found = ATTRIBUTE_OF.search(said)
     return found[1] if found else ""
+
+
+def written_in_full(name: str, error: BaseException) -> Optional[str]:
+    """`google.cloud.bigquery`, by the line that imports it: Python looks for `google` first."""
+    for file, line in reversed(places_of(error)):
+        found = re.search(
+            rf"(?:from|import)\s+({name}(?:\.\w+)*)(?:\s+import\s+(\w+))?", source_line(file, line)
+        )
+        if found:
+            return ".".join(part for part in found.groups() if part)
+    return None
 
 
 def own_file(name: str, settings: Settings) -> Optional[str]:

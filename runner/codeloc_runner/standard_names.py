@@ -43,6 +43,9 @@ INSTEAD = {
     "tomllib": "the package tomli has the same functions",
     "zoneinfo": "the package backports.zoneinfo has it",
 }
+SHARED = ("google", "azure", "airflow", "snowflake", "zope")
+"""Packages that many distributions have a part of."""
+
 OF_PYTHON_2 = {
     "__builtin__": "builtins",
     "ConfigParser": "configparser",

@@ -134,8 +134,9 @@ def announced(lines: List[str]) -> str:
     if not lines:
         return ""
     first, rest = lines[0], lines[1:]
-    if VALIDATION.match(first):
-        return validation(first, rest)
+    found = VALIDATION.search(first)
+    if found:
+        return validation(first[found.start() :], rest)
     marks = [index for index, line in enumerate(rest) if MARK.match(line)]
     if marks:
         found = MARK.match(rest[marks[-1]])

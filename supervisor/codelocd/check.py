@@ -49,7 +49,7 @@ def _result(location: Location, listed: registry.Registry) -> dict[str, Any]:
     return {
         "name": location.name,
         "ok": location.state.serving is not None,
-        "problem": problems.as_json(location.state.problem),
+        "problem": problems.as_json(location.state.problem, location.name),
         "definitions": listed.counts(location.name),
         "environment": environment(location),
     }

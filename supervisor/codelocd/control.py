@@ -343,5 +343,5 @@ def _outcome(location: Location, *, ok: bool) -> dict[str, Any]:
         "name": location.name,
         "ok": ok,
         "state": location.state.shown,
-        "problem": problems.as_json(location.state.problem),
+        "problem": problems.as_json(location.state.problem, location.name),
     }

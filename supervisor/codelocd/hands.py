@@ -32,8 +32,8 @@ EXPLANATION_TIMEOUT = 1.0
 RECONNECT_PAUSE = 0.05
 """Seconds between two tries to reach a runner whose connection user code has closed."""
 
-LAST_LINES = 20
-"""Lines of output that a problem shows."""
+LAST_LINES = 200
+"""Lines of output in which a problem looks for its place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,14 +247,14 @@ class Hands:
                     return
                 await asyncio.wait([running.handle.exited], timeout=RECONNECT_PAUSE)
             else:
-                self._loaded(location, number, running, answer)
+                await self._loaded(location, number, running, answer)
                 return
 
     def _refused(self, location: Location, number: RunnerId, failure: rpc.RpcError) -> None:
         problem = Problem("load", f"the runner sent no snapshot: {failure.message}", at=time.time())
         self._reports.send(location, lifecycle.LoadFailed(number, problem))
 
-    def _loaded(
+    async def _loaded(
         self, location: Location, number: RunnerId, running: Running, answer: Mapping[str, Any]
     ) -> None:
         body = json.loads(answer["body"])
@@ -265,7 +265,8 @@ class Hands:
             self._inspect(location, number)
             return
         self._watch.loaded(location.name, body["sources"])
-        problem = problems.of_load(body["problem"], time.time(), _remedy(location, body["problem"]))
+        remedy = await asyncio.to_thread(_remedy, location, body["problem"])
+        problem = problems.of_load(body["problem"], time.time(), remedy.line, remedy.block)
         self._reports.send(location, lifecycle.LoadFailed(number, problem))
 
     def _inspect(self, location: Location, number: RunnerId) -> None:
@@ -326,8 +327,13 @@ def _choose(spec: LocationSpec) -> Choice:
     return choose(spec.environment, code=watched.code(spec), activated=activated)
 
 
-def _remedy(location: Location, problem: Mapping[str, Any]) -> str | None:
-    missing, choice = problem.get("missing"), location.state.choice
-    if missing is None or choice is None:
-        return None
-    return packages.remedy(missing, choice.specification, location.name)
+def _remedy(location: Location, problem: Mapping[str, Any]) -> packages.Remedy:
+    """What the daemon knows to do about it; an empty line where it knows nothing."""
+    missing, variable = problem.get("missing"), problem.get("variable")
+    choice = location.state.choice
+    found = None
+    if missing is not None and choice is not None:
+        found = packages.remedy(missing, choice.specification, location.spec)
+    elif variable is not None:
+        found = packages.Remedy(packages.variable(variable, location.spec))
+    return found or packages.Remedy("")

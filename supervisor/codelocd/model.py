@@ -168,12 +168,16 @@ class Config:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why something is not as it should be: one line, the whole story, and when (Unix seconds)."""
+    """Why something is not as it should be: one line, the whole story, and when (Unix seconds).
+
+    `final`: nothing is tried again by itself, though nothing has to change for another try.
+    """
 
     kind: ProblemKind
     summary: str
     detail: str = ""
     at: float = 0.0
+    final: bool = False
 
 
 class Phase(enum.StrEnum):

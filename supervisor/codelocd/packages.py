@@ -1,59 +1,162 @@
-"""The line that adds a missing package to a location's environment. Pure."""
+"""The line that adds a missing package to a location's environment, or says why it is missing."""
 
 from __future__ import annotations
 
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
 from codeloc_envs import Specification
+from codeloc_envs.listed import Listing, adding_command, listed
+from codelocd.model import LocationSpec
 
 DISTRIBUTIONS = {
+    "Crypto": "pycryptodome",
+    "MySQLdb": "mysqlclient",
+    "OpenSSL": "pyopenssl",
+    "PIL": "pillow",
     "attr": "attrs",
     "bs4": "beautifulsoup4",
     "cv2": "opencv-python",
     "dateutil": "python-dateutil",
+    "dbt": "dbt-core",
+    "docx": "python-docx",
     "dotenv": "python-dotenv",
+    "fitz": "pymupdf",
+    "git": "gitpython",
+    "grpc": "grpcio",
+    "jose": "python-jose",
     "jwt": "pyjwt",
-    "PIL": "pillow",
+    "kafka": "kafka-python",
+    "magic": "python-magic",
+    "pkg_resources": "setuptools<81",
+    "pptx": "python-pptx",
+    "psycopg2": "psycopg2-binary",
+    "serial": "pyserial",
+    "skimage": "scikit-image",
     "sklearn": "scikit-learn",
+    "slack_sdk": "slack-sdk",
+    "snowflake": "snowflake-connector-python",
+    "snowflake.connector": "snowflake-connector-python",
+    "snowflake.snowpark": "snowflake-snowpark-python",
+    "win32api": "pywin32",
     "yaml": "pyyaml",
+    "zmq": "pyzmq",
 }
 """Packages on PyPI whose modules have another name, those that are asked for most."""
 
-
-def distribution(module: str) -> str:
-    """What to ask an index for, so that a top-level module can be imported."""
-    return DISTRIBUTIONS.get(module, module.replace("_", "-"))
+SHARED = ("google", "azure", "airflow", "zope")
+"""Packages of many distributions: the name alone says nothing."""
 
 
-def remedy(module: str, environment: Specification, location: str) -> str:
-    """What to write, and where, so that `module` can be imported by `location`."""
-    return _REMEDIES[environment.kind](distribution(module), environment, location)
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """What to do, in one line; `block` is what to paste where the line says so."""
+
+    line: str
+    block: str = ""
 
 
-def _packages(name: str, environment: Specification, location: str) -> str:
-    if environment.request.requirements:
-        return f"add the line {name} to {environment.request.requirements[0]}"
-    packages = ", ".join(f'"{each}"' for each in (*environment.request.packages, name))
-    return f"add to [location.{location}.environment]: packages = [{packages}]"
+def distribution(module: str) -> str | None:
+    """The distribution that has a module; None where the name does not say which."""
+    parts = module.split(".")
+    for length in range(len(parts), 0, -1):
+        known = DISTRIBUTIONS.get(".".join(parts[:length]))
+        if known:
+            return known
+    if parts[0] in SHARED:
+        count = 3 if parts[:2] in (["google", "cloud"], ["airflow", "providers"]) else 2
+        return "-".join(parts[:count]) if len(parts) >= count else None
+    return parts[0].replace("_", "-")
 
 
-def _project(name: str, environment: Specification, _location: str) -> str:
+def remedy(module: str, environment: Specification, spec: LocationSpec) -> Remedy | None:
+    """What to write, and where, so that the location can import `module`.
+
+    Looks at the files that describe the environment.
+    """
+    name = distribution(module)
+    if name is None:
+        return None
+    found = listed(environment, name)
+    if found is not None:
+        return _though_listed(module, name, found, environment)
+    return _REMEDIES[environment.kind](name, environment, spec)
+
+
+def variable(name: str, spec: LocationSpec) -> str:
+    """Where to set a variable that the code asks for."""
+    file, _, table = spec.declared_in.partition(" [")
+    if spec.env_file is not None:
+        return f"set {name} in {spec.env_file}"
+    if not file.startswith("/"):
+        return f"set {name} in {spec.working_directory / '.env'}, or say --env {name}=VALUE"
+    if _is_ours(table):
+        return f'set it in [{table} of {file}: env = {{ {name} = "VALUE" }}'
+    return f"set {name} in {Path(file).with_name('.env')}"
+
+
+def _though_listed(
+    module: str, name: str, found: Listing, environment: Specification
+) -> Remedy | None:
+    where = f"{name} is listed in {found.file}"
+    if found.part:
+        return Remedy(f"{where} in {found.part}, which this environment does not take")
+    if found.marker:
+        return Remedy(f"{where} only where {found.marker}")
+    path = environment.request.path
+    if path is not None:
+        return Remedy(f"{where}, but not installed in {path}: install it there")
+    return Remedy(f"{where} and installed, but has no module {module}: it is another package's")
+
+
+def _packages(name: str, environment: Specification, spec: LocationSpec) -> Remedy:
+    request = environment.request
+    if request.requirements:
+        return Remedy(f"add the line {name} to {request.requirements[0]}")
+    file, _, table = spec.declared_in.partition(" [")
+    if _is_ours(table):
+        packages = ", ".join(f'"{each}"' for each in (*request.packages, name))
+        line = f"[{table.removesuffix(']')}.environment] of {file}"
+        return Remedy(f"write in {line}: packages = [{packages}]")
+    target = spec.target
+    if not file.startswith("/") and getattr(target, "kind", None) == "python_file":
+        return _script_block(name, Path(str(getattr(target, "value", ""))))
+    with_ = "" if file.startswith("/") else f"say --with {shlex.quote(name)}, or "
+    return Remedy(f"{with_}write {name} into {environment.directory / 'requirements.txt'}")
+
+
+def _script_block(name: str, script: Path) -> Remedy:
+    block = f'# /// script\n# dependencies = ["{name}"]\n# ///\n'
+    with_ = f"say --with {shlex.quote(name)}"
+    return Remedy(f"{with_}, or put these lines at the top of {script.name}", block)
+
+
+def _is_ours(table: str) -> bool:
+    """Whether it is a location of codelocd's own format, which takes variables and packages."""
+    return table.startswith(("location.", "tool.codelocd.location."))
+
+
+def _project(name: str, environment: Specification, _spec: LocationSpec) -> Remedy:
     folder = environment.request.project or environment.directory
-    return f'add "{name}" to dependencies in {folder / "pyproject.toml"}'
+    return Remedy(f'add "{name}" to dependencies in {folder / "pyproject.toml"}')
 
 
-def _script(name: str, environment: Specification, _location: str) -> str:
-    return f'add "{name}" to the dependencies at the top of {environment.script}'
+def _script(name: str, environment: Specification, _spec: LocationSpec) -> Remedy:
+    return Remedy(f'add "{name}" to the dependencies at the top of {environment.script}')
 
 
-def _uv_lock(name: str, environment: Specification, _location: str) -> str:
-    return f"run: uv add --project {environment.directory} {name}"
+def _uv_lock(name: str, environment: Specification, _spec: LocationSpec) -> Remedy:
+    return Remedy(f"run: uv add --project {environment.directory} {shlex.quote(name)}")
 
 
-def _pylock(name: str, environment: Specification, _location: str) -> str:
-    return f"add {name} to what {environment.request.lock} is made from, and lock again"
+def _pylock(name: str, environment: Specification, _spec: LocationSpec) -> Remedy:
+    return Remedy(f"add {name} to what {environment.request.lock} is made from, and lock again")
 
 
-def _existing(name: str, environment: Specification, _location: str) -> str:
-    return f"install {name} into {environment.request.path}, which is used as it is"
+def _existing(name: str, environment: Specification, _spec: LocationSpec) -> Remedy:
+    path = environment.request.path or environment.directory
+    return Remedy(f"run: {adding_command(path, path.parent, name)}")
 
 
 _REMEDIES = {

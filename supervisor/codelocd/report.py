@@ -41,7 +41,7 @@ def location(
         "definitions": listed.counts(location.name),
         "loader": location.snapshot.loader if location.snapshot else None,
         "load_seconds": location.snapshot.load_seconds if location.snapshot else None,
-        "problem": problems.as_json(state.problem),
+        "problem": problems.as_json(state.problem, location.name),
     }
 
 

@@ -8,44 +8,152 @@ import pytest
 
 from codeloc_envs import Request, Specification
 from codeloc_envs.specification import Kind
-from codelocd.packages import remedy
-
-HERE = Path("/shop")
-CASES = [
-    (
-        Specification(Kind.PACKAGES, HERE, Request(packages=("dagster",))),
-        'add to [location.sales.environment]: packages = ["dagster", "pandas"]',
-    ),
-    (
-        Specification(Kind.PACKAGES, HERE, Request(requirements=(HERE / "requirements.txt",))),
-        "add the line pandas to /shop/requirements.txt",
-    ),
-    (
-        Specification(Kind.PROJECT, HERE, Request(project=HERE)),
-        'add "pandas" to dependencies in /shop/pyproject.toml',
-    ),
-    (
-        Specification(Kind.SCRIPT, HERE, script=HERE / "defs.py"),
-        'add "pandas" to the dependencies at the top of /shop/defs.py',
-    ),
-    (Specification(Kind.UV_LOCK, HERE), "run: uv add --project /shop pandas"),
-    (
-        Specification(Kind.PYLOCK, HERE, Request(lock=HERE / "pylock.toml")),
-        "add pandas to what /shop/pylock.toml is made from, and lock again",
-    ),
-    (
-        Specification(Kind.EXISTING, HERE, Request(path=HERE / ".venv")),
-        "install pandas into /shop/.venv, which is used as it is",
-    ),
-]
+from codelocd.model import LocationSpec, Target
+from codelocd.packages import remedy, variable
 
 
-@pytest.mark.parametrize(("environment", "line"), CASES)
-def test_a_missing_package_is_told_with_the_line_that_adds_it(environment, line):
-    assert remedy("pandas", environment, "sales") == line
+def location(folder: Path, declared_in: str, env_file: Path | None = None) -> LocationSpec:
+    target = Target("python_file", str(folder / "defs.py"))
+    return LocationSpec("sales", target, folder, declared_in, env_file=env_file)
 
 
-def test_a_package_may_have_another_name_than_its_module():
-    environment = Specification(Kind.UV_LOCK, HERE)
-    assert remedy("yaml", environment, "sales").endswith(" pyyaml")
-    assert remedy("my_tool", environment, "sales").endswith(" my-tool")
+def line(environment: Specification, declared_in: str, module: str = "pandas") -> str | None:
+    found = remedy(module, environment, location(environment.directory, declared_in))
+    return found and found.line
+
+
+def test_codelocd_toml_gets_the_whole_list_under_a_name_that_toml_takes(tmp_path):
+    asked = Specification(Kind.PACKAGES, tmp_path, Request(packages=("dagster",)))
+    place = f'{tmp_path}/codelocd.toml [location."a.py"]'
+    assert line(asked, place) == (
+        f'write in [location."a.py".environment] of {tmp_path}/codelocd.toml:'
+        ' packages = ["dagster", "pandas"]'
+    )
+    own = f"{tmp_path}/pyproject.toml [tool.codelocd.location.sales]"
+    assert line(asked, own) == (
+        f"write in [tool.codelocd.location.sales.environment] of {tmp_path}/pyproject.toml:"
+        ' packages = ["dagster", "pandas"]'
+    )
+
+
+def test_a_file_of_the_command_line_gets_a_block_to_paste(tmp_path):
+    found = remedy(
+        "pandas",
+        Specification(Kind.PACKAGES, tmp_path),
+        location(tmp_path, "command line -f defs.py"),
+    )
+    assert found is not None
+    assert found.line == "say --with pandas, or put these lines at the top of defs.py"
+    assert found.block == '# /// script\n# dependencies = ["pandas"]\n# ///\n'
+
+
+def test_a_workspace_that_says_nothing_of_packages_gets_a_requirements_file(tmp_path):
+    bare = Specification(Kind.PACKAGES, tmp_path)
+    assert line(bare, f"{tmp_path}/workspace.yaml [load_from[0]]") == (
+        f"write pandas into {tmp_path}/requirements.txt"
+    )
+
+
+def test_a_description_gets_the_package_where_it_is_read(tmp_path):
+    (tmp_path / "requirements.txt").write_text("six\n")
+    (tmp_path / "defs.py").write_text('# /// script\n# dependencies = ["six"]\n# ///\n')
+    place = "command line -f defs.py"
+    files = Request(requirements=(tmp_path / "requirements.txt",))
+    assert line(Specification(Kind.PACKAGES, tmp_path, files), place) == (
+        f"add the line pandas to {tmp_path}/requirements.txt"
+    )
+    script = Specification(Kind.SCRIPT, tmp_path, script=tmp_path / "defs.py")
+    assert line(script, place) == (
+        f'add "pandas" to the dependencies at the top of {tmp_path}/defs.py'
+    )
+    project = Specification(Kind.PROJECT, tmp_path, Request(project=tmp_path))
+    assert line(project, place) == f'add "pandas" to dependencies in {tmp_path}/pyproject.toml'
+    assert line(Specification(Kind.UV_LOCK, tmp_path), place) == (
+        f"run: uv add --project {tmp_path} pandas"
+    )
+    locked = Specification(Kind.PYLOCK, tmp_path, Request(lock=tmp_path / "pylock.toml"))
+    assert line(locked, place) == (
+        f"add pandas to what {tmp_path}/pylock.toml is made from, and lock again"
+    )
+
+
+@pytest.mark.parametrize(
+    ("beside", "command"),
+    [
+        ("uv.lock", "uv add --project {0} pandas"),
+        ("poetry.lock", "poetry add --directory {0} pandas"),
+        ("pdm.lock", "pdm add --project {0} pandas"),
+        (".venv/lib/python3.12/site-packages/pip/x", "{0}/.venv/bin/python -m pip install pandas"),
+        ("other", "uv pip install --python {0}/.venv/bin/python pandas"),
+    ],
+)
+def test_an_environment_of_the_users_own_gets_the_command_that_is_at_hand(
+    tmp_path, beside, command
+):
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    (tmp_path / ".venv" / "pyvenv.cfg").touch()
+    (tmp_path / ".venv" / "bin" / "python").symlink_to("/bin/sh")
+    (tmp_path / beside).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / beside).touch()
+    own = Specification(Kind.EXISTING, tmp_path, Request(path=tmp_path / ".venv"))
+    assert line(own, "command line -f defs.py") == f"run: {command.format(tmp_path)}"
+
+
+def test_what_is_listed_already_is_not_to_be_listed_again(tmp_path):
+    (tmp_path / "requirements.txt").write_text(
+        "PyYAML>=6  # for configs\npandas; python_version<'3'"
+    )
+    files = Specification(
+        Kind.PACKAGES, tmp_path, Request(requirements=(tmp_path / "requirements.txt",))
+    )
+    assert line(files, "command line -f defs.py", "yaml") == (
+        f"pyyaml is listed in {tmp_path}/requirements.txt and installed, but has no module yaml:"
+        " it is another package's"
+    )
+    assert line(files, "command line -f defs.py") == (
+        f'pandas is listed in {tmp_path}/requirements.txt only where python_version < "3"'
+    )
+    (tmp_path / "pyproject.toml").write_text(
+        '[project]\nname = "x"\noptional-dependencies = { plots = ["pandas"] }\n'
+    )
+    project = Specification(Kind.PROJECT, tmp_path, Request(project=tmp_path))
+    assert line(project, "command line -f defs.py") == (
+        f"pandas is listed in {tmp_path}/pyproject.toml in the extra plots, which this environment"
+        " does not take"
+    )
+
+
+@pytest.mark.parametrize(
+    ("module", "package"),
+    [
+        ("yaml", "pyyaml"),
+        ("my_tool", "my-tool"),
+        ("google.cloud.bigquery", "google-cloud-bigquery"),
+        ("azure.identity", "azure-identity"),
+        ("snowflake.connector", "snowflake-connector-python"),
+        ("pkg_resources", "'setuptools<81'"),
+    ],
+)
+def test_a_package_may_have_another_name_than_its_module(tmp_path, module, package):
+    told = line(Specification(Kind.UV_LOCK, tmp_path), "command line -f defs.py", module)
+    assert told == f"run: uv add --project {tmp_path} {package}"
+
+
+def test_a_package_that_many_have_a_part_of_is_not_guessed(tmp_path):
+    assert line(Specification(Kind.UV_LOCK, tmp_path), "command line -f x.py", "google") is None
+
+
+def test_a_variable_is_set_where_the_location_reads_its_variables(tmp_path):
+    toml = f"{tmp_path}/codelocd.toml [location.sales]"
+    assert variable("DSN", location(tmp_path, toml)) == (
+        f'set it in [location.sales] of {tmp_path}/codelocd.toml: env = {{ DSN = "VALUE" }}'
+    )
+    assert variable("DSN", location(tmp_path, toml, tmp_path / "x.env")) == (
+        f"set DSN in {tmp_path}/x.env"
+    )
+    assert variable("DSN", location(tmp_path, "command line -f defs.py")) == (
+        f"set DSN in {tmp_path}/.env, or say --env DSN=VALUE"
+    )
+    assert variable("DSN", location(tmp_path, f"{tmp_path}/workspace.yaml [load_from[0]]")) == (
+        f"set DSN in {tmp_path}/.env"
+    )

@@ -3,7 +3,8 @@
 import pytest
 
 from codelocd import problems
-from codelocd.model import Exit
+from codelocd.model import Exit, Policy, Problem
+from codelocd.restarts import History
 
 
 @pytest.mark.parametrize(
@@ -23,6 +24,52 @@ def test_a_crash_shows_the_last_lines_it_printed() -> None:
     assert problem.summary == "the runner exited with status 1 while it loaded the code"
     assert problem.detail == "The last lines it printed:\na\nb"
     assert (problem.kind, problem.at) == ("crash", 5.0)
+
+
+SEGFAULT = """before
+Fatal Python error: Segmentation fault
+
+Thread 0x00007f (most recent call first):
+  File "/kit/codeloc_runner/owned.py", line 99 in _wait
+
+Current thread 0x00007f (most recent call first):
+  File "/usr/lib/python3.12/ctypes/__init__.py", line 519 in string_at
+  File "/shop/defs.py", line 2 in <module>
+  File "<frozen importlib._bootstrap_external>", line 940 in exec_module
+  File "/kit/codeloc_runner/importing.py", line 52 in import_file
+"""
+
+
+def test_a_crash_tells_the_users_line_and_shows_no_frame_of_the_runner() -> None:
+    problem = problems.of_exit(Exit(signal=11), True, SEGFAULT.splitlines(), at=5.0)
+    assert problem.summary == (
+        "the runner was killed by SIGSEGV while it loaded the code (/shop/defs.py:2)"
+    )
+    assert "codeloc_runner" not in problem.detail
+    assert "frozen" not in problem.detail
+    assert 'File "/shop/defs.py", line 2 in <module>' in problem.detail
+
+
+def test_the_line_that_called_os_exit_is_told_by_its_status_alone() -> None:
+    lines = ["os._exit(3) was called:", '  File "/shop/defs.py", line 4 in leave']
+    end = problems.of_exit(Exit(status=3), True, lines, at=5.0)
+    assert end.summary == (
+        "the runner exited with status 3 while it loaded the code:"
+        " os._exit was called (/shop/defs.py:4)"
+    )
+    other = problems.of_exit(Exit(status=1), True, lines, at=5.0)
+    assert other.summary == "the runner exited with status 1 while it loaded the code"
+
+
+def test_what_is_not_tried_again_says_how_to_try_again() -> None:
+    history = History((1.0, 2.0))
+    problem = problems.final(Problem("crash", "it died"), history, Policy())
+    told = problems.as_json(problem, "a b.py")
+    assert told is not None
+    assert told["summary"] == (
+        "it died; gave up after 2 failures within 300 s (restart_limit);"
+        " to try again: codelocd start 'a b.py'"
+    )
 
 
 def test_a_hang_shows_where_every_thread_was() -> None:

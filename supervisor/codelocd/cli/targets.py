@@ -39,6 +39,10 @@ OPTIONS = (
         help="A version (3.12), a specifier (>=3.9,<3.11) or the path of an interpreter.",
     ),
     click.option(
+        "--with", "added", metavar="PACKAGE", multiple=True,
+        help="Add a package to the environment, for this run only. Repeatable.",
+    ),
+    click.option(
         "--env", metavar="KEY=VALUE", multiple=True, help="Set a variable. Repeatable.",
     ),
 )  # fmt: skip

@@ -33,7 +33,9 @@ def from_targets(targets: Targets, cwd: Path, environ: Mapping[str, str]) -> Con
     `env` and `python` hold for all of them, those of `workspaces` included. Raises ConfigError.
     """
     problems = Problems(_unfit_options(targets))
-    overrides = problems.attempt(partial(Overrides.parse, targets.env, targets.python, cwd))
+    overrides = problems.attempt(
+        partial(Overrides.parse, targets.env, targets.python, targets.added, cwd)
+    )
     configs = problems.attempt(partial(_configs, targets, cwd, environ))
     if overrides is None or configs is None or problems.found:
         raise ConfigError(problems.found)

@@ -15,23 +15,35 @@ from codelocd.model import Config, GrpcServer, LocationSpec
 
 @dataclass(frozen=True, slots=True)
 class Overrides:
-    """Variables and a Python that win over what a config says."""
+    """Variables and a Python that win over what a config says, and packages on top of it."""
 
     variables: Mapping[str, str]
     python: str | None
+    added: tuple[str, ...] = ()
 
     @classmethod
-    def parse(cls, env: Iterable[str], python: str | None, cwd: Path) -> Overrides:
-        """From `--env KEY=VALUE` and `--python X`; ConfigError."""
+    def parse(
+        cls, env: Iterable[str], python: str | None, added: Iterable[str], cwd: Path
+    ) -> Overrides:
+        """From `--env KEY=VALUE`, `--python X` and `--with PACKAGE`; ConfigError."""
         pairs = [text.partition("=") for text in env]
         mistakes = [
             Mistake(COMMAND_LINE, None, (), f'--env "{name}" is no assignment', "write NAME=VALUE")
             for name, equals, _ in pairs
             if not equals or not NAME.fullmatch(name)
         ]
+        added = tuple(added)
+        mistakes += [
+            Mistake(
+                COMMAND_LINE, None, (), f'--with "{text}" is no requirement', "write --with NAME"
+            )
+            for text in added
+            if not _is_requirement(text)
+        ]
         if mistakes:
             raise ConfigError(mistakes)
-        return cls({name: value for name, _, value in pairs}, _interpreter(python, cwd))
+        variables = {name: value for name, _, value in pairs}
+        return cls(variables, _interpreter(python, cwd), added)
 
     def applied(self, config: Config) -> Config:
         return replace(config, locations=tuple(map(self._applied, config.locations)))
@@ -46,9 +58,21 @@ class Overrides:
         )
 
     def _environment(self, configured: Request | None) -> Request | None:
-        if self.python is None:
-            return configured
-        return replace(configured or Request(), path=None, python=self.python)
+        if self.python is not None:
+            configured = replace(configured or Request(), path=None, python=self.python)
+        if self.added:
+            configured = replace(configured or Request(), added=self.added)
+        return configured
+
+
+def _is_requirement(text: str) -> bool:
+    from packaging.requirements import InvalidRequirement, Requirement  # slow, and seldom needed
+
+    try:
+        Requirement(text)
+    except InvalidRequirement:
+        return False
+    return True
 
 
 def _interpreter(python: str | None, cwd: Path) -> str | None:

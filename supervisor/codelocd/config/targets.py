@@ -18,6 +18,7 @@ class Targets:
     attribute: str | None = None
     python: str | None = None
     env: Sequence[str] = ()
+    added: Sequence[str] = ()
 
     @property
     def are_given(self) -> bool:

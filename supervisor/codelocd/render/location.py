@@ -98,8 +98,10 @@ def _environment(environment: Mapping[str, Any]) -> str:
 def _last_exit(end: Mapping[str, Any] | None, now: float) -> str:
     if end is None:
         return ""
-    asked = ", as asked" if end.get("asked") else ""
-    return f"{how(end)}{asked}, {duration(now - end['at'])} ago"
+    ago = f"{duration(now - end['at'])} ago"
+    if end.get("asked"):
+        return f"ended by the daemon, {ago}"
+    return f"{how(end)}, {ago}"
 
 
 def how(end: Mapping[str, Any]) -> str:

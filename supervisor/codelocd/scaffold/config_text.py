@@ -32,7 +32,8 @@ def _table(folder: Path, found: Found) -> Iterator[str]:
     if (file := _env_file(folder, found)) is not None:
         yield f"env_file = {_quoted(_relative(file, folder))}\n"
     if found.imports and _is_bare(folder, found):
-        packages = ", ".join(_quoted(distribution(name)) for name in sorted(found.imports))
+        known = filter(None, map(distribution, sorted(found.imports)))
+        packages = ", ".join(map(_quoted, known))
         yield f"\n[location.{name}.environment]    # nothing here says what it needs: its imports\n"
         yield f"packages = [{packages}]\n"
 

@@ -281,7 +281,7 @@ UNSET = (
 FIELDS = (
     RESOURCE + "Warehouse(dsn=3, port=4)\n",
     (
-        "ValidationError: 2 validation errors for Warehouse: dsn: Input should be a valid string"
+        "ValidationError: 1 validation error for Warehouse: dsn: Input should be a valid string"
         " (defs.py:5)"
     ),
 )

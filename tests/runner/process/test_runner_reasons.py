@@ -261,10 +261,6 @@ def orders(): ...
 """
 LARGE = "from codeloc import asset\n@asset(metadata={'m': 'x' * 2_000_000})\ndef orders(): ...\n"
 DIGITS = "from codeloc import asset\n@asset(metadata={'m': 10 ** 100_000})\ndef orders(): ...\n"
-LENGTHY = (
-    "from codeloc import Definitions, asset\n@asset(description='x' * 80_000_000)\n"
-    "def orders(): ...\ndefs = Definitions(assets=[orders])\n"
-)
 
 
 @pytest.mark.parametrize(
@@ -275,7 +271,6 @@ LENGTHY = (
         (OWN, "metadata['m']: nested more than 50 deep"),
         (LARGE, "metadata['m']: longer than 1000000 characters: 2000000"),
         (DIGITS, "metadata['m']: an integer of more than 63 bits: give it as a str"),
-        (LENGTHY, "the largest is the asset orders with 78125 KiB"),
     ],
 )
 def test_definitions_without_bounds_are_refused_with_what_is_unbounded(run, extreme, source, told):
