@@ -208,6 +208,7 @@ class Control:
             "executable": str(environment.executable),
             "prefix": str(environment.path) if environment.path else None,
             "specification": choice.specification.to_json() if choice else None,
+            "declared_in": location.spec.declared_in,
             "environment": self._orders.command_variables(location, environment),
             "working_directory": str(location.spec.working_directory),
         }

@@ -333,7 +333,7 @@ def _remedy(location: Location, problem: Mapping[str, Any]) -> packages.Remedy:
     choice = location.state.choice
     found = None
     if missing is not None and choice is not None:
-        found = packages.remedy(missing, choice.specification, location.spec)
+        found = packages.remedy(missing, choice.specification, packages.Origin.of(location.spec))
     elif variable is not None:
         found = packages.Remedy(packages.variable(variable, location.spec))
     return found or packages.Remedy("")

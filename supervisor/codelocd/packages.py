@@ -8,7 +8,7 @@ from pathlib import Path
 
 from codeloc_envs import Specification
 from codeloc_envs.listed import Listing, adding_command, listed
-from codelocd.model import LocationSpec
+from codelocd.model import LocationSpec, Target
 
 DISTRIBUTIONS = {
     "Crypto": "pycryptodome",
@@ -50,6 +50,21 @@ SHARED = ("google", "azure", "airflow", "zope")
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a location was declared, and its file if it is one."""
+
+    declared_in: str
+    script: Path | None = None
+
+    @classmethod
+    def of(cls, spec: LocationSpec) -> Origin:
+        target = spec.target
+        if isinstance(target, Target) and target.kind == "python_file":
+            return cls(spec.declared_in, Path(target.value))
+        return cls(spec.declared_in)
+
+
+@dataclass(frozen=True, slots=True)
 class Remedy:
     """What to do, in one line; `block` is what to paste where the line says so."""
 
@@ -70,7 +85,7 @@ def distribution(module: str) -> str | None:
     return parts[0].replace("_", "-")
 
 
-def remedy(module: str, environment: Specification, spec: LocationSpec) -> Remedy | None:
+def remedy(module: str, environment: Specification, origin: Origin) -> Remedy | None:
     """What to write, and where, so that the location can import `module`.
 
     Looks at the files that describe the environment.
@@ -81,7 +96,7 @@ def remedy(module: str, environment: Specification, spec: LocationSpec) -> Remed
     found = listed(environment, name)
     if found is not None:
         return _though_listed(module, name, found, environment)
-    return _REMEDIES[environment.kind](name, environment, spec)
+    return _REMEDIES[environment.kind](name, environment, origin)
 
 
 def variable(name: str, spec: LocationSpec) -> str:
@@ -110,18 +125,17 @@ def _though_listed(
     return Remedy(f"{where} and installed, but has no module {module}: it is another package's")
 
 
-def _packages(name: str, environment: Specification, spec: LocationSpec) -> Remedy:
+def _packages(name: str, environment: Specification, origin: Origin) -> Remedy:
     request = environment.request
     if request.requirements:
         return Remedy(f"add the line {name} to {request.requirements[0]}")
-    file, _, table = spec.declared_in.partition(" [")
+    file, _, table = origin.declared_in.partition(" [")
     if _is_ours(table):
         packages = ", ".join(f'"{each}"' for each in (*request.packages, name))
         line = f"[{table.removesuffix(']')}.environment] of {file}"
         return Remedy(f"write in {line}: packages = [{packages}]")
-    target = spec.target
-    if not file.startswith("/") and getattr(target, "kind", None) == "python_file":
-        return _script_block(name, Path(str(getattr(target, "value", ""))))
+    if not file.startswith("/") and origin.script is not None:
+        return _script_block(name, origin.script)
     with_ = "" if file.startswith("/") else f"say --with {shlex.quote(name)}, or "
     return Remedy(f"{with_}write {name} into {environment.directory / 'requirements.txt'}")
 
@@ -137,24 +151,24 @@ def _is_ours(table: str) -> bool:
     return table.startswith(("location.", "tool.codelocd.location."))
 
 
-def _project(name: str, environment: Specification, _spec: LocationSpec) -> Remedy:
+def _project(name: str, environment: Specification, _origin: Origin) -> Remedy:
     folder = environment.request.project or environment.directory
     return Remedy(f'add "{name}" to dependencies in {folder / "pyproject.toml"}')
 
 
-def _script(name: str, environment: Specification, _spec: LocationSpec) -> Remedy:
+def _script(name: str, environment: Specification, _origin: Origin) -> Remedy:
     return Remedy(f'add "{name}" to the dependencies at the top of {environment.script}')
 
 
-def _uv_lock(name: str, environment: Specification, _spec: LocationSpec) -> Remedy:
+def _uv_lock(name: str, environment: Specification, _origin: Origin) -> Remedy:
     return Remedy(f"run: uv add --project {environment.directory} {shlex.quote(name)}")
 
 
-def _pylock(name: str, environment: Specification, _spec: LocationSpec) -> Remedy:
+def _pylock(name: str, environment: Specification, _origin: Origin) -> Remedy:
     return Remedy(f"add {name} to what {environment.request.lock} is made from, and lock again")
 
 
-def _existing(name: str, environment: Specification, _spec: LocationSpec) -> Remedy:
+def _existing(name: str, environment: Specification, _origin: Origin) -> Remedy:
     path = environment.request.path or environment.directory
     return Remedy(f"run: {adding_command(path, path.parent, name)}")
 

@@ -9,7 +9,7 @@ import pytest
 from codeloc_envs import Request, Specification
 from codeloc_envs.specification import Kind
 from codelocd.model import LocationSpec, Target
-from codelocd.packages import remedy, variable
+from codelocd.packages import Origin, remedy, variable
 
 
 def location(folder: Path, declared_in: str, env_file: Path | None = None) -> LocationSpec:
@@ -18,7 +18,7 @@ def location(folder: Path, declared_in: str, env_file: Path | None = None) -> Lo
 
 
 def line(environment: Specification, declared_in: str, module: str = "pandas") -> str | None:
-    found = remedy(module, environment, location(environment.directory, declared_in))
+    found = remedy(module, environment, Origin(declared_in))
     return found and found.line
 
 
@@ -40,7 +40,7 @@ def test_a_file_of_the_command_line_gets_a_block_to_paste(tmp_path):
     found = remedy(
         "pandas",
         Specification(Kind.PACKAGES, tmp_path),
-        location(tmp_path, "command line -f defs.py"),
+        Origin.of(location(tmp_path, "command line -f defs.py")),
     )
     assert found is not None
     assert found.line == "say --with pandas, or put these lines at the top of defs.py"

@@ -23,19 +23,22 @@ from codelocd.cli.failures import ExitCode, Failure, NoDaemon
 from codelocd.cli.options import daemon_options, location_argument
 from codelocd.cli.programs import PYTHON, Place, found, is_python_script, outsider
 from codelocd.cli.which import VARIABLE, Asked
-from codelocd.packages import remedy
+from codelocd.packages import Origin, remedy
 
 INSTALLERS = ("pip", "pip3")
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """How to run something as a location's runner runs; `specification` made its environment."""
+    """How to run something as a location's runner runs; `specification` made its environment,
+    `declared_in` names the file and the table of the location.
+    """
 
     location: str
     place: Place
     variables: Mapping[str, str]
     specification: Specification | None
+    declared_in: str
 
 
 @click.command("exec", context_settings={"ignore_unknown_options": True})
@@ -104,6 +107,7 @@ def _from_answer(location: str, answer: Mapping[str, Any]) -> Setting:
         ),
         answer["environment"],
         Specification.from_json(specification) if specification else None,
+        answer.get("declared_in", ""),
     )
 
 
@@ -131,7 +135,7 @@ def _without_daemon(asked: Asked, location: str) -> Setting:
     orders = Orders(Logs(root), kit / CHILDREN, Layout(root).bytecode, development=True)
     variables = orders.command_variables(Location(spec), environment)
     place = _place(environment.executable, environment.path, spec.working_directory, variables)
-    return Setting(location, place, variables, needed.specification)
+    return Setting(location, place, variables, needed.specification, spec.declared_in)
 
 
 def _place(
@@ -197,7 +201,10 @@ def _advice(words: Sequence[str], setting: Setting) -> str:
         name = next((word for word in words[2:] if word[0:1] not in ("", "-")), "NAME")
     if setting.specification is None or PYTHON.match(name):
         return ""
-    how = remedy(name, setting.specification, setting.location)
+    found = remedy(name, setting.specification, Origin(setting.declared_in))
+    if found is None:
+        return ""
+    how = found.line
     if words[0] in INSTALLERS:
         return f"an environment is built from what its location asks for: {how}"
     return f"if a package of that name brings it, {how}"
