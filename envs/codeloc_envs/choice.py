@@ -253,7 +253,11 @@ def _check_names(
 
 
 def _python(place: _Place) -> PythonWish:
-    project = place.around.project()
+    """A project file that describes nothing here is only asked which Pythons it is for."""
+    try:
+        project = place.around.project()
+    except EnvironmentProblem:
+        project = None
     requires, source = (project.requires_python, project.path) if project else (None, place.code)
     return place.around.python(place.asked.python, requires, source)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from codeloc_envs.environment import Flavour
 from codeloc_envs.interpreter import python_of
 from codeloc_envs.problem import EnvironmentProblem
-from codeloc_envs.text_file import read_text
+from codeloc_envs.text_file import read_text, seen_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Existing:
         """Its `pyvenv.cfg`."""
         if self.flavour != "virtualenv" or self.prefix is None:
             return {}
-        text = read_text(self.prefix / "pyvenv.cfg", "environment file")
+        text = seen_text(self.prefix / "pyvenv.cfg") or ""
         pairs = (line.partition("=") for line in text.splitlines())
         return {name.strip().lower(): value.strip() for name, _, value in pairs}
 

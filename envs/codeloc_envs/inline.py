@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from codeloc_envs.problem import EnvironmentProblem
-from codeloc_envs.text_file import read_text
+from codeloc_envs.text_file import seen_source
 
 # The reference expression of https://packaging.python.org/en/latest/specifications/inline-script-metadata/
 _BLOCK = re.compile(r"(?m)^# /// (?P<type>[a-zA-Z0-9-]+)$\s(?P<content>(^#(| .*)$\s)+)^# ///$")
@@ -16,18 +16,24 @@ _BLOCK = re.compile(r"(?m)^# /// (?P<type>[a-zA-Z0-9-]+)$\s(?P<content>(^#(| .*)
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """A `script` block: its TOML text, `requires-python`, and whether uv's settings stand in it."""
+    """A `script` block: its TOML text, `requires-python`, whether uv's settings stand in it, and
+    what it lists.
+    """
 
     text: str
     requires_python: str | None
     for_uv: bool
+    dependencies: tuple[str, ...]
 
 
 def read_metadata(script: Path) -> Metadata | None:
-    """The metadata of `script`, None without a block; raises EnvironmentProblem if invalid."""
+    """The metadata of `script`, None without a block; raises EnvironmentProblem if invalid.
+
+    A script that cannot be read has none: whoever runs it is told what is wrong with it.
+    """
     blocks = [
         match["content"]
-        for match in _BLOCK.finditer(read_text(script, "script"))
+        for match in _BLOCK.finditer(seen_source(script) or "")
         if match["type"] == "script"
     ]
     if not blocks:
@@ -49,7 +55,13 @@ def _parse(script: Path, block: str) -> Metadata:
             f"the inline script metadata of {script} is not valid TOML: {error}", inputs=(script,)
         ) from None
     requires = data.get("requires-python")
-    return Metadata(text, requires if isinstance(requires, str) else None, "uv" in _tools(data))
+    listed = data.get("dependencies")
+    return Metadata(
+        text,
+        requires if isinstance(requires, str) else None,
+        "uv" in _tools(data),
+        tuple(map(str, listed)) if isinstance(listed, list) else (),
+    )
 
 
 def _uncommented(line: str) -> str:

@@ -171,7 +171,7 @@ def _expanded(files: tuple[RequirementFile, ...]) -> dict[str, str | None]:
 
 def _metadata(specification: Specification) -> Metadata:
     metadata = read_metadata(_required(specification.script))
-    return metadata or Metadata("", None, False)
+    return metadata or Metadata("", None, False, ())
 
 
 def _uv_settings(directory: Path) -> list[str]:

@@ -11,7 +11,7 @@ from codeloc_envs.pyproject import Pyproject, read_project
 from codeloc_envs.reach import PROJECT_FILES, describes, upwards
 from codeloc_envs.specification import PythonWish
 from codeloc_envs.specifier import check
-from codeloc_envs.text_file import read_text
+from codeloc_envs.text_file import seen_text
 
 ROOT_MARKS = ("pyproject.toml", "dg.toml", "codelocd.toml", "workspace.yaml", ".git")
 """The first folder upwards that holds one of these is where the code's own place ends."""
@@ -118,5 +118,5 @@ def _describes(path: Path) -> bool:
 
 
 def _first_version(path: Path) -> str | None:
-    lines = (line.strip() for line in read_text(path, "version file").splitlines())
+    lines = (line.strip() for line in (seen_text(path) or "").splitlines())
     return next((line for line in lines if line and not line.startswith("#")), None)

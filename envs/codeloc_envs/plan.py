@@ -20,13 +20,15 @@ class Facts:
     `is_package`: the project itself can be installed. `is_workspace`: it has members, which
     share the environment. `for_uv`: the script's metadata holds
     settings that only uv's own reading of scripts respects. `lines`: requirements that stand in
-    a file which only another tool reads.
+    a file which only another tool reads; `dependencies`: those of a script that uv cannot read,
+    for it is in another coding than UTF-8.
     """
 
     is_package: bool = True
     is_workspace: bool = False
     for_uv: bool = False
     lines: tuple[str, ...] = ()
+    dependencies: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,9 @@ def resolving(
             )
         case Kind.SCRIPT if facts.for_uv:
             return Resolving(_export(python, "--script", str(specification.script)))
+        case Kind.SCRIPT if facts.dependencies is not None:
+            listed = (*facts.dependencies, *request.added)
+            return Resolving(_compile(python, [str(requirements)]), listed) if listed else None
         case Kind.SCRIPT:
             script = str(specification.script)
             if not request.added:

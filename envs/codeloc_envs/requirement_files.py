@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
+import locale
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -11,12 +13,20 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from codeloc_envs.problem import EnvironmentProblem
-from codeloc_envs.text_file import read_text
+from codeloc_envs.text_file import read_needed, seen_text
 
 # https://pip.pypa.io/en/stable/reference/requirements-file-format/
-_CONTINUED = re.compile(r"\\\n")
 _COMMENT = re.compile(r"(^|\s)#.*$")
 _INCLUDE = re.compile(r"(?:-r|-c|--requirements?|--constraints?)(?:\s*=\s*|\s+|(?<=-[rc]))(\S.*)$")
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+"""Those of UTF-32 first: one of them begins like one of UTF-16."""
+_CODING = re.compile(rb"coding[:=]\s*([-\w.]+)")
 _URL = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.-]+://")
 _LOCAL = re.compile(r"^(?:-e|--editable|\.|/|~)|@\s*(?:file:|\.|/)|(?:^|\s)(?:-f|--find-links)\b")
 _LOCAL_PATH = re.compile(r"(?:(?:-e|--editable)[\s=]*|[^\s;]*\s*@\s*(?=file:))?([./~]\S*|file:\S*)")
@@ -26,10 +36,11 @@ _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
 
 @dataclass(frozen=True, slots=True)
 class RequirementFile:
-    """One file of the tree: its text, its logical lines, and what it includes, in order."""
+    """One file of the tree: its text, its coding, and what it includes, in order."""
 
     path: Path
     text: str
+    coding: str
     includes: tuple[tuple[int, Path], ...]
     names_local_paths: bool
 
@@ -87,6 +98,22 @@ def _path_of(text: str, folder: Path) -> Path | None:
     return None if _URL.match(text) else Path(os.path.normpath(folder / text))
 
 
+def check_for_uv(files: Iterable[Path]) -> None:
+    """uv knows UTF-8 and, by its mark, UTF-16. Raises EnvironmentProblem for what pip alone reads.
+
+    A coding comment means nothing to it, and need not where all is ASCII.
+    """
+    for file in reached(files):
+        if file.coding.startswith("utf-32") or not (
+            file.coding.startswith("utf-16") or seen_text(file.path) is not None
+        ):
+            raise EnvironmentProblem(
+                f"requirements file {file.path} is no UTF-8 text (its coding: {file.coding}), "
+                'which uv needs; save it as UTF-8, or set installer = "pip"',
+                inputs=(file.path,),
+            )
+
+
 def _visit(
     path: Path, above: tuple[Path, ...], context: str, found: dict[Path, RequirementFile]
 ) -> None:
@@ -107,7 +134,7 @@ def _visit(
 
 def _read(path: Path, above: tuple[Path, ...], context: str) -> RequirementFile:
     try:
-        text = read_text(path, "requirements file", context)
+        text, coding = decoded(read_needed(path, "requirements file", context))
     except EnvironmentProblem as problem:
         problem.inputs += above
         raise
@@ -115,19 +142,55 @@ def _read(path: Path, above: tuple[Path, ...], context: str) -> RequirementFile:
     return RequirementFile(
         path,
         text,
+        coding,
         tuple(_included(path, lines)),
         any(_LOCAL.search(line) for _, line in lines),
     )
 
 
+def decoded(data: bytes) -> tuple[str, str]:
+    """The text and its coding, as pip reads it: by its byte order mark, else by a comment in its
+    first two lines, else as UTF-8, else as the machine's locale has it. What cannot be decoded is
+    no refusal here: the installer says what it makes of it.
+    """
+    for mark, encoding in _MARKS:
+        if data.startswith(mark):
+            return data[len(mark) :].decode(encoding, "replace"), encoding
+    for line in data.split(b"\n")[:2]:
+        said = _CODING.search(line) if line.startswith(b"#") else None
+        if said:
+            coding = said[1].decode()
+            try:
+                return data.decode(coding, "replace"), coding
+            except (LookupError, ValueError):
+                break
+    try:
+        return data.decode("utf-8"), "utf-8"
+    except UnicodeDecodeError:
+        coding = locale.getpreferredencoding(False)
+        return data.decode(coding, "replace"), "none that it names"
+
+
 def logical_lines(text: str) -> Iterator[tuple[int, str]]:
-    """Numbered lines without comments, continued ones joined."""
-    number = 1
-    for line in re.split(r"(?<!\\)\n", text.replace("\r\n", "\n")):
-        bare = _COMMENT.sub("", _CONTINUED.sub("", line)).strip()
-        if bare:
-            yield number, bare
-        number += line.count("\n") + 1
+    """Numbered lines without comments, continued ones joined; a comment is not continued."""
+    begun, parts = 1, list[str]()
+    for number, line in enumerate(text.splitlines(), start=1):
+        begun = begun if parts else number
+        parts.append(line)
+        if line.endswith("\\") and not _COMMENT.match(line):
+            parts[-1] = line[:-1]
+            continue
+        if _COMMENT.match(line):
+            parts[-1] = f" {line}"
+        yield from _bare(begun, parts)
+        parts = []
+    yield from _bare(begun, parts)
+
+
+def _bare(number: int, parts: Iterable[str]) -> Iterator[tuple[int, str]]:
+    bare = _COMMENT.sub("", "".join(parts)).strip()
+    if bare:
+        yield number, bare
 
 
 def _included(path: Path, lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, Path]]:

@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
+import errno
+import io
+import os
+import stat
+import tokenize
 from pathlib import Path
 
 from codeloc_envs.problem import EnvironmentProblem
+
+_NO_FILE = "no regular file"
+
+
+def read_bytes(path: Path) -> bytes:
+    """What a regular file holds; OSError for anything else, for a pipe would wait for a writer."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, _NO_FILE, str(path))
+        return file.read()
 
 
 def read_text(path: Path, what: str, context: str = "") -> str:
@@ -12,9 +28,21 @@ def read_text(path: Path, what: str, context: str = "") -> str:
 
     A byte order mark is dropped: editors on Windows write one, and no parser here wants it.
     """
+    data = read_needed(path, what, context)
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        where = f" ({context})" if context else ""
+        raise EnvironmentProblem(
+            f"{what} {path} is not UTF-8 text (byte {error.start}){where}", inputs=(path,)
+        ) from None
+
+
+def read_needed(path: Path, what: str, context: str = "") -> bytes:
+    """The bytes of a file that there has to be; raises EnvironmentProblem as `read_text` does."""
     where = f" ({context})" if context else ""
     try:
-        return path.read_text(encoding="utf-8-sig")
+        return read_bytes(path)
     except FileNotFoundError:
         raise EnvironmentProblem(
             f"{what} {path} does not exist{where}; create it or take the reference away",
@@ -24,7 +52,28 @@ def read_text(path: Path, what: str, context: str = "") -> str:
         raise EnvironmentProblem(
             f"{what} {path} cannot be read: {error.strerror}{where}", inputs=(path,)
         ) from None
-    except UnicodeDecodeError as error:
-        raise EnvironmentProblem(
-            f"{what} {path} is not UTF-8 text (byte {error.start}){where}", inputs=(path,)
-        ) from None
+
+
+def seen_text(path: Path) -> str | None:
+    """The text of a file that is looked at for what it may say, None where it cannot be read."""
+    try:
+        return read_bytes(path).decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def seen_source(path: Path) -> str | None:
+    """Python's source text for the same purpose, in the coding that it declares (PEP 263).
+
+    What cannot be decoded is replaced: Python itself says what is wrong with it.
+    """
+    try:
+        data = read_bytes(path)
+    except OSError:
+        return None
+    try:
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
+        text = data.decode(encoding, "replace")
+    except (SyntaxError, LookupError, ValueError):
+        text = data.decode("utf-8-sig", "replace")
+    return io.IncrementalNewlineDecoder(None, translate=True).decode(text, final=True)

@@ -19,7 +19,9 @@ from codeloc_envs.pip_settings import options_unseen
 from codeloc_envs.plan import EMPTY_LOCK, Facts, installing, resolving
 from codeloc_envs.progress import Listener, Progress
 from codeloc_envs.pyproject import Pyproject, read_project
+from codeloc_envs.requirement_files import check_for_uv
 from codeloc_envs.specification import Kind, Request, Specification
+from codeloc_envs.text_file import seen_text
 from codeloc_envs.workspace import workspace_table
 
 _DONE = Finished(True, "")
@@ -68,6 +70,7 @@ class Uv:
             output.write_text(EMPTY_LOCK)
             return _DONE
         self._warn()
+        check_for_uv(self.specification.request.requirements)
         _write_lines(requirements, command.requirements)
         arguments = [*command.arguments, "--output-file", str(output)]
         finished = self._run(arguments)
@@ -151,7 +154,10 @@ def facts(specification: Specification) -> Facts:
     if specification.kind is Kind.UV_LOCK:
         return Facts(is_workspace=workspace_table(specification.directory) is not None)
     metadata = read_metadata(script) if script is not None else None
-    return Facts(for_uv=metadata is not None and metadata.for_uv)
+    if script is None or metadata is None:
+        return Facts()
+    listed = None if seen_text(script) is not None else metadata.dependencies
+    return Facts(for_uv=metadata.for_uv, dependencies=listed)
 
 
 def _facts_of_project(project: Pyproject, request: Request) -> Facts:

@@ -20,17 +20,20 @@ ENVIRONMENT = ".venv"
 def workspace_of(member: Path) -> Path | None:
     """The root of the workspace that the project in `member` belongs to, if any.
 
-    The nearest folder above that has a workspace decides, as with uv. Raises EnvironmentProblem
-    for an invalid project file on the way.
+    The nearest folder above that has a workspace decides, as with uv. A project file above that
+    cannot be read is somebody else's matter, and has none.
     """
     for root in member.parents:
-        if workspace_table(root) is not None:
-            return root if member in _named(root) else None
+        try:
+            if workspace_table(root) is not None:
+                return root if member in _named(root) else None
+        except EnvironmentProblem:
+            continue
     return None
 
 
 def lock_of_workspace(member: Path) -> Path | None:
-    """The `uv.lock` of the project's workspace, if there is one. Raises EnvironmentProblem."""
+    """The `uv.lock` of the project's workspace, if there is one."""
     root = workspace_of(member)
     return root / "uv.lock" if root is not None and (root / "uv.lock").is_file() else None
 
@@ -38,15 +41,11 @@ def lock_of_workspace(member: Path) -> Path | None:
 def shared_interpreter(member: Path) -> Path | None:
     """The interpreter of the environment of the project's workspace.
 
-    None if the project has an environment of its own, if there is no other, or if a project file
-    on the way cannot be read: whoever needs that file says what is wrong with it.
+    None if the project has an environment of its own, or if there is no other.
     """
     if (member / ENVIRONMENT).exists():
         return None
-    try:
-        root = workspace_of(member)
-    except EnvironmentProblem:
-        return None
+    root = workspace_of(member)
     interpreter = root / ENVIRONMENT / "bin" / "python" if root is not None else None
     return interpreter if interpreter is not None and interpreter.exists() else None
 

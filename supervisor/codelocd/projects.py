@@ -69,8 +69,11 @@ def _own_path(folder: str, key: str) -> str | None:
 
 
 def _content(folder: str, name: str) -> bytes:
+    path = os.path.join(folder, name)
+    if not os.path.isfile(path):  # a pipe would wait for a writer
+        return b""
     try:
-        with open(os.path.join(folder, name), "rb") as file:
+        with open(path, "rb") as file:
             return file.read()
     except OSError:
         return b""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from codeloc_envs import EnvironmentProblem
-from codeloc_envs.requirement_files import reached
+from codeloc_envs.requirement_files import check_for_uv, reached
 
 
 def names(*files: Path) -> list[str]:
@@ -95,9 +96,54 @@ def test_a_folder_instead_of_a_file_says_so(tmp_path: Path) -> None:
         reached([tmp_path])
 
 
-def test_text_that_is_not_utf8_says_where(tmp_path: Path) -> None:
-    (tmp_path / "a.txt").write_bytes(b"six # \xff\n")
-    with pytest.raises(EnvironmentProblem, match=r"a.txt is not UTF-8 text \(byte 6\)"):
+TEXT = "# ä\nsix\n-r other.txt\n"
+PIPS = {
+    "comment": ("# -*- coding: latin-1 -*-\n" + TEXT).encode("latin-1"),
+    "locale": TEXT.encode("latin-1"),
+    "utf-32": codecs.BOM_UTF32_LE + TEXT.encode("utf-32-le"),
+    "unknown": b"# coding: no-such\n-r other.txt # \xff\n",
+}
+BOTHS = {
+    "utf-8": codecs.BOM_UTF8 + TEXT.encode(),
+    "utf-16": codecs.BOM_UTF16_BE + TEXT.encode("utf-16-be"),
+    "windows": codecs.BOM_UTF16_LE + TEXT.replace("\n", "\r\n").encode("utf-16-le"),
+    "ascii": b"# coding: latin-1\r\nsix\r\n-r other.txt\r\n",
+}
+
+
+@pytest.mark.parametrize("name", [*PIPS, *BOTHS])
+def test_a_file_is_read_in_the_coding_that_pip_would_take(tmp_path: Path, name: str) -> None:
+    (tmp_path / "a.txt").write_bytes({**PIPS, **BOTHS}[name])
+    (tmp_path / "other.txt").write_text("attrs")
+    assert names(tmp_path / "a.txt") == ["a.txt", "other.txt"]
+
+
+@pytest.mark.parametrize("name", PIPS)
+def test_a_coding_that_uv_does_not_know_is_told_with_what_to_do(tmp_path: Path, name: str) -> None:
+    (tmp_path / "a.txt").write_bytes(PIPS[name])
+    (tmp_path / "other.txt").write_text("attrs")
+    told = r'a.txt is no UTF-8 text .*; save it as UTF-8, or set installer = "pip"$'
+    with pytest.raises(EnvironmentProblem, match=told):
+        check_for_uv([tmp_path / "a.txt"])
+
+
+@pytest.mark.parametrize("name", BOTHS)
+def test_a_coding_that_uv_knows_is_left_to_it(tmp_path: Path, name: str) -> None:
+    (tmp_path / "a.txt").write_bytes(BOTHS[name])
+    (tmp_path / "other.txt").write_text("attrs")
+    check_for_uv([tmp_path / "a.txt"])
+
+
+def test_a_comment_does_not_go_on_in_the_next_line(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("six \\\n # why \\\n-r b.txt\n# C:\\\n-r c.txt\n")
+    (tmp_path / "b.txt").write_text("")
+    (tmp_path / "c.txt").write_text("")
+    assert names(tmp_path / "a.txt") == ["a.txt", "b.txt", "c.txt"]
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.txt")
+    with pytest.raises(EnvironmentProblem, match=r"a.txt cannot be read: no regular file"):
         reached([tmp_path / "a.txt"])
 
 

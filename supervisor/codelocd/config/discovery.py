@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 
+from codeloc_envs.text_file import read_bytes
 from codelocd.config.kinds import PYPROJECT, TOOLS, Kind, file_of
 
 _HEADER = re.compile(r"^\s*\[+\s*tool\s*\.\s*(\w+)", re.MULTILINE)
@@ -89,6 +90,7 @@ def _candidates(folder: Path) -> list[Candidate]:
 
 def _tables(path: Path) -> list[Kind]:
     try:
-        return tables(path.read_text(encoding="utf-8-sig", errors="replace"))
+        data = read_bytes(path)
     except OSError:
         return []
+    return tables(data.decode("utf-8-sig", "replace"))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from codeloc_envs.text_file import read_bytes
 from codelocd.config.mistakes import ConfigError, KeyPath, Mistake, dotted
 
 
@@ -65,7 +66,8 @@ def absolute(folder: Path, text: str) -> Path:
 def read_text(path: Path) -> str:
     """The text of a file in UTF-8; ConfigError where it cannot be read."""
     try:
-        return path.read_text(encoding="utf-8-sig")
+        text = read_bytes(path).decode("utf-8-sig")
+        return text.replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError:
         mistake = Mistake(str(path), None, (), "is not text in UTF-8", "save it as UTF-8")
     except OSError as error:

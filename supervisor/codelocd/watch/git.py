@@ -37,6 +37,8 @@ def _here(mark: Path) -> str | None:
     """In a worktree or submodule `.git` is a file that names the directory."""
     if mark.is_dir():
         return str(mark)
+    if not mark.is_file():
+        return None
     try:
         text = mark.read_text()
     except (OSError, ValueError):
