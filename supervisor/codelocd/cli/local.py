@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+import click
 
 from codelocd.cli.failures import ExitCode, Failure
 from codelocd.cli.which import VARIABLE, Asked
@@ -14,6 +17,7 @@ from codelocd.config import ConfigError, discover, from_targets, load
 from codelocd.config.targets import Targets
 from codelocd.model import Config, DaemonSettings
 from codelocd.paths import DaemonPaths, Kind, UnsafeFolder, daemon_paths
+from codelocd.render.text import plural
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,8 @@ def of_targets(targets: Targets, asked: Asked) -> Local:
     """What `dev` is about: the targets, or the config found from the working directory."""
     config = config_of(targets)
     project, notes = _origin(targets)
+    if not config.locations and not targets.are_given:
+        _point_elsewhere()
     paths = places("dev", config.daemon, asked, project)
     return Local(config, paths, project, (*notes, *config.notes, *_nothing(config)))
 
@@ -109,6 +115,22 @@ def _nothing(config: Config) -> tuple[str, ...]:
     if config.locations:
         return ("nothing to load: every location of the config is a server that runs elsewhere",)
     return ("nothing to load: the config has no locations",)
+
+
+def _point_elsewhere() -> None:
+    """Failure where another config of the folder has what the one that was taken has not."""
+    found = discover(Path.cwd())
+    for other in found.others if found else ():
+        try:
+            config = load(other.path, os.environ, activated=True)
+        except ConfigError:
+            continue
+        if found and config.locations and other.path != found.path:
+            there = plural(len(config.locations), "location")
+            command = click.get_current_context().command_path
+            option = f"-w {shlex.quote(os.path.relpath(other.path))}"
+            what = f"{found.taken} lists no location, and {other} lists {there}"
+            raise Failure(f"{what}; to load them: {command} {option}")
 
 
 @contextmanager

@@ -12,10 +12,10 @@ from codelocd.model import TargetKind
 
 
 class CodeSource(Table):
-    package_name: Text | None = None
-    module_name: Text | None = None
-    python_file: Text | None = None
-    autoload_defs_module_name: Text | None = None
+    package_name: str | None = None
+    module_name: str | None = None
+    python_file: str | None = None
+    autoload_defs_module_name: str | None = None
 
     @model_validator(mode="after")
     def _is_one(self) -> CodeSource:
@@ -38,27 +38,27 @@ class CodeSource(Table):
         return kinds[key], value
 
     def _given(self) -> dict[str, str]:
-        return self.model_dump(exclude_none=True)
+        return {key: value for key, value in self.model_dump().items() if value}
 
 
 class Build(Table):
-    directory: Text | None = None
+    directory: str | None = None
     registry: str | None = None
 
 
 class Defaults(Table):
     build: Build | None = None
-    working_directory: Text | None = None
+    working_directory: str | None = None
     image: str | None = None
-    executable_path: Text | None = None
+    executable_path: str | None = None
     container_context: dict[str, Any] | None = None
     agent_queue: str | None = None
 
 
 class CloudLocation(Defaults):
     location_name: Text
-    code_source: CodeSource
-    attribute: Text | None = None
+    code_source: CodeSource | None = None
+    attribute: str | None = None
 
 
 class CloudTable(Table):

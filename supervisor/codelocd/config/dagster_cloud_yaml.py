@@ -37,9 +37,10 @@ def read(path: Path, text: str, surroundings: Surroundings) -> Config:
     entries = [
         _entry(document, index, location, table.common)
         for index, location in enumerate(table.locations)
+        if location.code_source is not None
     ]
     steps = [partial(spec, document, entry, files, surroundings) for entry in entries]
-    notes = tuple(_notes(document, table))
+    notes = (*document.notes, *_notes(document, table))
     return Config(
         locations=tuple(gathered(steps)),
         files=(path, *files),
@@ -73,12 +74,13 @@ def _templates(document: Document, table: CloudTable) -> Iterator[Mistake]:
 
 
 def _entry(document: Document, index: int, location: CloudLocation, defaults: Defaults) -> Entry:
+    assert location.code_source is not None
     kind, code = location.code_source.target
     return Entry(
         key=("locations", index),
         name=location.location_name,
         target=Target(kind, str(document.absolute(code)) if kind == "python_file" else code),
-        attribute=location.attribute,
+        attribute=location.attribute or None,
         working_directory=_directory(location, defaults),
         executable=location.executable_path or defaults.executable_path,
     )
@@ -96,6 +98,10 @@ def _notes(document: Document, table: CloudTable) -> Iterator[str]:
         for name, _ in _leaves(entry.model_dump(exclude_none=True)):
             if name in _UNUSED:
                 yield document.note((*key, *name))
+    for index, location in enumerate(table.locations):
+        if location.code_source is None:
+            what, remedy = "names no code, only an image", "add code_source to load it here"
+            yield document.passed_over(("locations", index), what, remedy)
 
 
 def _tables(table: CloudTable) -> Iterator[tuple[KeyPath, Defaults]]:

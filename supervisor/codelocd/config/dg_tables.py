@@ -59,7 +59,7 @@ class DgTable(Table):
     @model_validator(mode="after")
     def _has_its_table(self) -> DgTable:
         given = [kind for kind in ("workspace", "project") if getattr(self, kind) is not None]
-        if self.directory_type is None and len(given) != 1:
+        if self.directory_type is None and len(given) == 2:
             remedy = 'write directory_type = "project" or "workspace"'
             raise UnfitError("does not say what the folder is", remedy)
         if self.directory_type == "project" and self.project is None:
@@ -69,3 +69,8 @@ class DgTable(Table):
     @property
     def is_workspace(self) -> bool:
         return self.directory_type == "workspace" or self.project is None
+
+    @property
+    def is_silent(self) -> bool:
+        """It does not say what the folder is: it has settings of dg's commands only."""
+        return self.directory_type is None and self.workspace is None and self.project is None

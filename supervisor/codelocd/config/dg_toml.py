@@ -18,11 +18,19 @@ from codelocd.config.dg_tables import DgProject, DgTable
 from codelocd.config.document import Document, read_text
 from codelocd.config.env_files import EnvFiles
 from codelocd.config.kinds import PYPROJECT, Kind
-from codelocd.config.mistakes import ConfigError, Problems, gathered
-from codelocd.config.validation import parsed
+from codelocd.config.mistakes import ConfigError, KeyPath, Problems, gathered
+from codelocd.config.validation import parsed, parsed_leniently
 from codelocd.model import Config, Target
 
 _UNUSED = ("agent_queue", "image", "python_environment")
+
+_UNREAD: tuple[KeyPath, ...] = (
+    ("cli",),
+    ("directory_type",),
+    ("workspace", "scaffold_project_options"),
+    *(("project", name) for name in ("registry_modules", *_UNUSED)),
+)
+"""What `dagster dev` does not look at, whatever stands there."""
 
 INTERPRETER = "DG_PROJECT_PYTHON_EXECUTABLE"
 """The variable by which a project's `.env` names an interpreter to dg."""
@@ -34,14 +42,28 @@ def read(document: Document, surroundings: Surroundings, outer: EnvFiles | None 
     `outer` are the env files of the workspace around a project.
     """
     problems = Problems()
-    table = problems.attempt(partial(parsed, document, DgTable))
+    read = problems.attempt(partial(_table, document))
     own = problems.attempt(partial(env_files.beside, document.folder, surroundings.environ))
-    if table is None or own is None:
+    if read is None or own is None:
         raise ConfigError(problems.found)
+    table, notes = read
     files = {**(outer or {}), **own}
     if table.project is None or table.is_workspace:
-        return _workspace(document, table, files, surroundings)
-    return _project(document, table.project, files, surroundings)
+        found = _workspace(document, table, files, surroundings)
+    else:
+        found = _project(document, table.project, files, surroundings)
+    return replace(found, notes=(*document.notes, *notes, *found.notes))
+
+
+def _table(document: Document) -> tuple[DgTable, tuple[str, ...]]:
+    """`dg` refuses what it does not know; `dagster dev`, which reads [tool.dg], passes over it."""
+    if document.root:
+        return parsed_leniently(document, DgTable, _UNREAD)
+    table = parsed(document, DgTable)
+    if table.is_silent:
+        remedy = 'write directory_type = "project" or "workspace"'
+        raise ConfigError([document.mistake((), "does not say what the folder is", remedy)])
+    return table, ()
 
 
 def _workspace(

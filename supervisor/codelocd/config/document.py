@@ -14,7 +14,7 @@ from codelocd.config.mistakes import ConfigError, KeyPath, Mistake, dotted
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """The data of a file, or of the table `root` in it.
+    """The data of a file, or of the table `root` in it; `notes` on how it was parsed.
 
     `line_of` gives the line of a key counted from the top of the file, or of the nearest
     table around it, or None.
@@ -24,6 +24,7 @@ class Document:
     data: Mapping[str, Any]
     line_of: Callable[[KeyPath], int | None]
     root: KeyPath = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def folder(self) -> Path:
@@ -37,6 +38,10 @@ class Document:
         """Says that a key was accepted for nothing."""
         whole = (*self.root, *key)
         return f"{self.path}:{self.line_of(whole)}: {dotted(whole)} has no effect here"
+
+    def passed_over(self, key: KeyPath, what: str, remedy: str) -> str:
+        """Says that a key is left out, as its own reader leaves it out."""
+        return f"{self.mistake(key, what, 'passed over')}; {remedy}"
 
     def place(self, key: KeyPath) -> str:
         """Names an entry in messages: `/abs/codelocd.toml [location.sales]`."""

@@ -82,8 +82,12 @@ def _pyproject(path: Path, text: str, surroundings: Surroundings) -> Config:
     kinds = discovery.tables(text)
     if Kind.TOOL_CODELOCD in kinds:
         return codelocd_toml.read(document.table("tool", "codelocd"), surroundings.environ)
-    if Kind.TOOL_DAGSTER in kinds:
-        return pyproject_dagster.read(document.table("tool", "dagster"), surroundings)
+    is_dagster = Kind.TOOL_DAGSTER in kinds
+    dagster = document.table("tool", "dagster") if is_dagster else None
+    if dagster is not None and (
+        Kind.TOOL_DG not in kinds or pyproject_dagster.names_code(dagster.data)
+    ):
+        return pyproject_dagster.read(dagster, surroundings)
     if Kind.TOOL_DG in kinds:
         return dg_toml.read(document.table("tool", "dg"), surroundings)
     what = f"has none of {Kind.TOOL_CODELOCD}, {Kind.TOOL_DAGSTER} and {Kind.TOOL_DG}"

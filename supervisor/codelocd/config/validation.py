@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -42,6 +43,48 @@ def parsed(
         return model.model_validate(document.data, context=environ)
     except ValidationError as error:
         raise ConfigError(_mistake(document, model, each) for each in error.errors()) from None
+
+
+def parsed_leniently(
+    document: Document, model: type[Model], unread: Iterable[KeyPath] = ()
+) -> tuple[Model, tuple[str, ...]]:
+    """As `parsed`, for a table whose own reader passes over what it does not know.
+
+    Unknown keys, and whatever is wrong at or below a key of `unread`, are left out: with one line
+    about each. Raises ConfigError with everything else.
+    """
+    data, notes = copy.deepcopy(dict(document.data)), list[str]()
+    while True:
+        try:
+            return model.model_validate(data), tuple(notes)
+        except ValidationError as error:
+            found = [(_passed_over(each, unread), each) for each in error.errors()]
+        wrong = [_mistake(document, model, each) for key, each in found if key is None]
+        if wrong:
+            raise ConfigError(wrong) from None
+        for key, each in found:
+            if key is not None and _without(data, key):
+                mistake = _mistake(document, model, each)
+                notes.append(document.passed_over(key, mistake.what, mistake.remedy))
+
+
+def _passed_over(error: ErrorDetails, unread: Iterable[KeyPath]) -> KeyPath | None:
+    """The key to leave out, None where its reader would refuse it too."""
+    loc = tuple(part for part in error["loc"] if part != "[key]")
+    if error["type"] in _UNKNOWN:
+        return loc
+    return next((key for key in unread if loc[: len(key)] == key), None)
+
+
+def _without(data: Any, key: KeyPath) -> bool:
+    """Take the key away; False where it is gone already."""
+    try:
+        for part in key[:-1]:
+            data = data[part]
+        del data[key[-1]]
+    except (KeyError, IndexError, TypeError):
+        return False
+    return True
 
 
 def _mistake(document: Document, model: type[BaseModel], error: ErrorDetails) -> Mistake:

@@ -34,7 +34,7 @@ def read(path: Path, text: str, surroundings: Surroundings) -> Config:
         locations=tuple(gathered(steps)),
         files=(path, *files),
         looked_for=env_files.looked_for(document.folder),
-        notes=tuple(_notes(document, workspace)),
+        notes=(*document.notes, *_notes(document, workspace)),
     )
 
 

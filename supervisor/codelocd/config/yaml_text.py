@@ -11,12 +11,13 @@ from codelocd.config.document import Document
 from codelocd.config.mistakes import ConfigError, KeyPath, Mistake
 
 _MERGE = "tag:yaml.org,2002:merge"
+_DATE = "tag:yaml.org,2002:timestamp"
 
 
 def parse(path: Path, text: str) -> Document:
     """The document of a file that holds one mapping; ConfigError with the parser's line."""
     try:
-        node, data = _constructed(path, text)
+        node, data, notes = _constructed(path, text)
     except (yaml.YAMLError, ValueError) as error:
         raise ConfigError([_syntax(path, error)]) from None
     except RecursionError:
@@ -25,16 +26,25 @@ def parse(path: Path, text: str) -> Document:
     if node is None or not isinstance(data, dict):
         remedy = "write `load_from:` or `locations:` at the top"
         raise ConfigError([Mistake(str(path), None, (), "holds no mapping", remedy)])
-    return Document(path, data, lambda key: _line(node, key))
+    return Document(path, data, lambda key: _line(node, key), notes=notes)
 
 
-def _constructed(path: Path, text: str) -> tuple[yaml.Node | None, object]:
-    loader = yaml.SafeLoader(text)
+class _Loader(yaml.SafeLoader):
+    """As Dagster's: what looks like a date is text."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [each for each in resolvers if each[0] != _DATE]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def _constructed(path: Path, text: str) -> tuple[yaml.Node | None, object, tuple[str, ...]]:
+    """Of keys that stand twice the last counts, for Dagster's reader too."""
+    loader = _Loader(text)
     node = loader.get_single_node()
-    duplicates = [_duplicate(path, *found) for found in _duplicates(node, set())]
-    if duplicates:
-        raise ConfigError(duplicates)
-    return node, loader.construct_document(node) if node else None
+    notes = tuple(str(_duplicate(path, *found)) for found in _duplicates(node, set()))
+    return node, loader.construct_document(node) if node else None, notes
 
 
 def _syntax(path: Path, error: Exception) -> Mistake:
@@ -63,7 +73,7 @@ def _duplicates(node: yaml.Node | None, seen: set[int]) -> Iterator[tuple[yaml.N
 
 def _duplicate(path: Path, key: yaml.Node, first: yaml.Node) -> Mistake:
     what = f"stands twice in one mapping, first on line {first.start_mark.line + 1}"
-    return Mistake(str(path), key.start_mark.line + 1, (key.value,), what, "remove one of them")
+    return Mistake(str(path), key.start_mark.line + 1, (key.value,), what, "the last counts")
 
 
 def _line(node: yaml.Node, key: KeyPath) -> int:

@@ -163,6 +163,30 @@ def test_a_check_of_nothing_says_so_and_has_not_failed(
     assert done.stderr.splitlines() == [*notes, "checking 0 locations"]
 
 
+LISTING_NOTHING = [
+    "[tool.dg.cli]\nverbose = true\n",
+    '[tool.dg]\ndirectory_type = "workspace"\n',
+    "[tool.dagster]\n",
+]
+
+
+@pytest.mark.parametrize("table", LISTING_NOTHING)
+@pytest.mark.parametrize("command", ["dev", "check"])
+def test_a_table_that_lists_nothing_beside_a_file_that_does_points_at_that(
+    shell: Shell, table: str, command: str
+) -> None:
+    (shell.folder / "pyproject.toml").write_text(table)
+    (shell.folder / "workspace.yaml").write_text("load_from: [{python_file: defs.py}]")
+    done = shell.run(command)
+    assert done.returncode == 1
+    kind = "[tool.dagster]" if "dagster" in table else "[tool.dg]"
+    assert done.stderr.splitlines()[-1] == (
+        f"codelocd: {shell.folder}/pyproject.toml {kind} lists no location, and "
+        f"{shell.folder}/workspace.yaml lists 1 location; "
+        f"to load them: codelocd {command} -w workspace.yaml"
+    )
+
+
 def test_a_valid_config_is_exit_0(shop: Shell) -> None:
     done = shop.run("config", "validate")
     assert done.stdout == f"{shop.folder}/codelocd.toml: valid, 1 location\n"

@@ -86,7 +86,6 @@ MISTAKES = [
         "locations:\n- code_source: {module_name: m}",
         "2: locations[0].location_name: is missing; add it",
     ),
-    ("locations:\n- location_name: a", "2: locations[0].code_source: is missing; add it"),
     (
         "locations:\n- location_name: a\n  code_source: {}",
         (
@@ -163,4 +162,39 @@ def test_two_locations_of_one_name_are_an_error_that_names_both(folder):
             'build.yaml [locations[1]]: location "a" is also declared in '
             "build.yaml [locations[0]]; give one of them another name"
         )
+    ]
+
+
+def test_what_dagsters_reader_takes_is_taken(folder):
+    folder.write(
+        "dagster_cloud.yaml",
+        """\
+        locations:
+          - location_name: image-only
+            image: registry/shop
+          - location_name: a
+            code_source: {module_name: m, python_file: ""}
+            working_directory: ""
+            attribute: ""
+          - location_name: a
+            location_name: b
+            code_source: &code {module_name: m}
+          - location_name: 2024-01-01
+            code_source: *code
+        """,
+    )
+    config = folder.load("dagster_cloud.yaml")
+    assert [each.name for each in config.locations] == ["a", "b", "2024-01-01"]
+    assert config.locations[0].working_directory == folder.path
+    assert config.locations[0].attribute is None
+    assert [note.replace(f"{folder.path}/", "") for note in config.notes] == [
+        (
+            "dagster_cloud.yaml:9: location_name: stands twice in one mapping, first on line 8; "
+            "the last counts"
+        ),
+        "dagster_cloud.yaml:3: locations[0].image has no effect here",
+        (
+            "dagster_cloud.yaml:2: locations[0]: names no code, only an image; passed over; "
+            "add code_source to load it here"
+        ),
     ]

@@ -187,3 +187,43 @@ def test_the_mistakes_of_all_projects_are_reported_at_once(folder):
             "correct the syntax there"
         ),
     ]
+
+
+UNREAD = """\
+[tool.dg]
+directory_typ = "project"
+[tool.dg.cli]
+verbose = "very"
+[tool.dg.cli.plus]
+organization = "acme"
+[tool.dg.project]
+root_module = "shop"
+registry_modules = 3
+python_environment = "uv"
+[tool.dg.mine]
+"""
+
+
+def test_under_tool_dg_what_dagster_dev_passes_over_is_a_warning(folder):
+    folder.write("shop/pyproject.toml", UNREAD)
+    config = folder.load("shop/pyproject.toml")
+    assert [each.name for each in config.locations] == ["shop"]
+    said = {note.replace(f"{folder.path}/shop/pyproject.toml", "") for note in config.notes}
+    assert said == {
+        ':2: tool.dg.directory_typ: unknown key; passed over; did you mean "directory_type"?',
+        ":3: tool.dg.cli: must be true or false, not a string; passed over; write true or false",
+        (
+            ":9: tool.dg.project.registry_modules: must be a list, not a whole number; "
+            "passed over; write a list"
+        ),
+        ":10: tool.dg.project.python_environment has no effect here",
+        (
+            ":11: tool.dg.mine: unknown key; passed over; "
+            "valid here: directory_type, workspace, project, cli"
+        ),
+    }
+
+
+def test_settings_of_dgs_commands_alone_list_nothing(folder):
+    folder.write("pyproject.toml", "[tool.dg.cli]\nverbose = true\n")
+    assert folder.load("pyproject.toml").locations == ()

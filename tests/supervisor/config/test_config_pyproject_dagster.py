@@ -40,10 +40,6 @@ def test_tool_dagster_comes_before_tool_dg(folder):
 
 MISTAKES = [
     (
-        "[tool.dagster]",
-        "1: tool.dagster: must have either module_name or modules; give one of the two",
-    ),
-    (
         '[tool.dagster]\nmodule_name = "a"\nmodules = [{type = "module", name = "b"}]',
         "1: tool.dagster: must have either module_name or modules; give one of the two",
     ),
@@ -68,16 +64,11 @@ MISTAKES = [
         "2: tool.dagster.modules[0].name: is missing; add it",
     ),
     (
-        '[tool.dagster]\nmodules = [{type = "package", name = "a"}]',
-        '2: tool.dagster.modules[0].type: must not be "package"; valid here: module',
-    ),
-    (
-        '[tool.dagster]\nmodule_nam = "a"\nmodule_name = "a"',
-        '2: tool.dagster.module_nam: unknown key; did you mean "module_name"?',
-    ),
-    (
-        '[tool.dagster]\nmodules = [{type = "module", name = "a", nam = "b"}]',
-        '2: tool.dagster.modules[0].nam: unknown key; did you mean "name"?',
+        '[tool.dagster]\nmodule_nam = "a"\nmodule_name = 3',
+        (
+            "3: tool.dagster.module_name: must be a string, "
+            'not a whole number; write it in quotes: "3"'
+        ),
     ),
     ("[tool]\ndagster = 3", "2: tool.dagster: must be a table; see docs/config.md"),
 ]
@@ -104,3 +95,49 @@ def test_one_name_for_several_modules_is_an_error_that_names_both(folder):
             "pyproject.toml [tool.dagster.modules[0]]; give one of them another name"
         )
     ]
+
+
+PASSED_OVER = [
+    (
+        '[tool.dagster]\nproject_name = "shop"\nmodule_name = "a"',
+        ["a"],
+        '2: tool.dagster.project_name: unknown key; passed over; did you mean "module_name"?',
+    ),
+    (
+        '[tool.dagster]\nmodule_nam = "b"\nmodule_name = "a"',
+        ["a"],
+        '2: tool.dagster.module_nam: unknown key; passed over; did you mean "module_name"?',
+    ),
+    (
+        '[tool.dagster]\nmodule_name = "a"\n[tool.dagster.mine]\nx = 1',
+        ["a"],
+        (
+            "3: tool.dagster.mine: unknown key; passed over; "
+            "valid here: module_name, modules, code_location_name"
+        ),
+    ),
+    (
+        '[tool.dagster]\nmodules = [{type = "module", name = "a", nam = "b"}]',
+        ["a"],
+        '2: tool.dagster.modules[0].nam: unknown key; passed over; did you mean "name"?',
+    ),
+    (
+        '[tool.dagster]\nmodules = [{type = "package", name = "b"}, {type = "module", name = "a"}]',
+        ["a"],
+        '2: tool.dagster.modules[0].type: is "package"; passed over; write type = "module"',
+    ),
+    ('[tool.dagster]\nmodules = []\nmodule_name = "a"', ["a"], None),
+    ('[tool.dagster]\nmodules = "x"\nmodule_name = "a"', ["a"], None),
+    ("[tool.dagster]", [], "1: tool.dagster: names no module; passed over; add module_name"),
+    ('[tool.dagster]\n[tool.dg.project]\nroot_module = "a"', ["folder"], None),
+]
+
+
+@pytest.mark.parametrize(("text", "names", "note"), PASSED_OVER)
+def test_what_dagster_passes_over_is_a_warning(folder, text, names, note):
+    folder.write("folder/pyproject.toml", text)
+    config = folder.load("folder/pyproject.toml")
+    assert [each.name for each in config.locations] == names
+    assert [each.replace(f"{folder.path}/folder/pyproject.toml:", "") for each in config.notes] == (
+        [note] if note else []
+    )

@@ -223,10 +223,6 @@ MISTAKES = [
         ),
     ),
     (
-        "load_from: []\nload_from: []",
-        "w.yaml:2: load_from: stands twice in one mapping, first on line 1; remove one of them",
-    ),
-    (
         "load_from: !python/name:os.system x",
         (
             "w.yaml:1: is not valid YAML: could not determine a "
@@ -254,3 +250,15 @@ def test_merge_keys_and_anchors_of_yaml_work(folder):
     first, second = folder.load("workspace.yaml").locations
     assert (first.target, second.name) == (second.target, "other")
     assert second.working_directory == folder.path / "src"
+
+
+def test_of_a_key_that_stands_twice_the_last_counts_as_in_dagster(folder):
+    folder.write("w.yaml", "load_from:\n- python_file: a.py\n  python_file: b.py\n")
+    config = folder.load("w.yaml")
+    assert [each.name for each in config.locations] == ["b.py"]
+    assert config.notes == (
+        (
+            f"{folder.path}/w.yaml:3: python_file: stands twice in one mapping, first on line 2; "
+            "the last counts"
+        ),
+    )
