@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,24 +17,37 @@ from codelocd.paths import DaemonPaths
 from codelocd.report import definitions, environment
 
 
-def run(config: Config, paths: DaemonPaths, *, in_full: bool = False) -> dict[str, Any]:
+def run(
+    config: Config,
+    paths: DaemonPaths,
+    *,
+    in_full: bool = False,
+    told: Callable[[dict[str, Any]], None] = lambda _: None,
+) -> dict[str, Any]:
     """The `check --json` document, `in_full` with all definitions and edges in it.
 
-    Blocks until every location has loaded or failed.
+    Blocks until every location has loaded or failed; `told` gets the entry of each as soon as
+    it has.
     """
     with tempfile.TemporaryDirectory(prefix="codelocd-check-") as folder:
         private = replace(
             paths, state_dir=Path(folder), runtime_dir=Path(folder), socket=Path(folder, "none")
         )
-        return asyncio.run(_check(_once(config), private, in_full))
+        return asyncio.run(_check(_once(config), private, in_full, told))
 
 
-async def _check(config: Config, paths: DaemonPaths, in_full: bool) -> dict[str, Any]:
+async def _check(
+    config: Config, paths: DaemonPaths, in_full: bool, told: Callable[[dict[str, Any]], None]
+) -> dict[str, Any]:
     house = House(config, paths, lambda _: {}, lambda _: None, development=True)
     try:
         house.apply(config)
-        for location in house.daemon.locations.values():
+
+        async def outcome(location: Location) -> None:
             await house.daemon.settled(location)
+            told(_result(location, house.daemon.registry))
+
+        await asyncio.gather(*map(outcome, house.daemon.locations.values()))
         listed = house.daemon.registry
         whole = definitions(listed, None, None)
         named = ("definitions", "edges", "conflicts") if in_full else ("conflicts",)

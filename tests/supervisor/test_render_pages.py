@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from codelocd.render.checked import checked, passed
+from codelocd.render.checked import checked, passed, result
 from codelocd.render.definitions import about, definition, definitions
 from codelocd.render.location import location
 from codelocd.render.screen import PLAIN
@@ -207,7 +207,8 @@ def test_a_check_shows_every_problem_in_full_and_counts() -> None:
     good = {"name": "a", "ok": True, "problem": None, "definitions": {"asset": 2, "job": 0}}
     bad = {"name": "b", "ok": False, "problem": PROBLEM, "definitions": {}}
     document = {"locations": [good, bad], "conflicts": []}
-    assert checked(document, PLAIN).splitlines() == [
+    told = [checked(found, PLAIN) for found in document["locations"]]
+    assert "\n".join([*told, result(document, PLAIN)]).splitlines() == [
         "✓ a: 2 assets",
         "✗ b: load: SyntaxError: invalid syntax (defs.py, line 3)",
         "    Traceback:",
@@ -223,9 +224,10 @@ def test_a_check_passes_if_all_load_and_none_defines_what_another_does() -> None
     conflict = {"kind": "asset", "key": ["x"], "definitions": [node, {**node, "location": "b"}]}
     assert passed({"locations": [good], "conflicts": []})
     assert not passed({"locations": [good], "conflicts": [conflict]})
-    assert "✗ defined more than once: asset x: a, b" in checked(
-        {"locations": [good], "conflicts": [conflict]}, PLAIN
-    )
+    assert result({"locations": [good], "conflicts": [conflict]}, PLAIN).splitlines() == [
+        "✗ defined more than once: asset x: a, b",
+        "1 location checked, 0 failed, 1 conflict",
+    ]
 
 
 def test_a_problem_of_one_line_is_told_once() -> None:
@@ -236,4 +238,4 @@ def test_a_problem_of_one_line_is_told_once() -> None:
         "problem": {**PROBLEM, "summary": summary, "detail": f"{summary}\n"},
         "definitions": {},
     }
-    assert checked({"locations": [found], "conflicts": []}, PLAIN).count(summary) == 1
+    assert checked(found, PLAIN).count(summary) == 1

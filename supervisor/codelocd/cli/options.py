@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -54,6 +56,26 @@ definition_argument = click.argument(
 locations_argument = click.argument(
     "locations", metavar="[LOCATION]...", nargs=-1, shell_complete=completion.locations
 )
+
+
+def config_file(command: Callable[..., int | None]) -> Callable[..., int | None]:
+    """`[FILE]`, or `--config FILE` as other commands have it: the keyword `file`, a path."""
+
+    @wraps(command)
+    def with_file(
+        *arguments: Any, file: Path | None, named: Path | None, **rest: Any
+    ) -> int | None:
+        if file is not None and named is not None:
+            raise click.UsageError("FILE and --config: give one of them")
+        return command(*arguments, file=file or named, **rest)
+
+    path = click.Path(path_type=Path)
+    option = click.option(
+        "-c", "-w", "--config", "--workspace", "named", metavar="FILE", type=path,
+        help="The same as FILE.",
+    )  # fmt: skip
+    return click.argument("file", required=False, type=path)(option(with_file))
+
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 

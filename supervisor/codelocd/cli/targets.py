@@ -24,7 +24,8 @@ OPTIONS = (
         help="Load this package.",
     ),
     click.option(
-        "-w", "--workspace", "workspaces", metavar="FILE", multiple=True, type=click.Path(),
+        "-w", "-c", "--workspace", "--config", "workspaces",
+        metavar="FILE", multiple=True, type=click.Path(),
         help="Load the locations of this workspace.yaml, or of another config.",
     ),
     click.option(

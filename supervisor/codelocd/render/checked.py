@@ -17,12 +17,16 @@ def passed(document: Mapping[str, Any]) -> bool:
     return all(found["ok"] for found in document["locations"]) and not document["conflicts"]
 
 
-def checked(document: Mapping[str, Any], screen: Screen) -> str:
-    """The `check --json` document as text: a line per location, problems in full below it."""
-    lines = [line for found in document["locations"] for line in _location(found, screen)]
+def checked(found: Mapping[str, Any], screen: Screen) -> str:
+    """One location of the `check --json` document: a line, its problem in full below it."""
+    return "\n".join(_location(found, screen))
+
+
+def result(document: Mapping[str, Any], screen: Screen) -> str:
+    """What the `check --json` document says of all locations together."""
     mark = _mark(ok=False, screen=screen)
     conflicts = (f"{mark} defined more than once: {conflict(c)}" for c in document["conflicts"])
-    return "\n".join([*lines, *conflicts, _sum(document)])
+    return "\n".join([*conflicts, _sum(document)])
 
 
 def _location(found: Mapping[str, Any], screen: Screen) -> Iterator[str]:

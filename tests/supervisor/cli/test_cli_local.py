@@ -142,6 +142,42 @@ def test_a_check_of_code_that_does_not_load_is_exit_1(shop: Shell) -> None:
     assert f"{says} Found: defs, other_defs" in done.stdout
 
 
+def test_a_check_prints_each_result_as_it_comes(shop: Shell) -> None:
+    gate = shop.folder / "gate"
+    waits = f"import os, time\nwhile not os.path.exists({str(gate)!r}): time.sleep(0.05)\n"
+    (shop.folder / "slow.py").write_text(waits + DEFS)
+    with (shop.folder / "codelocd.toml").open("a") as config:
+        config.write('[location.earlier]\npython_file = "slow.py"\n')
+    process = shop.start("check")
+    assert process.stdout is not None
+    try:
+        assert process.stdout.readline() == "✓ sales: 1 asset\n"
+        gate.touch()
+        rest, _ = process.communicate(timeout=DEADLINE)
+    finally:
+        process.kill()
+    conflict = "✗ defined more than once: asset orders: earlier, sales"
+    last = "2 locations checked, 0 failed, 1 conflict"
+    assert rest.splitlines() == ["✓ earlier: 1 asset", conflict, last]
+
+
+@pytest.mark.parametrize("option", ["-w", "--workspace", "-c", "--config"])
+def test_a_config_has_the_same_options_everywhere(shop: Shell, option: str) -> None:
+    config = shop.folder / "elsewhere.toml"
+    (shop.folder / "codelocd.toml").rename(config)
+    for words in (("check",), ("config", "validate"), ("config", "show"), ("env", "build")):
+        done = shop.run(*words, option, "elsewhere.toml")
+        assert (words, done.returncode, done.stderr.count("Error")) == (words, 0, 0), done.stderr
+    help_of_serve = shop.run("serve", "--help").stdout
+    assert "-c, -w, --config, --workspace FILE" in help_of_serve
+
+
+def test_a_config_is_named_once(shop: Shell) -> None:
+    done = shop.run("config", "show", "codelocd.toml", "--config", "codelocd.toml")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("codelocd: FILE and --config: give one of them")
+
+
 ELSEWHERE = "load_from: [{grpc_server: {host: localhost, port: 4266}}]"
 
 

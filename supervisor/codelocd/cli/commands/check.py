@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from codelocd.cli import local, output
@@ -10,7 +12,7 @@ from codelocd.cli.options import json_option
 from codelocd.cli.targets import target_options
 from codelocd.cli.which import Asked
 from codelocd.config.targets import Targets
-from codelocd.render.checked import checked, passed
+from codelocd.render.checked import checked, passed, result
 from codelocd.render.text import plural
 
 
@@ -26,9 +28,9 @@ from codelocd.render.text import plural
 def command(targets: Targets, as_json: bool, in_full: bool) -> int:
     """Build and load every location once, without a daemon, and report every problem.
 
-    Takes the same targets as `codelocd dev`. Ends with 1 if a location did not load, or if two
-    define the same asset: made for CI. A config without locations is said to be one, and ends
-    with 0.
+    Takes the same targets as `codelocd dev`, and prints each result as it comes. Ends with 1 if
+    a location did not load, or if two define the same asset: made for CI. A config without
+    locations is said to be one, and ends with 0.
 
     \b
     codelocd check
@@ -44,9 +46,15 @@ def command(targets: Targets, as_json: bool, in_full: bool) -> int:
     count = plural(len(here.config.own), "location")
     for note in (*here.notes, f"checking {count}"):
         output.note(note)
-    document = check.run(here.config, here.paths, in_full=in_full)
+    screen = output.stdout_screen()
+
+    def told(found: dict[str, Any]) -> None:
+        if not as_json:
+            output.say(checked(found, screen))
+
+    document = check.run(here.config, here.paths, in_full=in_full, told=told)
     if as_json:
         output.document(document)
     else:
-        output.say(checked(document, output.stdout_screen()))
+        output.say(result(document, screen))
     return ExitCode.DONE if passed(document) else ExitCode.FAILED

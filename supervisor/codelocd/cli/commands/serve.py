@@ -16,7 +16,7 @@ from codelocd.config import load
 
 @click.command()
 @click.option(
-    "-c", "--config", "file", metavar="FILE", type=click.Path(path_type=Path),
+    "-c", "-w", "--config", "--workspace", "file", metavar="FILE", type=click.Path(path_type=Path),
     help="The config; without it, the one that `dev` would take.",
 )  # fmt: skip
 @daemon_options

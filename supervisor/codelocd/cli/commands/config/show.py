@@ -7,13 +7,13 @@ from pathlib import Path
 import click
 
 from codelocd.cli import local, output
-from codelocd.cli.options import json_option
+from codelocd.cli.options import config_file, json_option
 from codelocd.config import describe
 from codelocd.render.outline import outline
 
 
 @click.command("show")
-@click.argument("file", required=False, type=click.Path(path_type=Path))
+@config_file
 @json_option
 def command(file: Path | None, as_json: bool) -> None:
     """Print what becomes of a config: every path absolute, every default filled in.

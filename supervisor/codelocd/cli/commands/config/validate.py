@@ -12,7 +12,7 @@ import click
 from codelocd.cli import guard, local, output
 from codelocd.cli.environments import choice
 from codelocd.cli.failures import ExitCode
-from codelocd.cli.options import json_option
+from codelocd.cli.options import config_file, json_option
 from codelocd.cli.which import Asked
 from codelocd.config import Mistake, examine
 from codelocd.model import DaemonSettings
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @click.command("validate")
-@click.argument("file", required=False, type=click.Path(path_type=Path))
+@config_file
 @json_option
 def command(file: Path | None, as_json: bool) -> int:
     """Check a config: one line for every mistake, with its place and what to do.
