@@ -6,7 +6,7 @@ from codelocd.cli.changing import order
 
 command = order(
     "reload",
-    """Load the code anew, even if nothing changed.
+    """Load the code again, even if nothing changed.
 
     A new runner loads beside the old one, which serves until the new one is good. If the new
     one fails, the old one stays.
