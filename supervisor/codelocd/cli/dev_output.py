@@ -22,6 +22,9 @@ SHOWN = 20
 
 SIGNS = (("+", "added", "green"), ("~", "changed", "yellow"), ("-", "removed", "red"))
 
+STOPPED = "stopped"
+"""The event of a location that is told to stop."""
+
 UNDECIDED = ("building", "starting", "stopping")
 
 Loudness = Literal["quiet", "normal", "verbose"]
@@ -56,6 +59,7 @@ class DevOutput:
         self._up: dict[str, bool] = {}
         self._styles: dict[str, str] = {}
         self._said: dict[str, Any] = {}
+        self._leaving: set[str] = set()
         self._warned: set[str] = set()
         self._resolving: set[str] = set()
         self._under_way: dict[str, str] = {}
@@ -73,7 +77,8 @@ class DevOutput:
         match event["topic"]:
             case "status" if data["location"] is not None:
                 yield from self._status(data["event"], data["location"], now)
-                yield from self._summary(data["location"], now)
+                if not self._leaves(data["event"]["event"], data["location"]):
+                    yield from self._summary(data["location"], now)
             case "definitions":
                 yield from self._definitions(data)
             case "logs":
@@ -144,6 +149,15 @@ class DevOutput:
             self._under_way[name] = f"{one_line(name)} {words}"
         else:
             self._under_way.pop(name, None)
+
+    def _leaves(self, event: str, location: Mapping[str, Any]) -> bool:
+        """Whether somebody stops it before its first outcome, as at the end of the daemon."""
+        name = location["name"]
+        if event == STOPPED:
+            self._leaving.add(name)
+            if self._waiting is not None:
+                self._waiting.discard(name)
+        return name in self._leaving and location["state"] in ("stopping", "stopped")
 
     def _summary(self, location: Mapping[str, Any], now: float) -> Iterator[str]:
         """One line when every location has had its first outcome."""

@@ -156,6 +156,21 @@ def test_one_line_sums_up_when_the_last_location_has_its_first_outcome() -> None
     assert status(output, 13.0, name="web", state="failed") == ["web   ● failed"]
 
 
+def test_an_end_before_the_first_outcome_is_no_outcome() -> None:
+    output = DevOutput(["sales", "web"], PLAIN, 0.0)
+    status(output, name="web")
+    ends = {"event": "stopped", "detail": None}
+    gone = {"event": "exited", "detail": None}
+    for name in ("sales", "web"):
+        for event, state in ((ends, "stopping"), (gone, "stopped")):
+            location = {**LOCATION, "name": name, "state": state}
+            assert not [
+                line
+                for line in said(output, "status", event=event, location=location)
+                if "serving after" in line
+            ]
+
+
 def test_the_sum_names_what_does_not_serve() -> None:
     output = DevOutput(["sales", "web"], PLAIN, 0.0)
     status(output)
