@@ -6,7 +6,6 @@ import pytest
 
 from codelocd.render.amounts import duration, share, size
 from codelocd.render.journal import event, output, visible
-from codelocd.render.outline import outline
 from codelocd.render.screen import PLAIN, Screen, colours
 from codelocd.render.table import Column, table
 from codelocd.render.text import block, columns, one_line, shortened
@@ -184,14 +183,3 @@ def test_an_event_is_one_line_that_ends_where_the_screen_does() -> None:
     assert "(generation 3)" not in event(entry, Screen(width=80))
     assert "(generation 3)" in event(entry, Screen(width=200))
     assert "load-failed  a → failed  ImportError" in event(entry, Screen(width=80))
-
-
-def test_an_outline_names_what_says_something() -> None:
-    document = {"daemon": {"socket": None, "store": "/s"}, "files": ["a", "b"], "notes": []}
-    assert outline(document).splitlines() == [
-        "daemon:",
-        "  store: /s",
-        "files:",
-        "  - a",
-        "  - b",
-    ]

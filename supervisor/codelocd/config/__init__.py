@@ -27,6 +27,7 @@ __all__ = [
     "from_targets",
     "json_schema",
     "load",
+    "written",
 ]
 
 
@@ -83,6 +84,13 @@ def describe(config: Config) -> dict[str, Any]:
     from codelocd.config import resolved
 
     return resolved.describe(config)
+
+
+def written(config: Config) -> str:
+    """The text of a codelocd.toml that asks for the same."""
+    from codelocd.config import toml_writing
+
+    return toml_writing.written(config)
 
 
 def json_schema() -> dict[str, Any]:

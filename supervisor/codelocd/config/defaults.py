@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-TARGETS = ("python_file", "module", "package")
+TARGETS = ("python_file", "module", "package", "autoload_defs_module")
 """The keys that name the code, of which a location has one."""
 
 _JOINED = ("env", "backoff", "restart_limit")

@@ -23,7 +23,7 @@ def broken(document: Document, name: str, table: Mapping[str, Any]) -> Iterator[
         yield document.mistake(key, error.what, error.remedy)
     targets = [target for target in TARGETS if target in table]
     if not targets:
-        yield document.mistake(key, "names no code", f"add {_alternatives(TARGETS)}")
+        yield document.mistake(key, "names no code", "add python_file, module or package")
     elif len(targets) > 1:
         yield document.mistake(key, f"has {' and '.join(targets)}", "keep one of them")
     environment = table.get("environment")
@@ -44,7 +44,3 @@ def _environment(document: Document, key: KeyPath, table: Mapping[str, Any]) -> 
             if name in table:
                 what = "belongs to a project or a lock"
                 yield document.mistake((*key, name), what, "add project or lock, or remove it")
-
-
-def _alternatives(words: tuple[str, ...]) -> str:
-    return f"{', '.join(words[:-1])} or {words[-1]}"

@@ -83,19 +83,20 @@ def _target(document: Document, table: LocationTable) -> Target:
         return Target("python_file", str(document.absolute(table.python_file)))
     if table.module:
         return Target("module", table.module)
-    return Target("package", table.package or "")
+    if table.package:
+        return Target("package", table.package)
+    return Target("autoload_defs_module", table.autoload_defs_module or "")
 
 
 def _variables(
     table: LocationTable, file: Mapping[str, str], environ: Mapping[str, str]
 ) -> Variables:
-    referred = {
-        name: environ[value.from_env]
-        for name, value in table.env.items()
-        if isinstance(value, FromEnv)
+    sources = {
+        name: value.from_env for name, value in table.env.items() if isinstance(value, FromEnv)
     }
+    referred = {name: environ[source] for name, source in sources.items()}
     literal = {name: value for name, value in table.env.items() if isinstance(value, str)}
-    return Variables({**file, **referred, **literal}, literal)
+    return Variables({**file, **referred, **literal}, literal, sources)
 
 
 def index(document: Document, table: IndexTable) -> Index:

@@ -200,6 +200,9 @@ class LocationTable(Table):
     )
     module: Text | None = Field(default=None, description="Dotted name of the module to import.")
     package: Text | None = Field(default=None, description="Dotted name of the package to import.")
+    autoload_defs_module: Text | None = Field(
+        default=None, description="Dotted name of a package in which Dagster finds everything."
+    )
     attribute: Text | None = Field(default=None, description="Name of the definitions in the code.")
     working_directory: Text | None = Field(
         default=None,

@@ -250,7 +250,7 @@ def test_every_mistake_of_a_config_is_in_its_json(shop: Shell) -> None:
 def test_a_config_is_shown_resolved(shop: Shell) -> None:
     found = json.loads(shop.run("config", "show", "--json").stdout)
     assert found["locations"][0]["target"]["value"] == f"{shop.folder}/defs.py"
-    assert f"value: {shop.folder}/defs.py" in shop.run("config", "show").stdout
+    assert f'python_file = "{shop.folder}/defs.py"' in shop.run("config", "show").stdout
 
 
 def test_the_schema_is_a_json_document(shell: Shell) -> None:

@@ -63,6 +63,7 @@ def test_show_has_every_field_and_no_value_that_may_be_secret(folder):
                     "groups": [],
                     "lock": None,
                     "path": None,
+                    "added": [],
                     "installation": {
                         "index": {
                             "url": None,

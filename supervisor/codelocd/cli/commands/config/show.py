@@ -8,8 +8,7 @@ import click
 
 from codelocd.cli import local, output
 from codelocd.cli.options import config_file, json_option
-from codelocd.config import describe
-from codelocd.render.outline import outline
+from codelocd.config import describe, written
 
 
 @click.command("show")
@@ -18,15 +17,16 @@ from codelocd.render.outline import outline
 def command(file: Path | None, as_json: bool) -> None:
     """Print what becomes of a config: every path absolute, every default filled in.
 
-    Without FILE the one that `codelocd dev` would take. Values of variables that do not stand in
-    the config itself are not shown: they may be secrets.
+    Without FILE the one that `codelocd dev` would take. The text is a codelocd.toml that asks for
+    the same, also where the config is one of Dagster's; what has no words there is a comment.
+    Values of variables that do not stand in the config itself are not shown: they may be secrets.
 
     \b
     codelocd config show
     codelocd config show workspace.yaml --json
     """
-    document = describe(local.config_in(file or local.found_config(), activated=True))
+    config = local.config_in(file or local.found_config(), activated=True)
     if as_json:
-        output.document(document)
+        output.document(describe(config))
     else:
-        output.say(outline(document))
+        output.say(written(config))
