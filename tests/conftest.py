@@ -16,6 +16,11 @@ CACHE = ROOT / ".cache"
 RELEASES = {
     "newest": ("dagster", "3.12", ["dagster", "dagster-webserver"]),
     "1.9": ("dagster-1.9-py3.11", "3.11", ["dagster==1.9.*"]),
+    "dbt": (
+        "dagster-dbt",
+        "3.12",
+        ["dagster", "dagster-dbt>=0.28", "dbt-duckdb>=1.8", "dbt-core<1.11"],  # newer: a download
+    ),
     "create-dagster": ("create-dagster", "3.12", ["create-dagster"]),
     "1.5": ("dagster-1.5-py3.10", "3.10", ["dagster==1.5.*", "setuptools<81"]),
 }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from time import perf_counter
+import sys
+from time import perf_counter, time
 
 from . import ending
 from .belongings import Belongings, allow_depth
@@ -11,6 +12,7 @@ from .finding import find
 from .importing import import_target
 from .imports import report
 from .jsontext import dumps
+from .loaders import loader as loader_of
 from .methods import python_version
 from .outcome import Outcome
 from .reads import Reads
@@ -38,7 +40,7 @@ def load(settings: Settings, read: Read, known: AbstractSet[str], departure: Jud
     `known`: the modules that were there before. `departure(changed, good)` says whether a cold
     start may end otherwise, by what the load has changed and whether it went well.
     """
-    began, reads, changes = perf_counter(), Reads(), Changes()
+    began, since, reads, changes = perf_counter(), time(), Reads(), Changes()
     loader: Optional[str] = None
     definitions: List[Definition] = []
     listed = "[]"
@@ -56,14 +58,16 @@ def load(settings: Settings, read: Read, known: AbstractSet[str], departure: Jud
         importing = perf_counter() - began
         loader, definitions = described(module, settings)
         definitions, listed = fitted(definitions)
+        watch = read_beside(since)
     except BaseException as error:  # noqa: BLE001  sys.exit() and all else that code may raise
         depth = allow_depth(error)
         gone += [*depth, *belongings.mend(), *belongings.mend_search()]
         problem, definitions = told(error, settings, gone, list(read[0])), []
+        watch = read_beside(since)
     seconds, variables = perf_counter() - began, reads.end()
     digests, names = dict(read[0]), frozenset(read[1])  # other threads may go on importing
     changed = changes.names(reads.written, names)
-    body = encoded(loader, listed, problem, digests, python_version(), seconds)
+    body = encoded(loader, listed, problem, digests, watch, python_version(), seconds)
     imports = {
         **report(settings, known, names),
         "variables": variables,
@@ -86,6 +90,17 @@ def told(
     except BaseException:  # noqa: BLE001  no memory, or no interpreter to speak of
         said = type.__dict__["__name__"].__get__(type(error))
         return {"kind": "load", "summary": said, "detail": said, "error": None, "missing": None}
+
+
+def read_beside(since: float) -> List[str]:
+    """Globs of what was read that is no Python; before the objects that tell it are gone."""
+    try:
+        found: List[str] = []
+        if "dagster" in sys.modules:
+            found = loader_of("dagster_files").globs(since)
+        return found
+    except BaseException:  # noqa: BLE001  as above
+        return []
 
 
 def described(module: ModuleType, settings: Settings) -> Tuple[str, List[Definition]]:

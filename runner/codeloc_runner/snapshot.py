@@ -79,11 +79,16 @@ def encoded(
     listed: str,
     problem: Optional[Mapping[str, Any]],
     sources: Mapping[str, str],
+    watch: List[str],
     python: str,
     seconds: float,
 ) -> bytes:
-    """`listed`: definitions as they are in the contract, but for `location`; or the problem."""
-    common = dumps({"sources": sources, "python": python, "load_seconds": seconds})
+    """`listed`: definitions as they are in the contract, but for `location`; or the problem.
+
+    `watch`: globs of what else was read.
+    """
+    told = {"sources": sources, "watch": watch, "python": python, "load_seconds": seconds}
+    common = dumps(told)
     if problem:
         return f'{{"problem":{dumps(problem)},{common[1:]}'.encode()
     return f'{{"loader":{dumps(loader)},"definitions":{listed},{common[1:]}'.encode()

@@ -8,7 +8,7 @@ import json
 import os
 import random
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -258,6 +258,7 @@ class Hands:
         self, location: Location, number: RunnerId, running: Running, answer: Mapping[str, Any]
     ) -> None:
         body = json.loads(answer["body"])
+        self._follow_what_was_read(location, body.get("watch", ()), whole=answer["ok"])
         if answer["ok"]:
             running.snapshot = Snapshot.from_json(body)
             running.timing.loaded = time.time()
@@ -268,6 +269,15 @@ class Hands:
         remedy = await asyncio.to_thread(_remedy, location, body["problem"])
         problem = problems.of_load(body["problem"], time.time(), remedy.line, remedy.block)
         self._reports.send(location, lifecycle.LoadFailed(number, problem))
+
+    def _follow_what_was_read(
+        self, location: Location, globs: Sequence[str], *, whole: bool
+    ) -> None:
+        """What was read that is no Python; a load that failed tells only a part of it."""
+        read = tuple(sorted({*globs, *(() if whole else location.read)}))
+        if read != location.read:
+            location.read = read
+            self.follow(location)
 
     def _inspect(self, location: Location, number: RunnerId) -> None:
         running = location.runners.get(number)

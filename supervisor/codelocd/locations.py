@@ -33,6 +33,7 @@ class Location:
 
     `state` changes in the daemon's loop alone, and by `step` alone. `runners` and `tasks` are the
     books of what carries out effects: the processes and the work under way that there are.
+    `read`: globs of what its newest load read that is no Python.
     """
 
     spec: LocationSpec
@@ -40,6 +41,7 @@ class Location:
     runners: dict[RunnerId, Running] = field(default_factory=dict)
     tasks: dict[int, asyncio.Task[None]] = field(default_factory=dict)
     snapshot: Snapshot | None = None
+    read: tuple[str, ...] = ()
     changed_at: float | None = None
     saved_at: float | None = None
     removed: bool = False

@@ -85,5 +85,5 @@ def _failed(loaded: Mapping[str, Any], end: Exit, server: CodeServer) -> bytes:
     """The load as failed: what Dagster itself cannot serve must not take over."""
     summary = f"Dagster's own code server {problems.how(end)} while it loaded the code"
     problem = {"kind": "load", "summary": summary, "detail": server.last_lines}
-    kept = {name: loaded[name] for name in ("sources", "python", "load_seconds")}
+    kept = {name: loaded[name] for name in ("sources", "python", "load_seconds", "watch")}
     return json.dumps({"problem": problem, **kept}).encode()

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 _VERSION_CONTROL = {".git", ".hg", ".svn", ".bzr", ".jj", "CVS"}
 _CACHES = {"__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis", ".cache"}
+_MADE_BY_LOADS = {".local_defs_state"}  # by components of Dagster, which keep their state there
 _ENVIRONMENTS = {".venv", "venv", "site-packages", "node_modules", ".tox", ".nox", ".eggs", ".pixi"}
 
-NEVER = frozenset(_VERSION_CONTROL | _CACHES | _ENVIRONMENTS)
+NEVER = frozenset(_VERSION_CONTROL | _CACHES | _MADE_BY_LOADS | _ENVIRONMENTS)
 """Names of folders of version control, caches and environments."""
 
 ENVIRONMENT_MARKS = frozenset({"pyvenv.cfg", "conda-meta"})

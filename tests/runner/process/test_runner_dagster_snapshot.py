@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import timedelta
 
 import pytest
@@ -307,3 +308,57 @@ def test_what_only_former_releases_keep_is_told_of_them(run, dagster_environment
     assert one["freshness_policy"]["maximum_lag"] == 3600
     assert one["freshness_policy"]["cron"] == "0 9 * * *"
     assert one["pools"] == []
+
+
+LIBRARY = """
+class DbtProject:
+    def __init__(self, folder):
+        self.project_dir = self.profiles_dir = folder
+        self.manifest_path = folder / "target" / "manifest.json"
+"""
+"""Stands for dagster-dbt; a slow test has the real one."""
+
+OF_DBT = """
+from pathlib import Path
+import dagster as dg
+from dagster_dbt.dbt_project import DbtProject
+
+project = DbtProject(Path(__file__).parent / "shop [old]")
+{then}
+defs = dg.Definitions()
+"""
+
+
+@pytest.mark.parametrize("then", ["project.manifest_path.touch()", "raise OSError('no parser')"])
+def test_the_sources_of_a_dbt_project_are_watched_also_when_it_does_not_load(
+    run, dagster_environment, code, then
+):
+    """The manifest is none of them: the load itself has written it, or should have."""
+    folder = with_dbt(code)
+    (folder / "dbt_project.yml").write_text("name: shop\nmodel-paths: [marts]\n")
+    content = run(str(dagster_environment("newest") / "bin" / "python"), OF_DBT.format(then=then))
+    watched = content.load()["watch"]
+    where = str(code / "shop [[]old]")
+    assert {f"{where}/marts/**", f"{where}/macros/**", f"{where}/dbt_project.yml"} <= set(watched)
+    assert not any("manifest.json" in each or "target" in each for each in watched)
+
+
+def test_a_manifest_that_somebody_else_has_made_is_watched_in_place_of_the_models(
+    run, dagster_environment, code
+):
+    manifest = with_dbt(code) / "target" / "manifest.json"
+    manifest.touch()
+    os.utime(manifest, (1, 1))
+    content = run(str(dagster_environment("newest") / "bin" / "python"), OF_DBT.format(then=""))
+    watched = content.load()["watch"]
+    assert f"{code}/shop [[]old]/target/manifest.json" in watched
+    assert not any("models" in each for each in watched)
+
+
+def with_dbt(code):
+    """A library and a dbt project beside the code; the folder of the project."""
+    (code / "dagster_dbt").mkdir()
+    (code / "dagster_dbt" / "dbt_project.py").write_text(LIBRARY)
+    folder = code / "shop [old]"
+    (folder / "target").mkdir(parents=True)
+    return folder

@@ -38,7 +38,7 @@ class FakeRunner:
 
 
 def body(loader: str) -> bytes:
-    known = {"loader": loader, "definitions": [], "sources": {"/a.py": "x"}}
+    known = {"loader": loader, "definitions": [], "sources": {"/a.py": "x"}, "watch": []}
     return json.dumps({**known, "python": "3.12.1", "load_seconds": 0.1}).encode()
 
 

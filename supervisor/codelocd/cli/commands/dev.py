@@ -103,6 +103,7 @@ def _observer(
         time.monotonic(),
         loudness=loudness,
         live=live,
+        dagster=here.config.dagster.serve,
     )
     block = LiveBlock()
 
