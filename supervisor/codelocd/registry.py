@@ -123,6 +123,8 @@ def _content(definition: Definition) -> dict[str, Any]:
     metadata = content.get("metadata")
     if metadata and CODE_REFERENCES in metadata:
         content["metadata"] = {k: v for k, v in metadata.items() if k != CODE_REFERENCES}
+    if content.get("execution_set"):  # its name is another asset's, which may come and go
+        content["execution_set"] = {**content["execution_set"], "name": None}
     return content
 
 

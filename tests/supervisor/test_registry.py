@@ -58,6 +58,17 @@ def test_the_lines_that_dagster_keeps_of_an_asset_make_no_changed_one_either() -
     assert first.publish("a", [asset("x", metadata=at(3, "other"))])[1].changed
 
 
+def test_an_asset_that_joins_others_made_together_does_not_change_them() -> None:
+    def of(first: str, *, can_subset: bool = True) -> dict[str, Any]:
+        return asset("x", execution_set={"name": first, "can_subset": can_subset})
+
+    first, _ = Registry().publish("a", [of("x")])
+    second, difference = first.publish("a", [of("a"), asset("a")])
+    assert [each["name"] for each in difference.added] == ["a"]
+    assert not difference.changed
+    assert second.publish("a", [of("a", can_subset=False), asset("a")])[1].changed
+
+
 def test_an_asset_and_a_job_of_one_name_are_two_definitions() -> None:
     merged, _ = Registry().publish("a", [asset("x"), named("job", "x")])
     assert len(merged.definitions()) == 2
