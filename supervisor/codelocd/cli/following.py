@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from codelocd.cli import left, output
+from codelocd.cli import output
 from codelocd.cli.connection import Connection, connect
 from codelocd.cli.failures import NoDaemon
 from codelocd.cli.status import wanted
 from codelocd.cli.which import Asked
-from codelocd.remains import Remains
 from codelocd.render import journal
 from codelocd.render.screen import name_style
+
+if TYPE_CHECKING:
+    from codelocd.remains import Remains
 
 Line = dict[str, Any]
 
@@ -76,6 +78,8 @@ def _or_left(
     except NoDaemon as failure:
         if follow:
             raise
+        from codelocd.cli import left  # its imports would slow down every other case
+
         yield from kept(left.by(asked, failure, locations))
 
 

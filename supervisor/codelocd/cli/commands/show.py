@@ -6,7 +6,7 @@ import time
 
 import click
 
-from codelocd.cli import left, output
+from codelocd.cli import output
 from codelocd.cli.connection import ask
 from codelocd.cli.failures import NoDaemon
 from codelocd.cli.options import daemon_options, definition_argument, json_option, kind_option
@@ -57,6 +57,8 @@ def command(
     try:
         answer = ask(asked, "show", {"location": name, **parameters})
     except NoDaemon as failure:
+        from codelocd.cli import left  # its imports would slow down every other case
+
         answer = left.shown(left.by(asked, failure, [name]), name, inner, kind, repository)
     if as_json:
         output.document(answer["timing"] if timing else answer)
