@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from codeloc_envs.creation import create
-from codeloc_envs.explanation import explain
+from codeloc_envs.explanation import conclusion, explain
 from codeloc_envs.fingerprint import EnvironmentKey, environment_key
 from codeloc_envs.health import installed_packages, site_fingerprint
 from codeloc_envs.inputs import built_folders
@@ -149,6 +149,5 @@ class Builder:
 
     def _check(self, finished: Finished) -> None:
         if not finished.ok:
-            raise EnvironmentProblem(
-                explain(finished.output), finished.output, passing=finished.may_pass
-            )
+            said, detail = explain(finished.output), conclusion(finished.output)
+            raise EnvironmentProblem(said, detail, passing=finished.may_pass)

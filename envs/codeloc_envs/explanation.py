@@ -10,6 +10,9 @@ _NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 Rule = tuple[re.Pattern[str], Callable[[re.Match[str]], str]]
 
 
+_BUILD_BELOW = "; the build's own output is below"
+
+
 def _rule(pattern: str, say: Callable[[re.Match[str]], str]) -> Rule:
     return re.compile(pattern, re.DOTALL), say
 
@@ -28,10 +31,7 @@ _RULES: tuple[Rule, ...] = (
     ),
     _rule(
         r"Failed to build `([^`]+)`",
-        lambda m: (
-            f"{m[1].split(' @ ')[0]} could not be built from source; "
-            "the build's own output is below"
-        ),
+        lambda m: f"{m[1].split(' @ ')[0]} could not be built from source{_BUILD_BELOW}",
     ),
     _rule(
         r"Failed to fetch: `?(\S+?)`?\s.*(?:error sending request|dns error|timed out)",
@@ -89,14 +89,39 @@ _RULES: tuple[Rule, ...] = (
 )
 
 
+_BUILD = re.compile(
+    r"^\s+((?:[A-Za-z_][\w.]*(?:Error|Exception|Exit)|error|fatal error): .+)$", re.M
+)
+"""How a build says what stopped it: the last exception, or the compiler's own error."""
+_PROGRESS = re.compile(
+    r"^(?:DEBUG|TRACE|INFO) |^\s*(?:Using Python|Resolved|Prepared|Downloading|Downloaded|Building"
+    r"|Built|Updating|Updated|Creating|Looking in|Collecting|Requirement already|Using cached) "
+)
+"""What an installer tells of its work, before it says what went wrong."""
+
+
 def explain(output: str) -> str:
     """One line for `output`, the installer's stderr; its own first error if no rule knows it."""
     text = _flat(output)
     for pattern, say in _RULES:
         found = pattern.search(text)
         if found:
-            return say(found)
+            return _with_build(say(found), output)
     return _first_error(output)
+
+
+def conclusion(output: str) -> str:
+    """`output` without what leads up to the error: the conclusion first."""
+    lines = output.splitlines()
+    kept = [line for line in lines if not _PROGRESS.match(line)]
+    return "\n".join(kept or lines).strip("\n")
+
+
+def _with_build(said: str, output: str) -> str:
+    errors = _BUILD.findall(output)
+    if not said.endswith(_BUILD_BELOW) or not errors:
+        return said
+    return f"{said.removesuffix(_BUILD_BELOW)}: {errors[-1][:300]}"
 
 
 def _first_error(output: str) -> str:

@@ -202,3 +202,13 @@ error: No solution found when resolving dependencies
 )
 def test_words_of_the_installer_become_one_line(output: str, summary: str) -> None:
     assert explain(output) == summary
+
+
+def test_what_stopped_a_build_is_told_and_no_progress_stands_before_it(
+    build: Build, wheels: Path, workplace: Path, project: Project
+) -> None:
+    folder = project(workplace / "app", "app", trouble="raise RuntimeError('no compiler')")
+    found = problem(build, code=folder)
+    assert found.summary == "app could not be built from source: RuntimeError: no compiler"
+    assert found.detail.startswith("error: ")
+    assert "DEBUG" not in found.detail

@@ -11,7 +11,7 @@ from codelocd.render.amounts import duration
 from codelocd.render.building import step
 from codelocd.render.changes import changes
 from codelocd.render.journal import visible
-from codelocd.render.location import counts
+from codelocd.render.location import counts, starting
 from codelocd.render.problem import rest
 from codelocd.render.screen import PLAIN, STATES, Screen, name_style
 from codelocd.render.status import state
@@ -21,6 +21,9 @@ SHOWN = 20
 """Definitions of one change that are named one by one."""
 
 SIGNS = (("+", "added", "green"), ("~", "changed", "yellow"), ("-", "removed", "red"))
+
+ADDED = "added"
+"""The event of a location that is there, and is not to be started."""
 
 STOPPED = "stopped"
 """The event of a location that is told to stop."""
@@ -121,6 +124,8 @@ class DevOutput:
         summary = f": {new['kind']}: {one_line(new['summary'])}" if new else ""
         if not new and self._is_first_outcome(name, location):
             summary = f": {counts(location)}, after {duration(now - self._began)}"
+        if event["event"] == ADDED and location["state"] == "stopped":
+            summary = f", as codelocd stop left it; to start it: {starting(name)}"
         painted = self._screen.paint(words, style)
         yield f"{self._name(name)} {self._screen.paint('●', style)} {painted}{summary}{reason}"
         if new:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -60,8 +61,15 @@ def counts(document: Mapping[str, Any]) -> str:
     return ", ".join(plural(count, noun) for count, noun in nouns) or "none"
 
 
+def starting(name: str) -> str:
+    """The command that starts a location."""
+    return one_line(f"codelocd start {shlex.quote(name)}")
+
+
 def _serving(document: Mapping[str, Any]) -> str:
     restarts = plural(document["restarts"], "restart")
+    if document["state"] == "stopped" and document["wanted"] is False:
+        return f"nothing, as codelocd stop left it; to start it: {starting(document['name'])}"
     if document["uptime"] is None:
         return f"nothing, {restarts}"
     since = duration(document["uptime"])

@@ -1,0 +1,313 @@
+"""Every message that says why something did not work, whole, beside the input that makes it.
+
+To add one: an entry of CASES, its files and the line that it is to give. The folder of the case
+is written as PROJECT. All of them are loaded by one `codelocd check`, the commands of COMMANDS
+are run one by one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from daemons import CACHE, CODELOCD
+
+DEADLINE = 300.0
+
+
+@dataclass(frozen=True)
+class Case:
+    """`files` by name; the location is `defs.py`, or what `table` says of it in codelocd.toml."""
+
+    files: dict[str, str]
+    says: str
+    table: str = 'python_file = "{folder}/defs.py"\nworking_directory = "{folder}"'
+    shows: str = ""
+    """What the detail begins with."""
+
+
+def one(source: str, says: str, shows: str = "") -> Case:
+    return Case({"defs.py": source}, says, shows=shows)
+
+
+CASES = {
+    # --- variables ------------------------------------------------------------------------------
+    "variable": one(
+        'import os\nURL = os.environ["SHOP_URL"]\n',
+        "load: KeyError: the environment variable 'SHOP_URL' is not set (defs.py:2); set it in"
+        ' [location.variable] of ROOT/codelocd.toml: env = { SHOP_URL = "VALUE" }',
+        'File "PROJECT/defs.py", line 2\n  URL = os.environ["SHOP_URL"]\n\nTraceback',
+    ),
+    "variable-of-a-library": one(
+        "raise ValueError('Environment variable \"SHOP_KEY\" not set')\n",
+        'load: ValueError: Environment variable "SHOP_KEY" not set (defs.py:1); set it in'
+        ' [location.variable-of-a-library] of ROOT/codelocd.toml: env = { SHOP_KEY = "VALUE" }',
+    ),
+    # --- imports --------------------------------------------------------------------------------
+    "a.package": one(
+        "import pandas\n",
+        "load: ModuleNotFoundError: No module named 'pandas' (defs.py:1); write in"
+        ' [location."a.package".environment] of ROOT/codelocd.toml: packages = ["pandas"]',
+    ),
+    "another-name": one(
+        "import yaml\n",
+        "load: ModuleNotFoundError: No module named 'yaml' (defs.py:1); write in"
+        ' [location.another-name.environment] of ROOT/codelocd.toml: packages = ["pyyaml"]',
+    ),
+    "many-packages": one(
+        "from google.cloud import bigquery\n",
+        "load: ModuleNotFoundError: No module named 'google' (defs.py:1); write in"
+        " [location.many-packages.environment] of ROOT/codelocd.toml:"
+        ' packages = ["google-cloud-bigquery"]',
+    ),
+    "requirements": Case(
+        {"defs.py": "import pandas\n", "requirements.txt": "# nothing yet\n"},
+        "load: ModuleNotFoundError: No module named 'pandas' (defs.py:1);"
+        " add the line pandas to PROJECT/requirements.txt",
+    ),
+    "listed": Case(
+        {"defs.py": "import pandas\n", "requirements.txt": "pandas; python_version < '3'\n"},
+        "load: ModuleNotFoundError: No module named 'pandas' (defs.py:1); pandas is listed in"
+        ' PROJECT/requirements.txt only where python_version < "3"',
+    ),
+    "script": one(
+        "# /// script\n# dependencies = []\n# ///\nimport pandas\n",
+        "load: ModuleNotFoundError: No module named 'pandas' (defs.py:4);"
+        ' add "pandas" to the dependencies at the top of PROJECT/defs.py',
+    ),
+    "removed": Case(
+        {"defs.py": "import urllib2\n"},
+        "load: ModuleNotFoundError: No module named 'urllib2' (defs.py:1); urllib2 is a module of"
+        " Python 2; in Python 3 it is urllib.request",
+    ),
+    "hidden": Case(
+        {"defs.py": "import tempfile\n", "random.py": ""},
+        "load: ImportError: cannot import name 'Random' from 'random' (PROJECT/random.py)"
+        " (defs.py:1); random.py hides the standard module random: rename it",
+    ),
+    "circle": Case(
+        {
+            "defs.py": "import helper\n",
+            "helper.py": "from other import first\nsecond = 2\n",
+            "other.py": "from helper import second\nfirst = 1\n",
+        },
+        "load: ImportError: cannot import name 'second' from partially initialized module 'helper'"
+        " (most likely due to a circular import) (PROJECT/helper.py) (other.py:1); helper.py and"
+        " other.py import each other: move what both need into a third file, or one of the imports"
+        " into the function that uses it",
+    ),
+    "relative": one(
+        "from . import other\n",
+        "load: ImportError: attempted relative import with no known parent package (defs.py:1);"
+        " defs.py is loaded as a file, which is in no package; name its module instead (module,"
+        " python_module, -m), or import absolutely",
+    ),
+    "elsewhere": Case(
+        {"defs.py": "import shared\n", "lib/shared.py": ""},
+        "load: ModuleNotFoundError: No module named 'shared' (defs.py:1); PROJECT/lib has 'shared':"
+        " set working_directory to that folder (-d PROJECT/lib)",
+    ),
+    # --- what code raises -----------------------------------------------------------------------
+    "syntax": one("x = = 1\n", "load: SyntaxError: invalid syntax (defs.py:1)"),
+    "generated": one(
+        '\neval("1 +")\n', "load: SyntaxError: invalid syntax in <string>, line 1 (defs.py:2)"
+    ),
+    "file": one(
+        "open('no/such.csv')\n",
+        "load: FileNotFoundError: [Errno 2] No such file or directory: 'no/such.csv' (defs.py:1)",
+    ),
+    "library": one(
+        "import json\njson.loads('{')\n",
+        "load: JSONDecodeError: Expecting property name enclosed in double quotes: line 1 column 2"
+        " (char 1) (defs.py:2)",
+        "File \"PROJECT/defs.py\", line 2\n  json.loads('{')\n\nTraceback",
+    ),
+    "assertion": one("x = 1\nassert x == 2\n", "load: AssertionError: assert x == 2 (defs.py:2)"),
+    "ring": one(
+        "last = ValueError('down')\nother = KeyError('x')\n"
+        "last.__cause__, other.__cause__ = other, last\nraise last\n",
+        "load: ValueError: down (defs.py:4)",
+    ),
+    "group": one(
+        "raise ExceptionGroup('all', [ValueError('one'), TypeError('two')])\n",
+        "load: ExceptionGroup: all (2 sub-exceptions): ValueError: one and 1 more (defs.py:1)",
+    ),
+    "exit": one(
+        "import sys\nsys.exit(2)\n",
+        "load: SystemExit: sys.exit(2) was called while the code was imported (defs.py:2)",
+    ),
+    "end": one(
+        "import os\nos._exit(0)\n",
+        "crash: the runner exited with status 0 while it loaded the code:"
+        " os._exit was called (PROJECT/defs.py:2)",
+    ),
+    "segfault": one(
+        "import ctypes\nctypes.string_at(0)\n",
+        "crash: the runner was killed by SIGSEGV while it loaded the code (PROJECT/defs.py:2)",
+    ),
+    "hang": Case(
+        {"defs.py": "import time\ntime.sleep(600)\n"},
+        "load: the code did not finish loading within 1 s (start_timeout)",
+        'python_file = "{folder}/defs.py"\nworking_directory = "{folder}"\nstart_timeout = "1s"',
+        'MainThread:\nFile "PROJECT/defs.py", line 2, in <module>\n  time.sleep(600)',
+    ),
+    # --- what code takes away ---------------------------------------------------------------------
+    "search-path": one(
+        "import sys\nsys.path.clear()\nimport decimal\n",
+        "load: ModuleNotFoundError: No module named 'decimal' (defs.py:3); the code emptied"
+        " sys.path (defs.py:2)",
+    ),
+    "built-in": one(
+        "import builtins\ndel builtins.len\nlen([])\n",
+        "load: NameError: name 'len' is not defined (defs.py:3); the code deleted builtins.len"
+        " (defs.py:2)",
+    ),
+    # --- definitions ------------------------------------------------------------------------------
+    "none": one(
+        "x = 1\n",
+        "load: No Definitions found in module 'defs' (PROJECT/defs.py). Looked for, at module"
+        " scope: a Definitions object or @repository functions of codeloc, or Dagster's"
+        " Definitions, repositories, job, graph or assets. Found instead: x (int). Add"
+        " defs = Definitions(...), or name an attribute",
+    ),
+    "endless": one(
+        "import itertools\nfrom codeloc import Definitions, asset\n@asset\ndef orders(): ...\n"
+        "defs = Definitions(assets=itertools.repeat(orders))\n",
+        "load: DefinitionsError: Definitions (PROJECT/defs.py:5): assets: more than 100000 items:"
+        " does it ever end? (defs.py:5)",
+    ),
+    "itself": one(
+        "from codeloc import asset\nheld = []\nheld.append(held)\n"
+        "@asset(metadata={'held': held})\ndef orders(): ...\n",
+        "load: DefinitionsError: asset \"orders\" (PROJECT/defs.py:4): metadata['held']: nested"
+        " more than 50 deep (defs.py:4)",
+    ),
+    # --- what the config names --------------------------------------------------------------------
+    "no-module": Case(
+        {},
+        "load: no module 'nosuch' in the working directory PROJECT or in the environment"
+        " ENVIRONMENT; correct the name, or set working_directory",
+        'module = "nosuch"\nworking_directory = "{folder}"',
+    ),
+    "no-attribute": Case(
+        {"defs.py": "x = 1\n"},
+        "load: no attribute 'defs' in module 'defs' (PROJECT/defs.py); it has: x (int)",
+        'python_file = "{folder}/defs.py"\nworking_directory = "{folder}"\nattribute = "defs"',
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def checked(tmp_path_factory) -> tuple[Path, dict[str, Any]]:
+    """The folder of the project, and what one `check` of all cases said."""
+    root = tmp_path_factory.mktemp("messages")
+    tables = []
+    for name, case in CASES.items():
+        folder = root / name
+        for file, text in case.files.items():
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            (folder / file).write_text(text)
+        folder.mkdir(exist_ok=True)
+        key = f'"{name}"' if "." in name else name
+        tables.append(f"[location.{key}]\n{case.table.format(folder=folder)}\n")
+    (root / "codelocd.toml").write_text("\n".join(tables))
+    done = codelocd(root, "check", "--json")
+    return root, {each["name"]: each for each in json.loads(done.stdout)["locations"]}
+
+
+def codelocd(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    home = folder / ".home"
+    (home / "run").mkdir(mode=0o700, parents=True, exist_ok=True)
+    environ = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("VIRTUAL_ENV", "CONDA_PREFIX", "CODELOCD_SOCKET")
+    }
+    environ |= {
+        "XDG_RUNTIME_DIR": str(home / "run"),
+        "XDG_STATE_HOME": str(home / "state"),
+        "XDG_DATA_HOME": str(CACHE),
+        "NO_COLOR": "1",
+    }
+    return subprocess.run(
+        [CODELOCD, *arguments],
+        cwd=folder,
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=DEADLINE,
+    )
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_location_that_does_not_load_says_exactly(checked, name):
+    root, locations = checked
+    problem = locations[name]["problem"]
+    environment = (locations[name]["environment"] or {}).get("path") or "-"
+
+    def plain(text: str) -> str:
+        text = text.replace(str(root / name), "PROJECT").replace(str(root), "ROOT")
+        return text.replace(environment, "ENVIRONMENT")
+
+    assert plain(f"{problem['kind']}: {problem['summary']}") == CASES[name].says
+    assert plain(problem["detail"]).startswith(CASES[name].shows)
+
+
+COMMANDS = [
+    (
+        ["check", "-f", "a.py", "--with", "a b"],
+        {"a.py": ""},
+        2,
+        'codelocd: command line: --with "a b" is no requirement; write --with NAME\n',
+    ),
+]
+
+
+@pytest.mark.parametrize(("arguments", "files", "status", "says"), COMMANDS)
+def test_a_command_that_cannot_be_done_says_exactly(tmp_path, arguments, files, status, says):
+    for file, text in files.items():
+        (tmp_path / file).write_text(text)
+    done = codelocd(tmp_path, *arguments)
+    assert (done.returncode, done.stderr.replace(str(tmp_path), "PROJECT")) == (status, says)
+
+
+PASTED = """
+    say --with pandas, or put these lines at the top of defs.py:
+
+    # /// script
+    # dependencies = ["pandas"]
+    # ///
+1 location checked, 1 failed, 0 conflicts
+"""
+
+
+def test_a_file_of_the_command_line_is_told_what_to_paste_and_it_can_be_pasted(tmp_path):
+    (tmp_path / "defs.py").write_text("import pandas\n")
+    done = codelocd(tmp_path, "check", "-f", "defs.py")
+    assert done.stdout.startswith(
+        "✗ defs: load: ModuleNotFoundError: No module named 'pandas' (defs.py:1);"
+        " say --with pandas, or put these lines at the top of defs.py\n"
+    )
+    assert done.stdout.endswith(PASTED)
+
+
+def test_a_location_that_stays_stopped_is_told_at_the_next_start_and_in_show(project, dev):
+    for name in ("orders", "sales"):
+        (project / f"{name}.py").write_text(
+            "from codeloc import Definitions\ndefs = Definitions()\n"
+        )
+    first = dev("-f", "orders.py", "-f", "sales.py")
+    first.until_serving("orders", "sales")
+    assert first.cli("stop", "orders").returncode == 0
+    left = "as codelocd stop left it; to start it: codelocd start orders"
+    assert f"Serving: nothing, {left}\n" in first.cli("show", "orders").stdout
+    first.stop()
+    second = dev("-f", "orders.py", "-f", "sales.py")
+    assert second.until_printed("orders ●") == f"orders ● stopped, {left}"
+    assert second.cli("start", "orders").returncode == 0
