@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
-from codelocd.cli.helper_lines import ADDRESS, HELPERS, Helpers
+from codelocd.cli.helper_lines import ADDRESS, HELPERS, OURS, Helpers
 from codelocd.render import timing
 from codelocd.render.amounts import duration
 from codelocd.render.building import step
@@ -38,8 +38,7 @@ class DevOutput:
     """Remembers what it said last of each location, so that it says only what is new.
 
     `names` are the supervised locations, `began` is when the daemon started (any clock).
-    `live`: what is under way is shown elsewhere, as `under_way` has it. `dagster`: whether
-    Dagster's UI runs beside them.
+    `live`: what is under way is shown elsewhere, as `under_way` has it.
     """
 
     def __init__(
@@ -50,14 +49,12 @@ class DevOutput:
         *,
         loudness: Loudness = "normal",
         live: bool = False,
-        dagster: bool = False,
     ) -> None:
         self._screen = screen
         self._began = began
         self._loudness = loudness
         self._live = live
         self._helpers = Helpers(everything=loudness == "verbose")
-        self._native: set[str] | None = set() if dagster else None
         self._waiting: set[str] | None = set(names)
         self._up: dict[str, bool] = {}
         self._styles: dict[str, str] = {}
@@ -95,8 +92,9 @@ class DevOutput:
             yield f"{self._name(name)} | {visible(text, self._screen)}"
             return
         words, stays = self._helpers.heard(name, text)
-        if stays and words.startswith(ADDRESS):
-            yield self._screen.paint(one_line(words), STATES["serving"])
+        if stays and words.startswith(OURS):
+            style = STATES["serving"] if words.startswith(ADDRESS) else None
+            yield self._screen.paint(one_line(words), style)
         elif stays:
             yield f"{self._name(name)} | {visible(words, self._screen)}"
         if words and not stays:
@@ -169,14 +167,9 @@ class DevOutput:
         if self._waiting is None or location["state"] in UNDECIDED:
             return
         self._up[location["name"]] = location["state"] == "serving"
-        if self._native is not None and location["loader"] == "native":
-            self._native.add(one_line(location["name"]))
         if self._waiting <= self._up.keys():
             self._waiting = None
             yield self._totals(duration(now - self._began))
-            if self._native:
-                names = ", ".join(sorted(self._native))
-                yield f"not on Dagster's UI, since their code uses codeloc: {names}"
 
     def _totals(self, time: str) -> str:
         down = sorted(one_line(name) for name, up in self._up.items() if not up)

@@ -11,6 +11,9 @@ HELPERS = ("dagster-webserver", "dagster-daemon")
 ADDRESS = "Dagster's UI: "
 """What codelocd says beside the webserver's own lines when the page is open."""
 
+OURS = ("Dagster's ", "not in Dagster's UI: ")
+"""How everything begins that codelocd says there, and that stays."""
+
 PROGRESS = "environment: "
 """The same, while the webserver's environment is built."""
 
@@ -37,7 +40,7 @@ class Helpers:
         plain = COLOURING.sub("", text)
         if plain.startswith(PROGRESS):
             return f"Dagster's UI {plain}", False
-        if plain.startswith(("Dagster's ", "Traceback ")):
+        if plain.startswith((*OURS, "Traceback ")):
             self._hidden.discard(name)
         elif BANNER.match(plain):
             self._hidden.add(name)

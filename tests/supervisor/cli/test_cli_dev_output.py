@@ -117,7 +117,7 @@ def heard(output: DevOutput, *texts: str, name: str = "dagster-webserver") -> li
 
 
 def test_dagsters_telemetry_and_addresses_are_not_in_the_way() -> None:
-    output = DevOutput(["sales"], PLAIN, 0.0, dagster=True)
+    output = DevOutput(["sales"], PLAIN, 0.0)
     info = LOGGED.format("INFO", "Serving dagster-webserver on http://127.0.0.1:3000 in process 7")
     coloured = info.replace("2026", "\x1b[32m2026").replace("INFO", "\x1b[34mINFO\x1b[0m")
     assert heard(output, *BANNER, info, "  more of it", coloured) == []
@@ -139,14 +139,12 @@ def test_dagsters_telemetry_and_addresses_are_not_in_the_way() -> None:
     assert len(heard(loud, *BANNER, info)) == len(BANNER) + 1
 
 
-def test_what_is_not_on_dagsters_ui_is_named() -> None:
-    output = DevOutput(["sales", "web"], PLAIN, 0.0, dagster=True)
-    status(output)
-    lines = status(output, name="web", loader="dagster")
-    assert lines[-2:] == [
-        "2 locations serving after 0ms",
-        "not on Dagster's UI, since their code uses codeloc: sales",
-    ]
+def test_what_codelocd_says_of_dagsters_ui_has_no_name_before_it() -> None:
+    output = DevOutput(["sales"], PLAIN, 0.0)
+    for text in ("not in Dagster's UI: sales; they use codeloc", "Dagster's UI waits: port 3000"):
+        assert heard(output, *BANNER, text) == [text]
+    green = DevOutput(["sales"], Screen(colour=True), 0.0)
+    assert heard(green, "Dagster's UI: http://x") == ["\x1b[32mDagster's UI: http://x\x1b[0m"]
 
 
 def test_one_line_sums_up_when_the_last_location_has_its_first_outcome() -> None:

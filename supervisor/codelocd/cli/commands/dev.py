@@ -103,7 +103,6 @@ def _observer(
         time.monotonic(),
         loudness=loudness,
         live=live,
-        dagster=here.config.dagster.serve,
     )
     block = LiveBlock()
 
