@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,19 @@ class Document:
     @property
     def folder(self) -> Path:
         return self.path.parent
+
+    def check_texts(self) -> None:
+        """No text of a config reaches a process with a NUL or a half of a character in it;
+        ConfigError with each that has.
+        """
+        mistakes = [
+            self.mistake(key, f"holds {what}, which no process can have", "take it out")
+            for key, text in _texts(self.data, (), set())
+            for what, found in _IMPOSSIBLE
+            if found(text)
+        ]
+        if mistakes:
+            raise ConfigError(mistakes)
 
     def mistake(self, key: KeyPath, what: str, remedy: str) -> Mistake:
         whole = (*self.root, *key)
@@ -61,6 +74,37 @@ class Document:
                     [self.mistake(key[:depth], "must be a table", "see docs/config.md")]
                 )
         return replace(self, data=data, root=(*self.root, *key))
+
+
+def _is_half(text: str) -> bool:
+    return any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _is_long(text: str) -> bool:
+    return len(text.encode(errors="surrogatepass")) >= LONGEST
+
+
+LONGEST = 128 * 1024
+"""Bytes of one variable or argument that Linux takes, with its end (MAX_ARG_STRLEN, execve(2))."""
+
+_IMPOSSIBLE = (
+    ("a NUL", lambda text: "\0" in text),
+    ("half of a character (a lone surrogate)", _is_half),
+    (f"more than {LONGEST} bytes", _is_long),
+)
+
+
+def _texts(value: Any, key: KeyPath, seen: set[int]) -> Iterator[tuple[KeyPath, str]]:
+    """Every text in it, keys included, with its place."""
+    if isinstance(value, str):
+        yield key, value
+    elif isinstance(value, Mapping | list) and id(value) not in seen:
+        seen.add(id(value))  # YAML's aliases may make a ring
+        entries = value.items() if isinstance(value, Mapping) else enumerate(value)
+        for part, inner in entries:
+            if isinstance(part, str):
+                yield key, part
+            yield from _texts(inner, (*key, part if isinstance(part, int) else str(part)), seen)
 
 
 def absolute(folder: Path, text: str) -> Path:

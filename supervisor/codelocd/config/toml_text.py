@@ -25,7 +25,9 @@ def parse(path: Path, text: str) -> Document:
         raise ConfigError(
             [Mistake(str(path), None, (), "is nested too deeply", "flatten it")]
         ) from None
-    return Document(path, data, _Lines(text).line_of)
+    document = Document(path, data, _Lines(text).line_of)
+    document.check_texts()
+    return document
 
 
 def _syntax(path: Path, message: str, text: str) -> Mistake:

@@ -26,7 +26,9 @@ def parse(path: Path, text: str) -> Document:
     if node is None or not isinstance(data, dict):
         remedy = "write `load_from:` or `locations:` at the top"
         raise ConfigError([Mistake(str(path), None, (), "holds no mapping", remedy)])
-    return Document(path, data, lambda key: _line(node, key), notes=notes)
+    document = Document(path, data, lambda key: _line(node, key), notes=notes)
+    document.check_texts()
+    return document
 
 
 class _Loader(yaml.SafeLoader):

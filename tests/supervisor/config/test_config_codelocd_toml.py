@@ -314,7 +314,7 @@ def test_a_mistake_is_one_line_with_file_line_key_and_remedy(folder, text, probl
 
 
 def test_all_mistakes_are_reported_at_once_in_the_order_of_the_file(folder):
-    folder.write("broken.env", "A=1\nnonsense\n")
+    folder.write("broken.env", "A=1\nno assignment\n")
     folder.write(
         "codelocd.toml",
         """\

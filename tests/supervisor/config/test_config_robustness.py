@@ -109,3 +109,17 @@ def test_any_text_gives_a_document_or_one_mistake(parse, text):
 )
 def test_what_the_parsers_refuse_in_unusual_ways_is_a_mistake_too(parse, text):
     assert isinstance(outcome(parse, PATH, text), ConfigError)
+
+
+def test_texts_that_no_process_can_have_are_mistakes_with_their_line(tmp_path):
+    toml = '[location.a]\npython_file = "a.py"\n\n[location.a.env]\nA = "x\\u0000"\n'
+    with pytest.raises(ConfigError) as caught:
+        toml_text.parse(tmp_path / "c.toml", toml)
+    told = f"{tmp_path}/c.toml:5: location.a.env.A: holds a NUL, which no process can have"
+    assert str(caught.value) == f"{told}; take it out"
+    yaml = 'load_from:\n  - python_file: "a\\ud800.py"\n'
+    with pytest.raises(ConfigError, match=r"w.yaml:2: .*python_file: holds half of a character"):
+        yaml_text.parse(tmp_path / "w.yaml", yaml)
+    long = f'[location.a.env]\nA = "{"x" * 131072}"\n'
+    with pytest.raises(ConfigError, match=r":2: location.a.env.A: holds more than 131072 bytes"):
+        toml_text.parse(tmp_path / "c.toml", long)
