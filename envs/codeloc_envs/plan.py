@@ -27,7 +27,7 @@ class Facts:
     is_package: bool = True
     is_workspace: bool = False
     for_uv: bool = False
-    lines: tuple[str, ...] = ()
+    lines: tuple[str, ...] | None = None
     dependencies: tuple[str, ...] | None = None
 
 
@@ -70,10 +70,8 @@ def resolving(
             return Resolving(_compile(python, [script, str(requirements)]), request.added)
         case Kind.PROJECT:
             return _project(request, facts, python, requirements)
-        case Kind.PIPENV if not facts.lines:
-            return None
         case Kind.PIPENV:
-            return Resolving(_compile(python, [str(requirements)]), facts.lines)
+            return _listed(request, facts.lines or (), python, requirements)
         case Kind.UV_LOCK:
             folder = str(specification.directory)
             chosen = [*_flags("--extra", request.extras), *_flags("--group", request.groups)]
@@ -106,10 +104,10 @@ def installing(
     )
 
 
-def _project(request: Request, facts: Facts, python: Path, requirements: Path) -> Resolving:
+def _project(request: Request, facts: Facts, python: Path, requirements: Path) -> Resolving | None:
     """Itself editable, so that edits of its sources count; or its dependencies alone."""
-    if facts.lines:
-        return Resolving(_compile(python, [str(requirements)]), facts.lines)
+    if facts.lines is not None:
+        return _listed(request, facts.lines, python, requirements)
     file = f"{request.project}/pyproject.toml"
     groups = [f"--group={file}:{name}" for name in request.groups]
     if not facts.is_package:
@@ -121,6 +119,14 @@ def _project(request: Request, facts: Facts, python: Path, requirements: Path) -
         _compile(python, [str(requirements), *groups]),
         (f"-e {request.project}{extras_text}", *request.added),
     )
+
+
+def _listed(
+    request: Request, lines: tuple[str, ...], python: Path, requirements: Path
+) -> Resolving | None:
+    """What another tool's file asks for, and what was added to it."""
+    wanted = (*lines, *request.added)
+    return Resolving(_compile(python, [str(requirements)]), wanted) if wanted else None
 
 
 def _compile(python: Path, sources: Iterable[str]) -> tuple[str, ...]:

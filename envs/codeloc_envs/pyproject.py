@@ -74,16 +74,18 @@ class Pyproject:
             return True
         return self.project is None and self.poetry is None and self.path.name != "setup.cfg"
 
-    def loose_requirements(self, extras: tuple[str, ...], groups: tuple[str, ...]) -> list[str]:
+    def loose_requirements(
+        self, extras: tuple[str, ...], groups: tuple[str, ...]
+    ) -> list[str] | None:
         """What a project that is no package needs, where only another tool reads it.
 
-        As lines of a requirements file, none where pip and uv read it themselves. Raises
+        As lines of a requirements file; None where pip and uv read it themselves. Raises
         EnvironmentProblem for what has no such line.
         """
         if self.path.name == "setup.cfg":
             return setuptools_files.requirements(self.path.parent, extras)
         if self.poetry is None:
-            return []
+            return None
         return poetry.requirements(self.poetry, self.path, extras, groups)
 
     @property

@@ -163,7 +163,8 @@ def facts(specification: Specification) -> Facts:
 def _facts_of_project(project: Pyproject, request: Request) -> Facts:
     if project.is_package:
         return Facts()
-    return Facts(False, lines=tuple(project.loose_requirements(request.extras, request.groups)))
+    lines = project.loose_requirements(request.extras, request.groups)
+    return Facts(False, lines=None if lines is None else tuple(lines))
 
 
 def _write_lines(file: Path, lines: Iterable[str]) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 from codeloc_envs import Choice, Environment, EnvironmentProblem, Lease, Store, choose
 from codelocd import lifecycle, packages, problems, rpc, variables, watched
 from codelocd.builder import Builder
+from codelocd.dagster.needed import require_dagster
 from codelocd.launchers import CALL_TIMEOUT, Launcher, RunnerHandle
 from codelocd.locations import Location, Running
 from codelocd.logs import Logs
@@ -154,7 +155,10 @@ class Hands:
             ready = await self._builder.build(
                 choice.specification, lambda progress: self._reports.progress(location, progress)
             )
-        return ready, (*choice.inputs, *choice.looked_at, *ready.sources)
+        inputs = (*choice.inputs, *choice.looked_at, *ready.sources)
+        described = choice.specification
+        await asyncio.to_thread(require_dagster, location.spec, ready, described, inputs)
+        return ready, inputs
 
     async def _chosen(self, location: Location, build: BuildId) -> Choice:
         """What it depends on is watched while it is read: a save in between is not lost."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from codeloc_envs import Specification
 from codeloc_envs.listed import Listing, adding_command, listed
+from codeloc_envs.pyproject import read_project
 from codelocd.model import LocationSpec, Target
 
 DISTRIBUTIONS = {
@@ -62,6 +63,12 @@ class Origin:
         if isinstance(target, Target) and target.kind == "python_file":
             return cls(spec.declared_in, Path(target.value))
         return cls(spec.declared_in)
+
+    @property
+    def is_dagsters(self) -> bool:
+        """It was declared in one of Dagster's formats."""
+        file, _, table = self.declared_in.partition(" [")
+        return file.startswith("/") and not _is_ours(table)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +159,19 @@ def _is_ours(table: str) -> bool:
 
 
 def _project(name: str, environment: Specification, _origin: Origin) -> Remedy:
-    folder = environment.request.project or environment.directory
-    return Remedy(f'add "{name}" to dependencies in {folder / "pyproject.toml"}')
+    file = read_project(environment.request.project or environment.directory)
+    if file.path.name != "pyproject.toml":
+        return Remedy(f"add {name} to install_requires in {file.path}")
+    if file.poetry is not None:
+        return Remedy(f'add {name} = "*" to [tool.poetry.dependencies] in {file.path}')
+    return Remedy(f'add "{name}" to dependencies in {file.path}')
+
+
+def _pipenv(name: str, environment: Specification, _origin: Origin) -> Remedy:
+    file = environment.request.lock or environment.directory / "Pipfile"
+    if file.name == "Pipfile":
+        return Remedy(f'add {name} = "*" to [packages] in {file}')
+    return Remedy(f"run in {file.parent}: pipenv install {shlex.quote(name)}")
 
 
 def _script(name: str, environment: Specification, _origin: Origin) -> Remedy:
@@ -179,5 +197,6 @@ _REMEDIES = {
     "script": _script,
     "uv.lock": _uv_lock,
     "pylock.toml": _pylock,
+    "Pipfile": _pipenv,
     "existing": _existing,
 }
