@@ -104,7 +104,7 @@ def twin(error: BaseException) -> BaseException:
     base = next((kind for kind in COPIED if raised.is_a(error, kind)), Exception)
     text = raised.message(error)
     module = raised.module_of(error) or "builtins"
-    kind = type(
+    kind: Any = type(
         raised.type_name(error),
         (base,),
         {"__module__": module, "__str__": lambda _: text},
