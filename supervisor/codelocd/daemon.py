@@ -324,6 +324,8 @@ def _detail(event: lifecycle.Event) -> str | None:
         case lifecycle.SourcesChanged(paths=paths):
             more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
             return ", ".join(paths[:3]) + more
+        case lifecycle.Diverged(cold=cold):
+            return f"{cold.why}; it is started again on its own"
         case (
             lifecycle.EnvironmentFailed(_, problem)
             | lifecycle.EnvironmentLost(_, problem)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import random
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +17,10 @@ from codelocd import lifecycle, packages, problems, rpc, variables, watched
 from codelocd.builder import Builder
 from codelocd.dagster.needed import require_dagster
 from codelocd.launchers import CALL_TIMEOUT, Launcher, RunnerHandle
+from codelocd.launchers.outcome import Bad, Good, MustStartCold
 from codelocd.locations import Location, Running
 from codelocd.logs import Logs
-from codelocd.model import BuildId, Ended, Exit, LocationSpec, Problem, RunnerId, Snapshot
+from codelocd.model import BuildId, Cold, Ended, Exit, LocationSpec, Problem, RunnerId, Snapshot
 from codelocd.orders import Orders
 from codelocd.timing import Timing
 from codelocd.turns import Queues
@@ -29,9 +29,6 @@ from codelocd.watch import SourceWatch
 
 EXPLANATION_TIMEOUT = 1.0
 """Seconds for a hanging runner to say where it is."""
-
-RECONNECT_PAUSE = 0.05
-"""Seconds between two tries to reach a runner whose connection user code has closed."""
 
 LAST_LINES = 200
 """Lines of output in which a problem looks for its place."""
@@ -80,8 +77,10 @@ class Hands:
                 self._begin(location, build, self._prepare(location, build))
             case lifecycle.CancelBuild(build):
                 location.tasks.pop(build).cancel()
-            case lifecycle.Launch(runner):
-                self._begin(location, runner, self._launch(location, runner))
+            case lifecycle.Launch(runner, cold):
+                self._begin(location, runner, self._launch(location, runner, cold))
+            case lifecycle.Suspect(runner, suspicion):
+                self._launcher.suspect(location.runners[runner].order, suspicion)
             case lifecycle.Inspect(runner):
                 self._inspect(location, runner)
             case lifecycle.Explain(runner):
@@ -184,13 +183,15 @@ class Hands:
 
     # --- starting a runner ---------------------------------------------------------------------
 
-    async def _launch(self, location: Location, number: RunnerId) -> None:
+    async def _launch(self, location: Location, number: RunnerId, cold: Cold | None) -> None:
         async with self._queues.start(beside=location.state.serving is not None):
-            running = await self._start(location, number)
+            running = await self._start(location, number, cold)
             if running is not None:
                 await self._load(location, number, running)
 
-    async def _start(self, location: Location, number: RunnerId) -> Running | None:
+    async def _start(
+        self, location: Location, number: RunnerId, cold: Cold | None
+    ) -> Running | None:
         environment = location.state.environment
         assert environment is not None
         self.follow(location)
@@ -207,7 +208,7 @@ class Hands:
             self._crashed(location, number, f"the runner cannot be started: {failure}")
             return None
         timing = Timing(location.saved_at, location.changed_at, decided=time.time())
-        order = self._orders.order(location, environment, lease)
+        order = replace(self._orders.order(location, environment, lease), cold=cold)
         try:
             handle = await undisturbed(self._launcher.start(order), _kill)
         except asyncio.CancelledError:
@@ -218,7 +219,7 @@ class Hands:
             self._not_started(location, number, failure)
             return None
         timing.started = time.time()
-        running = Running(handle, environment, lease, time.monotonic(), timing)
+        running = Running(handle, order, environment, lease, time.monotonic(), timing)
         location.runners[number] = running
         handle.exited.add_done_callback(lambda end: self._exited(location, number, end.result()))
         self._reports.send(location, lifecycle.Launched(number))
@@ -241,38 +242,29 @@ class Hands:
     # --- loading -------------------------------------------------------------------------------
 
     async def _load(self, location: Location, number: RunnerId, running: Running) -> None:
-        """Wait for the runner's word; user code that closed the connection delays it."""
-        while not running.handle.exited.done():
-            try:
-                answer = await running.handle.call("snapshot")
-            except rpc.RpcError as failure:
-                if failure.kind != "down":
-                    self._refused(location, number, failure)
-                    return
-                await asyncio.wait([running.handle.exited], timeout=RECONNECT_PAUSE)
-            else:
-                await self._loaded(location, number, running, answer)
-                return
-
-    def _refused(self, location: Location, number: RunnerId, failure: rpc.RpcError) -> None:
-        problem = Problem("load", f"the runner sent no snapshot: {failure.message}", at=time.time())
-        self._reports.send(location, lifecycle.LoadFailed(number, problem))
-
-    async def _loaded(
-        self, location: Location, number: RunnerId, running: Running, answer: Mapping[str, Any]
-    ) -> None:
-        body = json.loads(answer["body"])
-        self._follow_what_was_read(location, body.get("watch", ()), whole=answer["ok"])
-        if answer["ok"]:
-            running.snapshot = Snapshot.from_json(body)
-            running.timing.loaded = time.time()
-            running.timing.importing = json.loads(answer["imports"])["import_seconds"]
-            self._inspect(location, number)
+        """Wait for the outcome of its load; a runner that ends over it is noticed elsewhere."""
+        try:
+            outcome = await running.handle.load()
+        except rpc.RpcError as failure:
+            if failure.kind != "down":
+                summary = f"the runner sent no snapshot: {failure.message}"
+                problem = Problem("load", summary, at=time.time())
+                self._reports.send(location, lifecycle.LoadFailed(number, problem))
             return
-        self._watch.loaded(location.name, body["sources"])
-        remedy = await asyncio.to_thread(_remedy, location, body["problem"])
-        problem = problems.of_load(body["problem"], time.time(), remedy.line, remedy.block)
-        self._reports.send(location, lifecycle.LoadFailed(number, problem))
+        match outcome:
+            case Good(snapshot, importing, read):
+                self._follow_what_was_read(location, read, whole=True)
+                running.snapshot = snapshot
+                running.timing.loaded, running.timing.importing = time.time(), importing
+                self._inspect(location, number)
+            case Bad(said, sources, read):
+                self._follow_what_was_read(location, read, whole=False)
+                self._watch.loaded(location.name, sources)
+                remedy = await asyncio.to_thread(_remedy, location, said)
+                problem = problems.of_load(said, time.time(), remedy.line, remedy.block)
+                self._reports.send(location, lifecycle.LoadFailed(number, problem))
+            case MustStartCold(cold):
+                self._reports.send(location, lifecycle.Diverged(number, cold, time.time()))
 
     def _follow_what_was_read(
         self, location: Location, globs: Sequence[str], *, whole: bool
@@ -309,8 +301,9 @@ class Hands:
         now = time.time()
         lines = [line.text for line in self._logs.lines([location.name], LAST_LINES)]
         problem = problems.of_exit(end, running.snapshot is None, lines, now)
-        ended = Ended(running.handle.pid, end, now)
-        self._reports.send(location, lifecycle.Exited(number, problem, random.random(), ended))
+        ended, cold = Ended(running.handle.pid, end, now), running.handle.blamed(end)
+        exited = lifecycle.Exited(number, problem, random.random(), ended, cold)
+        self._reports.send(location, exited)
 
     def _kill(self, location: Location, number: RunnerId) -> None:
         running = location.runners.get(number)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from codeloc_envs import Choice, Environment, Lease
-from codelocd.launchers import RunnerHandle
+from codelocd.launchers import RunnerHandle, RunnerSpec
 from codelocd.lifecycle import State
 from codelocd.model import LastExit, LocationSpec, RunnerId, Snapshot
 from codelocd.timing import Timing
@@ -16,9 +16,13 @@ from codelocd.timing import Timing
 
 @dataclass(slots=True)
 class Running:
-    """One runner's process and what belongs to it. `began` is monotonic: clocks are set."""
+    """One runner's process, how it was ordered, and what belongs to it.
+
+    `began` is monotonic: clocks are set.
+    """
 
     handle: RunnerHandle
+    order: RunnerSpec
     environment: Environment
     lease: Lease
     began: float

@@ -218,6 +218,18 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class Cold:
+    """Why a runner is to start without a warm interpreter, although there may be one.
+
+    `suspicion`: what to remember of the warm start if the load now goes well; "" where the code
+    itself needs a cold start.
+    """
+
+    why: str
+    suspicion: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Exit:
     """How a process ended: an exit status, or the signal that ended it."""
 

@@ -72,6 +72,11 @@ def of_load(data: Mapping[str, Any], at: float, remedy: str = "", block: str = "
     return Problem("load", summary, detail, at)
 
 
+def diverged(why: str, at: float) -> Problem:
+    """A load without a warm start that was not trusted either."""
+    return Problem("load", f"the code did not load as in a fresh interpreter: {why}", at=at)
+
+
 def of_hang(seconds: float, stacks: Sequence[Mapping[str, Any]], at: float) -> Problem:
     """The code did not finish loading in time; `stacks` say where it was."""
     summary = f"the code did not finish loading within {seconds:g} s (start_timeout)"

@@ -7,12 +7,14 @@ from pathlib import Path
 from codeloc_envs import Choice, Environment, Specification
 from codeloc_envs.specification import Kind
 from codelocd import lifecycle as lc
-from codelocd.model import Phase, Policy, Problem, RunnerId
+from codelocd.model import Cold, Phase, Policy, Problem, RunnerId
 
 LOAD = Problem("load", "SyntaxError (defs.py:1)", at=1.0)
 CRASH = Problem("crash", "the runner was killed by SIGKILL", at=1.0)
 INSTALLER = Problem("environment", "no such package: nope", at=1.0)
 LOST = Problem("crash", "the environment was removed from the store", at=1.0)
+SETS = Cold("it sets the variable X")
+CRASHED = Cold("it crashed after a fork", "sales crashed after a fork")
 POLICY = Policy()
 CHOICE = Choice(Specification(Kind.PACKAGES, Path("/p")), "asked for", (Path("/p/uv.lock"),))
 ENVIRONMENT = Environment("key", Path("/e"), "3.12.1", Path("/e/bin/python"), "built")

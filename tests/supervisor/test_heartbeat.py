@@ -47,7 +47,7 @@ def location(handle: Handle, interval: float = 0.01, timeout: float = 0.5) -> Lo
     spec = LocationSpec("x", Target("module", "x"), Path("/"), "", policy=policy)
     found = Location(spec)
     found.state = lifecycle.State(serving=RunnerId(1))
-    found.runners[RunnerId(1)] = Running(handle, None, None, 0.0, Timing())  # type: ignore[arg-type]  # unused
+    found.runners[RunnerId(1)] = Running(handle, None, None, None, 0.0, Timing())  # type: ignore[arg-type]  # unused
     return found
 
 

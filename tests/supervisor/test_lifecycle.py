@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from stories import CHOICE, CRASH, ENVIRONMENT, INSTALLER, LOAD, LOST, POLICY, Story
+from stories import CHOICE, CRASH, CRASHED, ENVIRONMENT, INSTALLER, LOAD, LOST, POLICY, SETS, Story
 
 from codelocd import lifecycle as lc
 from codelocd.model import (
@@ -354,3 +354,59 @@ def test_how_the_last_runner_ended_and_whether_that_was_asked_for_is_kept() -> N
     left = Ended(8, Exit(status=0), 2.0)
     story.tell(lc.Stopped()).tell(lc.Exited(second, CRASH, ended=left))
     assert story.state.last_exit == LastExit(left, asked=True)
+
+
+@pytest.mark.parametrize("beside", [False, True])
+def test_a_warm_start_that_diverged_is_made_again_without_warmth(beside: bool) -> None:
+    story = Story().serving().saved() if beside else Story().tell(lc.Started()).environment_ready()
+    first = story.state.candidate
+    assert first is not None
+    story.tell(lc.Launched(first)).tell(lc.Diverged(first, SETS))
+    second = story.state.candidate
+    assert second is not None
+    assert story.effects == [lc.Kill(first), lc.Launch(second, SETS)]
+    assert story.state.problem is None
+    story.loaded()
+    assert story.effects[0] == lc.Publish(second)
+    assert not any(isinstance(effect, lc.Suspect) for effect in story.effects)
+
+
+def test_a_load_that_ends_after_a_fork_is_made_again_and_is_no_failure_of_the_location() -> None:
+    story = Story(replace(POLICY, restart="never")).tell(lc.Started()).environment_ready()
+    first = story.state.candidate
+    assert first is not None
+    story.tell(lc.Exited(first, CRASH, cold=CRASHED))
+    second = story.state.candidate
+    assert second is not None
+    assert story.effects == [lc.Launch(second, CRASHED)]
+    story.loaded()
+    assert story.effects == [lc.Suspect(second, CRASHED.suspicion), lc.Publish(second)]
+
+
+def test_a_second_try_that_fails_too_is_a_failure_like_any_other() -> None:
+    story = Story().tell(lc.Started()).environment_ready()
+    assert story.state.candidate is not None
+    story.tell(lc.Diverged(story.state.candidate, CRASHED))
+    story.exited(story.state.candidate)
+    assert (story.state.phase, story.state.problem) == (Phase.BACKOFF, CRASH)
+    story.until_deadline().environment_ready()
+    assert story.effects == [lc.Launch(RunnerId(story.state.last_id))], "warm again"
+
+
+def test_what_diverges_without_warmth_has_failed() -> None:
+    story = Story().tell(lc.Started()).environment_ready()
+    for _ in range(2):
+        assert story.state.candidate is not None
+        story.tell(lc.Diverged(story.state.candidate, SETS))
+    assert (story.state.phase, story.state.candidate) == (Phase.FAILED, None)
+
+
+def test_a_second_try_that_is_held_back_raises_its_suspicion_once() -> None:
+    story = Story().serving().saved(2)
+    assert story.state.candidate is not None
+    story.tell(lc.Diverged(story.state.candidate, CRASHED)).loaded()
+    candidate = story.state.candidate
+    assert candidate is not None
+    assert story.effects == [lc.Suspect(candidate, CRASHED.suspicion)]
+    story.until_deadline().tell(lc.Loaded(candidate, current=True))
+    assert story.effects[0] == lc.Publish(candidate)

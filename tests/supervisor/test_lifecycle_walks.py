@@ -10,7 +10,7 @@ import invariants
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from stories import CHOICE, CRASH, ENVIRONMENT, INSTALLER, LOAD, LOST
+from stories import CHOICE, CRASH, CRASHED, ENVIRONMENT, INSTALLER, LOAD, LOST, SETS
 
 from codelocd import lifecycle as lc
 from codelocd.model import BuildId, Ended, Exit, Phase, Policy, RunnerId, Snapshot
@@ -37,6 +37,7 @@ class Walk(RuleBasedStateMachine):
         self.published: RunnerId | Snapshot | None = None
         self.kept = False
         self.ever: set[RunnerId] = set()
+        self.warm = False
 
     @initialize(restart=st.sampled_from(["on-failure", "never"]))
     def policy_is(self, restart: Literal["on-failure", "never"]) -> None:
@@ -56,7 +57,10 @@ class Walk(RuleBasedStateMachine):
                 self.builds.add(build)
             case lc.CancelBuild(build):
                 self.builds.remove(build)
-            case lc.Launch(runner):
+            case lc.Launch(runner, cold):
+                if cold is not None:
+                    assert self.warm, "a second try is made of a first one alone"
+                self.warm = cold is None
                 assert runner not in self.ever, "a number was used twice"
                 assert self.state.environment is not None, "there is nothing to start it in"
                 self.ever.add(runner)
@@ -74,6 +78,9 @@ class Walk(RuleBasedStateMachine):
                 self.published = snapshot
             case lc.Kill(runner):
                 self.killed(runner)
+            case lc.Suspect(runner):
+                assert not self.warm, "a load that went well after a warm start is no reason"
+                assert runner in self.started
             case lc.Inspect(runner) | lc.Explain(runner) | lc.Retire(runner):
                 assert runner in self.started, "ordered about a runner that is not there"
 
@@ -153,10 +160,15 @@ class Walk(RuleBasedStateMachine):
             self.tell(lc.Exited(runner, CRASH))
 
     @precondition(lambda self: self.started)
-    @rule(data=st.data(), what=st.sampled_from(["good", "old", "locked", "bad", "sick", "exit"]))
+    @rule(
+        data=st.data(),
+        what=st.sampled_from(
+            ["good", "old", "locked", "diverged", "bad", "sick", "exit", "blamed"]
+        ),
+    )
     def runner_reports(self, data: st.DataObject, what: str) -> None:
         runner = data.draw(st.sampled_from(sorted(self.started)))
-        if what == "exit":
+        if what in ("exit", "blamed"):
             self.runners.remove(runner)
             self.started.remove(runner)
         self.tell(
@@ -164,6 +176,8 @@ class Walk(RuleBasedStateMachine):
                 "good": lc.Loaded(runner, current=True),
                 "old": lc.Loaded(runner, current=False),
                 "locked": lc.Loaded(runner, current=True, locked=True),
+                "diverged": lc.Diverged(runner, SETS),
+                "blamed": lc.Exited(runner, CRASH, ended=END, cold=CRASHED),
                 "bad": lc.LoadFailed(runner, LOAD),
                 "sick": lc.Condemned(runner, CRASH),
                 "exit": lc.Exited(runner, CRASH, ended=END),
@@ -180,6 +194,7 @@ class Walk(RuleBasedStateMachine):
             lc.Launched(runner),
             lc.Loaded(runner, current=True),
             lc.LoadFailed(runner, LOAD),
+            lc.Diverged(runner, SETS),
             lc.Condemned(runner, CRASH),
             lc.EnvironmentLost(runner, LOST),
         ):

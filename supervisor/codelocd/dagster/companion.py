@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Mapping
 from typing import Any
 
-from codelocd import problems
-from codelocd.dagster.code_server import CodeServer
 from codelocd.dagster.keeper import Keeper
 from codelocd.launchers import Hooks, RunnerHandle
-from codelocd.launchers.warm_runner import Departed, hangs_after
-from codelocd.model import Exit, StartMethod
+from codelocd.launchers.outcome import Good, LoadOutcome, hangs_after
+from codelocd.model import Cold, Exit, StartMethod
 
 
 class Companion:
@@ -48,25 +45,22 @@ class Companion:
     def exited(self) -> asyncio.Future[Exit]:
         return self._runner.exited
 
+    async def load(self) -> LoadOutcome:
+        """The same as without a code server, if that one has loaded the code too."""
+        outcome = await self._runner.load()
+        if not isinstance(outcome, Good) or outcome.snapshot.loader != "dagster":
+            self._keeper.drop()
+            return outcome
+        limit = hangs_after(outcome.snapshot.load_seconds, self._start_timeout)
+        return await self._keeper.load(limit, outcome)
+
+    def blamed(self, end: Exit) -> Cold | None:
+        return self._runner.blamed(end)
+
     async def call(
         self, method: str, params: Mapping[str, Any] | None = None, timeout: float | None = None
     ) -> Any:
-        try:
-            answer = await self._runner.call(method, params, timeout)
-        except Departed as departed:
-            self._keeper.distrust(departed.message)
-            raise
-        return await self._with_server(answer) if method == "snapshot" else answer
-
-    async def _with_server(self, answer: Mapping[str, Any]) -> Any:
-        loaded = json.loads(answer["body"])
-        if not answer["ok"] or loaded["loader"] != "dagster":
-            self._keeper.drop()
-            return answer
-        if await self._keeper.answers(hangs_after(loaded["load_seconds"], self._start_timeout)):
-            return answer
-        server = self._keeper.server
-        return {"ok": False, "body": _failed(loaded, await server.exited, server)}
+        return await self._runner.call(method, params, timeout)
 
     def take_over(self) -> None:
         self._runner.take_over()
@@ -79,11 +73,3 @@ class Companion:
     def kill(self) -> None:
         self._runner.kill()
         self._keeper.drop()
-
-
-def _failed(loaded: Mapping[str, Any], end: Exit, server: CodeServer) -> bytes:
-    """The load as failed: what Dagster itself cannot serve must not take over."""
-    summary = f"Dagster's own code server {problems.how(end)} while it loaded the code"
-    problem = {"kind": "load", "summary": summary, "detail": server.last_lines}
-    kept = {name: loaded[name] for name in ("sources", "python", "load_seconds", "watch")}
-    return json.dumps({"problem": problem, **kept}).encode()

@@ -9,13 +9,15 @@ from codelocd import problems
 from codelocd.dagster.code_server import CodeServer
 from codelocd.dagster.health import Patience, until_down
 from codelocd.dagster.side import Side
+from codelocd.launchers.outcome import Bad, Good, LoadOutcome, MustStartCold
+from codelocd.model import Cold
 from codelocd.restarts import Pauses
 from codelocd.undisturbed import undisturbed
 
 
 class Keeper:
-    """Gives a load that fails after a fork another chance without one; once Dagster has been led
-    to the server, replaces it when it dies or falls silent.
+    """Takes part in the load of the runner; once Dagster has been led to the server, replaces it
+    when it dies or falls silent.
     """
 
     def __init__(self, side: Side, server: CodeServer, patience: Patience) -> None:
@@ -24,32 +26,24 @@ class Keeper:
         self._serving: CodeServer | None = None
         self._keeping: asyncio.Task[None] | None = None
         self._dropped = False
-        self._distrusted = ""
         self._hang = 0.0
         self.server = server
 
-    async def answers(self, seconds: float) -> bool:
-        """Waits until the server has loaded the code; False if it ended over it.
+    async def load(self, seconds: float, runners: Good) -> LoadOutcome:
+        """What came of the load of both, when that of the runner was good.
 
-        A load after a fork that takes longer than `seconds` hangs.
+        A load after a fork that takes the server longer than `seconds` from now on hangs.
         """
         self._hang = seconds
-        if self._distrusted and self.server.choice.method != "spawn":
-            await self._start_again(self._distrusted)
-        if self.server.choice.method != "fork":
-            return await self.server.answered()
-        why = await self._failure(seconds)
-        if not why or self._dropped:
-            return not why
-        await self._start_again(why)
-        if not await self.server.answered():
-            return False
-        self._side.suspect(why)
-        return True
-
-    def distrust(self, why: str) -> None:
-        """The runner's load has shown that this one must not have a warm start."""
-        self._distrusted = why
+        cold = await self._failure(seconds)
+        if cold is not None and not self._dropped:
+            return MustStartCold(cold)
+        if cold is None and not self.server.exited.done():
+            return runners
+        end = problems.how(await self.server.exited)
+        summary = f"Dagster's own code server {end} while it loaded the code"
+        problem = {"summary": summary, "detail": self.server.last_lines}
+        return Bad(problem, runners.snapshot.sources, runners.read)
 
     def take_over(self) -> None:
         self._lead()
@@ -69,25 +63,26 @@ class Keeper:
         if self.server is not self._serving:
             self.server.kill()
 
-    async def _start_again(self, why: str) -> None:
-        self.server.kill()
-        with contextlib.suppress(OSError):
-            await self._start(f"{why}; it was started again on its own")
-
-    async def _failure(self, seconds: float) -> str:
-        """What went wrong after a fork; "" if the server answers."""
+    async def _failure(self, seconds: float) -> Cold | None:
+        """Why the load is to be made again without a fork; None if the server answers, or ended
+        over a load that no fork is to blame for."""
+        if self.server.choice.method != "fork":
+            await self.server.answered()
+            return None
         try:
             async with asyncio.timeout(seconds):
                 if await self.server.answered():
-                    return ""
+                    return None
         except TimeoutError:
-            return "the code server did not finish loading after a fork"
-        end = problems.how(await self.server.exited)
-        return f"the code server {end} while loading after a fork"
+            return self._suspicion("did not finish loading")
+        return self._suspicion(f"{problems.how(await self.server.exited)} while loading")
 
-    async def _start(self, distrusted: str = "") -> None:
-        starting = self._side.start(distrusted)
-        self.server = await undisturbed(starting, CodeServer.kill)
+    def _suspicion(self, what: str) -> Cold:
+        what = f"the code server {what} after a fork"
+        return Cold(what, f"{self._side.spec.location}: {what}")
+
+    async def _start(self, cold: Cold | None) -> None:
+        self.server = await undisturbed(self._side.start(cold), CodeServer.kill)
         if self._dropped:
             self.server.kill()
 
@@ -96,6 +91,7 @@ class Keeper:
         self._side.served(self.server)
 
     async def _keep(self) -> None:
+        """Start another one when it is needed: where a fork has failed, the next without one."""
         loop, pauses = asyncio.get_running_loop(), Pauses()
         while True:
             began = loop.time()
@@ -103,6 +99,12 @@ class Keeper:
             self._side.say(f"Dagster's code server {what}; another one takes its place")
             await asyncio.sleep(pauses.after(loop.time() - began))
             with contextlib.suppress(OSError):
-                await self._start()
-                if await self.answers(self._hang):
+                await self._start(None)
+                if (cold := await self._failure(self._hang)) is not None:
+                    self.server.kill()
+                    await self._start(cold)
+                    await self._failure(self._hang)
+                if not self.server.exited.done():
                     self._lead()
+                    if cold is not None:
+                        self._side.suspect(cold)

@@ -28,8 +28,11 @@ class DagsterLauncher:
             return runner
         side = self._side(spec)
         try:
-            keeper = Keeper(side, await side.start(), Patience())
+            keeper = Keeper(side, await side.start(spec.cold), Patience())
         except BaseException:
             runner.kill()
             raise
         return Companion(runner, keeper, spec.start_timeout)
+
+    def suspect(self, spec: RunnerSpec, what: str) -> None:
+        self._runners.suspect(spec, what)

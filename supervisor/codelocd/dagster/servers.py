@@ -26,9 +26,6 @@ class Warm(Launcher, Protocol):
         """A fork that is this program. Raises Refused."""
         ...
 
-    def suspect(self, spec: RunnerSpec, what: str) -> None:
-        """A load failed after a fork, and then went well without one."""
-
 
 class Servers:
     """Of all locations; `instance` is what they have in common."""
@@ -42,13 +39,13 @@ class Servers:
         self._instance = instance
         self._spares = Spares(children)
 
-    async def start(self, spec: RunnerSpec, distrusted: str = "") -> CodeServer:
-        """`distrusted`: why this one shall have no warm start. Raises OSError."""
+    async def start(self, spec: RunnerSpec) -> CodeServer:
+        """In the way that the runner of `spec` would be. Raises OSError."""
         await self._instance.opened(spec)
         path, words = self._sockets.new(), Words(spec.output)
         variables = self._instance.variables(spec)
         program = Program(spec, MODULE, arguments(spec, path), variables, words.heard)
-        choice = Choice("spawn", distrusted) if distrusted else self._warm.choice(spec)
+        choice = self._warm.choice(spec)
         child, why = await self._warmly(program, choice)
         if child is None:
             child, choice = self._alone(program), Choice("spawn", why)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from codelocd.dagster.code_server import CodeServer
 from codelocd.dagster.links import Links
 from codelocd.dagster.servers import Servers, Warm
 from codelocd.launchers import RunnerSpec
+from codelocd.model import Cold
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +22,9 @@ class Side:
     links: Links
     news: Callable[[RunnerSpec], None]
 
-    def start(self, distrusted: str = "") -> Awaitable[CodeServer]:
-        """`distrusted`: why the server shall have no warm start. Raises OSError."""
-        return self.servers.start(self.spec, distrusted)
+    def start(self, cold: Cold | None) -> Awaitable[CodeServer]:
+        """`cold`: why the server shall have no warm start. Raises OSError."""
+        return self.servers.start(replace(self.spec, cold=cold))
 
     def served(self, server: CodeServer) -> None:
         """Dagster is led to `server`; the one before ends when its runs have."""
@@ -34,9 +35,9 @@ class Side:
         """The location has no more use for it."""
         self.links.release(self.spec.location, server)
 
-    def suspect(self, what: str) -> None:
+    def suspect(self, cold: Cold) -> None:
         """A load failed after a fork, and then went well without one."""
-        self.warm.suspect(self.spec, f"{self.spec.location}: {what}")
+        self.warm.suspect(self.spec, cold.suspicion)
 
     def say(self, text: str) -> None:
         """One line beside those of the location."""

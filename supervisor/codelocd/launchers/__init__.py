@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from codelocd.model import Exit, Output, StartMethod, StartWish, Target
+from codelocd.launchers.outcome import LoadOutcome
+from codelocd.model import Cold, Exit, Output, StartMethod, StartWish, Target
 
 CALL_TIMEOUT = 60.0
 """Seconds for a call that names no timeout of its own."""
@@ -21,7 +22,8 @@ class RunnerSpec:
 
     `environment` is the key of its environment, `variables` all that it gets to see of ours.
     `output(stream, data)` gets what it prints. `beside`: another runner serves meanwhile.
-    `held` are descriptors that its processes keep open: the lease of their environment.
+    `held` are descriptors that its processes keep open: the lease of their environment. `cold`:
+    why it must have no warm start, whatever `start_method` says.
     """
 
     location: str
@@ -36,6 +38,7 @@ class RunnerSpec:
     start_timeout: float = 180.0
     beside: bool = False
     held: tuple[int, ...] = ()
+    cold: Cold | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,7 @@ class Program:
 
 
 class RunnerHandle(Protocol):
-    """One runner, wherever it runs."""
+    """One runner, wherever it runs: one process, started in one way, for as long as it lives."""
 
     @property
     def pid(self) -> int: ...
@@ -83,6 +86,17 @@ class RunnerHandle(Protocol):
 
     @property
     def exited(self) -> asyncio.Future[Exit]: ...
+
+    async def load(self) -> LoadOutcome:
+        """What came of its load, when it has ended.
+
+        Raises RpcError; of kind "down" when the runner ended over it.
+        """
+        ...
+
+    def blamed(self, end: Exit) -> Cold | None:
+        """Why a load that ended so is to be made again without a warm start; None if it is not."""
+        ...
 
     async def call(
         self, method: str, params: Mapping[str, Any] | None = None, timeout: float | None = None
@@ -108,3 +122,6 @@ class Launcher(Protocol):
     async def start(self, spec: RunnerSpec) -> RunnerHandle:
         """Raises OSError when the process cannot be started."""
         ...
+
+    def suspect(self, spec: RunnerSpec, what: str) -> None:
+        """A load failed after a warm start, and then went well without one."""

@@ -16,11 +16,15 @@ import psutil
 
 from codelocd import rpc, unix
 from codelocd.launchers import Hooks, RunnerSpec
-from codelocd.model import Exit, StartMethod
+from codelocd.launchers.outcome import Answer, LoadOutcome
+from codelocd.model import Cold, Exit, StartMethod
 from codelocd.process import Child, Children
 
 _RECONNECTS = 50
 _RECONNECT_PAUSE = 0.02
+
+_PAUSE = 0.05
+"""Seconds between two tries to reach a runner whose connection user code has closed."""
 
 LAST_WORDS = 1.0
 """Seconds for which a connection may outlive its runner: a forked child may hold it open."""
@@ -50,6 +54,23 @@ class LocalRunner:
     @property
     def exited(self) -> asyncio.Future[Exit]:
         return self._child.exited
+
+    async def load(self) -> LoadOutcome:
+        return (await self.answer()).outcome
+
+    def blamed(self, _end: Exit) -> Cold | None:
+        return None  # it had no warm start
+
+    async def answer(self) -> Answer:
+        """What it says of its load; user code that closes the connection delays it."""
+        while not self.exited.done():
+            try:
+                return Answer.of(await self.call("snapshot"))
+            except rpc.RpcError as failure:
+                if failure.kind != "down":
+                    raise
+            await asyncio.wait([self.exited], timeout=_PAUSE)
+        raise rpc.RpcError("down", f"runner {self.pid} is gone")
 
     async def call(
         self, method: str, params: Mapping[str, Any] | None = None, timeout: float | None = None

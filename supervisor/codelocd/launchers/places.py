@@ -102,6 +102,10 @@ class Places:
         read = self._memory.of(spec.environment).variables
         return next((each for each in self._places if each.fits(spec, method, read)), None)
 
+    def having(self, location: str) -> Place | None:
+        """The place that the location starts from now."""
+        return next((each for each in self._places if location in each.locations), None)
+
     def look_after(self) -> None:
         """Retire what is idle, and everything when the machine is short of memory."""
         now, short = asyncio.get_running_loop().time(), _is_short_of_memory()

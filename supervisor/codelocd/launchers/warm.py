@@ -39,13 +39,15 @@ class WarmLauncher:
         places.news = self._prepare_all
 
     async def start(self, spec: RunnerSpec) -> WarmRunner:
-        self._specs[spec.location] = spec
+        self._specs[spec.location] = replace(spec, cold=None)
         learned = self._memory.of(spec.environment)
         self._memory.keep(spec.environment, learned.as_of(installed(spec.executable)))
         choice = self.choice(spec)
         if choice.method == "spawn":
-            self._places.leave(spec.location)
-            return self._runner(await self._cold.start(spec), spec, choice, None, None)
+            place = self._places.having(spec.location) if spec.cold is not None else None
+            if place is None:
+                self._places.leave(spec.location)
+            return self._runner(await self._cold.start(spec), spec, choice, place, None)
         if not spec.beside:
             await self._places.of(spec, choice.method).slot.hopeful()
         place = self._places.of(spec, choice.method)  # another, by what was learned meanwhile
@@ -66,7 +68,7 @@ class WarmLauncher:
         self._places.leave(location)
 
     def suspect(self, spec: RunnerSpec, what: str) -> None:
-        """A load failed after a fork, and then went well without one."""
+        """A load failed after a warm start, and then went well without one."""
         learned = self._memory.of(spec.environment)
         self._memory.keep(spec.environment, learned.with_suspicion(what))
 
@@ -110,9 +112,9 @@ class WarmLauncher:
         place: Place | None,
         shared: Imports | None,
     ) -> WarmRunner:
-        def loaded(load: Load, method: StartMethod) -> None:
-            self._learn(spec, load, None if method == "spawn" else shared)
-            if method == "spawn":
+        def loaded(load: Load) -> None:
+            self._learn(spec, load, shared)
+            if choice.method == "spawn":
                 self._forget_departure(spec.location, load)
             ended()
 
@@ -128,13 +130,14 @@ class WarmLauncher:
             runner,
             spec,
             choice,
-            cold=self._cold,
-            report=Report(loaded, ended, lambda what: self.suspect(spec, what), departed),
+            report=Report(loaded, ended, departed),
             former_seconds=self._seconds.get(spec.location, 0.0),
         )
 
     def choice(self, spec: RunnerSpec) -> Choice:
-        """How its next runner is to be started, and what stands beside it."""
+        """How a runner of `spec` is to be started, and what stands beside it."""
+        if spec.cold is not None:
+            return Choice("spawn", f"{spec.cold.why}; it was started again on its own")
         learned = self._memory.of(spec.environment)
         choice = choose(spec.start_method, spec.location, learned, spec.variables, self._platform)
         departure = self._departures.get(spec.location)

@@ -17,11 +17,13 @@ from codelocd.lifecycle.effects import (
     Recall,
     Restore,
     Retire,
+    Suspect,
     Withdraw,
 )
 from codelocd.lifecycle.events import (
     Condemned,
     DeadlinePassed,
+    Diverged,
     EnvironmentChosen,
     EnvironmentFailed,
     EnvironmentLost,
@@ -46,6 +48,7 @@ __all__ = [
     "CancelBuild",
     "Condemned",
     "DeadlinePassed",
+    "Diverged",
     "Effect",
     "EnvironmentChosen",
     "EnvironmentFailed",
@@ -73,6 +76,7 @@ __all__ = [
     "Started",
     "State",
     "Stopped",
+    "Suspect",
     "Withdraw",
     "step",
 ]

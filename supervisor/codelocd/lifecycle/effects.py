@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from codelocd.model import BuildId, RunnerId, Snapshot
+from codelocd.model import BuildId, Cold, RunnerId, Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +21,22 @@ class CancelBuild:
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """Start a runner; answers Launched, then Loaded, LoadFailed or Exited."""
+    """Start a runner; answers Launched, then Loaded, Diverged, LoadFailed or Exited.
+
+    `cold`: why it must start without a warm interpreter; None where it may have one.
+    """
 
     runner: RunnerId
+    cold: Cold | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """A load failed after a warm start, and then went well without: remember that of its
+    environment."""
+
+    runner: RunnerId
+    suspicion: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +99,7 @@ Effect = (
     Prepare
     | CancelBuild
     | Launch
+    | Suspect
     | Inspect
     | Explain
     | Publish

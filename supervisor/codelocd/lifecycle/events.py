@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from codeloc_envs import Choice, Environment
-from codelocd.model import BuildId, Ended, Policy, Problem, RunnerId, Snapshot
+from codelocd.model import BuildId, Cold, Ended, Policy, Problem, RunnerId, Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +106,18 @@ class Loaded:
 
 
 @dataclass(frozen=True, slots=True)
+class Diverged:
+    """The load after a warm start did, or may have done, what a cold one would not.
+
+    `cold` says what, `at` when, in Unix seconds.
+    """
+
+    runner: RunnerId
+    cold: Cold
+    at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class LoadFailed:
     runner: RunnerId
     problem: Problem
@@ -123,13 +135,15 @@ class Condemned:
 class Exited:
     """A runner's process has ended. `chance` in [0, 1) places a restart within its jitter.
 
-    `ended` says which process and how; None for one that was never started.
+    `ended` says which process and how; None for one that was never started. `cold`: it ended over
+    a load for which its warm start may be to blame.
     """
 
     runner: RunnerId
     problem: Problem
     chance: float = 0.5
     ended: Ended | None = None
+    cold: Cold | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +179,7 @@ Event = (
     | EnvironmentLost
     | Launched
     | Loaded
+    | Diverged
     | LoadFailed
     | Condemned
     | Exited

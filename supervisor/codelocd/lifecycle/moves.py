@@ -16,7 +16,7 @@ from codelocd.lifecycle.effects import (
     Retire,
 )
 from codelocd.lifecycle.state import State
-from codelocd.model import BuildId, Phase, Policy, Problem, RunnerId
+from codelocd.model import BuildId, Cold, Phase, Policy, Problem, RunnerId
 from codelocd.restarts import NO_FAILURES
 
 Step: TypeAlias = tuple[State, tuple[Effect, ...]]
@@ -37,17 +37,18 @@ def attempt(state: State, now: float, policy: Policy, before: tuple[Effect, ...]
     return state, (*before, Prepare(BuildId(number)))
 
 
-def launch(state: State, before: tuple[Effect, ...] = ()) -> Step:
+def launch(state: State, before: tuple[Effect, ...] = (), cold: Cold | None = None) -> Step:
     number = state.last_id + 1
     state = replace(
         state,
         phase=Phase.STARTING,
         candidate=RunnerId(number),
         loaded=False,
+        cold=cold,
         last_id=number,
         deadline=None,
     )
-    return state, (*before, Launch(RunnerId(number)))
+    return state, (*before, Launch(RunnerId(number), cold))
 
 
 def again(state: State, now: float) -> Step:

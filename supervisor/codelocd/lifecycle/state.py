@@ -7,7 +7,7 @@ from pathlib import Path
 
 from codeloc_envs import Choice, Environment
 from codelocd import takeover
-from codelocd.model import BuildId, LastExit, Phase, Problem, RunnerId
+from codelocd.model import BuildId, Cold, LastExit, Phase, Problem, RunnerId
 from codelocd.restarts import NO_FAILURES, History
 
 
@@ -16,7 +16,8 @@ class State:
     """Everything that decides what a location does next.
 
     `phase` is that of the newest attempt, or SERVING when none is under way. `candidate`
-    is a runner that has not taken over, `loaded` says that it could. `listed`: its last good
+    is a runner that has not taken over, `loaded` says that it could; `cold`, that it is the second
+    try of an attempt whose warm start is not to be trusted, and why. `listed`: its last good
     definitions are in the registry; `behind`: they are not those of the newest source.
 
     `environment` is the newest that was ready, `environment_known`: it is still what is asked for;
@@ -35,6 +36,7 @@ class State:
     inputs: tuple[Path, ...] = ()
     candidate: RunnerId | None = None
     loaded: bool = False
+    cold: Cold | None = None
     serving: RunnerId | None = None
     serving_since: float = 0.0
     condemned: Problem | None = None

@@ -8,7 +8,7 @@ from typing import Any
 
 from codelocd import problems, restarts, takeover
 from codelocd.lifecycle import events, moves
-from codelocd.lifecycle.effects import Explain, Inspect, Kill, Recall, Restore, Withdraw
+from codelocd.lifecycle.effects import Explain, Inspect, Kill, Recall, Restore, Suspect, Withdraw
 from codelocd.lifecycle.moves import Step
 from codelocd.lifecycle.state import State
 from codelocd.model import LastExit, Phase, Policy
@@ -149,7 +149,13 @@ def _launched(state: State, event: events.Launched, now: float, policy: Policy) 
 def _loaded(state: State, event: events.Loaded, now: float, policy: Policy) -> Step:
     if event.runner != state.candidate:
         return state, ()
-    state = replace(state, loaded=True)
+    suspicion = state.cold.suspicion if state.cold is not None and not state.loaded else ""
+    state, effects = _judged(replace(state, loaded=True), event, now, policy)
+    return state, (Suspect(event.runner, suspicion), *effects) if suspicion else effects
+
+
+def _judged(state: State, event: events.Loaded, now: float, policy: Policy) -> Step:
+    """Whether what has loaded takes over, waits, or is replaced."""
     if not event.current and takeover.may_drop(state.burst):
         return moves.again(state, now)
     look_again = takeover.hold_until(state.burst, event.locked, now)
@@ -161,6 +167,17 @@ def _loaded(state: State, event: events.Loaded, now: float, policy: Policy) -> S
         return moves.again(state, now)
     state, effects = moves.take_over(state, now)
     return moves.attempt(replace(state, behind=True), now, policy, effects)
+
+
+def _diverged(state: State, event: events.Diverged, _now: float, _policy: Policy) -> Step:
+    """Once more, without warmth; what diverges from that has failed."""
+    if event.runner != state.candidate:
+        return state, ()
+    second = state.cold is None
+    state, effects = moves.abandon(state)
+    if second:
+        return moves.launch(state, effects, event.cold)
+    return moves.given_up(state, problems.diverged(event.cold.why, event.at)), effects
 
 
 def _load_failed(state: State, event: events.LoadFailed, _now: float, _policy: Policy) -> Step:
@@ -187,6 +204,8 @@ def _exited(state: State, event: events.Exited, now: float, policy: Policy) -> S
         state = replace(state, leaving=state.leaving - {event.runner})
         return moves.ended_if_gone(state, (), now, policy)
     if event.runner == state.candidate:
+        if event.cold is not None and state.cold is None and not state.loaded:
+            return moves.launch(state, cold=event.cold)
         return _candidate_exited(replace(state, candidate=None), event, now, policy)
     if event.runner == state.serving:
         return _serving_exited(replace(state, serving=None), event, now, policy)
@@ -279,6 +298,7 @@ _HANDLERS: dict[type, Callable[[State, Any, float, Policy], Step]] = {
     events.EnvironmentLost: _environment_lost,
     events.Launched: _launched,
     events.Loaded: _loaded,
+    events.Diverged: _diverged,
     events.LoadFailed: _load_failed,
     events.Condemned: _condemned,
     events.Exited: _exited,

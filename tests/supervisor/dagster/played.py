@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any
 
 from codelocd.dagster.grpc_call import CallFailed
-from codelocd.model import Exit, StartMethod
+from codelocd.model import Cold, Exit, StartMethod
 from codelocd.warm import Choice
 
 
@@ -49,11 +50,12 @@ class FakeSide:
         self.suspicions: list[str] = []
         self.said: list[str] = []
         self.fails = False
+        self.spec = SimpleNamespace(location="sales")
 
-    async def start(self, distrusted: str = "") -> FakeServer:
+    async def start(self, cold: Cold | None) -> FakeServer:
         if self.fails:
             raise OSError("no more processes")
-        server = FakeServer("spawn" if distrusted else "fork", distrusted)
+        server = FakeServer("fork") if cold is None else FakeServer("spawn", cold.why)
         self.started.put_nowait(server)
         return server
 
@@ -63,8 +65,8 @@ class FakeSide:
     def released(self, server: FakeServer) -> None:
         self.let_go.append(server)
 
-    def suspect(self, what: str) -> None:
-        self.suspicions.append(what)
+    def suspect(self, cold: Cold) -> None:
+        self.suspicions.append(cold.suspicion)
 
     def say(self, text: str) -> None:
         self.said.append(text)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 
 import pytest
 from played import FakeServer, FakeSide
@@ -11,8 +10,8 @@ from played import FakeServer, FakeSide
 from codelocd.dagster.companion import Companion
 from codelocd.dagster.health import Patience
 from codelocd.dagster.keeper import Keeper
-from codelocd.launchers.warm_runner import Departed
-from codelocd.model import Exit
+from codelocd.launchers.outcome import Bad, Good, MustStartCold
+from codelocd.model import Cold, Exit, Snapshot
 from codelocd.warm import Choice
 
 
@@ -21,11 +20,14 @@ class FakeRunner:
 
     def __init__(self) -> None:
         self.exited = asyncio.get_running_loop().create_future()
-        self.answer = {"ok": True, "body": body("dagster")}
+        self.outcome = good("dagster")
         self.did: list[str] = []
 
-    async def call(self, method, params=None, timeout=None):
-        return self.answer
+    async def load(self):
+        return self.outcome
+
+    def blamed(self, end):
+        return COLD
 
     def take_over(self) -> None:
         self.did.append("take over")
@@ -37,9 +39,11 @@ class FakeRunner:
         self.did.append("kill")
 
 
-def body(loader: str) -> bytes:
-    known = {"loader": loader, "definitions": [], "sources": {"/a.py": "x"}, "watch": []}
-    return json.dumps({**known, "python": "3.12.1", "load_seconds": 0.1}).encode()
+COLD = Cold("it sets the variable X")
+
+
+def good(loader: str) -> Good:
+    return Good(Snapshot(loader, "3.12.1", 0.1, (), {"/a.py": "x"}), 0.1)
 
 
 class Pair:
@@ -60,49 +64,43 @@ async def pair():
 
 async def test_a_runner_that_is_started_again_for_what_its_code_does_takes_the_server_along(pair):
     pair.server.choice = Choice("fork", "nothing forbids it")
-
-    async def departs(method, params=None, timeout=None):
-        raise Departed("it sets the variable X")
-
-    call, pair.runner.call = pair.runner.call, departs
-    with pytest.raises(Departed):
-        await pair.companion.call("snapshot")
-    pair.runner.call = call
-    loading = asyncio.ensure_future(pair.companion.call("snapshot"))
-    second = await asyncio.wait_for(pair.side.started.get(), 5)
+    pair.runner.outcome = MustStartCold(COLD)
+    assert await pair.companion.load() == MustStartCold(COLD)
     assert pair.server.killed
-    why = "it sets the variable X; it was started again on its own"
-    assert second.choice == Choice("spawn", why)
-    second.ready.set_result(None)
-    assert (await loading)["ok"]
+    assert pair.companion.blamed(Exit(signal=11)) == COLD
+
+
+async def test_a_server_that_a_fork_may_be_to_blame_for_takes_the_runner_along(pair):
+    pair.server.choice = Choice("fork", "nothing forbids it")
+    pair.server.exited.set_result(Exit(signal=11))
+    outcome = await pair.companion.load()
+    why = "the code server was killed by SIGSEGV while loading after a fork"
+    assert outcome == MustStartCold(Cold(why, f"sales: {why}"))
 
 
 async def test_it_has_loaded_only_when_the_code_server_answers_too(pair):
-    loading = asyncio.ensure_future(pair.companion.call("snapshot"))
+    loading = asyncio.ensure_future(pair.companion.load())
     await asyncio.wait([loading], timeout=0.01)
     assert not loading.done()
     pair.server.ready.set_result(None)
-    assert (await loading)["ok"]
+    assert await loading == good("dagster")
 
 
 async def test_a_code_server_that_ends_while_it_loads_fails_the_load_with_its_last_words(pair):
     pair.server.exited.set_result(Exit(status=1))
-    answer = await pair.companion.call("snapshot")
-    told = json.loads(answer["body"])
-    assert not answer["ok"]
-    assert told["problem"]["summary"] == (
+    outcome = await pair.companion.load()
+    assert isinstance(outcome, Bad)
+    assert outcome.problem["summary"] == (
         "Dagster's own code server exited with status 1 while it loaded the code"
     )
-    assert told["problem"]["detail"] == "its last words"
-    assert told["sources"] == {"/a.py": "x"}
+    assert outcome.problem["detail"] == "its last words"
+    assert outcome.sources == {"/a.py": "x"}
 
 
-@pytest.mark.parametrize(
-    "answer", [{"ok": False, "body": b"{}"}, {"ok": True, "body": body("native")}]
-)
-async def test_what_dagster_cannot_serve_has_no_code_server(pair, answer):
-    pair.runner.answer = answer
-    assert await pair.companion.call("snapshot") == answer
+@pytest.mark.parametrize("outcome", [Bad({"summary": ""}, {}), good("native")])
+async def test_what_dagster_cannot_serve_has_no_code_server(pair, outcome):
+    pair.runner.outcome = outcome
+    assert await pair.companion.load() == outcome
     assert pair.server.killed
 
 

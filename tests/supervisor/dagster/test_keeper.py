@@ -9,8 +9,11 @@ from played import FakeServer, FakeSide
 
 from codelocd.dagster.health import Patience, until_down
 from codelocd.dagster.keeper import Keeper
-from codelocd.model import Exit
+from codelocd.launchers.outcome import Bad, Good, MustStartCold
+from codelocd.model import Cold, Exit, Snapshot
+from codelocd.warm import Choice
 
+GOOD = Good(Snapshot("dagster", "3.12.1", 0.1, (), {}), 0.1)
 LONG, SHORT = 60.0, 0.01
 SOON = Patience(interval=0.001, answer=0.001, misses=3)
 
@@ -32,7 +35,7 @@ async def within(awaitable):
 async def serving(side, server, patience):
     keeper = Keeper(side, server, patience)
     server.ready.set_result(None)
-    assert await keeper.answers(LONG)
+    assert await keeper.load(LONG, GOOD) is GOOD
     keeper.take_over()
     return keeper
 
@@ -40,60 +43,77 @@ async def serving(side, server, patience):
 async def test_a_fork_that_answers_is_the_server(side, fork):
     keeper = Keeper(side, fork, Patience())
     fork.ready.set_result(None)
-    assert await keeper.answers(LONG)
+    assert await keeper.load(LONG, GOOD) is GOOD
     assert keeper.server is fork
     assert side.started.empty()
 
 
-async def test_a_fork_that_crashes_in_its_load_is_started_again_on_its_own(side, fork):
+async def test_a_fork_that_crashes_in_its_load_is_to_be_started_again_on_its_own(side, fork):
     keeper = Keeper(side, fork, Patience())
     fork.exited.set_result(Exit(signal=11))
-    answers = asyncio.ensure_future(keeper.answers(LONG))
-    second = await within(side.started.get())
-    assert second.choice.method == "spawn"
-    assert second.choice.why == (
-        "the code server was killed by SIGSEGV while loading after a fork; "
-        "it was started again on its own"
-    )
-    assert side.suspicions == []
-    second.ready.set_result(None)
-    assert await within(answers)
-    assert side.suspicions == ["the code server was killed by SIGSEGV while loading after a fork"]
+    outcome = await within(keeper.load(LONG, GOOD))
+    why = "the code server was killed by SIGSEGV while loading after a fork"
+    assert outcome == MustStartCold(Cold(why, f"sales: {why}"))
+    assert side.started.empty(), "the lifecycle of the location decides"
 
 
-async def test_a_fork_that_hangs_in_its_load_is_ended_and_started_again(side, fork):
+async def test_a_fork_that_hangs_in_its_load_is_to_be_started_again_on_its_own(side, fork):
     keeper = Keeper(side, fork, Patience())
-    answers = asyncio.ensure_future(keeper.answers(SHORT))
-    second = await within(side.started.get())
-    assert fork.killed
-    second.ready.set_result(None)
-    assert await within(answers)
-    assert side.suspicions == ["the code server did not finish loading after a fork"]
+    outcome = await within(keeper.load(SHORT, GOOD))
+    why = "the code server did not finish loading after a fork"
+    assert outcome == MustStartCold(Cold(why, f"sales: {why}"))
 
 
-async def test_what_fails_on_its_own_too_is_no_fault_of_the_fork(side, fork):
-    keeper = Keeper(side, fork, Patience())
-    fork.exited.set_result(Exit(status=1))
-    answers = asyncio.ensure_future(keeper.answers(LONG))
-    (await within(side.started.get())).exited.set_result(Exit(status=1))
-    assert not await within(answers)
+async def test_what_fails_on_its_own_too_is_no_fault_of_the_fork(side):
+    server = FakeServer("spawn")
+    keeper = Keeper(side, server, Patience())
+    server.exited.set_result(Exit(status=1))
+    assert isinstance(await within(keeper.load(LONG, GOOD)), Bad)
     assert side.suspicions == []
 
 
-async def test_a_second_server_that_cannot_be_started_is_a_failed_load(side, fork):
+async def test_a_second_server_that_cannot_be_started_is_tried_again_while_it_serves(side, fork):
+    keeper = await serving(side, fork, Patience())
     side.fails = True
-    keeper = Keeper(side, fork, Patience())
-    fork.exited.set_result(Exit(status=1))
-    assert not await within(keeper.answers(LONG))
+    fork.exited.set_result(Exit(signal=9))
+    while len(side.said) < 2:  # noqa: ASYNC110  it is tried by a timer
+        await asyncio.sleep(0.001)
+    assert side.started.empty()
+    side.fails = False
+    assert await within(side.started.get())
+    keeper.release()
 
 
 async def test_a_load_that_nobody_wants_any_more_has_no_second_chance(side, fork):
     keeper = Keeper(side, fork, Patience())
-    answers = asyncio.ensure_future(keeper.answers(LONG))
+    loading = asyncio.ensure_future(keeper.load(LONG, GOOD))
+    await asyncio.sleep(0)
     keeper.drop()
-    assert not await within(answers)
+    assert isinstance(await within(loading), Bad)
     assert fork.killed
     assert side.started.empty()
+
+
+@pytest.mark.parametrize("well", [True, False])
+async def test_a_server_that_dies_is_replaced_by_a_fork_and_then_without_one(side, fork, well):
+    keeper = await serving(side, fork, Patience())
+    assert side.led.get_nowait() is fork
+    fork.exited.set_result(Exit(signal=9))
+    second = await within(side.started.get())
+    assert second.choice.method == "fork"
+    second.exited.set_result(Exit(signal=11))
+    third = await within(side.started.get())
+    why = "the code server was killed by SIGSEGV while loading after a fork"
+    assert third.choice == Choice("spawn", why)
+    if well:
+        third.ready.set_result(None)
+        assert await within(side.led.get()) is third
+        assert side.suspicions == [f"sales: {why}"]
+    else:
+        third.exited.set_result(Exit(status=1))
+        await within(side.started.get())
+        assert side.suspicions == []
+    keeper.release()
 
 
 async def test_a_server_that_dies_while_it_serves_is_back_by_itself(side, fork):

@@ -12,7 +12,7 @@ from codelocd.dagster.instance import Instance
 from codelocd.dagster.servers import Servers
 from codelocd.dagster.sockets import Sockets
 from codelocd.launchers.warm_interpreter import Refused
-from codelocd.model import Target
+from codelocd.model import Cold, Target
 from codelocd.warm import Choice
 
 DEADLINE = 60.0
@@ -28,7 +28,7 @@ class FakeWarm:
         self.forked = []
 
     def choice(self, spec):
-        return self._choice
+        return self._choice if spec.cold is None else Choice("spawn", spec.cold.why)
 
     async def program(self, program):
         if self.refusal is not None:
@@ -60,7 +60,8 @@ async def start(children, spec, tmp_path, home):
         warm.refusal = refusal
         servers = Servers(children, warm, Sockets(tmp_path), Instance(home, children))
         everything.append(servers)
-        server = await servers.start(spec, distrusted)
+        cold = Cold(distrusted) if distrusted else None
+        server = await servers.start(replace(spec, cold=cold))
         async with asyncio.timeout(DEADLINE):
             await server.exited
         return server, warm

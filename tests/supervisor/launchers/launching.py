@@ -12,6 +12,7 @@ from typing import Any
 
 from codelocd.launchers import RunnerSpec
 from codelocd.launchers.memory import Memory
+from codelocd.launchers.outcome import Bad, Good, LoadOutcome, MustStartCold
 from codelocd.launchers.places import Places
 from codelocd.launchers.warm import WarmLauncher
 from codelocd.launchers.warm_runner import WarmRunner
@@ -27,13 +28,13 @@ class Loaded:
     """A runner after its load, and what its snapshot says."""
 
     runner: WarmRunner
-    body: dict[str, Any]
+    outcome: Good | Bad
 
     @property
     def told(self) -> Any:
         """What the code of `telling` told."""
-        assert "definitions" in self.body, self.body["problem"]["detail"]
-        return json.loads(self.body["definitions"][0]["description"])
+        assert isinstance(self.outcome, Good), self.outcome
+        return json.loads(self.outcome.snapshot.definitions[0]["description"])
 
 
 @dataclass(slots=True)
@@ -64,10 +65,23 @@ class Bench:
         return replace(spec, **changes)
 
     async def load(self, spec: RunnerSpec, method: str) -> Loaded:
+        """As a location's lifecycle has it: a load that must start cold is made once more."""
         spec = replace(spec, start_method=method)
         async with asyncio.timeout(DEADLINE):
             runner = await self.launcher.start(spec)
-            return Loaded(runner, json.loads((await answered(runner))["body"]))
+            cold, came = None, await outcome(runner)
+            if came is None:
+                cold = runner.blamed(await runner.exited)
+            elif isinstance(came, MustStartCold):
+                cold = came.cold
+                runner.kill()
+            if cold is not None:
+                runner = await self.launcher.start(replace(spec, cold=cold))
+                came = await outcome(runner)
+                if cold.suspicion and isinstance(came, Good):
+                    self.launcher.suspect(spec, cold.suspicion)
+            assert isinstance(came, Good | Bad)
+            return Loaded(runner, came)
 
 
 TELLING = """
@@ -88,14 +102,12 @@ def telling(code: str) -> str:
     return TELLING.format(code=code)
 
 
-async def answered(runner: WarmRunner) -> dict[str, Any]:
-    """Its snapshot; asked again where another process took its place, as the daemon does."""
-    while True:
-        try:
-            answer: dict[str, Any] = await runner.call("snapshot")
-            return answer
-        except RpcError:
-            await asyncio.wait([runner.exited], timeout=0.01)
+async def outcome(runner: WarmRunner) -> LoadOutcome | None:
+    """What came of its load; None if it ended over it."""
+    try:
+        return await runner.load()
+    except RpcError:
+        return None
 
 
 async def until(holds: Callable[[], bool]) -> None:
