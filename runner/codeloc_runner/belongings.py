@@ -51,8 +51,8 @@ class Belongings:
     __slots__ = ("_builtins", "_modules", "_names", "_path", "_sys")
 
     def __init__(self) -> None:
-        self._names: Dict[str, Any] = vars(builtins)
-        self._builtins = dict(self._names)
+        self._names: Any = vars(builtins)
+        self._builtins: Dict[str, Any] = dict(self._names)
         self._sys = sys
         kept = [n for n in list(sys.modules) if n in MODULES or n.partition(".")[0] == OURS]
         self._modules = {name: sys.modules[name] for name in kept}
