@@ -155,10 +155,10 @@ KEYS = {None: "null", True: "true", False: "false"}
 """As JSON has the keys that are no strings."""
 
 
-def _key(key: object) -> str:
+def _key(key: Any) -> str:
     types = bases(key)
     if str in types:
-        return text(key, KEY_CHARACTERS)  # type: ignore[arg-type]
+        return text(key, KEY_CHARACTERS)
     if key is None or key is True or key is False:
         return KEYS[key]
     if int in types:
@@ -171,8 +171,9 @@ def _key(key: object) -> str:
 def entries(mapping: Any) -> Iterator[Tuple[str, object]]:
     """Of a mapping that may be one of the user's own; what it refuses to list is not listed."""
     try:
-        found = list(islice(mapping.items(), ENTRIES + 1)) if mapping is not None else []
-        count = len(mapping) if len(found) > ENTRIES else len(found)
+        listed: Any = {} if mapping is None else mapping
+        found = list(islice(listed.items(), ENTRIES + 1))
+        count = len(listed) if len(found) > ENTRIES else len(found)
     except Exception:  # noqa: BLE001  its own code
         found, count = [("…", unserializable(mapping))], 1
     yield from ((name_of(name), value) for name, value in found[:ENTRIES])

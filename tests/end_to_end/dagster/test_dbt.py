@@ -81,6 +81,7 @@ def as_component(project):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)  # dbt is started five times
 @pytest.mark.parametrize("way", [as_assets, as_component])
 def test_a_dbt_project_loads_and_a_saved_model_is_seen_once(
     way, dev, project, dagster_environment, monkeypatch
