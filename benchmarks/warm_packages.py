@@ -15,18 +15,16 @@ from typing import Literal
 from benchmarks._measure import Figure
 from benchmarks._packages import PACKAGES
 from benchmarks._peers import environment
-from codelocd.guardian import Guardian
-from codelocd.kit import make_kit
-from codelocd.launchers import RunnerSpec
-from codelocd.launchers.local import LocalLauncher
-from codelocd.launchers.memory import Memory
-from codelocd.launchers.outcome import Good, LoadOutcome, MustStartCold
-from codelocd.launchers.places import Places
-from codelocd.launchers.warm import WarmLauncher
-from codelocd.launchers.warm_runner import WarmRunner
 from codelocd.model import Target
-from codelocd.process import Children
-from codelocd.rpc import RpcError
+from codelocd.process.child import Children
+from codelocd.process.guardian import Guardian
+from codelocd.rpc.errors import RpcError
+from codelocd.runners.api import Good, LoadOutcome, MustStartCold, RunnerSpec
+from codelocd.runners.kit import make_kit
+from codelocd.runners.local import LocalLauncher
+from codelocd.runners.warm.launcher import WarmLauncher
+from codelocd.runners.warm.places import Memory, Places
+from codelocd.runners.warm.runner import WarmRunner
 
 PATIENCE = 300.0
 TIMES = 3

@@ -111,7 +111,7 @@ class LocationSpec:
 
 @dataclass(frozen=True, slots=True)
 class DaemonSettings:
-    """The `[daemon]` table; None means the default of `codelocd.paths`.
+    """The `[daemon]` table; None means the default of `codelocd.storage.paths`.
 
     `warm_idle`: seconds without a start after which a warm interpreter ends. `prune`: whether
     environments that nobody uses are removed, as by `codelocd env prune`.

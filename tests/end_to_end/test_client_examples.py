@@ -16,8 +16,11 @@ from typing import Any
 import pytest
 from daemons import StartDev, native
 
-from codelocd import rpc, unix
-from codelocd.subscriptions import Hub
+from codelocd.daemon.subscriptions import Hub
+from codelocd.rpc import unix
+from codelocd.rpc.errors import RpcError
+from codelocd.rpc.peer import Peer
+from codelocd.rpc.server import start_server
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples" / "clients"
@@ -37,7 +40,7 @@ STATUS = {
 PRINTED = ["ingest serving", "sales backoff", "event 0 of status: the full state"]
 
 
-async def answer(hub: Hub, peer: rpc.Peer, method: str, params: Mapping[str, Any]) -> Any:
+async def answer(hub: Hub, peer: Peer, method: str, params: Mapping[str, Any]) -> Any:
     match method:
         case "status":
             for _ in range(TURNS):  # what was asked after it is answered before it
@@ -45,14 +48,14 @@ async def answer(hub: Hub, peer: rpc.Peer, method: str, params: Mapping[str, Any
             return STATUS
         case "subscribe":
             return hub.subscribe(peer, **params)
-    raise rpc.RpcError("unknown", f"no method {method!r}")
+    raise RpcError("unknown", f"no method {method!r}")
 
 
 @pytest.fixture
 async def control_socket(tmp_path: Path) -> AsyncIterator[Path]:
     path = tmp_path / "control.sock"
     hub = Hub("example", lambda _topic: STATUS)
-    server = await rpc.serve(
+    server = await start_server(
         unix.listen(path),
         lambda peer, method, params: answer(hub, peer, method, params),
         allowed=lambda who: who.uid == os.getuid(),

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 from daemons import CACHE, CODELOCD, DEADLINE, native
 
-from codelocd import check
+from codelocd.cli.scaffold import planned
 from codelocd.config import load
+from codelocd.daemon import check
 from codelocd.model import Config, LocationSpec
-from codelocd.paths import DaemonPaths
-from codelocd.scaffold import planned
+from codelocd.storage.paths import DaemonPaths
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 Files = Mapping[str, str]

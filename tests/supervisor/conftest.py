@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 import pytest
 from subscribing import Connection, State
 
-from codelocd.guardian import Guardian
-from codelocd.process import Children
-from codelocd.subscriptions import Hub
+from codelocd.daemon.subscriptions import Hub
+from codelocd.process.child import Children
+from codelocd.process.guardian import Guardian
 
 
 @pytest.fixture

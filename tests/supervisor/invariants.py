@@ -7,9 +7,10 @@ from collections.abc import Collection
 
 import pytest
 
-from codelocd.daemon import Daemon
-from codelocd.lifecycle import EnvironmentChosen, Event, State
-from codelocd.locations import Location
+from codelocd.core.events import EnvironmentChosen, Event
+from codelocd.core.state import State
+from codelocd.daemon.location import Location
+from codelocd.daemon.loop import Daemon
 from codelocd.model import Phase
 
 

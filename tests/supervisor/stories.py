@@ -6,7 +6,20 @@ from pathlib import Path
 
 from codeloc_envs import Choice, Environment, Specification
 from codeloc_envs.specification import Kind
-from codelocd import lifecycle as lc
+from codelocd.core.events import (
+    DeadlinePassed,
+    Effect,
+    EnvironmentReady,
+    Event,
+    Exited,
+    Launched,
+    Loaded,
+    LoadFailed,
+    SourcesChanged,
+    Started,
+)
+from codelocd.core.state import State
+from codelocd.core.transitions import step
 from codelocd.model import Cold, Phase, Policy, Problem, RunnerId
 
 LOAD = Problem("load", "SyntaxError (defs.py:1)", at=1.0)
@@ -24,13 +37,13 @@ class Story:
     """A location's state and what it asked for, under a clock that only moves when told."""
 
     def __init__(self, policy: Policy = POLICY) -> None:
-        self.state = lc.State()
+        self.state = State()
         self.policy = policy
         self.now = 1000.0
-        self.effects: list[lc.Effect] = []
+        self.effects: list[Effect] = []
 
-    def tell(self, event: lc.Event) -> Story:
-        self.state, effects = lc.step(self.state, event, self.now, self.policy)
+    def tell(self, event: Event) -> Story:
+        self.state, effects = step(self.state, event, self.now, self.policy)
         self.effects = list(effects)
         return self
 
@@ -41,31 +54,31 @@ class Story:
     def until_deadline(self) -> Story:
         assert self.state.deadline is not None
         self.now = max(self.now, self.state.deadline)
-        return self.tell(lc.DeadlinePassed())
+        return self.tell(DeadlinePassed())
 
     def environment_ready(self) -> Story:
         assert self.state.build is not None
-        return self.tell(lc.EnvironmentReady(self.state.build, ENVIRONMENT))
+        return self.tell(EnvironmentReady(self.state.build, ENVIRONMENT))
 
     def loaded(self, *, current: bool = True, locked: bool = False) -> Story:
         assert self.state.candidate is not None
         candidate = self.state.candidate
-        self.tell(lc.Launched(candidate))
-        return self.tell(lc.Loaded(candidate, current, locked))
+        self.tell(Launched(candidate))
+        return self.tell(Loaded(candidate, current, locked))
 
     def load_failed(self) -> Story:
         assert self.state.candidate is not None
-        return self.tell(lc.LoadFailed(self.state.candidate, LOAD))
+        return self.tell(LoadFailed(self.state.candidate, LOAD))
 
     def exited(self, runner: int | None) -> Story:
         assert runner is not None
-        return self.tell(lc.Exited(RunnerId(runner), CRASH))
+        return self.tell(Exited(RunnerId(runner), CRASH))
 
     def serving(self) -> Story:
-        self.tell(lc.Started())
+        self.tell(Started())
         if self.state.phase is Phase.BUILDING:
             self.environment_ready()
         return self.loaded()
 
     def saved(self, differing: int = 1, *, locked: bool = False) -> Story:
-        return self.tell(lc.SourcesChanged(differing, locked=locked))
+        return self.tell(SourcesChanged(differing, locked=locked))

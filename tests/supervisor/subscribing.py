@@ -8,7 +8,7 @@ from typing import Any
 
 import msgpack
 
-from codelocd.subscriptions import BACKLOG, Hub
+from codelocd.daemon.subscriptions import BACKLOG, Hub
 
 
 class Connection:

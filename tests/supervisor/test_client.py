@@ -14,10 +14,12 @@ from typing import Any
 
 import pytest
 
-from codelocd import rpc, unix
 from codelocd.client import AsyncClient, Client, DaemonUnreachable, RpcError
-from codelocd.rpc import Limits
-from codelocd.subscriptions import Hub
+from codelocd.daemon.subscriptions import Hub
+from codelocd.rpc import unix
+from codelocd.rpc.limits import Limits
+from codelocd.rpc.peer import Peer
+from codelocd.rpc.server import Server, start_server
 
 DEADLINE = 20.0
 
@@ -54,8 +56,8 @@ class Daemon:
         self._thread.join(DEADLINE)
         self._loop.close()
 
-    async def _serve(self) -> rpc.Server:
-        return await rpc.serve(
+    async def _serve(self) -> Server:
+        return await start_server(
             unix.listen(self._path),
             self._handle,
             allowed=lambda _who: self._allowed,
@@ -67,7 +69,7 @@ class Daemon:
         self._server.close()
         await self._server.wait_closed()
 
-    async def _handle(self, peer: rpc.Peer, method: str, params: Mapping[str, Any]) -> Any:
+    async def _handle(self, peer: Peer, method: str, params: Mapping[str, Any]) -> Any:
         match method:
             case "echo":
                 return dict(params)

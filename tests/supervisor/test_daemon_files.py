@@ -6,31 +6,31 @@ from pathlib import Path
 
 import pytest
 
-from codelocd import journal
-from codelocd.journal import Journal
-from codelocd.lock import Busy, held
 from codelocd.model import Snapshot
-from codelocd.snapshots import Snapshots
-from codelocd.wanted import Wanted
+from codelocd.storage import journal
+from codelocd.storage.desired_state import DesiredState
+from codelocd.storage.journal import Journal
+from codelocd.storage.lock import Busy, held
+from codelocd.storage.snapshots import Snapshots
 
 
 def test_a_stop_holds_for_the_next_daemon(tmp_path: Path) -> None:
-    Wanted(tmp_path / "wanted.json").unwant("sales")
-    again = Wanted(tmp_path / "wanted.json")
+    DesiredState(tmp_path / "wanted.json").unwant("sales")
+    again = DesiredState(tmp_path / "wanted.json")
     assert not again.is_wanted("sales")
     assert again.is_wanted("ingest")
 
 
 def test_a_start_ends_the_stop(tmp_path: Path) -> None:
-    wanted = Wanted(tmp_path / "wanted.json")
+    wanted = DesiredState(tmp_path / "wanted.json")
     wanted.unwant("sales")
     wanted.want("sales")
-    assert Wanted(tmp_path / "wanted.json").is_wanted("sales")
+    assert DesiredState(tmp_path / "wanted.json").is_wanted("sales")
 
 
 def test_a_broken_file_of_wanted_states_is_set_aside(tmp_path: Path) -> None:
     (tmp_path / "wanted.json").write_text("{")
-    assert Wanted(tmp_path / "wanted.json").is_wanted("sales")
+    assert DesiredState(tmp_path / "wanted.json").is_wanted("sales")
     assert (tmp_path / "wanted.broken").read_text() == "{"
 
 
@@ -78,13 +78,13 @@ def test_a_stop_that_cannot_be_written_down_holds_and_is_written_with_the_next(
     tmp_path: Path,
 ) -> None:
     state = tmp_path / "state"
-    wanted = Wanted(state / "wanted.json")
+    wanted = DesiredState(state / "wanted.json")
     state.touch()  # in the way, as a disk that is full or read-only would be
     wanted.unwant("sales")
     assert not wanted.is_wanted("sales")
     state.unlink()
     wanted.unwant("ingest")
-    again = Wanted(state / "wanted.json")
+    again = DesiredState(state / "wanted.json")
     assert not again.is_wanted("sales")
     assert not again.is_wanted("ingest")
 

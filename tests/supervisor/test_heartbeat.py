@@ -8,14 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from codelocd import lifecycle
-from codelocd.heartbeat import Heartbeat
-from codelocd.lifecycle import Condemned, Started
-from codelocd.locations import Location, Running
+from codelocd.core.events import Condemned, Event, Started
+from codelocd.core.state import State
+from codelocd.core.timing import Timing
+from codelocd.daemon.health import Heartbeat
+from codelocd.daemon.location import Location, Running
+from codelocd.daemon.usage import Sampler
 from codelocd.model import LocationSpec, Policy, RunnerId, Target
-from codelocd.rpc import RpcError
-from codelocd.timing import Timing
-from codelocd.usage import Sampler
+from codelocd.rpc.errors import RpcError
 
 
 class Handle:
@@ -46,14 +46,14 @@ def location(handle: Handle, interval: float = 0.01, timeout: float = 0.5) -> Lo
     policy = Policy(ping_interval=interval, ping_timeout=timeout)
     spec = LocationSpec("x", Target("module", "x"), Path("/"), "", policy=policy)
     found = Location(spec)
-    found.state = lifecycle.State(serving=RunnerId(1))
+    found.state = State(serving=RunnerId(1))
     found.runners[RunnerId(1)] = Running(handle, None, None, None, 0.0, Timing())  # type: ignore[arg-type]  # unused
     return found
 
 
-async def told(handle: Handle) -> list[lifecycle.Event]:
+async def told(handle: Handle) -> list[Event]:
     """What the heartbeat reports until all answers were given and one sweep more was made."""
-    events: list[lifecycle.Event] = [Started()]
+    events: list[Event] = [Started()]
     handle.answers += [None]
     where = [location(handle)]
     heart = Heartbeat(
@@ -148,7 +148,7 @@ async def test_a_new_runner_is_asked_after_an_interval_of_its_own() -> None:
     patient.now += 9
     found = patient.locations["x"]
     found.runners[RunnerId(2)] = found.runners.pop(RunnerId(1))
-    found.state = lifecycle.State(serving=RunnerId(2))
+    found.state = State(serving=RunnerId(2))
     assert patient.heart.sweep() == 10.0
     assert await patient.after(9) == []
     assert await patient.after(1) == ["x"]
@@ -209,8 +209,8 @@ async def test_a_runner_that_leaves_during_a_sweep_does_not_end_the_sweeps() -> 
     where, loop = location(handle), asyncio.get_running_loop()
 
     def locations() -> list[Location]:
-        where.state = lifecycle.State(serving=RunnerId(1))
-        loop.call_soon(setattr, where, "state", lifecycle.State())
+        where.state = State(serving=RunnerId(1))
+        loop.call_soon(setattr, where, "state", State())
         return [where]
 
     heart = Heartbeat(locations, lambda *_: None, Sampler(), asyncio.Event())

@@ -10,8 +10,8 @@ from pathlib import Path
 import msgpack
 
 from codeloc_envs import Store
-from codelocd import kit
-from codelocd.kit import make_kit
+from codelocd.runners import kit
+from codelocd.runners.kit import make_kit
 
 FIFTEEN_DAYS = 15 * 86400.0
 

@@ -8,7 +8,36 @@ from pathlib import Path
 import pytest
 from stories import CHOICE, CRASH, CRASHED, ENVIRONMENT, INSTALLER, LOAD, LOST, POLICY, SETS, Story
 
-from codelocd import lifecycle as lc
+from codelocd.core.events import (
+    CancelBuild,
+    Condemned,
+    Diverged,
+    EnvironmentChosen,
+    EnvironmentFailed,
+    EnvironmentLost,
+    EnvironmentReady,
+    Event,
+    Exited,
+    Explain,
+    Kill,
+    Launch,
+    Launched,
+    Loaded,
+    PolicyChanged,
+    Prepare,
+    Publish,
+    Recall,
+    ReloadAsked,
+    Remembered,
+    RestartAsked,
+    Restore,
+    Retire,
+    SourcesChanged,
+    Started,
+    Stopped,
+    Suspect,
+    Withdraw,
+)
 from codelocd.model import (
     Backoff,
     BuildId,
@@ -26,27 +55,27 @@ from codelocd.model import (
 
 def test_a_start_prepares_the_environment_then_launches_then_publishes() -> None:
     story = Story()
-    story.tell(lc.Started())
-    assert story.effects == [lc.Prepare(BuildId(1))]
+    story.tell(Started())
+    assert story.effects == [Prepare(BuildId(1))]
     story.environment_ready()
-    assert story.effects == [lc.Launch(RunnerId(2))]
+    assert story.effects == [Launch(RunnerId(2))]
     story.loaded()
-    assert story.effects == [lc.Publish(RunnerId(2))]
+    assert story.effects == [Publish(RunnerId(2))]
     assert (story.state.shown, story.state.generation, story.state.stale) == ("serving", 1, False)
 
 
 def test_a_load_error_with_nothing_serving_fails_at_once_and_waits_for_a_change() -> None:
     story = Story()
-    story.tell(lc.Started()).environment_ready().load_failed()
+    story.tell(Started()).environment_ready().load_failed()
     assert story.state.phase is Phase.FAILED
     assert story.state.deadline is None
     story.wait(10).saved()
-    assert isinstance(story.effects[0], lc.Launch)
+    assert isinstance(story.effects[0], Launch)
 
 
 def test_an_exit_during_the_load_with_nothing_serving_backs_off_and_tries_again() -> None:
     story = Story()
-    story.tell(lc.Started()).environment_ready()
+    story.tell(Started()).environment_ready()
     story.exited(story.state.candidate)
     assert story.state.phase is Phase.BACKOFF
     story.until_deadline()
@@ -57,7 +86,7 @@ def test_the_first_restart_of_a_healthy_runner_is_immediate() -> None:
     story = Story().serving().wait(POLICY.healthy_after)
     story.exited(story.state.serving)
     assert (story.state.phase, story.state.restarts) == (Phase.BUILDING, 1)
-    assert isinstance(story.effects[0], lc.Prepare)
+    assert isinstance(story.effects[0], Prepare)
 
 
 def test_the_last_definitions_stay_listed_as_stale_while_a_crashed_location_comes_back() -> None:
@@ -107,31 +136,31 @@ def test_a_stale_runner_that_dies_cannot_be_brought_back_and_the_problem_says_bo
 
 def test_a_load_that_takes_too_long_is_explained_then_failed() -> None:
     story = Story()
-    story.tell(lc.Started()).environment_ready()
+    story.tell(Started()).environment_ready()
     candidate = story.state.candidate
     assert candidate is not None
-    story.tell(lc.Launched(candidate)).until_deadline()
-    assert story.effects == [lc.Explain(candidate)]
+    story.tell(Launched(candidate)).until_deadline()
+    assert story.effects == [Explain(candidate)]
     story.load_failed()
-    assert story.effects == [lc.Kill(candidate), lc.Recall()]
+    assert story.effects == [Kill(candidate), Recall()]
     assert story.state.phase is Phase.FAILED
 
 
 def test_the_time_to_load_counts_from_the_launch_and_not_from_the_wait_for_a_turn() -> None:
     story = Story()
-    story.tell(lc.Started()).environment_ready()
+    story.tell(Started()).environment_ready()
     assert story.state.deadline is None
-    story.wait(500).tell(lc.Launched(RunnerId(2)))
+    story.wait(500).tell(Launched(RunnerId(2)))
     assert story.state.deadline == story.now + POLICY.start_timeout
 
 
 def test_a_failed_build_leaves_everything_as_it_was() -> None:
     story = Story().serving()
-    story.tell(lc.SourcesChanged(0, inputs=True))
+    story.tell(SourcesChanged(0, inputs=True))
     build = story.state.build
     assert build is not None
     assert story.state.reloading == "building"
-    story.tell(lc.EnvironmentFailed(build, INSTALLER))
+    story.tell(EnvironmentFailed(build, INSTALLER))
     assert (story.state.shown, story.state.stale, story.state.problem) == (
         "serving",
         True,
@@ -141,16 +170,16 @@ def test_a_failed_build_leaves_everything_as_it_was() -> None:
 
 def test_a_failed_build_is_retried_by_the_next_save() -> None:
     story = Story().serving()
-    story.tell(lc.SourcesChanged(0, inputs=True))
+    story.tell(SourcesChanged(0, inputs=True))
     assert story.state.build is not None
-    story.tell(lc.EnvironmentFailed(story.state.build, INSTALLER)).wait(3).saved()
-    assert isinstance(story.effects[0], lc.Prepare)
+    story.tell(EnvironmentFailed(story.state.build, INSTALLER)).wait(3).saved()
+    assert isinstance(story.effects[0], Prepare)
 
 
 def test_a_build_that_takes_too_long_is_cancelled() -> None:
     story = Story()
-    story.tell(lc.Started()).until_deadline()
-    assert story.effects == [lc.CancelBuild(BuildId(1)), lc.Recall()]
+    story.tell(Started()).until_deadline()
+    assert story.effects == [CancelBuild(BuildId(1)), Recall()]
     assert story.state.problem is not None
     assert "build_timeout" in story.state.problem.summary
 
@@ -158,8 +187,8 @@ def test_a_build_that_takes_too_long_is_cancelled() -> None:
 def test_a_stop_withdraws_the_definitions_and_holds_against_changes() -> None:
     story = Story().serving()
     runner = story.state.serving
-    story.tell(lc.Stopped())
-    assert story.effects == [lc.Retire(runner), lc.Withdraw()]
+    story.tell(Stopped())
+    assert story.effects == [Retire(runner), Withdraw()]
     assert story.state.phase is Phase.STOPPING
     story.exited(runner).saved()
     assert (story.state.phase, story.effects) == (Phase.STOPPED, [])
@@ -168,8 +197,8 @@ def test_a_stop_withdraws_the_definitions_and_holds_against_changes() -> None:
 def test_a_stop_in_the_middle_of_a_reload_ends_both_runners() -> None:
     story = Story().serving().saved()
     serving, candidate = story.state.serving, story.state.candidate
-    story.tell(lc.Stopped())
-    assert story.effects == [lc.Kill(candidate), lc.Retire(serving), lc.Withdraw()]
+    story.tell(Stopped())
+    assert story.effects == [Kill(candidate), Retire(serving), Withdraw()]
     story.exited(candidate)
     assert story.state.phase is Phase.STOPPING
     story.exited(serving)
@@ -179,17 +208,17 @@ def test_a_stop_in_the_middle_of_a_reload_ends_both_runners() -> None:
 def test_a_restart_starts_only_after_the_old_runner_is_gone() -> None:
     story = Story().serving()
     runner = story.state.serving
-    story.tell(lc.RestartAsked())
-    assert story.effects == [lc.Retire(runner)]
+    story.tell(RestartAsked())
+    assert story.effects == [Retire(runner)]
     assert story.state.listed
     story.exited(runner)
-    assert isinstance(story.effects[0], lc.Prepare)
+    assert isinstance(story.effects[0], Prepare)
 
 
 def test_a_start_during_a_stop_starts_again_when_it_is_done() -> None:
     story = Story().serving()
     runner = story.state.serving
-    story.tell(lc.Stopped()).tell(lc.Started()).exited(runner)
+    story.tell(Stopped()).tell(Started()).exited(runner)
     assert story.state.phase is Phase.BUILDING
 
 
@@ -198,8 +227,8 @@ def test_an_unresponsive_runner_is_killed_and_replaced_and_the_problem_says_why(
     story = Story().serving()
     runner = story.state.serving
     assert runner is not None
-    story.tell(lc.Condemned(runner, hang))
-    assert story.effects == [lc.Kill(runner)]
+    story.tell(Condemned(runner, hang))
+    assert story.effects == [Kill(runner)]
     story.exited(runner)
     assert (story.state.phase, story.state.problem) == (Phase.BACKOFF, hang)
 
@@ -208,22 +237,22 @@ def test_a_start_forgives_the_failures_of_the_past() -> None:
     story = Story(replace(POLICY, restart_limit=RestartLimit(count=0, period=60))).serving()
     story.exited(story.state.serving)
     assert story.state.phase is Phase.FAILED
-    story.tell(lc.Started()).environment_ready().loaded()
+    story.tell(Started()).environment_ready().loaded()
     assert (story.state.shown, story.state.problem) == ("serving", None)
 
 
-@pytest.mark.parametrize("event", [lc.SourcesChanged(1), lc.ReloadAsked()])
-def test_nothing_starts_a_location_that_nobody_wants(event: lc.Event) -> None:
+@pytest.mark.parametrize("event", [SourcesChanged(1), ReloadAsked()])
+def test_nothing_starts_a_location_that_nobody_wants(event: Event) -> None:
     story = Story().tell(event)
     assert (story.state.phase, story.effects) == (Phase.STOPPED, [])
 
 
 def test_a_build_that_may_succeed_later_is_tried_again_for_ever_with_growing_pauses() -> None:
-    story = Story().tell(lc.Started())
+    story = Story().tell(Started())
     pauses = []
     for _ in range(12):
         assert story.state.build is not None
-        story.tell(lc.EnvironmentFailed(story.state.build, INSTALLER, passing=True))
+        story.tell(EnvironmentFailed(story.state.build, INSTALLER, passing=True))
         assert (story.state.shown, story.state.problem) == ("backoff", INSTALLER)
         assert story.state.deadline is not None
         pauses.append(round(story.state.deadline - story.now, 3))
@@ -233,9 +262,9 @@ def test_a_build_that_may_succeed_later_is_tried_again_for_ever_with_growing_pau
 
 
 def test_beside_a_runner_that_serves_no_build_is_tried_again_by_itself() -> None:
-    story = Story().serving().tell(lc.ReloadAsked())
+    story = Story().serving().tell(ReloadAsked())
     assert story.state.build is not None
-    story.tell(lc.EnvironmentFailed(story.state.build, INSTALLER, passing=True))
+    story.tell(EnvironmentFailed(story.state.build, INSTALLER, passing=True))
     assert (story.state.shown, story.state.stale, story.state.deadline) == ("serving", True, None)
 
 
@@ -243,10 +272,10 @@ def test_an_environment_that_was_lost_before_the_start_is_prepared_again() -> No
     story = Story().serving().saved()
     assert story.state.candidate is not None
     candidate = story.state.candidate
-    story.tell(lc.EnvironmentLost(candidate, LOST))
-    assert story.effects == [lc.Kill(candidate), lc.Prepare(story.state.build)]
+    story.tell(EnvironmentLost(candidate, LOST))
+    assert story.effects == [Kill(candidate), Prepare(story.state.build)]
     assert (story.state.shown, story.state.reloading) == ("serving", "building")
-    assert story.tell(lc.EnvironmentLost(candidate, LOST)).effects == []
+    assert story.tell(EnvironmentLost(candidate, LOST)).effects == []
 
 
 def test_a_candidate_that_died_makes_the_next_attempt_look_at_its_environment_anew() -> None:
@@ -258,7 +287,7 @@ def test_a_candidate_that_died_makes_the_next_attempt_look_at_its_environment_an
 def under(story: Story, policy: Policy) -> Story:
     """From now on other rules hold."""
     former, story.policy = story.policy, policy
-    return story.tell(lc.PolicyChanged(former))
+    return story.tell(PolicyChanged(former))
 
 
 def test_a_pause_that_is_made_shorter_ends_sooner_and_a_longer_one_does_not_begin_again() -> None:
@@ -287,14 +316,14 @@ def test_restart_never_ends_a_pause_under_way() -> None:
 
 def test_other_limits_hold_for_a_load_that_is_under_way() -> None:
     story = Story(replace(POLICY, start_timeout=180.0, build_timeout=600.0))
-    story.tell(lc.Started())
+    story.tell(Started())
     began = story.now
     story.wait(5)
     under(story, replace(story.policy, build_timeout=60.0))
     assert story.state.deadline == began + 60
     story.environment_ready()
     assert story.state.candidate is not None
-    story.tell(lc.Launched(story.state.candidate))
+    story.tell(Launched(story.state.candidate))
     began = story.now
     story.wait(5)
     under(story, replace(story.policy, start_timeout=10.0))
@@ -302,42 +331,42 @@ def test_other_limits_hold_for_a_load_that_is_under_way() -> None:
 
 
 def test_a_fresh_environment_that_was_lost_is_prepared_again_after_a_pause() -> None:
-    story = Story().tell(lc.Started()).environment_ready()
+    story = Story().tell(Started()).environment_ready()
     candidate = story.state.candidate
     assert candidate is not None
-    story.tell(lc.EnvironmentLost(candidate, LOST))
+    story.tell(EnvironmentLost(candidate, LOST))
     assert (story.state.phase, story.state.problem) == (Phase.BACKOFF, LOST)
-    assert story.effects == [lc.Recall()]
+    assert story.effects == [Recall()]
     story.until_deadline()
-    assert isinstance(story.effects[0], lc.Prepare)
+    assert isinstance(story.effects[0], Prepare)
 
 
 def test_what_was_chosen_and_what_it_depends_on_is_kept_with_the_location() -> None:
-    story = Story().tell(lc.Started())
+    story = Story().tell(Started())
     build, one, two = story.state.build, Path("/p/uv.lock"), Path("/p/pyproject.toml")
     assert build is not None
-    story.tell(lc.EnvironmentChosen(build, CHOICE, (one, two)))
+    story.tell(EnvironmentChosen(build, CHOICE, (one, two)))
     assert (story.state.choice, story.state.inputs) == (CHOICE, (one, two))
-    story.tell(lc.EnvironmentReady(build, ENVIRONMENT, (one,)))
+    story.tell(EnvironmentReady(build, ENVIRONMENT, (one,)))
     assert (story.state.environment, story.state.inputs) == (ENVIRONMENT, (one,))
-    story.tell(lc.ReloadAsked())
+    story.tell(ReloadAsked())
     assert story.state.build is not None
-    story.tell(lc.EnvironmentFailed(story.state.build, INSTALLER, inputs=(one, two)))
+    story.tell(EnvironmentFailed(story.state.build, INSTALLER, inputs=(one, two)))
     assert (story.state.environment, story.state.inputs) == (ENVIRONMENT, (one, two))
 
 
 def test_code_that_does_not_load_has_the_definitions_of_before() -> None:
     kept = Snapshot("native", "3.12.1", 0.1, (), {})
-    story = Story().tell(lc.Started()).environment_ready().load_failed()
-    assert lc.Recall() in story.effects
-    story.tell(lc.Remembered(kept))
-    assert story.effects == [lc.Restore(kept)]
+    story = Story().tell(Started()).environment_ready().load_failed()
+    assert Recall() in story.effects
+    story.tell(Remembered(kept))
+    assert story.effects == [Restore(kept)]
     assert (story.state.shown, story.state.listed, story.state.stale) == ("failed", True, True)
 
 
 def test_definitions_of_before_that_come_too_late_are_not_listed() -> None:
-    story = Story().tell(lc.Started()).environment_ready().load_failed().tell(lc.Stopped())
-    story.tell(lc.Remembered(Snapshot("native", "3.12.1", 0.1, (), {})))
+    story = Story().tell(Started()).environment_ready().load_failed().tell(Stopped())
+    story.tell(Remembered(Snapshot("native", "3.12.1", 0.1, (), {})))
     assert (story.effects, story.state.listed) == ([], False)
 
 
@@ -346,67 +375,67 @@ def test_how_the_last_runner_ended_and_whether_that_was_asked_for_is_kept() -> N
     first = story.state.serving
     assert first is not None
     killed = Ended(7, Exit(signal=9), 1.0)
-    story.tell(lc.Exited(first, CRASH, ended=killed))
+    story.tell(Exited(first, CRASH, ended=killed))
     assert story.state.last_exit == LastExit(killed, asked=False)
     story.until_deadline().environment_ready().loaded()
     second = story.state.serving
     assert second is not None
     left = Ended(8, Exit(status=0), 2.0)
-    story.tell(lc.Stopped()).tell(lc.Exited(second, CRASH, ended=left))
+    story.tell(Stopped()).tell(Exited(second, CRASH, ended=left))
     assert story.state.last_exit == LastExit(left, asked=True)
 
 
 @pytest.mark.parametrize("beside", [False, True])
 def test_a_warm_start_that_diverged_is_made_again_without_warmth(beside: bool) -> None:
-    story = Story().serving().saved() if beside else Story().tell(lc.Started()).environment_ready()
+    story = Story().serving().saved() if beside else Story().tell(Started()).environment_ready()
     first = story.state.candidate
     assert first is not None
-    story.tell(lc.Launched(first)).tell(lc.Diverged(first, SETS))
+    story.tell(Launched(first)).tell(Diverged(first, SETS))
     second = story.state.candidate
     assert second is not None
-    assert story.effects == [lc.Kill(first), lc.Launch(second, SETS)]
+    assert story.effects == [Kill(first), Launch(second, SETS)]
     assert story.state.problem is None
     story.loaded()
-    assert story.effects[0] == lc.Publish(second)
-    assert not any(isinstance(effect, lc.Suspect) for effect in story.effects)
+    assert story.effects[0] == Publish(second)
+    assert not any(isinstance(effect, Suspect) for effect in story.effects)
 
 
 def test_a_load_that_ends_after_a_fork_is_made_again_and_is_no_failure_of_the_location() -> None:
-    story = Story(replace(POLICY, restart="never")).tell(lc.Started()).environment_ready()
+    story = Story(replace(POLICY, restart="never")).tell(Started()).environment_ready()
     first = story.state.candidate
     assert first is not None
-    story.tell(lc.Exited(first, CRASH, cold=CRASHED))
+    story.tell(Exited(first, CRASH, cold=CRASHED))
     second = story.state.candidate
     assert second is not None
-    assert story.effects == [lc.Launch(second, CRASHED)]
+    assert story.effects == [Launch(second, CRASHED)]
     story.loaded()
-    assert story.effects == [lc.Suspect(second, CRASHED.suspicion), lc.Publish(second)]
+    assert story.effects == [Suspect(second, CRASHED.suspicion), Publish(second)]
 
 
 def test_a_second_try_that_fails_too_is_a_failure_like_any_other() -> None:
-    story = Story().tell(lc.Started()).environment_ready()
+    story = Story().tell(Started()).environment_ready()
     assert story.state.candidate is not None
-    story.tell(lc.Diverged(story.state.candidate, CRASHED))
+    story.tell(Diverged(story.state.candidate, CRASHED))
     story.exited(story.state.candidate)
     assert (story.state.phase, story.state.problem) == (Phase.BACKOFF, CRASH)
     story.until_deadline().environment_ready()
-    assert story.effects == [lc.Launch(RunnerId(story.state.last_id))], "warm again"
+    assert story.effects == [Launch(RunnerId(story.state.last_id))], "warm again"
 
 
 def test_what_diverges_without_warmth_has_failed() -> None:
-    story = Story().tell(lc.Started()).environment_ready()
+    story = Story().tell(Started()).environment_ready()
     for _ in range(2):
         assert story.state.candidate is not None
-        story.tell(lc.Diverged(story.state.candidate, SETS))
+        story.tell(Diverged(story.state.candidate, SETS))
     assert (story.state.phase, story.state.candidate) == (Phase.FAILED, None)
 
 
 def test_a_second_try_that_is_held_back_raises_its_suspicion_once() -> None:
     story = Story().serving().saved(2)
     assert story.state.candidate is not None
-    story.tell(lc.Diverged(story.state.candidate, CRASHED)).loaded()
+    story.tell(Diverged(story.state.candidate, CRASHED)).loaded()
     candidate = story.state.candidate
     assert candidate is not None
-    assert story.effects == [lc.Suspect(candidate, CRASHED.suspicion)]
-    story.until_deadline().tell(lc.Loaded(candidate, current=True))
-    assert story.effects[0] == lc.Publish(candidate)
+    assert story.effects == [Suspect(candidate, CRASHED.suspicion)]
+    story.until_deadline().tell(Loaded(candidate, current=True))
+    assert story.effects[0] == Publish(candidate)

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from stories import LOAD, Story
 
-from codelocd import lifecycle as lc
+from codelocd.core.events import (
+    DeadlinePassed,
+    Inspect,
+    Kill,
+    Launch,
+    Loaded,
+    LoadFailed,
+    Publish,
+    ReloadAsked,
+    RestartAsked,
+    Retire,
+    Started,
+)
 from codelocd.model import Phase, RunnerId
 
 
@@ -12,7 +24,7 @@ def test_a_save_starts_a_candidate_beside_the_runner_that_serves() -> None:
     story = Story().serving()
     former = story.state.serving
     story.saved()
-    assert story.effects == [lc.Launch(RunnerId(3))]
+    assert story.effects == [Launch(RunnerId(3))]
     assert (story.state.shown, story.state.reloading) == ("serving", "starting")
     assert story.state.serving == former
 
@@ -20,7 +32,7 @@ def test_a_save_starts_a_candidate_beside_the_runner_that_serves() -> None:
 def test_the_candidate_of_a_single_save_takes_over_as_soon_as_it_has_loaded() -> None:
     story = Story().serving()
     story.saved().loaded()
-    assert story.effects == [lc.Publish(RunnerId(3)), lc.Retire(RunnerId(2), replaced=True)]
+    assert story.effects == [Publish(RunnerId(3)), Retire(RunnerId(2), replaced=True)]
     assert (story.state.generation, story.state.reloading, story.state.stale) == (2, None, False)
 
 
@@ -53,7 +65,7 @@ def test_a_runner_that_dies_while_its_successor_loads_leaves_the_successor_to_ta
     assert (story.state.shown, story.state.stale, story.effects) == (
         "serving",
         False,
-        [lc.Publish(RunnerId(3))],
+        [Publish(RunnerId(3))],
     )
 
 
@@ -61,9 +73,9 @@ def test_a_save_during_a_load_drops_the_candidate_and_starts_another() -> None:
     story = Story().serving().saved()
     dropped = story.state.candidate
     story.wait(0.01).saved()
-    assert story.effects == [lc.Kill(dropped)]
+    assert story.effects == [Kill(dropped)]
     story.until_deadline()
-    assert isinstance(story.effects[0], lc.Launch)
+    assert isinstance(story.effects[0], Launch)
     assert story.state.candidate != dropped
 
 
@@ -73,7 +85,7 @@ def test_late_news_of_a_dropped_candidate_changes_nothing() -> None:
     assert dropped is not None
     story.wait(0.01).saved()
     before = story.state
-    story.tell(lc.Loaded(dropped, current=True)).tell(lc.LoadFailed(dropped, LOAD))
+    story.tell(Loaded(dropped, current=True)).tell(LoadFailed(dropped, LOAD))
     assert (story.state, story.effects) == (before, [])
 
 
@@ -81,14 +93,14 @@ def test_a_candidate_that_did_not_read_what_the_disk_holds_is_replaced() -> None
     story = Story().serving().saved()
     outdated = story.state.candidate
     story.loaded(current=False)
-    assert lc.Kill(outdated) in story.effects
+    assert Kill(outdated) in story.effects
     story.until_deadline().loaded()
     assert (story.state.shown, story.state.stale) == ("serving", False)
 
 
 def test_code_that_rewrites_its_sources_at_every_load_is_served_after_bounded_tries() -> None:
     story = Story()
-    story.tell(lc.Started()).environment_ready()
+    story.tell(Started()).environment_ready()
     launches = 1
     while story.state.serving is None:
         story.loaded(current=False)
@@ -106,7 +118,7 @@ def test_a_burst_ends_in_exactly_one_takeover() -> None:
         story.saved(file + 1)
         story.wait(0.001)
         if story.state.deadline is not None and story.now >= story.state.deadline:
-            story.tell(lc.DeadlinePassed())
+            story.tell(DeadlinePassed())
         if story.state.candidate is not None and not story.state.loaded and file % 7 == 0:
             story.loaded(current=False)
         assert story.state.generation == generation
@@ -125,8 +137,8 @@ def test_a_candidate_of_many_files_waits_until_the_burst_has_rested() -> None:
     story.loaded()
     assert story.state.reloading == "starting"
     story.until_deadline()
-    assert story.effects == [lc.Inspect(RunnerId(3))]
-    story.tell(lc.Loaded(RunnerId(3), current=True))
+    assert story.effects == [Inspect(RunnerId(3))]
+    story.tell(Loaded(RunnerId(3), current=True))
     assert story.state.generation == 2
 
 
@@ -135,7 +147,7 @@ def test_a_git_lock_holds_a_takeover_back_but_not_for_ever() -> None:
     assert story.state.generation == 1
     held = story.now
     while story.state.generation == 1:
-        story.until_deadline().tell(lc.Loaded(RunnerId(3), current=True, locked=True))
+        story.until_deadline().tell(Loaded(RunnerId(3), current=True, locked=True))
     assert 30 <= story.now - held < 31
 
 
@@ -143,20 +155,20 @@ def test_a_hung_candidate_is_dropped_at_once_by_the_fix() -> None:
     story = Story().serving().saved()
     hung = story.state.candidate
     story.wait(60).saved()
-    assert story.effects == [lc.Kill(hung)]
+    assert story.effects == [Kill(hung)]
     story.until_deadline().loaded()
     assert story.state.generation == 2
 
 
 def test_a_reload_loads_a_new_runner_even_if_nothing_changed() -> None:
-    story = Story().serving().tell(lc.ReloadAsked()).environment_ready().loaded()
+    story = Story().serving().tell(ReloadAsked()).environment_ready().loaded()
     assert (story.state.generation, story.state.stale) == (2, False)
 
 
 def test_a_reload_during_a_restart_waits_for_the_old_runner_like_the_restart() -> None:
     story = Story().serving()
     former = story.state.serving
-    story.tell(lc.RestartAsked()).tell(lc.ReloadAsked())
+    story.tell(RestartAsked()).tell(ReloadAsked())
     assert (story.state.phase, story.effects) == (Phase.STOPPING, [])
     story.exited(former)
     assert story.state.phase is Phase.BUILDING

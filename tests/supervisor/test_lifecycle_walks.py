@@ -12,7 +12,42 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from stories import CHOICE, CRASH, CRASHED, ENVIRONMENT, INSTALLER, LOAD, LOST, SETS
 
-from codelocd import lifecycle as lc
+from codelocd.core.events import (
+    CancelBuild,
+    Condemned,
+    DeadlinePassed,
+    Diverged,
+    Effect,
+    EnvironmentChosen,
+    EnvironmentFailed,
+    EnvironmentLost,
+    EnvironmentReady,
+    Event,
+    Exited,
+    Explain,
+    Inspect,
+    Kill,
+    Launch,
+    Launched,
+    Loaded,
+    LoadFailed,
+    PolicyChanged,
+    Prepare,
+    Publish,
+    Recall,
+    ReloadAsked,
+    Remembered,
+    RestartAsked,
+    Restore,
+    Retire,
+    SourcesChanged,
+    Started,
+    Stopped,
+    Suspect,
+    Withdraw,
+)
+from codelocd.core.state import State
+from codelocd.core.transitions import step
 from codelocd.model import BuildId, Ended, Exit, Phase, Policy, RunnerId, Snapshot
 
 SNAPSHOT = Snapshot("native", "3.12.1", 0.1, (), {})
@@ -27,10 +62,10 @@ class Walk(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.state = lc.State()
+        self.state = State()
         self.policy = Policy()
         self.now = 0.0
-        self.queue: deque[lc.Event] = deque()
+        self.queue: deque[Event] = deque()
         self.runners: set[RunnerId] = set()
         self.started: set[RunnerId] = set()
         self.builds: set[BuildId] = set()
@@ -43,21 +78,21 @@ class Walk(RuleBasedStateMachine):
     def policy_is(self, restart: Literal["on-failure", "never"]) -> None:
         self.policy = replace(Policy(), restart=restart)
 
-    def tell(self, event: lc.Event) -> None:
+    def tell(self, event: Event) -> None:
         self.queue.append(event)
         while self.queue:
-            self.state, effects = lc.step(self.state, self.queue.popleft(), self.now, self.policy)
+            self.state, effects = step(self.state, self.queue.popleft(), self.now, self.policy)
             for effect in effects:
                 self.carry_out(effect)
 
-    def carry_out(self, effect: lc.Effect) -> None:
+    def carry_out(self, effect: Effect) -> None:
         match effect:
-            case lc.Prepare(build):
+            case Prepare(build):
                 assert not self.builds, "two builds at a time"
                 self.builds.add(build)
-            case lc.CancelBuild(build):
+            case CancelBuild(build):
                 self.builds.remove(build)
-            case lc.Launch(runner, cold):
+            case Launch(runner, cold):
                 if cold is not None:
                     assert self.warm, "a second try is made of a first one alone"
                 self.warm = cold is None
@@ -65,23 +100,23 @@ class Walk(RuleBasedStateMachine):
                 assert self.state.environment is not None, "there is nothing to start it in"
                 self.ever.add(runner)
                 self.runners.add(runner)
-            case lc.Publish(runner):
+            case Publish(runner):
                 assert runner in self.started, "published a runner that is not there"
                 self.published = runner
-            case lc.Withdraw():
+            case Withdraw():
                 self.published = None
-            case lc.Recall():
+            case Recall():
                 if self.kept:
-                    self.queue.append(lc.Remembered(SNAPSHOT))
-            case lc.Restore(snapshot):
+                    self.queue.append(Remembered(SNAPSHOT))
+            case Restore(snapshot):
                 assert self.published is None, "what serves was replaced by what was kept"
                 self.published = snapshot
-            case lc.Kill(runner):
+            case Kill(runner):
                 self.killed(runner)
-            case lc.Suspect(runner):
+            case Suspect(runner):
                 assert not self.warm, "a load that went well after a warm start is no reason"
                 assert runner in self.started
-            case lc.Inspect(runner) | lc.Explain(runner) | lc.Retire(runner):
+            case Inspect(runner) | Explain(runner) | Retire(runner):
                 assert runner in self.started, "ordered about a runner that is not there"
 
     def killed(self, runner: RunnerId) -> None:
@@ -89,33 +124,33 @@ class Walk(RuleBasedStateMachine):
         assert runner in self.ever
         if runner not in self.started:
             self.runners.discard(runner)
-            self.queue.append(lc.Exited(runner, CRASH))
+            self.queue.append(Exited(runner, CRASH))
         else:
             assert runner in self.runners, "killed a runner that is gone"
 
     @rule(
         event=st.sampled_from(
-            [lc.Started(), lc.Stopped(), lc.RestartAsked(), lc.ReloadAsked(), lc.DeadlinePassed()]
+            [Started(), Stopped(), RestartAsked(), ReloadAsked(), DeadlinePassed()]
         )
     )
-    def wish(self, event: lc.Event) -> None:
+    def wish(self, event: Event) -> None:
         self.tell(event)
 
     @rule(restart=st.sampled_from(["on-failure", "never"]), timeout=st.sampled_from([1.0, 600.0]))
     def other_rules(self, restart: Literal["on-failure", "never"], timeout: float) -> None:
         former = self.policy
         self.policy = replace(former, restart=restart, start_timeout=timeout, build_timeout=timeout)
-        self.tell(lc.PolicyChanged(former))
+        self.tell(PolicyChanged(former))
 
     @rule(differing=st.integers(0, 3), inputs=st.booleans(), locked=st.booleans())
     def save(self, differing: int, inputs: bool, locked: bool) -> None:
-        self.tell(lc.SourcesChanged(differing, inputs, locked))
+        self.tell(SourcesChanged(differing, inputs, locked))
 
     @rule(seconds=st.sampled_from([0.001, 0.05, 0.2, 3.0, 70.0, 2000.0]))
     def time_passes(self, seconds: float) -> None:
         self.now += seconds
         if self.state.deadline is not None and self.now >= self.state.deadline:
-            self.tell(lc.DeadlinePassed())
+            self.tell(DeadlinePassed())
 
     @rule(kept=st.booleans())
     def earlier_daemon_has_kept_definitions(self, kept: bool) -> None:
@@ -124,13 +159,13 @@ class Walk(RuleBasedStateMachine):
     @rule()
     def late_memory(self) -> None:
         """Nothing is listed in place of what is."""
-        self.tell(lc.Remembered(SNAPSHOT))
+        self.tell(Remembered(SNAPSHOT))
 
     @precondition(lambda self: self.builds)
     @rule()
     def build_is_chosen(self) -> None:
         (build,) = self.builds
-        self.tell(lc.EnvironmentChosen(build, CHOICE, CHOICE.inputs))
+        self.tell(EnvironmentChosen(build, CHOICE, CHOICE.inputs))
         assert (self.state.choice, self.state.inputs) == (CHOICE, CHOICE.inputs)
 
     @precondition(lambda self: self.builds)
@@ -138,9 +173,9 @@ class Walk(RuleBasedStateMachine):
     def build_ends(self, how: str) -> None:
         build = self.builds.pop()
         if how == "good":
-            self.tell(lc.EnvironmentReady(build, ENVIRONMENT))
+            self.tell(EnvironmentReady(build, ENVIRONMENT))
         else:
-            self.tell(lc.EnvironmentFailed(build, INSTALLER, how == "passing"))
+            self.tell(EnvironmentFailed(build, INSTALLER, how == "passing"))
 
     @precondition(lambda self: self.runners - self.started)
     @rule(data=st.data(), how=st.sampled_from(["launched", "lost", "failed", "missing"]))
@@ -148,16 +183,16 @@ class Walk(RuleBasedStateMachine):
         runner = data.draw(st.sampled_from(sorted(self.runners - self.started)))
         if how == "launched":
             self.started.add(runner)
-            self.tell(lc.Launched(runner))
+            self.tell(Launched(runner))
             return
         if how == "missing":  # its working directory: Kill is answered for what never was
-            self.tell(lc.LoadFailed(runner, LOAD))
+            self.tell(LoadFailed(runner, LOAD))
             return
         self.runners.remove(runner)
         if how == "lost":
-            self.tell(lc.EnvironmentLost(runner, LOST))
+            self.tell(EnvironmentLost(runner, LOST))
         else:
-            self.tell(lc.Exited(runner, CRASH))
+            self.tell(Exited(runner, CRASH))
 
     @precondition(lambda self: self.started)
     @rule(
@@ -173,14 +208,14 @@ class Walk(RuleBasedStateMachine):
             self.started.remove(runner)
         self.tell(
             {
-                "good": lc.Loaded(runner, current=True),
-                "old": lc.Loaded(runner, current=False),
-                "locked": lc.Loaded(runner, current=True, locked=True),
-                "diverged": lc.Diverged(runner, SETS),
-                "blamed": lc.Exited(runner, CRASH, ended=END, cold=CRASHED),
-                "bad": lc.LoadFailed(runner, LOAD),
-                "sick": lc.Condemned(runner, CRASH),
-                "exit": lc.Exited(runner, CRASH, ended=END),
+                "good": Loaded(runner, current=True),
+                "old": Loaded(runner, current=False),
+                "locked": Loaded(runner, current=True, locked=True),
+                "diverged": Diverged(runner, SETS),
+                "blamed": Exited(runner, CRASH, ended=END, cold=CRASHED),
+                "bad": LoadFailed(runner, LOAD),
+                "sick": Condemned(runner, CRASH),
+                "exit": Exited(runner, CRASH, ended=END),
             }[what]
         )
 
@@ -191,12 +226,12 @@ class Walk(RuleBasedStateMachine):
         runner = data.draw(st.sampled_from(sorted(self.ever - self.runners)))
         before = self.state
         for event in (
-            lc.Launched(runner),
-            lc.Loaded(runner, current=True),
-            lc.LoadFailed(runner, LOAD),
-            lc.Diverged(runner, SETS),
-            lc.Condemned(runner, CRASH),
-            lc.EnvironmentLost(runner, LOST),
+            Launched(runner),
+            Loaded(runner, current=True),
+            LoadFailed(runner, LOAD),
+            Diverged(runner, SETS),
+            Condemned(runner, CRASH),
+            EnvironmentLost(runner, LOST),
         ):
             self.tell(event)
         assert self.state == before

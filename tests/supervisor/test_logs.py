@@ -12,10 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codelocd.logs import Block, Logs
-from codelocd.logs.book import RECENT_LINES, file_name
-from codelocd.logs.files import RotatedFile
-from codelocd.logs.lines import Splitter
+from codelocd.storage.logs.book import RECENT_LINES, Logs, file_name
+from codelocd.storage.logs.files import RotatedFile
+from codelocd.storage.logs.lines import Block, Splitter
 
 NOON = 1_700_000_000.125
 
@@ -75,7 +74,7 @@ def test_however_long_lines_are_nothing_is_lost(data: bytes, step: int, longest:
     splitter = Splitter(longest)
     found = [line for i in range(0, len(data), step) for line in splitter.feed(data[i : i + step])]
     found += splitter.close()
-    expected = data.replace(b"\n", b"").decode("utf-8", "backslashreplace")
+    expected = "".join(line.decode("utf-8", "backslashreplace") for line in data.split(b"\n"))
     assert "".join(found).replace("\\x", "") == expected.replace("\\x", "")
     assert all(len(line.encode()) <= longest * 4 for line in found)
 

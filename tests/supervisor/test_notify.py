@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from codelocd import notify
+from codelocd.daemon import systemd
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def manager(tmp_path: Path) -> socket.socket:
 
 def test_readiness_life_and_the_end_are_announced(manager: socket.socket, tmp_path: Path) -> None:
     with manager:
-        notifier = notify.Notifier({"NOTIFY_SOCKET": str(tmp_path / "notify")})
+        notifier = systemd.Notifier({"NOTIFY_SOCKET": str(tmp_path / "notify")})
         notifier.ready("3 locations")
         notifier.alive()
         notifier.stopping()
@@ -28,23 +28,23 @@ def test_readiness_life_and_the_end_are_announced(manager: socket.socket, tmp_pa
 
 
 def test_without_a_manager_nothing_happens() -> None:
-    notifier = notify.Notifier({})
+    notifier = systemd.Notifier({})
     notifier.ready("")
     assert notifier.watchdog_interval is None
 
 
 def test_signs_of_life_come_twice_as_often_as_they_must() -> None:
     environ = {"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": str(os.getpid())}
-    assert notify.Notifier(environ).watchdog_interval == 15.0
+    assert systemd.Notifier(environ).watchdog_interval == 15.0
 
 
 def test_a_watchdog_meant_for_another_process_is_not_ours() -> None:
     environ = {"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": "1"}
-    assert notify.Notifier(environ).watchdog_interval is None
+    assert systemd.Notifier(environ).watchdog_interval is None
 
 
 def test_the_managers_variables_are_not_inherited_by_runners() -> None:
     environ = {"NOTIFY_SOCKET": "/x", "WATCHDOG_USEC": "1", "LISTEN_FDS": "1", "LISTEN_PID": "1"}
-    notify.Notifier(environ)
-    assert notify.passed_socket(environ) is None
+    systemd.Notifier(environ)
+    assert systemd.passed_socket(environ) is None
     assert environ == {}

@@ -8,8 +8,8 @@ import pytest
 
 from codeloc_envs import Request, Specification
 from codeloc_envs.specification import Kind
+from codelocd.core.remedies import Origin, remedy, variable
 from codelocd.model import LocationSpec, Target
-from codelocd.packages import Origin, remedy, variable
 
 
 def location(folder: Path, declared_in: str, env_file: Path | None = None) -> LocationSpec:
@@ -57,6 +57,7 @@ def test_a_workspace_that_says_nothing_of_packages_gets_a_requirements_file(tmp_
 def test_a_description_gets_the_package_where_it_is_read(tmp_path):
     (tmp_path / "requirements.txt").write_text("six\n")
     (tmp_path / "defs.py").write_text('# /// script\n# dependencies = ["six"]\n# ///\n')
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "p"\nversion = "1"\n')
     place = "command line -f defs.py"
     files = Request(requirements=(tmp_path / "requirements.txt",))
     assert line(Specification(Kind.PACKAGES, tmp_path, files), place) == (

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from codelocd import params
-from codelocd.rpc import RpcError
+from codelocd.daemon import params
+from codelocd.rpc.errors import RpcError
 
 KINDS = ("asset", "job")
 READERS: dict[str, Callable[[params.Params], Any]] = {

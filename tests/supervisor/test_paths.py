@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from codelocd import sockets
 from codelocd.model import DaemonSettings
-from codelocd.paths import DaemonPaths, Kind, UnsafeFolder, daemon_paths
+from codelocd.storage import sockets
+from codelocd.storage.paths import DaemonPaths, Kind, UnsafeFolder, daemon_paths
 
 HOME = {"HOME": "/home/ann"}
 RUNTIME = {**HOME, "XDG_RUNTIME_DIR": "/run/user/7"}

@@ -3,8 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
+from codelocd.core.config_diff import plan
 from codelocd.model import GrpcServer, LocationSpec, Policy, Target
-from codelocd.plan import plan
 
 SALES = LocationSpec("sales", Target("module", "sales"), Path("/p"), "codelocd.toml")
 INGEST = replace(SALES, name="ingest")

@@ -2,9 +2,9 @@
 
 import pytest
 
-from codelocd import problems
+from codelocd.core import problems
+from codelocd.core.restarts import History
 from codelocd.model import Exit, Policy, Problem
-from codelocd.restarts import History
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from codelocd.guardian import Guardian
 from codelocd.model import Exit
-from codelocd.process import Child, Children
+from codelocd.process.child import Child, Children
+from codelocd.process.guardian import Guardian
 
 DEADLINE = 30.0
 
@@ -204,8 +204,8 @@ async def gone(pid: int) -> None:
 _DAEMON = """
 import asyncio, os, sys
 from pathlib import Path
-from codelocd.guardian import Guardian
-from codelocd.process import Children
+from codelocd.process.guardian import Guardian
+from codelocd.process.child import Children
 
 async def main():
     guardian = Guardian()

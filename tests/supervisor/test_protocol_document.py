@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from codelocd.logs.lines import LINE_BYTES
-from codelocd.rpc import Limits
+from codelocd.daemon.subscriptions import BACKLOG, HISTORY_BYTES, SUBSCRIPTIONS, TOPICS
 from codelocd.rpc.errors import KINDS
-from codelocd.subscriptions import BACKLOG, HISTORY_BYTES, SUBSCRIPTIONS, TOPICS
+from codelocd.rpc.limits import Limits
+from codelocd.storage.logs.lines import LINE_BYTES
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text()
 READING = {"hello", "status", "definitions", "show", "logs", "events", "environments", "call"}

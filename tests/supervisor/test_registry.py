@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from codelocd import registry
-from codelocd.registry import Registry
+from codelocd.core import registry
+from codelocd.core.registry import Registry
 
 
 def asset(*key: str, deps: tuple[str, ...] = (), **more: Any) -> dict[str, Any]:

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from codelocd.render.amounts import duration, share, size
 from codelocd.render.journal import event, output, visible
-from codelocd.render.screen import PLAIN, Screen, colours
-from codelocd.render.table import Column, table
-from codelocd.render.text import block, columns, one_line, shortened
+from codelocd.render.text import (
+    PLAIN,
+    Column,
+    Screen,
+    block,
+    colours,
+    columns,
+    duration,
+    one_line,
+    share,
+    shortened,
+    size,
+    table,
+)
 
 COLOUR = Screen(colour=True, width=80)
 PID = Column("PID", 2, right=True)

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from codelocd.render.checked import checked, passed, result
+from codelocd.render.build import checked, passed, result
 from codelocd.render.definitions import about, definition, definitions
 from codelocd.render.location import location
-from codelocd.render.screen import PLAIN
+from codelocd.render.text import PLAIN
 
 NOW = 1700000100.0
 PROBLEM = {

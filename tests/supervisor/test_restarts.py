@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from codelocd import restarts
+from codelocd.core import restarts
 from codelocd.model import Backoff, Policy, RestartLimit
 
 PATIENT = Policy(restart_limit=RestartLimit(count=100, period=1e6), backoff=Backoff(jitter=0))

@@ -8,9 +8,10 @@ from typing import Any
 
 from subscribing import Connection, Recorder, State, full, listen
 
-from codelocd import rpc, unix
-from codelocd.history import History
-from codelocd.subscriptions import BACKLOG, Hub
+from codelocd.daemon.subscriptions import BACKLOG, History, Hub
+from codelocd.rpc import unix
+from codelocd.rpc.peer import Peer
+from codelocd.rpc.server import open_peer, start_server
 
 
 def test_a_slow_subscriber_gets_what_is_kept_when_it_has_caught_up(
@@ -113,15 +114,15 @@ async def test_a_real_subscriber_that_sleeps_slows_nobody_and_catches_up(tmp_pat
     count = 4000
     hub = Hub("me", lambda _topic: {}, history=100)
 
-    async def handle(peer: rpc.Peer, _method: str, params: Any) -> Any:
+    async def handle(peer: Peer, _method: str, params: Any) -> Any:
         return hub.subscribe(peer, **params)
 
-    server = await rpc.serve(
+    server = await start_server(
         unix.listen(tmp_path / "s"), handle, allowed=lambda _who: True, disconnected=hub.drop
     )
     seen, late = Recorder(), Recorder()
-    quick = await rpc.connect(tmp_path / "s", listener=seen.hear)
-    sleeper = await rpc.connect(tmp_path / "s", listener=late.hear)
+    quick = await open_peer(tmp_path / "s", listener=seen.hear)
+    sleeper = await open_peer(tmp_path / "s", listener=late.hear)
     async with asyncio.timeout(30):
         for peer in (quick, sleeper):
             await peer.call("subscribe", {"topics": ["logs"]})

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from subscribing import Connection, State, full, listen
 
-from codelocd.rpc import RpcError
-from codelocd.subscriptions import SUBSCRIPTIONS, Hub
+from codelocd.daemon.subscriptions import SUBSCRIPTIONS, Hub
+from codelocd.rpc.errors import RpcError
 
 
 def test_events_of_all_topics_are_numbered_from_one(hub: Hub) -> None:

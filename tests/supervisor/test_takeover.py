@@ -1,6 +1,6 @@
 """When a candidate may take over, for changes at times of our own."""
 
-from codelocd import takeover
+from codelocd.core import takeover
 
 
 def test_a_single_save_does_not_wait() -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from codelocd.render import timing
-from codelocd.timing import Timing
+from codelocd.core.timing import Timing
+from codelocd.render import location
 
 RELOAD = Timing(
     saved=10.0,
@@ -40,11 +40,11 @@ def test_a_file_that_brought_its_own_time_tells_nothing_about_the_event() -> Non
 
 def test_the_line_names_the_start_method_and_leaves_out_what_is_not_known() -> None:
     stages = Timing(decided=1.0, started=1.5, importing=0.25).as_json()
-    assert timing.line(stages, "fork") == "fork 500ms, import 250ms"
+    assert location.line(stages, "fork") == "fork 500ms, import 250ms"
 
 
 def test_the_page_ends_with_the_total() -> None:
     document = {"timing": RELOAD.as_json(), "start_method": "spare"}
-    assert timing.page(document).splitlines()[2] == "spare        500ms"
-    assert timing.page(document).splitlines()[-1] == "total         3.1s"
-    assert timing.page({"timing": None, "start_method": None}) == "nothing serves"
+    assert location.page(document).splitlines()[2] == "spare        500ms"
+    assert location.page(document).splitlines()[-1] == "total         3.1s"
+    assert location.page({"timing": None, "start_method": None}) == "nothing serves"

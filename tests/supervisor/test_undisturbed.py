@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from codelocd.undisturbed import undisturbed
+from codelocd.process.child import undisturbed
 
 
 async def test_the_result_is_that_of_the_work() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from codelocd import unix, unix_address
+from codelocd.rpc import unix, unix_address
 
 LENGTHS = (40, 100, 103, 104, 107, 108, 400, 2000)
 
@@ -133,7 +133,7 @@ def test_of_many_starts_at_once_exactly_one_listens(tmp_path: Path) -> None:
     path = tmp_path / "s"
     unix.listen(path).close()
     program = (
-        "import sys; from pathlib import Path; from codelocd import unix\n"
+        "import sys; from pathlib import Path; from codelocd.rpc import unix\n"
         "sys.stdin.read(1)\n"
         "try: listener = unix.listen(Path(sys.argv[1])); print('listens', flush=True)\n"
         "except OSError as error: print('taken', flush=True)\n"

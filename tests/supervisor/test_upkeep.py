@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from codeloc_envs import Environment, Request, Store, choose
-from codelocd.process import Children
-from codelocd.upkeep import DAY, FIRST, Upkeep
+from codelocd.process.child import Children
+from codelocd.runners.environments import DAY, FIRST, EnvironmentPruner
 
 DEADLINE = 60.0
 FIFTEEN_DAYS = 15 * 86400.0
@@ -63,7 +63,7 @@ async def test_what_nobody_has_used_for_long_is_removed_once_a_day(
     clock, said = Clock(), list[str]()
     unused = built(store)
     chore = asyncio.ensure_future(
-        Upkeep(children, store, lambda: (), said.append, clock.sleep).run()
+        EnvironmentPruner(children, store, lambda: (), said.append, clock.sleep).run()
     )
     await asyncio.wait_for(clock.sleeps.wait(), DEADLINE)
     assert unused.executable.exists(), "a daemon that has just started has other things to do"
@@ -83,7 +83,7 @@ async def test_what_a_location_has_or_a_process_holds_stays(
     clock, said = Clock(), list[str]()
     had = built(store)
     chore = asyncio.ensure_future(
-        Upkeep(children, store, lambda: (had,), said.append, clock.sleep).run()
+        EnvironmentPruner(children, store, lambda: (had,), said.append, clock.sleep).run()
     )
     await asyncio.wait_for(clock.sleeps.wait(), DEADLINE)
     await clock.until_next()
@@ -110,7 +110,7 @@ async def test_a_store_that_cannot_be_pruned_is_reported(children: Children, sto
 async def _prune_once(children: Children, store: Path, said: list[str]) -> None:
     clock = Clock()
     chore = asyncio.ensure_future(
-        Upkeep(children, store, lambda: (), said.append, clock.sleep).run()
+        EnvironmentPruner(children, store, lambda: (), said.append, clock.sleep).run()
     )
     await asyncio.wait_for(clock.sleeps.wait(), DEADLINE)
     await clock.until_next()

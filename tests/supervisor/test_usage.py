@@ -9,8 +9,8 @@ import threading
 
 import pytest
 
-from codelocd import usage
-from codelocd.usage import Sampler
+from codelocd.daemon import usage
+from codelocd.daemon.usage import Sampler
 
 
 async def test_a_process_is_measured_with_its_descendants() -> None:

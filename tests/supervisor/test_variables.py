@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from codelocd import variables
+from codelocd.runners import variables
 
 PYTHON = Path("/store/env/bin/python")
 ACTIVATION = {"VIRTUAL_ENV": "/store/env"}

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from codelocd.warm import (
+from codelocd.runners.warm.method import choose, visible
+from codelocd.runners.warm.profile import (
     Imports,
     Learned,
     after_load,
-    choose,
     common,
     shareable,
-    visible,
     with_beside,
 )
 

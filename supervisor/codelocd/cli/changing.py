@@ -9,11 +9,10 @@ import click
 
 from codelocd.cli import output
 from codelocd.cli.connection import Connection, connect
-from codelocd.cli.failures import ExitCode, Failure
+from codelocd.cli.guard import ExitCode, Failure
 from codelocd.cli.options import daemon_options, json_option, locations_argument
 from codelocd.cli.which import Asked
-from codelocd.render.screen import STATES
-from codelocd.render.text import one_line
+from codelocd.render.text import STATES, one_line
 
 GRACE = 10.0
 """Seconds beyond its own time limit in which the daemon still answers."""

@@ -20,7 +20,7 @@ from click.shell_completion import (
 )
 
 from codelocd.cli.connection import ask
-from codelocd.cli.failures import ExitCode
+from codelocd.cli.guard import ExitCode
 from codelocd.cli.quick import COMPLETION
 from codelocd.cli.which import Asked
 

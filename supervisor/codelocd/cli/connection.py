@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 
-from codelocd import sockets
-from codelocd.cli.failures import KINDS, ExitCode, Failure
+from codelocd.cli.guard import KINDS, ExitCode, Failure
 from codelocd.cli.which import Asked, Daemon, is_there, which
 from codelocd.client import Client, DaemonUnreachable, RpcError
+from codelocd.storage import sockets
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # `typing` itself would take as long as asking the daemon

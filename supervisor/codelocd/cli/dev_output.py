@@ -6,16 +6,22 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from codelocd.cli.helper_lines import ADDRESS, HELPERS, OURS, Helpers
-from codelocd.render import timing
-from codelocd.render.amounts import duration
-from codelocd.render.building import step
+from codelocd.render import location
+from codelocd.render.build import step
 from codelocd.render.changes import changes
 from codelocd.render.journal import visible
-from codelocd.render.location import counts, starting
-from codelocd.render.problem import rest
-from codelocd.render.screen import PLAIN, STATES, Screen, name_style
+from codelocd.render.location import counts, rest, starting
 from codelocd.render.status import state
-from codelocd.render.text import columns, one_line, plural
+from codelocd.render.text import (
+    PLAIN,
+    STATES,
+    Screen,
+    columns,
+    duration,
+    name_style,
+    one_line,
+    plural,
+)
 
 SHOWN = 20
 """Definitions of one change that are named one by one."""
@@ -237,7 +243,7 @@ class DevOutput:
 def _time(data: Mapping[str, Any]) -> str:
     if data["seconds"] is None:
         return ""
-    stages = timing.line(data["timing"], data["start_method"]) if data.get("timing") else ""
+    stages = location.line(data["timing"], data["start_method"]) if data.get("timing") else ""
     return f" in {duration(data['seconds'])}" + (f" ({stages})" if stages else "")
 
 

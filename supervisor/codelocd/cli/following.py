@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from codelocd.cli import output
 from codelocd.cli.connection import Connection, connect
-from codelocd.cli.failures import NoDaemon
+from codelocd.cli.guard import NoDaemon
 from codelocd.cli.status import wanted
 from codelocd.cli.which import Asked
 from codelocd.render import journal
-from codelocd.render.screen import name_style
+from codelocd.render.text import name_style
 
 if TYPE_CHECKING:
-    from codelocd.remains import Remains
+    from codelocd.storage.remains import Remains
 
 Line = dict[str, Any]
 

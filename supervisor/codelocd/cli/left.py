@@ -7,16 +7,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from codelocd import projects
-from codelocd.cli import local, output
+from codelocd.cli import local, output, projects
 from codelocd.cli.connection import refused
-from codelocd.cli.failures import ExitCode, Failure, NoDaemon
+from codelocd.cli.guard import ExitCode, Failure, NoDaemon
 from codelocd.cli.which import VARIABLE, Asked
 from codelocd.client import RpcError
+from codelocd.core.nearest import advice
 from codelocd.model import DaemonSettings
-from codelocd.nearest import advice
-from codelocd.remains import Remains
 from codelocd.render.journal import moment
+from codelocd.storage.remains import Remains
 
 if TYPE_CHECKING:
     from codelocd.cli.which import Service
@@ -51,14 +50,14 @@ def shown(
     remains: Remains, name: str, inner: str, kind: str | None, repository: str | None
 ) -> dict[str, Any]:
     """What `show` prints of a location, or of one of its definitions."""
-    from codelocd import report
+    from codelocd.daemon import status
 
     if name not in remains.locations:
         raise _unknown(remains, name)
     if not inner:
         return remains.show(name)
     try:
-        return report.definition(remains.registry(), name, inner, kind, repository)
+        return status.definition(remains.registry(), name, inner, kind, repository)
     except RpcError as error:
         raise refused(error) from None
 

@@ -8,8 +8,7 @@ from types import TracebackType
 from typing import TextIO
 
 from codelocd.cli import output
-from codelocd.render.screen import Screen
-from codelocd.render.text import columns, shortened
+from codelocd.render.text import Screen, columns, shortened
 
 CLEAR = "\r\x1b[K"
 

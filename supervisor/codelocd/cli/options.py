@@ -11,7 +11,7 @@ import click
 
 from codelocd.cli import completion
 from codelocd.cli.which import Asked
-from codelocd.nearest import closest
+from codelocd.core.nearest import closest
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -6,7 +6,7 @@ import io
 import os
 import sys
 
-from codelocd.render.screen import Screen, colours
+from codelocd.render.text import Screen, colours
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # `typing` itself would take as long as asking the daemon

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from codelocd.cli import local
-from codelocd.cli.failures import ExitCode, Failure
+from codelocd.cli.guard import ExitCode, Failure
 from codelocd.model import Config
 
 
@@ -18,8 +18,8 @@ def run(
     observer: Callable[[dict[str, Any]], None] | None,
 ) -> int:
     """Run until told to stop; the exit code. Failure where another daemon is in the way."""
-    from codelocd import service
-    from codelocd.lock import Busy
+    from codelocd.daemon import service
+    from codelocd.storage.lock import Busy
 
     group = here.config.daemon.socket_group
     if group is not None:

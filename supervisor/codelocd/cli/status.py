@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from codelocd.cli import output
 from codelocd.cli.connection import ask
-from codelocd.cli.failures import ExitCode
+from codelocd.cli.guard import ExitCode
 from codelocd.render.status import failed, healthy, status
 
 TYPE_CHECKING = False

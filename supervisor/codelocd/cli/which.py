@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 
-from codelocd import projects, sockets
-from codelocd.cli.failures import ExitCode, Failure, NoDaemon
+from codelocd.cli import projects
+from codelocd.cli.guard import ExitCode, Failure, NoDaemon
+from codelocd.storage import sockets
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # `typing` itself would take as long as asking the daemon

@@ -11,10 +11,10 @@ from typing import Any, Self, TypeAlias
 
 from codelocd.client.sync import TIMEOUT
 from codelocd.client.unreachable import DaemonUnreachable, explain, lost, silent
-from codelocd.rpc.dial import connect
 from codelocd.rpc.errors import RpcError
 from codelocd.rpc.messages import EVENT
 from codelocd.rpc.peer import Peer
+from codelocd.rpc.server import open_peer
 
 Event: TypeAlias = dict[str, Any]
 
@@ -40,7 +40,7 @@ class AsyncClient:
         """A connection to the daemon whose control socket is at `path`, within `timeout` s."""
         client = cls(path)
         try:
-            client._peer = await connect(client._path, listener=client._hear, timeout=timeout)
+            client._peer = await open_peer(client._path, listener=client._hear, timeout=timeout)
         except OSError as error:
             raise explain(error, str(path)) from None
         client._peer.closed.add_done_callback(client._end)

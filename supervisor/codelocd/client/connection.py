@@ -10,7 +10,7 @@ from codelocd.client.unreachable import DaemonUnreachable, explain, lost
 from codelocd.rpc.decoder import Decoder, Malformed
 from codelocd.rpc.errors import RpcError, received
 from codelocd.rpc.messages import FAREWELL, NOTIFICATION, pack
-from codelocd.unix_address import shortcut
+from codelocd.rpc.unix_address import shortcut
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from codelocd.config.mistakes import ConfigError, Mistake
+from codelocd.config.errors import ConfigError, Mistake
 
 if TYPE_CHECKING:
     from codelocd.config.discovery import Found
@@ -40,7 +40,7 @@ def load(path: Path, environ: Mapping[str, str], *, activated: bool) -> Config:
     """
     from codelocd.config import formats
     from codelocd.config.combination import distinct
-    from codelocd.config.dagster_location import Surroundings
+    from codelocd.config.dagster.location import Surroundings
 
     return distinct(formats.read(path.absolute(), Surroundings(environ, activated)))
 
@@ -81,9 +81,9 @@ def discover(start: Path) -> Found | None:
 
 def describe(config: Config) -> dict[str, Any]:
     """The config as a JSON document; values of variables that may be secret are null."""
-    from codelocd.config import resolved
+    from codelocd.config import documents
 
-    return resolved.describe(config)
+    return documents.describe(config)
 
 
 def written(config: Config) -> str:
@@ -95,6 +95,6 @@ def written(config: Config) -> str:
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema of codelocd.toml."""
-    from codelocd.config import schema
+    from codelocd.config import documents
 
-    return schema.json_schema()
+    return documents.json_schema()

@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import partial
 
-from codelocd.config import env_files, location_rules, validation
-from codelocd.config.defaults import Raw, as_table, merged
+from codelocd.config import env_files, validation
 from codelocd.config.document import Document
-from codelocd.config.location_table import daemon_settings, dagster_settings, index, location
-from codelocd.config.mistakes import ConfigError, KeyPath, Mistake, Problems
+from codelocd.config.errors import ConfigError, KeyPath, Mistake, Problems
+from codelocd.config.location import (
+    Raw,
+    as_table,
+    broken,
+    daemon_settings,
+    dagster_settings,
+    index,
+    location,
+    merged,
+)
 from codelocd.config.tables import CodelocdTable, LocationTable
 from codelocd.model import Config
 
@@ -36,7 +44,7 @@ def read(document: Document, environ: Mapping[str, str]) -> Config:
 
 def _broken_rules(document: Document, environ: Mapping[str, str]) -> Iterator[Mistake]:
     for name, table in _complete(document.data).items():
-        yield from location_rules.broken(document, name, table)
+        yield from broken(document, name, table)
     for key, table in _written(document.data):
         yield from _unset(document, (*key, "env"), as_table(table.get("env")), environ)
 

@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Collection, Iterable
 from itertools import chain
+from pathlib import Path
 
-from codelocd.config.mistakes import ConfigError, Mistake
-from codelocd.config.names import clashes
+from codelocd.config.errors import ConfigError, Mistake
+from codelocd.config.location import clashes
 from codelocd.model import Config, DaemonSettings, DagsterSettings
+
+
+def file_names(paths: Iterable[Path], taken: Collection[str] = ()) -> dict[Path, str]:
+    """For each absolute path its stem, or where that is not the only one, `FOLDER.STEM`.
+
+    Those that are still alike, or `taken`, get more folders, as far as there are any.
+    """
+    names = {path: path.stem for path in paths}
+    folders = {path: path.parent for path in names}
+    while growing := [path for path in _alike(names, taken) if folders[path].name]:
+        for path in growing:
+            names[path] = f"{folders[path].name}.{names[path]}"
+            folders[path] = folders[path].parent
+    return names
+
+
+def _alike(names: dict[Path, str], taken: Collection[str]) -> list[Path]:
+    count = Counter([*names.values(), *set(taken)])
+    return [path for path, name in names.items() if count[name] > 1]
 
 
 def combined(configs: Iterable[Config]) -> Config:

@@ -1,7 +1,8 @@
-"""The config that `dev` without a target takes, and those beside it that it does not."""
+"""Finds the config that a command means: which kinds there are, and which folder has one."""
 
 from __future__ import annotations
 
+import enum
 import re
 import tomllib
 from dataclasses import dataclass
@@ -9,7 +10,32 @@ from itertools import takewhile
 from pathlib import Path
 
 from codeloc_envs.text_file import read_bytes
-from codelocd.config.kinds import PYPROJECT, TOOLS, Kind, file_of
+
+
+class Kind(enum.StrEnum):
+    """A format, by the name of its file or table; first comes what discovery prefers."""
+
+    CODELOCD_TOML = "codelocd.toml"
+    TOOL_CODELOCD = "[tool.codelocd]"
+    DG_TOML = "dg.toml"
+    TOOL_DAGSTER = "[tool.dagster]"
+    TOOL_DG = "[tool.dg]"
+    WORKSPACE = "workspace.yaml"
+    WORKSPACE_YML = "workspace.yml"
+    BUILD = "build.yaml"
+    DAGSTER_CLOUD = "dagster_cloud.yaml"
+
+
+PYPROJECT = "pyproject.toml"
+
+TOOLS = {"codelocd": Kind.TOOL_CODELOCD, "dagster": Kind.TOOL_DAGSTER, "dg": Kind.TOOL_DG}
+"""The tables under [tool] in pyproject.toml, first the one that wins."""
+
+
+def file_of(kind: Kind) -> str:
+    """The name of the file that a config of this kind stands in."""
+    return PYPROJECT if kind in TOOLS.values() else kind.value
+
 
 _HEADER = re.compile(r"^\s*\[+\s*tool\s*\.\s*(\w+)", re.MULTILINE)
 

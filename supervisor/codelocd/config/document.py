@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from codeloc_envs.text_file import read_bytes
-from codelocd.config.mistakes import ConfigError, KeyPath, Mistake, dotted
+from codelocd.config.errors import ConfigError, KeyPath, Mistake, dotted
 
 
 @dataclass(frozen=True, slots=True)

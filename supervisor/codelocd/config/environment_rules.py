@@ -15,8 +15,8 @@ from codeloc_envs.existing import require
 from codeloc_envs.interpreter import Interpreter
 from codeloc_envs.requirement_files import logical_lines, reached
 from codeloc_envs.specifier import newest
-from codelocd.config.defaults import Raw
-from codelocd.config.mistakes import KeyPath, Mistake
+from codelocd.config.errors import KeyPath, Mistake
+from codelocd.config.location import Raw
 
 Say: TypeAlias = Callable[[KeyPath, str, str], Mistake]
 Pythons: TypeAlias = Callable[[], tuple[Interpreter, ...]]

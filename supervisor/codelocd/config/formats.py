@@ -6,20 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
-from codelocd.config import (
-    codelocd_toml,
-    dagster_cloud_yaml,
-    dg_toml,
-    discovery,
-    pyproject_dagster,
-    toml_text,
-    workspace_yaml,
-    yaml_text,
-)
-from codelocd.config.dagster_location import Surroundings
+from codelocd.config import codelocd_toml, discovery, toml_text, yaml_text
+from codelocd.config.dagster import cloud_yaml, dg, pyproject, workspace_yaml
+from codelocd.config.dagster.location import Surroundings
+from codelocd.config.discovery import PYPROJECT, Kind
 from codelocd.config.document import Document, read_text
-from codelocd.config.kinds import PYPROJECT, Kind
-from codelocd.config.mistakes import ConfigError, Mistake
+from codelocd.config.errors import ConfigError, Mistake
 from codelocd.model import Config
 
 _Reader: TypeAlias = Callable[[Path, str, Surroundings], Config]
@@ -63,10 +55,10 @@ def _reader(path: Path, text: str) -> _Reader:
 
 def _yaml(path: Path, text: str) -> _Reader:
     if path.stem in ("build", "dagster_cloud"):
-        return dagster_cloud_yaml.read
+        return cloud_yaml.read
     data = yaml_text.parse(path, text).data
     is_cloud = "locations" in data and "load_from" not in data
-    return dagster_cloud_yaml.read if is_cloud else workspace_yaml.read
+    return cloud_yaml.read if is_cloud else workspace_yaml.read
 
 
 def _codelocd(path: Path, text: str, surroundings: Surroundings) -> Config:
@@ -74,7 +66,7 @@ def _codelocd(path: Path, text: str, surroundings: Surroundings) -> Config:
 
 
 def _dg(path: Path, text: str, surroundings: Surroundings) -> Config:
-    return dg_toml.read(toml_text.parse(path, text), surroundings)
+    return dg.read(toml_text.parse(path, text), surroundings)
 
 
 def _pyproject(path: Path, text: str, surroundings: Surroundings) -> Config:
@@ -84,11 +76,9 @@ def _pyproject(path: Path, text: str, surroundings: Surroundings) -> Config:
         return codelocd_toml.read(document.table("tool", "codelocd"), surroundings.environ)
     is_dagster = Kind.TOOL_DAGSTER in kinds
     dagster = document.table("tool", "dagster") if is_dagster else None
-    if dagster is not None and (
-        Kind.TOOL_DG not in kinds or pyproject_dagster.names_code(dagster.data)
-    ):
-        return pyproject_dagster.read(dagster, surroundings)
+    if dagster is not None and (Kind.TOOL_DG not in kinds or pyproject.names_code(dagster.data)):
+        return pyproject.read(dagster, surroundings)
     if Kind.TOOL_DG in kinds:
-        return dg_toml.read(document.table("tool", "dg"), surroundings)
+        return dg.read(document.table("tool", "dg"), surroundings)
     what = f"has none of {Kind.TOOL_CODELOCD}, {Kind.TOOL_DAGSTER} and {Kind.TOOL_DG}"
     raise ConfigError([Mistake(str(path), None, (), what, "add one, or name another file")])

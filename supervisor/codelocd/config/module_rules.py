@@ -8,7 +8,7 @@ from pathlib import Path
 
 from codeloc_envs import Specification
 from codeloc_envs.specification import Kind
-from codelocd.config.mistakes import KeyPath, Mistake, nearest
+from codelocd.config.errors import KeyPath, Mistake, nearest
 from codelocd.model import LocationSpec, Target
 
 Say = Callable[[KeyPath, str, str], Mistake]

@@ -17,7 +17,7 @@ from pydantic import (
 
 from codeloc_envs.installation import ORDINARY
 from codelocd.config import quantities
-from codelocd.config.mistakes import UnfitError
+from codelocd.config.errors import UnfitError
 from codelocd.config.variables import NAME
 from codelocd.model import DaemonSettings, DagsterSettings, Policy, StartWish
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from codelocd.config.document import Document
-from codelocd.config.mistakes import ConfigError, KeyPath, Mistake
+from codelocd.config.errors import ConfigError, KeyPath, Mistake
 
 _POSITION = re.compile(r" \(at (?:line (?P<line>\d+), column \d+|end of document)\)$")
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from codeloc_envs import Request
 from codeloc_envs.installation import ANYWHERE, Index, Installation
-from codelocd.config.mistakes import UnfitError
-from codelocd.config.names import LONGEST, check_own
+from codelocd.config.errors import UnfitError
+from codelocd.config.location import LONGEST, check_own
 from codelocd.config.variables import Reference, referred, shown
 from codelocd.model import Config, GrpcServer, LocationSpec, Policy
 

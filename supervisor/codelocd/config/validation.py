@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from codelocd.config.document import Document
-from codelocd.config.mistakes import ConfigError, KeyPath, Mistake, UnfitError, nearest
+from codelocd.config.errors import ConfigError, KeyPath, Mistake, UnfitError, nearest
 
 Model = TypeVar("Model", bound=BaseModel)
 

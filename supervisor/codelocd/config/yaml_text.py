@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 
 from codelocd.config.document import Document
-from codelocd.config.mistakes import ConfigError, KeyPath, Mistake
+from codelocd.config.errors import ConfigError, KeyPath, Mistake
 
 _MERGE = "tag:yaml.org,2002:merge"
 _DATE = "tag:yaml.org,2002:timestamp"

@@ -7,16 +7,16 @@ import contextlib
 import json
 import os
 import signal
+from collections import deque
 from pathlib import Path
 
 import psutil
 
-from codelocd.dagster.grpc_call import CallFailed, call
-from codelocd.dagster.words import Words
-from codelocd.launchers import RunnerSpec
-from codelocd.model import Exit
-from codelocd.process import Child
-from codelocd.warm import Choice
+from codelocd.dagster.grpc import CallFailed, call
+from codelocd.model import Exit, Output, Stream
+from codelocd.process.child import Child
+from codelocd.runners.api import RunnerSpec
+from codelocd.runners.warm.method import Choice
 
 CALL_TIMEOUT = 5.0
 """Seconds for an answer about runs, or to a ping."""
@@ -34,7 +34,7 @@ _OPTIONS = {
 class CodeServer:
     """A started server; `choice` says in which way, and why."""
 
-    def __init__(self, child: Child, path: Path, words: Words, choice: Choice) -> None:
+    def __init__(self, child: Child, path: Path, words: ServerOutput, choice: Choice) -> None:
         self.path = path
         self.choice = choice
         self._child = child
@@ -116,3 +116,52 @@ def arguments(spec: RunnerSpec, path: Path) -> tuple[str, ...]:
         *("--working-directory", str(spec.working_directory), "--log-level", "warning"),
         *(_OPTIONS[spec.target.kind], spec.target.value, *attribute),
     )
+
+
+LAST_PIECES = 30
+
+
+class ServerOutput:
+    """While it loads, the runner beside it prints the same: nobody wants to read it twice."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._loading = True
+        self._said: deque[bytes] = deque(maxlen=LAST_PIECES)
+
+    def heard(self, stream: Stream, data: bytes) -> None:
+        if self._loading:
+            self._said.append(data)
+        else:
+            self._output(stream, data)
+
+    def pass_on(self) -> None:
+        """It has loaded."""
+        self._loading = False
+
+    @property
+    def last(self) -> str:
+        """The end of what it printed while it loaded, for the problem that it may have."""
+        return b"".join(self._said).decode(errors="replace")
+
+
+MODULES = (
+    "dagster._cli",
+    "dagster._grpc.server",
+    "dagster._core.instance.factory",
+    "dagster._core.storage.migration.utils",
+    "dagster._core.storage.root",
+    "dagster._core.storage.sqlite_storage",
+    "dagster._utils.test.definitions",
+    "dagster_postgres",
+    "dagster_mysql",
+    "grpc._interceptor",
+    "grpc._server",
+    "upath.implementations.local",
+)
+"""Named, not learned: the modules of 1,490 in a serving process that nothing else brings. Those
+that a release does not have, or an environment, are passed over. Not `dagster.__main__`: to import
+that is to run it."""
+
+BESIDE = {"dagster": MODULES}
+"""Preloaded in fork servers whose locations import dagster."""

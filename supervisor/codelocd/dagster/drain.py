@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Awaitable, Callable
 
 from codelocd.dagster.code_server import CodeServer
-from codelocd.dagster.grpc_call import CallFailed
+from codelocd.dagster.grpc import CallFailed
 
 INTERVAL = 0.5
 """Seconds between two looks at a server that has runs in progress."""

@@ -1,15 +1,19 @@
-"""Dagster's instance, whose databases are made once, by one process alone."""
+"""Dagster's instance: its folder, its databases, its release."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from codelocd.dagster.home import CONFIG, VARIABLE
-from codelocd.launchers import RunnerSpec
+from packaging.version import InvalidVersion, Version
+
+from codeloc_envs import EnvironmentProblem
 from codelocd.model import Exit, Stream
-from codelocd.process import Children
+from codelocd.process.child import Children
+from codelocd.runners.api import RunnerSpec
 
 MAKE_SECONDS = 60.0
 """For what takes two seconds on an idle machine."""
@@ -61,3 +65,66 @@ class Instance:
 
 def _unheard(_stream: Stream, _data: bytes) -> None:
     """The instance described, or what the servers will say again."""
+
+
+VARIABLE = "DAGSTER_HOME"
+CONFIG = "dagster.yaml"
+
+
+def dagster_home(environ: Mapping[str, str], state_dir: Path, project: Path) -> Path:
+    """As the user set it, else a folder of ours that has the project's dagster.yaml.
+
+    Raises OSError. The instance's config beside the code counts without DAGSTER_HOME, and only
+    then, as under `dagster dev` (`InstanceRef.from_dir`).
+    """
+    given = environ.get(VARIABLE)
+    home = Path(given).expanduser() if given else state_dir / "dagster"
+    with contextlib.suppress(FileExistsError):
+        home.mkdir(parents=True)
+    if not given:
+        _link(home / CONFIG, project / CONFIG)
+    return home
+
+
+def _link(link: Path, config: Path) -> None:
+    """Follow the project's config; one that somebody wrote into our folder stays.
+
+    Without any there is an empty one: Dagster's processes each warn where there is none.
+    """
+    ours = link.is_symlink() or (link.exists() and not link.stat().st_size)
+    if ours:
+        link.unlink()
+    if config.is_file() and not link.exists():
+        link.symlink_to(config)
+    elif not link.exists():
+        link.touch()
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Release:
+    """The version of dagster, and of the Python (`3.12`) that it is installed for."""
+
+    version: Version
+    python: str
+
+
+def release_in(executable: Path) -> Release | None:
+    """That of the environment of an interpreter; None where it has no dagster."""
+    prefix = executable.parent.parent
+    for found in prefix.glob("lib*/python3*/site-packages/dagster-*.dist-info"):
+        try:
+            version = Version(found.name.removeprefix("dagster-").removesuffix(".dist-info"))
+        except InvalidVersion:
+            continue
+        return Release(version, found.parts[-3].removeprefix("python"))
+    return None
+
+
+def newest_of(executables: Iterable[Path]) -> Release:
+    """The newest release in those environments; EnvironmentProblem where none is left."""
+    found = [release for release in map(release_in, executables) if release]
+    if not found:
+        raise EnvironmentProblem(
+            "no environment of a location has dagster any more; put it back into one"
+        )
+    return max(found)

@@ -2,14 +2,221 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
-from codelocd.dagster.companion import Companion
-from codelocd.dagster.health import Patience
-from codelocd.dagster.keeper import Keeper
-from codelocd.dagster.release import release_in
-from codelocd.dagster.side import Side
-from codelocd.launchers import Launcher, RunnerHandle, RunnerSpec
+from codelocd.core import problems
+from codelocd.core.restarts import Pauses
+from codelocd.dagster.code_server import CodeServer
+from codelocd.dagster.instance import release_in
+from codelocd.dagster.servers import Patience, Servers, Warm, until_down
+from codelocd.dagster.workspace import Links
+from codelocd.model import Cold, Exit, StartMethod
+from codelocd.process.child import undisturbed
+from codelocd.runners.api import (
+    Bad,
+    Good,
+    Hooks,
+    Launcher,
+    LoadOutcome,
+    MustStartCold,
+    RunnerHandle,
+    RunnerSpec,
+    hangs_after,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """`news(spec)` is told after Dagster was led to a server."""
+
+    spec: RunnerSpec
+    warm: Warm
+    servers: Servers
+    links: Links
+    news: Callable[[RunnerSpec], None]
+
+    def start(self, cold: Cold | None) -> Awaitable[CodeServer]:
+        """`cold`: why the server shall have no warm start. Raises OSError."""
+        return self.servers.start(replace(self.spec, cold=cold))
+
+    def served(self, server: CodeServer) -> None:
+        """Dagster is led to `server`; the one before ends when its runs have."""
+        self.links.lead(self.spec.location, server)
+        self.news(self.spec)
+
+    def released(self, server: CodeServer) -> None:
+        """The location has no more use for it."""
+        self.links.release(self.spec.location, server)
+
+    def suspect(self, cold: Cold) -> None:
+        """A load failed after a fork, and then went well without one."""
+        self.warm.suspect(self.spec, cold.suspicion)
+
+    def say(self, text: str) -> None:
+        """One line beside those of the location."""
+        self.spec.output("stderr", f"{text}\n".encode())
+
+
+class Keeper:
+    """Takes part in the load of the runner; once Dagster has been led to the server, replaces it
+    when it dies or falls silent.
+    """
+
+    def __init__(self, side: Side, server: CodeServer, patience: Patience) -> None:
+        self._side = side
+        self._patience = patience
+        self._serving: CodeServer | None = None
+        self._keeping: asyncio.Task[None] | None = None
+        self._dropped = False
+        self._hang = 0.0
+        self.server = server
+
+    async def load(self, seconds: float, runners: Good) -> LoadOutcome:
+        """What came of the load of both, when that of the runner was good.
+
+        A load after a fork that takes the server longer than `seconds` from now on hangs.
+        """
+        self._hang = seconds
+        cold = await self._failure(seconds)
+        if cold is not None and not self._dropped:
+            return MustStartCold(cold)
+        if cold is None and not self.server.exited.done():
+            return runners
+        end = problems.how(await self.server.exited)
+        summary = f"Dagster's own code server {end} while it loaded the code"
+        problem = {"summary": summary, "detail": self.server.last_lines}
+        return Bad(problem, runners.snapshot.sources, runners.read)
+
+    def take_over(self) -> None:
+        self._lead()
+        self._keeping = asyncio.get_running_loop().create_task(self._keep())
+
+    def release(self) -> None:
+        """Another one has taken over, or nobody shall."""
+        self.drop()
+        if self._serving is not None:
+            self._side.released(self._serving)
+
+    def drop(self) -> None:
+        """The runner is gone, or will be: a server that has not taken over goes with it."""
+        self._dropped = True
+        if self._keeping is not None:
+            self._keeping.cancel()
+        if self.server is not self._serving:
+            self.server.kill()
+
+    async def _failure(self, seconds: float) -> Cold | None:
+        """Why the load is to be made again without a fork; None if the server answers, or ended
+        over a load that no fork is to blame for."""
+        if self.server.choice.method != "fork":
+            await self.server.answered()
+            return None
+        try:
+            async with asyncio.timeout(seconds):
+                if await self.server.answered():
+                    return None
+        except TimeoutError:
+            return self._suspicion("did not finish loading")
+        return self._suspicion(f"{problems.how(await self.server.exited)} while loading")
+
+    def _suspicion(self, what: str) -> Cold:
+        what = f"the code server {what} after a fork"
+        return Cold(what, f"{self._side.spec.location}: {what}")
+
+    async def _start(self, cold: Cold | None) -> None:
+        self.server = await undisturbed(self._side.start(cold), CodeServer.kill)
+        if self._dropped:
+            self.server.kill()
+
+    def _lead(self) -> None:
+        self._serving = self.server
+        self._side.served(self.server)
+
+    async def _keep(self) -> None:
+        """Start another one when it is needed: where a fork has failed, the next without one."""
+        loop, pauses = asyncio.get_running_loop(), Pauses()
+        while True:
+            began = loop.time()
+            what = await until_down(self.server, self._patience)
+            self._side.say(f"Dagster's code server {what}; another one takes its place")
+            await asyncio.sleep(pauses.after(loop.time() - began))
+            with contextlib.suppress(OSError):
+                await self._start(None)
+                if (cold := await self._failure(self._hang)) is not None:
+                    self.server.kill()
+                    await self._start(cold)
+                    await self._failure(self._hang)
+                if not self.server.exited.done():
+                    self._lead()
+                    if cold is not None:
+                        self._side.suspect(cold)
+
+
+class Companion:
+    """Loaded when both have loaded; takes over, and leaves, with both.
+
+    A server that serves outlives a runner that died: the last good definitions stay in Dagster
+    too, until another pair takes over. `start_timeout`: the location's own, in seconds.
+    """
+
+    def __init__(self, runner: RunnerHandle, keeper: Keeper, start_timeout: float) -> None:
+        self._runner = runner
+        self._keeper = keeper
+        self._start_timeout = start_timeout
+        runner.exited.add_done_callback(lambda _: keeper.drop())
+
+    @property
+    def pid(self) -> int:
+        return self._runner.pid
+
+    @property
+    def start_method(self) -> StartMethod:
+        return self._runner.start_method
+
+    @property
+    def why(self) -> str:
+        return self._runner.why
+
+    @property
+    def hooks(self) -> Hooks | None:
+        return self._runner.hooks
+
+    @property
+    def exited(self) -> asyncio.Future[Exit]:
+        return self._runner.exited
+
+    async def load(self) -> LoadOutcome:
+        """The same as without a code server, if that one has loaded the code too."""
+        outcome = await self._runner.load()
+        if not isinstance(outcome, Good) or outcome.snapshot.loader != "dagster":
+            self._keeper.drop()
+            return outcome
+        limit = hangs_after(outcome.snapshot.load_seconds, self._start_timeout)
+        return await self._keeper.load(limit, outcome)
+
+    def blamed(self, end: Exit) -> Cold | None:
+        return self._runner.blamed(end)
+
+    async def call(
+        self, method: str, params: Mapping[str, Any] | None = None, timeout: float | None = None
+    ) -> Any:
+        return await self._runner.call(method, params, timeout)
+
+    def take_over(self) -> None:
+        self._runner.take_over()
+        self._keeper.take_over()
+
+    async def retire(self, patience: float, grace: float) -> None:
+        self._keeper.release()
+        await self._runner.retire(patience, grace)
+
+    def kill(self) -> None:
+        self._runner.kill()
+        self._keeper.drop()
 
 
 class DagsterLauncher:

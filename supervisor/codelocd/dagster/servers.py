@@ -1,18 +1,171 @@
-"""How code servers come to be: in the way that the runners of their location do."""
+"""How code servers start: in the way that the runners of their location do."""
 
 from __future__ import annotations
 
+import asyncio
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
-from codelocd.dagster.code_server import CodeServer, arguments
+from codelocd.core import problems
+from codelocd.dagster.code_server import MODULES, CodeServer, ServerOutput, arguments
+from codelocd.dagster.grpc import CallFailed
 from codelocd.dagster.instance import Instance
-from codelocd.dagster.sockets import Sockets
-from codelocd.dagster.spares import Spares
-from codelocd.dagster.words import Words
-from codelocd.launchers import Launcher, Program, RunnerSpec
-from codelocd.launchers.warm_interpreter import Refused
-from codelocd.process import Child, Children
-from codelocd.warm import Choice
+from codelocd.dagster.workspace import Sockets
+from codelocd.model import Output, Stream
+from codelocd.process.child import Child, Children
+from codelocd.runners.api import Launcher, Program, RunnerSpec
+from codelocd.runners.warm.interpreter import Refused, installed
+from codelocd.runners.warm.method import Choice
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Seconds between two pings and for each answer, and how many in a row may be missed.
+
+    Generous: a server answers nobody while all its threads evaluate somebody's sensors.
+    """
+
+    interval: float = 10.0
+    answer: float = 30.0
+    misses: int = 3
+
+
+async def until_down(server: CodeServer, patience: Patience) -> str:
+    """What became of a server that has loaded: how it ended, or that it is silent for too long."""
+    missed = 0
+    while missed < patience.misses:
+        if await server.gone(patience.interval):
+            return problems.how(await server.exited)
+        try:
+            await server.ping(patience.answer)
+            missed = 0
+        except CallFailed:
+            missed += 1
+    return "no longer answers"
+
+
+SCRIPT = Path(__file__).with_name("spare_process.py")
+QUIET = 1.0
+"""Seconds after a start before the next spare is made: never in the way of what is loading."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What spares must have in common with the server that one of them becomes."""
+
+    executable: Path
+    variables: tuple[tuple[str, str], ...]
+    installed: int
+
+
+class Spares:
+    """`quiet`: seconds after a start before the next spare is made."""
+
+    def __init__(self, children: Children, quiet: float = QUIET) -> None:
+        self._children = children
+        self._quiet = quiet
+        self._kinds: dict[str, _Kind] = {}
+        self._waiting: dict[_Kind, _Spare] = {}
+        self._alarms: dict[_Kind, asyncio.TimerHandle] = {}
+
+    def become(self, program: Program) -> Child | None:
+        """A process that waited and now is this program, None if there is none; the next is made
+        in a while."""
+        kind = _kind(program.beside.executable, program.variables)
+        self._kinds[program.beside.location] = kind
+        self._tidy()
+        self._make_later(kind)
+        spare = self._waiting.pop(kind, None)
+        return spare.become(program) if spare is not None else None
+
+    def forget(self, location: str) -> None:
+        self._kinds.pop(location, None)
+        self._tidy()
+
+    def close(self) -> None:
+        self._kinds.clear()
+        self._tidy()
+
+    def _make_later(self, kind: _Kind) -> None:
+        if kind in self._alarms:
+            self._alarms[kind].cancel()
+        loop = asyncio.get_running_loop()
+        self._alarms[kind] = loop.call_later(self._quiet, self._make, kind)
+
+    def _make(self, kind: _Kind) -> None:
+        del self._alarms[kind]
+        former = self._waiting.get(kind)
+        if former is not None and not former.child.exited.done():
+            return
+        if former is not None:
+            self._waiting.pop(kind).close()
+        try:
+            self._waiting[kind] = _Spare(self._children, kind)
+        except OSError:
+            return  # there is no spare then: the next server starts without one
+
+    def _tidy(self) -> None:
+        """End the spares that no location is of the kind of any more."""
+        used = set(self._kinds.values())
+        for kind in [kind for kind in self._waiting if kind not in used]:
+            self._waiting.pop(kind).close()
+        for kind in [kind for kind in self._alarms if kind not in used]:
+            self._alarms.pop(kind).cancel()
+
+
+class _Spare:
+    """One process, and the pipe that its order comes through."""
+
+    def __init__(self, children: Children, kind: _Kind) -> None:
+        self._output: Output = _unheard
+        reading, self._pipe = os.pipe()
+        try:
+            self.child = children.start(
+                [str(kind.executable), str(SCRIPT), "dagster", *MODULES],
+                variables=dict(kind.variables),
+                directory=Path("/"),
+                output=lambda stream, data: self._output(stream, data),
+                stdin=reading,
+            )
+        except OSError:
+            os.close(self._pipe)
+            raise
+        finally:
+            os.close(reading)
+
+    def become(self, program: Program) -> Child | None:
+        """None when it has ended."""
+        self._output = program.output
+        order = {
+            "module": program.module,
+            "arguments": program.arguments,
+            "directory": str(program.beside.working_directory),
+        }
+        try:
+            os.write(self._pipe, json.dumps(order).encode() + b"\n")
+        except BrokenPipeError:
+            return None
+        finally:
+            os.close(self._pipe)
+        return self.child if not self.child.exited.done() else None
+
+    def close(self) -> None:
+        os.close(self._pipe)
+        self.child.kill()
+
+
+def _unheard(_stream: Stream, _data: bytes) -> None:
+    """A spare that was never used has said nothing of interest."""
+
+
+def _kind(executable: Path, variables: Mapping[str, str]) -> _Kind:
+    """Another one as soon as something is installed: what was imported may be outdated."""
+    return _Kind(executable, tuple(sorted(variables.items())), installed(executable))
+
 
 MODULE = "dagster"
 
@@ -42,7 +195,7 @@ class Servers:
     async def start(self, spec: RunnerSpec) -> CodeServer:
         """In the way that the runner of `spec` would be. Raises OSError."""
         await self._instance.opened(spec)
-        path, words = self._sockets.new(), Words(spec.output)
+        path, words = self._sockets.new(), ServerOutput(spec.output)
         variables = self._instance.variables(spec)
         program = Program(spec, MODULE, arguments(spec, path), variables, words.heard)
         choice = self._warm.choice(spec)

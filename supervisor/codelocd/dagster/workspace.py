@@ -1,14 +1,20 @@
-"""The workspace.yaml that Dagster's webserver and daemon read. Pure but for `write`."""
+"""Where code servers listen, and the workspace.yaml that leads Dagster to them."""
 
 from __future__ import annotations
 
+import itertools
+import os
+import tempfile
 from collections.abc import Iterable, Mapping
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from codeloc_envs.json_file import replace_text
+from codelocd.dagster.code_server import CodeServer
+from codelocd.dagster.drain import Drain
 from codelocd.model import GrpcServer, LocationSpec
 
 
@@ -35,3 +41,84 @@ def _address(server: object) -> dict[str, Any]:
     assert isinstance(server, GrpcServer)
     where = {"socket": server.socket} if server.socket else {"port": server.port}
     return {"host": server.host, **where, **({"ssl": True} if server.ssl else {})}
+
+
+class Links:
+    """What a link no longer leads to ends when its runs have."""
+
+    def __init__(self, sockets: Sockets, drain: Drain) -> None:
+        self._sockets = sockets
+        self._drain = drain
+        self.current: dict[str, CodeServer] = {}
+
+    def path(self, location: str) -> Path:
+        return self._sockets.link(location)
+
+    def lead(self, location: str, server: CodeServer) -> None:
+        self._sockets.lead(location, server.path)
+        former = self.current.get(location)
+        self.current[location] = server
+        if former is not None and former is not server and not former.exited.done():
+            self._drain.take(former)
+
+    def release(self, location: str, server: CodeServer) -> None:
+        if self.current.get(location) is server:
+            del self.current[location]
+            self._drain.take(server)
+
+    def forget(self, location: str) -> None:
+        self._sockets.forget(location)
+
+    async def close(self, seconds: float) -> None:
+        """End all servers, their runs included, in so many seconds."""
+        for server in self.current.values():
+            self._drain.take(server)
+        await self._drain.close(seconds)
+
+    def kill(self) -> None:
+        for server in self.current.values():
+            server.kill()
+
+
+LONGEST = 100
+"""Bytes of a path that every program can connect to: `sun_path` holds 107."""
+
+
+class Sockets:
+    """The folder of one daemon's code servers; 0700, short enough, the same at every start."""
+
+    def __init__(self, runtime: Path) -> None:
+        self.folder = _folder(runtime)
+        self._numbers = itertools.count(1)
+        for left in self.folder.iterdir():
+            left.unlink()
+
+    def new(self) -> Path:
+        """A path that no server had before: each unlinks its own when it ends."""
+        return self.folder / f"{os.getpid()}-{next(self._numbers)}"
+
+    def link(self, location: str) -> Path:
+        """The path that Dagster knows the location's code server by, for ever."""
+        return self.folder / blake2b(location.encode(), digest_size=6).hexdigest()
+
+    def lead(self, location: str, server: Path) -> None:
+        """From now on who connects by the link reaches `server`; at no moment nobody."""
+        link = self.link(location)
+        draft = link.with_suffix(".new")
+        draft.unlink(missing_ok=True)
+        draft.symlink_to(server.name)
+        draft.rename(link)
+
+    def forget(self, location: str) -> None:
+        self.link(location).unlink(missing_ok=True)
+
+
+def _folder(runtime: Path) -> Path:
+    folder = runtime / "dagster"
+    if len(os.fsencode(folder)) + 20 > LONGEST:
+        name = blake2b(os.fsencode(runtime), digest_size=6).hexdigest()
+        folder = Path(tempfile.gettempdir(), f"codelocd-{os.getuid()}-{name}")
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if folder.stat().st_uid != os.getuid() or folder.stat().st_mode & 0o077:
+        raise PermissionError(f"{folder} belongs to somebody else, or others can use it; remove it")
+    return folder

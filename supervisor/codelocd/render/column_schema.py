@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from codelocd.render.screen import Screen
-from codelocd.render.table import Column, table
-from codelocd.render.text import one_line
+from codelocd.render.text import Column, Screen, one_line, table
 
 TITLES = (
     Column("COLUMN", least=16),

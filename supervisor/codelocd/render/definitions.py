@@ -6,9 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from codelocd.render.column_schema import column_schema, is_schema
-from codelocd.render.screen import Screen
-from codelocd.render.table import Cell, Column, table
-from codelocd.render.text import indented, one_line, plural
+from codelocd.render.text import Cell, Column, Screen, indented, one_line, plural, table
 
 TITLES = (
     Column("LOCATION", 2, least=10),

@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from codelocd.render.amounts import duration, size
-from codelocd.render.screen import Screen
-from codelocd.render.table import Cell, Column, table
-from codelocd.render.text import one_line
+from codelocd.render.text import Cell, Column, Screen, duration, one_line, size, table
 
 TITLES = (
     Column("KEY"),

@@ -7,9 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from codelocd.render.screen import STATES, Screen
-from codelocd.render.table import GAP
-from codelocd.render.text import columns, one_line, shortened
+from codelocd.render.text import GAP, STATES, Screen, columns, one_line, shortened
 
 NARROW = 100
 """Columns below which an event leaves out what matters least."""

@@ -1,4 +1,4 @@
-"""One location in full, as `systemctl status` shows a unit: what, why, and its last words."""
+"""One location in full, as `systemctl status` shows a unit: what, why, and its last output."""
 
 from __future__ import annotations
 
@@ -7,11 +7,8 @@ import signal
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from codelocd.render.amounts import duration, share, size
-from codelocd.render.problem import rest
-from codelocd.render.screen import STATES, Screen
 from codelocd.render.status import config, state
-from codelocd.render.text import indented, one_line, plural
+from codelocd.render.text import STATES, Screen, duration, indented, one_line, plural, share, size
 
 MARGIN = 12
 """Columns of the longest label."""
@@ -141,3 +138,29 @@ def _output(document: Mapping[str, Any], screen: Screen) -> Iterator[str]:
 
 def _text(line: Mapping[str, Any] | str) -> str:
     return line if isinstance(line, str) else str(line["text"])
+
+
+def rest(problem: Mapping[str, Any], margin: str) -> Iterator[str]:
+    """Its detail, unless that is the summary again: some problems need no more than one line."""
+    if problem["detail"] and problem["detail"].strip() != problem["summary"]:
+        yield indented(problem["detail"], margin)
+
+
+def line(timing: Mapping[str, Any], start_method: str | None) -> str:
+    """`event 3ms, decision 1ms, fork 14ms, …`; what is not known is left out."""
+    return ", ".join(f"{name} {duration(each)}" for name, each in _stages(timing, start_method))
+
+
+def page(document: Mapping[str, Any]) -> str:
+    """Of a `show LOCATION --json` document."""
+    timing = document["timing"]
+    if timing is None:
+        return "nothing serves"
+    stages = [*_stages(timing, document["start_method"]), ("total", timing["total"])]
+    return "\n".join(f"{name:<10}{duration(each):>8}" for name, each in stages)
+
+
+def _stages(timing: Mapping[str, Any], start_method: str | None) -> Iterator[tuple[str, float]]:
+    for name, seconds in timing.items():
+        if name != "total" and seconds is not None:
+            yield (start_method or name) if name == "start" else name, seconds

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from codelocd.render.amounts import duration, share, size
-from codelocd.render.screen import STATES, Screen
-from codelocd.render.table import Column, table
-from codelocd.render.text import one_line, plural, shortened
+from codelocd.render.text import (
+    STATES,
+    Column,
+    Screen,
+    duration,
+    one_line,
+    plural,
+    share,
+    shortened,
+    size,
+    table,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # `typing` itself would take as long as asking the daemon
     from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
-    from codelocd.render.table import Cell
+    from codelocd.render.text import Cell
 
 TITLES = (
     Column("NAME", least=12),

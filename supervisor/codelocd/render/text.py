@@ -1,6 +1,11 @@
-"""Text that came from elsewhere, made safe and measured for a terminal."""
+"""Text for a terminal: made safe, measured, laid out in columns."""
 
 from __future__ import annotations
+
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 CONTROL = dict.fromkeys((*range(32), 127, *range(128, 160)), "�")
 LINE = {**CONTROL, ord("\t"): " ", ord("\n"): " ", ord("\r"): " "}
@@ -50,3 +55,205 @@ def shortened(text: str, width: int) -> str:
 def plural(count: int, noun: str) -> str:
     """`1 job`, `2 jobs`."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def duration(seconds: float | None) -> str:
+    """`42ms`, `4.2s`, `1m 15s`, `3h 5m`, `2d 4h`; `-` for None."""
+    if seconds is None:
+        return "-"
+    if seconds < 1:
+        return f"{max(seconds, 0) * 1000:.0f}ms"
+    if seconds < 10:
+        return f"{seconds:.1f}s"
+    return _two_units(round(seconds))
+
+
+def _two_units(seconds: int) -> str:
+    for size, unit, part, part_unit in ((86400, "d", 3600, "h"), (3600, "h", 60, "m")):
+        if seconds >= size:
+            return f"{seconds // size}{unit} {seconds % size // part}{part_unit}"
+    return f"{seconds // 60}m {seconds % 60}s" if seconds >= 60 else f"{seconds}s"
+
+
+def size(amount: int | None) -> str:
+    """Bytes with a binary prefix (IEC 80000-13): `512 B`, `1.5 KiB`, `30 MiB`."""
+    if amount is None:
+        return "-"
+    value, unit = float(amount), "B"
+    for larger in ("KiB", "MiB", "GiB", "TiB"):
+        if value < 1024:
+            break
+        value, unit = value / 1024, larger
+    return f"{value:.1f} {unit}" if unit != "B" and value < 10 else f"{value:.0f} {unit}"
+
+
+def share(fraction: float | None) -> str:
+    """A fraction of one core in percent."""
+    return "-" if fraction is None else f"{fraction * 100:.0f}%"
+
+
+Cell = str | tuple[str, str | None]
+"""Text, or text and its style."""
+
+GAP = "  "
+NOTHING = "-"
+
+
+class Column:
+    """A title, and what becomes of the column where the screen is narrow.
+
+    `falls`: the column with the highest number falls away first, one with 0 stays. `least`: how
+    many columns of the terminal it keeps where it is cut; without it, it is not cut. `right`: its
+    cells are aligned right.
+    """
+
+    __slots__ = ("falls", "least", "right", "title")
+
+    def __init__(
+        self, title: str, falls: int = 0, least: int | None = None, *, right: bool = False
+    ) -> None:
+        self.title = title
+        self.falls = falls
+        self.least = least
+        self.right = right
+
+
+def table(titles: Sequence[Column], rows: Sequence[Sequence[Cell]], screen: Screen) -> str:
+    """A title line and a line per row, none of them longer than the screen is wide."""
+    cells = [[_cell(cell) for cell in row] for row in rows]
+    head = [_cell((column.title, "bold")) for column in titles]
+    lines = [head, *cells]
+    natural = [max(columns(line[i][0]) for line in lines) for i in range(len(titles))]
+    kept = list(range(len(titles)))
+    if screen.width is not None:
+        kept = _kept(titles, cells, natural, screen.width)
+    widths = [natural[i] for i in kept]
+    if screen.width is not None:
+        _fit(widths, [titles[i].least for i in kept], screen.width)
+    rights = [titles[i].right for i in kept]
+    return "\n".join(_line([line[i] for i in kept], widths, rights, screen) for line in lines)
+
+
+def _cell(cell: Cell) -> tuple[str, str | None]:
+    text, style = (cell, None) if isinstance(cell, str) else cell
+    return one_line(text) or NOTHING, style
+
+
+def _kept(
+    titles: Sequence[Column],
+    cells: Sequence[Sequence[tuple[str, str | None]]],
+    natural: Sequence[int],
+    edge: int,
+) -> list[int]:
+    """Which columns there is room for; what says nothing in any row is the first to go."""
+
+    def least(i: int) -> int:
+        shortest = titles[i].least
+        return natural[i] if shortest is None else min(natural[i], shortest)
+
+    def rank(i: int) -> tuple[bool, int]:
+        return all(row[i][0] == NOTHING for row in cells), titles[i].falls
+
+    kept = list(range(len(titles)))
+    while sum(map(least, kept)) + len(GAP) * (len(kept) - 1) > edge:
+        falling = [i for i in kept if titles[i].falls]
+        if not falling:
+            break
+        kept.remove(max(falling, key=rank))
+    return kept
+
+
+def _fit(widths: list[int], least: Sequence[int | None], edge: int) -> None:
+    """Cut the widest that may be cut, and where that is not enough the widest of all."""
+    excess = sum(widths) + len(GAP) * (len(widths) - 1) - edge
+    for floors in ([w if f is None else f for w, f in zip(widths, least, strict=True)], None):
+        while excess > 0:
+            free = [i for i, w in enumerate(widths) if w > (floors[i] if floors else 1)]
+            if not free:
+                break
+            widths[max(free, key=widths.__getitem__)] -= 1
+            excess -= 1
+
+
+def _line(
+    cells: Sequence[tuple[str, str | None]],
+    widths: Sequence[int],
+    rights: Sequence[bool],
+    screen: Screen,
+) -> str:
+    parts = []
+    for (text, style), width, right in zip(cells, widths, rights, strict=True):
+        text = shortened(text, width)
+        padding = " " * (width - columns(text))
+        painted = screen.paint(text, style)
+        parts.append(padding + painted if right else painted + padding)
+    return GAP.join(parts).rstrip()
+
+
+CODES = {
+    "bold": "1",
+    "dim": "2",
+    "red": "31",
+    "green": "32",
+    "yellow": "33",
+    "blue": "34",
+    "magenta": "35",
+    "cyan": "36",
+}
+"""SGR parameters (ECMA-48, section 8.3.117)."""
+
+STATES = {
+    "serving": "green",
+    "stale": "yellow",
+    "building": "cyan",
+    "starting": "cyan",
+    "stopping": "cyan",
+    "backoff": "yellow",
+    "failed": "red",
+    "stopped": "dim",
+    "external": "dim",
+}
+
+NAMES = ("cyan", "magenta", "green", "blue", "yellow")
+
+
+class Screen:
+    """`colour`: escape sequences are understood.
+
+    `width` and `height`: columns and lines, None where there is no edge.
+    """
+
+    __slots__ = ("colour", "height", "width")
+
+    def __init__(
+        self, *, colour: bool = False, width: int | None = None, height: int | None = None
+    ) -> None:
+        self.colour = colour
+        self.width = width
+        self.height = height
+
+    def paint(self, text: str, style: str | None) -> str:
+        """`text` in a style of CODES; as it is without one, or without colour."""
+        if not self.colour or not style or not text:
+            return text
+        return f"\x1b[{CODES[style]}m{text}\x1b[0m"
+
+
+PLAIN = Screen()
+
+
+def colours(environ: Mapping[str, str], *, terminal: bool) -> bool:
+    """Whether to colour: NO_COLOR forbids it, else FORCE_COLOR wants it, else a terminal has it.
+
+    Both count where they are set and not empty (https://no-color.org, https://force-color.org).
+    """
+    if environ.get("NO_COLOR"):
+        return False
+    if environ.get("FORCE_COLOR"):
+        return True
+    return terminal and environ.get("TERM") != "dumb"
+
+
+def name_style(index: int) -> str:
+    """The colour of the `index`th location's name."""
+    return NAMES[index % len(NAMES)]

@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-from codelocd.rpc.calls import Calls
 from codelocd.rpc.credentials import Credentials, of_peer
 from codelocd.rpc.decoder import Decoder, Malformed
 from codelocd.rpc.errors import RpcError, received
@@ -21,7 +20,7 @@ from codelocd.rpc.messages import (
     parameters,
     request,
 )
-from codelocd.rpc.work import Report, Work
+from codelocd.rpc.requests import Calls, Report, Work
 
 if TYPE_CHECKING:
     from codelocd.rpc.messages import Message

@@ -1,18 +1,20 @@
-"""Accepts connections from those who may connect."""
+"""Accepts connections from peers that are allowed to connect, and opens them."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+from codelocd.rpc import unix
 from codelocd.rpc.credentials import Credentials
 from codelocd.rpc.errors import RpcError
 from codelocd.rpc.limits import Limits
-from codelocd.rpc.peer import Handler, Peer, keep_quiet
-from codelocd.rpc.work import Report
-from codelocd.unix import BACKLOG
+from codelocd.rpc.peer import Handler, Listener, Peer, keep_quiet, no_methods
+from codelocd.rpc.requests import Report
+from codelocd.rpc.unix import BACKLOG
 
 
 class Server:
@@ -79,7 +81,7 @@ class _Accepted(Peer):
         self._server.admit(self)
 
 
-async def serve(
+async def start_server(
     sock: socket.socket,
     handler: Handler,
     *,
@@ -100,3 +102,37 @@ async def serve(
     )
     await server.listen(sock)
     return server
+
+
+_PAUSE = 0.01
+"""Seconds between tries while the listener's queue is full: Linux has no event for it."""
+
+
+async def open_peer(
+    path: Path,
+    handler: Handler = no_methods,
+    *,
+    listener: Listener | None = None,
+    limits: Limits | None = None,
+    timeout: float = 10.0,
+) -> Peer:
+    """A connection to whoever listens at `path`.
+
+    `handler` answers what the other end asks, `listener` takes its notifications (without one
+    they go to the handler). Raises OSError; TimeoutError where the listener accepts nobody for
+    `timeout` seconds.
+    """
+    async with asyncio.timeout(timeout):
+        connected = await _reach(path)
+    _, peer = await asyncio.get_running_loop().create_unix_connection(
+        lambda: Peer(handler, listener=listener, limits=limits), sock=connected
+    )
+    return peer
+
+
+async def _reach(path: Path) -> socket.socket:
+    while True:
+        try:
+            return unix.connect(path)
+        except BlockingIOError:
+            await asyncio.sleep(_PAUSE)

@@ -7,9 +7,8 @@ import sys
 from collections.abc import Callable, Collection
 from typing import Protocol
 
-from codelocd.watch.mounts import Mounts
+from codelocd.watch.backends.polling import INTERVAL, Mounts, Poller
 from codelocd.watch.notices import Notice
-from codelocd.watch.polling import INTERVAL, Poller
 
 _EXHAUSTED = {errno.ENOSPC, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 
@@ -122,10 +121,12 @@ class Folders:
 
 def _make_watcher(put: Callable[[Notice], None]) -> Watcher:
     if sys.platform.startswith("linux"):
-        from codelocd.watch.inotify import Inotify  # exists on Linux only
+        from codelocd.watch.backends.inotify import Inotify  # exists on Linux only
 
         return Inotify(put)
-    from codelocd.watch.portable import Portable  # starts threads that Linux has no use for
+    from codelocd.watch.backends.portable import (
+        Portable,  # starts threads that Linux has no use for
+    )
 
     return Portable(put)
 

@@ -1,4 +1,4 @@
-"""What a watch noticed, handed from its thread to the event loop."""
+"""What a watch noticed, and what that means for a location: the words between threads and loop."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import enum
 import threading
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple
 
@@ -70,3 +71,34 @@ class Inbox:
             if self._waiting:
                 self._loop.call_soon(self._hand_over)
         self._deliver(notices)
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What counts for one location. Every path is absolute.
+
+    `files`: imported sources, wherever they live. `roots`: folders of the location's own code:
+    new modules there count, existing ones that nothing imported do not. `patterns` and `ignore`:
+    globs relative to `base`. `inputs`: files that decide about the environment, and config files.
+    """
+
+    files: frozenset[str]
+    roots: tuple[str, ...]
+    patterns: tuple[str, ...]
+    ignore: tuple[str, ...]
+    base: str
+    inputs: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Where a location stands after something changed.
+
+    `differing`: how many watched files differ from what is served, or, if nothing is, from what
+    the newest attempt saw. `paths`: those that differ from what the newest attempt saw, sorted.
+    `inputs`: one of them is an input.
+    """
+
+    differing: int
+    paths: tuple[str, ...]
+    inputs: bool

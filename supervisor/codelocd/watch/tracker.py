@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
+from codelocd.watch.notices import Change, Watched
 from codelocd.watch.plan import Plan
-from codelocd.watch.values import Change, Watched
 
 Seen = dict[str, str | None]
 """Path → digest, None for a file that was not there."""

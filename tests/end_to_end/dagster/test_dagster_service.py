@@ -11,7 +11,7 @@ import pytest
 import yaml
 from daemons import Service
 
-from codelocd.dagster.grpc_call import CallFailed, call
+from codelocd.dagster.grpc import CallFailed, call
 
 SOURCE = "import dagster as dg\n@dg.asset\ndef {0}(): ...\ndefs = dg.Definitions(assets=[{0}])\n"
 TABLE = """

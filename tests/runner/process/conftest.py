@@ -20,7 +20,7 @@ import msgpack
 import pytest
 from tests.pythons import EXTREMES, VERSIONS, interpreter
 
-from codelocd.kit import make_kit
+from codelocd.runners.kit import make_kit
 
 DEADLINE_SECONDS = 60
 

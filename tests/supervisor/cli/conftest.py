@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from fake_control import LOCATION, FakeDaemon, Shell, status_document
 
-from codelocd import sockets
+from codelocd.storage import sockets
 
 
 @pytest.fixture

@@ -13,7 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from codelocd import rpc, unix
+from codelocd.rpc import unix
+from codelocd.rpc.errors import RpcError
+from codelocd.rpc.peer import Peer
+from codelocd.rpc.server import Server, start_server
 
 SCRIPT = Path(sys.executable).with_name("codelocd")
 DEADLINE = 30.0
@@ -62,7 +65,7 @@ class FakeDaemon:
     socket: Path
     answers: dict[str, Answer] = field(default_factory=dict)
     asked: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
-    peers: list[rpc.Peer] = field(default_factory=list)
+    peers: list[Peer] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.subscribed = threading.Event()
@@ -72,20 +75,20 @@ class FakeDaemon:
         self.socket.parent.mkdir(parents=True, exist_ok=True)
         self._server = self._run(self._serve())
 
-    async def _serve(self) -> rpc.Server:
-        return await rpc.serve(unix.listen(self.socket), self._handle, allowed=lambda _: True)
+    async def _serve(self) -> Server:
+        return await start_server(unix.listen(self.socket), self._handle, allowed=lambda _: True)
 
     def _run(self, work: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(DEADLINE)
 
-    async def _handle(self, peer: rpc.Peer, method: str, params: Mapping[str, Any]) -> Any:
+    async def _handle(self, peer: Peer, method: str, params: Mapping[str, Any]) -> Any:
         self.asked.append((method, params))
         if method == "subscribe":
             self.peers.append(peer)
             self._loop.call_soon(self.subscribed.set)
             return {"subscription": 1, "instance": "i", "seq": 0}
         if method not in self.answers:
-            raise rpc.RpcError("unknown", f"there is no method {method!r}")
+            raise RpcError("unknown", f"there is no method {method!r}")
         answer = self.answers[method](params)
         if isinstance(answer, Exception):
             raise answer

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from fake_control import DEADLINE, PROBLEM, FakeDaemon, Shell
 
-from codelocd import rpc
+from codelocd.rpc.errors import RpcError
 
 DOWN = {"name": "sales", "ok": False, "state": "failed", "problem": PROBLEM}
 UP = {"name": "sales", "ok": True, "state": "serving", "problem": None}
@@ -92,7 +92,7 @@ def test_wrong_usage_is_exit_2_and_one_line(project: Shell, words: list[str], sa
 def test_an_error_of_the_daemon_has_an_exit_code(
     project: Shell, daemon: FakeDaemon, kind: Any, code: int
 ) -> None:
-    daemon.answers["call"] = lambda _: rpc.RpcError(kind, "no runner\nserves it")
+    daemon.answers["call"] = lambda _: RpcError(kind, "no runner\nserves it")
     done = project.run("call", "sales", "describe")
     assert (done.returncode, done.stdout) == (code, "")
     assert done.stderr == "codelocd: no runner serves it\n"
@@ -110,7 +110,7 @@ def test_a_name_of_several_definitions_is_an_error_that_lists_them(
     project: Shell, daemon: FakeDaemon
 ) -> None:
     matches = {"matches": [JOB, {**JOB, "repository": "b"}]}
-    daemon.answers["show"] = lambda _: rpc.RpcError("usage", "'x' is ambiguous", matches)
+    daemon.answers["show"] = lambda _: RpcError("usage", "'x' is ambiguous", matches)
     done = project.run("show", "sales/x")
     choices = "--kind job --repository a or --kind job --repository b"
     assert done.stderr == f"codelocd: 'x' is ambiguous: {choices}\n"

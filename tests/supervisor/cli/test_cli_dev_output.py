@@ -8,7 +8,7 @@ import pytest
 from fake_control import LOCATION, PROBLEM
 
 from codelocd.cli.dev_output import SHOWN, DevOutput, Loudness
-from codelocd.render.screen import PLAIN, Screen
+from codelocd.render.text import PLAIN, Screen
 
 HAPPENED = {"event": "launched", "detail": None}
 

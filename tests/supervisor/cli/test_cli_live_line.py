@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from codelocd.cli.live_line import LiveBlock
-from codelocd.render.screen import Screen
+from codelocd.render.text import Screen
 
 SMALL = Screen(width=20, height=5)
 

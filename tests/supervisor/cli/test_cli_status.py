@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from fake_control import DEADLINE, LOCATION, PROBLEM, FakeDaemon, Shell, status_document
 
-from codelocd import rpc
+from codelocd.rpc.errors import RpcError
 
 STALE = {**LOCATION, "stale": True, "problem": PROBLEM}
 FAILED = {**LOCATION, "state": "failed", "pid": None, "problem": PROBLEM}
@@ -60,7 +60,7 @@ def test_only_the_locations_that_are_named_are_asked_for(
 
 
 def test_a_location_that_does_not_exist_is_exit_4(project: Shell, daemon: FakeDaemon) -> None:
-    daemon.answers["status"] = lambda _: rpc.RpcError("unknown", "there is no location 'x'")
+    daemon.answers["status"] = lambda _: RpcError("unknown", "there is no location 'x'")
     done = project.run("status", "x")
     assert (done.returncode, done.stdout) == (4, "")
     assert done.stderr == "codelocd: there is no location 'x'\n"

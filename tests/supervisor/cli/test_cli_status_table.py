@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 from fake_control import LOCATION, PROBLEM
 
-from codelocd.render.screen import PLAIN, Screen
 from codelocd.render.status import failed, page, status
-from codelocd.render.text import columns
+from codelocd.render.text import PLAIN, Screen, columns
 
 FAILED = {"state": "failed", "pid": None, "uptime": None, "memory": None, "problem": PROBLEM}
 MISTAKE = "/shop/codelocd.toml:3: location.sales.pyton: unknown key; " + "x" * 200

@@ -10,8 +10,8 @@ import pytest
 from fake_control import LOCATION, PROBLEM, FakeDaemon, Shell, status_document
 from terminal import terminal
 
-from codelocd import rpc
 from codelocd.render.text import columns
+from codelocd.rpc.errors import RpcError
 
 pytestmark = pytest.mark.skipif(
     shutil.which("tmux") is None, reason="tmux is not installed: there is no terminal to look at"
@@ -138,7 +138,7 @@ def test_watch_has_a_screen_of_its_own_and_gives_it_back(
 def test_watch_gives_the_screen_back_when_it_fails(project: Shell, daemon: FakeDaemon) -> None:
     with terminal(project, 60, 10, "status", "--watch") as shown:
         shown.until(lambda lines: lines[0].endswith("1 location: 1 serving"))
-        daemon.answers["status"] = lambda _: rpc.RpcError("unknown", "the location is gone")
+        daemon.answers["status"] = lambda _: RpcError("unknown", "the location is gone")
         lines = shown.until(lambda lines: "ended: 4" in lines)
     assert lines[0] == "codelocd: the location is gone"
 

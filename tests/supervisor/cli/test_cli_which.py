@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 from fake_control import LOCATION, FakeDaemon, Shell, status_document
 
-from codelocd import projects, sockets
-from codelocd.cli.failures import ExitCode, Failure
+from codelocd.cli import projects
+from codelocd.cli.guard import ExitCode, Failure
 from codelocd.cli.which import Asked, Daemon, which
 from codelocd.config import discover
-from codelocd.config.kinds import PYPROJECT, TOOLS, Kind, file_of
+from codelocd.config.discovery import PYPROJECT, TOOLS, Kind, file_of
+from codelocd.storage import sockets
 
 RUNTIME = "/run/user/7"
 USER = f"{RUNTIME}/codelocd/control.sock"

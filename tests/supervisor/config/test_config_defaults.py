@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from codelocd.config.defaults import merged
+from codelocd.config.location import merged
 
 
 @pytest.mark.parametrize(

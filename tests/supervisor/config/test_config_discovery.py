@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from codelocd import config
-from codelocd.config.kinds import Kind
+from codelocd.config.discovery import Kind
 
 FILES = {
     Kind.CODELOCD_TOML: ("codelocd.toml", ""),

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codelocd.config.dotenv import parse
-from codelocd.config.mistakes import ConfigError
+from codelocd.config.env_files import parse
+from codelocd.config.errors import ConfigError
 
 
 @pytest.mark.parametrize(

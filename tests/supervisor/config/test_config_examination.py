@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from codeloc_envs import Choice, Store, choose
-from codelocd import config, watched
+from codelocd import config
 from codelocd.config import Mistake
+from codelocd.daemon import sources
 from codelocd.model import LocationSpec
 
 CONFIG = """\
@@ -93,7 +94,7 @@ def project(tmp_path: Path) -> Path:
 
 def examined(path: Path) -> list[Mistake]:
     def chosen(spec: LocationSpec) -> Choice:
-        return choose(spec.environment, code=watched.code(spec))
+        return choose(spec.environment, code=sources.code(spec))
 
     store = Store(path.parent / "store")
     (path.parent / "store" / "cache").mkdir(parents=True, exist_ok=True)

@@ -67,7 +67,7 @@ def test_a_credential_is_for_a_url(folder):
 def test_a_python_of_the_command_line_keeps_the_index(folder):
     folder.write("codelocd.toml", INDEX + LOCATION)
     config = folder.load("codelocd.toml")
-    from codelocd.config.overrides import Overrides
+    from codelocd.config.command_line import Overrides
 
     [spec] = Overrides({}, "3.12").applied(config).locations
     assert spec.environment.python == "3.12"

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codelocd.config import toml_text, yaml_text
-from codelocd.config.mistakes import ConfigError
+from codelocd.config.errors import ConfigError
 
 TOML = """\
 # comment

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from codelocd.config.mistakes import UnfitError
-from codelocd.config.names import check_foreign, check_own, dagster_default
+from codelocd.config.errors import UnfitError
+from codelocd.config.location import check_foreign, check_own, dagster_default
 
 
 @pytest.mark.parametrize("name", ["sales", "A-1_b.c", "9", "x" * 100, "..."])

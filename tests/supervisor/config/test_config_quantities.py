@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codelocd.config.mistakes import UnfitError
+from codelocd.config.errors import UnfitError
 from codelocd.config.quantities import BYTES, SECONDS, pattern, seconds, size
 
 

@@ -9,14 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codelocd.config import codelocd_toml, dg_toml, pyproject_dagster, toml_text, yaml_text
-from codelocd.config.cloud_tables import CloudTable
-from codelocd.config.dagster_location import Surroundings
+from codelocd.config import codelocd_toml, toml_text, yaml_text
+from codelocd.config.dagster import dg, pyproject
+from codelocd.config.dagster.cloud_yaml import CloudTable
+from codelocd.config.dagster.location import Surroundings
+from codelocd.config.dagster.workspace_yaml import Selector, WorkspaceTable
 from codelocd.config.document import Document
-from codelocd.config.mistakes import ConfigError
+from codelocd.config.errors import ConfigError
 from codelocd.config.tables import EnvironmentTable, LocationTable
 from codelocd.config.validation import parsed
-from codelocd.config.workspace_tables import Selector, WorkspaceTable
 from codelocd.model import Config
 
 PATH = Path("/nowhere/file")
@@ -75,7 +76,7 @@ def test_any_tables_of_codelocd_toml_give_a_config_or_its_mistakes(data):
 
 @FEW
 @given(tables)
-@pytest.mark.parametrize("read", [dg_toml.read, pyproject_dagster.read])
+@pytest.mark.parametrize("read", [dg.read, pyproject.read])
 def test_any_tables_of_dagsters_toml_give_a_config_or_its_mistakes(read, data):
     found = outcome(read, document(data), NO_SURROUNDINGS)
     assert isinstance(found, Config | ConfigError)

@@ -10,8 +10,8 @@ import pytest
 from tests.pythons import EXTREMES
 from tests.pythons import interpreter as python_of
 
-from codelocd.launchers import Program, RunnerSpec
 from codelocd.model import Target
+from codelocd.runners.api import Program, RunnerSpec
 
 STRIPPED = ("DAGSTER_", "PYTHON", "VIRTUAL_ENV", "UV_")
 

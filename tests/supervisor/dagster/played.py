@@ -6,9 +6,9 @@ import asyncio
 from types import SimpleNamespace
 from typing import Any
 
-from codelocd.dagster.grpc_call import CallFailed
+from codelocd.dagster.grpc import CallFailed
 from codelocd.model import Cold, Exit, StartMethod
-from codelocd.warm import Choice
+from codelocd.runners.warm.method import Choice
 
 
 class FakeServer:

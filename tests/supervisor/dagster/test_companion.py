@@ -7,12 +7,11 @@ import asyncio
 import pytest
 from played import FakeServer, FakeSide
 
-from codelocd.dagster.companion import Companion
-from codelocd.dagster.health import Patience
-from codelocd.dagster.keeper import Keeper
-from codelocd.launchers.outcome import Bad, Good, MustStartCold
+from codelocd.dagster.launcher import Companion, Keeper
+from codelocd.dagster.servers import Patience
 from codelocd.model import Cold, Exit, Snapshot
-from codelocd.warm import Choice
+from codelocd.runners.api import Bad, Good, MustStartCold
+from codelocd.runners.warm.method import Choice
 
 
 class FakeRunner:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from codelocd.dagster.home import dagster_home
+from codelocd.dagster.instance import dagster_home
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 
 from codelocd.dagster import drain as draining
 from codelocd.dagster.drain import Drain
-from codelocd.dagster.grpc_call import CallFailed
+from codelocd.dagster.grpc import CallFailed
 
 
 class FakeServer:

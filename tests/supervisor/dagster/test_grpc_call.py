@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from codelocd.dagster.grpc_call import CallFailed, call
+from codelocd.dagster.grpc import CallFailed, call
 
 
 def frame(kind: int, flags: int, payload: bytes, stream: int = 1) -> bytes:

@@ -7,11 +7,11 @@ import asyncio
 import pytest
 from played import FakeServer, FakeSide
 
-from codelocd.dagster.health import Patience, until_down
-from codelocd.dagster.keeper import Keeper
-from codelocd.launchers.outcome import Bad, Good, MustStartCold
+from codelocd.dagster.launcher import Keeper
+from codelocd.dagster.servers import Patience, until_down
 from codelocd.model import Cold, Exit, Snapshot
-from codelocd.warm import Choice
+from codelocd.runners.api import Bad, Good, MustStartCold
+from codelocd.runners.warm.method import Choice
 
 GOOD = Good(Snapshot("dagster", "3.12.1", 0.1, (), {}), 0.1)
 LONG, SHORT = 60.0, 0.01

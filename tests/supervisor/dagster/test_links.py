@@ -6,8 +6,7 @@ import asyncio
 
 import pytest
 
-from codelocd.dagster.links import Links
-from codelocd.dagster.sockets import Sockets
+from codelocd.dagster.workspace import Links, Sockets
 
 
 class FakeServer:

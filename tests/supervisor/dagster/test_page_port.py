@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from codelocd.dagster.port import FIRST, free_port, is_taken
+from codelocd.dagster.webserver import FIRST, free_port, is_taken
 
 
 @pytest.fixture

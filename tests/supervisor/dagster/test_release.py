@@ -6,7 +6,7 @@ import pytest
 from packaging.version import Version
 
 from codeloc_envs import EnvironmentProblem
-from codelocd.dagster.release import newest_of, release_in
+from codelocd.dagster.instance import newest_of, release_in
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ import pytest
 from codelocd.dagster.code_server import arguments
 from codelocd.dagster.instance import Instance
 from codelocd.dagster.servers import Servers
-from codelocd.dagster.sockets import Sockets
-from codelocd.launchers.warm_interpreter import Refused
+from codelocd.dagster.workspace import Sockets
 from codelocd.model import Cold, Target
-from codelocd.warm import Choice
+from codelocd.runners.warm.interpreter import Refused
+from codelocd.runners.warm.method import Choice
 
 DEADLINE = 60.0
 

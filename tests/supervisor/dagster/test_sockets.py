@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from codelocd.dagster.sockets import LONGEST, Sockets
+from codelocd.dagster.workspace import LONGEST, Sockets
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from codelocd.dagster.preloaded import MODULES
-from codelocd.dagster.spares import SCRIPT
+from codelocd.dagster.code_server import MODULES
+from codelocd.dagster.servers import SCRIPT
 
 DEADLINE = 60
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 import psutil
 import pytest
 
-from codelocd.dagster.spares import Spares
+from codelocd.dagster.servers import Spares
 
 DEADLINE = 60.0
 TELLS = (

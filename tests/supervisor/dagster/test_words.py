@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from codelocd.dagster.words import LAST_PIECES, Words
+from codelocd.dagster.code_server import LAST_PIECES, ServerOutput
 
 
 def test_what_a_server_prints_while_it_loads_is_kept_for_its_problem_alone():
     heard = []
-    words = Words(lambda stream, data: heard.append((stream, data)))
+    words = ServerOutput(lambda stream, data: heard.append((stream, data)))
     words.heard("stderr", b"no such ")
     words.heard("stdout", b"thing \xff")
     assert words.last == "no such thing \ufffd"
@@ -16,14 +16,14 @@ def test_what_a_server_prints_while_it_loads_is_kept_for_its_problem_alone():
 
 def test_what_it_prints_once_it_answers_is_its_locations_output():
     heard = []
-    words = Words(lambda stream, data: heard.append((stream, data)))
+    words = ServerOutput(lambda stream, data: heard.append((stream, data)))
     words.pass_on()
     words.heard("stdout", b"a tick\n")
     assert heard == [("stdout", b"a tick\n")]
 
 
 def test_of_much_output_the_end_is_kept():
-    words = Words(lambda _stream, _data: None)
+    words = ServerOutput(lambda _stream, _data: None)
     for number in range(LAST_PIECES + 1):
         words.heard("stdout", b"%d\n" % number)
     assert words.last.startswith("1\n")

@@ -11,20 +11,21 @@ from typing import Any
 import pytest
 from world import DEADLINE, World
 
-from codelocd import rpc, unix
-from codelocd.rpc import Peer
+from codelocd.rpc import unix
+from codelocd.rpc.peer import Peer
+from codelocd.rpc.server import Server, open_peer, start_server
 
-Start = Callable[..., "asyncio.Future[rpc.Server]"]
+Start = Callable[..., "asyncio.Future[Server]"]
 
 
 @pytest.fixture
 async def serve(tmp_path: Path, world: World) -> AsyncIterator[Start]:
     path = tmp_path / "s"
-    servers: list[rpc.Server] = []
+    servers: list[Server] = []
 
-    async def start(**options: Any) -> rpc.Server:
+    async def start(**options: Any) -> Server:
         options = {"allowed": lambda _who: True, "report": world.report, **options}
-        servers.append(await rpc.serve(unix.listen(path), world.handle, **options))
+        servers.append(await start_server(unix.listen(path), world.handle, **options))
         return servers[-1]
 
     yield start
@@ -39,7 +40,7 @@ async def dial(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
     opened: list[Peer] = []
 
     async def connect(*arguments: Any, **options: Any) -> Peer:
-        opened.append(await rpc.connect(tmp_path / "s", *arguments, **options))
+        opened.append(await open_peer(tmp_path / "s", *arguments, **options))
         return opened[-1]
 
     yield connect

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codelocd.rpc import Limits, RpcError
 from codelocd.rpc.decoder import Decoder, Malformed
-from codelocd.rpc.errors import received
+from codelocd.rpc.errors import RpcError, received
+from codelocd.rpc.limits import Limits
 from codelocd.rpc.messages import (
     failure,
     known_id,

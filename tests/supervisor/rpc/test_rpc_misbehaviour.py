@@ -10,8 +10,9 @@ import msgpack
 import pytest
 from world import DEADLINE, World, eventually, everything, messages
 
-from codelocd.rpc import Limits, RpcError
 from codelocd.rpc import peer as peer_module
+from codelocd.rpc.errors import RpcError
+from codelocd.rpc.limits import Limits
 
 
 async def test_what_is_no_message_closes_that_connection_and_no_other(

@@ -13,8 +13,12 @@ import msgpack
 import pytest
 from world import DEADLINE, World, eventually, everything, messages
 
-from codelocd import rpc, unix
-from codelocd.rpc import Limits, Peer, RpcError
+from codelocd.rpc import unix
+from codelocd.rpc.credentials import Credentials
+from codelocd.rpc.errors import RpcError
+from codelocd.rpc.limits import Limits
+from codelocd.rpc.peer import Peer
+from codelocd.rpc.server import open_peer, start_server
 
 
 async def test_a_call_gets_its_result(serve, dial) -> None:
@@ -164,7 +168,7 @@ async def test_the_server_knows_who_is_at_the_other_end(serve, dial) -> None:
 
 
 async def test_who_is_not_allowed_is_told_so_and_served_nothing(serve, dial, world: World) -> None:
-    asked: list[rpc.Credentials] = []
+    asked: list[Credentials] = []
     await serve(allowed=lambda who: bool(asked.append(who)))
     with pytest.raises(RpcError, match=f"user {os.getuid()} may not use this socket"):
         await (await dial()).call("echo", timeout=DEADLINE)
@@ -188,7 +192,7 @@ async def test_connecting_waits_for_a_listener_that_is_busy(
 ) -> None:
     monkeypatch.setattr(unix, "BACKLOG", 0)
     with unix.listen(tmp_path / "s") as listener, unix.connect(tmp_path / "s"):
-        waiting = asyncio.ensure_future(rpc.connect(tmp_path / "s"))
+        waiting = asyncio.ensure_future(open_peer(tmp_path / "s"))
         done, _ = await asyncio.wait([waiting], timeout=0.05)
         assert not done
         listener.accept()[0].close()
@@ -196,15 +200,15 @@ async def test_connecting_waits_for_a_listener_that_is_busy(
         peer.close()
         await peer.closed
         with pytest.raises(TimeoutError):
-            await rpc.connect(tmp_path / "s", timeout=0.05)
+            await open_peer(tmp_path / "s", timeout=0.05)
 
 
 async def test_nobody_to_connect_to_is_an_oserror(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        await rpc.connect(tmp_path / "s")
+        await open_peer(tmp_path / "s")
     unix.listen(tmp_path / "s").close()
     with pytest.raises(ConnectionRefusedError):
-        await rpc.connect(tmp_path / "s")
+        await open_peer(tmp_path / "s")
 
 
 async def test_a_peer_works_on_an_inherited_socket(serve, tmp_path: Path) -> None:
@@ -212,8 +216,8 @@ async def test_a_peer_works_on_an_inherited_socket(serve, tmp_path: Path) -> Non
     listener = unix.listen(tmp_path / "t")
     inherited = socket.socket(fileno=os.dup(listener.fileno()))
     listener.close()
-    server = await rpc.serve(inherited, World().handle, allowed=lambda _who: True)
-    peer = await rpc.connect(tmp_path / "t")
+    server = await start_server(inherited, World().handle, allowed=lambda _who: True)
+    peer = await open_peer(tmp_path / "t")
     assert await peer.call("echo", {"value": 1}, timeout=DEADLINE) == 1
     peer.close()
     server.close()

@@ -9,7 +9,8 @@ from typing import Any
 
 import msgpack
 
-from codelocd.rpc import Peer, RpcError
+from codelocd.rpc.errors import RpcError
+from codelocd.rpc.peer import Peer
 
 DEADLINE = 20.0
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from codelocd.watch import Change, SourceWatch, Watched
-from codelocd.watch.polling import INTERVAL
+from codelocd.watch.backends.polling import INTERVAL
+from codelocd.watch.notices import Change, Watched
+from codelocd.watch.watch import SourceWatch
 
 DEADLINE = 10.0
 

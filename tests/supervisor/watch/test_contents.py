@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from codelocd.watch.contents import DIRECTORY, LARGE, Content, Contents, digest, look
+from codelocd.watch.files import DIRECTORY, LARGE, Content, Contents, digest, look
 
 LONG_AGO = 1_600_000_000_000_000_000
 LATER = 4_000_000_000_000_000_000

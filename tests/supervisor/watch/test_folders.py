@@ -9,14 +9,15 @@ import pytest
 from listening import Listener
 
 from codelocd.watch import folders
-from codelocd.watch.mounts import Mounts
+from codelocd.watch.backends.polling import Mounts
 from codelocd.watch.notices import Notice
 
 IN_A_NAMESPACE = """
 import asyncio, sys
 from pathlib import Path
 Path("/proc/sys/user/max_inotify_watches").write_text("3")
-from codelocd.watch import SourceWatch, Watched
+from codelocd.watch.notices import Watched
+from codelocd.watch.watch import SourceWatch
 
 async def main(base):
     changed, problems = asyncio.Queue(), []

@@ -17,7 +17,7 @@ if not sys.platform.startswith("linux"):
 
 from watchdog.observers import inotify_c
 
-from codelocd.watch.inotify import Inotify
+from codelocd.watch.backends.inotify import Inotify
 from codelocd.watch.notices import Kind, Notice
 
 DEADLINE = 10.0

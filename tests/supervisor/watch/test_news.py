@@ -5,7 +5,8 @@ from pathlib import Path
 
 from listening import DEADLINE
 
-from codelocd.watch import Change, SourceWatch, Watched
+from codelocd.watch.notices import Change, Watched
+from codelocd.watch.watch import SourceWatch
 
 
 class Several:

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from listening import Listener
 
-from codelocd.watch import Change, SourceWatch, Watched, plan
-from codelocd.watch.notices import Kind, Notice
+from codelocd.watch import plan
+from codelocd.watch.notices import Change, Kind, Notice, Watched
+from codelocd.watch.watch import SourceWatch
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="inotify is Linux's own")
 

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
+from codelocd.watch.backends.polling import Mounts
+from codelocd.watch.dispatch import Views, view
 from codelocd.watch.folders import Folders
-from codelocd.watch.mounts import Mounts
+from codelocd.watch.notices import Watched
 from codelocd.watch.plan import Plan, make_plan
 from codelocd.watch.tracker import Tracker
-from codelocd.watch.values import Watched
-from codelocd.watch.views import Views, view
 
 
 def watched(root: Path, *files: Path) -> Watched:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from listening import Listener
 
-from codelocd.watch import Change, Watched
+from codelocd.watch.notices import Change, Watched
 
 
 async def test_a_save_during_the_load_means_that_the_load_is_not_current(

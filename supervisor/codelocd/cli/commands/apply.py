@@ -11,8 +11,7 @@ from codelocd.cli.changing import announce
 from codelocd.cli.connection import connect
 from codelocd.cli.options import daemon_options, json_option
 from codelocd.cli.which import Asked
-from codelocd.render.screen import Screen
-from codelocd.render.text import one_line
+from codelocd.render.text import Screen, one_line
 
 STEPS = (
     ("added", "+", "green"),

@@ -7,12 +7,12 @@ from typing import Any
 import click
 
 from codelocd.cli import local, output
-from codelocd.cli.failures import ExitCode
+from codelocd.cli.guard import ExitCode
 from codelocd.cli.options import json_option
 from codelocd.cli.targets import target_options
 from codelocd.cli.which import Asked
 from codelocd.config.targets import Targets
-from codelocd.render.checked import checked, passed, result
+from codelocd.render.build import checked, passed, result
 from codelocd.render.text import plural
 
 
@@ -40,7 +40,7 @@ def command(targets: Targets, as_json: bool, in_full: bool) -> int:
     """
     if in_full and not as_json:
         raise click.UsageError("--definitions adds to what --json prints: give both")
-    from codelocd import check
+    from codelocd.daemon import check
 
     here = local.of_targets(targets, Asked())
     count = plural(len(here.config.own), "location")

@@ -14,16 +14,15 @@ from typing import Any, NoReturn
 import click
 
 from codeloc_envs import Specification
-from codelocd import projects
-from codelocd.cli import local
+from codelocd.cli import local, projects
 from codelocd.cli.completion import programs
 from codelocd.cli.connection import ask
-from codelocd.cli.environments import choice, chosen, folder, ready, told
-from codelocd.cli.failures import ExitCode, Failure, NoDaemon
+from codelocd.cli.guard import ExitCode, Failure, NoDaemon
+from codelocd.cli.local import choice, chosen, folder, ready, told
 from codelocd.cli.options import daemon_options, location_argument
 from codelocd.cli.programs import PYTHON, Place, found, is_python_script, outsider
 from codelocd.cli.which import VARIABLE, Asked
-from codelocd.packages import Origin, remedy
+from codelocd.core.remedies import Origin, remedy
 
 INSTALLERS = ("pip", "pip3")
 
@@ -115,10 +114,10 @@ def _without_daemon(asked: Asked, location: str) -> Setting:
     """The environment stays in use until the command ends: it inherits the leases."""
     from codeloc_envs import EnvironmentProblem, Store
     from codeloc_envs.layout import Layout
-    from codelocd.kit import CHILDREN, lease_kit
-    from codelocd.locations import Location
-    from codelocd.logs import Logs
-    from codelocd.orders import Orders
+    from codelocd.daemon.location import Location
+    from codelocd.daemon.runners import RunnerSpecs
+    from codelocd.runners.kit import CHILDREN, lease_kit
+    from codelocd.storage.logs.book import Logs
 
     [spec] = chosen(local.config_in(local.found_config(), activated=True), [location])
     root = folder(asked)
@@ -132,7 +131,7 @@ def _without_daemon(asked: Asked, location: str) -> Setting:
     kit, lease = lease_kit(root)
     for each in (*leases, *filter(None, [lease])):
         os.set_inheritable(each.fileno(), True)
-    orders = Orders(Logs(root), kit / CHILDREN, Layout(root).bytecode, development=True)
+    orders = RunnerSpecs(Logs(root), kit / CHILDREN, Layout(root).bytecode, development=True)
     variables = orders.command_variables(Location(spec), environment)
     place = _place(environment.executable, environment.path, spec.working_directory, variables)
     return Setting(location, place, variables, needed.specification, spec.declared_in)

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import click
 
 from codelocd.cli import local, output
-from codelocd.cli.failures import ExitCode, Failure
+from codelocd.cli.guard import ExitCode, Failure
 from codelocd.config import discover
 
 if TYPE_CHECKING:
-    from codelocd.scaffold import Plan
+    from codelocd.cli.scaffold import Plan
 
 
 @click.command()
@@ -49,7 +49,7 @@ def command(folder: Path, dagster: bool) -> None:
 
 
 def _planned(here: Path, dagster: bool) -> Plan:
-    from codelocd.scaffold import UnfinishedError, planned
+    from codelocd.cli.scaffold import UnfinishedError, planned
 
     try:
         return planned(here, dagster=dagster)

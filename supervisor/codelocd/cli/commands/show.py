@@ -8,12 +8,12 @@ import click
 
 from codelocd.cli import output
 from codelocd.cli.connection import ask
-from codelocd.cli.failures import NoDaemon
+from codelocd.cli.guard import NoDaemon
 from codelocd.cli.options import daemon_options, definition_argument, json_option, kind_option
 from codelocd.cli.which import Asked
 from codelocd.render.definitions import definition
 from codelocd.render.location import location as page
-from codelocd.render.timing import page as timing_page
+from codelocd.render.location import page as timing_page
 
 
 @click.command()

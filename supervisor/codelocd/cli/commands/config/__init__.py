@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from codelocd.cli.groups import Commands
+from codelocd.cli.app import Commands
 
 SECTIONS = {"Commands": ("validate", "show", "schema")}
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from codelocd.cli import guard, local, output
-from codelocd.cli.environments import choice
-from codelocd.cli.failures import ExitCode
+from codelocd.cli.guard import ExitCode
+from codelocd.cli.local import choice
 from codelocd.cli.options import config_file, json_option
 from codelocd.cli.which import Asked
 from codelocd.config import Mistake, examine

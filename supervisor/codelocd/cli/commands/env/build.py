@@ -11,15 +11,14 @@ import click
 
 from codeloc_envs import Request
 from codelocd.cli import local, output
-from codelocd.cli.environments import choice, chosen, ready, store, told
-from codelocd.cli.failures import ExitCode, Failure
+from codelocd.cli.guard import ExitCode, Failure
+from codelocd.cli.local import choice, chosen, ready, store, told
 from codelocd.cli.options import json_option, locations_argument
 from codelocd.cli.targets import target_options
 from codelocd.cli.which import Asked
 from codelocd.config.document import absolute
 from codelocd.config.targets import Targets
-from codelocd.render.screen import STATES
-from codelocd.render.text import one_line
+from codelocd.render.text import STATES, one_line
 
 if TYPE_CHECKING:
     from codeloc_envs import Choice, Environment

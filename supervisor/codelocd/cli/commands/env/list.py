@@ -7,7 +7,7 @@ import time
 import click
 
 from codelocd.cli import output
-from codelocd.cli.environments import listed
+from codelocd.cli.local import listed
 from codelocd.cli.options import daemon_options, json_option
 from codelocd.cli.which import Asked
 from codelocd.render.environments import environments

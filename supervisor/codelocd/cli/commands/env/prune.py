@@ -8,14 +8,13 @@ import time
 import click
 
 from codelocd.cli import output
-from codelocd.cli.environments import store
+from codelocd.cli.local import store
 from codelocd.cli.options import daemon_options, json_option
 from codelocd.cli.which import Asked
 from codelocd.config import quantities
-from codelocd.config.mistakes import UnfitError
-from codelocd.render.amounts import size
+from codelocd.config.errors import UnfitError
 from codelocd.render.environments import prunable
-from codelocd.render.text import plural
+from codelocd.render.text import plural, size
 
 DAY = 86400.0
 

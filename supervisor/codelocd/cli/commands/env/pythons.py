@@ -5,10 +5,10 @@ from __future__ import annotations
 import click
 
 from codelocd.cli import output
-from codelocd.cli.environments import store
+from codelocd.cli.local import store
 from codelocd.cli.options import daemon_options, json_option
 from codelocd.cli.which import Asked
-from codelocd.render.table import Cell, Column, table
+from codelocd.render.text import Cell, Column, table
 
 
 @click.command("pythons")

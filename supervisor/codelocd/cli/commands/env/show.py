@@ -8,7 +8,7 @@ import click
 
 from codelocd.cli import output
 from codelocd.cli.completion import environments
-from codelocd.cli.environments import listed, one_of
+from codelocd.cli.local import listed, one_of
 from codelocd.cli.options import daemon_options, json_option
 from codelocd.cli.which import Asked
 from codelocd.render.environments import environment

@@ -1,0 +1,1 @@
+"""Dagster's own formats, read as they are."""

@@ -1,0 +1,133 @@
+"""The steps that several transitions share: each gives the next state, and what it takes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TypeAlias
+
+from codelocd.core import problems, restarts, takeover
+from codelocd.core.events import CancelBuild, Effect, Kill, Launch, Prepare, Publish, Retire
+from codelocd.core.restarts import NO_FAILURES
+from codelocd.core.state import State
+from codelocd.model import BuildId, Cold, Phase, Policy, Problem, RunnerId
+
+Step: TypeAlias = tuple[State, tuple[Effect, ...]]
+
+
+def attempt(state: State, now: float, policy: Policy, before: tuple[Effect, ...] = ()) -> Step:
+    """Begin an attempt: the environment first, unless it is known to be as asked for."""
+    if state.environment_known:
+        return launch(state, before)
+    number = state.last_id + 1
+    state = replace(
+        state,
+        phase=Phase.BUILDING,
+        build=BuildId(number),
+        last_id=number,
+        deadline=now + policy.build_timeout,
+    )
+    return state, (*before, Prepare(BuildId(number)))
+
+
+def launch(state: State, before: tuple[Effect, ...] = (), cold: Cold | None = None) -> Step:
+    number = state.last_id + 1
+    state = replace(
+        state,
+        phase=Phase.STARTING,
+        candidate=RunnerId(number),
+        loaded=False,
+        cold=cold,
+        last_id=number,
+        deadline=None,
+    )
+    return state, (*before, Launch(RunnerId(number), cold))
+
+
+def again(state: State, now: float) -> Step:
+    state, effects = abandon(replace(state, burst=takeover.dropped(state.burst)))
+    pause = takeover.relaunch_pause(state.burst)
+    return replace(state, phase=Phase.STARTING, deadline=now + pause), effects
+
+
+def take_over(state: State, now: float) -> Step:
+    runner, former = state.candidate, state.serving
+    assert runner is not None
+    state = replace(
+        state,
+        phase=Phase.SERVING,
+        candidate=None,
+        loaded=False,
+        serving=runner,
+        serving_since=now,
+        condemned=None,
+        leaving=state.leaving | ({former} if former is not None else set()),
+        listed=True,
+        behind=False,
+        problem=None,
+        deadline=None,
+        generation=state.generation + 1,
+        burst=takeover.CALM,
+    )
+    retire = () if former is None else (Retire(former, replaced=True),)
+    return state, (Publish(runner), *retire)
+
+
+def given_up(state: State, problem: Problem) -> State:
+    """The attempt failed for a reason that trying the same again would not mend."""
+    phase = Phase.FAILED if state.serving is None else Phase.SERVING
+    return replace(state, phase=phase, problem=problem, behind=state.listed, deadline=None)
+
+
+def back_off(
+    state: State, problem: Problem, served_for: float, chance: float, now: float, policy: Policy
+) -> State:
+    history = restarts.record(state.history, now, served_for, policy)
+    wait = restarts.pause(history, policy, chance)
+    state = replace(state, history=history, environment_known=False)
+    if wait is None:
+        return given_up(state, problems.final(problem, history, policy))
+    return replace(state, phase=Phase.BACKOFF, problem=problem, deadline=now + wait)
+
+
+def backed_off_by(state: State, now: float, policy: Policy) -> State:
+    """In backoff when other rules come: never longer than they would have it wait from now on."""
+    assert state.deadline is not None
+    if policy.restart == "never" and state.problem is not None:
+        return given_up(state, state.problem)
+    wait = restarts.growing(state.history.streak, policy.backoff)
+    return replace(state, deadline=min(state.deadline, now + wait))
+
+
+def forgiven(state: State) -> State:
+    """Somebody acted: failures of the past no longer count."""
+    return replace(state, history=NO_FAILURES)
+
+
+def abandon(state: State) -> Step:
+    """Drop the attempt under way, whatever it is doing."""
+    effects: list[Effect] = []
+    if state.build is not None:
+        effects.append(CancelBuild(state.build))
+    leaving = state.leaving
+    if state.candidate is not None:
+        effects.append(Kill(state.candidate))
+        leaving |= {state.candidate}
+    state = replace(state, build=None, candidate=None, loaded=False, leaving=leaving, deadline=None)
+    return state, tuple(effects)
+
+
+def let_go(state: State) -> Step:
+    """Drop the attempt and let the runner that serves leave."""
+    state, effects = abandon(state)
+    if state.serving is not None:
+        effects = (*effects, Retire(state.serving))
+        state = replace(state, serving=None, leaving=state.leaving | {state.serving})
+    return replace(state, phase=Phase.STOPPING, condemned=None, burst=takeover.CALM), effects
+
+
+def ended_if_gone(state: State, effects: tuple[Effect, ...], now: float, policy: Policy) -> Step:
+    if state.phase is not Phase.STOPPING or state.leaving:
+        return state, effects
+    if not state.start_again:
+        return replace(state, phase=Phase.STOPPED), effects
+    return attempt(replace(state, start_again=False, environment_known=False), now, policy, effects)

@@ -1,0 +1,146 @@
+"""What went wrong, in one line and in full. Pure."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import signal
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from codelocd.core.restarts import History
+from codelocd.model import Exit, Policy, Problem
+
+FRAME = re.compile(r'^\s*File "([^"]+)", line (\d+),? in ')
+"""A line of a stack, as Python or its fault handler prints it."""
+NOT_THEIRS = re.compile(r"/(site|dist)-packages/|/lib(64)?/python\d|/codeloc_runner/|\.zip/|^<")
+"""In the path of a frame that is no code of the location's own."""
+LAST_LINES = 20
+"""Lines of output that a problem shows."""
+
+
+def of_exit(end: Exit, loading: bool, last_lines: Sequence[str], at: float) -> Problem:
+    """A runner's process ended by itself; `last_lines` of its output say where, if anything does.
+
+    The frames of the runner itself are not shown.
+    """
+    when = " while it loaded the code" if loading else ""
+    place = _place(end, last_lines)
+    shown = [line for line in last_lines if not _is_runners(line)][-LAST_LINES:]
+    detail = "\n".join(["The last lines it printed:", *shown]) if shown else ""
+    return Problem("crash", f"the runner {how(end)}{when}{place}", detail, at)
+
+
+def _place(end: Exit, lines: Sequence[str]) -> str:
+    """The user's own line in what the fault handler printed last, or the call of os._exit."""
+    mark = f"os._exit({end.status}) was called:" if end.signal is None else "Fatal Python error: "
+    starts = [at for at, line in enumerate(lines) if line.startswith(mark)]
+    if not starts:
+        return ""
+    said = ": os._exit was called" if end.signal is None else ""
+    after = lines[starts[-1] :]
+    current = [at for at, line in enumerate(after) if line.startswith("Current thread ")]
+    for line in after[current[0] if current else 0 :]:
+        frame = FRAME.match(line)
+        if frame and not NOT_THEIRS.search(frame[1]):
+            return f"{said} ({frame[1]}:{frame[2]})"
+    return said
+
+
+def _is_runners(line: str) -> bool:
+    frame = FRAME.match(line)
+    return frame is not None and ("/codeloc_runner/" in frame[1] or frame[1].startswith("<frozen"))
+
+
+def how(end: Exit) -> str:
+    """How a process ended: `exited with status 7`, `was killed by SIGSEGV`."""
+    if end.signal is not None:
+        return f"was killed by {_name(end.signal)}"
+    return f"exited with status {end.status}"
+
+
+def of_load(data: Mapping[str, Any], at: float, remedy: str = "", block: str = "") -> Problem:
+    """The runner reported why the code did not load; `remedy` is what to do about it, `block`
+    the lines to paste for it.
+    """
+    summary, detail = str(data["summary"]), str(data.get("detail") or "")
+    if remedy:
+        pasted = f":\n\n{block}" if block else "\n"
+        summary, detail = f"{summary}; {remedy}", f"{detail}\n{remedy}{pasted}"
+    return Problem("load", summary, detail, at)
+
+
+def diverged(why: str, at: float) -> Problem:
+    """A load without a warm start that was not trusted either."""
+    return Problem("load", f"the code did not load as in a fresh interpreter: {why}", at=at)
+
+
+def of_hang(seconds: float, stacks: Sequence[Mapping[str, Any]], at: float) -> Problem:
+    """The code did not finish loading in time; `stacks` say where it was."""
+    summary = f"the code did not finish loading within {seconds:g} s (start_timeout)"
+    threads = [f"{thread['name']}:\n{''.join(thread['stack'])}" for thread in stacks]
+    return Problem("load", summary, "\n".join(threads), at)
+
+
+def unresponsive(seconds: float, at: float) -> Problem:
+    summary = f"the runner did not answer a ping within {seconds:g} s (ping_timeout)"
+    return Problem("unresponsive", summary, at=at)
+
+
+def over_memory(used: int, limit: int, at: float) -> Problem:
+    summary = f"the runner used {used} bytes of memory, more than memory_limit = {limit}"
+    return Problem("limit", summary, at=at)
+
+
+def slow_build(seconds: float, at: float) -> Problem:
+    summary = f"building the environment took longer than {seconds:g} s (build_timeout)"
+    return Problem("environment", summary, at=at)
+
+
+def both(death: Problem, cause: Problem | None) -> Problem:
+    """A stale runner that died cannot be brought back: the newer source does not load."""
+    if cause is None:
+        return death
+    return replace(
+        cause,
+        summary=f"{cause.summary}; and the last good runner is gone: {death.summary}",
+        detail=f"{cause.detail}\n\nThe last good runner is gone: {death.summary}\n{death.detail}",
+        at=death.at,
+    )
+
+
+def final(problem: Problem, history: History, policy: Policy) -> Problem:
+    """The failure after which nothing is tried again by itself."""
+    if policy.restart == "never":
+        return problem
+    count, period = len(history.failures), policy.restart_limit.period
+    summary = f"{problem.summary}; gave up after {count} failures within {period:g} s"
+    return replace(problem, summary=f"{summary} (restart_limit)", final=True)
+
+
+def of_bug(bug: BaseException, at: float) -> Problem:
+    """Something that should not happen; what happened is told in full."""
+    summary = f"internal error: {type(bug).__name__}: {bug}"
+    return Problem("crash", summary, "".join(traceback.format_exception(bug)), at)
+
+
+def as_json(problem: Problem | None, location: str = "") -> dict[str, Any] | None:
+    """As the contract has it; what nothing is tried for again says how to start `location`."""
+    if problem is None:
+        return None
+    start = f"; to try again: codelocd start {shlex.quote(location)}"
+    return {
+        "kind": problem.kind,
+        "summary": problem.summary + (start if problem.final and location else ""),
+        "detail": problem.detail,
+        "at": problem.at,
+    }
+
+
+def _name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

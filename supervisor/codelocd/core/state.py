@@ -1,0 +1,80 @@
+"""Everything that decides what a location does next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from codeloc_envs import Choice, Environment
+from codelocd.core import takeover
+from codelocd.core.restarts import NO_FAILURES, History
+from codelocd.model import BuildId, Cold, LastExit, Phase, Problem, RunnerId
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Everything that decides what a location does next.
+
+    `phase` is that of the newest attempt, or SERVING when none is under way. `candidate`
+    is a runner that has not taken over, `loaded` says that it could; `cold`, that it is the second
+    try of an attempt whose warm start is not to be trusted, and why. `listed`: its last good
+    definitions are in the registry; `behind`: they are not those of the newest source.
+
+    `environment` is the newest that was ready, `environment_known`: it is still what is asked for;
+    `environment_fresh`: no runner was started in it yet. `choice` says why it is that one, and
+    `inputs` are the files that this depends on.
+    """
+
+    phase: Phase = Phase.STOPPED
+    wanted: bool = False
+    start_again: bool = False
+    build: BuildId | None = None
+    environment_known: bool = False
+    environment_fresh: bool = False
+    environment: Environment | None = None
+    choice: Choice | None = None
+    inputs: tuple[Path, ...] = ()
+    candidate: RunnerId | None = None
+    loaded: bool = False
+    cold: Cold | None = None
+    serving: RunnerId | None = None
+    serving_since: float = 0.0
+    condemned: Problem | None = None
+    leaving: frozenset[RunnerId] = frozenset()
+    listed: bool = False
+    behind: bool = False
+    problem: Problem | None = None
+    deadline: float | None = None
+    generation: int = 0
+    restarts: int = 0
+    last_id: int = 0
+    burst: takeover.Burst = takeover.CALM
+    history: History = NO_FAILURES
+    last_exit: LastExit | None = None
+
+    @property
+    def shown(self) -> str:
+        """`state` of the contract: what callers get."""
+        return Phase.SERVING.value if self.serving is not None else self.phase.value
+
+    @property
+    def reloading(self) -> str | None:
+        """`reloading` of the contract: the candidate beside the runner that serves."""
+        under_way = self.phase in (Phase.BUILDING, Phase.STARTING)
+        return self.phase.value if self.serving is not None and under_way else None
+
+    @property
+    def stale(self) -> bool:
+        """What is listed is not the newest source, loaded and served."""
+        return self.listed and (self.behind or self.serving is None)
+
+    @property
+    def lacks_definitions(self) -> bool:
+        """It shall be there, is not, and lists nothing: what was listed before would help."""
+        failing = self.phase in (Phase.FAILED, Phase.BACKOFF)
+        return failing and self.wanted and not self.listed
+
+    @property
+    def settled(self) -> bool:
+        """No attempt is under way and none is planned for by itself."""
+        return self.phase in (Phase.STOPPED, Phase.SERVING, Phase.FAILED)

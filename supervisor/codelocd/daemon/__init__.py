@@ -1,0 +1,1 @@
+"""The daemon: its loop, the application around it, and its control socket."""

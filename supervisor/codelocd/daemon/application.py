@@ -1,0 +1,216 @@
+"""The rooms of a daemon put together, all but its control_socket."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import os
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from codeloc_envs import Environment, Store
+from codeloc_envs.collect import remove_half_written
+from codeloc_envs.layout import Layout
+from codelocd.core.config_diff import Plan, plan
+from codelocd.daemon.executor import Executor, Reports
+from codelocd.daemon.health import Heartbeat
+from codelocd.daemon.loop import Daemon
+from codelocd.daemon.runners import RunnerSpecs
+from codelocd.daemon.start_limits import StartLimits
+from codelocd.daemon.subscriptions import Hub
+from codelocd.dagster.code_server import BESIDE
+from codelocd.dagster.instance import dagster_home
+from codelocd.dagster.integration import DagsterServing
+from codelocd.dagster.webserver import Means
+from codelocd.model import Config
+from codelocd.process.child import Children
+from codelocd.process.guardian import Guardian
+from codelocd.runners.environments import Builder, EnvironmentPruner
+from codelocd.runners.kit import CHILDREN, lease_kit
+from codelocd.runners.warm.launcher import make_launcher
+from codelocd.storage.desired_state import DesiredState
+from codelocd.storage.journal import Journal
+from codelocd.storage.logs.book import Logs
+from codelocd.storage.logs.lines import Block
+from codelocd.storage.paths import DaemonPaths
+from codelocd.storage.remains import ENTRIES, JOURNAL, LOGS, SNAPSHOTS
+from codelocd.storage.snapshots import Documents, Snapshots
+from codelocd.watch.notices import Change
+from codelocd.watch.watch import SourceWatch
+
+
+class Application:
+    """Lives on the running loop, in the main thread; `close` leaves no process behind.
+
+    `development`: what user code is told about where it runs.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        paths: DaemonPaths,
+        full_state: Callable[[str], Mapping[str, Any]],
+        report: Callable[[str], None],
+        *,
+        development: bool,
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        self.instance = secrets.token_hex(8)
+        self.hub = Hub(self.instance, full_state)
+        self.logs = Logs(paths.state_dir / LOGS, follow=self._printed)
+        self.store = Store(paths.store)
+        self._guardian = Guardian()
+        self._children = Children(loop, self._guardian)
+        self.watch = SourceWatch(self._changed, report, loop)
+        kit, self._kit_lease = lease_kit(paths.store)
+        builder = Builder(self._children, paths.store)
+        self._warm = make_launcher(
+            self._children,
+            kit,
+            sockets=paths.runtime_dir,
+            learned=paths.state_dir / "warm",
+            idle=config.daemon.warm_idle,
+            beside=BESIDE if config.dagster.serve else {},
+        )
+        means = Means(self._children, builder, self.store, self.logs, development)
+        self.dagster = self._dagster(config, paths, means) if config.dagster.serve else None
+        bytecode = Layout(paths.store).bytecode
+        self.runner_specs = RunnerSpecs(
+            self.logs, kit / CHILDREN, bytecode, development=development
+        )
+        self.daemon = Daemon(
+            executor=lambda reports: self._executor(reports, builder),
+            watch=self.watch,
+            journal=Journal(paths.state_dir / JOURNAL, time.time),
+            hub=self.hub,
+            desired=DesiredState(paths.state_dir / "wanted.json"),
+            snapshots=Snapshots(paths.state_dir / SNAPSHOTS),
+            entries=Documents(paths.state_dir / ENTRIES),
+        )
+        self._chores = self._begin_chores(config, paths, report)
+
+    def _dagster(self, config: Config, paths: DaemonPaths, means: Means) -> DagsterServing:
+        project = config.files[0].parent if config.files else Path.cwd()
+        home = dagster_home(os.environ, paths.state_dir, project)
+        return DagsterServing(means, config.dagster, paths, home, self._warm, self._native)
+
+    def _executor(self, reports: Reports, builder: Builder) -> Executor:
+        launcher = self.dagster.launcher() if self.dagster is not None else self._warm
+        return Executor(
+            reports,
+            launcher=launcher,
+            builder=builder,
+            store=self.store,
+            watch=self.watch,
+            logs=self.logs,
+            start_limits=StartLimits(os.cpu_count() or 1),
+            runner_specs=self.runner_specs,
+        )
+
+    def _begin_chores(
+        self, config: Config, paths: DaemonPaths, report: Callable[[str], None]
+    ) -> list[asyncio.Task[None]]:
+        loop = asyncio.get_running_loop()
+        heartbeat = Heartbeat(
+            self.daemon.locations.values,
+            self.daemon.send,
+            self.daemon.usage,
+            self.daemon.stirred,
+        )
+        chores = [loop.create_task(heartbeat.run())]
+        if config.daemon.prune:
+            tidy = functools.partial(self._tidy, paths.state_dir)
+            upkeep = EnvironmentPruner(
+                self._children, paths.store, self._environments, report, tidy=tidy
+            )
+            chores.append(loop.create_task(upkeep.run()))
+        return chores
+
+    def apply(self, config: Config, *, dry_run: bool = False) -> Plan:
+        """Make what runs match `config`."""
+        running = {
+            name: each.spec for name, each in self.daemon.locations.items() if not each.removed
+        }
+        change = plan({**running, **self.daemon.external}, config.locations)
+        if not dry_run:
+            self._carry_out(change)
+            if self.dagster is not None:
+                self.dagster.locations_are(config.locations)
+        return change
+
+    def _carry_out(self, change: Plan) -> None:
+        for name in change.removed:
+            self.daemon.remove(name)
+            self._warm.forget(name)
+        for spec in change.added:
+            self.daemon.add(spec)
+        for spec in change.reloaded:
+            self.daemon.change(spec, reload=True)
+        for spec in change.adjusted:
+            self.daemon.change(spec, reload=False)
+
+    def environments(self) -> list[dict[str, Any]]:
+        """The `env list --json` document."""
+        users: dict[str, list[str]] = {}
+        for location in self.daemon.locations.values():
+            if location.environment is not None:
+                users.setdefault(location.environment.key, []).append(location.name)
+        return [{**each, "used_by": users.get(each["key"], [])} for each in self.store.list()]
+
+    def _environments(self) -> Iterator[Environment]:
+        for location in self.daemon.locations.values():
+            if location.environment is not None:
+                yield location.environment
+
+    def _tidy(self, state: Path) -> None:
+        """Remove what is old in the state folder, which is this daemon's alone."""
+        self._warm.forget_unused()
+        for folder in (state, state / "warm", state / "snapshots"):
+            remove_half_written(folder)
+
+    async def close(self) -> None:
+        """Stop every location, wait until all are gone, end what they left."""
+        for chore in self._chores:
+            chore.cancel()
+        self.watch.close()
+        self.daemon.shut_down()
+        gone = [self._settled()]
+        if self.dagster is not None:
+            gone.append(self.dagster.close())
+        await asyncio.gather(*gone)
+        self._warm.close()
+        self.kill()
+        await self._children.settled()
+        self.logs.close()
+        self._children.close()
+        self._guardian.close()
+        if self._kit_lease is not None:
+            self._kit_lease.close()
+
+    def kill(self) -> None:
+        """End every process at once."""
+        for location in self.daemon.locations.values():
+            for running in location.runners.values():
+                running.handle.kill()
+        if self.dagster is not None:
+            self.dagster.kill()
+
+    async def _settled(self) -> None:
+        """Returns when no location has an attempt under way that it did not have an outcome of."""
+        for location in tuple(self.daemon.locations.values()):
+            await self.daemon.settled(location)
+
+    async def _native(self) -> list[str]:
+        """After their first outcomes: the locations whose definitions are not Dagster's."""
+        await self._settled()
+        loaded = {name: each.snapshot for name, each in self.daemon.locations.items()}
+        return sorted(name for name, its in loaded.items() if its and its.loader == "native")
+
+    def _changed(self, name: str, change: Change) -> None:
+        self.daemon.changed(name, change)
+
+    def _printed(self, block: Block) -> None:
+        self.hub.publish_all("logs", block.texts, lambda text: block.line(text).document())

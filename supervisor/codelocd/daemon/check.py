@@ -1,0 +1,81 @@
+"""Build and load everything once, without a daemon, and say what does not work."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from codelocd.core import problems, registry
+from codelocd.daemon.application import Application
+from codelocd.daemon.location import Location
+from codelocd.daemon.status import definitions, environment
+from codelocd.model import Config, LocationSpec
+from codelocd.storage.paths import DaemonPaths
+
+
+def run(
+    config: Config,
+    paths: DaemonPaths,
+    *,
+    in_full: bool = False,
+    told: Callable[[dict[str, Any]], None] = lambda _: None,
+) -> dict[str, Any]:
+    """The `check --json` document, `in_full` with all definitions and edges in it.
+
+    Blocks until every location has loaded or failed; `told` gets the entry of each as soon as
+    it has.
+    """
+    with tempfile.TemporaryDirectory(prefix="codelocd-check-") as folder:
+        private = replace(
+            paths, state_dir=Path(folder), runtime_dir=Path(folder), socket=Path(folder, "none")
+        )
+        return asyncio.run(_check(_once(config), private, in_full, told))
+
+
+async def _check(
+    config: Config, paths: DaemonPaths, in_full: bool, told: Callable[[dict[str, Any]], None]
+) -> dict[str, Any]:
+    application = Application(config, paths, lambda _: {}, lambda _: None, development=True)
+    try:
+        application.apply(config)
+
+        async def outcome(location: Location) -> None:
+            await application.daemon.settled(location)
+            told(_result(location, application.daemon.registry))
+
+        await asyncio.gather(*map(outcome, application.daemon.locations.values()))
+        listed = application.daemon.registry
+        whole = definitions(listed, None, None)
+        named = ("definitions", "edges", "conflicts") if in_full else ("conflicts",)
+        return {
+            "locations": [_result(each, listed) for each in application.daemon.locations.values()],
+            **{name: whole[name] for name in named},
+        }
+    finally:
+        await application.close()
+
+
+def _result(location: Location, listed: registry.Registry) -> dict[str, Any]:
+    return {
+        "name": location.name,
+        "ok": location.state.serving is not None,
+        "problem": problems.as_json(location.state.problem, location.name),
+        "definitions": listed.counts(location.name),
+        "environment": environment(location),
+    }
+
+
+def _once(config: Config) -> Config:
+    """The same locations, each tried once, not watched, and without company."""
+    tried = tuple(_tried_once(spec) for spec in config.own)
+    return replace(config, locations=tried, dagster=replace(config.dagster, serve=False))
+
+
+def _tried_once(spec: LocationSpec) -> LocationSpec:
+    return replace(
+        spec, policy=replace(spec.policy, restart="never", reload="manual", start_method="spawn")
+    )

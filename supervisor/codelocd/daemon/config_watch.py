@@ -1,0 +1,139 @@
+"""The config that a daemon runs, and whether its files still say the same."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from codelocd.config import ConfigError
+from codelocd.model import Config, DaemonSettings, DagsterSettings
+from codelocd.watch.notices import Change, Watched
+from codelocd.watch.watch import SourceWatch
+
+NAME = "config"
+"""What the watch knows these files as."""
+
+RESTART = "takes effect when codelocd is started again"
+APPLY = "`codelocd apply`, or SIGHUP to the daemon, applies it"
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigState:
+    """How the files of the config stand to what runs; `at` is Unix time, of the last change.
+
+    `invalid`: they cannot be used, `problem` has a line for each mistake. `changed`: they say
+    something else than what runs, and `problem` what to do about it.
+    """
+
+    file: str | None
+    state: Literal["applied", "changed", "invalid"]
+    problem: str | None
+    at: float
+
+    def as_json(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+class ConfigWatch:
+    """Reads the config again when its files change, and knows what became of it.
+
+    `reread` gives the config as its files say now, None where there is no file. `apply` makes
+    what runs match a config. `told` hears of each change of the state.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        reread: Callable[[], Config] | None,
+        apply: Callable[[Config], Any],
+        told: Callable[[ConfigState], None],
+    ) -> None:
+        self.config = config
+        self._started_with = (config.daemon, config.dagster)
+        self._reread = reread
+        self._apply = apply
+        self._told = told
+        file = str(config.files[0]) if config.files else None
+        self.state = ConfigState(file, "applied", None, time.time())
+        self._watch: SourceWatch | None = None
+        self._at_fault: frozenset[Path] = frozenset()
+
+    def read(self) -> Config | None:
+        """What the files say now; None where they cannot be used, which `state` then says."""
+        assert self._reread is not None
+        try:
+            config = self._reread()
+        except (ConfigError, OSError) as error:
+            self._at_fault = error.files if isinstance(error, ConfigError) else frozenset()
+            self._is("invalid", str(error))
+            return None
+        self._at_fault = frozenset()
+        return config
+
+    def take(self, config: Config) -> Any:
+        """Make what runs match `config`; what `apply` answers."""
+        self.config = config
+        answer = self._apply(config)
+        pending = _pending(self._started_with, config)
+        self._is("changed" if pending else "applied", pending)
+        return answer
+
+    def follow(self, *, apply: bool, report: Callable[[str], None]) -> None:
+        """From now on look at each change of the files; `apply` what they then say, or say so."""
+
+        def changed(_name: str, _change: Change) -> None:
+            watch.begin(NAME)
+            self._look(apply=apply)
+            watch.follow(NAME, self._watched())
+            watch.took_over(NAME)
+
+        self._watch = watch = SourceWatch(changed, report, asyncio.get_running_loop())
+        watch.follow(NAME, self._watched())
+        watch.begin(NAME)
+        watch.took_over(NAME)
+
+    def close(self) -> None:
+        if self._watch is not None:
+            self._watch.close()
+
+    def _look(self, *, apply: bool) -> None:
+        config = self.read()
+        if config is None:
+            return
+        if apply:
+            self.take(config)
+        elif _compared(config) != _compared(self.config):
+            self._is("changed", APPLY)
+        else:
+            pending = _pending(self._started_with, config)
+            self._is("changed" if pending else "applied", pending)
+
+    def _watched(self) -> Watched:
+        paths = {*self.config.files, *self.config.looked_for, *self._at_fault}
+        return Watched(frozenset(map(str, paths)), (), (), (), "/", frozenset())
+
+    def _is(self, state: Literal["applied", "changed", "invalid"], problem: str | None) -> None:
+        """A good save is news each time; the same mistake, saved again, is not."""
+        before = self.state
+        self.state = replace(before, state=state, problem=problem, at=time.time())
+        if (before.state, before.problem) == (state, problem) and state != "applied":
+            self.state = before
+        else:
+            self._told(self.state)
+
+
+def _compared(config: Config) -> Config:
+    """All of a config that decides what runs."""
+    return replace(config, notes=(), files=(), looked_for=())
+
+
+def _pending(before: tuple[DaemonSettings, DagsterSettings], config: Config) -> str | None:
+    """Which tables say something else than the daemon was started with."""
+    now = (config.daemon, config.dagster)
+    names = ("[daemon]", "[dagster]")
+    changed = [name for name, old, new in zip(names, before, now, strict=True) if old != new]
+    return f"{' and '.join(changed)} was changed, which {RESTART}" if changed else None

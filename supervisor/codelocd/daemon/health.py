@@ -1,0 +1,149 @@
+"""Asks every runner that serves, from time to time, whether it still answers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from codelocd.core import problems
+from codelocd.core.events import Condemned, Event
+from codelocd.daemon.location import Location, Running
+from codelocd.daemon.usage import Sampler
+from codelocd.model import RunnerId
+from codelocd.rpc.errors import RpcError
+
+LAG = 1.0
+"""Seconds by which the daemon itself may be late before it blames nobody but itself."""
+
+EARLY = 0.5
+"""The part of its interval by which a runner may be asked early, together with one that is due: so
+all that have the same interval are soon asked in one sweep, and an idle daemon wakes seldom."""
+
+
+@dataclass(slots=True)
+class _Served:
+    """A runner that serves: when it was asked last, or took over, and the question under way."""
+
+    since: float
+    asking: asyncio.Task[None] | None = None
+    timeout: float = 0.0
+
+    @property
+    def is_asked(self) -> bool:
+        return self.asking is not None and not self.asking.done()
+
+    def end(self) -> None:
+        if self.asking is not None:
+            self.asking.cancel()
+            self.asking = None
+
+
+_Serving = tuple[Location, tuple[str, RunnerId], Running]
+
+
+class Heartbeat:
+    """Each runner for itself, so that one that is silent holds up the question to no other."""
+
+    def __init__(
+        self,
+        locations: Callable[[], Iterable[Location]],
+        send: Callable[[Location, Event], None],
+        usage: Sampler,
+        stirred: asyncio.Event,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`stirred`: set by the daemon when a location is served by another runner, or is to be
+        kept by other rules.
+        """
+        self._locations = locations
+        self._send = send
+        self._usage = usage
+        self._stirred = stirred
+        self._clock = clock
+        self._served: dict[tuple[str, RunnerId], _Served] = {}
+
+    async def run(self) -> None:
+        """For ever."""
+        try:
+            while True:
+                self._stirred.clear()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._stirred.wait(), self.sweep())
+        finally:
+            for each in self._served.values():
+                each.end()
+
+    def sweep(self) -> float | None:
+        """Ask those that are due; seconds until the next one is, None while nothing serves."""
+        now, serving = self._clock(), list(self._serving())
+        self._hold_to(serving, now)
+        waits = [self._wait(location, key, now) for location, key, _ in serving]
+        if any(wait <= 0 for wait in waits):
+            for (location, key, running), wait in zip(serving, waits, strict=True):
+                if wait <= EARLY * location.spec.policy.ping_interval:
+                    self._ask(location, key, running)
+            waits = [self._wait(location, key, now) for location, key, _ in serving]
+        return min(waits, default=None)
+
+    def _hold_to(self, serving: Iterable[_Serving], now: float) -> None:
+        """Forget who serves no more; a question that has another limit by now is asked anew."""
+        former = self._served
+        self._served = {key: former.pop(key, _Served(now)) for _, key, _ in serving}
+        for gone in former.values():
+            gone.end()
+        for location, key, running in serving:
+            served = self._served[key]
+            if served.is_asked and served.timeout != location.spec.policy.ping_timeout:
+                served.end()
+                self._ask(location, key, running)
+
+    def _serving(self) -> Iterable[_Serving]:
+        for location in self._locations():
+            number, running = location.state.serving, location.serving
+            if number is not None and running is not None:
+                yield location, (location.name, number), running
+
+    def _wait(self, location: Location, key: tuple[str, RunnerId], now: float) -> float:
+        """Seconds until it is to be asked; a question under way is asked again after its end."""
+        served, policy = self._served[key], location.spec.policy
+        least = policy.ping_interval * EARLY if served.is_asked else 0.0
+        return max(least, served.since + policy.ping_interval - now)
+
+    def _ask(self, location: Location, key: tuple[str, RunnerId], running: Running) -> None:
+        served = self._served[key]
+        if served.is_asked:
+            return
+        served.since, served.timeout = self._clock(), location.spec.policy.ping_timeout
+        asking = self._examine(location, key[1], running)
+        served.asking = asyncio.get_running_loop().create_task(asking)
+
+    async def _examine(self, location: Location, number: RunnerId, running: Running) -> None:
+        policy = location.spec.policy
+        if not await self._answers(running, policy.ping_timeout):
+            problem = problems.unresponsive(policy.ping_timeout, time.time())
+            self._send(location, Condemned(number, problem))
+            return
+        if policy.memory_limit is None:
+            return
+        await self._usage.sample([running.handle.pid])
+        usage = self._usage.usage(running.handle.pid)
+        if usage is not None and usage.memory > policy.memory_limit:
+            problem = problems.over_memory(usage.memory, policy.memory_limit, time.time())
+            self._send(location, Condemned(number, problem))
+
+    async def _answers(self, running: Running, timeout: float) -> bool:
+        """A ping that failed while the daemon itself was held up proves nothing: ask again."""
+        while True:
+            began = self._clock()
+            try:
+                await running.handle.call("ping", timeout=timeout)
+            except RpcError as failure:
+                if failure.kind != "timeout":
+                    return True  # its end, if it has ended, is noticed elsewhere
+                if self._clock() - began <= timeout + LAG:
+                    return False
+            else:
+                return True

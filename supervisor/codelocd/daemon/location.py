@@ -1,0 +1,86 @@
+"""What the daemon holds of one location: its description, its state, its runners."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from codeloc_envs import Choice, Environment, Lease
+from codelocd.core.state import State
+from codelocd.core.timing import Timing
+from codelocd.model import LastExit, LocationSpec, RunnerId, Snapshot
+from codelocd.runners.api import RunnerHandle, RunnerSpec
+
+
+@dataclass(slots=True)
+class Running:
+    """One runner's process, how it was ordered, and what belongs to it.
+
+    `began` is monotonic: clocks are set.
+    """
+
+    handle: RunnerHandle
+    order: RunnerSpec
+    environment: Environment
+    lease: Lease
+    began: float
+    timing: Timing
+    generation: int | None = None
+    snapshot: Snapshot | None = None
+
+
+@dataclass(slots=True)
+class Location:
+    """A location as the daemon knows it now.
+
+    `state` changes in the daemon's loop alone, and by `step` alone. `runners` and `tasks` are the
+    books of what carries out effects: the processes and the work under way that there are.
+    `read`: globs of what its newest load read that is no Python.
+    """
+
+    spec: LocationSpec
+    state: State = field(default_factory=State)
+    runners: dict[RunnerId, Running] = field(default_factory=dict)
+    tasks: dict[int, asyncio.Task[None]] = field(default_factory=dict)
+    snapshot: Snapshot | None = None
+    read: tuple[str, ...] = ()
+    changed_at: float | None = None
+    saved_at: float | None = None
+    removed: bool = False
+    alarm: asyncio.TimerHandle | None = None
+    waiters: set[asyncio.Future[None]] = field(default_factory=set)
+
+    @property
+    def name(self) -> str:
+        return self.spec.name
+
+    @property
+    def environment(self) -> Environment | None:
+        """The newest that was ready."""
+        return self.state.environment
+
+    @property
+    def choice(self) -> Choice | None:
+        """Why it is that one."""
+        return self.state.choice
+
+    @property
+    def inputs(self) -> tuple[Path, ...]:
+        """The files that this depends on."""
+        return self.state.inputs
+
+    @property
+    def last_exit(self) -> LastExit | None:
+        return self.state.last_exit
+
+    @property
+    def serving(self) -> Running | None:
+        """The runner that callers get."""
+        number = self.state.serving
+        return self.runners.get(number) if number is not None else None
+
+    @property
+    def sources(self) -> Mapping[str, str]:
+        return self.snapshot.sources if self.snapshot is not None else {}

@@ -1,0 +1,63 @@
+"""What a launcher is told: how a location's runners, and commands like them, are started."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from codeloc_envs import Environment, Lease
+from codelocd.daemon.location import Location
+from codelocd.model import Target
+from codelocd.runners import variables
+from codelocd.runners.api import RunnerSpec
+from codelocd.storage.logs.book import Logs
+
+
+class RunnerSpecs:
+    """`children`: the folder of the kit that makes `codeloc` importable in any Python.
+    `bytecode_cache`: the folder for compiled files of environments that are not ours.
+    `development`: user code is told so."""
+
+    def __init__(
+        self, logs: Logs, children: Path, bytecode_cache: Path, *, development: bool
+    ) -> None:
+        self._logs = logs
+        self._children = children
+        self._bytecode_cache = bytecode_cache
+        self._development = development
+
+    def order(self, location: Location, environment: Environment, lease: Lease) -> RunnerSpec:
+        spec = location.spec
+        assert isinstance(spec.target, Target)
+        return RunnerSpec(
+            location=spec.name,
+            environment=environment.key,
+            executable=environment.executable,
+            variables=self.variables(location, environment),
+            working_directory=spec.working_directory,
+            target=spec.target,
+            attribute=spec.attribute,
+            output=self._logs.output(spec.name, location.state.generation + 1),
+            start_method=spec.policy.start_method,
+            start_timeout=spec.policy.start_timeout,
+            beside=location.state.serving is not None,
+            held=(lease.fileno(),),
+        )
+
+    def variables(self, location: Location, environment: Environment) -> dict[str, str]:
+        """All environment variables of a runner of `location`."""
+        return variables.of_runner(
+            variables.inherited(os.environ, development=self._development),
+            location.spec.variables,
+            environment.executable,
+            environment.variables,
+            variables.bytecode(
+                writable=environment.origin != "existing",
+                has_bytecode=environment.has_bytecode,
+                cache=self._bytecode_cache / environment.key,
+            ),
+        )
+
+    def command_variables(self, location: Location, environment: Environment) -> dict[str, str]:
+        """Those of a command that runs as a runner would, with `codeloc` importable."""
+        return variables.with_codeloc(self.variables(location, environment), self._children)

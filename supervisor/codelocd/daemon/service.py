@@ -1,0 +1,233 @@
+"""The daemon as a process: its control socket, its signals, its log, its start and its end."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+import structlog
+
+from codelocd.core.config_diff import Plan
+from codelocd.daemon import systemd
+from codelocd.daemon.application import Application
+from codelocd.daemon.config_watch import ConfigState, ConfigWatch
+from codelocd.daemon.control import Control, Identity
+from codelocd.daemon.control_socket import ControlSocket
+from codelocd.daemon.subscriptions import TOPICS, LocalSubscriber, Observer
+from codelocd.model import Config
+from codelocd.render.text import colours
+from codelocd.rpc.credentials import Credentials
+from codelocd.rpc.errors import RpcError
+from codelocd.rpc.server import start_server
+from codelocd.storage import lock
+from codelocd.storage.paths import DaemonPaths
+
+log = structlog.get_logger()
+
+
+def run(
+    config: Config,
+    *,
+    mode: Literal["dev", "service"],
+    paths: DaemonPaths,
+    reread: Callable[[], Config] | None,
+    observer: Observer | None,
+) -> int:
+    """Run the daemon in the foreground until it is told to stop; returns the exit code.
+
+    `reread` gives the config as its files say now: heeded on save under `dev`, on SIGHUP as a
+    service. `observer` gets what a subscriber of all topics gets. Raises `lock.Busy`
+    when another daemon has the state, and OSError.
+    """
+    coloured = colours(os.environ, terminal=sys.stdout.isatty())
+    configure(config.daemon.log_format, coloured=coloured)
+    if mode == "service":
+        observer = observe
+    gc.freeze()  # what is imported by now stays: no search for garbage need go through it
+    with lock.held(paths.state_dir / "lock"):
+        asyncio.run(Service(config, paths, reread, observer, mode).run())
+    return 0
+
+
+class Service:
+    """One run of the daemon."""
+
+    def __init__(
+        self,
+        config: Config,
+        paths: DaemonPaths,
+        reread: Callable[[], Config] | None,
+        observer: Observer | None,
+        mode: Literal["dev", "service"],
+    ) -> None:
+        self._development = mode == "dev"
+        self._paths = paths
+        self._reread = reread
+        self._config = ConfigWatch(config, reread, self._make_so, self._told_of_config)
+        self._observer = observer
+        self._notifier = systemd.Notifier(os.environ)
+        self._ends = asyncio.Event()
+
+    async def run(self) -> None:
+        config = self._config.config
+        self._application = application = Application(
+            config,
+            self._paths,
+            self._full_state,
+            self._report,
+            development=self._development,
+        )
+        self._control = self._make_control()
+        if self._observer is not None:
+            beginning = {"instance": application.instance, "seq": 0}
+            application.hub.subscribe(LocalSubscriber(self._observer), TOPICS, since=beginning)
+        passed = systemd.passed_socket(os.environ)
+        control_socket = ControlSocket(self._paths.socket, config.daemon.socket_group, self._report)
+        server = await start_server(
+            passed or control_socket.open(),
+            self._control.handle,
+            allowed=self._may_enter,
+            report=lambda where, error: log.warning("request failed", where=where, error=error),
+            disconnected=application.hub.drop,
+        )
+        self._heed_signals(hang_up=self._stop if self._development else self._reapply)
+        if self._reread is not None:
+            self._config.follow(apply=self._development, report=self._report)
+        signs_of_life = asyncio.ensure_future(self._show_life())
+        kept = asyncio.ensure_future(control_socket.keep(server)) if passed is None else None
+        application.apply(config)
+        self._notifier.ready(f"{len(config.locations)} locations")
+        await self._ends.wait()
+        self._notifier.stopping()
+        self._config.close()
+        await application.close()
+        signs_of_life.cancel()
+        if kept is not None:
+            kept.cancel()
+            control_socket.close()
+        server.close()
+
+    def _make_control(self) -> Control:
+        application = self._application
+        identity = Identity(application.instance, str(self._paths.socket), began=time.monotonic())
+        return Control(
+            application.daemon,
+            identity,
+            logs=application.logs,
+            runner_specs=application.runner_specs,
+            hub=application.hub,
+            environments=lambda: asyncio.to_thread(application.environments),
+            apply=self._apply,
+            shutdown=self._ends.set,
+            dagster=application.dagster.about if application.dagster is not None else dict,
+            config=lambda: self._config.state.as_json(),
+        )
+
+    def _full_state(self, topic: str) -> dict[str, Any]:
+        return self._control.full_state(topic)
+
+    # --- the config ----------------------------------------------------------------------------
+
+    def _apply(self, dry_run: bool) -> dict[str, Any]:
+        """Raises RpcError when the config is broken: then nothing changes."""
+        if self._reread is None:
+            raise RpcError("usage", "this daemon has no config file")
+        config = self._config.read()
+        if config is None:
+            problem = self._config.state.problem or ""
+            raise RpcError("usage", problem, {"problems": problem.splitlines()})
+        if dry_run:
+            return self._application.apply(config, dry_run=True).as_json()
+        plan: Plan = self._config.take(config)
+        return plan.as_json()
+
+    def _make_so(self, config: Config) -> Plan:
+        return self._application.apply(config)
+
+    def _reapply(self) -> None:
+        config = self._config.read() if self._reread is not None else None
+        if config is not None:
+            self._config.take(config)
+
+    def _told_of_config(self, state: ConfigState) -> None:
+        self._application.daemon.tell(
+            f"config-{state.state}", state.problem, {"config": state.as_json()}
+        )
+        if state.problem is not None:
+            for line in state.problem.splitlines():
+                self._report(f"the config is not applied: {line}")
+
+    # --- life and death ------------------------------------------------------------------------
+
+    def _heed_signals(self, hang_up: Callable[[], None]) -> None:
+        """A terminal that is closed ends what runs in it; a service reads its config again."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._stop)
+        loop.add_signal_handler(signal.SIGHUP, hang_up)
+
+    def _stop(self) -> None:
+        """The first time in good order, the second time at once."""
+        if self._ends.is_set():
+            self._application.kill()
+        self._ends.set()
+
+    async def _show_life(self) -> None:
+        interval = self._notifier.watchdog_interval
+        while interval is not None:
+            self._notifier.alive()
+            await asyncio.sleep(interval)
+
+    def _report(self, message: str) -> None:
+        log.warning(message)
+
+    def _may_enter(self, who: Credentials) -> bool:
+        """Root, the daemon's own user, and those whom the socket's mode lets in by its group."""
+        group = self._config.config.daemon.socket_group
+        return group is not None or who.uid in (0, os.geteuid())
+
+
+Format = Literal["auto", "console", "json"]
+
+
+def configure(chosen: Format, *, coloured: bool) -> None:
+    """Lines for people, or JSON documents; always on stdout."""
+    renderer: Any = structlog.processors.JSONRenderer()
+    if chosen != "json":
+        renderer = structlog.dev.ConsoleRenderer(colors=coloured)
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
+        cache_logger_on_first_use=False,
+    )
+
+
+def observe(event: Mapping[str, Any]) -> None:
+    """Log a status event; a problem is a warning, told in full once."""
+    if event["topic"] != "status" or event["data"].get("full"):
+        return
+    entry, location = event["data"]["event"], event["data"]["location"]
+    if location is None and entry["detail"] is not None:
+        return  # of the daemon itself: it has said so in its own words
+    facts = {"location": entry["location"], "state": entry["after"], "detail": entry["detail"]}
+    told = {name: value for name, value in facts.items() if value is not None}
+    log = structlog.get_logger()
+    problem = location["problem"] if location is not None else None
+    if entry["event"] in _PROBLEMS and problem is not None:
+        log.warning(entry["event"], **told, problem=problem["detail"])
+    else:
+        log.info(entry["event"], **told)
+
+
+_PROBLEMS = frozenset({"environment-failed", "load-failed", "condemned", "exited"})

@@ -1,0 +1,76 @@
+"""What counts as a change for a location. Pure, but for looks at what is there."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable
+from itertools import islice
+from pathlib import Path
+
+from codelocd.daemon.location import Location
+from codelocd.model import LocationSpec, Target
+from codelocd.watch.notices import Watched
+
+BLOCK = b"# /// script"
+"""The line that inline script metadata begin with."""
+
+ASKED = 20
+"""Files whose time is asked for: more than a save, fewer than a checkout."""
+
+
+def of(location: Location) -> Watched:
+    """Everything whose change starts a candidate, or another environment."""
+    spec = location.spec
+    if spec.policy.reload == "manual":
+        return Watched(frozenset(), (), (), (), str(spec.working_directory), frozenset())
+    first = code(spec)
+    return Watched(
+        files=frozenset({str(first)} if first.suffix == ".py" else ()),
+        roots=tuple({str(_folder(first)), *(str(Path(p).parent) for p in location.sources)}),
+        patterns=(*spec.watch, *location.read),
+        ignore=spec.ignore,
+        base=str(spec.working_directory),
+        inputs=frozenset(str(path) for path in location.inputs),
+    )
+
+
+def code(spec: LocationSpec) -> Path:
+    """Where the code starts: its file, its package's folder, or the working directory."""
+    target = spec.target
+    assert isinstance(target, Target)
+    if target.kind == "python_file":
+        return Path(target.value)
+    parts = target.value.split(".")
+    for count in range(len(parts), 0, -1):
+        for base in (spec.working_directory, spec.working_directory / "src"):
+            found = base.joinpath(*parts[:count])
+            if found.with_suffix(".py").is_file():
+                return found.with_suffix(".py")
+            if found.is_dir():
+                return found
+    return spec.working_directory
+
+
+def describes_environment(spec: LocationSpec, paths: Iterable[str]) -> bool:
+    """One of the changed files has inline script metadata, perhaps since this change."""
+    first = code(spec)
+    if first.suffix != ".py" or str(first) not in paths:
+        return False
+    try:
+        return BLOCK in first.read_bytes()
+    except OSError:
+        return False
+
+
+def newest(paths: Iterable[str]) -> float | None:
+    """When the newest of these was last written, in Unix seconds."""
+    times = []
+    for path in islice(paths, ASKED):
+        with contextlib.suppress(OSError):
+            times.append(os.stat(path).st_mtime)
+    return max(times, default=None)
+
+
+def _folder(first: Path) -> Path:
+    return first if first.is_dir() else first.parent

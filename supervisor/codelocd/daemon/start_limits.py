@@ -1,0 +1,64 @@
+"""Whose turn it is: starts take turns so that they do not starve each other."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+PATIENCE = 2.0
+"""Seconds after which a start gives its place away: a hang must not hold up the rest."""
+
+
+class StartPermit:
+    """The right to start now, given back once."""
+
+    def __init__(self, places: asyncio.Semaphore) -> None:
+        self._places = places
+        self._patience = asyncio.get_running_loop().call_later(PATIENCE, self.give_back)
+        self._held = True
+
+    def give_back(self) -> None:
+        if self._held:
+            self._held = False
+            self._patience.cancel()
+            self._places.release()
+
+
+class StartLimit:
+    """At most `places` starts at a time, each for at most `PATIENCE` seconds."""
+
+    def __init__(self, places: int) -> None:
+        self._places = asyncio.Semaphore(places)
+
+    async def take(self) -> StartPermit:
+        await self._places.acquire()
+        return StartPermit(self._places)
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Within it, a place is held."""
+        turn = await self.take()
+        try:
+            yield
+        finally:
+            turn.give_back()
+
+
+class StartLimits:
+    """Three that do not wait for each other: cold starts, environments to prepare, and reloads.
+
+    `beside`: for a location that serves meanwhile. Somebody waits for such a one, and rarely
+    for more than a few at once; but all of them at once would hold up the loop.
+    """
+
+    def __init__(self, cores: int) -> None:
+        self._starts = StartLimit(cores)
+        self._preparations = StartLimit(2 * cores)  # they wait for networks, too
+        self._reloads = StartLimit(4 * cores)
+
+    def start(self, *, beside: bool) -> AbstractAsyncContextManager[None]:
+        return (self._reloads if beside else self._starts).turn()
+
+    def preparation(self, *, beside: bool) -> AbstractAsyncContextManager[None]:
+        return (self._reloads if beside else self._preparations).turn()

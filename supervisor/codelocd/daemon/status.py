@@ -1,0 +1,210 @@
+"""What the daemon holds, in the shapes of the contract."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from codelocd.core import problems, registry
+from codelocd.core.nearest import advice
+from codelocd.daemon.location import Location
+from codelocd.daemon.usage import Sampler, Usage
+from codelocd.model import GrpcServer, LocationSpec
+from codelocd.rpc.errors import RpcError
+
+LAST_LINES = 20
+"""Lines of output that `show` gives."""
+
+
+def location(
+    location: Location, listed: registry.Registry, usage: Usage | None = None
+) -> dict[str, Any]:
+    """One entry of `status --json`."""
+    state, serving = location.state, location.serving
+    return {
+        "name": location.name,
+        "state": state.shown,
+        "wanted": state.wanted,
+        "reloading": state.reloading,
+        "stale": state.stale,
+        "generation": state.generation if serving else None,
+        "restarts": state.restarts,
+        "pid": serving.handle.pid if serving else None,
+        "start_method": serving.handle.start_method if serving else None,
+        "uptime": time.monotonic() - serving.began if serving else None,
+        "memory": usage.memory if usage else None,
+        "cpu": usage.cpu if usage else None,
+        "environment": environment(location),
+        "definitions": listed.counts(location.name),
+        "loader": location.snapshot.loader if location.snapshot else None,
+        "load_seconds": location.snapshot.load_seconds if location.snapshot else None,
+        "problem": problems.as_json(state.problem, location.name),
+    }
+
+
+def measured(location_: Location, listed: registry.Registry, sampler: Sampler) -> dict[str, Any]:
+    """The same with memory and CPU."""
+    serving = location_.serving
+    usage = sampler.usage(serving.handle.pid) if serving else None
+    return location(location_, listed, usage)
+
+
+def external(spec: LocationSpec) -> dict[str, Any]:
+    """A code server of somebody else: listed, not supervised."""
+    assert isinstance(spec.target, GrpcServer)
+    entry: dict[str, Any] = dict.fromkeys(_FIELDS)
+    return {
+        **entry,
+        "name": spec.name,
+        "state": "external",
+        "stale": False,
+        "restarts": 0,
+        "definitions": dict.fromkeys(registry.KINDS, 0),
+        "loader": "dagster",
+    }
+
+
+def shown_external(spec: LocationSpec) -> dict[str, Any]:
+    """The `show LOCATION --json` document of a code server of somebody else."""
+    entry = external(spec)
+    return {
+        **entry,
+        "counts": entry["definitions"],
+        "definitions": [],
+        "sources": [],
+        "why": None,
+        "timing": None,
+        "last_exit": None,
+        "output": [],
+        "declared_in": spec.declared_in,
+        "working_directory": None,
+        "variables": [],
+    }
+
+
+def definitions(
+    listed: registry.Registry, locations: Iterable[str] | None, kind: str | None
+) -> dict[str, Any]:
+    """The `definitions --json` document."""
+    names = set(locations) if locations is not None else None
+    edges = registry.edges(listed)
+    conflicts = registry.conflicts(listed)
+    if names is not None:
+        edges = [e for e in edges if names & {e["from"]["location"], e["to"]["location"]}]
+        conflicts = [c for c in conflicts if names & {d["location"] for d in c["definitions"]}]
+    return {
+        "revision": listed.revision,
+        "definitions": listed.definitions(names, kind),
+        "edges": edges,
+        "conflicts": conflicts,
+    }
+
+
+def definition(
+    listed: registry.Registry, location: str, name: str, kind: str | None, repository: str | None
+) -> dict[str, Any]:
+    """The `show LOCATION/NAME --json` document. Raises RpcError unless exactly one fits."""
+    there = listed.definitions([location], kind)
+    named = [each for each in there if each["name"] == name]
+    matches = [each for each in named if repository in (None, each["repository"])]
+    if not matches:
+        what = (kind or "definition").replace("_", " ")
+        names = dict.fromkeys(each["name"] for each in there)
+        known = advice(name, names) if not named else f"not in repository {repository!r}"
+        raise RpcError("unknown", f"location {location!r} has no {what} {name!r}; {known}")
+    if len(matches) > 1:
+        raise RpcError("usage", f"{name!r} is ambiguous; say which", {"matches": matches})
+    (found,) = matches
+    relations = registry.relations(listed, found) if found["kind"] == "asset" else {}
+    return {**found, **relations}
+
+
+def _described(location_: Location) -> Iterator[Path]:
+    """What describes the environment, without what was only looked at."""
+    choice = location_.choice
+    aside = {*choice.looked_at} - {*choice.inputs} if choice is not None else ()
+    yield from (path for path in location_.inputs if path not in aside)
+
+
+def shown(
+    location_: Location,
+    listed: registry.Registry,
+    sampler: Sampler,
+    sources: list[str],
+    output: list[dict[str, Any]],
+) -> dict[str, Any]:
+    """The `show LOCATION --json` document; `sources` are the files watched."""
+    return {
+        **measured(location_, listed, sampler),
+        **_about(location_, listed),
+        "definitions": listed.definitions([location_.name]),
+        "sources": sources,
+        "output": output,
+    }
+
+
+def left(location_: Location, listed: registry.Registry) -> dict[str, Any]:
+    """What of that document is kept on disk; definitions and output are kept on their own."""
+    return {**location(location_, listed), **_about(location_, listed)}
+
+
+def _about(location_: Location, listed: registry.Registry) -> dict[str, Any]:
+    spec, choice = location_.spec, location_.choice
+    return {
+        "counts": listed.counts(location_.name),
+        "why": {
+            "environment": choice.why if choice is not None else None,
+            "inputs": sorted(map(str, _described(location_))),
+            "start_method": location_.serving.handle.why if location_.serving else None,
+            "hooks": _hooks(location_),
+        },
+        "timing": location_.serving.timing.as_json() if location_.serving else None,
+        "last_exit": location_.last_exit.as_json() if location_.last_exit else None,
+        "declared_in": spec.declared_in,
+        "working_directory": str(spec.working_directory),
+        "variables": sorted(spec.variables),
+    }
+
+
+def _hooks(location: Location) -> dict[str, Any] | None:
+    hooks = location.serving.handle.hooks if location.serving else None
+    return asdict(hooks) if hooks is not None else None
+
+
+def environment(location: Location) -> dict[str, Any] | None:
+    """`environment` of a status entry: that of the runner that serves, or else the newest."""
+    serving = location.serving
+    used = serving.environment if serving else location.environment
+    if used is None:
+        return None
+    return {
+        "key": used.key,
+        "path": str(used.path) if used.path else None,
+        "python": used.python,
+        "executable": str(used.executable),
+        "origin": used.origin,
+    }
+
+
+_FIELDS = (
+    "name",
+    "state",
+    "wanted",
+    "reloading",
+    "stale",
+    "generation",
+    "restarts",
+    "pid",
+    "start_method",
+    "uptime",
+    "memory",
+    "cpu",
+    "environment",
+    "definitions",
+    "loader",
+    "load_seconds",
+    "problem",
+)

@@ -1,0 +1,256 @@
+"""Who hears of which events: subscribers that may be slow, gone for a while, or new."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from typing import Any, Protocol, TypeVar
+
+import msgpack
+
+from codelocd.rpc.errors import RpcError
+from codelocd.rpc.messages import EVENT, NOTIFICATION, pack
+
+T = TypeVar("T")
+
+TOPICS = ("status", "definitions", "logs", "builds")
+
+BACKLOG = 1024 * 1024
+"""Unsent bytes at which a subscriber counts as slow; more than a peer's own high water."""
+
+HISTORY_BYTES = 8 * 1024 * 1024
+SUBSCRIPTIONS = 100
+"""Subscriptions that one connection may have at a time."""
+
+
+class Peer(Protocol):
+    """What is asked of a connection."""
+
+    @property
+    def backlog(self) -> int: ...
+    def send(self, message: bytes, /) -> None: ...
+    def when_drained(self, callback: Callable[[], None], /) -> None: ...
+
+
+@dataclass(slots=True, eq=False)
+class _Subscription:
+    """One subscriber's place: it has everything up to `seq`; None: it has nothing yet.
+
+    `missed`: something after that was lost to it. `behind`: it waits for its turn.
+    """
+
+    id: int
+    peer: Peer
+    topics: frozenset[str]
+    seq: int | None
+    missed: bool
+    behind: bool = True
+
+
+class Hub:
+    """The topics of one instance of the daemon.
+
+    `full_state(topic)` gives what a newcomer to a topic must know, as a JSON document.
+    """
+
+    def __init__(
+        self,
+        instance: str,
+        full_state: Callable[[str], Mapping[str, Any]],
+        history: int = 10_000,
+        history_bytes: int = HISTORY_BYTES,
+    ) -> None:
+        self._instance = instance
+        self._full_state = full_state
+        self._history = History(history, history_bytes)
+        self._ids = itertools.count(1)
+        self._subscriptions: dict[int, _Subscription] = {}
+
+    def publish(self, topic: str, data: Mapping[str, Any]) -> int:
+        """Tell everybody who listens; the number of the event."""
+        event = self._history.add(topic, pack(data))
+        for subscription in self._listening(topic):
+            if not subscription.behind:
+                self._tell(subscription, event)
+        return event.seq
+
+    def publish_all(
+        self, topic: str, items: Sequence[T], document: Callable[[T], Mapping[str, Any]]
+    ) -> None:
+        """Publish the document of each item; cheap where nobody listens.
+
+        Such events have numbers but are not kept, so whoever comes back later and asks for
+        them gets the full state instead.
+        """
+        if not self._listening(topic):
+            self._history.skip(topic, len(items))
+            return
+        for item in items:
+            self.publish(topic, document(item))
+
+    def subscribe(
+        self, peer: Peer, topics: Collection[str], since: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """The result of the method `subscribe`; the first events follow it soon."""
+        _check(topics, since)
+        if sum(other.peer is peer for other in self._subscriptions.values()) >= SUBSCRIPTIONS:
+            raise RpcError("limit", f"{SUBSCRIPTIONS} subscriptions on one connection")
+        known = since is not None and since["instance"] == self._instance
+        seq = since["seq"] if since is not None and known else None
+        subscription = _Subscription(
+            next(self._ids), peer, frozenset(topics), seq, missed=since is not None
+        )
+        self._subscriptions[subscription.id] = subscription
+        peer.when_drained(partial(self._catch_up, subscription))
+        return {
+            "subscription": subscription.id,
+            "instance": self._instance,
+            "seq": self._history.last,
+        }
+
+    def unsubscribe(self, peer: Peer, subscription: object) -> dict[str, Any]:
+        """The result of the method `unsubscribe`; no event follows it."""
+        known = self._subscriptions.get(subscription) if isinstance(subscription, int) else None
+        if known is None or known.peer is not peer:
+            raise RpcError("unknown", f"no subscription {subscription!r} on this connection")
+        del self._subscriptions[known.id]
+        return {}
+
+    def drop(self, peer: Peer) -> None:
+        """This connection is gone."""
+        for subscription in list(self._subscriptions.values()):
+            if subscription.peer is peer:
+                del self._subscriptions[subscription.id]
+
+    def _listening(self, topic: str) -> list[_Subscription]:
+        return [one for one in self._subscriptions.values() if topic in one.topics]
+
+    def _catch_up(self, subscription: _Subscription) -> None:
+        if subscription.id not in self._subscriptions:
+            return
+        seq, topics = subscription.seq, subscription.topics
+        if seq is None or not self._history.reaches(seq, topics):
+            self._begin_anew(subscription)
+            return
+        subscription.behind = False
+        for event in list(self._history.after(seq, topics)):
+            self._tell(subscription, event)
+            if subscription.behind:
+                return
+
+    def _begin_anew(self, subscription: _Subscription) -> None:
+        facts = {"full": True, "missed": subscription.missed}
+        topics = [topic for topic in TOPICS if topic in subscription.topics]
+        states = [pack({**facts, **self._full_state(topic)}) for topic in topics]
+        subscription.behind, subscription.missed = False, True
+        for topic, state in zip(topics, states, strict=True):
+            self._tell(subscription, Event(self._history.last, topic, state))
+
+    def _tell(self, subscription: _Subscription, event: Event) -> None:
+        peer = subscription.peer
+        peer.send(encoded(subscription.id, event))
+        subscription.seq = event.seq
+        if not subscription.behind and peer.backlog > BACKLOG:
+            subscription.behind = True
+            peer.when_drained(partial(self._catch_up, subscription))
+
+
+def encoded(subscription: int, event: Event) -> bytes:
+    """The notification of an event: `data` is the last value of its map, as it was packed."""
+    around = {"subscription": subscription, "topic": event.topic, "seq": event.seq, "data": None}
+    nothing = len(pack(None))
+    return pack([NOTIFICATION, EVENT, [around]])[:-nothing] + event.data
+
+
+def _check(topics: object, since: object) -> None:
+    if not isinstance(topics, Collection) or not topics or not all(t in TOPICS for t in topics):
+        raise RpcError("usage", f"topics must be some of {', '.join(TOPICS)}; got {topics!r}")
+    if since is not None and not _is_place(since):
+        raise RpcError("usage", 'since must be {"instance": text, "seq": number}')
+
+
+def _is_place(since: object) -> bool:
+    return (
+        isinstance(since, Mapping)
+        and set(since) == {"instance", "seq"}
+        and type(since["seq"]) is int
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened; `data` is packed already, once for everybody who hears of it."""
+
+    seq: int
+    topic: str
+    data: bytes
+
+
+class History:
+    """Numbers events from 1 and keeps the last of them, bounded in number and in bytes."""
+
+    def __init__(self, events: int, size: int) -> None:
+        self._most = events
+        self._largest = size
+        self._size = 0
+        self._kept: deque[Event] = deque()
+        self._forgotten: dict[str, int] = {}
+        self.last = 0
+
+    def add(self, topic: str, data: bytes) -> Event:
+        self.last += 1
+        event = Event(self.last, topic, data)
+        self._kept.append(event)
+        self._size += len(data)
+        while len(self._kept) > self._most or self._size > self._largest:
+            self._drop_oldest()
+        return event
+
+    def skip(self, topic: str, events: int) -> None:
+        """Number events of a topic without keeping them."""
+        self.last += events
+        self._forgotten[topic] = self.last
+
+    def reaches(self, seq: int, topics: Collection[str]) -> bool:
+        """Whether everything after `seq` in these topics is still here."""
+        return 0 <= seq <= self.last and all(
+            self._forgotten.get(topic, 0) <= seq for topic in topics
+        )
+
+    def after(self, seq: int, topics: Collection[str]) -> Iterator[Event]:
+        """The events after `seq` in these topics, oldest first."""
+        first = bisect_right(self._kept, seq, key=lambda event: event.seq)
+        return (event for event in islice(self._kept, first, None) if event.topic in topics)
+
+    def _drop_oldest(self) -> None:
+        oldest = self._kept.popleft()
+        self._size -= len(oldest.data)
+        self._forgotten[oldest.topic] = oldest.seq
+
+
+Observer = Callable[[dict[str, Any]], None]
+"""Takes `{"subscription", "topic", "seq", "data"}`, as the notification `event` has them."""
+
+
+class LocalSubscriber:
+    """A subscriber without a connection: never slow, never gone."""
+
+    def __init__(self, observer: Observer) -> None:
+        self._observer = observer
+
+    @property
+    def backlog(self) -> int:
+        return 0
+
+    def send(self, message: bytes) -> None:
+        _kind, _method, (event,) = msgpack.unpackb(message, unicode_errors="surrogateescape")
+        self._observer(event)
+
+    def when_drained(self, callback: Callable[[], None]) -> None:
+        asyncio.get_running_loop().call_soon(callback)

@@ -1,0 +1,147 @@
+"""All of it: code servers led to by links, and the page that shows them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from codeloc_envs import EnvironmentProblem
+from codelocd.dagster import workspace
+from codelocd.dagster.drain import Drain
+from codelocd.dagster.instance import Instance, newest_of
+from codelocd.dagster.launcher import DagsterLauncher, Side
+from codelocd.dagster.servers import Servers, Warm
+from codelocd.dagster.webserver import Means, UserInterface
+from codelocd.dagster.workspace import Links, Sockets
+from codelocd.model import DagsterSettings, GrpcServer, LocationSpec
+from codelocd.runners.api import RunnerSpec
+from codelocd.runners.warm.method import Choice
+from codelocd.storage.paths import DaemonPaths
+
+QUIET = 0.3
+"""Seconds in which further changes of the list of locations are taken together."""
+STOP_SECONDS = 5.0
+
+
+class DagsterServing:
+    """Of one daemon; `native()` returns when every location has had its first outcome, and says
+    which of them hold no definitions of Dagster's."""
+
+    def __init__(
+        self,
+        means: Means,
+        settings: DagsterSettings,
+        paths: DaemonPaths,
+        home: Path,
+        warm: Warm,
+        native: Callable[[], Awaitable[list[str]]],
+    ) -> None:
+        self._settings = settings
+        self._native = native
+        self._home = home
+        self._workspace = paths.state_dir / "workspace.yaml"
+        sockets = Sockets(paths.runtime_dir)
+        self._warm = warm
+        instance = Instance(home, means.children)
+        self._servers = Servers(means.children, warm, sockets, instance)
+        self._ui = UserInterface(means, settings, self._home, self._workspace)
+        self._links = Links(sockets, Drain(settings.drain_timeout, self._ui.page.canceling))
+        self._served: dict[str, Path] = {}
+        self._external: list[LocationSpec] = []
+        self._news = asyncio.Event()
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    def launcher(self) -> DagsterLauncher:
+        """What starts runners, each with its code server."""
+        return DagsterLauncher(self._warm, self._side)
+
+    def locations_are(self, specs: Iterable[LocationSpec]) -> None:
+        """The config as it is now: what is no longer in it leaves Dagster too."""
+        known = {spec.name: spec for spec in specs}
+        self._external = [s for s in known.values() if isinstance(s.target, GrpcServer)]
+        for name in [name for name in self._served if name not in known]:
+            del self._served[name]
+            self._links.forget(name)
+            self._servers.forget(name)
+        self._news.set()
+
+    def _side(self, spec: RunnerSpec) -> Side:
+        return Side(spec, self._warm, self._servers, self._links, self._led)
+
+    def _led(self, spec: RunnerSpec) -> None:
+        if self._served.get(spec.location) != spec.executable:
+            self._served[spec.location] = spec.executable
+            self._news.set()
+
+    def about(self) -> dict[str, Any]:
+        """For `status`: where the page is, and who serves what."""
+        current = self._links.current
+        return {
+            "url": self._ui.url,
+            "home": str(self._home),
+            "workspace": str(self._workspace),
+            "pids": self._ui.pids,
+            "servers": {name: server.pid for name, server in current.items()},
+            "starts": {name: _told(server.choice) for name, server in current.items()},
+        }
+
+    async def close(self) -> None:
+        self._task.cancel()
+        self._servers.close()
+        await asyncio.gather(self._ui.close(), self._links.close(STOP_SECONDS))
+
+    def kill(self) -> None:
+        self._servers.close()
+        self._ui.kill()
+        self._links.kill()
+
+    async def _run(self) -> None:
+        await self._next_news()
+        self._tell_apart(await self._native())
+        while not self._served:
+            await self._next_news()
+        while not await self._begin():
+            await self._next_news()
+        while True:
+            await self._next_news()
+            if workspace.write(self._workspace, self._text()):
+                await self._ui.locations_changed()
+
+    def _tell_apart(self, native: list[str]) -> None:
+        """Say why somebody will look in vain for these in Dagster's UI, or for the UI itself."""
+        if not native:
+            return
+        names = ", ".join(native)
+        why = "they use codeloc, and Dagster knows its own definitions only"
+        self._ui.say(f"not in Dagster's UI: {names}; {why}")
+        if not self._served:
+            self._ui.say(
+                "Dagster's UI opens as soon as a location with Dagster's definitions loads"
+            )
+
+    async def _next_news(self) -> None:
+        await self._news.wait()
+        await asyncio.sleep(QUIET)
+        self._news.clear()
+
+    async def _begin(self) -> bool:
+        workspace.write(self._workspace, self._text())
+        if not self._settings.page:
+            self._ui.say(f"Dagster's code servers: {self._workspace}")
+            return True
+        try:
+            await self._ui.start(newest_of(self._served.values()))
+        except (EnvironmentProblem, OSError) as failure:
+            self._ui.say(f"Dagster's UI cannot be started: {failure}")
+            return False
+        return True
+
+    def _text(self) -> str:
+        links = {name: self._links.path(name) for name in self._served}
+        return workspace.text(links, self._external)
+
+
+def _told(choice: Choice) -> dict[str, str]:
+    return {"start_method": choice.method, "why": choice.why}

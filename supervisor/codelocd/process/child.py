@@ -1,0 +1,226 @@
+"""Child processes: each in a session of its own, each end noticed at once."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from codelocd.model import Exit, Output
+from codelocd.process.guardian import Guardian
+from codelocd.process.orphans import Orphans, marked
+from codelocd.process.pipes import Pipe, pipes
+
+_PR_SET_CHILD_SUBREAPER = 36
+
+_LAST_MOMENT = 1.0
+"""Seconds for killed children to be gone; one may hang in the kernel."""
+
+
+class Child:
+    """One process with its group and what it prints."""
+
+    def __init__(self, pid: int, mark: str, exited: asyncio.Future[Exit]) -> None:
+        self.pid = pid
+        self.mark = mark
+        self.exited = exited
+
+    def signal_group(self, number: signal.Signals) -> None:
+        """Signal the whole group; one that has ended is left alone: its number may be another's."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if not self.exited.done():
+                os.killpg(self.pid, number)
+
+    def kill(self) -> None:
+        self.signal_group(signal.SIGKILL)
+
+    def resume(self) -> None:
+        """A process that somebody has stopped could neither answer nor leave."""
+        self.signal_group(signal.SIGCONT)
+
+    async def end(self, grace: float) -> None:
+        """Ask (TERM, and CONT in case it is stopped), wait up to `grace` seconds, then kill."""
+        self.signal_group(signal.SIGTERM)
+        self.resume()
+        await self.gone(grace)
+        self.kill()
+        await asyncio.shield(self.exited)
+
+    async def gone(self, seconds: float) -> bool:
+        """Whether the process ends within `seconds`."""
+        done, _ = await asyncio.wait([self.exited], timeout=seconds)
+        return bool(done)
+
+
+class Children:
+    """Starts processes, from the loop's (the main) thread, and notices their ends."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, guardian: Guardian) -> None:
+        self._loop = loop
+        self._guardian = guardian
+        self._ours: dict[int, tuple[Child, list[Pipe]]] = {}
+        self._strays = Orphans()
+        guardian.family = self._strays.family
+        _become_subreaper()
+        loop.add_signal_handler(signal.SIGCHLD, self._reap)
+
+    async def settled(self) -> None:
+        """Returns when the children that were killed, and all that they left, are gone."""
+        if ending := [child.exited for child, _ in self._ours.values()]:
+            await asyncio.wait(ending, timeout=_LAST_MOMENT)
+        await self._strays.settled()
+
+    def close(self) -> None:
+        self._loop.remove_signal_handler(signal.SIGCHLD)
+
+    def start(
+        self,
+        command: Sequence[str],
+        *,
+        variables: Mapping[str, str],
+        directory: Path,
+        output: Output,
+        pass_fds: Iterable[int] = (),
+        stdin: int = subprocess.DEVNULL,
+        mark: str | None = None,
+    ) -> Child:
+        """Start `command`; `output(stream, data)` gets what it prints, b"" at its end.
+
+        What descends from it bears `mark`, and ends with it; with "" it is left alone, as is
+        right for a process whose forks shall outlive it. Raises OSError when it cannot be started.
+        """
+        mark = self.mark() if mark is None else mark
+        with pipes(self._loop, output) as (outputs, writers):
+            process = subprocess.Popen(
+                command,
+                stdin=stdin,
+                stdout=writers[0],
+                stderr=writers[1],
+                env={**variables, **marked(mark)},
+                cwd=directory,
+                pass_fds=tuple(pass_fds),
+                start_new_session=True,
+            )
+            process.returncode = 0  # its end is noticed here, not by Popen
+            return self._watched(Child(process.pid, mark, self._loop.create_future()), outputs)
+
+    def mark(self) -> str:
+        """A new mark."""
+        return self._strays.mark()
+
+    async def adopt(
+        self,
+        mark: str,
+        ask: Callable[[Sequence[int]], Awaitable[int]],
+        output: Output,
+    ) -> Child:
+        """A process that was not started here, but leads a session and is a child by now.
+
+        `mark` is what it gives to those that descend from it.
+        `ask` gets the descriptors for its standard output and error, and gives its pid. A child
+        from here may change what it prints to in that way. Raises OSError when it is gone
+        already, and whatever `ask` does.
+        """
+        with pipes(self._loop, output) as (outputs, writers):
+            pid = await ask(writers)
+            _ended(os.P_PID, pid, missing_ok=False)
+            if pid in self._ours:
+                child, former = self._ours.pop(pid)
+                child.mark = mark
+                for each in former:
+                    each.finish()
+                return self._watched(child, outputs)
+            child = self._watched(Child(pid, mark, self._loop.create_future()), outputs)
+        self._loop.call_soon(self._reap)  # it may have ended before it was known here
+        return child
+
+    def _watched(self, child: Child, outputs: list[Pipe]) -> Child:
+        for each in outputs:
+            each.begin()
+        self._ours[child.pid] = (child, outputs)
+        self._guardian.watch(child.pid)
+        return child
+
+    def _reap(self) -> None:
+        while (pid := _ended(os.P_ALL, 0)) is not None:
+            if pid in self._ours:
+                self._deliver(pid)
+            elif os.getsid(pid) != os.getsid(0):
+                os.waitid(os.P_PID, pid, os.WEXITED)
+            else:
+                self._look_behind()
+                return
+
+    def _look_behind(self) -> None:
+        """Somebody else's child ended and is not yet waited for: ask for each of ours."""
+        for pid in tuple(self._ours):
+            if _ended(os.P_PID, pid) is not None:
+                self._deliver(pid)
+
+    def _deliver(self, pid: int) -> None:
+        child, outputs = self._ours.pop(pid)
+        child.kill()  # before it is reaped: its number still means this group
+        end = _reaped(pid)
+        child.exited.set_result(end)  # its callbacks come later: after its last words
+        if child.mark:
+            self._strays.orphaned(child.mark)
+        self._guardian.release(pid)
+        for output in outputs:
+            output.finish()
+
+
+def dying_with_us() -> list[str]:
+    """A wrapper under which a process ends with its parent, where there is one."""
+    wrapper = shutil.which("setpriv")
+    return [wrapper, "--pdeathsig", "KILL"] if wrapper and sys.platform == "linux" else []
+
+
+def _ended(which: int, number: int, *, missing_ok: bool = True) -> int | None:
+    """The pid of a child that has ended and was not waited for, left as it is."""
+    try:
+        found = os.waitid(which, number, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        if not missing_ok:
+            raise
+        return None
+    return found.si_pid if found is not None else None
+
+
+def _reaped(pid: int) -> Exit:
+    found = os.waitid(os.P_PID, pid, os.WEXITED)
+    assert found is not None
+    if found.si_code == os.CLD_EXITED:
+        return Exit(status=found.si_status)
+    return Exit(signal=found.si_status)
+
+
+def _become_subreaper() -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+T = TypeVar("T")
+
+
+async def undisturbed(work: Awaitable[T], dispose: Callable[[T], object]) -> T:
+    """The result of `work`. When the caller is cancelled, work goes on and its result, which
+    nobody else could free then, is disposed of."""
+    task = asyncio.ensure_future(work)
+
+    def unwanted(done: asyncio.Future[T]) -> None:
+        if not done.cancelled() and done.exception() is None:
+            dispose(done.result())
+
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        task.add_done_callback(unwanted)
+        raise

@@ -1,0 +1,124 @@
+"""Requests under way on one connection: those that this end sent, and those that it received."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeAlias
+
+from codelocd.rpc.errors import RpcError
+from codelocd.rpc.limits import Limits
+from codelocd.rpc.messages import IDS, failure, parameters, response
+
+
+class Calls:
+    """Message ids and who waits for each.
+
+    A call that nobody waits for any more keeps its place until its answer comes: the other
+    end still works for it.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._last = 0
+        self._waiting: dict[int, asyncio.Future[Any]] = {}
+
+    def begin(self) -> tuple[int, asyncio.Future[Any]]:
+        """A new id and its answer to come; RpcError "limit" where too many are in flight."""
+        if len(self._waiting) >= self._limit:
+            raise RpcError("limit", f"{self._limit} requests are already in flight")
+        msgid = self._free()
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._waiting[msgid] = answer
+        return msgid, answer
+
+    def give_up(self, msgid: int) -> None:
+        """The request was never sent."""
+        del self._waiting[msgid]
+
+    def settle(self, msgid: int, error: RpcError | None, result: Any) -> None:
+        """The answer came; one to a question that was not asked is ignored."""
+        answer = self._waiting.pop(msgid, None)
+        if answer is None or answer.done():
+            return
+        if error is None:
+            answer.set_result(result)
+        else:
+            answer.set_exception(error)
+
+    def end(self, error: RpcError) -> None:
+        """No answer will come any more."""
+        for msgid in list(self._waiting):
+            self.settle(msgid, RpcError(error.kind, error.message, error.data), None)
+
+    def _free(self) -> int:
+        self._last = (self._last + 1) % IDS
+        while self._last in self._waiting:
+            self._last = (self._last + 1) % IDS
+        return self._last
+
+
+Report: TypeAlias = Callable[[str, Exception], None]
+"""Hears of what went wrong at this end: a handler's exception, a connection broken off."""
+
+
+class Work:
+    """The handlers at work for one connection, each in a task of its own.
+
+    `handle(method, params)` gives the result or raises; `send` takes each answer.
+    """
+
+    def __init__(
+        self,
+        handle: Callable[[str, Mapping[str, Any]], Awaitable[Any]],
+        send: Callable[[bytes], None],
+        limits: Limits,
+        report: Report,
+    ) -> None:
+        self._handle = handle
+        self._send = send
+        self._limits = limits
+        self._report = report
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def begin(self, msgid: int | None, method: str, params: list[Any]) -> None:
+        """Carry out a request, or without `msgid` a notification; RpcError "limit" if too many."""
+        if len(self._tasks) >= self._limits.in_flight:
+            raise RpcError("limit", f"more than {self._limits.in_flight} requests in flight")
+        task = asyncio.get_running_loop().create_task(self._carry_out(msgid, method, params))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def cancel(self) -> None:
+        """Nobody waits for the answers any more."""
+        for task in self._tasks:
+            task.cancel()
+
+    async def _carry_out(self, msgid: int | None, method: str, params: list[Any]) -> None:
+        try:
+            result = await self._handle(method, parameters(params))
+            if msgid is not None:
+                self._send(self._limits.encode(response(msgid, result)))
+        except RpcError as error:
+            self._fail(msgid, error)
+        except asyncio.CancelledError:
+            self._fail(msgid, RpcError("down", f"{method} was cancelled"))
+            raise
+        except Exception as error:  # noqa: BLE001 a handler's bug ends one call and is reported
+            self._report(method, error)
+            self._fail(msgid, RpcError("internal", _one_line(error)))
+
+    def _fail(self, msgid: int | None, error: RpcError) -> None:
+        if msgid is None:
+            return
+        try:
+            answer = self._limits.encode(failure(msgid, error))
+        except (RpcError, TypeError, ValueError, OverflowError):
+            answer = self._limits.encode(failure(msgid, RpcError(error.kind, error.message[:1000])))
+        self._send(answer)
+
+
+def _one_line(error: Exception) -> str:
+    first, *_ = str(error).strip().splitlines() or [""]
+    name = type(error).__name__
+    return f"{name}: {first}" if first else name

@@ -1,0 +1,1 @@
+"""Where runners run, and how they start."""

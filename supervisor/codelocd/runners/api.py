@@ -1,0 +1,186 @@
+"""What a launcher must do: start a runner, load its code, call it, end it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from codelocd.model import Cold, Exit, Output, Snapshot, StartMethod, StartWish, Target
+
+HANG_FACTOR, HANG_SECONDS = 10.0, 10.0
+"""A load after a fork hangs when it takes so many times as long as the whole load before, and at
+least so many seconds. Half the location's own limit at most, so that there is time to try again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Good:
+    """The code has loaded; `importing` of the seconds were the user's imports.
+
+    `read`: patterns of what it read that is no Python.
+    """
+
+    snapshot: Snapshot
+    importing: float
+    read: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Bad:
+    """It has not: `problem` has `summary`, `detail`, and `missing` where a package is.
+
+    `sources` maps what was read to its digest, as in a snapshot; `read` as for a good load.
+    """
+
+    problem: Mapping[str, Any]
+    sources: Mapping[str, str]
+    read: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MustStartCold:
+    """A fresh interpreter may load it otherwise: nothing of this load counts."""
+
+    cold: Cold
+
+
+LoadOutcome = Good | Bad | MustStartCold
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a runner says of its load. `seen` is for those who keep interpreters warm."""
+
+    outcome: Good | Bad
+    seen: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, said: Mapping[str, Any]) -> Answer:
+        body, seen = json.loads(said["body"]), json.loads(said["imports"])
+        read = tuple(body.get("watch", ()))
+        if said["ok"]:
+            return cls(Good(Snapshot.from_json(body), seen["import_seconds"], read), seen)
+        return cls(Bad(body["problem"], body["sources"], read), seen)
+
+
+def hangs_after(former: float, start_timeout: float) -> float:
+    """Seconds, by those of the load before and those that the location allows."""
+    return min(max(HANG_SECONDS, HANG_FACTOR * former), start_timeout / 2)
+
+
+CALL_TIMEOUT = 60.0
+"""Seconds for a call that names no timeout of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerSpec:
+    """What it takes to start one runner.
+
+    `environment` is the key of its environment, `variables` all that it gets to see of ours.
+    `output(stream, data)` gets what it prints. `beside`: another runner serves meanwhile.
+    `held` are descriptors that its processes keep open: the lease of their environment. `cold`:
+    why it must have no warm start, whatever `start_method` says.
+    """
+
+    location: str
+    environment: str
+    executable: Path
+    variables: Mapping[str, str]
+    working_directory: Path
+    target: Target
+    attribute: str | None
+    output: Output
+    start_method: StartWish = "auto"
+    start_timeout: float = 180.0
+    beside: bool = False
+    held: tuple[int, ...] = ()
+    cold: Cold | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """How many functions preloaded modules have registered, by module, that a runner inherits:
+    for the end of its process, and for its forks.
+    """
+
+    at_exit: Mapping[str, int]
+    at_fork: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """`python -m MODULE ARGUMENTS` in the environment of a runner, beside it.
+
+    `output(stream, data)` gets what it prints, `variables` are all that it gets to see of ours.
+    """
+
+    beside: RunnerSpec
+    module: str
+    arguments: tuple[str, ...]
+    variables: Mapping[str, str]
+    output: Output
+
+
+class RunnerHandle(Protocol):
+    """One runner, wherever it runs: one process, started in one way, for as long as it lives."""
+
+    @property
+    def pid(self) -> int: ...
+
+    @property
+    def start_method(self) -> StartMethod: ...
+
+    @property
+    def why(self) -> str:
+        """Why it was started that way, in one line."""
+        ...
+
+    @property
+    def hooks(self) -> Hooks | None:
+        """What it inherited from a warm interpreter; None if it was started on its own."""
+        ...
+
+    @property
+    def exited(self) -> asyncio.Future[Exit]: ...
+
+    async def load(self) -> LoadOutcome:
+        """What came of its load, when it has ended.
+
+        Raises RpcError; of kind "down" when the runner ended over it.
+        """
+        ...
+
+    def blamed(self, end: Exit) -> Cold | None:
+        """Why a load that ended so is to be made again without a warm start; None if it is not."""
+        ...
+
+    async def call(
+        self, method: str, params: Mapping[str, Any] | None = None, timeout: float | None = None
+    ) -> Any:
+        """Raises RpcError; of kind "down" when it went away during the call: outcome unknown."""
+
+    def take_over(self) -> None:
+        """It has loaded, and from now on callers get this one."""
+
+    async def retire(self, patience: float, grace: float) -> None:
+        """Answer what was accepted, for up to `patience` seconds; then leave.
+
+        After another `grace` seconds it is made to. Returns when it is gone.
+        """
+
+    def kill(self) -> None:
+        """End it and its whole group at once."""
+
+
+class Launcher(Protocol):
+    """Starts runners."""
+
+    async def start(self, spec: RunnerSpec) -> RunnerHandle:
+        """Raises OSError when the process cannot be started."""
+        ...
+
+    def suspect(self, spec: RunnerSpec, what: str) -> None:
+        """A load failed after a warm start, and then went well without one."""

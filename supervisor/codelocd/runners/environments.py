@@ -1,0 +1,130 @@
+"""Builds environments in processes of their own, and removes those that nothing uses."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from codeloc_envs import Environment, EnvironmentProblem, Specification, Store
+from codelocd.process import worker
+from codelocd.process.child import Children
+
+Progress = Callable[[Mapping[str, Any]], None]
+
+
+class Builder:
+    """Runs `codeloc_envs.worker`: what it imports and what it hangs on is not the daemon's."""
+
+    def __init__(self, children: Children, store: Path) -> None:
+        self._children = children
+        self._store = store
+
+    async def build(self, specification: Specification, progress: Progress) -> Environment:
+        """Raises EnvironmentProblem. When cancelled, the whole build is killed."""
+        question = {"store": str(self._store), "specification": specification.to_json()}
+        report = _Report(progress)
+        finished = await worker.run(
+            self._children,
+            "codeloc_envs.worker",
+            question=json.dumps(question).encode(),
+            line=report.read,
+        )
+        if report.result is None:
+            summary = f"the environment's builder ended without a word ({finished.end})"
+            detail = report.unread.decode(errors="replace") + finished.errors
+            raise EnvironmentProblem(summary, detail, passing=True)
+        return report.environment()
+
+
+class _Report:
+    """What the worker prints: one message a line, as JSON."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self.unread = b""
+        self.result: Mapping[str, Any] | None = None
+
+    def read(self, line: bytes) -> None:
+        """One message; what an installer's own start-up files print there is none."""
+        try:
+            message = json.loads(line)
+        except ValueError:
+            self.unread = (self.unread + line + b"\n")[-worker.KEPT_BYTES :]
+            return
+        if not isinstance(message, dict):
+            return
+        if "progress" in message:
+            self._progress(message["progress"])
+        else:
+            self.result = message
+
+    def environment(self) -> Environment:
+        assert self.result is not None
+        if "problem" in self.result:
+            problem = self.result["problem"]
+            raise EnvironmentProblem(
+                problem["summary"], problem["detail"], passing=problem["passing"]
+            )
+        return Environment.from_json(self.result["environment"])
+
+
+FIRST = 600.0
+"""Seconds after the start of the daemon: it has other things to do then, and may end soon."""
+
+DAY = 86400.0
+
+
+class EnvironmentPruner:
+    """What `codelocd env prune` does, by the same rules. What locations have counts as used.
+
+    `used()`: the environments of the daemon's locations, stopped ones included. `tidy()` removes
+    what is old of the daemon's own.
+    """
+
+    def __init__(
+        self,
+        children: Children,
+        store: Path,
+        used: Callable[[], Iterable[Environment]],
+        report: Callable[[str], None],
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        *,
+        tidy: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._children = children
+        self._path = store
+        self._store = Store(store)
+        self._used = used
+        self._report = report
+        self._sleep = sleep
+        self._tidy = tidy
+
+    async def run(self) -> None:
+        """For ever."""
+        await self._sleep(FIRST)
+        while True:
+            await asyncio.to_thread(self._use, tuple(self._used()))
+            with contextlib.suppress(OSError):  # short of processes: another day
+                await self._prune()
+                self._tidy()
+            await self._sleep(DAY)
+
+    def _use(self, environments: Iterable[Environment]) -> None:
+        for environment in environments:
+            with contextlib.suppress(EnvironmentProblem, OSError):
+                self._store.lease(environment).close()
+
+    async def _prune(self) -> None:
+        said: list[bytes] = []
+        finished = await worker.run(
+            self._children, "codeloc_envs.pruner", str(self._path), line=said.append
+        )
+        if finished.end.status != 0:
+            why = finished.last_line or finished.end
+            self._report(f"unused environments could not be removed from {self._path}: {why}")
+        elif keys := json.loads(said[-1])["keys"]:
+            self._report(f"removed from the store, for nobody has used them: {', '.join(keys)}")

@@ -1,0 +1,208 @@
+"""Runners as child processes on this machine, reached through Unix sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import json
+import os
+import socket
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from codelocd.model import Cold, Exit, StartMethod
+from codelocd.process.child import Child, Children
+from codelocd.rpc import unix
+from codelocd.rpc.errors import RpcError
+from codelocd.rpc.peer import Peer
+from codelocd.rpc.server import open_peer
+from codelocd.runners.api import Answer, Hooks, LoadOutcome, RunnerSpec
+
+_RECONNECTS = 50
+_RECONNECT_PAUSE = 0.02
+
+_PAUSE = 0.05
+"""Seconds between two tries to reach a runner whose connection user code has closed."""
+
+LAST_WORDS = 1.0
+"""Seconds for which a connection may outlive its runner: a forked child may hold it open."""
+
+
+class LocalRunner:
+    """A child process and the connection to it."""
+
+    start_method: StartMethod = "spawn"
+    why = "every runner is started on its own"
+    hooks: Hooks | None = None
+
+    def __init__(self, child: Child, socket_path: Path) -> None:
+        self._child = child
+        self._socket_path = socket_path
+        self._peer: Peer | None = None
+        self._connecting = asyncio.Lock()
+        self._in_flight = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+        child.exited.add_done_callback(lambda _: self._hang_up())
+
+    @property
+    def pid(self) -> int:
+        return self._child.pid
+
+    @property
+    def exited(self) -> asyncio.Future[Exit]:
+        return self._child.exited
+
+    async def load(self) -> LoadOutcome:
+        return (await self.answer()).outcome
+
+    def blamed(self, _end: Exit) -> Cold | None:
+        return None  # it had no warm start
+
+    async def answer(self) -> Answer:
+        """What it says of its load; user code that closes the connection delays it."""
+        while not self.exited.done():
+            try:
+                return Answer.of(await self.call("snapshot"))
+            except RpcError as failure:
+                if failure.kind != "down":
+                    raise
+            await asyncio.wait([self.exited], timeout=_PAUSE)
+        raise RpcError("down", f"runner {self.pid} is gone")
+
+    async def call(
+        self, method: str, params: Mapping[str, Any] | None = None, timeout: float | None = None
+    ) -> Any:
+        self._in_flight += 1
+        self._idle.clear()
+        try:
+            peer = await self._connected()
+            return await peer.call(method, params, timeout=timeout)
+        finally:
+            self._in_flight -= 1
+            if not self._in_flight:
+                self._idle.set()
+
+    def take_over(self) -> None:
+        """Callers are led to it by the daemon alone."""
+
+    async def retire(self, patience: float, grace: float) -> None:
+        self._child.resume()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._answered(), patience)
+        if not self.exited.done():
+            await self._leave(asyncio.get_running_loop().time() + grace, grace / 2)
+
+    def kill(self) -> None:
+        self._child.kill()
+
+    async def _answered(self) -> None:
+        """Nothing that was accepted is still to be answered, or nobody is there to."""
+        idle: asyncio.Future[Any] = asyncio.ensure_future(self._idle.wait())
+        ended: asyncio.Future[Any] = self.exited
+        await asyncio.wait([idle, ended], return_when=asyncio.FIRST_COMPLETED)
+        idle.cancel()
+
+    async def _leave(self, deadline: float, patience: float) -> None:
+        """Gone by the deadline; asked by a signal, too, if it says nothing for that long."""
+        clock = asyncio.get_running_loop().time
+        with contextlib.suppress(RpcError, TimeoutError):
+            async with asyncio.timeout(patience):
+                await self.call("stop")
+            await self._child.gone(deadline - clock())
+        if not self.exited.done():
+            await self._child.end(max(0.0, deadline - clock()))
+
+    def _hang_up(self) -> None:
+        """What it had still said is heard; somebody who has its connection keeps nobody waiting."""
+        if self._peer is not None and not self._peer.closed.done():
+            loop = asyncio.get_running_loop()
+            late = loop.call_later(LAST_WORDS, self._peer.close)
+            self._peer.closed.add_done_callback(lambda _: late.cancel())
+
+    async def _connected(self) -> Peer:
+        """The connection; a new one if user code closed the runner's descriptors."""
+        async with self._connecting:
+            if self._peer is None or self._peer.closed.done():
+                self._peer = await self._connect()
+            return self._peer
+
+    async def _connect(self) -> Peer:
+        for _ in range(_RECONNECTS):
+            if self.exited.done():
+                break
+            with contextlib.suppress(OSError):
+                return await open_peer(self._socket_path)
+            await asyncio.wait([self.exited], timeout=_RECONNECT_PAUSE)
+        raise RpcError("down", f"runner {self.pid} is gone")
+
+
+class LocalLauncher:
+    """Starts runners from the kit, in sessions of their own."""
+
+    def __init__(self, children: Children, kit: Path, sockets: Path) -> None:
+        self._children = children
+        self._entry = kit / "codeloc_runner" / "__main__.py"
+        self._sockets = sockets
+        _remove_stale(sockets)
+        self._numbers = itertools.count(1)
+
+    async def start(self, spec: RunnerSpec) -> LocalRunner:
+        async def spawn(listener: socket.socket, path: Path) -> Child:
+            return self._children.start(
+                [
+                    str(spec.executable),
+                    str(self._entry),
+                    spec.location,
+                    settings(spec, path, listener.fileno()),
+                ],
+                variables=spec.variables,
+                directory=spec.working_directory,
+                output=spec.output,
+                pass_fds=[listener.fileno(), *spec.held],
+            )
+
+        return await self.through(spawn)
+
+    async def through(
+        self, start: Callable[[socket.socket, Path], Awaitable[Child]]
+    ) -> LocalRunner:
+        """A runner that `start` starts, given the socket that it shall listen on."""
+        path = self._sockets / f"{os.getpid()}-{next(self._numbers)}.sock"
+        self._sockets.mkdir(mode=0o700, parents=True, exist_ok=True)
+        listener = unix.listen(path)
+        try:
+            child = await start(listener, path)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        finally:
+            listener.close()
+        child.exited.add_done_callback(lambda _: path.unlink(missing_ok=True))
+        return LocalRunner(child, path)
+
+
+def _remove_stale(sockets: Path) -> None:
+    """What a daemon that was killed had no time to remove; its number begins their names."""
+    for path in sockets.glob("*-*.sock"):
+        pid = int(path.name.partition("-")[0])
+        if pid == os.getpid() or not psutil.pid_exists(pid):
+            path.unlink(missing_ok=True)
+
+
+def settings(spec: RunnerSpec, path: Path, descriptor: int) -> str:
+    """What a runner is told, as JSON."""
+    return json.dumps(
+        {
+            "target": {"kind": spec.target.kind, "value": spec.target.value},
+            "attribute": spec.attribute,
+            "working_directory": str(spec.working_directory),
+            "socket_fd": descriptor,
+            "socket_path": str(path),
+            "parent": os.getpid(),
+        }
+    )

@@ -1,0 +1,1 @@
+"""Runners that start from an interpreter which has imported their packages already."""

@@ -1,0 +1,208 @@
+"""The daemon's end of one warm interpreter: what it preloads, and the processes it becomes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from codelocd.model import Output, Stream
+from codelocd.process.child import Child, Children
+from codelocd.process.orphans import marked
+from codelocd.runners.api import Hooks, Program, RunnerSpec
+from codelocd.runners.local import settings
+from codelocd.runners.warm.method import BY_LIBRARIES
+from codelocd.runners.warm.profile import Imports
+
+PRELOAD_SECONDS = 120.0
+"""For imports that take longer than any that was seen, on a busy machine."""
+
+ANSWER_SECONDS = 10.0
+"""For an order to become a process; milliseconds, but on a machine that is out of memory."""
+
+_LINE_BYTES = 1024 * 1024
+
+
+class Refused(Exception):
+    """A process cannot start from here; `stale`: none can any more."""
+
+    def __init__(self, why: str, *, stale: bool) -> None:
+        super().__init__(why)
+        self.stale = stale
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """What came of preloading: `offences` forbid that it is shared, `cold` says which packages.
+
+    `variables`: names that imports asked for.
+    """
+
+    offences: tuple[str, ...]
+    cold: Mapping[str, str]
+    variables: tuple[str, ...]
+
+
+class WarmInterpreter:
+    """One process. Closing its socket ends it, and nothing that it has forked."""
+
+    def __init__(
+        self,
+        children: Children,
+        entry: Path,
+        executable: Path,
+        variables: Mapping[str, str],
+        imports: Imports,
+    ) -> None:
+        """Raises OSError when it cannot be started."""
+        self.imports = imports
+        self.hooks: Hooks | None = None
+        self._children = children
+        self._ours, theirs = socket.socketpair()
+        self._ours.setblocking(False)
+        told = {"channel_fd": theirs.fileno(), "parent": os.getpid()}
+        try:
+            self._child = children.start(
+                [str(executable), str(entry), json.dumps(told)],
+                variables=variables,
+                directory=Path("/"),
+                output=_unheard,
+                pass_fds=[theirs.fileno()],
+                mark="",
+            )
+        except OSError:
+            self._ours.close()
+            raise
+        finally:
+            theirs.close()
+
+    @property
+    def pid(self) -> int:
+        return self._child.pid
+
+    @property
+    def lives(self) -> bool:
+        return not self._child.exited.done()
+
+    async def preload(
+        self, cold: Mapping[str, str], *, sharing: bool, carefully: bool
+    ) -> Readiness:
+        """Raises OSError when it dies over it, TimeoutError when it takes for ever."""
+        order = {
+            "modules": self.imports.preloaded,
+            "cold": dict(cold),
+            "sharing": sharing,
+            "carefully": carefully,
+            "decisive": BY_LIBRARIES,
+        }
+        async with asyncio.timeout(PRELOAD_SECONDS):
+            await self._send(order, [])
+            said = json.loads(await self._line())
+        self.hooks = Hooks(**said["hooks"])
+        return Readiness(tuple(said["offences"]), said["cold"], tuple(said["variables"]))
+
+    async def runner(
+        self,
+        order: Literal["fork", "become"],
+        spec: RunnerSpec,
+        listener: socket.socket,
+        path: Path,
+    ) -> Child:
+        """Raises Refused."""
+        message = {
+            "order": order,
+            "location": spec.location,
+            "settings": settings(spec, path, listener.fileno()),
+        }
+        return await self._process(message, [listener.fileno()], spec.variables, spec.output)
+
+    async def program(self, program: Program) -> Child:
+        """A fork that is this program. Raises Refused."""
+        message = {
+            "order": "run",
+            "module": program.module,
+            "arguments": program.arguments,
+            "directory": str(program.beside.working_directory),
+        }
+        held = program.beside.held
+        return await self._process(message, held, program.variables, program.output)
+
+    async def _process(
+        self,
+        order: Mapping[str, Any],
+        descriptors: Sequence[int],
+        variables: Mapping[str, str],
+        output: Output,
+    ) -> Child:
+        """What comes of an order. Raises Refused, and ends what nothing can start from any more."""
+        mark = self._children.mark()
+        whole = {**order, "variables": {**variables, **marked(mark)}, "parent": os.getpid()}
+
+        async def ask(writers: Sequence[int]) -> int:
+            hearing, telling = socket.socketpair()
+            with hearing:
+                with telling:
+                    await self._send(whole, [*descriptors, *writers, telling.fileno()])
+                hearing.setblocking(False)
+                return await _answer(hearing)
+
+        try:
+            return await self._children.adopt(mark, ask, output)
+        except Refused as refusal:
+            if refusal.stale:
+                self.kill()
+            raise
+        except (OSError, TimeoutError) as failure:
+            self.kill()
+            why = str(failure) or "the warm interpreter did not answer"
+            raise Refused(why, stale=True) from failure
+
+    def close(self) -> None:
+        """End it, unless it has become a runner: then let go of it."""
+        self._ours.close()
+
+    def kill(self) -> None:
+        """End it whatever it is doing."""
+        self.close()
+        self._child.kill()
+
+    async def _send(self, order: Mapping[str, Any], descriptors: Sequence[int]) -> None:
+        loop, data = asyncio.get_running_loop(), json.dumps(order).encode()
+        socket.send_fds(self._ours, [len(data).to_bytes(8, "big")], descriptors)
+        async with asyncio.timeout(ANSWER_SECONDS):
+            await loop.sock_sendall(self._ours, data)
+
+    async def _line(self) -> bytes:
+        loop, line = asyncio.get_running_loop(), b""
+        while not line.endswith(b"\n"):
+            piece = await loop.sock_recv(self._ours, _LINE_BYTES)
+            if not piece:
+                raise ConnectionResetError("the warm interpreter ended while it preloaded")
+            line += piece
+        return line
+
+
+async def _answer(hearing: socket.socket) -> int:
+    async with asyncio.timeout(ANSWER_SECONDS):
+        data = await asyncio.get_running_loop().sock_recv(hearing, _LINE_BYTES)
+    if not data:
+        raise ConnectionResetError("the warm interpreter ended")
+    said = json.loads(data)
+    if "pid" not in said:
+        raise Refused(said["refused"], stale=said["stale"])
+    return int(said["pid"])
+
+
+def _unheard(_stream: Stream, _data: bytes) -> None:
+    """What imports print is said by each cold start; here nobody would know whose it is."""
+
+
+def installed(executable: Path) -> int:
+    """Nanoseconds, by the clock of its file system; 0 where no folder for packages is found."""
+    packages = executable.parent.parent.glob("lib*/python3*/site-packages")
+    return max((folder.stat().st_mtime_ns for folder in packages), default=0)

@@ -1,0 +1,184 @@
+"""Starts runners from warm interpreters where that is possible, on their own elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+from codelocd.model import StartMethod
+from codelocd.process.child import Child, Children
+from codelocd.runners.api import Program, RunnerSpec
+from codelocd.runners.kit import RUNNER
+from codelocd.runners.local import LocalLauncher, LocalRunner
+from codelocd.runners.warm.interpreter import Refused, WarmInterpreter, installed
+from codelocd.runners.warm.method import Choice, choose
+from codelocd.runners.warm.places import Memory, Place, Places
+from codelocd.runners.warm.profile import Beside, Imports, after_load
+from codelocd.runners.warm.runner import Departure, Load, Report, WarmRunner
+
+
+class WarmLauncher:
+    """Decides for each start; warm interpreters come, are renewed and go in the background."""
+
+    def __init__(
+        self,
+        cold: LocalLauncher,
+        places: Places,
+        memory: Memory,
+        *,
+        platform: str = sys.platform,
+    ) -> None:
+        self._cold = cold
+        self._places = places
+        self._memory = memory
+        self._platform = platform
+        self._specs: dict[str, RunnerSpec] = {}
+        self._seconds: dict[str, float] = {}
+        self._departures: dict[str, Departure] = {}
+        places.news = self._prepare_all
+
+    async def start(self, spec: RunnerSpec) -> WarmRunner:
+        self._specs[spec.location] = replace(spec, cold=None)
+        learned = self._memory.of(spec.environment)
+        self._memory.keep(spec.environment, learned.as_of(installed(spec.executable)))
+        choice = self.choice(spec)
+        if choice.method == "spawn":
+            place = self._places.having(spec.location) if spec.cold is not None else None
+            if place is None:
+                self._places.leave(spec.location)
+            return self._runner(await self._cold.start(spec), spec, choice, place, None)
+        if not spec.beside:
+            await self._places.of(spec, choice.method).slot.hopeful()
+        place = self._places.of(spec, choice.method)  # another, by what was learned meanwhile
+        interpreter = place.slot.take()
+        why = "no warm interpreter was ready"
+        if interpreter is not None:
+            try:
+                runner = await self._from(interpreter, spec, choice.method)
+                return self._runner(runner, spec, choice, place, interpreter.imports)
+            except (Refused, OSError) as failure:
+                why = str(failure)
+        return self._runner(await self._cold.start(spec), spec, Choice("spawn", why), place, None)
+
+    def forget(self, location: str) -> None:
+        """It is gone, and what it imports no longer counts."""
+        self._specs.pop(location, None)
+        self._seconds.pop(location, None)
+        self._places.leave(location)
+
+    def suspect(self, spec: RunnerSpec, what: str) -> None:
+        """A load failed after a warm start, and then went well without one."""
+        learned = self._memory.of(spec.environment)
+        self._memory.keep(spec.environment, learned.with_suspicion(what))
+
+    async def program(self, program: Program) -> Child:
+        """Forked from what the runner beside it is forked from. Raises Refused."""
+        place = self._places.fitting(replace(program.beside, variables=program.variables), "fork")
+        interpreter = place.slot.at_hand() if place is not None else None
+        if interpreter is None:
+            raise Refused("no warm interpreter was ready", stale=False)
+        return await interpreter.program(program)
+
+    def forget_unused(self) -> None:
+        """Remove what was learned of environments that have not been used for long."""
+        self._memory.forget_unused()
+
+    def close(self) -> None:
+        """End every warm interpreter; what was learned is kept."""
+        self._places.close()
+        self._memory.write()
+
+    async def _from(
+        self, interpreter: WarmInterpreter, spec: RunnerSpec, method: StartMethod
+    ) -> LocalRunner:
+        """Raises Refused, and OSError where there is no socket for it."""
+        order: Literal["fork", "become"] = "fork" if method == "fork" else "become"
+        try:
+            runner = await self._cold.through(
+                lambda listener, path: interpreter.runner(order, spec, listener, path)
+            )
+        finally:
+            if order == "become":
+                interpreter.close()
+        runner.hooks = interpreter.hooks
+        return runner
+
+    def _runner(
+        self,
+        runner: LocalRunner,
+        spec: RunnerSpec,
+        choice: Choice,
+        place: Place | None,
+        shared: Imports | None,
+    ) -> WarmRunner:
+        def loaded(load: Load) -> None:
+            self._learn(spec, load, shared)
+            if choice.method == "spawn":
+                self._forget_departure(spec.location, load)
+            ended()
+
+        def ended() -> None:
+            if place is not None:
+                place.slot.learned()
+                self._prepare(spec.location)
+
+        def departed(departure: Departure) -> None:
+            self._departures[spec.location] = departure
+
+        return WarmRunner(
+            runner,
+            spec,
+            choice,
+            report=Report(loaded, ended, departed),
+            former_seconds=self._seconds.get(spec.location, 0.0),
+        )
+
+    def choice(self, spec: RunnerSpec) -> Choice:
+        """How a runner of `spec` is to be started, and what stands beside it."""
+        if spec.cold is not None:
+            return Choice("spawn", f"{spec.cold.why}; it was started again on its own")
+        learned = self._memory.of(spec.environment)
+        choice = choose(spec.start_method, spec.location, learned, spec.variables, self._platform)
+        departure = self._departures.get(spec.location)
+        if departure is None or choice.method == "spawn":
+            return choice
+        return Choice("spawn", departure.why)
+
+    def _prepare(self, location: str) -> None:
+        """For its next start, by what is known now; nothing if it is gone."""
+        spec = self._specs.get(location)
+        if spec is not None and (choice := self.choice(spec)).method != "spawn":
+            self._places.of(spec, choice.method).slot.refresh()
+
+    def _prepare_all(self, environment: str) -> None:
+        for spec in tuple(self._specs.values()):
+            if spec.environment == environment:
+                self._prepare(spec.location)
+
+    def _forget_departure(self, location: str, load: Load) -> None:
+        """Its code does that no longer, as far as a load without a warm start shows."""
+        departure = self._departures.get(location)
+        if departure is not None and departure.what not in {*load.changed, *load.imports.modules}:
+            del self._departures[location]
+
+    def _learn(self, spec: RunnerSpec, load: Load, shared: Imports | None) -> None:
+        learned = self._memory.of(spec.environment)
+        imports = after_load(learned.locations.get(spec.location), load.imports, shared)
+        learned = learned.with_location(spec.location, imports).with_variables(load.variables)
+        self._memory.keep(spec.environment, learned)
+        if shared is None:
+            self._seconds[spec.location] = load.seconds
+
+
+def make_launcher(
+    children: Children, kit: Path, *, sockets: Path, learned: Path, idle: float, beside: Beside
+) -> WarmLauncher:
+    """`sockets`: the folder of the runners' sockets; `learned`: that of what was learned of
+    environments; `idle`: seconds after which a warm interpreter that nobody uses ends; `beside`:
+    what is preloaded for the programs beside runners.
+    """
+    memory = Memory(learned)
+    places = Places(children, kit / RUNNER / "__main__.py", memory, idle=idle, beside=beside)
+    return WarmLauncher(LocalLauncher(children, kit, sockets), places, memory)

@@ -1,0 +1,113 @@
+"""How a location's next runner starts: forked, from a spare, or on its own. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from codelocd.model import StartMethod, StartWish
+from codelocd.runners.warm.profile import Learned, package
+
+SUSPICIONS = 2
+"""Loads that failed after a fork, and then went well without one, until nothing is forked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """`why` completes the sentence "it was started so because …"."""
+
+    method: StartMethod
+    why: str
+
+
+def choose(
+    wanted: StartWish,
+    location: str,
+    learned: Learned,
+    variables: Mapping[str, str],
+    platform: str,
+) -> Choice:
+    """The method to try; where it is not possible at the moment, a runner starts on its own."""
+    if wanted == "spawn":
+        return Choice("spawn", 'the config says start_method = "spawn"')
+    if relative := _relative(variables.get("PYTHONPATH", "")):
+        return Choice("spawn", f"PYTHONPATH has the relative entry {relative!r}")
+    if wanted == "spare":
+        return Choice("spare", 'the config says start_method = "spare"')
+    obstacle = _obstacle(location, learned, platform)
+    if obstacle is not None:
+        return Choice("spawn" if wanted == "fork" else "spare", obstacle)
+    return Choice("fork", "nothing that it imports forbids it")
+
+
+def cold_packages(learned: Learned) -> dict[str, str]:
+    """What a fork cannot share in this environment, and why."""
+    return {**COLD, **learned.cold}
+
+
+def newly_cold(cold: Mapping[str, str]) -> dict[str, str]:
+    """What was found out here, beyond what is known of every environment."""
+    return {name: why for name, why in cold.items() if name not in COLD}
+
+
+def _obstacle(location: str, learned: Learned, platform: str) -> str | None:
+    """Why a process of this location cannot be forked."""
+    if platform != "linux":
+        return f"a process with imported libraries cannot be forked safely on {platform}"
+    if len(learned.suspicions) >= SUSPICIONS:
+        return f"{learned.suspicions[-1]}, and went well without a fork"
+    imports, cold = learned.locations.get(location), cold_packages(learned)
+    for module in imports.modules if imports is not None else ():
+        if (name := package(module)) in cold:
+            return f"it imports {name}: {cold[name]}"
+    return None
+
+
+def _relative(search_path: str) -> str | None:
+    """An entry that means another folder in each working directory."""
+    if not search_path:
+        return None
+    return next((one for one in search_path.split(":") if not one.startswith("/")), None)
+
+
+COLD: dict[str, str] = {
+    "cudf": "its import makes a CUDA context (github.com/NVIDIA/cudf/issues/4827)",
+    "cugraph": "its import makes a CUDA context (github.com/rapidsai/cugraph/issues/3077)",
+    "jax": "its runtime is multithreaded (github.com/jax-ml/jax/pull/18989)",
+    "jaxlib": "its runtime is multithreaded (github.com/jax-ml/jax/pull/18989)",
+    "polars": "a fork breaks its threads (docs.pola.rs/user-guide/misc/multiprocessing)",
+    "pycuda": "CUDA cannot be used after a fork (github.com/inducer/pycuda/issues/137)",
+    "tensorflow": "its sessions are not fork-safe (github.com/tensorflow/tensorflow/issues/2448)",
+    "torch": "CUDA cannot be used after a fork (github.com/pytorch/pytorch/issues/17357)",
+}
+"""Package → why, with the source that says so. What starts threads, opens sockets and so on at
+its import needs no entry: that is noticed by itself. Neither does what breaks only once it has been
+used, for a warm interpreter imports and does nothing more (gRPC, OpenMP)."""
+
+
+BY_INTERPRETER = ("DYLD_", "LD_", "MALLOC_", "PYTHON")
+"""Read before any Python code runs: no code of a location changes what they decide."""
+
+BY_LIBRARIES = (
+    "CUDA_",
+    "GRPC_",
+    "HOME",
+    "KMP_",
+    "LANG",
+    "LC_",
+    "MKL_",
+    "NUMEXPR_",
+    "OMP_",
+    "OPENBLAS_",
+    "TZ",
+)
+"""Read by libraries in C, some as they are loaded."""
+
+
+def visible(variables: Mapping[str, str], read: Collection[str]) -> frozenset[tuple[str, str]]:
+    """`read`: the names that imports were seen to read. Equal results may share imports."""
+    return frozenset(
+        (name, value)
+        for name, value in variables.items()
+        if name in read or name.startswith(BY_INTERPRETER + BY_LIBRARIES)
+    )

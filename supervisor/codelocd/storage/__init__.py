@@ -1,0 +1,1 @@
+"""What one daemon keeps on disk, and where."""

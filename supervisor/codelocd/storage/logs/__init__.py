@@ -1,0 +1,1 @@
+"""What runners print: the last lines in memory, more in rotated files, all of them to followers."""

@@ -1,0 +1,128 @@
+"""The output of all locations."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Collection
+from heapq import merge
+from pathlib import Path
+
+from codelocd.model import Output, Stream
+from codelocd.storage.logs import lines
+from codelocd.storage.logs.files import RotatedFile
+from codelocd.storage.logs.lines import Block, Line, Splitter
+from codelocd.storage.paths import file_name
+
+FILE_BYTES = 10 * 1000 * 1000
+FILES = 5
+RECENT_LINES = 1000
+RECENT_BYTES = 512 * 1024
+"""What a location keeps in memory, whichever is less; the files have the rest."""
+
+
+class Logs:
+    """Takes what runners print and keeps the last of it, in memory and in `folder`.
+
+    `follow` gets every block of lines as it comes.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        follow: Callable[[Block], object] = lambda _block: None,
+        clock: Callable[[], float] = time.time,
+        file_bytes: int = FILE_BYTES,
+        files: int = FILES,
+    ) -> None:
+        self._folder = folder
+        self._follow = follow
+        self._clock = clock
+        self._file_bytes = file_bytes
+        self._files = files
+        self._locations: dict[str, _LocationLog] = {}
+
+    def output(self, location: str, generation: int | None) -> Output:
+        """Where one runner's output goes: call it with each chunk, and with b"" at the end."""
+        splitters: dict[Stream, Splitter] = {"stdout": Splitter(), "stderr": Splitter()}
+
+        def take(stream: Stream, data: bytes) -> None:
+            splitter = splitters[stream]
+            texts = splitter.feed(data) if data else splitter.close()
+            if texts:
+                at = round(self._clock(), 3)
+                self._keep(Block(at, location, stream, texts, generation))
+
+        return take
+
+    def lines(self, locations: Collection[str], n: int) -> list[Line]:
+        """The last `n` lines of these locations together, oldest first.
+
+        Those of one location stay in their order even where the clock was set back.
+        """
+        found = [self._log(location).lines(n) for location in locations]
+        return list(merge(*found, key=lambda line: line.at))[-n:] if n > 0 else []
+
+    @property
+    def dropped(self) -> int:
+        """Bytes that could not be written to files, as on a full disk."""
+        return sum(log.file.dropped for log in self._locations.values())
+
+    def forget(self, location: str) -> None:
+        """Free what a location that is gone takes; its files stay."""
+        log = self._locations.pop(location, None)
+        if log is not None:
+            log.file.close()
+
+    def close(self) -> None:
+        for location in list(self._locations):
+            self.forget(location)
+
+    def _keep(self, block: Block) -> None:
+        self._log(block.location).add(block)
+        self._follow(block)
+
+    def _log(self, location: str) -> _LocationLog:
+        if location not in self._locations:
+            path = self._folder / f"{file_name(location)}.log"
+            file = RotatedFile(path, self._file_bytes, self._files)
+            self._locations[location] = _LocationLog(location, file)
+        return self._locations[location]
+
+
+class _LocationLog:
+    """The last blocks of one location, each with whether its file has it too."""
+
+    def __init__(self, location: str, file: RotatedFile) -> None:
+        self.file = file
+        self._location = location
+        self._recent: deque[tuple[Block, int, bool]] = deque()
+        self._count = 0
+        self._size = 0
+
+    def add(self, block: Block) -> None:
+        encoded = lines.encode(block)
+        self._recent.append((block, len(encoded), self.file.append(encoded)))
+        self._count += len(block.texts)
+        self._size += len(encoded)
+        while len(self._recent) > 1 and self._has_enough_without_first():
+            first, size, _ = self._recent.popleft()
+            self._count -= len(first.texts)
+            self._size -= size
+
+    def lines(self, n: int) -> list[Line]:
+        """The last `n` lines: from memory, and what is older from the files."""
+        recent = [line for block, _, _ in self._recent for line in block.lines()]
+        missing = n - len(recent)
+        if missing <= 0:
+            return recent[-n:]
+        also_stored = sum(len(block.texts) for block, _, stored in self._recent if stored)
+        stored = self.file.tail(missing + also_stored)
+        older = stored[: len(stored) - also_stored]
+        read = (lines.decode(self._location, record) for record in older)
+        return [*(line for line in read if line is not None), *recent]
+
+    def _has_enough_without_first(self) -> bool:
+        first = self._recent[0][0]
+        return self._count - len(first.texts) >= RECENT_LINES or self._size > RECENT_BYTES

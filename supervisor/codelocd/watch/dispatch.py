@@ -1,0 +1,172 @@
+"""What each look at a file means to the locations that read it: asked once for all of them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+from codelocd.watch.files import Contents
+from codelocd.watch.folders import Folders
+from codelocd.watch.notices import Change
+from codelocd.watch.plan import Plan
+from codelocd.watch.tracker import Tracker
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """`names`: what the folder is called. `turns` and `aliases`: see Routes, by an entry's name;
+    of the turns, the locations whose paths they lead.
+    """
+
+    names: frozenset[str]
+    turns: Mapping[str, frozenset[str]]
+    aliases: Mapping[str, frozenset[str]]
+
+    def called(self, entry: str) -> set[str]:
+        """Every path by which an entry is known."""
+        named = {os.path.join(name, entry) for name in self.names}
+        return named | self.aliases.get(entry, frozenset())
+
+
+class Views:
+    """Holds for as long as no plan changes: then everything is asked anew."""
+
+    def __init__(self, folders: Folders, trackers: Mapping[str, Tracker]) -> None:
+        self._folders = folders
+        self._trackers = trackers
+        self._views: dict[str, View] = {}
+        self._readers: dict[str, set[str]] = {}
+
+    def of(self, folder: str) -> View:
+        """Of a watched folder, by its real path."""
+        if folder not in self._views:
+            users = self._folders.users(folder)
+            self._views[folder] = view(folder, {one: self._trackers[one].plan for one in users})
+        return self._views[folder]
+
+    def readers(self, paths: Iterable[str]) -> set[str]:
+        """The locations that name one of these files, and some that did."""
+        if not self._readers:
+            self._readers = _readers(self._trackers)
+        return set[str]().union(*(self._readers.get(path, ()) for path in paths))
+
+    def renew(self) -> None:
+        """A location has another plan, or is gone."""
+        self._views.clear()
+        self._readers.clear()
+
+
+def view(folder: str, plans: Mapping[str, Plan]) -> View:
+    """Of a folder, by the plans of the locations that look at it."""
+    turns = defaultdict[str, set[str]](set)
+    aliases = defaultdict[str, set[str]](set)
+    for location, plan in plans.items():
+        for turn in plan.turns:
+            if (entry := _inside(folder, turn)) is not None:
+                turns[entry].add(location)
+        for end, names in plan.aliases.items():
+            if (entry := _inside(folder, end)) is not None:
+                aliases[entry] |= names
+    return View(
+        frozenset(name for plan in plans.values() for name in plan.folders.get(folder, ())),
+        {entry: frozenset(locations) for entry, locations in turns.items()},
+        {entry: frozenset(names) for entry, names in aliases.items()},
+    )
+
+
+def _readers(trackers: Mapping[str, Tracker]) -> dict[str, set[str]]:
+    readers = defaultdict[str, set[str]](set)
+    for location, tracker in trackers.items():
+        for path in tracker.named:
+            readers[path].add(location)
+    return dict(readers)
+
+
+def _inside(folder: str, path: str) -> str | None:
+    """The name of an entry, if `path` is one of this folder."""
+    parent, name = os.path.split(path)
+    return name if parent == folder else None
+
+
+PACE = 0.01
+"""Seconds between two changes of one location: during a burst, each would list all the others."""
+
+OTHERS_LATER = 0.005
+"""Seconds for which locations that do not read a file wait while those that do begin anew."""
+
+UNJUDGED = "unjudged"
+"""Stands for what no file contains."""
+
+
+class News:
+    """`tell(location, change)` is called on the loop, soon after what it tells was judged."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        trackers: Mapping[str, Tracker],
+        contents: Contents,
+        views: Views,
+        tell: Callable[[str, Change], None],
+    ) -> None:
+        self._loop = loop
+        self._trackers = trackers
+        self._contents = contents
+        self._views = views
+        self._tell = tell
+        self._telling: dict[str, asyncio.TimerHandle] = {}
+        self._not_before: dict[str, float] = {}
+        self._judged: dict[str, str | None] = {}
+        self._left: set[str] = set()
+        self._others: asyncio.TimerHandle | None = None
+
+    def looked(self, paths: Collection[str]) -> None:
+        """Everybody judges what nobody has judged yet; a look at what is known costs nothing."""
+        found = {path: self._contents.digest(path) for path in paths}
+        fresh = {p: seen for p, seen in found.items() if self._judged.get(p, UNJUDGED) != seen}
+        if not fresh:
+            return
+        self._judged |= fresh
+        readers = self._views.readers(fresh)
+        for location in readers:
+            self.judge(location, fresh)
+        self._left.update(fresh)
+        if self._others is None:
+            self._others = self._loop.call_later(OTHERS_LATER if readers else 0, self._judge_left)
+
+    def judge(self, location: str, paths: Collection[str]) -> None:
+        """By what is known of them now."""
+        news = [path for path in paths if self._trackers[location].settle(path)]
+        if news and location not in self._telling:
+            when = self._not_before.get(location, 0.0)
+            self._telling[location] = self._loop.call_at(when, self._tell_of, location)
+
+    def forget(self, location: str) -> None:
+        """Nothing more is told of it."""
+        if telling := self._telling.pop(location, None):
+            telling.cancel()
+        self._not_before.pop(location, None)
+
+    def keep(self, paths: Collection[str]) -> None:
+        """Forgets what was judged of all others."""
+        self._judged = {path: seen for path, seen in self._judged.items() if path in paths}
+
+    def close(self) -> None:
+        if self._others is not None:
+            self._others.cancel()
+
+    def _judge_left(self) -> None:
+        self._others = None
+        left, self._left = self._left, set()
+        for location in self._trackers:
+            self.judge(location, left)
+
+    def _tell_of(self, location: str) -> None:
+        del self._telling[location]
+        self._not_before[location] = self._loop.time() + PACE
+        change = self._trackers[location].change()
+        if change.paths:  # else an attempt began in between
+            self._tell(location, change)

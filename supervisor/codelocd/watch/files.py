@@ -1,0 +1,216 @@
+"""What files contain: a digest each, taken in a thread, and again only where a change may hide."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import stat
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+
+DIRECTORY = "directory"
+"""Stands for the digest of a folder: that it is there is all that counts."""
+
+LARGE = 16 * 1024 * 1024
+"""Bytes from which a file is judged by its size and time, not by its content."""
+
+Stamp = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A file at one moment: `digest` is None where there is no readable file.
+
+    `looked_at`: Unix nanoseconds, taken before the file was.
+    """
+
+    digest: str | None
+    stamp: Stamp | None
+    looked_at: int
+
+    def holds(self, stamp: Stamp) -> bool:
+        """Whether a file that now has this stamp still has this content.
+
+        Two writes within one tick of the file system's clock leave equal stamps, so a stamp
+        tells nothing when it was fresh at the time of the look (git calls it racily clean).
+        """
+        return self.stamp == stamp and max(stamp[:2]) + _tick(stamp) < self.looked_at
+
+
+def digest(data: bytes) -> str:
+    """The digest that the runner reports for its sources."""
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+def look(path: str, known: Content | None = None) -> Content:
+    """What `path` holds now; `known` itself if that is still true. Blocks; any thread."""
+    now = time.time_ns()
+    try:
+        status = os.stat(path)
+        if known and known.holds(_stamp(status)):
+            return known
+        return _read(path, status, now)
+    except (OSError, ValueError):  # ValueError: a NUL in the path
+        return Content(None, None, now)
+
+
+def _read(path: str, status: os.stat_result, now: int) -> Content:
+    if stat.S_ISDIR(status.st_mode):
+        return Content(DIRECTORY, None, now)
+    if not stat.S_ISREG(status.st_mode):
+        return Content(None, None, now)
+    # O_NONBLOCK: between stat and open the file may have become a FIFO.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(descriptor, "rb", buffering=0) as file:
+        stamp = _stamp(os.fstat(descriptor))
+        if stamp[2] >= LARGE:
+            return Content(f"size {stamp[2]} at {stamp[0]}", stamp, now)
+        return Content(digest(file.read()), stamp, now)
+
+
+def _stamp(status: os.stat_result) -> Stamp:
+    return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino
+
+
+def _tick(stamp: Stamp) -> int:
+    """Nanoseconds: Linux stamps in steps of 1 to 10 ms, old file systems of 1 or 2 s."""
+    coarse = stamp[0] % 1_000_000_000 == 0
+    return 2_000_000_000 if coarse else 20_000_000
+
+
+class Contents:
+    """The newest known content of every file that counts for some location."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Content] = {}
+
+    def digest(self, path: str) -> str | None:
+        """As last seen; None where there is no such file, or nobody looked."""
+        known = self._known.get(path)
+        return known.digest if known else None
+
+    def known(self, paths: Iterable[str]) -> dict[str, Content | None]:
+        """What a look elsewhere needs to be quick."""
+        return {path: self._known.get(path) for path in paths}
+
+    def refresh(self, paths: Iterable[str]) -> None:
+        """Looks at all of them now."""
+        for path in paths:
+            self._known[path] = look(path, self._known.get(path))
+
+    def learn(self, paths: Iterable[str]) -> None:
+        """Looks at those that nobody looked at before."""
+        self.refresh([path for path in paths if path not in self._known])
+
+    def store(self, looked: Mapping[str, Content]) -> None:
+        """Takes over what another thread saw, except where a younger look is known."""
+        for path, content in looked.items():
+            known = self._known.get(path)
+            if known is None or known.looked_at <= content.looked_at:
+                self._known[path] = content
+
+    def keep(self, paths: Collection[str]) -> None:
+        """Forgets all others."""
+        for path in self._known.keys() - paths:
+            del self._known[path]
+
+
+GRACE = 0.05
+"""Seconds in which a removed file may come back: editors delete and create, or move twice."""
+
+SLICE = 200
+"""Files in one look: some 10 ms, so that the first news of a long burst comes early."""
+
+
+class Examiner:
+    """Keeps `contents` true. Everything but the looking happens on the loop."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        contents: Contents,
+        on_looked: Callable[[Collection[str]], None],
+    ) -> None:
+        self._loop = loop
+        self._contents = contents
+        self._on_looked = on_looked
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="watch-look")
+        self._due: dict[str, None] = {}
+        self._doubts: dict[str, float] = {}
+        self._settled: set[str] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._busy = False
+        self._closed = False
+
+    def examine(self, paths: Iterable[str]) -> None:
+        """Looks at them as soon as possible."""
+        for path in paths:
+            self._doubts.pop(path, None)
+            self._due[path] = None
+        self._advance()
+
+    def doubt(self, paths: Iterable[str]) -> None:
+        """Looks at them in a moment, unless something else makes that needless."""
+        when = self._loop.time() + GRACE
+        for path in paths:
+            self._doubts.setdefault(path, when)
+        self._arm()
+
+    def close(self) -> None:
+        self._closed = True
+        if self._timer:
+            self._timer.cancel()
+        self._pool.shutdown(cancel_futures=True)
+
+    def _arm(self) -> None:
+        if self._doubts and self._timer is None:
+            # The oldest doubt comes first: all of them last equally long.
+            self._timer = self._loop.call_at(next(iter(self._doubts.values())), self._ripen)
+
+    def _ripen(self) -> None:
+        self._timer = None
+        now = self._loop.time()
+        ripe = [path for path, when in self._doubts.items() if when <= now]
+        self._settled.update(ripe)
+        self.examine(ripe)
+        self._arm()
+
+    def _advance(self) -> None:
+        if self._busy or self._closed or not self._due:
+            return
+        paths = list(islice(self._due, SLICE))
+        for path in paths:
+            del self._due[path]
+        self._busy = True
+        self._pool.submit(_look_at, self._contents.known(paths)).add_done_callback(self._hand_over)
+
+    def _hand_over(self, looked: Future[dict[str, Content]]) -> None:
+        if not looked.cancelled() and not self._closed:
+            self._loop.call_soon_threadsafe(self._take, looked)
+
+    def _take(self, looked: Future[dict[str, Content]]) -> None:
+        if self._closed:
+            return
+        self._busy = False
+        contents = looked.result()
+        vanished = [path for path, content in contents.items() if self._vanished(path, content)]
+        self._settled.difference_update(contents)
+        self.doubt(vanished)
+        for path in vanished:
+            del contents[path]
+        self._contents.store(contents)
+        self._advance()
+        self._on_looked(contents.keys())
+
+    def _vanished(self, path: str, content: Content) -> bool:
+        """Whether a file that was there is missing, for the first time."""
+        missing = content.digest is None and self._contents.digest(path) is not None
+        return missing and path not in self._settled
+
+
+def _look_at(paths: Mapping[str, Content | None]) -> dict[str, Content]:
+    return {path: look(path, known) for path, known in paths.items()}

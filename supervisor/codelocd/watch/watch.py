@@ -1,0 +1,231 @@
+"""Tells the daemon which locations are no longer what their files say."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Collection, Iterable, Mapping
+
+from codelocd.watch import git
+from codelocd.watch.backends.polling import INTERVAL, Mounts
+from codelocd.watch.dispatch import News, Views
+from codelocd.watch.files import Contents, Examiner
+from codelocd.watch.folders import Folders
+from codelocd.watch.notices import Change, Inbox, Kind, Notice, Watched
+from codelocd.watch.plan import MOST_FOLDERS, Plan, make_plan
+from codelocd.watch.tracker import Tracker
+
+RESCAN = 300.0
+"""Seconds between two looks at everything, in case that an event never came."""
+
+PASSES = 5
+"""Plans in a row, while each finds folders that were not watched when it was made."""
+
+SHARE = 0.1
+"""Planning again takes at most this part of the loop's time."""
+
+
+class SourceWatch:
+    """Follows locations; all methods are called on the loop, and so are the callbacks.
+
+    `on_change(location, change)`: the content of a file that counts is not what the newest
+    attempt saw. `on_problem(line)`: files cannot be watched as they should be, and what to do;
+    it may come before the constructor returns.
+    `poll_interval`: seconds between two looks at folders that the kernel does not watch for us.
+    All methods about a location but `follow` and `forget` raise KeyError if it is not followed.
+    """
+
+    def __init__(
+        self,
+        on_change: Callable[[str, Change], None],
+        on_problem: Callable[[str], None],
+        loop: asyncio.AbstractEventLoop,
+        poll_interval: float = INTERVAL,
+    ) -> None:
+        self._on_problem = on_problem
+        self._loop = loop
+        self._trackers: dict[str, Tracker] = {}
+        self._contents = Contents()
+        self._inbox = Inbox(loop, self._noticed)
+        self._folders = Folders(self._inbox.put, on_problem, Mounts(), poll_interval)
+        self._views = Views(self._folders, self._trackers)
+        self._news = News(loop, self._trackers, self._contents, self._views, on_change)
+        self._examiner = Examiner(loop, self._contents, self._news.looked)
+        self._outdated: dict[
+            str, None
+        ] = {}  # in order: one that never rests must not starve others
+        self._planning: asyncio.TimerHandle | None = None
+        self._plan_not_before = 0.0
+        self._cut: set[str] = set()
+        self._rescanning = loop.call_later(RESCAN, self._rescan)
+
+    def follow(self, location: str, watched: Watched) -> None:
+        """Watches stand when this returns. Replaces what was followed before."""
+        tracker = self._trackers.get(location)
+        if tracker is None or tracker.watched != watched or location in self._outdated:
+            self._follow_anew(location, watched, tracker)
+        self._look_at(location)
+
+    def _follow_anew(self, location: str, watched: Watched, tracker: Tracker | None) -> None:
+        self._outdated.pop(location, None)
+        plan = self._plan(location, watched, tracker.named if tracker else ())
+        self._contents.learn({*watched.files, *watched.inputs, *plan.matched})
+        if tracker:
+            tracker.adopt(watched, plan)
+        else:
+            self._trackers[location] = Tracker(watched, plan, self._contents.digest)
+
+    def forget(self, location: str) -> None:
+        if self._trackers.pop(location, None):
+            self._news.forget(location)
+            self._outdated.pop(location, None)
+            self._folders.claim(location, ())
+            self._views.renew()
+            self._forget_contents()
+
+    def begin(self, location: str, *, prepared: bool = False) -> None:
+        """A candidate starts now: it sees what is known of the files at this moment.
+
+        A save that is not known yet will be reported as one that came after. `prepared`: its
+        environment was made of the inputs as they were when it last began.
+        """
+        self._trackers[location].begin(prepared)
+
+    def loaded(self, location: str, sources: Mapping[str, str]) -> bool:
+        """The newest candidate read these files (path → digest); they are followed too.
+
+        Whether the disk still holds what it saw; False: something was saved meanwhile.
+        """
+        tracker = self._trackers[location]
+        known = tracker.named
+        tracker.loaded(sources)
+        if tracker.named - known:
+            self._plan_again(location)
+        self._contents.refresh(tracker.counted())
+        return not tracker.change().paths
+
+    def took_over(self, location: str) -> None:
+        """What the newest attempt saw is what is served."""
+        self._trackers[location].took_over()
+
+    def differing(self, location: str) -> int:
+        """Watched files that differ from what is served, as far as is known now."""
+        return self._trackers[location].differing()
+
+    def files(self, location: str) -> list[str]:
+        """The files there are whose content matters now, sorted; none where nothing is followed."""
+        tracker = self._trackers.get(location)
+        counted = tracker.counted() if tracker else ()
+        return sorted(path for path in counted if self._contents.digest(path) is not None)
+
+    def git_locked(self, location: str) -> bool:
+        """Whether git rewrites a repository that holds files of this location. Looks now."""
+        tracker = self._trackers[location]
+        files = {os.path.dirname(path) for path in tracker.named}
+        return git.locked({tracker.watched.base, *tracker.watched.roots, *files})
+
+    def close(self) -> None:
+        """No callback comes after this."""
+        self._inbox.close()
+        for location in list(self._trackers):
+            self.forget(location)
+        self._rescanning.cancel()
+        if self._planning:
+            self._planning.cancel()
+        self._examiner.close()
+        self._news.close()
+        self._folders.close()
+
+    def _noticed(self, notices: Collection[Notice]) -> None:
+        written: set[str] = set()
+        unsettled: set[str] = set()
+        for notice in notices:
+            if notice.kind is Kind.LOST:
+                self._rescan()
+            elif notice.kind is Kind.GONE:
+                self._outdated |= dict.fromkeys(self._folders.users(notice.folder))
+                self._folders.gone(notice.folder)
+            else:
+                files = written if notice.kind is Kind.WRITTEN else unsettled
+                files.update(self._sort(notice))
+        self._examiner.doubt(unsettled)
+        self._examiner.examine(written)
+        self._plan_soon()
+
+    def _sort(self, notice: Notice) -> set[str]:
+        """The files in question; locations whose plan may no longer hold are outdated."""
+        users, view = self._folders.users(notice.folder), self._views.of(notice.folder)
+        names = view.called(notice.name)
+        self._outdated |= dict.fromkeys(view.turns.get(notice.name, ()))
+        if notice.kind is Kind.FOLDER or os.path.isdir(os.path.join(notice.folder, notice.name)):
+            self._outdated |= dict.fromkeys(one for one in users if self._grows(one, names))
+        if notice.kind is Kind.FOLDER:
+            return set()
+        return {p for p in names if any(self._trackers[one].concerns(p) for one in users)}
+
+    def _grows(self, location: str, names: Iterable[str]) -> bool:
+        """Whether a folder of one of these names would be one to look into."""
+        return any(self._trackers[location].plan.grows_at(path) for path in names)
+
+    def _look_at(self, location: str) -> None:
+        """Judge by what is known, and soon by what the disk holds."""
+        counted = self._trackers[location].counted()
+        self._news.judge(location, counted)
+        self._examiner.examine(counted)
+
+    def _rescan(self) -> None:
+        self._folders.renew()
+        self._outdated |= dict.fromkeys(self._trackers)
+        self._plan_soon()
+        self._rescanning.cancel()
+        self._rescanning = self._loop.call_later(RESCAN, self._rescan)
+
+    def _plan_soon(self) -> None:
+        if self._outdated and self._planning is None:
+            self._planning = self._loop.call_at(self._plan_not_before, self._plan_one)
+
+    def _plan_one(self) -> None:
+        self._planning = None
+        if not self._outdated:
+            return
+        began = self._loop.time()
+        location = next(iter(self._outdated))
+        del self._outdated[location]
+        self._plan_again(location)
+        self._look_at(location)
+        now = self._loop.time()
+        self._plan_not_before = now + (now - began) / SHARE
+        if not self._outdated:
+            self._forget_contents()
+        self._plan_soon()
+
+    def _plan_again(self, location: str) -> None:
+        tracker = self._trackers[location]
+        tracker.adopt(tracker.watched, self._plan(location, tracker.watched, tracker.named))
+
+    def _plan(self, location: str, watched: Watched, files: Iterable[str]) -> Plan:
+        """A plan that was made while every folder in it was watched."""
+        self._views.renew()
+        plan = make_plan(watched, files)
+        for _ in range(PASSES):
+            if not self._folders.claim(location, plan.folders):
+                break
+            plan = make_plan(watched, files)
+        else:  # folders come faster than they can be watched
+            self._outdated[location] = None
+            self._plan_soon()
+        self._report_cut(location, plan)
+        return plan
+
+    def _report_cut(self, location: str, plan: Plan) -> None:
+        for top in set(plan.cut) - self._cut:
+            self._cut.add(top)
+            self._on_problem(
+                f'location "{location}": {top} has more than {MOST_FOLDERS} folders, the rest is'
+                " watched only where files are imported from; leave folders out with `ignore`"
+            )
+
+    def _forget_contents(self) -> None:
+        counted = set[str]().union(*(each.counted() for each in self._trackers.values()))
+        self._contents.keep(counted)
+        self._news.keep(counted)

@@ -1,0 +1,65 @@
+"""Fixtures of the launchers' tests."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from launching import Bench
+from tests.pythons import EXTREMES, VERSIONS, interpreter
+
+from codelocd.process.child import Children
+from codelocd.process.guardian import Guardian
+from codelocd.runners.kit import make_kit
+from codelocd.runners.local import LocalLauncher
+from codelocd.runners.warm.launcher import WarmLauncher
+from codelocd.runners.warm.places import Memory, Places
+
+
+@pytest.fixture(params=VERSIONS)
+def python(request: pytest.FixtureRequest) -> Path:
+    """Every version that a location may have."""
+    return interpreter(request.param)
+
+
+@pytest.fixture(params=EXTREMES)
+def extreme(request: pytest.FixtureRequest) -> Path:
+    """The oldest and the newest, for what does not depend on the version."""
+    return interpreter(request.param)
+
+
+@pytest.fixture(scope="session")
+def kit(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_kit(tmp_path_factory.mktemp("kits"))
+
+
+@pytest.fixture
+async def bench(kit: Path, tmp_path: Path) -> AsyncIterator[Bench]:
+    guardian = Guardian()
+    children = Children(asyncio.get_running_loop(), guardian)
+    sockets = tmp_path / "run"
+    sockets.mkdir()
+    memory = Memory(tmp_path / "warm")
+    entry = kit / "codeloc_runner" / "__main__.py"
+    cold = LocalLauncher(children, kit, sockets)
+    places = Places(children, entry, memory, idle=1800)
+    launcher = WarmLauncher(cold, places, memory, platform="linux")
+    yield Bench(launcher, places, memory, tmp_path)
+    launcher.close()
+    children.close()
+    guardian.close()
+
+
+@pytest.fixture
+def newest() -> Path:
+    return interpreter(EXTREMES[-1])
+
+
+@pytest.fixture
+def packages(bench: Bench) -> Path:
+    """A folder of installed packages, which `installed` puts on the path."""
+    folder = bench.folder / "site-packages"
+    folder.mkdir()
+    return folder

@@ -1,0 +1,201 @@
+"""Programs beside runners: a fork of the warm interpreter that is `python -m MODULE`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import psutil
+import pytest
+from launching import DEADLINE, Bench, telling, until
+
+from codelocd.process.child import Child
+from codelocd.process.orphans import VARIABLE
+from codelocd.runners.api import Program, RunnerSpec
+from codelocd.runners.warm.interpreter import Refused
+
+SURROUNDINGS = Path(__file__).with_name("what_user_code_meets.py").read_text()
+ALMOST = (
+    "del told['streams']  # a fork's are UTF-8, line by line\n"
+    "told['main'] = set(told['main']) - {'__annotations__'}  # runpy leaves an empty one out\n"
+    "import json; print(json.dumps(told, default=sorted))\n"
+)
+
+
+@dataclass
+class Tool:
+    """A module `tool` in the working directory of a location, as a program."""
+
+    spec: RunnerSpec
+    said: list[bytes] = field(default_factory=list)
+    errors: list[bytes] = field(default_factory=list)
+
+    def program(self, *arguments: str) -> Program:
+        return Program(self.spec, "tool", arguments, self.spec.variables, self.heard)
+
+    def heard(self, stream: str, data: bytes) -> None:
+        (self.said if stream == "stdout" else self.errors).append(data)
+
+    def cold(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [self.spec.executable, "-m", "tool", *arguments],
+            cwd=self.spec.working_directory,
+            env=dict(self.spec.variables),
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            timeout=DEADLINE,
+        )
+
+
+async def warm(bench: Bench, python: Path, source: str, **changes) -> Tool:
+    """The tool of a location that has a warm interpreter."""
+    spec = bench.spec(python, telling("import decimal\ntold = 1"), **changes)
+    (spec.working_directory / "tool.py").write_text(source)
+    for _ in range(2):
+        (await bench.load(spec, "auto")).runner.kill()
+    return Tool(spec)
+
+
+async def ended(child: Child):
+    async with asyncio.timeout(DEADLINE):
+        return await child.exited
+
+
+async def test_a_program_finds_around_it_what_python_m_gives_it(bench, python: Path):
+    tool = await warm(bench, python, SURROUNDINGS + ALMOST)
+    done = tool.cold("one", "--two")
+    child = await bench.launcher.program(tool.program("one", "--two"))
+    assert (await ended(child)).status == 0, b"".join(tool.errors)
+    assert json.loads(b"".join(tool.said)) == json.loads(done.stdout)
+
+
+ENDS = {
+    "its end": "",
+    "a status": "import sys; sys.exit(7)",
+    "no status": "import sys; sys.exit()",
+    "a message": "import sys; sys.exit('no such thing')",
+    "an error": "raise RuntimeError('broken')",
+    "os._exit": "import os; os._exit(9)",
+    "a thread": "import threading, time; threading.Thread(target=print, args=['late']).start()",
+    "atexit": "import atexit; atexit.register(print, 'bye')",
+}
+
+
+@pytest.mark.parametrize("how", ENDS)
+async def test_a_program_ends_as_python_m_ends(bench, extreme: Path, how: str):
+    tool = await warm(bench, extreme, ENDS[how])
+    done = tool.cold()
+    child = await bench.launcher.program(tool.program())
+    assert (await ended(child)).status == done.returncode
+    assert b"".join(tool.said).decode() == done.stdout
+    assert b"".join(tool.errors).decode().splitlines()[-1:] == done.stderr.splitlines()[-1:]
+
+
+async def test_a_program_is_a_child_of_the_daemon_and_outlives_its_fork_server(bench, newest):
+    tool = await warm(bench, newest, "import time; print('up', flush=True); time.sleep(600)")
+    child = await bench.launcher.program(tool.program())
+    await until(lambda: b"up" in b"".join(tool.said))
+    for place in bench.places:
+        os.kill(place.slot.ready.pid, signal.SIGKILL)
+    await until(lambda: all(place.slot.at_hand() is None for place in bench.places))
+    assert psutil.Process(child.pid).ppid() == os.getpid()
+    assert os.getsid(child.pid) == child.pid
+    os.kill(child.pid, signal.SIGTERM)
+    assert (await ended(child)).signal == signal.SIGTERM
+
+
+async def test_what_a_program_started_ends_when_it_is_killed(bench, newest):
+    source = (
+        "import subprocess, time\n"
+        "print(subprocess.Popen(['sleep', '600'], start_new_session=True).pid, flush=True)\n"
+        "time.sleep(600)"
+    )
+    tool = await warm(bench, newest, source)
+    child = await bench.launcher.program(tool.program())
+    await until(lambda: b"\n" in b"".join(tool.said))
+    other = psutil.Process(int(b"".join(tool.said)))
+    assert VARIABLE in other.environ()
+    child.kill()
+    await ended(child)
+    await until(lambda: not other.is_running() or other.status() == psutil.STATUS_ZOMBIE)
+    assert not psutil.pid_exists(child.pid)
+
+
+async def test_a_program_holds_what_it_is_given_to_hold(bench, newest, tmp_path):
+    lease = tmp_path / "lease"
+    tool = await warm(bench, newest, "import time; print('up', flush=True); time.sleep(600)")
+    with lease.open("w") as file:
+        program = tool.program()
+        program = replace(program, beside=replace(tool.spec, held=(file.fileno(),)))
+        child = await bench.launcher.program(program)
+        await until(lambda: b"up" in b"".join(tool.said))
+    assert str(lease) in {file.path for file in psutil.Process(child.pid).open_files()}
+    child.kill()
+    await ended(child)
+
+
+async def test_a_program_finds_no_module_that_is_only_ours(bench, newest):
+    tool = await warm(bench, newest, "import codeloc")
+    child = await bench.launcher.program(tool.program())
+    assert (await ended(child)).status == 1
+    assert b"No module named 'codeloc'" in b"".join(tool.errors)
+
+
+async def test_a_program_runs_the_newest_source_whatever_the_bytecode_says(bench, newest):
+    tool = await warm(bench, newest, "import part; print(part.value)")
+    part = tool.spec.working_directory / "part.py"
+    part.write_text("value = 1\n")
+    variables = {**tool.spec.variables}
+    variables.pop("PYTHONDONTWRITEBYTECODE", None)
+    subprocess.run(
+        [newest, "-m", "compileall", "-q", part], env=variables, check=True, timeout=DEADLINE
+    )
+    before = part.stat()
+    part.write_text("value = 2\n")
+    os.utime(part, ns=(before.st_atime_ns, before.st_mtime_ns))
+    child = await bench.launcher.program(tool.program())
+    await ended(child)
+    assert b"".join(tool.said) == b"2\n"
+
+
+async def test_without_a_warm_interpreter_it_is_refused(bench, newest):
+    spec = bench.spec(newest, telling("told = 1"))
+    with pytest.raises(Refused, match="no warm interpreter was ready"):
+        await bench.launcher.program(Tool(spec).program())
+
+
+async def test_with_variables_that_imports_would_have_seen_it_is_refused(bench, newest):
+    tool = await warm(bench, newest, "")
+    program = tool.program()
+    program = replace(program, variables={**program.variables, "TZ": "Asia/Tokyo"})
+    with pytest.raises(Refused, match="no warm interpreter was ready"):
+        await bench.launcher.program(program)
+
+
+async def test_where_its_own_module_stands_before_a_shared_one_it_is_refused(bench, newest):
+    tool = await warm(bench, newest, "")
+    (tool.spec.working_directory / "decimal.py").write_text("")
+    with pytest.raises(Refused, match=r"its own decimal stands before the module"):
+        await bench.launcher.program(tool.program())
+
+
+async def test_a_program_of_an_environment_that_has_changed_is_refused_and_no_other_is_tried(
+    bench, newest
+):
+    packages = bench.folder / "site-packages"
+    packages.mkdir()
+    variables = {**bench.spec(newest, "").variables, "PYTHONPATH": str(packages)}
+    tool = await warm(bench, newest, "", variables=variables)
+    (packages / "new.py").write_text("")
+    with pytest.raises(Refused, match="has changed since it was preloaded"):
+        await bench.launcher.program(tool.program())
+    await until(lambda: all(place.slot.at_hand() is None for place in bench.places))
+    with pytest.raises(Refused, match="no warm interpreter was ready"):
+        await bench.launcher.program(tool.program())

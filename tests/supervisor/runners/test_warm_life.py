@@ -1,0 +1,202 @@
+"""Warm interpreters that are killed, stopped, out of memory, or no longer wanted."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+from dataclasses import replace
+
+import pytest
+from launching import installed, telling, until
+
+from codelocd.runners.warm import places, slot
+from codelocd.runners.warm.places import Memory
+from codelocd.runners.warm.profile import Learned
+
+SLOW = "import time; time.sleep(0.3)"
+
+
+async def preloading(bench, signal_number):
+    """The one place, when the interpreter that is in work there has got the signal."""
+    (place,) = bench.places
+    await until(lambda: place.slot._in_work is not None)
+    os.kill(place.slot._in_work.pid, signal_number)
+    return place
+
+
+async def test_one_that_is_killed_while_it_preloads_is_replaced(bench, newest, packages):
+    (packages / "slow.py").write_text(SLOW)
+    spec = installed(bench, newest, packages, telling("import slow\ntold = 1"), beside=True)
+    await bench.load(spec, "auto")
+    place = await preloading(bench, signal.SIGKILL)
+    await until(lambda: place.slot.ready is not None)
+    assert (await bench.load(spec, "auto")).runner.start_method == "fork"
+
+
+async def test_a_package_that_ends_the_process_is_found_out(bench, newest, packages):
+    (packages / "deadly.py").write_text("import os, sys\nif not sys.argv[0]: os._exit(3)")
+    spec = installed(bench, newest, packages, telling("import deadly\ntold = 1"))
+    await bench.load(spec, "auto")
+    assert (await bench.load(spec, "auto")).told == 1
+    assert "ended the process" in bench.memory.of("key").cold["deadly"]
+
+
+async def test_a_start_does_not_wait_for_ever(bench, newest, packages, monkeypatch):
+    (packages / "slow.py").write_text(SLOW)
+    spec = installed(bench, newest, packages, telling("import slow\ntold = 1"))
+    await bench.load(spec, "auto")
+    monkeypatch.setattr(slot, "PATIENCE", 0.1)
+    await preloading(bench, signal.SIGSTOP)
+    assert (await bench.load(spec, "auto")).runner.start_method == "spawn"
+
+
+NO_SECOND = """
+import os
+fork, calls = os.fork, []
+
+def short():
+    calls.append(1)
+    if len(calls) == 2:
+        raise OSError(11, "short of processes")
+    return fork()
+
+os.fork = short
+"""
+
+
+async def test_where_a_fork_fails_halfway_that_is_said_and_no_more(bench, newest, packages):
+    (packages / "short.py").write_text(NO_SECOND)
+    spec = installed(bench, newest, packages, telling("import short\ntold = 1"))
+    await bench.load(spec, "auto")
+    loaded = await bench.load(spec, "auto")
+    assert loaded.runner.start_method == "spawn"
+    assert loaded.runner.why == "it cannot fork: [Errno 11] short of processes"
+    (place,) = bench.places
+    assert place.slot.ready.lives
+
+
+async def test_what_failed_is_tried_again_after_a_while(bench, newest, packages, monkeypatch):
+    (packages / "slow.py").write_text(SLOW)
+    spec = installed(bench, newest, packages, telling("import slow\ntold = 1"), beside=True)
+    await bench.load(spec, "spare")
+    place = await preloading(bench, signal.SIGKILL)
+    await until(lambda: place.slot._preparing is None)
+    assert place.slot._lacking() is None
+    monkeypatch.setattr(slot, "AGAIN", 0.0)
+    await bench.load(spec, "spare")
+    await until(lambda: place.slot.ready is not None)
+
+
+async def test_nothing_is_preloaded_while_memory_is_short(bench, newest, monkeypatch):
+    monkeypatch.setattr(places, "_is_short_of_memory", lambda: True)
+    spec = bench.spec(newest, telling("told = 1"))
+    loads = [await bench.load(spec, "auto") for _ in range(2)]
+    assert [load.runner.start_method for load in loads] == ["spawn", "spawn"]
+    monkeypatch.setattr(places, "_is_short_of_memory", lambda: False)
+    assert (await bench.load(spec, "auto")).runner.start_method == "fork"
+
+
+async def test_what_becomes_ready_late_is_looked_after_too(bench, newest, monkeypatch):
+    spec = bench.spec(newest, telling("told = 1"), beside=True)
+    await bench.load(spec, "auto")
+    bench.places._next_look.cancel()
+    bench.places._look_again()
+    assert bench.places._next_look is not None
+
+
+async def test_variables_learned_while_a_start_waits_decide_who_shares(bench, newest, packages):
+    (packages / "reads.py").write_text("import os; seen = os.environ.get('REGION')")
+    spec = installed(bench, newest, packages, telling("import reads\ntold = reads.seen"))
+
+    def located(region):
+        return replace(spec, location=region, variables={**spec.variables, "REGION": region})
+
+    loads = await asyncio.gather(*(bench.load(located(each), "auto") for each in ("eu", "us")))
+    assert [load.told for load in loads] == ["eu", "us"]
+
+
+async def test_what_is_learned_while_one_preloads_is_preloaded_too(bench, newest, packages):
+    (packages / "slow.py").write_text(SLOW)
+    source = telling("import sys\ntold = 'colorsys' in sys.modules\nimport slow")
+    spec = installed(bench, newest, packages, source, beside=True)
+    await bench.load(spec, "auto")
+    place = await preloading(bench, signal.SIGSTOP)
+    former = place.slot._in_work.pid
+    installed(bench, newest, packages, source + "\nimport colorsys")
+    await bench.load(spec, "auto")
+    os.kill(former, signal.SIGCONT)
+    await until(lambda: place.slot._preparing is None)
+    assert (await bench.load(spec, "auto")).told
+
+
+async def forgotten(bench, spec):
+    bench.launcher.forget(spec.location)
+
+
+async def on_its_own(bench, spec):
+    await bench.load(spec, "spawn")
+
+
+@pytest.mark.parametrize("leaves", [forgotten, on_its_own])
+async def test_what_a_location_imports_counts_no_longer_than_it(bench, newest, packages, leaves):
+    (packages / "kept.py").write_text("")
+    spec = installed(bench, newest, packages, telling("import kept\ntold = 1"))
+    await bench.load(spec, "spawn")
+    await bench.load(spec, "fork")
+    plain = bench.spec(newest, telling("told = 1"))
+    other = replace(plain, location="other", variables=spec.variables)
+    await bench.load(other, "spawn")
+    await bench.load(other, "fork")
+    (place,) = bench.places
+    await until(lambda: "kept" not in held(place))
+    await leaves(bench, other)
+    await until(lambda: "kept" in held(place))
+
+
+def held(place):
+    return place.slot.ready.imports.modules if place.slot.ready is not None else ()
+
+
+async def test_what_is_installed_ends_suspicions_of_what_was(bench, newest):
+    virtualenv = bench.folder / "venv"
+    subprocess.run([newest, "-m", "venv", "--without-pip", virtualenv], check=True)
+    spec = bench.spec(virtualenv / "bin" / "python", telling("told = 1"))
+    await bench.load(spec, "auto")
+    for _ in range(2):
+        bench.launcher.suspect(spec, "it crashed")
+    assert (await bench.load(spec, "auto")).runner.start_method == "spare"
+    (packages,) = virtualenv.glob("lib/python3*/site-packages")
+    (packages / "fragile-2.0.dist-info").mkdir()
+    assert (await bench.load(spec, "auto")).runner.start_method == "fork"
+    assert bench.memory.of("key").suspicions == ()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"cold": ["numpy"]},
+        {"cold": {"numpy": 1}},
+        {"suspicions": "it"},
+        {"variables": None},
+        {"installed": None},
+        {"locations": {"sales": {"modules": [1], "named": []}}},
+        {"locations": []},
+    ],
+)
+def test_a_list_that_is_no_list_of_ours_counts_as_none(tmp_path, changes):
+    content = {"locations": {}, "cold": {"numpy": "why"}, "suspicions": [], "variables": []}
+    content["installed"] = 1
+    file = tmp_path / "key.json"
+    file.write_text(json.dumps(content))
+    assert Memory(tmp_path).of("key") == Learned(cold={"numpy": "why"}, installed=1)
+    file.write_text(json.dumps({**content, **changes}))
+    assert Memory(tmp_path).of("key") == Learned()
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff", b"null", b"[" * 100_000])
+def test_a_list_that_nobody_can_read_counts_as_none(tmp_path, content):
+    (tmp_path / "key.json").write_bytes(content)
+    assert Memory(tmp_path).of("key") == Learned()
