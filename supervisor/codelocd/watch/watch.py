@@ -157,11 +157,15 @@ class SourceWatch:
         users, view = self._folders.users(notice.folder), self._views.of(notice.folder)
         names = view.called(notice.name)
         self._outdated |= dict.fromkeys(view.turns.get(notice.name, ()))
-        if notice.kind is Kind.FOLDER or os.path.isdir(os.path.join(notice.folder, notice.name)):
+        path = os.path.join(notice.folder, notice.name)
+        if notice.kind is Kind.FOLDER or os.path.isdir(path):
             self._outdated |= dict.fromkeys(one for one in users if self._grows(one, names))
         if notice.kind is Kind.FOLDER:
             return set()
-        return {p for p in names if any(self._trackers[one].concerns(p) for one in users)}
+        files = {p for p in names if any(self._trackers[one].concerns(p) for one in users)}
+        if files and notice.name not in view.turns and os.path.islink(path):
+            self._outdated |= dict.fromkeys(users)  # nobody watches yet where it leads
+        return files
 
     def _grows(self, location: str, names: Iterable[str]) -> bool:
         """Whether a folder of one of these names would be one to look into."""

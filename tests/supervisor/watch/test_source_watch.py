@@ -126,6 +126,34 @@ async def test_a_link_to_a_source_and_its_target_both_count(
     await listener.changed_to({link: "changed"})
 
 
+async def test_a_link_that_comes_later_counts_with_what_it_leads_to(
+    listener: Listener, tmp_path: Path
+) -> None:
+    (tmp_path / "real").mkdir()
+    targets = [tmp_path / "real" / name for name in ("first", "second", "third")]
+    env = listener.folder / ".env"
+    listener.serve(listener.write("defs.py", "defs"), inputs=(env,))
+    targets[0].write_text("first")
+    env.symlink_to(targets[0])
+    await listener.changed_to({env: "first"})
+    targets[0].write_text("again")
+    await listener.changed_to({env: "again"})
+    env.unlink()
+    env.write_text("its own")
+    await listener.changed_to({env: "its own"})
+    env.unlink()
+    env.symlink_to(targets[1])
+    await listener.changed_to({env: None})
+    targets[1].write_text("late")
+    await listener.changed_to({env: "late"})
+    targets[2].write_text("third")
+    (listener.folder / "next").symlink_to(targets[2])
+    (listener.folder / "next").rename(env)
+    await listener.changed_to({env: "third"})
+    targets[2].write_text("more")
+    await listener.changed_to({env: "more"})
+
+
 async def test_a_release_that_is_switched_by_a_link_counts(
     listener: Listener, tmp_path: Path
 ) -> None:
