@@ -55,7 +55,8 @@ def _is_safe(folder: Path, own: os.stat_result) -> bool:
 
 
 def _is_repository(folder: Path) -> bool:
-    return any((folder / mark).exists() for mark in REPOSITORY_MARKS)
+    # os.path: this is asked of many folders, many times, and a Path takes ten times as long
+    return any(os.path.exists(os.path.join(folder, mark)) for mark in REPOSITORY_MARKS)
 
 
 def _holds_project(folder: Path) -> bool:

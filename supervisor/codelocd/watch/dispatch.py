@@ -38,7 +38,8 @@ class Views:
         self._folders = folders
         self._trackers = trackers
         self._views: dict[str, View] = {}
-        self._readers: dict[str, set[str]] = {}
+        self._readers = defaultdict[str, set[str]](set)
+        self._named: dict[str, frozenset[str]] = {}
 
     def of(self, folder: str) -> View:
         """Of a watched folder, by its real path."""
@@ -48,15 +49,29 @@ class Views:
         return self._views[folder]
 
     def readers(self, paths: Iterable[str]) -> set[str]:
-        """The locations that name one of these files, and some that did."""
-        if not self._readers:
-            self._readers = _readers(self._trackers)
+        """The locations that name one of these files."""
+        for location in {*self._named, *self._trackers}:
+            self._name_again(location)
         return set[str]().union(*(self._readers.get(path, ()) for path in paths))
+
+    def _name_again(self, location: str) -> None:
+        """Only what has changed: many locations name dozens of places each."""
+        tracker, before = self._trackers.get(location), self._named.get(location, frozenset())
+        now = tracker.named if tracker else frozenset()
+        for path in () if now is before else now - before:
+            self._readers[path].add(location)
+        for path in () if now is before else before - now:
+            self._readers[path].discard(location)
+            if not self._readers[path]:
+                del self._readers[path]
+        if tracker:
+            self._named[location] = now
+        else:
+            self._named.pop(location, None)
 
     def renew(self) -> None:
         """A location has another plan, or is gone."""
         self._views.clear()
-        self._readers.clear()
 
 
 def view(folder: str, plans: Mapping[str, Plan]) -> View:
@@ -75,14 +90,6 @@ def view(folder: str, plans: Mapping[str, Plan]) -> View:
         {entry: frozenset(locations) for entry, locations in turns.items()},
         {entry: frozenset(names) for entry, names in aliases.items()},
     )
-
-
-def _readers(trackers: Mapping[str, Tracker]) -> dict[str, set[str]]:
-    readers = defaultdict[str, set[str]](set)
-    for location, tracker in trackers.items():
-        for path in tracker.named:
-            readers[path].add(location)
-    return dict(readers)
 
 
 def _inside(folder: str, path: str) -> str | None:
@@ -136,6 +143,10 @@ class News:
         self._left.update(fresh)
         if self._others is None:
             self._others = self._loop.call_later(OTHERS_LATER if readers else 0, self._judge_left)
+
+    def is_known(self, absent: Collection[str]) -> None:
+        """Nobody looked at these before, and they are not there: no location need judge that."""
+        self._judged |= dict.fromkeys(absent)
 
     def judge(self, location: str, paths: Collection[str]) -> None:
         """By what is known of them now."""

@@ -102,9 +102,11 @@ class Contents:
         for path in paths:
             self._known[path] = look(path, self._known.get(path))
 
-    def learn(self, paths: Iterable[str]) -> None:
-        """Looks at those that nobody looked at before."""
-        self.refresh([path for path in paths if path not in self._known])
+    def learn(self, paths: Iterable[str]) -> list[str]:
+        """Looks at those that nobody looked at before; which of them are not there."""
+        new = [path for path in paths if path not in self._known]
+        self.refresh(new)
+        return [path for path in new if self.digest(path) is None]
 
     def store(self, looked: Mapping[str, Content]) -> None:
         """Takes over what another thread saw, except where a younger look is known."""

@@ -69,7 +69,8 @@ class SourceWatch:
     def _follow_anew(self, location: str, watched: Watched, tracker: Tracker | None) -> None:
         self._outdated.pop(location, None)
         plan = self._plan(location, watched, tracker.named if tracker else ())
-        self._contents.learn({*watched.files, *watched.inputs, *plan.matched})
+        absent = self._contents.learn({*watched.files, *watched.inputs, *plan.matched})
+        self._news.is_known(absent)
         if tracker:
             tracker.adopt(watched, plan)
         else:
