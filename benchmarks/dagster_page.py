@@ -40,7 +40,7 @@ def _saves(us: Side, them: Side, runs: int) -> list[Figure]:
         for run in range(runs + 1)
     ]
     ours, dagsters = zip(*pairs, strict=True)
-    first = Figure("save → new asset on the page, codelocd", "s", ours)
+    first = Figure("save → new asset in Dagster's UI, codelocd", "s", ours)
     second = Figure("… dagster dev, told to reload", "s", dagsters)
     return [first, second, ratio("dagster dev, against codelocd", second, first)]
 

@@ -144,17 +144,18 @@ CASES = {
     "end": one(
         "import os\nos._exit(0)\n",
         "crash: the runner exited with status 0 while it loaded the code:"
-        " os._exit was called (PROJECT/defs.py:2)",
+        " os._exit was called (defs.py:2)",
     ),
     "segfault": one(
         "import ctypes\nctypes.string_at(0)\n",
-        "crash: the runner was killed by SIGSEGV while it loaded the code (PROJECT/defs.py:2)",
+        "crash: the runner was killed by SIGSEGV while it loaded the code (defs.py:2)",
     ),
     "hang": Case(
-        {"defs.py": "import time\ntime.sleep(600)\n"},
+        {"defs.py": "import time\ndef wait():\n    time.sleep(600)\nwait()\n"},
         "load: the code did not finish loading within 1 s (start_timeout)",
         'python_file = "{folder}/defs.py"\nworking_directory = "{folder}"\nstart_timeout = "1s"',
-        'MainThread:\nFile "PROJECT/defs.py", line 2, in <module>\n  time.sleep(600)',
+        'MainThread:\nFile "PROJECT/defs.py", line 4, in <module>\n  wait()\n'
+        'File "PROJECT/defs.py", line 3, in wait\n  time.sleep(600)',
     ),
     # --- what code takes away ---------------------------------------------------------------------
     "search-path": one(

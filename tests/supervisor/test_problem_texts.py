@@ -1,5 +1,7 @@
 """What went wrong, in words."""
 
+from pathlib import Path
+
 import pytest
 
 from codelocd.core import problems
@@ -20,12 +22,15 @@ def test_an_end_is_told_by_status_or_signal(end: Exit, words: str) -> None:
 
 
 def test_a_crash_shows_the_last_lines_it_printed() -> None:
-    problem = problems.of_exit(Exit(status=1), loading=True, last_lines=["a", "b"], at=5.0)
+    problem = problems.of_exit(
+        Exit(status=1), loading=True, last_lines=["a", "b"], at=5.0, folder=SHOP
+    )
     assert problem.summary == "the runner exited with status 1 while it loaded the code"
     assert problem.detail == "The last lines it printed:\na\nb"
     assert (problem.kind, problem.at) == ("crash", 5.0)
 
 
+SHOP = Path("/shop")
 SEGFAULT = """before
 Fatal Python error: Segmentation fault
 
@@ -41,23 +46,27 @@ Current thread 0x00007f (most recent call first):
 
 
 def test_a_crash_tells_the_users_line_and_shows_no_frame_of_the_runner() -> None:
-    problem = problems.of_exit(Exit(signal=11), True, SEGFAULT.splitlines(), at=5.0)
+    problem = problems.of_exit(Exit(signal=11), True, SEGFAULT.splitlines(), 5.0, SHOP)
     assert problem.summary == (
-        "the runner was killed by SIGSEGV while it loaded the code (/shop/defs.py:2)"
+        "the runner was killed by SIGSEGV while it loaded the code (defs.py:2)"
     )
     assert "codeloc_runner" not in problem.detail
     assert "frozen" not in problem.detail
     assert 'File "/shop/defs.py", line 2 in <module>' in problem.detail
 
 
+def test_a_line_outside_of_the_working_directory_is_named_in_full() -> None:
+    problem = problems.of_exit(Exit(signal=11), True, SEGFAULT.splitlines(), 5.0, Path("/sho"))
+    assert problem.summary.endswith("(/shop/defs.py:2)")
+
+
 def test_the_line_that_called_os_exit_is_told_by_its_status_alone() -> None:
     lines = ["os._exit(3) was called:", '  File "/shop/defs.py", line 4 in leave']
-    end = problems.of_exit(Exit(status=3), True, lines, at=5.0)
+    end = problems.of_exit(Exit(status=3), True, lines, 5.0, SHOP)
     assert end.summary == (
-        "the runner exited with status 3 while it loaded the code:"
-        " os._exit was called (/shop/defs.py:4)"
+        "the runner exited with status 3 while it loaded the code: os._exit was called (defs.py:4)"
     )
-    other = problems.of_exit(Exit(status=1), True, lines, at=5.0)
+    other = problems.of_exit(Exit(status=1), True, lines, 5.0, SHOP)
     assert other.summary == "the runner exited with status 1 while it loaded the code"
 
 
@@ -73,10 +82,14 @@ def test_what_is_not_tried_again_says_how_to_try_again() -> None:
 
 
 def test_a_hang_shows_where_every_thread_was() -> None:
-    stacks = [{"name": "MainThread", "stack": ["  File defs.py, line 3\n"]}]
-    problem = problems.of_hang(180, stacks, at=1.0)
+    outer, inner = (
+        'File "defs.py", line 3, in <module>\n  turn()',
+        'File "defs.py", line 2, in turn',
+    )
+    main, other = {"name": "MainThread", "stack": [outer, inner]}, {"name": "b", "stack": [inner]}
+    problem = problems.of_hang(180, [main, other], at=1.0)
     assert "180 s" in problem.summary
-    assert "defs.py, line 3" in problem.detail
+    assert problem.detail == f"MainThread:\n{outer}\n{inner}\nb:\n{inner}"
 
 
 def test_no_problem_is_null() -> None:

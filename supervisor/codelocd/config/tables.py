@@ -34,7 +34,7 @@ def _schema(units: dict[str, float] | dict[str, int], **number: Any) -> WithJson
 def _variable(value: object) -> object:
     """A string, a whole number as one, or the name of a variable as `FromEnv`; UnfitError.
 
-    Not `true` and not 1.10: the text that a program would get for them is anybody's guess.
+    Not `true` and not 1.10: it is not clear which text a program would get for them.
     """
     if isinstance(value, str) and "\0" not in value:
         return value
@@ -280,7 +280,7 @@ class DaemonTable(Table):
     )
     prune: bool = Field(
         default=_DAEMON.prune,
-        description="Whether environments that nobody used for 14 days are removed, once a day.",
+        description="Whether environments unused for 14 days are removed, once a day.",
     )
 
 
@@ -293,7 +293,7 @@ class DagsterTable(Table):
     )
     page: bool = Field(
         default=_DAGSTER.page,
-        description="False: only the code servers run, for somebody else's UI and daemon.",
+        description="False: only the code servers run, for a UI and a daemon that run elsewhere.",
     )
     host: Text = Field(default=_DAGSTER.host, description="Where the UI listens.")
     port: Port | None = Field(

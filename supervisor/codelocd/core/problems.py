@@ -8,6 +8,7 @@ import signal
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from codelocd.core.restarts import History
@@ -21,19 +22,22 @@ LAST_LINES = 20
 """Lines of output that a problem shows."""
 
 
-def of_exit(end: Exit, loading: bool, last_lines: Sequence[str], at: float) -> Problem:
+def of_exit(
+    end: Exit, loading: bool, last_lines: Sequence[str], at: float, folder: Path
+) -> Problem:
     """A runner's process ended by itself; `last_lines` of its output say where, if anything does.
 
-    The frames of the runner itself are not shown.
+    A file below `folder`, the working directory, is named from there, as where code does not
+    load. The frames of the runner itself are not shown.
     """
     when = " while it loaded the code" if loading else ""
-    place = _place(end, last_lines)
+    place = _place(end, last_lines, f"{folder}/")
     shown = [line for line in last_lines if not _is_runners(line)][-LAST_LINES:]
     detail = "\n".join(["The last lines it printed:", *shown]) if shown else ""
     return Problem("crash", f"the runner {how(end)}{when}{place}", detail, at)
 
 
-def _place(end: Exit, lines: Sequence[str]) -> str:
+def _place(end: Exit, lines: Sequence[str], folder: str) -> str:
     """The user's own line in what the fault handler printed last, or the call of os._exit."""
     mark = f"os._exit({end.status}) was called:" if end.signal is None else "Fatal Python error: "
     starts = [at for at, line in enumerate(lines) if line.startswith(mark)]
@@ -45,7 +49,7 @@ def _place(end: Exit, lines: Sequence[str]) -> str:
     for line in after[current[0] if current else 0 :]:
         frame = FRAME.match(line)
         if frame and not NOT_THEIRS.search(frame[1]):
-            return f"{said} ({frame[1]}:{frame[2]})"
+            return f"{said} ({frame[1].removeprefix(folder)}:{frame[2]})"
     return said
 
 
@@ -80,7 +84,7 @@ def diverged(why: str, at: float) -> Problem:
 def of_hang(seconds: float, stacks: Sequence[Mapping[str, Any]], at: float) -> Problem:
     """The code did not finish loading in time; `stacks` say where it was."""
     summary = f"the code did not finish loading within {seconds:g} s (start_timeout)"
-    threads = [f"{thread['name']}:\n{''.join(thread['stack'])}" for thread in stacks]
+    threads = [f"{thread['name']}:\n{chr(10).join(thread['stack'])}" for thread in stacks]
     return Problem("load", summary, "\n".join(threads), at)
 
 

@@ -302,7 +302,8 @@ class Executor:
         running.lease.close()
         now = time.time()
         lines = [line.text for line in self._logs.lines([location.name], LAST_LINES)]
-        problem = problems.of_exit(end, running.snapshot is None, lines, now)
+        folder = location.spec.working_directory
+        problem = problems.of_exit(end, running.snapshot is None, lines, now, folder)
         ended, cold = Ended(running.handle.pid, end, now), running.handle.blamed(end)
         exited = events.Exited(number, problem, random.random(), ended, cold)
         self._reports.send(location, exited)

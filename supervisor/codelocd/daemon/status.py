@@ -157,7 +157,7 @@ def _about(location_: Location, listed: registry.Registry) -> dict[str, Any]:
         "counts": listed.counts(location_.name),
         "why": {
             "environment": choice.why if choice is not None else None,
-            "inputs": sorted(map(str, _described(location_))),
+            "inputs": sorted({str(path) for path in _described(location_)}),
             "start_method": location_.serving.handle.why if location_.serving else None,
             "hooks": _hooks(location_),
         },

@@ -46,7 +46,7 @@ def _header(document: Mapping[str, Any], now: float) -> Iterator[tuple[str, str]
 
 
 def counts(document: Mapping[str, Any]) -> str:
-    """`4 assets, 1 job`, from a list of definitions or from their numbers."""
+    """`4 assets, 1 job` or `no definitions`, from a list of them or from their numbers."""
     found: dict[str, int] = {}
     listed = document["definitions"] or {}
     if isinstance(listed, Mapping):
@@ -55,7 +55,7 @@ def counts(document: Mapping[str, Any]) -> str:
         for definition in listed:
             found[definition["kind"]] = found.get(definition["kind"], 0) + 1
     nouns = ((count, kind.replace("_", " ")) for kind, count in found.items() if count)
-    return ", ".join(plural(count, noun) for count, noun in nouns) or "none"
+    return ", ".join(plural(count, noun) for count, noun in nouns) or "no definitions"
 
 
 def starting(name: str) -> str:

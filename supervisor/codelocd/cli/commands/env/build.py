@@ -50,7 +50,7 @@ def command(
     print_path: bool,
     as_json: bool,
 ) -> int:
-    """Build the environments of locations before anybody starts them.
+    """Build the environments of locations before the locations start.
 
     Without LOCATION those of all in the config that `codelocd dev` would take here; the
     options of `dev` name others. What is ready already is not built again.

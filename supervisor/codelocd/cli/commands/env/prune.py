@@ -30,7 +30,7 @@ def _bytes(_context: click.Context, _option: click.Parameter, text: str | None) 
 @click.command("prune")
 @click.option(
     "--idle", "days", type=click.FloatRange(min=0), default=14.0, show_default=True, metavar="DAYS",
-    help="Remove what nobody has used for so long.",
+    help="Remove what has gone unused for so long.",
 )  # fmt: skip
 @click.option(
     "--size", "limit", callback=_bytes, metavar="SIZE",
@@ -41,12 +41,12 @@ def _bytes(_context: click.Context, _option: click.Parameter, text: str | None) 
 @daemon_options
 @click.pass_obj
 def command(asked: Asked, days: float, limit: int | None, dry_run: bool, as_json: bool) -> None:
-    """Remove environments that nobody has used for a while.
+    """Remove environments that have gone unused for a while.
 
     Lists them first, each with its size and why it goes. One that is in use stays, whatever its
-    age. Kits and bytecode that nobody has used for so long go too; they are made again when they
-    are needed. A daemon does the same by itself, once a day, unless its config says
-    `prune = false`.
+    age. Copies of the runner and compiled files (bytecode) that have gone unused for so long go
+    too; codelocd makes them again when it needs them. A daemon does the same by itself, once a
+    day, unless its config says `prune = false`.
 
     \b
     codelocd env prune --dry-run
