@@ -48,7 +48,16 @@ MODULES = (
 class Belongings:
     """As they are before user code is imported."""
 
-    __slots__ = ("_builtins", "_modules", "_names", "_path", "_sys")
+    __slots__ = (
+        "_builtins",
+        "_environ",
+        "_finders",
+        "_hooks",
+        "_modules",
+        "_names",
+        "_path",
+        "_sys",
+    )
 
     def __init__(self) -> None:
         self._names: Any = vars(builtins)
@@ -57,6 +66,9 @@ class Belongings:
         kept = [n for n in list(sys.modules) if n in MODULES or n.partition(".")[0] == OURS]
         self._modules = {name: sys.modules[name] for name in kept}
         self._path = list(sys.path)
+        self._finders = list(sys.meta_path)
+        self._hooks = list(sys.path_hooks)
+        self._environ = os.environ if os.environ else None
 
     def mend(self) -> List[str]:
         """Put back what is missing; says what that was. What was replaced is the user's choice.
@@ -75,13 +87,36 @@ class Belongings:
             gone.append("sys.modules")
         return gone
 
-    def mend_search(self) -> List[str]:
-        """The same of `sys.path`, without which nothing of the standard library is imported."""
-        entries: Any = sys.path
-        if type(entries) is list and HOME in entries:
-            return []
-        sys.path = [*(entries if type(entries) is list else ()), *self._path]
-        return ["sys.path"]
+    def mend_all(self) -> List[str]:
+        """Also what was replaced, and what imports need: after a failed load, which has to be told.
+
+        Nothing built in is used before all of it is back.
+        """
+        gone = self.mend()
+        there = self._names
+        for name, value in self._builtins.items():
+            there[name] = value
+        if HOME not in listed("path"):
+            sys.path = [*listed("path"), *self._path]
+            gone.append("sys.path")
+        for name, needed in (("meta_path", self._finders), ("path_hooks", self._hooks)):
+            found = listed(name)
+            lost = [one for one in needed if one not in found]
+            if lost:
+                setattr(sys, name, [*found, *lost])
+                sys.path_importer_cache = {}
+                gone.append("sys." + name)
+        if self._environ is not None:
+            os.environ = self._environ  # noqa: B003  the object that the process has
+            if not self._environ:
+                gone.append("os.environ")
+        return gone
+
+
+def listed(name: str) -> List[Any]:
+    """A list of `sys`, empty where user code has put something else in its place."""
+    found = getattr(sys, name, None)
+    return found if type(found) is list else []
 
 
 def allow_depth(error: BaseException) -> List[str]:

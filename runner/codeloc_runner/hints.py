@@ -8,7 +8,7 @@ import sys
 from _frozen_importlib_external import PathFinder
 
 from . import raised, standard_names
-from .frames import source_line
+from .frames import is_ours, source_line
 from .sources import is_source
 from .summary import is_users, places_of, told_place
 
@@ -20,9 +20,14 @@ if TYPE_CHECKING:
 
 UPWARDS = 3
 """How many folders above the working directory are looked at."""
+FILES = 1000
+"""How many entries of a folder are looked at."""
 RELATIVE = "attempted relative import"
 CIRCULAR = ("partially initialized module", "circular import")
-ATTRIBUTE_OF = re.compile(r"module '([\w.]+)' (?:from '.*' )?has no attribute")
+ATTRIBUTE_OF = re.compile(
+    r"module '([\w.]+)' (?:from '.*' )?has no attribute"
+    r"|cannot access (?:submodule|attribute) '\w+' of module '([\w.]+)'"
+)
 
 
 class Hint:
@@ -36,6 +41,9 @@ class Hint:
 
 
 def of(error: BaseException, settings: Settings) -> Hint:
+    hidden = hidden_by(error, settings)
+    if hidden is not None:
+        return Hint(hidden)
     failure = import_failure(error)
     if failure is None:
         return Hint()
@@ -51,6 +59,9 @@ def of(error: BaseException, settings: Settings) -> Hint:
         return Hint(about_own(name, own, failure, said, settings))
     if standard_names.is_standard(name):
         return Hint()
+    folder = own_namespace(name, settings)
+    if folder is not None and name not in standard_names.SHARED:
+        return Hint(about_namespace(name, folder, settings))
     other = standard_names.of_another_python(name)
     if other is not None:
         return Hint(other)
@@ -82,7 +93,7 @@ def name_in(failure: BaseException, said: str) -> str:
         name = raised.attribute(failure, ImportError, "name")
         return name if type(name) is str else ""
     found = ATTRIBUTE_OF.search(said)
-    return found[1] if found else ""
+    return found[1] or found[2] if found else ""
 
 
 def written_in_full(name: str, error: BaseException) -> Optional[str]:
@@ -105,6 +116,39 @@ def own_file(name: str, settings: Settings) -> Optional[str]:
         for file in (os.path.join(path, "__init__.py"), path + ".py"):
             if os.path.isfile(file):
                 return file
+    return None
+
+
+def own_namespace(name: str, settings: Settings) -> Optional[str]:
+    """The location's own folder of that name that holds modules, but no `__init__.py`."""
+    for folder in own_folders(settings):
+        path = os.path.join(folder, name)
+        if any(entry.name.endswith(".py") for entry in entries(path)[:FILES]):
+            return path
+    return None
+
+
+def about_namespace(name: str, folder: str, settings: Settings) -> Optional[str]:
+    if name not in sys.modules:
+        return None
+    told = told_path(folder, settings.working_directory)
+    return (
+        f"{name} is the folder {told} here: correct what is imported from it, or rename the folder"
+        f" if a package {name} is meant"
+    )
+
+
+def hidden_by(error: BaseException, settings: Settings) -> Optional[str]:
+    """Where a package, or Python itself, imports a file of the location's for one of Python's."""
+    files = [file for file, _ in places_of(error) if not is_ours(file)]
+    if raised.is_a(error, SyntaxError):
+        files.append(str(raised.attribute(error, SyntaxError, "filename")))
+    for caller, file in zip(files, files[1:]):
+        name = stem(file)
+        foreign = not is_users(caller) and is_users(file)
+        if foreign and standard_names.is_standard(name) and own_file(name, settings) == file:
+            told = told_path(file, settings.working_directory)
+            return f"{told} hides the standard module {name}: rename it"
     return None
 
 
@@ -231,7 +275,7 @@ def has(folder: str, module: str) -> bool:
 def about_damage(gone: List[str], files: List[str], settings: Settings) -> str:
     """What the code took away from Python, and the line that did it, where it can be found."""
     what, others = gone[0], len(gone) - 1
-    verb = "called" if "(" in what else "emptied" if what.startswith("sys.") else "deleted"
+    verb = "called" if "(" in what else "deleted" if what.startswith("builtins.") else "emptied"
     line = line_with(what, files, settings.working_directory)
     told = f"the code {verb} {what}" + (f" and {others} more" if others else "")
     return f"{told} ({line})" if line else told

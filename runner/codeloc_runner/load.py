@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 from time import perf_counter, time
 
-from . import ending
+from . import ending, raised
 from .belongings import Belongings, allow_depth
 from .changes import Changes
 from .finding import find
+from .frames import is_ours
 from .importing import import_target
 from .imports import report
 from .jsontext import dumps
@@ -17,6 +18,7 @@ from .methods import python_version
 from .outcome import Outcome
 from .reads import Reads
 from .snapshot import encoded, fitted
+from .sources import is_source
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,16 +56,16 @@ def load(settings: Settings, read: Read, known: AbstractSet[str], departure: Jud
             module = import_target(settings)
         finally:
             gone = belongings.mend()
-            leave()
         importing = perf_counter() - began
         loader, definitions = described(module, settings)
         definitions, listed = fitted(definitions)
         watch = read_beside(since)
     except BaseException as error:  # noqa: BLE001  sys.exit() and all else that code may raise
-        depth = allow_depth(error)
-        gone += [*depth, *belongings.mend(), *belongings.mend_search()]
+        gone += belongings.mend_all()
+        gone += allow_depth(error)
         problem, definitions = told(error, settings, gone, list(read[0])), []
         watch = read_beside(since)
+    leave()
     seconds, variables = perf_counter() - began, reads.end()
     digests, names = dict(read[0]), frozenset(read[1])  # other threads may go on importing
     changed = changes.names(reads.written, names)
@@ -82,14 +84,30 @@ def load(settings: Settings, read: Read, known: AbstractSet[str], departure: Jud
 def told(
     error: BaseException, settings: Settings, gone: List[str], files: List[str]
 ) -> Dict[str, Any]:
-    """The problem; by its type alone where user code took apart what is needed for more."""
+    """The problem; by its line alone where user code took apart what is needed for more."""
     try:
         from .problem import describe  # `traceback` costs milliseconds, and most loads are good
 
         return describe(error, settings, gone, files)
     except BaseException:  # noqa: BLE001  no memory, or no interpreter to speak of
-        said = type.__dict__["__name__"].__get__(type(error))
+        try:
+            said = plainly(error, settings.working_directory)
+        except BaseException:  # noqa: BLE001  as above
+            said = raised.type_name(error)
         return {"kind": "load", "summary": said, "detail": said, "error": None, "missing": None}
+
+
+def plainly(error: BaseException, working_directory: str) -> str:
+    """The error and the innermost line of the location's own, with nothing imported for it."""
+    said = ": ".join(filter(None, [raised.type_name(error), raised.message(error)[:500]]))
+    place = ""
+    for entry in raised.entries_of(raised.traceback_of(error)):
+        file = entry.tb_frame.f_code.co_filename
+        if file.startswith("/") and is_source(file) and not is_ours(file):
+            if file.startswith(working_directory + "/"):
+                file = file[len(working_directory) + 1 :]
+            place = f" ({file}:{entry.tb_lineno})"
+    return " ".join(said.splitlines()) + place
 
 
 def read_beside(since: float) -> List[str]:

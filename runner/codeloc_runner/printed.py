@@ -62,7 +62,7 @@ def alone(error: BaseException) -> str:
     """One exception; told more simply where user code broke what Python needs for it."""
     try:
         made = twin(error)
-        whole = PRINTER(type(made), made, visible(error))
+        whole = raised.briefly(lambda: PRINTER(type(made), made, visible(error)))
         notes = [f"{note}\n" for note in raised.notes_of(error)]
         return "".join([*whole.format(chain=False), *notes])
     except BaseException:  # noqa: BLE001  a linecache or ast of the user's own may do anything

@@ -34,6 +34,8 @@ def describe(
         detail = first_frame(error) + printed.formatted(error)
         hint = hints.of(error, settings)
         variable = variable_of(error)
+    if "os.environ" in gone:
+        variable = None  # it was set
     if gone:
         hint = hints.Hint(hints.about_damage(gone, files, settings))
     if gone and raised.is_a(error, LoadFailure):

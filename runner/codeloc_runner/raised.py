@@ -6,10 +6,14 @@ Everything is bounded, for user code may have built anything: rings, long chains
 
 from __future__ import annotations
 
+import os
+import sys
+from time import monotonic
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
-    from typing import Any, Iterator, List, Optional, Tuple
+    from typing import Any, Callable, Iterator, List, Optional, Set, Tuple
 
 TEXT_CHARACTERS = 200_000
 CHAIN = 10_000
@@ -19,6 +23,11 @@ MEMBERS = 10
 ALL = 50
 """How many exceptions are looked at in all: of chains, and of groups in groups."""
 FRAMES = 1_000_000
+SECONDS = 5.0
+"""How long a method of user code may take to say something of an exception."""
+LIBRARY = os.path.dirname(os.__file__) + os.sep
+ENDLESS: Set[type] = set()
+"""Classes whose `__str__` did not end in time; none is waited for twice."""
 
 
 def is_a(error: BaseException, kind: Any) -> bool:
@@ -46,10 +55,36 @@ def owner_of(error: BaseException) -> str:
 
 
 def message(error: BaseException) -> str:
+    if any(kind is type(error) for kind in ENDLESS):
+        return "<its message cannot be had: __str__ does not end>"
     try:
-        return bounded("".join((str(error),)))  # a plain str, whatever kind of str came
+        return bounded("".join((briefly(lambda: str(error)),)))  # plain, whatever kind of str came
+    except TooLong:
+        ENDLESS.add(type(error))
+        return "<its message cannot be had: __str__ does not end>"
     except BaseException:  # noqa: BLE001  its __str__ is user code
         return "<its message cannot be had: __str__ failed>"
+
+
+class TooLong(BaseException):
+    """Raised within user code that has had its time; it should catch no such thing."""
+
+
+def briefly(call: Callable[[], Any]) -> Any:
+    """What `call` returns. Raises TooLong within Python code that goes on after SECONDS."""
+    end = monotonic() + SECONDS
+
+    def watch(frame: Any, event: str, argument: Any) -> Any:
+        if monotonic() > end:
+            raise TooLong
+        return None if frame.f_code.co_filename.startswith(LIBRARY) else watch
+
+    before = sys.gettrace()
+    sys.settrace(watch)
+    try:
+        return call()
+    finally:
+        sys.settrace(before)
 
 
 def attribute(error: BaseException, kind: type, name: str) -> Any:

@@ -27,25 +27,24 @@ class Reads:
     were: what a package sets as it is imported is its own affair, and the same whenever it does.
     """
 
-    __slots__ = ("_encode", "_names", "written")
+    __slots__ = ("_encode", "_environ", "_names", "written")
 
     def __init__(self) -> None:
         self._names: Set[str] = set()
         self.written: Dict[str, Optional[str]] = {}
-        environ: Any = os.environ
-        self._encode = environ.encodekey
-        environ.encodekey = self._encoded
+        self._environ: Any = os.environ  # user code may put another in its place
+        self._encode = self._environ.encodekey
+        self._environ.encodekey = self._encoded
 
     def end(self) -> List[str]:
-        environ: Any = os.environ
-        environ.encodekey = self._encode
+        self._environ.encodekey = self._encode
         return sorted(self._names)
 
     def _encoded(self, key: Any) -> Any:
         if isinstance(key, str):
             frame = sys._getframe(1)
             if frame.f_code in WRITING and not is_of_an_import(frame):
-                self.written.setdefault(key, os.environ.get(key))
+                self.written.setdefault(key, self._environ.get(key))
             if key not in self._names and not is_users(frame):
                 self._names.add(key)
         return self._encode(key)

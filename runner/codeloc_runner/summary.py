@@ -41,11 +41,21 @@ VARIABLE = re.compile(
     r"|\benv\.([A-Za-z_]\w*)"
 )
 """How libraries say which variable they miss; the last is of Dagster's components."""
+ASKED = re.compile(
+    r"(?:^\s*(\w+)\s*(?::[^=]+)?=.*?)?(?:(?:\bgetenv|\benviron\.get)\(\s*[\"'](\w+)[\"']\s*\)"
+    r"|\bEnvVar\(\s*[\"'](\w+)[\"']\s*\)\.get_value\(\s*\))"
+)
+"""A line that asks for a variable and takes None where it is not set."""
+ASKING = ("__getitem__", "__delitem__")
+"""The methods of `os.environ` that fail where there is no such variable."""
 
 
 def summarize(error: BaseException, working_directory: str) -> str:
     """`ImportError: No module named 'foo' (defs.py:3)`."""
     place, said = where(error), told_with_cause(error)
+    file = described_in(error)
+    if file and file not in said:
+        said = f"{said} in {file}"
     if len(said) > CHARACTERS:
         said = raised.bounded(said, CHARACTERS)
     return f"{said} ({told_place(place, working_directory)})" if place else said
@@ -59,21 +69,66 @@ def told_place(place: Place, working_directory: str) -> str:
 
 
 def told_with_cause(error: BaseException) -> str:
-    return ", because ".join(one_line(one) for one in told_of(error))
+    *outer, last = [one_line(one) for one in told_of(error)]
+    return ", because ".join([*(said.rstrip(".") for said in outer), last])
 
 
 def told_of(error: BaseException) -> List[BaseException]:
-    """Dagster wraps an error in another; the one inside often is the one with the name in it."""
+    """Dagster wraps an error in another; the one inside often is the one with the name in it.
+
+    So do others: then what names a thing that is missing is told.
+    """
     chain = raised.chain_of(error)
     told = chain[:1]
     for outer, one in zip(chain[:CAUSES], chain[1:]):
-        if raised.owner_of(outer) not in DAGSTER or not raised.origin_of(outer)[1]:
-            break
+        meant = raised.origin_of(outer)[1]
+        if not (meant and raised.owner_of(outer) in DAGSTER):
+            name = missing_in(one, meant)
+            if not name or name in headline(outer):
+                break
         said = headline(one)
         if said and said in headline(outer):
             told.pop()
         told.append(one)
     return told
+
+
+def missing_in(error: BaseException, meant: bool) -> str:
+    """The variable, file, module or key that an error is about; "" for other errors.
+
+    `meant`: raised `from` it. What merely came before may have been dealt with: there, a variable.
+    """
+    variable = variable_of(error)
+    if variable or not meant or raised.traceback_of(error) is None:
+        return variable or ""
+    name: object = None
+    if raised.is_a(error, OSError):
+        name = raised.attribute(error, OSError, "filename")
+    elif raised.is_a(error, ImportError):
+        name = raised.attribute(error, ImportError, "name")
+    elif raised.is_a(error, KeyError):
+        name = raised.message(error).strip("'\"")
+    return name if type(name) is str else ""
+
+
+def described_in(error: BaseException) -> Optional[str]:
+    """The YAML file that Dagster was reading a component from, where no user code came after."""
+    for one in reversed(told_of(error)):
+        file, entered = None, False
+        for entry in raised.entries_of(raised.traceback_of(one)):
+            code = entry.tb_frame.f_code.co_filename
+            if f"{os.sep}dagster{os.sep}components{os.sep}" in code:
+                found = [v for v in entry.tb_frame.f_locals.values() if is_description(v)]
+                file = str(found[0]) if found else file
+            elif is_users(code):
+                file, entered = None, True
+        if file or entered:
+            return file
+    return None
+
+
+def is_description(value: object) -> bool:
+    return type(value).__name__ == "PosixPath" and str(value).endswith((".yaml", ".yml"))
 
 
 def one_line(error: BaseException) -> str:
@@ -146,7 +201,7 @@ def announced(lines: List[str]) -> str:
     if wrong:
         place = PATH.search(wrong[0])
         if wrong[0].endswith("failed:") and place:
-            return f"{first}, {place[1]}"
+            return f"{first}, {place[1]}{failed(rest)}"
         return f"{first}: {wrong[0]}" + (f" and {len(wrong) - 1} more" if wrong[1:] else "")
     pointed = [at for at, line in enumerate(rest) if line.startswith("| ") and "^ " in line]
     if pointed:
@@ -155,6 +210,13 @@ def announced(lines: List[str]) -> str:
     if rest and is_announcement(first) and not rest[0].startswith(tuple(DRAWN)):
         return f"{first} {rest[0]}"
     return first.rstrip(":") if rest else first
+
+
+def failed(lines: List[str]) -> str:
+    """What Dagster says below an error of a config; what variable is not set is told elsewhere."""
+    at = next(index for index, line in enumerate(lines) if ERROR.match(line))
+    _, _, said = "".join(lines[at + 1 : at + 2]).partition(": ")
+    return f": {said}" if said and " not set" not in said else ""
 
 
 def is_announcement(line: str) -> bool:
@@ -169,7 +231,7 @@ def validation(first: str, rest: List[str]) -> str:
     wrong = DETAILS.sub("", wrong)
     if field.endswith(":"):  # of the whole model
         field = field[:-1]
-    said = f"{first}: {field}: {wrong}" if wrong else f"{first}: {DETAILS.sub('', field)}"
+    said = ": ".join(filter(None, [first, field if wrong else DETAILS.sub("", field), wrong]))
     return f"{said} in {place}" if place else said
 
 
@@ -177,21 +239,47 @@ def variable_of(error: BaseException) -> Optional[str]:
     """The environment variable that an error is about, where it is not set indeed."""
     if raised.is_a(error, KeyError):
         return asked_of_environ(error)
-    found = VARIABLE.search(raised.bounded(raised.message(error), 20_000))
+    said = raised.bounded(raised.message(error), 20_000)
+    found = VARIABLE.search(said)
     if found is None:
-        return None
+        return unset_of(error) if "NoneType" in said else None
     name = next(part for part in found.groups() if part)
     return None if name in os.environ else name
+
+
+def unset_of(error: BaseException) -> Optional[str]:
+    """The variable that the user's line has None for: asked there, or where a name is given it."""
+    place = own_place(error)
+    if place is None:
+        return None
+    line = source_line(*place)
+    for text in (line, *lines_of(place[0])):
+        found = ASKED.search(text)
+        if found:
+            given, name = found[1], found[2] or found[3]
+            here = text == line or (given and re.search(rf"\b{given}\b", line))
+            if here and name not in os.environ:
+                return name
+    return None
+
+
+def lines_of(file: str) -> List[str]:
+    try:
+        with open(file, encoding="utf-8", errors="replace") as source:
+            return source.read(raised.TEXT_CHARACTERS).splitlines()
+    except OSError:
+        return []
 
 
 def asked_of_environ(error: BaseException) -> Optional[str]:
     """What `os.environ[NAME]` did not find."""
     entries = list(raised.entries_of(raised.traceback_of(error)))
     code = entries[-1].tb_frame.f_code if entries else None
-    if code is None or code.co_name != "__getitem__" or code.co_filename not in OS:
+    if code is None or code.co_name not in ASKING or code.co_filename not in OS:
         return None
     arguments = raised.attribute(error, BaseException, "args")
     name = arguments[0] if type(arguments) is tuple and arguments else None
+    name = os.fsdecode(name) if type(name) is bytes else name
     return raised.bounded(name, CHARACTERS) if type(name) is str else None
 
 

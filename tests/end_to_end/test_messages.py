@@ -152,7 +152,7 @@ CASES = {
     ),
     "hang": Case(
         {"defs.py": "import time\ndef wait():\n    time.sleep(600)\nwait()\n"},
-        "load: the code did not finish loading within 1 s (start_timeout)",
+        "load: the code did not finish loading within 1 s (start_timeout) (defs.py:3)",
         'python_file = "{folder}/defs.py"\nworking_directory = "{folder}"\nstart_timeout = "1s"',
         'MainThread:\nFile "PROJECT/defs.py", line 4, in <module>\n  wait()\n'
         'File "PROJECT/defs.py", line 3, in wait\n  time.sleep(600)',

@@ -87,10 +87,25 @@ def test_a_hang_shows_where_every_thread_was() -> None:
         'File "defs.py", line 2, in turn',
     )
     main, other = {"name": "MainThread", "stack": [outer, inner]}, {"name": "b", "stack": [inner]}
-    problem = problems.of_hang(180, [main, other], at=1.0)
+    problem = problems.of_hang(180, [main, other], at=1.0, folder=Path("/shop"))
     assert "180 s" in problem.summary
     assert problem.detail == f"MainThread:\n{outer}\n{inner}\nb:\n{inner}"
 
 
 def test_no_problem_is_null() -> None:
     assert problems.as_json(None) is None
+
+
+def test_a_hang_tells_the_users_innermost_line() -> None:
+    frames = [
+        'File "/shop/defs.py", line 2, in <module>\n  work()',
+        'File "/shop/lib.py", line 9, in work\n  subprocess.run(command)',
+        'File "/usr/lib/python3.12/subprocess.py", line 5, in run\n  pass',
+    ]
+    stacks = [{"name": "MainThread", "stack": frames}, {"name": "Thread-1", "stack": []}]
+    assert problems.of_hang(1.0, stacks, at=5.0, folder=Path("/shop")).summary == (
+        "the code did not finish loading within 1 s (start_timeout) (lib.py:9)"
+    )
+    assert problems.of_hang(1.0, [], at=5.0, folder=Path("/shop")).summary.endswith(
+        "(start_timeout)"
+    )

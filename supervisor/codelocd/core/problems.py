@@ -81,11 +81,17 @@ def diverged(why: str, at: float) -> Problem:
     return Problem("load", f"the code did not load as in a fresh interpreter: {why}", at=at)
 
 
-def of_hang(seconds: float, stacks: Sequence[Mapping[str, Any]], at: float) -> Problem:
-    """The code did not finish loading in time; `stacks` say where it was."""
+def of_hang(
+    seconds: float, stacks: Sequence[Mapping[str, Any]], at: float, folder: Path
+) -> Problem:
+    """The code did not finish loading in time; `stacks` say where it was. `folder` as above."""
     summary = f"the code did not finish loading within {seconds:g} s (start_timeout)"
     threads = [f"{thread['name']}:\n{chr(10).join(thread['stack'])}" for thread in stacks]
-    return Problem("load", summary, "\n".join(threads), at)
+    main = [thread for thread in stacks if thread["name"] == "MainThread"]
+    frames = [f for thread in main for line in thread["stack"] if (f := FRAME.match(line))]
+    own = [frame for frame in frames if not NOT_THEIRS.search(frame[1])]
+    place = f" ({own[-1][1].removeprefix(f'{folder}/')}:{own[-1][2]})" if own else ""
+    return Problem("load", f"{summary}{place}", "\n".join(threads), at)
 
 
 def unresponsive(seconds: float, at: float) -> Problem:

@@ -292,7 +292,8 @@ class Executor:
             with contextlib.suppress(RpcError):
                 answer = await running.handle.call("stacks", timeout=EXPLANATION_TIMEOUT)
                 stacks = answer["threads"]
-        problem = problems.of_hang(location.spec.policy.start_timeout, stacks, time.time())
+        folder, limit = location.spec.working_directory, location.spec.policy.start_timeout
+        problem = problems.of_hang(limit, stacks, time.time(), folder)
         self._reports.send(location, events.LoadFailed(number, problem))
 
     # --- ends ----------------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+
 import pytest
 
 RING = """
@@ -83,7 +85,115 @@ for _ in range(5000):
 raise error
 """
 ASKED = 'import os\ndef work():\n    return os.environ["NO_SUCH"]\nwork()'
+SLOW = """
+class Slow(Exception):
+    def {}:
+        while True: pass
+raise {}
+"""
+WRAPPED_VARIABLE = """
+import os
+def need(name):
+    try:
+        return os.environ[name]
+    except KeyError as error:
+        raise RuntimeError("the settings are broken") from error
+need("NO_SUCH")
+"""
+NONE = 'the environment variable "NO_SUCH" is not set'
+OPENED = """
+def read():
+    open("no/such.csv")
+try: read()
+except OSError as error: raise ValueError("x") from error
+"""
 CASES = {
+    "a variable in bytes": (
+        "import os\nos.environb[b'NO_SUCH']",
+        "KeyError: the environment variable 'NO_SUCH' is not set (defs.py:2)",
+    ),
+    "a variable to delete": (
+        "import os\ndel os.environ['NO_SUCH']",
+        "KeyError: the environment variable 'NO_SUCH' is not set (defs.py:2)",
+    ),
+    "a variable that another error is raised from": (
+        WRAPPED_VARIABLE,
+        (
+            "RuntimeError: the settings are broken, because KeyError: the environment variable"
+            " 'NO_SUCH' is not set (defs.py:5)"
+        ),
+    ),
+    "a variable before another error": (
+        "import os\ntry: os.environ['NO_SUCH']\nexcept KeyError: raise ValueError('x')",
+        (
+            "ValueError: x, because KeyError: the environment variable 'NO_SUCH' is not set"
+            " (defs.py:2)"
+        ),
+    ),
+    "a variable that is None": (
+        "import os\nHOSTS = os.getenv('NO_SUCH').split(',')",
+        f"AttributeError: 'NoneType' object has no attribute 'split': {NONE} (defs.py:2)",
+    ),
+    "a variable that is None, by its name": (
+        "import os\nPORT = os.getenv('NO_SUCH')\n\nlen(PORT)",
+        f"TypeError: object of type 'NoneType' has no len(): {NONE} (defs.py:4)",
+    ),
+    "a file that another error is raised from": (
+        OPENED,
+        (
+            "ValueError: x, because FileNotFoundError: [Errno 2] No such file or directory:"
+            " 'no/such.csv' (defs.py:3)"
+        ),
+    ),
+    "a message without end": (
+        SLOW.format("__str__(self)", "Slow"),
+        "Slow: <its message cannot be had: __str__ does not end> (defs.py:5)",
+    ),
+    "attributes without end": (
+        SLOW.format("__dir__(self)", "AttributeError('x')"),
+        "AttributeError: x (defs.py:5)",
+    ),
+    "the search path, deleted": (
+        "import sys\ndel sys.path\nimport decimal",
+        "; the code emptied sys.path (defs.py:2)",
+    ),
+    "the finders": (
+        "import sys\nsys.meta_path.clear()\nimport decimal",
+        "; the code emptied sys.meta_path (defs.py:2)",
+    ),
+    "the finders of paths": (
+        "import sys\nsys.path_hooks[:] = []\nsys.path_importer_cache.clear()\nimport decimal",
+        "; the code emptied sys.path_hooks (defs.py:2)",
+    ),
+    "the variables": (
+        "import os\nos.environ.clear()\nos.environ['HOME']",
+        (
+            "KeyError: the environment variable 'HOME' is not set (defs.py:3); "
+            "the code emptied os.environ (defs.py:2)"
+        ),
+    ),
+    "other variables": (
+        "import os\nos.environ = {}\nos.environ['HOME']",
+        "KeyError: 'HOME' (defs.py:3)",
+    ),
+    "another import": (
+        "import builtins\nbuiltins.__import__ = lambda *a, **k: 1 / 0\nimport decimal",
+        "ZeroDivisionError: division by zero (defs.py:2)",
+    ),
+    "other built-in functions": (
+        (
+            "import builtins\nbuiltins.type = builtins.isinstance = builtins.str = None\n"
+            "raise ValueError('x')"
+        ),
+        "ValueError: x (defs.py:3)",
+    ),
+    "files that cannot be opened": (
+        (
+            "import sys\ndef hook(event, args):\n    if event == 'open': raise RuntimeError('no')\n"
+            "sys.addaudithook(hook)\nopen('x')"
+        ),
+        "RuntimeError: no (defs.py:3)",
+    ),
     "a variable": (ASKED, "KeyError: the environment variable 'NO_SUCH' is not set (defs.py:3)"),
     "a ring": (RING, "ConnectionError: database is down (defs.py:4)"),
     "itself": ("e = ValueError('x')\ne.__cause__ = e\nraise e", "ValueError: x (defs.py:3)"),
@@ -171,10 +281,12 @@ def test_code_that_deletes_every_built_in_function_still_gets_an_answer(run, ext
 
 
 def test_a_module_that_was_removed_from_python_is_said_to_be(run, newest):
+    asked = [newest, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
+    here = subprocess.check_output(asked, text=True).strip()
     assert run(newest, "import distutils\n").problem()["summary"] == (
         "ModuleNotFoundError: No module named 'distutils' (defs.py:1); distutils was a module of"
-        " Python's own until 3.12 removed it, and this is 3.13; setuptools brings one, and shutil"
-        " and subprocess replace most of it"
+        f" Python's own until 3.12 removed it, and this is {here}; setuptools brings one, and"
+        " shutil and subprocess replace most of it"
     )
 
 
@@ -185,6 +297,33 @@ def test_a_file_that_hides_a_standard_module_is_named(run, code, extreme):
     assert problem["missing"] is None
     alone = run(extreme, "import tempfile\n", name="random.py").problem()
     assert alone["summary"].endswith("; random.py hides the standard module random: rename it")
+
+
+def test_a_file_that_fails_where_python_imports_it_is_named(run, code, extreme):
+    for text in ("print 'x'\n", "raise ValueError('mine')\n"):
+        (code / "random.py").write_text(text)
+        problem = run(extreme, "import tempfile\n").problem()
+        assert problem["summary"].endswith(
+            "(random.py:1); random.py hides the standard module random: rename it"
+        )
+
+
+def test_a_folder_of_the_users_own_is_not_to_be_installed(run, code, extreme):
+    (code / "etl").mkdir()
+    (code / "etl" / "load.py").touch()
+    problem = run(extreme, "import etl.extract\n").problem()
+    assert problem["missing"] is None
+    assert problem["summary"] == (
+        "ModuleNotFoundError: No module named 'etl.extract' (defs.py:1); etl is the folder etl"
+        " here: correct what is imported from it, or rename the folder if a package etl is meant"
+    )
+
+
+def test_an_end_of_the_process_in_a_message_is_told_too(run, code, extreme):
+    source = "import os\nclass E(Exception):\n    def __str__(self): os._exit(4)\nraise E\n"
+    runner = run(extreme, source)
+    assert runner.wait() == 4
+    assert runner.output["stderr"].decode().startswith("os._exit(4) was called:\n")
 
 
 def test_a_file_that_hides_an_installed_package_is_named(run, code, environment, newest):
