@@ -30,8 +30,24 @@ _RULES: tuple[Rule, ...] = (
         ),
     ),
     _rule(
+        r"An index(?: URL)? \((\S+)\) (?:could not be queried due to a lack of valid "
+        r"authentication credentials \((401)|returned a (403))",
+        lambda m: (
+            f"the index {m[1]} refuses access ({m[2] or m[3]}): "
+            "correct its address, or its user and password"
+        ),
+    ),
+    _rule(
+        r"HTTP status (?:server|client) error \((\d+[^)]*)\) for url \((\S+?)\)",
+        lambda m: f"{m[2]} answers {m[1]}; check the address, or try again later",
+    ),
+    _rule(
         r"Failed to build `([^`]+)`",
         lambda m: f"{m[1].split(' @ ')[0]} could not be built from source{_BUILD_BELOW}",
+    ),
+    _rule(
+        r"The build backend returned an error",
+        lambda _: f"a requirement could not be built from source{_BUILD_BELOW}",
     ),
     _rule(
         r"Failed to fetch: `?(\S+?)`?\s.*(?:error sending request|dns error|timed out)",
@@ -54,11 +70,15 @@ _RULES: tuple[Rule, ...] = (
     ),
     _rule(
         rf"Because there (?:is|are) no versions? of ({_NAME})\s*(\S*?) and",
-        lambda m: f"no version of {m[1]} fits {m[1]}{m[2]}; change the requirement",
+        lambda m: (
+            f"no version of {m[1]} fits {m[1]}{m[2]}; change the requirement"
+            if m[2]
+            else f"the index has no version of {m[1]}; check its name, or the index"
+        ),
     ),
     _rule(
         rf"Because only (?:the following versions of )?({_NAME})\S* (?:is|are) available.*?"
-        rf"(?:you require|depends on) (\S+?),? ",
+        r"(?:you require|depends on) (\1[<>=!~\[]\S*?),? ",
         lambda m: f"no version of {m[1]} fits {m[2]}; change the requirement",
     ),
     _rule(
@@ -67,8 +87,8 @@ _RULES: tuple[Rule, ...] = (
         lambda m: f"{m[1]}{m[2]} has nothing that fits this Python and platform",
     ),
     _rule(
-        r"Because (.+?), we can conclude",
-        lambda m: f"the requirements contradict each other: {m[1]}",
+        r"Because (.+?), we can conclude(?:.*And because (.+?), we can conclude)?",
+        lambda m: f"the requirements contradict each other: {'; '.join(filter(None, m.groups()))}",
     ),
     _rule(
         r"No matching distribution found for ([^\s;]+)",
@@ -100,6 +120,11 @@ _PROGRESS = re.compile(
 """What an installer tells of its work, before it says what went wrong."""
 
 
+_CONCLUSION = re.compile(r"\s*(?:error|ERROR): |\s*× ")
+_EMPTY = "does not contain any dependencies"
+"""A warning of uv's about a file of ours that holds what the config adds: mostly nothing."""
+
+
 def explain(output: str) -> str:
     """One line for `output`, the installer's stderr; its own first error if no rule knows it."""
     text = _flat(output)
@@ -111,10 +136,12 @@ def explain(output: str) -> str:
 
 
 def conclusion(output: str) -> str:
-    """`output` without what leads up to the error: the conclusion first."""
+    """`output` without what leads up to the error: the conclusion first, warnings last."""
     lines = output.splitlines()
     kept = [line for line in lines if not _PROGRESS.match(line)]
-    return "\n".join(kept or lines).strip("\n")
+    begin = next((at for at, line in enumerate(kept) if _CONCLUSION.match(line)), 0)
+    warnings = [line for line in kept[:begin] if _EMPTY not in line]
+    return "\n".join([*kept[begin:], *warnings] or lines).strip("\n")
 
 
 def _with_build(said: str, output: str) -> str:

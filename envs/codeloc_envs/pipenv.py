@@ -28,6 +28,13 @@ def requirements(file: Path) -> list[str]:
     return [*_indexes(data), *(_line(name, said, file) for name, said in table.items())]
 
 
+def names(file: Path, *, development: bool = False) -> list[str]:
+    """What it names, for use or for development. Raises EnvironmentProblem."""
+    locked = file.name == LOCK
+    table = ("develop" if locked else "dev-packages", "default" if locked else "packages")
+    return list(_read(file).get(table[not development], {}))
+
+
 def requires_python(file: Path) -> str | None:
     """As a specifier. Raises EnvironmentProblem."""
     data = _read(file)

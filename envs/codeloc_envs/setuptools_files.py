@@ -48,6 +48,27 @@ def requirements(folder: Path, extras: Iterable[str]) -> list[str]:
     return [line for text in said for line in _lines(text, folder)]
 
 
+def listed(folder: Path) -> Iterator[tuple[str, str]]:
+    """The extra ("" for none) and the text of each requirement in a `setup.cfg`."""
+    config = _sections(_text(folder / "setup.cfg"))
+    texts = [("", config.get("options", "install_requires", fallback=""))]
+    extras = "options.extras_require"
+    texts += config.items(extras) if config.has_section(extras) else []
+    for extra, text in texts:
+        yield from ((extra, line) for line in _lines(text, folder))
+
+
+def asking(folder: Path) -> Path | None:
+    """The file to add a requirement to: `setup.cfg`, `setup.py`, or the one list that it reads."""
+    config = _sections(_text(folder / "setup.cfg"))
+    said = config.get("options", "install_requires", fallback=None)
+    if said is not None:
+        directive, _, names = said.strip().partition(":")
+        return folder / (names.split(",")[0].strip() if directive == "file" else "setup.cfg")
+    lists = [name for name in files_read(folder) if name.endswith((".txt", ".in"))]
+    return folder / lists[0] if len(lists) == 1 else describing(folder)
+
+
 def _lines(text: str, folder: Path) -> list[str]:
     """https://setuptools.pypa.io/en/stable/userguide/declarative_config.html"""
     directive, _, names = text.strip().partition(":")

@@ -7,8 +7,10 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -131,6 +133,81 @@ def test_no_network_names_the_address_that_does_not_answer(
     )
 
 
+class Answering(BaseHTTPRequestHandler):
+    """An index that has nothing but a status: that in the path."""
+
+    def do_GET(self) -> None:
+        status = int(self.path.split("/")[1])
+        self.send_response(status)
+        if status == 401:
+            self.send_header("WWW-Authenticate", 'Basic realm="packages"')
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *arguments: object) -> None:
+        """Says nothing."""
+
+
+@pytest.fixture
+def answering(wheels: Path) -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answering) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("status", "summary"),
+    [
+        (
+            401,
+            "the index {url} refuses access (401): correct its address, or its user and password",
+        ),
+        (
+            403,
+            "the index {url} refuses access (403): correct its address, or its user and password",
+        ),
+        (404, "no such package: alpha; check its name, or the index"),
+        (
+            500,
+            (
+                "{url}/alpha/ answers 500 Internal Server Error;"
+                " check the address, or try again later"
+            ),
+        ),
+        (200, "the index has no version of alpha; check its name, or the index"),
+    ],
+)
+def test_an_index_that_refuses_is_not_mistaken_for_one_without_the_package(
+    build: Build, answering: str, monkeypatch: pytest.MonkeyPatch, status: int, summary: str
+) -> None:
+    url = f"{answering}/{status}/simple"
+    monkeypatch.setenv("UV_DEFAULT_INDEX", url)
+    monkeypatch.setenv("UV_HTTP_RETRIES", "0")
+    found = problem(build, Request(packages=("alpha",)))
+    assert found.summary == summary.format(url=url)
+    assert found.detail.startswith("error: ")
+
+
+def test_a_dependency_that_contradicts_a_requirement_is_told_with_both(
+    build: Build, wheel: Wheel, workplace: Path
+) -> None:
+    wheel("alpha", "1.0", "beta==1.0")
+    wheel("beta", "1.0")
+    wheel("beta", "2.0")
+    (workplace / "requirements.txt").write_text("alpha\nbeta==2.0\n")
+    found = problem(build)
+    assert found.summary.startswith("the requirements contradict each other: ")
+    assert "alpha" in found.summary
+    assert "beta==1.0" in found.summary
+    assert "you require" in found.summary
+    assert "beta==2.0" in found.summary
+    assert found.detail.startswith("error: ")
+
+
 def test_a_store_that_cannot_be_written_is_named(
     workplace: Path, tmp_path: Path, build: Build, store_root: Path
 ) -> None:
@@ -212,3 +289,19 @@ def test_what_stopped_a_build_is_told_and_no_progress_stands_before_it(
     assert found.summary == "app could not be built from source: RuntimeError: no compiler"
     assert found.detail.startswith("error: ")
     assert "DEBUG" not in found.detail
+
+
+def test_what_stopped_a_build_that_has_no_name_yet_is_told(
+    build: Build, wheels: Path, workplace: Path
+) -> None:
+    (workplace / "lib").mkdir()
+    (workplace / "lib" / "pyproject.toml").write_text(
+        '[build-system]\nrequires = []\nbackend-path = ["."]\nbuild-backend = "backend"\n'
+    )
+    (workplace / "lib" / "backend.py").write_text("raise RuntimeError('needs libfoo')\n")
+    (workplace / "requirements.txt").write_text("./lib\n")
+    found = problem(build)
+    assert found.summary == (
+        "a requirement could not be built from source: RuntimeError: needs libfoo"
+    )
+    assert found.detail.startswith("error: ")

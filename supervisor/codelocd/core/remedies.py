@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from codeloc_envs import Specification
-from codeloc_envs.listed import Listing, adding_command, listed
+from codeloc_envs import EnvironmentProblem, Specification
+from codeloc_envs.listed import Listing, adding_command, adding_to, elsewhere, listed
 from codeloc_envs.pyproject import read_project
 from codelocd.model import LocationSpec, Target
 
@@ -45,6 +46,10 @@ DISTRIBUTIONS = {
     "zmq": "pyzmq",
 }
 """Packages on PyPI whose modules have another name, those that are asked for most."""
+
+_DISTRIBUTION = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
+"""https://packaging.python.org/en/latest/specifications/name-normalization/: no `_cffi_backend`,
+no letters but those of ASCII."""
 
 SHARED = ("google", "azure", "airflow", "zope")
 """Packages of many distributions: the name alone says nothing."""
@@ -89,7 +94,8 @@ def distribution(module: str) -> str | None:
     if parts[0] in SHARED:
         count = 3 if parts[:2] in (["google", "cloud"], ["airflow", "providers"]) else 2
         return "-".join(parts[:count]) if len(parts) >= count else None
-    return parts[0].replace("_", "-")
+    name = parts[0].replace("_", "-")
+    return name if _DISTRIBUTION.fullmatch(name) else None
 
 
 def remedy(module: str, environment: Specification, origin: Origin) -> Remedy | None:
@@ -135,7 +141,7 @@ def _though_listed(
 def _packages(name: str, environment: Specification, origin: Origin) -> Remedy:
     request = environment.request
     if request.requirements:
-        return Remedy(f"add the line {name} to {request.requirements[0]}")
+        return Remedy(f"add {adding_to(request.requirements[0], name)}")
     file, _, table = origin.declared_in.partition(" [")
     if _is_ours(table):
         packages = ", ".join(f'"{each}"' for each in (*request.packages, name))
@@ -159,12 +165,21 @@ def _is_ours(table: str) -> bool:
 
 
 def _project(name: str, environment: Specification, _origin: Origin) -> Remedy:
-    file = read_project(environment.request.project or environment.directory)
-    if file.path.name != "pyproject.toml":
-        return Remedy(f"add {name} to install_requires in {file.path}")
+    folder = environment.request.project or environment.directory
+    try:
+        file = read_project(folder)
+    except EnvironmentProblem:  # it has gone, or been broken, since
+        return Remedy(f'add "{name}" to dependencies in {folder / "pyproject.toml"}')
     if file.poetry is not None:
         return Remedy(f'add {name} = "*" to [tool.poetry.dependencies] in {file.path}')
-    return Remedy(f'add "{name}" to dependencies in {file.path}')
+    if file.project is not None and "dependencies" not in file.project.get("dynamic", ()):
+        return Remedy(f'add "{name}" to dependencies in {file.path}')
+    read, is_setuptools = elsewhere(file)
+    if not is_setuptools:
+        return Remedy(f"add {name} where {read} takes its dynamic dependencies from")
+    if read.suffix in (".txt", ".in"):
+        return Remedy(f"add {adding_to(read, name)}")
+    return Remedy(f"add {name} to install_requires in {read}")
 
 
 def _pipenv(name: str, environment: Specification, _origin: Origin) -> Remedy:
