@@ -13,7 +13,7 @@ from codeloc_envs.inline import read_metadata
 from codeloc_envs.inputs import described_files, looked_for, settings_files
 from codeloc_envs.neighbourhood import LOCKS, Neighbourhood
 from codeloc_envs.problem import EnvironmentProblem
-from codeloc_envs.pyproject import normalised, read_project
+from codeloc_envs.pyproject import Pyproject, normalised, read_project
 from codeloc_envs.reach import PROJECT_FILES, upwards
 from codeloc_envs.specification import Kind, PythonWish, Request, Specification
 from codeloc_envs.specifier import fits_text, is_path
@@ -232,7 +232,7 @@ def _locked(place: _Place, lock: Path, why: str) -> Choice:
             "pylock.NAME.toml and Pipfile.lock are (for a pinned requirements file: requirements)"
         )
     around = Neighbourhood.of(lock.parent)
-    project = around.project()
+    project = around.project() if kind is Kind.UV_LOCK else _seen_project(around)
     requires, source = (project.requires_python, project.path) if project else (None, lock)
     if requires is None and kind is Kind.UV_LOCK:
         requires, source = requires_of(lock), lock
@@ -253,13 +253,17 @@ def _check_names(
 
 
 def _python(place: _Place) -> PythonWish:
-    """A project file that describes nothing here is only asked which Pythons it is for."""
-    try:
-        project = place.around.project()
-    except EnvironmentProblem:
-        project = None
+    project = _seen_project(place.around)
     requires, source = (project.requires_python, project.path) if project else (None, place.code)
     return place.around.python(place.asked.python, requires, source)
+
+
+def _seen_project(around: Neighbourhood) -> Pyproject | None:
+    """A project file that describes nothing here is only asked which Pythons it is for."""
+    try:
+        return around.project()
+    except EnvironmentProblem:
+        return None
 
 
 def _built(place: _Place, built: Specification, why: str) -> Choice:

@@ -59,9 +59,9 @@ def inspect(path: Path) -> Existing | None:
     https://peps.python.org/pep-0832/), or an interpreter. Raises EnvironmentProblem for a
     broken one: it was meant, so nothing else may take its place.
     """
-    if path.is_dir():
+    if os.path.isdir(path):
         return _folder(path)
-    if not path.exists():
+    if not os.path.exists(path):
         return None
     if os.access(path, os.X_OK) and "py" in path.name:
         return _interpreter(path)
@@ -72,7 +72,7 @@ def require(path: Path, source: str) -> Existing:
     """As `inspect`, where nothing there is a problem too."""
     found = inspect(path)
     if found is None:
-        state = "is no environment" if path.exists() else "does not exist"
+        state = "is no environment" if os.path.exists(path) else "does not exist"
         raise EnvironmentProblem(
             f"the environment {path} ({source}) {state}; "
             "create it, or name an environment's folder or an interpreter",
@@ -87,11 +87,11 @@ def environment_files(path: Path) -> Iterator[Path]:
 
 
 def _folder(path: Path) -> Existing | None:
-    virtual = (path / "pyvenv.cfg").is_file()
+    virtual = os.path.isfile(path / "pyvenv.cfg")
     executable = python_of(path)
     if executable is None and not virtual:
         return None
-    if executable is None or not executable.exists():
+    if executable is None or not os.path.exists(executable):
         gone = f" ({executable.readlink()} is gone)" if executable else ""
         raise EnvironmentProblem(
             f"the environment {path} has no Python that runs{gone}; create it again",
@@ -99,7 +99,7 @@ def _folder(path: Path) -> Existing | None:
         )
     if virtual:
         return Existing(executable, path, "virtualenv", (path / "pyvenv.cfg",))
-    if (path / "conda-meta").is_dir():
+    if os.path.isdir(path / "conda-meta"):
         scripts = sorted(path.glob("etc/conda/activate.d/*.sh"))
         files = (path / "conda-meta/history", path / "conda-meta/state", *scripts)
         return Existing(executable, path, "conda", files)
@@ -110,7 +110,7 @@ def _interpreter(executable: Path) -> Existing:
     """An interpreter in the `bin` of an environment means that environment."""
     prefix = executable.parent.parent
     if executable.parent.name == "bin" and (
-        (prefix / "pyvenv.cfg").is_file() or (prefix / "conda-meta").is_dir()
+        os.path.isfile(prefix / "pyvenv.cfg") or os.path.isdir(prefix / "conda-meta")
     ):
         found = _folder(prefix)
         if found is not None:
@@ -121,7 +121,7 @@ def _interpreter(executable: Path) -> Existing:
 def _redirect(file: Path) -> Existing:
     named = read_text(file, "environment file").strip()
     target = Path(os.path.normpath(file.parent / named))
-    found = _folder(target) if named and "\n" not in named and target.is_dir() else None
+    found = _folder(target) if named and "\n" not in named and os.path.isdir(target) else None
     if found is None:
         raise EnvironmentProblem(
             f"{file} should name an environment's folder in one line, "

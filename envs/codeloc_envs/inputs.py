@@ -13,7 +13,7 @@ from codeloc_envs.installer_settings import files_named_for_uv, fixed_uv_files, 
 from codeloc_envs.local_source import BUILD_FILES, build_files, content_digest
 from codeloc_envs.lock import read_lock
 from codeloc_envs.pip_settings import files_named_for_pip, options_that_count, pip_files
-from codeloc_envs.pyproject import normalised, read_pyproject
+from codeloc_envs.pyproject import normalised, seen_pyproject
 from codeloc_envs.reach import upwards
 from codeloc_envs.requirement_files import RequirementFile, reached, reached_where_there
 from codeloc_envs.specification import Kind, Specification
@@ -56,8 +56,8 @@ def built_folders(specification: Specification) -> Iterator[Path]:
         yield from (directory, *members(directory))
     for file in reached(request.requirements) if request.requirements else ():
         yield from file.local_paths
-    project = directory / "pyproject.toml"
-    uv = read_pyproject(project).tool("uv") if project.is_file() else None
+    project = seen_pyproject(directory / "pyproject.toml")
+    uv = project.tool("uv") if project is not None else None
     for source in ((uv or {}).get("sources") or {}).values():
         if isinstance(source, Mapping) and isinstance(source.get("path"), str):
             yield Path(os.path.normpath(directory / source["path"]))
@@ -177,6 +177,7 @@ def _metadata(specification: Specification) -> Metadata:
 def _uv_settings(directory: Path) -> list[str]:
     """Digests of uv's own settings, looked up as it does: the folder's, the user's, the system's.
 
+    It passes over a project file that it cannot read.
     https://docs.astral.sh/uv/concepts/configuration-files/
     """
     named, *fixed = fixed_uv_files(os.environ, Path.home())
@@ -194,8 +195,8 @@ def _local_settings(directory: Path) -> Iterator[str]:
         if (folder / "uv.toml").is_file():
             yield content_digest(folder / "uv.toml")
             return
-        project = folder / "pyproject.toml"
-        settings = read_pyproject(project).tool("uv") if project.is_file() else None
+        project = seen_pyproject(folder / "pyproject.toml")
+        settings = project.tool("uv") if project is not None else None
         if settings is not None:
             yield digest_bytes(canonical(settings).encode())
             return

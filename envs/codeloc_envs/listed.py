@@ -17,7 +17,7 @@ from codeloc_envs import pipenv, setuptools_files
 from codeloc_envs.existing import inspect
 from codeloc_envs.inline import read_metadata
 from codeloc_envs.problem import EnvironmentProblem
-from codeloc_envs.pyproject import Pyproject, normalised, read_pyproject
+from codeloc_envs.pyproject import Pyproject, normalised, seen_pyproject
 from codeloc_envs.requirement_files import reached
 from codeloc_envs.specification import Kind, Specification
 from codeloc_envs.text_file import seen_text
@@ -61,8 +61,8 @@ def _lines(specification: Specification) -> Iterator[tuple[str, str, str]]:
         yield from ((t, str(specification.script), "") for t in _texts(table.get("dependencies")))
     if specification.kind in (Kind.PROJECT, Kind.UV_LOCK, Kind.EXISTING):
         pyproject = (request.project or specification.directory) / "pyproject.toml"
-        if pyproject.is_file():
-            yield from _of_project(read_pyproject(pyproject))
+        if found := seen_pyproject(pyproject):
+            yield from _of_project(found)
         folder = pyproject.parent
         yield from (
             (text, str(folder / "setup.cfg"), f"the extra {extra}" if extra else "")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from codeloc_envs import pipenv
+from codeloc_envs.problem import EnvironmentProblem
 from codeloc_envs.pyproject import Pyproject, read_project
 from codeloc_envs.reach import PROJECT_FILES, describes, upwards
 from codeloc_envs.specification import PythonWish
@@ -42,8 +44,8 @@ class Neighbourhood:
 
     @classmethod
     def of(cls, code: Path) -> Neighbourhood:
-        """Of a file or a folder. Raises EnvironmentProblem for an invalid project file."""
-        start = code if code.is_dir() else code.parent
+        """Of a file or a folder."""
+        start = code if os.path.isdir(code) else code.parent
         reach = upwards(start)
         marked = (at for at, each in enumerate(reach, start=1) if _is_marked(each))
         near = next(marked, 1)
@@ -57,7 +59,7 @@ class Neighbourhood:
         return self.folders[0]
 
     def description(self) -> Path | None:
-        """The nearest file that describes an environment."""
+        """The nearest file that describes an environment; EnvironmentProblem if it is invalid."""
         return next(filter(None, map(_description, self.folders)), None)
 
     def looked_at(self) -> Iterator[Path]:
@@ -69,7 +71,7 @@ class Neighbourhood:
         """The nearest `pyproject.toml`, or what stands for it; EnvironmentProblem if invalid."""
         for folder in self.folders:
             named = (folder / name for name in PROJECT_FILES if name not in pipenv.NAMES)
-            if (folder / "pyproject.toml").is_file() or any(map(describes, named)):
+            if os.path.isfile(folder / "pyproject.toml") or any(map(describes, named)):
                 return read_project(folder)
         return None
 
@@ -97,15 +99,19 @@ class Neighbourhood:
 
     def _nearest(self, name: str) -> Path | None:
         paths = (folder / name for folder in self.folders)
-        return next((path for path in paths if path.is_file()), None)
+        return next((path for path in paths if os.path.isfile(path)), None)
 
 
 def _is_marked(folder: Path) -> bool:
-    return any((folder / mark).exists() for mark in ROOT_MARKS)
+    return any(os.path.exists(folder / mark) for mark in ROOT_MARKS)
 
 
 def _decides(folder: Path) -> bool:
-    return (folder / ENVIRONMENT).exists() or _description(folder) is not None
+    """Also by a project file that cannot be read: the rule that needs it says what is wrong."""
+    try:
+        return os.path.exists(folder / ENVIRONMENT) or _description(folder) is not None
+    except EnvironmentProblem:
+        return True
 
 
 def _description(folder: Path) -> Path | None:
@@ -114,7 +120,7 @@ def _description(folder: Path) -> Path | None:
 
 
 def _describes(path: Path) -> bool:
-    return describes(path) if path.name in PROJECT_FILES else path.is_file()
+    return describes(path) if path.name in PROJECT_FILES else os.path.isfile(path)
 
 
 def _first_version(path: Path) -> str | None:

@@ -130,6 +130,14 @@ def read_pyproject(path: Path) -> Pyproject:
         raise EnvironmentProblem(f"{path} is not valid TOML: {error}", inputs=(path,)) from None
 
 
+def seen_pyproject(path: Path) -> Pyproject | None:
+    """One that is looked at for what it may say; None where it is missing or cannot be read."""
+    try:
+        return read_pyproject(path)
+    except EnvironmentProblem:
+        return None
+
+
 def read_project(folder: Path) -> Pyproject:
     """The project in `folder`: what its `pyproject.toml` says, or its `setup.py` or `setup.cfg`.
 

@@ -74,7 +74,7 @@ def describes(path: Path) -> bool:
 
     Raises EnvironmentProblem for an invalid project file.
     """
-    if not path.is_file():
+    if not os.path.isfile(path):
         return False
     if path.name in pipenv.NAMES:
         return True

@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from codeloc_envs.text_file import seen_source
+
 NAMES = ("setup.py", "setup.cfg")
 _CALL = re.compile(r"\bsetup\s*\(")
 _FILE = re.compile(r"""[\w./-]+\.(?:txt|in|lock|toml|cfg|json|ya?ml)\b""")
@@ -31,7 +33,7 @@ def requires_python(folder: Path) -> str | None:
         return said
     try:
         tree = ast.parse(_text(folder / "setup.py"))
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # the last: nested too deeply
         return None
     for node in ast.walk(tree):
         if isinstance(node, ast.keyword) and node.arg == "python_requires":
@@ -101,7 +103,4 @@ def _sections(text: str) -> configparser.RawConfigParser:
 
 def _text(file: Path) -> str:
     """Nothing where it is missing: whoever builds it says what is wrong with it."""
-    try:
-        return file.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
+    return seen_source(file) or ""

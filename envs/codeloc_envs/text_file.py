@@ -12,15 +12,22 @@ from pathlib import Path
 from codeloc_envs.problem import EnvironmentProblem
 
 _NO_FILE = "no regular file"
+LARGEST = 64 * 1024 * 1024
+"""Bytes of a file that a person may have written; a larger one is not read into memory."""
 
 
 def read_bytes(path: Path) -> bytes:
-    """What a regular file holds; OSError for anything else, for a pipe would wait for a writer."""
+    """What a regular file holds; OSError for anything else, for a pipe would wait for a writer, and
+    for a file that no person wrote.
+    """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with open(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(errno.EINVAL, _NO_FILE, str(path))
-        return file.read()
+        data = file.read(LARGEST + 1)
+    if len(data) > LARGEST:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
+    return data
 
 
 def read_text(path: Path, what: str, context: str = "") -> str:
