@@ -19,7 +19,8 @@ from codelocd.config.location import (
     merged,
 )
 from codelocd.config.tables import CodelocdTable, LocationTable
-from codelocd.model import Config
+from codelocd.config.variables import LONGEST, MOST, are_too_many, is_too_long
+from codelocd.model import Config, LocationSpec
 
 
 def read(document: Document, environ: Mapping[str, str]) -> Config:
@@ -31,11 +32,16 @@ def read(document: Document, environ: Mapping[str, str]) -> Config:
     if parsed is None or files is None or problems.found:
         raise ConfigError(problems.found)
     packages = index(document, parsed.index)
+    locations = tuple(
+        location(document, name, LocationTable.model_validate(table), files, environ, packages)
+        for name, table in _complete(document.data).items()
+    )
+    if too_many := [
+        _too_many(document, spec.name) for spec in locations if _is_full(spec, environ)
+    ]:
+        raise ConfigError(too_many)
     return Config(
-        locations=tuple(
-            location(document, name, LocationTable.model_validate(table), files, environ, packages)
-            for name, table in _complete(document.data).items()
-        ),
+        locations=locations,
         daemon=daemon_settings(document, parsed.daemon),
         dagster=dagster_settings(document, parsed.dagster, packages),
         files=(document.path, *files),
@@ -46,17 +52,32 @@ def _broken_rules(document: Document, environ: Mapping[str, str]) -> Iterator[Mi
     for name, table in _complete(document.data).items():
         yield from broken(document, name, table)
     for key, table in _written(document.data):
-        yield from _unset(document, (*key, "env"), as_table(table.get("env")), environ)
+        yield from _unfit(document, (*key, "env"), as_table(table.get("env")), environ)
 
 
-def _unset(
+def _is_full(spec: LocationSpec, environ: Mapping[str, str]) -> bool:
+    return are_too_many({**environ, **spec.variables})
+
+
+def _too_many(document: Document, name: str) -> Mistake:
+    what = f"has, with those of codelocd itself, more than a process can have ({MOST} bytes)"
+    return document.mistake(("location", name, "env"), what, "put the long ones into files")
+
+
+def _unfit(
     document: Document, key: KeyPath, env: Raw, environ: Mapping[str, str]
 ) -> Iterator[Mistake]:
+    """Variables without a value, and with one that no process can have."""
     for name, value in env.items():
         source = as_table(value).get("from_env")
         if isinstance(source, str) and source and source not in environ:
             remedy = f"set {source} where codelocd starts, or write a value"
             yield document.mistake((*key, name), f"takes {source}, which is not set", remedy)
+            continue
+        text = environ[source] if isinstance(source, str) and source else value
+        if isinstance(text, str) and is_too_long(name, text):
+            what = f"is longer than a process can have ({LONGEST} bytes, its name included)"
+            yield document.mistake((*key, name), what, "put it into a file")
 
 
 def _named_files(data: Raw) -> Iterator[tuple[KeyPath, str]]:

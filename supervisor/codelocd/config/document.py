@@ -10,6 +10,7 @@ from typing import Any
 
 from codeloc_envs.text_file import read_bytes
 from codelocd.config.errors import ConfigError, KeyPath, Mistake, dotted
+from codelocd.config.variables import LONGEST
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +32,20 @@ class Document:
         return self.path.parent
 
     def check_texts(self) -> None:
-        """No text of a config reaches a process with a NUL or a half of a character in it;
-        ConfigError with each that has.
+        """No text of a config reaches a process with a NUL or a half of a character in it, and
+        none the disk as a path that no file can have; ConfigError with each that would.
         """
+        texts = list(_texts(self.data, (), set()))
         mistakes = [
             self.mistake(key, f"holds {what}, which no process can have", "take it out")
-            for key, text in _texts(self.data, (), set())
+            for key, text in texts
             for what, found in _IMPOSSIBLE
             if found(text)
+        ]
+        mistakes += [
+            self.mistake(key, "is longer than the path of a file can be", "correct the path")
+            for key, text in texts
+            if _names_a_file(key) and _is_no_path(text)
         ]
         if mistakes:
             raise ConfigError(mistakes)
@@ -65,7 +72,9 @@ class Document:
         return absolute(self.folder, text)
 
     def table(self, *key: str) -> Document:
-        """The table at `key`, empty where there is none; ConfigError if it is no table."""
+        """The table at `key`, empty where there is none; ConfigError if it is no table, or has a
+        text that no process can have.
+        """
         data: Any = self.data
         for depth, part in enumerate(key, start=1):
             data = data.get(part, {})
@@ -73,7 +82,9 @@ class Document:
                 raise ConfigError(
                     [self.mistake(key[:depth], "must be a table", "see docs/config.md")]
                 )
-        return replace(self, data=data, root=(*self.root, *key))
+        found = replace(self, data=data, root=(*self.root, *key))
+        found.check_texts()
+        return found
 
 
 def _is_half(text: str) -> bool:
@@ -84,8 +95,39 @@ def _is_long(text: str) -> bool:
     return len(text.encode(errors="surrogatepass")) >= LONGEST
 
 
-LONGEST = 128 * 1024
-"""Bytes of one variable or argument that Linux takes, with its end (MAX_ARG_STRLEN, execve(2))."""
+_LONGEST_NAME, _LONGEST_PATH = 255, 4095
+"""Bytes of a file's name, and of a path, that Linux takes (NAME_MAX, PATH_MAX less its end)."""
+_PATHS = frozenset(
+    [
+        "python_file",
+        "relative_path",
+        "working_directory",
+        "env_file",
+        "requirements",
+        "project",
+        "lock",
+        "path",
+        "certificate",
+        "find_links",
+        "state_dir",
+        "store",
+        "socket",
+        "executable_path",
+        "directory",
+    ]
+)
+"""The keys, in all formats, whose values name files or folders."""
+
+
+def _names_a_file(key: KeyPath) -> bool:
+    names = [part for part in key if isinstance(part, str)]
+    return bool(names) and names[-1] in _PATHS and names[-2:-1] != ["env"]
+
+
+def _is_no_path(text: str) -> bool:
+    data = text.encode(errors="surrogatepass")
+    return len(data) > _LONGEST_PATH or any(len(name) > _LONGEST_NAME for name in data.split(b"/"))
+
 
 _IMPOSSIBLE = (
     ("a NUL", lambda text: "\0" in text),

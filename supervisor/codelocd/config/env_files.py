@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from codelocd.config.document import LONGEST, Document, read_text
+from codelocd.config.document import Document, read_text
 from codelocd.config.errors import ConfigError, KeyPath, Mistake, gathered
+from codelocd.config.variables import LONGEST, MOST, are_too_many, is_too_long
 
 EnvFiles = Mapping[Path, Mapping[str, str]]
 """By absolute path, what each file adds to the daemon's variables; the last one wins."""
@@ -31,9 +33,9 @@ def read_named(
     places = {document.absolute(text): key for key, text in named}
 
     def entry(path: Path) -> tuple[Path, Mapping[str, str]]:
-        if not path.is_file():
+        if not os.path.isfile(path):
             what, remedy = f"no such file: {path}", "create it or remove the key"
-            if path.is_dir():
+            if os.path.isdir(path):
                 what, remedy = f"is a folder: {path}", "name a file in it, or remove the key"
             mistake = document.mistake(places[path], what, remedy)
             raise ConfigError([replace(mistake, absent=path)])
@@ -55,7 +57,7 @@ def looked_for(folder: Path) -> tuple[Path, ...]:
 def beside(folder: Path, environ: Mapping[str, str]) -> EnvFiles:
     """The `.env` in a folder, where there is one; ConfigError."""
     path = folder / NAME
-    return {path: read(path, environ)} if path.is_file() else {}
+    return {path: read(path, environ)} if os.path.isfile(path) else {}
 
 
 _DEPTH = 20
@@ -67,11 +69,11 @@ _ASSIGNMENT = re.compile(
     {_SPACE} (?: export [^\S\r\n]+ (?! = ) )?
     (?: ' (?P<quoted> [^']+ ) ' | (?P<name> [^=\#\s'] [^=\#\s]* ) )
     (?: {_SPACE} = {_SPACE}
-        (?: ' (?P<single> (?: \\. | [^'\\] )* ) '
-          | " (?P<double> (?: \\. | [^"\\] )* ) "
-          | (?P<plain> (?! (?<=[^\S\r\n]) \# ) [^'"\r\n] [^\r\n]*? )?
+        (?: ' (?P<single> (?: \\. | [^'\\] )* ) ' {_SPACE} (?: \# [^\r\n]* )?
+          | " (?P<double> (?: \\. | [^"\\] )* ) " {_SPACE} (?: \# [^\r\n]* )?
+          | (?P<plain> (?! (?<=[^\S\r\n]) \# ) [^'"\s] [^\r\n]*? )?
+            {_SPACE} (?: (?<=\s) \# [^\r\n]* )?
         )
-        {_SPACE} (?: (?: (?<=\s) | (?<=['"]) ) \# [^\r\n]* )?
       | {_SPACE} (?P<bare> (?: \# [^\r\n]* )? )
     )
     {_SPACE} (?: \r\n | \n | \r | \Z )
@@ -121,6 +123,8 @@ def parse(source: str, text: str, environ: Mapping[str, str]) -> dict[str, str]:
             try:
                 if match["bare"] is None:
                     variables[name] = _checked(name, _value(match, {**environ, **variables}))
+                else:
+                    variables.pop(name, None)
             except _Wrong as wrong:
                 what, remedy = wrong.args
                 mistakes.append(Mistake(source, line, (name,), what, remedy))
@@ -130,6 +134,9 @@ def parse(source: str, text: str, environ: Mapping[str, str]) -> dict[str, str]:
             what = "is no assignment"
             mistakes.append(Mistake(source, line, (), what, 'write NAME=value or NAME="value"'))
         line += len(_NEWLINE.findall(text, start, position))
+    if not mistakes and are_too_many(variables):
+        what = f"has more variables than a process can have ({MOST} bytes)"
+        mistakes.append(Mistake(source, None, (), what, "put the long ones into files"))
     if mistakes:
         raise ConfigError(mistakes)
     return variables
@@ -139,7 +146,7 @@ def _checked(name: str, value: str) -> str:
     """What a process can have; _Wrong."""
     if "\0" in name or "\0" in value:
         raise _Wrong("holds a NUL, which no variable can", "take it out")
-    if len(f"{name}={value}".encode(errors="surrogatepass")) >= LONGEST:
+    if is_too_long(name, value):
         raise _Wrong(f"is longer than a process can have ({LONGEST} bytes)", "put it into a file")
     return value
 
@@ -171,9 +178,13 @@ def _expanded(text: str, known: Mapping[str, str], *, escapes: bool, depth: int 
 
 
 def _pieces(text: str, *, escapes: bool) -> Iterator[tuple[str, str | None]]:
-    """Each text as it stands, and each reference by what is in its braces."""
+    """Each text as it stands, and each reference by what is in its braces; _Wrong.
+
+    A `${` that nothing ends stands for itself, unless a reference follows that would, too.
+    """
     plain = position = 0
     begun: list[int] = []
+    holds_others = False
     for token in (_TOKEN if escapes else _PLAIN_TOKEN).finditer(text):
         if token["escaped"] is not None:
             if not begun:
@@ -184,10 +195,13 @@ def _pieces(text: str, *, escapes: bool) -> Iterator[tuple[str, str | None]]:
             begun.append(token.end())
         elif begun:
             position = begun.pop()
+            holds_others = bool(begun)
             if not begun:
                 yield text[plain : position - 2], None
                 yield "", text[position : token.start()]
                 plain = token.end()
+    if begun and holds_others:
+        raise _Wrong("has a ${ that no } ends", "write ${NAME}, or single quotes around the value")
     yield text[plain:], None
 
 

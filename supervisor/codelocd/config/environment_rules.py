@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -59,7 +60,7 @@ def broken_index(table: Raw, absolute: Callable[[str], Path], say: Say) -> Itera
     for index, link in enumerate(_texts(table, "find_links")):
         if "://" in link:
             yield from _address(("find_links", index), link, say)
-        elif not absolute(link).exists():
+        elif not os.path.exists(absolute(link)):
             what = f"no such file or folder: {absolute(link)}"
             yield say(("find_links", index), what, "create it, or correct the path")
     if certificate := _text(table, "certificate"):
@@ -113,7 +114,7 @@ def _unfit(text: str) -> str | None:
 
 
 def _requirements(key: KeyPath, path: Path, say: Say) -> Iterator[Mistake]:
-    if path.is_dir():
+    if os.path.isdir(path):
         yield say(key, f"is a folder: {path}", "name a requirements file")
         return
     try:
@@ -130,17 +131,17 @@ def _requirements(key: KeyPath, path: Path, say: Say) -> Iterator[Mistake]:
 
 
 def _project(folder: Path, say: Say) -> Iterator[Mistake]:
-    if folder.is_file():
+    if os.path.isfile(folder):
         remedy = "name its folder"
         yield say(("project",), f"is a file: {folder}", remedy)
-    elif not folder.is_dir():
+    elif not os.path.isdir(folder):
         yield say(("project",), f"no such folder: {folder}", "create it, or correct the path")
 
 
 def _missing_file(key: KeyPath, path: Path, say: Say) -> Iterator[Mistake]:
-    if path.is_dir():
+    if os.path.isdir(path):
         yield say(key, f"is a folder: {path}", "name a file")
-    elif not path.exists():
+    elif not os.path.exists(path):
         yield say(key, f"no such file: {path}", "create it, or correct the path")
 
 

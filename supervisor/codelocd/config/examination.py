@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import grp
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
@@ -104,7 +105,7 @@ def _together(
         if (mistake.source, mistake.key or mistake.line) not in known:
             yield mistake
         return
-    if spec.target.kind != "python_file" and spec.working_directory.is_dir():
+    if spec.target.kind != "python_file" and os.path.isdir(spec.working_directory):
         yield from missing_module(spec, choice.specification, say)
 
 
@@ -112,10 +113,10 @@ def _daemon(document: Document, table: Raw) -> Iterator[Mistake]:
     say = partial(_under, document, ("daemon",))
     for key in ("state_dir", "store"):
         named = _text(table, key)
-        if named and document.absolute(named).is_file():
+        if named and os.path.isfile(document.absolute(named)):
             yield say((key,), f"is a file: {document.absolute(named)}", "name a folder")
     socket = _text(table, "socket")
-    if socket and document.absolute(socket).is_dir():
+    if socket and os.path.isdir(document.absolute(socket)):
         path = document.absolute(socket)
         yield say(("socket",), f"is a folder: {path}", "name the socket in it, like control.sock")
     group = _text(table, "socket_group")
@@ -127,20 +128,20 @@ def _daemon(document: Document, table: Raw) -> Iterator[Mistake]:
 
 
 def _unfit_file(key: KeyPath, path: Path, say: Say) -> Iterator[Mistake]:
-    if path.is_dir():
-        is_package = (path / "__init__.py").is_file()
+    if os.path.isdir(path):
+        is_package = os.path.isfile(path / "__init__.py")
         other = f', or write package = "{path.name}"' if is_package else ""
         yield say(key, f"is a folder: {path}", f"name the file with the definitions{other}")
-    elif not path.exists():
+    elif not os.path.exists(path):
         yield replace(
             say(key, f"no such file: {path}", "create it, or correct the path"), absent=path
         )
 
 
 def _unfit_folder(key: KeyPath, path: Path, say: Say) -> Iterator[Mistake]:
-    if path.is_file():
+    if os.path.isfile(path):
         yield say(key, f"is a file: {path}", "name a folder")
-    elif not path.exists():
+    elif not os.path.exists(path):
         yield say(key, f"no such folder: {path}", "create it, or correct the path")
 
 

@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from codelocd.config.discovery import PYPROJECT
 from codelocd.config.document import Document
 from codelocd.config.errors import ConfigError, KeyPath, Mistake
 
@@ -16,7 +17,11 @@ _POSITION = re.compile(r" \(at (?:line (?P<line>\d+), column \d+|end of document
 
 
 def parse(path: Path, text: str) -> Document:
-    """The document; ConfigError with the parser's own words and line."""
+    """The document; ConfigError with the parser's own words and line.
+
+    What other tools write into a pyproject.toml is theirs: of that only the table that is used
+    is looked at further.
+    """
     try:
         data = tomllib.loads(text)
     except ValueError as error:
@@ -26,7 +31,8 @@ def parse(path: Path, text: str) -> Document:
             [Mistake(str(path), None, (), "is nested too deeply", "flatten it")]
         ) from None
     document = Document(path, data, _Lines(text).line_of)
-    document.check_texts()
+    if path.name != PYPROJECT:
+        document.check_texts()
     return document
 
 

@@ -2,12 +2,39 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 """What POSIX calls a name (XBD 3.216)."""
+
+
+LONGEST = 128 * 1024
+"""Bytes of one variable or argument that Linux takes, with its end (MAX_ARG_STRLEN, execve(2))."""
+
+MOST = min(size if (size := os.sysconf("SC_ARG_MAX")) > 0 else 2**63, 6 * 1024 * 1024)
+"""Bytes of all variables and arguments together, with a pointer to each (execve(2))."""
+
+_ARGUMENTS = 16 * 1024
+"""Of these, what the command line and the runner's own variables may need."""
+
+
+def is_too_long(name: str, value: str) -> bool:
+    """Whether no process can have this variable."""
+    return _size(name, value) > LONGEST
+
+
+def are_too_many(variables: Mapping[str, str]) -> bool:
+    """Whether no process can have all of them together."""
+    each = (_size(name, value) + 8 for name, value in variables.items())
+    return sum(each) > MOST - _ARGUMENTS
+
+
+def _size(name: str, value: str) -> int:
+    """Bytes of `NAME=value` with its end."""
+    return len(f"{name}={value}".encode(errors="surrogateescape")) + 1
 
 
 @dataclass(frozen=True, slots=True)

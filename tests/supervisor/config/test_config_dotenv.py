@@ -35,6 +35,10 @@ from codelocd.config.errors import ConfigError
         ("A=${NONE:-else}\nB=${NONE:-}\nC=${HOME:-else}", {"A": "else", "B": "", "C": "/home"}),
         ("A=pa$$word$x", {"A": "pa$$word$x"}),
         ("A=1\nA=2", {"A": "2"}),
+        ("A=1\nA\nB=2", {"B": "2"}),
+        ("A=pa\"#55\nB=it's'#5 # why", {"A": 'pa"#55', "B": "it's'#5"}),
+        ("A='x'#why\nB=\"y\"# why", {"A": "x", "B": "y"}),
+        ("A=pa${ss", {"A": "pa${ss"}),
         ('A=it\'s\nB=say "x"', {"A": "it's", "B": 'say "x"'}),
     ],
 )
@@ -49,6 +53,11 @@ def test_what_people_write_in_env_files_is_understood(text, expected):
         ("=x", 'f:1: is no assignment; write NAME=value or NAME="value"'),
         ('A="open', 'f:1: is no assignment; write NAME=value or NAME="value"'),
         ("A='x' y", 'f:1: is no assignment; write NAME=value or NAME="value"'),
+        ("A= 'open", 'f:1: is no assignment; write NAME=value or NAME="value"'),
+        (
+            "A=1\nB=${A ${A}",
+            "f:2: B: has a ${ that no } ends; write ${NAME}, or single quotes around the value",
+        ),
         ("\nA=${NONE}", "f:2: A: refers to NONE, which is not set; set NONE, or write ${NONE:-}"),
     ],
 )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime
+import subprocess
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from codelocd import config
 from codelocd.config import codelocd_toml, toml_text, yaml_text
 from codelocd.config.dagster import dg, pyproject
 from codelocd.config.dagster.cloud_yaml import CloudTable
@@ -18,6 +20,7 @@ from codelocd.config.document import Document
 from codelocd.config.errors import ConfigError
 from codelocd.config.tables import EnvironmentTable, LocationTable
 from codelocd.config.validation import parsed
+from codelocd.config.variables import MOST
 from codelocd.model import Config
 
 PATH = Path("/nowhere/file")
@@ -124,3 +127,75 @@ def test_texts_that_no_process_can_have_are_mistakes_with_their_line(tmp_path):
     long = f'[location.a.env]\nA = "{"x" * 131072}"\n'
     with pytest.raises(ConfigError, match=r":2: location.a.env.A: holds more than 131072 bytes"):
         toml_text.parse(tmp_path / "c.toml", long)
+
+
+@pytest.mark.parametrize("path", ["x" * 256, "é" * 128 + ".py", "a/" * 2048, "a/" + "x" * 300])
+def test_a_path_that_no_file_can_have_is_a_mistake_with_its_line(tmp_path, path):
+    told = "is longer than the path of a file can be; correct the path"
+    file = tmp_path / "codelocd.toml"
+    for key in ("python_file", "working_directory", "env_file"):
+        file.write_text(f'[location.a]\nmodule = "m"\n{key} = "{path}"\n')
+        with pytest.raises(ConfigError) as caught:
+            config.load(file, {}, activated=False)
+        assert str(caught.value) == f"{file}:3: location.a.{key}: {told}"
+    for key, value in (("requirements", f'["{path}"]'), ("lock", f'"{path}"')):
+        file.write_text(f'[location.a]\nmodule = "m"\n[location.a.environment]\n{key} = {value}\n')
+        with pytest.raises(ConfigError, match=rf"toml:4: location.a.environment.{key}\S*: {told}"):
+            config.load(file, {}, activated=False)
+    workspace = tmp_path / "workspace.yaml"
+    workspace.write_text(f"load_from:\n  - python_file: {path}\n")
+    with pytest.raises(ConfigError, match=rf"yaml:2: load_from\[0\].python_file: {told}"):
+        config.load(workspace, {}, activated=False)
+
+
+def test_a_variable_that_no_process_can_have_is_a_mistake_whatever_its_value_comes_from(tmp_path):
+    file = tmp_path / "codelocd.toml"
+    most = 128 * 1024 - len("NAME=") - 1
+    given = f'[location.a]\nmodule = "m"\n[location.a.env]\nNAME = "{"x" * most}"\n'
+    file.write_text(given)
+    [spec] = config.load(file, {}, activated=False).locations
+    subprocess.run(["/bin/true"], env=dict(spec.variables), check=True)
+    told = "toml:4: location.a.env.NAME: is longer than a process can have"
+    file.write_text(given.replace("xx", "xxx", 1))
+    with pytest.raises(ConfigError, match=told):
+        config.load(file, {}, activated=False)
+    file.write_text(given.replace(f'"{"x" * most}"', '{ from_env = "O" }'))
+    with pytest.raises(ConfigError, match=told):
+        config.load(file, {"O": "x" * (most + 1)}, activated=False)
+    config.load(file, {"O": "x" * most}, activated=False)
+    (tmp_path / ".e").write_text(f"NAME={'x' * (most + 1)}\n")
+    file.write_text('[location.a]\nmodule = "m"\nenv_file = ".e"\n')
+    with pytest.raises(ConfigError, match=r"\.e:1: NAME: is longer than a process can have"):
+        config.load(file, {}, activated=False)
+
+
+def test_variables_that_no_process_can_have_together_are_a_mistake(tmp_path):
+    file = tmp_path / "codelocd.toml"
+    count = MOST // 100_000 + 1
+    lines = [f'V{number} = "{"x" * 100_000}"\n' for number in range(count)]
+    file.write_text(f'[location.a]\nmodule = "m"\n[location.a.env]\n{"".join(lines)}')
+    told = "toml:3: location.a.env: has, with those of codelocd itself, more than a process can"
+    with pytest.raises(ConfigError, match=told):
+        config.load(file, {}, activated=False)
+    (tmp_path / ".e").write_text("".join(lines))
+    file.write_text('[location.a]\nmodule = "m"\nenv_file = ".e"\n')
+    with pytest.raises(ConfigError, match=r"\.e: has more variables than a process can have"):
+        config.load(file, {}, activated=False)
+
+
+def test_what_other_tools_write_into_a_pyproject_is_theirs(tmp_path):
+    file = tmp_path / "pyproject.toml"
+    table = '[tool.codelocd.location.a]\nmodule = "m"\n'
+    file.write_text(table + f'[tool.other]\na = "\\u0000"\nlong = "{"x" * 200_000}"\n')
+    assert [spec.name for spec in config.load(file, {}, activated=False).locations] == ["a"]
+    file.write_text(table + 'env = { A = "\\u0000" }\n')
+    with pytest.raises(ConfigError, match=r"toml:3: tool.codelocd.location.a.env.A: holds a NUL"):
+        config.load(file, {}, activated=False)
+
+
+def test_a_file_that_no_person_wrote_is_not_read_into_memory(tmp_path):
+    file = tmp_path / "codelocd.toml"
+    with file.open("wb") as made:
+        made.truncate(64 * 2**30)
+    with pytest.raises(ConfigError, match=r"codelocd\.toml: cannot be read: File too large"):
+        config.load(file, {}, activated=False)
