@@ -192,6 +192,13 @@ def test_manual_reload_waits_to_be_told(dev: StartDev, project: Path) -> None:
     assert daemon.entry("sales")["generation"] == 1
     assert daemon.cli("reload", "sales").returncode == 0
     assert daemon.definitions("sales") == ["asset one", "asset two"]
+    (project / "defs.py").write_text(native("one", "three"))
+    (project / "other.py").write_text(native("x", "y", "z"))
+    daemon.until("other", lambda entry: entry["generation"] == 3)
+    config = project / "codelocd.toml"
+    config.write_text(config.read_text().replace("manual", "on-change"))
+    daemon.until("sales", lambda entry: serving(entry) and entry["generation"] == 3)
+    assert daemon.definitions("sales") == ["asset one", "asset three"]
 
 
 def test_a_saved_config_is_applied(dev: StartDev, project: Path) -> None:

@@ -136,6 +136,7 @@ class Application:
         }
         change = plan({**running, **self.daemon.external}, config.locations)
         if not dry_run:
+            self._warm.keep_for(config.daemon.warm_idle)
             self._carry_out(change)
             if self.dagster is not None:
                 self.dagster.locations_are(config.locations)

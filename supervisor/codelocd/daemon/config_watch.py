@@ -132,8 +132,9 @@ def _compared(config: Config) -> Config:
 
 
 def _pending(before: tuple[DaemonSettings, DagsterSettings], config: Config) -> str | None:
-    """Which tables say something else than the daemon was started with."""
-    now = (config.daemon, config.dagster)
+    """Which tables say something else than the daemon was started with; `warm_idle` is applied."""
+    daemon = replace(config.daemon, warm_idle=before[0].warm_idle)
+    now = (daemon, config.dagster)
     names = ("[daemon]", "[dagster]")
     changed = [name for name, old, new in zip(names, before, now, strict=True) if old != new]
     return f"{' and '.join(changed)} was changed, which {RESTART}" if changed else None

@@ -113,6 +113,8 @@ class Daemon:
         if location.state.wanted:
             self.send(location, events.PolicyChanged(former))
             self._executor.follow(location)
+            if former.reload == "manual" and (left := self._watch.pending(spec.name)).paths:
+                self.changed(spec.name, left)
 
     # --- wishes --------------------------------------------------------------------------------
 

@@ -109,6 +109,10 @@ class SourceWatch:
         """What the newest attempt saw is what is served."""
         self._trackers[location].took_over()
 
+    def pending(self, location: str) -> Change:
+        """How the files differ from what the newest attempt saw, as far as is known now."""
+        return self._trackers[location].change()
+
     def differing(self, location: str) -> int:
         """Watched files that differ from what is served, as far as is known now."""
         return self._trackers[location].differing()

@@ -181,6 +181,18 @@ async def test_what_is_idle_or_in_the_way_is_retired(bench, newest, monkeypatch)
     await until(lambda: not server.is_running())
 
 
+async def test_what_is_warm_ends_on_time_by_the_setting_of_the_moment(bench, newest):
+    """The first look is a minute away, and the test's own deadline nearer."""
+    spec = bench.spec(newest, telling("told = 1"))
+    await bench.load(spec, "spawn")
+    await bench.load(spec, "fork")
+    (place,) = bench.places
+    server = psutil.Process(place.slot.ready.pid)
+    bench.launcher.keep_for(0.2)
+    await until(lambda: place.slot.ready is None)
+    await until(lambda: not server.is_running())
+
+
 async def test_a_working_directory_that_is_gone_is_said_as_by_a_cold_start(bench, newest):
     spec = bench.spec(newest, telling("told = 1"))
     await bench.load(spec, "spawn")

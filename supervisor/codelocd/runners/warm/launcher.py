@@ -81,6 +81,10 @@ class WarmLauncher:
             raise Refused("no warm interpreter was ready", stale=False)
         return await interpreter.program(program)
 
+    def keep_for(self, idle: float) -> None:
+        """Seconds without a start after which a warm interpreter ends, from now on."""
+        self._places.keep_for(idle)
+
     def forget_unused(self) -> None:
         """Remove what was learned of environments that have not been used for long."""
         self._memory.forget_unused()

@@ -26,7 +26,8 @@ from codelocd.runners.warm.profile import Beside, Imports, Learned, common, shar
 from codelocd.runners.warm.slot import Slot
 
 LOOK_AGAIN = 60.0
-"""Seconds between two looks at what is idle, while anything may be warm."""
+"""Seconds between two looks at the machine's memory, while anything may be warm; the longest time,
+too, that something which became warm late stays idle for too long."""
 
 SHORT_OF_MEMORY = 0.05
 """The part of the machine's memory below which nothing is kept warm."""
@@ -107,8 +108,15 @@ class Places:
         """Retire what is idle, and everything when the machine is short of memory."""
         now, short = asyncio.get_running_loop().time(), _is_short_of_memory()
         for place in self._places:
-            if short or now - place.slot.used > self._idle:
+            if short or now - place.slot.used >= self._idle:
                 place.slot.retire()
+
+    def keep_for(self, idle: float) -> None:
+        """Seconds without a start after which what is warm ends, from now on."""
+        self._idle = idle
+        self.look_after()
+        if self._places:
+            self._keep_looking()
 
     def close(self) -> None:
         if self._next_look is not None:
@@ -170,8 +178,16 @@ class Places:
         return not readiness.offences
 
     def _keep_looking(self) -> None:
-        if self._next_look is None:
-            self._next_look = asyncio.get_running_loop().call_later(LOOK_AGAIN, self._look_again)
+        """No later than when something will have been idle for too long."""
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        ends = (place.slot.used + self._idle for place in self._places)
+        due = min([now + LOOK_AGAIN, *(end for end in ends if end > now)])
+        if self._next_look is not None:
+            if self._next_look.when() <= due:
+                return
+            self._next_look.cancel()
+        self._next_look = loop.call_at(due, self._look_again)
 
     def _look_again(self) -> None:
         self._next_look = None
