@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 from pathlib import Path
 
 import psutil
-from daemons import StartDev, native, serving
+import pytest
+from daemons import CODELOCD, StartDev, native, serving
 
 ENTRY = os.path.join("codeloc_runner", "__main__.py")
 
@@ -111,3 +113,93 @@ def test_a_restarted_daemon_starts_its_locations_from_what_it_learned(
     second = dev(*targets)
     second.until_serving("a", "b", "c")
     assert {each["start_method"] for each in second.status()["locations"]} == {"fork"}
+
+
+WITH_CHILDREN = """
+import multiprocessing, subprocess, sys
+from concurrent.futures import ProcessPoolExecutor
+from codeloc import Definitions, asset
+
+def name_of(number):
+    import codeloc
+    return f"{codeloc.__name__}_{number}"
+
+def by(method):
+    context = multiprocessing.get_context(method)
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
+        return pool.submit(name_of, method).result()
+
+def make(name):
+    @asset(name=name)
+    def it(): ...
+    return it
+
+if multiprocessing.parent_process() is None:
+    program = [sys.executable, "-c", "import codeloc; print(codeloc.__name__)"]
+    names = [*map(by, ("spawn", "forkserver", "fork")), subprocess.check_output(program, text=True)]
+    defs = Definitions(assets=[make(name.strip()) for name in names])
+"""
+CHILDREN = [
+    "asset codeloc",
+    "asset codeloc_fork",
+    "asset codeloc_forkserver",
+    "asset codeloc_spawn",
+]
+
+
+def test_children_of_a_runner_that_was_started_warm_have_what_it_has(
+    dev: StartDev, project: Path
+) -> None:
+    (project / "codelocd.toml").write_text(
+        "".join(
+            f'[location.{method}]\npython_file = "defs.py"\nstart_method = "{method}"\n'
+            for method in ("fork", "spare")
+        )
+    )
+    (project / "defs.py").write_text(WITH_CHILDREN)
+    checked = subprocess.run([CODELOCD, "check"], cwd=project, capture_output=True, text=True)
+    assert "2 locations checked, 0 failed" in checked.stdout, checked.stdout
+    daemon = dev()
+    daemon.until_serving("fork", "spare")
+    for name in ("fork", "spare"):
+        while daemon.entry(name)["start_method"] != name:
+            assert daemon.cli("reload", name).returncode == 0
+        assert sorted(daemon.definitions(name)) == CHILDREN
+    script = project / "script.py"
+    script.write_text(
+        "import multiprocessing\n"
+        "def name_of(_):\n"
+        "    import codeloc\n"
+        "    return codeloc.__name__\n"
+        "if __name__ == '__main__':\n"
+        "    with multiprocessing.get_context('spawn').Pool(1) as pool:\n"
+        "        print(*pool.map(name_of, [1]))\n"
+    )
+    assert daemon.cli("exec", "fork", "--", "python", "script.py").stdout == "codeloc\n"
+
+
+@pytest.mark.slow  # joblib comes from PyPI
+def test_workers_of_joblib_have_what_the_runner_has(dev: StartDev, project: Path) -> None:
+    (project / "codelocd.toml").write_text(
+        '[location.sales]\npython_file = "defs.py"\nenvironment = { packages = ["joblib"] }\n'
+    )
+    (project / "defs.py").write_text(
+        "import multiprocessing\n"
+        "from joblib import Parallel, delayed\n"
+        "from codeloc import Definitions, asset\n"
+        "def name_of(number):\n"
+        "    import codeloc\n"
+        "    return f'{codeloc.__name__}_{number}'\n"
+        "def make(name):\n"
+        "    @asset(name=name)\n"
+        "    def it(): ...\n"
+        "    return it\n"
+        "if multiprocessing.parent_process() is None:\n"
+        "    names = Parallel(n_jobs=2)(delayed(name_of)(number) for number in range(2))\n"
+        "    defs = Definitions(assets=[make(name) for name in names])\n"
+    )
+    daemon = dev()
+    daemon.until_serving("sales")
+    assert sorted(daemon.definitions()) == ["asset codeloc_0", "asset codeloc_1"]
+    reload_until_forked(daemon, "sales")
+    assert sorted(daemon.definitions()) == ["asset codeloc_0", "asset codeloc_1"]

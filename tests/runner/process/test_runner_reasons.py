@@ -414,3 +414,14 @@ DIGITS = "from codeloc import asset\n@asset(metadata={'m': 10 ** 100_000})\ndef 
 )
 def test_definitions_without_bounds_are_refused_with_what_is_unbounded(run, extreme, source, told):
     assert told in run(extreme, source).problem()["summary"]
+
+
+def test_a_source_line_is_told_in_the_coding_that_its_file_declares(start, code, extreme):
+    file = code / "defs.py"
+    source = "# coding: latin-1\ndef f():\n    raise ValueError('café'); 'naïve'\nf()\n"
+    file.write_bytes(source.encode("latin-1"))
+    problem = start(extreme, file).problem()
+    assert problem["summary"] == "ValueError: café (defs.py:3)"
+    shown = [line.strip() for line in problem["detail"].splitlines() if "naïve" in line]
+    assert shown[0] == "raise ValueError('café'); 'naïve'"
+    assert "\ufffd" not in problem["detail"]
