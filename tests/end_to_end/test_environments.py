@@ -308,6 +308,21 @@ def test_what_was_looked_for_in_vain_counts_as_soon_as_it_comes(
     until_defined(daemon, "alpha_1", "blue")
 
 
+@pytest.mark.parametrize("place", ["later.py", "later/__init__.py"])
+def test_what_is_installed_after_its_import_failed_repairs_the_location(
+    dev: StartDev, project: Path, place: str
+) -> None:
+    made = project / ".venv"
+    subprocess.run([sys.executable, "-m", "virtualenv", "-q", "--no-seed", str(made)], check=True)
+    [site] = made.glob("lib/python3*/site-packages")
+    (project / "defs.py").write_text("import later\n" + native("one"))
+    daemon = dev("-f", "defs.py")
+    daemon.until("defs", lambda entry: entry["state"] == "failed")
+    (site / place).parent.mkdir(exist_ok=True)
+    (site / place).write_text("")
+    daemon.until_serving("defs")
+
+
 def test_a_file_that_a_variable_names_is_watched(
     dev: StartDev, project: Path, wheel: Wheel, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -259,9 +259,10 @@ class Executor:
                 running.snapshot = snapshot
                 running.timing.loaded, running.timing.importing = time.time(), importing
                 self._inspect(location, number)
-            case Bad(said, sources, read):
-                self._follow_what_was_read(location, read, whole=False)
-                self._watch.loaded(location.name, sources)
+            case Bad(said, seen, read):
+                awaited = sources.where_installed(location, said.get("missing"))
+                self._follow_what_was_read(location, (*read, *awaited), whole=False)
+                self._watch.loaded(location.name, seen)
                 remedy = await asyncio.to_thread(_remedy, location, said)
                 problem = problems.of_load(said, time.time(), remedy.line, remedy.block)
                 self._reports.send(location, events.LoadFailed(number, problem))

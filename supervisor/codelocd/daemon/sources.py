@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -50,6 +51,23 @@ def code(spec: LocationSpec) -> Path:
             if found.is_dir():
                 return found
     return spec.working_directory
+
+
+def where_installed(location: Location, module: str | None) -> Iterator[str]:
+    """Globs of the places where a module that was missing comes when its owner installs it.
+
+    Of an environment that its owner keeps: one that is built changes by its description alone.
+    """
+    environment = location.environment
+    if environment is None or environment.origin != "existing" or not module:
+        return
+    first = module.partition(".")[0]
+    if not first.isidentifier():
+        return
+    root = environment.path or environment.executable.resolve().parent.parent
+    for site in root.glob("lib*/python3*/site-packages"):
+        place = glob.escape(str(site / first))
+        yield from (f"{place}.py", f"{place}/__init__.py")
 
 
 def describes_environment(spec: LocationSpec, paths: Iterable[str]) -> bool:
