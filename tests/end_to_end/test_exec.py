@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -129,3 +130,41 @@ def test_a_daemon_that_runs_gives_the_same_answers(
     assert refused.returncode == 127
     assert f"add the line pandas to {project}/requirements.txt" in refused.stderr
     assert run("sales", "--", "python", "-c", "raise SystemExit(7)").returncode == 7
+
+    waits = "import sys; print(sys.prefix, flush=True); sys.stdin.read()"
+    words = [CODELOCD, "exec", "sales", "python", "-c", waits]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(words, cwd=project, env=environ, stdin=pipe, stdout=pipe) as process:
+        assert process.stdout is not None
+        prefix = Path(os.fsdecode(process.stdout.readline().rstrip()))
+        daemon.stop()
+        key = prefix.name.rpartition("-")[0]
+        listed = [CODELOCD, "env", "prune", "--dry-run", "--idle", "0", "--json"]
+        told = subprocess.check_output(listed, cwd=project, env=environ)
+        assert key not in json.loads(told)["keys"]
+        assert process.stdin is not None
+        process.stdin.close()
+        assert process.wait(DEADLINE) == 0
+
+
+def test_what_follows_the_command_is_its_own_without_a_dash_dash_too(run: Run) -> None:
+    show = "import sys; print(sys.argv[1:])"
+    given = ["--user", "--socket", "x", "--outside", "--help", "-v", "--", "--system"]
+    for words in (["sales", "python"], ["sales", "--", "python"], ["--", "sales", "python"]):
+        done = run(*words, "-c", show, *given)
+        assert (done.returncode, done.stdout.strip()) == (0, str(given)), done.stderr
+    assert run("sales", "--outside", "sh", "-c", "exit 3").returncode == 3
+    assert run("sales", "--outsid", "sh").returncode == 2
+
+
+def test_words_that_name_no_program_are_told_so(run: Run, project: Path) -> None:
+    for word in ("", "A=1", "x.py", "pandas>=2", "-", "é"):
+        done = run("sales", "--", word, "python")
+        line = done.stderr.splitlines()[-1]
+        assert (done.returncode, done.stdout) == (127, ""), line
+        assert line.startswith(f"codelocd: there is no command {word!r} in the environment of")
+    (project / "load.py").write_text("print('loaded')\n")
+    (project / "load.py").chmod(0o755)
+    told = run("sales", "--", "./load.py", "--fast")
+    assert told.returncode == 126
+    assert told.stderr.endswith("to run it: codelocd exec sales -- python ./load.py --fast\n")

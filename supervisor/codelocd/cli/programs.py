@@ -57,10 +57,18 @@ def outsider(path: Path, place: Place) -> Path | None:
     return path
 
 
-def is_python_script(path: Path, place: Place) -> bool:
-    """A package may have brought it."""
+def may_be_packaged(path: Path, place: Place) -> bool:
+    """Whether a Python package may have brought it: Python runs it, or it is a shim of pyenv or
+    asdf beside their Pythons, which are scripts of a shell.
+    """
     runs = _interpreter(path, place)
-    return runs is not None and bool(PYTHON.match(runs.name))
+    if runs is None:
+        return False
+    return bool(PYTHON.match(runs.name)) or (path.parent.name == "shims" and _has_python(path))
+
+
+def _has_python(shim: Path) -> bool:
+    return any(PYTHON.match(each.name) for each in shim.parent.glob("python*"))
 
 
 def _is_in_environment(path: Path, place: Place) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from codelocd.cli.programs import Place, found, is_python_script, outsider
+from codelocd.cli.programs import Place, found, may_be_packaged, outsider
 
 
 @pytest.fixture(scope="module")
@@ -89,8 +89,12 @@ def test_everything_else_is_outside(place: Place) -> None:
     borrowed = script(strangers / "borrowed", "#!/usr/bin/env python")
     for each in (pytest_script, borrowed, Path("/usr/bin/env"), Path(sys.executable)):
         assert outsider(each, place) == each
-    assert is_python_script(pytest_script, place)
-    assert not is_python_script(Path("/usr/bin/env"), place)
+    assert may_be_packaged(pytest_script, place)
+    assert not may_be_packaged(Path("/usr/bin/env"), place)
+    shim = script(place.directory.parent / "shims" / "pytest", "#!/usr/bin/env bash")
+    assert not may_be_packaged(shim, place)
+    script(shim.with_name("python3.12"), "#!/usr/bin/env bash")
+    assert may_be_packaged(shim, place)
 
 
 def test_an_interpreter_that_is_used_as_it_is_has_no_folder_of_its_own(

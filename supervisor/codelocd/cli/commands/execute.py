@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import re
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -20,11 +22,17 @@ from codelocd.cli.connection import ask
 from codelocd.cli.guard import ExitCode, Failure, NoDaemon
 from codelocd.cli.local import choice, chosen, folder, ready, told
 from codelocd.cli.options import daemon_options, location_argument
-from codelocd.cli.programs import PYTHON, Place, found, is_python_script, outsider
+from codelocd.cli.programs import PYTHON, Place, found, may_be_packaged, outsider
 from codelocd.cli.which import VARIABLE, Asked
 from codelocd.core.remedies import Origin, remedy
 
 INSTALLERS = ("pip", "pip3")
+
+DISTRIBUTION = re.compile(r"[A-Za-z0-9](?:[\w-]*[A-Za-z0-9])?")
+"""What a package that brings a command may be called: a file or an assignment is none."""
+
+SOCKET = "--socket"
+"""The one option of this command that takes a value, in a word of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +48,29 @@ class Setting:
     declared_in: str
 
 
-@click.command("exec", context_settings={"ignore_unknown_options": True})
+class Exec(click.Command):
+    """Options stand before CMD: what follows it is its own, with or without `--` before it."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, _with_end_of_options(args))
+
+
+def _with_end_of_options(args: Sequence[str]) -> list[str]:
+    """`sales pytest --user` as `sales -- pytest --user`."""
+    names = 0
+    position = 0
+    while position < len(args) and args[position] != "--":
+        if not args[position].startswith("-"):
+            names += 1
+        elif args[position] == SOCKET:
+            position += 1
+        if names == 2:  # LOCATION, CMD
+            return [*args[:position], "--", *args[position:]]
+        position += 1
+    return list(args)
+
+
+@click.command("exec", cls=Exec)
 @click.option("--outside", is_flag=True, help="Run what is not in the environment, too.")
 @location_argument
 @click.argument(
@@ -95,12 +125,14 @@ def _setting(asked: Asked, location: str) -> Setting:
 
 def _from_answer(location: str, answer: Mapping[str, Any]) -> Setting:
     specification = answer.get("specification")
-    prefix = answer.get("prefix")
+    prefix = Path(answer["prefix"]) if answer.get("prefix") else None
+    if prefix is not None:
+        _stay_in_use(prefix)
     return Setting(
         location,
         _place(
             Path(answer["executable"]),
-            Path(prefix) if prefix else None,
+            prefix,
             Path(answer["working_directory"]),
             answer["environment"],
         ),
@@ -108,6 +140,20 @@ def _from_answer(location: str, answer: Mapping[str, Any]) -> Setting:
         Specification.from_json(specification) if specification else None,
         answer.get("declared_in", ""),
     )
+
+
+def _stay_in_use(prefix: Path) -> None:
+    """The command inherits a lease of its own: the daemon may end, or replace the environment.
+
+    One of the user's own, and that of a store which others may not write to, have none.
+    """
+    from codeloc_envs.layout import Layout
+    from codeloc_envs.lease import share
+
+    path = Layout(prefix.parent.parent).lease(prefix.name)
+    with contextlib.suppress(OSError):
+        if path.is_file():
+            os.set_inheritable(share(path).fileno(), True)
 
 
 def _without_daemon(asked: Asked, location: str) -> Setting:
@@ -183,12 +229,15 @@ def _refusal(words: Sequence[str], path: Path, other: Path, setting: Setting) ->
     """What, where it was found, what to do."""
     command = shlex.join(["codelocd", "exec", "--outside", setting.location, "--", *words])
     anyway = f"to run it all the same: {command}"
+    if path == other and path.suffix == ".py" and "/" in words[0]:
+        python = shlex.join(["codelocd", "exec", setting.location, "--", "python", *words])
+        return f"{path} has no `#!` line that says what runs it; to run it: {python}"
     if path == other:
         where = "" if str(path) == words[0] else f", found as {path},"
         what = f"{words[0]}{where} is not in {_environment(setting)}"
     else:
         what = f"{path} is run by {other}, which is not in {_environment(setting)}"
-    is_brought = path == other and "/" not in words[0] and is_python_script(path, setting.place)
+    is_brought = path == other and "/" not in words[0] and may_be_packaged(path, setting.place)
     advice = _advice(words, setting) if is_brought or words[0] in INSTALLERS else ""
     return "; ".join(filter(None, [what, advice, anyway]))
 
@@ -197,8 +246,9 @@ def _advice(words: Sequence[str], setting: Setting) -> str:
     """How a package that brings the command gets into the environment."""
     name = words[0]
     if name in INSTALLERS:
-        name = next((word for word in words[2:] if word[0:1] not in ("", "-")), "NAME")
-    if setting.specification is None or PYTHON.match(name):
+        asked = next((word for word in words[2:] if word[0:1] not in ("", "-")), "NAME")
+        name = re.split(r"[^\w.-]", asked)[0]
+    if setting.specification is None or PYTHON.match(name) or not DISTRIBUTION.fullmatch(name):
         return ""
     found = remedy(name, setting.specification, Origin(setting.declared_in))
     if found is None:
