@@ -67,7 +67,7 @@ ASSET = {
 
 def test_a_page_shows_state_reason_last_exit_traceback_and_output() -> None:
     assert location(STALE, NOW, PLAIN).splitlines() == [
-        "● sales: serving, stale, starting",
+        "● sales: serving, stale, reloading",
         "     Serving: generation 3 for 1m 15s, 1 restart",
         "      Runner: pid 123, 30 MiB, 30% of a core, native code loaded in 50ms, started by fork",
         "   Inherited: hooks at exit: logging; at fork: random, threading",

@@ -28,6 +28,9 @@ SHOWN = 20
 
 SIGNS = (("+", "added", "green"), ("~", "changed", "yellow"), ("-", "removed", "red"))
 
+WIDEST = 24
+"""Columns that a name is filled up to: one long name shall not make every line wrap."""
+
 ADDED = "added"
 """The event of a location that is there, and is not to be started."""
 
@@ -63,6 +66,7 @@ class DevOutput:
         self._helpers = Helpers(everything=loudness == "verbose")
         self._waiting: set[str] | None = set(names)
         self._up: dict[str, bool] = {}
+        self._address: str | None = None
         self._styles: dict[str, str] = {}
         self._said: dict[str, Any] = {}
         self._leaving: set[str] = set()
@@ -98,15 +102,23 @@ class DevOutput:
             yield f"{self._name(name)} | {visible(text, self._screen)}"
             return
         words, stays = self._helpers.heard(name, text)
-        if stays and words.startswith(OURS):
-            style = STATES["serving"] if words.startswith(ADDRESS) else None
-            yield self._screen.paint(one_line(words), style)
+        if stays and words.startswith(ADDRESS):
+            yield self._opened(one_line(words))
+        elif stays and words.startswith(OURS):
+            yield one_line(words)
         elif stays:
             yield f"{self._name(name)} | {visible(words, self._screen)}"
         if words and not stays:
             self._under_way[name] = one_line(words)
         elif stays:
             self._under_way.pop(name, None)
+
+    def _opened(self, address: str) -> str:
+        """Where Dagster's UI is: in the sum of all locations, once that has been said, too."""
+        self._address = address
+        if self._waiting is None:
+            return self._totals("")
+        return self._screen.paint(address, STATES["serving"])
 
     # --- states --------------------------------------------------------------------------------
 
@@ -170,21 +182,22 @@ class DevOutput:
 
     def _summary(self, location: Mapping[str, Any], now: float) -> Iterator[str]:
         """One line when every location has had its first outcome."""
-        if self._waiting is None or location["state"] in UNDECIDED:
+        if location["state"] in UNDECIDED:
             return
         self._up[location["name"]] = location["state"] == "serving"
-        if self._waiting <= self._up.keys():
+        if self._waiting is not None and self._waiting <= self._up.keys():
             self._waiting = None
-            yield self._totals(duration(now - self._began))
+            yield self._totals(f" after {duration(now - self._began)}")
 
-    def _totals(self, time: str) -> str:
+    def _totals(self, after: str) -> str:
+        """How many serve, which do not, and where Dagster's UI is."""
         down = sorted(one_line(name) for name, up in self._up.items() if not up)
-        if not down:
-            text = f"{plural(len(self._up), 'location')} serving after {time}"
-            return self._screen.paint(text, STATES["serving"])
         up = len(self._up) - len(down)
-        text = f"{up} of {len(self._up)} locations serving after {time}; not: {', '.join(down)}"
-        return self._screen.paint(text, STATES["failed"])
+        all_of_them = plural(len(self._up), "location")
+        text = f"{up} of {all_of_them}" if down else all_of_them
+        text = f"{text} serving{after}" + (f"; not: {', '.join(down)}" if down else "")
+        text += f"; {self._address}" if self._address else ""
+        return self._screen.paint(text, STATES["failed" if down else "serving"])
 
     # --- definitions ---------------------------------------------------------------------------
 
@@ -233,9 +246,9 @@ class DevOutput:
         return self._styles.setdefault(name, name_style(len(self._styles)))
 
     def _name(self, name: str) -> str:
-        """The name in its colour, as wide as the widest."""
+        """The name in its colour, as wide as the widest that leaves room for what follows."""
         style = self._style(name)
-        width = max(columns(one_line(known)) for known in self._styles)
+        width = min(max(columns(one_line(known)) for known in self._styles), WIDEST)
         clean = one_line(name)
         return self._screen.paint(clean, style) + " " * (width - columns(clean))
 

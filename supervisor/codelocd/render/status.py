@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from codelocd.render.text import (
+    GAP,
+    NOTHING,
     STATES,
     Column,
     Screen,
+    columns,
     duration,
     one_line,
     plural,
@@ -56,19 +59,69 @@ def failed(document: Mapping[str, Any], screen: Screen) -> str:
 
 def page(document: Mapping[str, Any], clock: str, screen: Screen) -> str:
     """A screen of it, below a line with `clock` and sums; what does not fit is named below."""
-    below = [_cut(text, style, screen) for text, style in _around(document)]
+    below = [_cut(text, style, screen) for text, style in _few(_around(document))]
     rows = [_row(location) for location in by_trouble(document["locations"])]
-    room = len(rows) if screen.height is None else max(screen.height - 2 - len(below), 1)
-    shown = rows if len(rows) <= room else rows[: room - 1]
+    room = len(rows) + 1 if screen.height is None else max(screen.height - 1 - len(below), 2)
     first = _cut(f"codelocd {clock}  {counts(document)}", "bold", screen)
-    listed = [table(TITLES, shown, screen)] if shown else []
-    return "\n".join([first, *listed, *_more(rows[len(shown) :], screen), *below])
+    whole = len(rows) if len(rows) < room else _whole(rows, room, screen)
+    listed = [table(TITLES, rows[:whole], screen)] if whole else []
+    rest = _side_by_side(rows[whole:], room - len(listed) - whole, screen)
+    return "\n".join([first, *listed, *rest, *below])
 
 
-def _more(hidden: Sequence[Sequence[Cell]], screen: Screen) -> list[str]:
-    """`+3 more: sales, weather, web`, all of which are in less trouble than what is above."""
+FEW = 3
+"""Lines below a page; the mistakes of a config may be more than the screen has lines."""
+
+BRIEF = 24
+"""Columns of a name that stands beside others."""
+
+
+def _few(lines: list[tuple[str, str | None]]) -> list[tuple[str, str | None]]:
+    if len(lines) <= FEW:
+        return lines
+    more = f"and {len(lines) - FEW + 1} more: codelocd config validate"
+    return [*lines[: FEW - 1], (more, lines[-1][1])]
+
+
+def _whole(rows: Sequence[Sequence[Cell]], room: int, screen: Screen) -> int:
+    """How many rows, trouble first, can be whole so that all have a place in `room` lines."""
+    for count in range(room - 2, 0, -1):
+        per_line = _abreast(rows[count:], screen)[1]
+        if 1 + count - (-(len(rows) - count) // per_line) <= room:
+            return count
+    return max(room - 2, 0)
+
+
+def _abreast(
+    rows: Sequence[Sequence[Cell]], screen: Screen
+) -> tuple[list[tuple[str, str | None]], int]:
+    """Name, state and uptime of each as one text with a style, and how many fit in a line."""
+    cells = []
+    for row in rows:
+        (name, _), (words, style), since = _pair(row[0]), _pair(row[1]), row[2]
+        uptime = "" if since == NOTHING else f" {since}"
+        cells.append((f"{shortened(one_line(name), BRIEF)} {words}{uptime}", style))
+    widest = max((columns(text) for text, _ in cells), default=1)
+    return cells, max(1, ((screen.width or widest) + len(GAP)) // (widest + len(GAP)))
+
+
+def _pair(cell: Cell) -> tuple[str, str | None]:
+    return (cell, None) if isinstance(cell, str) else cell
+
+
+def _side_by_side(rows: Sequence[Sequence[Cell]], room: int, screen: Screen) -> list[str]:
+    """Those in the least trouble, several in a line; what has no place there is counted."""
+    cells, per_line = _abreast(rows, screen)
+    shown = cells if len(cells) <= room * per_line else cells[: max(room - 1, 0) * per_line]
+    widest = max((columns(text) for text, _ in shown), default=0)
+    lines = []
+    for start in range(0, len(shown), per_line):
+        line = shown[start : start + per_line]
+        padded = [f"{screen.paint(t, s)}{' ' * (widest - columns(t))}" for t, s in line]
+        lines.append(GAP.join(padded).rstrip() if len(line) > 1 else _cut(*line[0], screen))
+    hidden = rows[len(shown) :]
     names = ", ".join(row[0][0] for row in hidden)
-    return [_cut(f"+{len(hidden)} more: {names}", "dim", screen)] if hidden else []
+    return [*lines, *([_cut(f"+{len(hidden)} more: {names}", "dim", screen)] if hidden else [])]
 
 
 def _cut(text: str, style: str | None, screen: Screen) -> str:
@@ -92,7 +145,7 @@ def counts(document: Mapping[str, Any]) -> str:
     """`30 locations: 28 serving, 1 stale, 1 failed`, the most frequent first."""
     found: dict[str, int] = {}
     for location in document["locations"]:
-        words = state({**location, "reloading": None})[0].replace("serving, stale", "stale")
+        words = state(location)[0].replace("serving, stale", "stale").partition(",")[0]
         found[words] = found.get(words, 0) + 1
     each = [f"{count} {words}" for words, count in sorted(found.items(), key=lambda x: -x[1])]
     listed = f": {', '.join(each)}" if each else ""
@@ -128,11 +181,12 @@ def _config(found: Mapping[str, Any] | None) -> list[tuple[str, str | None]]:
 def state(location: Mapping[str, Any]) -> tuple[str, str]:
     """What callers get, and what is going on beside it, with the colour of the whole."""
     words = [location["state"]]
-    if location["stale"]:
+    is_stale = location["stale"] and (location["problem"] or not location["reloading"])
+    if is_stale:  # what is being replaced without trouble is told by what replaces it
         words.append("stale")
     if location["reloading"]:
-        words.append(location["reloading"])
-    return ", ".join(words), STATES.get(words[1] if location["stale"] else words[0], "dim")
+        words.append("reloading" if location["reloading"] == "starting" else "building")
+    return ", ".join(words), STATES.get(words[1] if is_stale else words[0], "dim")
 
 
 def healthy(location: Mapping[str, Any]) -> bool:

@@ -36,7 +36,7 @@ def test_a_location_has_one_line_while_it_starts_and_one_for_its_first_outcome()
     assert status(output, 2.5) == [
         "sales ● serving: 4 assets, 1 job, 1 resource, 1 schedule, after 2.5s"
     ]
-    assert status(output, reloading="starting") == ["sales ● serving, starting"]
+    assert status(output, reloading="starting") == ["sales ● serving, reloading"]
     again = {"added": [definition("more")], "seconds": 0.02, **nothing}
     assert said(output, "definitions", location="sales", **again) == [
         "sales + asset sales/more",
@@ -154,6 +154,31 @@ def test_one_line_sums_up_when_the_last_location_has_its_first_outcome() -> None
     assert status(output, 13.0, name="web", state="failed") == ["web   ● failed"]
 
 
+def test_what_is_replaced_without_trouble_is_not_called_stale() -> None:
+    output = DevOutput(["sales"], PLAIN, 0.0)
+    status(output)
+    assert status(output, stale=True, reloading="starting") == ["sales ● serving, reloading"]
+    assert status(output, stale=True) == ["sales ● serving, stale"]
+
+
+def test_the_sum_has_the_address_of_dagsters_ui() -> None:
+    address = "Dagster's UI: http://127.0.0.1:3000"
+    early = DevOutput(["sales"], PLAIN, 0.0)
+    assert heard(early, address) == [address]
+    assert status(early, 2.0)[-1] == f"1 location serving after 2.0s; {address}"
+    late = DevOutput(["sales", "web"], PLAIN, 0.0)
+    status(late, 1.0)
+    assert status(late, 1.0, name="web", state="failed")[-1].endswith("; not: web")
+    assert heard(late, address) == [f"1 of 2 locations serving; not: web; {address}"]
+
+
+def test_one_long_name_does_not_make_every_line_long() -> None:
+    output = DevOutput(["sales", "x" * 70], PLAIN, 0.0)
+    assert status(output, state="building") == [f"sales{' ' * 19} ● building"]
+    (line,) = status(output, name="x" * 70, state="building")
+    assert line == f"{'x' * 70} ● building"
+
+
 def test_an_end_before_the_first_outcome_is_no_outcome() -> None:
     output = DevOutput(["sales", "web"], PLAIN, 0.0)
     status(output, name="web")
@@ -184,7 +209,7 @@ def test_a_problem_comes_with_its_traceback_and_once() -> None:
         "    Traceback (most recent call last):\n      File defs.py, line 3",
     ]
     again = status(output, stale=True, problem=PROBLEM, reloading="starting")
-    assert again == ["sales ● serving, stale, starting"]
+    assert again == ["sales ● serving, stale, reloading"]
 
 
 def test_a_reload_says_what_changed_on_disk() -> None:
@@ -192,7 +217,7 @@ def test_a_reload_says_what_changed_on_disk() -> None:
     status(output)
     saved = {"event": "sources-changed", "detail": "/a/defs.py"}
     lines = said(output, "status", event=saved, location={**LOCATION, "reloading": "starting"})
-    assert lines == ["sales ● serving, starting (/a/defs.py changed)"]
+    assert lines == ["sales ● serving, reloading (/a/defs.py changed)"]
 
 
 def test_definitions_are_named_as_they_change_with_the_time_it_took() -> None:

@@ -83,12 +83,13 @@ def test_those_that_failed_are_shown_alone_or_said_to_be_none() -> None:
     assert failed(document(*many(3)), PLAIN) == "none failed: 3 locations: 3 serving"
 
 
-def test_a_page_has_a_header_and_as_many_rows_as_fit_and_names_the_rest() -> None:
+def test_a_page_has_a_header_and_what_fits_in_no_row_of_its_own_side_by_side() -> None:
     screen = Screen(width=80, height=30)
     lines = page(document(*many(30)), "12:00:00", screen).splitlines()
     assert lines[0] == "codelocd 12:00:00  30 locations: 30 serving"
     assert len(lines) == 30
-    assert lines[-1] == "+3 more: location-27, location-28, location-29"
+    assert lines[-2].split("  ") == [f"location-{n} serving 1m 15s" for n in (26, 27)]
+    assert lines[-1].split("  ") == [f"location-{n} serving 1m 15s" for n in (28, 29)]
     everything = page(document(*many(28)), "12:00:00", screen).splitlines()
     assert (len(everything), everything[-1].split()[0]) == (30, "location-27")
 
@@ -105,6 +106,24 @@ def test_a_page_keeps_trouble_and_what_is_below_it_in_sight() -> None:
     assert lines[-2] == "Dagster's UI: http://127.0.0.1:3000"
     assert lines[-1].startswith("config not applied: /shop/codelocd.toml:3: ")
     assert max(map(columns, lines)) <= 60
+
+
+def test_thirty_locations_fit_on_eighty_columns_and_thirty_lines_with_all_that_is_around() -> None:
+    mistakes = "\n".join([MISTAKE] * 12)
+    config = {"state": "invalid", "problem": mistakes, "file": "/shop/codelocd.toml"}
+    around = {"dagster": {"url": "http://127.0.0.1:3000"}, "config": config}
+    rows = [location("x" * 60), *many(25), *(location(f"broken-{n}", **FAILED) for n in range(4))]
+    lines = page(document(*rows, **around), "12:00:00", Screen(width=80, height=30)).splitlines()
+    assert len(lines) <= 30
+    assert max(map(columns, lines)) <= 80
+    assert [line.split()[1] for line in lines[2:6]] == ["failed"] * 4
+    text = " ".join(lines)
+    assert all(f"location-{n} " in text for n in range(25))
+    assert lines[-3] == "Dagster's UI: http://127.0.0.1:3000"
+    assert lines[-1] == "and 11 more: codelocd config validate"
+    nearly_all = page(document(*many(90)), "12:00:00", Screen(width=80, height=30)).splitlines()
+    assert len(nearly_all) == 30
+    assert nearly_all[-1].startswith("+")
 
 
 @pytest.mark.parametrize("height", [1, 2, 3, 4])
