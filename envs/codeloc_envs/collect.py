@@ -49,6 +49,22 @@ class Going:
     own: int
 
 
+@dataclass(frozen=True, slots=True)
+class Unused:
+    """A folder that is made again when it is needed: what runners are run from, or compiled files
+    of an environment that is not of the store.
+    """
+
+    kind: Literal["kit", "bytecode"]
+    path: Path
+    lock: Path
+
+    @property
+    def last_used(self) -> float:
+        """In Unix seconds."""
+        return last_used(self.lock) or last_used(self.path)
+
+
 def sweep(layout: Layout) -> None:
     """Remove what killed builders and collectors left; never what anybody uses."""
     for folder in _children(layout.environments):
@@ -79,13 +95,11 @@ def prune(layout: Layout, *, idle: float = IDLE, size: int | None = None) -> Pru
         if _remove(layout, each.publication.directory, published=True)
     ]
     _forget(layout, now - idle)
-    for kit in _folders(layout.kits):
-        _discard(layout, kit, layout.kit_lock(kit.name), now - idle)
+    for old in unused(layout, now - idle):
+        _discard(layout, old.path, old.lock)
     for lock in layout.kits.glob("*.lock"):
         if not lock.with_suffix("").exists():
             _unlink_unused(lock)
-    for cache in _folders(layout.bytecode):
-        _discard(layout, cache, layout.lease(cache.name), now - idle)
     sweep(layout)
     if gone:
         _clean_packages(layout)
@@ -109,9 +123,25 @@ def going(
     return tuple(found)
 
 
+def unused(layout: Layout, before: float) -> Iterator[Unused]:
+    """The folders that `prune` takes away beside environments, last used before that time.
+
+    One was last used when its lock was; one that was never locked, when it was made.
+    """
+    kits = [Unused("kit", each, layout.kit_lock(each.name)) for each in _folders(layout.kits)]
+    caches = _folders(layout.bytecode)
+    for found in (*kits, *(Unused("bytecode", each, layout.lease(each.name)) for each in caches)):
+        if found.last_used < before and _is_unlocked(found.lock):
+            yield found
+
+
 def _is_free(layout: Layout, name: str) -> bool:
-    """Nobody has a lease on the environment. One that has none was never leased."""
-    path = layout.lease(name)
+    """Nobody has a lease on the environment."""
+    return _is_unlocked(layout.lease(name))
+
+
+def _is_unlocked(path: Path) -> bool:
+    """What has no lock was never locked."""
     lease = try_hold(path) if path.exists() else None
     if lease is None:
         return not path.exists()
@@ -166,14 +196,11 @@ def _forget_resolution(layout: Layout, folder: Path) -> None:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def _discard(layout: Layout, folder: Path, lock: Path, before: float) -> None:
+def _discard(layout: Layout, folder: Path, lock: Path) -> None:
     """Take away a folder that anybody can make again, if nobody holds its lock.
 
-    It was last used when its lock was; one that was never locked, when it was made. It loses its
-    name while the lock is held: who comes next makes another.
+    It loses its name while the lock is held: who comes next makes another.
     """
-    if (last_used(lock) or last_used(folder)) >= before:
-        return
     lease = try_hold(lock)
     if lease is None:
         return

@@ -136,6 +136,13 @@ class Store:
             for each in found
         )
 
+    def unused(self, *, idle: float = collect.IDLE) -> tuple[dict[str, Any], ...]:
+        """What `prune` would remove beside environments: kind, path and time in Unix seconds."""
+        return tuple(
+            {"kind": each.kind, "path": str(each.path), "last_used": each.last_used}
+            for each in collect.unused(self._layout, time.time() - idle)
+        )
+
     def pythons(self) -> tuple[Interpreter, ...]:
         """Every Python of this machine that an environment can be built with."""
         return self._pythons().every()

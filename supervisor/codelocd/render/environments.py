@@ -63,6 +63,12 @@ def prunable(document: Sequence[Mapping[str, Any]], now: float, screen: Screen) 
     return table(PRUNABLE, rows, screen)
 
 
+def unused(document: Sequence[Mapping[str, Any]], now: float) -> str:
+    """What goes beside environments, a line for each."""
+    lines = (f"{e['kind']} {e['path']}, last used {_ago(e['last_used'], now)}" for e in document)
+    return "\n".join(map(one_line, lines))
+
+
 def environment(found: Mapping[str, Any], now: float, screen: Screen) -> str:
     """One environment in full."""
     lines = [

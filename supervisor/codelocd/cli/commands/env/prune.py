@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import click
 
@@ -13,7 +15,7 @@ from codelocd.cli.options import daemon_options, json_option
 from codelocd.cli.which import Asked
 from codelocd.config import quantities
 from codelocd.config.errors import UnfitError
-from codelocd.render.environments import prunable
+from codelocd.render.environments import prunable, unused
 from codelocd.render.text import plural, size
 
 DAY = 86400.0
@@ -54,17 +56,31 @@ def command(asked: Asked, days: float, limit: int | None, dry_run: bool, as_json
     codelocd env prune --size 20GiB
     """
     shelf, now = store(asked), time.time()
-    going = shelf.prunable(idle=days * DAY, size=limit)
-    if going and not as_json:
-        output.say(prunable(going, now, output.stdout_screen()))
-        sys.stdout.flush()
+    going, others = shelf.prunable(idle=days * DAY, size=limit), shelf.unused(idle=days * DAY)
+    if not as_json:
+        _list(going, others, now)
     keys, freed = [each["key"] for each in going], sum(each["own"] for each in going)
     if not dry_run:
         pruned = shelf.prune(idle=days * DAY, size=limit)
         keys, freed = list(pruned.keys), pruned.freed
     if as_json:
-        rest = {"dry_run": dry_run, "environments": [e for e in going if e["key"] in keys]}
+        rest = {
+            "dry_run": dry_run,
+            "environments": [e for e in going if e["key"] in keys],
+            "others": others,
+        }
         output.document({"keys": keys, "freed": freed, **rest})
     else:
         what = "would be removed" if dry_run else "removed"
         output.say(f"{plural(len(keys), 'environment')} {what}, {size(freed)} freed")
+
+
+def _list(
+    going: Sequence[Mapping[str, Any]], others: Sequence[Mapping[str, Any]], now: float
+) -> None:
+    """Before anything is removed."""
+    if going:
+        output.say(prunable(going, now, output.stdout_screen()))
+    if others:
+        output.say(unused(others, now))
+    sys.stdout.flush()
