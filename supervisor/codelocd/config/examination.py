@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from codeloc_envs import Choice, EnvironmentProblem
-from codelocd.config import formats
+from codelocd.config import codelocd_toml, formats
 from codelocd.config.document import Document
 from codelocd.config.environment_rules import Pythons, broken_environment, broken_index
 from codelocd.config.errors import ConfigError, KeyPath, Mistake, Problems, dotted
@@ -43,13 +43,35 @@ def examine(
     elif config is not None:
         for spec in config.own:
             problems.found += _location(partial(_foreign, spec), _written(spec), Path, pythons)
-    for spec in config.own if config is not None else ():
+    found = config.own if config is not None else _readable(document) if document else ()
+    for spec in found:
         say: Say = partial(_foreign, spec)
         if document is not None:
             table = as_table(as_table(document.data.get("location")).get(spec.name))
             say = partial(_at, document, spec.name, table)
         problems.found += _together(spec, say, choose, problems.found)
     return config, list(ConfigError(problems.found).problems)
+
+
+_CODE_AND_ENVIRONMENT = frozenset({
+    "python_file", "module", "package", "autoload_defs_module", "attribute", "working_directory",
+    "environment",
+})  # fmt: skip
+
+
+def _readable(document: Document) -> Iterator[LocationSpec]:
+    """The locations whose code and environment can be understood, whatever else cannot."""
+    data = document.data
+    defaults = _code_and_environment(as_table(data.get("defaults")))
+    for name, table in as_table(data.get("location")).items():
+        alone = {"defaults": defaults, "location": {name: _code_and_environment(as_table(table))}}
+        read = partial(codelocd_toml.read, replace(document, data=alone), {})
+        config = Problems().attempt(read)
+        yield from config.own if config is not None else ()
+
+
+def _code_and_environment(table: Raw) -> dict[str, Any]:
+    return {key: value for key, value in table.items() if key in _CODE_AND_ENVIRONMENT}
 
 
 def _own(document: Document, pythons: Pythons) -> Iterator[Mistake]:

@@ -32,7 +32,7 @@ def missing_part(key: KeyPath, name: str, directory: Path, say: Say) -> Iterator
 
     A folder without __init__.py may go on elsewhere (PEP 420).
     """
-    first, *rest = name.split(".") if _is_dotted(name) else [""]
+    first, *rest = name.split(".") if _is_dotted(name) and not name.endswith(".py") else [""]
     root = _root(directory, first)
     if root is None:
         return

@@ -164,6 +164,27 @@ def test_dagsters_formats_are_looked_at_too(project: Path) -> None:
     assert third.startswith(f'{path}:5: load_from[2]: location "ok.py", environment.python: the')
 
 
+def test_what_cannot_be_read_hides_nothing_else_of_other_locations_nor_of_its_own(
+    project: Path,
+) -> None:
+    (project / "folder" / "pyproject.toml").write_text('[project]\nname = "x"\nversion = "0"\n')
+    path = project / "codelocd.toml"
+    path.write_text(
+        '[location.a]\npython_file = "ok.py"\nenv_file = "gone.env"\nstart_timeout = "soon"\n'
+        'environment = { project = "folder", extras = ["nope"] }\n'
+        '[location.b]\nmodule = "nosuch"\nenv = { A = { from_env = "NOT_SET_ANYWHERE" } }\n'
+        '[location.c]\npython_file = "ok.py"\n'
+        'environment = { project = "folder", groups = ["dev"] }\n'
+        '[location.d]\npython_file = "ok.py"\n'
+    )
+    found = examined(path)
+    assert [mistake.line for mistake in found] == [3, 4, 5, 7, 8, 11], found
+    extra, module, group = (str(found[i]) for i in (2, 3, 5))
+    assert 'has no extra "nope"' in extra
+    assert "there is no module nosuch" in module
+    assert 'group "dev"' in group
+
+
 def test_text_that_is_no_config_is_one_mistake(project: Path) -> None:
     path = project / "codelocd.toml"
     path.write_text("[location")
