@@ -65,6 +65,16 @@ def look_back(daemon: Dev, traceback: str) -> None:
     assert "serving" in {each["after"] for each in entries}
     assert len(daemon.cli("events", "-n", "2").stdout.splitlines()) == 2
 
+    ends = [
+        json.loads(each) for each in daemon.cli("events", "broken", "--json").stdout.splitlines()
+    ]
+    told = {each["event"]: each["detail"] for each in ends}
+    assert told["load-failed"] == "RuntimeError: no luck (broken.py:2)"
+    assert told.get("exited", "ended by the daemon") == "ended by the daemon"
+
+    assert "watched" not in shown.stdout
+    without = daemon.cli("show", "orders")
+    assert (without.returncode, 'did you mean "sales/orders"?' in without.stderr) == (4, True)
     for command in (["show", "slaes"], ["logs", "slaes"], ["events", "slaes"]):
         unknown = daemon.cli(*command)
         assert unknown.returncode == 4

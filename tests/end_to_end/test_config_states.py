@@ -69,6 +69,11 @@ def test_a_mistake_saved_under_dev_is_seen_everywhere_until_it_is_mended(
     until_config(daemon, "applied")
     assert daemon.cli("status").stdout.count("config") == 0
 
+    config.unlink()
+    assert until_config(daemon, "invalid")["problem"] == (
+        f"{config}: is gone; restore it, or end this codelocd dev"
+    )
+    assert f"config not applied: {config}: is gone" in daemon.cli("status").stdout
     config.write_text(GOOD + '[daemon]\nlog_format = "json"\n')
     found = until_config(daemon, "changed")
     assert (

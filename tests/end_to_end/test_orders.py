@@ -111,6 +111,8 @@ def test_a_call_cannot_end_a_runner_and_a_mistyped_name_is_told_the_nearest(
         (("call", "one", "descrbe"), '; did you mean "describe"?'),
         (("show", "oen"), '; did you mean "one"?'),
         (("show", "one/ordrs"), '; did you mean "orders"?'),
+        (("show", "orders"), 'no location \'orders\'; did you mean "one/orders" or "two/orders"?'),
+        (("show", "second"), "there is no location 'second'; did you mean \"two/second\"?"),
         (("show", "one/orders", "--kind", "job"), "has no job 'orders'; there are: none"),
         (("status", "tow"), '; did you mean "two"?'),
         (("reload", "nothing-like-it"), "; there are: one, two"),

@@ -52,11 +52,12 @@ def shown(
     """What `show` prints of a location, or of one of its definitions."""
     from codelocd.daemon import status
 
-    if name not in remains.locations:
-        raise _unknown(remains, name)
-    if not inner:
-        return remains.show(name)
     try:
+        if name not in remains.locations:
+            status.refuse_definition(remains.registry(), name, inner)
+            raise _unknown(remains, name)
+        if not inner:
+            return remains.show(name)
         return status.definition(remains.registry(), name, inner, kind, repository)
     except RpcError as error:
         raise refused(error) from None

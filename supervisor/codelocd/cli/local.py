@@ -19,7 +19,7 @@ from codelocd.cli.live_line import LiveLine
 from codelocd.cli.which import VARIABLE, Asked
 from codelocd.config import ConfigError, discover, from_targets, load
 from codelocd.config.targets import Targets
-from codelocd.core.nearest import advice
+from codelocd.core.nearest import advice, closest
 from codelocd.model import Config, DaemonSettings, Target
 from codelocd.render.build import step as line
 from codelocd.render.text import block, one_line, plural
@@ -172,7 +172,10 @@ def one_of(found: list[dict[str, Any]], key: str) -> dict[str, Any]:
     """The one with that key, the beginning of it, or a location of that name; Failure."""
     matches = [each for each in found if each["key"].startswith(key) or key in each["used_by"]]
     if not matches:
-        what = f"no environment {key!r} in the store; `codelocd env list` shows them"
+        names = [*(name for each in found for name in each["used_by"]), *(e["key"] for e in found)]
+        close = closest(key, names) or closest(key, [name[: len(key)] for name in names])
+        meant = f'did you mean "{close}"?' if close else "`codelocd env list` shows them"
+        what = f"no environment {key!r} in the store; {meant}"
         raise Failure(what, ExitCode.UNKNOWN)
     if len(matches) > 1:
         keys = ", ".join(match["key"][:12] for match in matches)

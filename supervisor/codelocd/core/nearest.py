@@ -14,14 +14,16 @@ def closest(word: str, names: Iterable[str]) -> str | None:
     from difflib import get_close_matches  # only on the way to an error
 
     everything = list(names)
+    read: list[tuple[str, dict[str, str]]] = []
     for written in (str.casefold, _last_part):
         forms: dict[str, str] = {}
         for name in everything:
             forms.setdefault(written(name), name)
-        close = get_close_matches(written(word), forms, n=1)
-        if close and forms[close[0]] != word:
-            return forms[close[0]]
-    return None
+        read.append((written(word), forms))
+    found = [forms[form] for form, forms in read if form in forms]  # before what is only similar
+    for form, forms in read:
+        found += (forms[each] for each in get_close_matches(form, forms, n=1))
+    return next((name for name in found if name != word), None)
 
 
 def advice(word: str, names: Iterable[str], else_say: str = "there are") -> str:

@@ -18,6 +18,8 @@ FRAME = re.compile(r'^\s*File "([^"]+)", line (\d+),? in ')
 """A line of a stack, as Python or its fault handler prints it."""
 NOT_THEIRS = re.compile(r"/(site|dist)-packages/|/lib(64)?/python\d|/codeloc_runner/|\.zip/|^<")
 """In the path of a frame that is no code of the location's own."""
+ENDED = "ended by the daemon"
+"""How a runner ended that was told to: which signal that took is nothing that went wrong."""
 LAST_LINES = 20
 """Lines of output that a problem shows."""
 

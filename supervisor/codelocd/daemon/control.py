@@ -155,6 +155,8 @@ class Control:
 
     async def _show(self, _peer: Peer, params: Params) -> dict[str, Any]:
         name, inner = take.text(params, "location"), take.optional_text(params, "name")
+        if name not in self._daemon.locations and name not in self._daemon.external:
+            status.refuse_definition(self._daemon.registry, name, inner)
         if inner is not None:
             return self._one_definition(name, inner, params)
         if name in self._daemon.external:

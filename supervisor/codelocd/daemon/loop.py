@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from codelocd.core import events
+from codelocd.core import events, problems
 from codelocd.core.registry import Difference, Registry
 from codelocd.core.state import State
 from codelocd.core.transitions import step
@@ -193,7 +193,7 @@ class Daemon:
         if location.state.serving != before.serving:
             self.stirred.set()
         if location.state != before and not isinstance(event, _UNANNOUNCED):
-            self._announce(location, _name(event), before, _detail(event))
+            self._announce(location, _name(event), before, _detail(event, before))
         self._wake(location)
         if location.removed and location.state.phase is Phase.STOPPED:
             self.locations.pop(location.name, None)
@@ -324,9 +324,11 @@ def _name(event: events.Event) -> str:
     return re.sub(r"(?<!^)([A-Z])", r"-\1", type(event).__name__).lower()
 
 
-def _detail(event: events.Event) -> str | None:
+def _detail(event: events.Event, before: State) -> str | None:
     """Why, in one line: the files that changed, or what went wrong."""
     match event:
+        case events.Exited(runner=runner) if runner in before.leaving:
+            return problems.ENDED
         case events.SourcesChanged(paths=paths):
             more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
             return ", ".join(paths[:3]) + more

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import structlog
 
 from codelocd.core.config_diff import Plan
+from codelocd.core.problems import ENDED
 from codelocd.daemon import systemd
 from codelocd.daemon.application import Application
 from codelocd.daemon.config_watch import ConfigState, ConfigWatch
@@ -224,7 +225,8 @@ def observe(event: Mapping[str, Any]) -> None:
     told = {name: value for name, value in facts.items() if value is not None}
     log = structlog.get_logger()
     problem = location["problem"] if location is not None else None
-    if entry["event"] in _PROBLEMS and problem is not None:
+    is_new = entry["event"] in _PROBLEMS and entry["detail"] != ENDED
+    if is_new and problem is not None:
         log.warning(entry["event"], **told, problem=problem["detail"])
     else:
         log.info(entry["event"], **told)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
@@ -14,6 +15,9 @@ from codelocd.daemon.location import Location
 from codelocd.daemon.usage import Sampler, Usage
 from codelocd.model import GrpcServer, LocationSpec
 from codelocd.rpc.errors import RpcError
+
+MEANT = 3
+"""Definitions of one name that a message lists."""
 
 LAST_LINES = 20
 """Lines of output that `show` gives."""
@@ -120,6 +124,20 @@ def definition(
     (found,) = matches
     relations = registry.relations(listed, found) if found["kind"] == "asset" else {}
     return {**found, **relations}
+
+
+def refuse_definition(listed: registry.Registry, name: str, inner: str | None) -> None:
+    """RpcError for a definition that was named without its location: `orders`, `mart/orders`."""
+    word = f"{name}/{inner}" if inner else name
+    places = {
+        f"{each['location']}/{each['name']}"
+        for each in listed.definitions()
+        if f"/{each['name']}".endswith(f"/{word}")
+    }
+    if places:
+        quoted = [json.dumps(each, ensure_ascii=False) for each in sorted(places)[:MEANT]]
+        meant = f"did you mean {' or '.join(quoted)}?"
+        raise RpcError("unknown", f"there is no location {name!r}; {meant}")
 
 
 def _described(location_: Location) -> Iterator[Path]:

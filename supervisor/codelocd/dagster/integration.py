@@ -51,6 +51,8 @@ class DagsterServing:
         self._served: dict[str, Path] = {}
         self._external: list[LocationSpec] = []
         self._news = asyncio.Event()
+        self._listed = asyncio.Event()
+        self._told: set[str] = set()
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     def launcher(self) -> DagsterLauncher:
@@ -65,7 +67,9 @@ class DagsterServing:
             del self._served[name]
             self._links.forget(name)
             self._servers.forget(name)
+        self._told &= known.keys()
         self._news.set()
+        self._listed.set()
 
     def _side(self, spec: RunnerSpec) -> Side:
         return Side(spec, self._warm, self._servers, self._links, self._led)
@@ -100,6 +104,9 @@ class DagsterServing:
     async def _run(self) -> None:
         await self._next_news()
         self._tell_apart(await self._native())
+        await asyncio.gather(self._keep_current(), self._tell_of_others())
+
+    async def _keep_current(self) -> None:
         while not self._served:
             await self._next_news()
         while not await self._begin():
@@ -109,10 +116,19 @@ class DagsterServing:
             if workspace.write(self._workspace, self._text()):
                 await self._ui.locations_changed()
 
+    async def _tell_of_others(self) -> None:
+        """What a config adds later may be none of Dagster's, either."""
+        while True:
+            await self._listed.wait()
+            self._listed.clear()
+            self._tell_apart(await self._native())
+
     def _tell_apart(self, native: list[str]) -> None:
-        """Say why somebody will look in vain for these in Dagster's UI, or for the UI itself."""
+        """Say once why somebody will look in vain for these in Dagster's UI, or for the UI."""
+        native = [name for name in native if name not in self._told]
         if not native:
             return
+        self._told.update(native)
         names = ", ".join(native)
         why = "they use codeloc, and Dagster knows its own definitions only"
         self._ui.say(f"not in Dagster's UI: {names}; {why}")

@@ -41,7 +41,8 @@ def _header(document: Mapping[str, Any], now: float) -> Iterator[tuple[str, str]
     yield "Because", one_line(str(why.get("environment") or ""))
     yield "Inputs", one_line(", ".join(why.get("inputs") or ()))
     yield "Definitions", counts(document)
-    yield "Sources", f"{plural(len(document['sources']), 'file')} watched"
+    if "left_at" not in document:  # where no daemon runs, nothing is watched
+        yield "Sources", f"{plural(len(document['sources']), 'file')} watched"
     yield "Last exit", _last_exit(document["last_exit"], now)
 
 

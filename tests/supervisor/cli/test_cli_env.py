@@ -95,6 +95,10 @@ def test_two_environments_are_compared(shell: Shell, build: Build) -> None:
     assert json.loads(shell.run("env", "diff", one, one, "--json").stdout)["changed"] == []
     assert shell.run("env", "diff", one, one).stdout == ""
     assert shell.run("env", "diff", one, "nothing").returncode == 4
+    mistyped = f"{one[:7]}{'0' if one[7] != '0' else '1'}{one[8:12]}"
+    done = shell.run("env", "diff", one, mistyped)
+    assert f'did you mean "{one[:12]}' in done.stderr
+    assert "did you mean" in shell.run("env", "show", mistyped).stderr
 
 
 def test_above_a_size_the_longest_unused_go(shell: Shell, build: Build) -> None:
@@ -108,6 +112,7 @@ def test_above_a_size_the_longest_unused_go(shell: Shell, build: Build) -> None:
     assert summary.startswith("1 environment would be removed, ")
     document = json.loads(shell.run("env", "prune", "--idle", "0", "--dry-run", "--json").stdout)
     assert document["dry_run"]
+    assert document["others"] == []
     assert {each["path"] for each in document["environments"]} == {first, second}
     assert (Path(first).exists(), Path(second).exists()) == (True, True)
     done = shell.run("env", "prune", "--size", f"{max(own)}B")
@@ -115,6 +120,22 @@ def test_above_a_size_the_longest_unused_go(shell: Shell, build: Build) -> None:
     assert done.stdout.splitlines()[-1].startswith("1 environment removed, ")
     assert (Path(first).exists(), Path(second).exists()) == (False, True)
     assert shell.run("env", "prune", "--size", "much").returncode == 2
+
+
+def test_kits_and_bytecode_are_listed_before_they_go(shell: Shell, build: Build) -> None:
+    root = Path(build("alpha\n", available=("alpha==1.0",))).parents[1]
+    old = [root / "kit" / "of-another-release", root / "bytecode" / "of-a-venv"]
+    for folder in old:
+        folder.mkdir(parents=True)
+        os.utime(folder, (1, 1))
+    told = shell.run("env", "prune", "--dry-run").stdout.splitlines()
+    assert told[0].startswith(f"kit {old[0]}, last used ")
+    assert told[1].startswith(f"bytecode {old[1]}, last used ")
+    document = json.loads(shell.run("env", "prune", "--dry-run", "--json").stdout)
+    assert [each["path"] for each in document["others"]] == [*map(str, old)]
+    assert all(map(Path.exists, old))
+    assert shell.run("env", "prune").stdout.splitlines()[:2] == told[:2]
+    assert not any(map(Path.exists, old))
 
 
 def listed(shell: Shell) -> list[dict[str, int]]:

@@ -22,7 +22,7 @@ from codelocd.cli.running import run
 from codelocd.cli.targets import target_options
 from codelocd.cli.which import Asked
 from codelocd.cli.writer import Writer
-from codelocd.config import from_targets
+from codelocd.config import ConfigError, Mistake, discover, from_targets
 from codelocd.config.targets import Targets
 from codelocd.model import Config
 
@@ -86,11 +86,19 @@ def command(
         for note in (*here.notes, f"socket: {here.paths.socket}"):
             put(note)
         observer = _observer(here, put, loudness)
-        return run("dev", here, lambda: wish.granted(_reread(targets)), observer)
+        return run("dev", here, lambda: wish.granted(_reread(targets, here.config)), observer)
 
 
-def _reread(targets: Targets) -> Config:
-    return from_targets(targets, Path.cwd(), os.environ)
+def _reread(targets: Targets, before: Config) -> Config:
+    """The config as it is now. Where it is gone, and no other is there, it is what to restore."""
+    try:
+        return from_targets(targets, Path.cwd(), os.environ)
+    except ConfigError:
+        file = None if targets.are_given or not before.files else before.files[0]
+        if file is None or file.is_file() or discover(Path.cwd()) is not None:
+            raise
+        remedy = "restore it, or end this codelocd dev"
+        raise ConfigError([Mistake(str(file), None, (), "is gone", remedy)]) from None
 
 
 def _observer(

@@ -59,7 +59,7 @@ def command(
     except NoDaemon as failure:
         from codelocd.cli import left  # its imports would slow down every other case
 
-        answer = left.shown(left.by(asked, failure, [name]), name, inner, kind, repository)
+        answer = left.shown(left.by(asked, failure, ()), name, inner, kind, repository)
     if as_json:
         output.document(answer["timing"] if timing else answer)
     elif timing:
