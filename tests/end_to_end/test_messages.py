@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -260,12 +262,143 @@ def test_a_location_that_does_not_load_says_exactly(checked, name):
     assert plain(problem["detail"]).startswith(CASES[name].shows)
 
 
+SHELL = shutil.which("sh")
+ORDERS = {"codelocd.toml": '[location.orders]\npython_file = "defs.py"\n', "defs.py": ""}
+WITH_FILE = '[location.a]\npython_file = "defs.py"\nenv_file = ".env"\n'
+UNKNOWN = """\
+[location.a]
+python_file = "defs.py"
+reload = "sometimes"
+restrat = "never"
+[location.x]
+[location.y]
+python_file = "defs.py"
+module = "m"
+[location."a/b"]
+python_file = "defs.py"
+[locaton.b]
+"""
+NUL = '[location.e]\npython_file = "defs.py"\nenv = { A = "x\\u0000y" }\n'
 COMMANDS = [
     (
         ["check", "-f", "a.py", "--with", "a b"],
         {"a.py": ""},
         2,
-        'codelocd: command line: --with "a b" is no requirement; write --with NAME\n',
+        ['command line: --with "a b" is no requirement; write --with NAME'],
+    ),
+    # --- what is not there ------------------------------------------------------------------------
+    (["statsu"], {}, 2, ["no such command 'statsu'; did you mean \"status\"?"]),
+    (
+        ["exec", "ordres", "--", "python", "-V"],
+        ORDERS,
+        4,
+        ["there is no location 'ordres'; did you mean \"orders\"?"],
+    ),
+    (
+        ["status"],
+        ORDERS,
+        3,
+        ["no dev daemon for PROJECT; --user or --system reach the others"],
+    ),
+    # --- exec -------------------------------------------------------------------------------------
+    (
+        ["exec", "orders", "--", "nosuch"],
+        ORDERS,
+        127,
+        [
+            (
+                "there is no command 'nosuch' in the environment of orders (ENVIRONMENT);"
+                " if a package of that name brings it, write in [location.orders.environment] of"
+                ' PROJECT/codelocd.toml: packages = ["nosuch"]'
+            )
+        ],
+    ),
+    (
+        ["exec", "orders", "--", "sh", "-c", "true"],
+        ORDERS,
+        127,
+        [
+            (
+                f"sh, found as {SHELL}, is not in the environment of orders (ENVIRONMENT);"
+                " to run it all the same: codelocd exec --outside orders -- sh -c true"
+            )
+        ],
+    ),
+    (
+        ["exec", "orders", "--", "/bin/ls"],
+        ORDERS,
+        126,
+        [
+            (
+                "/bin/ls is not in the environment of orders (ENVIRONMENT);"
+                " to run it all the same: codelocd exec --outside orders -- /bin/ls"
+            )
+        ],
+    ),
+    # --- config -----------------------------------------------------------------------------------
+    (
+        ["config", "validate"],
+        {"codelocd.toml": UNKNOWN, "defs.py": ""},
+        2,
+        [
+            (
+                'PROJECT/codelocd.toml:3: location.a.reload: must not be "sometimes";'
+                " valid here: on-change, manual"
+            ),
+            'PROJECT/codelocd.toml:4: location.a.restrat: unknown key; did you mean "restart"?',
+            (
+                "PROJECT/codelocd.toml:5: location.x: names no code; add python_file, module or"
+                " package"
+            ),
+            "PROJECT/codelocd.toml:6: location.y: has python_file and module; keep one of them",
+            (
+                'PROJECT/codelocd.toml:9: location."a/b": is not a name for a location;'
+                " use letters, digits, `_`, `-` and `.`, up to 100 of them"
+            ),
+            'PROJECT/codelocd.toml:11: locaton: unknown key; did you mean "location"?',
+        ],
+    ),
+    (
+        ["config", "validate"],
+        {"codelocd.toml": "[location.a\n"},
+        2,
+        [
+            (
+                "PROJECT/codelocd.toml:1: is not valid TOML: Expected ']' at the end of a table"
+                " declaration; correct the syntax there"
+            )
+        ],
+    ),
+    (
+        ["config", "validate"],
+        {"codelocd.toml": NUL, "defs.py": ""},
+        2,
+        [
+            (
+                "PROJECT/codelocd.toml:3: location.e.env.A: holds a NUL, which no process can have;"
+                " take it out"
+            )
+        ],
+    ),
+    (
+        ["config", "validate"],
+        {"codelocd.toml": WITH_FILE, "defs.py": "", ".env": 'A=1\nB C=2\nD="open\n'},
+        2,
+        [
+            'PROJECT/.env:2: is no assignment; write NAME=value or NAME="value"',
+            'PROJECT/.env:3: is no assignment; write NAME=value or NAME="value"',
+        ],
+    ),
+    (
+        ["config", "validate"],
+        {"codelocd.toml": WITH_FILE, "defs.py": "", ".env": "A=${B:?no}\n"},
+        2,
+        [
+            (
+                "PROJECT/.env:1: A: has ${B:?no}, which is no reference; write ${NAME} or"
+                " ${NAME:-default}, or single quotes around what stands for itself"
+            )
+        ],
     ),
 ]
 
@@ -275,7 +408,12 @@ def test_a_command_that_cannot_be_done_says_exactly(tmp_path, arguments, files, 
     for file, text in files.items():
         (tmp_path / file).write_text(text)
     done = codelocd(tmp_path, *arguments)
-    assert (done.returncode, done.stderr.replace(str(tmp_path), "PROJECT")) == (status, says)
+    said = re.sub(r"/\S+/environments/[^)]+", "ENVIRONMENT", done.stderr)
+    lines = said.replace(str(tmp_path), "PROJECT").splitlines()
+    assert sorted(line for line in lines if line.startswith("codelocd: ")) == sorted(
+        f"codelocd: {line}" for line in says
+    )
+    assert done.returncode == status
 
 
 PASTED = """
