@@ -83,7 +83,10 @@ class ConfigWatch:
         return answer
 
     def follow(self, *, apply: bool, report: Callable[[str], None]) -> None:
-        """From now on look at each change of the files; `apply` what they then say, or say so."""
+        """From now on look at each change of the files; `apply` what they then say, or say so.
+
+        What was saved after the config was read, and before the watches stood, counts too.
+        """
 
         def changed(_name: str, _change: Change) -> None:
             watch.begin(NAME)
@@ -94,6 +97,10 @@ class ConfigWatch:
         self._watch = watch = SourceWatch(changed, report, asyncio.get_running_loop())
         watch.follow(NAME, self._watched())
         watch.begin(NAME)
+        config = self.read()
+        if config is not None and _compared(config) != _compared(self.config):
+            self._look(apply=apply)
+            watch.follow(NAME, self._watched())
         watch.took_over(NAME)
 
     def close(self) -> None:

@@ -98,11 +98,11 @@ class Service:
             disconnected=application.hub.drop,
         )
         self._heed_signals(hang_up=self._stop if self._development else self._reapply)
-        if self._reread is not None:
-            self._config.follow(apply=self._development, report=self._report)
         signs_of_life = asyncio.ensure_future(self._show_life())
         kept = asyncio.ensure_future(control_socket.keep(server)) if passed is None else None
         application.apply(config)
+        if self._reread is not None:
+            self._config.follow(apply=self._development, report=self._report)
         self._notifier.ready(f"{len(config.locations)} locations")
         await self._ends.wait()
         self._notifier.stopping()
