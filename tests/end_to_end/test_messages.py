@@ -279,6 +279,8 @@ python_file = "defs.py"
 [locaton.b]
 """
 NUL = '[location.e]\npython_file = "defs.py"\nenv = { A = "x\\u0000y" }\n'
+ONE_FILE = "load_from:\n  - python_file: defs.py\n"
+
 COMMANDS = [
     (
         ["check", "-f", "a.py", "--with", "a b"],
@@ -299,6 +301,24 @@ COMMANDS = [
         ORDERS,
         3,
         ["no dev daemon for PROJECT; --user or --system reach the others"],
+    ),
+    (
+        ["logs"],
+        ORDERS,
+        3,
+        ["no dev daemon for PROJECT; --user or --system reach the others"],
+    ),
+    # --- Dagster's formats ------------------------------------------------------------------------
+    (
+        ["check"],
+        {"pyproject.toml": '[tool.dg]\ndirectory_type = "workspace"\n', "workspace.yaml": ONE_FILE},
+        1,
+        [
+            (
+                "PROJECT/pyproject.toml [tool.dg] lists no location, and PROJECT/workspace.yaml"
+                " lists 1 location; to load them: codelocd check -w workspace.yaml"
+            )
+        ],
     ),
     # --- exec -------------------------------------------------------------------------------------
     (
@@ -416,6 +436,33 @@ def test_a_command_that_cannot_be_done_says_exactly(tmp_path, arguments, files, 
     assert done.returncode == status
 
 
+def test_a_key_that_dagster_passes_over_is_a_warning_with_the_nearest_one(tmp_path):
+    table = '[tool.dagster]\nmodule_name = "shop"\nmodulname = "x"\n'
+    (tmp_path / "pyproject.toml").write_text(table)
+    (tmp_path / "shop.py").write_text("")
+    done = codelocd(tmp_path, "config", "validate")
+    where = f"{tmp_path}/pyproject.toml"
+    assert done.stderr == (
+        f"{where}:3: tool.dagster.modulname: unknown key; passed over;"
+        ' did you mean "module_name"?\n'
+    )
+    assert (done.stdout, done.returncode) == (f"{where}: valid, 1 location\n", 0)
+
+
+def test_an_environment_without_dagster_is_told_before_the_load_with_the_line_that_mends_it(
+    tmp_path,
+):
+    (tmp_path / "workspace.yaml").write_text(ONE_FILE)
+    (tmp_path / "requirements.txt").write_text("")
+    (tmp_path / "defs.py").write_text("import dagster\n")
+    done = codelocd(tmp_path, "check")
+    assert done.stdout.splitlines()[0] == (
+        "✗ defs.py: environment: the environment has no dagster, which workspace.yaml is for;"
+        f" add the line dagster to {tmp_path}/requirements.txt"
+    )
+    assert done.returncode == 1
+
+
 PASTED = """
     say --with pandas, or put these lines at the top of defs.py:
 
@@ -450,3 +497,33 @@ def test_a_location_that_stays_stopped_is_told_at_the_next_start_and_in_show(pro
     second = dev("-f", "orders.py", "-f", "sales.py")
     assert second.until_printed("orders ●") == f"orders ● stopped, {left}"
     assert second.cli("start", "orders").returncode == 0
+
+
+def test_a_config_that_is_not_applied_a_stop_by_call_and_what_a_daemon_left_say_exactly(
+    project, dev
+):
+    (project / "orders.py").write_text(
+        'from codeloc import Definitions\nprint("hello")\ndefs = Definitions()\n'
+    )
+    config = project / "codelocd.toml"
+    config.write_text('[location.orders]\npython_file = "orders.py"\n')
+    running = dev()
+    running.until_serving("orders")
+    refused = running.cli("call", "orders", "stop")
+    assert (refused.returncode, refused.stderr) == (
+        2,
+        "codelocd: call only asks; `codelocd stop orders` (method stop) stops a location\n",
+    )
+    config.write_text('[location.orders]\npython_file = "orders.py"\nmodul = "x"\n')
+    running.until_printed("unknown key")
+    status = running.cli("status")
+    assert status.returncode == 1
+    assert status.stdout.splitlines()[-1] == (
+        f"config not applied: {config}:3: location.orders.modul: unknown key;"
+        ' did you mean "module"?'
+    )
+    running.stop()
+    left = running.cli("logs")
+    note = rf"no dev daemon runs for {re.escape(str(project))}; this is what it left at \d{{4}}-"
+    assert re.match(note, left.stderr)
+    assert left.stdout.endswith("orders | hello\n")
