@@ -109,9 +109,10 @@ def app() -> None:
     Exit codes: 0 done, 1 what was asked for failed, 2 wrong usage or an invalid config,
     3 no daemon answers, 4 no such location or definition, 130 interrupted.
 
-    A terminal gets colours; NO_COLOR=1 takes them away, FORCE_COLOR=1 has them elsewhere, too.
+    A terminal gets colours; NO_COLOR=1 takes them away, FORCE_COLOR=1 gives them to a pipe, too.
 
-    At TAB, a shell completes what `codelocd completions bash` (zsh, fish) has told it.
+    Your shell completes commands and names at TAB once it has run what
+    `codelocd completions bash` (or zsh, fish) prints.
     """
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,19 +18,31 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def daemon_options(command: F) -> F:
     """`--socket`, `--user`, `--system`: kept in the context's `Asked`, for `pass_obj`."""
-    system = click.option(
-        "--system", is_flag=True, expose_value=False, callback=_remember,
-        help="Speak to the system's daemon.",
-    )  # fmt: skip
-    user = click.option(
-        "--user", is_flag=True, expose_value=False, callback=_remember,
-        help="Speak to your own service, wherever you are.",
-    )  # fmt: skip
-    socket = click.option(
+    return _which_daemon(
+        command,
+        socket="Speak to the daemon that listens there.",
+        user="Speak to your own service, wherever you are.",
+        system="Speak to the system's daemon.",
+    )
+
+
+def service_options(command: F) -> F:
+    """The same of a command that is the daemon itself."""
+    return _which_daemon(
+        command,
+        socket="Listen there.",
+        user="Run as your own service, which is the default unless you are root.",
+        system="Run as the system's daemon, which is the default for root.",
+    )
+
+
+def _which_daemon(command: F, *, socket: str, user: str, system: str) -> F:
+    flag = partial(click.option, is_flag=True, expose_value=False, callback=_remember)
+    path = click.option(
         "--socket", metavar="PATH", expose_value=False, callback=_remember,
-        help="Speak to the daemon that listens there.  [env var: CODELOCD_SOCKET]",
+        help=f"{socket}  [env var: CODELOCD_SOCKET]",
     )  # fmt: skip
-    return socket(user(system(command)))
+    return path(flag("--user", help=user)(flag("--system", help=system)(command)))
 
 
 def _remember(context: click.Context, option: click.Parameter, value: str | bool | None) -> None:
@@ -82,7 +94,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON i
 
 def stream_options(what: str) -> Callable[[F], F]:
     """`--follow`, `--lines` and `--json` of a command that prints `what` as they come."""
-    follow = click.option("-f", "--follow", is_flag=True, help="Go on with what comes.")
+    follow = click.option("-f", "--follow", is_flag=True, help="Then print new ones as they come.")
     lines = click.option(
         "-n", "--lines", type=click.IntRange(min=0), default=100, show_default=True, metavar="N",
         help=f"Begin with the last N {what}.",

@@ -22,7 +22,7 @@ STEPS = (
 
 
 @click.command()
-@click.option("--dry-run", is_flag=True, help="Say what that would mean, and change nothing.")
+@click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
 @json_option
 @daemon_options
 @click.pass_obj

@@ -29,8 +29,8 @@ def command(targets: Targets, as_json: bool, in_full: bool) -> int:
     """Build and load every location once, without a daemon, and report every problem.
 
     Takes the same targets as `codelocd dev`, and prints each result as it comes. Ends with 1 if
-    a location did not load, or if two define the same asset: made for CI. A config without
-    locations is said to be one, and ends with 0.
+    a location did not load, or if two locations define the same asset. Where a config has no
+    locations, it says so and ends with 0.
 
     \b
     codelocd check

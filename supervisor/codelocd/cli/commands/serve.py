@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from codelocd.cli import local, output
-from codelocd.cli.options import daemon_options
+from codelocd.cli.options import service_options
 from codelocd.cli.running import run
 from codelocd.cli.which import Asked
 from codelocd.config import load
@@ -19,14 +19,14 @@ from codelocd.config import load
     "-c", "-w", "--config", "--workspace", "file", metavar="FILE", type=click.Path(path_type=Path),
     help="The config; without it, the one that `dev` would take.",
 )  # fmt: skip
-@daemon_options
+@service_options
 @click.pass_obj
 def command(asked: Asked, file: Path | None) -> int:
     """Run locations as a service: in the foreground, with logs to stdout or the journal.
 
-    It is the user's service, or root's the system's; --user and --system say so expressly.
-    Under systemd it takes its socket and its folders from the unit, and says when it is ready.
-    A change of the config takes effect when the daemon gets SIGHUP.
+    Under systemd it takes its socket and its folders from the unit, and tells systemd when it
+    is ready. A change of the config takes effect with `codelocd apply`, or when the daemon gets
+    SIGHUP.
 
     \b
     codelocd serve -c /etc/codelocd/codelocd.toml

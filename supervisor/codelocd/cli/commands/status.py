@@ -23,7 +23,7 @@ from codelocd.cli.which import Asked
 def command(
     asked: Asked, locations: tuple[str, ...], as_json: bool, watch: bool, failed: bool
 ) -> int:
-    """Show how locations are.
+    """Show the state of locations.
 
     A location serves as long as any runner of it answers. `stale` means that what it serves is
     not the newest source, because that did not load: the last column says why. Trouble comes
