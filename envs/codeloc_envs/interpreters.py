@@ -73,7 +73,7 @@ class Interpreters:
         return python
 
     def _named(self, wish: PythonWish, path: Path, ask: bool) -> Interpreter:
-        executable = (python_of(path) or path) if path.is_dir() else path
+        executable = (python_of(path) or path) if os.path.isdir(path) else path
         python = self.at(executable, ask=ask)
         if python is None:
             raise EnvironmentProblem(

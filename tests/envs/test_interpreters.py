@@ -157,6 +157,8 @@ def test_a_python_is_named_by_its_path_or_its_folder(tmp_path: Path) -> None:
     assert by_folder.identity == by_path.identity
     with pytest.raises(EnvironmentProblem, match=r"/bin/sh \(asked for\) is no Python that runs"):
         pythons.find(PythonWish("/bin/sh", "asked for"))
+    with pytest.raises(EnvironmentProblem, match=r"x \(asked for\) is no Python that runs"):
+        pythons.find(PythonWish("/x" * 5000, "asked for"))
 
 
 def test_a_store_lists_every_python(store: Store, asked_pythons: Path, this_python: str) -> None:
