@@ -16,6 +16,9 @@ ROOMY = 24 * 1024 * 1024
 """Characters of all definitions from which on what people wrote beside them is cut further."""
 LARGEST = 48 * 1024 * 1024
 """Characters that still travel in one message, with the paths of the sources."""
+ELEMENT = 24
+"""Characters that each value counts for at least: the daemon's clients take 4 Mi of values in one
+message, and a list of small numbers has more of them than characters tell."""
 TEXTS = ("description", "metadata", "op_tags", "run_tags", "tags")
 """Of a definition: what may be cut without making it another one."""
 TRIES = 3
@@ -25,28 +28,33 @@ TRIES = 3
 def fitted(definitions: List[Definition]) -> Tuple[List[Definition], str]:
     """The definitions, and the JSON list of them, small enough to travel. Raises LoadFailure."""
     pieces = [dumps(one) for one in definitions]
-    if sum(map(len, pieces)) > ROOMY:
+    if sum(map(weight, pieces)) > ROOMY:
         share = ROOMY // len(pieces)
         definitions = [
-            one if len(piece) <= share else cut(one, len(piece), share)
+            one if weight(piece) <= share else cut(one, weight(piece), share)
             for one, piece in zip(definitions, pieces)
         ]
         pieces = [dumps(one) for one in definitions]
-    size = sum(map(len, pieces))
+    size = sum(map(weight, pieces))
     if size > LARGEST:
         raise LoadFailure(too_big(size, definitions, pieces))
     return definitions, f"[{','.join(pieces)}]"
 
 
+def weight(piece: str) -> int:
+    """Of JSON: its characters, or what its values count for (nearly each has a comma)."""
+    return max(len(piece), piece.count(",") * ELEMENT)
+
+
 def cut(definition: Definition, size: int, share: int) -> Definition:
-    """One whose texts share the room that the rest of it leaves; `size` characters now."""
+    """One whose texts share the room that the rest of it leaves; its weight is `size` now."""
     texts = {name: definition[name] for name in TEXTS if definition.get(name)}
     count = sum(len(one) if isinstance(one, dict) else 1 for one in texts.values())
-    bare = size - sum(len(dumps(one)) for one in texts.values())
+    bare = size - sum(weight(dumps(one)) for one in texts.values())
     room = max(share - bare, 0) // max(count, 1)
     for _ in range(TRIES):
         definition = {**definition, **{name: shorter(one, room) for name, one in texts.items()}}
-        size = len(dumps(definition))
+        size = weight(dumps(definition))
         if size <= share:
             break
         room = room * share // size
@@ -60,7 +68,7 @@ def shorter(texts: Any, room: int) -> Any:
 
 
 def too_big(size: int, definitions: List[Definition], pieces: List[str]) -> str:
-    length, number = max((len(piece), number) for number, piece in enumerate(pieces))
+    length, number = max((weight(piece), number) for number, piece in enumerate(pieces))
     one = definitions[number]
     return (
         f"the {len(pieces)} definitions take {megabytes(size)} as JSON, and {megabytes(LARGEST)} is"

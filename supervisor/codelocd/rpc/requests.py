@@ -98,7 +98,7 @@ class Work:
         try:
             result = await self._handle(method, parameters(params))
             if msgid is not None:
-                self._send(self._limits.encode(response(msgid, result)))
+                self._send(self._answer(msgid, method, result))
         except RpcError as error:
             self._fail(msgid, error)
         except asyncio.CancelledError:
@@ -107,6 +107,14 @@ class Work:
         except Exception as error:  # noqa: BLE001 a handler's bug ends one call and is reported
             self._report(method, error)
             self._fail(msgid, RpcError("internal", _one_line(error)))
+
+    def _answer(self, msgid: int, method: str, result: Any) -> bytes:
+        try:
+            return self._limits.encode(response(msgid, result))
+        except RpcError as error:
+            advice = "ask for less, such as one location by its name"
+            wrong = f"the answer to {method} is too large ({error.message}): {advice}"
+            raise RpcError(error.kind, wrong) from None
 
     def _fail(self, msgid: int | None, error: RpcError) -> None:
         if msgid is None:

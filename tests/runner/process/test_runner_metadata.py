@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from codeloc_runner.snapshot import fitted
+
 OWN = """
 import dagster as dg
 
@@ -287,6 +289,16 @@ def test_a_snapshot_that_would_be_too_big_has_its_texts_cut_further(run, extreme
     found = json.loads(body)["definitions"]
     assert len(found) == 1001
     assert found[-1]["metadata"]["text"].endswith("characters cut)")
+
+
+def test_many_small_values_stay_within_what_one_message_can_have():
+    """4 Mi of values are the most that the daemon's clients take; a zero has one character."""
+    many = {"zeros": [0] * 13_000}
+    given = [{"kind": "asset", "name": f"a{n}", "metadata": many} for n in range(400)]
+    definitions, listed = fitted(given)
+    assert listed.count(",") < 2 * 1024 * 1024
+    assert json.loads(listed) == definitions
+    assert definitions[0]["metadata"]["zeros"][-1].endswith("of 13000 cut)")
 
 
 HUGE = """

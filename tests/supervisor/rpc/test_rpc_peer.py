@@ -71,7 +71,12 @@ async def test_an_error_goes_out_as_it_is(serve, dial, world: World) -> None:
         ("bug", "internal", "ZeroDivisionError: first line", True),
         ("unpackable", "internal", "TypeError: can not serialize", True),
         ("unpackable error", "busy", "later", False),
-        ("huge", "limit", "larger than 100000 bytes", False),
+        (
+            "huge",
+            "limit",
+            "(a message is larger than 100000 bytes): ask for less, such as one",
+            False,
+        ),
         ("cancelled", "down", "break was cancelled", False),
     ],
 )
