@@ -76,11 +76,21 @@ def of_dbt(project: Any, since: float) -> Iterator[str]:
 
 
 def is_made(manifest: Any, since: float) -> bool:
-    """Whether the load has written it (`prepare_if_dev`): then it is no source, but a result."""
+    """Whether the load makes it (`prepare_if_dev`): then it is no source, but a result.
+
+    A parse that fails leaves an older manifest, and only its log beside it. Were that manifest
+    watched, the load after the repair would write it, count as changed, and begin without end.
+    """
+    log = os.path.join(os.path.dirname(os.fspath(manifest)), "dbt.log")
     try:
-        return os.stat(manifest).st_mtime >= since
+        if os.stat(manifest).st_mtime >= since:
+            return True
     except OSError:
         return True  # what should have written it has failed
+    try:
+        return os.stat(log).st_mtime >= since
+    except OSError:
+        return False
 
 
 def settings(file: str) -> Any:
