@@ -47,7 +47,7 @@ def command(asked: Asked, days: float, limit: int | None, dry_run: bool, as_json
 
     Lists them first, each with its size and why it goes. One that is in use stays, whatever its
     age. Copies of the runner and compiled files (bytecode) that have gone unused for so long go
-    too; codelocd makes them again when it needs them. A daemon does the same by itself, once a
+    too; they are made again when they are needed. A daemon does the same by itself, once a
     day, unless its config says `prune = false`.
 
     \b
