@@ -279,8 +279,7 @@ class Executor:
             self.follow(location)
 
     def _inspect(self, location: Location, number: RunnerId) -> None:
-        running = location.runners.get(number)
-        if running is None or running.snapshot is None:
+        if (running := location.runners.get(number)) is None or running.snapshot is None:
             return
         current = self._watch.loaded(location.name, running.snapshot.sources)
         locked = self._watch.git_locked(location.name)
