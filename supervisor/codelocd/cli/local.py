@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from codeloc_envs import Choice, Environment, EnvironmentProblem, Store
-    from codelocd.model import Config, LocationSpec
+    from codelocd.model import LocationSpec
 
 
 @dataclass(frozen=True, slots=True)
