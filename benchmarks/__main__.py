@@ -22,6 +22,7 @@ from benchmarks import (
     endurance,
     environments,
     first_start,
+    flows,
     idle_cost,
     many_locations,
     restart_after_kill,
@@ -49,6 +50,7 @@ ALL = (
     environments,
     first_start,
     idle_cost,
+    flows,
 )
 QUICK = (save_to_visible, warm_reload, restart_after_kill, status_command)
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -48,13 +48,13 @@ def xdg(home: Path) -> dict[str, str]:
 class Daemon:
     """One project's daemon, from the first location to the last process gone."""
 
-    def __init__(self, project: Path, home: Path) -> None:
+    def __init__(self, project: Path, home: Path, command: Sequence[str | Path]) -> None:
         self.project, self.home = project, home
         self.log = home / "daemon.log"
         self.environ = plain_environment() | xdg(home)
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [CODELOCD, "dev"],
+                [*command, "dev"],
                 cwd=project,
                 env=self.environ,
                 stdin=subprocess.DEVNULL,
@@ -111,9 +111,11 @@ class Daemon:
 
 
 @contextmanager
-def running(project: Path, home: Path) -> Iterator[Daemon]:
+def running(
+    project: Path, home: Path, command: Sequence[str | Path] = (CODELOCD,)
+) -> Iterator[Daemon]:
     """A daemon that is stopped at the end, whatever happened."""
-    daemon = Daemon(project, home)
+    daemon = Daemon(project, home, command)
     try:
         yield daemon
     finally:
@@ -155,6 +157,13 @@ def first(events: Iterator[Any], wanted: Callable[[Any], bool]) -> float:
         if wanted(event["data"]):
             return time.monotonic()
     raise NothingHappened("the daemon closed the connection")
+
+
+def replaced(location: dict[str, Any] | None, victim: int) -> bool:
+    """Whether an event of `status` shows another runner than `victim` serving."""
+    if location is None or location["state"] != "serving":
+        return False
+    return location["pid"] not in (None, victim)
 
 
 def _added(data: dict[str, Any]) -> set[str]:

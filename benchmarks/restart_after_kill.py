@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import _dagster, _peers, _projects
-from benchmarks._daemon import Daemon, first, folder, running
+from benchmarks._daemon import Daemon, first, folder, replaced, running
 from benchmarks._measure import Figure, ratio
 from benchmarks._report import alone
 from benchmarks._supervisors import Supervisor, circusd, supervisord
@@ -79,7 +79,7 @@ class _Location:
         victim = self._daemon.status()["locations"][0]["pid"]
         killed = time.monotonic()
         os.kill(victim, signal.SIGKILL)
-        serving = first(self._events, lambda data: _replaced(data.get("location"), victim))
+        serving = first(self._events, lambda data: replaced(data.get("location"), victim))
         return 1000 * (serving - killed)
 
 
@@ -93,12 +93,6 @@ class _Program:
         """Milliseconds until it has started again."""
         took, self._pid = self._supervisor.kill(self._pid)
         return took
-
-
-def _replaced(location: dict[str, Any] | None, victim: int) -> bool:
-    if location is None or location["state"] != "serving":
-        return False
-    return location["pid"] not in (None, victim)
 
 
 if __name__ == "__main__":
