@@ -6,10 +6,10 @@ Everything is checked when it is made, with or without a daemon: what breaks a r
 
 from __future__ import annotations
 
-from codeloc.assets import AssetDefinition, asset
-from codeloc.checks import AssetCheckDefinition, asset_check
+from codeloc.assets import AssetCheckDefinition, AssetDefinition, asset, asset_check
+from codeloc.automation import ScheduleDefinition, SensorDefinition, schedule, sensor
 from codeloc.definition import Definition
-from codeloc.definitions import Definitions
+from codeloc.definitions import Definitions, RepositoryDefinition, repository
 from codeloc.errors import ArgumentError, DefinitionsError
 from codeloc.jobs import (
     AssetJobDefinition,
@@ -18,10 +18,7 @@ from codeloc.jobs import (
     asset_job,
     job,
 )
-from codeloc.repositories import RepositoryDefinition, repository
 from codeloc.resources import ResourceDefinition, resource
-from codeloc.schedules import ScheduleDefinition, schedule
-from codeloc.sensors import SensorDefinition, sensor
 
 __version__ = "0.1.0"
 

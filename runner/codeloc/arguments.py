@@ -1,4 +1,4 @@
-"""Checks of the arguments of one call.
+"""Checks of the arguments of one call: types, names and the keys of assets.
 
 Each complaint names the argument, the type that came and the one expected.
 """
@@ -8,18 +8,31 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable, Mapping
 
-from codeloc import keys
 from codeloc._typing import TYPE_CHECKING, cast
 from codeloc.errors import ArgumentError, DefinitionsError
-from codeloc.source import caller
+from codeloc.functions import caller
 
 if TYPE_CHECKING:
-    from typing import Any, Callable, Iterator, TypeVar
+    from typing import Any, Callable, Iterator, Tuple, TypeVar
 
-    from codeloc.keys import Key
+    from typing_extensions import TypeAlias
 
+    Key: TypeAlias = Tuple[str, ...]
     F = TypeVar("F", bound=Callable[..., Any])
     T = TypeVar("T")
+
+
+NAME = "letters, digits and _"
+"""In words: `^[A-Za-z0-9_]+$`."""
+
+
+def is_name(text: str) -> bool:
+    return text.isascii() and text.replace("_", "a").isalnum()
+
+
+def key_text(key: Key) -> str:
+    """The key of an asset as people write it: its names joined by `/`."""
+    return "/".join(key)
 
 
 MANY = 100_000
@@ -49,8 +62,8 @@ class Arguments:
 
     def name(self, argument: str, value: object) -> str:
         name = self.text(argument, value)
-        if not keys.is_name(name):
-            raise self.invalid(argument, f"{name!r} is not a name: use only {keys.NAME}")
+        if not is_name(name):
+            raise self.invalid(argument, f"{name!r} is not a name: use only {NAME}")
         return name
 
     def items(self, argument: str, value: object, expected: str) -> Iterator[tuple[str, Any]]:

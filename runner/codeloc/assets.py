@@ -1,24 +1,24 @@
-"""Assets."""
+"""Assets, and the checks that say whether they are good."""
 
 from __future__ import annotations
 
-from codeloc import keys
 from codeloc._typing import TYPE_CHECKING, P, R_co, overload
-from codeloc.arguments import Arguments, named
+from codeloc.arguments import Arguments, key_text, named
 from codeloc.definition import FunctionDefinition, decorate, name_of, opening
-from codeloc.parameters import CONTEXT
+from codeloc.functions import CONTEXT
 
 if TYPE_CHECKING:
     from typing import Any, Callable, Iterable, Sequence, Union
 
     from typing_extensions import TypeAlias, Unpack
 
-    from codeloc.binding import Bound
-    from codeloc.keys import Key
-    from codeloc.labels import Labels
+    from codeloc.arguments import Key
+    from codeloc.definition import Labels
+    from codeloc.namespace import Bound
 
     KeyText: TypeAlias = Union[str, Sequence[str]]
     AssetReference: TypeAlias = Union[KeyText, "AssetDefinition[..., Any]"]
+
 
 REFERENCE = "an asset, or its key (str or list of str)"
 
@@ -43,7 +43,7 @@ class AssetDefinition(FunctionDefinition[P, R_co]):
         **labels: Unpack[Labels],
     ) -> None:
         self.key = _key(function, name, key, key_prefix)
-        super().__init__(function, keys.text(self.key), **labels)
+        super().__init__(function, key_text(self.key), **labels)
         self.deps = references(self._arguments, "deps", deps)
         self.group = _group(self._arguments, group)
         self.kinds = _kinds(self._arguments, kinds)
@@ -124,3 +124,43 @@ def _kinds(arguments: Arguments, value: object) -> list[str]:
     if not all(kind.strip() for kind in kinds):
         raise arguments.invalid("kinds", "a kind needs at least one character")
     return sorted(kinds)
+
+
+class AssetCheckDefinition(FunctionDefinition[P, R_co]):
+    """A function that says whether an asset is good; see `asset_check`."""
+
+    kind = "asset_check"
+    maker = "@asset_check"
+
+    @named
+    def __init__(
+        self,
+        function: Callable[P, R_co],
+        *,
+        asset: AssetReference,
+        name: str | None = None,
+        **labels: Unpack[Labels],
+    ) -> None:
+        super().__init__(function, name_of(opening(self.maker, function), function, name), **labels)
+        self.key = reference(self._arguments, "asset", asset)
+
+    def declared(self) -> tuple[Key, ...]:
+        return (self.key,)
+
+    def item(self, bound: Bound) -> dict[str, Any]:
+        return {**super().item(bound), "key": list(self.key)}
+
+
+@named
+def asset_check(
+    *, asset: AssetReference, name: str | None = None, **labels: Unpack[Labels]
+) -> Callable[[Callable[P, R_co]], AssetCheckDefinition[P, R_co]]:
+    """Makes a check of `asset`, one of the same namespace, of a function.
+
+    `name`: the function's unless given. A parameter named like the asset means that asset.
+    """
+
+    def make(function: Callable[P, R_co]) -> AssetCheckDefinition[P, R_co]:
+        return AssetCheckDefinition(function, asset=asset, name=name, **labels)
+
+    return make

@@ -1,18 +1,99 @@
-"""The one object at module scope that holds the definitions of a code location."""
+"""What holds the definitions of a location: a `Definitions` object, or repositories."""
 
 from __future__ import annotations
 
-from codeloc._typing import TYPE_CHECKING
+from collections.abc import Mapping
+
+from codeloc._typing import TYPE_CHECKING, overload
 from codeloc.arguments import Arguments, named
-from codeloc.contents import Contents
+from codeloc.assets import AssetCheckDefinition, AssetDefinition
+from codeloc.automation import ScheduleDefinition, SensorDefinition
+from codeloc.definition import Definition, decorate, name_of, opening
+from codeloc.errors import listing, suggestion
+from codeloc.functions import CONTEXT, caller, parameters_of, source_of
+from codeloc.jobs import JobDefinition
 from codeloc.namespace import Namespace
-from codeloc.source import caller
+from codeloc.resources import RawResource, ResourceDefinition
 
 if TYPE_CHECKING:
-    from typing import Any, Iterable, Mapping
+    from typing import Any, Callable, Iterable, Iterator, Optional, Tuple, Union
 
-    from codeloc.contents import AnyAsset, AnyCheck, AnySchedule, AnySensor
-    from codeloc.jobs import JobDefinition
+    from typing_extensions import TypeAlias
+
+    from codeloc.functions import Source
+
+    AnyAsset: TypeAlias = AssetDefinition[..., Any]
+    AnyCheck: TypeAlias = AssetCheckDefinition[..., Any]
+    AnySchedule: TypeAlias = ScheduleDefinition[..., Any]
+    AnySensor: TypeAlias = SensorDefinition[..., Any]
+    Entry: TypeAlias = Tuple[str, str, Optional[str], Any]
+    """Where it was, the argument it belongs to, its name in a dict, the thing itself."""
+    Returned: TypeAlias = Union[Iterable[Definition], Mapping[str, Any]]
+
+
+KINDS: dict[str, tuple[type[Definition], str]] = {
+    "assets": (AssetDefinition, "an asset (made by @asset)"),
+    "asset_checks": (AssetCheckDefinition, "an asset check (made by @asset_check)"),
+    "jobs": (JobDefinition, "a job (made by @job or asset_job)"),
+    "schedules": (ScheduleDefinition, "a schedule (made by @schedule)"),
+    "sensors": (SensorDefinition, "a sensor (made by @sensor)"),
+    "resources": (ResourceDefinition, "a resource (made by @resource) or an object"),
+}
+"""By argument: what its items are, and how to say it."""
+
+
+class NamespaceContents:
+    """What one namespace holds, the type of each argument checked.
+
+    The same object given twice counts once.
+    """
+
+    def __init__(
+        self,
+        arguments: Arguments,
+        source: Source,
+        assets: object = None,
+        asset_checks: object = None,
+        jobs: object = None,
+        schedules: object = None,
+        sensors: object = None,
+        resources: object = None,
+    ) -> None:
+        def items(argument: str, value: object) -> tuple[Any, ...]:
+            return arguments.instances(argument, value, *KINDS[argument])
+
+        self.assets: tuple[AnyAsset, ...] = items("assets", assets)
+        self.asset_checks: tuple[AnyCheck, ...] = items("asset_checks", asset_checks)
+        self.jobs: tuple[JobDefinition, ...] = items("jobs", jobs)
+        self.schedules: tuple[AnySchedule, ...] = items("schedules", schedules)
+        self.sensors: tuple[AnySensor, ...] = items("sensors", sensors)
+        self.starters: tuple[AnySchedule | AnySensor, ...] = (*self.schedules, *self.sensors)
+        self.resources = {
+            name: _resource(arguments, source, name, value)
+            for name, value in arguments.mapping("resources", resources).items()
+        }
+
+    def definitions(self) -> tuple[Definition, ...]:
+        """All but the resources, which are known by their keys."""
+        return (
+            *self.assets,
+            *self.asset_checks,
+            *self.jobs,
+            *self.starters,
+        )
+
+
+def _resource(arguments: Arguments, source: Source, name: str, value: object) -> Definition:
+    place = f"resources[{name!r}]"
+    arguments.name(place, name)
+    if name == CONTEXT:
+        raise arguments.invalid(place, f'"{CONTEXT}" is reserved for the parameter of that name')
+    if isinstance(value, ResourceDefinition):
+        return value
+    if isinstance(value, Definition):
+        raise arguments.wrong(place, value, KINDS["resources"][1])
+    return RawResource(name, value, source)
+
 
 REPOSITORY = "__repository__"
 """The namespace of what a `Definitions` object holds."""
@@ -39,7 +120,7 @@ class Definitions:
         resources: Mapping[str, object] | None = None,
     ) -> None:
         self.source = caller()
-        contents = Contents(
+        contents = NamespaceContents(
             Arguments(f"{self.maker} ({self.source})"),
             self.source,
             assets=assets,
@@ -60,3 +141,117 @@ class Definitions:
         `timezone`, `job`; sensor `minimum_interval` (seconds), `job`; resource `type`, `variables`.
         """
         return self._namespace.describe()
+
+
+EXPECTED = "a definition (made by @asset, @job, @schedule, …)"
+
+
+def by_argument(arguments: Arguments, returned: object) -> dict[str, Any]:
+    """What a `@repository` function returned, sorted into the arguments of `Definitions`.
+
+    Raises DefinitionsError for what is no definition, or stands under another's name.
+    """
+    groups: dict[str, Any] = {argument: [] for argument in KINDS}
+    resources: dict[str, Any] = {}
+    for place, argument, name, item in _entries(arguments, returned):
+        own = item.name if isinstance(item, Definition) else None
+        if argument == "resources":
+            _add(arguments, resources, place, name or own, item)
+            continue
+        if None not in (name, own) and name != own:
+            raise arguments.invalid(place, f"{item} stands under another name")
+        groups[argument].append(item)
+    return {**groups, "resources": resources}
+
+
+def _entries(arguments: Arguments, returned: object) -> Iterator[Entry]:
+    if returned is None:
+        raise arguments.wrong("returned", None, "a list or a dict of definitions")
+    if not isinstance(returned, Mapping):
+        for place, item in arguments.items("returned", returned, EXPECTED):
+            yield place, _argument(arguments, place, item), None, item
+        return
+    for name, value in arguments.mapping("returned", returned).items():
+        place = f"returned[{name!r}]"
+        if isinstance(value, Definition):
+            yield place, _argument(arguments, place, value), name, value
+        elif name in KINDS:
+            yield from _group(arguments, place, name, value)
+        else:
+            hint = suggestion(name, KINDS)
+            complaint = f"no such key{hint} (keys: {listing(KINDS)}, or names of definitions)"
+            raise arguments.invalid(place, complaint)
+
+
+def _group(arguments: Arguments, place: str, argument: str, value: object) -> Iterator[Entry]:
+    if isinstance(value, Mapping):
+        for name, item in arguments.mapping(place, value).items():
+            yield f"{place}[{name!r}]", argument, name, item
+    else:
+        for item_place, item in arguments.items(place, value, KINDS[argument][1]):
+            yield item_place, argument, None, item
+
+
+def _argument(arguments: Arguments, place: str, item: object) -> str:
+    for argument, (kind, _) in KINDS.items():
+        if isinstance(item, kind):
+            return argument
+    raise arguments.wrong(place, item, EXPECTED)
+
+
+def _add(
+    arguments: Arguments, resources: dict[str, Any], place: str, name: str | None, item: object
+) -> None:
+    if name is None:
+        raise arguments.wrong(place, item, "a resource made by @resource; objects need a name")
+    if resources.setdefault(name, item) is not item:
+        raise arguments.invalid(place, f"{item} has the same name as {resources[name]}")
+
+
+class RepositoryDefinition:
+    """What a `@repository` function returned, checked as `Definitions` checks; see `repository`."""
+
+    maker = "@repository"
+
+    @named
+    def __init__(self, function: Callable[[], Returned], *, name: str | None = None) -> None:
+        arguments = opening(self.maker, function)
+        self.name = name_of(arguments, function, name)
+        self.source = source_of(function)
+        self.function = function
+        arguments.where = f'repository "{self.name}" ({self.source})'
+        _check(arguments, self.name, function)
+        groups = by_argument(arguments, function())
+        self._namespace = Namespace(self.name, NamespaceContents(arguments, self.source, **groups))
+
+    def __call__(self) -> Returned:
+        return self.function()
+
+    def describe(self) -> list[dict[str, Any]]:
+        """As `Definitions.describe`, with this repository's name."""
+        return self._namespace.describe()
+
+
+@overload
+def repository(function: Callable[[], Returned], /) -> RepositoryDefinition: ...
+@overload
+def repository(
+    *, name: str | None = None
+) -> Callable[[Callable[[], Returned]], RepositoryDefinition]: ...
+def repository(function: Any = None, /, **options: Any) -> Any:
+    """Makes a repository of a function, which is called at once.
+
+    It returns a list of definitions, or a dict: of definitions by name, or of the arguments of
+    `Definitions`, each a list or a dict by name. `name`: the function's unless given. A location
+    may have several; the definitions of one do not see those of another.
+    """
+    return decorate(RepositoryDefinition, function, options)
+
+
+def _check(arguments: Arguments, name: str, function: Any) -> None:
+    if name == REPOSITORY:
+        raise arguments.invalid("name", "is the name of what Definitions holds: choose another")
+    for parameter in parameters_of(function):
+        if parameter.required:
+            complaint = f'"{parameter.name}" cannot be given: a repository takes no arguments'
+            raise arguments.invalid("parameter", complaint)

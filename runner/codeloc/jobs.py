@@ -6,7 +6,7 @@ from codeloc._typing import TYPE_CHECKING, P, R_co, overload
 from codeloc.arguments import Arguments, named
 from codeloc.assets import references
 from codeloc.definition import Definition, FunctionDefinition, decorate, name_of, opening
-from codeloc.source import caller
+from codeloc.functions import caller
 
 if TYPE_CHECKING:
     from typing import Any, Callable, Iterable, Union
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from typing_extensions import TypeAlias, Unpack
 
     from codeloc.assets import AssetReference
-    from codeloc.binding import Bound
-    from codeloc.labels import Labels
+    from codeloc.definition import Labels
+    from codeloc.namespace import Bound
 
     JobReference: TypeAlias = Union[str, "JobDefinition"]
 
@@ -82,7 +82,7 @@ def job(function: Any = None, /, **options: Any) -> Any:
     return decorate(FunctionJobDefinition, function, options)
 
 
-class Target:
+class JobTarget:
     """The job that a schedule or a sensor starts: its name, and the object if one was given."""
 
     def __init__(self, arguments: Arguments, job: object) -> None:

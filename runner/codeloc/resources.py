@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from types import FunctionType
 
-from codeloc import keys
 from codeloc._typing import TYPE_CHECKING, P, R_co, overload
-from codeloc.arguments import Arguments, named
-from codeloc.callables import innermost
+from codeloc.arguments import NAME, Arguments, is_name, named
 from codeloc.definition import Definition, FunctionDefinition, decorate, name_of, opening
+from codeloc.functions import innermost
 
 if TYPE_CHECKING:
     from typing import Any, Callable, Mapping
 
     from typing_extensions import Unpack
 
-    from codeloc.binding import Bound
-    from codeloc.labels import Labels
-    from codeloc.source import Source
+    from codeloc.definition import Labels
+    from codeloc.functions import Source
+    from codeloc.namespace import Bound
 
 
 class ResourceDefinition(FunctionDefinition[P, R_co]):
@@ -84,8 +83,8 @@ def _variables(arguments: Arguments, value: object) -> dict[str, str]:
     found = arguments.mapping("variables", value)
     for field, variable in found.items():
         name = arguments.text(f"variables[{field!r}]", variable)
-        if not keys.is_name(name):
-            complaint = f"{name!r} is not the name of a variable: use only {keys.NAME}"
+        if not is_name(name):
+            complaint = f"{name!r} is not the name of a variable: use only {NAME}"
             raise arguments.invalid(f"variables[{field!r}]", complaint)
     return found
 

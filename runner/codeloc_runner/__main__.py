@@ -3,7 +3,7 @@
 With a location and its settings it is a runner, with settings alone a warm interpreter.
 
 While the runner's own modules load, `sys.path` holds the standard library alone, so nothing of
-the location can stand in for one of them. The kit itself never stays on `sys.path`.
+the location can stand in for one of them. The bundle itself never stays on `sys.path`.
 """
 
 import os
@@ -27,7 +27,7 @@ def start() -> None:
     # Absent when the interpreter runs with -I, -P or PYTHONSAFEPATH.
     path = [e for i, e in enumerate(sys.path) if i or os.path.realpath(e) != os.path.realpath(here)]
     sys.path[:] = [entry for entry in path if is_standard_library(entry)]
-    # The runner's bytecode lives in its kit whatever the location's settings say about bytecode.
+    # The runner's bytecode lives in its bundle whatever the location's settings say about bytecode.
     wanted = sys.dont_write_bytecode, sys.pycache_prefix
     sys.dont_write_bytecode, sys.pycache_prefix = False, None
     package = type(sys)(PRIVATE_NAME)
@@ -35,11 +35,11 @@ def start() -> None:
     sys.modules[PRIVATE_NAME] = package
     __import__(PRIVATE_NAME + ".main")
     main = sys.modules[PRIVATE_NAME + ".main"]
-    main.compile_kit()
+    main.compile_bundle()
     run = main.run
     if len(sys.argv) == 2:
-        __import__(PRIVATE_NAME + ".warm.interpreter")
-        run = sys.modules[PRIVATE_NAME + ".warm.interpreter"].run
+        __import__(PRIVATE_NAME + ".forkserver.interpreter")
+        run = sys.modules[PRIVATE_NAME + ".forkserver.interpreter"].run
     sys.dont_write_bytecode, sys.pycache_prefix = wanted
     run(*sys.argv[1:], path, known)
 

@@ -1,4 +1,4 @@
-"""The pure-Python msgpack that codelocd.kit puts beside the runner; absent from the source tree."""
+"""The pure-Python msgpack that the bundle has beside the runner; it is not in the source tree."""
 
 from typing import Any, Iterator
 

@@ -4,23 +4,78 @@ from __future__ import annotations
 
 import atexit
 import os
+import sys
+from _frozen_importlib_external import SourceFileLoader
 from _thread import start_new_thread
 from time import sleep
 
-from . import exposed, owned, parent, sources, stdlib, streams, surroundings
-from .bytecode import compile_kit as compile_kit
-from .listener import Listener
-from .load import load, no_departure
-from .methods import Methods
-from .serve import serve
-from .settings import Settings
+from . import standard_library
+from .codeloc_finder import add_finder, prepare_children
+from .load.location import load, no_divergence
+from .load.sources import BUNDLE, read_fresh
+from .process import (
+    Settings,
+    arrange_interpreter,
+    die_with,
+    flush_streams,
+    prepare_streams,
+    search_path,
+)
+from .wire.methods import Methods
+from .wire.server import CheckInterval, Listener, close_in_forks, serve
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import AbstractSet, List
+    from typing import AbstractSet, Iterator, List, Sequence
 
-    from .load import Judge
-    from .sources import Read
+    from .load.location import Judge
+    from .load.sources import Read
+
+
+def compile_bundle() -> None:
+    """Write the bundle's own bytecode once for each Python, so that no start compiles it.
+
+    A location may forbid bytecode (PYTHONDONTWRITEBYTECODE); its `import codeloc` would then
+    compile the package at each start.
+    """
+    done = os.path.join(BUNDLE, f".compiled-{sys.implementation.cache_tag}")
+    if os.path.exists(done):
+        return
+    for path in bundle_sources():
+        SourceFileLoader(__name__, path).get_code(__name__)
+    try:  # noqa: SIM105  contextlib would cost milliseconds
+        open(done, "w").close()
+    except OSError:
+        pass  # a bundle that cannot be written to: slower, not broken
+
+
+def bundle_sources() -> Iterator[str]:
+    for folder, _, files in os.walk(BUNDLE):
+        yield from (os.path.join(folder, file) for file in files if file.endswith(".py"))
+
+
+NEEDED_FOR_PROBLEMS = (
+    "_colorize",
+    "ast",
+    "codecs",
+    "collections",
+    "contextlib",
+    "copyreg",
+    "enum",
+    "functools",
+    "itertools",
+    "keyword",
+    "linecache",
+    "operator",
+    "re",
+    "textwrap",
+    "token",
+    "tokenize",
+    "traceback",
+    "types",
+    "unicodedata",
+)
+"""What `traceback` imports, over all versions of Python. It is left for when it is needed."""
 
 STOP_SECONDS = 5.0
 """For the functions that user code registered with `atexit`."""
@@ -31,28 +86,28 @@ def run(location: str, text: str, path: List[str], known: AbstractSet[str]) -> N
     before the runner.
     """
     settings = Settings(location, text)
-    parent.bind(settings.parent)
-    streams.prepare()
-    live(settings, surroundings.search_path(settings, path), known)
+    die_with(settings.parent)
+    prepare_streams()
+    live(settings, search_path(settings, path), known)
 
 
 def live(
-    settings: Settings, path: List[str], known: AbstractSet[str], departure: Judge = no_departure
+    settings: Settings, path: List[str], known: AbstractSet[str], divergence: Judge = no_divergence
 ) -> None:
     """As a runner, in a process that is bound and can print; does not return.
 
-    `path`: what `sys.path` shall be, all of it; `departure`: as for `load`.
+    `path`: what `sys.path` shall be, all of it; `divergence`: as for `load`.
     """
-    owned.forget_in_forks()
-    vigilance = owned.Vigilance()
+    close_in_forks()
+    interval = CheckInterval()
     methods = Methods()
-    serve(Listener(settings.socket_fd, settings.socket_path, vigilance), methods)
+    serve(Listener(settings.socket_fd, settings.socket_path, interval), methods)
     read = prepare_for_user_code(settings, path, known)
     own_process = os.getpid()
-    outcome = load(settings, read, known, departure)
+    outcome = load(settings, read, known, divergence)
     if os.getpid() != own_process:
         return  # a child that user code forked and forgot: it ends like any script
-    vigilance.relax()
+    interval.relax()
     methods.loaded(outcome)
     methods.wait_for_stop()
     leave()
@@ -60,14 +115,20 @@ def live(
 
 def prepare_for_user_code(settings: Settings, path: List[str], known: AbstractSet[str]) -> Read:
     """What fills with the digests of what is imported, and the names that its code uses."""
-    own = stdlib.roots(path)
-    stdlib.prepare(own)
-    stdlib.release(known, own)
-    read = sources.read_fresh()
-    exposed.expose()
-    exposed.hand_down()
-    surroundings.arrange(settings, path)
+    own = standard_library.entries_before(path)
+    import_shadowed(own)
+    standard_library.release_shadowed(known, own)
+    read = read_fresh()
+    add_finder()
+    prepare_children()
+    arrange_interpreter(settings, path)
     return read
+
+
+def import_shadowed(own: Sequence[str]) -> None:
+    """Import now what would come from the location later, where its folders shadow it."""
+    if any(standard_library.is_shadowed(name, own) for name in NEEDED_FOR_PROBLEMS):
+        from .load import problem as problem
 
 
 def leave(status: int = 0) -> None:
@@ -77,7 +138,7 @@ def leave(status: int = 0) -> None:
         atexit._run_exitfuncs()
     except BaseException:  # noqa: BLE001, S110  user code's, and printed already
         pass
-    streams.flush()
+    flush_streams()
     os._exit(status)
 
 

@@ -35,13 +35,13 @@ SEGFAULT = """before
 Fatal Python error: Segmentation fault
 
 Thread 0x00007f (most recent call first):
-  File "/kit/codeloc_runner/owned.py", line 99 in _wait
+  File "/kit/codeloc_runner/wire/server.py", line 99 in _wait
 
 Current thread 0x00007f (most recent call first):
   File "/usr/lib/python3.12/ctypes/__init__.py", line 519 in string_at
   File "/shop/defs.py", line 2 in <module>
   File "<frozen importlib._bootstrap_external>", line 940 in exec_module
-  File "/kit/codeloc_runner/importing.py", line 52 in import_file
+  File "/kit/codeloc_runner/load/location.py", line 52 in import_file
 """
 
 

@@ -11,25 +11,25 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
-def hand_down():  # type: () -> None
-    """Load `exposed` by its path: the kit is on no path here."""
+def begin():  # type: () -> None
+    """Load `codeloc_finder` by its path: the bundle is on no path here."""
     from _frozen_importlib import module_from_spec
     from _frozen_importlib_external import spec_from_file_location
 
-    file = os.path.join(os.path.dirname(HERE), "exposed.py")
-    spec = spec_from_file_location("_codeloc_exposed", file)
+    file = os.path.join(os.path.dirname(HERE), "codeloc_finder.py")
+    spec = spec_from_file_location("_codeloc_finder", file)
     assert spec is not None
     assert spec.loader is not None
-    exposed = module_from_spec(spec)
-    spec.loader.exec_module(exposed)
-    exposed.arrive()
+    finder = module_from_spec(spec)
+    spec.loader.exec_module(finder)
+    finder.begin_child()
 
 
 sys.path[:] = [entry for entry in sys.path if entry != HERE]
 sys.path_importer_cache.pop(HERE, None)
 if sys.version_info >= (3, 8):
-    try:  # noqa: SIM105  a child starts whatever has become of the kit
-        hand_down()
+    try:  # noqa: SIM105  a child starts whatever has become of the bundle
+        begin()
     except Exception:  # noqa: BLE001, S110
         pass
 del sys.modules[__name__]

@@ -9,13 +9,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from ..importing import LoadFailure, imported
+from ..load.exceptions import LoadFailure
+from ..load.sources import imported
 from . import arguments, at_most_one, distinct
-from .dagster_assets import assets
-from .dagster_automation import schedules, sensors
-from .dagster_checks import asset_checks
-from .dagster_jobs import jobs
-from .dagster_metadata import SHARED
+from .dagster_assets import asset_checks, assets
+from .dagster_facts import SHARED
+from .dagster_jobs import jobs, schedules, sensors
 from .dagster_resources import resources
 
 TYPE_CHECKING = False
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any, List, Mapping
 
-    from ..outcome import Definition
+    from ..load.snapshot import Definition
 
 
 def targets(members: Mapping[str, object]) -> List[Any]:

@@ -1,18 +1,112 @@
-"""Dagster's assets."""
+"""Dagster's assets and asset checks: what they are, and how they are made."""
 
 from __future__ import annotations
 
-from ..plain import kept
-from .dagster_checks import names_of_checks
-from .dagster_facts import common, fact, kinds, path, source_of
-from .dagster_making import made_by
-from .dagster_metadata import metadata_of, tags_of
-from .dagster_partitions import partition_mappings, partitions
-from .dagster_policies import automation, freshness_policy
+from ..wire.json_values import kept
+from .dagster_facts import common, fact, kinds, metadata_of, path, resources_of, source_of, tags_of
+from .dagster_policies import (
+    automation,
+    backfill_policy,
+    freshness_policy,
+    partition_mappings,
+    partitions,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Iterator, Mapping, Optional
+    from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional
+
+
+def made_by(repository: Any, definitions: Iterable[Any]) -> Dict[int, Dict[str, Any]]:
+    """What all assets of a definition have in common, by its id: one may make thousands."""
+    distinct = {id(one): one for one in definitions}
+    return {number: making(repository, one) for number, one in distinct.items()}
+
+
+def making(repository: Any, definition: Any) -> Dict[str, Any]:
+    node = fact(definition, "node_def")
+    ops = list(fact(node, "iterate_op_defs", tuple)())
+    is_graph = fact(node, "node_defs") is not None
+    return {
+        "op": None if is_graph else fact(node, "name"),
+        "graph": fact(node, "name") if is_graph else None,
+        "ops": sorted({op.name for op in ops}) if is_graph else [],
+        "op_tags": tags_of(fact(node, "tags")),
+        "retry_policy": retry_policy(fact(node, "retry_policy")),
+        "pools": sorted({op.pool for op in ops if fact(op, "pool")}),
+        "execution_set": execution_set(definition),
+        "backfill_policy": backfill_policy(definition),
+        "resources": resources_of(repository, definition),
+    }
+
+
+def retry_policy(policy: Any) -> Optional[Dict[str, Any]]:
+    """How often, and after how many seconds, a failed op is tried again."""
+    if policy is None:
+        return None
+    named = {name: fact(fact(policy, name), "name") for name in ("backoff", "jitter")}
+    return {"max_retries": kept(policy.max_retries), "delay": kept(policy.delay), **named}
+
+
+def execution_set(definition: Any) -> Optional[Dict[str, Any]]:
+    """None where an asset is made alone. A set is called by the first of its assets' names.
+
+    Dagster's own identifier hashes all of them: it would change for each when one is added.
+    """
+    names: List[str] = sorted("/".join(path(key)) for key in fact(definition, "keys") or ())
+    if len(names) < 2:
+        return None
+    return {"name": names[0], "can_subset": bool(fact(definition, "can_subset"))}
+
+
+def asset_checks(repository: Any) -> Iterator[Dict[str, Any]]:
+    for key, definition in checks_of(repository).items():
+        spec = spec_of(definition, key)
+        yield {
+            **common("asset_check", key.name, spec),
+            "key": path(key.asset_key),
+            "blocking": bool(fact(spec, "blocking")),
+            "automation": automation(fact(spec, "automation_condition")),
+            "partitions": partitions(fact(spec, "partitions_def")),
+            "additional_deps": sorted(
+                path(one.asset_key) for one in fact(spec, "additional_deps") or ()
+            ),
+            "resources": resources_of(repository, definition),
+            "source": source_of(fact(fact(definition, "node_def"), "compute_fn")),
+        }
+
+
+def spec_of(definition: Any, key: Any) -> Any:
+    of_key = fact(definition, "get_spec_for_check_key")
+    return of_key(key) if of_key else next(one for one in definition.specs if one.key == key)
+
+
+def checks_of(repository: Any) -> Dict[Any, Any]:
+    """Checks of their own, wherever this version keeps them, and those that come with an asset."""
+    found = dict(fact(repository, "asset_checks_defs_by_key") or {})
+    for definition in repository.assets_defs_by_key.values():
+        for key in fact(definition, "check_keys") or ():
+            found.setdefault(key, definition)
+    return found or {key: one for one in checks_in_jobs(repository) for key in keys_of(one)}
+
+
+def checks_in_jobs(repository: Any) -> Iterator[Any]:
+    """Where Dagster 1.5 and 1.6 have them: nothing but the jobs it makes up tells all of them."""
+    for job in repository.get_all_jobs():
+        yield from fact(job.asset_layer, "asset_checks_defs") or ()
+
+
+def keys_of(definition: Any) -> List[Any]:
+    return [spec.key for spec in definition.specs]
+
+
+def names_of_checks(repository: Any) -> Dict[Any, List[str]]:
+    """By the asset that they check."""
+    found: Dict[Any, List[str]] = {}
+    for key in checks_of(repository):
+        found.setdefault(key.asset_key, []).append(str(key.name))
+    return found
+
 
 COMPUTE_KIND = ("dagster/compute_kind", "kind")
 """The tag of an op that told an asset's one kind, now and formerly."""

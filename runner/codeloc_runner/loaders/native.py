@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import sys
 
-from ..importing import LoadFailure
-from ..plain import bounded, entries, kept
+from ..load.exceptions import LoadFailure
+from ..wire.json_values import bounded, entries, kept
 from . import arguments, at_most_one, distinct
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, Iterable, List, Mapping
 
-    from ..outcome import Definition
+    from ..load.snapshot import Definition
 
 
 GATHERED = {

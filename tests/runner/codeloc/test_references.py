@@ -9,16 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codeloc import (
-    Definitions,
-    asset,
-    asset_check,
-    asset_job,
-    cycles,
-    job,
-    schedule,
-    sensor,
-)
+from codeloc import Definitions, asset, asset_check, asset_job, job, schedule, sensor
+from codeloc.namespace import first_cycle
 
 
 @job
@@ -148,15 +140,15 @@ def test_two_ways_to_one_asset_are_no_cycle() -> None:
 def test_a_chain_longer_than_the_stack_is_searched() -> None:
     chain = {number: [number + 1] for number in range(100_000)}
 
-    assert cycles.cycle(chain) == []
-    assert len(cycles.cycle({**chain, 100_000: [50_000]})) == 50_001
+    assert first_cycle(chain) == []
+    assert len(first_cycle({**chain, 100_000: [50_000]})) == 50_001
 
 
 @given(st.dictionaries(st.integers(0, 8), st.lists(st.integers(0, 8), max_size=3)))
 def test_a_cycle_is_found_exactly_if_the_graph_cannot_be_sorted(
     graph: dict[int, list[int]],
 ) -> None:
-    found = cycles.cycle(graph)
+    found = first_cycle(graph)
 
     steps = list(zip(found, [*found[1:], *found[:1]], strict=True))
     assert all(target in graph[node] for node, target in steps)

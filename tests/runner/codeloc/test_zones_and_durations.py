@@ -8,7 +8,9 @@ from datetime import datetime
 
 import pytest
 
-from codeloc import durations, timezones, zone_names
+from codeloc import timezones
+from codeloc.automation import duration_in_seconds
+from codeloc.timezones import NAMES
 
 
 @pytest.mark.parametrize("name", ["UTC", "Europe/Berlin", "America/Argentina/Ushuaia", "Etc/GMT+3"])
@@ -24,7 +26,7 @@ def test_every_time_zone_that_the_machine_knows_is_one() -> None:
 
 
 def test_a_listed_time_zone_is_real_where_the_machine_has_it() -> None:
-    both = zone_names.NAMES & zoneinfo.available_timezones()
+    both = NAMES & zoneinfo.available_timezones()
 
     assert len(both) > 500
     assert all(datetime.now(zoneinfo.ZoneInfo(name)).tzinfo for name in both)
@@ -76,7 +78,7 @@ def test_without_zoneinfo_the_list_decides(monkeypatch: pytest.MonkeyPatch) -> N
     ],
 )
 def test_a_duration_is_so_many_seconds(value: str | float, seconds: float) -> None:
-    assert durations.seconds(value) == seconds
+    assert duration_in_seconds(value) == seconds
 
 
 @pytest.mark.parametrize(
@@ -87,4 +89,4 @@ def test_a_duration_is_so_many_seconds(value: str | float, seconds: float) -> No
     ],
 )
 def test_what_is_not_finite_or_positive_or_has_no_unit_is_no_duration(value: str | float) -> None:
-    assert durations.seconds(value) is None
+    assert duration_in_seconds(value) is None

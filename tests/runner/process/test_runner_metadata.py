@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from codeloc_runner.snapshot import fitted
+from codeloc_runner.load.snapshot import fitted
 
 OWN = """
 import dagster as dg

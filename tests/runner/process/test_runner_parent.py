@@ -83,18 +83,18 @@ def test_where_the_kernel_cannot_tell_a_thread_watches(extreme):
     source = (
         "import os, sys\n"
         f"sys.path.insert(0, {os.path.dirname(PACKAGE)!r})\n"
-        "from codeloc_runner import parent\n"
+        "from codeloc_runner import process\n"
         "child = os.fork()\n"
         "if not child:\n"
         "    grandchild = os.fork()\n"
         "    if grandchild:\n"
         "        os.read(0, 1)\n"
         "        os._exit(0)\n"
-        "    parent.ask_kernel = lambda: False\n"
-        "    parent.WATCH_SECONDS = 0.01\n"
-        "    parent.bind(os.getppid())\n"
+        "    process.ask_kernel_for_signal = lambda: False\n"
+        "    process.WATCH_SECONDS = 0.01\n"
+        "    process.die_with(os.getppid())\n"
         "    print('bound', flush=True)\n"
-        "    while True: parent.sleep(3600)\n"
+        "    while True: process.sleep(3600)\n"
         "os.waitpid(child, 0)\n"
     )
     process = subprocess.Popen(

@@ -38,12 +38,12 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """What came of preloading: `offences` forbid that it is shared, `cold` says which packages.
+    """What came of preloading: `blockers` forbid that it is shared, `cold` says which packages.
 
     `variables`: names that imports asked for.
     """
 
-    offences: tuple[str, ...]
+    blockers: tuple[str, ...]
     cold: Mapping[str, str]
     variables: tuple[str, ...]
 
@@ -104,7 +104,7 @@ class WarmInterpreter:
             await self._send(order, [])
             said = json.loads(await self._line())
         self.hooks = Hooks(**said["hooks"])
-        return Readiness(tuple(said["offences"]), said["cold"], tuple(said["variables"]))
+        return Readiness(tuple(said["blockers"]), said["cold"], tuple(said["variables"]))
 
     async def runner(
         self,

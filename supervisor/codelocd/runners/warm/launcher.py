@@ -16,7 +16,7 @@ from codelocd.runners.warm.interpreter import Refused, WarmInterpreter, installe
 from codelocd.runners.warm.method import Choice, choose
 from codelocd.runners.warm.places import Memory, Place, Places
 from codelocd.runners.warm.profile import Beside, Imports, after_load
-from codelocd.runners.warm.runner import Departure, Load, Report, WarmRunner
+from codelocd.runners.warm.runner import Divergence, Load, Report, WarmRunner
 
 
 class WarmLauncher:
@@ -36,7 +36,7 @@ class WarmLauncher:
         self._platform = platform
         self._specs: dict[str, RunnerSpec] = {}
         self._seconds: dict[str, float] = {}
-        self._departures: dict[str, Departure] = {}
+        self._divergences: dict[str, Divergence] = {}
         places.news = self._prepare_all
 
     async def start(self, spec: RunnerSpec) -> WarmRunner:
@@ -120,7 +120,7 @@ class WarmLauncher:
         def loaded(load: Load) -> None:
             self._learn(spec, load, shared)
             if choice.method == "spawn":
-                self._forget_departure(spec.location, load)
+                self._forget_divergence(spec.location, load)
             ended()
 
         def ended() -> None:
@@ -128,14 +128,14 @@ class WarmLauncher:
                 place.slot.learned()
                 self._prepare(spec.location)
 
-        def departed(departure: Departure) -> None:
-            self._departures[spec.location] = departure
+        def diverged(divergence: Divergence) -> None:
+            self._divergences[spec.location] = divergence
 
         return WarmRunner(
             runner,
             spec,
             choice,
-            report=Report(loaded, ended, departed),
+            report=Report(loaded, ended, diverged),
             former_seconds=self._seconds.get(spec.location, 0.0),
         )
 
@@ -145,10 +145,10 @@ class WarmLauncher:
             return Choice("spawn", f"{spec.cold.why}; it was started again on its own")
         learned = self._memory.of(spec.environment)
         choice = choose(spec.start_method, spec.location, learned, spec.variables, self._platform)
-        departure = self._departures.get(spec.location)
-        if departure is None or choice.method == "spawn":
+        divergence = self._divergences.get(spec.location)
+        if divergence is None or choice.method == "spawn":
             return choice
-        return Choice("spawn", departure.why)
+        return Choice("spawn", divergence.why)
 
     def _prepare(self, location: str) -> None:
         """For its next start, by what is known now; nothing if it is gone."""
@@ -161,11 +161,11 @@ class WarmLauncher:
             if spec.environment == environment:
                 self._prepare(spec.location)
 
-    def _forget_departure(self, location: str, load: Load) -> None:
+    def _forget_divergence(self, location: str, load: Load) -> None:
         """Its code does that no longer, as far as a load without a warm start shows."""
-        departure = self._departures.get(location)
-        if departure is not None and departure.what not in {*load.changed, *load.imports.modules}:
-            del self._departures[location]
+        divergence = self._divergences.get(location)
+        if divergence is not None and divergence.what not in {*load.changed, *load.imports.modules}:
+            del self._divergences[location]
 
     def _learn(self, spec: RunnerSpec, load: Load, shared: Imports | None) -> None:
         learned = self._memory.of(spec.environment)

@@ -175,7 +175,7 @@ class Places:
         self._memory.keep(environment, learned.with_variables(readiness.variables))
         if learned.cold != former.cold:
             asyncio.get_running_loop().call_soon(self.news, environment)
-        return not readiness.offences
+        return not readiness.blockers
 
     def _keep_looking(self) -> None:
         """No later than when something will have been idle for too long."""

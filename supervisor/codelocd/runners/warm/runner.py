@@ -28,7 +28,7 @@ class Load:
 
 
 @dataclass(frozen=True, slots=True)
-class Departure:
+class Divergence:
     """Something that a location's code does, which packages that are there already missed."""
 
     what: str
@@ -38,12 +38,12 @@ class Departure:
 @dataclass(frozen=True, slots=True)
 class Report:
     """Where a runner's news goes: `loaded` at the end of a good load, with what it imported;
-    `ended` when there is none; `departed` when a cold start may end otherwise.
+    `ended` when there is none; `diverged` when a cold start may end otherwise.
     """
 
     loaded: Callable[[Load], None]
     ended: Callable[[], None]
-    departed: Callable[[Departure], None]
+    diverged: Callable[[Divergence], None]
 
 
 class WarmRunner:
@@ -86,10 +86,10 @@ class WarmRunner:
                 answer = await self._runner.answer()
         except TimeoutError:
             return MustStartCold(self._suspicion("did not finish loading after a fork"))
-        if answer.seen["departure"] is not None:
-            departure = Departure(**answer.seen["departure"])
-            self._report.departed(departure)
-            return MustStartCold(Cold(departure.why))
+        if answer.seen["divergence"] is not None:
+            divergence = Divergence(**answer.seen["divergence"])
+            self._report.diverged(divergence)
+            return MustStartCold(Cold(divergence.why))
         self._tell(answer.outcome, answer.seen)
         return answer.outcome
 

@@ -1,0 +1,196 @@
+"""The life of a warm interpreter: preload, say what came of it, take orders."""
+
+from __future__ import annotations
+
+import _socket
+import gc
+import os
+import sys
+from _socket import socket
+
+from ..codeloc_finder import add_finder
+from ..load.import_profile import VariableReads
+from ..load.sources import is_source
+from ..process import die_with, empty_main, flush_streams, prepare_streams
+from ..wire.json_values import dumps, loads
+from .cold_starts import reason_for_all
+from .fork import become_program, become_runner, fork
+from .fork_blockers import (
+    ProcessState,
+    RegisteredHooks,
+    blockers_since,
+    modules_of_users,
+    own_packages,
+)
+from .preload import FailedLookups, Preloaded, preload, preload_carefully, top
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import AbstractSet, Any, Dict, List, Optional, Tuple
+
+
+HEADER_BYTES = 8
+DESCRIPTORS = 8
+INTEGER_BYTES = 4
+"""What one descriptor takes in a control message: a C int."""
+
+
+class Channel:
+    """Its end of the socket to the daemon.
+
+    An order is its length, eight bytes, with descriptors beside them; then so much JSON. A report
+    is a line of JSON.
+    """
+
+    __slots__ = ("_socket",)
+
+    def __init__(self, fd: int) -> None:
+        self._socket = socket(fileno=fd)
+
+    def receive(self) -> Optional[Tuple[Any, List[int]]]:
+        """The next order, None once the daemon has closed its end."""
+        room = _socket.CMSG_SPACE(DESCRIPTORS * INTEGER_BYTES)
+        header, control, _, _ = self._socket.recvmsg(HEADER_BYTES, room)
+        if not header:
+            return None
+        header += self._exactly(HEADER_BYTES - len(header))
+        text = self._exactly(int.from_bytes(header, "big"))
+        return loads(text.decode()), descriptors_in(control)
+
+    def send(self, report: Any) -> None:
+        self._socket.sendall(dumps(report).encode() + b"\n")
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def _exactly(self, count: int) -> bytes:
+        data = b""
+        while len(data) < count:
+            piece = self._socket.recv(count - len(data))
+            if not piece:
+                raise EOFError("the daemon closed the connection within an order")
+            data += piece
+        return data
+
+
+def descriptors_in(control: List[Tuple[int, int, bytes]]) -> List[int]:
+    found = []
+    for level, kind, data in control:
+        if (level, kind) == (_socket.SOL_SOCKET, _socket.SCM_RIGHTS):
+            whole = len(data) - len(data) % INTEGER_BYTES
+            found += memoryview(data[:whole]).cast("i").tolist()
+    return found
+
+
+def run(text: str, path: List[str], known: AbstractSet[str]) -> None:
+    """`path`: what a runner's `sys.path` starts from; `known`: as for `main.run`."""
+    settings = loads(text)
+    die_with(settings["parent"])
+    os.set_inheritable(settings["channel_fd"], False)
+    prepare_streams()
+    channel = Channel(settings["channel_fd"])
+    preloaded = Preloaded(channel, path, known)
+    received = channel.receive()
+    if received is None:
+        os._exit(0)
+    channel.send(warmed(received[0], preloaded))
+    while True:
+        received = channel.receive()
+        if received is None:
+            os._exit(0)
+        follow(*received, preloaded)
+
+
+def warmed(order: Dict[str, Any], preloaded: Preloaded) -> Dict[str, Any]:
+    """Preload; what the daemon is told of it."""
+    variables = dict(os.environ)
+    arrange(preloaded.path)
+    reads, hooks, missing = VariableReads(), RegisteredHooks(), FailedLookups()
+    schedule("SCHED_BATCH")
+    found = imported(order, preloaded, hooks)
+    schedule("SCHED_OTHER")
+    hooks.end()
+    read = reads.end()
+    preloaded.missing = missing.end()
+    preloaded.read, preloaded.decisive = frozenset(read), tuple(order["decisive"])
+    settle(preloaded, variables)
+    return {
+        "blockers": found,
+        "cold": order["cold"],
+        "variables": read,
+        "hooks": {"at_exit": hooks.at_exit, "at_fork": hooks.at_fork},
+    }
+
+
+def schedule(policy: str) -> None:
+    """Give way to whatever somebody waits for, while nobody waits for this.
+
+    Niceness would do more, but its children would have it, and nobody but root can take it back.
+    """
+    if hasattr(os, "sched_setscheduler"):
+        try:
+            os.sched_setscheduler(0, getattr(os, policy), os.sched_param(0))
+        except OSError:
+            return  # a sandbox may forbid it
+
+
+def arrange(path: List[str]) -> None:
+    """As for a runner, but for what belongs to one location."""
+    sys.path[:] = path
+    sys.argv[:] = [""]
+    empty_main()
+    add_finder()
+
+
+def imported(order: Dict[str, Any], preloaded: Preloaded, hooks: RegisteredHooks) -> List[str]:
+    """Import what was ordered; what forbids that it is shared, and `order["cold"]` extended."""
+    modules, cold, own = order["modules"], order["cold"], own_packages(preloaded.path)
+    found = [
+        f"the interpreter imports your own {one}"
+        for one in modules_of_users(set(preloaded.known), own)
+    ]
+    if not order["sharing"]:
+        preloaded.failed = preload(modules, own)
+        return found
+    before = ProcessState(hooks)
+    if order["carefully"]:
+        preloaded.failed = preload_carefully(modules, own, cold, hooks)
+    else:
+        preloaded.failed = preload(modules, {*own, *cold})
+    found += [f"it imports {name}" for name in cold if name in sys.modules]
+    return found + blockers_since(before, own)
+
+
+def settle(preloaded: Preloaded, variables: Dict[str, str]) -> None:
+    """What is here now stays: the collector must not touch, and so copy, shared memory."""
+    preloaded.added = {name: os.environ[name] for name in os.environ if name not in variables}
+    preloaded.adopt_path()
+    preloaded.modules = frozenset(sys.modules)
+    # one that is imported from within the other way round fails at first, and is there in the end
+    preloaded.failed = [name for name in preloaded.failed if name not in preloaded.modules]
+    preloaded.shared = dict(sys.modules)
+    preloaded.packages = frozenset(top(name) for name in preloaded.modules - set(preloaded.known))
+    forget_listings()
+    preloaded.stamps.cover_modules()
+    flush_streams()
+    gc.collect()
+    gc.freeze()
+
+
+def forget_listings() -> None:
+    """Of folders with sources: two saves within one tick of the file system's clock would leave
+    a listing that is stale seem valid.
+    """
+    for folder in list(sys.path_importer_cache):
+        if is_source(folder + os.sep):
+            del sys.path_importer_cache[folder]
+
+
+def follow(order: Dict[str, Any], descriptors: List[int], preloaded: Preloaded) -> None:
+    if order["order"] == "become":
+        become_runner(order, descriptors, preloaded, lambda: reason_for_all(preloaded))
+    else:
+        life = become_runner if order["order"] == "fork" else become_program
+        fork(order, descriptors, preloaded, life)
+    for descriptor in descriptors:
+        os.close(descriptor)

@@ -1,0 +1,141 @@
+"""The location's source files: which are its own, how they are read, how a line is told."""
+
+from __future__ import annotations
+
+import os
+import sys
+from _blake2 import blake2b
+from _frozen_importlib_external import SourceFileLoader
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import CodeType, ModuleType
+    from typing import Dict, Iterator, Set, Tuple
+
+    Read = Tuple[Dict[str, str], Set[str]]
+
+
+def names_in(code: CodeType) -> Set[str]:
+    """Every name that some code uses, imports among them."""
+    found: Set[str] = set(code.co_names)
+    for inner in nested(code):
+        found |= names_in(inner)
+    return found
+
+
+def nested(code: CodeType) -> Iterator[CodeType]:
+    return (constant for constant in code.co_consts if isinstance(constant, type(code)))
+
+
+DIGEST_BYTES = 16
+STANDARD_LIBRARY = os.path.dirname(os.__file__) + os.sep
+RUNNER = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+BUNDLE = os.path.dirname(os.path.dirname(RUNNER)) + os.sep
+INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
+
+
+def is_source(path: str) -> bool:
+    """Whether a file is the location's: not its environment's, the interpreter's or the bundle's.
+
+    Judged by the folders that installers use, not by `sys.prefix`: projects live inside of
+    environments, and /usr is a prefix that holds /usr/src/app.
+    """
+    return not path.startswith((STANDARD_LIBRARY, BUNDLE)) and not is_installed(path)
+
+
+def is_installed(path: str) -> bool:
+    """Whether an installer put it there."""
+    return any(part in path for part in INSTALLED)
+
+
+def digest(data: bytes) -> str:
+    return blake2b(data, digest_size=DIGEST_BYTES).hexdigest()
+
+
+def imported(name: str) -> ModuleType:
+    """As an import statement does it: `importlib` would show in tracebacks, and costs time."""
+    __import__(name)
+    return sys.modules[name]
+
+
+def read_fresh() -> Read:
+    """From now on compile sources of the location from their text.
+
+    The results fill with the digests of what is read, and with the names that its code uses.
+
+    Python takes bytecode for current when the source's size and its time in whole seconds are
+    the same: a save within the second would run the old code (CPython issue 75953). The one
+    method of the one class is replaced, not a finder put in front: so every way to a source is
+    covered, editable installs and modules loaded by path included, and nothing else changes.
+    """
+    read: Dict[str, str] = {}
+    names: Set[str] = set()
+    from_bytecode = SourceFileLoader.get_code
+
+    def get_code(self: SourceFileLoader, fullname: str) -> CodeType | None:
+        file = self.get_filename(fullname)
+        path = os.path.abspath(file)
+        if not is_source(path):
+            return from_bytecode(self, fullname)
+        data = self.get_data(file)
+        read[path] = digest(data)
+        code = self.source_to_code(data, file)
+        names.update(names_in(code))
+        return code
+
+    SourceFileLoader.get_code = get_code  # type: ignore  # on purpose, see above
+    return read, names
+
+
+IMPORT_MACHINERY = "<frozen importlib"
+IN_CODINGS = b"-._0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+
+def is_ours(file: str) -> bool:
+    """The runner's, or the interpreter's import machinery that it set in motion."""
+    return file.startswith((RUNNER, IMPORT_MACHINERY))
+
+
+def frame_text(file: str, line: int, name: str) -> str:
+    """One frame as Python's tracebacks tell it, the source line below it where it can be read."""
+    text = source_line(file, line)
+    return f'File "{file}", line {line}, in {name}' + (f"\n  {text}" if text else "")
+
+
+def source_line(file: str, number: int) -> str:
+    """In the coding that the file declares in one of its first two lines."""
+    coding = "utf-8-sig"
+    if not os.path.isfile(file):  # not a device that never ends
+        return ""
+    try:
+        with open(file, "rb") as source:
+            for count, line in enumerate(source, 1):
+                coding = (coding_in(line) if count <= 2 else "") or coding
+                if count == number:
+                    return decoded(line, coding).strip()
+    except OSError:
+        pass
+    return ""
+
+
+def coding_in(line: bytes) -> str:
+    """What a comment such as `# coding: latin-1` declares, "" for other lines.
+
+    https://peps.python.org/pep-0263/ has it as a regular expression. `re` would cost each start
+    milliseconds, and cannot be imported while another thread is in an import.
+    """
+    if not line.lstrip(b" \t\f").startswith(b"#"):
+        return ""
+    for after in line.replace(b"coding=", b"coding:").split(b"coding:")[1:]:
+        word = after.lstrip(b" \t")
+        name = word[: len(word) - len(word.lstrip(IN_CODINGS))]
+        if name:
+            return name.decode()
+    return ""
+
+
+def decoded(line: bytes, coding: str) -> str:
+    try:
+        return line.decode(coding, "replace")
+    except (LookupError, ValueError):  # no coding, or none of texts: Python refuses the file
+        return line.decode("utf-8", "replace")

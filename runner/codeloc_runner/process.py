@@ -1,0 +1,134 @@
+"""The runner's process: what the daemon asks of it, and what user code finds around it."""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import sys
+from _thread import start_new_thread
+from time import sleep
+
+from .wire.json_values import loads
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import List, Optional, Sequence
+
+
+class Settings:
+    """One location as its runner sees it; every path absolute."""
+
+    __slots__ = (
+        "attribute",
+        "kind",
+        "location",
+        "parent",
+        "socket_fd",
+        "socket_path",
+        "value",
+        "working_directory",
+    )
+
+    def __init__(self, location: str, text: str) -> None:
+        """Read the daemon's JSON. Raises KeyError or ValueError: never a user's mistake."""
+        given = loads(text)
+        self.location = location
+        self.kind: str = given["target"]["kind"]
+        self.value: str = given["target"]["value"]
+        self.attribute: Optional[str] = given.get("attribute")
+        self.working_directory: str = given["working_directory"]
+        self.socket_fd: int = given["socket_fd"]
+        self.socket_path: str = given["socket_path"]
+        self.parent: Optional[int] = given.get("parent")
+
+
+PR_SET_PDEATHSIG = 1
+SIGKILL = 9  # the same everywhere; the `signal` module costs a millisecond
+WATCH_SECONDS = 1.0
+
+
+def die_with(parent: Optional[int]) -> None:
+    """Die when `parent` does, at once if it is gone already; None: not bound to anybody."""
+    if parent is None:
+        return
+    if not ask_kernel_for_signal():
+        start_new_thread(watch_parent, (parent,))
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def ask_kernel_for_signal() -> bool:
+    """PR_SET_PDEATHSIG where the platform has it: no thread, no wake-ups.
+
+    `_ctypes` alone: the `ctypes` package around it would triple the cost of the call.
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    try:
+        from _ctypes import call_function, dlopen, dlsym
+
+        prctl = dlsym(dlopen(None, 0), "prctl")  # type: ignore[arg-type]  # None: this process
+        failed: int = call_function(prctl, (PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0))
+        return not failed
+    except (ImportError, OSError):
+        return False
+
+
+def watch_parent(parent: int) -> None:
+    """For platforms whose kernel has no such signal, macOS among them."""
+    while os.getppid() == parent:
+        sleep(WATCH_SECONDS)
+    os._exit(1)
+
+
+def prepare_streams() -> None:
+    """Output as the daemon reads it, UTF-8 line by line; a crash in C code leaves its stack.
+
+    Never fail on a character, never keep a line back.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
+    if sys.stderr is not None and not faulthandler.is_enabled():
+        faulthandler.enable()
+
+
+def flush_streams() -> None:
+    """What user code may have put in their place is its own business, failures included."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BaseException:  # noqa: BLE001, S112  the process is about to end anyway
+            continue
+
+
+def search_path(settings: Settings, path: Sequence[str]) -> List[str]:
+    """The working directory first, as Dagster has it; then, for a file, its folder.
+
+    `python FILE` knows the folder alone. With both, siblings of the file are found as well as
+    what lies in the working directory, which wins; for most locations they are the same.
+    """
+    first = [settings.working_directory]
+    if settings.kind == "python_file":
+        first.append(os.path.dirname(settings.value))
+    return [*dict.fromkeys(first), *path]
+
+
+def program_arguments(settings: Settings) -> List[str]:
+    """For a module "-m", which is what Python itself has there until it has found the module."""
+    return [settings.value if settings.kind == "python_file" else "-m"]
+
+
+def arrange_interpreter(settings: Settings, path: Sequence[str]) -> None:
+    sys.path[:] = path
+    sys.argv[:] = program_arguments(settings)
+    empty_main()
+
+
+def empty_main() -> None:
+    """`__main__` becomes an empty module: with the runner's there, a `multiprocessing` child
+    would run the runner once more. Once: packages that were preloaded may hold the module.
+    """
+    if hasattr(sys.modules["__main__"], "__file__"):
+        sys.modules["__main__"] = type(sys)("__main__")

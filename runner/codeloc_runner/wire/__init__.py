@@ -1,0 +1,1 @@
+"""How a runner and the daemon speak: JSON values, MessagePack-RPC, sockets."""
