@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from codeloc_envs.creation import create
-from codeloc_envs.explanation import conclusion, explain
+from codeloc_envs.explanation import conclusion, expected_digests, explain
 from codeloc_envs.fingerprint import EnvironmentKey, environment_key
+from codeloc_envs.hashes import place_of
 from codeloc_envs.health import installed_packages, site_fingerprint
-from codeloc_envs.inputs import built_folders
+from codeloc_envs.inputs import built_folders, described_files
 from codeloc_envs.installer import Finished
 from codeloc_envs.interpreter import Interpreter
 from codeloc_envs.layout import Layout
@@ -150,4 +151,7 @@ class Builder:
     def _check(self, finished: Finished) -> None:
         if not finished.ok:
             said, detail = explain(finished.output), conclusion(finished.output)
+            if digests := expected_digests(finished.output):
+                place = place_of(digests, described_files(self.specification))
+                said = f"{place}: {said}" if place else said
             raise EnvironmentProblem(said, detail, passing=finished.may_pass)

@@ -23,10 +23,10 @@ _RULES: tuple[Rule, ...] = (
         lambda _: "the disk is full: free some space, or `codelocd env prune`",
     ),
     _rule(
-        r"Hash mismatch for `([^`]+)`",
+        r"(?:Hash mismatch for `|DO NOT MATCH THE HASHES.*? with them\. )([^`\s]+)",
         lambda m: (
-            f"{m[1]}: what the index serves does not match the hash in the lock; "
-            "update the lock, or find out why the file changed"
+            f"{m[1]}: what the index serves does not match its hash; "
+            "update the hash, or find out why the file changed"
         ),
     ),
     _rule(
@@ -99,8 +99,17 @@ _RULES: tuple[Rule, ...] = (
         lambda m: f"the requirements contradict each other: {m[1]}",
     ),
     _rule(
-        r"THESE PACKAGES DO NOT MATCH THE HASHES.*?: (\S+) from",
-        lambda m: f"{m[1]}: what the index serves does not match the hash in the lock",
+        r"Hashes are required in --require-hashes mode, but they are missing from some.*?\) "
+        r"(\S+) --hash",
+        lambda m: f"{m[1]} has no hash; where one requirement has a hash, each needs one",
+    ),
+    _rule(
+        r"In --require-hashes mode, all requirements must have their versions pinned with ==.*?: "
+        r"(\S+) from \S+ \(from (?:\S+->)?-r (.+?) \(line (\d+)\)\)",
+        lambda m: (
+            f"{m[2]}, line {m[3]}: {m[1]} has no hash, or no version with ==; "
+            "where one requirement has a hash, each needs both"
+        ),
     ),
     _rule(
         r"Distribution not found at: (\S+)",
@@ -133,6 +142,15 @@ def explain(output: str) -> str:
         if found:
             return _with_build(say(found), output)
     return _first_error(output)
+
+
+def expected_digests(output: str) -> list[str]:
+    """Of a file that had another hash than was asked for: the digests that it might have had."""
+    found = re.search(
+        r"(?:Hash mismatch for|DO NOT MATCH THE HASHES).*?Expected:? (.*?) (?:Computed:|Got )",
+        _flat(output),
+    )
+    return re.findall(r"[0-9a-f]{32,}", found[1]) if found else []
 
 
 def conclusion(output: str) -> str:

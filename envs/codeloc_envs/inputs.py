@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from codeloc_envs.fingerprint import canonical, digest_bytes
+from codeloc_envs.hashes import named_hashes
 from codeloc_envs.inline import Metadata, read_metadata
 from codeloc_envs.installer_settings import files_named_for_uv, fixed_uv_files, uv_files
 from codeloc_envs.local_source import BUILD_FILES, build_files, content_digest
@@ -101,6 +102,7 @@ def gather(specification: Specification, settings: Mapping[str, str]) -> dict[st
         "uv": _uv_settings(specification.directory),
         "named": list(map(_digest_if_there, _named_by_settings(specification))),
         **({"added": sorted(specification.request.added)} if specification.request.added else {}),
+        **({"hashes": "kept"} if named_hashes(specification).first else {}),
     }
 
 

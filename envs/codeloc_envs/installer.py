@@ -41,6 +41,11 @@ class Finished:
         return not self.ok and "No solution found" in self.output
 
     @property
+    def found_another_file(self) -> bool:
+        """It failed because a file has another hash: of several, a folder does not tell which."""
+        return not self.ok and "Hash mismatch for" in self.output
+
+    @property
     def found_no_network(self) -> bool:
         """It failed because nothing answered."""
         return not self.ok and any(mark in self.output for mark in _UNREACHABLE)

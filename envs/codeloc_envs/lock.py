@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime
+import json
 import os
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,3 +65,21 @@ def read_lock(path: Path) -> Lock:
             inputs=(path,),
         )
     return Lock(path, tuple(packages))
+
+
+def write_packages(path: Path, packages: Iterable[Mapping[str, Any]]) -> None:
+    """Let the lock at `path` hold these packages, and nothing else but its head."""
+    data = {**tomllib.loads(path.read_text("utf-8")), "packages": [dict(each) for each in packages]}
+    path.write_text("".join(f"{name} = {_toml(value)}\n" for name, value in data.items()), "utf-8")
+
+
+def _toml(value: Any) -> str:
+    """On one line; JSON's strings are TOML's, but for the character DEL."""
+    if isinstance(value, Mapping):
+        pairs = (f"{json.dumps(name)} = {_toml(part)}" for name, part in value.items())
+        return f"{{ {', '.join(pairs)} }}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_toml, value))}]"
+    if isinstance(value, datetime.date | datetime.time):
+        return value.isoformat()
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

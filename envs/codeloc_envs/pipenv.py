@@ -24,8 +24,8 @@ _USUAL = "pypi"
 def requirements(file: Path) -> list[str]:
     """What it installs without `--dev`; raises EnvironmentProblem if it cannot be read."""
     data = _read(file)
-    table = data.get("default" if file.name == LOCK else "packages", {})
-    return [*_indexes(data), *(_line(name, said, file) for name, said in table.items())]
+    lines = (_line(name, said, file) for name, said in _installed(file, data).items())
+    return [*_indexes(data), *lines]
 
 
 def names(file: Path, *, development: bool = False) -> list[str]:
@@ -33,6 +33,19 @@ def names(file: Path, *, development: bool = False) -> list[str]:
     locked = file.name == LOCK
     table = ("develop" if locked else "dev-packages", "default" if locked else "packages")
     return list(_read(file).get(table[not development], {}))
+
+
+def hashes(lock: Path) -> dict[str, frozenset[str]]:
+    """The hashes of each package that a `Pipfile.lock` installs, `ALGORITHM:DIGEST`; those of a
+    `Pipfile`, too, though hardly one has any. Raises EnvironmentProblem.
+    """
+    table = _installed(lock, _read(lock))
+    named = {name: said for name, said in table.items() if isinstance(said, Mapping)}
+    return {
+        name: frozenset(str(each).lower() for each in said["hashes"])
+        for name, said in named.items()
+        if said.get("hashes")
+    }
 
 
 def requires_python(file: Path) -> str | None:
@@ -43,6 +56,12 @@ def requires_python(file: Path) -> str | None:
     if not isinstance(version, str) or version == "*":
         return None
     return f"=={version}" if version.count(".") > 1 else f"=={version}.*"
+
+
+def _installed(file: Path, data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What it installs without `--dev`, by name."""
+    table: Mapping[str, Any] = data.get("default" if file.name == LOCK else "packages", {})
+    return table
 
 
 def _indexes(data: Mapping[str, Any]) -> Iterator[str]:

@@ -10,10 +10,11 @@ from typing import Protocol
 
 from codeloc_envs import pipenv
 from codeloc_envs.bundled_pip import locking, pip_command, unpacking, variables_for_pip
+from codeloc_envs.hashes import held_to, named_hashes
 from codeloc_envs.inline import read_metadata
 from codeloc_envs.installer import Finished, Installer
 from codeloc_envs.interpreter import Interpreter
-from codeloc_envs.lock import Lock
+from codeloc_envs.lock import Lock, read_lock, write_packages
 from codeloc_envs.pinned import pinned
 from codeloc_envs.pip_settings import options_unseen
 from codeloc_envs.plan import EMPTY_LOCK, Facts, installing, resolving
@@ -30,10 +31,13 @@ _RESOLVED = (Kind.PACKAGES, Kind.SCRIPT, Kind.PROJECT, Kind.PIPENV)
 
 
 class Tool(Protocol):
-    """An installer; both methods raise EnvironmentProblem only if it cannot be asked at all."""
+    """An installer; both methods raise EnvironmentProblem if it cannot be asked at all."""
 
     def lock(self, output: Path, requirements: Path) -> Finished:
-        """Write what exactly is installed into `output`; `requirements` is a file to use."""
+        """Write what exactly is installed into `output`; `requirements` is a file to use.
+
+        Raises EnvironmentProblem, too, for what has no file with a hash that is asked for.
+        """
         ...
 
     def install(self, lock: Lock, python: Path, held: Sequence[int]) -> Finished:
@@ -72,7 +76,15 @@ class Uv:
         self._warn()
         check_for_uv(self.specification.request.requirements)
         _write_lines(requirements, command.requirements)
-        arguments = [*command.arguments, "--output-file", str(output)]
+        hashes = named_hashes(self.specification)
+        if hashes.first is not None:
+            output.unlink(missing_ok=True)  # what an earlier lock left out is wanted, too
+        finished = self._compiled([*command.arguments, "--output-file", str(output)])
+        if finished.ok and hashes.first is not None:
+            write_packages(output, held_to(read_lock(output), hashes))
+        return finished
+
+    def _compiled(self, arguments: Sequence[str]) -> Finished:
         finished = self._run(arguments)
         if not finished.found_no_network:
             return finished
@@ -86,7 +98,7 @@ class Uv:
             requirements = python.parent.parent / "requirements.txt"
             _write_lines(requirements, text.splitlines())
             finished = self._sync(requirements, lock, python, held)
-            if not finished.found_no_version:
+            if not (finished.found_no_version or finished.found_another_file):
                 return finished
         return self._sync(lock.path, lock, python, held)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from uv import find_uv_bin
 
 from codeloc_envs import Environment, EnvironmentProblem, Request
 
@@ -196,3 +197,21 @@ def test_one_more_package_downloads_only_itself(build: Build, wheel: Wheel, inde
 
 
 NAMES = ("beta", "alpha")
+
+
+def test_a_wrong_hash_in_a_uv_lock_names_its_line(
+    build: Build, wheel: Wheel, index: Index, project: Callable[..., Path], workplace: Path
+) -> None:
+    digest = sha256(wheel("alpha").read_bytes()).hexdigest()
+    app = project(workplace / "app", "app", ("alpha",))
+    subprocess.run([find_uv_bin(), "lock", "--quiet"], cwd=app, check=True)
+    lock = app / "uv.lock"
+    assert value(build(code=app), "alpha") == "1.0"
+    lock.write_text(lock.read_text().replace(digest, "0" * 64))
+    lines = lock.read_text().splitlines()
+    line = next(number for number, text in enumerate(lines, 1) if "0" * 64 in text)
+    with pytest.raises(EnvironmentProblem) as caught:
+        build(code=app)
+    assert caught.value.summary.startswith(
+        f"{lock}, line {line}: alpha==1.0: what the index serves does not match its hash"
+    )

@@ -94,7 +94,10 @@ def test_a_hash_that_does_not_match(build: Build, wheel: Wheel, workplace: Path)
         f'hashes = {{ sha256 = "{"0" * 64}" }} }}]\n'
     )
     found = problem(build)
-    assert found.summary.startswith("alpha==1.0: what the index serves does not match the hash")
+    assert found.summary == (
+        f"{workplace}/pylock.toml, line 6: alpha==1.0: what the index serves does not match its "
+        "hash; update the hash, or find out why the file changed"
+    )
     assert "0" * 64 in found.detail
 
 
