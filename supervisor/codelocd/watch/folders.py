@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import sys
 from collections.abc import Callable, Collection
 from typing import Protocol
 
 from codelocd.watch.backends.polling import INTERVAL, Mounts, Poller
-from codelocd.watch.notices import Notice
+from codelocd.watch.notices import Inbox, Notice
 
 _EXHAUSTED = {errno.ENOSPC, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 
 
 class Watcher(Protocol):
-    """Watches single folders and puts a notice for each event of an entry."""
+    """Watches single folders and tells of each event of an entry."""
 
     def add(self, path: str) -> None: ...
     def discard(self, path: str) -> None: ...
@@ -22,11 +23,15 @@ class Watcher(Protocol):
 
 
 class Folders:
-    """Shares one watch between all who need it; polls where the kernel does not watch."""
+    """Shares one watch between all who need it; polls where the kernel does not watch.
+
+    All methods are called on the loop, and so are `on_notices` and `on_problem`.
+    """
 
     def __init__(
         self,
-        put: Callable[[Notice], None],
+        loop: asyncio.AbstractEventLoop,
+        on_notices: Callable[[Collection[Notice]], None],
         on_problem: Callable[[str], None],
         mounts: Mounts,
         interval: float = INTERVAL,
@@ -37,8 +42,9 @@ class Folders:
         self._claims: dict[str, frozenset[str]] = {}
         self._reported: set[str] = set()
         self._interval = interval
-        self._poller = Poller(put, interval)
-        self._watcher: Watcher = self._start(put)
+        self._inbox = Inbox(loop, on_notices)
+        self._poller = Poller(self._inbox.put, interval)
+        self._watcher: Watcher = self._start(loop)
 
     def users(self, folder: str) -> Collection[str]:
         """The locations that look at this folder (by its real path)."""
@@ -70,6 +76,8 @@ class Folders:
             self._watch(folder)
 
     def close(self) -> None:
+        """No callback comes after this."""
+        self._inbox.close()
         self._watcher.close()
         self._poller.close()
 
@@ -108,9 +116,9 @@ class Folders:
                 f" instead; {advice}"
             )
 
-    def _start(self, put: Callable[[Notice], None]) -> Watcher:
+    def _start(self, loop: asyncio.AbstractEventLoop) -> Watcher:
         try:
-            return _make_watcher(put)
+            return _make_watcher(loop, self._inbox)
         except OSError as error:
             self._on_problem(
                 f"cannot watch files ({error.strerror}): they are looked at every"
@@ -119,16 +127,14 @@ class Folders:
             return self._poller
 
 
-def _make_watcher(put: Callable[[Notice], None]) -> Watcher:
+def _make_watcher(loop: asyncio.AbstractEventLoop, inbox: Inbox) -> Watcher:
     if sys.platform.startswith("linux"):
-        from codelocd.watch.backends.inotify import Inotify  # exists on Linux only
+        from codelocd.watch.backends.inotify import Inotify  # works on Linux only
 
-        return Inotify(put)
-    from codelocd.watch.backends.portable import (
-        Portable,  # starts threads that Linux has no use for
-    )
+        return Inotify(loop, inbox.take)
+    from codelocd.watch.backends.portable import Portable  # needs watchdog, which Linux does not
 
-    return Portable(put)
+    return Portable(inbox.put)
 
 
 def _advice(error: OSError) -> str:

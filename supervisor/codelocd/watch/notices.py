@@ -1,4 +1,4 @@
-"""What a watch noticed, and what that means for a location: the words between threads and loop."""
+"""What a watch noticed, and what that means for a location: the words between watches and loop."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Notice(NamedTuple):
 
 
 class Inbox:
-    """Collects notices from any thread, equal ones once, and wakes the loop once for many."""
+    """Collects notices, equal ones once, and delivers them on the loop, so many at a time."""
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, deliver: Callable[[Collection[Notice]], None]
@@ -50,11 +50,20 @@ class Inbox:
         self._closed = False
 
     def put(self, notice: Notice) -> None:
+        """From any thread; wakes the loop once for many."""
         with self._lock:
             wake = not self._waiting and not self._closed
             self._waiting[notice] = None
             if wake:
                 self._loop.call_soon_threadsafe(self._hand_over)
+
+    def take(self, notices: Collection[Notice]) -> None:
+        """On the loop: delivers at once, unless others wait already."""
+        with self._lock:
+            idle = not self._waiting
+            self._waiting |= dict.fromkeys(notices)
+        if idle and notices:
+            self._hand_over()
 
     def close(self) -> None:
         """Nothing is delivered after this, and the loop may be closed."""

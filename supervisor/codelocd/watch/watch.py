@@ -11,7 +11,7 @@ from codelocd.watch.backends.polling import INTERVAL, Mounts
 from codelocd.watch.dispatch import News, Views
 from codelocd.watch.files import Contents, Examiner
 from codelocd.watch.folders import Folders
-from codelocd.watch.notices import Change, Inbox, Kind, Notice, Watched
+from codelocd.watch.notices import Change, Kind, Notice, Watched
 from codelocd.watch.plan import MOST_FOLDERS, Plan, make_plan
 from codelocd.watch.tracker import Tracker
 
@@ -46,8 +46,7 @@ class SourceWatch:
         self._loop = loop
         self._trackers: dict[str, Tracker] = {}
         self._contents = Contents()
-        self._inbox = Inbox(loop, self._noticed)
-        self._folders = Folders(self._inbox.put, on_problem, Mounts(), poll_interval)
+        self._folders = Folders(loop, self._noticed, on_problem, Mounts(), poll_interval)
         self._views = Views(self._folders, self._trackers)
         self._news = News(loop, self._trackers, self._contents, self._views, on_change)
         self._examiner = Examiner(loop, self._contents, self._news.looked)
@@ -131,7 +130,6 @@ class SourceWatch:
 
     def close(self) -> None:
         """No callback comes after this."""
-        self._inbox.close()
         for location in list(self._trackers):
             self.forget(location)
         self._rescanning.cancel()

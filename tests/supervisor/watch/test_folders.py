@@ -1,5 +1,6 @@
 """Where the kernel does not watch, files are polled, and one line says so."""
 
+import asyncio
 import errno
 import subprocess
 import sys
@@ -10,7 +11,6 @@ from listening import Listener
 
 from codelocd.watch import folders
 from codelocd.watch.backends.polling import Mounts
-from codelocd.watch.notices import Notice
 
 IN_A_NAMESPACE = """
 import asyncio, sys
@@ -63,13 +63,13 @@ def test_with_three_watches_for_ten_folders_every_change_is_seen(tmp_path: Path)
 async def test_without_an_inotify_instance_everything_is_polled(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(_: object) -> folders.Watcher:
-        raise OSError(errno.EMFILE, "inotify instance limit reached")
+    def refuse(*_: object) -> folders.Watcher:
+        raise OSError(errno.EMFILE, "Too many open files")
 
     monkeypatch.setattr(folders, "_make_watcher", refuse)
     listener = Listener(tmp_path, poll_interval=0.01)
     (problem,) = listener.problems
-    assert "inotify instance limit reached" in problem
+    assert "Too many open files" in problem
     assert "max_user_instances" in problem
     defs = listener.write("defs.py", "old")
     listener.serve(defs)
@@ -91,8 +91,8 @@ async def test_a_folder_on_a_network_file_system_is_watched_and_polled(tmp_path:
         def is_remote(self, folder: str) -> bool:
             return True
 
-    notices: list[Notice] = []
-    shared = folders.Folders(notices.append, notices.append, Remote())  # type: ignore[arg-type]  # none come
+    loop, told = asyncio.get_running_loop(), list[object]()
+    shared = folders.Folders(loop, told.append, told.append, Remote())
     assert shared.claim("sales", [str(tmp_path)])
     assert str(tmp_path) in shared._poller._listings
     assert shared.claim("sales", []) is False

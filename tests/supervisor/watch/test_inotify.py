@@ -1,13 +1,13 @@
-"""What is relied on in watchdog's InotifyFD, which it does not document."""
+"""The kernel's own events, read by the event loop."""
 
+import asyncio
 import ctypes
 import errno
 import os
-import queue
-import struct
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import AsyncIterator, Collection
 from pathlib import Path
 
 import pytest
@@ -15,28 +15,41 @@ import pytest
 if not sys.platform.startswith("linux"):
     pytest.skip("inotify is Linux's own", allow_module_level=True)
 
-from watchdog.observers import inotify_c
-
 from codelocd.watch.backends.inotify import Inotify
 from codelocd.watch.notices import Kind, Notice
 
 DEADLINE = 10.0
 
 
-@pytest.fixture
-def notices() -> "queue.Queue[Notice]":
-    return queue.Queue()
+class Notices:
+    """What was delivered, in order."""
+
+    def __init__(self) -> None:
+        self.queue = asyncio.Queue[Notice]()
+
+    def take(self, notices: Collection[Notice]) -> None:
+        for notice in notices:
+            self.queue.put_nowait(notice)
+
+    async def get(self) -> Notice:
+        async with asyncio.timeout(DEADLINE):
+            return await self.queue.get()
 
 
 @pytest.fixture
-def inotify(notices: "queue.Queue[Notice]") -> Iterator[Inotify]:
-    inotify = Inotify(notices.put)
+def notices() -> Notices:
+    return Notices()
+
+
+@pytest.fixture
+async def inotify(notices: Notices) -> AsyncIterator[Inotify]:
+    inotify = Inotify(asyncio.get_running_loop(), notices.take)
     yield inotify
     inotify.close()
 
 
-def test_each_event_of_an_entry_is_a_notice_at_once_moves_too(
-    inotify: Inotify, notices: "queue.Queue[Notice]", tmp_path: Path
+async def test_each_event_of_an_entry_is_a_notice_at_once_moves_too(
+    inotify: Inotify, notices: Notices, tmp_path: Path
 ) -> None:
     folder, aside = tmp_path / "a", tmp_path / "b"
     folder.mkdir()
@@ -55,12 +68,12 @@ def test_each_event_of_an_entry_is_a_notice_at_once_moves_too(
         ("sub", Kind.FOLDER),
         ("y.py", Kind.UNSETTLED),
     ]
-    found = [notices.get(timeout=DEADLINE) for _ in expected]
+    found = [await notices.get() for _ in expected]
     assert found == [Notice(str(folder), name, kind) for name, kind in expected]
 
 
-def test_reading_and_touching_are_no_events(
-    inotify: Inotify, notices: "queue.Queue[Notice]", tmp_path: Path
+async def test_reading_and_touching_are_no_events(
+    inotify: Inotify, notices: Notices, tmp_path: Path
 ) -> None:
     path = tmp_path / "x.py"
     path.write_text("x")
@@ -69,12 +82,12 @@ def test_reading_and_touching_are_no_events(
     os.utime(path)
     path.chmod(0o600)
     (tmp_path / "last").mkdir()
-    assert notices.get(timeout=DEADLINE).name == "last"
+    assert (await notices.get()).name == "last"
 
 
 @pytest.mark.parametrize("how", ["removed", "moved"])
-def test_a_folder_that_goes_is_gone(
-    inotify: Inotify, notices: "queue.Queue[Notice]", tmp_path: Path, how: str
+async def test_a_folder_that_goes_is_gone(
+    inotify: Inotify, notices: Notices, tmp_path: Path, how: str
 ) -> None:
     folder = tmp_path / "a"
     folder.mkdir()
@@ -83,11 +96,11 @@ def test_a_folder_that_goes_is_gone(
         folder.rmdir()
     else:
         folder.rename(tmp_path / "b")
-    assert notices.get(timeout=DEADLINE) == Notice(str(folder), "", Kind.GONE)
+    assert await notices.get() == Notice(str(folder), "", Kind.GONE)
 
 
-def test_a_folder_that_is_discarded_is_silent_and_may_be_added_again(
-    inotify: Inotify, notices: "queue.Queue[Notice]", tmp_path: Path
+async def test_a_folder_that_is_discarded_is_silent_and_may_be_added_again(
+    inotify: Inotify, notices: Notices, tmp_path: Path
 ) -> None:
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
@@ -97,24 +110,69 @@ def test_a_folder_that_is_discarded_is_silent_and_may_be_added_again(
     (tmp_path / "a" / "x").mkdir()
     inotify.add(str(tmp_path / "a"))
     (tmp_path / "a" / "y").mkdir()
-    assert notices.get(timeout=DEADLINE).name == "y"
+    assert (await notices.get()).name == "y"
 
 
-def test_an_overflow_of_the_kernels_queue_is_a_notice(
-    inotify: Inotify, notices: "queue.Queue[Notice]", tmp_path: Path
+async def test_an_overflow_of_the_kernels_queue_is_a_notice(
+    inotify: Inotify, notices: Notices, tmp_path: Path
 ) -> None:
-    """The kernel's own overflow event, with watchdog's own reader and dispatch."""
     inotify.add(str(tmp_path))
-    header = struct.pack("iIII", -1, inotify_c.InotifyConstants.IN_Q_OVERFLOW, 0, 0)
-    instance = inotify._instance
-    instance._read_event_buffer = lambda size: header  # type: ignore[method-assign]  # no event
-    for event in instance.read_events():
-        instance.handle_event(event)
-    assert notices.get(timeout=DEADLINE) == Notice("", "", Kind.LOST)
+    limit = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
+    for number in range(limit + 1):  # the loop reads none meanwhile
+        (tmp_path / f"{number}").mkdir()
+    while await notices.get() != Notice("", "", Kind.LOST):
+        pass
+    (tmp_path / "last").mkdir()
+    assert await notices.get() == Notice(str(tmp_path), "last", Kind.FOLDER)
+
+
+async def test_a_folder_with_two_paths_is_told_of_by_both_until_both_are_discarded(
+    inotify: Inotify, notices: Notices, tmp_path: Path
+) -> None:
+    """A mount elsewhere gives one folder two real paths; the kernel has one watch for it."""
+    folder, other = tmp_path / "folder", tmp_path / "other"
+    folder.mkdir()
+    other.symlink_to(folder)
+    for path in (folder, other):
+        inotify.add(str(path))
+    (folder / "a").mkdir()
+    assert {await notices.get(), await notices.get()} == {
+        Notice(str(path), "a", Kind.FOLDER) for path in (folder, other)
+    }
+    inotify.discard(str(other))
+    (folder / "b").mkdir()
+    inotify.discard(str(folder))
+    inotify.add(str(tmp_path))
+    (folder / "c").mkdir()
+    (tmp_path / "last").mkdir()
+    assert await notices.get() == Notice(str(tmp_path), "last", Kind.FOLDER)
+
+
+async def test_names_that_are_no_utf8_are_those_that_python_uses(
+    inotify: Inotify, notices: Notices, tmp_path: Path
+) -> None:
+    inotify.add(str(tmp_path))
+    name = os.fsdecode(b"caf\xe9")
+    (tmp_path / name).mkdir()
+    assert await notices.get() == Notice(str(tmp_path), name, Kind.FOLDER)
+
+
+async def test_it_needs_no_thread_for_any_number_of_folders(
+    notices: Notices, tmp_path: Path
+) -> None:
+    before = threading.active_count()
+    inotify = Inotify(asyncio.get_running_loop(), notices.take)
+    for number in range(50):
+        (tmp_path / f"{number}").mkdir()
+        inotify.add(str(tmp_path / f"{number}"))
+    assert threading.active_count() == before
+    inotify.close()
 
 
 @pytest.mark.parametrize("missing", ["nothing", "file"])
-def test_what_is_no_folder_is_an_error(inotify: Inotify, tmp_path: Path, missing: str) -> None:
+async def test_what_is_no_folder_is_an_error(
+    inotify: Inotify, tmp_path: Path, missing: str
+) -> None:
     (tmp_path / "file").touch()
     with pytest.raises((FileNotFoundError, NotADirectoryError)):
         inotify.add(str(tmp_path / missing))
@@ -123,7 +181,7 @@ def test_what_is_no_folder_is_an_error(inotify: Inotify, tmp_path: Path, missing
 @pytest.mark.parametrize(
     ("number", "error"), [(errno.ENOSPC, OSError), (errno.EACCES, PermissionError)]
 )
-def test_an_exhausted_limit_or_a_refusal_is_an_error(
+async def test_an_exhausted_limit_or_a_refusal_is_an_error(
     inotify: Inotify,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -134,21 +192,16 @@ def test_an_exhausted_limit_or_a_refusal_is_an_error(
         ctypes.set_errno(number)
         return -1
 
-    monkeypatch.setattr(inotify_c, "inotify_add_watch", refuse)
+    monkeypatch.setattr(inotify._libc, "inotify_add_watch", refuse)
     with pytest.raises(error) as caught:
         inotify.add(str(tmp_path))
     assert caught.value.errno == number
+    assert caught.value.filename == str(tmp_path)
 
 
-def test_no_child_inherits_the_instance(inotify: Inotify) -> None:
+async def test_no_child_inherits_the_instance(inotify: Inotify) -> None:
     command = "ls -l /proc/self/fd"
     listing = subprocess.run(
         command, shell=True, close_fds=False, capture_output=True, text=True, check=True
     )
     assert "anon_inode:inotify" not in listing.stdout
-
-
-def test_watchdog_is_the_version_these_tests_are_about() -> None:
-    from watchdog.version import VERSION_INFO
-
-    assert VERSION_INFO[:2] == (7, 1)

@@ -1,5 +1,6 @@
 """What all locations together make of folders and files."""
 
+import asyncio
 from pathlib import Path
 
 from codelocd.watch.backends.polling import Mounts
@@ -44,12 +45,14 @@ def test_the_target_of_a_link_is_known_by_the_link_too(tmp_path: Path) -> None:
     assert str(link) in view(str(target.parent), plans).called("target.py")
 
 
-def test_readers_are_asked_anew_once_a_plan_has_changed(tmp_path: Path) -> None:
+async def test_readers_are_asked_anew_once_a_plan_has_changed(tmp_path: Path) -> None:
     file = tmp_path / "a.py"
     trackers: dict[str, Tracker] = {}
-    views = Views(Folders(lambda _: None, print, Mounts()), trackers)
+    folders = Folders(asyncio.get_running_loop(), lambda _: None, print, Mounts())
+    views = Views(folders, trackers)
     for name in ("one", "two"):
         what = watched(tmp_path, file)
         trackers[name] = Tracker(what, make_plan(what, ()), lambda _: None)
         views.renew()
         assert views.readers([str(file), "/elsewhere.py"]) == set(trackers)
+    folders.close()

@@ -1,94 +1,118 @@
-"""Linux: one inotify instance and one thread for all folders.
+"""Linux: one queue of the kernel for all folders, read by the event loop (inotify(7)).
 
-watchdog's observers are not used here: they spend a thread on each watch, hold back moves for
-half a second, keep an exhausted watch limit and a lost event to themselves, and cannot leave
-out folders. One level below them, `InotifyFD` has none of these faults. It is no documented
-interface: the requirement on watchdog is pinned, and tests state what is relied on.
+watchdog is not used here. Its emitters are threads, one for each watch; its observers hold back
+moves for half a second, and keep an exhausted limit and a lost event to themselves. The kernel's
+interface is four calls, which the C library offers and Python's own does not.
 """
 
 from __future__ import annotations
 
-import errno
-import logging
+import asyncio
+import contextlib
+import ctypes
 import os
-from collections.abc import Callable
-
-from watchdog.observers.inotify_c import (
-    CallbackId,
-    InotifyConstants,
-    InotifyEvent,
-    InotifyFD,
-    Mask,
-    WatchDescriptor,
-)
+import struct
+from collections.abc import Callable, Collection, Iterator
 
 from codelocd.watch.notices import Kind, Notice
 
+# From <sys/inotify.h>: part of the kernel's binary interface, equal on every architecture.
+_CLOSE_WRITE = 0x8
+_MOVED_FROM = 0x40
+_MOVED_TO = 0x80
+_CREATE = 0x100
+_DELETE = 0x200
+_DELETE_SELF = 0x400
+_MOVE_SELF = 0x800
+_Q_OVERFLOW = 0x4000
+_IGNORED = 0x8000
+_ONLYDIR = 0x1000000
+_ISDIR = 0x40000000
+
 # Neither reads nor attributes: every import by a runner would be an event.
-_WRITTEN = InotifyConstants.IN_CLOSE_WRITE | InotifyConstants.IN_MOVED_TO
-_UNSETTLED = (
-    InotifyConstants.IN_CREATE | InotifyConstants.IN_DELETE | InotifyConstants.IN_MOVED_FROM
-)
-_GONE = InotifyConstants.IN_DELETE_SELF | InotifyConstants.IN_MOVE_SELF
-_MASK = Mask(_WRITTEN | _UNSETTLED | _GONE | InotifyConstants.IN_ONLYDIR)
+_WRITTEN = _CLOSE_WRITE | _MOVED_TO
+_GONE = _DELETE_SELF | _MOVE_SELF | _IGNORED
+_MASK = _WRITTEN | _CREATE | _DELETE | _MOVED_FROM | _DELETE_SELF | _MOVE_SELF | _ONLYDIR
 
-# A lost event becomes a notice; watchdog's own line about it would say nothing more.
-logging.getLogger("watchdog.observers.inotify_c").setLevel(logging.ERROR)
+_EVENT = struct.Struct("iIII")
+"""`struct inotify_event` without its name: watch, mask, cookie, bytes of the name."""
+
+_BUFFER = 64 * 1024
+"""Bytes of one read, some 1,400 events: the kernel's own queue, of 16,384, must not run full."""
 
 
-class _Folder:
-    """Turns watchdog's callbacks for one folder into notices."""
+class Inotify:
+    """Watches folders, not what is below them. All methods are called on the loop, and so is
+    `deliver`, with the notices of one read.
 
-    __slots__ = ("descriptor", "path", "put")
+    The constructor raises OSError where there is no instance left.
+    """
 
-    def __init__(self, path: str, put: Callable[[Notice], None]) -> None:
-        self.path = path
-        self.put = put
-        self.descriptor = WatchDescriptor(-1)
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, deliver: Callable[[Collection[Notice]], None]
+    ) -> None:
+        self._loop = loop
+        self._deliver = deliver
+        self._watches: dict[str, int] = {}
+        self._paths: dict[int, set[str]] = {}
+        self._libc = ctypes.CDLL(None, use_errno=True)
+        self._descriptor: int = self._libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
+        if self._descriptor == -1:
+            raise _error()
+        loop.add_reader(self._descriptor, self._read)
 
-    def on_event(self, event: InotifyEvent) -> None:
-        self.put(Notice(self.path, os.fsdecode(event.name), _kind(event.mask)))
+    def add(self, path: str) -> None:
+        """Raises OSError: no such folder, no permission, or (ENOSPC) no watch left."""
+        watch: int = self._libc.inotify_add_watch(self._descriptor, os.fsencode(path), _MASK)
+        if watch == -1:
+            raise _error(path)
+        self._watches[path] = watch
+        self._paths.setdefault(watch, set()).add(path)  # several where a folder is mounted twice
 
-    def on_watch_deleted(self, wd: WatchDescriptor) -> None:
-        self.put(Notice(self.path, "", Kind.GONE))
+    def discard(self, path: str) -> None:
+        watch = self._watches.pop(path, None)
+        if watch is None:
+            return
+        paths = self._paths[watch]
+        paths.discard(path)
+        if not paths:
+            del self._paths[watch]
+            # EINVAL where the kernel has removed it already, with its folder.
+            self._libc.inotify_rm_watch(self._descriptor, watch)
 
-    def on_queue_overflow(self) -> None:
-        self.put(Notice("", "", Kind.LOST))
+    def close(self) -> None:
+        """Ends every watch: the kernel removes them with the descriptor."""
+        self._loop.remove_reader(self._descriptor)
+        os.close(self._descriptor)
+
+    def _read(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            events = os.read(self._descriptor, _BUFFER)
+            self._deliver(list(self._notices(events)))
+
+    def _notices(self, events: bytes) -> Iterator[Notice]:
+        """What an event says of each path that its watch has; of discarded ones, nothing."""
+        place = 0
+        while place < len(events):
+            watch, mask, _, length = _EVENT.unpack_from(events, place)
+            place += _EVENT.size + length
+            if mask & _Q_OVERFLOW:
+                yield Notice("", "", Kind.LOST)
+                continue
+            name = os.fsdecode(events[place - length : place].rstrip(b"\0"))
+            for path in self._paths.get(watch, ()):
+                yield Notice(path, name, _kind(mask))
 
 
 def _kind(mask: int) -> Kind:
     if mask & _GONE:
         return Kind.GONE
-    if mask & InotifyConstants.IN_ISDIR:
+    if mask & _ISDIR:
         return Kind.FOLDER
     return Kind.WRITTEN if mask & _WRITTEN else Kind.UNSETTLED
 
 
-class Inotify:
-    """Watches folders, not what is below them. Raises OSError where there is no instance left."""
-
-    def __init__(self, put: Callable[[Notice], None]) -> None:
-        self._put = put
-        self._folders: dict[str, _Folder] = {}
-        self._instance = InotifyFD()
-        os.set_inheritable(self._instance._inotify_fd, False)  # watchdog leaves it to children
-        self._instance.start()
-
-    def add(self, path: str) -> None:
-        """Raises OSError: no such folder, no permission, or (ENOSPC) no watch left."""
-        folder = _Folder(path, self._put)
-        name = CallbackId(id(folder))
-        folder.descriptor = self._instance.add_callback(os.fsencode(path), _MASK, folder, name)
-        if folder.descriptor == -1:  # watchdog hides EACCES
-            self._instance.remove_callbacks([(folder.descriptor, name)])
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
-        self._folders[path] = folder
-
-    def discard(self, path: str) -> None:
-        folder = self._folders.pop(path, None)
-        if folder:
-            self._instance.remove_callbacks([(folder.descriptor, CallbackId(id(folder)))])
-
-    def close(self) -> None:
-        self._instance.stop()
-        self._instance.join()
+def _error(path: str | None = None) -> OSError:
+    """What the call before this one failed with, as the exception that Python has for it."""
+    number = ctypes.get_errno()
+    return OSError(number, os.strerror(number), path)

@@ -1,4 +1,4 @@
-"""Other systems: watchdog's own observer for the platform, a watch for each folder."""
+"""Other systems than Linux: watchdog's observer for the platform, a watch for each folder."""
 
 from __future__ import annotations
 
