@@ -23,6 +23,8 @@ def hold(state: State, *, runners: Collection[int], builds: Collection[int], lis
     assert set(builds) == ({state.build} if state.build is not None else set())
     assert state.listed == listed
     assert state.environment is not None or not state.environment_known
+    assert state.candidate is not None or not state.loaded
+    assert state.phase is Phase.STOPPING or not state.start_again
     _waits_for_something(state)
     if not state.wanted:
         assert state.serving is None
@@ -35,12 +37,15 @@ def _waits_for_something(state: State) -> None:
         assert state.build is not None
     if state.phase is Phase.BACKOFF:
         assert state.deadline is not None
+        assert state.problem is not None
     if state.phase is Phase.STARTING and state.candidate is None:
         assert state.deadline is not None
     if state.phase is Phase.STOPPING:
         assert state.leaving
     if state.phase is Phase.SERVING:
         assert state.serving is not None
+    if state.phase not in (Phase.BUILDING, Phase.STARTING, Phase.BACKOFF):
+        assert state.deadline is None
 
 
 def hold_in(daemon: type[Daemon], monkeypatch: pytest.MonkeyPatch) -> list[str]:

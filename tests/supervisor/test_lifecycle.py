@@ -439,3 +439,104 @@ def test_a_second_try_that_is_held_back_raises_its_suspicion_once() -> None:
     assert story.effects == [Suspect(candidate, CRASHED.suspicion)]
     story.until_deadline().tell(Loaded(candidate, current=True))
     assert story.effects[0] == Publish(candidate)
+
+
+@pytest.mark.parametrize(
+    "late",
+    [
+        EnvironmentChosen(BuildId(1), CHOICE, (Path("/p/uv.lock"),)),
+        EnvironmentReady(BuildId(1), ENVIRONMENT),
+        EnvironmentFailed(BuildId(1), INSTALLER),
+    ],
+)
+def test_late_news_of_a_build_that_is_over_change_nothing(late: Event) -> None:
+    story = Story().tell(Started()).tell(ReloadAsked())
+    assert story.state.build == BuildId(2)
+    before = story.state
+    assert (story.tell(late).state, story.effects) == (before, [])
+
+
+def test_the_end_of_an_unknown_runner_changes_nothing() -> None:
+    story = Story().serving()
+    before = story.state
+    assert (story.exited(99).state, story.effects) == (before, [])
+
+
+def test_a_runner_that_was_never_started_does_not_count_as_the_last_to_end() -> None:
+    story = Story().serving()
+    killed = Ended(7, Exit(signal=9), 1.0)
+    assert story.state.serving is not None
+    story.tell(Exited(story.state.serving, CRASH, ended=killed)).until_deadline()
+    story.environment_ready().exited(story.state.candidate)
+    assert story.state.last_exit == LastExit(killed, asked=False)
+
+
+def test_a_broken_requirement_is_not_tried_again_by_itself() -> None:
+    story = Story().tell(Started())
+    assert story.state.build is not None
+    story.tell(EnvironmentFailed(story.state.build, INSTALLER))
+    assert (story.state.phase, story.state.deadline) == (Phase.FAILED, None)
+
+
+def test_what_was_listed_before_is_asked_for_once() -> None:
+    story = Story().tell(Started()).environment_ready().load_failed()
+    assert story.effects[-1] == Recall()
+    assert under(story, replace(story.policy, start_timeout=1.0)).effects == []
+
+
+def test_a_stop_ends_what_was_wrong() -> None:
+    story = Story().serving().saved().load_failed()
+    assert story.state.problem is not None
+    story.tell(Stopped())
+    assert (story.state.problem, story.state.behind) == (None, False)
+
+
+def test_a_stop_during_a_restart_does_not_start_again() -> None:
+    story = Story().serving()
+    former = story.state.serving
+    story.tell(RestartAsked()).tell(Stopped()).exited(former)
+    assert (story.state.phase, story.state.start_again) == (Phase.STOPPED, False)
+
+
+def test_a_restart_that_is_over_leaves_nothing_behind_that_starts_again() -> None:
+    story = Story().serving()
+    former = story.state.serving
+    story.tell(RestartAsked()).exited(former)
+    assert not story.state.start_again
+    story.environment_ready().loaded()
+    assert story.state.serving != former
+
+
+HANG = Problem("unresponsive", "no answer within 10 s", at=1.0)
+
+
+def condemned(story: Story) -> Story:
+    assert story.state.serving is not None
+    return story.tell(Condemned(story.state.serving, HANG))
+
+
+def test_why_a_runner_was_ended_is_not_said_of_the_next_one() -> None:
+    story = condemned(Story().serving())
+    story.exited(story.state.serving).until_deadline().environment_ready().loaded()
+    story.exited(story.state.serving)
+    assert story.state.problem == CRASH
+
+
+@pytest.mark.parametrize("how", ["replaced", "restarted"])
+def test_why_a_runner_was_ended_is_not_said_of_one_that_came_before_its_end(how: str) -> None:
+    if how == "replaced":
+        story = condemned(Story().serving().saved()).loaded()
+    else:
+        story = condemned(Story().serving())
+        former = story.state.serving
+        story.tell(RestartAsked()).exited(former).environment_ready().loaded()
+    story.exited(story.state.serving)
+    assert story.state.problem == CRASH
+
+
+def test_a_save_forgives_the_failures_of_the_past() -> None:
+    story = Story(replace(POLICY, restart_limit=RestartLimit(count=1, period=600))).serving()
+    story.exited(story.state.serving).until_deadline().environment_ready().loaded()
+    story.saved().loaded()
+    story.exited(story.state.serving)
+    assert story.state.phase is Phase.BACKOFF

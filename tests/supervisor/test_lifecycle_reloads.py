@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from stories import LOAD, Story
 
+from codelocd.core import takeover
 from codelocd.core.events import (
     DeadlinePassed,
     Inspect,
     Kill,
     Launch,
+    Launched,
     Loaded,
     LoadFailed,
     Publish,
@@ -16,6 +18,7 @@ from codelocd.core.events import (
     RestartAsked,
     Retire,
     Started,
+    Stopped,
 )
 from codelocd.model import Phase, RunnerId
 
@@ -172,3 +175,105 @@ def test_a_reload_during_a_restart_waits_for_the_old_runner_like_the_restart() -
     assert (story.state.phase, story.effects) == (Phase.STOPPING, [])
     story.exited(former)
     assert story.state.phase is Phase.BUILDING
+
+
+def dropped_as_often_as_may_be() -> Story:
+    """A candidate loads that no later save drops."""
+    story = Story().serving().saved()
+    for _ in range(takeover.MAX_DROPS):
+        story.wait(0.01).saved().until_deadline()
+    return story
+
+
+def test_a_save_while_a_dropped_candidate_is_replaced_neither_counts_nor_prolongs_the_pause() -> (
+    None
+):
+    story = Story().serving().saved().wait(0.01).saved()
+    before = story.state
+    story.wait(0.01).saved()
+    assert (story.state.deadline, story.state.burst.drops) == (before.deadline, 1)
+    assert story.effects == []
+
+
+def test_a_candidate_is_not_dropped_for_ever() -> None:
+    story = dropped_as_often_as_may_be()
+    last = story.state.candidate
+    story.wait(0.01).saved()
+    assert (story.state.candidate, story.effects) == (last, [])
+
+
+def test_a_save_after_all_drops_has_what_is_loaded_looked_at_later() -> None:
+    story = dropped_as_often_as_may_be().wait(0.01).saved(2).loaded()
+    held = story.state.candidate
+    story.wait(0.1).saved(2)
+    assert (story.state.candidate, story.effects) == (held, [])
+    assert story.state.deadline == story.now + takeover.QUIET
+
+
+def test_what_is_outdated_after_all_drops_is_replaced_once_more_when_the_saves_have_ended() -> None:
+    story = dropped_as_often_as_may_be()
+    last = story.state.candidate
+    story.wait(1.0).loaded(current=False)
+    assert story.effects == [Kill(last)]
+    assert story.state.phase is Phase.STARTING
+
+
+def test_what_is_outdated_after_all_drops_serves_while_the_saves_go_on() -> None:
+    story = dropped_as_often_as_may_be().wait(0.01).saved()
+    last, former = story.state.candidate, story.state.serving
+    story.loaded(current=False)
+    assert (story.state.serving, story.state.stale, story.state.reloading) == (
+        last,
+        True,
+        "starting",
+    )
+    assert story.effects == [
+        Publish(last),
+        Retire(former, replaced=True),
+        Launch(story.state.candidate),
+    ]
+
+
+def test_the_definitions_are_stale_from_the_save_on() -> None:
+    assert Story().serving().saved().state.stale
+
+
+def test_the_runner_that_was_replaced_is_waited_for_by_a_stop() -> None:
+    story = Story().serving()
+    former = story.state.serving
+    story.saved().loaded()
+    newest = story.state.serving
+    assert story.state.leaving == {former}
+    story.tell(Stopped()).exited(newest)
+    assert story.state.phase is Phase.STOPPING
+    story.exited(former)
+    assert story.state.phase is Phase.STOPPED
+
+
+def test_a_single_save_soon_after_a_burst_does_not_wait() -> None:
+    story = Story().serving().saved(2).loaded().until_deadline()
+    candidate = story.state.candidate
+    assert candidate is not None
+    story.tell(Loaded(candidate, current=True)).wait(0.5)
+    story.saved().loaded()
+    assert isinstance(story.effects[0], Publish)
+
+
+def test_a_start_after_a_stop_does_not_wait_for_the_burst_of_before() -> None:
+    story = Story().serving().saved(2)
+    former, candidate = story.state.serving, story.state.candidate
+    story.tell(Stopped()).exited(candidate).exited(former)
+    story.tell(Started()).loaded()
+    assert isinstance(story.effects[0], Publish)
+
+
+def test_a_save_during_a_restart_waits_for_the_old_runner_like_the_restart() -> None:
+    story = Story().serving().tell(RestartAsked()).saved()
+    assert (story.state.phase, story.effects) == (Phase.STOPPING, [])
+
+
+def test_the_news_that_a_runner_was_launched_changes_nothing_once_it_has_loaded() -> None:
+    story = Story().serving().saved(2).loaded()
+    candidate, looked_at = story.state.candidate, story.state.deadline
+    assert candidate is not None
+    assert story.tell(Launched(candidate)).state.deadline == looked_at

@@ -7,9 +7,17 @@ from dataclasses import replace
 from typing import Literal
 
 import invariants
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from stories import CHOICE, CRASH, CRASHED, ENVIRONMENT, INSTALLER, LOAD, LOST, SETS
 
 from codelocd.core.events import (
@@ -69,6 +77,7 @@ class Walk(RuleBasedStateMachine):
         self.runners: set[RunnerId] = set()
         self.started: set[RunnerId] = set()
         self.builds: set[BuildId] = set()
+        self.all_builds: set[BuildId] = set()
         self.published: RunnerId | Snapshot | None = None
         self.kept = False
         self.ever: set[RunnerId] = set()
@@ -90,6 +99,7 @@ class Walk(RuleBasedStateMachine):
             case Prepare(build):
                 assert not self.builds, "two builds at a time"
                 self.builds.add(build)
+                self.all_builds.add(build)
             case CancelBuild(build):
                 self.builds.remove(build)
             case Launch(runner, cold):
@@ -160,6 +170,33 @@ class Walk(RuleBasedStateMachine):
     def late_memory(self) -> None:
         """Nothing is listed in place of what is."""
         self.tell(Remembered(SNAPSHOT))
+
+    @rule()
+    def all_goes_well(self) -> None:
+        """Chance alone seldom leads to a runner that serves, where most of the rules matter."""
+        self.tell(Started())
+        for build in tuple(self.builds):
+            self.builds.remove(build)
+            self.tell(EnvironmentReady(build, ENVIRONMENT))
+        runner = self.state.candidate
+        if runner is not None:
+            self.started.add(runner)
+            self.tell(Launched(runner))
+            self.tell(Loaded(runner, current=True))
+
+    @precondition(lambda self: self.ended_builds)
+    @rule(data=st.data())
+    def late_news_of_a_build_change_nothing(self, data: st.DataObject) -> None:
+        build = data.draw(st.sampled_from(sorted(self.ended_builds)))
+        before = self.state
+        self.tell(EnvironmentChosen(build, CHOICE, ()))
+        self.tell(EnvironmentReady(build, ENVIRONMENT))
+        self.tell(EnvironmentFailed(build, INSTALLER))
+        assert self.state == before
+
+    @property
+    def ended_builds(self) -> set[BuildId]:
+        return self.all_builds - self.builds
 
     @precondition(lambda self: self.builds)
     @rule()
@@ -232,6 +269,7 @@ class Walk(RuleBasedStateMachine):
             Diverged(runner, SETS),
             Condemned(runner, CRASH),
             EnvironmentLost(runner, LOST),
+            Exited(runner, CRASH),
         ):
             self.tell(event)
         assert self.state == before
@@ -258,3 +296,10 @@ class Walk(RuleBasedStateMachine):
 
 TestWalks = Walk.TestCase
 TestWalks.settings = settings(max_examples=150, stateful_step_count=60, deadline=None)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_a_hundred_thousand_steps() -> None:
+    every = settings(max_examples=1000, stateful_step_count=100, deadline=None, database=None)
+    run_state_machine_as_test(Walk, settings=every)

@@ -48,3 +48,36 @@ def test_drops_back_off_and_then_end() -> None:
         burst = takeover.dropped(burst)
         pauses.append(takeover.relaunch_pause(burst))
     assert pauses == [0.02, 0.04, 0.08, 0.16, 0.32]
+
+
+def test_a_git_lock_counts_as_many_files_however_few_differ() -> None:
+    first = takeover.changed(takeover.CALM, 1, locked=True, now=10.0)
+    later = takeover.changed(takeover.changed(takeover.CALM, 1, False, 10.0), 1, True, 10.1)
+    assert first.many
+    assert later.many
+
+
+def test_without_a_change_nothing_waits() -> None:
+    assert takeover.hold_until(takeover.CALM, locked=True, now=10.0) is None
+
+
+def test_the_first_change_ever_begins_a_burst_however_young_the_clock_is() -> None:
+    assert takeover.changed(takeover.CALM, 1, locked=False, now=1.0).began == 1.0
+
+
+def test_what_lasts_exactly_as_long_as_its_limit() -> None:
+    """At the limit the patience is over, the rest is long enough, and a burst still goes on."""
+    locked = takeover.Burst(began=10.0, latest=10.0, many=False)
+    assert takeover.hold_until(locked, locked=True, now=40.0) is None
+    churning = takeover.Burst(began=10.0, latest=12.0, many=True)
+    assert takeover.hold_until(churning, locked=False, now=12.0) is None
+    assert takeover.worth_another(takeover.Burst(began=0.0, latest=0.0), now=takeover.QUIET)
+    same = takeover.changed(takeover.Burst(began=10.0, latest=10.0, drops=1), 1, False, 12.0)
+    assert same.drops == 1
+
+
+def test_another_candidate_is_worth_it_only_after_a_rest_and_not_without_end() -> None:
+    rested = takeover.Burst(began=10.0, latest=10.0, drops=2 * takeover.MAX_DROPS - 1)
+    assert takeover.worth_another(rested, now=11.0)
+    assert not takeover.worth_another(takeover.dropped(rested), now=11.0)
+    assert not takeover.worth_another(rested, now=10.1)

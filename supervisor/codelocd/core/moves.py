@@ -35,7 +35,6 @@ def launch(state: State, before: tuple[Effect, ...] = (), cold: Cold | None = No
         state,
         phase=Phase.STARTING,
         candidate=RunnerId(number),
-        loaded=False,
         cold=cold,
         last_id=number,
         deadline=None,
@@ -46,7 +45,7 @@ def launch(state: State, before: tuple[Effect, ...] = (), cold: Cold | None = No
 def again(state: State, now: float) -> Step:
     state, effects = abandon(replace(state, burst=takeover.dropped(state.burst)))
     pause = takeover.relaunch_pause(state.burst)
-    return replace(state, phase=Phase.STARTING, deadline=now + pause), effects
+    return replace(state, deadline=now + pause), effects
 
 
 def take_over(state: State, now: float) -> Step:
@@ -92,7 +91,8 @@ def back_off(
 def backed_off_by(state: State, now: float, policy: Policy) -> State:
     """In backoff when other rules come: never longer than they would have it wait from now on."""
     assert state.deadline is not None
-    if policy.restart == "never" and state.problem is not None:
+    assert state.problem is not None
+    if policy.restart == "never":
         return given_up(state, state.problem)
     wait = restarts.growing(state.history.streak, policy.backoff)
     return replace(state, deadline=min(state.deadline, now + wait))

@@ -62,8 +62,8 @@ def may_drop(burst: Burst) -> bool:
 
 
 def relaunch_pause(burst: Burst) -> float:
-    """Seconds before the next candidate of a burst."""
-    return FIRST_PAUSE * 2 ** (burst.drops - 1) if burst.drops else 0.0
+    """Seconds before the candidate that replaces one that was just dropped."""
+    return FIRST_PAUSE * 2.0 ** (burst.drops - 1)
 
 
 def hold_until(burst: Burst, locked: bool, now: float) -> float | None:

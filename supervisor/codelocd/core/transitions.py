@@ -205,7 +205,7 @@ def _exited(state: State, event: events.Exited, now: float, policy: Policy) -> S
     if event.runner == state.candidate:
         if event.cold is not None and state.cold is None and not state.loaded:
             return moves.launch(state, cold=event.cold)
-        return _candidate_exited(replace(state, candidate=None), event, now, policy)
+        return _candidate_exited(replace(state, candidate=None, loaded=False), event, now, policy)
     if event.runner == state.serving:
         return _serving_exited(replace(state, serving=None), event, now, policy)
     return state, ()
@@ -227,9 +227,7 @@ def _serving_exited(state: State, event: events.Exited, now: float, policy: Poli
     if state.behind:
         return moves.given_up(state, problems.both(problem, state.problem)), ()
     state = moves.back_off(state, problem, served_for, event.chance, now, policy)
-    if state.phase is Phase.BACKOFF and state.deadline == now:
-        return _deadline_passed(state, events.DeadlinePassed(), now, policy)
-    return state, ()
+    return _deadline_passed(state, events.DeadlinePassed(), now, policy)  # the pause may be none
 
 
 # --- the past ----------------------------------------------------------------------------------
@@ -255,9 +253,7 @@ def _deadline_passed(
         return moves.attempt(replace(state, restarts=state.restarts + 1), now, policy)
     if state.phase is Phase.BUILDING:
         return _build_overdue(state, event, policy)
-    if state.phase is Phase.STARTING:
-        return _start_overdue(state)
-    return state, ()
+    return _start_overdue(state)
 
 
 def _policy_changed(state: State, event: events.PolicyChanged, now: float, policy: Policy) -> Step:
