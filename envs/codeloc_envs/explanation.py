@@ -38,6 +38,10 @@ _RULES: tuple[Rule, ...] = (
         ),
     ),
     _rule(
+        r"failed to read from file `([^`]+)`: stream did not contain valid UTF-8",
+        lambda m: f"{m[1]} is not UTF-8 text, and uv has to read it; save it as UTF-8",
+    ),
+    _rule(
         r"HTTP status (?:server|client) error \((\d+[^)]*)\) for url \((\S+?)\)",
         lambda m: f"{m[2]} answers {m[1]}; check the address, or try again later",
     ),

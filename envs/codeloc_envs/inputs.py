@@ -10,7 +10,12 @@ from typing import Any
 from codeloc_envs.fingerprint import canonical, digest_bytes
 from codeloc_envs.hashes import named_hashes
 from codeloc_envs.inline import Metadata, read_metadata
-from codeloc_envs.installer_settings import files_named_for_uv, fixed_uv_files, uv_files
+from codeloc_envs.installer_settings import (
+    begin_of_uv_settings,
+    files_named_for_uv,
+    fixed_uv_files,
+    uv_files,
+)
 from codeloc_envs.local_source import BUILD_FILES, build_files, content_digest
 from codeloc_envs.lock import read_lock
 from codeloc_envs.pip_settings import files_named_for_pip, options_that_count, pip_files
@@ -193,7 +198,8 @@ def _uv_settings(directory: Path) -> list[str]:
 
 
 def _local_settings(directory: Path) -> Iterator[str]:
-    for folder in (directory, *directory.parents):
+    begin = begin_of_uv_settings(directory)
+    for folder in (begin, *begin.parents):
         if (folder / "uv.toml").is_file():
             yield content_digest(folder / "uv.toml")
             return

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from uv import find_uv_bin
 
+from codeloc_envs.installer_settings import begin_of_uv_settings
 from codeloc_envs.problem import EnvironmentProblem
 from codeloc_envs.progress import Listener, Narrator
 
@@ -70,9 +71,13 @@ class Installer:
         listen: Listener,
         held: Sequence[int] = (),
     ) -> Finished:
-        """Runs to its end; raises EnvironmentProblem only if it cannot be started."""
+        """Runs to its end; raises EnvironmentProblem if it cannot be started, or cannot read
+        its settings.
+        """
         narrator = Narrator(listen)
         command = self.command or [_binary()]
+        begin = directory if self.command else begin_of_uv_settings(directory)
+        elsewhere = {"UV_PROJECT": str(begin)} if begin != directory else {}
         try:
             process = subprocess.Popen(
                 [*command, *arguments],
@@ -80,7 +85,7 @@ class Installer:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
                 cwd=directory,
-                env=dict(self.variables),
+                env={**self.variables, **elsewhere},
                 pass_fds=held,
                 text=True,
                 errors="replace",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -10,7 +11,10 @@ from urllib.parse import unquote, urlsplit
 from codeloc_envs.credential import read_credential
 from codeloc_envs.installation import ORDINARY, Index, Installation
 from codeloc_envs.pip_settings import pip_settings
+from codeloc_envs.problem import EnvironmentProblem
+from codeloc_envs.reach import upwards
 from codeloc_envs.requirement_files import named_files
+from codeloc_envs.text_file import read_bytes, seen_text
 
 NO_INDEX = "file:///nonexistent"
 """uv has no variable for pip's `no-index`; an index that is not there has no package."""
@@ -34,6 +38,7 @@ _INDEXES = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_INDEX", "UV_EXTRA_INDEX_URL"
 _NAMING_FILES = ("UV_CONSTRAINT", "UV_OVERRIDE", "UV_BUILD_CONSTRAINT", "UV_EXCLUDE")
 """Variables that name files, whose content decides what is resolved."""
 _SECRET = ("_USERNAME", "_PASSWORD", "_TOKEN")
+_UV_TABLE = re.compile(rb"^\s*\[\[?\s*tool\s*\.\s*uv\s*[\].]", re.M)
 _HARMLESS = ("UV_CONCURRENT_", "UV_HTTP_", "UV_REQUEST_", "UV_OFFLINE", "UV_INSTALLER")
 
 
@@ -110,6 +115,39 @@ def fixed_uv_files(variables: Mapping[str, str], home: Path) -> tuple[Path | Non
         *(Path(folder, "uv/uv.toml") for folder in system if folder),
         Path("/etc/uv/uv.toml"),
     )
+
+
+def begin_of_uv_settings(directory: Path) -> Path:
+    """Where uv is to begin to look for its settings, upwards: `directory`, unless a file there or
+    above cannot be read. uv would refuse to run; without settings in it, it is passed over.
+
+    Raises EnvironmentProblem for a file of the project itself with settings that uv cannot read.
+    """
+    begin, own = directory, upwards(directory)
+    for folder in (directory, *directory.parents):
+        for file in (folder / "uv.toml", folder / "pyproject.toml"):
+            if not os.path.exists(file):
+                continue
+            text = seen_text(file)
+            if text is None and folder in own and _is_meant_for_uv(file):
+                raise EnvironmentProblem(
+                    f"{file} is not UTF-8 text, and has settings of uv, which needs that; "
+                    "save it as UTF-8",
+                    inputs=(file,),
+                )
+            if text is None:
+                begin = folder.parent
+            elif file.name == "uv.toml" or _UV_TABLE.search(text.encode()):
+                return begin
+    return begin
+
+
+def _is_meant_for_uv(file: Path) -> bool:
+    try:
+        data = read_bytes(file)
+    except OSError:  # a folder, a pipe: nobody's settings
+        return False
+    return file.name == "uv.toml" or bool(_UV_TABLE.search(data))
 
 
 def _of_index(index: Index, inherited: Mapping[str, str]) -> dict[str, str]:
