@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import grp
+import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from codelocd.rpc import unix
 from codelocd.rpc.server import Server
+from codelocd.watch.backends.polling import Mounts
+from codelocd.watch.folders import Folders
+from codelocd.watch.notices import Kind, Notice
+from codelocd.watch.plan import Routes
 
-INTERVAL = 0.5
-"""Seconds between two looks at whether the socket is still there."""
+AGAIN = 0.5
+"""Seconds between two tries to make the socket again; no event tells when one may succeed."""
+
+LOOK = 300.0
+"""Seconds between two looks without an event: none comes when a folder further up is moved."""
 
 
 class ControlSocket:
@@ -35,12 +44,18 @@ class ControlSocket:
         return listener
 
     async def keep(self, server: Server) -> None:
-        """Look after it for ever."""
-        while True:
-            await asyncio.sleep(INTERVAL)
-            if _identity(self._path) != self._identity:
-                self._report(f"{self._path} was removed; making it again")
-                await self._reopen(server)
+        """Look after it for ever, whenever its entry may have changed."""
+        entry = _Entry(self._path, self._report)
+        try:
+            while True:
+                entry.watch()
+                if _identity(self._path) == self._identity:
+                    await entry.changed(LOOK)
+                else:
+                    self._report(f"{self._path} was removed; making it again")
+                    await self._reopen(server)
+        finally:
+            entry.close()
 
     async def _reopen(self, server: Server) -> None:
         told = ""
@@ -51,7 +66,7 @@ class ControlSocket:
                 if str(error) != told:
                     told = str(error)
                     self._report(f"nobody can reach this daemon: {self._path}: {error}")
-                await asyncio.sleep(INTERVAL)
+                await asyncio.sleep(AGAIN)
             else:
                 return
 
@@ -59,6 +74,45 @@ class ControlSocket:
         """Remove the socket, unless it is somebody else's by now."""
         if _identity(self._path) == self._identity:
             self._path.unlink(missing_ok=True)
+
+
+class _Entry:
+    """One entry of the file system, by its path, and the events that may concern it."""
+
+    def __init__(self, path: Path, report: Callable[[str], None]) -> None:
+        self._path = os.path.abspath(path)
+        self._folders = Folders(asyncio.get_running_loop(), self._noticed, report, Mounts())
+        self._concerned: frozenset[str] = frozenset()
+        self._stirred = asyncio.Event()
+
+    def watch(self) -> None:
+        """The folder that it is in, or the nearest that there is. An event is never missed after
+        this."""
+        self._stirred.clear()
+        while True:
+            routes = Routes()
+            routes.file(self._path)
+            real = routes.folder(os.path.dirname(self._path))
+            own = [] if real is None else [os.path.join(real, os.path.basename(self._path))]
+            self._concerned = frozenset({*routes.turns, *own})
+            if not self._folders.claim(self._path, routes.names):
+                return
+
+    async def changed(self, patience: float) -> None:
+        """Returns when something may have happened to it, or after so many seconds."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                await self._stirred.wait()
+
+    def close(self) -> None:
+        self._folders.close()
+
+    def _noticed(self, notices: Collection[Notice]) -> None:
+        for folder, name, kind in notices:
+            if kind is Kind.GONE:
+                self._folders.gone(folder)
+            if kind in (Kind.GONE, Kind.LOST) or os.path.join(folder, name) in self._concerned:
+                self._stirred.set()
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
