@@ -15,10 +15,9 @@ from benchmarks._daemon import folder
 from benchmarks._measure import Figure, ratio
 from benchmarks._report import alone
 from codeloc_envs import Request, Store, choose
-from codeloc_envs.installer_settings import variables_for_uv
-from codeloc_envs.lock import read_lock
-from codeloc_envs.pinned import pinned
-from codeloc_envs.specification import Specification
+from codeloc_envs.install.uv_settings import variables_for_uv
+from codeloc_envs.project.pylock import pinned, read_lock
+from codeloc_envs.request import Specification
 
 PACKAGES = ("dagster", "pandas")
 EXTRA = "iniconfig"

@@ -12,16 +12,16 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from codeloc_envs.specification import Request
+from codeloc_envs.request import Request
 
 if TYPE_CHECKING:
-    from codeloc_envs.choice import Choice, choose
     from codeloc_envs.environment import Environment
-    from codeloc_envs.lease import Lease
+    from codeloc_envs.install.output import Progress
     from codeloc_envs.problem import EnvironmentProblem
-    from codeloc_envs.progress import Progress
-    from codeloc_envs.specification import Specification
-    from codeloc_envs.store import Store
+    from codeloc_envs.request import Specification
+    from codeloc_envs.selection import Choice, choose
+    from codeloc_envs.store.lease import Lease
+    from codeloc_envs.store.store import Store
 
 __all__ = [
     "Choice",
@@ -36,14 +36,14 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Choice": "choice",
+    "Choice": "selection",
     "Environment": "environment",
     "EnvironmentProblem": "problem",
-    "Lease": "lease",
-    "Progress": "progress",
-    "Specification": "specification",
-    "Store": "store",
-    "choose": "choice",
+    "Lease": "store.lease",
+    "Progress": "install.output",
+    "Specification": "request",
+    "Store": "store.store",
+    "choose": "selection",
 }
 
 

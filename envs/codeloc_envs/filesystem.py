@@ -1,4 +1,4 @@
-"""Whether locks mean anything where a store lies."""
+"""Filesystems: which one a folder is on, whether locks mean anything there, how much it takes."""
 
 from __future__ import annotations
 
@@ -95,3 +95,29 @@ def _unescaped(text: str) -> str:
     for code in (" ", "\t", "\n", "\\"):
         text = text.replace(f"\\{ord(code):03o}", code)
     return text
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Bytes on disk, and those of them in files that have other names elsewhere."""
+
+    total: int = 0
+    shared: int = 0
+
+
+def size_of(folder: Path) -> Size:
+    """How much disk a folder takes.
+
+    What vanishes meanwhile counts nothing.
+    """
+    total = shared = 0
+    for here, folders, names in os.walk(folder):
+        for name in [*folders, *names]:
+            try:
+                stat = os.lstat(os.path.join(here, name))
+            except OSError:
+                continue
+            taken = stat.st_blocks * 512
+            total += taken
+            shared += taken if stat.st_nlink > 1 and name in names else 0
+    return Size(total, shared)

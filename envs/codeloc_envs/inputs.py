@@ -7,46 +7,45 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from codeloc_envs.files import read_text
 from codeloc_envs.fingerprint import canonical, digest_bytes
-from codeloc_envs.hashes import named_hashes
-from codeloc_envs.inline import Metadata, read_metadata
-from codeloc_envs.installer_settings import (
+from codeloc_envs.install.pip_settings import files_named_for_pip, options_that_count, pip_files
+from codeloc_envs.install.uv_settings import (
     begin_of_uv_settings,
     files_named_for_uv,
     fixed_uv_files,
     uv_files,
 )
-from codeloc_envs.local_source import BUILD_FILES, build_files, content_digest
-from codeloc_envs.lock import read_lock
-from codeloc_envs.pip_settings import files_named_for_pip, options_that_count, pip_files
-from codeloc_envs.pyproject import normalised, seen_pyproject
-from codeloc_envs.reach import upwards
-from codeloc_envs.requirement_files import RequirementFile, reached, reached_where_there
-from codeloc_envs.specification import Kind, Specification
-from codeloc_envs.text_file import read_text
-from codeloc_envs.workspace import members, project_files
+from codeloc_envs.project.hashes import named_hashes
+from codeloc_envs.project.neighbourhood import upwards
+from codeloc_envs.project.pylock import BUILD_FILES, build_files, content_digest, read_lock
+from codeloc_envs.project.pyproject import normalised, seen_pyproject
+from codeloc_envs.project.requirement_files import RequirementFile, reached, reached_where_there
+from codeloc_envs.project.script import Metadata, read_metadata
+from codeloc_envs.project.workspace import members, project_files
+from codeloc_envs.request import EnvironmentKind, Specification
 
 
 def described_files(specification: Specification) -> tuple[Path, ...]:
     """The files that describe the environment; raises EnvironmentProblem if one is unreadable."""
     request = specification.request
     match specification.kind:
-        case Kind.PACKAGES:
+        case EnvironmentKind.PACKAGES:
             return tuple(file.path for file in reached(request.requirements))
-        case Kind.SCRIPT:
+        case EnvironmentKind.SCRIPT:
             return (_required(specification.script),)
-        case Kind.PROJECT:
+        case EnvironmentKind.PROJECT:
             return tuple(build_files(_required(request.project)))
-        case Kind.UV_LOCK:
+        case EnvironmentKind.UV_LOCK:
             lock = _required(request.lock)
             return (lock, *build_files(lock.parent), *project_files(lock.parent))
-        case Kind.PYLOCK:
+        case EnvironmentKind.PYLOCK:
             lock = _required(request.lock)
             local = (file for source in read_lock(lock).sources() for file in source.files())
             return (lock, *local)
-        case Kind.PIPENV:
+        case EnvironmentKind.PIPENV:
             return (_required(request.lock),)
-        case Kind.EXISTING:
+        case EnvironmentKind.EXISTING:
             return ()
 
 
@@ -58,7 +57,7 @@ def built_folders(specification: Specification) -> Iterator[Path]:
     request, directory = specification.request, specification.directory
     if request.project is not None:
         yield request.project
-    if specification.kind is Kind.UV_LOCK:
+    if specification.kind is EnvironmentKind.UV_LOCK:
         yield from (directory, *members(directory))
     for file in reached(request.requirements) if request.requirements else ():
         yield from file.local_paths
@@ -72,7 +71,7 @@ def built_folders(specification: Specification) -> Iterator[Path]:
 def looked_for(specification: Specification) -> Iterator[Path]:
     """The files that would describe it too, if they were there."""
     match specification.kind:
-        case Kind.PROJECT | Kind.UV_LOCK:
+        case EnvironmentKind.PROJECT | EnvironmentKind.UV_LOCK:
             yield from (specification.directory / name for name in BUILD_FILES)
 
 
@@ -81,7 +80,7 @@ def settings_files(specification: Specification) -> tuple[Path, ...]:
 
     Above the project, where uv looks too, lie folders like /tmp: too busy to be watched.
     """
-    if specification.kind is Kind.EXISTING:
+    if specification.kind is EnvironmentKind.EXISTING:
         return ()
     directory, home = specification.directory, Path.home()
     named = _named_by_settings(specification)
@@ -139,13 +138,13 @@ def _digest_if_there(file: Path) -> str | None:
 def _content(specification: Specification) -> list[Any]:
     directory = str(specification.directory)
     match specification.kind:
-        case Kind.PACKAGES:
+        case EnvironmentKind.PACKAGES:
             return _packages(specification)
-        case Kind.SCRIPT:
+        case EnvironmentKind.SCRIPT:
             metadata = _metadata(specification)
             local = metadata.for_uv or "file:" in metadata.text
             return [metadata.text, directory if local else None]
-        case Kind.PYLOCK:
+        case EnvironmentKind.PYLOCK:
             text = read_text(_required(specification.request.lock), "lock file")
             return [digest_bytes(text.encode()), directory if "path =" in text else None]
         case _:

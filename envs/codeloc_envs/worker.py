@@ -1,25 +1,46 @@
-"""Builds one environment in a process of its own: `python -m codeloc_envs.worker`.
+"""Works on a store in a process of its own: `python -m codeloc_envs.worker` builds one environment.
 
 Reads `{"store": "/path", "specification": {...}, "refresh": false}` on stdin. Writes JSON lines on
 stdout: any number of `{"progress": {...}}`, then exactly one `{"environment": {...}}` or
 `{"problem": {"summary": "...", "detail": "...", "passing": false}}`. Its installer stays in its
 process group: to cancel, kill the group; a later build takes away what is left.
+
+With `--prune STORE` it removes instead what nobody uses any more, at low priority, and writes
+`{"keys": ["..."], "freed": BYTES}`.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from codeloc_envs.install.output import Progress
 from codeloc_envs.problem import EnvironmentProblem
-from codeloc_envs.progress import Progress
-from codeloc_envs.specification import Specification
-from codeloc_envs.store import Store
+from codeloc_envs.request import Specification
+from codeloc_envs.store.store import Store
+
+_NICENESS = 19
+"""The lowest priority there is."""
+
+
+def prune(root: Path) -> None:
+    """Removes what nobody uses any more, at low priority."""
+    os.nice(_NICENESS)
+    print(json.dumps(asdict(Store(root).prune())))
 
 
 def main() -> None:
+    if sys.argv[1:2] == ["--prune"]:
+        prune(Path(sys.argv[2]))
+    else:
+        build()
+
+
+def build() -> None:
     asked = json.load(sys.stdin)
     store = Store(Path(asked["store"]))
     specification = Specification.from_json(asked["specification"])

@@ -88,7 +88,7 @@ class LocationSpec:
     """One location as its config describes it, every path absolute, every variable resolved.
 
     `environment` is what was asked for explicitly, or None: then the rule of
-    `codeloc_envs.choose` decides. `variables` are set over those of the daemon.
+    `codeloc_envs.selection` decides. `variables` are set over those of the daemon.
     `declared_in` names the file and table (or the command line), for messages.
     `declared_line`: the line of its entry, where that is known without a second look.
     `activated_allowed`: the activated environment of the caller's shell may serve it.

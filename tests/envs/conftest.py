@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from codeloc_envs import Environment, Progress, Request, Store, choose
-from codeloc_envs.installer_settings import NO_INDEX
-from codeloc_envs.interpreters import Interpreters
+from codeloc_envs.install.uv_settings import NO_INDEX
+from codeloc_envs.python.interpreters import Interpreters
 
 BACKEND = """
 import base64, hashlib, os, sys, zipfile

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from codeloc_envs import EnvironmentProblem, Request, choose
-from codeloc_envs.specification import Kind, Specification
+from codeloc_envs.request import EnvironmentKind, Specification
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def test_what_is_asked_for_comes_first(code: Path) -> None:
     code.write_text('# /// script\n# dependencies = ["rich"]\n# ///\n')
     make_environment(code.parent / ".venv")
     choice = choose(Request(packages=("six", "attrs")), code=code)
-    assert choice.specification.kind is Kind.PACKAGES
+    assert choice.specification.kind is EnvironmentKind.PACKAGES
     assert choice.why == "asked for: six, attrs; Python: the newest"
 
 
@@ -40,7 +40,7 @@ def test_inline_metadata_comes_before_the_projects_own_environment(code: Path) -
     code.write_text('# /// script\n# requires-python = ">=3.9"\n# dependencies = []\n# ///\n')
     make_environment(code.parent / ".venv")
     choice = choose(None, code=code)
-    assert choice.specification.kind is Kind.SCRIPT
+    assert choice.specification.kind is EnvironmentKind.SCRIPT
     assert choice.specification.python.requires == ">=3.9"
     assert choice.why.startswith(f"inline script metadata in {code}; Python: the newest within")
     assert choice.inputs == (code,)
@@ -50,7 +50,7 @@ def test_the_projects_own_environment_is_used_as_it_is(code: Path) -> None:
     own = make_environment(code.parents[1] / ".venv")
     (code.parents[1] / "requirements.txt").write_text("six\n")
     choice = choose(None, code=code, activated=make_environment(code.parent / "other"))
-    assert choice.specification.kind is Kind.EXISTING
+    assert choice.specification.kind is EnvironmentKind.EXISTING
     assert choice.specification.request.path == own
     assert choice.why == f"the project's own environment {own}"
     assert choice.inputs == (own / "pyvenv.cfg",)
@@ -118,7 +118,7 @@ def test_the_activated_environment_comes_before_a_description(code: Path) -> Non
 
 def test_an_activated_environment_that_is_gone_is_passed_over_and_said(code: Path) -> None:
     choice = choose(None, code=code, activated=Path("/gone"))
-    assert choice.specification.kind is Kind.PACKAGES
+    assert choice.specification.kind is EnvironmentKind.PACKAGES
     assert choice.why.endswith("the activated environment /gone is not there")
 
 
@@ -127,17 +127,17 @@ def test_the_nearest_description_wins_and_in_one_folder_the_order_of_the_rule(co
     (root / "uv.lock").write_text("version = 1\n")
     (root / "pyproject.toml").write_text('[project]\nname = "x"\n')
     (root / "requirements.txt").write_text("six\n")
-    assert choose(None, code=code).specification.kind is Kind.UV_LOCK
+    assert choose(None, code=code).specification.kind is EnvironmentKind.UV_LOCK
     (root / "uv.lock").unlink()
     (root / "pylock.toml").write_text('lock-version = "1.0"\npackages = []\n')
-    assert choose(None, code=code).specification.kind is Kind.PYLOCK
+    assert choose(None, code=code).specification.kind is EnvironmentKind.PYLOCK
     (root / "pylock.toml").unlink()
     assert choose(None, code=code).specification.request.requirements == (
         root / "requirements.txt",
     )
     (root / "requirements.txt").unlink()
     choice = choose(None, code=code)
-    assert choice.specification.kind is Kind.PROJECT
+    assert choice.specification.kind is EnvironmentKind.PROJECT
     assert choice.specification.request.project == root
     (code.parent / "requirements.txt").write_text("attrs\n")
     nearest = choose(None, code=code)
@@ -191,16 +191,19 @@ def test_a_python_that_nobody_can_find_names_the_file_that_asks(
 def test_an_existing_environment_of_another_python_is_passed_over_and_said(code: Path) -> None:
     own = make_environment(code.parent / ".venv", "3.9.1")
     choice = choose(Request(python="3.12"), code=code)
-    assert choice.specification.kind is Kind.PACKAGES
+    assert choice.specification.kind is EnvironmentKind.PACKAGES
     assert choice.why.endswith(f"the project's own environment {own} has Python 3.9.1, not 3.12")
-    assert choose(Request(python="3.9"), code=code).specification.kind is Kind.EXISTING
-    assert choose(Request(python=">=3.8,<3.10"), code=code).specification.kind is Kind.EXISTING
+    assert choose(Request(python="3.9"), code=code).specification.kind is EnvironmentKind.EXISTING
+    assert (
+        choose(Request(python=">=3.8,<3.10"), code=code).specification.kind
+        is EnvironmentKind.EXISTING
+    )
 
 
 def test_a_path_of_a_python_alone_is_used_as_it_is(code: Path) -> None:
     own = make_environment(code.parents[2] / "other")
     choice = choose(Request(python=str(own / "bin/python")), code=code)
-    assert choice.specification.kind is Kind.EXISTING
+    assert choice.specification.kind is EnvironmentKind.EXISTING
     assert choice.specification.request.path == own
 
 

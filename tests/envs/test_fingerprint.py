@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from codeloc_envs import Request, choose
 from codeloc_envs.fingerprint import canonical, environment_key, inputs_key
 from codeloc_envs.inputs import gather
-from codeloc_envs.local_source import LocalSource
-from codeloc_envs.lock import read_lock
+from codeloc_envs.project.pylock import LocalSource, read_lock
 
 PYTHON = ["/usr/bin/python3", 1, 2, 3, "3.12.1", ".so", "linux-x86_64"]
 

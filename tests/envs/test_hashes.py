@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from codeloc_envs import Environment, EnvironmentProblem, Request
-from codeloc_envs.installation import Installation, InstallerName
+from codeloc_envs.request import Installation, InstallerName
 
 Build = Callable[..., Environment]
 Wheel = Callable[..., Path]

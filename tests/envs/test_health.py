@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from codeloc_envs import Request, Store, choose, health
+from codeloc_envs import Request, Store, choose
+from codeloc_envs.store import records
 
 
 def test_one_that_is_removed_while_it_is_looked_at_counts_as_absent(
@@ -18,5 +19,5 @@ def test_one_that_is_removed_while_it_is_looked_at_counts_as_absent(
     def removed(prefix: Path) -> str:
         raise FileNotFoundError(prefix / "lib")
 
-    monkeypatch.setattr(health, "site_fingerprint", removed)
+    monkeypatch.setattr(records, "site_fingerprint", removed)
     assert store.find(wanted) is None

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from codeloc_envs import EnvironmentProblem, choose
-from codeloc_envs.inline import read_metadata
+from codeloc_envs.project.script import read_metadata
 
 
 def script(folder: Path, text: str) -> Path:

@@ -10,11 +10,10 @@ from pathlib import Path
 import pytest
 
 from codeloc_envs import Environment, EnvironmentProblem, Progress, Request, Store, choose
-from codeloc_envs.bundled_pip import variables_for_pip
-from codeloc_envs.installation import Index, Installation
-from codeloc_envs.installer_settings import settings_that_count, variables_for_uv
-from codeloc_envs.pip_settings import options_unseen
-from codeloc_envs.specification import Specification
+from codeloc_envs.install.commands import variables_for_pip
+from codeloc_envs.install.pip_settings import options_unseen
+from codeloc_envs.install.uv_settings import settings_that_count, variables_for_uv
+from codeloc_envs.request import Index, Installation, Specification
 
 Build = Callable[..., Environment]
 Wheel = Callable[..., Path]
@@ -215,7 +214,7 @@ def test_a_fetched_python_is_found(store_root: Path, monkeypatch: pytest.MonkeyP
     fetched.mkdir(parents=True)
     (fetched / "python3.99").symlink_to(sys.executable)
     monkeypatch.setattr(
-        "codeloc_envs.interpreters._is_virtual", lambda path: "pythons" not in str(path)
+        "codeloc_envs.python.interpreters._is_virtual", lambda path: "pythons" not in str(path)
     )
     (found,) = Store(store_root).pythons()
     assert found.executable == fetched / "python3.99"

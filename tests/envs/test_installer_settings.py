@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from codeloc_envs.installer_settings import NO_INDEX, settings_that_count, variables_for_uv
-from codeloc_envs.pip_settings import pip_settings
+from codeloc_envs.install.pip_settings import pip_settings
+from codeloc_envs.install.uv_settings import NO_INDEX, settings_that_count, variables_for_uv
 
 
 @pytest.fixture

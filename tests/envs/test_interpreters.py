@@ -11,10 +11,9 @@ import pytest
 from tests.pythons import PYENV, VERSIONS, interpreter
 
 from codeloc_envs import EnvironmentProblem, Store
-from codeloc_envs.interpreter import Interpreter
-from codeloc_envs.interpreters import Interpreters, NotAskedYetError
-from codeloc_envs.places import candidates
-from codeloc_envs.specification import PythonWish
+from codeloc_envs.python.interpreter import Interpreter
+from codeloc_envs.python.interpreters import Interpreters, NotAskedYetError, candidates
+from codeloc_envs.request import PythonWish
 
 
 @pytest.mark.parametrize("version", VERSIONS)

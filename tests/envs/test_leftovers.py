@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from codeloc_envs import Environment, EnvironmentProblem, Store
-from codeloc_envs.layout import Layout
-from codeloc_envs.leftovers import nothing_left, sweep_leftovers
+from codeloc_envs.install.leftovers import nothing_left, sweep_leftovers
+from codeloc_envs.store.layout import Layout
 
 Build = Callable[..., Environment]
 MESS = """
@@ -90,8 +90,8 @@ def test_the_next_build_puts_right_what_a_killed_one_could_not(
     script = f"""
 import os, signal
 from pathlib import Path
-from codeloc_envs.layout import Layout
-from codeloc_envs.leftovers import nothing_left
+from codeloc_envs.store.layout import Layout
+from codeloc_envs.install.leftovers import nothing_left
 with nothing_left(Layout(Path({str(layout.root)!r})), [Path({str(folder)!r})], print):
     os.makedirs({str(folder / "new.egg-info")!r})
     os.makedirs({str(folder / "build/lib")!r})

@@ -13,8 +13,8 @@ import pytest
 from tests.pythons import VERSIONS
 
 from codeloc_envs import Environment, Request, Store, choose
-from codeloc_envs.interpreters import Interpreters
-from codeloc_envs.specification import PythonWish, Specification
+from codeloc_envs.python.interpreters import Interpreters
+from codeloc_envs.request import PythonWish, Specification
 
 Wheel = Callable[..., Path]
 Project = Callable[..., Path]

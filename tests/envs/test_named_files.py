@@ -10,7 +10,7 @@ import pytest
 
 from codeloc_envs import Choice, Environment, Request, choose
 from codeloc_envs.inputs import gather
-from codeloc_envs.installation import Installation
+from codeloc_envs.request import Installation
 
 Build = Callable[..., Environment]
 

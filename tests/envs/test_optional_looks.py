@@ -13,7 +13,7 @@ from uv import find_uv_bin
 
 from codeloc_envs import Environment, EnvironmentProblem, Request, choose
 from codeloc_envs.inputs import built_folders, gather
-from codeloc_envs.specification import Kind
+from codeloc_envs.request import EnvironmentKind
 
 Build = Callable[..., Environment]
 Wheel = Callable[..., Path]
@@ -36,16 +36,16 @@ def test_a_project_file_that_is_only_looked_at_does_not_refuse(code: Path, data:
     for folder in (code.parent, code.parent.parent):
         (folder / "pyproject.toml").write_bytes(data)
         choice = choose(asked, code=code)
-        assert choice.specification.kind is Kind.PACKAGES
+        assert choice.specification.kind is EnvironmentKind.PACKAGES
         gather(choice.specification, {})
         assert list(built_folders(choice.specification)) == []
     (code.parent / "requirements.txt").write_text("six\n")
-    assert choose(None, code=code).specification.kind is Kind.PACKAGES
+    assert choose(None, code=code).specification.kind is EnvironmentKind.PACKAGES
     environment = code.parent / ".venv"
     (environment / "bin").mkdir(parents=True)
     (environment / "bin" / "python").symlink_to(sys.executable)
     (environment / "pyvenv.cfg").touch()
-    assert choose(None, code=code).specification.kind is Kind.EXISTING
+    assert choose(None, code=code).specification.kind is EnvironmentKind.EXISTING
 
 
 def test_the_nearest_description_is_no_optional_look(code: Path) -> None:
@@ -73,7 +73,7 @@ def test_a_pipe_by_the_name_of_a_description_is_passed_over(code: Path) -> None:
     for name in ("setup.py", "requirements.txt", ".python-version", "pyproject.toml"):
         os.mkfifo(code.parent / name)
     (code.parent / "setup.cfg").write_text("[metadata]\nname = x\n")
-    assert choose(None, code=code).specification.kind is Kind.PROJECT
+    assert choose(None, code=code).specification.kind is EnvironmentKind.PROJECT
 
 
 LATIN = b"# caf\xe9\n[tool.ruff]\n"

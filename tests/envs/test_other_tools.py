@@ -6,8 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from codeloc_envs import EnvironmentProblem, pipenv, poetry
-from codeloc_envs.pyproject import read_project
+from codeloc_envs import EnvironmentProblem
+from codeloc_envs.project.other_tools import (
+    pipenv_requirements,
+    poetry_requirements,
+    poetry_specifier,
+)
+from codeloc_envs.project.pyproject import read_project
 
 FILE = Path("/p/pyproject.toml")
 
@@ -30,7 +35,7 @@ FILE = Path("/p/pyproject.toml")
     ],
 )
 def test_poetrys_versions_are_understood(said: str, meant: str | None) -> None:
-    assert poetry.specifier(said) == meant
+    assert poetry_specifier(said) == meant
 
 
 def test_a_project_of_poetry_that_is_no_package_is_its_dependencies(tmp_path: Path) -> None:
@@ -69,7 +74,7 @@ zeta = "1.0"
 def test_a_version_that_pip_cannot_be_told_is_named() -> None:
     table = {"dependencies": {"alpha": "^1 || ^2"}}
     with pytest.raises(EnvironmentProblem, match="alpha has a version that pip cannot be told"):
-        poetry.requirements(table, FILE, (), ())
+        poetry_requirements(table, FILE, (), ())
 
 
 def test_a_pipfile_is_its_packages_and_its_other_indexes(tmp_path: Path) -> None:
@@ -90,7 +95,7 @@ shop = { editable = true, path = "." }
 gamma = "*"
 """
     )
-    assert pipenv.requirements(file) == [
+    assert pipenv_requirements(file) == [
         "--extra-index-url https://${USER}@two.example/simple",
         "alpha",
         "beta>=2 ; sys_platform == 'linux'",
@@ -98,7 +103,7 @@ gamma = "*"
     ]
     file.write_text("[packages\n")
     with pytest.raises(EnvironmentProblem, match="cannot be parsed"):
-        pipenv.requirements(file)
+        pipenv_requirements(file)
 
 
 def test_a_setup_cfg_that_stands_alone_is_its_requirements(tmp_path: Path) -> None:

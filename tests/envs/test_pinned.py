@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from codeloc_envs.lock import read_lock
-from codeloc_envs.pinned import pinned
+from codeloc_envs.project.pylock import pinned, read_lock
 
 HEAD = 'lock-version = "1.0"\n'
 ALPHA = '[[packages]]\nname = "alpha"\nversion = "1.0"\n'

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from codeloc_envs import Environment, EnvironmentProblem, Request, choose
-from codeloc_envs.explanation import explain
+from codeloc_envs.install.output import explain
 
 Build = Callable[..., Environment]
 Wheel = Callable[..., Path]

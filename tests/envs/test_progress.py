@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from codeloc_envs import Progress
-from codeloc_envs.progress import KEPT_LINES, Narrator
+from codeloc_envs.install.output import KEPT_LINES, Narrator
 
 # What uv 0.13 writes into a pipe for a lock with two large packages and one to be built.
 LINES = """\

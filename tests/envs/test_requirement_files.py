@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from codeloc_envs import EnvironmentProblem
-from codeloc_envs.requirement_files import check_for_uv, reached
+from codeloc_envs.project.requirement_files import check_for_uv, reached
 
 
 def names(*files: Path) -> list[str]:

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from codeloc_envs import EnvironmentProblem
-from codeloc_envs.interpreter import FileIdentity, Interpreter, Version
-from codeloc_envs.specifier import newest
+from codeloc_envs.python.interpreter import FileIdentity, Interpreter, Version, newest
 
 
 def python(

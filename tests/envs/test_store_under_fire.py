@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from codeloc_envs import Store
-from codeloc_envs.lease import hold
+from codeloc_envs.store.lease import hold
 
 SECONDS = float(os.environ.get("SOAK_SECONDS", "60"))
 """How long; `make soak` takes ten minutes."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from codeloc_envs import Environment, choose
-from codeloc_envs.workspace import lock_of_workspace, members, shared_interpreter
+from codeloc_envs.project.workspace import lock_of_workspace, members, shared_interpreter
 
 Build = Callable[..., Environment]
 Wheel = Callable[..., Path]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from codeloc_envs import Choice, Environment, Specification
-from codeloc_envs.specification import Kind
+from codeloc_envs.request import EnvironmentKind
 from codelocd.core.events import (
     DeadlinePassed,
     Effect,
@@ -29,7 +29,9 @@ LOST = Problem("crash", "the environment was removed from the store", at=1.0)
 SETS = Cold("it sets the variable X")
 CRASHED = Cold("it crashed after a fork", "sales crashed after a fork")
 POLICY = Policy()
-CHOICE = Choice(Specification(Kind.PACKAGES, Path("/p")), "asked for", (Path("/p/uv.lock"),))
+CHOICE = Choice(
+    Specification(EnvironmentKind.PACKAGES, Path("/p")), "asked for", (Path("/p/uv.lock"),)
+)
 ENVIRONMENT = Environment("key", Path("/e"), "3.12.1", Path("/e/bin/python"), "built")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from codeloc_envs import Request, Specification
-from codeloc_envs.specification import Kind
+from codeloc_envs.request import EnvironmentKind
 from codelocd.core.remedies import Origin, remedy, variable
 from codelocd.model import LocationSpec, Target
 
@@ -23,7 +23,7 @@ def line(environment: Specification, declared_in: str, module: str = "pandas") -
 
 
 def test_codelocd_toml_gets_the_whole_list_under_a_name_that_toml_takes(tmp_path):
-    asked = Specification(Kind.PACKAGES, tmp_path, Request(packages=("dagster",)))
+    asked = Specification(EnvironmentKind.PACKAGES, tmp_path, Request(packages=("dagster",)))
     place = f'{tmp_path}/codelocd.toml [location."a.py"]'
     assert line(asked, place) == (
         f'write in [location."a.py".environment] of {tmp_path}/codelocd.toml:'
@@ -39,7 +39,7 @@ def test_codelocd_toml_gets_the_whole_list_under_a_name_that_toml_takes(tmp_path
 def test_a_file_of_the_command_line_gets_a_block_to_paste(tmp_path):
     found = remedy(
         "pandas",
-        Specification(Kind.PACKAGES, tmp_path),
+        Specification(EnvironmentKind.PACKAGES, tmp_path),
         Origin.of(location(tmp_path, "command line -f defs.py")),
     )
     assert found is not None
@@ -48,7 +48,7 @@ def test_a_file_of_the_command_line_gets_a_block_to_paste(tmp_path):
 
 
 def test_a_workspace_that_says_nothing_of_packages_gets_a_requirements_file(tmp_path):
-    bare = Specification(Kind.PACKAGES, tmp_path)
+    bare = Specification(EnvironmentKind.PACKAGES, tmp_path)
     assert line(bare, f"{tmp_path}/workspace.yaml [load_from[0]]") == (
         f"write pandas into {tmp_path}/requirements.txt"
     )
@@ -60,19 +60,19 @@ def test_a_description_gets_the_package_where_it_is_read(tmp_path):
     (tmp_path / "pyproject.toml").write_text('[project]\nname = "p"\nversion = "1"\n')
     place = "command line -f defs.py"
     files = Request(requirements=(tmp_path / "requirements.txt",))
-    assert line(Specification(Kind.PACKAGES, tmp_path, files), place) == (
+    assert line(Specification(EnvironmentKind.PACKAGES, tmp_path, files), place) == (
         f"add the line pandas to {tmp_path}/requirements.txt"
     )
-    script = Specification(Kind.SCRIPT, tmp_path, script=tmp_path / "defs.py")
+    script = Specification(EnvironmentKind.SCRIPT, tmp_path, script=tmp_path / "defs.py")
     assert line(script, place) == (
         f'add "pandas" to the dependencies at the top of {tmp_path}/defs.py'
     )
-    project = Specification(Kind.PROJECT, tmp_path, Request(project=tmp_path))
+    project = Specification(EnvironmentKind.PROJECT, tmp_path, Request(project=tmp_path))
     assert line(project, place) == f'add "pandas" to dependencies in {tmp_path}/pyproject.toml'
-    assert line(Specification(Kind.UV_LOCK, tmp_path), place) == (
+    assert line(Specification(EnvironmentKind.UV_LOCK, tmp_path), place) == (
         f"run: uv add --project {tmp_path} pandas"
     )
-    locked = Specification(Kind.PYLOCK, tmp_path, Request(lock=tmp_path / "pylock.toml"))
+    locked = Specification(EnvironmentKind.PYLOCK, tmp_path, Request(lock=tmp_path / "pylock.toml"))
     assert line(locked, place) == (
         f"add pandas to what {tmp_path}/pylock.toml is made from, and lock again"
     )
@@ -96,7 +96,7 @@ def test_an_environment_of_the_users_own_gets_the_command_that_is_at_hand(
     (tmp_path / ".venv" / "bin" / "python").symlink_to("/bin/sh")
     (tmp_path / beside).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / beside).touch()
-    own = Specification(Kind.EXISTING, tmp_path, Request(path=tmp_path / ".venv"))
+    own = Specification(EnvironmentKind.EXISTING, tmp_path, Request(path=tmp_path / ".venv"))
     assert line(own, "command line -f defs.py") == f"run: {command.format(tmp_path)}"
 
 
@@ -105,7 +105,7 @@ def test_what_is_listed_already_is_not_to_be_listed_again(tmp_path):
         "PyYAML>=6  # for configs\npandas; python_version<'3'"
     )
     files = Specification(
-        Kind.PACKAGES, tmp_path, Request(requirements=(tmp_path / "requirements.txt",))
+        EnvironmentKind.PACKAGES, tmp_path, Request(requirements=(tmp_path / "requirements.txt",))
     )
     assert line(files, "command line -f defs.py", "yaml") == (
         f"pyyaml is listed in {tmp_path}/requirements.txt and installed, but has no module yaml:"
@@ -117,7 +117,7 @@ def test_what_is_listed_already_is_not_to_be_listed_again(tmp_path):
     (tmp_path / "pyproject.toml").write_text(
         '[project]\nname = "x"\noptional-dependencies = { plots = ["pandas"] }\n'
     )
-    project = Specification(Kind.PROJECT, tmp_path, Request(project=tmp_path))
+    project = Specification(EnvironmentKind.PROJECT, tmp_path, Request(project=tmp_path))
     assert line(project, "command line -f defs.py") == (
         f"pandas is listed in {tmp_path}/pyproject.toml in the extra plots, which this environment"
         " does not take"
@@ -136,12 +136,15 @@ def test_what_is_listed_already_is_not_to_be_listed_again(tmp_path):
     ],
 )
 def test_a_package_may_have_another_name_than_its_module(tmp_path, module, package):
-    told = line(Specification(Kind.UV_LOCK, tmp_path), "command line -f defs.py", module)
+    told = line(Specification(EnvironmentKind.UV_LOCK, tmp_path), "command line -f defs.py", module)
     assert told == f"run: uv add --project {tmp_path} {package}"
 
 
 def test_a_package_that_many_have_a_part_of_is_not_guessed(tmp_path):
-    assert line(Specification(Kind.UV_LOCK, tmp_path), "command line -f x.py", "google") is None
+    assert (
+        line(Specification(EnvironmentKind.UV_LOCK, tmp_path), "command line -f x.py", "google")
+        is None
+    )
 
 
 def test_a_variable_is_set_where_the_location_reads_its_variables(tmp_path):
@@ -161,7 +164,7 @@ def test_a_variable_is_set_where_the_location_reads_its_variables(tmp_path):
 
 
 def project_of(folder: Path) -> Specification:
-    return Specification(Kind.PROJECT, folder, Request(project=folder))
+    return Specification(EnvironmentKind.PROJECT, folder, Request(project=folder))
 
 
 DYNAMIC = '[project]\nname = "x"\ndynamic = ["dependencies"]\n'
@@ -214,7 +217,7 @@ def test_a_project_gets_the_package_where_its_dependencies_are_read(tmp_path, fi
 def test_a_list_that_a_tool_makes_is_not_to_be_edited(tmp_path):
     made = tmp_path / "requirements.txt"
     made.write_text("# This file is autogenerated by pip-compile with Python 3.12\nsix==1.16.0\n")
-    asked = Specification(Kind.PACKAGES, tmp_path, Request(requirements=(made,)))
+    asked = Specification(EnvironmentKind.PACKAGES, tmp_path, Request(requirements=(made,)))
     place = "command line -f defs.py"
     assert line(asked, place) == f"add pandas to what {made} is made from, and make it again"
     (tmp_path / "requirements.in").write_text("six\n")
@@ -252,7 +255,7 @@ def test_what_other_tools_list_is_not_to_be_listed_again(tmp_path, name, text, p
 
 def test_what_a_pipfile_lists_for_development_is_not_to_be_listed_again(tmp_path):
     (tmp_path / "Pipfile").write_text('[dev-packages]\npandas = "*"\n')
-    assert line(Specification(Kind.PIPENV, tmp_path), "command line -f defs.py") == (
+    assert line(Specification(EnvironmentKind.PIPENV, tmp_path), "command line -f defs.py") == (
         f"pandas is listed in {tmp_path}/Pipfile in the packages for development,"
         " which this environment does not take"
     )
@@ -260,5 +263,5 @@ def test_what_a_pipfile_lists_for_development_is_not_to_be_listed_again(tmp_path
 
 @pytest.mark.parametrize("module", ["_cffi_backend", "m\u00fcll", "odd_", "_"])
 def test_a_module_whose_name_no_package_can_have_is_not_guessed(tmp_path, module):
-    uv = Specification(Kind.UV_LOCK, tmp_path)
+    uv = Specification(EnvironmentKind.UV_LOCK, tmp_path)
     assert line(uv, "command line -f defs.py", module) is None

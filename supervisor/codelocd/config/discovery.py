@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 
-from codeloc_envs.text_file import read_bytes
+from codeloc_envs.files import read_bytes
 
 
 class Kind(enum.StrEnum):

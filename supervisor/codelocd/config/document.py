@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from codeloc_envs.text_file import read_bytes
+from codeloc_envs.files import read_bytes
 from codelocd.config.errors import ConfigError, KeyPath, Mistake, dotted
 from codelocd.config.variables import LONGEST
 

@@ -12,10 +12,9 @@ from urllib.parse import urlsplit
 from packaging.requirements import InvalidRequirement, Requirement
 
 from codeloc_envs import EnvironmentProblem
-from codeloc_envs.existing import require
-from codeloc_envs.interpreter import Interpreter
-from codeloc_envs.requirement_files import logical_lines, reached
-from codeloc_envs.specifier import newest
+from codeloc_envs.environment import require
+from codeloc_envs.project.requirement_files import logical_lines, reached
+from codeloc_envs.python.interpreter import Interpreter, newest
 from codelocd.config.errors import KeyPath, Mistake
 from codelocd.config.location import Raw
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from codeloc_envs import Request
-from codeloc_envs.installation import ANYWHERE, Index, Installation
+from codeloc_envs.request import ANYWHERE, Index, Installation
 from codelocd.config.document import Document
 from codelocd.config.env_files import EnvFiles
 from codelocd.config.errors import KeyPath, Mistake, UnfitError

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from codeloc_envs import Specification
-from codeloc_envs.specification import Kind
+from codeloc_envs.request import EnvironmentKind
 from codelocd.config.errors import KeyPath, Mistake, nearest
 from codelocd.model import LocationSpec, Target
 
@@ -52,7 +52,7 @@ def missing_module(spec: LocationSpec, environment: Specification, say: Say) -> 
     name, directory, request = spec.target.value, spec.working_directory, environment.request
     first = name.partition(".")[0]
     has_packages = bool(request.packages or request.requirements)
-    if environment.kind is not Kind.PACKAGES or has_packages:
+    if environment.kind is not EnvironmentKind.PACKAGES or has_packages:
         return
     if _is_dotted(name) and _root(directory, first) is None:
         there = {name for folder in _folders(directory) for name in _names(folder)}

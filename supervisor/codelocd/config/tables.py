@@ -15,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from codeloc_envs.installation import ORDINARY
+from codeloc_envs.request import ORDINARY
 from codelocd.config import quantities
 from codelocd.config.errors import UnfitError
 from codelocd.config.variables import NAME

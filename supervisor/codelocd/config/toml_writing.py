@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from codeloc_envs import Request
-from codeloc_envs.installation import ANYWHERE, Index, Installation
+from codeloc_envs.request import ANYWHERE, Index, Installation
 from codelocd.config.errors import UnfitError
 from codelocd.config.location import LONGEST, check_own
 from codelocd.config.variables import Reference, referred, shown

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from codeloc_envs import EnvironmentProblem, Specification
-from codeloc_envs.listed import Listing, adding_command, adding_to, elsewhere, listed
-from codeloc_envs.pyproject import read_project
+from codeloc_envs.project.listing import Listing, adding_command, adding_to, elsewhere, listed
+from codeloc_envs.project.pyproject import read_project
 from codelocd.model import LocationSpec, Target
 
 DISTRIBUTIONS = {

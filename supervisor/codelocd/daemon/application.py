@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from codeloc_envs import Environment, Store
-from codeloc_envs.collect import remove_half_written
-from codeloc_envs.layout import Layout
+from codeloc_envs.store.collect import remove_half_written
+from codeloc_envs.store.layout import Layout
 from codelocd.core.config_diff import Plan, plan
 from codelocd.daemon.executor import Executor, Reports
 from codelocd.daemon.health import Heartbeat

@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 
 from codeloc_envs import Environment, EnvironmentProblem, Specification
-from codeloc_envs.listed import listed
+from codeloc_envs.project.listing import listed
 from codelocd.core import remedies
 from codelocd.daemon.sources import code
 from codelocd.model import LocationSpec, Target

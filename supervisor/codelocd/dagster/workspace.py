@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from codeloc_envs.json_file import replace_text
+from codeloc_envs.files import replace_text
 from codelocd.dagster.code_server import CodeServer
 from codelocd.dagster.drain import Drain
 from codelocd.model import GrpcServer, LocationSpec

@@ -121,7 +121,7 @@ class EnvironmentPruner:
     async def _prune(self) -> None:
         said: list[bytes] = []
         finished = await worker.run(
-            self._children, "codeloc_envs.pruner", str(self._path), line=said.append
+            self._children, "codeloc_envs.worker", "--prune", str(self._path), line=said.append
         )
         if finished.end.status != 0:
             why = finished.last_line or finished.end

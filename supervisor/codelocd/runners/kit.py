@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from codeloc_envs import EnvironmentProblem, Lease
-from codeloc_envs.layout import DRAFT_KIT, Layout
-from codeloc_envs.lease import share
+from codeloc_envs.store.layout import DRAFT_KIT, Layout
+from codeloc_envs.store.lease import share
 
 RUNNER = "codeloc_runner"
 API = PurePosixPath("api")

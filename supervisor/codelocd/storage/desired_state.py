@@ -7,7 +7,7 @@ from pathlib import Path
 
 import structlog
 
-from codeloc_envs.json_file import replace_text
+from codeloc_envs.files import replace_text
 
 log = structlog.get_logger()
 

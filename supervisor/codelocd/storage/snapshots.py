@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from codeloc_envs.json_file import replace_text
+from codeloc_envs.files import replace_text
 from codelocd.model import Snapshot
 from codelocd.storage.paths import file_name
 

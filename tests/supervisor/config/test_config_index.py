@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from codeloc_envs.installation import Index, Installation
+from codeloc_envs.request import Index, Installation
 
 LOCATION = '[location.a]\nmodule = "a"\n'
 INDEX = """\

@@ -147,8 +147,8 @@ def _stay_in_use(prefix: Path) -> None:
 
     One of the user's own, and that of a store which others may not write to, have none.
     """
-    from codeloc_envs.layout import Layout
-    from codeloc_envs.lease import share
+    from codeloc_envs.store.layout import Layout
+    from codeloc_envs.store.lease import share
 
     path = Layout(prefix.parent.parent).lease(prefix.name)
     with contextlib.suppress(OSError):
@@ -159,7 +159,7 @@ def _stay_in_use(prefix: Path) -> None:
 def _without_daemon(asked: Asked, location: str) -> Setting:
     """The environment stays in use until the command ends: it inherits the leases."""
     from codeloc_envs import EnvironmentProblem, Store
-    from codeloc_envs.layout import Layout
+    from codeloc_envs.store.layout import Layout
     from codelocd.daemon.location import Location
     from codelocd.daemon.runners import RunnerSpecs
     from codelocd.runners.kit import CHILDREN, lease_kit

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from codeloc_envs import EnvironmentProblem, choose
-from codeloc_envs.specification import Kind
+from codeloc_envs.request import EnvironmentKind
 from codelocd.cli.scaffold.findings import Findings, Found
 from codelocd.core.remedies import distribution
 
@@ -50,7 +50,7 @@ def _is_bare(folder: Path, found: Found) -> bool:
     except EnvironmentProblem:
         return False
     kinds = {(choice.specification.kind, choice.specification.text) for choice in chosen}
-    return kinds == {(Kind.PACKAGES, "no packages")}
+    return kinds == {(EnvironmentKind.PACKAGES, "no packages")}
 
 
 def _places(folder: Path, found: Found) -> Iterator[Path]:

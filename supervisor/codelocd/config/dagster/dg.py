@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from codeloc_envs.workspace import shared_interpreter
+from codeloc_envs.project.workspace import shared_interpreter
 from codelocd.config import env_files, toml_text
 from codelocd.config.combination import combined
 from codelocd.config.dagster.location import Entry, Surroundings, spec

@@ -15,8 +15,8 @@ from typing import Any
 
 import psutil
 
-from codeloc_envs.collect import IDLE
-from codeloc_envs.json_file import replace_text
+from codeloc_envs.files import replace_text
+from codeloc_envs.store.collect import IDLE
 from codelocd.model import StartMethod
 from codelocd.process.child import Children
 from codelocd.runners.api import RunnerSpec

@@ -1,0 +1,124 @@
+"""Files: read as people wrote them, replaced as a whole, never seen half-written."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import json
+import os
+import stat
+import tokenize
+from pathlib import Path
+from typing import Any
+
+from codeloc_envs.problem import EnvironmentProblem
+
+_NO_FILE = "no regular file"
+LARGEST = 64 * 1024 * 1024
+"""Bytes of a file that a person may have written; a larger one is not read into memory."""
+
+
+def read_bytes(path: Path) -> bytes:
+    """What a regular file holds; OSError for anything else, for a pipe would wait for a writer, and
+    for a file that no person wrote.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, _NO_FILE, str(path))
+        data = file.read(LARGEST + 1)
+    if len(data) > LARGEST:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
+    return data
+
+
+def read_text(path: Path, what: str, context: str = "") -> str:
+    """The text of `path`; raises EnvironmentProblem that says `what` it is and, in `context`, why.
+
+    A byte order mark is dropped: editors on Windows write one, and no parser here wants it.
+    """
+    data = read_needed(path, what, context)
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        where = f" ({context})" if context else ""
+        raise EnvironmentProblem(
+            f"{what} {path} is not UTF-8 text (byte {error.start}){where}", inputs=(path,)
+        ) from None
+
+
+def read_needed(path: Path, what: str, context: str = "") -> bytes:
+    """The bytes of a file that there has to be; raises EnvironmentProblem as `read_text` does."""
+    where = f" ({context})" if context else ""
+    try:
+        return read_bytes(path)
+    except FileNotFoundError:
+        raise EnvironmentProblem(
+            f"{what} {path} does not exist{where}; create it or take the reference away",
+            inputs=(path,),
+        ) from None
+    except OSError as error:
+        raise EnvironmentProblem(
+            f"{what} {path} cannot be read: {error.strerror}{where}", inputs=(path,)
+        ) from None
+
+
+def seen_text(path: Path) -> str | None:
+    """The text of a file that is looked at for what it may say, None where it cannot be read."""
+    try:
+        return read_bytes(path).decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def seen_source(path: Path) -> str | None:
+    """Python's source text for the same purpose, in the coding that it declares (PEP 263).
+
+    What cannot be decoded is replaced: Python itself says what is wrong with it.
+    """
+    try:
+        data = read_bytes(path)
+    except OSError:
+        return None
+    try:
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
+        text = data.decode(encoding, "replace")
+    except (SyntaxError, LookupError, ValueError):
+        text = data.decode("utf-8-sig", "replace")
+    return io.IncrementalNewlineDecoder(None, translate=True).decode(text, final=True)
+
+
+TEMPORARY = ".tmp"
+"""The suffix of a file that is being written."""
+
+
+def read_json(path: Path) -> Any | None:
+    """None if the file is missing or holds no JSON."""
+    try:
+        return json.loads(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Create or replace `path`, and its folder if needed; raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    replace_text(path, json.dumps(data, sort_keys=True))
+
+
+def replace_text(path: Path, text: str, *, mode: int = 0o600) -> None:
+    """Create or replace `path`, in UTF-8: readers see the old text or the new one.
+
+    `mode` less the umask is that of the new file. Raises OSError, and leaves nothing then.
+    """
+    draft = path.with_name(f"{path.name}.{os.urandom(4).hex()}{TEMPORARY}")
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        draft.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            draft.unlink()
+        raise

@@ -1,0 +1,1 @@
+"""Resolving, creating and filling an environment with uv, or with pip."""

@@ -1,0 +1,1 @@
+"""What stands around a location's code: projects, locks and lists, each format in a module."""

@@ -1,0 +1,201 @@
+"""What stands around a piece of code, and how far up its project may reach."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from codeloc_envs.files import seen_text
+from codeloc_envs.problem import EnvironmentProblem
+from codeloc_envs.project import setuptools_files
+from codeloc_envs.project.other_tools import PIPENV_FILES
+from codeloc_envs.project.pyproject import Pyproject, read_project, read_pyproject
+from codeloc_envs.python.interpreter import check
+from codeloc_envs.request import PythonWish
+
+REPOSITORY_MARKS = (".git", ".hg", ".jj", ".svn", ".bzr", "_darcs", ".fslckout", ".pijul")
+"""The folder that holds one of these is the root of a repository."""
+SETUP_FILES = setuptools_files.NAMES
+PROJECT_FILES = ("pyproject.toml", *SETUP_FILES, *PIPENV_FILES)
+
+
+def upwards(start: Path) -> tuple[Path, ...]:
+    """`start` and the folders above it that may decide about its code, nearest first.
+
+    They end with the root of the repository. Without a repository they end with the nearest
+    folder that holds a project, and where none does, with `start`: what lies further up is
+    somebody else's by then. What others may write to, or what belongs to another user, ends
+    them too: an environment that is found there is run, so what git demands of repositories
+    (`safe.directory`) holds here.
+    """
+    trusted = list(_trusted(start))
+    root = next((folder for folder in trusted if _is_repository(folder)), None)
+    if root is None:
+        root = next((folder for folder in trusted if _holds_project(folder)), start)
+    return tuple(trusted[: trusted.index(root) + 1])
+
+
+def _trusted(start: Path) -> Iterator[Path]:
+    yield start
+    try:
+        own = os.stat(start)
+    except OSError:
+        return
+    for folder in start.parents:
+        if folder == folder.parent or not _is_safe(folder, own):
+            return
+        yield folder
+
+
+def _is_safe(folder: Path, own: os.stat_result) -> bool:
+    try:
+        found = os.stat(folder)
+    except OSError:
+        return False
+    others_write = found.st_mode & stat.S_IWOTH and not own.st_mode & stat.S_IWOTH
+    return not others_write and found.st_uid in (own.st_uid, os.geteuid(), 0)
+
+
+def _is_repository(folder: Path) -> bool:
+    # os.path: this is asked of many folders, many times, and a Path takes ten times as long
+    return any(os.path.exists(os.path.join(folder, mark)) for mark in REPOSITORY_MARKS)
+
+
+def _holds_project(folder: Path) -> bool:
+    """Never the user's own folder. A project file that cannot be read is for the user to see."""
+    if folder == Path.home():
+        return False
+    try:
+        return any(describes(folder / name) for name in PROJECT_FILES)
+    except EnvironmentProblem:
+        return True
+
+
+def describes(path: Path) -> bool:
+    """Whether a file of one of the names above is there and says what is to be installed.
+
+    Raises EnvironmentProblem for an invalid project file.
+    """
+    if not os.path.isfile(path):
+        return False
+    if path.name in PIPENV_FILES:
+        return True
+    if path.name in SETUP_FILES:
+        return setuptools_files.describing(path.parent) is not None
+    return read_pyproject(path).describes
+
+
+ROOT_MARKS = ("pyproject.toml", "dg.toml", "codelocd.toml", "workspace.yaml", ".git")
+"""The first folder upwards that holds one of these is where the code's own place ends."""
+LOCKS = ("uv.lock", "pylock.toml")
+DESCRIPTIONS = (
+    *LOCKS,
+    "requirements.txt",
+    *PIPENV_FILES,
+    "pyproject.toml",
+    "setup.py",
+    "setup.cfg",
+)
+"""What describes an environment to be built; in one folder the first wins."""
+VERSION_FILE = ".python-version"
+ENVIRONMENT = ".venv"
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbourhood:
+    """The folders from the code's own upwards that decide about it, nearest first.
+
+    They end with the first that has one of ROOT_MARKS. Where none of these says anything of an
+    environment, they go on as far as the project may reach, to the first that does: a
+    `workspace.yaml` often stands in a folder of the project that it is about.
+    """
+
+    folders: tuple[Path, ...]
+
+    @classmethod
+    def of(cls, code: Path) -> Neighbourhood:
+        """Of a file or a folder."""
+        start = code if os.path.isdir(code) else code.parent
+        reach = upwards(start)
+        marked = (at for at, each in enumerate(reach, start=1) if _is_marked(each))
+        near = next(marked, 1)
+        if any(map(_decides, reach[:near])):
+            return cls(reach[:near])
+        further = enumerate(reach[near:], start=near + 1)
+        return cls(reach[: next((at for at, each in further if _decides(each)), len(reach))])
+
+    @property
+    def start(self) -> Path:
+        return self.folders[0]
+
+    def description(self) -> Path | None:
+        """The nearest file that describes an environment; EnvironmentProblem if it is invalid."""
+        return next(filter(None, map(_description, self.folders)), None)
+
+    def looked_at(self) -> Iterator[Path]:
+        """Whatever decides, or would if it were there."""
+        names = (ENVIRONMENT, f"{ENVIRONMENT}/pyvenv.cfg", VERSION_FILE, *DESCRIPTIONS)
+        yield from (folder / name for folder in self.folders for name in names)
+
+    def project(self) -> Pyproject | None:
+        """The nearest `pyproject.toml`, or what stands for it; EnvironmentProblem if invalid."""
+        for folder in self.folders:
+            named = (folder / name for name in PROJECT_FILES if name not in PIPENV_FILES)
+            if os.path.isfile(folder / "pyproject.toml") or any(map(describes, named)):
+                return read_project(folder)
+        return None
+
+    def python(self, explicit: str | None, requires: str | None, source: Path) -> PythonWish:
+        """Explicit before `.python-version` before `requires-python`, which `source` holds.
+
+        Raises EnvironmentProblem if what counts is no version or specifier.
+        """
+        asked, asked_by = (explicit, "asked for") if explicit else self._pinned()
+        required_by = str(source) if requires else ""
+        check(asked, requires, (asked_by, required_by))
+        return PythonWish(asked, asked_by, requires, required_by)
+
+    def python_files(self, wish: PythonWish) -> Iterator[Path]:
+        """The files that `wish` was read from."""
+        for source in (wish.asked_by, wish.required_by):
+            if source.startswith("/"):
+                yield Path(source)
+
+    def _pinned(self) -> tuple[str | None, str]:
+        """What the nearest `.python-version` says in its first line, and its path."""
+        path = self._nearest(VERSION_FILE)
+        version = _first_version(path) if path else None
+        return (version, str(path)) if version else (None, "")
+
+    def _nearest(self, name: str) -> Path | None:
+        paths = (folder / name for folder in self.folders)
+        return next((path for path in paths if os.path.isfile(path)), None)
+
+
+def _is_marked(folder: Path) -> bool:
+    return any(os.path.exists(folder / mark) for mark in ROOT_MARKS)
+
+
+def _decides(folder: Path) -> bool:
+    """Also by a project file that cannot be read: the rule that needs it says what is wrong."""
+    try:
+        return os.path.exists(folder / ENVIRONMENT) or _description(folder) is not None
+    except EnvironmentProblem:
+        return True
+
+
+def _description(folder: Path) -> Path | None:
+    paths = (folder / name for name in DESCRIPTIONS)
+    return next((path for path in paths if _describes(path)), None)
+
+
+def _describes(path: Path) -> bool:
+    return describes(path) if path.name in PROJECT_FILES else os.path.isfile(path)
+
+
+def _first_version(path: Path) -> str | None:
+    lines = (line.strip() for line in (seen_text(path) or "").splitlines())
+    return next((line for line in lines if line and not line.startswith("#")), None)

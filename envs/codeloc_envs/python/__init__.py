@@ -1,0 +1,1 @@
+"""The Pythons of this machine, and which of them fits."""

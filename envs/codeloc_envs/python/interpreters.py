@@ -1,0 +1,291 @@
+"""The Pythons of this machine, found and asked once, and remembered by identity."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from codeloc_envs.files import read_json, write_json
+from codeloc_envs.problem import EnvironmentProblem
+from codeloc_envs.python.interpreter import (
+    FileIdentity,
+    Interpreter,
+    ask,
+    is_path,
+    newest,
+    python_of,
+    satisfies,
+)
+from codeloc_envs.request import PythonWish
+
+SEARCHED = "PATH, pyenv, mise, asdf, uv, conda, Homebrew, /opt and /usr/bin"
+_NAME = re.compile(r"^(python3(\.\d+)?t?|pypy3(\.\d+)?)$")
+_CONDA_HOMES = ("miniconda3", "anaconda3", "miniforge3", "mambaforge", "micromamba")
+_FIXED = ("/usr/local/bin", "/usr/bin", "/opt/homebrew/bin", "/home/linuxbrew/.linuxbrew/bin")
+_INSTALLATIONS = (
+    "/opt/python*",
+    "/opt/python/*",
+    "/opt/pypy*",
+    "/opt/hostedtoolcache/Python/*/*",
+    "/opt/homebrew/opt/python@3*",
+    "/usr/local/opt/python@3*",
+    "/Library/Frameworks/Python.framework/Versions/*",
+    "/Library/Developer/CommandLineTools/usr",
+)
+
+
+def candidates(
+    variables: Mapping[str, str], home: Path, fetched: Path | None = None
+) -> Iterator[Path]:
+    """Where Pythons are installed.
+
+    Paths that may be Pythons, the preferred place first; the same one may come twice.
+
+    PATH alone is not enough: version managers put only the active version there, and a
+    service has a bare one. Directories of shims are left out: what a shim runs depends on
+    the directory it is called from.
+    """
+    yield Path(getattr(sys, "_base_executable", sys.executable))
+    for prefix in [*_managed(variables, home), *(_matches(fetched, "*") if fetched else ())]:
+        yield from _in_directory(prefix / "bin")
+    for directory in dict.fromkeys([*variables.get("PATH", "").split(os.pathsep), *_FIXED]):
+        if directory and not directory.rstrip("/").endswith("/shims"):
+            yield from _in_directory(Path(directory))
+    for pattern in _INSTALLATIONS:
+        for prefix in _matches(Path("/"), pattern.lstrip("/")):
+            yield from _in_directory(prefix / "bin")
+    for prefix in _conda(variables, home):
+        yield from _in_directory(prefix / "bin")
+
+
+def _managed(variables: Mapping[str, str], home: Path) -> Iterator[Path]:
+    data = Path(variables.get("XDG_DATA_HOME") or home / ".local/share")
+    stores = [
+        (variables.get("PYENV_ROOT"), home / ".pyenv", "versions/*"),
+        (variables.get("MISE_DATA_DIR"), data / "mise", "installs/python/*"),
+        (variables.get("ASDF_DATA_DIR"), home / ".asdf", "installs/python/*"),
+        (variables.get("UV_PYTHON_INSTALL_DIR"), data / "uv/python", "*"),
+    ]
+    for configured, usual, pattern in stores:
+        for root in {Path(configured or usual), usual}:
+            yield from _matches(root, pattern)
+
+
+def _conda(variables: Mapping[str, str], home: Path) -> Iterator[Path]:
+    bases = [home / name for name in _CONDA_HOMES] + [Path("/opt/conda"), Path("/opt/miniconda3")]
+    if executable := variables.get("CONDA_EXE"):
+        bases.insert(0, Path(executable).parent.parent)
+    for base in bases:
+        yield base
+        yield from _matches(base, "envs/*")
+
+
+def _matches(root: Path, pattern: str) -> list[Path]:
+    try:
+        return sorted(root.glob(pattern))
+    except OSError:
+        return []
+
+
+def _in_directory(directory: Path) -> Iterator[Path]:
+    if sys.platform == "darwin" and directory == Path("/usr/bin"):
+        return  # its python3 is a stub that may open a dialog instead of running
+    try:
+        names = [name for name in os.listdir(directory) if name.startswith("py")]
+    except OSError:
+        return
+    pythons = filter(_NAME.match, names)
+    yield from (directory / name for name in sorted(pythons, key=lambda name: (-len(name), name)))
+
+
+OLDEST = (3, 8)
+"""What a runner still runs on; older ones are not offered."""
+
+
+class NotAskedYetError(Exception):
+    """An answer needs a process to be started, and the caller wants none."""
+
+
+class Interpreters:
+    """Finds Pythons. Answers are kept in the file `cache`, by path and identity.
+
+    With `ask=False` a method starts no process: it raises NotAskedYetError instead.
+    """
+
+    def __init__(
+        self,
+        cache: Path,
+        places: Callable[[], Iterable[Path]] | None = None,
+        *,
+        fetched: Path | None = None,
+    ) -> None:
+        """`fetched`: a folder of further Pythons."""
+        self._cache = cache
+        self._places = places or (lambda: candidates(os.environ, Path.home(), fetched))
+        self._known: dict[str, Any] = read_json(cache) or {}
+        self._changed = False
+
+    def every(self, *, ask: bool = True) -> tuple[Interpreter, ...]:
+        """All that are old enough and no virtual environments, each binary once."""
+        found: dict[str, Interpreter] = {}
+        for path in self._places():
+            python = None if _is_virtual(path) else self._look(path, ask)
+            if python and python.version[:2] >= OLDEST:
+                found.setdefault(python.identity.realpath, python)
+        self._save()
+        return tuple(found.values())
+
+    def at(self, executable: Path, *, ask: bool = True) -> Interpreter | None:
+        """The Python at that very path, None if there is none."""
+        python = self._look(executable, ask)
+        self._save()
+        return python
+
+    def find(self, wish: PythonWish, *, ask: bool = True) -> Interpreter:
+        """The newest that fits; raises EnvironmentProblem with what was asked and what there is."""
+        if wish.asked and is_path(wish.asked):
+            python = self._named(wish, Path(wish.asked).expanduser(), ask)
+        else:
+            pythons = self.every(ask=ask)
+            found = newest(pythons, wish.asked or wish.requires)
+            if found is None:
+                raise EnvironmentProblem(_not_found(wish, pythons))
+            python = found
+        if wish.requires and not satisfies(python.text, wish.requires):
+            raise EnvironmentProblem(_excluded(wish, python))
+        return python
+
+    def _named(self, wish: PythonWish, path: Path, ask: bool) -> Interpreter:
+        executable = (python_of(path) or path) if os.path.isdir(path) else path
+        python = self.at(executable, ask=ask)
+        if python is None:
+            raise EnvironmentProblem(
+                f"{executable}{_by(wish.asked_by)} is no Python that runs; "
+                "name an interpreter, or a version"
+            )
+        return python
+
+    def _look(self, path: Path, may_ask: bool) -> Interpreter | None:
+        try:
+            identity = FileIdentity.of(path).to_json()
+        except OSError:
+            return None
+        kept = self._known.get(str(path))
+        if kept is None or kept["identity"] != identity:
+            if not may_ask:
+                raise NotAskedYetError(path)
+            python = ask(path)
+            kept = {"identity": identity, "python": python and python.to_json()}
+            self._known[str(path)] = kept
+            self._changed = True
+        return Interpreter.from_json(kept["python"]) if kept["python"] else None
+
+    def _save(self) -> None:
+        """Two savers at once lose an answer, which is then asked for again."""
+        if self._changed:
+            write_json(self._cache, self._known)
+            self._changed = False
+
+
+def _is_virtual(python: Path) -> bool:
+    return python.parent.with_name("pyvenv.cfg").exists()
+
+
+def _by(source: str) -> str:
+    return f" ({source})" if source else ""
+
+
+def _not_found(wish: PythonWish, pythons: Iterable[Interpreter]) -> str:
+    asked = (
+        f"{wish.asked}{_by(wish.asked_by)}"
+        if wish.asked
+        else f"{wish.requires}{_by(wish.required_by)}"
+    )
+    there = ", ".join(_labels(pythons)) or "none"
+    return (
+        f"python {asked} not found; there is: {there} (looked in {SEARCHED}); "
+        'install it, or set python = "..." to one of these'
+    )
+
+
+def _labels(pythons: Iterable[Interpreter]) -> Iterator[str]:
+    ordered = sorted(pythons, key=lambda each: each.version, reverse=True)
+    return iter(dict.fromkeys(each.label for each in ordered))
+
+
+def _excluded(wish: PythonWish, python: Interpreter) -> str:
+    return (
+        f"python {python.label}{_by(wish.asked_by)} is not allowed by "
+        f"requires-python {wish.requires}{_by(wish.required_by)}; change one of the two"
+    )
+
+
+SCRIPT_TIMEOUT = 30.0
+"""Seconds that all scripts of a prefix may take."""
+
+_OURS = frozenset({"PATH", "HOME", "_", "SHLVL", "PWD", "OLDPWD"})
+_SOURCE_ALL = 'for script; do . "$script" >&2 || exit 1; done; env -0'
+
+
+def activation(prefix: Path, cache: Path, *, ask: bool) -> dict[str, str]:
+    """What activating a conda or pixi prefix sets: asked of a shell once, then remembered.
+
+    https://docs.conda.io/projects/conda/en/stable/dev-guide/deep-dives/activation.html
+
+    The variables, CONDA_PREFIX among them; PATH is not: its `bin` comes first there.
+
+    Answers are kept in the file `cache` as long as the scripts are the same. With `ask=False` no
+    process is started: NotAskedYetError. Raises EnvironmentProblem for a script that fails.
+    """
+    variables = {"CONDA_PREFIX": str(prefix), **_stated(prefix)}
+    scripts = sorted(prefix.glob("etc/conda/activate.d/*.sh"))
+    if not scripts:
+        return variables
+    identity = [[str(s), s.stat().st_size, s.stat().st_mtime_ns] for s in scripts]
+    known: dict[str, Any] = read_json(cache) or {}
+    kept = known.get(str(prefix))
+    if kept is None or kept["scripts"] != identity:
+        if not ask:
+            raise NotAskedYetError(prefix)
+        kept = {"scripts": identity, "variables": _run_scripts(prefix, scripts, variables)}
+        write_json(cache, {**known, str(prefix): kept})
+    return {**variables, **kept["variables"]}
+
+
+def _stated(prefix: Path) -> dict[str, str]:
+    """What `conda env config vars set` keeps."""
+    state = read_json(prefix / "conda-meta/state")
+    stated = state.get("env_vars", {}) if isinstance(state, Mapping) else {}
+    return {str(name): str(value) for name, value in stated.items()}
+
+
+def _run_scripts(prefix: Path, scripts: list[Path], variables: Mapping[str, str]) -> dict[str, str]:
+    shell = shutil.which("bash") or "/bin/sh"
+    path = f"{prefix / 'bin'}:{os.environ.get('PATH', '/usr/bin:/bin')}"
+    begin = {**variables, "PATH": path, "HOME": str(Path.home())}
+    try:
+        done = subprocess.run(
+            [shell, "-c", _SOURCE_ALL, "activate", *scripts],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=True,
+            timeout=SCRIPT_TIMEOUT,
+            cwd=prefix,
+            env=begin,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        output = (getattr(error, "stderr", None) or b"").decode(errors="replace")
+        raise EnvironmentProblem(
+            f"activating {prefix} failed: a script in etc/conda/activate.d; its output is below",
+            output or str(error),
+            inputs=tuple(scripts),
+        ) from None
+    pairs = (text.partition("=") for text in done.stdout.decode(errors="replace").split("\0"))
+    after = {name: value for name, equals, value in pairs if equals}
+    return {n: v for n, v in after.items() if n not in _OURS and variables.get(n) != v}

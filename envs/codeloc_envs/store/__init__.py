@@ -1,0 +1,1 @@
+"""Environments by what they hold, kept on disk and shared by all with the same needs."""
