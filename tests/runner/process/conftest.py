@@ -9,16 +9,19 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgpack
 import pytest
 from tests.pythons import EXTREMES, VERSIONS, interpreter
+from warm_starts import Fork, WarmInterpreter
 
 from codelocd.runners.kit import make_kit
 
@@ -105,7 +108,7 @@ class Connection:
 class Runner:
     """A started runner: what it printed, its answers, its end."""
 
-    def __init__(self, process: subprocess.Popen[bytes], path: str) -> None:
+    def __init__(self, process: subprocess.Popen[bytes] | Fork, path: str) -> None:
         self.process = process
         self.path = path
         self.output: dict[str, bytes] = {"stdout": b"", "stderr": b""}
@@ -171,11 +174,17 @@ class Runner:
 
 
 class Starter:
-    """Starts runners as the daemon does; ends them all."""
+    """Starts runners as the daemon does; ends them all.
 
-    def __init__(self, kit: Path, folder: Path) -> None:
+    `warm`: what gives the interpreter to fork them from; without it each starts on its own.
+    """
+
+    def __init__(
+        self, kit: Path, folder: Path, warm: Callable[[str], WarmInterpreter] | None = None
+    ) -> None:
         self.kit = kit
         self.folder = folder
+        self.warm = warm
         self.runners: list[Runner] = []
 
     def __call__(
@@ -202,19 +211,26 @@ class Starter:
                 "socket_path": path,
                 "parent": os.getpid(),
             }
-            boot = str(self.kit / "codeloc_runner" / "__main__.py")
-            process = subprocess.Popen(
-                [python, *options, boot, "sales", json.dumps(settings)],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                pass_fds=[listening.fileno()],
-                cwd=directory,
-                env={**clean_environment(), **variables},
-                start_new_session=True,
-            )
+            every = {**clean_environment(), **variables}
+            if self.warm is None:
+                process = self.cold([python, *options], settings, every)
+            else:
+                process = self.warm(python).fork(settings, every)
         self.runners.append(Runner(process, path))
         return self.runners[-1]
+
+    def cold(self, command, settings, variables) -> subprocess.Popen[bytes]:
+        boot = str(self.kit / "codeloc_runner" / "__main__.py")
+        return subprocess.Popen(
+            [*command, boot, "sales", json.dumps(settings)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            pass_fds=[settings["socket_fd"]],
+            cwd=settings["working_directory"],
+            env=variables,
+            start_new_session=True,
+        )
 
     def end(self) -> None:
         for runner in self.runners:
@@ -250,15 +266,50 @@ def start_once(kit):
         starter.end()
 
 
+@pytest.fixture(scope="session")
+def warm(kit):
+    """`warm(python)`: that interpreter with Dagster imported; None where nothing can be forked."""
+    if sys.platform != "linux":
+        yield None
+        return
+    interpreters: dict[str, WarmInterpreter] = {}
+
+    def warm(python: str) -> WarmInterpreter:
+        if python not in interpreters:
+            interpreters[python] = WarmInterpreter(python, kit, clean_environment())
+        return interpreters[python]
+
+    yield warm
+    for each in interpreters.values():
+        each.end()
+
+
+@pytest.fixture
+def start_warm(kit, warm):
+    """`start` for a location of Dagster's, without the second that its import takes."""
+    with tempfile.TemporaryDirectory(prefix="runner-") as folder:
+        starter = Starter(kit, Path(folder), warm)
+        yield starter
+        starter.end()
+
+
 @pytest.fixture
 def run(start, code):
     """`run(python, source)`: a runner of a file that holds the source."""
+    return partial(run_source, start, code)
 
-    def run(python: str, source: str, name: str = "defs.py", **options: Any) -> Runner:
-        (code / name).write_text(source)
-        return start(python, code / name, **options)
 
-    return run
+@pytest.fixture
+def run_warm(start_warm, code):
+    """The same for a source of Dagster's."""
+    return partial(run_source, start_warm, code)
+
+
+def run_source(
+    start: Starter, code: Path, python: str, source: str, name: str = "defs.py", **options: Any
+) -> Runner:
+    (code / name).write_text(source)
+    return start(python, code / name, **options)
 
 
 @pytest.fixture

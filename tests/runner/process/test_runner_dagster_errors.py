@@ -167,8 +167,10 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize(("source", "culprit"), MISTAKES)
-def test_a_mistake_fails_the_load_and_its_summary_names_the_culprit(run, dagster, source, culprit):
-    problem = run(dagster, PREAMBLE + source).problem()
+def test_a_mistake_fails_the_load_and_its_summary_names_the_culprit(
+    run_warm, dagster, source, culprit
+):
+    problem = run_warm(dagster, PREAMBLE + source).problem()
     assert culprit in problem["summary"]
     assert "\n" not in problem["summary"]
     assert "site-packages/dagster/" not in problem["summary"]
@@ -183,18 +185,20 @@ ATTRIBUTES = [
 
 
 @pytest.mark.parametrize(("source", "attribute", "culprit"), ATTRIBUTES)
-def test_an_attribute_that_gives_no_definitions_is_told(run, dagster, source, attribute, culprit):
-    problem = run(dagster, PREAMBLE + source, attribute=attribute).problem()
+def test_an_attribute_that_gives_no_definitions_is_told(
+    run_warm, dagster, source, attribute, culprit
+):
+    problem = run_warm(dagster, PREAMBLE + source, attribute=attribute).problem()
     assert attribute in problem["summary"]
     assert culprit in problem["summary"]
 
 
-def test_dagsters_own_error_is_shown_with_its_cause_and_without_dagsters_frames(run, dagster):
+def test_dagsters_own_error_is_shown_with_its_cause_and_without_dagsters_frames(run_warm, dagster):
     source = PREAMBLE + (
         "job = dg.define_asset_job('nightly', selection=['nothing'])\n"
         "defs = dg.Definitions(jobs=[job])\n"
     )
-    problem = run(dagster, source).problem()
+    problem = run_warm(dagster, source).problem()
     assert "nightly" in problem["summary"]
     assert ", because DagsterInvalidSubsetError" in problem["summary"]
     assert "nothing" in problem["summary"]
@@ -202,20 +206,22 @@ def test_dagsters_own_error_is_shown_with_its_cause_and_without_dagsters_frames(
     assert problem["error"]["causes"][0]["type"] == "DagsterInvalidSubsetError"
 
 
-def test_an_error_at_construction_tells_the_users_line(run, dagster):
+def test_an_error_at_construction_tells_the_users_line(run_warm, dagster):
     source = PREAMBLE + "\n\ndefs = dg.Definitions(assets=[1])\n"
-    problem = run(dagster, source).problem()
+    problem = run_warm(dagster, source).problem()
     assert problem["summary"].endswith("(defs.py:8)")
     assert "defs = dg.Definitions(assets=[1])" in problem["detail"]
 
 
-def test_what_a_folder_of_definitions_has_twice_is_told_with_both_modules(start, code, dagster):
+def test_what_a_folder_of_definitions_has_twice_is_told_with_both_modules(
+    start_warm, code, dagster
+):
     (code / "shop").mkdir()
     (code / "shop" / "__init__.py").touch()
     for name in ("first", "second"):
         file = code / "shop" / f"{name}.py"
         file.write_text("import dagster as dg\n@dg.asset\ndef one(): ...\n")
-    runner = start(dagster, "shop", kind="autoload_defs_module", directory=code)
+    runner = start_warm(dagster, "shop", kind="autoload_defs_module", directory=code)
     assert "one" in runner.problem()["summary"]
 
 
@@ -228,12 +234,12 @@ def test_what_a_folder_of_definitions_has_twice_is_told_with_both_modules(start,
     ids=["twice", "in two ways"],
 )
 def test_a_file_of_a_folder_of_definitions_that_has_them_twice_is_named(
-    start, code, dagster, source
+    start_warm, code, dagster, source
 ):
     (code / "shop").mkdir()
     (code / "shop" / "__init__.py").touch()
     (code / "shop" / "parts.py").write_text(PREAMBLE + source)
-    runner = start(dagster, "shop", kind="autoload_defs_module", directory=code)
+    runner = start_warm(dagster, "shop", kind="autoload_defs_module", directory=code)
     assert "parts.py" in runner.problem()["summary"]
 
 
@@ -303,8 +309,8 @@ YAML = (
 
 
 @pytest.mark.parametrize(("source", "told"), [UNSET, FIELDS, CONFIG, YAML])
-def test_the_second_line_is_told_where_the_first_only_announces_it(run, dagster, source, told):
-    assert told in run(dagster, source).problem()["summary"]
+def test_the_second_line_is_told_where_the_first_only_announces_it(run_warm, dagster, source, told):
+    assert told in run_warm(dagster, source).problem()["summary"]
 
 
 SCRIPT = "type: dagster.PythonScriptComponent\nattributes:\n"
@@ -325,7 +331,7 @@ COMPONENTS = [
 
 @pytest.mark.parametrize(("text", "told"), COMPONENTS)
 def test_a_component_that_does_not_load_is_told_with_its_file_and_line(
-    start, code, dagster, text, told
+    start_warm, code, dagster, text, told
 ):
     file = code / "shop" / "defs" / "part" / "defs.yaml"
     file.parent.mkdir(parents=True)
@@ -336,5 +342,5 @@ def test_a_component_that_does_not_load_is_told_with_its_file_and_line(
         '[project]\nname = "shop"\nversion = "1"\n[tool.dg]\ndirectory_type = "project"\n'
         '[tool.dg.project]\nroot_module = "shop"\n'
     )
-    runner = start(dagster, "shop.defs", kind="autoload_defs_module", directory=code)
+    runner = start_warm(dagster, "shop.defs", kind="autoload_defs_module", directory=code)
     assert told.format(file=file) in runner.problem()["summary"]

@@ -49,38 +49,38 @@ TIERS = [
 
 
 @pytest.mark.parametrize(("source", "found"), TIERS)
-def test_the_first_kind_of_object_that_a_module_has_counts(run, any_dagster, source, found):
-    assert kinds(run(any_dagster, PREAMBLE + source)) == found
+def test_the_first_kind_of_object_that_a_module_has_counts(run_warm, any_dagster, source, found):
+    assert kinds(run_warm(any_dagster, PREAMBLE + source)) == found
 
 
-def test_several_repositories_are_one_location_each_a_namespace(run, any_dagster):
+def test_several_repositories_are_one_location_each_a_namespace(run_warm, any_dagster):
     source = PREAMBLE + (
         "@dg.repository\ndef first():\n    return [one]\n"
         "@dg.repository\ndef second():\n    return [one]\n"
     )
-    found = run(any_dagster, source).load()["definitions"]
+    found = run_warm(any_dagster, source).load()["definitions"]
     assert [one["repository"] for one in found] == ["first", "second"]
 
 
-def test_one_job_alone_is_a_repository_of_its_own(run, any_dagster):
-    (found,) = run(any_dagster, PREAMBLE + JOB.format("only")).load()["definitions"]
+def test_one_job_alone_is_a_repository_of_its_own(run_warm, any_dagster):
+    (found,) = run_warm(any_dagster, PREAMBLE + JOB.format("only")).load()["definitions"]
     assert (found["kind"], found["repository"]) == ("job", "__repository__only")
 
 
-def test_lazy_definitions_win_over_the_objects_beside_them(run, dagster):
+def test_lazy_definitions_win_over_the_objects_beside_them(run_warm, dagster):
     source = PREAMBLE + (
         "other = dg.Definitions()\n"
         "@dg.definitions\ndef defs():\n    return dg.Definitions(assets=[one])\n"
     )
-    assert run(dagster, source).assets() == ["one"]
+    assert run_warm(dagster, source).assets() == ["one"]
 
 
-def test_lazy_definitions_that_need_a_context_say_so_when_loaded_alone(run, dagster):
+def test_lazy_definitions_that_need_a_context_say_so_when_loaded_alone(run_warm, dagster):
     source = PREAMBLE + (
         "@dg.definitions\ndef defs(context: dg.ComponentLoadContext):\n"
         "    return dg.Definitions(assets=[one])\n"
     )
-    summary = run(dagster, source).problem()["summary"]
+    summary = run_warm(dagster, source).problem()["summary"]
     assert "ComponentLoadContext" in summary
     assert "autoload_defs_module" in summary
 
@@ -94,16 +94,16 @@ ATTRIBUTES = [
 
 
 @pytest.mark.parametrize(("source", "attribute", "found"), ATTRIBUTES)
-def test_an_attribute_names_the_definitions(run, any_dagster, source, attribute, found):
-    assert kinds(run(any_dagster, PREAMBLE + source, attribute=attribute)) == found
+def test_an_attribute_names_the_definitions(run_warm, any_dagster, source, attribute, found):
+    assert kinds(run_warm(any_dagster, PREAMBLE + source, attribute=attribute)) == found
 
 
-def test_an_asset_named_as_the_attribute_is_loaded_and_not_executed(run, dagster):
+def test_an_asset_named_as_the_attribute_is_loaded_and_not_executed(run_warm, dagster):
     source = "import dagster as dg\n@dg.asset\ndef one():\n    raise SystemExit('executed')\n"
-    assert run(dagster, source, attribute="one").assets() == ["one"]
+    assert run_warm(dagster, source, attribute="one").assets() == ["one"]
 
 
-def test_a_folder_of_definitions_and_components_is_loaded_by_itself(start, code, dagster):
+def test_a_folder_of_definitions_and_components_is_loaded_by_itself(start_warm, code, dagster):
     defs = code / "shop" / "defs"
     (defs / "raw").mkdir(parents=True)
     (defs / "nested" / "deep").mkdir(parents=True)
@@ -117,16 +117,16 @@ def test_a_folder_of_definitions_and_components_is_loaded_by_itself(start, code,
     (defs / "raw" / "defs.yaml").write_text("type: shop.parts.Named\nattributes:\n  name: two\n")
     (code / "shop" / "parts.py").write_text(COMPONENT)
     (code / "pyproject.toml").write_text("[tool.dg.project]\nroot_module = 'shop'\n")
-    runner = start(dagster, "shop.defs", kind="autoload_defs_module", directory=code)
+    runner = start_warm(dagster, "shop.defs", kind="autoload_defs_module", directory=code)
     assert runner.assets() == ["from_more", "one", "two"]
     assert str(defs / "parts.py") in runner.load()["sources"]
 
 
-def test_a_folder_of_definitions_needs_no_pyproject_toml_above_it(start, code, dagster):
+def test_a_folder_of_definitions_needs_no_pyproject_toml_above_it(start_warm, code, dagster):
     (code / "shop").mkdir()
     (code / "shop" / "__init__.py").touch()
     (code / "shop" / "parts.py").write_text("import dagster as dg\n@dg.asset\ndef one(): ...\n")
-    runner = start(dagster, "shop", kind="autoload_defs_module", directory=code)
+    runner = start_warm(dagster, "shop", kind="autoload_defs_module", directory=code)
     assert runner.assets() == ["one"]
 
 
@@ -160,13 +160,13 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("source", "said"), REFUSED)
-def test_what_cannot_be_loaded_is_told_with_what_to_do(run, any_dagster, source, said):
-    assert said in run(any_dagster, PREAMBLE + source).problem()["summary"]
+def test_what_cannot_be_loaded_is_told_with_what_to_do(run_warm, any_dagster, source, said):
+    assert said in run_warm(any_dagster, PREAMBLE + source).problem()["summary"]
 
 
-def test_one_object_under_two_names_is_one(run, any_dagster):
+def test_one_object_under_two_names_is_one(run_warm, any_dagster):
     source = PREAMBLE + "defs = dg.Definitions(assets=[one])\nalso = defs\n"
-    assert run(any_dagster, source).assets() == ["one"]
+    assert run_warm(any_dagster, source).assets() == ["one"]
 
 
 def test_without_dagster_a_folder_cannot_be_loaded_by_itself(start, code, extreme):

@@ -232,8 +232,8 @@ defs = dg.Definitions(assets=assets, jobs=[refresh, nightly])
 """
 
 
-def test_assets_and_jobs_tell_pools_and_how_they_are_filled_in(run, dagster_environment):
-    found = load(run, dagster_environment("newest"), LIMITED)
+def test_assets_and_jobs_tell_pools_and_how_they_are_filled_in(run_warm, dagster_environment):
+    found = load(run_warm, dagster_environment("newest"), LIMITED)
     assert (found["one"]["pools"], found["fetched"]["pools"]) == (["warehouse"], ["api"])
     assert found["refresh"]["pools"] == {"fetch": "api"}
     assert found["nightly"]["backfill_policy"]["type"] == "single_run"
@@ -262,8 +262,8 @@ defs = dg.Definitions(assets=assets, asset_checks=[not_empty], sensors=[auto])
 """
 
 
-def test_what_only_new_releases_keep_is_told(run, dagster_environment):
-    found = load(run, dagster_environment("newest"), FRESH)
+def test_what_only_new_releases_keep_is_told(run_warm, dagster_environment):
+    found = load(run_warm, dagster_environment("newest"), FRESH)
     check = found["not_empty"]
     assert (check["automation"], check["partitions"]["type"]) == ("eager", "time_window")
     assert found["composed"]["automation"].startswith("AND(missing, NOT(")
@@ -271,8 +271,8 @@ def test_what_only_new_releases_keep_is_told(run, dagster_environment):
     assert (found["view"]["virtual"], found["window"]["virtual"]) == (True, False)
 
 
-def test_how_fresh_an_asset_is_to_be_is_told_in_seconds(run, dagster_environment):
-    found = load(run, dagster_environment("newest"), FRESH)
+def test_how_fresh_an_asset_is_to_be_is_told_in_seconds(run_warm, dagster_environment):
+    found = load(run_warm, dagster_environment("newest"), FRESH)
     hour = timedelta(hours=1).total_seconds()
     assert found["window"]["freshness_policy"] == {
         "type": "time_window",
@@ -300,8 +300,8 @@ defs = dg.Definitions(assets=[one, seen])
 
 
 @pytest.mark.parametrize("release", ["1.9", "1.5"])
-def test_what_only_former_releases_keep_is_told_of_them(run, dagster_environment, release):
-    found = load(run, dagster_environment(release), FORMER)
+def test_what_only_former_releases_keep_is_told_of_them(run_warm, dagster_environment, release):
+    found = load(run_warm, dagster_environment(release), FORMER)
     assert (found["seen"]["observed_every"], found["one"]["observed_every"]) == (300, None)
     one = found["one"]
     assert one["freshness_policy"]["type"] == "maximum_lag"
@@ -331,12 +331,14 @@ defs = dg.Definitions()
 
 @pytest.mark.parametrize("then", ["project.manifest_path.touch()", "raise OSError('no parser')"])
 def test_the_sources_of_a_dbt_project_are_watched_also_when_it_does_not_load(
-    run, dagster_environment, code, then
+    run_warm, dagster_environment, code, then
 ):
     """The manifest is none of them: the load itself has written it, or should have."""
     folder = with_dbt(code)
     (folder / "dbt_project.yml").write_text("name: shop\nmodel-paths: [marts]\n")
-    content = run(str(dagster_environment("newest") / "bin" / "python"), OF_DBT.format(then=then))
+    content = run_warm(
+        str(dagster_environment("newest") / "bin" / "python"), OF_DBT.format(then=then)
+    )
     watched = content.load()["watch"]
     where = str(code / "shop [[]old]")
     assert {f"{where}/marts/**", f"{where}/macros/**", f"{where}/dbt_project.yml"} <= set(watched)
@@ -344,12 +346,14 @@ def test_the_sources_of_a_dbt_project_are_watched_also_when_it_does_not_load(
 
 
 def test_a_manifest_that_somebody_else_has_made_is_watched_in_place_of_the_models(
-    run, dagster_environment, code
+    run_warm, dagster_environment, code
 ):
     manifest = with_dbt(code) / "target" / "manifest.json"
     manifest.touch()
     os.utime(manifest, (1, 1))
-    content = run(str(dagster_environment("newest") / "bin" / "python"), OF_DBT.format(then=""))
+    content = run_warm(
+        str(dagster_environment("newest") / "bin" / "python"), OF_DBT.format(then="")
+    )
     watched = content.load()["watch"]
     assert f"{code}/shop [[]old]/target/manifest.json" in watched
     assert not any("models" in each for each in watched)

@@ -39,8 +39,8 @@ defs = dg.Definitions(assets=[orders], jobs=[nightly, plain], schedules=[early],
 
 
 @pytest.mark.parametrize("release", ["newest", "1.9", "1.5"])
-def test_what_an_author_wrote_under_dagsters_prefix_is_kept(run, dagster_environment, release):
-    content = run(str(dagster_environment(release) / "bin" / "python"), OWN).load()
+def test_what_an_author_wrote_under_dagsters_prefix_is_kept(run_warm, dagster_environment, release):
+    content = run_warm(str(dagster_environment(release) / "bin" / "python"), OWN).load()
     assert "problem" not in content, content["problem"]["detail"]
     found = {each["name"]: each for each in content["definitions"]}
     orders = found["orders"]
@@ -89,9 +89,9 @@ defs = dg.Definitions(assets=[orders, view], asset_checks=[whole], sensors=[watc
 
 
 def test_tags_and_metadata_of_every_kind_are_kept_and_kinds_told_by_themselves(
-    run, dagster_environment
+    run_warm, dagster_environment
 ):
-    content = run(str(dagster_environment("newest") / "bin" / "python"), NEWEST).load()
+    content = run_warm(str(dagster_environment("newest") / "bin" / "python"), NEWEST).load()
     assert "problem" not in content, content["problem"]["detail"]
     found = {each["name"]: each for each in content["definitions"]}
     assert found["orders"]["tags"] == {"dagster/priority": "3"}
@@ -190,12 +190,12 @@ RECORD = "from dagster_shared.record import record\n@record\nclass Project:\n   
 
 @pytest.mark.parametrize("release", ["newest", "1.9"])
 def test_whatever_a_library_keeps_in_metadata_is_named_as_dagster_does_and_bounded(
-    run, dagster_environment, release
+    run_warm, dagster_environment, release
 ):
     newest = release == "newest"
     more = '"record": Project(folder="dbt"),' if newest else ""
     source = FOREIGN.format(before=RECORD if newest else "", more=more)
-    runner = run(str(dagster_environment(release) / "bin" / "python"), source)
+    runner = run_warm(str(dagster_environment(release) / "bin" / "python"), source)
     content = runner.load()
     assert "problem" not in content, content["problem"]["detail"]
     [orders] = content["definitions"]
@@ -242,8 +242,8 @@ defs = dg.Definitions(assets=[puzzling, many],
 """
 
 
-def test_what_else_user_classes_say_fails_no_load(run, dagster_environment):
-    content = run(str(dagster_environment("newest") / "bin" / "python"), PUZZLES).load()
+def test_what_else_user_classes_say_fails_no_load(run_warm, dagster_environment):
+    content = run_warm(str(dagster_environment("newest") / "bin" / "python"), PUZZLES).load()
     assert "problem" not in content, content["problem"]["detail"]
     found = {each["name"]: each for each in content["definitions"]}
     assert found["puzzling"]["automation"] == "Puzzling"
