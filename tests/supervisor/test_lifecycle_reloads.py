@@ -7,6 +7,7 @@ from stories import LOAD, Story
 from codelocd.core import takeover
 from codelocd.core.events import (
     DeadlinePassed,
+    Follow,
     Inspect,
     Kill,
     Launch,
@@ -277,3 +278,27 @@ def test_the_news_that_a_runner_was_launched_changes_nothing_once_it_has_loaded(
     candidate, looked_at = story.state.candidate, story.state.deadline
     assert candidate is not None
     assert story.tell(Launched(candidate)).state.deadline == looked_at
+
+
+def test_what_a_load_has_read_is_followed_before_the_runner_takes_over() -> None:
+    story = Story().serving().saved()
+    assert story.state.candidate is not None
+    story.tell(Loaded(story.state.candidate, current=True, read=("b.csv", "a.csv")))
+    assert story.state.read == ("a.csv", "b.csv")
+    assert story.effects[:2] == [Follow(), Publish(RunnerId(3))]
+    story.saved()
+    assert story.state.candidate is not None
+    story.tell(Loaded(story.state.candidate, current=True, read=("a.csv", "b.csv")))
+    assert Follow() not in story.effects
+
+
+def test_a_load_that_failed_adds_what_it_has_read_and_missed_to_what_was_read_before() -> None:
+    story = Story().serving().saved()
+    assert story.state.candidate is not None
+    story.tell(Loaded(story.state.candidate, current=True, read=("a.csv",))).saved()
+    assert story.state.candidate is not None
+    story.tell(LoadFailed(story.state.candidate, LOAD, ("b.csv",)))
+    assert story.state.read == ("a.csv", "b.csv")
+    assert Follow() in story.effects
+    story.saved().loaded()
+    assert (story.state.read, story.effects[0]) == ((), Follow())

@@ -33,6 +33,7 @@ from codelocd.core.events import (
     Event,
     Exited,
     Explain,
+    Follow,
     Inspect,
     Kill,
     Launch,
@@ -82,6 +83,7 @@ class Walk(RuleBasedStateMachine):
         self.kept = False
         self.ever: set[RunnerId] = set()
         self.warm = False
+        self.followed: tuple[str, ...] = ()
 
     @initialize(restart=st.sampled_from(["on-failure", "never"]))
     def policy_is(self, restart: Literal["on-failure", "never"]) -> None:
@@ -123,6 +125,8 @@ class Walk(RuleBasedStateMachine):
                 self.published = snapshot
             case Kill(runner):
                 self.killed(runner)
+            case Follow():
+                self.followed = self.state.read
             case Suspect(runner):
                 assert not self.warm, "a load that went well after a warm start is no reason"
                 assert runner in self.started
@@ -237,20 +241,21 @@ class Walk(RuleBasedStateMachine):
         what=st.sampled_from(
             ["good", "old", "locked", "diverged", "bad", "sick", "exit", "blamed"]
         ),
+        read=st.sampled_from([(), ("a",), ("b", "a")]),
     )
-    def runner_reports(self, data: st.DataObject, what: str) -> None:
+    def runner_reports(self, data: st.DataObject, what: str, read: tuple[str, ...]) -> None:
         runner = data.draw(st.sampled_from(sorted(self.started)))
         if what in ("exit", "blamed"):
             self.runners.remove(runner)
             self.started.remove(runner)
         self.tell(
             {
-                "good": Loaded(runner, current=True),
-                "old": Loaded(runner, current=False),
-                "locked": Loaded(runner, current=True, locked=True),
+                "good": Loaded(runner, current=True, read=read),
+                "old": Loaded(runner, current=False, read=read),
+                "locked": Loaded(runner, current=True, locked=True, read=read),
                 "diverged": Diverged(runner, SETS),
                 "blamed": Exited(runner, CRASH, ended=END, cold=CRASHED),
-                "bad": LoadFailed(runner, LOAD),
+                "bad": LoadFailed(runner, LOAD, read),
                 "sick": Condemned(runner, CRASH),
                 "exit": Exited(runner, CRASH, ended=END),
             }[what]
@@ -264,8 +269,8 @@ class Walk(RuleBasedStateMachine):
         before = self.state
         for event in (
             Launched(runner),
-            Loaded(runner, current=True),
-            LoadFailed(runner, LOAD),
+            Loaded(runner, current=True, read=("late",)),
+            LoadFailed(runner, LOAD, ("late",)),
             Diverged(runner, SETS),
             Condemned(runner, CRASH),
             EnvironmentLost(runner, LOST),
@@ -287,6 +292,10 @@ class Walk(RuleBasedStateMachine):
     def what_serves_is_what_was_published(self) -> None:
         if self.state.serving is not None:
             assert self.state.serving == self.published
+
+    @invariant()
+    def what_is_followed_is_what_the_loads_have_read(self) -> None:
+        assert self.followed == self.state.read
 
     @invariant()
     def restart_never_means_that_nothing_is_planned_by_itself(self) -> None:

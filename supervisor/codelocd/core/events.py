@@ -97,12 +97,14 @@ class Launched:
 class Loaded:
     """The runner has loaded.
 
-    `current`: the disk still holds what it read. `locked`: git is at work there.
+    `current`: the disk still holds what it read. `locked`: git is at work there. `read`: globs of
+    what it read that is no Python.
     """
 
     runner: RunnerId
     current: bool
     locked: bool = False
+    read: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +121,12 @@ class Diverged:
 
 @dataclass(frozen=True, slots=True)
 class LoadFailed:
+    """The code did not load. `read` as for Loaded, as far as the load came, and globs of what it
+    missed."""
+
     runner: RunnerId
     problem: Problem
+    read: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +228,11 @@ class Suspect:
 
 
 @dataclass(frozen=True, slots=True)
+class Follow:
+    """What is to be watched is another set of files by now."""
+
+
+@dataclass(frozen=True, slots=True)
 class Inspect:
     """Compare what the runner read with the disk again; answers Loaded."""
 
@@ -282,6 +293,7 @@ Effect = (
     | CancelBuild
     | Launch
     | Suspect
+    | Follow
     | Inspect
     | Explain
     | Publish

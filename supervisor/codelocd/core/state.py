@@ -22,7 +22,8 @@ class State:
 
     `environment` is the newest that was ready, `environment_known`: it is still what is asked for;
     `environment_fresh`: no runner was started in it yet. `choice` says why it is that one, and
-    `inputs` are the files that this depends on.
+    `inputs` are the files that this depends on. `read`: globs of what the newest load read that is
+    no Python; one that failed tells only a part of it.
     """
 
     phase: Phase = Phase.STOPPED
@@ -34,6 +35,7 @@ class State:
     environment: Environment | None = None
     choice: Choice | None = None
     inputs: tuple[Path, ...] = ()
+    read: tuple[str, ...] = ()
     candidate: RunnerId | None = None
     loaded: bool = False
     cold: Cold | None = None

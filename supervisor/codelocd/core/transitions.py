@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from codelocd.core import events, moves, problems, restarts, takeover
-from codelocd.core.events import Explain, Inspect, Kill, Recall, Restore, Suspect, Withdraw
+from codelocd.core.events import Explain, Follow, Inspect, Kill, Recall, Restore, Suspect, Withdraw
 from codelocd.core.moves import Step
 from codelocd.core.state import State
 from codelocd.model import LastExit, Phase, Policy
@@ -16,6 +16,8 @@ from codelocd.model import LastExit, Phase, Policy
 def step(state: State, event: events.Event, now: float, policy: Policy) -> Step:
     """The next state, and what has to be done to the world for it, in order."""
     after, effects = _HANDLERS[type(event)](state, event, now, policy)
+    if after.read != state.read:
+        effects = (Follow(), *effects)
     if after.lacks_definitions and not state.lacks_definitions:
         effects = (*effects, Recall())
     return after, effects
@@ -149,7 +151,8 @@ def _loaded(state: State, event: events.Loaded, now: float, policy: Policy) -> S
     if event.runner != state.candidate:
         return state, ()
     suspicion = state.cold.suspicion if state.cold is not None and not state.loaded else ""
-    state, effects = _judged(replace(state, loaded=True), event, now, policy)
+    read = tuple(sorted(event.read))
+    state, effects = _judged(replace(state, loaded=True, read=read), event, now, policy)
     return state, (Suspect(event.runner, suspicion), *effects) if suspicion else effects
 
 
@@ -182,7 +185,8 @@ def _diverged(state: State, event: events.Diverged, _now: float, _policy: Policy
 def _load_failed(state: State, event: events.LoadFailed, _now: float, _policy: Policy) -> Step:
     if event.runner != state.candidate:
         return state, ()
-    state, effects = moves.abandon(state)
+    read = tuple(sorted({*state.read, *event.read}))
+    state, effects = moves.abandon(replace(state, read=read))
     return moves.given_up(state, event.problem), effects
 
 

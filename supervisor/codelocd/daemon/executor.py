@@ -7,7 +7,7 @@ import contextlib
 import os
 import random
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -83,6 +83,8 @@ class Executor:
                 self._begin(location, runner, self._launch(location, runner, cold))
             case events.Suspect(runner, suspicion):
                 self._launcher.suspect(location.runners[runner].order, suspicion)
+            case events.Follow():
+                self.follow(location)
             case events.Inspect(runner):
                 self._inspect(location, runner)
             case events.Explain(runner):
@@ -255,35 +257,25 @@ class Executor:
             return
         match outcome:
             case Good(snapshot, importing, read):
-                self._follow_what_was_read(location, read, whole=True)
-                running.snapshot = snapshot
+                running.snapshot, running.read = snapshot, read
                 running.timing.loaded, running.timing.importing = time.time(), importing
                 self._inspect(location, number)
             case Bad(said, seen, read):
-                awaited = sources.where_installed(location, said.get("missing"))
-                self._follow_what_was_read(location, (*read, *awaited), whole=False)
-                self._watch.loaded(location.name, seen)
                 remedy = await asyncio.to_thread(_remedy, location, said)
                 problem = problems.of_load(said, time.time(), remedy.line, remedy.block)
-                self._reports.send(location, events.LoadFailed(number, problem))
+                self._watch.loaded(location.name, seen)
+                awaited = sources.where_installed(location, said.get("missing"))
+                failed = events.LoadFailed(number, problem, (*read, *awaited))
+                self._reports.send(location, failed)
             case MustStartCold(cold):
                 self._reports.send(location, events.Diverged(number, cold, time.time()))
-
-    def _follow_what_was_read(
-        self, location: Location, globs: Sequence[str], *, whole: bool
-    ) -> None:
-        """What was read that is no Python; a load that failed tells only a part of it."""
-        read = tuple(sorted({*globs, *(() if whole else location.read)}))
-        if read != location.read:
-            location.read = read
-            self.follow(location)
 
     def _inspect(self, location: Location, number: RunnerId) -> None:
         if (running := location.runners.get(number)) is None or running.snapshot is None:
             return
-        current = self._watch.loaded(location.name, running.snapshot.sources)
-        locked = self._watch.git_locked(location.name)
-        self._reports.send(location, events.Loaded(number, current, locked))
+        since = self._watch.loaded(location.name, running.snapshot.sources)
+        loaded = events.Loaded(number, not since.paths, since.locked, running.read)
+        self._reports.send(location, loaded)
 
     async def _explain(self, location: Location, number: RunnerId) -> None:
         running = location.runners.get(number)

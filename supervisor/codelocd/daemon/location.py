@@ -18,7 +18,7 @@ from codelocd.runners.api import RunnerHandle, RunnerSpec
 class Running:
     """One runner's process, how it was ordered, and what belongs to it.
 
-    `began` is monotonic: clocks are set.
+    `began` is monotonic: clocks are set. `read`: globs of what its load read that is no Python.
     """
 
     handle: RunnerHandle
@@ -29,6 +29,7 @@ class Running:
     timing: Timing
     generation: int | None = None
     snapshot: Snapshot | None = None
+    read: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -37,7 +38,6 @@ class Location:
 
     `state` changes in the daemon's loop alone, and by `step` alone. `runners` and `tasks` are the
     books of what carries out effects: the processes and the work under way that there are.
-    `read`: globs of what its newest load read that is no Python.
     """
 
     spec: LocationSpec
@@ -45,7 +45,6 @@ class Location:
     runners: dict[RunnerId, Running] = field(default_factory=dict)
     tasks: dict[int, asyncio.Task[None]] = field(default_factory=dict)
     snapshot: Snapshot | None = None
-    read: tuple[str, ...] = ()
     changed_at: float | None = None
     saved_at: float | None = None
     removed: bool = False

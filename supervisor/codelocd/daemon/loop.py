@@ -146,9 +146,8 @@ class Daemon:
         if location is None or location.spec.policy.reload == "manual":
             return
         location.changed_at, location.saved_at = time.time(), sources.newest(change.paths)
-        locked = self._watch.git_locked(name)
         inputs = change.inputs or sources.describes_environment(location.spec, change.paths)
-        changed = events.SourcesChanged(change.differing, inputs, locked, change.paths)
+        changed = events.SourcesChanged(change.differing, inputs, change.locked, change.paths)
         self.send(location, changed)
 
     def watched_files(self, location: Location) -> list[str]:

@@ -29,7 +29,7 @@ def of(location: Location) -> Watched:
     return Watched(
         files=frozenset({str(first)} if first.suffix == ".py" else ()),
         roots=tuple({str(_folder(first)), *(str(Path(p).parent) for p in location.sources)}),
-        patterns=(*spec.watch, *location.read),
+        patterns=(*spec.watch, *location.state.read),
         ignore=spec.ignore,
         base=str(spec.working_directory),
         inputs=frozenset(str(path) for path in location.inputs),

@@ -109,7 +109,10 @@ UNJUDGED = "unjudged"
 
 
 class News:
-    """`tell(location, change)` is called on the loop, soon after what it tells was judged."""
+    """`tell(location, change)` is called on the loop, soon after what it tells was judged.
+
+    `change(location)` is asked for it at that moment.
+    """
 
     def __init__(
         self,
@@ -117,12 +120,14 @@ class News:
         trackers: Mapping[str, Tracker],
         contents: Contents,
         views: Views,
+        change: Callable[[str], Change],
         tell: Callable[[str, Change], None],
     ) -> None:
         self._loop = loop
         self._trackers = trackers
         self._contents = contents
         self._views = views
+        self._change = change
         self._tell = tell
         self._telling: dict[str, asyncio.TimerHandle] = {}
         self._not_before: dict[str, float] = {}
@@ -178,6 +183,6 @@ class News:
     def _tell_of(self, location: str) -> None:
         del self._telling[location]
         self._not_before[location] = self._loop.time() + PACE
-        change = self._trackers[location].change()
+        change = self._change(location)
         if change.paths:  # else an attempt began in between
             self._tell(location, change)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -11,36 +13,29 @@ LOCKS = ("index.lock", "rebase-merge", "rebase-apply")
 
 
 def locked(folders: Iterable[str]) -> bool:
-    """Whether a repository that encloses one of these folders is being rewritten."""
-    return any(
-        os.path.lexists(os.path.join(directory, lock))
-        for directory in {found for found in _directories(folders) if found}
-        for lock in LOCKS
-    )
+    """Whether a repository that encloses one of these folders is being rewritten.
+
+    Of each folder, the nearest repository upwards counts.
+    """
+    seen: set[str] = set()
+    for start in folders:
+        folder, directory = start, None
+        while directory is None and folder not in seen:
+            seen.add(folder)
+            mark = os.path.join(folder, ".git")
+            with contextlib.suppress(OSError, ValueError):
+                directory = _directory(mark, os.stat(mark).st_mode)
+            folder = os.path.dirname(folder)
+        if directory and any(os.path.lexists(os.path.join(directory, lock)) for lock in LOCKS):
+            return True
+    return False
 
 
-def _directories(folders: Iterable[str]) -> Iterable[str | None]:
-    known: dict[str, str | None] = {}
-    return [_directory(folder, known) for folder in folders]
-
-
-def _directory(folder: str, known: dict[str, str | None]) -> str | None:
-    """The git directory of the nearest repository upwards."""
-    if folder not in known:
-        parent = os.path.dirname(folder)
-        found = _here(Path(folder, ".git"))
-        known[folder] = found or (_directory(parent, known) if parent != folder else None)
-    return known[folder]
-
-
-def _here(mark: Path) -> str | None:
-    """In a worktree or submodule `.git` is a file that names the directory."""
-    if mark.is_dir():
-        return str(mark)
-    if not mark.is_file():
+def _directory(mark: str, mode: int) -> str | None:
+    """The git directory; in a worktree or submodule `.git` is a file that names it."""
+    if stat.S_ISDIR(mode):
+        return mark
+    if not stat.S_ISREG(mode):
         return None
-    try:
-        text = mark.read_text()
-    except (OSError, ValueError):
-        return None
-    return str(mark.parent / text.removeprefix("gitdir:").strip())
+    named = Path(mark).read_text().removeprefix("gitdir:").strip()
+    return os.path.join(os.path.dirname(mark), named)

@@ -105,9 +105,11 @@ class Change:
 
     `differing`: how many watched files differ from what is served, or, if nothing is, from what
     the newest attempt saw. `paths`: those that differ from what the newest attempt saw, sorted.
-    `inputs`: one of them is an input.
+    `inputs`: one of them is an input. `locked`: git rewrites a repository that holds files of the
+    location.
     """
 
     differing: int
     paths: tuple[str, ...]
     inputs: bool
+    locked: bool = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 
 from codelocd.watch.notices import Change, Watched
@@ -39,6 +40,12 @@ class Tracker:
         """The files that count whatever the folders hold: stated, or read by a load."""
         return self._named
 
+    @property
+    def folders(self) -> set[str]:
+        """Where the location's own code is, and all that is named."""
+        named = {os.path.dirname(path) for path in self._named}
+        return {self.watched.base, *self.watched.roots, *named}
+
     def counted(self) -> set[str]:
         """Every file whose content matters now, deleted ones included."""
         return {*self._current(), *self._seen, *(self._served or ())}
@@ -71,10 +78,11 @@ class Tracker:
             return self._is_news(path)
         return False
 
-    def change(self) -> Change:
+    def change(self, *, locked: bool) -> Change:
+        """What differs now; `locked` is what git says."""
         paths = self._differing(self._seen)
         inputs = not self.watched.inputs.isdisjoint(paths)
-        return Change(self.differing(), tuple(sorted(paths)), inputs)
+        return Change(self.differing(), tuple(sorted(paths)), inputs, locked)
 
     def differing(self) -> int:
         return len(self._differing(self._seen if self._served is None else self._served))

@@ -48,7 +48,9 @@ class SourceWatch:
         self._contents = Contents()
         self._folders = Folders(loop, self._noticed, on_problem, Mounts(), poll_interval)
         self._views = Views(self._folders, self._trackers)
-        self._news = News(loop, self._trackers, self._contents, self._views, on_change)
+        self._news = News(
+            loop, self._trackers, self._contents, self._views, self.pending, on_change
+        )
         self._examiner = Examiner(loop, self._contents, self._news.looked)
         self._outdated: dict[
             str, None
@@ -91,10 +93,10 @@ class SourceWatch:
         """
         self._trackers[location].begin(prepared)
 
-    def loaded(self, location: str, sources: Mapping[str, str]) -> bool:
+    def loaded(self, location: str, sources: Mapping[str, str]) -> Change:
         """The newest candidate read these files (path → digest); they are followed too.
 
-        Whether the disk still holds what it saw; False: something was saved meanwhile.
+        How the disk differs by now from what it saw; no paths: nothing was saved meanwhile.
         """
         tracker = self._trackers[location]
         known = tracker.named
@@ -102,15 +104,18 @@ class SourceWatch:
         if tracker.named - known:
             self._plan_again(location)
         self._contents.refresh(tracker.counted())
-        return not tracker.change().paths
+        return self.pending(location)
 
     def took_over(self, location: str) -> None:
         """What the newest attempt saw is what is served."""
         self._trackers[location].took_over()
 
     def pending(self, location: str) -> Change:
-        """How the files differ from what the newest attempt saw, as far as is known now."""
-        return self._trackers[location].change()
+        """How the files differ from what the newest attempt saw, as far as is known now.
+
+        Whether git is at work is looked up."""
+        tracker = self._trackers[location]
+        return tracker.change(locked=git.locked(tracker.folders))
 
     def differing(self, location: str) -> int:
         """Watched files that differ from what is served, as far as is known now."""
@@ -121,12 +126,6 @@ class SourceWatch:
         tracker = self._trackers.get(location)
         counted = tracker.counted() if tracker else ()
         return sorted(path for path in counted if self._contents.digest(path) is not None)
-
-    def git_locked(self, location: str) -> bool:
-        """Whether git rewrites a repository that holds files of this location. Looks now."""
-        tracker = self._trackers[location]
-        files = {os.path.dirname(path) for path in tracker.named}
-        return git.locked({tracker.watched.base, *tracker.watched.roots, *files})
 
     def close(self) -> None:
         """No callback comes after this."""

@@ -59,6 +59,6 @@ async def test_a_location_is_locked_by_the_repository_of_a_library_it_imports(
 ) -> None:
     defs = listener.write("defs.py", "defs")
     listener.serve(defs, repository / "pkg" / "a.py")
-    assert not listener.watch.git_locked("sales")
+    assert not listener.watch.pending("sales").locked
     (repository / ".git" / "index.lock").touch()
-    assert listener.watch.git_locked("sales")
+    assert listener.watch.pending("sales").locked

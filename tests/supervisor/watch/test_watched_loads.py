@@ -15,12 +15,12 @@ async def test_a_save_during_the_load_means_that_the_load_is_not_current(
     listener.watch.begin("sales")
     read = {str(path): listener.digest(path.read_text()) for path in (defs, library)}
     library.write_text("new")
-    assert listener.watch.loaded("sales", read) is False
+    assert listener.watch.loaded("sales", read).paths
     listener.watch.took_over("sales")
     assert listener.watch.differing("sales") == 1
     listener.watch.begin("sales")
     read[str(library)] = listener.digest("new")
-    assert listener.watch.loaded("sales", read) is True
+    assert not listener.watch.loaded("sales", read).paths
     assert listener.watch.differing("sales") == 1
     listener.watch.took_over("sales")
     assert listener.watch.differing("sales") == 0
@@ -33,7 +33,7 @@ async def test_a_save_after_the_load_read_the_file_is_told_although_loaded_said_
     listener.follow(defs)
     listener.watch.begin("sales")
     defs.write_text("b")
-    assert not listener.watch.loaded("sales", {str(defs): listener.digest("a")})
+    assert listener.watch.loaded("sales", {str(defs): listener.digest("a")}).paths
     assert (await listener.change()).paths == (str(defs),)
 
 
@@ -42,7 +42,7 @@ async def test_a_load_that_read_the_save_made_during_it_is_current(listener: Lis
     listener.follow(defs)
     listener.watch.begin("sales")
     defs.write_text("b")
-    assert listener.watch.loaded("sales", {str(defs): listener.digest("b")})
+    assert not listener.watch.loaded("sales", {str(defs): listener.digest("b")}).paths
     await listener.quiet()
 
 
@@ -56,7 +56,7 @@ async def test_files_learned_from_a_load_are_followed_wherever_they_live(
     listener.serve(defs)
     listener.watch.begin("sales")
     read = {str(path): listener.digest(path.read_text()) for path in (defs, shared)}
-    assert listener.watch.loaded("sales", read)
+    assert not listener.watch.loaded("sales", read).paths
     listener.watch.took_over("sales")
     shared.write_text("new")
     await listener.changed_to({shared: "new"})
@@ -70,7 +70,7 @@ async def test_what_is_served_still_counts_after_an_attempt_that_read_less(
     defs.write_text("broken")
     await listener.change()
     listener.watch.begin("sales")
-    assert listener.watch.loaded("sales", {str(defs): listener.digest("broken")})
+    assert not listener.watch.loaded("sales", {str(defs): listener.digest("broken")}).paths
     orders.write_text("new")
     change = await listener.change()
     assert (change.differing, change.paths) == (2, (str(orders),))
@@ -83,7 +83,7 @@ async def test_a_file_that_is_imported_no_longer_stops_counting_with_the_takeove
     listener.serve(defs, orders)
     listener.follow()
     listener.watch.begin("sales")
-    assert listener.watch.loaded("sales", {str(defs): listener.digest("defs")})
+    assert not listener.watch.loaded("sales", {str(defs): listener.digest("defs")}).paths
     listener.watch.took_over("sales")
     orders.write_text("new")
     await listener.quiet()
@@ -97,7 +97,7 @@ async def test_a_new_module_counts_until_a_load_shows_that_nothing_reads_it(
     helper = listener.write("helper.py", "one")
     assert await listener.change() == Change(1, (str(helper),), inputs=False)
     listener.watch.begin("sales")
-    assert listener.watch.loaded("sales", {str(defs): listener.digest("defs")})
+    assert not listener.watch.loaded("sales", {str(defs): listener.digest("defs")}).paths
     assert listener.watch.differing("sales") == 0
     helper.write_text("two")
     await listener.quiet()
@@ -115,6 +115,6 @@ async def test_a_launch_does_not_take_a_save_of_an_input_for_what_was_prepared(
     listener.watch.follow("sales", watched)
     listener.watch.begin("sales")
     inputs.write_text("new")
-    assert not listener.watch.loaded("sales", {})  # known from now on, and not told yet
+    assert listener.watch.loaded("sales", {}).paths  # known from now on, and not told yet
     listener.watch.begin("sales", prepared=True)
     assert (await listener.change()).inputs
