@@ -22,13 +22,13 @@ demo: $(RUNTIME) ## run examples/quickstart until Ctrl-C
 	@cd examples/quickstart && exec $(BIN)/python ../../.ci/foreground.py $(BIN)/codelocd dev
 
 test: $(DEVELOPMENT) ## run the tests that take seconds
-	@$(BIN)/pytest -n $(WORKERS) -m "not slow"
+	@$(BIN)/pytest -n $(WORKERS) --dist worksteal -m "not slow"
 
 test-slow: $(DEVELOPMENT) ## run the tests that take minutes
 	@$(BIN)/pytest -m slow
 
 soak: $(DEVELOPMENT) ## kill builders, users and collectors of a store for ten minutes
-	@SOAK_SECONDS=600 $(BIN)/pytest tests/envs/test_store_under_fire.py
+	@SOAK_SECONDS=600 $(BIN)/pytest -m slow tests/envs/test_store_under_fire.py
 
 check: $(DEVELOPMENT) ## lint, types, layers, oldest Python
 	$(BIN)/ruff check .

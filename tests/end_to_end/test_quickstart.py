@@ -78,12 +78,7 @@ def test_an_edit_is_served_a_broken_one_is_not_and_its_repair_is(demo: Dev, name
 
 
 def test_a_second_start_builds_nothing(demo: Dev, tmp_path: Path) -> None:
-    project = tmp_path / "quickstart"
-    shutil.copytree(QUICKSTART, project)
-    first = Dev(project, tmp_path / "home", ())
-    first.until_serving(*NAMES)
-    first.stop()
-    again = Dev(project, tmp_path / "home", ())
+    again = Dev(demo.project, tmp_path / "home", ())
     again.until_serving(*NAMES)
     origins = [each["environment"]["origin"] for each in again.json("status")["locations"]]
     again.stop()
