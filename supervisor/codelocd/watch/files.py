@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
+from operator import attrgetter
 
 DIRECTORY = "directory"
 """Stands for the digest of a folder: that it is there is all that counts."""
@@ -19,6 +20,13 @@ LARGE = 16 * 1024 * 1024
 """Bytes from which a file is judged by its size and time, not by its content."""
 
 Stamp = tuple[int, int, int, int]
+
+_TICK = {False: 20_000_000, True: 2_000_000_000}
+"""Nanoseconds: Linux stamps in steps of 1 to 10 ms, old file systems, coarsely, of 1 or 2 s."""
+
+_stamp: Callable[[os.stat_result], Stamp] = attrgetter(
+    "st_mtime_ns", "st_ctime_ns", "st_size", "st_ino"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +46,8 @@ class Content:
         Two writes within one tick of the file system's clock leave equal stamps, so a stamp
         tells nothing when it was fresh at the time of the look (git calls it racily clean).
         """
-        return self.stamp == stamp and max(stamp[:2]) + _tick(stamp) < self.looked_at
+        coarse = stamp[0] % 1_000_000_000 == 0
+        return self.stamp == stamp and max(stamp[:2]) + _TICK[coarse] < self.looked_at
 
 
 def digest(data: bytes) -> str:
@@ -46,16 +55,19 @@ def digest(data: bytes) -> str:
     return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
-def look(path: str, known: Content | None = None) -> Content:
-    """What `path` holds now; `known` itself if that is still true. Blocks; any thread."""
-    now = time.time_ns()
-    try:
-        status = os.stat(path)
-        if known and known.holds(_stamp(status)):
-            return known
-        return _read(path, status, now)
-    except (OSError, ValueError):  # ValueError: a NUL in the path
-        return Content(None, None, now)
+def look(paths: Mapping[str, Content | None]) -> dict[str, Content]:
+    """What each path holds now, given what is known of it, if anything; where that is still true,
+    the known itself. Blocks; any thread."""
+    found = {}
+    for path, known in paths.items():
+        now = time.time_ns()
+        try:
+            status = os.stat(path)
+            holds = known is not None and known.holds(_stamp(status))
+            found[path] = known if known and holds else _read(path, status, now)
+        except (OSError, ValueError):  # ValueError: a NUL in the path
+            found[path] = Content(None, None, now)
+    return found
 
 
 def _read(path: str, status: os.stat_result, now: int) -> Content:
@@ -72,26 +84,17 @@ def _read(path: str, status: os.stat_result, now: int) -> Content:
         return Content(digest(file.read()), stamp, now)
 
 
-def _stamp(status: os.stat_result) -> Stamp:
-    return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino
-
-
-def _tick(stamp: Stamp) -> int:
-    """Nanoseconds: Linux stamps in steps of 1 to 10 ms, old file systems of 1 or 2 s."""
-    coarse = stamp[0] % 1_000_000_000 == 0
-    return 2_000_000_000 if coarse else 20_000_000
-
-
 class Contents:
-    """The newest known content of every file that counts for some location."""
+    """The newest known content of every file that counts for some location.
+
+    `digest(path)`: as last seen; None where there is no such file, or nobody looked.
+    """
 
     def __init__(self) -> None:
         self._known: dict[str, Content] = {}
-
-    def digest(self, path: str) -> str | None:
-        """As last seen; None where there is no such file, or nobody looked."""
-        known = self._known.get(path)
-        return known.digest if known else None
+        self._digests: dict[str, str | None] = {}
+        # Asked some hundred times for each change: the dictionary's own method, not one of ours.
+        self.digest: Callable[[str], str | None] = self._digests.get
 
     def known(self, paths: Iterable[str]) -> dict[str, Content | None]:
         """What a look elsewhere needs to be quick."""
@@ -99,8 +102,9 @@ class Contents:
 
     def refresh(self, paths: Iterable[str]) -> None:
         """Looks at all of them now."""
-        for path in paths:
-            self._known[path] = look(path, self._known.get(path))
+        looked = look({path: self._known.get(path) for path in paths})
+        self._known |= looked
+        self._digests |= {path: content.digest for path, content in looked.items()}
 
     def learn(self, paths: Iterable[str]) -> list[str]:
         """Looks at those that nobody looked at before; which of them are not there."""
@@ -114,11 +118,13 @@ class Contents:
             known = self._known.get(path)
             if known is None or known.looked_at <= content.looked_at:
                 self._known[path] = content
+                self._digests[path] = content.digest
 
     def keep(self, paths: Collection[str]) -> None:
         """Forgets all others."""
         for path in self._known.keys() - paths:
             del self._known[path]
+            del self._digests[path]
 
 
 GRACE = 0.05
@@ -188,7 +194,7 @@ class Examiner:
         for path in paths:
             del self._due[path]
         self._busy = True
-        self._pool.submit(_look_at, self._contents.known(paths)).add_done_callback(self._hand_over)
+        self._pool.submit(look, self._contents.known(paths)).add_done_callback(self._hand_over)
 
     def _hand_over(self, looked: Future[dict[str, Content]]) -> None:
         if not looked.cancelled() and not self._closed:
@@ -199,7 +205,12 @@ class Examiner:
             return
         self._busy = False
         contents = looked.result()
-        vanished = [path for path, content in contents.items() if self._vanished(path, content)]
+        digest = self._contents.digest
+        vanished = [  # was there, and is missed for the first time
+            path
+            for path, content in contents.items()
+            if content.digest is None and digest(path) is not None and path not in self._settled
+        ]
         self._settled.difference_update(contents)
         self.doubt(vanished)
         for path in vanished:
@@ -207,12 +218,3 @@ class Examiner:
         self._contents.store(contents)
         self._advance()
         self._on_looked(contents.keys())
-
-    def _vanished(self, path: str, content: Content) -> bool:
-        """Whether a file that was there is missing, for the first time."""
-        missing = content.digest is None and self._contents.digest(path) is not None
-        return missing and path not in self._settled
-
-
-def _look_at(paths: Mapping[str, Content | None]) -> dict[str, Content]:
-    return {path: look(path, known) for path, known in paths.items()}

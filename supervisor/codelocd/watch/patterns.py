@@ -93,6 +93,10 @@ class Ignored:
     def folder(self, path: str) -> bool:
         return self.file(path + "/")
 
+    def rest(self, paths: Iterable[str]) -> frozenset[str]:
+        """Those of these files that are not left out."""
+        return frozenset(paths if self._idle else (p for p in paths if not self.file(p)))
+
     def _below(self, path: str) -> str:
         if path.startswith(self._base):
             return path[len(self._base) :]

@@ -82,7 +82,8 @@ class Tracker:
         """What differs now; `locked` is what git says."""
         paths = self._differing(self._seen)
         inputs = not self.watched.inputs.isdisjoint(paths)
-        return Change(self.differing(), tuple(sorted(paths)), inputs, locked)
+        differing = len(paths) if self._served is None else self.differing()
+        return Change(differing, tuple(sorted(paths)), inputs, locked)
 
     def differing(self) -> int:
         return len(self._differing(self._seen if self._served is None else self._served))
@@ -101,7 +102,7 @@ class Tracker:
 
     def loaded(self, sources: Mapping[str, str]) -> None:
         """The newest attempt really read these, and nothing else of the location's code."""
-        read: Seen = {p: seen for p, seen in sources.items() if not self.plan.ignored.file(p)}
+        read: Seen = {path: sources[path] for path in self.plan.ignored.rest(sources)}
         unread = (self._arrivals & self._seen.keys()) - read.keys()
         self._arrivals -= unread | read.keys()
         self._bystanders = (self._bystanders | unread) - read.keys()
@@ -133,14 +134,16 @@ class Tracker:
 
     def _find_named(self) -> frozenset[str]:
         paths = self.watched.files | self.watched.inputs | self._read | self._served_read
-        return frozenset(path for path in paths if not self.plan.ignored.file(path))
+        return self.plan.ignored.rest(paths)
 
     def _name_again(self) -> None:
         """Those that are named no longer are bystanders, where they exist."""
-        before, self._named = self._named, self._find_named()
-        dropped = before - self._named - self._matched
-        self._forget(dropped)
-        self._bystanders |= {p for p in dropped if self.plan.is_module(p) and self._digest(p)}
+        named = self._find_named()
+        if named != self._named:
+            dropped = self._named - named - self._matched
+            self._named = named
+            self._forget(dropped)
+            self._bystanders |= {p for p in dropped if self.plan.is_module(p) and self._digest(p)}
         self._bystanders -= self._named
 
     def _forget(self, paths: Iterable[str]) -> None:

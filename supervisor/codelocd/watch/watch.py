@@ -65,7 +65,7 @@ class SourceWatch:
         tracker = self._trackers.get(location)
         if tracker is None or tracker.watched != watched or location in self._outdated:
             self._follow_anew(location, watched, tracker)
-        self._look_at(location)
+            self._look_at(location)
 
     def _follow_anew(self, location: str, watched: Watched, tracker: Tracker | None) -> None:
         self._outdated.pop(location, None)

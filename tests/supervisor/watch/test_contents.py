@@ -3,10 +3,15 @@
 import os
 from pathlib import Path
 
-from codelocd.watch.files import DIRECTORY, LARGE, Content, Contents, digest, look
+from codelocd.watch import files
+from codelocd.watch.files import DIRECTORY, LARGE, Content, Contents, digest
 
 LONG_AGO = 1_600_000_000_000_000_000
 LATER = 4_000_000_000_000_000_000
+
+
+def look(path: str, known: Content | None = None) -> Content:
+    return files.look({path: known})[path]
 
 
 def settled(content: Content) -> Content:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from codelocd.model import StartMethod, StartWish
-from codelocd.runners.warm.profile import Learned, package
+from codelocd.runners.warm.profile import Learned, packages
 
 SUSPICIONS = 2
 """Loads that failed after a fork, and then went well without one, until nothing is forked."""
@@ -57,10 +57,10 @@ def _obstacle(location: str, learned: Learned, platform: str) -> str | None:
     if len(learned.suspicions) >= SUSPICIONS:
         return f"{learned.suspicions[-1]}, and went well without a fork"
     imports, cold = learned.locations.get(location), cold_packages(learned)
-    for module in imports.modules if imports is not None else ():
-        if (name := package(module)) in cold:
-            return f"it imports {name}: {cold[name]}"
-    return None
+    if imports is None or cold.keys().isdisjoint(packages(imports.modules)):
+        return None
+    name = next(name for name in packages(imports.modules) if name in cold)
+    return f"it imports {name}: {cold[name]}"
 
 
 def _relative(search_path: str) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 
 Beside = Mapping[str, Sequence[str]]
@@ -24,9 +24,9 @@ class Imports:
         return _union(self.modules, self.beside)
 
     @property
-    def packages(self) -> frozenset[str]:
+    def packages(self) -> Set[str]:
         """The packages that the code names."""
-        return frozenset(map(package, self.named))
+        return packages(self.named).keys()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,22 +91,22 @@ def common(lists: Sequence[Imports]) -> Imports:
 
 def shareable(imports: Imports, cold: Collection[str]) -> Imports:
     """The same without the packages that a fork cannot share."""
-    return Imports(
-        tuple(name for name in imports.modules if package(name) not in cold),
-        tuple(name for name in imports.named if package(name) not in cold),
-        tuple(name for name in imports.beside if package(name) not in cold),
-    )
+
+    def rest(modules: Sequence[str]) -> tuple[str, ...]:
+        return tuple(name for name in modules if name.partition(".")[0] not in cold)
+
+    return Imports(rest(imports.modules), rest(imports.named), rest(imports.beside))
 
 
 def with_beside(imports: Imports, beside: Beside) -> Imports:
     """The same with what programs need beside runners that import these packages."""
-    packages = dict.fromkeys(map(package, imports.modules))
-    return replace(imports, beside=_union(*(beside.get(name, ()) for name in packages)))
+    needed = (beside.get(name, ()) for name in packages(imports.modules))
+    return replace(imports, beside=_union(*needed))
 
 
-def package(module: str) -> str:
-    """The top-level name of a module."""
-    return module.partition(".")[0]
+def packages(modules: Iterable[str]) -> dict[str, None]:
+    """The top-level names of modules, once each, in their order."""
+    return dict.fromkeys([module.partition(".")[0] for module in modules])
 
 
 def _union(*parts: Sequence[str]) -> tuple[str, ...]:
