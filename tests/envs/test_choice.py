@@ -89,23 +89,11 @@ def test_a_folder_that_is_no_environment_is_none(code: Path) -> None:
     assert choose(None, code=code).why.startswith("nothing describes an environment")
 
 
-@pytest.mark.parametrize(
-    "mark", ["pyproject.toml", "dg.toml", "codelocd.toml", "workspace.yaml", ".git"]
-)
-def test_nothing_above_the_projects_root_counts(tmp_path: Path, mark: str) -> None:
+def test_nothing_above_the_repositorys_root_counts(tmp_path: Path) -> None:
     make_environment(tmp_path / ".venv")
     (tmp_path / "requirements.txt").write_text("six\n")
-    root = tmp_path / "root"
-    root.mkdir()
-    (root / mark).write_text("")
-    assert "nothing describes an environment" in choose(None, code=root).why
-
-
-def test_without_a_root_only_the_codes_own_folder_counts(tmp_path: Path) -> None:
-    (tmp_path / "requirements.txt").write_text("six\n")
-    folder = tmp_path / "folder"
-    folder.mkdir()
-    assert "nothing describes an environment" in choose(None, code=folder).why
+    (tmp_path / "root" / ".git").mkdir(parents=True)
+    assert "nothing describes an environment" in choose(None, code=tmp_path / "root").why
 
 
 def test_the_activated_environment_comes_before_a_description(code: Path) -> None:
@@ -312,28 +300,57 @@ def test_what_is_nearer_decides_before_what_is_above_a_workspace_yaml(below: Pat
     )
 
 
-def test_without_a_repository_the_search_ends_at_the_nearest_project(below: Path) -> None:
-    root = below.parents[1]
-    (root.parent / "setup.py").write_text("from setuptools import setup\nsetup()\n")
-    (root / "pyproject.toml").write_text(PROJECT)
-    assert choose(None, code=below).specification.request.project == root
-    (root / "pyproject.toml").unlink()
-    (root.parent / "setup.py").unlink()
-    (root / "requirements.txt").write_text("six\n")
-    assert choose(None, code=below).why.startswith("nothing describes an environment")
+@pytest.mark.parametrize("name", [".venv", "requirements.txt", "pylock.toml", "setup.py"])
+def test_without_a_repository_the_nearest_folder_that_has_or_describes_an_environment_counts(
+    below: Path, name: str
+) -> None:
+    for root in (below.parents[2], below.parents[1], below.parent):
+        if name == ".venv":
+            make_environment(root / name)
+        else:
+            text = "from setuptools import setup\nsetup()\n" if name == "setup.py" else ""
+            (root / name).write_text(
+                text or 'lock-version = "1.0"\npackages = []\n' * ("lock" in name)
+            )
+        why = choose(None, code=below).why
+        assert f"{root}/{name}" in why
+        (below / "definitions.py").touch()
+        assert choose(None, code=below / "definitions.py").why == why
 
 
-def test_a_folder_that_others_may_write_to_decides_nothing(below: Path) -> None:
+def test_without_a_repository_what_comes_above_later_is_an_input(below: Path) -> None:
+    wanted = {
+        folder / name
+        for folder in (below, *below.parents[:3])
+        for name in (".venv", "requirements.txt", "uv.lock", "pyproject.toml")
+    }
+    assert not wanted - {*choose(None, code=below).looked_at}
+
+
+@pytest.mark.parametrize("name", [".venv", "requirements.txt", "pyproject.toml"])
+def test_without_a_repository_the_users_own_folder_ends_the_search(
+    below: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    home = below.parents[1]
+    monkeypatch.setenv("HOME", str(home))
+    for folder in (home, home.parent):
+        if name == ".venv":
+            make_environment(folder / name)
+        else:
+            (folder / name).write_text(PROJECT if name == "pyproject.toml" else "six\n")
+    choice = choose(None, code=below)
+    assert choice.why.startswith("nothing describes an environment")
+    assert home / name not in choice.looked_at
+
+
+@pytest.mark.parametrize("repository", [True, False])
+def test_a_folder_that_others_may_write_to_decides_nothing(below: Path, repository: bool) -> None:
     root = below.parents[1]
-    (root / ".git").mkdir()
+    if repository:
+        (root / ".git").mkdir()
     make_environment(root / ".venv")
+    assert choose(None, code=below).specification.request.path == root / ".venv"
     root.chmod(0o777)
-    assert choose(None, code=below).why.startswith("nothing describes an environment")
-
-
-def test_the_users_own_folder_is_no_project(below: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (below.parents[1] / "pyproject.toml").write_text(PROJECT)
-    monkeypatch.setenv("HOME", str(below.parents[1]))
     assert choose(None, code=below).why.startswith("nothing describes an environment")
 
 

@@ -6,6 +6,7 @@ import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 from codeloc_envs.files import seen_text
@@ -20,22 +21,47 @@ REPOSITORY_MARKS = (".git", ".hg", ".jj", ".svn", ".bzr", "_darcs", ".fslckout",
 """The folder that holds one of these is the root of a repository."""
 SETUP_FILES = setuptools_files.NAMES
 PROJECT_FILES = ("pyproject.toml", *SETUP_FILES, *PIPENV_FILES)
+LOCKS = ("uv.lock", "pylock.toml")
+DESCRIPTIONS = (
+    *LOCKS,
+    "requirements.txt",
+    *PIPENV_FILES,
+    "pyproject.toml",
+    "setup.py",
+    "setup.cfg",
+)
+"""What describes an environment to be built; in one folder the first wins."""
+ENVIRONMENT = ".venv"
+VERSION_FILE = ".python-version"
+ROOT_MARKS = ("pyproject.toml", "dg.toml", "codelocd.toml", "workspace.yaml", ".git")
+"""The first folder upwards that holds one of these is where the code's own place ends."""
 
 
 def upwards(start: Path) -> tuple[Path, ...]:
     """`start` and the folders above it that may decide about its code, nearest first.
 
     They end with the root of the repository. Without a repository they end with the nearest
-    folder that holds a project, and where none does, with `start`: what lies further up is
-    somebody else's by then. What others may write to, or what belongs to another user, ends
-    them too: an environment that is found there is run, so what git demands of repositories
-    (`safe.directory`) holds here.
+    folder that has an environment or describes one, and where none does, with `start`.
+    """
+    found = searched(start)
+    if _is_repository(found[-1]):
+        return found
+    return found[: 1 + next((at for at, folder in enumerate(found) if decides(folder)), 0)]
+
+
+def searched(start: Path) -> tuple[Path, ...]:
+    """`start` and the folders above it where its project is looked for, nearest first.
+
+    They end with the root of the repository, and without one before the user's own folder. What
+    others may write to, or what belongs to another user, ends them too: an environment that is
+    found there is run, so what git demands of repositories (`safe.directory`) holds here.
     """
     trusted = list(_trusted(start))
-    root = next((folder for folder in trusted if _is_repository(folder)), None)
-    if root is None:
-        root = next((folder for folder in trusted if _holds_project(folder)), start)
-    return tuple(trusted[: trusted.index(root) + 1])
+    root = next((at for at, folder in enumerate(trusted) if _is_repository(folder)), None)
+    if root is not None:
+        return tuple(trusted[: root + 1])
+    home = Path.home()
+    return (start, *takewhile(lambda folder: home not in (folder, start), trusted[1:]))
 
 
 def _trusted(start: Path) -> Iterator[Path]:
@@ -64,14 +90,25 @@ def _is_repository(folder: Path) -> bool:
     return any(os.path.exists(os.path.join(folder, mark)) for mark in REPOSITORY_MARKS)
 
 
-def _holds_project(folder: Path) -> bool:
-    """Never the user's own folder. A project file that cannot be read is for the user to see."""
-    if folder == Path.home():
-        return False
+def decides(folder: Path) -> bool:
+    """It has an environment or describes one.
+
+    Also by a project file that cannot be read: the rule that needs it says what is wrong.
+    """
     try:
-        return any(describes(folder / name) for name in PROJECT_FILES)
+        return os.path.exists(folder / ENVIRONMENT) or description(folder) is not None
     except EnvironmentProblem:
         return True
+
+
+def description(folder: Path) -> Path | None:
+    """The file of `folder` that describes an environment; EnvironmentProblem if it is invalid."""
+    paths = (folder / name for name in DESCRIPTIONS)
+    return next((path for path in paths if _describes(path)), None)
+
+
+def _describes(path: Path) -> bool:
+    return describes(path) if path.name in PROJECT_FILES else os.path.isfile(path)
 
 
 def describes(path: Path) -> bool:
@@ -86,22 +123,6 @@ def describes(path: Path) -> bool:
     if path.name in SETUP_FILES:
         return setuptools_files.describing(path.parent) is not None
     return read_pyproject(path).describes
-
-
-ROOT_MARKS = ("pyproject.toml", "dg.toml", "codelocd.toml", "workspace.yaml", ".git")
-"""The first folder upwards that holds one of these is where the code's own place ends."""
-LOCKS = ("uv.lock", "pylock.toml")
-DESCRIPTIONS = (
-    *LOCKS,
-    "requirements.txt",
-    *PIPENV_FILES,
-    "pyproject.toml",
-    "setup.py",
-    "setup.cfg",
-)
-"""What describes an environment to be built; in one folder the first wins."""
-VERSION_FILE = ".python-version"
-ENVIRONMENT = ".venv"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +143,10 @@ class Neighbourhood:
         reach = upwards(start)
         marked = (at for at, each in enumerate(reach, start=1) if _is_marked(each))
         near = next(marked, 1)
-        if any(map(_decides, reach[:near])):
+        if any(map(decides, reach[:near])):
             return cls(reach[:near])
         further = enumerate(reach[near:], start=near + 1)
-        return cls(reach[: next((at for at, each in further if _decides(each)), len(reach))])
+        return cls(reach[: next((at for at, each in further if decides(each)), len(reach))])
 
     @property
     def start(self) -> Path:
@@ -133,12 +154,13 @@ class Neighbourhood:
 
     def description(self) -> Path | None:
         """The nearest file that describes an environment; EnvironmentProblem if it is invalid."""
-        return next(filter(None, map(_description, self.folders)), None)
+        return next(filter(None, map(description, self.folders)), None)
 
     def looked_at(self) -> Iterator[Path]:
         """Whatever decides, or would if it were there."""
         names = (ENVIRONMENT, f"{ENVIRONMENT}/pyvenv.cfg", VERSION_FILE, *DESCRIPTIONS)
-        yield from (folder / name for folder in self.folders for name in names)
+        folders = self.folders if any(map(decides, self.folders)) else searched(self.start)
+        yield from (folder / name for folder in folders for name in names)
 
     def project(self) -> Pyproject | None:
         """The nearest `pyproject.toml`, or what stands for it; EnvironmentProblem if invalid."""
@@ -177,23 +199,6 @@ class Neighbourhood:
 
 def _is_marked(folder: Path) -> bool:
     return any(os.path.exists(folder / mark) for mark in ROOT_MARKS)
-
-
-def _decides(folder: Path) -> bool:
-    """Also by a project file that cannot be read: the rule that needs it says what is wrong."""
-    try:
-        return os.path.exists(folder / ENVIRONMENT) or _description(folder) is not None
-    except EnvironmentProblem:
-        return True
-
-
-def _description(folder: Path) -> Path | None:
-    paths = (folder / name for name in DESCRIPTIONS)
-    return next((path for path in paths if _describes(path)), None)
-
-
-def _describes(path: Path) -> bool:
-    return describes(path) if path.name in PROJECT_FILES else os.path.isfile(path)
 
 
 def _first_version(path: Path) -> str | None:
