@@ -119,7 +119,7 @@ class Patient:
                 await asyncio.Event().wait()
 
         found = location(Silent(), interval, 10.0)
-        found.spec = replace(found.spec, name=name)
+        found.spec, found.name = replace(found.spec, name=name), name
         return found
 
     async def after(self, seconds: float) -> list[str]:

@@ -67,14 +67,15 @@ class DevOutput:
         self._waiting: set[str] | None = set(names)
         self._up: dict[str, bool] = {}
         self._address: str | None = None
-        self._styles: dict[str, str] = {}
+        self._painted: dict[str, tuple[str, int]] = {}
+        self._widest = 0
         self._said: dict[str, Any] = {}
         self._leaving: set[str] = set()
         self._warned: set[str] = set()
         self._resolving: set[str] = set()
         self._under_way: dict[str, str] = {}
         for name in sorted(self._waiting):
-            self._style(name)
+            self._meet(name)
 
     @property
     def under_way(self) -> list[str]:
@@ -242,15 +243,18 @@ class DevOutput:
 
     # --- names ---------------------------------------------------------------------------------
 
-    def _style(self, name: str) -> str:
-        return self._styles.setdefault(name, name_style(len(self._styles)))
+    def _meet(self, name: str) -> tuple[str, int]:
+        """The name in its colour, and how many columns it takes."""
+        clean = one_line(name)
+        painted = self._screen.paint(clean, name_style(len(self._painted)))
+        self._painted[name] = painted, columns(clean)
+        self._widest = max(self._widest, columns(clean))
+        return self._painted[name]
 
     def _name(self, name: str) -> str:
         """The name in its colour, as wide as the widest that leaves room for what follows."""
-        style = self._style(name)
-        width = min(max(columns(one_line(known)) for known in self._styles), WIDEST)
-        clean = one_line(name)
-        return self._screen.paint(clean, style) + " " * (width - columns(clean))
+        painted, width = self._painted.get(name) or self._meet(name)
+        return painted + " " * (min(self._widest, WIDEST) - width)
 
 
 def _time(data: Mapping[str, Any]) -> str:

@@ -99,7 +99,8 @@ KINDS = ("asset", "asset_check", "job", "resource", "schedule", "sensor")
 
 def compare(old: Mapping[Identity, Definition], new: Mapping[Identity, Definition]) -> Difference:
     """What came, changed and went. A definition that only moved within its file is the same."""
-    changed = [i for i in new if i in old and _content(new[i]) != _content(old[i])]
+    altered = [i for i in new if i in old and new[i] != old[i]]
+    changed = [i for i in altered if _content(new[i]) != _content(old[i])]
     return Difference(
         added=tuple(new[i] for i in new if i not in old),
         changed=tuple(new[i] for i in changed),

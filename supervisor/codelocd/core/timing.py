@@ -24,16 +24,16 @@ class Timing:
 
     def stages(self) -> Stages:
         """How long each part took."""
-        load = _between(self.started, self.loaded)
-        return Stages(
-            event=_between(self.saved, self.noticed),
-            decision=_between(self.noticed, self.decided),
-            start=_between(self.decided, self.started),
-            importing=self.importing,
-            snapshot=load - self.importing if load is not None and self.importing else load,
-            publish=_between(self.loaded, self.published),
-            total=_between(self.saved or self.noticed or self.decided, self.published),
+        event, decision, start, load, publish, total = _between(
+            (self.saved, self.noticed),
+            (self.noticed, self.decided),
+            (self.decided, self.started),
+            (self.started, self.loaded),
+            (self.loaded, self.published),
+            (self.saved or self.noticed or self.decided, self.published),
         )
+        after = load - self.importing if load is not None and self.importing else load
+        return Stages(event, decision, start, self.importing, after, publish, total)
 
     def as_json(self) -> dict[str, float | None]:
         """In seconds; `import` is a keyword only here."""
@@ -54,8 +54,12 @@ class Stages:
     total: float | None
 
 
-def _between(begin: float | None, end: float | None) -> float | None:
-    """A file that was moved here may carry any time: what cannot be is not known."""
-    if begin is None or end is None or not 0 <= end - begin < 3600:
-        return None
-    return end - begin
+def _between(*times: tuple[float | None, float | None]) -> list[float | None]:
+    """Seconds from each begin to its end.
+
+    A file that was moved here may carry any time: what cannot be is not known.
+    """
+    return [
+        end - begin if begin is not None and end is not None and 0 <= end - begin < 3600 else None
+        for begin, end in times
+    ]

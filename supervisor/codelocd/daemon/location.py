@@ -41,6 +41,7 @@ class Location:
     """
 
     spec: LocationSpec
+    name: str = field(init=False)
     state: State = field(default_factory=State)
     runners: dict[RunnerId, Running] = field(default_factory=dict)
     tasks: dict[int, asyncio.Task[None]] = field(default_factory=dict)
@@ -51,9 +52,8 @@ class Location:
     alarm: asyncio.TimerHandle | None = None
     waiters: set[asyncio.Future[None]] = field(default_factory=set)
 
-    @property
-    def name(self) -> str:
-        return self.spec.name
+    def __post_init__(self) -> None:
+        self.name = self.spec.name  # the same in every description of it
 
     @property
     def environment(self) -> Environment | None:

@@ -161,11 +161,13 @@ class Hub:
             peer.when_drained(partial(self._catch_up, subscription))
 
 
+_NOTHING = pack(None)
+
+
 def encoded(subscription: int, event: Event) -> bytes:
     """The notification of an event: `data` is the last value of its map, as it was packed."""
     around = {"subscription": subscription, "topic": event.topic, "seq": event.seq, "data": None}
-    nothing = len(pack(None))
-    return pack([NOTIFICATION, EVENT, [around]])[:-nothing] + event.data
+    return pack([NOTIFICATION, EVENT, [around]])[: -len(_NOTHING)] + event.data
 
 
 def _check(topics: object, since: object) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from codelocd.rpc.credentials import Credentials, of_peer
@@ -57,7 +57,6 @@ class Peer(asyncio.Protocol):
     """
 
     closed: asyncio.Future[None]
-    credentials: Credentials | None = None
 
     def __init__(
         self,
@@ -115,6 +114,10 @@ class Peer(asyncio.Protocol):
         """Bytes that the other end has yet to take."""
         return self._transport.get_write_buffer_size()
 
+    @cached_property
+    def credentials(self) -> Credentials | None:
+        return of_peer(self._transport.get_extra_info("socket"))
+
     def when_drained(self, callback: Callable[[], None]) -> None:
         """Call back soon, but not before the other end has taken most of the backlog."""
         if self._slow:
@@ -143,7 +146,6 @@ class Peer(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(HIGH_WATER, LOW_WATER)
-        self.credentials = of_peer(transport.get_extra_info("socket"))
 
     def data_received(self, data: bytes) -> None:
         try:

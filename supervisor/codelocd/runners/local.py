@@ -40,6 +40,8 @@ class LocalRunner:
     hooks: Hooks | None = None
 
     def __init__(self, child: Child, socket_path: Path) -> None:
+        self.pid = child.pid
+        self.exited = child.exited
         self._child = child
         self._socket_path = socket_path
         self._peer: Peer | None = None
@@ -48,14 +50,6 @@ class LocalRunner:
         self._idle = asyncio.Event()
         self._idle.set()
         child.exited.add_done_callback(lambda _: self._hang_up())
-
-    @property
-    def pid(self) -> int:
-        return self._child.pid
-
-    @property
-    def exited(self) -> asyncio.Future[Exit]:
-        return self._child.exited
 
     async def load(self) -> LoadOutcome:
         return (await self.answer()).outcome

@@ -212,7 +212,8 @@ class Examiner:
             if content.digest is None and digest(path) is not None and path not in self._settled
         ]
         self._settled.difference_update(contents)
-        self.doubt(vanished)
+        if vanished:
+            self.doubt(vanished)
         for path in vanished:
             del contents[path]
         self._contents.store(contents)

@@ -150,9 +150,12 @@ class SourceWatch:
             else:
                 files = written if notice.kind is Kind.WRITTEN else unsettled
                 files.update(self._sort(notice))
-        self._examiner.doubt(unsettled)
-        self._examiner.examine(written)
-        self._plan_soon()
+        if unsettled:
+            self._examiner.doubt(unsettled)
+        if written:
+            self._examiner.examine(written)
+        if self._outdated:
+            self._plan_soon()
 
     def _sort(self, notice: Notice) -> set[str]:
         """The files in question; locations whose plan may no longer hold are outdated."""

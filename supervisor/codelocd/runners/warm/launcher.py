@@ -118,15 +118,19 @@ class WarmLauncher:
         shared: Imports | None,
     ) -> WarmRunner:
         def loaded(load: Load) -> None:
-            self._learn(spec, load, shared)
+            news = self._learn(spec, load, shared)
             if choice.method == "spawn":
                 self._forget_divergence(spec.location, load)
-            ended()
+            ended(news=news or choice.method == "spawn")
 
-        def ended() -> None:
-            if place is not None:
-                place.slot.learned()
+        def ended(*, news: bool = True) -> None:
+            if place is None:
+                return
+            place.slot.learned()
+            if news or spec.location not in place.locations:
                 self._prepare(spec.location)
+            else:
+                place.slot.refresh()
 
         def diverged(divergence: Divergence) -> None:
             self._divergences[spec.location] = divergence
@@ -167,13 +171,14 @@ class WarmLauncher:
         if divergence is not None and divergence.what not in {*load.changed, *load.imports.modules}:
             del self._divergences[location]
 
-    def _learn(self, spec: RunnerSpec, load: Load, shared: Imports | None) -> None:
+    def _learn(self, spec: RunnerSpec, load: Load, shared: Imports | None) -> bool:
+        """Whether the load has told anything new."""
         learned = self._memory.of(spec.environment)
         imports = after_load(learned.locations.get(spec.location), load.imports, shared)
         learned = learned.with_location(spec.location, imports).with_variables(load.variables)
-        self._memory.keep(spec.environment, learned)
         if shared is None:
             self._seconds[spec.location] = load.seconds
+        return self._memory.keep(spec.environment, learned)
 
 
 def make_launcher(

@@ -223,14 +223,15 @@ class Memory:
             self._learned[environment] = self._read(environment)
         return self._learned[environment]
 
-    def keep(self, environment: str, learned: Learned) -> None:
-        """On disk soon."""
+    def keep(self, environment: str, learned: Learned) -> bool:
+        """On disk soon. Whether it is news."""
         if learned == self._learned.get(environment):
-            return
+            return False
         self._learned[environment] = learned
         self._unwritten.add(environment)
         if self._writing is None:
             self._writing = asyncio.get_running_loop().call_later(GATHERING, self.write)
+        return True
 
     def write(self) -> None:
         """Now. A disk that is full costs what would have been learned, and nothing else."""

@@ -60,6 +60,8 @@ class WarmRunner:
     ) -> None:
         self.start_method: StartMethod = choice.method
         self.why = choice.why
+        self.pid = runner.pid
+        self.exited = runner.exited
         self._runner = runner
         self._spec = spec
         self._report = report
@@ -68,16 +70,8 @@ class WarmRunner:
         runner.exited.add_done_callback(lambda _: self._ends())
 
     @property
-    def pid(self) -> int:
-        return self._runner.pid
-
-    @property
     def hooks(self) -> Hooks | None:
         return self._runner.hooks
-
-    @property
-    def exited(self) -> asyncio.Future[Exit]:
-        return self._runner.exited
 
     async def load(self) -> LoadOutcome:
         limit = self._hangs_after if self.start_method == "fork" else None

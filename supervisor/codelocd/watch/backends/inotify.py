@@ -8,11 +8,10 @@ interface is four calls, which the C library offers and Python's own does not.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ctypes
 import os
 import struct
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 
 from codelocd.watch.notices import Kind, Notice
 
@@ -33,6 +32,14 @@ _ISDIR = 0x40000000
 _WRITTEN = _CLOSE_WRITE | _MOVED_TO
 _GONE = _DELETE_SELF | _MOVE_SELF | _IGNORED
 _MASK = _WRITTEN | _CREATE | _DELETE | _MOVED_FROM | _DELETE_SELF | _MOVE_SELF | _ONLYDIR
+
+_KINDS = (
+    (_GONE, Kind.GONE),
+    (_ISDIR, Kind.FOLDER),
+    (_WRITTEN, Kind.WRITTEN),
+    (~0, Kind.UNSETTLED),
+)
+"""What an event means, by the first of these that it has a bit of."""
 
 _EVENT = struct.Struct("iIII")
 """`struct inotify_event` without its name: watch, mask, cookie, bytes of the name."""
@@ -86,30 +93,21 @@ class Inotify:
         os.close(self._descriptor)
 
     def _read(self) -> None:
-        with contextlib.suppress(BlockingIOError):
+        """Tell what each event says of each path that its watch has; of discarded ones, nothing."""
+        try:
             events = os.read(self._descriptor, _BUFFER)
-            self._deliver(list(self._notices(events)))
-
-    def _notices(self, events: bytes) -> Iterator[Notice]:
-        """What an event says of each path that its watch has; of discarded ones, nothing."""
-        place = 0
+        except BlockingIOError:
+            return
+        notices, place = [], 0
         while place < len(events):
             watch, mask, _, length = _EVENT.unpack_from(events, place)
             place += _EVENT.size + length
             if mask & _Q_OVERFLOW:
-                yield Notice("", "", Kind.LOST)
-                continue
+                notices.append(Notice("", "", Kind.LOST))
             name = os.fsdecode(events[place - length : place].rstrip(b"\0"))
-            for path in self._paths.get(watch, ()):
-                yield Notice(path, name, _kind(mask))
-
-
-def _kind(mask: int) -> Kind:
-    if mask & _GONE:
-        return Kind.GONE
-    if mask & _ISDIR:
-        return Kind.FOLDER
-    return Kind.WRITTEN if mask & _WRITTEN else Kind.UNSETTLED
+            kind = next(kind for bits, kind in _KINDS if mask & bits)
+            notices += [Notice(path, name, kind) for path in self._paths.get(watch, ())]
+        self._deliver(notices)
 
 
 def _error(path: str | None = None) -> OSError:
