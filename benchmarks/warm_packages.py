@@ -20,7 +20,7 @@ from codelocd.process.child import Children
 from codelocd.process.guardian import Guardian
 from codelocd.rpc.errors import RpcError
 from codelocd.runners.api import Good, LoadOutcome, MustStartCold, RunnerSpec
-from codelocd.runners.kit import make_kit
+from codelocd.runners.bundle import make_bundle
 from codelocd.runners.local import LocalLauncher
 from codelocd.runners.warm.launcher import WarmLauncher
 from codelocd.runners.warm.places import Memory, Places
@@ -82,10 +82,10 @@ def _measured(names: list[str]) -> list[Result]:
 async def _each(python: Path, names: list[str], folder: Path) -> list[Result]:
     guardian = Guardian()
     children = Children(asyncio.get_running_loop(), guardian)
-    kit = make_kit(folder / "kits")
+    bundle = make_bundle(folder / "bundles")
     memory = Memory(folder / "warm")
-    places = Places(children, kit / "codeloc_runner" / "__main__.py", memory, idle=60)
-    launcher = WarmLauncher(LocalLauncher(children, kit, folder), places, memory)
+    places = Places(children, bundle / "codeloc_runner" / "__main__.py", memory, idle=60)
+    launcher = WarmLauncher(LocalLauncher(children, bundle, folder), places, memory)
     results = [await _one(launcher, places, python, name, folder) for name in names]
     launcher.close()
     children.close()

@@ -17,8 +17,8 @@ import pytest
 from codelocd.client import AsyncClient, Client, DaemonUnreachable, RpcError
 from codelocd.daemon.subscriptions import Hub
 from codelocd.rpc import unix
-from codelocd.rpc.limits import Limits
 from codelocd.rpc.peer import Peer
+from codelocd.rpc.requests import Limits
 from codelocd.rpc.server import Server, start_server
 
 DEADLINE = 20.0

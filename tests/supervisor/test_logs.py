@@ -12,9 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codelocd.storage.logs.book import RECENT_LINES, Logs, file_name
-from codelocd.storage.logs.files import RotatedFile
-from codelocd.storage.logs.lines import Block, Splitter
+from codelocd.storage.log_lines import Block, Splitter
+from codelocd.storage.logs import RECENT_LINES, Logs, RotatedFile, file_name
 
 NOON = 1_700_000_000.125
 

@@ -8,7 +8,7 @@ import weakref
 import psutil
 import pytest
 
-from codelocd.daemon.memory import MemoryTrimmer, trim
+from codelocd.daemon.usage import MemoryTrimmer, trim
 
 DEADLINE = 30.0
 BLOCKS, BLOCK = 64 * 1024, 1024

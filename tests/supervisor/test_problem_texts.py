@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from codelocd.core import problems
-from codelocd.core.restarts import History
+from codelocd.core.restarts import RestartHistory
 from codelocd.model import Exit, Policy, Problem
 
 
@@ -35,13 +35,13 @@ SEGFAULT = """before
 Fatal Python error: Segmentation fault
 
 Thread 0x00007f (most recent call first):
-  File "/kit/codeloc_runner/wire/server.py", line 99 in _wait
+  File "/bundle/codeloc_runner/wire/server.py", line 99 in _wait
 
 Current thread 0x00007f (most recent call first):
   File "/usr/lib/python3.12/ctypes/__init__.py", line 519 in string_at
   File "/shop/defs.py", line 2 in <module>
   File "<frozen importlib._bootstrap_external>", line 940 in exec_module
-  File "/kit/codeloc_runner/load/location.py", line 52 in import_file
+  File "/bundle/codeloc_runner/load/location.py", line 52 in import_file
 """
 
 
@@ -71,7 +71,7 @@ def test_the_line_that_called_os_exit_is_told_by_its_status_alone() -> None:
 
 
 def test_what_is_not_tried_again_says_how_to_try_again() -> None:
-    history = History((1.0, 2.0))
+    history = RestartHistory((1.0, 2.0))
     problem = problems.final(Problem("crash", "it died"), history, Policy())
     told = problems.as_json(problem, "a b.py")
     assert told is not None

@@ -10,8 +10,8 @@ import pytest
 
 from codelocd.daemon.subscriptions import BACKLOG, HISTORY_BYTES, SUBSCRIPTIONS, TOPICS
 from codelocd.rpc.errors import KINDS
-from codelocd.rpc.limits import Limits
-from codelocd.storage.logs.lines import LINE_BYTES
+from codelocd.rpc.requests import Limits
+from codelocd.storage.log_lines import LINE_BYTES
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text()
 READING = {"hello", "status", "definitions", "show", "logs", "events", "environments", "call"}

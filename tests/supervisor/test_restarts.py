@@ -10,7 +10,7 @@ from codelocd.model import Backoff, Policy, RestartLimit
 PATIENT = Policy(restart_limit=RestartLimit(count=100, period=1e6), backoff=Backoff(jitter=0))
 
 
-def after_failures(count: int, policy: Policy = PATIENT) -> restarts.History:
+def after_failures(count: int, policy: Policy = PATIENT) -> restarts.RestartHistory:
     history = restarts.NO_FAILURES
     for now in range(count):
         history = restarts.record(history, now, served_for=0, policy=policy)

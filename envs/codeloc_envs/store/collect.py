@@ -1,5 +1,5 @@
 """Takes away what nobody uses: remains of killed builds, and what has been idle for long:
-environments, kits of other versions of codelocd, bytecode.
+environments, bundles of other versions of codelocd, bytecode.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from codeloc_envs.files import TEMPORARY
 from codeloc_envs.install.installer import Installer
 from codeloc_envs.install.leftovers import sweep_leftovers
 from codeloc_envs.install.uv_settings import variables_for_uv
-from codeloc_envs.store.layout import DRAFT_KIT, Layout
+from codeloc_envs.store.layout import DRAFT_BUNDLE, Layout
 from codeloc_envs.store.lease import last_used, try_hold
 from codeloc_envs.store.records import (
     RECORD_NAME,
@@ -61,7 +61,7 @@ class Unused:
     of an environment that is not of the store.
     """
 
-    kind: Literal["kit", "bytecode"]
+    kind: Literal["bundle", "bytecode"]
     path: Path
     lock: Path
 
@@ -82,7 +82,7 @@ def sweep(layout: Layout) -> None:
             _unlink_unused(lease)
     for folder in (layout.keys, layout.root / "cache", *_children(layout.resolutions)):
         remove_half_written(folder)
-    for draft in layout.kits.glob(f"{DRAFT_KIT}*"):
+    for draft in layout.bundles.glob(f"{DRAFT_BUNDLE}*"):
         if last_used(draft) < time.time() - _HALF_WRITTEN:
             shutil.rmtree(draft, ignore_errors=True)
     for folder in _children(layout.trash):
@@ -103,7 +103,7 @@ def prune(layout: Layout, *, idle: float = IDLE, size: int | None = None) -> Pru
     _forget(layout, now - idle)
     for old in unused(layout, now - idle):
         _discard(layout, old.path, old.lock)
-    for lock in layout.kits.glob("*.lock"):
+    for lock in (*layout.bundles.glob("*.lock"), *layout.former_bundles.glob("*.lock")):
         if not lock.with_suffix("").exists():
             _unlink_unused(lock)
     sweep(layout)
@@ -134,11 +134,17 @@ def unused(layout: Layout, before: float) -> Iterator[Unused]:
 
     One was last used when its lock was; one that was never locked, when it was made.
     """
-    kits = [Unused("kit", each, layout.kit_lock(each.name)) for each in _folders(layout.kits)]
-    caches = _folders(layout.bytecode)
-    for found in (*kits, *(Unused("bytecode", each, layout.lease(each.name)) for each in caches)):
+    for found in _made_again(layout):
         if found.last_used < before and _is_unlocked(found.lock):
             yield found
+
+
+def _made_again(layout: Layout) -> Iterator[Unused]:
+    for home in (layout.bundles, layout.former_bundles):
+        for folder in _folders(home):
+            yield Unused("bundle", folder, home / f"{folder.name}.lock")
+    for folder in _folders(layout.bytecode):
+        yield Unused("bytecode", folder, layout.lease(folder.name))
 
 
 def _is_free(layout: Layout, name: str) -> bool:

@@ -7,7 +7,7 @@ locks/KEY.lock          held by a builder, so that work is not done twice
 leases/KEY-HEX.lock     shared by everyone who uses an environment; its time is the last use
 trash/                  what is being removed
 pythons/                Pythons that were fetched
-kit/HASH/               what runners are run from; HASH.lock beside it is shared by its daemons
+bundle/HASH/            what runners are run from; HASH.lock beside it is shared by its daemons
 bytecode/KEY/           compiled files of environments that are not ours and bring none
 cache/                  downloads, interpreters
 """
@@ -17,8 +17,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-DRAFT_KIT = ".kit-"
-"""How the name of a kit begins that is being written."""
+DRAFT_BUNDLE = ".bundle-"
+"""How the name of a bundle begins that is being written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +75,17 @@ class Layout:
         return self.root / "pythons"
 
     @property
-    def kits(self) -> Path:
+    def bundles(self) -> Path:
+        return self.root / "bundle"
+
+    @property
+    def former_bundles(self) -> Path:
+        """Where bundles lay as long as they were called kits: nothing uses them any more."""
         return self.root / "kit"
 
-    def kit_lock(self, name: str) -> Path:
-        """Shared by the daemons that use this kit; its time is the last use."""
-        return self.kits / f"{name}.lock"
+    def bundle_lock(self, name: str) -> Path:
+        """Shared by the daemons that use this bundle; its time is the last use."""
+        return self.bundles / f"{name}.lock"
 
     @property
     def bytecode(self) -> Path:

@@ -17,22 +17,26 @@ from codelocd.cli.options import daemon_options
 from codelocd.cli.quick import COMPLETION
 from codelocd.core.nearest import closest
 
-MODULES = {"exec": "execute"}
-"""Modules that cannot have the name of their command."""
+PACKAGE = "codelocd.cli.commands"
 
 
 class Commands(click.Group):
-    """Each command is `command` in the module of its name in `package`.
+    """Each command is `NAME_command` in a module of `codelocd.cli.commands`.
 
-    `sections` are the titles of the help and the commands below each.
+    `sections` are the titles of the help and the commands below each; `modules` has the modules
+    that hold several commands, or cannot have the name of the one that they hold.
     """
 
     def __init__(
-        self, *, package: str, sections: Mapping[str, Sequence[str]], **options: Any
+        self,
+        *,
+        sections: Mapping[str, Sequence[str]],
+        modules: Mapping[str, str],
+        **options: Any,
     ) -> None:
         super().__init__(**options)
-        self._package = package
         self._sections = sections
+        self._modules = modules
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [name for names in self._sections.values() for name in names]
@@ -40,8 +44,8 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self.list_commands(ctx):
             return None
-        module = import_module(f"{self._package}.{MODULES.get(cmd_name, cmd_name)}")
-        command: click.Command = module.command
+        module = import_module(f"{PACKAGE}.{self._modules.get(cmd_name, cmd_name)}")
+        command: click.Command = getattr(module, f"{cmd_name}_command")
         return command
 
     def resolve_command(
@@ -83,12 +87,18 @@ SECTIONS = {
     "Use": ("call", "exec"),
     "Set up": ("init", "env", "config", "completions"),
 }
+MODULES = {
+    "exec": "execute",
+    **dict.fromkeys(("status", "definitions", "show"), "look"),
+    **dict.fromkeys(("logs", "events"), "history"),
+    **dict.fromkeys(SECTIONS["Change"], "change"),
+}
 
 
 @click.group(
     cls=Commands,
-    package="codelocd.cli.commands",
     sections=SECTIONS,
+    modules=MODULES,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     no_args_is_help=True,
 )

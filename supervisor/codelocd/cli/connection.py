@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from codelocd.cli.guard import KINDS, ExitCode, Failure
-from codelocd.cli.which import Asked, Daemon, is_there, which
+from codelocd.cli.which import Asked, DaemonAddress, is_there, which
 from codelocd.client import Client, DaemonUnreachable, RpcError
 from codelocd.storage import sockets
 
@@ -23,7 +23,7 @@ ANSWER_TIMEOUT = 10.0
 class Connection:
     """A daemon that answers. Its errors become Failures that name it."""
 
-    def __init__(self, daemon: Daemon) -> None:
+    def __init__(self, daemon: DaemonAddress) -> None:
         self.daemon = daemon
         self._client = self._ask(lambda: Client(daemon.socket))
 
@@ -80,7 +80,7 @@ def refused(error: RpcError) -> Failure:
     return Failure(first, KINDS.get(error.kind, ExitCode.FAILED), also=more)
 
 
-def meant(asked: Asked) -> Daemon:
+def meant(asked: Asked) -> DaemonAddress:
     """The daemon meant here and now."""
     uid = os.getuid()
     daemon = which(asked, environ=os.environ, folder=_here(), uid=uid, exists=is_there)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import grp
 import os
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Literal
 
 import click
 
@@ -26,13 +28,41 @@ from codelocd.render.text import block, one_line, plural
 from codelocd.storage.paths import DaemonPaths, Kind, UnsafeFolder, daemon_paths
 
 TYPE_CHECKING = False
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Any
 
     from codeloc_envs import Choice, Environment, EnvironmentProblem, Store
     from codelocd.model import LocationSpec
+
+
+def run_daemon(
+    mode: Literal["dev", "service"],
+    here: Local,
+    reread: Callable[[], Config],
+    observer: Callable[[dict[str, Any]], None] | None,
+) -> int:
+    """Run until told to stop; the exit code. Failure where another daemon is in the way."""
+    from codelocd.daemon import service
+    from codelocd.storage.lock import Busy
+
+    group = here.config.daemon.socket_group
+    if group is not None:
+        _refuse_unknown(group)
+    make_folders(here.paths, shared=group is not None)
+    try:
+        return service.run(
+            here.config, mode=mode, paths=here.paths, reread=reread, observer=observer
+        )
+    except Busy as busy:
+        raise Failure(str(busy)) from None
+
+
+def _refuse_unknown(group: str) -> None:
+    try:
+        grp.getgrnam(group)
+    except KeyError:
+        what = f"[daemon] socket_group: there is no group {group!r}; create it, or name another"
+        raise Failure(what, ExitCode.USAGE) from None
 
 
 @dataclass(frozen=True, slots=True)

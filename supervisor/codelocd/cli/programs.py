@@ -17,7 +17,7 @@ TRAMPOLINE = re.compile(rb"^'''exec' [\"']?(.+?)[\"']? \"\$0\"", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ProgramPlace:
     """Where commands of a location run.
 
     `prefix` is the environment, None for an interpreter that is used as it is: its folder then
@@ -31,7 +31,7 @@ class Place:
     search: str
 
 
-def found(word: str, place: Place) -> Path | None:
+def found(word: str, place: ProgramPlace) -> Path | None:
     """The file that `word` names: by its path, else the first of its name on PATH."""
     if "/" in word:
         path = place.directory / word
@@ -42,7 +42,7 @@ def found(word: str, place: Place) -> Path | None:
     return next(runnable, files[0] if files else None)
 
 
-def outsider(path: Path, place: Place) -> Path | None:
+def outsider(path: Path, place: ProgramPlace) -> Path | None:
     """What does not belong to the environment: the file, or the program that runs it; else None.
 
     Inside is what lies in the environment, wherever its links lead, unless another Python runs
@@ -57,7 +57,7 @@ def outsider(path: Path, place: Place) -> Path | None:
     return path
 
 
-def may_be_packaged(path: Path, place: Place) -> bool:
+def may_be_packaged(path: Path, place: ProgramPlace) -> bool:
     """Whether a Python package may have brought it: Python runs it, or it is a shim of pyenv or
     asdf beside their Pythons, which are scripts of a shell.
     """
@@ -71,18 +71,18 @@ def _has_python(shim: Path) -> bool:
     return any(PYTHON.match(each.name) for each in shim.parent.glob("python*"))
 
 
-def _is_in_environment(path: Path, place: Place) -> bool:
+def _is_in_environment(path: Path, place: ProgramPlace) -> bool:
     """By where it stands: the `python` of an environment is a link to one outside."""
     if place.prefix is None:
         return path.resolve() == place.executable.resolve()
     return path.parent.resolve().is_relative_to(place.prefix.resolve())
 
 
-def _is_script_of(path: Path, place: Place) -> bool:
+def _is_script_of(path: Path, place: ProgramPlace) -> bool:
     return path.resolve().is_relative_to(place.project.resolve())
 
 
-def _interpreter(path: Path, place: Place) -> Path | None:
+def _interpreter(path: Path, place: ProgramPlace) -> Path | None:
     """What runs a script by its first line (execve(2)); None for what is no script."""
     try:
         with path.open("rb") as file:

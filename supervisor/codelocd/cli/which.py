@@ -9,11 +9,12 @@ from codelocd.cli.guard import ExitCode, Failure, NoDaemon
 from codelocd.storage import sockets
 
 TYPE_CHECKING = False
-if TYPE_CHECKING:  # `typing` itself would take as long as asking the daemon
+if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Literal, TypeAlias
 
     Service: TypeAlias = Literal["user", "system"]
+
 
 VARIABLE = "CODELOCD_SOCKET"
 
@@ -36,7 +37,7 @@ class Asked:
         self.service: Service | None = service
 
 
-class Daemon:
+class DaemonAddress:
     """A daemon that is meant, whether or not it answers.
 
     `name` is for messages; `project` is set where it is the project's own.
@@ -70,7 +71,7 @@ def which(
     is_project: Callable[[str], bool] = projects.is_project,
     own_socket: Callable[[str], str | None] = projects.own_socket,
     is_folder: Callable[[str], bool] = os.path.isdir,
-) -> Daemon:
+) -> DaemonAddress:
     """The daemon meant by a command that runs in `folder` (absolute, no links).
 
     A folder where a dev daemon with targets of its own listens is a project as well.
@@ -78,7 +79,7 @@ def which(
     """
     named = asked.socket or (None if asked.service else environ.get(VARIABLE))
     if named:
-        return Daemon(os.path.join(folder, named), "the daemon")
+        return DaemonAddress(os.path.join(folder, named), "the daemon")
     runtime = sockets.runtime_folder(environ, uid, is_folder)
     services = _services(runtime)
     if asked.service:
@@ -91,20 +92,20 @@ def which(
     project = projects.nearest(folder, is_own)
     if project is not None:
         usual = sockets.control(sockets.dev_folder(project, runtime))
-        return Daemon(own_socket(project) or usual, f"the dev daemon of {project}", project)
+        return DaemonAddress(own_socket(project) or usual, f"the dev daemon of {project}", project)
     return _first(services, exists)
 
 
-def _services(runtime: str) -> dict[Service, Daemon]:
+def _services(runtime: str) -> dict[Service, DaemonAddress]:
     user = sockets.control(sockets.user_folder(runtime))
     system = sockets.control(sockets.SYSTEM)
     return {
-        "user": Daemon(user, "the user's daemon"),
-        "system": Daemon(system, "the system's daemon"),
+        "user": DaemonAddress(user, "the user's daemon"),
+        "system": DaemonAddress(system, "the system's daemon"),
     }
 
 
-def _first(services: dict[Service, Daemon], exists: Callable[[str], bool]) -> Daemon:
+def _first(services: dict[Service, DaemonAddress], exists: Callable[[str], bool]) -> DaemonAddress:
     for daemon in services.values():
         if exists(daemon.socket):
             return daemon

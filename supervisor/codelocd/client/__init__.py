@@ -5,8 +5,8 @@ Every command begins by importing this, so only `Client` comes at once.
 
 from __future__ import annotations
 
+from codelocd.client.connection import DaemonUnreachable
 from codelocd.client.sync import Client
-from codelocd.client.unreachable import DaemonUnreachable
 from codelocd.rpc.errors import RpcError
 
 TYPE_CHECKING = False

@@ -9,8 +9,8 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self, TypeAlias
 
+from codelocd.client.connection import DaemonUnreachable, explain, lost, silent
 from codelocd.client.sync import TIMEOUT
-from codelocd.client.unreachable import DaemonUnreachable, explain, lost, silent
 from codelocd.rpc.errors import RpcError
 from codelocd.rpc.messages import EVENT
 from codelocd.rpc.peer import Peer

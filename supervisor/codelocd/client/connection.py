@@ -6,7 +6,6 @@ import _socket  # `socket` would import enum, selectors and collections: 6 ms of
 import time
 from collections import deque
 
-from codelocd.client.unreachable import DaemonUnreachable, explain, lost
 from codelocd.rpc.decoder import Decoder, Malformed
 from codelocd.rpc.errors import RpcError, received
 from codelocd.rpc.messages import FAREWELL, NOTIFICATION, pack
@@ -14,7 +13,46 @@ from codelocd.rpc.unix_address import shortcut
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Literal, TypeAlias
+
     from codelocd.rpc.messages import Message
+
+    Reason: TypeAlias = Literal["absent", "refused", "denied", "silent", "lost"]
+
+
+class DaemonUnreachable(Exception):
+    """No answer, and why, in one sentence.
+
+    `reason`: "absent" (no socket there), "refused" (a socket on which nobody listens), "denied"
+    (no permission), "silent" (no answer in time), "lost" (the connection ended).
+    """
+
+    def __init__(self, reason: Reason, message: str) -> None:
+        super().__init__(message)
+        self.reason: Reason = reason
+
+
+def explain(error: OSError, path: str) -> DaemonUnreachable:
+    """Why a connection to the socket at `path` could not be made or used."""
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return DaemonUnreachable("absent", f"there is no socket at {path}: no daemon runs there")
+    if isinstance(error, ConnectionRefusedError):
+        left = "left over by a daemon that has ended"
+        return DaemonUnreachable("refused", f"nobody listens on the socket {path}: {left}")
+    if isinstance(error, PermissionError):
+        return DaemonUnreachable("denied", f"no permission to use the socket {path}")
+    if isinstance(error, BlockingIOError | TimeoutError):
+        return DaemonUnreachable("silent", f"the daemon at {path} accepts no connection")
+    return DaemonUnreachable("lost", f"the connection to the daemon at {path} ended: {error}")
+
+
+def silent(path: str, timeout: float) -> DaemonUnreachable:
+    return DaemonUnreachable("silent", f"the daemon at {path} did not answer within {timeout:g} s")
+
+
+def lost(path: str, why: object) -> DaemonUnreachable:
+    return DaemonUnreachable("lost", f"the daemon at {path} closed the connection: {why}")
+
 
 _CHUNK = 256 * 1024
 
@@ -40,7 +78,7 @@ class Deadline:
         return left
 
 
-class Connection:
+class RpcConnection:
     """Messages to and from the daemon at `path`. Raises DaemonUnreachable, and TimeoutError."""
 
     def __init__(self, path: str, deadline: Deadline) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 from collections import deque
 
-from codelocd.client.connection import Connection, Deadline
-from codelocd.client.unreachable import silent
+from codelocd.client.connection import Deadline, RpcConnection, silent
 from codelocd.rpc.errors import received
 from codelocd.rpc.messages import EVENT, NOTIFICATION, RESPONSE, parameters, request
 
@@ -31,7 +30,7 @@ class Client:
     def __init__(self, path: str | os.PathLike[str], *, timeout: float = TIMEOUT) -> None:
         """`timeout`: seconds for the connection to be made."""
         self._path = os.fspath(path)
-        self._connection = Connection(self._path, Deadline(timeout))
+        self._connection = RpcConnection(self._path, Deadline(timeout))
         self._last_id = 0
         self._events: dict[int, deque[dict[str, Any]]] = {}
 

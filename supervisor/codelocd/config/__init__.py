@@ -13,8 +13,8 @@ from codelocd.config.errors import ConfigError, Mistake
 
 if TYPE_CHECKING:
     from codelocd.config.discovery import Found
-    from codelocd.config.environment_rules import Pythons
     from codelocd.config.examination import Choose
+    from codelocd.config.rules import Pythons
     from codelocd.config.targets import Targets
     from codelocd.model import Config
 
@@ -81,20 +81,20 @@ def discover(start: Path) -> Found | None:
 
 def describe(config: Config) -> dict[str, Any]:
     """The config as a JSON document; values of variables that may be secret are null."""
-    from codelocd.config import documents
+    from codelocd.config import export
 
-    return documents.describe(config)
+    return export.describe(config)
 
 
 def written(config: Config) -> str:
     """The text of a codelocd.toml that asks for the same."""
-    from codelocd.config import toml_writing
+    from codelocd.config import export
 
-    return toml_writing.written(config)
+    return export.written(config)
 
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema of codelocd.toml."""
-    from codelocd.config import documents
+    from codelocd.config import export
 
-    return documents.json_schema()
+    return export.json_schema()

@@ -12,7 +12,7 @@ from pathlib import Path
 from codeloc_envs.files import read_bytes
 
 
-class Kind(enum.StrEnum):
+class ConfigKind(enum.StrEnum):
     """A format, by the name of its file or table; first comes what discovery prefers."""
 
     CODELOCD_TOML = "codelocd.toml"
@@ -28,11 +28,15 @@ class Kind(enum.StrEnum):
 
 PYPROJECT = "pyproject.toml"
 
-TOOLS = {"codelocd": Kind.TOOL_CODELOCD, "dagster": Kind.TOOL_DAGSTER, "dg": Kind.TOOL_DG}
+TOOLS = {
+    "codelocd": ConfigKind.TOOL_CODELOCD,
+    "dagster": ConfigKind.TOOL_DAGSTER,
+    "dg": ConfigKind.TOOL_DG,
+}
 """The tables under [tool] in pyproject.toml, first the one that wins."""
 
 
-def file_of(kind: Kind) -> str:
+def file_of(kind: ConfigKind) -> str:
     """The name of the file that a config of this kind stands in."""
     return PYPROJECT if kind in TOOLS.values() else kind.value
 
@@ -44,7 +48,7 @@ _HEADER = re.compile(r"^\s*\[+\s*tool\s*\.\s*(\w+)", re.MULTILINE)
 class Candidate:
     """A config that is there; `str()` names it for a person."""
 
-    kind: Kind
+    kind: ConfigKind
     path: Path
 
     def __str__(self) -> str:
@@ -66,10 +70,10 @@ class Found:
     @property
     def preferred(self) -> tuple[Path, ...]:
         """The files of its folder that would be taken instead, if they were there."""
-        names = dict.fromkeys(file_of(kind) for kind in takewhile(self._is_before, Kind))
+        names = dict.fromkeys(file_of(kind) for kind in takewhile(self._is_before, ConfigKind))
         return tuple(self.folder / name for name in names)
 
-    def _is_before(self, kind: Kind) -> bool:
+    def _is_before(self, kind: ConfigKind) -> bool:
         return kind is not self.taken.kind
 
     @property
@@ -86,7 +90,7 @@ def discover(start: Path) -> Found | None:
     return None
 
 
-def tables(text: str) -> list[Kind]:
+def tables(text: str) -> list[ConfigKind]:
     """Which of our tables a pyproject.toml has, first the one that wins.
 
     One that is no valid TOML at the moment still counts by its headers: to take the config of
@@ -109,12 +113,12 @@ def _candidates(folder: Path) -> list[Candidate]:
     found = _tables(folder / PYPROJECT)
     return [
         Candidate(kind, folder / file_of(kind))
-        for kind in Kind
+        for kind in ConfigKind
         if (kind in found if kind in TOOLS.values() else (folder / file_of(kind)).is_file())
     ]
 
 
-def _tables(path: Path) -> list[Kind]:
+def _tables(path: Path) -> list[ConfigKind]:
     try:
         data = read_bytes(path)
     except OSError:

@@ -18,10 +18,17 @@ from typing import Any
 from codeloc_envs import Choice, EnvironmentProblem
 from codelocd.config import codelocd_toml, formats
 from codelocd.config.document import Document
-from codelocd.config.environment_rules import Pythons, broken_environment, broken_index
 from codelocd.config.errors import ConfigError, KeyPath, Mistake, Problems, dotted
 from codelocd.config.location import Raw, as_table, merged
-from codelocd.config.module_rules import missing_module, missing_part, unfit_attribute, unfit_module
+from codelocd.config.rules import (
+    Pythons,
+    broken_environment,
+    broken_index,
+    missing_module,
+    missing_part,
+    unfit_attribute,
+    unfit_module,
+)
 from codelocd.model import Config, LocationSpec, Target
 
 Load = Callable[[], Config]

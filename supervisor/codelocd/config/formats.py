@@ -6,12 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
-from codelocd.config import codelocd_toml, discovery, toml_text, yaml_text
+from codelocd.config import codelocd_toml, discovery
 from codelocd.config.dagster import cloud_yaml, dg, pyproject, workspace_yaml
 from codelocd.config.dagster.location import Surroundings
-from codelocd.config.discovery import PYPROJECT, Kind
+from codelocd.config.discovery import PYPROJECT, ConfigKind
 from codelocd.config.document import Document, read_text
 from codelocd.config.errors import ConfigError, Mistake
+from codelocd.config.syntax import parse_toml, parse_yaml
 from codelocd.model import Config
 
 _Reader: TypeAlias = Callable[[Path, str, Surroundings], Config]
@@ -32,10 +33,10 @@ def own_document(path: Path) -> Document | None:
     try:
         text = read_text(path)
         if path.name != PYPROJECT:
-            is_own = path.suffix == ".toml" and path.name != Kind.DG_TOML
-            return toml_text.parse(path, text) if is_own else None
-        is_own = Kind.TOOL_CODELOCD in discovery.tables(text)
-        return toml_text.parse(path, text).table("tool", "codelocd") if is_own else None
+            is_own = path.suffix == ".toml" and path.name != ConfigKind.DG_TOML
+            return parse_toml(path, text) if is_own else None
+        is_own = ConfigKind.TOOL_CODELOCD in discovery.tables(text)
+        return parse_toml(path, text).table("tool", "codelocd") if is_own else None
     except ConfigError:
         return None
 
@@ -43,7 +44,7 @@ def own_document(path: Path) -> Document | None:
 def _reader(path: Path, text: str) -> _Reader:
     if path.name == PYPROJECT:
         return _pyproject
-    if path.name == Kind.DG_TOML:
+    if path.name == ConfigKind.DG_TOML:
         return _dg
     if path.suffix == ".toml":
         return _codelocd
@@ -56,29 +57,32 @@ def _reader(path: Path, text: str) -> _Reader:
 def _yaml(path: Path, text: str) -> _Reader:
     if path.stem in ("build", "dagster_cloud"):
         return cloud_yaml.read
-    data = yaml_text.parse(path, text).data
+    data = parse_yaml(path, text).data
     is_cloud = "locations" in data and "load_from" not in data
     return cloud_yaml.read if is_cloud else workspace_yaml.read
 
 
 def _codelocd(path: Path, text: str, surroundings: Surroundings) -> Config:
-    return codelocd_toml.read(toml_text.parse(path, text), surroundings.environ)
+    return codelocd_toml.read(parse_toml(path, text), surroundings.environ)
 
 
 def _dg(path: Path, text: str, surroundings: Surroundings) -> Config:
-    return dg.read(toml_text.parse(path, text), surroundings)
+    return dg.read(parse_toml(path, text), surroundings)
 
 
 def _pyproject(path: Path, text: str, surroundings: Surroundings) -> Config:
-    document = toml_text.parse(path, text)
+    document = parse_toml(path, text)
     kinds = discovery.tables(text)
-    if Kind.TOOL_CODELOCD in kinds:
+    if ConfigKind.TOOL_CODELOCD in kinds:
         return codelocd_toml.read(document.table("tool", "codelocd"), surroundings.environ)
-    is_dagster = Kind.TOOL_DAGSTER in kinds
+    is_dagster = ConfigKind.TOOL_DAGSTER in kinds
     dagster = document.table("tool", "dagster") if is_dagster else None
-    if dagster is not None and (Kind.TOOL_DG not in kinds or pyproject.names_code(dagster.data)):
+    if dagster is not None and (
+        ConfigKind.TOOL_DG not in kinds or pyproject.names_code(dagster.data)
+    ):
         return pyproject.read(dagster, surroundings)
-    if Kind.TOOL_DG in kinds:
+    if ConfigKind.TOOL_DG in kinds:
         return dg.read(document.table("tool", "dg"), surroundings)
-    what = f"has none of {Kind.TOOL_CODELOCD}, {Kind.TOOL_DAGSTER} and {Kind.TOOL_DG}"
+    known = (ConfigKind.TOOL_CODELOCD, ConfigKind.TOOL_DAGSTER, ConfigKind.TOOL_DG)
+    what = "has none of {}, {} and {}".format(*known)
     raise ConfigError([Mistake(str(path), None, (), what, "add one, or name another file")])

@@ -9,7 +9,7 @@ from codelocd.model import GrpcServer, LocationSpec, Policy
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ConfigDiff:
     """Locations to add, to remove, to load anew, and to hold to other rules as they run."""
 
     added: tuple[LocationSpec, ...] = ()
@@ -26,13 +26,13 @@ class Plan:
         }
 
 
-def plan(running: Mapping[str, LocationSpec], wanted: Iterable[LocationSpec]) -> Plan:
+def plan(running: Mapping[str, LocationSpec], wanted: Iterable[LocationSpec]) -> ConfigDiff:
     """The difference between the locations that run and those that a config asks for."""
     new = {spec.name: spec for spec in wanted}
     kept = [(running[name], spec) for name, spec in new.items() if name in running]
     swapped = [spec for old, spec in kept if _is_external(old) != _is_external(spec)]
     changed = [(old, spec) for old, spec in kept if old != spec and spec not in swapped]
-    return Plan(
+    return ConfigDiff(
         added=(*(spec for name, spec in new.items() if name not in running), *swapped),
         removed=(*(n for n in running if n not in new), *(spec.name for spec in swapped)),
         reloaded=tuple(spec for old, spec in changed if _of_runner(old) != _of_runner(spec)),

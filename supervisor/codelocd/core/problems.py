@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from codelocd.core.restarts import History
+from codelocd.core.restarts import RestartHistory
 from codelocd.model import Exit, Policy, Problem
 
 FRAME = re.compile(r'^\s*File "([^"]+)", line (\d+),? in ')
@@ -123,7 +123,7 @@ def both(death: Problem, cause: Problem | None) -> Problem:
     )
 
 
-def final(problem: Problem, history: History, policy: Policy) -> Problem:
+def final(problem: Problem, history: RestartHistory, policy: Policy) -> Problem:
     """The failure after which nothing is tried again by itself."""
     if policy.restart == "never":
         return problem

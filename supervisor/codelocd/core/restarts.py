@@ -8,18 +8,20 @@ from codelocd.model import Backoff, Policy
 
 
 @dataclass(frozen=True, slots=True)
-class History:
+class RestartHistory:
     """The failures that still count: when they happened, and how many came in a row."""
 
     failures: tuple[float, ...] = ()
     streak: int = 0
 
 
-NO_FAILURES = History()
+NO_FAILURES = RestartHistory()
 DEFAULT = Policy()
 
 
-def record(history: History, now: float, served_for: float, policy: Policy) -> History:
+def record(
+    history: RestartHistory, now: float, served_for: float, policy: Policy
+) -> RestartHistory:
     """The history after a failure at `now` of a runner that had served for `served_for` seconds.
 
     A runner that served for `healthy_after` starts a new streak; the failures of the
@@ -31,7 +33,7 @@ def record(history: History, now: float, served_for: float, policy: Policy) -> H
     return replace(history, failures=(*recent, now), streak=streak)
 
 
-def pause(history: History, policy: Policy, chance: float) -> float | None:
+def pause(history: RestartHistory, policy: Policy, chance: float) -> float | None:
     """Seconds to wait before the next try, or None to give up.
 
     `chance` in [0, 1) places the pause within the jitter. The first restart of a runner
@@ -44,7 +46,7 @@ def pause(history: History, policy: Policy, chance: float) -> float | None:
     return growing(history.streak, policy.backoff) * (1 + policy.backoff.jitter * (2 * chance - 1))
 
 
-def of_the_world(history: History) -> History:
+def of_the_world(history: RestartHistory) -> RestartHistory:
     """The history after a failure that the location is not to blame for: pauses grow, but the
     limit does not count it."""
     return replace(history, streak=history.streak + 1)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from codeloc_envs import Choice, Environment
 from codelocd.core import takeover
-from codelocd.core.restarts import NO_FAILURES, History
+from codelocd.core.restarts import NO_FAILURES, RestartHistory
 from codelocd.model import BuildId, Cold, LastExit, Phase, Problem, RunnerId
 
 
@@ -51,7 +51,7 @@ class State:
     restarts: int = 0
     last_id: int = 0
     burst: takeover.Burst = takeover.CALM
-    history: History = NO_FAILURES
+    history: RestartHistory = NO_FAILURES
     last_exit: LastExit | None = None
 
     @property

@@ -14,7 +14,7 @@ from typing import Any
 from codeloc_envs import Environment, Store
 from codeloc_envs.store.collect import remove_half_written
 from codeloc_envs.store.layout import Layout
-from codelocd.core.config_diff import Plan, plan
+from codelocd.core.config_diff import ConfigDiff, plan
 from codelocd.daemon.executor import Executor, Reports
 from codelocd.daemon.health import Heartbeat
 from codelocd.daemon.loop import Daemon
@@ -28,13 +28,13 @@ from codelocd.dagster.webserver import Means
 from codelocd.model import Config
 from codelocd.process.child import Children
 from codelocd.process.guardian import Guardian
+from codelocd.runners.bundle import CHILDREN, lease_bundle
 from codelocd.runners.environments import Builder, EnvironmentPruner
-from codelocd.runners.kit import CHILDREN, lease_kit
 from codelocd.runners.warm.launcher import make_launcher
 from codelocd.storage.desired_state import DesiredState
 from codelocd.storage.journal import Journal
-from codelocd.storage.logs.book import Logs
-from codelocd.storage.logs.lines import Block
+from codelocd.storage.log_lines import Block
+from codelocd.storage.logs import Logs
 from codelocd.storage.paths import DaemonPaths
 from codelocd.storage.remains import ENTRIES, JOURNAL, LOGS, SNAPSHOTS
 from codelocd.storage.snapshots import Documents, Snapshots
@@ -65,11 +65,11 @@ class Application:
         self._guardian = Guardian()
         self._children = Children(loop, self._guardian)
         self.watch = SourceWatch(self._changed, report, loop)
-        kit, self._kit_lease = lease_kit(paths.store)
+        bundle, self._bundle_lease = lease_bundle(paths.store)
         builder = Builder(self._children, paths.store)
         self._warm = make_launcher(
             self._children,
-            kit,
+            bundle,
             sockets=paths.runtime_dir,
             learned=paths.state_dir / "warm",
             idle=config.daemon.warm_idle,
@@ -79,7 +79,7 @@ class Application:
         self.dagster = self._dagster(config, paths, means) if config.dagster.serve else None
         bytecode = Layout(paths.store).bytecode
         self.runner_specs = RunnerSpecs(
-            self.logs, kit / CHILDREN, bytecode, development=development
+            self.logs, bundle / CHILDREN, bytecode, development=development
         )
         self.daemon = Daemon(
             executor=lambda reports: self._executor(reports, builder),
@@ -129,7 +129,7 @@ class Application:
             chores.append(loop.create_task(upkeep.run()))
         return chores
 
-    def apply(self, config: Config, *, dry_run: bool = False) -> Plan:
+    def apply(self, config: Config, *, dry_run: bool = False) -> ConfigDiff:
         """Make what runs match `config`."""
         running = {
             name: each.spec for name, each in self.daemon.locations.items() if not each.removed
@@ -142,7 +142,7 @@ class Application:
                 self.dagster.locations_are(config.locations)
         return change
 
-    def _carry_out(self, change: Plan) -> None:
+    def _carry_out(self, change: ConfigDiff) -> None:
         for name in change.removed:
             self.daemon.remove(name)
             self._warm.forget(name)
@@ -188,8 +188,8 @@ class Application:
         self.logs.close()
         self._children.close()
         self._guardian.close()
-        if self._kit_lease is not None:
-            self._kit_lease.close()
+        if self._bundle_lease is not None:
+            self._bundle_lease.close()
 
     def kill(self) -> None:
         """End every process at once."""

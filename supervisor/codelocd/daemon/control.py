@@ -21,10 +21,10 @@ from codelocd.daemon.runners import RunnerSpecs
 from codelocd.daemon.subscriptions import Hub
 from codelocd.model import Phase
 from codelocd.rpc.errors import RpcError
-from codelocd.rpc.limits import Limits
 from codelocd.rpc.peer import Peer
+from codelocd.rpc.requests import Limits
 from codelocd.runners.api import CALL_TIMEOUT
-from codelocd.storage.logs.book import Logs
+from codelocd.storage.logs import Logs
 
 PROTOCOL = 1
 CALLABLE = ("hello", "ping", "snapshot", "describe", "stacks")

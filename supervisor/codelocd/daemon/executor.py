@@ -26,7 +26,7 @@ from codelocd.rpc.errors import RpcError
 from codelocd.runners import variables
 from codelocd.runners.api import CALL_TIMEOUT, Bad, Good, Launcher, MustStartCold, RunnerHandle
 from codelocd.runners.environments import Builder
-from codelocd.storage.logs.book import Logs
+from codelocd.storage.logs import Logs
 from codelocd.watch.watch import SourceWatch
 
 EXPLANATION_TIMEOUT = 1.0

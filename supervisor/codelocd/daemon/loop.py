@@ -16,9 +16,8 @@ from codelocd.core.transitions import step
 from codelocd.daemon import sources, status
 from codelocd.daemon.executor import Executor, Reports
 from codelocd.daemon.location import Location, Running
-from codelocd.daemon.memory import MemoryTrimmer
 from codelocd.daemon.subscriptions import Hub
-from codelocd.daemon.usage import Sampler
+from codelocd.daemon.usage import MemoryTrimmer, Sampler
 from codelocd.model import GrpcServer, LocationSpec, Phase, Snapshot
 from codelocd.storage.desired_state import DesiredState
 from codelocd.storage.journal import Journal

@@ -10,11 +10,11 @@ from codelocd.daemon.location import Location
 from codelocd.model import Target
 from codelocd.runners import variables
 from codelocd.runners.api import RunnerSpec
-from codelocd.storage.logs.book import Logs
+from codelocd.storage.logs import Logs
 
 
 class RunnerSpecs:
-    """`children`: the folder of the kit that makes `codeloc` importable in any Python.
+    """`children`: the folder of the bundle that makes `codeloc` importable in any Python.
     `bytecode_cache`: the folder for compiled files of environments that are not ours.
     `development`: user code is told so."""
 

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import structlog
 
-from codelocd.core.config_diff import Plan
+from codelocd.core.config_diff import ConfigDiff
 from codelocd.core.problems import ENDED
 from codelocd.daemon import systemd
 from codelocd.daemon.application import Application
@@ -23,9 +23,9 @@ from codelocd.daemon.control_socket import ControlSocket
 from codelocd.daemon.subscriptions import TOPICS, LocalSubscriber, Observer
 from codelocd.model import Config
 from codelocd.render.text import colours
-from codelocd.rpc.credentials import Credentials
 from codelocd.rpc.errors import RpcError
 from codelocd.rpc.server import start_server
+from codelocd.rpc.unix import Credentials
 from codelocd.storage import lock
 from codelocd.storage.paths import DaemonPaths
 
@@ -145,10 +145,10 @@ class Service:
             raise RpcError("usage", problem, {"problems": problem.splitlines()})
         if dry_run:
             return self._application.apply(config, dry_run=True).as_json()
-        plan: Plan = self._config.take(config)
+        plan: ConfigDiff = self._config.take(config)
         return plan.as_json()
 
-    def _make_so(self, config: Config) -> Plan:
+    def _make_so(self, config: Config) -> ConfigDiff:
         return self._application.apply(config)
 
     def _reapply(self) -> None:

@@ -29,7 +29,7 @@ SUBSCRIPTIONS = 100
 """Subscriptions that one connection may have at a time."""
 
 
-class Peer(Protocol):
+class Subscriber(Protocol):
     """What is asked of a connection."""
 
     @property
@@ -46,7 +46,7 @@ class _Subscription:
     """
 
     id: int
-    peer: Peer
+    peer: Subscriber
     topics: frozenset[str]
     seq: int | None
     missed: bool
@@ -95,7 +95,7 @@ class Hub:
             self.publish(topic, document(item))
 
     def subscribe(
-        self, peer: Peer, topics: Collection[str], since: Mapping[str, Any] | None = None
+        self, peer: Subscriber, topics: Collection[str], since: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
         """The result of the method `subscribe`; the first events follow it soon."""
         _check(topics, since)
@@ -114,7 +114,7 @@ class Hub:
             "seq": self._history.last,
         }
 
-    def unsubscribe(self, peer: Peer, subscription: object) -> dict[str, Any]:
+    def unsubscribe(self, peer: Subscriber, subscription: object) -> dict[str, Any]:
         """The result of the method `unsubscribe`; no event follows it."""
         known = self._subscriptions.get(subscription) if isinstance(subscription, int) else None
         if known is None or known.peer is not peer:
@@ -122,7 +122,7 @@ class Hub:
         del self._subscriptions[known.id]
         return {}
 
-    def drop(self, peer: Peer) -> None:
+    def drop(self, peer: Subscriber) -> None:
         """This connection is gone."""
         for subscription in list(self._subscriptions.values()):
             if subscription.peer is peer:

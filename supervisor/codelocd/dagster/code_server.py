@@ -16,7 +16,7 @@ from codelocd.dagster.grpc import CallFailed, call
 from codelocd.model import Exit, Output, Stream
 from codelocd.process.child import Child
 from codelocd.runners.api import RunnerSpec
-from codelocd.runners.warm.method import Choice
+from codelocd.runners.warm.method import MethodChoice
 
 CALL_TIMEOUT = 5.0
 """Seconds for an answer about runs, or to a ping."""
@@ -34,7 +34,7 @@ _OPTIONS = {
 class CodeServer:
     """A started server; `choice` says in which way, and why."""
 
-    def __init__(self, child: Child, path: Path, words: ServerOutput, choice: Choice) -> None:
+    def __init__(self, child: Child, path: Path, words: ServerOutput, choice: MethodChoice) -> None:
         self.path = path
         self.choice = choice
         self._child = child

@@ -17,7 +17,7 @@ from codelocd.dagster.webserver import Means, UserInterface
 from codelocd.dagster.workspace import Links, Sockets
 from codelocd.model import DagsterSettings, GrpcServer, LocationSpec
 from codelocd.runners.api import RunnerSpec
-from codelocd.runners.warm.method import Choice
+from codelocd.runners.warm.method import MethodChoice
 from codelocd.storage.paths import DaemonPaths
 
 QUIET = 0.3
@@ -159,5 +159,5 @@ class DagsterServing:
         return workspace.text(links, self._external)
 
 
-def _told(choice: Choice) -> dict[str, str]:
+def _told(choice: MethodChoice) -> dict[str, str]:
     return {"start_method": choice.method, "why": choice.why}

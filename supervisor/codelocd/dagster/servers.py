@@ -19,7 +19,7 @@ from codelocd.model import Output, Stream
 from codelocd.process.child import Child, Children
 from codelocd.runners.api import Launcher, Program, RunnerSpec
 from codelocd.runners.warm.interpreter import Refused, installed
-from codelocd.runners.warm.method import Choice
+from codelocd.runners.warm.method import MethodChoice
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +173,7 @@ MODULE = "dagster"
 class Warm(Launcher, Protocol):
     """Starts runners, and programs beside them, from warm interpreters."""
 
-    def choice(self, spec: RunnerSpec) -> Choice: ...
+    def choice(self, spec: RunnerSpec) -> MethodChoice: ...
 
     async def program(self, program: Program) -> Child:
         """A fork that is this program. Raises Refused."""
@@ -201,7 +201,7 @@ class Servers:
         choice = self._warm.choice(spec)
         child, why = await self._warmly(program, choice)
         if child is None:
-            child, choice = self._alone(program), Choice("spawn", why)
+            child, choice = self._alone(program), MethodChoice("spawn", why)
         return CodeServer(child, path, words, choice)
 
     def forget(self, location: str) -> None:
@@ -211,7 +211,7 @@ class Servers:
         """End what waits to become a server."""
         self._spares.close()
 
-    async def _warmly(self, program: Program, choice: Choice) -> tuple[Child | None, str]:
+    async def _warmly(self, program: Program, choice: MethodChoice) -> tuple[Child | None, str]:
         """The process, or none and why."""
         if choice.method == "spare":
             return self._spares.become(program), "no spare was ready"

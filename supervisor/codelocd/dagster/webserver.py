@@ -21,7 +21,7 @@ from codelocd.model import DagsterSettings, Output
 from codelocd.process.child import Child, Children
 from codelocd.runners import variables
 from codelocd.runners.environments import Builder
-from codelocd.storage.logs.book import Logs
+from codelocd.storage.logs import Logs
 
 WEBSERVER, DAEMON = "dagster-webserver", "dagster-daemon"
 NOWHERE = 0

@@ -6,7 +6,7 @@ import asyncio
 import secrets
 from itertools import count
 
-from codelocd.process.marks import VARIABLE, end_all
+from codelocd.process.guardian_process import VARIABLE, end_all
 
 
 def marked(mark: str) -> dict[str, str]:

@@ -7,10 +7,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-from codelocd.rpc.credentials import Credentials, of_peer
 from codelocd.rpc.decoder import Decoder, Malformed
 from codelocd.rpc.errors import RpcError, received
-from codelocd.rpc.limits import Limits
 from codelocd.rpc.messages import (
     FAREWELL,
     NOTIFICATION,
@@ -20,7 +18,8 @@ from codelocd.rpc.messages import (
     parameters,
     request,
 )
-from codelocd.rpc.requests import Calls, Report, Work
+from codelocd.rpc.requests import Calls, Limits, Report, Work
+from codelocd.rpc.unix import Credentials, of_peer
 
 if TYPE_CHECKING:
     from codelocd.rpc.messages import Message

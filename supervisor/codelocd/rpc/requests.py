@@ -4,11 +4,49 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, TypeAlias
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from codelocd.rpc.errors import RpcError
-from codelocd.rpc.limits import Limits
-from codelocd.rpc.messages import IDS, failure, parameters, response
+from codelocd.rpc.messages import (
+    DEPTH,
+    ELEMENTS,
+    IDS,
+    MESSAGE_BYTES,
+    excess,
+    failure,
+    pack,
+    parameters,
+    response,
+)
+
+if TYPE_CHECKING:
+    from codelocd.rpc.messages import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of one connection, the same for both directions.
+
+    `message_bytes`: of one encoded message. `in_flight`: requests that wait for an answer.
+    `depth`: arrays and maps within each other. `elements`: values in one message.
+    """
+
+    message_bytes: int = MESSAGE_BYTES
+    in_flight: int = 1024
+    depth: int = DEPTH
+    elements: int = ELEMENTS
+
+    def encode(self, message: Message) -> bytes:
+        """The bytes of a message; RpcError "limit" for one that the other end would refuse."""
+        encoded = pack(message)
+        if len(encoded) > self.message_bytes:
+            raise RpcError("limit", f"a message is larger than {self.message_bytes} bytes")
+        if len(encoded) > min(self.depth, self.elements):
+            wrong = excess(message, self.depth, self.elements)
+            if wrong is not None:
+                raise RpcError("limit", f"a message {wrong}")
+        return encoded
 
 
 class Calls:

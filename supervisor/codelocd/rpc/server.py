@@ -9,12 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from codelocd.rpc import unix
-from codelocd.rpc.credentials import Credentials
 from codelocd.rpc.errors import RpcError
-from codelocd.rpc.limits import Limits
 from codelocd.rpc.peer import Handler, Listener, Peer, keep_quiet, no_methods
-from codelocd.rpc.requests import Report
-from codelocd.rpc.unix import BACKLOG
+from codelocd.rpc.requests import Limits, Report
+from codelocd.rpc.unix import BACKLOG, Credentials
 
 
 class Server:

@@ -5,13 +5,73 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
+import sys
+import tempfile
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from codeloc_envs import Environment, EnvironmentProblem, Specification, Store
-from codelocd.process import worker
-from codelocd.process.child import Children
+from codelocd.model import Exit, Stream
+from codelocd.process.child import Children, dying_with_us
+
+KEPT_BYTES = 65536
+"""How much of the end of its standard error is kept."""
+
+Line = Callable[[bytes], None]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerResult:
+    """How a worker ended; `errors` is the end of what it printed on standard error."""
+
+    end: Exit
+    errors: str
+
+    @property
+    def last_line(self) -> str:
+        """The last of its errors; an exception's message, where Python shows one."""
+        return self.errors.rstrip().rpartition("\n")[2]
+
+
+async def run_worker(
+    children: Children, module: str, *arguments: str, line: Line, question: bytes = b""
+) -> WorkerResult:
+    """Run `python -m module arguments` with the daemon's interpreter until it ends.
+
+    `question` is its standard input; `line` gets each line of its output, whole, as it comes.
+    When cancelled, the worker and its whole group are killed. Raises OSError when it cannot be
+    started.
+    """
+    errors, rest = b"", b""
+
+    def heard(stream: Stream, data: bytes) -> None:
+        nonlocal errors, rest
+        if stream == "stderr":
+            errors = (errors + data)[-KEPT_BYTES:]
+            return
+        *lines, rest = (rest + data).split(b"\n")
+        for each in lines:
+            line(each)
+
+    with tempfile.TemporaryFile() as stdin:
+        stdin.write(question)
+        stdin.seek(0)
+        child = children.start(
+            [*dying_with_us(), sys.executable, "-m", module, *arguments],
+            variables=os.environ,
+            directory=Path("/"),
+            output=heard,
+            stdin=stdin.fileno(),
+        )
+    try:
+        end = await asyncio.shield(child.exited)
+    finally:
+        child.kill()
+    return WorkerResult(end, errors.decode(errors="replace"))
+
 
 Progress = Callable[[Mapping[str, Any]], None]
 
@@ -27,7 +87,7 @@ class Builder:
         """Raises EnvironmentProblem. When cancelled, the whole build is killed."""
         question = {"store": str(self._store), "specification": specification.to_json()}
         report = _Report(progress)
-        finished = await worker.run(
+        finished = await run_worker(
             self._children,
             "codeloc_envs.worker",
             question=json.dumps(question).encode(),
@@ -53,7 +113,7 @@ class _Report:
         try:
             message = json.loads(line)
         except ValueError:
-            self.unread = (self.unread + line + b"\n")[-worker.KEPT_BYTES :]
+            self.unread = (self.unread + line + b"\n")[-KEPT_BYTES:]
             return
         if not isinstance(message, dict):
             return
@@ -120,7 +180,7 @@ class EnvironmentPruner:
 
     async def _prune(self) -> None:
         said: list[bytes] = []
-        finished = await worker.run(
+        finished = await run_worker(
             self._children, "codeloc_envs.worker", "--prune", str(self._path), line=said.append
         )
         if finished.end.status != 0:

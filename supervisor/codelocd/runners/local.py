@@ -136,11 +136,11 @@ class LocalRunner:
 
 
 class LocalLauncher:
-    """Starts runners from the kit, in sessions of their own."""
+    """Starts runners from the bundle, in sessions of their own."""
 
-    def __init__(self, children: Children, kit: Path, sockets: Path) -> None:
+    def __init__(self, children: Children, bundle: Path, sockets: Path) -> None:
         self._children = children
-        self._entry = kit / "codeloc_runner" / "__main__.py"
+        self._entry = bundle / "codeloc_runner" / "__main__.py"
         self._sockets = sockets
         _remove_stale(sockets)
         self._numbers = itertools.count(1)

@@ -63,7 +63,7 @@ def of_runner(
 def with_codeloc(variables: Mapping[str, str], children: Path) -> dict[str, str]:
     """The same for a command that has no runner to make `codeloc` importable for it.
 
-    `children`: the kit's folder that does so in each Python that has it first in its search path.
+    `children`: the bundle's folder that does so in each Python that searches it first.
     """
     searched = [str(children), *filter(None, [variables.get("PYTHONPATH")])]
     if os.pathsep in str(children):

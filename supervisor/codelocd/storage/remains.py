@@ -8,7 +8,7 @@ from typing import Any
 
 from codelocd.core.registry import Registry
 from codelocd.storage import journal
-from codelocd.storage.logs.book import Logs
+from codelocd.storage.logs import Logs
 from codelocd.storage.snapshots import Documents, Snapshots
 
 JOURNAL = "events.jsonl"

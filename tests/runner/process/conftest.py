@@ -23,7 +23,7 @@ import pytest
 from tests.pythons import EXTREMES, VERSIONS, interpreter
 from warm_starts import Fork, WarmInterpreter
 
-from codelocd.runners.kit import make_kit
+from codelocd.runners.bundle import make_bundle
 
 DEADLINE_SECONDS = 60
 
@@ -47,8 +47,8 @@ def newest() -> str:
 
 
 @pytest.fixture(scope="session")
-def kit(tmp_path_factory) -> Path:
-    return make_kit(tmp_path_factory.mktemp("kits"))
+def bundle(tmp_path_factory) -> Path:
+    return make_bundle(tmp_path_factory.mktemp("bundles"))
 
 
 @pytest.fixture
@@ -180,9 +180,9 @@ class Starter:
     """
 
     def __init__(
-        self, kit: Path, folder: Path, warm: Callable[[str], WarmInterpreter] | None = None
+        self, bundle: Path, folder: Path, warm: Callable[[str], WarmInterpreter] | None = None
     ) -> None:
-        self.kit = kit
+        self.bundle = bundle
         self.folder = folder
         self.warm = warm
         self.runners: list[Runner] = []
@@ -220,7 +220,7 @@ class Starter:
         return self.runners[-1]
 
     def cold(self, command, settings, variables) -> subprocess.Popen[bytes]:
-        boot = str(self.kit / "codeloc_runner" / "__main__.py")
+        boot = str(self.bundle / "codeloc_runner" / "__main__.py")
         return subprocess.Popen(
             [*command, boot, "sales", json.dumps(settings)],
             stdin=subprocess.DEVNULL,
@@ -244,9 +244,9 @@ def clean_environment() -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def starters(kit):
+def starters(bundle):
     """`starters(folder)`: a starter whose sockets lie there, for wider scopes than `start`."""
-    return lambda folder: Starter(kit, folder)
+    return lambda folder: Starter(bundle, folder)
 
 
 @pytest.fixture
@@ -258,16 +258,16 @@ def start(starters):
 
 
 @pytest.fixture(scope="module")
-def start_once(kit):
+def start_once(bundle):
     """The same for what all tests of a module look at."""
     with tempfile.TemporaryDirectory(prefix="runner-") as folder:
-        starter = Starter(kit, Path(folder))
+        starter = Starter(bundle, Path(folder))
         yield starter
         starter.end()
 
 
 @pytest.fixture(scope="session")
-def warm(kit):
+def warm(bundle):
     """`warm(python)`: that interpreter with Dagster imported; None where nothing can be forked."""
     if sys.platform != "linux":
         yield None
@@ -276,7 +276,7 @@ def warm(kit):
 
     def warm(python: str) -> WarmInterpreter:
         if python not in interpreters:
-            interpreters[python] = WarmInterpreter(python, kit, clean_environment())
+            interpreters[python] = WarmInterpreter(python, bundle, clean_environment())
         return interpreters[python]
 
     yield warm
@@ -285,10 +285,10 @@ def warm(kit):
 
 
 @pytest.fixture
-def start_warm(kit, warm):
+def start_warm(bundle, warm):
     """`start` for a location of Dagster's, without the second that its import takes."""
     with tempfile.TemporaryDirectory(prefix="runner-") as folder:
-        starter = Starter(kit, Path(folder), warm)
+        starter = Starter(bundle, Path(folder), warm)
         yield starter
         starter.end()
 

@@ -223,7 +223,7 @@ def test_a_module_as_target_is_found_by_its_children(start, code, extreme):
     assert printed(runner) == 0
 
 
-def test_a_child_starts_though_the_kit_is_gone(run, kit, extreme, tmp_path):
+def test_a_child_starts_though_the_bundle_is_gone(run, bundle, extreme, tmp_path):
     moved = f"os.environ['PYTHONPATH'] = {str(tmp_path / 'gone')!r}"
     source = DEFINED + f"\n{moved}\n" + say("program('-c', 'print(1)').stdout.decode()")
     assert printed(run(extreme, source)) == "1\n"

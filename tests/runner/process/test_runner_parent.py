@@ -31,9 +31,9 @@ sys.exit(process.wait())
 
 
 @pytest.fixture
-def starter(kit, code, tmp_path):
+def starter(bundle, code, tmp_path):
     (code / "defs.py").write_text("import time\nprint('loading', flush=True)\ntime.sleep(3600)\n")
-    boot = kit / "codeloc_runner" / "__main__.py"
+    boot = bundle / "codeloc_runner" / "__main__.py"
     started = []
 
     def start(python: str, known: str) -> subprocess.Popen[str]:

@@ -157,7 +157,7 @@ assert part.value == 2
     assert sources[str(code / "part.py")] == digest(b"value = 1\n")
 
 
-def test_the_kits_bytecode_is_kept_even_where_bytecode_is_forbidden(run, kit, code, python):
+def test_the_bundles_bytecode_is_kept_even_where_bytecode_is_forbidden(run, bundle, code, python):
     runner = run(python, GOOD, PYTHONDONTWRITEBYTECODE="1")
     assert runner.assets() == []
     tag = subprocess.run(
@@ -166,5 +166,5 @@ def test_the_kits_bytecode_is_kept_even_where_bytecode_is_forbidden(run, kit, co
         check=True,
         text=True,
     ).stdout.strip()
-    assert (kit / "api" / "codeloc" / "__pycache__" / f"__init__.{tag}.pyc").exists()
-    assert (kit / f".compiled-{tag}").exists()
+    assert (bundle / "api" / "codeloc" / "__pycache__" / f"__init__.{tag}.pyc").exists()
+    assert (bundle / f".compiled-{tag}").exists()

@@ -152,7 +152,7 @@ def test_arguments_directory_and_main_are_as_in_plain_python(run, code, python):
     assert said(runner) == [[str(code / "defs.py")], str(code), []]
 
 
-def test_the_path_is_plain_pythons_and_the_kit_is_not_on_it(run, code, kit, python):
+def test_the_path_is_plain_pythons_and_the_bundle_is_not_on_it(run, code, bundle, python):
     import subprocess
 
     plain = subprocess.run(
@@ -165,7 +165,7 @@ def test_the_path_is_plain_pythons_and_the_kit_is_not_on_it(run, code, kit, pyth
     path = said(runner)
     assert path[0] == str(code)
     assert [one for one in path[1:] if "PYTHON" not in one] == json.loads(plain.stdout)
-    assert not any(str(kit) in one for one in path)
+    assert not any(str(bundle) in one for one in path)
 
 
 def test_signal_handlers_and_warning_filters_are_plain_pythons(run, code, python):
@@ -195,7 +195,7 @@ def test_a_spawned_process_of_multiprocessing_does_not_start_a_second_runner(run
     assert run(python, GOOD + source).assets() == ["orders"]
 
 
-def test_codeloc_is_importable_and_nothing_else_of_the_kit(run, python):
+def test_codeloc_is_importable_and_nothing_else_of_the_bundle(run, python):
     source = """
 import importlib.util
 assert importlib.util.find_spec("codeloc_runner") is None

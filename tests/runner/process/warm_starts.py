@@ -43,13 +43,13 @@ class Fork:
 class WarmInterpreter:
     """It has imported Dagster, and is asked for forks as the daemon asks. Linux only."""
 
-    def __init__(self, python: str, kit: Path, variables: dict[str, str]) -> None:
+    def __init__(self, python: str, bundle: Path, variables: dict[str, str]) -> None:
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # a fork wants to be adopted
         self.channel, theirs = socket.socketpair()
         with theirs:
             told = {"channel_fd": theirs.fileno(), "parent": os.getpid()}
             self.process = subprocess.Popen(
-                [python, str(kit / "codeloc_runner" / "__main__.py"), json.dumps(told)],
+                [python, str(bundle / "codeloc_runner" / "__main__.py"), json.dumps(told)],
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
                 cwd="/",

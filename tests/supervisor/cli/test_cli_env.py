@@ -124,12 +124,12 @@ def test_above_a_size_the_longest_unused_go(shell: Shell, build: Build) -> None:
 
 def test_kits_and_bytecode_are_listed_before_they_go(shell: Shell, build: Build) -> None:
     root = Path(build("alpha\n", available=("alpha==1.0",))).parents[1]
-    old = [root / "kit" / "of-another-release", root / "bytecode" / "of-a-venv"]
+    old = [root / "bundle" / "of-another-release", root / "bytecode" / "of-a-venv"]
     for folder in old:
         folder.mkdir(parents=True)
         os.utime(folder, (1, 1))
     told = shell.run("env", "prune", "--dry-run").stdout.splitlines()
-    assert told[0].startswith(f"kit {old[0]}, last used ")
+    assert told[0].startswith(f"bundle {old[0]}, last used ")
     assert told[1].startswith(f"bytecode {old[1]}, last used ")
     document = json.loads(shell.run("env", "prune", "--dry-run", "--json").stdout)
     assert [each["path"] for each in document["others"]] == [*map(str, old)]

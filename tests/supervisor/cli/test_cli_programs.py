@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from codelocd.cli.programs import Place, found, may_be_packaged, outsider
+from codelocd.cli.programs import ProgramPlace, found, may_be_packaged, outsider
 
 
 @pytest.fixture(scope="module")
@@ -20,13 +20,13 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def place(environment: Path, tmp_path: Path) -> Place:
+def place(environment: Path, tmp_path: Path) -> ProgramPlace:
     """A project that has the environment, and a folder of strangers behind it on PATH."""
     (tmp_path / "project").mkdir()
     (tmp_path / "strangers").mkdir()
     search = os.pathsep.join(map(str, (environment / "bin", tmp_path / "strangers", "/usr/bin")))
     python = environment / "bin" / "python"
-    return Place(python, environment, tmp_path / "project", tmp_path / "project", search)
+    return ProgramPlace(python, environment, tmp_path / "project", tmp_path / "project", search)
 
 
 def script(path: Path, first: str, *, mode: int = 0o755) -> Path:
@@ -36,7 +36,7 @@ def script(path: Path, first: str, *, mode: int = 0o755) -> Path:
     return path
 
 
-def test_the_first_on_the_path_is_found_that_can_be_run(place: Place) -> None:
+def test_the_first_on_the_path_is_found_that_can_be_run(place: ProgramPlace) -> None:
     strangers = place.directory.parent / "strangers"
     script(strangers / "tool", "#!/bin/sh")
     assert found("tool", place) == strangers / "tool"
@@ -47,14 +47,16 @@ def test_the_first_on_the_path_is_found_that_can_be_run(place: Place) -> None:
     assert found("sh", place) == Path("/usr/bin/sh")
 
 
-def test_the_python_of_an_environment_is_inside_although_it_is_a_link(place: Place) -> None:
+def test_the_python_of_an_environment_is_inside_although_it_is_a_link(place: ProgramPlace) -> None:
     python = found("python", place)
     assert python is not None
     assert python.is_symlink()
     assert outsider(python, place) is None
 
 
-def test_a_script_of_the_environment_is_inside_unless_another_python_runs_it(place: Place) -> None:
+def test_a_script_of_the_environment_is_inside_unless_another_python_runs_it(
+    place: ProgramPlace,
+) -> None:
     assert place.prefix is not None
     bin_folder = place.prefix / "bin"
     own = script(bin_folder / "own", f"#!{bin_folder}/python3")
@@ -67,7 +69,9 @@ def test_a_script_of_the_environment_is_inside_unless_another_python_runs_it(pla
     assert outsider(other, place) == Path("/x/python")
 
 
-def test_a_script_of_the_project_is_inside_where_the_environment_runs_it(place: Place) -> None:
+def test_a_script_of_the_project_is_inside_where_the_environment_runs_it(
+    place: ProgramPlace,
+) -> None:
     assert place.prefix is not None
     load = script(place.project / "scripts" / "load.py", "#!/usr/bin/env python3")
     flags = script(place.project / "flags.py", "#!/usr/bin/env -S A=b python -u")
@@ -83,7 +87,7 @@ def test_a_script_of_the_project_is_inside_where_the_environment_runs_it(place: 
     assert [outsider(each, place) for each in (text, link)] == [text, link]
 
 
-def test_everything_else_is_outside(place: Place) -> None:
+def test_everything_else_is_outside(place: ProgramPlace) -> None:
     strangers = place.directory.parent / "strangers"
     pytest_script = script(strangers / "pytest", "#!/usr/bin/python3")
     borrowed = script(strangers / "borrowed", "#!/usr/bin/env python")
@@ -98,10 +102,10 @@ def test_everything_else_is_outside(place: Place) -> None:
 
 
 def test_an_interpreter_that_is_used_as_it_is_has_no_folder_of_its_own(
-    place: Place, tmp_path: Path
+    place: ProgramPlace, tmp_path: Path
 ) -> None:
     python = Path(os.path.realpath(sys.executable))
-    bare = Place(python, None, place.directory, place.project, f"{python.parent}:/usr/bin")
+    bare = ProgramPlace(python, None, place.directory, place.project, f"{python.parent}:/usr/bin")
     alias = tmp_path / "python9"
     alias.symlink_to(python)
     assert outsider(python, bare) is None

@@ -13,9 +13,9 @@ from fake_control import LOCATION, FakeDaemon, Shell, status_document
 
 from codelocd.cli import projects
 from codelocd.cli.guard import ExitCode, Failure
-from codelocd.cli.which import Asked, Daemon, which
+from codelocd.cli.which import Asked, DaemonAddress, which
 from codelocd.config import discover
-from codelocd.config.discovery import PYPROJECT, TOOLS, Kind, file_of
+from codelocd.config.discovery import PYPROJECT, TOOLS, ConfigKind, file_of
 from codelocd.storage import sockets
 
 RUNTIME = "/run/user/7"
@@ -30,7 +30,7 @@ def meant(
     projects: tuple[str, ...] = (),
     sockets: tuple[str, ...] = (),
     own_socket: str | None = None,
-) -> Daemon:
+) -> DaemonAddress:
     """The daemon meant in /home/ann/shop/sales."""
     return which(
         asked or Asked(),
@@ -102,9 +102,9 @@ def test_a_daemon_that_is_there_but_does_not_answer_is_never_called_missing(reas
     assert failure.code == ExitCode.NO_DAEMON
 
 
-@pytest.mark.parametrize("kind", list(Kind))
+@pytest.mark.parametrize("kind", list(ConfigKind))
 def test_a_folder_is_a_project_exactly_if_dev_finds_something_there(
-    kind: Kind, tmp_path: Path
+    kind: ConfigKind, tmp_path: Path
 ) -> None:
     assert not projects.is_project(str(tmp_path))
     table = next((f"[tool.{name}]\n" for name, each in TOOLS.items() if each is kind), "")

@@ -5,18 +5,18 @@ from __future__ import annotations
 import pytest
 
 from codelocd import config
-from codelocd.config.discovery import Kind
+from codelocd.config.discovery import ConfigKind
 
 FILES = {
-    Kind.CODELOCD_TOML: ("codelocd.toml", ""),
-    Kind.TOOL_CODELOCD: ("pyproject.toml", "[tool.codelocd]\n"),
-    Kind.DG_TOML: ("dg.toml", ""),
-    Kind.TOOL_DAGSTER: ("pyproject.toml", "[tool.dagster]\n"),
-    Kind.TOOL_DG: ("pyproject.toml", "[tool.dg]\n"),
-    Kind.WORKSPACE: ("workspace.yaml", ""),
-    Kind.WORKSPACE_YML: ("workspace.yml", ""),
-    Kind.BUILD: ("build.yaml", ""),
-    Kind.DAGSTER_CLOUD: ("dagster_cloud.yaml", ""),
+    ConfigKind.CODELOCD_TOML: ("codelocd.toml", ""),
+    ConfigKind.TOOL_CODELOCD: ("pyproject.toml", "[tool.codelocd]\n"),
+    ConfigKind.DG_TOML: ("dg.toml", ""),
+    ConfigKind.TOOL_DAGSTER: ("pyproject.toml", "[tool.dagster]\n"),
+    ConfigKind.TOOL_DG: ("pyproject.toml", "[tool.dg]\n"),
+    ConfigKind.WORKSPACE: ("workspace.yaml", ""),
+    ConfigKind.WORKSPACE_YML: ("workspace.yml", ""),
+    ConfigKind.BUILD: ("build.yaml", ""),
+    ConfigKind.DAGSTER_CLOUD: ("dagster_cloud.yaml", ""),
 }
 
 
@@ -29,7 +29,7 @@ def put(folder, kinds):
 
 @pytest.mark.parametrize("first", range(len(FILES)))
 def test_the_first_in_the_order_of_the_contract_is_taken_and_the_others_are_named(folder, first):
-    present = list(Kind)[first:]
+    present = list(ConfigKind)[first:]
     put(folder, present)
     found = config.discover(folder.path)
     assert found is not None
@@ -38,7 +38,7 @@ def test_the_first_in_the_order_of_the_contract_is_taken_and_the_others_are_name
 
 
 def test_the_first_folder_upwards_that_has_any_is_taken(folder):
-    put(folder, [Kind.CODELOCD_TOML])
+    put(folder, [ConfigKind.CODELOCD_TOML])
     inner = folder.path / "a"
     deepest = inner / "b" / "c"
     deepest.mkdir(parents=True)
@@ -49,7 +49,7 @@ def test_the_first_folder_upwards_that_has_any_is_taken(folder):
 
 
 def test_a_pyproject_without_our_tables_is_not_one(folder):
-    put(folder, [Kind.WORKSPACE])
+    put(folder, [ConfigKind.WORKSPACE])
     folder.write("sub/pyproject.toml", "[project]\nname = 'tool'\n[tool.ruff]\n")
     found = config.discover(folder.path / "sub")
     assert found is not None
@@ -60,14 +60,14 @@ def test_a_broken_pyproject_counts_by_its_headers_so_that_its_mistake_is_seen(fo
     folder.write("pyproject.toml", "[tool.codelocd.location.a]\nmodule = \n")
     found = config.discover(folder.path)
     assert found is not None
-    assert found.taken.kind is Kind.TOOL_CODELOCD
+    assert found.taken.kind is ConfigKind.TOOL_CODELOCD
     assert folder.problems("pyproject.toml") == [
         "pyproject.toml:2: is not valid TOML: Invalid value; correct the syntax there"
     ]
 
 
 def test_a_candidate_names_its_file_and_its_table(folder):
-    put(folder, [Kind.TOOL_DAGSTER, Kind.WORKSPACE])
+    put(folder, [ConfigKind.TOOL_DAGSTER, ConfigKind.WORKSPACE])
     found = config.discover(folder.path)
     assert found is not None
     assert [str(each) for each in (found.taken, *found.others)] == [
@@ -78,10 +78,10 @@ def test_a_candidate_names_its_file_and_its_table(folder):
 
 def test_a_folder_with_the_name_of_a_config_is_none(folder):
     (folder.path / "codelocd.toml").mkdir()
-    put(folder, [Kind.BUILD])
+    put(folder, [ConfigKind.BUILD])
     found = config.discover(folder.path)
     assert found is not None
-    assert found.taken.kind is Kind.BUILD
+    assert found.taken.kind is ConfigKind.BUILD
 
 
 def test_where_nothing_is_found_the_error_names_the_folder(folder, monkeypatch):

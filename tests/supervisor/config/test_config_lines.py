@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codelocd.config import toml_text, yaml_text
 from codelocd.config.errors import ConfigError
+from codelocd.config.syntax import parse_toml, parse_yaml
 
 TOML = """\
 # comment
@@ -53,14 +53,14 @@ n = 2
     ],
 )
 def test_a_key_of_toml_is_found_or_else_the_table_around_it(key, line):
-    assert toml_text.parse(Path("f.toml"), TOML).line_of(key) == line
+    assert parse_toml(Path("f.toml"), TOML).line_of(key) == line
 
 
 @given(st.lists(st.sampled_from(["", "# c", "long = [\n1,\n]", "text = '''\n\n'''"]), max_size=8))
 def test_the_line_of_a_key_of_toml_is_right_whatever_stands_before_it(before):
     blocks = [f"[t{number}]\n{block}\n" for number, block in enumerate(before)]
     text = "".join(blocks)
-    document = toml_text.parse(Path("f.toml"), f"{text}[here]\nkey = 1\n")
+    document = parse_toml(Path("f.toml"), f"{text}[here]\nkey = 1\n")
     assert document.line_of(("here", "key")) == text.count("\n") + 2
 
 
@@ -89,12 +89,12 @@ b: [p,
     ],
 )
 def test_a_key_of_yaml_is_found_or_else_what_is_around_it(key, line):
-    assert yaml_text.parse(Path("f.yaml"), YAML).line_of(key) == line
+    assert parse_yaml(Path("f.yaml"), YAML).line_of(key) == line
 
 
 @pytest.mark.parametrize(
     ("parse", "text"),
-    [(toml_text.parse, "a = " + "[" * 5000 + "]" * 5000), (yaml_text.parse, "[" * 5000)],
+    [(parse_toml, "a = " + "[" * 5000 + "]" * 5000), (parse_yaml, "[" * 5000)],
 )
 def test_a_file_that_is_nested_too_deeply_is_refused(parse, text):
     with pytest.raises(ConfigError, match="f: is nested too deeply; flatten it"):

@@ -11,13 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codelocd import config
-from codelocd.config import codelocd_toml, toml_text, yaml_text
+from codelocd.config import codelocd_toml
 from codelocd.config.dagster import dg, pyproject
 from codelocd.config.dagster.cloud_yaml import CloudTable
 from codelocd.config.dagster.location import Surroundings
 from codelocd.config.dagster.workspace_yaml import Selector, WorkspaceTable
 from codelocd.config.document import Document
 from codelocd.config.errors import ConfigError
+from codelocd.config.syntax import parse_toml, parse_yaml
 from codelocd.config.tables import EnvironmentTable, LocationTable
 from codelocd.config.validation import parsed
 from codelocd.config.variables import MOST
@@ -95,7 +96,7 @@ def test_any_mappings_of_dagsters_yaml_give_a_model_or_its_mistakes(model, data)
 
 @FEW
 @given(st.text(alphabet="a=[]{}\"'#.,:-!&*<>|\n\t 1T\x00é", max_size=60))
-@pytest.mark.parametrize("parse", [toml_text.parse, yaml_text.parse])
+@pytest.mark.parametrize("parse", [parse_toml, parse_yaml])
 def test_any_text_gives_a_document_or_one_mistake(parse, text):
     found = outcome(parse, PATH, text)
     assert isinstance(found, Document) or len(str(found).splitlines()) == len(found.problems)
@@ -104,11 +105,11 @@ def test_any_text_gives_a_document_or_one_mistake(parse, text):
 @pytest.mark.parametrize(
     ("parse", "text"),
     [
-        (toml_text.parse, "a = " + "9" * 5000),
-        (yaml_text.parse, "a: !!int x"),
-        (yaml_text.parse, "a: \x00"),
-        (yaml_text.parse, "? [1]\n: 2"),
-        (yaml_text.parse, "--- {}\n--- {}"),
+        (parse_toml, "a = " + "9" * 5000),
+        (parse_yaml, "a: !!int x"),
+        (parse_yaml, "a: \x00"),
+        (parse_yaml, "? [1]\n: 2"),
+        (parse_yaml, "--- {}\n--- {}"),
     ],
 )
 def test_what_the_parsers_refuse_in_unusual_ways_is_a_mistake_too(parse, text):
@@ -118,15 +119,15 @@ def test_what_the_parsers_refuse_in_unusual_ways_is_a_mistake_too(parse, text):
 def test_texts_that_no_process_can_have_are_mistakes_with_their_line(tmp_path):
     toml = '[location.a]\npython_file = "a.py"\n\n[location.a.env]\nA = "x\\u0000"\n'
     with pytest.raises(ConfigError) as caught:
-        toml_text.parse(tmp_path / "c.toml", toml)
+        parse_toml(tmp_path / "c.toml", toml)
     told = f"{tmp_path}/c.toml:5: location.a.env.A: holds a NUL, which no process can have"
     assert str(caught.value) == f"{told}; take it out"
     yaml = 'load_from:\n  - python_file: "a\\ud800.py"\n'
     with pytest.raises(ConfigError, match=r"w.yaml:2: .*python_file: holds half of a character"):
-        yaml_text.parse(tmp_path / "w.yaml", yaml)
+        parse_yaml(tmp_path / "w.yaml", yaml)
     long = f'[location.a.env]\nA = "{"x" * 131072}"\n'
     with pytest.raises(ConfigError, match=r":2: location.a.env.A: holds more than 131072 bytes"):
-        toml_text.parse(tmp_path / "c.toml", long)
+        parse_toml(tmp_path / "c.toml", long)
 
 
 @pytest.mark.parametrize("path", ["x" * 256, "é" * 128 + ".py", "a/" * 2048, "a/" + "x" * 300])

@@ -8,14 +8,14 @@ from typing import Any
 
 from codelocd.dagster.grpc import CallFailed
 from codelocd.model import Cold, Exit, StartMethod
-from codelocd.runners.warm.method import Choice
+from codelocd.runners.warm.method import MethodChoice
 
 
 class FakeServer:
     last_lines = "its last words"
 
     def __init__(self, method: StartMethod, why: str = "") -> None:
-        self.choice = Choice(method, why)
+        self.choice = MethodChoice(method, why)
         self.exited: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.killed = False

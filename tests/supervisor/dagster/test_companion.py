@@ -11,7 +11,7 @@ from codelocd.dagster.launcher import Companion, Keeper
 from codelocd.dagster.servers import Patience
 from codelocd.model import Cold, Exit, Snapshot
 from codelocd.runners.api import Bad, Good, MustStartCold
-from codelocd.runners.warm.method import Choice
+from codelocd.runners.warm.method import MethodChoice
 
 
 class FakeRunner:
@@ -62,7 +62,7 @@ async def pair():
 
 
 async def test_a_runner_that_is_started_again_for_what_its_code_does_takes_the_server_along(pair):
-    pair.server.choice = Choice("fork", "nothing forbids it")
+    pair.server.choice = MethodChoice("fork", "nothing forbids it")
     pair.runner.outcome = MustStartCold(COLD)
     assert await pair.companion.load() == MustStartCold(COLD)
     assert pair.server.killed
@@ -70,7 +70,7 @@ async def test_a_runner_that_is_started_again_for_what_its_code_does_takes_the_s
 
 
 async def test_a_server_that_a_fork_may_be_to_blame_for_takes_the_runner_along(pair):
-    pair.server.choice = Choice("fork", "nothing forbids it")
+    pair.server.choice = MethodChoice("fork", "nothing forbids it")
     pair.server.exited.set_result(Exit(signal=11))
     outcome = await pair.companion.load()
     why = "the code server was killed by SIGSEGV while loading after a fork"

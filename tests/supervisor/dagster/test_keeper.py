@@ -11,7 +11,7 @@ from codelocd.dagster.launcher import Keeper
 from codelocd.dagster.servers import Patience, until_down
 from codelocd.model import Cold, Exit, Snapshot
 from codelocd.runners.api import Bad, Good, MustStartCold
-from codelocd.runners.warm.method import Choice
+from codelocd.runners.warm.method import MethodChoice
 
 GOOD = Good(Snapshot("dagster", "3.12.1", 0.1, (), {}), 0.1)
 LONG, SHORT = 60.0, 0.01
@@ -104,7 +104,7 @@ async def test_a_server_that_dies_is_replaced_by_a_fork_and_then_without_one(sid
     second.exited.set_result(Exit(signal=11))
     third = await within(side.started.get())
     why = "the code server was killed by SIGSEGV while loading after a fork"
-    assert third.choice == Choice("spawn", why)
+    assert third.choice == MethodChoice("spawn", why)
     if well:
         third.ready.set_result(None)
         assert await within(side.led.get()) is third

@@ -13,7 +13,7 @@ from codelocd.dagster.servers import Servers
 from codelocd.dagster.workspace import Sockets
 from codelocd.model import Cold, Target
 from codelocd.runners.warm.interpreter import Refused
-from codelocd.runners.warm.method import Choice
+from codelocd.runners.warm.method import MethodChoice
 
 DEADLINE = 60.0
 
@@ -23,12 +23,12 @@ class FakeWarm:
 
     def __init__(self, children, method: str) -> None:
         self._children = children
-        self._choice = Choice(method, "so it was chosen")
+        self._choice = MethodChoice(method, "so it was chosen")
         self.refusal: Refused | None = None
         self.forked = []
 
     def choice(self, spec):
-        return self._choice if spec.cold is None else Choice("spawn", spec.cold.why)
+        return self._choice if spec.cold is None else MethodChoice("spawn", spec.cold.why)
 
     async def program(self, program):
         if self.refusal is not None:
@@ -73,7 +73,7 @@ async def start(children, spec, tmp_path, home):
 
 async def test_it_is_forked_where_its_runner_would_be(start, spec, home):
     server, warm = await start("fork")
-    assert server.choice == Choice("fork", "so it was chosen")
+    assert server.choice == MethodChoice("fork", "so it was chosen")
     (program,) = warm.forked
     assert program.module == "dagster"
     assert program.arguments == arguments(spec, server.path)
@@ -82,25 +82,25 @@ async def test_it_is_forked_where_its_runner_would_be(start, spec, home):
 
 async def test_it_starts_on_its_own_where_a_fork_is_refused(start):
     server, _ = await start("fork", refusal=Refused("it cannot fork", stale=False))
-    assert server.choice == Choice("spawn", "it cannot fork")
+    assert server.choice == MethodChoice("spawn", "it cannot fork")
     assert "No module named dagster" in server.last_lines
 
 
 async def test_it_starts_on_its_own_where_no_spare_is_ready(start):
     server, warm = await start("spare")
-    assert server.choice == Choice("spawn", "no spare was ready")
+    assert server.choice == MethodChoice("spawn", "no spare was ready")
     assert not warm.forked
 
 
 async def test_spawn_is_taken_at_its_word_for_servers_too(start):
     server, warm = await start("spawn")
-    assert server.choice == Choice("spawn", "so it was chosen")
+    assert server.choice == MethodChoice("spawn", "so it was chosen")
     assert not warm.forked
 
 
 async def test_what_is_distrusted_is_not_forked(start):
     server, warm = await start("fork", distrusted="it crashed")
-    assert server.choice == Choice("spawn", "it crashed")
+    assert server.choice == MethodChoice("spawn", "it crashed")
     assert not warm.forked
 
 

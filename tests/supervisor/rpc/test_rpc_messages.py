@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from codelocd.rpc.decoder import Decoder, Malformed
 from codelocd.rpc.errors import RpcError, received
-from codelocd.rpc.limits import Limits
 from codelocd.rpc.messages import (
     failure,
     known_id,
@@ -21,6 +20,7 @@ from codelocd.rpc.messages import (
     request,
     response,
 )
+from codelocd.rpc.requests import Limits
 
 SMALL = Limits(message_bytes=1000, depth=10, elements=100)
 

@@ -12,7 +12,7 @@ from world import DEADLINE, World, eventually, everything, messages
 
 from codelocd.rpc import peer as peer_module
 from codelocd.rpc.errors import RpcError
-from codelocd.rpc.limits import Limits
+from codelocd.rpc.requests import Limits
 
 
 async def test_what_is_no_message_closes_that_connection_and_no_other(

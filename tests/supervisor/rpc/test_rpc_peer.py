@@ -14,11 +14,11 @@ import pytest
 from world import DEADLINE, World, eventually, everything, messages
 
 from codelocd.rpc import unix
-from codelocd.rpc.credentials import Credentials
 from codelocd.rpc.errors import RpcError
-from codelocd.rpc.limits import Limits
 from codelocd.rpc.peer import Peer
+from codelocd.rpc.requests import Limits
 from codelocd.rpc.server import open_peer, start_server
+from codelocd.rpc.unix import Credentials
 
 
 async def test_a_call_gets_its_result(serve, dial) -> None:

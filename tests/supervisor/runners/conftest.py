@@ -12,7 +12,7 @@ from tests.pythons import EXTREMES, VERSIONS, interpreter
 
 from codelocd.process.child import Children
 from codelocd.process.guardian import Guardian
-from codelocd.runners.kit import make_kit
+from codelocd.runners.bundle import make_bundle
 from codelocd.runners.local import LocalLauncher
 from codelocd.runners.warm.launcher import WarmLauncher
 from codelocd.runners.warm.places import Memory, Places
@@ -31,19 +31,19 @@ def extreme(request: pytest.FixtureRequest) -> Path:
 
 
 @pytest.fixture(scope="session")
-def kit(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_kit(tmp_path_factory.mktemp("kits"))
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_bundle(tmp_path_factory.mktemp("bundles"))
 
 
 @pytest.fixture
-async def bench(kit: Path, tmp_path: Path) -> AsyncIterator[Bench]:
+async def bench(bundle: Path, tmp_path: Path) -> AsyncIterator[Bench]:
     guardian = Guardian()
     children = Children(asyncio.get_running_loop(), guardian)
     sockets = tmp_path / "run"
     sockets.mkdir()
     memory = Memory(tmp_path / "warm")
-    entry = kit / "codeloc_runner" / "__main__.py"
-    cold = LocalLauncher(children, kit, sockets)
+    entry = bundle / "codeloc_runner" / "__main__.py"
+    cold = LocalLauncher(children, bundle, sockets)
     places = Places(children, entry, memory, idle=1800)
     launcher = WarmLauncher(cold, places, memory, platform="linux")
     yield Bench(launcher, places, memory, tmp_path)

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from codelocd.cli import output
-from codelocd.cli.changing import GRACE
+from codelocd.cli.commands.change import GRACE
 from codelocd.cli.completion import methods
 from codelocd.cli.connection import ask
 from codelocd.cli.options import daemon_options, location_argument
@@ -24,7 +24,7 @@ from codelocd.cli.which import Asked
 )
 @daemon_options
 @click.pass_obj
-def command(
+def call_command(
     asked: Asked, location: str, method: str, parameters: str, timeout: float | None
 ) -> None:
     """Ask the runner that serves a location.

@@ -25,7 +25,7 @@ from codelocd.render.text import plural
     is_flag=True,
     help="With --json: all definitions, too, as `codelocd definitions --json` lists them.",
 )
-def command(targets: Targets, as_json: bool, in_full: bool) -> int:
+def check_command(targets: Targets, as_json: bool, in_full: bool) -> int:
     """Build and load every location once, without a daemon, and report every problem.
 
     Takes the same targets as `codelocd dev`, and prints each result as it comes. Ends with 1 if

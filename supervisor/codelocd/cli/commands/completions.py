@@ -10,7 +10,7 @@ from codelocd.cli.completion import SHELLS, script
 
 @click.command()
 @click.argument("shell", type=click.Choice(SHELLS))
-def command(shell: str) -> None:
+def completions_command(shell: str) -> None:
     """Print the script with which a shell completes codelocd at TAB.
 
     Commands, options and files; and from the daemon that a command would speak to: locations,

@@ -8,23 +8,41 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import click
 
 from codelocd.cli import local, output
-from codelocd.cli.dagster import Wish
 from codelocd.cli.dev_output import DevOutput, Loudness
 from codelocd.cli.live_line import LiveBlock
-from codelocd.cli.running import run
+from codelocd.cli.local import run_daemon
 from codelocd.cli.targets import target_options
 from codelocd.cli.which import Asked
 from codelocd.cli.writer import Writer
 from codelocd.config import ConfigError, Mistake, discover, from_targets
 from codelocd.config.targets import Targets
 from codelocd.model import Config
+
+
+@dataclass(frozen=True, slots=True)
+class DagsterOptions:
+    """`--dagster`, `--port` and `--host`; what is left out is as the config has it."""
+
+    serve: bool
+    port: int | None
+    host: str | None
+
+    def granted(self, config: Config) -> Config:
+        """The config with it. Raises UsageError for a port or a host of no page."""
+        settings = config.dagster
+        serve = self.serve or settings.serve
+        if not serve and (self.port or self.host):
+            raise click.UsageError("--port and --host are about Dagster's UI: add --dagster")
+        port, host = self.port or settings.port, self.host or settings.host
+        return replace(config, dagster=replace(settings, serve=serve, port=port, host=host))
+
 
 PATIENCE = 1.0
 """Seconds for a slow terminal to take the last lines."""
@@ -50,7 +68,7 @@ PATIENCE = 1.0
 )
 @click.option("-v", "--verbose", is_flag=True, help="Print each step of builds and starts, too.")
 @click.pass_obj
-def command(
+def dev_command(
     asked: Asked,
     targets: Targets,
     dagster: bool,
@@ -79,14 +97,16 @@ def command(
     if quiet and verbose:
         raise click.UsageError("--quiet and --verbose: give one of them")
     loudness: Loudness = "quiet" if quiet else "verbose" if verbose else "normal"
-    wish = Wish(dagster, port, host)
+    wish = DagsterOptions(dagster, port, host)
     here = local.of_targets(targets, asked)
     here = replace(here, config=wish.granted(here.config))
     with _printer() as put:
         for note in (*here.notes, f"socket: {here.paths.socket}"):
             put(note)
         observer = _observer(here, put, loudness)
-        return run("dev", here, lambda: wish.granted(_reread(targets, here.config)), observer)
+        return run_daemon(
+            "dev", here, lambda: wish.granted(_reread(targets, here.config)), observer
+        )
 
 
 def _reread(targets: Targets, before: Config) -> Config:

@@ -22,7 +22,7 @@ from codelocd.cli.connection import ask
 from codelocd.cli.guard import ExitCode, Failure, NoDaemon
 from codelocd.cli.local import choice, chosen, folder, ready, told
 from codelocd.cli.options import daemon_options, location_argument
-from codelocd.cli.programs import PYTHON, Place, found, may_be_packaged, outsider
+from codelocd.cli.programs import PYTHON, ProgramPlace, found, may_be_packaged, outsider
 from codelocd.cli.which import VARIABLE, Asked
 from codelocd.core.remedies import Origin, remedy
 
@@ -42,7 +42,7 @@ class Setting:
     """
 
     location: str
-    place: Place
+    place: ProgramPlace
     variables: Mapping[str, str]
     specification: Specification | None
     declared_in: str
@@ -79,7 +79,7 @@ def _with_end_of_options(args: Sequence[str]) -> list[str]:
 )  # fmt: skip
 @daemon_options
 @click.pass_obj
-def command(asked: Asked, outside: bool, location: str, words: tuple[str, ...]) -> None:
+def exec_command(asked: Asked, outside: bool, location: str, words: tuple[str, ...]) -> None:
     """Run a command as a location's runner would run.
 
     Its interpreter comes first on the PATH, its variables are set, its working directory is
@@ -162,8 +162,8 @@ def _without_daemon(asked: Asked, location: str) -> Setting:
     from codeloc_envs.store.layout import Layout
     from codelocd.daemon.location import Location
     from codelocd.daemon.runners import RunnerSpecs
-    from codelocd.runners.kit import CHILDREN, lease_kit
-    from codelocd.storage.logs.book import Logs
+    from codelocd.runners.bundle import CHILDREN, lease_bundle
+    from codelocd.storage.logs import Logs
 
     [spec] = chosen(local.config_in(local.found_config(), activated=True), [location])
     root = folder(asked)
@@ -174,10 +174,10 @@ def _without_daemon(asked: Asked, location: str) -> Setting:
         leases = [shelf.lease(environment)]
     except EnvironmentProblem as problem:
         raise Failure(told(location, problem)) from None
-    kit, lease = lease_kit(root)
+    bundle, lease = lease_bundle(root)
     for each in (*leases, *filter(None, [lease])):
         os.set_inheritable(each.fileno(), True)
-    orders = RunnerSpecs(Logs(root), kit / CHILDREN, Layout(root).bytecode, development=True)
+    orders = RunnerSpecs(Logs(root), bundle / CHILDREN, Layout(root).bytecode, development=True)
     variables = orders.command_variables(Location(spec), environment)
     place = _place(environment.executable, environment.path, spec.working_directory, variables)
     return Setting(location, place, variables, needed.specification, spec.declared_in)
@@ -185,10 +185,10 @@ def _without_daemon(asked: Asked, location: str) -> Setting:
 
 def _place(
     executable: Path, prefix: Path | None, directory: Path, variables: Mapping[str, str]
-) -> Place:
+) -> ProgramPlace:
     project = projects.nearest(str(directory), projects.is_project)
     search = variables.get("PATH", os.defpath)
-    return Place(executable, prefix, directory, Path(project or directory), search)
+    return ProgramPlace(executable, prefix, directory, Path(project or directory), search)
 
 
 def _become(path: Path, words: Sequence[str], setting: Setting) -> NoReturn:

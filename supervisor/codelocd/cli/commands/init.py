@@ -15,7 +15,7 @@ from codelocd.cli.guard import ExitCode, Failure
 from codelocd.config import discover
 
 if TYPE_CHECKING:
-    from codelocd.cli.scaffold import Plan
+    from codelocd.cli.scaffold import ScaffoldPlan
 
 
 @click.command()
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @click.option(
     "--dagster", is_flag=True, help="Where there is no code yet: a small Dagster project."
 )
-def command(folder: Path, dagster: bool) -> None:
+def init_command(folder: Path, dagster: bool) -> None:
     """Write a config for the code in a folder, or a small project where there is none.
 
     Reads the Python files of DIR, or of the current folder, and writes a codelocd.toml with one
@@ -48,7 +48,7 @@ def command(folder: Path, dagster: bool) -> None:
     _tell_next(here, "codelocd dev --dagster" if plan.dagster else "codelocd dev")
 
 
-def _planned(here: Path, dagster: bool) -> Plan:
+def _planned(here: Path, dagster: bool) -> ScaffoldPlan:
     from codelocd.cli.scaffold import UnfinishedError, planned
 
     try:

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from codelocd.cli import local, output
+from codelocd.cli.local import run_daemon
 from codelocd.cli.options import service_options
-from codelocd.cli.running import run
 from codelocd.cli.which import Asked
 from codelocd.config import load
 
@@ -21,7 +21,7 @@ from codelocd.config import load
 )  # fmt: skip
 @service_options
 @click.pass_obj
-def command(asked: Asked, file: Path | None) -> int:
+def serve_command(asked: Asked, file: Path | None) -> int:
     """Run locations as a service: in the foreground, with logs to stdout or the journal.
 
     Under systemd it takes its socket and its folders from the unit, and tells systemd when it
@@ -36,4 +36,4 @@ def command(asked: Asked, file: Path | None) -> int:
     here = local.of_service(path, asked)
     for note in here.notes:
         output.note(note)
-    return run("service", here, lambda: load(path, os.environ, activated=False), None)
+    return run_daemon("service", here, lambda: load(path, os.environ, activated=False), None)

@@ -27,7 +27,7 @@ USUAL = ("definitions", "defs", "repository", "repo", "main", "code_location", "
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundLocation:
     """A location: its code as a config names it, and what it imports from elsewhere.
 
     `module` is None where the code is loaded as a file.
@@ -46,7 +46,7 @@ class Findings:
     """Of `folder`; `unfinished` are files with assets of codeloc that no Definitions holds."""
 
     folder: Path
-    locations: tuple[Found, ...]
+    locations: tuple[FoundLocation, ...]
     unfinished: tuple[Path, ...]
 
     @cached_property
@@ -194,7 +194,7 @@ def _has(place: Path, name: str) -> bool:
     return (place / f"{name}.py").is_file() or (place / name).is_dir()
 
 
-def _found(source: SourceFile, files: Mapping[Path, SourceFile], folder: Path) -> Found:
+def _found(source: SourceFile, files: Mapping[Path, SourceFile], folder: Path) -> FoundLocation:
     root = _root(source, folder)
     in_package = _above_package(source) != source.path.parent
     module = _module(source, root) if in_package else None
@@ -202,7 +202,7 @@ def _found(source: SourceFile, files: Mapping[Path, SourceFile], folder: Path) -
     ours = {name for name in used if _has(root, name) or _has(source.path.parent, name)}
     foreign = used - ours - sys.stdlib_module_names - {"codeloc"}
     name = _own_name(source.path, module, folder)
-    return Found(name, source.path, module, root, source.package, frozenset(foreign))
+    return FoundLocation(name, source.path, module, root, source.package, frozenset(foreign))
 
 
 def _own_name(path: Path, module: str | None, folder: Path) -> str:
@@ -211,7 +211,7 @@ def _own_name(path: Path, module: str | None, folder: Path) -> str:
     return _name(path.parent.name if path.stem in USUAL else path.stem)
 
 
-def _distinct(folder: Path, found: list[Found]) -> list[Found]:
+def _distinct(folder: Path, found: list[FoundLocation]) -> list[FoundLocation]:
     """Where names are alike, the whole path of each tells them apart."""
     count = Counter(each.name for each in found)
     return [
@@ -220,7 +220,7 @@ def _distinct(folder: Path, found: list[Found]) -> list[Found]:
     ]
 
 
-def _long_name(found: Found, folder: Path) -> str:
+def _long_name(found: FoundLocation, folder: Path) -> str:
     return _name(".".join(found.file.relative_to(folder).with_suffix("").parts))
 
 

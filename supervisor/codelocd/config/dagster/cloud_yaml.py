@@ -10,10 +10,11 @@ from typing import Any
 
 from pydantic import model_validator
 
-from codelocd.config import env_files, yaml_text
-from codelocd.config.dagster.location import Entry, Surroundings, spec
+from codelocd.config import env_files
+from codelocd.config.dagster.location import LocationEntry, Surroundings, spec
 from codelocd.config.document import Document
 from codelocd.config.errors import ConfigError, KeyPath, Mistake, Problems, UnfitError, gathered
+from codelocd.config.syntax import parse_yaml
 from codelocd.config.tables import Table, Text
 from codelocd.config.validation import parsed
 from codelocd.model import Config, Target, TargetKind
@@ -52,7 +53,7 @@ def _document(path: Path, text: str) -> Document:
     first = re.search(r"\{%", text)
     if first is None:
         try:
-            return yaml_text.parse(path, text)
+            return parse_yaml(path, text)
         except ConfigError:
             first = re.search(r"\{[{#]", text)
             if first is None:
@@ -71,10 +72,12 @@ def _templates(document: Document, table: CloudTable) -> Iterator[Mistake]:
                 yield document.mistake((*key, *name), what, _REMEDY)
 
 
-def _entry(document: Document, index: int, location: CloudLocation, defaults: Defaults) -> Entry:
+def _entry(
+    document: Document, index: int, location: CloudLocation, defaults: Defaults
+) -> LocationEntry:
     assert location.code_source is not None
     kind, code = location.code_source.target
-    return Entry(
+    return LocationEntry(
         key=("locations", index),
         name=location.location_name,
         target=Target(kind, str(document.absolute(code)) if kind == "python_file" else code),

@@ -10,13 +10,14 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from codeloc_envs.project.workspace import shared_interpreter
-from codelocd.config import env_files, toml_text
+from codelocd.config import env_files
 from codelocd.config.combination import combined
-from codelocd.config.dagster.location import Entry, Surroundings, spec
-from codelocd.config.discovery import PYPROJECT, Kind
+from codelocd.config.dagster.location import LocationEntry, Surroundings, spec
+from codelocd.config.discovery import PYPROJECT, ConfigKind
 from codelocd.config.document import Document, read_text
 from codelocd.config.env_files import EnvFiles
 from codelocd.config.errors import ConfigError, KeyPath, Problems, UnfitError, gathered
+from codelocd.config.syntax import parse_toml
 from codelocd.config.tables import Table, Text
 from codelocd.config.validation import parsed, parsed_leniently
 from codelocd.model import Config, Target
@@ -85,7 +86,7 @@ def _member(
     folder = workspace.absolute(path)
     document = _document(folder)
     if document is None:
-        what = f"{folder} has neither {Kind.DG_TOML} nor {Kind.TOOL_DG} in {PYPROJECT}"
+        what = f"{folder} has neither {ConfigKind.DG_TOML} nor {ConfigKind.TOOL_DG} in {PYPROJECT}"
         remedy = "correct the path or remove the entry"
         mistake = workspace.mistake(key, what, remedy)
         raise ConfigError([replace(mistake, absent=folder / PYPROJECT)])
@@ -102,10 +103,10 @@ def _is_workspace(document: Document) -> bool:
 
 def _document(folder: Path) -> Document | None:
     """What dg reads of a project: its dg.toml hides the table in its pyproject.toml."""
-    for name, table in ((Kind.DG_TOML, ()), (PYPROJECT, ("tool", "dg"))):
+    for name, table in ((ConfigKind.DG_TOML, ()), (PYPROJECT, ("tool", "dg"))):
         path = folder / name
         if path.is_file():
-            document = toml_text.parse(path, read_text(path)).table(*table)
+            document = parse_toml(path, read_text(path)).table(*table)
             if document.data:
                 return document
     return None
@@ -114,7 +115,7 @@ def _document(folder: Path) -> Document | None:
 def _project(
     document: Document, project: DgProject, files: EnvFiles, surroundings: Surroundings
 ) -> Config:
-    entry = Entry(
+    entry = LocationEntry(
         key=("project",),
         name=project.code_location_name or document.folder.name,
         target=_target(project),
@@ -135,7 +136,7 @@ def _project(
 
 def _looked_for(folder: Path) -> tuple[Path, ...]:
     """What a project's folder may get that changes how it is read."""
-    return (*env_files.looked_for(folder), folder / Kind.DG_TOML, folder / "src")
+    return (*env_files.looked_for(folder), folder / ConfigKind.DG_TOML, folder / "src")
 
 
 def _interpreter(folder: Path, files: EnvFiles) -> str | None:

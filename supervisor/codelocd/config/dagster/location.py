@@ -29,7 +29,7 @@ class Surroundings:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LocationEntry:
     """What one entry says, at `key` of its document; paths relative to the document."""
 
     key: KeyPath
@@ -41,7 +41,7 @@ class Entry:
 
 
 def spec(
-    document: Document, entry: Entry, files: EnvFiles, surroundings: Surroundings
+    document: Document, entry: LocationEntry, files: EnvFiles, surroundings: Surroundings
 ) -> LocationSpec:
     """The location of an entry; of `files` the last that sets a variable wins. ConfigError."""
     try:

@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from codelocd.config import env_files
-from codelocd.config.dagster.location import Entry, Surroundings, spec
+from codelocd.config.dagster.location import LocationEntry, Surroundings, spec
 from codelocd.config.document import Document
 from codelocd.config.errors import ConfigError, Problems, UnfitError, gathered
 from codelocd.config.tables import Table, Text
@@ -83,12 +83,12 @@ def _notes(document: Document, table: _DagsterTable) -> Iterator[str]:
             yield document.passed_over(key, what, f'write type = "{_MODULE}"')
 
 
-def _entries(table: _DagsterTable) -> list[Entry]:
+def _entries(table: _DagsterTable) -> list[LocationEntry]:
     if table.module_name is not None:
         name = table.code_location_name or table.module_name
-        return [Entry(("module_name",), name, Target("module", table.module_name))]
+        return [LocationEntry(("module_name",), name, Target("module", table.module_name))]
     return [
-        Entry(
+        LocationEntry(
             ("modules", index), table.code_location_name or each.name, Target("module", each.name)
         )
         for index, each in enumerate(table.modules or ())

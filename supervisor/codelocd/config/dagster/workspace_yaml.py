@@ -9,11 +9,12 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
 
-from codelocd.config import env_files, yaml_text
-from codelocd.config.dagster.location import Entry, Surroundings, spec
+from codelocd.config import env_files
+from codelocd.config.dagster.location import LocationEntry, Surroundings, spec
 from codelocd.config.document import Document
 from codelocd.config.errors import ConfigError, Problems, UnfitError, gathered
 from codelocd.config.location import dagster_default
+from codelocd.config.syntax import parse_yaml
 from codelocd.config.tables import Table, Text
 from codelocd.config.validation import parsed
 from codelocd.model import Config, GrpcServer, Target, TargetKind
@@ -21,7 +22,7 @@ from codelocd.model import Config, GrpcServer, Target, TargetKind
 
 def read(path: Path, text: str, surroundings: Surroundings) -> Config:
     """What the file asks for; ConfigError with everything that is wrong in it."""
-    document = yaml_text.parse(path, text)
+    document = parse_yaml(path, text)
     environ, problems = surroundings.environ, Problems()
     workspace = problems.attempt(partial(parsed, document, WorkspaceTable, environ))
     files = problems.attempt(partial(env_files.beside, document.folder, environ))
@@ -37,14 +38,14 @@ def read(path: Path, text: str, surroundings: Surroundings) -> Config:
     )
 
 
-def _entry(document: Document, index: int, selector: Selector) -> Entry:
+def _entry(document: Document, index: int, selector: Selector) -> LocationEntry:
     table = selector.chosen
     if isinstance(table, GrpcServerTable):
         return _grpc_server(index, table)
     kind, code, attribute = table.target_kind, table.code, table.loaded_attribute
     is_file = kind == "python_file"
     default = dagster_default(PurePath(code).name if is_file else code, attribute)
-    return Entry(
+    return LocationEntry(
         key=("load_from", index),
         name=table.location_name or default,
         target=Target(kind, str(document.absolute(code)) if is_file else code),
@@ -54,10 +55,12 @@ def _entry(document: Document, index: int, selector: Selector) -> Entry:
     )
 
 
-def _grpc_server(index: int, table: GrpcServerTable) -> Entry:
+def _grpc_server(index: int, table: GrpcServerTable) -> LocationEntry:
     server = GrpcServer(table.host, table.port, table.socket, bool(table.ssl))
     default = f"grpc:{table.host}:{PurePath(table.socket).name if table.socket else table.port}"
-    return Entry(key=("load_from", index), name=table.location_name or default, target=server)
+    return LocationEntry(
+        key=("load_from", index), name=table.location_name or default, target=server
+    )
 
 
 def _notes(document: Document, workspace: WorkspaceTable) -> Iterator[str]:

@@ -10,10 +10,10 @@ from typing import Literal
 from codelocd.model import StartMethod
 from codelocd.process.child import Child, Children
 from codelocd.runners.api import Program, RunnerSpec
-from codelocd.runners.kit import RUNNER
+from codelocd.runners.bundle import RUNNER
 from codelocd.runners.local import LocalLauncher, LocalRunner
 from codelocd.runners.warm.interpreter import Refused, WarmInterpreter, installed
-from codelocd.runners.warm.method import Choice, choose
+from codelocd.runners.warm.method import MethodChoice, choose
 from codelocd.runners.warm.places import Memory, Place, Places
 from codelocd.runners.warm.profile import Beside, Imports, after_load
 from codelocd.runners.warm.runner import Divergence, Load, Report, WarmRunner
@@ -60,7 +60,9 @@ class WarmLauncher:
                 return self._runner(runner, spec, choice, place, interpreter.imports)
             except (Refused, OSError) as failure:
                 why = str(failure)
-        return self._runner(await self._cold.start(spec), spec, Choice("spawn", why), place, None)
+        return self._runner(
+            await self._cold.start(spec), spec, MethodChoice("spawn", why), place, None
+        )
 
     def forget(self, location: str) -> None:
         """It is gone, and what it imports no longer counts."""
@@ -113,7 +115,7 @@ class WarmLauncher:
         self,
         runner: LocalRunner,
         spec: RunnerSpec,
-        choice: Choice,
+        choice: MethodChoice,
         place: Place | None,
         shared: Imports | None,
     ) -> WarmRunner:
@@ -143,16 +145,16 @@ class WarmLauncher:
             former_seconds=self._seconds.get(spec.location, 0.0),
         )
 
-    def choice(self, spec: RunnerSpec) -> Choice:
+    def choice(self, spec: RunnerSpec) -> MethodChoice:
         """How a runner of `spec` is to be started, and what stands beside it."""
         if spec.cold is not None:
-            return Choice("spawn", f"{spec.cold.why}; it was started again on its own")
+            return MethodChoice("spawn", f"{spec.cold.why}; it was started again on its own")
         learned = self._memory.of(spec.environment)
         choice = choose(spec.start_method, spec.location, learned, spec.variables, self._platform)
         divergence = self._divergences.get(spec.location)
         if divergence is None or choice.method == "spawn":
             return choice
-        return Choice("spawn", divergence.why)
+        return MethodChoice("spawn", divergence.why)
 
     def _prepare(self, location: str) -> None:
         """For its next start, by what is known now; nothing if it is gone."""
@@ -182,12 +184,12 @@ class WarmLauncher:
 
 
 def make_launcher(
-    children: Children, kit: Path, *, sockets: Path, learned: Path, idle: float, beside: Beside
+    children: Children, bundle: Path, *, sockets: Path, learned: Path, idle: float, beside: Beside
 ) -> WarmLauncher:
     """`sockets`: the folder of the runners' sockets; `learned`: that of what was learned of
     environments; `idle`: seconds after which a warm interpreter that nobody uses ends; `beside`:
     what is preloaded for the programs beside runners.
     """
     memory = Memory(learned)
-    places = Places(children, kit / RUNNER / "__main__.py", memory, idle=idle, beside=beside)
-    return WarmLauncher(LocalLauncher(children, kit, sockets), places, memory)
+    places = Places(children, bundle / RUNNER / "__main__.py", memory, idle=idle, beside=beside)
+    return WarmLauncher(LocalLauncher(children, bundle, sockets), places, memory)

@@ -13,7 +13,7 @@ SUSPICIONS = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class MethodChoice:
     """`why` completes the sentence "it was started so because …"."""
 
     method: StartMethod
@@ -26,18 +26,18 @@ def choose(
     learned: Learned,
     variables: Mapping[str, str],
     platform: str,
-) -> Choice:
+) -> MethodChoice:
     """The method to try; where it is not possible at the moment, a runner starts on its own."""
     if wanted == "spawn":
-        return Choice("spawn", 'the config says start_method = "spawn"')
+        return MethodChoice("spawn", 'the config says start_method = "spawn"')
     if relative := _relative(variables.get("PYTHONPATH", "")):
-        return Choice("spawn", f"PYTHONPATH has the relative entry {relative!r}")
+        return MethodChoice("spawn", f"PYTHONPATH has the relative entry {relative!r}")
     if wanted == "spare":
-        return Choice("spare", 'the config says start_method = "spare"')
+        return MethodChoice("spare", 'the config says start_method = "spare"')
     obstacle = _obstacle(location, learned, platform)
     if obstacle is not None:
-        return Choice("spawn" if wanted == "fork" else "spare", obstacle)
-    return Choice("fork", "nothing that it imports forbids it")
+        return MethodChoice("spawn" if wanted == "fork" else "spare", obstacle)
+    return MethodChoice("fork", "nothing that it imports forbids it")
 
 
 def cold_packages(learned: Learned) -> dict[str, str]:

@@ -10,7 +10,7 @@ from typing import Any
 from codelocd.model import Cold, Exit, StartMethod
 from codelocd.runners.api import Good, Hooks, LoadOutcome, MustStartCold, RunnerSpec, hangs_after
 from codelocd.runners.local import LocalRunner
-from codelocd.runners.warm.method import Choice
+from codelocd.runners.warm.method import MethodChoice
 from codelocd.runners.warm.profile import Imports
 
 
@@ -53,7 +53,7 @@ class WarmRunner:
         self,
         runner: LocalRunner,
         spec: RunnerSpec,
-        choice: Choice,
+        choice: MethodChoice,
         *,
         report: Report,
         former_seconds: float,

@@ -1,7 +1,8 @@
-"""What is wrong with what an environment is made of, as far as it shows before it is built."""
+"""What a config may say of modules and environments, and whether what it names is there."""
 
 from __future__ import annotations
 
+import keyword
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -11,14 +12,92 @@ from urllib.parse import urlsplit
 
 from packaging.requirements import InvalidRequirement, Requirement
 
-from codeloc_envs import EnvironmentProblem
+from codeloc_envs import EnvironmentProblem, Specification
 from codeloc_envs.environment import require
 from codeloc_envs.project.requirement_files import logical_lines, reached
 from codeloc_envs.python.interpreter import Interpreter, newest
-from codelocd.config.errors import KeyPath, Mistake
+from codeloc_envs.request import EnvironmentKind
+from codelocd.config.errors import KeyPath, Mistake, nearest
 from codelocd.config.location import Raw
+from codelocd.model import LocationSpec, Target
 
 Say: TypeAlias = Callable[[KeyPath, str, str], Mistake]
+
+
+def unfit_module(key: KeyPath, name: str, say: Say) -> Iterator[Mistake]:
+    """A name that no `import` statement can have."""
+    if name.endswith(".py") or "/" in name:
+        yield say(key, f"{name!r} is a path, not a module's name", "write it as python_file")
+    elif not _is_dotted(name):
+        yield say(key, f"{name!r} is not a module's name", "write it as in an import: sales.defs")
+
+
+def unfit_attribute(key: KeyPath, name: str, say: Say) -> Iterator[Mistake]:
+    if not _is_dotted(name):
+        yield say(key, f"{name!r} is not a name in Python", "write the variable's name: defs")
+
+
+def missing_part(key: KeyPath, name: str, directory: Path, say: Say) -> Iterator[Mistake]:
+    """A module that a package of the location's own folder does not have.
+
+    A folder without __init__.py may go on elsewhere (PEP 420).
+    """
+    first, *rest = name.split(".") if _is_dotted(name) and not name.endswith(".py") else [""]
+    root = _root(directory, first)
+    if root is None:
+        return
+    folder = root / first
+    for part in rest:
+        if not _module(folder, part):
+            if (folder / "__init__.py").is_file() or not folder.is_dir():
+                what = f"there is no module {part} in {folder}"
+                yield say(key, what, nearest(part, sorted(_names(folder))))
+            return
+        folder /= part
+
+
+def missing_module(spec: LocationSpec, environment: Specification, say: Say) -> Iterator[Mistake]:
+    """A module that is in neither the location's folders nor an environment without packages."""
+    assert isinstance(spec.target, Target)
+    name, directory, request = spec.target.value, spec.working_directory, environment.request
+    first = name.partition(".")[0]
+    has_packages = bool(request.packages or request.requirements)
+    if environment.kind is not EnvironmentKind.PACKAGES or has_packages:
+        return
+    if _is_dotted(name) and _root(directory, first) is None:
+        there = {name for folder in _folders(directory) for name in _names(folder)}
+        what = f"there is no module {first} in {directory}, and its environment has no packages"
+        remedy = nearest(first, sorted(there)) if there else "correct working_directory"
+        yield say((spec.target.kind,), what, remedy)
+
+
+def _root(directory: Path, first: str) -> Path | None:
+    """The folder from which the first part of a dotted name is imported."""
+    return next((f for f in _folders(directory) if first and _module(f, first)), None)
+
+
+def _folders(directory: Path) -> tuple[Path, Path]:
+    return directory, directory / "src"
+
+
+def _is_dotted(name: str) -> bool:
+    return all(part.isidentifier() and not keyword.iskeyword(part) for part in name.split("."))
+
+
+def _module(folder: Path, name: str) -> bool:
+    """By any suffix that an extension module may have, too."""
+    return (folder / name).is_dir() or any(folder.glob(f"{name}.*"))
+
+
+def _names(folder: Path) -> set[str]:
+    found = folder.iterdir() if folder.is_dir() else iter(())
+    return {
+        each.stem
+        for each in found
+        if each.stem.isidentifier() and (each.suffix == ".py" or (each / "__init__.py").is_file())
+    }
+
+
 Pythons: TypeAlias = Callable[[], tuple[Interpreter, ...]]
 """Those of this machine."""
 

@@ -1,4 +1,4 @@
-"""`codelocd config validate`"""
+"""`codelocd config`: check a config, see what becomes of it, get its schema."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from codelocd.cli import guard, local, output
+from codelocd.cli.app import Commands
 from codelocd.cli.guard import ExitCode
 from codelocd.cli.local import choice
 from codelocd.cli.options import config_file, json_option
 from codelocd.cli.which import Asked
-from codelocd.config import Mistake, examine
+from codelocd.config import Mistake, describe, examine, json_schema, written
 from codelocd.model import DaemonSettings
 from codelocd.render.text import plural
 
@@ -22,10 +23,24 @@ if TYPE_CHECKING:
     from codeloc_envs.python.interpreter import Interpreter
 
 
+COMMANDS = ("validate", "show", "schema")
+
+
+@click.group(
+    "config",
+    cls=Commands,
+    sections={"Commands": COMMANDS},
+    modules=dict.fromkeys(COMMANDS, "config"),
+    no_args_is_help=True,
+)
+def config_command() -> None:
+    """Check a config, see what becomes of it, and get its schema for an editor."""
+
+
 @click.command("validate")
 @config_file
 @json_option
-def command(file: Path | None, as_json: bool) -> int:
+def validate_command(file: Path | None, as_json: bool) -> int:
     """Check a config: one line for every mistake, with its place and what to do.
 
     Without FILE the one that `codelocd dev` would take. Reads every format that `dev` reads, and
@@ -74,3 +89,34 @@ def _document(mistake: Mistake) -> dict[str, Any]:
         "message": mistake.what,
         "remedy": mistake.remedy,
     }
+
+
+@click.command("show")
+@config_file
+@json_option
+def show_command(file: Path | None, as_json: bool) -> None:
+    """Print what becomes of a config: every path absolute, every default filled in.
+
+    Without FILE the one that `codelocd dev` would take. The text is a codelocd.toml that asks for
+    the same, also where the config is one of Dagster's; what has no words there is a comment.
+    Values of variables that do not stand in the config itself are not shown: they may be secrets.
+
+    \b
+    codelocd config show
+    codelocd config show workspace.yaml --json
+    """
+    config = local.config_in(file or local.found_config(), activated=True)
+    if as_json:
+        output.document(describe(config))
+    else:
+        output.say(written(config))
+
+
+@click.command("schema")
+def schema_command() -> None:
+    """Print the JSON Schema of codelocd.toml, with which editors complete and check it.
+
+    \b
+    codelocd config schema > codelocd.schema.json
+    """
+    output.document(json_schema())

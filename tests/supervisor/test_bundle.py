@@ -1,4 +1,4 @@
-"""The kit folder: complete, versioned by content, made once."""
+"""The bundle folder: complete, versioned by content, made once."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 import msgpack
 
 from codeloc_envs import Store
-from codelocd.runners import kit
-from codelocd.runners.kit import make_kit
+from codelocd.runners import bundle
+from codelocd.runners.bundle import PurePosixPath, contents, fingerprint, lease_bundle, make_bundle
 
 FIFTEEN_DAYS = 15 * 86400.0
 
@@ -21,7 +21,7 @@ def names(folder: Path) -> set[str]:
 
 
 def test_it_holds_both_packages_and_the_python_half_of_msgpack(tmp_path):
-    made = names(make_kit(tmp_path))
+    made = names(make_bundle(tmp_path))
     assert {"api/codeloc/__init__.py", "codeloc_runner/__main__.py"} <= made
     assert "codeloc_runner/loaders/native.py" in made
     private = {name for name in made if name.startswith("codeloc_runner/_msgpack/")}
@@ -31,43 +31,43 @@ def test_it_holds_both_packages_and_the_python_half_of_msgpack(tmp_path):
 
 
 def test_msgpack_is_copied_unchanged(tmp_path):
-    copy = make_kit(tmp_path) / "codeloc_runner" / "_msgpack" / "fallback.py"
+    copy = make_bundle(tmp_path) / "codeloc_runner" / "_msgpack" / "fallback.py"
     assert copy.read_bytes() == Path(msgpack.__file__).with_name("fallback.py").read_bytes()
 
 
 def test_a_second_time_it_is_the_same_folder_untouched(tmp_path):
-    first = make_kit(tmp_path)
+    first = make_bundle(tmp_path)
     before = {path: path.stat().st_mtime_ns for path in first.rglob("*")}
-    assert make_kit(tmp_path) == first
+    assert make_bundle(tmp_path) == first
     assert {path: path.stat().st_mtime_ns for path in first.rglob("*")} == before
     assert [path.name for path in tmp_path.iterdir()] == [first.name]
 
 
-def test_other_content_is_another_kit_beside_the_first(tmp_path, monkeypatch):
-    first = make_kit(tmp_path)
-    changed = {**kit.contents(), kit.PurePosixPath("codeloc", "more.py"): b""}
-    monkeypatch.setattr(kit, "contents", lambda: changed)
-    second = make_kit(tmp_path)
+def test_other_content_is_another_bundle_beside_the_first(tmp_path, monkeypatch):
+    first = make_bundle(tmp_path)
+    changed = {**contents(), PurePosixPath("codeloc", "more.py"): b""}
+    monkeypatch.setattr(bundle, "contents", lambda: changed)
+    second = make_bundle(tmp_path)
     assert second != first
     assert names(second) - names(first) == {"codeloc/more.py"}
 
 
 def test_names_and_contents_that_flow_into_each_other_differ():
-    path = kit.PurePosixPath
-    assert kit.fingerprint({path("a"): b"b"}) != kit.fingerprint({path("ab"): b""})
+    path = PurePosixPath
+    assert fingerprint({path("a"): b"b"}) != fingerprint({path("ab"): b""})
 
 
 def test_several_makers_at_once_make_one(tmp_path):
     with multiprocessing.get_context("spawn").Pool(3) as pool:
-        made = pool.map(make_kit, [tmp_path] * 6)
+        made = pool.map(make_bundle, [tmp_path] * 6)
     assert len(set(made)) == 1
     assert os.listdir(tmp_path) == [made[0].name]
 
 
-def test_what_a_maker_that_was_killed_left_is_no_kit(tmp_path):
-    half = tmp_path / ".kit-half" / "codeloc"
+def test_what_a_maker_that_was_killed_left_is_no_bundle(tmp_path):
+    half = tmp_path / ".bundle-half" / "codeloc"
     half.mkdir(parents=True)
-    made = make_kit(tmp_path)
+    made = make_bundle(tmp_path)
     assert made.name != half.parent.name
     assert (made / "codeloc_runner" / "__main__.py").exists()
 
@@ -75,27 +75,27 @@ def test_what_a_maker_that_was_killed_left_is_no_kit(tmp_path):
 def age(store: Path, name: str) -> None:
     """As if it had last been used fifteen days ago."""
     then = time.time() - FIFTEEN_DAYS
-    for path in (store / "kit" / f"{name}.lock", store / "kit" / name):
+    for path in (store / "bundle" / f"{name}.lock", store / "bundle" / name):
         os.utime(path, (then, then))
 
 
-def test_a_kit_that_no_daemon_uses_is_removed_with_what_else_is_old(tmp_path, monkeypatch):
-    old, lease = kit.lease_kit(tmp_path)
+def test_a_bundle_that_no_daemon_uses_is_removed_with_what_else_is_old(tmp_path, monkeypatch):
+    old, lease = lease_bundle(tmp_path)
     lease.close()
-    changed = {**kit.contents(), kit.PurePosixPath("codeloc", "more.py"): b""}
-    monkeypatch.setattr(kit, "contents", lambda: changed)
-    new, other = kit.lease_kit(tmp_path)
+    changed = {**contents(), PurePosixPath("codeloc", "more.py"): b""}
+    monkeypatch.setattr(bundle, "contents", lambda: changed)
+    new, other = lease_bundle(tmp_path)
     for made in (old, new):
         age(tmp_path, made.name)
     Store(tmp_path).prune()
-    assert set(os.listdir(tmp_path / "kit")) == {new.name, f"{new.name}.lock"}
+    assert set(os.listdir(tmp_path / "bundle")) == {new.name, f"{new.name}.lock"}
     assert os.listdir(tmp_path / "trash") == []
     other.close()
 
 
-def test_a_kit_stays_as_long_as_one_of_its_daemons_lives(tmp_path):
-    made, one = kit.lease_kit(tmp_path)
-    same, two = kit.lease_kit(tmp_path)
+def test_a_bundle_stays_as_long_as_one_of_its_daemons_lives(tmp_path):
+    made, one = lease_bundle(tmp_path)
+    same, two = lease_bundle(tmp_path)
     assert same == made
     one.close()
     age(tmp_path, made.name)
@@ -106,31 +106,39 @@ def test_a_kit_stays_as_long_as_one_of_its_daemons_lives(tmp_path):
     assert not made.exists()
 
 
-def test_a_kit_that_was_used_lately_stays(tmp_path):
-    made, lease = kit.lease_kit(tmp_path)
+def test_what_an_earlier_codelocd_made_under_another_name_is_removed(tmp_path):
+    _, lease = lease_bundle(tmp_path)
+    lease.close()
+    (tmp_path / "bundle").rename(tmp_path / "kit")
+    Store(tmp_path).prune(idle=0)
+    assert os.listdir(tmp_path / "kit") == []
+
+
+def test_a_bundle_that_was_used_lately_stays(tmp_path):
+    made, lease = lease_bundle(tmp_path)
     age(tmp_path, made.name)
     lease.close()
     Store(tmp_path).prune()
     assert made.exists()
 
 
-def test_a_daemon_that_starts_while_its_kit_is_removed_makes_it_again(tmp_path):
-    made, lease = kit.lease_kit(tmp_path)
+def test_a_daemon_that_starts_while_its_bundle_is_removed_makes_it_again(tmp_path):
+    made, lease = lease_bundle(tmp_path)
     lease.close()
     Store(tmp_path).prune(idle=0)
-    again, lease = kit.lease_kit(tmp_path)
+    again, lease = lease_bundle(tmp_path)
     assert again == made
     assert (made / "codeloc_runner" / "__main__.py").exists()
     lease.close()
 
 
-def test_a_half_written_kit_is_removed_when_nobody_can_still_be_writing_it(tmp_path):
-    made, lease = kit.lease_kit(tmp_path)
-    for name, seconds in ((".kit-old", 7200), (".kit-new", 0)):
+def test_a_half_written_bundle_is_removed_when_nobody_can_still_be_writing_it(tmp_path):
+    made, lease = lease_bundle(tmp_path)
+    for name, seconds in ((".bundle-old", 7200), (".bundle-new", 0)):
         draft = made.parent / name
         (draft / "codeloc").mkdir(parents=True)
         os.utime(draft, (time.time() - seconds,) * 2)
     Store(tmp_path).prune()
-    assert not (made.parent / ".kit-old").exists()
-    assert (made.parent / ".kit-new").exists()
+    assert not (made.parent / ".bundle-old").exists()
+    assert (made.parent / ".bundle-new").exists()
     lease.close()

@@ -1,4 +1,4 @@
-"""Lines that come as things happen: what runners print, what the journal says."""
+"""Commands that show what happened: `codelocd logs events`."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from codelocd.cli import output
 from codelocd.cli.connection import Connection, connect
 from codelocd.cli.guard import NoDaemon
+from codelocd.cli.options import daemon_options, locations_argument, stream_options
 from codelocd.cli.status import wanted
 from codelocd.cli.which import Asked
 from codelocd.render import journal
@@ -17,13 +20,14 @@ from codelocd.render.text import name_style
 if TYPE_CHECKING:
     from codelocd.storage.remains import Remains
 
+
 Line = dict[str, Any]
 
 FRESH = 1000
 """Lines asked for after some were missed."""
 
 
-def logs(
+def show_logs(
     asked: Asked, locations: Sequence[str], *, lines: int, follow: bool, as_json: bool
 ) -> None:
     """Print the last lines of output, and then those that come."""
@@ -42,7 +46,7 @@ def logs(
     _print(_or_left(found, asked, locations, kept, follow=follow), _log_line(), as_json=as_json)
 
 
-def events(
+def show_events(
     asked: Asked, locations: Sequence[str], *, lines: int, follow: bool, as_json: bool
 ) -> None:
     """Print the last entries of the journal, and then those that come."""
@@ -133,3 +137,45 @@ def _found(
     if not data.get("full"):
         return of(data)
     return last() if data["missed"] else []
+
+
+@click.command()
+@locations_argument
+@stream_options("lines")
+@daemon_options
+@click.pass_obj
+def logs_command(
+    asked: Asked, locations: tuple[str, ...], follow: bool, lines: int, as_json: bool
+) -> None:
+    """Show what runners printed.
+
+    Where no daemon runs, it shows what is on disk, and says so; -f needs one. Lines of another day
+    have their date.
+
+    \b
+    codelocd logs sales -n 20
+    codelocd logs -f
+    codelocd logs --json | jq -r 'select(.stream == "stderr") | .text'
+    """
+    show_logs(asked, locations, lines=lines, follow=follow, as_json=as_json)
+
+
+@click.command()
+@locations_argument
+@stream_options("events")
+@daemon_options
+@click.pass_obj
+def events_command(
+    asked: Asked, locations: tuple[str, ...], follow: bool, lines: int, as_json: bool
+) -> None:
+    """Show what happened to which location, when and why.
+
+    Without LOCATION also what happened to the daemon itself: that its config changed, or could
+    not be applied. Where no daemon runs, it shows what is on disk, and says so; -f needs one.
+
+    \b
+    codelocd events -n 20
+    codelocd events sales
+    codelocd events -f --json | jq 'select(.after == "failed")'
+    """
+    show_events(asked, locations, lines=lines, follow=follow, as_json=as_json)

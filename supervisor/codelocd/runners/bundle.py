@@ -1,4 +1,4 @@
-"""The kit: the folder that a location's interpreter runs the runner from, versioned by content."""
+"""The bundle: the folder that a runner is run from, versioned by its content."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from codeloc_envs import EnvironmentProblem, Lease
-from codeloc_envs.store.layout import DRAFT_KIT, Layout
+from codeloc_envs.store.layout import DRAFT_BUNDLE, Layout
 from codeloc_envs.store.lease import share
 
 RUNNER = "codeloc_runner"
 API = PurePosixPath("api")
-"""The folder of the kit that holds `codeloc` and nothing else."""
+"""The folder of the bundle that holds `codeloc` and nothing else."""
 
 PACKAGES = {RUNNER: PurePosixPath(RUNNER), "codeloc": API / "codeloc"}
 CHILDREN = PurePosixPath(RUNNER, "children")
@@ -26,21 +26,21 @@ MSGPACK = PurePosixPath(RUNNER, "_msgpack")
 DIGEST_BYTES = 16
 
 
-def lease_kit(store: Path) -> tuple[Path, Lease | None]:
-    """The kit of this version of codelocd in the store, made unless it is there.
+def lease_bundle(store: Path) -> tuple[Path, Lease | None]:
+    """The bundle of this version of codelocd in the store, made unless it is there.
 
     As long as the lease is held, no collector takes it away; None where the filesystem has no
     locks, so that no collector works there either. Raises OSError.
     """
     layout, files, lease = Layout(store), contents(), None
-    layout.kits.mkdir(parents=True, exist_ok=True)
+    layout.bundles.mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(EnvironmentProblem):
-        lease = share(layout.kit_lock(fingerprint(files)))
-    return made(files, layout.kits), lease
+        lease = share(layout.bundle_lock(fingerprint(files)))
+    return made(files, layout.bundles), lease
 
 
-def make_kit(root: Path) -> Path:
-    """The kit of this version of codelocd below `root`, made unless it is there.
+def make_bundle(root: Path) -> Path:
+    """The bundle of this version of codelocd below `root`, made unless it is there.
 
     It is complete as soon as it has its name, and never changes: an upgrade of codelocd makes
     another one beside it, under the feet of no running runner. Raises OSError.
@@ -49,16 +49,16 @@ def make_kit(root: Path) -> Path:
 
 
 def made(files: Mapping[PurePosixPath, bytes], root: Path) -> Path:
-    """The kit that consists of these files."""
-    kit = root / fingerprint(files)
-    if not kit.is_dir():
+    """The bundle that consists of these files."""
+    bundle = root / fingerprint(files)
+    if not bundle.is_dir():
         root.mkdir(parents=True, exist_ok=True)
-        publish(files, root, kit)
-    return kit
+        publish(files, root, bundle)
+    return bundle
 
 
 def contents() -> dict[PurePosixPath, bytes]:
-    """Every file of the kit: both packages, and the pure-Python msgpack under a private name.
+    """Every file of the bundle: both packages, and the pure-Python msgpack under a private name.
 
     Without its compiled half msgpack falls back to Python by itself.
     """
@@ -89,17 +89,17 @@ def fingerprint(files: Mapping[PurePosixPath, bytes]) -> str:
     return digest.hexdigest()
 
 
-def publish(files: Mapping[PurePosixPath, bytes], root: Path, kit: Path) -> None:
+def publish(files: Mapping[PurePosixPath, bytes], root: Path, bundle: Path) -> None:
     """Write beside, then rename: somebody else's may be there by then, which is the same."""
-    draft = Path(tempfile.mkdtemp(prefix=DRAFT_KIT, dir=root))
+    draft = Path(tempfile.mkdtemp(prefix=DRAFT_BUNDLE, dir=root))
     try:
         for name, data in files.items():
             file = draft / name
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(data)
-        os.rename(draft, kit)
+        os.rename(draft, bundle)
     except OSError:
-        if not kit.is_dir():
+        if not bundle.is_dir():
             raise
     finally:
         shutil.rmtree(draft, ignore_errors=True)

@@ -1,0 +1,209 @@
+"""Commands that change what runs: `codelocd start stop restart reload apply shutdown`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import click
+
+from codelocd.cli import output
+from codelocd.cli.connection import Connection, connect
+from codelocd.cli.guard import ExitCode, Failure
+from codelocd.cli.options import daemon_options, json_option, locations_argument
+from codelocd.cli.which import Asked
+from codelocd.render.text import STATES, Screen, one_line
+
+GRACE = 10.0
+"""Seconds beyond its own time limit in which the daemon still answers."""
+
+
+def order(verb: str, text: str) -> click.Command:
+    """The command `verb`; `text` is its help."""
+
+    def callback(
+        asked: Asked,
+        locations: tuple[str, ...],
+        every: bool,
+        wait: bool,
+        timeout: float | None,
+        as_json: bool,
+    ) -> int:
+        parameters = {**_chosen(locations, every=every), "wait": wait, "timeout": timeout}
+        patience = None if timeout is None else timeout + GRACE
+        with connect(asked) as connection:
+            announce(connection)
+            answer = connection.call(verb, parameters, timeout=patience)
+        return _report(verb, answer["locations"], as_json=as_json)
+
+    return _with_options(callback, verb, text)
+
+
+def announce(connection: Connection) -> None:
+    """Say who is about to change something, unless it is the project's own daemon."""
+    if connection.daemon.project is None:
+        output.note(f"asking {connection.daemon.name} at {connection.daemon.socket}")
+
+
+def _chosen(locations: Sequence[str], *, every: bool) -> dict[str, Any]:
+    if every == bool(locations):
+        raise click.UsageError("name the locations, or give --all (not both)")
+    return {"all": True} if every else {"locations": list(locations)}
+
+
+def _with_options(callback: Callable[..., int], verb: str, text: str) -> click.Command:
+    command = click.pass_obj(callback)
+    for option in (
+        daemon_options,
+        json_option,
+        click.option(
+            "--timeout", type=click.FloatRange(min=0), metavar="SECONDS",
+            help="Wait no longer than this; then fail. What was asked for goes on.",
+        ),
+        click.option(
+            "--wait/--no-wait", default=True, help="Wait for the outcome (that is the default)."
+        ),
+        click.option("--all", "every", is_flag=True, help="Every location."),
+        locations_argument,
+    ):  # fmt: skip
+        command = option(command)
+    return click.command(verb, help=text)(command)
+
+
+def _report(verb: str, outcomes: Sequence[dict[str, Any]], *, as_json: bool) -> int:
+    if as_json:
+        output.document({"locations": outcomes})
+    else:
+        for outcome in outcomes:
+            output.say(_outcome_line(outcome))
+    failed = [outcome["name"] for outcome in outcomes if not outcome["ok"]]
+    if failed:
+        raise Failure(_what_failed(verb, failed), ExitCode.FAILED)
+    return ExitCode.DONE
+
+
+def _outcome_line(outcome: dict[str, Any]) -> str:
+    screen = output.stdout_screen()
+    state = screen.paint(outcome["state"], STATES.get(outcome["state"]))
+    problem = outcome["problem"]
+    words = f": {problem['kind']}: {one_line(problem['summary'])}" if problem else ""
+    return f"{screen.paint(one_line(outcome['name']), 'bold')} {state}{words}"
+
+
+def _what_failed(verb: str, failed: Sequence[str]) -> str:
+    first = failed[0]
+    return f"{verb} failed for {', '.join(failed)}; `codelocd show {first}` has the whole story"
+
+
+start_command = order(
+    "start",
+    """Start locations that are stopped, or that have given up.
+
+    Waits until they serve, and fails if the first attempt did.
+
+    \b
+    codelocd start sales
+    codelocd start --all --no-wait
+    """,
+)
+
+
+stop_command = order(
+    "stop",
+    """Stop locations, until `codelocd start`.
+
+    A change of their files does not start them again, nor does a restart of the daemon. Their
+    definitions are no longer listed.
+
+    \b
+    codelocd stop sales weather
+    codelocd stop --all
+    """,
+)
+
+
+restart_command = order(
+    "restart",
+    """Stop locations, then start them.
+
+    Nothing serves in between: where that matters, `codelocd reload` is what you want.
+
+    \b
+    codelocd restart sales
+    codelocd restart --all --timeout 60
+    """,
+)
+
+
+reload_command = order(
+    "reload",
+    """Load the code again, even if nothing changed.
+
+    A new runner loads beside the old one, which serves until the new one is good. If the new
+    one fails, the old one stays.
+
+    \b
+    codelocd reload sales
+    codelocd reload --all
+    """,
+)
+
+
+STEPS = (
+    ("added", "+", "green"),
+    ("removed", "-", "red"),
+    ("reloaded", "~", "yellow"),
+    ("adjusted", "~", "yellow"),
+)
+
+
+@click.command()
+@click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
+@json_option
+@daemon_options
+@click.pass_obj
+def apply_command(asked: Asked, dry_run: bool, as_json: bool) -> None:
+    """Make what runs match the config, as SIGHUP does to a service.
+
+    Prints what changes: locations that are added, removed, reloaded (they get a new runner) and
+    adjusted (they go on under other rules). `codelocd dev` does this by itself at each save. A
+    config with mistakes changes nothing; apply then ends with 2.
+
+    \b
+    codelocd apply --dry-run
+    codelocd --system apply
+    """
+    with connect(asked) as connection:
+        if not dry_run:
+            announce(connection)
+        plan = connection.call("apply", {"dry_run": dry_run}, timeout=None)
+    if as_json:
+        output.document(plan)
+    else:
+        lines = list(_step_lines(plan, output.stdout_screen()))
+        output.say("\n".join(lines) or "nothing to change: what runs matches the config")
+
+
+def _step_lines(plan: Mapping[str, Sequence[str]], screen: Screen) -> Iterator[str]:
+    for step, sign, style in STEPS:
+        for name in plan[step]:
+            yield screen.paint(f"{sign} {one_line(name)}", style) + f" {step}"
+
+
+@click.command()
+@daemon_options
+@click.pass_obj
+def shutdown_command(asked: Asked) -> None:
+    """Stop the daemon and everything it runs.
+
+    Returns when it is gone.
+
+    \b
+    codelocd shutdown
+    codelocd --user shutdown
+    """
+    with connect(asked) as connection:
+        announce(connection)
+        pid = connection.call("hello")["pid"]
+        connection.until_gone("shutdown")
+        output.note(f"stopped {connection.daemon.name} (pid {pid})")
