@@ -162,20 +162,30 @@ def _nothing(config: Config) -> tuple[str, ...]:
     return ("nothing to load: the config has no locations",)
 
 
-def _point_elsewhere() -> None:
-    """Failure where another config of the folder has what the one that was taken has not."""
-    found = discover(Path.cwd())
-    for other in found.others if found else ():
+def listed_beside(taken: Path) -> tuple[str, Path] | None:
+    """Where `taken` lists no location and another config of its folder does: what to say, and
+    that other.
+    """
+    found = discover(taken.parent)
+    for other in found.others if found and found.path == taken else ():
         try:
             config = load(other.path, os.environ, activated=True)
         except ConfigError:
             continue
-        if found and config.locations and other.path != found.path:
+        if found and config.locations and other.path != taken:
             there = plural(len(config.locations), "location")
-            command = click.get_current_context().command_path
-            option = f"-w {shlex.quote(os.path.relpath(other.path))}"
-            what = f"{found.taken} lists no location, and {other} lists {there}"
-            raise Failure(f"{what}; to load them: {command} {option}")
+            return f"{found.taken} lists no location, and {other} lists {there}", other.path
+    return None
+
+
+def _point_elsewhere() -> None:
+    """Failure where another config of the folder has what the one that was taken has not."""
+    elsewhere = listed_beside(found_config())
+    if elsewhere:
+        what, other = elsewhere
+        command = click.get_current_context().command_path
+        option = f"-w {shlex.quote(os.path.relpath(other))}"
+        raise Failure(f"{what}; to load them: {command} {option}")
 
 
 @contextmanager

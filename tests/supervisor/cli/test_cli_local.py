@@ -223,6 +223,28 @@ def test_a_table_that_lists_nothing_beside_a_file_that_does_points_at_that(
     )
 
 
+@pytest.mark.parametrize("table", LISTING_NOTHING)
+@pytest.mark.parametrize("words", [[], ["pyproject.toml"]])
+def test_validating_a_table_that_lists_nothing_beside_a_file_that_does_points_at_that(
+    shell: Shell, table: str, words: list[str]
+) -> None:
+    (shell.folder / "pyproject.toml").write_text(table)
+    assert shell.run("config", "validate", *words).returncode == 0
+    (shell.folder / "workspace.yaml").write_text("load_from: [{python_file: defs.py}]")
+    done = shell.run("config", "validate", *words)
+    kind = "[tool.dagster]" if "dagster" in table else "[tool.dg]"
+    what = (
+        f"{shell.folder}/pyproject.toml {kind} lists no location, and "
+        f"{shell.folder}/workspace.yaml lists 1 location"
+    )
+    remedy = "to check that: codelocd config validate workspace.yaml"
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"codelocd: {what}; {remedy}\n"
+    found = json.loads(shell.run("config", "validate", "--json", *words).stdout)
+    assert not found["ok"]
+    assert (found["problems"][0]["message"], found["problems"][0]["remedy"]) == (what, remedy)
+
+
 def test_a_valid_config_is_exit_0(shop: Shell) -> None:
     done = shop.run("config", "validate")
     assert done.stdout == f"{shop.folder}/codelocd.toml: valid, 1 location\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,7 +47,8 @@ def validate_command(file: Path | None, as_json: bool) -> int:
     Without FILE the one that `codelocd dev` would take. Reads every format that `dev` reads, and
     looks at what it names: files and folders, requirements and Python versions, modules. `dev`
     and `serve` do not refuse such a config: what is missing may appear, and the other locations
-    run. Ends with 2 if there is a mistake.
+    run. Ends with 2 if there is a mistake, and with 1 if the config lists no location where another
+    one beside it does.
 
     \b
     codelocd config validate
@@ -56,6 +58,13 @@ def validate_command(file: Path | None, as_json: bool) -> int:
     config, mistakes = examine(path, os.environ, _pythons, choice)
     if mistakes or config is None:
         return _invalid(mistakes, as_json=as_json)
+    elsewhere = None if config.locations else local.listed_beside(path.absolute())
+    if elsewhere:
+        what, other = elsewhere
+        remedy = f"to check that: codelocd config validate {shlex.quote(os.path.relpath(other))}"
+        if as_json:
+            _problems([Mistake(str(path), None, (), what, remedy)])
+        return guard.failed(f"{what}; {remedy}")
     if as_json:
         output.document({"ok": True, "problems": [], "notes": list(config.notes)})
         return ExitCode.DONE
@@ -74,11 +83,15 @@ def _pythons() -> tuple[Interpreter, ...]:
 
 def _invalid(mistakes: Sequence[Mistake], *, as_json: bool) -> int:
     if as_json:
-        problems = [_document(mistake) for mistake in mistakes]
-        output.document({"ok": False, "problems": problems, "notes": []})
+        _problems(mistakes)
     for mistake in mistakes:
         guard.failed(str(mistake))
     return ExitCode.USAGE
+
+
+def _problems(mistakes: Sequence[Mistake]) -> None:
+    problems = [_document(mistake) for mistake in mistakes]
+    output.document({"ok": False, "problems": problems, "notes": []})
 
 
 def _document(mistake: Mistake) -> dict[str, Any]:
