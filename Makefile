@@ -11,6 +11,8 @@ RUNTIME := $(VENV)/.runtime-installed
 DEVELOPMENT := $(VENV)/.development-installed
 
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+# The tests start a thousand processes, and each would compile whatever it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo test test-slow soak check bench bench-quick docs clean distclean
 
