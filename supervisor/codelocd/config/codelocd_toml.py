@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 
 from codelocd.config import env_files, validation
@@ -18,7 +19,7 @@ from codelocd.config.location import (
     location,
     merged,
 )
-from codelocd.config.tables import CodelocdTable, LocationTable
+from codelocd.config.tables import CodelocdTable
 from codelocd.config.variables import LONGEST, MOST, are_too_many, is_too_long
 from codelocd.model import Config, LocationSpec
 
@@ -27,14 +28,14 @@ def read(document: Document, environ: Mapping[str, str]) -> Config:
     """What the document asks for; ConfigError with everything that is wrong in it."""
     problems = Problems(_broken_rules(document, environ))
     named = _named_files(document.data)
-    parsed = problems.attempt(partial(validation.parsed, document, CodelocdTable))
+    parsed = problems.attempt(partial(_parsed, document))
     files = problems.attempt(partial(env_files.read_named, document, named, environ))
     if parsed is None or files is None or problems.found:
         raise ConfigError(problems.found)
     packages = index(document, parsed.index)
     locations = tuple(
-        location(document, name, LocationTable.model_validate(table), files, environ, packages)
-        for name, table in _complete(document.data).items()
+        location(document, name, table, files, environ, packages)
+        for name, table in parsed.location.items()
     )
     if too_many := [
         _too_many(document, spec.name) for spec in locations if _is_full(spec, environ)
@@ -46,6 +47,39 @@ def read(document: Document, environ: Mapping[str, str]) -> Config:
         dagster=dagster_settings(document, parsed.dagster, packages),
         files=(document.path, *files),
     )
+
+
+def _parsed(document: Document) -> CodelocdTable:
+    """Every table, validated once: a location's with the defaults under it, for a rule about two
+    keys holds wherever each of them stands.
+
+    Raises ConfigError; what is wrong in the defaults is said there, not of each location.
+    """
+    data = document.data
+    complete = {**as_table(data.get("location")), **_complete(data)}
+    whole = {**data, "location": complete} if complete else data
+    try:
+        return validation.parsed(replace(document, data=whole), CodelocdTable)
+    except ConfigError as error:
+        keys = {mistake: mistake.key[len(document.root) :] for mistake in error.problems}
+    known = set(keys.values())
+    raise ConfigError(
+        mistake
+        for mistake, key in keys.items()
+        if ("defaults", *key[2:]) not in known or _is_own(data, key)
+    )
+
+
+def _is_own(data: Raw, key: KeyPath) -> bool:
+    """Whether what stands here does not come from the defaults."""
+    if key[0] != "location" or len(key) < 3:
+        return True
+    value: object = as_table(data.get("location")).get(str(key[1]))
+    for part in key[2:4]:
+        if isinstance(value, Mapping) and part not in value:
+            return False
+        value = as_table(value).get(str(part))
+    return True
 
 
 def _broken_rules(document: Document, environ: Mapping[str, str]) -> Iterator[Mistake]:

@@ -66,3 +66,66 @@ def test_defaults_reach_every_location(folder):
     first, second = folder.load("codelocd.toml").locations
     assert first.policy.start_timeout == second.policy.start_timeout == 5
     assert (first.variables, second.variables) == ({"A": "1"}, {"A": "1", "B": "2"})
+
+
+BACKOFF = """\
+    [defaults.backoff]
+    initial = "{initial}"
+    maximum = "60s"
+    [location.a]
+    module = "a"
+    [location.a.backoff]
+    maximum = "{maximum}"
+    """
+
+
+def test_a_rule_about_two_keys_is_broken_also_where_one_of_them_is_a_default(folder):
+    folder.write("codelocd.toml", BACKOFF.format(initial="30s", maximum="10s"))
+    (problem,) = folder.problems("codelocd.toml")
+    assert problem == (
+        "codelocd.toml:6: location.a.backoff: has a maximum below initial; "
+        "raise maximum or lower initial"
+    )
+
+
+def test_a_rule_about_two_keys_holds_where_the_defaults_make_it_hold(folder):
+    folder.write("codelocd.toml", BACKOFF.format(initial="1ms", maximum="2ms"))
+    (location,) = folder.load("codelocd.toml").locations
+    assert (location.policy.backoff.initial, location.policy.backoff.maximum) == (0.001, 0.002)
+
+
+def test_a_mistake_in_the_defaults_is_said_once_and_each_of_the_locations_too(folder):
+    folder.write(
+        "codelocd.toml",
+        """\
+        [defaults]
+        wach = ["x"]
+        start_timeout = "soon"
+        env = { A = [] }
+        [location.a]
+        module = "a"
+        [location.b]
+        module = 3
+        start_timeout = "later"
+        wach = ["y"]
+        [location.b.env]
+        A = []
+        """,
+    )
+    places = [
+        line.partition(": ")[2].partition(": ")[0] for line in folder.problems("codelocd.toml")
+    ]
+    assert places == [
+        "defaults.wach",
+        "defaults.start_timeout",
+        "defaults.env.A",
+        "location.b.module",
+        "location.b.start_timeout",
+        "location.b.wach",
+        "location.b.env.A",
+    ]
+
+
+def test_defaults_and_locations_that_are_no_tables_are_both_said(folder):
+    folder.write("codelocd.toml", "defaults = 3\nlocation = 3\n")
+    assert len(folder.problems("codelocd.toml")) == 2
