@@ -1,4 +1,4 @@
-"""What goes wrong with environments in the ordinary course of things."""
+"""The one exception for whatever is expected to go wrong with environments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Works on a store in a process of its own: `python -m codeloc_envs.worker` builds one environment.
+"""Builds an environment, or prunes a store, in a process: `python -m codeloc_envs.worker`.
 
 Reads `{"store": "/path", "specification": {...}, "refresh": false}` on stdin. Writes JSON lines on
 stdout: any number of `{"progress": {...}}`, then exactly one `{"environment": {...}}` or

@@ -1,4 +1,4 @@
-"""Checks of the arguments of one call: types, names and the keys of assets.
+"""Checks what user code gives to `asset`, `job` and the others: types, names, keys of assets.
 
 Each complaint names the argument, the type that came and the one expected.
 """

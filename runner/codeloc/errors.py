@@ -1,4 +1,4 @@
-"""What is raised when definitions break a rule, and how a message names what there is instead."""
+"""What is raised when definitions break a rule, and how its message names the alternatives."""
 
 from __future__ import annotations
 

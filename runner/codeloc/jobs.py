@@ -1,4 +1,4 @@
-"""Jobs: of a function, or of a choice of assets."""
+"""Jobs: made of a function, or of a list of assets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Carries out a build: resolve, create, install, publish."""
+"""Builds one environment: resolve its lock, create it, install, publish."""
 
 from __future__ import annotations
 

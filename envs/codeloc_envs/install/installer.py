@@ -1,4 +1,4 @@
-"""uv as a child process whose output is followed."""
+"""Runs uv as a child process and follows what it prints; lets it fetch a Python."""
 
 from __future__ import annotations
 

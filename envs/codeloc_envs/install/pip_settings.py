@@ -1,4 +1,4 @@
-"""What pip is configured with: uv reads none of it."""
+"""What users have configured for pip, which uv does not read by itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What user code may take away from its interpreter: put back after the load, and told.
+"""What user code takes away from its interpreter: put back after the load, and reported.
 
 Code that empties `sys.modules`, or deletes a built-in function, takes it from the runner too.
 """
