@@ -63,5 +63,5 @@ def distinct(config: Config) -> Config:
         for earlier, later in clashes(config.locations)
     ]
     if mistakes:
-        raise ConfigError(mistakes)
+        raise ConfigError(mistakes, config.own)
     return config

@@ -18,7 +18,8 @@ class Document:
     """The data of a file, or of the table `root` in it; `notes` on how it was parsed.
 
     `line_of` gives the line of a key counted from the top of the file, or of the nearest
-    table around it, or None.
+    table around it, or None. `unfit` are the texts that no process can have: `data` has another
+    text in place of each, so that all else can be looked at.
     """
 
     path: Path
@@ -26,29 +27,36 @@ class Document:
     line_of: Callable[[KeyPath], int | None]
     root: KeyPath = ()
     notes: tuple[str, ...] = ()
+    unfit: tuple[Mistake, ...] = ()
 
     @property
     def folder(self) -> Path:
         return self.path.parent
 
-    def check_texts(self) -> None:
+    def checked(self) -> Document:
         """No text of a config reaches a process with a NUL or a half of a character in it, and
-        none the disk as a path that no file can have; ConfigError with each that would.
+        none the disk as a path that no file can have: each that would is in `unfit`.
         """
         texts = list(_texts(self.data, (), set()))
         mistakes = [
-            self.mistake(key, f"holds {what}, which no process can have", "take it out")
+            (key, self.mistake(key, f"holds {what}, which no process can have", "take it out"))
             for key, text in texts
             for what, found in _IMPOSSIBLE
             if found(text)
         ]
         mistakes += [
-            self.mistake(key, "is longer than the path of a file can be", "correct the path")
+            (key, self.mistake(key, "is longer than the path of a file can be", "correct the path"))
             for key, text in texts
             if _names_a_file(key) and _is_no_path(text)
         ]
-        if mistakes:
-            raise ConfigError(mistakes)
+        if not mistakes:
+            return self
+        unfit = tuple(
+            replace(mistake, alone=isinstance(_at(self.data, key), str))
+            for key, mistake in mistakes
+        )
+        data = _without_unfit(self.data, (), {key for key, _ in mistakes}, {})
+        return replace(self, data=data, unfit=(*self.unfit, *unfit))
 
     def mistake(self, key: KeyPath, what: str, remedy: str) -> Mistake:
         whole = (*self.root, *key)
@@ -72,9 +80,7 @@ class Document:
         return absolute(self.folder, text)
 
     def table(self, *key: str) -> Document:
-        """The table at `key`, empty where there is none; ConfigError if it is no table, or has a
-        text that no process can have.
-        """
+        """The table at `key`, empty where there is none; ConfigError if it is no table."""
         data: Any = self.data
         for depth, part in enumerate(key, start=1):
             data = data.get(part, {})
@@ -82,9 +88,7 @@ class Document:
                 raise ConfigError(
                     [self.mistake(key[:depth], "must be a table", "see docs/config.md")]
                 )
-        found = replace(self, data=data, root=(*self.root, *key))
-        found.check_texts()
-        return found
+        return replace(self, data=data, root=(*self.root, *key)).checked()
 
 
 def _is_half(text: str) -> bool:
@@ -147,6 +151,39 @@ def _texts(value: Any, key: KeyPath, seen: set[int]) -> Iterator[tuple[KeyPath, 
             if isinstance(part, str):
                 yield key, part
             yield from _texts(inner, (*key, part if isinstance(part, int) else str(part)), seen)
+
+
+def _at(data: Any, key: KeyPath) -> Any:
+    """What stands at a key, None where the key is written otherwise."""
+    for part in key:
+        try:
+            data = data[part]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return data
+
+
+_FIT = "unfit"
+"""What stands for a text that no process can have."""
+
+
+def _without_unfit(value: Any, key: KeyPath, unfit: set[KeyPath], made: dict[int, Any]) -> Any:
+    """A copy with other texts at the keys of `unfit`, and without unfit keys."""
+    if isinstance(value, str):
+        return _FIT if key in unfit else value
+    if not isinstance(value, Mapping | list) or id(value) in made:
+        return made.get(id(value), value)
+    copy: Any = {} if isinstance(value, Mapping) else []
+    made[id(value)] = copy
+    if isinstance(value, list):
+        copy += [
+            _without_unfit(inner, (*key, index), unfit, made) for index, inner in enumerate(value)
+        ]
+        return copy
+    for part, inner in value.items():
+        if not (isinstance(part, str) and any(found(part) for _, found in _IMPOSSIBLE)):
+            copy[part] = _without_unfit(inner, (*key, str(part)), unfit, made)
+    return copy
 
 
 def absolute(folder: Path, text: str) -> Path:

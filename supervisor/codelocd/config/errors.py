@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from codelocd.core.nearest import advice
+
+if TYPE_CHECKING:
+    from codelocd.model import LocationSpec
 
 Result = TypeVar("Result")
 KeyPath = tuple[str | int, ...]
@@ -23,7 +26,7 @@ class Mistake:
     """One thing that is wrong, where, and what to do about it.
 
     `source` is an absolute path or COMMAND_LINE; `line` counts from 1. `absent`: a path whose
-    appearance may mend it.
+    appearance may mend it. `alone`: whatever else is wrong at the key follows from it.
     """
 
     source: str
@@ -32,6 +35,7 @@ class Mistake:
     what: str
     remedy: str
     absent: Path | None = None
+    alone: bool = False
 
     def __str__(self) -> str:
         place = self.source if self.line is None else f"{self.source}:{self.line}"
@@ -40,11 +44,15 @@ class Mistake:
 
 
 class ConfigError(Exception):
-    """A config cannot be used. `str()` has one line for each of `problems`, in file order."""
+    """A config cannot be used. `str()` has one line for each of `problems`, in file order.
 
-    def __init__(self, problems: Iterable[Mistake]) -> None:
-        distinct = dict.fromkeys(problems)
+    `readable` are the locations in it that can be understood, whatever else cannot.
+    """
+
+    def __init__(self, problems: Iterable[Mistake], readable: Iterable[LocationSpec] = ()) -> None:
+        distinct = _without_consequences(dict.fromkeys(problems))
         self.problems = tuple(sorted(distinct, key=lambda each: (each.source, each.line or 0)))
+        self.readable = tuple(readable)
         super().__init__("\n".join(map(str, self.problems)))
 
     @property
@@ -53,6 +61,16 @@ class ConfigError(Exception):
         sources = (each.source for each in self.problems if each.source != COMMAND_LINE)
         absent = (each.absent for each in self.problems if each.absent is not None)
         return frozenset([*map(Path, sources), *absent])
+
+
+def _without_consequences(mistakes: Collection[Mistake]) -> list[Mistake]:
+    alone = {(each.source, each.key) for each in mistakes if each.alone}
+    return [
+        each
+        for each in mistakes
+        if each.alone
+        or alone.isdisjoint((each.source, each.key[:end]) for end in range(1, len(each.key) + 1))
+    ]
 
 
 class UnfitError(ValueError):
@@ -65,10 +83,14 @@ class UnfitError(ValueError):
 
 
 class Problems:
-    """Collects the problems of several steps, so that a person sees all of them at once."""
+    """Collects the problems of several steps, so that a person sees all of them at once.
+
+    `readable` are the locations that could be understood where a step failed.
+    """
 
     def __init__(self, found: Iterable[Mistake] = ()) -> None:
         self.found = list(found)
+        self.readable: list[LocationSpec] = []
 
     def attempt(self, step: Callable[[], Result]) -> Result | None:
         """The result of a step, or None after its ConfigError."""
@@ -76,6 +98,7 @@ class Problems:
             return step()
         except ConfigError as error:
             self.found += error.problems
+            self.readable += error.readable
             return None
 
 

@@ -45,12 +45,13 @@ def examine(
     problems = Problems()
     config = problems.attempt(load)
     document = formats.own_document(path)
+    own = [spec for spec in problems.readable if isinstance(spec.target, Target)]
+    found = config.own if config is not None else _readable(document) if document else own
     if document is not None:
         problems.found += _own(document, pythons)
-    elif config is not None:
-        for spec in config.own:
+    else:
+        for spec in found:
             problems.found += _location(partial(_foreign, spec), _written(spec), Path, pythons)
-    found = config.own if config is not None else _readable(document) if document else ()
     for spec in found:
         say: Say = partial(_foreign, spec)
         if document is not None:
@@ -72,7 +73,7 @@ def _readable(document: Document) -> Iterator[LocationSpec]:
     defaults = _code_and_environment(as_table(data.get("defaults")))
     for name, table in as_table(data.get("location")).items():
         alone = {"defaults": defaults, "location": {name: _code_and_environment(as_table(table))}}
-        read = partial(codelocd_toml.read, replace(document, data=alone), {})
+        read = partial(codelocd_toml.read, replace(document, data=alone, unfit=()), {})
         config = Problems().attempt(read)
         yield from config.own if config is not None else ()
 

@@ -33,9 +33,7 @@ def parse_toml(path: Path, text: str) -> Document:
             [Mistake(str(path), None, (), "is nested too deeply", "flatten it")]
         ) from None
     document = Document(path, data, _Lines(text).line_of)
-    if path.name != PYPROJECT:
-        document.check_texts()
-    return document
+    return document if path.name == PYPROJECT else document.checked()
 
 
 def _toml_mistake(path: Path, message: str, text: str) -> Mistake:
@@ -114,9 +112,7 @@ def parse_yaml(path: Path, text: str) -> Document:
     if node is None or not isinstance(data, dict):
         remedy = "write `load_from:` or `locations:` at the top"
         raise ConfigError([Mistake(str(path), None, (), "holds no mapping", remedy)])
-    document = Document(path, data, lambda key: _line(node, key), notes=notes)
-    document.check_texts()
-    return document
+    return Document(path, data, lambda key: _line(node, key), notes=notes).checked()
 
 
 class _Loader(yaml.SafeLoader):

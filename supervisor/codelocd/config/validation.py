@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -14,6 +15,7 @@ from codelocd.config.document import Document
 from codelocd.config.errors import ConfigError, KeyPath, Mistake, UnfitError, nearest
 
 Model = TypeVar("Model", bound=BaseModel)
+Part = TypeVar("Part")
 
 _TYPES = {
     "string_type": "a string",
@@ -37,12 +39,50 @@ def parsed(
 ) -> Model:
     """The document's data as `model`, which may look up `environ` as its validation context.
 
-    Raises ConfigError with everything that the model refuses.
+    Raises ConfigError with everything that the model refuses, and all unfit texts.
     """
     try:
-        return model.model_validate(document.data, context=environ)
+        found = model.model_validate(document.data, context=environ)
     except ValidationError as error:
-        raise ConfigError(_mistake(document, model, each) for each in error.errors()) from None
+        wrong = (_mistake(document, model, each) for each in error.errors())
+        raise ConfigError([*document.unfit, *wrong]) from None
+    if document.unfit:
+        raise ConfigError(document.unfit)
+    return found
+
+
+def parsed_in_part(
+    document: Document, parse: Callable[[Document], Part], entries: KeyPath
+) -> tuple[Part | None, list[int], tuple[Mistake, ...]]:
+    """What `parse` makes of the document without those entries of the list at `entries` that have
+    mistakes; the places in the list of those that are left; and all mistakes.
+
+    None where the mistakes cannot be left out.
+    """
+    listed = _entries(document.data, entries)
+    try:
+        return parse(document), list(range(len(listed))), ()
+    except ConfigError as error:
+        mistakes = error.problems
+    head = (*document.root, *entries)
+    data = copy.deepcopy(dict(document.data))
+    for mistake in mistakes:
+        if mistake.key[: len(head)] != head:
+            _without(data, mistake.key[len(document.root) :])
+    broken = {each.key[len(head)] for each in mistakes if each.key[: len(head)] == head != each.key}
+    kept = [index for index in range(len(listed)) if index not in broken]
+    left = _entries(data, entries)
+    left[:] = [left[index] for index in kept if index < len(left)]
+    try:
+        return parse(replace(document, data=data, unfit=())), kept, mistakes
+    except ConfigError:
+        return None, [], mistakes
+
+
+def _entries(data: Any, key: KeyPath) -> list[Any]:
+    for part in key:
+        data = data.get(part) if isinstance(data, Mapping) else None
+    return data if isinstance(data, list) else []
 
 
 def parsed_leniently(
@@ -56,12 +96,16 @@ def parsed_leniently(
     data, notes = copy.deepcopy(dict(document.data)), list[str]()
     while True:
         try:
-            return model.model_validate(data), tuple(notes)
+            valid = model.model_validate(data)
         except ValidationError as error:
             found = [(_passed_over(each, unread), each) for each in error.errors()]
+        else:
+            if document.unfit:
+                raise ConfigError(document.unfit)
+            return valid, tuple(notes)
         wrong = [_mistake(document, model, each) for key, each in found if key is None]
         if wrong:
-            raise ConfigError(wrong) from None
+            raise ConfigError([*document.unfit, *wrong]) from None
         for key, each in found:
             if key is not None and _without(data, key):
                 mistake = _mistake(document, model, each)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
@@ -162,6 +163,91 @@ def test_dagsters_formats_are_looked_at_too(project: Path) -> None:
     )
     assert second.startswith(f'{path}:3: load_from[1]: location "nosuch", module: there is no')
     assert third.startswith(f'{path}:5: load_from[2]: location "ok.py", environment.python: the')
+
+
+NEIGHBOURS = {
+    "workspace.yaml": (
+        """\
+        load_from:
+          - python_fil: a.py
+          - python_file: "b\\0.py"
+          - python_file: gone.py
+          - python_module: {module_name: nosuch, location_name: a/b}
+          - python_module: nosuch
+        """,
+        [
+            '2: load_from[0].python_fil: unknown key; did you mean "python_file"?',
+            "3: load_from[1].python_file: holds a NUL, which no process can have",
+            '4: load_from[2]: location "gone.py", python_file: no such file: ',
+            "5: load_from[3]: 'a/b' is not a name for a location",
+            '6: load_from[4]: location "nosuch", module: there is no module nosuch',
+        ],
+    ),
+    "dagster_cloud.yaml": (
+        """\
+        locations:
+          - location_name: a
+            code_source: {modul_name: nosuch}
+          - location_name: b
+            code_source: {python_file: "{{ x }}.py"}
+          - location_name: c
+            code_source: {python_file: gone.py}
+        defaults:
+          imag: x
+        """,
+        [
+            '3: locations[0].code_source.modul_name: unknown key; did you mean "module_name"?',
+            "5: locations[1].code_source.python_file: holds a template, which is not rendered",
+            '6: locations[2]: location "c", python_file: no such file: ',
+            '9: defaults.imag: unknown key; did you mean "image"?',
+        ],
+    ),
+    "dg.toml": (
+        """\
+        directory_type = "workspace"
+        [[workspace.projects]]
+        paht = "one"
+        [[workspace.projects]]
+        path = "gone"
+        [[workspace.projects]]
+        path = "folder"
+        """,
+        [
+            '3: workspace.projects[0].paht: unknown key; did you mean "path"?',
+            "2: workspace.projects[0].path: is missing; add it",
+            "5: workspace.projects[1].path: ",
+            'folder/dg.toml:2: project: location "folder", module: there is no',
+        ],
+    ),
+    "pyproject.toml": (
+        """\
+        [tool.dagster]
+        modules = [
+            {type = "module"},
+            {type = "module", name = "nosuch"},
+        ]
+        """,
+        [
+            "tool.dagster.modules[0].name: is missing; add it",
+            'tool.dagster.modules[1]: location "nosuch", module: there is no module nosuch',
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NEIGHBOURS)
+def test_a_broken_entry_of_dagsters_formats_hides_no_mistake_of_its_neighbours(
+    project: Path, name: str
+) -> None:
+    text, told = NEIGHBOURS[name]
+    member = '[project]\nroot_module = "nosuch"\n'
+    (project / "folder" / "dg.toml").write_text(f'directory_type = "project"\n{member}')
+    path = project / name
+    path.write_text(dedent(text))
+    found = [str(mistake) for mistake in examined(path)]
+    assert len(found) == len(told), "\n".join(found)
+    for expected in told:
+        assert any(expected in mistake for mistake in found), (expected, found)
 
 
 def test_what_cannot_be_read_hides_nothing_else_of_other_locations_nor_of_its_own(

@@ -118,16 +118,49 @@ def test_what_the_parsers_refuse_in_unusual_ways_is_a_mistake_too(parse, text):
 
 def test_texts_that_no_process_can_have_are_mistakes_with_their_line(tmp_path):
     toml = '[location.a]\npython_file = "a.py"\n\n[location.a.env]\nA = "x\\u0000"\n'
-    with pytest.raises(ConfigError) as caught:
-        parse_toml(tmp_path / "c.toml", toml)
+    [found] = parse_toml(tmp_path / "c.toml", toml).unfit
     told = f"{tmp_path}/c.toml:5: location.a.env.A: holds a NUL, which no process can have"
-    assert str(caught.value) == f"{told}; take it out"
+    assert str(found) == f"{told}; take it out"
     yaml = 'load_from:\n  - python_file: "a\\ud800.py"\n'
-    with pytest.raises(ConfigError, match=r"w.yaml:2: .*python_file: holds half of a character"):
-        parse_yaml(tmp_path / "w.yaml", yaml)
+    [found] = parse_yaml(tmp_path / "w.yaml", yaml).unfit
+    assert "w.yaml:2: load_from[0].python_file: holds half of a character" in str(found)
     long = f'[location.a.env]\nA = "{"x" * 131072}"\n'
-    with pytest.raises(ConfigError, match=r":2: location.a.env.A: holds more than 131072 bytes"):
-        parse_toml(tmp_path / "c.toml", long)
+    [found] = parse_toml(tmp_path / "c.toml", long).unfit
+    assert ":2: location.a.env.A: holds more than 131072 bytes" in str(found)
+
+
+def test_a_text_that_no_process_can_have_hides_no_other_mistake(folder):
+    folder.write(
+        "codelocd.toml",
+        """\
+        [location.a]
+        python_fil = "a.py"
+        env_file = "no\\u0000where"
+        env = { A = "x\\u0000y", "B\\u0000" = "z" }
+
+        [location.b]
+        module = "b"
+        env_file = "gone"
+        start_timeout = "soon"
+        """,
+    )
+    lines = [line.partition(";")[0] for line in folder.problems("codelocd.toml")]
+    nul, units = "holds a NUL, which no process can have", "with one of ms, s, min, h, d"
+    assert lines == [
+        "codelocd.toml:1: location.a: names no code",
+        "codelocd.toml:2: location.a.python_fil: unknown key",
+        f"codelocd.toml:3: location.a.env_file: {nul}",
+        f"codelocd.toml:4: location.a.env.A: {nul}",
+        f"codelocd.toml:4: location.a.env: {nul}",
+        "codelocd.toml:8: location.b.env_file: no such file: gone",
+        f"codelocd.toml:9: location.b.start_timeout: is neither a number nor a number {units}",
+    ]
+
+
+def test_a_text_that_no_process_can_have_in_a_ring_of_aliases_is_one_mistake(folder):
+    folder.write("workspace.yaml", 'load_from: &a\n  - python_file: "x\\0.py"\n  - *a\n')
+    lines = folder.problems("workspace.yaml")
+    assert sum("holds a NUL" in line for line in lines) == 1
 
 
 @pytest.mark.parametrize("path", ["x" * 256, "é" * 128 + ".py", "a/" * 2048, "a/" + "x" * 300])
@@ -135,7 +168,8 @@ def test_a_path_that_no_file_can_have_is_a_mistake_with_its_line(tmp_path, path)
     told = "is longer than the path of a file can be; correct the path"
     file = tmp_path / "codelocd.toml"
     for key in ("python_file", "working_directory", "env_file"):
-        file.write_text(f'[location.a]\nmodule = "m"\n{key} = "{path}"\n')
+        code = "" if key == "python_file" else 'module = "m"'
+        file.write_text(f'[location.a]\n{code}\n{key} = "{path}"\n')
         with pytest.raises(ConfigError) as caught:
             config.load(file, {}, activated=False)
         assert str(caught.value) == f"{file}:3: location.a.{key}: {told}"

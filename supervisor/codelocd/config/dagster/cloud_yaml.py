@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,12 +11,12 @@ from typing import Any
 from pydantic import model_validator
 
 from codelocd.config import env_files
-from codelocd.config.dagster.location import LocationEntry, Surroundings, spec
+from codelocd.config.dagster.location import LocationEntry, Surroundings, specs
 from codelocd.config.document import Document
-from codelocd.config.errors import ConfigError, KeyPath, Mistake, Problems, UnfitError, gathered
+from codelocd.config.errors import ConfigError, KeyPath, Mistake, Problems, UnfitError
 from codelocd.config.syntax import parse_yaml
 from codelocd.config.tables import Table, Text
-from codelocd.config.validation import parsed
+from codelocd.config.validation import parsed, parsed_in_part
 from codelocd.model import Config, Target, TargetKind
 
 _UNUSED = (("image",), ("build", "registry"), ("container_context",), ("agent_queue",))
@@ -27,24 +27,28 @@ _REMEDY = "write what it renders to"
 
 def read(path: Path, text: str, surroundings: Surroundings) -> Config:
     """What the file asks for; ConfigError with everything that is wrong in it."""
-    document, problems = _document(path, rendered(text, surroundings.environ)), Problems()
-    table = problems.attempt(partial(parsed, document, CloudTable))
+    document = _document(path, rendered(text, surroundings.environ))
+    parse = partial(parsed, model=CloudTable)
+    table, kept, mistakes = parsed_in_part(document, parse, ("locations",))
+    problems = Problems(mistakes)
     files = problems.attempt(partial(env_files.beside, document.folder, surroundings.environ))
-    problems.found += _templates(document, table) if table else ()
-    if table is None or files is None or problems.found:
-        raise ConfigError(problems.found)
-    entries = [
-        _entry(document, index, location, table.common)
-        for index, location in enumerate(table.locations)
-        if location.code_source is not None
-    ]
-    steps = [partial(spec, document, entry, files, surroundings) for entry in entries]
-    notes = (*document.notes, *_notes(document, table))
+    templates = list(_templates(document, table, kept)) if table else []
+    problems.found += templates
+    entries = (
+        [
+            _entry(document, index, location, table.common)
+            for index, location in zip(kept, table.locations, strict=True)
+            if location.code_source is not None
+            and all(mistake.key[:2] != ("locations", index) for mistake in templates)
+        ]
+        if table
+        else []
+    )
     return Config(
-        locations=tuple(gathered(steps)),
-        files=(path, *files),
+        locations=specs(document, entries, files, surroundings, problems),
+        files=(path, *(files or ())),
         looked_for=env_files.looked_for(document.folder),
-        notes=notes,
+        notes=(*document.notes, *(_notes(document, table) if table else ())),
     )
 
 
@@ -63,9 +67,9 @@ def _document(path: Path, text: str) -> Document:
     raise ConfigError([Mistake(str(path), line, (), what, _REMEDY)])
 
 
-def _templates(document: Document, table: CloudTable) -> Iterator[Mistake]:
+def _templates(document: Document, table: CloudTable, places: list[int]) -> Iterator[Mistake]:
     """Templates in the keys that count; in the others they may stand as they are."""
-    for key, entry in _tables(table):
+    for key, entry in _tables(table, places):
         for name, value in _leaves(entry.model_dump(exclude_none=True)):
             if name not in _UNUSED and "{{" in str(value):
                 what = "holds a template, which is not rendered here"
@@ -95,7 +99,7 @@ def _directory(location: CloudLocation, defaults: Defaults) -> str | None:
 
 
 def _notes(document: Document, table: CloudTable) -> Iterator[str]:
-    for key, entry in _tables(table):
+    for key, entry in _tables(table, range(len(table.locations))):
         for name, _ in _leaves(entry.model_dump(exclude_none=True)):
             if name in _UNUSED:
                 yield document.note((*key, *name))
@@ -105,9 +109,9 @@ def _notes(document: Document, table: CloudTable) -> Iterator[str]:
             yield document.passed_over(("locations", index), what, remedy)
 
 
-def _tables(table: CloudTable) -> Iterator[tuple[KeyPath, Defaults]]:
+def _tables(table: CloudTable, places: Iterable[int]) -> Iterator[tuple[KeyPath, Defaults]]:
     yield ("defaults",), table.common
-    for index, location in enumerate(table.locations):
+    for index, location in zip(places, table.locations, strict=True):
         yield ("locations", index), location
 
 

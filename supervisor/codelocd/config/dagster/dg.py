@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,10 +17,10 @@ from codelocd.config.dagster.location import LocationEntry, Surroundings, spec
 from codelocd.config.discovery import PYPROJECT, ConfigKind
 from codelocd.config.document import Document, read_text
 from codelocd.config.env_files import EnvFiles
-from codelocd.config.errors import ConfigError, KeyPath, Problems, UnfitError, gathered
+from codelocd.config.errors import ConfigError, KeyPath, Problems, UnfitError
 from codelocd.config.syntax import parse_toml
 from codelocd.config.tables import Table, Text
-from codelocd.config.validation import parsed, parsed_leniently
+from codelocd.config.validation import parsed, parsed_in_part, parsed_leniently
 from codelocd.model import Config, Target
 
 _UNUSED = ("agent_queue", "image", "python_environment")
@@ -41,17 +42,22 @@ def read(document: Document, surroundings: Surroundings, outer: EnvFiles | None 
 
     `outer` are the env files of the workspace around a project.
     """
-    problems = Problems()
-    read = problems.attempt(partial(_table, document))
+    read, kept, mistakes = parsed_in_part(document, _table, ("workspace", "projects"))
+    problems = Problems(mistakes)
     own = problems.attempt(partial(env_files.beside, document.folder, surroundings.environ))
-    if read is None or own is None:
+    if read is None:
         raise ConfigError(problems.found)
     table, notes = read
-    files = {**(outer or {}), **own}
+    files = {**(outer or {}), **(own or {})}
     if table.project is None or table.is_workspace:
-        found = _workspace(document, table, files, surroundings)
+        projects = table.workspace.projects if table.workspace else []
+        places = zip(kept, projects, strict=True)
+        step = partial(_workspace, document, places, files, surroundings)
     else:
-        found = _project(document, table.project, files, surroundings)
+        step = partial(_project, document, table.project, files, surroundings)
+    found = problems.attempt(step)
+    if found is None or problems.found:
+        raise ConfigError(problems.found, [*problems.readable, *(found.own if found else ())])
     return replace(found, notes=(*document.notes, *notes, *found.notes))
 
 
@@ -67,16 +73,23 @@ def _table(document: Document) -> tuple[DgTable, tuple[str, ...]]:
 
 
 def _workspace(
-    document: Document, table: DgTable, files: EnvFiles, surroundings: Surroundings
+    document: Document,
+    projects: Iterable[tuple[int, WorkspaceProject]],
+    files: EnvFiles,
+    surroundings: Surroundings,
 ) -> Config:
-    projects = table.workspace.projects if table.workspace else []
     looked_for = env_files.looked_for(document.folder)
     own = Config(locations=(), files=(document.path, *files), looked_for=looked_for)
     steps = [
         partial(_member, document, index, project.path, files, surroundings)
-        for index, project in enumerate(projects)
+        for index, project in projects
     ]
-    return combined([own, *gathered(steps)])
+    problems = Problems()
+    members = list(filter(None, map(problems.attempt, steps)))
+    if problems.found:
+        readable = (spec for member in members for spec in member.own)
+        raise ConfigError(problems.found, [*problems.readable, *readable])
+    return combined([own, *members])
 
 
 def _member(

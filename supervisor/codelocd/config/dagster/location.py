@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from codeloc_envs import Request
 from codelocd.config import env_files
 from codelocd.config.document import Document
 from codelocd.config.env_files import EnvFiles
-from codelocd.config.errors import ConfigError, KeyPath, UnfitError
+from codelocd.config.errors import ConfigError, KeyPath, Problems, UnfitError
 from codelocd.config.location import check_foreign
 from codelocd.config.variables import Variables
 from codelocd.model import GrpcServer, LocationSpec, Target
@@ -60,6 +61,21 @@ def spec(
         environment=_environment(document, entry.executable, surroundings),
         activated_allowed=surroundings.activated,
     )
+
+
+def specs(
+    document: Document,
+    entries: Iterable[LocationEntry],
+    files: EnvFiles | None,
+    surroundings: Surroundings,
+    problems: Problems,
+) -> tuple[LocationSpec, ...]:
+    """The locations of all entries; ConfigError with what `problems` has or gets by that."""
+    steps = (partial(spec, document, entry, files or {}, surroundings) for entry in entries)
+    found = tuple(filter(None, map(problems.attempt, steps)))
+    if problems.found:
+        raise ConfigError(problems.found, found)
+    return found
 
 
 def _environment(

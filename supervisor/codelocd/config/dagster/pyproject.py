@@ -15,11 +15,11 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from codelocd.config import env_files
-from codelocd.config.dagster.location import LocationEntry, Surroundings, spec
+from codelocd.config.dagster.location import LocationEntry, Surroundings, specs
 from codelocd.config.document import Document
-from codelocd.config.errors import ConfigError, Problems, UnfitError, gathered
+from codelocd.config.errors import ConfigError, Problems, UnfitError
 from codelocd.config.tables import Table, Text
-from codelocd.config.validation import parsed_leniently
+from codelocd.config.validation import parsed_in_part, parsed_leniently
 from codelocd.model import Config, Target
 
 _MODULE = "module"
@@ -45,17 +45,17 @@ class _DagsterTable(Table):
 
 def read(document: Document, surroundings: Surroundings) -> Config:
     """What the table asks for; ConfigError with everything that is wrong in it."""
-    problems = Problems()
-    read = problems.attempt(partial(parsed_leniently, _sole(document), _DagsterTable))
+    parse = partial(parsed_leniently, model=_DagsterTable)
+    read, kept, mistakes = parsed_in_part(_sole(document), parse, ("modules",))
+    problems = Problems(mistakes)
     files = problems.attempt(partial(env_files.beside, document.folder, surroundings.environ))
-    if read is None or files is None:
+    if read is None:
         raise ConfigError(problems.found)
     table, notes = read
-    steps = [partial(spec, document, entry, files, surroundings) for entry in _entries(table)]
     return Config(
+        locations=specs(document, _entries(table, kept), files, surroundings, problems),
         notes=(*notes, *_notes(document, table)),
-        locations=tuple(gathered(steps)),
-        files=(document.path, *files),
+        files=(document.path, *(files or ())),
         looked_for=env_files.looked_for(document.folder),
     )
 
@@ -83,7 +83,7 @@ def _notes(document: Document, table: _DagsterTable) -> Iterator[str]:
             yield document.passed_over(key, what, f'write type = "{_MODULE}"')
 
 
-def _entries(table: _DagsterTable) -> list[LocationEntry]:
+def _entries(table: _DagsterTable, places: list[int]) -> list[LocationEntry]:
     if table.module_name is not None:
         name = table.code_location_name or table.module_name
         return [LocationEntry(("module_name",), name, Target("module", table.module_name))]
@@ -91,6 +91,6 @@ def _entries(table: _DagsterTable) -> list[LocationEntry]:
         LocationEntry(
             ("modules", index), table.code_location_name or each.name, Target("module", each.name)
         )
-        for index, each in enumerate(table.modules or ())
+        for index, each in zip(places, table.modules or (), strict=False)
         if each.type == _MODULE
     ]

@@ -10,31 +10,31 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
 
 from codelocd.config import env_files
-from codelocd.config.dagster.location import LocationEntry, Surroundings, spec
+from codelocd.config.dagster.location import LocationEntry, Surroundings, specs
 from codelocd.config.document import Document
-from codelocd.config.errors import ConfigError, Problems, UnfitError, gathered
+from codelocd.config.errors import Problems, UnfitError
 from codelocd.config.location import dagster_default
 from codelocd.config.syntax import parse_yaml
 from codelocd.config.tables import Table, Text
-from codelocd.config.validation import parsed
+from codelocd.config.validation import parsed, parsed_in_part
 from codelocd.model import Config, GrpcServer, Target, TargetKind
 
 
 def read(path: Path, text: str, surroundings: Surroundings) -> Config:
     """What the file asks for; ConfigError with everything that is wrong in it."""
     document = parse_yaml(path, text)
-    environ, problems = surroundings.environ, Problems()
-    workspace = problems.attempt(partial(parsed, document, WorkspaceTable, environ))
+    environ = surroundings.environ
+    parse = partial(parsed, model=WorkspaceTable, environ=environ)
+    workspace, kept, mistakes = parsed_in_part(document, parse, ("load_from",))
+    problems = Problems(mistakes)
     files = problems.attempt(partial(env_files.beside, document.folder, environ))
-    if workspace is None or files is None:
-        raise ConfigError(problems.found)
-    entries = [_entry(document, *each) for each in enumerate(workspace.load_from)]
-    steps = [partial(spec, document, entry, files, surroundings) for entry in entries]
+    selectors = zip(kept, workspace.load_from, strict=True) if workspace else ()
+    entries = [_entry(document, *each) for each in selectors]
     return Config(
-        locations=tuple(gathered(steps)),
-        files=(path, *files),
+        locations=specs(document, entries, files, surroundings, problems),
+        files=(path, *(files or ())),
         looked_for=env_files.looked_for(document.folder),
-        notes=(*document.notes, *_notes(document, workspace)),
+        notes=(*document.notes, *(_notes(document, workspace) if workspace else ())),
     )
 
 
