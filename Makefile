@@ -32,12 +32,13 @@ test-slow: $(DEVELOPMENT) ## run the tests that take minutes
 soak: $(DEVELOPMENT) ## kill builders, users and collectors of a store for ten minutes
 	@SOAK_SECONDS=600 $(BIN)/pytest -m slow tests/envs/test_store_under_fire.py
 
-check: $(DEVELOPMENT) ## lint, types, layers, oldest Python
+check: $(DEVELOPMENT) ## lint, types, layers, structure, oldest Python
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
+	$(BIN)/python -m tests.architecture
 	$(BIN)/vermin --quiet --no-tips --violations --target=3.8- runner
 
 bench: $(DEVELOPMENT) ## measure everything that is promised, and write docs/benchmarks.md

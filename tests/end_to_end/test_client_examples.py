@@ -47,14 +47,14 @@ async def answer(hub: Hub, peer: Peer, method: str, params: Mapping[str, Any]) -
                 await asyncio.sleep(0)
             return STATUS
         case "subscribe":
-            return hub.subscribe(peer, **params)
+            return hub.subscribe(peer, params["topics"], params.get("since"), lambda _topic: STATUS)
     raise RpcError("unknown", f"no method {method!r}")
 
 
 @pytest.fixture
 async def control_socket(tmp_path: Path) -> AsyncIterator[Path]:
     path = tmp_path / "control.sock"
-    hub = Hub("example", lambda _topic: STATUS)
+    hub = Hub("example")
     server = await start_server(
         unix.listen(path),
         lambda peer, method, params: answer(hub, peer, method, params),

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from subscribing import Connection, State
+from subscribing import Connection, State, StatefulHub
 
 from codelocd.daemon.subscriptions import Hub
 from codelocd.process.child import Children
@@ -30,7 +30,7 @@ def state() -> State:
 
 @pytest.fixture
 def hub(state: State) -> Hub:
-    return Hub("me", state, history=10)
+    return StatefulHub("me", state, history=10)
 
 
 @pytest.fixture

@@ -63,8 +63,8 @@ def hold_in(daemon: type[Daemon], monkeypatch: pytest.MonkeyPatch) -> list[str]:
         try:  # a daemon that ends lets the definitions go with it, and says so to nobody
             hold(
                 location.state,
-                runners=set(location.runners) | _tasks(location, "_launch", reporting),
-                builds=_tasks(location, "_prepare", reporting),
+                runners=set(location.runners) | _tasks(location, "RunnerStarts.launch", reporting),
+                builds=_tasks(location, "Preparation.prepare", reporting),
                 listed=location.state.listed if self._ends else location.snapshot is not None,
             )
         except AssertionError as error:

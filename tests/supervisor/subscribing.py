@@ -3,12 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import msgpack
 
-from codelocd.daemon.subscriptions import BACKLOG, Hub
+from codelocd.daemon.subscriptions import BACKLOG, HISTORY_BYTES, FullState, Hub, Subscriber
+
+
+class StatefulHub(Hub):
+    """Gives all of its subscribers the same full state."""
+
+    def __init__(
+        self,
+        instance: str,
+        full_state: FullState,
+        history: int = 10_000,
+        history_bytes: int = HISTORY_BYTES,
+    ) -> None:
+        super().__init__(instance, history, history_bytes)
+        self._full_state = full_state
+
+    def subscribe(
+        self,
+        peer: Subscriber,
+        topics: Collection[str],
+        since: Mapping[str, Any] | None = None,
+        full_state: FullState | None = None,
+    ) -> dict[str, Any]:
+        return super().subscribe(peer, topics, since, full_state or self._full_state)
 
 
 class Connection:

@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from codeloc_envs import Choice, Environment, EnvironmentProblem, Lease, Specification
-from codelocd.daemon import executor, start_limits, status
+from codelocd.daemon import preparation, start_limits, status
 from codelocd.daemon.application import Application
 from codelocd.daemon.location import Location
 from codelocd.daemon.loop import Daemon
@@ -39,7 +39,7 @@ def what_holds_in_the_core_holds_here(monkeypatch: pytest.MonkeyPatch) -> Iterat
 @pytest.fixture
 async def application(tmp_path: Path) -> AsyncIterator[Application]:
     paths = DaemonPaths("test", tmp_path / "control.sock", tmp_path, CACHE, tmp_path / "run")
-    application = Application(Config(()), paths, lambda _: {}, lambda _: None, development=False)
+    application = Application(Config(()), paths, lambda _: None, development=False)
     yield application
     await application.close()
 
@@ -51,8 +51,8 @@ async def settled(application: Application, folder: Path, code: str = GOOD) -> L
     policy = Policy(restart="never")
     spec = LocationSpec("x", Target("python_file", str(file)), folder, "test", policy=policy)
     application.apply(Config((spec,)))
-    location = application.daemon.locations["x"]
-    await asyncio.wait_for(application.daemon.settled(location), 60)
+    location = application.locations["x"]
+    await asyncio.wait_for(location.settled(), 60)
     return location
 
 
@@ -77,14 +77,14 @@ async def test_locations_that_start_at_once_do_not_all_build_what_they_share(
     monkeypatch.setattr(Builder, "build", counted)
     store = tmp_path / "store"
     paths = DaemonPaths("test", tmp_path / "control.sock", tmp_path, store, tmp_path / "run")
-    application = Application(Config(()), paths, lambda _: {}, lambda _: None, development=False)
+    application = Application(Config(()), paths, lambda _: None, development=False)
     (tmp_path / "defs.py").write_text(GOOD)
     target = Target("python_file", str(tmp_path / "defs.py"))
     application.apply(
         Config(tuple(LocationSpec(f"x{n}", target, tmp_path, "test") for n in range(8)))
     )
-    for location in application.daemon.locations.values():
-        await asyncio.wait_for(application.daemon.settled(location), 120)
+    for location in application.locations.values():
+        await asyncio.wait_for(location.settled(), 120)
         assert location.state.phase is Phase.SERVING
     await application.close()
     assert len(built) == 2, "as many as may prepare at once; the others find what was built"
@@ -122,8 +122,8 @@ async def test_a_working_directory_that_is_missing_is_named(
     missing = tmp_path / "missing"
     spec = LocationSpec("y", Target("module", "m"), missing, "test")
     application.apply(Config((spec,)))
-    location = application.daemon.locations["y"]
-    await asyncio.wait_for(application.daemon.settled(location), 60)
+    location = application.locations["y"]
+    await asyncio.wait_for(location.settled(), 60)
     assert location.state.problem is not None
     assert str(missing) in location.state.problem.summary
 
@@ -139,12 +139,12 @@ async def test_another_config_is_applied_by_its_difference(
         "reloaded": [],
         "adjusted": [],
     }
-    assert set(application.daemon.locations) == {"x"}
+    assert set(application.locations) == {"x"}
     application.apply(Config((renamed,)))
-    await asyncio.wait_for(application.daemon.settled(location), 60)
-    await asyncio.wait_for(application.daemon.settled(application.daemon.locations["z"]), 60)
-    assert set(application.daemon.locations) == {"z"}
-    assert application.daemon.registry.definitions() == []
+    await asyncio.wait_for(location.settled(), 60)
+    await asyncio.wait_for(application.locations["z"].settled(), 60)
+    assert set(application.locations) == {"z"}
+    assert application.publisher.registry.definitions() == []
 
 
 def spec(folder: Path, **changes: Any) -> LocationSpec:
@@ -154,14 +154,14 @@ def spec(folder: Path, **changes: Any) -> LocationSpec:
 async def serving(application: Application, spec: LocationSpec, code: str = GOOD) -> Location:
     (spec.working_directory / "defs.py").write_text(code)
     application.apply(Config((spec,)))
-    location = application.daemon.locations[spec.name]
+    location = application.locations[spec.name]
     await outcome(application, location)
     assert location.state.phase is Phase.SERVING, location.state.problem
     return location
 
 
 async def outcome(application: Application, location: Location) -> None:
-    await asyncio.wait_for(application.daemon.settled(location), 60)
+    await asyncio.wait_for(location.settled(), 60)
 
 
 async def generation(location: Location, number: int) -> None:
@@ -182,7 +182,7 @@ async def test_a_location_that_is_removed_and_added_again_while_it_leaves_comes_
     assert location.state.phase is Phase.STOPPING
     application.apply(Config((spec(tmp_path),)))
     await outcome(application, location)
-    assert application.daemon.locations["x"].state.phase is Phase.SERVING
+    assert application.locations["x"].state.phase is Phase.SERVING
 
 
 async def test_another_address_of_an_external_location_is_taken_over(
@@ -191,7 +191,7 @@ async def test_another_address_of_an_external_location_is_taken_over(
     one, two = (LocationSpec("x", GrpcServer(port=port), Path("/"), "") for port in (1, 2))
     application.apply(Config((one,)))
     application.apply(Config((two,)))
-    assert application.daemon.external == {"x": two}
+    assert application.locations.external == {"x": two}
 
 
 async def test_another_watch_pattern_counts_at_once(
@@ -288,7 +288,7 @@ async def test_a_shortage_of_descriptors_is_waited_out(
     monkeypatch.setattr(application.store, "find", short)
     (tmp_path / "defs.py").write_text(GOOD)
     application.apply(Config((spec(tmp_path),)))
-    await generation(application.daemon.locations["x"], 1)
+    await generation(application.locations["x"], 1)
 
 
 async def test_what_is_printed_around_a_build_does_not_break_it(
@@ -306,7 +306,7 @@ async def test_what_is_printed_around_a_build_does_not_break_it(
 async def test_a_save_while_the_environment_is_chosen_for_the_first_time_is_not_lost(
     application: Application, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    project, choose, chosen = tmp_path / "pyproject.toml", executor.choose, list[str]()
+    project, choose, chosen = tmp_path / "pyproject.toml", preparation.choose, list[str]()
 
     def slow(*arguments: Any, **named: Any) -> Choice:
         chosen.append(project.read_text() if project.exists() else "")
@@ -314,7 +314,7 @@ async def test_a_save_while_the_environment_is_chosen_for_the_first_time_is_not_
         project.write_text("[tool.saved]\n")
         return replace(choice, inputs=(*choice.inputs, project))
 
-    monkeypatch.setattr(executor, "choose", slow)
+    monkeypatch.setattr(preparation, "choose", slow)
     await serving(application, spec(tmp_path, policy=Policy(restart="never")))
     assert chosen[-1] == "[tool.saved]\n"
 
@@ -325,7 +325,7 @@ async def test_an_uptime_does_not_jump_with_the_clock_on_the_wall(
     location = await serving(application, spec(tmp_path))
     tomorrow = time.time() + 86400.0
     monkeypatch.setattr(time, "time", lambda: tomorrow)
-    assert status.location(location, application.daemon.registry)["uptime"] < 86400
+    assert status.location(location, application.publisher.registry)["uptime"] < 86400
 
 
 async def test_a_shortage_of_descriptors_at_a_start_is_waited_out(
@@ -341,4 +341,4 @@ async def test_a_shortage_of_descriptors_at_a_start_is_waited_out(
     monkeypatch.setattr(application.store, "lease", short)
     (tmp_path / "defs.py").write_text(GOOD)
     application.apply(Config((spec(tmp_path),)))
-    await generation(application.daemon.locations["x"], 1)
+    await generation(application.locations["x"], 1)

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from subscribing import StatefulHub
 
 from codelocd.client import AsyncClient, Client, DaemonUnreachable, RpcError
-from codelocd.daemon.subscriptions import Hub
 from codelocd.rpc import unix
 from codelocd.rpc.peer import Peer
 from codelocd.rpc.requests import Limits
@@ -28,7 +28,7 @@ class Daemon:
     """A control socket with a few methods, in a thread of its own."""
 
     def __init__(self, path: Path, limits: Limits, allowed: bool) -> None:
-        self.hub = Hub("instance", lambda topic: {"state of": topic})
+        self.hub = StatefulHub("instance", lambda topic: {"state of": topic})
         self._path = path
         self._limits = limits
         self._allowed = allowed

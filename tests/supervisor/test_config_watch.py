@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from codelocd.config import load
+from codelocd.core.config_diff import ConfigDiff, plan
 from codelocd.daemon.config_watch import ConfigState, ConfigWatch
 from codelocd.model import Config
 
@@ -31,8 +32,9 @@ class Followed:
         self.watch.follow(apply=apply, report=print)
         self.watch.close()
 
-    def _apply(self, config: Config) -> None:
+    def _apply(self, config: Config) -> ConfigDiff:
         self.applied.append([location.name for location in config.locations])
+        return plan({}, config.locations)
 
 
 def test_what_was_saved_before_the_watches_stood_is_applied(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ class Handle:
 def location(handle: Handle, interval: float = 0.01, timeout: float = 0.5) -> Location:
     policy = Policy(ping_interval=interval, ping_timeout=timeout)
     spec = LocationSpec("x", Target("module", "x"), Path("/"), "", policy=policy)
-    found = Location(spec)
+    found = Location(spec, lambda *_: None)
     found.state = State(serving=RunnerId(1))
     found.runners[RunnerId(1)] = Running(handle, None, None, None, 0.0, Timing())  # type: ignore[arg-type]  # unused
     return found

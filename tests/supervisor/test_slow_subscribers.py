@@ -6,9 +6,9 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-from subscribing import Connection, Recorder, State, full, listen
+from subscribing import Connection, Recorder, State, StatefulHub, full, listen
 
-from codelocd.daemon.subscriptions import BACKLOG, History, Hub
+from codelocd.daemon.subscriptions import BACKLOG, EventHistory, Hub
 from codelocd.rpc import unix
 from codelocd.rpc.peer import Peer
 from codelocd.rpc.server import open_peer, start_server
@@ -87,7 +87,7 @@ def test_a_slow_subscriber_keeps_nobody_waiting(hub: Hub, connection: Connection
 
 
 def test_the_history_is_bounded_in_bytes(state: State, connection: Connection) -> None:
-    hub = Hub("me", state, history=1000, history_bytes=10_000)
+    hub = StatefulHub("me", state, history=1000, history_bytes=10_000)
     for _ in range(30):
         hub.publish("logs", {"text": "x" * 1000})
     hub.subscribe(connection, ["logs"], {"instance": "me", "seq": 25})
@@ -99,7 +99,7 @@ def test_the_history_is_bounded_in_bytes(state: State, connection: Connection) -
 
 
 def test_a_history_finds_its_place_among_numbers_with_gaps() -> None:
-    history = History(events=10, size=1000)
+    history = EventHistory(events=10, size=1000)
     history.add("status", b"a")
     history.skip("logs", 5)
     history.add("status", b"b")
@@ -112,7 +112,7 @@ def test_a_history_finds_its_place_among_numbers_with_gaps() -> None:
 async def test_a_real_subscriber_that_sleeps_slows_nobody_and_catches_up(tmp_path: Path) -> None:
     """One connection reads nothing while 40 MB of events pass; the other sees each of them."""
     count = 4000
-    hub = Hub("me", lambda _topic: {}, history=100)
+    hub = StatefulHub("me", lambda _topic: {}, history=100)
 
     async def handle(peer: Peer, _method: str, params: Any) -> Any:
         return hub.subscribe(peer, **params)

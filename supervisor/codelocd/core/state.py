@@ -10,6 +10,9 @@ from codelocd.core import takeover
 from codelocd.core.restarts import NO_FAILURES, RestartHistory
 from codelocd.model import BuildId, Cold, LastExit, Phase, Problem, RunnerId
 
+UNDER_WAY = frozenset({Phase.BUILDING, Phase.STARTING, Phase.STOPPING})
+"""Phases that end by themselves with an outcome."""
+
 
 @dataclass(frozen=True, slots=True)
 class State:

@@ -1,4 +1,4 @@
-"""The rooms of a daemon put together, all but its control_socket."""
+"""Puts a daemon together: all of its parts but the control socket."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import functools
 import os
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,15 @@ from codeloc_envs import Environment, Store
 from codeloc_envs.store.collect import remove_half_written
 from codeloc_envs.store.layout import Layout
 from codelocd.core.config_diff import ConfigDiff, plan
-from codelocd.daemon.executor import Executor, Reports
+from codelocd.daemon.executor import Executor
 from codelocd.daemon.health import Heartbeat
+from codelocd.daemon.locations import Locations
 from codelocd.daemon.loop import Daemon
+from codelocd.daemon.preparation import Preparation
+from codelocd.daemon.publisher import Publisher
 from codelocd.daemon.runners import RunnerSpecs
 from codelocd.daemon.start_limits import StartLimits
+from codelocd.daemon.starts import RunnerStarts
 from codelocd.daemon.subscriptions import Hub
 from codelocd.dagster.code_server import BESIDE
 from codelocd.dagster.instance import dagster_home
@@ -38,13 +42,13 @@ from codelocd.storage.logs import Logs
 from codelocd.storage.paths import DaemonPaths
 from codelocd.storage.remains import ENTRIES, JOURNAL, LOGS, SNAPSHOTS
 from codelocd.storage.snapshots import Documents, Snapshots
-from codelocd.watch.notices import Change
 from codelocd.watch.watch import SourceWatch
 
 
 class Application:
-    """Lives on the running loop, in the main thread; `close` leaves no process behind.
+    """The parts of a daemon, each made of those before it; `close` leaves no process behind.
 
+    Lives on the running loop, in the main thread. `report` takes a line for the daemon's log;
     `development`: what user code is told about where it runs.
     """
 
@@ -52,21 +56,21 @@ class Application:
         self,
         config: Config,
         paths: DaemonPaths,
-        full_state: Callable[[str], Mapping[str, Any]],
         report: Callable[[str], None],
         *,
         development: bool,
     ) -> None:
         loop = asyncio.get_running_loop()
         self.instance = secrets.token_hex(8)
-        self.hub = Hub(self.instance, full_state)
-        self.logs = Logs(paths.state_dir / LOGS, follow=self._printed)
+        self.hub = hub = Hub(self.instance)
+        self.logs = Logs(paths.state_dir / LOGS, follow=lambda block: _printed(hub, block))
         self.store = Store(paths.store)
+        self.locations = Locations()
+        self.publisher = _publisher(hub, paths.state_dir)
         self._guardian = Guardian()
         self._children = Children(loop, self._guardian)
-        self.watch = SourceWatch(self._changed, report, loop)
-        bundle, self._bundle_lease = lease_bundle(paths.store)
         builder = Builder(self._children, paths.store)
+        bundle, self._bundle_lease = lease_bundle(paths.store)
         self._warm = make_launcher(
             self._children,
             bundle,
@@ -77,37 +81,32 @@ class Application:
         )
         means = Means(self._children, builder, self.store, self.logs, development)
         self.dagster = self._dagster(config, paths, means) if config.dagster.serve else None
-        bytecode = Layout(paths.store).bytecode
         self.runner_specs = RunnerSpecs(
-            self.logs, bundle / CHILDREN, bytecode, development=development
+            self.logs, bundle / CHILDREN, Layout(paths.store).bytecode, development=development
         )
+        self.watch = SourceWatch(self.locations.changed, report, loop)
         self.daemon = Daemon(
-            executor=lambda reports: self._executor(reports, builder),
-            watch=self.watch,
-            journal=Journal(paths.state_dir / JOURNAL, time.time),
-            hub=self.hub,
-            desired=DesiredState(paths.state_dir / "wanted.json"),
-            snapshots=Snapshots(paths.state_dir / SNAPSHOTS),
-            entries=Documents(paths.state_dir / ENTRIES),
+            self.locations,
+            self._executor(builder),
+            self.publisher,
+            self.watch,
+            DesiredState(paths.state_dir / "wanted.json"),
         )
         self._chores = self._begin_chores(config, paths, report)
 
     def _dagster(self, config: Config, paths: DaemonPaths, means: Means) -> DagsterServing:
         project = config.files[0].parent if config.files else Path.cwd()
         home = dagster_home(os.environ, paths.state_dir, project)
-        return DagsterServing(means, config.dagster, paths, home, self._warm, self._native)
+        native = self.locations.native
+        return DagsterServing(means, config.dagster, paths, home, self._warm, native)
 
-    def _executor(self, reports: Reports, builder: Builder) -> Executor:
+    def _executor(self, builder: Builder) -> Executor:
+        limits = StartLimits(os.cpu_count() or 1)
         launcher = self.dagster.launcher() if self.dagster is not None else self._warm
         return Executor(
-            reports,
-            launcher=launcher,
-            builder=builder,
-            store=self.store,
-            watch=self.watch,
-            logs=self.logs,
-            start_limits=StartLimits(os.cpu_count() or 1),
-            runner_specs=self.runner_specs,
+            Preparation(self.store, builder, self.watch, limits, self.publisher),
+            RunnerStarts(launcher, self.runner_specs, self.store, self.watch, limits),
+            self.watch,
         )
 
     def _begin_chores(
@@ -115,7 +114,7 @@ class Application:
     ) -> list[asyncio.Task[None]]:
         loop = asyncio.get_running_loop()
         heartbeat = Heartbeat(
-            self.daemon.locations.values,
+            self.locations.values,
             self.daemon.send,
             self.daemon.usage,
             self.daemon.stirred,
@@ -131,10 +130,8 @@ class Application:
 
     def apply(self, config: Config, *, dry_run: bool = False) -> ConfigDiff:
         """Make what runs match `config`."""
-        running = {
-            name: each.spec for name, each in self.daemon.locations.items() if not each.removed
-        }
-        change = plan({**running, **self.daemon.external}, config.locations)
+        running = {name: each.spec for name, each in self.locations.items() if not each.removed}
+        change = plan({**running, **self.locations.external}, config.locations)
         if not dry_run:
             self._warm.keep_for(config.daemon.warm_idle)
             self._carry_out(change)
@@ -156,15 +153,12 @@ class Application:
     def environments(self) -> list[dict[str, Any]]:
         """The `env list --json` document."""
         users: dict[str, list[str]] = {}
-        for location in self.daemon.locations.values():
-            if location.environment is not None:
-                users.setdefault(location.environment.key, []).append(location.name)
+        for location, environment in self.locations.environments():
+            users.setdefault(environment.key, []).append(location.name)
         return [{**each, "used_by": users.get(each["key"], [])} for each in self.store.list()]
 
     def _environments(self) -> Iterator[Environment]:
-        for location in self.daemon.locations.values():
-            if location.environment is not None:
-                yield location.environment
+        return (environment for _, environment in self.locations.environments())
 
     def _tidy(self, state: Path) -> None:
         """Remove what is old in the state folder, which is this daemon's alone."""
@@ -178,7 +172,7 @@ class Application:
             chore.cancel()
         self.watch.close()
         self.daemon.shut_down()
-        gone = [self._settled()]
+        gone = [self.locations.settled()]
         if self.dagster is not None:
             gone.append(self.dagster.close())
         await asyncio.gather(*gone)
@@ -193,25 +187,21 @@ class Application:
 
     def kill(self) -> None:
         """End every process at once."""
-        for location in self.daemon.locations.values():
+        for location in self.locations.values():
             for running in location.runners.values():
                 running.handle.kill()
         if self.dagster is not None:
             self.dagster.kill()
 
-    async def _settled(self) -> None:
-        """Returns when no location has an attempt under way that it did not have an outcome of."""
-        for location in tuple(self.daemon.locations.values()):
-            await self.daemon.settled(location)
 
-    async def _native(self) -> list[str]:
-        """After their first outcomes: the locations whose definitions are not Dagster's."""
-        await self._settled()
-        loaded = {name: each.snapshot for name, each in self.daemon.locations.items()}
-        return sorted(name for name, its in loaded.items() if its and its.loader == "native")
+def _publisher(hub: Hub, state: Path) -> Publisher:
+    return Publisher(
+        Journal(state / JOURNAL, time.time),
+        hub,
+        Snapshots(state / SNAPSHOTS),
+        Documents(state / ENTRIES),
+    )
 
-    def _changed(self, name: str, change: Change) -> None:
-        self.daemon.changed(name, change)
 
-    def _printed(self, block: Block) -> None:
-        self.hub.publish_all("logs", block.texts, lambda text: block.line(text).document())
+def _printed(hub: Hub, block: Block) -> None:
+    hub.publish_all("logs", block.texts, lambda text: block.line(text).document())

@@ -39,20 +39,20 @@ def run(
 async def _check(
     config: Config, paths: DaemonPaths, in_full: bool, told: Callable[[dict[str, Any]], None]
 ) -> dict[str, Any]:
-    application = Application(config, paths, lambda _: {}, lambda _: None, development=True)
+    application = Application(config, paths, lambda _: None, development=True)
     try:
         application.apply(config)
 
         async def outcome(location: Location) -> None:
-            await application.daemon.settled(location)
-            told(_result(location, application.daemon.registry))
+            await location.settled()
+            told(_result(location, application.publisher.registry))
 
-        await asyncio.gather(*map(outcome, application.daemon.locations.values()))
-        listed = application.daemon.registry
+        await asyncio.gather(*map(outcome, application.locations.values()))
+        listed = application.publisher.registry
         whole = definitions(listed, None, None)
         named = ("definitions", "edges", "conflicts") if in_full else ("conflicts",)
         return {
-            "locations": [_result(each, listed) for each in application.daemon.locations.values()],
+            "locations": [_result(each, listed) for each in application.locations.values()],
             **{name: whole[name] for name in named},
         }
     finally:

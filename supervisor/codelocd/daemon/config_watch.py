@@ -6,10 +6,12 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from codelocd.config import ConfigError
+from codelocd.core.config_diff import ConfigDiff
 from codelocd.model import Config, DaemonSettings, DagsterSettings
 from codelocd.watch.notices import Change, Watched
 from codelocd.watch.watch import SourceWatch
@@ -49,7 +51,7 @@ class ConfigWatch:
         self,
         config: Config,
         reread: Callable[[], Config] | None,
-        apply: Callable[[Config], Any],
+        apply: Callable[[Config], ConfigDiff],
         told: Callable[[ConfigState], None],
     ) -> None:
         self.config = config
@@ -61,6 +63,11 @@ class ConfigWatch:
         self.state = ConfigState(file, "applied", None, time.time())
         self._watch: SourceWatch | None = None
         self._at_fault: frozenset[Path] = frozenset()
+
+    @property
+    def has_files(self) -> bool:
+        """Whether there is anything to read again."""
+        return self._reread is not None
 
     def read(self) -> Config | None:
         """What the files say now; None where they cannot be used, which `state` then says."""
@@ -74,7 +81,7 @@ class ConfigWatch:
         self._at_fault = frozenset()
         return config
 
-    def take(self, config: Config) -> Any:
+    def take(self, config: Config) -> ConfigDiff:
         """Make what runs match `config`; what `apply` answers."""
         self.config = config
         answer = self._apply(config)
@@ -87,13 +94,7 @@ class ConfigWatch:
 
         What was saved after the config was read, and before the watches stood, counts too.
         """
-
-        def changed(_name: str, _change: Change) -> None:
-            watch.begin(NAME)
-            self._look(apply=apply)
-            watch.follow(NAME, self._watched())
-            watch.took_over(NAME)
-
+        changed = partial(self._changed, apply)
         self._watch = watch = SourceWatch(changed, report, asyncio.get_running_loop())
         watch.follow(NAME, self._watched())
         watch.begin(NAME)
@@ -102,6 +103,13 @@ class ConfigWatch:
             self._look(apply=apply)
             watch.follow(NAME, self._watched())
         watch.took_over(NAME)
+
+    def _changed(self, apply: bool, _name: str, _change: Change) -> None:
+        assert self._watch is not None
+        self._watch.begin(NAME)
+        self._look(apply=apply)
+        self._watch.follow(NAME, self._watched())
+        self._watch.took_over(NAME)
 
     def close(self) -> None:
         if self._watch is not None:

@@ -5,31 +5,23 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from codelocd import __version__
-from codelocd.core import problems, registry
-from codelocd.core.nearest import advice
+from codelocd.core import registry
 from codelocd.daemon import params as take
 from codelocd.daemon import status
-from codelocd.daemon.location import Location
-from codelocd.daemon.loop import Daemon
+from codelocd.daemon.actions import Actions, Method
+from codelocd.daemon.application import Application
+from codelocd.daemon.config_watch import ConfigWatch
 from codelocd.daemon.params import Params
-from codelocd.daemon.runners import RunnerSpecs
-from codelocd.daemon.subscriptions import Hub
-from codelocd.model import Phase
 from codelocd.rpc.errors import RpcError
 from codelocd.rpc.peer import Peer
 from codelocd.rpc.requests import Limits
-from codelocd.runners.api import CALL_TIMEOUT
-from codelocd.storage.logs import Logs
 
 PROTOCOL = 1
-CALLABLE = ("hello", "ping", "snapshot", "describe", "stacks")
-"""Methods of a runner that anybody may call: none of them changes what runs."""
-Method = Callable[[Peer, Params], Awaitable[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,54 +34,38 @@ class Identity:
 
 
 class Control:
-    """Answers requests; `shutdown` and `apply` are the service's own."""
+    """Answers requests. `shutdown` begins the end of the daemon."""
 
     def __init__(
         self,
-        daemon: Daemon,
+        application: Application,
+        config: ConfigWatch,
         identity: Identity,
-        *,
-        logs: Logs,
-        runner_specs: RunnerSpecs,
-        hub: Hub,
-        environments: Callable[[], Awaitable[list[dict[str, Any]]]],
-        apply: Callable[[bool], dict[str, Any]],
         shutdown: Callable[[], None],
-        dagster: Callable[[], dict[str, Any]],
-        config: Callable[[], dict[str, Any]],
     ) -> None:
-        self._daemon = daemon
-        self._identity = identity
-        self._logs = logs
-        self._runner_specs = runner_specs
-        self._hub = hub
-        self._environments = environments
-        self._apply = apply
-        self._shutdown = shutdown
-        self._dagster = dagster
+        self._application = application
+        self._locations = application.locations
         self._config = config
+        self._identity = identity
+        self._shutdown = shutdown
+        self._actions = Actions(application.daemon)
         self._methods: dict[str, tuple[Method, frozenset[str]]] = {
             "hello": (self._hello, frozenset()),
             "status": (self._status, frozenset({"locations"})),
             "definitions": (self._definitions, frozenset({"locations", "kind"})),
             "show": (self._show, frozenset({"location", "name", "kind", "repository"})),
-            "start": (self._order(daemon.start, _is_up, self._addressed), _ORDER),
-            "stop": (self._order(daemon.stop, _is_down, self._addressed), _ORDER),
-            "restart": (self._order(daemon.restart, _is_up, self._addressed), _ORDER),
-            "reload": (
-                self._order(daemon.reload, _is_fresh, self._addressed_and_wanted),
-                _ORDER,
-            ),
-            "call": (self._call, frozenset({"location", "method", "params", "timeout"})),
+            "call": (self._actions.call, frozenset({"location", "method", "params", "timeout"})),
             "command": (self._command, frozenset({"location"})),
             "logs": (self._last_lines, frozenset({"locations", "lines"})),
             "events": (self._events, frozenset({"locations", "lines"})),
             "subscribe": (self._subscribe, frozenset({"topics", "since"})),
             "unsubscribe": (self._unsubscribe, frozenset({"subscription"})),
-            "environments": (self._list_environments, frozenset()),
-            "apply": (self._apply_config, frozenset({"dry_run"})),
+            "environments": (self._environments, frozenset()),
+            "apply": (self._apply, frozenset({"dry_run"})),
             "shutdown": (self._shut_down, frozenset()),
         }
+        for name, action in self._actions.by_name.items():
+            self._methods[name] = (action, frozenset({"locations", "all", "wait", "timeout"}))
 
     async def handle(self, peer: Peer, method: str, params: Params) -> Any:
         """Answer one request. Raises RpcError."""
@@ -102,18 +78,18 @@ class Control:
 
     def status(self, locations: Iterable[str] | None = None) -> dict[str, Any]:
         """The `status --json` document."""
-        daemon, identity = self._daemon, self._identity
-        names = sorted({*daemon.locations, *daemon.external}) if locations is None else locations
+        identity, dagster = self._identity, self._application.dagster
+        names = self._locations.names() if locations is None else locations
         return {
             "daemon": {
                 "pid": os.getpid(),
                 "version": __version__,
                 "uptime": time.monotonic() - identity.began,
                 "instance": identity.instance,
-                "revision": daemon.registry.revision,
+                "revision": self._registry.revision,
                 "socket": identity.socket,
-                "dagster": self._dagster() or None,
-                "config": self._config(),
+                "dagster": dagster.about() or None if dagster is not None else None,
+                "config": self._config.state.as_json(),
             },
             "locations": [self._entry(name) for name in names],
         }
@@ -123,7 +99,7 @@ class Control:
         if topic == "status":
             return self.status()
         if topic == "definitions":
-            return status.definitions(self._daemon.registry, None, None)
+            return status.definitions(self._registry, None, None)
         return {}
 
     # --- asking --------------------------------------------------------------------------------
@@ -139,136 +115,99 @@ class Control:
         }
 
     async def _status(self, _peer: Peer, params: Params) -> dict[str, Any]:
-        names = self._names(take.texts(params, "locations"))
-        await self._sample(self._daemon.locations if names is None else names)
+        names = self._locations.known(take.texts(params, "locations"))
+        await self._sample(self._locations if names is None else names)
         return self.status(names)
 
     async def _sample(self, names: Iterable[str]) -> None:
-        daemon = self._daemon
-        serving = [daemon.locations[name].serving for name in names if name in daemon.locations]
-        await daemon.usage.sample([each.handle.pid for each in serving if each is not None])
+        locations = self._locations
+        serving = [locations[name].serving for name in names if name in locations]
+        await self._application.daemon.usage.sample(
+            [each.handle.pid for each in serving if each is not None]
+        )
 
     async def _definitions(self, _peer: Peer, params: Params) -> dict[str, Any]:
         kind = take.choice(params, "kind", registry.KINDS)
-        names = self._names(take.texts(params, "locations"))
-        return status.definitions(self._daemon.registry, names, kind)
+        names = self._locations.known(take.texts(params, "locations"))
+        return status.definitions(self._registry, names, kind)
 
     async def _show(self, _peer: Peer, params: Params) -> dict[str, Any]:
         name, inner = take.text(params, "location"), take.optional_text(params, "name")
-        if name not in self._daemon.locations and name not in self._daemon.external:
-            status.refuse_definition(self._daemon.registry, name, inner)
+        if name not in self._locations and name not in self._locations.external:
+            status.refuse_definition(self._registry, name, inner)
         if inner is not None:
             return self._one_definition(name, inner, params)
-        if name in self._daemon.external:
-            return {**status.shown_external(self._daemon.external[name]), "config": self._config()}
-        location = self._location(name)
+        if name in self._locations.external:
+            return {
+                **status.shown_external(self._locations.external[name]),
+                "config": self._config.state.as_json(),
+            }
+        location = self._locations.supervised(name)
         await self._sample([name])
         lines = self._lines([name], status.LAST_LINES)
-        daemon = self._daemon
+        daemon = self._application.daemon
         sources = daemon.watched_files(location)
-        shown = status.shown(location, daemon.registry, daemon.usage, sources, lines)
-        return {**shown, "config": self._config()}
+        shown = status.shown(location, self._registry, daemon.usage, sources, lines)
+        return {**shown, "config": self._config.state.as_json()}
 
     def _one_definition(self, location: str, name: str, params: Params) -> dict[str, Any]:
-        self._names([location])
+        self._locations.known([location])
         kind = take.choice(params, "kind", registry.KINDS)
         repository = take.optional_text(params, "repository")
-        return status.definition(self._daemon.registry, location, name, kind, repository)
+        return status.definition(self._registry, location, name, kind, repository)
 
     async def _last_lines(self, _peer: Peer, params: Params) -> dict[str, Any]:
-        names = self._names(take.texts(params, "locations"))
+        names = self._locations.known(take.texts(params, "locations"))
         count = take.number(params, "lines", 100)
-        return {"lines": self._lines(names or sorted(self._daemon.locations), count)}
+        return {"lines": self._lines(names or sorted(self._locations), count)}
 
     def _lines(self, names: list[str], count: int) -> list[dict[str, Any]]:
-        return [line.document() for line in self._logs.lines(names, count)]
+        return [line.document() for line in self._application.logs.lines(names, count)]
 
     async def _events(self, _peer: Peer, params: Params) -> dict[str, Any]:
         names = take.texts(params, "locations")
         for name in names or ():
-            if not self._daemon.journal.last(1, [name]):  # one that is gone may have a past
-                self._names([name])
-        entries = self._daemon.journal.last(take.number(params, "lines", 100), names)
+            if not self._application.publisher.journal.last(
+                1, [name]
+            ):  # one that is gone may have a past
+                self._locations.known([name])
+        entries = self._application.publisher.journal.last(take.number(params, "lines", 100), names)
         return {"events": [entry.as_json() for entry in entries]}
 
-    async def _list_environments(self, _peer: Peer, _params: Params) -> list[dict[str, Any]]:
-        return await self._environments()
+    async def _environments(self, _peer: Peer, _params: Params) -> list[dict[str, Any]]:
+        return await asyncio.to_thread(self._application.environments)
 
     async def _command(self, _peer: Peer, params: Params) -> dict[str, Any]:
-        location = self._location(take.text(params, "location"))
+        location = self._locations.supervised(take.text(params, "location"))
         if location.environment is None:
             state = location.state.shown
             what = f"the environment of {location.name!r} is not ready: {state}"
             raise RpcError("down", f"{what}; `codelocd show {location.name}` says why")
         environment, chosen = location.environment, location.choice
+        specs = self._application.runner_specs
         return {
             "executable": str(environment.executable),
             "prefix": str(environment.path) if environment.path else None,
             "specification": chosen.specification.to_json() if chosen else None,
             "declared_in": location.spec.declared_in,
-            "environment": self._runner_specs.command_variables(location, environment),
+            "environment": specs.command_variables(location.spec, environment),
             "working_directory": str(location.spec.working_directory),
         }
 
-    # --- ordering ------------------------------------------------------------------------------
+    # --- the daemon itself ---------------------------------------------------------------------
 
-    def _order(
-        self,
-        act: Callable[[Location], None],
-        succeeded: Callable[[Location], bool],
-        addressed: Callable[[Params], list[Location]],
-    ) -> Method:
-        async def order(_peer: Peer, params: Params) -> dict[str, Any]:
-            wait, timeout = take.flag(params, "wait", default=True), take.seconds(params, "timeout")
-            locations = addressed(params)
-            for location in locations:
-                act(location)
-            if wait:
-                await self._outcomes(locations, timeout)
-            outcomes = [_outcome(each, ok=not wait or succeeded(each)) for each in locations]
-            return {"locations": outcomes}
-
-        return order
-
-    async def _outcomes(self, locations: list[Location], timeout: float | None) -> None:
-        settled = asyncio.gather(*(self._daemon.settled(location) for location in locations))
-        try:
-            await asyncio.wait_for(settled, timeout)
-        except TimeoutError:
-            waiting = [each.name for each in locations if not each.state.settled]
-            message = f"no outcome within {timeout:g} s: {', '.join(waiting)}"
-            raise RpcError("timeout", message) from None
-
-    def _addressed(self, params: Params) -> list[Location]:
-        names = take.texts(params, "locations") or []
-        if take.flag(params, "all", default=False) == bool(names):
-            raise RpcError("usage", "name locations, or say all")
-        if not names:
-            return list(self._daemon.locations.values())
-        return [self._location(name) for name in names]
-
-    def _addressed_and_wanted(self, params: Params) -> list[Location]:
-        """A stopped one among the names is a mistake, among all it is left as it is."""
-        locations = self._addressed(params)
-        stopped = [each.name for each in locations if not each.state.wanted]
-        if stopped and take.texts(params, "locations"):
-            raise RpcError("usage", f"stopped, so `start` first: {', '.join(stopped)}")
-        return [each for each in locations if each.state.wanted]
-
-    async def _call(self, _peer: Peer, params: Params) -> dict[str, Any]:
-        location = self._location(take.text(params, "location"))
-        method, given = take.text(params, "method"), take.mapping(params, "params")
-        timeout = take.seconds(params, "timeout")
-        _refuse_what_is_not_asking(location.name, method)
-        running = location.serving
-        if running is None:
-            raise RpcError("down", f"no runner serves {location.name!r}: {location.state.shown}")
-        patience = CALL_TIMEOUT if timeout is None else timeout
-        result = await running.handle.call(method, given, patience)
-        return {"result": result, "generation": running.generation}
-
-    async def _apply_config(self, _peer: Peer, params: Params) -> dict[str, Any]:
-        return self._apply(take.flag(params, "dry_run", default=False))
+    async def _apply(self, _peer: Peer, params: Params) -> dict[str, Any]:
+        """A config that is broken changes nothing."""
+        dry_run = take.flag(params, "dry_run", default=False)
+        if not self._config.has_files:
+            raise RpcError("usage", "this daemon has no config file")
+        config = self._config.read()
+        if config is None:
+            problem = self._config.state.problem or ""
+            raise RpcError("usage", problem, {"problems": problem.splitlines()})
+        if dry_run:
+            return self._application.apply(config, dry_run=True).as_json()
+        return self._config.take(config).as_json()
 
     async def _shut_down(self, _peer: Peer, _params: Params) -> dict[str, Any]:
         asyncio.get_running_loop().call_soon(self._shutdown)
@@ -277,69 +216,19 @@ class Control:
     # --- subscribing ---------------------------------------------------------------------------
 
     async def _subscribe(self, peer: Peer, params: Params) -> dict[str, Any]:
-        return self._hub.subscribe(peer, params.get("topics", ()), params.get("since"))
+        return self._application.hub.subscribe(
+            peer, params.get("topics", ()), params.get("since"), self.full_state
+        )
 
     async def _unsubscribe(self, peer: Peer, params: Params) -> dict[str, Any]:
-        return self._hub.unsubscribe(peer, take.number(params, "subscription"))
-
-    # --- names ---------------------------------------------------------------------------------
+        return self._application.hub.unsubscribe(peer, take.number(params, "subscription"))
 
     def _entry(self, name: str) -> dict[str, Any]:
-        daemon = self._daemon
-        if name in daemon.external:
-            return status.external(daemon.external[name])
-        return status.measured(self._location(name), daemon.registry, daemon.usage)
+        if name in self._locations.external:
+            return status.external(self._locations.external[name])
+        location, daemon = self._locations.supervised(name), self._application.daemon
+        return status.measured(location, self._registry, daemon.usage)
 
-    def _names(self, names: Iterable[str] | None) -> list[str] | None:
-        """The names as asked for, each of which exists."""
-        if names is None:
-            return None
-        chosen = list(names)
-        for name in chosen:
-            if name not in self._daemon.external:
-                self._location(name)
-        return chosen
-
-    def _location(self, name: str) -> Location:
-        """One that is supervised here."""
-        daemon = self._daemon
-        if name in daemon.external:
-            raise RpcError("usage", f"location {name!r} is a code server of its own: ask that one")
-        location = daemon.locations.get(name)
-        if location is None:
-            known = advice(name, sorted({*daemon.locations, *daemon.external}))
-            raise RpcError("unknown", f"there is no location {name!r}; {known}")
-        return location
-
-
-def _refuse_what_is_not_asking(location: str, method: str) -> None:
-    """Only the daemon ends a runner: to one that ended otherwise it would start another."""
-    if method == "stop":
-        what = f"call only asks; `codelocd stop {location}` (method stop) stops a location"
-        raise RpcError("usage", what)
-    if method not in CALLABLE:
-        raise RpcError("unknown", f"no method {method!r} to call; {advice(method, CALLABLE)}")
-
-
-_ORDER = frozenset({"locations", "all", "wait", "timeout"})
-
-
-def _is_up(location: Location) -> bool:
-    return location.state.serving is not None
-
-
-def _is_down(location: Location) -> bool:
-    return location.state.phase is Phase.STOPPED
-
-
-def _is_fresh(location: Location) -> bool:
-    return location.state.serving is not None and not location.state.stale
-
-
-def _outcome(location: Location, *, ok: bool) -> dict[str, Any]:
-    return {
-        "name": location.name,
-        "ok": ok,
-        "state": location.state.shown,
-        "problem": problems.as_json(location.state.problem, location.name),
-    }
+    @property
+    def _registry(self) -> registry.Registry:
+        return self._application.publisher.registry

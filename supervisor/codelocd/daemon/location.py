@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from codeloc_envs import Choice, Environment, Lease
-from codelocd.core.state import State
+from codelocd.core.events import Event
+from codelocd.core.state import UNDER_WAY, State
 from codelocd.core.timing import Timing
 from codelocd.model import LastExit, LocationSpec, RunnerId, Snapshot
 from codelocd.runners.api import RunnerHandle, RunnerSpec
@@ -36,11 +37,13 @@ class Running:
 class Location:
     """A location as the daemon knows it now.
 
-    `state` changes in the daemon's loop alone, and by `step` alone. `runners` and `tasks` are the
-    books of what carries out effects: the processes and the work under way that there are.
+    `state` changes in the daemon's loop alone, and by `step` alone; `send` is the loop's end of it.
+    `runners` and `tasks` are the books of what carries out effects: the processes and the work
+    under way that there are.
     """
 
     spec: LocationSpec
+    send: Callable[[Location, Event], None]
     name: str = field(init=False)
     state: State = field(default_factory=State)
     runners: dict[RunnerId, Running] = field(default_factory=dict)
@@ -54,6 +57,20 @@ class Location:
 
     def __post_init__(self) -> None:
         self.name = self.spec.name  # the same in every description of it
+
+    def tell(self, event: Event) -> None:
+        """Something has happened that concerns this location."""
+        self.send(self, event)
+
+    async def settled(self) -> None:
+        """Returns when the attempt under way, if any, has had an outcome."""
+        while self.state.phase in UNDER_WAY:
+            waiter = asyncio.get_running_loop().create_future()
+            self.waiters.add(waiter)
+            try:
+                await waiter
+            finally:
+                self.waiters.discard(waiter)
 
     @property
     def environment(self) -> Environment | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from codeloc_envs import Environment, Lease
 from codelocd.daemon.location import Location
-from codelocd.model import Target
+from codelocd.model import LocationSpec, Target
 from codelocd.runners import variables
 from codelocd.runners.api import RunnerSpec
 from codelocd.storage.logs import Logs
@@ -21,7 +21,7 @@ class RunnerSpecs:
     def __init__(
         self, logs: Logs, children: Path, bytecode_cache: Path, *, development: bool
     ) -> None:
-        self._logs = logs
+        self.logs = logs
         self._children = children
         self._bytecode_cache = bytecode_cache
         self._development = development
@@ -33,22 +33,22 @@ class RunnerSpecs:
             location=spec.name,
             environment=environment.key,
             executable=environment.executable,
-            variables=self.variables(location, environment),
+            variables=self.variables(spec, environment),
             working_directory=spec.working_directory,
             target=spec.target,
             attribute=spec.attribute,
-            output=self._logs.output(spec.name, location.state.generation + 1),
+            output=self.logs.output(spec.name, location.state.generation + 1),
             start_method=spec.policy.start_method,
             start_timeout=spec.policy.start_timeout,
             beside=location.state.serving is not None,
             held=(lease.fileno(),),
         )
 
-    def variables(self, location: Location, environment: Environment) -> dict[str, str]:
-        """All environment variables of a runner of `location`."""
+    def variables(self, spec: LocationSpec, environment: Environment) -> dict[str, str]:
+        """All environment variables of a runner of such a location."""
         return variables.of_runner(
             variables.inherited(os.environ, development=self._development),
-            location.spec.variables,
+            spec.variables,
             environment.executable,
             environment.variables,
             variables.bytecode(
@@ -58,6 +58,6 @@ class RunnerSpecs:
             ),
         )
 
-    def command_variables(self, location: Location, environment: Environment) -> dict[str, str]:
+    def command_variables(self, spec: LocationSpec, environment: Environment) -> dict[str, str]:
         """Those of a command that runs as a runner would, with `codeloc` importable."""
-        return variables.with_codeloc(self.variables(location, environment), self._children)
+        return variables.with_codeloc(self.variables(spec, environment), self._children)

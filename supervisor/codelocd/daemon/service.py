@@ -13,7 +13,6 @@ from typing import Any, Literal
 
 import structlog
 
-from codelocd.core.config_diff import ConfigDiff
 from codelocd.core.problems import ENDED
 from codelocd.daemon import systemd
 from codelocd.daemon.application import Application
@@ -23,7 +22,6 @@ from codelocd.daemon.control_socket import ControlSocket
 from codelocd.daemon.subscriptions import TOPICS, LocalSubscriber, Observer
 from codelocd.model import Config
 from codelocd.render.text import colours
-from codelocd.rpc.errors import RpcError
 from codelocd.rpc.server import start_server
 from codelocd.rpc.unix import Credentials
 from codelocd.storage import lock
@@ -68,31 +66,30 @@ class Service:
         mode: Literal["dev", "service"],
     ) -> None:
         self._development = mode == "dev"
+        self._started_with = config
         self._paths = paths
         self._reread = reread
-        self._config = ConfigWatch(config, reread, self._make_so, self._told_of_config)
         self._observer = observer
         self._notifier = systemd.Notifier(os.environ)
         self._ends = asyncio.Event()
 
     async def run(self) -> None:
-        config = self._config.config
+        config, report = self._started_with, self._report
         self._application = application = Application(
-            config,
-            self._paths,
-            self._full_state,
-            self._report,
-            development=self._development,
+            config, self._paths, report, development=self._development
         )
-        self._control = self._make_control()
+        self._config = ConfigWatch(config, self._reread, application.apply, self._told_of_config)
+        identity = Identity(application.instance, str(self._paths.socket), began=time.monotonic())
+        control = Control(application, self._config, identity, self._ends.set)
         if self._observer is not None:
             beginning = {"instance": application.instance, "seq": 0}
-            application.hub.subscribe(LocalSubscriber(self._observer), TOPICS, since=beginning)
+            observer = LocalSubscriber(self._observer)
+            application.hub.subscribe(observer, TOPICS, beginning, control.full_state)
         passed = systemd.passed_socket(os.environ)
-        control_socket = ControlSocket(self._paths.socket, config.daemon.socket_group, self._report)
+        control_socket = ControlSocket(self._paths.socket, config.daemon.socket_group, report)
         server = await start_server(
             passed or control_socket.open(),
-            self._control.handle,
+            control.handle,
             allowed=self._may_enter,
             report=lambda where, error: log.warning("request failed", where=where, error=error),
             disconnected=application.hub.drop,
@@ -101,7 +98,7 @@ class Service:
         signs_of_life = asyncio.ensure_future(self._show_life())
         kept = asyncio.ensure_future(control_socket.keep(server)) if passed is None else None
         application.apply(config)
-        if self._reread is not None:
+        if self._config.has_files:
             self._config.follow(apply=self._development, report=self._report)
         self._notifier.ready(f"{len(config.locations)} locations")
         await self._ends.wait()
@@ -114,50 +111,15 @@ class Service:
             control_socket.close()
         server.close()
 
-    def _make_control(self) -> Control:
-        application = self._application
-        identity = Identity(application.instance, str(self._paths.socket), began=time.monotonic())
-        return Control(
-            application.daemon,
-            identity,
-            logs=application.logs,
-            runner_specs=application.runner_specs,
-            hub=application.hub,
-            environments=lambda: asyncio.to_thread(application.environments),
-            apply=self._apply,
-            shutdown=self._ends.set,
-            dagster=application.dagster.about if application.dagster is not None else dict,
-            config=lambda: self._config.state.as_json(),
-        )
-
-    def _full_state(self, topic: str) -> dict[str, Any]:
-        return self._control.full_state(topic)
-
     # --- the config ----------------------------------------------------------------------------
 
-    def _apply(self, dry_run: bool) -> dict[str, Any]:
-        """Raises RpcError when the config is broken: then nothing changes."""
-        if self._reread is None:
-            raise RpcError("usage", "this daemon has no config file")
-        config = self._config.read()
-        if config is None:
-            problem = self._config.state.problem or ""
-            raise RpcError("usage", problem, {"problems": problem.splitlines()})
-        if dry_run:
-            return self._application.apply(config, dry_run=True).as_json()
-        plan: ConfigDiff = self._config.take(config)
-        return plan.as_json()
-
-    def _make_so(self, config: Config) -> ConfigDiff:
-        return self._application.apply(config)
-
     def _reapply(self) -> None:
-        config = self._config.read() if self._reread is not None else None
+        config = self._config.read() if self._config.has_files else None
         if config is not None:
             self._config.take(config)
 
     def _told_of_config(self, state: ConfigState) -> None:
-        self._application.daemon.tell(
+        self._application.publisher.tell(
             f"config-{state.state}", state.problem, {"config": state.as_json()}
         )
         if state.problem is not None:

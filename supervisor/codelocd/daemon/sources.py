@@ -12,6 +12,7 @@ from pathlib import Path
 from codelocd.daemon.location import Location
 from codelocd.model import LocationSpec, Target
 from codelocd.watch.notices import Watched
+from codelocd.watch.watch import SourceWatch
 
 BLOCK = b"# /// script"
 """The line that inline script metadata begin with."""
@@ -34,6 +35,11 @@ def of(location: Location) -> Watched:
         base=str(spec.working_directory),
         inputs=frozenset(str(path) for path in location.inputs),
     )
+
+
+def follow(watch: SourceWatch, location: Location) -> None:
+    """Watch what the location's description asks for now."""
+    watch.follow(location.name, of(location))
 
 
 def code(spec: LocationSpec) -> Path:

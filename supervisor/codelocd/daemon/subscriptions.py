@@ -18,6 +18,7 @@ from codelocd.rpc.errors import RpcError
 from codelocd.rpc.messages import EVENT, NOTIFICATION, pack
 
 T = TypeVar("T")
+FullState = Callable[[str], Mapping[str, Any]]
 
 TOPICS = ("status", "definitions", "logs", "builds")
 
@@ -48,27 +49,23 @@ class _Subscription:
     id: int
     peer: Subscriber
     topics: frozenset[str]
+    full_state: FullState
     seq: int | None
     missed: bool
     behind: bool = True
 
 
 class Hub:
-    """The topics of one instance of the daemon.
-
-    `full_state(topic)` gives what a newcomer to a topic must know, as a JSON document.
-    """
+    """The topics of one instance of the daemon."""
 
     def __init__(
         self,
         instance: str,
-        full_state: Callable[[str], Mapping[str, Any]],
         history: int = 10_000,
         history_bytes: int = HISTORY_BYTES,
     ) -> None:
         self._instance = instance
-        self._full_state = full_state
-        self._history = History(history, history_bytes)
+        self._history = EventHistory(history, history_bytes)
         self._ids = itertools.count(1)
         self._subscriptions: dict[int, _Subscription] = {}
 
@@ -95,16 +92,23 @@ class Hub:
             self.publish(topic, document(item))
 
     def subscribe(
-        self, peer: Subscriber, topics: Collection[str], since: Mapping[str, Any] | None = None
+        self,
+        peer: Subscriber,
+        topics: Collection[str],
+        since: Mapping[str, Any] | None,
+        full_state: FullState,
     ) -> dict[str, Any]:
-        """The result of the method `subscribe`; the first events follow it soon."""
+        """The result of the method `subscribe`; the first events follow it soon.
+
+        `full_state(topic)` gives what a newcomer to a topic must know, as a JSON document.
+        """
         _check(topics, since)
         if sum(other.peer is peer for other in self._subscriptions.values()) >= SUBSCRIPTIONS:
             raise RpcError("limit", f"{SUBSCRIPTIONS} subscriptions on one connection")
         known = since is not None and since["instance"] == self._instance
         seq = since["seq"] if since is not None and known else None
         subscription = _Subscription(
-            next(self._ids), peer, frozenset(topics), seq, missed=since is not None
+            next(self._ids), peer, frozenset(topics), full_state, seq, missed=since is not None
         )
         self._subscriptions[subscription.id] = subscription
         peer.when_drained(partial(self._catch_up, subscription))
@@ -147,7 +151,7 @@ class Hub:
     def _begin_anew(self, subscription: _Subscription) -> None:
         facts = {"full": True, "missed": subscription.missed}
         topics = [topic for topic in TOPICS if topic in subscription.topics]
-        states = [pack({**facts, **self._full_state(topic)}) for topic in topics]
+        states = [pack({**facts, **subscription.full_state(topic)}) for topic in topics]
         subscription.behind, subscription.missed = False, True
         for topic, state in zip(topics, states, strict=True):
             self._tell(subscription, Event(self._history.last, topic, state))
@@ -194,7 +198,7 @@ class Event:
     data: bytes
 
 
-class History:
+class EventHistory:
     """Numbers events from 1 and keeps the last of them, bounded in number and in bytes."""
 
     def __init__(self, events: int, size: int) -> None:

@@ -160,7 +160,6 @@ def _without_daemon(asked: Asked, location: str) -> Setting:
     """The environment stays in use until the command ends: it inherits the leases."""
     from codeloc_envs import EnvironmentProblem, Store
     from codeloc_envs.store.layout import Layout
-    from codelocd.daemon.location import Location
     from codelocd.daemon.runners import RunnerSpecs
     from codelocd.runners.bundle import CHILDREN, lease_bundle
     from codelocd.storage.logs import Logs
@@ -178,7 +177,7 @@ def _without_daemon(asked: Asked, location: str) -> Setting:
     for each in (*leases, *filter(None, [lease])):
         os.set_inheritable(each.fileno(), True)
     orders = RunnerSpecs(Logs(root), bundle / CHILDREN, Layout(root).bytecode, development=True)
-    variables = orders.command_variables(Location(spec), environment)
+    variables = orders.command_variables(spec, environment)
     place = _place(environment.executable, environment.path, spec.working_directory, variables)
     return Setting(location, place, variables, needed.specification, spec.declared_in)
 

@@ -1,0 +1,121 @@
+"""The methods of the control socket that change what runs, or ask a runner."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from codelocd.core import problems
+from codelocd.core.nearest import advice
+from codelocd.daemon import params as take
+from codelocd.daemon.location import Location
+from codelocd.daemon.loop import Daemon
+from codelocd.daemon.params import Params
+from codelocd.model import Phase
+from codelocd.rpc.errors import RpcError
+from codelocd.rpc.peer import Peer
+from codelocd.runners.api import CALL_TIMEOUT
+
+CALLABLE = ("hello", "ping", "snapshot", "describe", "stacks")
+"""Methods of a runner that every client may call: none of them changes what runs."""
+Method = Callable[[Peer, Params], Awaitable[Any]]
+
+
+class Actions:
+    """Each is carried out for the locations that a request names."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        self._locations = daemon.locations
+        self.by_name: dict[str, Method] = {
+            "start": self._action(daemon.start, _is_up, self._addressed),
+            "stop": self._action(daemon.stop, _is_down, self._addressed),
+            "restart": self._action(daemon.restart, _is_up, self._addressed),
+            "reload": self._action(daemon.reload, _is_fresh, self._addressed_and_wanted),
+        }
+
+    def _action(
+        self,
+        act: Callable[[Location], None],
+        succeeded: Callable[[Location], bool],
+        addressed: Callable[[Params], list[Location]],
+    ) -> Method:
+        async def carried_out(_peer: Peer, params: Params) -> dict[str, Any]:
+            wait, timeout = take.flag(params, "wait", default=True), take.seconds(params, "timeout")
+            locations = addressed(params)
+            for location in locations:
+                act(location)
+            if wait:
+                await self._outcomes(locations, timeout)
+            outcomes = [_outcome(each, ok=not wait or succeeded(each)) for each in locations]
+            return {"locations": outcomes}
+
+        return carried_out
+
+    async def _outcomes(self, locations: list[Location], timeout: float | None) -> None:
+        settled = asyncio.gather(*(location.settled() for location in locations))
+        try:
+            await asyncio.wait_for(settled, timeout)
+        except TimeoutError:
+            waiting = [each.name for each in locations if not each.state.settled]
+            message = f"no outcome within {timeout:g} s: {', '.join(waiting)}"
+            raise RpcError("timeout", message) from None
+
+    def _addressed(self, params: Params) -> list[Location]:
+        names = take.texts(params, "locations") or []
+        if take.flag(params, "all", default=False) == bool(names):
+            raise RpcError("usage", "name locations, or say all")
+        if not names:
+            return list(self._locations.values())
+        return [self._locations.supervised(name) for name in names]
+
+    def _addressed_and_wanted(self, params: Params) -> list[Location]:
+        """A stopped one among the names is a mistake, among all it is left as it is."""
+        locations = self._addressed(params)
+        stopped = [each.name for each in locations if not each.state.wanted]
+        if stopped and take.texts(params, "locations"):
+            raise RpcError("usage", f"stopped, so `start` first: {', '.join(stopped)}")
+        return [each for each in locations if each.state.wanted]
+
+    async def call(self, _peer: Peer, params: Params) -> dict[str, Any]:
+        """Ask the runner that serves a location."""
+        location = self._locations.supervised(take.text(params, "location"))
+        method, given = take.text(params, "method"), take.mapping(params, "params")
+        timeout = take.seconds(params, "timeout")
+        _refuse_what_is_not_asking(location.name, method)
+        running = location.serving
+        if running is None:
+            raise RpcError("down", f"no runner serves {location.name!r}: {location.state.shown}")
+        patience = CALL_TIMEOUT if timeout is None else timeout
+        result = await running.handle.call(method, given, patience)
+        return {"result": result, "generation": running.generation}
+
+
+def _refuse_what_is_not_asking(location: str, method: str) -> None:
+    """Only the daemon ends a runner: to one that ended otherwise it would start another."""
+    if method == "stop":
+        what = f"call only asks; `codelocd stop {location}` (method stop) stops a location"
+        raise RpcError("usage", what)
+    if method not in CALLABLE:
+        raise RpcError("unknown", f"no method {method!r} to call; {advice(method, CALLABLE)}")
+
+
+def _is_up(location: Location) -> bool:
+    return location.state.serving is not None
+
+
+def _is_down(location: Location) -> bool:
+    return location.state.phase is Phase.STOPPED
+
+
+def _is_fresh(location: Location) -> bool:
+    return location.state.serving is not None and not location.state.stale
+
+
+def _outcome(location: Location, *, ok: bool) -> dict[str, Any]:
+    return {
+        "name": location.name,
+        "ok": ok,
+        "state": location.state.shown,
+        "problem": problems.as_json(location.state.problem, location.name),
+    }

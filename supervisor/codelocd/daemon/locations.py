@@ -1,0 +1,73 @@
+"""All locations of a daemon, by name."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+
+from codeloc_envs import Environment
+from codelocd.core import events
+from codelocd.core.nearest import advice
+from codelocd.daemon import sources
+from codelocd.daemon.location import Location
+from codelocd.model import LocationSpec
+from codelocd.rpc.errors import RpcError
+from codelocd.watch.notices import Change
+
+
+class Locations(dict[str, Location]):
+    """Those that the daemon supervises; `external` are code servers that somebody else runs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.external: dict[str, LocationSpec] = {}
+
+    def names(self) -> list[str]:
+        """Of all of them, sorted."""
+        return sorted({*self, *self.external})
+
+    def supervised(self, name: str) -> Location:
+        """RpcError for a name that no location has, or one that is external."""
+        if name in self.external:
+            raise RpcError("usage", f"location {name!r} is a code server of its own: ask that one")
+        location = self.get(name)
+        if location is None:
+            known = advice(name, self.names())
+            raise RpcError("unknown", f"there is no location {name!r}; {known}")
+        return location
+
+    def known(self, names: Iterable[str] | None) -> list[str] | None:
+        """The names as asked for; RpcError for one that no location has."""
+        if names is None:
+            return None
+        chosen = list(names)
+        for name in chosen:
+            if name not in self.external:
+                self.supervised(name)
+        return chosen
+
+    def changed(self, name: str, change: Change) -> None:
+        """The watch saw content that the newest attempt has not seen."""
+        location = self.get(name)
+        if location is None or location.spec.policy.reload == "manual":
+            return
+        location.changed_at, location.saved_at = time.time(), sources.newest(change.paths)
+        inputs = change.inputs or sources.describes_environment(location.spec, change.paths)
+        location.tell(events.SourcesChanged(change.differing, inputs, change.locked, change.paths))
+
+    def environments(self) -> Iterator[tuple[Location, Environment]]:
+        """The environment of each location that has one."""
+        for location in self.values():
+            if location.environment is not None:
+                yield location, location.environment
+
+    async def settled(self) -> None:
+        """Returns when no location has an attempt under way that it did not have an outcome of."""
+        for location in tuple(self.values()):
+            await location.settled()
+
+    async def native(self) -> list[str]:
+        """After their first outcomes: the locations whose definitions are not Dagster's."""
+        await self.settled()
+        loaded = {name: each.snapshot for name, each in self.items()}
+        return sorted(name for name, its in loaded.items() if its and its.loader == "native")

@@ -1,0 +1,138 @@
+"""Publishes what happens to locations: to the journal, to subscribers, to disk, in the registry."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from codelocd.core.registry import Difference, Registry
+from codelocd.core.state import UNDER_WAY, State
+from codelocd.daemon import status
+from codelocd.daemon.location import Location, Running
+from codelocd.daemon.subscriptions import Hub
+from codelocd.model import Snapshot
+from codelocd.storage.journal import Journal
+from codelocd.storage.snapshots import Documents, Snapshots
+
+_NOT_LOADED: Mapping[str, Any] = {"timing": None, "start_method": None}
+"""Of definitions that no load has just brought."""
+
+
+class Publisher:
+    """Holds the registry. `snapshots` keeps the definitions that each location had last, `entries`
+    its entry of `status`, for commands that find no daemon.
+    """
+
+    def __init__(
+        self, journal: Journal, hub: Hub, snapshots: Snapshots, entries: Documents
+    ) -> None:
+        self.journal = journal
+        self.registry = Registry()
+        self._hub = hub
+        self._snapshots = snapshots
+        self._entries = entries
+        self._ends = False
+
+    def end(self) -> None:
+        """The daemon ends: what goes with it is no news, and what is kept is kept as it is."""
+        self._ends = True
+
+    # --- what happens --------------------------------------------------------------------------
+
+    def announce(
+        self, location: Location, event: str, before: State, detail: str | None = None
+    ) -> None:
+        """An event that has led from the state `before` to the present one."""
+        state = location.state
+        entry = self.journal.write(
+            event,
+            location.name,
+            before=before.shown,
+            after=state.shown,
+            generation=state.generation or None,
+            detail=detail,
+        )
+        data = {"event": entry.as_json(), "location": status.location(location, self.registry)}
+        self._hub.publish("status", data)
+        if state.phase not in UNDER_WAY and not (self._ends or location.removed):
+            self._entries.keep(location.name, status.left(location, self.registry))
+
+    def tell(self, event: str, detail: str | None, more: Mapping[str, Any]) -> None:
+        """Something happened to the daemon itself."""
+        entry = self.journal.write(event, detail=detail)
+        self._hub.publish("status", {"event": entry.as_json(), "location": None, **more})
+
+    def progressed(self, location: Location, progress: Mapping[str, Any]) -> None:
+        """A build of the location's environment goes on."""
+        self._hub.publish("builds", {"location": location.name, **progress})
+        if progress["phase"] == "replacing":
+            self.announce(location, "environment-replaced", location.state, progress["message"])
+
+    # --- definitions ---------------------------------------------------------------------------
+
+    def publish(self, location: Location, running: Running) -> None:
+        """List the definitions of a runner that takes over."""
+        assert running.snapshot is not None
+        running.generation = location.state.generation
+        location.snapshot = running.snapshot
+        running.timing.published = time.time()
+        timing = running.timing.as_json()
+        told = {"timing": timing, "start_method": running.handle.start_method}
+        self._publish(location, running.snapshot, told)
+        self._snapshots.keep(location.name, running.snapshot)
+
+    def last(self, location: Location) -> Snapshot | None:
+        """What the location listed under an earlier daemon, if that is kept."""
+        return self._snapshots.last(location.name)
+
+    def restore(self, location: Location, snapshot: Snapshot) -> None:
+        """List what is kept of an earlier daemon."""
+        location.snapshot = snapshot
+        self._publish(location, snapshot)
+
+    def withdraw(self, location: Location) -> None:
+        """The location lists nothing any more."""
+        if self._ends:
+            return
+        location.snapshot = location.changed_at = None
+        registry, difference = self.registry.withdraw(location.name)
+        self._list(location, registry, difference)
+
+    def forget_definitions(self, name: str) -> None:
+        """A stopped location has none, under the next daemon either."""
+        self._snapshots.forget(name)
+
+    def forget(self, name: str) -> None:
+        """The location is no longer in the config."""
+        self._snapshots.forget(name)
+        self._entries.forget(name)
+
+    def _publish(
+        self, location: Location, snapshot: Snapshot, told: Mapping[str, Any] = _NOT_LOADED
+    ) -> None:
+        registry, difference = self.registry.publish(location.name, snapshot.definitions)
+        self._list(location, registry, difference, told)
+
+    def _list(
+        self,
+        location: Location,
+        registry: Registry,
+        difference: Difference,
+        told: Mapping[str, Any] = _NOT_LOADED,
+    ) -> None:
+        self.registry = registry
+        since = location.changed_at
+        data = {
+            "location": location.name,
+            "generation": location.state.generation,
+            "revision": registry.revision,
+            "seconds": max(0.0, time.time() - since) if since is not None else None,
+            "added": list(difference.added),
+            "changed": list(difference.changed),
+            "removed": list(difference.removed),
+            "fields": difference.fields,
+            **told,
+        }
+        location.changed_at = location.saved_at = None
+        self._hub.publish("definitions", data)

@@ -1,0 +1,187 @@
+"""Starts runners, has them load their code, and reports what comes of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from codeloc_envs import EnvironmentProblem, Lease, Store
+from codelocd.core import events, problems, remedies
+from codelocd.core.timing import Timing
+from codelocd.daemon import sources
+from codelocd.daemon.location import Location, Running
+from codelocd.daemon.runners import RunnerSpecs
+from codelocd.daemon.start_limits import StartLimits
+from codelocd.model import Cold, Ended, Exit, Problem, RunnerId
+from codelocd.process.child import undisturbed
+from codelocd.rpc.errors import RpcError
+from codelocd.runners.api import Bad, Good, Launcher, MustStartCold, RunnerHandle
+from codelocd.watch.watch import SourceWatch
+
+EXPLANATION_TIMEOUT = 1.0
+"""Seconds for a hanging runner to say where it is."""
+
+LAST_LINES = 200
+"""Lines of output in which a problem looks for its place."""
+
+
+class RunnerStarts:
+    """One for all locations. What comes of a start is told to its location, as an event."""
+
+    def __init__(
+        self,
+        launcher: Launcher,
+        specs: RunnerSpecs,
+        store: Store,
+        watch: SourceWatch,
+        start_limits: StartLimits,
+    ) -> None:
+        self._launcher = launcher
+        self._specs = specs
+        self._store = store
+        self._watch = watch
+        self._start_limits = start_limits
+
+    async def launch(self, location: Location, number: RunnerId, cold: Cold | None) -> None:
+        async with self._start_limits.start(beside=location.state.serving is not None):
+            running = await self._start(location, number, cold)
+            if running is not None:
+                await self._load(location, number, running)
+
+    async def _start(
+        self, location: Location, number: RunnerId, cold: Cold | None
+    ) -> Running | None:
+        environment = location.state.environment
+        assert environment is not None
+        sources.follow(self._watch, location)
+        self._watch.begin(location.name, prepared=True)
+        try:
+            leasing = asyncio.to_thread(self._store.lease, environment)
+            lease = await undisturbed(leasing, Lease.close)
+        except EnvironmentProblem as failure:
+            problem = Problem("crash", failure.summary, at=time.time())
+            lost = events.EnvironmentLost(number, problem, random.random())
+            location.tell(lost)
+            return None
+        except OSError as failure:
+            crashed(location, number, f"the runner cannot be started: {failure}")
+            return None
+        timing = Timing(location.saved_at, location.changed_at, decided=time.time())
+        order = replace(self._specs.order(location, environment, lease), cold=cold)
+        try:
+            handle = await undisturbed(self._launcher.start(order), _kill)
+        except asyncio.CancelledError:
+            lease.close()
+            raise
+        except OSError as failure:
+            lease.close()
+            self._not_started(location, number, failure)
+            return None
+        timing.started = time.time()
+        running = Running(handle, order, environment, lease, time.monotonic(), timing)
+        location.runners[number] = running
+        handle.exited.add_done_callback(lambda end: self._exited(location, number, end.result()))
+        location.tell(events.Launched(number))
+        return running
+
+    def _not_started(self, location: Location, number: RunnerId, failure: OSError) -> None:
+        directory = location.spec.working_directory
+        if not directory.is_dir():
+            summary = f"the working directory {directory} does not exist"
+            problem = Problem("config", summary, at=time.time())
+            location.tell(events.LoadFailed(number, problem))
+            return
+        crashed(location, number, f"the runner cannot be started: {failure}")
+
+    # --- loading -------------------------------------------------------------------------------
+
+    async def _load(self, location: Location, number: RunnerId, running: Running) -> None:
+        """Wait for the outcome of its load; a runner that ends over it is noticed elsewhere."""
+        try:
+            outcome = await running.handle.load()
+        except RpcError as failure:
+            if failure.kind != "down":
+                summary = f"the runner sent no snapshot: {failure.message}"
+                problem = Problem("load", summary, at=time.time())
+                location.tell(events.LoadFailed(number, problem))
+            return
+        match outcome:
+            case Good(snapshot, importing, read):
+                running.snapshot, running.read = snapshot, read
+                running.timing.loaded, running.timing.importing = time.time(), importing
+                self.inspect(location, number)
+            case Bad(said, seen, read):
+                remedy = await asyncio.to_thread(_remedy, location, said)
+                problem = problems.of_load(said, time.time(), remedy.line, remedy.block)
+                self._watch.loaded(location.name, seen)
+                awaited = sources.where_installed(location, said.get("missing"))
+                failed = events.LoadFailed(number, problem, (*read, *awaited))
+                location.tell(failed)
+            case MustStartCold(cold):
+                location.tell(events.Diverged(number, cold, time.time()))
+
+    def inspect(self, location: Location, number: RunnerId) -> None:
+        if (running := location.runners.get(number)) is None or running.snapshot is None:
+            return
+        since = self._watch.loaded(location.name, running.snapshot.sources)
+        loaded = events.Loaded(number, not since.paths, since.locked, running.read)
+        location.tell(loaded)
+
+    async def explain(self, location: Location, number: RunnerId) -> None:
+        running = location.runners.get(number)
+        stacks: list[Mapping[str, Any]] = []
+        if running is not None:
+            with contextlib.suppress(RpcError):
+                answer = await running.handle.call("stacks", timeout=EXPLANATION_TIMEOUT)
+                stacks = answer["threads"]
+        folder, limit = location.spec.working_directory, location.spec.policy.start_timeout
+        problem = problems.of_hang(limit, stacks, time.time(), folder)
+        location.tell(events.LoadFailed(number, problem))
+
+    def suspect(self, running: Running, suspicion: str) -> None:
+        """Note what its warm start is suspected of."""
+        self._launcher.suspect(running.order, suspicion)
+
+    def forget(self, location: Location) -> None:
+        """It is gone: free what is held for it."""
+        self._specs.logs.forget(location.name)
+
+    # --- ends ----------------------------------------------------------------------------------
+
+    def _exited(self, location: Location, number: RunnerId, end: Exit) -> None:
+        running = location.runners.pop(number)
+        running.lease.close()
+        now = time.time()
+        lines = [line.text for line in self._specs.logs.lines([location.name], LAST_LINES)]
+        folder = location.spec.working_directory
+        problem = problems.of_exit(end, running.snapshot is None, lines, now, folder)
+        ended, cold = Ended(running.handle.pid, end, now), running.handle.blamed(end)
+        exited = events.Exited(number, problem, random.random(), ended, cold)
+        location.tell(exited)
+
+
+def crashed(location: Location, number: RunnerId, summary: str) -> None:
+    """It never lived; another try, which begins with its environment, may succeed."""
+    problem = Problem("crash", summary, at=time.time())
+    location.tell(events.Exited(number, problem, random.random()))
+
+
+def _kill(handle: RunnerHandle) -> None:
+    handle.kill()
+
+
+def _remedy(location: Location, problem: Mapping[str, Any]) -> remedies.Remedy:
+    """What the daemon knows to do about it; an empty line where it knows nothing."""
+    missing, variable = problem.get("missing"), problem.get("variable")
+    choice = location.state.choice
+    found = None
+    if missing is not None and choice is not None:
+        found = remedies.remedy(missing, choice.specification, remedies.Origin.of(location.spec))
+    elif variable is not None:
+        found = remedies.Remedy(remedies.variable(variable, location.spec))
+    return found or remedies.Remedy("")
