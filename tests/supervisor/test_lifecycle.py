@@ -11,6 +11,7 @@ from stories import CHOICE, CRASH, CRASHED, ENVIRONMENT, INSTALLER, LOAD, LOST, 
 from codelocd.core.events import (
     CancelBuild,
     Condemned,
+    DeadlinePassed,
     Diverged,
     EnvironmentChosen,
     EnvironmentFailed,
@@ -141,6 +142,7 @@ def test_a_load_that_takes_too_long_is_explained_then_failed() -> None:
     assert candidate is not None
     story.tell(Launched(candidate)).until_deadline()
     assert story.effects == [Explain(candidate)]
+    assert (story.state.deadline, story.tell(DeadlinePassed()).effects) == (None, [])
     story.load_failed()
     assert story.effects == [Kill(candidate), Recall()]
     assert story.state.phase is Phase.FAILED
@@ -361,6 +363,7 @@ def test_code_that_does_not_load_has_the_definitions_of_before() -> None:
     assert Recall() in story.effects
     story.tell(Remembered(kept))
     assert story.effects == [Restore(kept)]
+    assert story.state.behind
     assert (story.state.shown, story.state.listed, story.state.stale) == ("failed", True, True)
 
 
@@ -540,3 +543,28 @@ def test_a_save_forgives_the_failures_of_the_past() -> None:
     story.saved().loaded()
     story.exited(story.state.serving)
     assert story.state.phase is Phase.BACKOFF
+
+
+def test_a_load_that_ends_after_a_fork_is_made_again_once() -> None:
+    story = Story().tell(Started()).environment_ready()
+    for _ in range(2):
+        assert story.state.candidate is not None
+        story.tell(Exited(story.state.candidate, CRASH, cold=CRASHED))
+    assert (story.state.phase, story.state.problem) == (Phase.BACKOFF, CRASH)
+
+
+def test_the_end_of_a_candidate_that_has_loaded_is_not_blamed_on_its_start() -> None:
+    story = Story().serving().saved(2).loaded()
+    assert story.state.candidate is not None
+    story.tell(Exited(story.state.candidate, CRASH, cold=CRASHED))
+    assert (story.state.phase, story.state.problem) == (Phase.SERVING, CRASH)
+
+
+@pytest.mark.parametrize("waits", ["to be launched", "loaded"])
+def test_another_start_timeout_means_nothing_to_what_is_not_loading(waits: str) -> None:
+    story = Story().serving().saved(2)
+    story = story.wait(0.01).saved(2) if waits == "to be launched" else story.loaded()
+    deadline = story.state.deadline
+    assert deadline is not None
+    under(story, replace(story.policy, start_timeout=1.0))
+    assert story.state.deadline == deadline

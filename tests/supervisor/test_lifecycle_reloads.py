@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stories import LOAD, Story
+from stories import CRASH, LOAD, Story
 
 from codelocd.core import takeover
 from codelocd.core.events import (
@@ -64,7 +64,7 @@ def test_an_exit_of_a_candidate_beside_a_serving_runner_is_not_retried() -> None
 def test_a_runner_that_dies_while_its_successor_loads_leaves_the_successor_to_take_over() -> None:
     story = Story().serving().saved()
     story.exited(story.state.serving)
-    assert (story.state.shown, story.state.stale) == ("starting", True)
+    assert (story.state.shown, story.state.stale, story.state.problem) == ("starting", True, CRASH)
     story.loaded()
     assert (story.state.shown, story.state.stale, story.effects) == (
         "serving",
@@ -200,7 +200,7 @@ def test_a_candidate_is_not_dropped_for_ever() -> None:
     story = dropped_as_often_as_may_be()
     last = story.state.candidate
     story.wait(0.01).saved()
-    assert (story.state.candidate, story.effects) == (last, [])
+    assert (story.state.candidate, story.state.deadline, story.effects) == (last, None, [])
 
 
 def test_a_save_after_all_drops_has_what_is_loaded_looked_at_later() -> None:

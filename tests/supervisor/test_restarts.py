@@ -52,3 +52,12 @@ def test_what_is_started_again_for_ever_waits_longer_until_it_was_healthy_once()
     assert pauses.after(1.0) == pytest.approx(0.2)
     pauses.forget()
     assert pauses.after(1.0) == pytest.approx(0.1)
+
+
+def test_what_lasts_exactly_as_long_as_its_limit() -> None:
+    """At the limit a failure no longer counts; a run begins a new streak only beyond it."""
+    policy = Policy(restart_limit=RestartLimit(count=3, period=60), healthy_after=60.0)
+    history = restarts.record(restarts.NO_FAILURES, 0.0, 0.0, policy)
+    assert restarts.record(history, 60.0, 0.0, policy).failures == (60.0,)
+    pauses = restarts.Pauses(policy)
+    assert pauses.after(1.0) < pauses.after(60.0)

@@ -122,7 +122,7 @@ def let_go(state: State) -> Step:
     if state.serving is not None:
         effects = (*effects, Retire(state.serving))
         state = replace(state, serving=None, leaving=state.leaving | {state.serving})
-    return replace(state, phase=Phase.STOPPING, condemned=None, burst=takeover.CALM), effects
+    return replace(state, phase=Phase.STOPPING, burst=takeover.CALM), effects
 
 
 def ended_if_gone(state: State, effects: tuple[Effect, ...], now: float, policy: Policy) -> Step:

@@ -225,7 +225,6 @@ def _candidate_exited(state: State, event: events.Exited, now: float, policy: Po
 def _serving_exited(state: State, event: events.Exited, now: float, policy: Policy) -> Step:
     problem = state.condemned or event.problem
     served_for = now - state.serving_since
-    state = replace(state, condemned=None)
     if state.phase in (Phase.BUILDING, Phase.STARTING):
         return replace(state, problem=problem), ()
     if state.behind:
@@ -269,7 +268,7 @@ def _policy_changed(state: State, event: events.PolicyChanged, now: float, polic
     more = 0.0
     if state.phase is Phase.BUILDING:
         more = policy.build_timeout - event.former.build_timeout
-    elif state.phase is Phase.STARTING and state.candidate is not None and not state.loaded:
+    elif state.candidate is not None and not state.loaded:
         more = policy.start_timeout - event.former.start_timeout
     return replace(state, deadline=state.deadline + more), ()
 
