@@ -10,6 +10,7 @@ from codelocd.config import load
 from codelocd.core.config_diff import ConfigDiff, plan
 from codelocd.daemon.config_watch import ConfigState, ConfigWatch
 from codelocd.model import Config
+from codelocd.watch.watch import SourceWatch
 
 ONE = '[location.one]\nmodule = "one"\n'
 TWO = '[location.two]\nmodule = "two"\n'
@@ -29,8 +30,11 @@ class Followed:
         asyncio.run(self._follow(apply))
 
     async def _follow(self, apply: bool) -> None:
-        self.watch.follow(apply=apply, report=print)
+        loop = asyncio.get_running_loop()
+        sources = SourceWatch(lambda name, _: pytest.fail(f"{name} is no location"), print, loop)
+        self.watch.follow(sources, apply=apply)
         self.watch.close()
+        sources.close()
 
     def _apply(self, config: Config) -> ConfigDiff:
         self.applied.append([location.name for location in config.locations])

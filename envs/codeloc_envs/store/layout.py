@@ -14,90 +14,41 @@ cache/                  downloads, interpreters
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 DRAFT_BUNDLE = ".bundle-"
 """How the name of a bundle begins that is being written."""
 
 
-@dataclass(frozen=True, slots=True)
 class Layout:
     """The paths of the store at `root`."""
 
-    root: Path
-
-    @property
-    def keys(self) -> Path:
-        return self.root / "keys"
-
-    @property
-    def environments(self) -> Path:
-        return self.root / "environments"
-
-    @property
-    def resolutions(self) -> Path:
-        return self.root / "resolutions"
-
-    @property
-    def locks(self) -> Path:
-        return self.root / "locks"
-
-    @property
-    def leases(self) -> Path:
-        return self.root / "leases"
-
-    @property
-    def leftovers(self) -> Path:
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.keys = root / "keys"
+        self.environments = root / "environments"
+        self.resolutions = root / "resolutions"
+        self.locks = root / "locks"
+        self.leases = root / "leases"
+        self.leftovers = root / "leftovers"
         """What is to be put back in projects that are being built."""
-        return self.root / "leftovers"
-
-    @property
-    def trash(self) -> Path:
-        return self.root / "trash"
-
-    @property
-    def packages(self) -> Path:
-        return self.root / "cache/uv"
-
-    @property
-    def packages_lock(self) -> Path:
+        self.trash = root / "trash"
+        self.packages = root / "cache/uv"
+        self.packages_lock = self.locks / "packages.lock"
         """Shared by builders, exclusive for who cleans the package cache."""
-        return self.locks / "packages.lock"
-
-    @property
-    def virtualenv(self) -> Path:
-        return self.root / "cache/virtualenv"
-
-    @property
-    def pythons(self) -> Path:
+        self.virtualenv = root / "cache/virtualenv"
+        self.pythons = root / "pythons"
         """Those that uv fetched."""
-        return self.root / "pythons"
-
-    @property
-    def bundles(self) -> Path:
-        return self.root / "bundle"
-
-    @property
-    def former_bundles(self) -> Path:
+        self.bundles = root / "bundle"
+        self.former_bundles = root / "kit"
         """Where bundles lay as long as they were called kits: nothing uses them any more."""
-        return self.root / "kit"
+        self.bytecode = root / "bytecode"
+        self.interpreters = root / "cache/interpreters.json"
+        self.activations = root / "cache/activations.json"
 
     def bundle_lock(self, name: str) -> Path:
         """Shared by the daemons that use this bundle; its time is the last use."""
         return self.bundles / f"{name}.lock"
-
-    @property
-    def bytecode(self) -> Path:
-        return self.root / "bytecode"
-
-    @property
-    def interpreters(self) -> Path:
-        return self.root / "cache/interpreters.json"
-
-    @property
-    def activations(self) -> Path:
-        return self.root / "cache/activations.json"
 
     def pointer(self, key: str) -> Path:
         return self.keys / f"{key}.json"

@@ -65,7 +65,7 @@ def _result(location: Location, listed: registry.Registry) -> dict[str, Any]:
         "ok": location.state.serving is not None,
         "problem": problems.as_json(location.state.problem, location.name),
         "definitions": listed.counts(location.name),
-        "environment": environment(location),
+        "environment": environment(location, location.serving),
     }
 
 

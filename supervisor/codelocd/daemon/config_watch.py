@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -16,8 +15,8 @@ from codelocd.model import Config, DaemonSettings, DagsterSettings
 from codelocd.watch.notices import Change, Watched
 from codelocd.watch.watch import SourceWatch
 
-NAME = "config"
-"""What the watch knows these files as."""
+NAME = "/config"
+"""What the watch knows these files as: no location has a slash in its name."""
 
 RESTART = "takes effect when codelocd is started again"
 APPLY = "`codelocd apply`, or SIGHUP to the daemon, applies it"
@@ -89,14 +88,13 @@ class ConfigWatch:
         self._is("changed" if pending else "applied", pending)
         return answer
 
-    def follow(self, *, apply: bool, report: Callable[[str], None]) -> None:
+    def follow(self, watch: SourceWatch, *, apply: bool) -> None:
         """From now on look at each change of the files; `apply` what they then say, or say so.
 
         What was saved after the config was read, and before the watches stood, counts too.
         """
-        changed = partial(self._changed, apply)
-        self._watch = watch = SourceWatch(changed, report, asyncio.get_running_loop())
-        watch.follow(NAME, self._watched())
+        self._watch = watch
+        watch.follow(NAME, self._watched(), partial(self._changed, apply))
         watch.begin(NAME)
         config = self.read()
         if config is not None and _compared(config) != _compared(self.config):
@@ -113,7 +111,7 @@ class ConfigWatch:
 
     def close(self) -> None:
         if self._watch is not None:
-            self._watch.close()
+            self._watch.forget(NAME)
 
     def _look(self, *, apply: bool) -> None:
         config = self.read()

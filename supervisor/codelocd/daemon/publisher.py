@@ -53,7 +53,7 @@ class Publisher:
             generation=state.generation or None,
             detail=detail,
         )
-        data = {"event": entry.as_json(), "location": status.location(location, self.registry)}
+        data = {"event": entry, "location": status.location(location, self.registry)}
         self._hub.publish("status", data)
         if state.phase not in UNDER_WAY and not (self._ends or location.removed):
             self._entries.keep(location.name, status.left(location, self.registry))
@@ -61,7 +61,7 @@ class Publisher:
     def tell(self, event: str, detail: str | None, more: Mapping[str, Any]) -> None:
         """Something happened to the daemon itself."""
         entry = self.journal.write(event, detail=detail)
-        self._hub.publish("status", {"event": entry.as_json(), "location": None, **more})
+        self._hub.publish("status", {"event": entry, "location": None, **more})
 
     def progressed(self, location: Location, progress: Mapping[str, Any]) -> None:
         """A build of the location's environment goes on."""

@@ -99,7 +99,7 @@ class Service:
         kept = asyncio.ensure_future(control_socket.keep(server)) if passed is None else None
         application.apply(config)
         if self._config.has_files:
-            self._config.follow(apply=self._development, report=self._report)
+            self._config.follow(application.watch, apply=self._development)
         self._notifier.ready(f"{len(config.locations)} locations")
         await self._ends.wait()
         self._notifier.stopping()

@@ -11,7 +11,7 @@ from typing import Any
 
 from codelocd.core import problems, registry
 from codelocd.core.nearest import advice
-from codelocd.daemon.location import Location
+from codelocd.daemon.location import Location, Running
 from codelocd.daemon.usage import Sampler, Usage
 from codelocd.model import GrpcServer, LocationSpec
 from codelocd.rpc.errors import RpcError
@@ -41,7 +41,7 @@ def location(
         "uptime": time.monotonic() - serving.began if serving else None,
         "memory": usage.memory if usage else None,
         "cpu": usage.cpu if usage else None,
-        "environment": environment(location),
+        "environment": environment(location, serving),
         "definitions": listed.counts(location.name),
         "loader": location.snapshot.loader if location.snapshot else None,
         "load_seconds": location.snapshot.load_seconds if location.snapshot else None,
@@ -192,9 +192,8 @@ def _hooks(location: Location) -> dict[str, Any] | None:
     return asdict(hooks) if hooks is not None else None
 
 
-def environment(location: Location) -> dict[str, Any] | None:
+def environment(location: Location, serving: Running | None) -> dict[str, Any] | None:
     """`environment` of a status entry: that of the runner that serves, or else the newest."""
-    serving = location.serving
     used = serving.environment if serving else location.environment
     if used is None:
         return None

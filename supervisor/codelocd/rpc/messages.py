@@ -83,7 +83,7 @@ def parameters(params: list[Any]) -> dict[str, Any]:
 def known_id(message: Any) -> int | None:
     """The id of a request, however wrong the rest of it may be."""
     if type(message) is list and len(message) > 1 and message[0] == REQUEST:
-        return message[1] if _is_id(message[1]) else None
+        return None if _wrong_id(message[1]) else message[1]
     return None
 
 
@@ -119,17 +119,14 @@ def _wrong(message: Any) -> str | None:
 
 
 def _wrong_id(msgid: Any) -> str | None:
-    return None if _is_id(msgid) else "the id must be an integer from 0 to 4294967295"
+    good = type(msgid) is int and 0 <= msgid < IDS
+    return None if good else "the id must be an integer from 0 to 4294967295"
 
 
 def _wrong_call(method: Any, params: Any) -> str | None:
     if type(method) is not str:
         return "the method must be a string"
     return None if type(params) is list else "params must be an array"
-
-
-def _is_id(msgid: Any) -> bool:
-    return type(msgid) is int and 0 <= msgid < IDS
 
 
 def _one_map(params: Mapping[str, Any] | None) -> list[Any]:

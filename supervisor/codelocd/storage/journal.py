@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -52,12 +52,14 @@ class Journal:
         after: str | None = None,
         generation: int | None = None,
         detail: str | None = None,
-    ) -> Entry:
+    ) -> dict[str, Any]:
+        """The new entry, in the shape of `events --json`."""
         self._seq += 1
         entry = Entry(self._seq, self._clock(), location, event, before, after, generation, detail)
         self._entries.append(entry)
-        self._append(entry)
-        return entry
+        document = entry.as_json()
+        self._append(document)
+        return document
 
     def last(self, count: int, locations: Collection[str] | None = None) -> list[Entry]:
         """The newest `count` entries, oldest first; of these locations, or of all."""
@@ -68,7 +70,7 @@ class Journal:
         )
         return list(islice(newest, count))[::-1]
 
-    def _append(self, entry: Entry) -> None:
+    def _append(self, document: Mapping[str, Any]) -> None:
         if self._path is None:
             return
         try:
@@ -76,7 +78,7 @@ class Journal:
             if self._path.exists() and self._path.stat().st_size > ROTATE_BYTES:
                 self._path.replace(self._path.with_suffix(".1"))
             with self._path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(entry.as_json()) + "\n")
+                file.write(json.dumps(document) + "\n")
         except OSError:
             pass
 

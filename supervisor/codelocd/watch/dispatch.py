@@ -132,7 +132,7 @@ class News:
         self._telling: dict[str, asyncio.TimerHandle] = {}
         self._not_before: dict[str, float] = {}
         self._judged: dict[str, str | None] = {}
-        self._left: set[str] = set()
+        self._left: dict[str, set[str]] = {}
         self._others: asyncio.TimerHandle | None = None
 
     def looked(self, paths: Collection[str]) -> None:
@@ -145,7 +145,9 @@ class News:
         readers = self._views.readers(fresh)
         for location in readers:
             self.judge(location, fresh)
-        self._left.update(fresh)
+        if len(readers) == len(self._trackers):
+            return
+        self._left |= dict.fromkeys(fresh, readers)
         if self._others is None:
             self._others = self._loop.call_later(OTHERS_LATER if readers else 0, self._judge_left)
 
@@ -176,9 +178,10 @@ class News:
 
     def _judge_left(self) -> None:
         self._others = None
-        left, self._left = self._left, set()
+        left, self._left = self._left, {}
         for location in self._trackers:
-            self.judge(location, left)
+            if paths := [path for path, judges in left.items() if location not in judges]:
+                self.judge(location, paths)
 
     def _tell_of(self, location: str) -> None:
         del self._telling[location]

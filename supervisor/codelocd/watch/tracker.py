@@ -20,6 +20,9 @@ class Tracker:
     it may have failed, until a load shows that nothing reads it.
     """
 
+    named: frozenset[str]
+    """The files that count whatever the folders hold: stated, or read by a load."""
+
     def __init__(self, watched: Watched, plan: Plan, digest: Callable[[str], str | None]) -> None:
         self.watched = watched
         self.plan = plan
@@ -30,20 +33,15 @@ class Tracker:
         self._served: Seen | None = None
         self._told: Seen = {}
         self._arrivals: set[str] = set()
-        self._named = self._find_named()
+        self.named = self._find_named()
         self._matched = set(plan.matched)
-        self._bystanders = set().union(*plan.modules.values()) - self._named
-        self._take_as_seen(self._named | self._matched)
-
-    @property
-    def named(self) -> frozenset[str]:
-        """The files that count whatever the folders hold: stated, or read by a load."""
-        return self._named
+        self._bystanders = set().union(*plan.modules.values()) - self.named
+        self._take_as_seen(self.named | self._matched)
 
     @property
     def folders(self) -> set[str]:
         """Where the location's own code is, and all that is named."""
-        named = {os.path.dirname(path) for path in self._named}
+        named = {os.path.dirname(path) for path in self.named}
         return {self.watched.base, *self.watched.roots, *named}
 
     def counted(self) -> set[str]:
@@ -53,7 +51,7 @@ class Tracker:
     def concerns(self, path: str) -> bool:
         """Whether this file, altered, may mean anything."""
         return (
-            path in self._named
+            path in self.named
             or path in self._seen
             or self.plan.matches(path)
             or self.plan.is_module(path)
@@ -64,7 +62,7 @@ class Tracker:
 
         News is what the newest attempt did not see, and what was not news before.
         """
-        if path in self._named or path in self._seen:
+        if path in self.named or path in self._seen:
             return self._is_news(path)
         if self.plan.matches(path):
             self._matched.add(path)
@@ -80,13 +78,15 @@ class Tracker:
 
     def change(self, *, locked: bool) -> Change:
         """What differs now; `locked` is what git says."""
-        paths = self._differing(self._seen)
+        current = self._current()
+        paths = self._differing(current, self._seen)
         inputs = not self.watched.inputs.isdisjoint(paths)
-        differing = len(paths) if self._served is None else self.differing()
-        return Change(differing, tuple(sorted(paths)), inputs, locked)
+        served = paths if self._served is None else self._differing(current, self._served)
+        return Change(len(served), tuple(sorted(paths)), inputs, locked)
 
     def differing(self) -> int:
-        return len(self._differing(self._seen if self._served is None else self._served))
+        base = self._seen if self._served is None else self._served
+        return len(self._differing(self._current(), base))
 
     def begin(self, prepared: bool = False) -> None:
         """What the files hold now is what the newest attempt sees.
@@ -122,14 +122,14 @@ class Tracker:
         self._name_again()
         self._bystanders &= set().union(*plan.modules.values())
         for root, modules in plan.modules.items():
-            fresh = modules - self._named - self._bystanders - self._arrivals
+            fresh = modules - self.named - self._bystanders - self._arrivals
             (self._arrivals if root in before.roots else self._bystanders).update(fresh)
-        self._arrivals -= self._named
+        self._arrivals -= self.named
         self._matched = set(plan.matched)
         same_globs = _globs(before) == _globs(watched)
         if not same_globs:
             self._forget(self.counted() - self._current())
-        asked = self._named if same_globs else self._named | self._matched
+        asked = self.named if same_globs else self.named | self._matched
         self._take_as_seen(asked - self._seen.keys())
 
     def _find_named(self) -> frozenset[str]:
@@ -139,12 +139,12 @@ class Tracker:
     def _name_again(self) -> None:
         """Those that are named no longer are bystanders, where they exist."""
         named = self._find_named()
-        if named != self._named:
-            dropped = self._named - named - self._matched
-            self._named = named
+        if named != self.named:
+            dropped = self.named - named - self._matched
+            self.named = named
             self._forget(dropped)
             self._bystanders |= {p for p in dropped if self.plan.is_module(p) and self._digest(p)}
-        self._bystanders -= self._named
+        self._bystanders -= self.named
 
     def _forget(self, paths: Iterable[str]) -> None:
         for path in paths:
@@ -153,7 +153,7 @@ class Tracker:
                 self._served.pop(path, None)
 
     def _current(self) -> set[str]:
-        return {*self._named, *self._matched, *self._arrivals}
+        return {*self.named, *self._matched, *self._arrivals}
 
     def _take_as_seen(self, paths: Iterable[str]) -> None:
         new = {path: self._digest(path) for path in paths}
@@ -161,8 +161,8 @@ class Tracker:
         if self._served is not None:
             self._served = new | self._served
 
-    def _differing(self, base: Seen) -> list[str]:
-        paths = self._current() | base.keys()
+    def _differing(self, current: set[str], base: Seen) -> list[str]:
+        paths = current | base.keys()
         return [path for path in paths if self._digest(path) != base.get(path)]
 
     def _is_news(self, path: str) -> bool:

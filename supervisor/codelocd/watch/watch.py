@@ -25,6 +25,9 @@ SHARE = 0.1
 """Planning again takes at most this part of the loop's time."""
 
 
+OnChange = Callable[[str, Change], None]
+
+
 class SourceWatch:
     """Follows locations; all methods are called on the loop, and so are the callbacks.
 
@@ -37,11 +40,13 @@ class SourceWatch:
 
     def __init__(
         self,
-        on_change: Callable[[str, Change], None],
+        on_change: OnChange,
         on_problem: Callable[[str], None],
         loop: asyncio.AbstractEventLoop,
         poll_interval: float = INTERVAL,
     ) -> None:
+        self._on_change = on_change
+        self._on_changes: dict[str, OnChange] = {}
         self._on_problem = on_problem
         self._loop = loop
         self._trackers: dict[str, Tracker] = {}
@@ -49,7 +54,7 @@ class SourceWatch:
         self._folders = Folders(loop, self._noticed, on_problem, Mounts(), poll_interval)
         self._views = Views(self._folders, self._trackers)
         self._news = News(
-            loop, self._trackers, self._contents, self._views, self.pending, on_change
+            loop, self._trackers, self._contents, self._views, self.pending, self._tell
         )
         self._examiner = Examiner(loop, self._contents, self._news.looked)
         self._outdated: dict[
@@ -60,8 +65,13 @@ class SourceWatch:
         self._cut: set[str] = set()
         self._rescanning = loop.call_later(RESCAN, self._rescan)
 
-    def follow(self, location: str, watched: Watched) -> None:
-        """Watches stand when this returns. Replaces what was followed before."""
+    def follow(self, location: str, watched: Watched, on_change: OnChange | None = None) -> None:
+        """Watches stand when this returns. Replaces what was followed before.
+
+        `on_change` is told of this one's changes, in place of the watch's own.
+        """
+        if on_change is not None:
+            self._on_changes[location] = on_change
         tracker = self._trackers.get(location)
         if tracker is None or tracker.watched != watched or location in self._outdated:
             self._follow_anew(location, watched, tracker)
@@ -78,6 +88,7 @@ class SourceWatch:
             self._trackers[location] = Tracker(watched, plan, self._contents.digest)
 
     def forget(self, location: str) -> None:
+        self._on_changes.pop(location, None)
         if self._trackers.pop(location, None):
             self._news.forget(location)
             self._outdated.pop(location, None)
@@ -175,6 +186,9 @@ class SourceWatch:
     def _grows(self, location: str, names: Iterable[str]) -> bool:
         """Whether a folder of one of these names would be one to look into."""
         return any(self._trackers[location].plan.grows_at(path) for path in names)
+
+    def _tell(self, location: str, change: Change) -> None:
+        self._on_changes.get(location, self._on_change)(location, change)
 
     def _look_at(self, location: str) -> None:
         """Judge by what is known, and soon by what the disk holds."""
