@@ -69,6 +69,9 @@ class Walk(RuleBasedStateMachine):
     An event that an effect leads to waits for its turn, as in the daemon's loop.
     """
 
+    steps = 0
+    """Events that were taken, in all walks together."""
+
     def __init__(self) -> None:
         super().__init__()
         self.state = State()
@@ -92,6 +95,7 @@ class Walk(RuleBasedStateMachine):
     def tell(self, event: Event) -> None:
         self.queue.append(event)
         while self.queue:
+            type(self).steps += 1
             self.state, effects = step(self.state, self.queue.popleft(), self.now, self.policy)
             for effect in effects:
                 self.carry_out(effect)
@@ -310,5 +314,7 @@ TestWalks.settings = settings(max_examples=150, stateful_step_count=60, deadline
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_a_hundred_thousand_steps() -> None:
-    every = settings(max_examples=1000, stateful_step_count=100, deadline=None, database=None)
+    before = Walk.steps
+    every = settings(max_examples=1500, stateful_step_count=100, deadline=None, database=None)
     run_state_machine_as_test(Walk, settings=every)
+    assert Walk.steps - before >= 100_000
