@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
+from pathlib import Path
 
 import psutil
 import pytest
@@ -12,10 +14,11 @@ import pytest
 IMPATIENT = """#!{python}
 import sys
 from codelocd.cli import main
-from codelocd.dagster import drain, health, launcher
+from codelocd.dagster import drain, launcher, servers
 
+assert (drain.GRACE, launcher.Patience) == (10.0, servers.Patience)  # what is replaced is used
 drain.GRACE = 0.5
-launcher.Patience = lambda: health.Patience(interval=0.2, answer=1.0, misses=2)
+launcher.Patience = lambda: servers.Patience(interval=0.2, answer=1.0, misses=2)
 sys.exit(main())
 """
 SOURCE = """
@@ -33,19 +36,25 @@ def one(): ...
 defs = dg.Definitions(assets=[one])
 """
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture
-def impatient(monkeypatch, tmp_path) -> None:
+def impatient(monkeypatch, tmp_path) -> Path:
     """`codelocd`, but what takes minutes with it takes seconds."""
     command = tmp_path / "impatient" / "codelocd"
     command.parent.mkdir()
     command.write_text(IMPATIENT.format(python=sys.executable))
     command.chmod(0o700)
     monkeypatch.setattr("daemons.CODELOCD", command)
+    return command
 
 
+def test_a_daemon_with_less_patience_is_the_same_command(impatient):
+    done = subprocess.run([impatient, "--version"], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("codelocd ")
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("silencer", [signal.SIGSTOP, signal.SIGUSR1], ids=["stopped", "hangs"])
 def test_a_code_server_that_is_silent_is_replaced_and_ended_by_itself(
     project, declare, impatient, page, silencer
