@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import psutil
@@ -154,6 +154,21 @@ async def test_what_a_child_leaves_behind_is_reaped(children: Children) -> None:
     await gone(int(printed.text["stdout"]))
     child.kill()
     await end(child)
+
+
+async def test_a_process_that_ends_before_it_is_known_is_adopted_all_the_same(
+    children: Children,
+) -> None:
+    async def ask(_writers: Sequence[int]) -> int:
+        command = [sys.executable, "-c", "raise SystemExit(3)"]
+        process = subprocess.Popen(command, start_new_session=True)
+        process.returncode = 0  # it is not Popen that waits for it
+        await asyncio.to_thread(os.waitid, os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        await end(python(children, ""))  # the end of one is noticed after those before it
+        return process.pid
+
+    child = await children.adopt(children.mark(), ask, Printed())
+    assert (await end(child)).status == 3
 
 
 async def test_the_guardian_kills_the_groups_of_a_daemon_that_was_killed(tmp_path: Path) -> None:

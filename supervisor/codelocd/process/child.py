@@ -10,7 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -67,6 +67,7 @@ class Children:
         self._loop = loop
         self._guardian = guardian
         self._ours: dict[int, tuple[Child, list[Pipe]]] = {}
+        self._adoptions = 0
         self._strays = Orphans()
         guardian.family = self._strays.family
         _become_subreaper()
@@ -129,7 +130,7 @@ class Children:
         from here may change what it prints to in that way. Raises OSError when it is gone
         already, and whatever `ask` does.
         """
-        with pipes(self._loop, output) as (outputs, writers):
+        with pipes(self._loop, output) as (outputs, writers), self._adopting():
             pid = await ask(writers)
             _ended(os.P_PID, pid, missing_ok=False)
             if pid in self._ours:
@@ -138,9 +139,17 @@ class Children:
                 for each in former:
                     each.finish()
                 return self._watched(child, outputs)
-            child = self._watched(Child(pid, mark, self._loop.create_future()), outputs)
-        self._loop.call_soon(self._reap)  # it may have ended before it was known here
-        return child
+            return self._watched(Child(pid, mark, self._loop.create_future()), outputs)
+
+    @contextlib.contextmanager
+    def _adopting(self) -> Iterator[None]:
+        """Meanwhile nobody is reaped whom nobody here knows: one of them may be the process."""
+        self._adoptions += 1
+        try:
+            yield
+        finally:
+            self._adoptions -= 1
+            self._loop.call_soon(self._reap)  # it may have ended before it was known here
 
     def _watched(self, child: Child, outputs: list[Pipe]) -> Child:
         for each in outputs:
@@ -153,14 +162,14 @@ class Children:
         while (pid := _ended(os.P_ALL, 0)) is not None:
             if pid in self._ours:
                 self._deliver(pid)
-            elif os.getsid(pid) != os.getsid(0):
+            elif not self._adoptions and os.getsid(pid) != os.getsid(0):
                 os.waitid(os.P_PID, pid, os.WEXITED)
             else:
                 self._look_behind()
                 return
 
     def _look_behind(self) -> None:
-        """Somebody else's child ended and is not yet waited for: ask for each of ours."""
+        """One that is not ours, or not yet, has ended and stays: ask for each of ours."""
         for pid in tuple(self._ours):
             if _ended(os.P_PID, pid) is not None:
                 self._deliver(pid)
