@@ -145,8 +145,8 @@ class World:
         """Waits for what is seen from outside only; no event tells of it."""
         end = time.monotonic() + TRUTH
         while not holds():
-            story = "\n".join([*self.log[-25:], *self.lies(), *self.said()])
-            assert time.monotonic() < end, f"no {what} within {TRUTH:g} s:\n{story}"
+            story = [*self.log[-25:], *self.lies(), *self.said(), *descriptors(self.daemon)]
+            assert time.monotonic() < end, f"no {what} within {TRUTH:g} s:\n" + "\n".join(story)
             self.daemon.process.poll()
             time.sleep(0.05)  # a poll of /proc, bounded by the deadline above
 
@@ -188,8 +188,18 @@ def _signal(pid: int, number: signal.Signals) -> None:
         os.kill(pid, number)
 
 
-def descriptors(daemon: Dev) -> int:
-    return len(os.listdir(f"/proc/{daemon.process.pid}/fd"))
+def descriptors(daemon: Dev) -> list[str]:
+    """What each open descriptor of the daemon refers to, the logs left out.
+
+    The daemon holds one log open for each location that has printed something.
+    """
+    found = []
+    for each in Path(f"/proc/{daemon.process.pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            found.append(os.readlink(each))
+    logs = [each for each in found if each.endswith(".log")]
+    assert len(logs) == len(set(logs)) <= len(NAMES), logs
+    return sorted(each for each in found if each not in logs)
 
 
 def drive(start: StartDev, project: Path, seed: int, seconds: float) -> None:
@@ -211,7 +221,7 @@ def drive(start: StartDev, project: Path, seed: int, seconds: float) -> None:
         world.until_true()
     world.repair()
     world.until_true()
-    world.until(lambda: descriptors(daemon) <= before, f"{before} descriptors as before")
+    world.until(lambda: len(descriptors(daemon)) <= len(before), f"descriptors as before: {before}")
     left = list(family(daemon))
     assert daemon.stop() == 0
     _, alive = psutil.wait_procs(left, timeout=TRUTH)
