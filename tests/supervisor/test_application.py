@@ -19,9 +19,10 @@ import pytest
 from codeloc_envs import Choice, Environment, EnvironmentProblem, Lease, Specification
 from codelocd.daemon import preparation, start_limits, status
 from codelocd.daemon.application import Application
-from codelocd.daemon.location import Location
+from codelocd.daemon.location import Location, Running
 from codelocd.daemon.loop import Daemon
 from codelocd.model import Config, Exit, GrpcServer, LocationSpec, Phase, Policy, Target
+from codelocd.rpc.errors import RpcError
 from codelocd.runners.environments import Builder
 from codelocd.storage.paths import DaemonPaths
 
@@ -88,6 +89,48 @@ async def test_locations_that_start_at_once_do_not_all_build_what_they_share(
         assert location.state.phase is Phase.SERVING
     await application.close()
     assert len(built) == 2, "as many as may prepare at once; the others find what was built"
+
+
+STAYS = """
+import ctypes, os, signal, threading
+from codeloc import Definitions
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+def block():
+    while not os.path.exists("block"):
+        threading.Event().wait(0.01)
+    ctypes.PyDLL(None).sleep(3600)
+threading.Thread(target=block, daemon=True).start()
+defs = Definitions()
+"""
+"""A runner that hears nothing any more, once there is a file `block`: C code holds the GIL."""
+
+
+async def answers(running: Running) -> bool:
+    try:
+        await running.handle.call("ping", timeout=0.5)
+    except RpcError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("timeout", [0.0, 1.0])
+async def test_a_stop_under_way_takes_a_new_stop_timeout(
+    application: Application, tmp_path: Path, timeout: float
+) -> None:
+    location = await settled(application, tmp_path, STAYS)
+    patient = replace(location.spec, policy=replace(location.spec.policy, stop_timeout=3600.0))
+    application.apply(Config((patient,)))
+    running = location.serving
+    assert running is not None
+    (tmp_path / "block").touch()
+    while await answers(running):
+        pass
+    application.daemon.stop(location)
+    await asyncio.sleep(0)
+    assert location.state.phase is Phase.STOPPING
+    hasty = replace(patient, policy=replace(patient.policy, stop_timeout=timeout))
+    application.apply(Config((hasty,)))
+    await asyncio.wait_for(asyncio.shield(running.handle.exited), 60)
 
 
 async def test_a_bug_of_ours_fails_the_attempt_that_met_it_and_says_so(

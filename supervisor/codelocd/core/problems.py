@@ -101,8 +101,9 @@ def unresponsive(seconds: float, at: float) -> Problem:
     return Problem("unresponsive", summary, at=at)
 
 
-def over_memory(used: int, limit: int, at: float) -> Problem:
-    summary = f"the runner used {used} bytes of memory, more than memory_limit = {limit}"
+def over_memory(used: str, limit: str, at: float) -> Problem:
+    """Both as people write amounts of memory."""
+    summary = f"the runner used {used} of memory, more than memory_limit = {limit}"
     return Problem("limit", summary, at=at)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from codelocd.core import events, problems
 from codelocd.daemon import sources
-from codelocd.daemon.location import Location
+from codelocd.daemon.location import Location, Retirement
 from codelocd.daemon.preparation import Preparation
 from codelocd.daemon.starts import RunnerStarts, crashed
 from codelocd.model import BuildId, RunnerId
@@ -24,7 +24,6 @@ class Executor:
         self._preparation = preparation
         self._starts = starts
         self._watch = watch
-        self._retiring: set[asyncio.Task[None]] = set()
 
     def carry_out(self, location: Location, effect: events.Effect) -> None:
         match effect:
@@ -90,9 +89,5 @@ class Executor:
 
     def _retire(self, location: Location, number: RunnerId, *, replaced: bool) -> None:
         """A replaced runner answers all that it accepted; a stopped one has less time."""
-        grace = location.spec.policy.stop_timeout
-        patience = CALL_TIMEOUT if replaced else grace
-        work = location.runners[number].handle.retire(patience, grace)
-        task = asyncio.get_running_loop().create_task(work)
-        self._retiring.add(task)
-        task.add_done_callback(self._retiring.discard)
+        running, grace = location.runners[number], location.spec.policy.stop_timeout
+        running.retirement = Retirement(running.handle, CALL_TIMEOUT if replaced else None, grace)

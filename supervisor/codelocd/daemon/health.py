@@ -13,6 +13,7 @@ from codelocd.core.events import Condemned, Event
 from codelocd.daemon.location import Location, Running
 from codelocd.daemon.usage import Sampler
 from codelocd.model import RunnerId
+from codelocd.render.text import size
 from codelocd.rpc.errors import RpcError
 
 LAG = 1.0
@@ -131,7 +132,9 @@ class Heartbeat:
         await self._usage.sample([running.handle.pid])
         usage = self._usage.usage(running.handle.pid)
         if usage is not None and usage.memory > policy.memory_limit:
-            problem = problems.over_memory(usage.memory, policy.memory_limit, time.time())
+            problem = problems.over_memory(
+                *_amounts(usage.memory, policy.memory_limit), time.time()
+            )
             self._send(location, Condemned(number, problem))
 
     async def _answers(self, running: Running, timeout: float) -> bool:
@@ -147,3 +150,10 @@ class Heartbeat:
                     return False
             else:
                 return True
+
+
+def _amounts(used: int, limit: int) -> tuple[str, str]:
+    """To the byte where they would look alike otherwise."""
+    if size(used) == size(limit):
+        return f"{used} B", f"{limit} B"
+    return size(used), size(limit)

@@ -15,6 +15,37 @@ from codelocd.model import LastExit, LocationSpec, RunnerId, Snapshot
 from codelocd.runners.api import RunnerHandle, RunnerSpec
 
 
+class Retirement:
+    """A runner that was asked to go: `grace` seconds from then on it is killed.
+
+    `patience` are the seconds that it has to answer what it accepted, None for as many.
+    """
+
+    def __init__(self, handle: RunnerHandle, patience: float | None, grace: float) -> None:
+        self._handle, self._patience, self._grace = handle, patience, grace
+        self._loop = asyncio.get_running_loop()
+        self._began = self._loop.time()
+        self._work = self._begin(patience or grace, grace)
+
+    def last(self, grace: float) -> None:
+        """Another time to go, counted from the same moment."""
+        if grace == self._grace or self._work.done():
+            return
+        self._work.cancel()
+        self._grace, gone_by = grace, self._loop.time() - self._began
+        self._work = self._begin((self._patience or grace) - gone_by, grace - gone_by)
+
+    def _begin(self, patience: float, grace: float) -> asyncio.Task[None]:
+        work = self._loop.create_task(self._handle.retire(max(0.0, patience), max(0.0, grace)))
+        _RETIRING.add(work)
+        work.add_done_callback(_RETIRING.discard)
+        return work
+
+
+_RETIRING: set[asyncio.Task[None]] = set()
+"""The loop itself would forget a task that nobody holds."""
+
+
 @dataclass(slots=True)
 class Running:
     """One runner's process, how it was ordered, and what belongs to it.
@@ -31,6 +62,7 @@ class Running:
     generation: int | None = None
     snapshot: Snapshot | None = None
     read: tuple[str, ...] = ()
+    retirement: Retirement | None = None
 
 
 @dataclass(slots=True)

@@ -74,6 +74,9 @@ class Daemon:
             return
         location = self.locations[spec.name]
         former, location.spec = location.spec.policy, spec
+        for running in location.runners.values():
+            if running.retirement is not None:
+                running.retirement.last(spec.policy.stop_timeout)
         if reload:
             self.send(location, events.ReloadAsked())
             return
