@@ -5,7 +5,7 @@ stdout: any number of `{"progress": {...}}`, then exactly one `{"environment": {
 `{"problem": {"summary": "...", "detail": "...", "passing": false}}`. Its installer stays in its
 process group: to cancel, kill the group; a later build takes away what is left.
 
-With `--prune STORE` it removes instead what nobody uses any more, at low priority, and writes
+With `--prune STORE` it removes instead what is no longer used, at low priority, and writes
 `{"keys": ["..."], "freed": BYTES}`.
 """
 
@@ -28,7 +28,7 @@ _NICENESS = 19
 
 
 def prune(root: Path) -> None:
-    """Removes what nobody uses any more, at low priority."""
+    """Removes what is no longer used, at low priority."""
     os.nice(_NICENESS)
     print(json.dumps(asdict(Store(root).prune())))
 

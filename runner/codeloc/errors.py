@@ -30,7 +30,7 @@ class ArgumentError(DefinitionsError, TypeError):
 
 
 SHOWN = 30
-"""More names than this in one message help nobody."""
+"""More names than this in one message do not help."""
 
 
 def suggestion(name: str, names: Iterable[str]) -> str:

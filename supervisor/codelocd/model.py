@@ -114,7 +114,7 @@ class DaemonSettings:
     """The `[daemon]` table; None means the default of `codelocd.storage.paths`.
 
     `warm_idle`: seconds without a start after which a warm interpreter ends. `prune`: whether
-    environments that nobody uses are removed, as by `codelocd env prune`.
+    environments that no location uses are removed, as by `codelocd env prune`.
     """
 
     state_dir: Path | None = None

@@ -181,7 +181,7 @@ def test_a_socket_that_nobody_listens_on_is_said(path: Path) -> None:
     unix.listen(path).close()
     reason, message = why(lambda: Client(path))
     assert reason == "refused"
-    assert f"nobody listens on the socket {path}" in message
+    assert f"no daemon listens on the socket {path}" in message
 
 
 def test_missing_permission_is_said(path: Path) -> None:

@@ -69,7 +69,7 @@ async def test_what_nobody_has_used_for_long_is_removed_once_a_day(
     assert unused.executable.exists(), "a daemon that has just started has other things to do"
     await clock.until_next()
     assert not unused.executable.exists()
-    assert said == [f"removed from the store, for nobody has used them: {unused.key}"]
+    assert said == [f"removed from the store, as they were not used: {unused.key}"]
     again = built(store)
     await clock.until_next()
     assert not again.executable.exists()

@@ -58,7 +58,7 @@ class Installer:
     """Runs an installer, `command`, with these variables: uv, unless it says otherwise.
 
     `held` are descriptors of locks that the child shares: as long as it works, even after
-    this process was killed, nobody takes the environment away under it.
+    this process was killed, no collector takes the environment away under it.
     """
 
     variables: Mapping[str, str]

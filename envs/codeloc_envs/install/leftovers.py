@@ -1,7 +1,7 @@
 """What a build leaves in a project's own folder is taken away again.
 
-setuptools writes `*.egg-info` and `build` beside the sources, whoever installs. What is to be put
-back is written down before the build begins, for the case that it is killed.
+setuptools writes `*.egg-info` and `build` beside the sources, with every installer. What is to be
+put back is written down before the build begins, for the case that it is killed.
 """
 
 from __future__ import annotations

@@ -174,7 +174,7 @@ def begin_of_uv_settings(directory: Path) -> Path:
 def _is_meant_for_uv(file: Path) -> bool:
     try:
         data = read_bytes(file)
-    except OSError:  # a folder, a pipe: nobody's settings
+    except OSError:  # a folder, a pipe: no settings
         return False
     return file.name == "uv.toml" or bool(_UV_TABLE.search(data))
 

@@ -29,7 +29,7 @@ class Metadata:
 def read_metadata(script: Path) -> Metadata | None:
     """The metadata of `script`, None without a block; raises EnvironmentProblem if invalid.
 
-    A script that cannot be read has none: whoever runs it is told what is wrong with it.
+    A script that cannot be read has none: the load says what is wrong with it.
     """
     blocks = [
         match["content"]

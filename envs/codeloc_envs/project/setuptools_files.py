@@ -102,5 +102,5 @@ def _sections(text: str) -> configparser.RawConfigParser:
 
 
 def _text(file: Path) -> str:
-    """Nothing where it is missing: whoever builds it says what is wrong with it."""
+    """Nothing where it is missing: the build says what is wrong with it."""
     return seen_source(file) or ""

@@ -1,4 +1,4 @@
-"""Takes away what nobody uses: remains of killed builds, and what has been idle for long:
+"""Takes away what is not used: remains of killed builds, and what has been idle for long:
 environments, bundles of other versions of codelocd, bytecode.
 """
 
@@ -31,7 +31,7 @@ from codeloc_envs.store.records import (
 IDLE = 14 * 24 * 3600.0
 """Seconds without a use after which an environment goes."""
 _HALF_WRITTEN = 3600.0
-"""Seconds after which nobody is still writing a temporary file."""
+"""Seconds after which no process is still writing a temporary file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +148,7 @@ def _made_again(layout: Layout) -> Iterator[Unused]:
 
 
 def _is_free(layout: Layout, name: str) -> bool:
-    """Nobody has a lease on the environment."""
+    """No process has a lease on the environment."""
     return _is_unlocked(layout.lease(name))
 
 
@@ -162,7 +162,7 @@ def _is_unlocked(path: Path) -> bool:
 
 
 def _remove(layout: Layout, name: str, *, published: bool) -> bool:
-    """Take an environment away if nobody has a lease on it.
+    """Take an environment away if no process has a lease on it.
 
     Without `published` only if it is not published, which is decided while the lease is held:
     its builder is gone by then, and cannot publish it any more.
@@ -209,7 +209,7 @@ def _forget_resolution(layout: Layout, folder: Path) -> None:
 
 
 def _discard(layout: Layout, folder: Path, lock: Path) -> None:
-    """Take away a folder that anybody can make again, if nobody holds its lock.
+    """Take away a folder that can be made again, if no process holds its lock.
 
     It loses its name while the lock is held: who comes next makes another.
     """
@@ -244,7 +244,7 @@ def _unlink_unused(path: Path) -> None:
 
 
 def remove_half_written(folder: Path) -> None:
-    """Remove the drafts of files that whoever wrote them had no time to finish."""
+    """Remove the drafts of files that their writers had no time to finish."""
     for path in folder.glob(f"*{TEMPORARY}"):
         if last_used(path) < time.time() - _HALF_WRITTEN:
             path.unlink(missing_ok=True)

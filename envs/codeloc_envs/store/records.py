@@ -107,7 +107,7 @@ class Publication:
     created: float
 
     def last_used(self, layout: Layout) -> float:
-        """In Unix seconds; when it was created if nobody has used it since."""
+        """In Unix seconds; when it was created if it was not used since."""
         return last_used(layout.lease(self.directory)) or self.created
 
     def environment(self, layout: Layout, origin: Origin, sources: tuple[Path, ...]) -> Environment:

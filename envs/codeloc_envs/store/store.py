@@ -123,7 +123,7 @@ class Store:
         ]
 
     def prune(self, *, idle: float = collect.IDLE, size: int | None = None) -> collect.Pruned:
-        """Remove what nobody has used for `idle` seconds, and the longest unused above `size`."""
+        """Remove what was not used for `idle` seconds, and the longest unused above `size`."""
         return collect.prune(self._layout, idle=idle, size=size)
 
     def prunable(

@@ -123,9 +123,9 @@ def warmed(order: Dict[str, Any], preloaded: Preloaded) -> Dict[str, Any]:
 
 
 def schedule(policy: str) -> None:
-    """Give way to whatever somebody waits for, while nobody waits for this.
+    """Give way to what users wait for: they do not wait for this.
 
-    Niceness would do more, but its children would have it, and nobody but root can take it back.
+    Niceness would do more, but its children would have it, and only root can take it back.
     """
     if hasattr(os, "sched_setscheduler"):
         try:

@@ -133,7 +133,7 @@ def is_packaged(name: str) -> bool:
 
 
 def origins(name: str) -> List[str]:
-    """Where a module came from, its folders if it is but a namespace; [] if nobody knows.
+    """Where a module came from, its folders if it is but a namespace; [] if that is not known.
 
     Asked without setting off a lazy module, whose every attribute would import it.
     """

@@ -113,7 +113,7 @@ COMPUTE_KIND = ("dagster/compute_kind", "kind")
 MATERIALIZATION = "MATERIALIZATION"
 UNEXECUTABLE = "UNEXECUTABLE"
 AUTO_CREATED = "dagster/auto_created_stub_asset"
-"""The mark of an asset that Dagster makes up for a dependency nobody here defines."""
+"""The mark of an asset that Dagster makes up for a dependency that is not defined here."""
 
 
 def assets(repository: Any) -> Iterator[Dict[str, Any]]:

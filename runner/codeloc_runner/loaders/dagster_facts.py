@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 KIND_TAG = "dagster/kind/"
 HIDDEN = ".dagster/"
-"""What Dagster shows to nobody (`HIDDEN_TAG_PREFIX`); what begins with `dagster/` is for people."""
+"""What Dagster never shows (`HIDDEN_TAG_PREFIX`); what begins with `dagster/` is for people."""
 
 FIELDS = {
     "CodeReferencesMetadataValue": ("code_references",),

@@ -101,7 +101,7 @@ class Methods:
         self._outcome: Optional[Outcome] = None
 
     def loaded(self, outcome: Outcome) -> None:
-        """The load has ended: whoever waits for the snapshot gets it."""
+        """The load has ended: requests that wait for the snapshot are answered."""
         self._outcome = outcome
         self._loaded.open()
 

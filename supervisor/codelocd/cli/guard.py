@@ -42,7 +42,7 @@ class Failure(Exception):
 
 
 class NoDaemon(Failure):
-    """Nobody listens where a daemon was meant: `project` is set where it is the project's own."""
+    """No daemon listens where one was meant: `project` is set where it is the project's own."""
 
     def __init__(self, summary: str, project: str | None = None) -> None:
         super().__init__(summary, ExitCode.NO_DAEMON)

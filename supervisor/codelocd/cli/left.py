@@ -32,7 +32,7 @@ def by(asked: Asked, failure: NoDaemon, locations: Sequence[str]) -> Remains:
     Raises `failure` where there is nothing, and a Failure for names that it did not have.
     """
     if asked.socket or (os.environ.get(VARIABLE) and not asked.service):
-        raise failure  # nobody knows where that one keeps its state
+        raise failure  # it is not known where that one keeps its state
     for what, folder in _folders(asked, failure.project):
         try:
             remains = Remains(folder)

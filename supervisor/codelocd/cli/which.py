@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 VARIABLE = "CODELOCD_SOCKET"
 
 ABSENT = ("absent", "refused")
-"""Reasons where nobody listens at all."""
+"""Reasons where no process listens at all."""
 
 REMEDIES = {
     "denied": "only its owner may (and its socket_group), or name another with --socket PATH",

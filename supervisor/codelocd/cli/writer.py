@@ -14,7 +14,7 @@ KEPT = 10_000
 class Writer:
     """Writes to a descriptor on a thread of its own.
 
-    `put` never waits. `gone` is called, on that thread, if nobody reads any more.
+    `put` never waits. `gone` is called, on that thread, when the reader is gone.
     """
 
     def __init__(self, descriptor: int, gone: Callable[[], None]) -> None:

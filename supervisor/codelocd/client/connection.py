@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class DaemonUnreachable(Exception):
     """No answer, and why, in one sentence.
 
-    `reason`: "absent" (no socket there), "refused" (a socket on which nobody listens), "denied"
+    `reason`: "absent" (no socket there), "refused" (a socket without a listener), "denied"
     (no permission), "silent" (no answer in time), "lost" (the connection ended).
     """
 
@@ -38,7 +38,7 @@ def explain(error: OSError, path: str) -> DaemonUnreachable:
         return DaemonUnreachable("absent", f"there is no socket at {path}: no daemon runs there")
     if isinstance(error, ConnectionRefusedError):
         left = "left over by a daemon that has ended"
-        return DaemonUnreachable("refused", f"nobody listens on the socket {path}: {left}")
+        return DaemonUnreachable("refused", f"no daemon listens on the socket {path}: {left}")
     if isinstance(error, PermissionError):
         return DaemonUnreachable("denied", f"no permission to use the socket {path}")
     if isinstance(error, BlockingIOError | TimeoutError):
@@ -61,7 +61,7 @@ _PAUSE = 0.01
 
 
 class Deadline:
-    """The moment after which nobody waits any more; `seconds` None: there is none."""
+    """The moment after which the client no longer waits; `seconds` None: there is none."""
 
     __slots__ = ("_at",)
 

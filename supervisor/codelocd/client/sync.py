@@ -94,7 +94,7 @@ class Client:
             del self._events[subscription]
 
     def _keep(self, message: Message) -> None:
-        """An event, for whoever iterates over its subscription; nobody may."""
+        """An event, for the code that iterates over its subscription, if any does."""
         if message[0] == NOTIFICATION and message[1] == EVENT:
             event = parameters(message[2])
             if event["subscription"] in self._events:

@@ -202,7 +202,7 @@ Raw = Mapping[str, Any]
 
 
 def as_table(value: object) -> Raw:
-    """A table of a file that nobody has validated yet; an empty one for anything else."""
+    """A table that was not validated yet; an empty one for anything else."""
     return value if isinstance(value, Mapping) else {}
 
 

@@ -16,7 +16,7 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """Nobody wants the location any more."""
+    """The location shall not run any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,7 +274,7 @@ class Restore:
 class Retire:
     """Let the runner answer what it has accepted, then ask it to leave, then make it.
 
-    `replaced`: another one serves, so that nobody waits for its end.
+    `replaced`: another one serves, so that no client waits for its end.
     """
 
     runner: RunnerId

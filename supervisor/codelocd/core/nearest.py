@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 
 SHOWN = 30
-"""More names than this in one message help nobody."""
+"""More names than this in one message do not help."""
 
 
 def closest(word: str, names: Iterable[str]) -> str | None:

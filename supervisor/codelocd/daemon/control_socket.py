@@ -65,7 +65,7 @@ class ControlSocket:
             except OSError as error:
                 if str(error) != told:
                     told = str(error)
-                    self._report(f"nobody can reach this daemon: {self._path}: {error}")
+                    self._report(f"no client can reach this daemon: {self._path}: {error}")
                 await asyncio.sleep(AGAIN)
             else:
                 return

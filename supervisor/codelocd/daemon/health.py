@@ -17,7 +17,7 @@ from codelocd.render.text import size
 from codelocd.rpc.errors import RpcError
 
 LAG = 1.0
-"""Seconds by which the daemon itself may be late before it blames nobody but itself."""
+"""Seconds by which the daemon itself may be late before it blames a runner for that."""
 
 EARLY = 0.5
 """The part of its interval by which a runner may be asked early, together with one that is due: so

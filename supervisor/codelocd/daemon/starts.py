@@ -18,7 +18,7 @@ from codelocd.daemon.location import Location, Running
 from codelocd.daemon.runners import RunnerSpecs
 from codelocd.daemon.start_limits import StartLimits
 from codelocd.model import Cold, Ended, Exit, Problem, RunnerId
-from codelocd.process.child import undisturbed
+from codelocd.process.child import shielded
 from codelocd.rpc.errors import RpcError
 from codelocd.runners.api import Bad, Good, Launcher, MustStartCold, RunnerHandle
 from codelocd.watch.watch import SourceWatch
@@ -62,7 +62,7 @@ class RunnerStarts:
         self._watch.begin(location.name, prepared=True)
         try:
             leasing = asyncio.to_thread(self._store.lease, environment)
-            lease = await undisturbed(leasing, Lease.close)
+            lease = await shielded(leasing, Lease.close)
         except EnvironmentProblem as failure:
             problem = Problem("crash", failure.summary, at=time.time())
             lost = events.EnvironmentLost(number, problem, random.random())
@@ -74,7 +74,7 @@ class RunnerStarts:
         timing = Timing(location.saved_at, location.changed_at, decided=time.time())
         order = replace(self._specs.order(location, environment, lease), cold=cold)
         try:
-            handle = await undisturbed(self._launcher.start(order), _kill)
+            handle = await shielded(self._launcher.start(order), _kill)
         except asyncio.CancelledError:
             lease.close()
             raise

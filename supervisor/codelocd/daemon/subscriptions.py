@@ -80,10 +80,10 @@ class Hub:
     def publish_all(
         self, topic: str, items: Sequence[T], document: Callable[[T], Mapping[str, Any]]
     ) -> None:
-        """Publish the document of each item; cheap where nobody listens.
+        """Publish the document of each item; cheap without subscribers.
 
-        Such events have numbers but are not kept, so whoever comes back later and asks for
-        them gets the full state instead.
+        Such events have numbers but are not kept, so a subscriber that comes back later and
+        asks for them gets the full state instead.
         """
         if not self._listening(topic):
             self._history.skip(topic, len(items))

@@ -21,7 +21,7 @@ class Notifier:
         usec = environ.pop("WATCHDOG_USEC", "")
         meant = environ.pop("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
         self.watchdog_interval = int(usec) / 2e6 if usec and meant else None
-        """Seconds between two signs of life, or None: nobody waits for them."""
+        """Seconds between two signs of life, or None: systemd does not wait for them."""
 
     def ready(self, status: str) -> None:
         self._send(f"READY=1\nSTATUS={status}")

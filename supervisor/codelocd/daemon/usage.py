@@ -14,11 +14,11 @@ from dataclasses import dataclass
 import psutil
 
 QUIET = 1.0
-"""Seconds without an event after which it rests: nobody waits for it in the next moment."""
+"""Seconds without an event after which it rests: no client is about to wait for it."""
 
 
 class MemoryTrimmer:
-    """Gives memory that nobody uses back to the system whenever the daemon comes to rest.
+    """Gives unused memory back to the system whenever the daemon comes to rest.
 
     One for the daemon: `stir` says that something happens.
     """

@@ -21,7 +21,7 @@ from codelocd.runners.warm.method import MethodChoice
 CALL_TIMEOUT = 5.0
 """Seconds for an answer about runs, or to a ping."""
 LOOK_AGAIN = 0.02
-"""Seconds between two looks whether a server that starts is there: it says so to nobody."""
+"""Seconds between two looks whether a server that starts is there: it tells no process."""
 
 _OPTIONS = {
     "python_file": "--python-file",
@@ -122,7 +122,7 @@ LAST_PIECES = 30
 
 
 class ServerOutput:
-    """While it loads, the runner beside it prints the same: nobody wants to read it twice."""
+    """While it loads, the runner beside it prints the same: it is not shown twice."""
 
     def __init__(self, output: Output) -> None:
         self._output = output

@@ -15,7 +15,7 @@ from codelocd.dagster.instance import release_in
 from codelocd.dagster.servers import Patience, Servers, Warm, until_down
 from codelocd.dagster.workspace import Links
 from codelocd.model import Cold, Exit, StartMethod
-from codelocd.process.child import undisturbed
+from codelocd.process.child import shielded
 from codelocd.runners.api import (
     Bad,
     Good,
@@ -96,7 +96,7 @@ class Keeper:
         self._keeping = asyncio.get_running_loop().create_task(self._keep())
 
     def release(self) -> None:
-        """Another one has taken over, or nobody shall."""
+        """Another one has taken over, or none shall."""
         self.drop()
         if self._serving is not None:
             self._side.released(self._serving)
@@ -128,7 +128,7 @@ class Keeper:
         return Cold(what, f"{self._side.spec.location}: {what}")
 
     async def _start(self, cold: Cold | None) -> None:
-        self.server = await undisturbed(self._side.start(cold), CodeServer.kill)
+        self.server = await shielded(self._side.start(cold), CodeServer.kill)
         if self._dropped:
             self.server.kill()
 

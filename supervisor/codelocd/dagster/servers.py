@@ -26,7 +26,7 @@ from codelocd.runners.warm.method import MethodChoice
 class Patience:
     """Seconds between two pings and for each answer, and how many in a row may be missed.
 
-    Generous: a server answers nobody while all its threads evaluate somebody's sensors.
+    Generous: a server answers no request while all its threads evaluate sensors.
     """
 
     interval: float = 10.0

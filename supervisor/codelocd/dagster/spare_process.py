@@ -12,7 +12,7 @@ import sys
 
 
 def main() -> None:
-    del sys.path[0]  # the folder of this file, whose modules are nobody's but codelocd's
+    del sys.path[0]  # the folder of this file, whose modules are codelocd's alone
     schedule("SCHED_BATCH")
     for name in sys.argv[1:]:
         with contextlib.suppress(ImportError):  # not every release has all of them

@@ -25,7 +25,7 @@ from codelocd.storage.logs import Logs
 
 WEBSERVER, DAEMON = "dagster-webserver", "dagster-daemon"
 NOWHERE = 0
-"""The port of a page that nobody named: whoever asks there gets no answer."""
+"""The port of a page whose own is not known: a request there gets no answer."""
 LOOK_AGAIN = 0.1
 
 
@@ -80,7 +80,7 @@ class UserInterface:
         await self._port_is_free()
         address = ["--host", self._settings.host, "--port", str(self._port)]
         self._processes[WEBSERVER] = self._helper(environment, WEBSERVER, address)
-        while not await self.page.answers():  # noqa: ASYNC110  it tells nobody that it listens
+        while not await self.page.answers():  # noqa: ASYNC110  it tells no process that it listens
             await asyncio.sleep(LOOK_AGAIN)
         self.say(f"Dagster's UI: {self.url}")
 
@@ -91,7 +91,7 @@ class UserInterface:
                 f"Dagster's UI waits: port {self._port} of {host} is in use; end what listens"
                 " there, or choose another port with -p or in [dagster] port"
             )
-        while is_taken(host, self._port):  # noqa: ASYNC110  nobody tells when it is free
+        while is_taken(host, self._port):  # noqa: ASYNC110  no event tells when it is free
             await asyncio.sleep(LOOK_AGAIN)
 
     async def locations_changed(self) -> None:
@@ -202,8 +202,8 @@ def free_port(host: str) -> int:
 
 
 def is_taken(host: str, port: int) -> bool:
-    """Whether somebody listens there. False for a host that is none of this machine's: whoever
-    listens there will say so better.
+    """Whether a process listens there. False for a host that is none of this machine's: the
+    webserver will say so better.
     """
     try:
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]

@@ -102,7 +102,7 @@ class Sockets:
         return self.folder / blake2b(location.encode(), digest_size=6).hexdigest()
 
     def lead(self, location: str, server: Path) -> None:
-        """From now on who connects by the link reaches `server`; at no moment nobody."""
+        """Have the link lead to `server`, at once: at no moment does it lead nowhere."""
         link = self.link(location)
         draft = link.with_suffix(".new")
         draft.unlink(missing_ok=True)

@@ -143,7 +143,7 @@ class Children:
 
     @contextlib.contextmanager
     def _adopting(self) -> Iterator[None]:
-        """Meanwhile nobody is reaped whom nobody here knows: one of them may be the process."""
+        """Meanwhile no unknown child is reaped: one of them may be the process."""
         self._adoptions += 1
         try:
             yield
@@ -219,9 +219,9 @@ def _become_subreaper() -> None:
 T = TypeVar("T")
 
 
-async def undisturbed(work: Awaitable[T], dispose: Callable[[T], object]) -> T:
+async def shielded(work: Awaitable[T], dispose: Callable[[T], object]) -> T:
     """The result of `work`. When the caller is cancelled, work goes on and its result, which
-    nobody else could free then, is disposed of."""
+    the caller cannot free then, is disposed of."""
     task = asyncio.ensure_future(work)
 
     def unwanted(done: asyncio.Future[T]) -> None:

@@ -3,7 +3,7 @@
 A runner that dies with the daemon (PR_SET_PDEATHSIG) has no time to end its own children, and
 user code may close the pipe that would tell it. So one small process holds a pipe from
 the daemon and the list of its process groups; at the pipe's end of file it kills them all, and
-whoever left them but still bears a mark of the daemon's children.
+every process that left its group but still bears a mark of the daemon's children.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The guardian's process: few imports, and it finds processes by a variable that they inherited.
 
-Linux only: elsewhere nobody may read the environment of another process, and nothing is found.
+Linux only: elsewhere a process may not read the environment of another one, and nothing is found.
 `guardian` starts it; a daemon finds in the same way what its children have left behind.
 """
 
@@ -60,7 +60,7 @@ def _environments() -> Iterator[tuple[int, list[bytes]]]:
 
 
 def main(family: str) -> None:
-    """`family`: what the marks of the daemon's children begin with; "" where nobody has one."""
+    """`family`: what the marks of the daemon's children begin with; "" where they have none."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     _end_groups(_groups_left())

@@ -34,7 +34,7 @@ class Orphans:
             self._hunt = asyncio.get_running_loop().create_task(self._search())
 
     async def settled(self) -> None:
-        """Returns when nobody is left of the children that are gone."""
+        """Returns when no descendant is left of the children that are gone."""
         if self._hunt is not None:
             await asyncio.shield(self._hunt)
 

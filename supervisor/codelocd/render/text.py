@@ -13,7 +13,7 @@ BLOCK = {**CONTROL, ord("\t"): "\t", ord("\n"): "\n", ord("\r"): ""}
 
 
 def one_line(text: str) -> str:
-    """`text` without control characters: a name cannot move the cursor of whoever lists it."""
+    """`text` without control characters: a name cannot move a terminal's cursor."""
     return text if text.isprintable() else text.translate(LINE)
 
 

@@ -174,7 +174,9 @@ class Peer(asyncio.Protocol):
         self._work.cancel()
         self._calls.end(self._end)
         self._drained.clear()
-        if not self.closed.done():  # whoever waited for it may have been cancelled, and it too
+        if (
+            not self.closed.done()
+        ):  # the task that waited for it may have been cancelled, and it too
             self.closed.set_result(None)
 
     def _ask(self, method: str, params: Mapping[str, Any] | None) -> asyncio.Future[Any]:

@@ -52,7 +52,7 @@ class Limits:
 class Calls:
     """Message ids and who waits for each.
 
-    A call that nobody waits for any more keeps its place until its answer comes: the other
+    A call whose caller no longer waits keeps its place until its answer comes: the other
     end still works for it.
     """
 
@@ -128,7 +128,7 @@ class Work:
         task.add_done_callback(self._tasks.discard)
 
     def cancel(self) -> None:
-        """Nobody waits for the answers any more."""
+        """The connection is gone: no answers are waited for."""
         for task in self._tasks:
             task.cancel()
 

@@ -35,13 +35,13 @@ class Server:
         if self._listening is not None:
             self._listening.close()
         # Not create_unix_server: that would look for the name under which the socket was bound,
-        # and remove it at the end, which is for whoever gave us the socket to do.
+        # and remove it at the end, which is for the process that passed the socket to do.
         self._listening = await asyncio.get_running_loop().create_server(
             lambda: self._accept(self), sock=sock, backlog=BACKLOG
         )
 
     def close(self) -> None:
-        """Accept nobody any more, and end every connection after what is still to be sent."""
+        """Accept no more connections, and end each after what is still to be sent to it."""
         if self._listening is not None:
             self._listening.close()
         for peer in list(self.peers):
@@ -114,11 +114,11 @@ async def open_peer(
     limits: Limits | None = None,
     timeout: float = 10.0,
 ) -> Peer:
-    """A connection to whoever listens at `path`.
+    """A connection to the process that listens at `path`.
 
     `handler` answers what the other end asks, `listener` takes its notifications (without one
-    they go to the handler). Raises OSError; TimeoutError where the listener accepts nobody for
-    `timeout` seconds.
+    they go to the handler). Raises OSError; TimeoutError where the listener does not accept
+    for `timeout` seconds.
     """
     async with asyncio.timeout(timeout):
         connected = await _reach(path)

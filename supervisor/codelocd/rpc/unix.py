@@ -81,7 +81,7 @@ def connect(path: Path, *, timeout: float | None = 0) -> socket.socket:
 def listen(path: Path, *, mode: int = 0o600, group: int | None = None) -> socket.socket:
     """A socket that listens at `path`, with these permissions from its first moment.
 
-    What nobody answers on is replaced; where somebody does, OSError EADDRINUSE.
+    A socket without a listener is replaced; where a process listens, OSError EADDRINUSE.
     A file there that is no socket is never replaced: FileExistsError.
     """
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)

@@ -187,4 +187,4 @@ class EnvironmentPruner:
             why = finished.last_line or finished.end
             self._report(f"unused environments could not be removed from {self._path}: {why}")
         elif keys := json.loads(said[-1])["keys"]:
-            self._report(f"removed from the store, for nobody has used them: {', '.join(keys)}")
+            self._report(f"removed from the store, as they were not used: {', '.join(keys)}")

@@ -95,7 +95,7 @@ class LocalRunner:
         self._child.kill()
 
     async def _answered(self) -> None:
-        """Nothing that was accepted is still to be answered, or nobody is there to."""
+        """Nothing that was accepted is still to be answered, or no runner is there to."""
         idle: asyncio.Future[Any] = asyncio.ensure_future(self._idle.wait())
         ended: asyncio.Future[Any] = self.exited
         await asyncio.wait([idle, ended], return_when=asyncio.FIRST_COMPLETED)
@@ -112,7 +112,7 @@ class LocalRunner:
             await self._child.end(max(0.0, deadline - clock()))
 
     def _hang_up(self) -> None:
-        """What it had still said is heard; somebody who has its connection keeps nobody waiting."""
+        """What it had still said is heard; a child with its connection does not hold this up."""
         if self._peer is not None and not self._peer.closed.done():
             loop = asyncio.get_running_loop()
             late = loop.call_later(LAST_WORDS, self._peer.close)

@@ -22,7 +22,7 @@ def held(path: Path) -> Iterator[None]:
     file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         _take(file, path.parent)
-        with contextlib.suppress(OSError):  # a full disk: held all the same, by nobody known
+        with contextlib.suppress(OSError):  # a full disk: held all the same, by an unknown pid
             os.ftruncate(file, 0)
             os.write(file, str(os.getpid()).encode())
         yield

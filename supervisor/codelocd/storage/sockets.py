@@ -30,7 +30,7 @@ def runtime_folder(
 
 
 def fallback_folder(environ: Mapping[str, str], uid: int) -> str:
-    """The folder that stands in for a runtime folder; whoever uses it checks that it is theirs."""
+    """The folder that stands in for a runtime folder; its user checks that it is their own."""
     return os.path.join(environ.get("TMPDIR") or "/tmp", f"codelocd-{uid}")  # noqa: S108 checked
 
 

@@ -136,7 +136,7 @@ class News:
         self._others: asyncio.TimerHandle | None = None
 
     def looked(self, paths: Collection[str]) -> None:
-        """Everybody judges what nobody has judged yet; a look at what is known costs nothing."""
+        """Every location judges what was not judged yet; a look at what is known costs nothing."""
         found = {path: self._contents.digest(path) for path in paths}
         fresh = {p: seen for p, seen in found.items() if self._judged.get(p, UNJUDGED) != seen}
         if not fresh:
@@ -152,7 +152,7 @@ class News:
             self._others = self._loop.call_later(OTHERS_LATER if readers else 0, self._judge_left)
 
     def is_known(self, absent: Collection[str]) -> None:
-        """Nobody looked at these before, and they are not there: no location need judge that."""
+        """These are looked at for the first time and are not there: no location need judge that."""
         self._judged |= dict.fromkeys(absent)
 
     def judge(self, location: str, paths: Collection[str]) -> None:

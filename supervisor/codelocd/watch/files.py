@@ -87,7 +87,7 @@ def _read(path: str, status: os.stat_result, now: int) -> Content:
 class Contents:
     """The newest known content of every file that counts for some location.
 
-    `digest(path)`: as last seen; None where there is no such file, or nobody looked.
+    `digest(path)`: as last seen; None where there is no such file, or no look yet.
     """
 
     def __init__(self) -> None:
@@ -107,7 +107,7 @@ class Contents:
         self._digests |= {path: content.digest for path, content in looked.items()}
 
     def learn(self, paths: Iterable[str]) -> list[str]:
-        """Looks at those that nobody looked at before; which of them are not there."""
+        """Looks at those of which nothing is known; which of them are not there."""
         new = [path for path in paths if path not in self._known]
         self.refresh(new)
         return [path for path in new if self.digest(path) is None]

@@ -64,7 +64,7 @@ class Folders:
         return bool(fresh)
 
     def gone(self, folder: str) -> None:
-        """Stops watching what is no longer there; whoever needs it claims it again."""
+        """Stops watching what is no longer there; a location that needs it claims it again."""
         for location in self._users.pop(folder, ()):
             self._claims[location] -= {folder}
         self._unwatch(folder)

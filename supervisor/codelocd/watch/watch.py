@@ -180,7 +180,7 @@ class SourceWatch:
             return set()
         files = {p for p in names if any(self._trackers[one].concerns(p) for one in users)}
         if files and notice.name not in view.turns and os.path.islink(path):
-            self._outdated |= dict.fromkeys(users)  # nobody watches yet where it leads
+            self._outdated |= dict.fromkeys(users)  # where it leads is not watched yet
         return files
 
     def _grows(self, location: str, names: Iterable[str]) -> bool:

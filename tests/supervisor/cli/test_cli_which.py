@@ -145,7 +145,7 @@ def test_a_socket_without_a_listener_is_exit_3_and_never_skipped(shell: Shell) -
         left_over.bind(str(place))
     done = shell.run("status")
     assert done.returncode == 3
-    assert f"nobody listens on the socket {place}" in done.stderr
+    assert f"no daemon listens on the socket {place}" in done.stderr
     assert done.stderr.count("\n") == 1
 
 

@@ -147,7 +147,7 @@ def _observer(
 
 @contextmanager
 def _printer() -> Iterator[Callable[[str], None]]:
-    """What takes lines for stdout; when nobody reads them any more, the daemon stops."""
+    """What takes lines for stdout; when their reader is gone, the daemon stops."""
     sys.stdout.flush()
     writer = Writer(sys.stdout.fileno(), lambda: os.kill(os.getpid(), signal.SIGTERM))
     try:

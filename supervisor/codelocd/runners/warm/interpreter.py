@@ -199,7 +199,7 @@ async def _answer(hearing: socket.socket) -> int:
 
 
 def _unheard(_stream: Stream, _data: bytes) -> None:
-    """What imports print is said by each cold start; here nobody would know whose it is."""
+    """What imports print is said by each cold start; here it could not be told whose it is."""
 
 
 def installed(executable: Path) -> int:

@@ -187,7 +187,7 @@ def make_launcher(
     children: Children, bundle: Path, *, sockets: Path, learned: Path, idle: float, beside: Beside
 ) -> WarmLauncher:
     """`sockets`: the folder of the runners' sockets; `learned`: that of what was learned of
-    environments; `idle`: seconds after which a warm interpreter that nobody uses ends; `beside`:
+    environments; `idle`: seconds after which an unused warm interpreter ends; `beside`:
     what is preloaded for the programs beside runners.
     """
     memory = Memory(learned)

@@ -245,7 +245,7 @@ class Memory:
 
     def forget_unused(self) -> None:
         """Remove the files of environments that this daemon has not used since its start, if they
-        are older than an environment may get that nobody uses."""
+        are older than an unused environment may get."""
         for path in self._folder.glob("*.json"):
             with contextlib.suppress(OSError):
                 if path.stem not in self._learned and time.time() - path.stat().st_mtime > IDLE:

@@ -23,7 +23,7 @@ AGAIN = 600.0
 
 
 class Slot:
-    """`make` starts a process, `wanted` says what it shall preload, None if nobody knows yet.
+    """`make` starts a process, `wanted` says what it shall preload, None while that is not known.
 
     `found(readiness)` is told what preloading showed, and says whether it may be used.
     """

@@ -6,14 +6,14 @@ import asyncio
 
 import pytest
 
-from codelocd.process.child import undisturbed
+from codelocd.process.child import shielded
 
 
 async def test_the_result_is_that_of_the_work() -> None:
     async def work() -> int:
         return 7
 
-    assert await undisturbed(work(), pytest.fail) == 7
+    assert await shielded(work(), pytest.fail) == 7
 
 
 async def test_an_error_is_that_of_the_work() -> None:
@@ -21,7 +21,7 @@ async def test_an_error_is_that_of_the_work() -> None:
         raise OSError("full")
 
     with pytest.raises(OSError, match="full"):
-        await undisturbed(work(), pytest.fail)
+        await shielded(work(), pytest.fail)
 
 
 async def test_what_comes_after_the_caller_was_cancelled_is_disposed_of() -> None:
@@ -32,7 +32,7 @@ async def test_what_comes_after_the_caller_was_cancelled_is_disposed_of() -> Non
         await ends.wait()
         return 7
 
-    caller = asyncio.ensure_future(undisturbed(work(), disposed.set_result))
+    caller = asyncio.ensure_future(shielded(work(), disposed.set_result))
     await asyncio.wait([caller], timeout=0)
     caller.cancel()
     with pytest.raises(asyncio.CancelledError):
