@@ -12,7 +12,7 @@ from codelocd.rpc.errors import RpcError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # commands ask one question: `typing` would take longer than the answer
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from typing import Any, TypeAlias
 
     Message: TypeAlias = list[Any]
@@ -91,7 +91,9 @@ def excess(value: Any, depth: int, elements: int) -> str | None:
     """Which bound `value` exceeds: arrays and maps within each other, values in all."""
     level, counted = [value], 0
     for _ in range(depth + 1):
-        level = [inner for outer in level for inner in _inside(outer)]
+        level = [
+            inner for outer in level for inner in (outer.values() if type(outer) is dict else outer)
+        ]
         counted += len(level)
         if counted > elements:
             return f"has more than {elements} elements"
@@ -99,10 +101,6 @@ def excess(value: Any, depth: int, elements: int) -> str | None:
         if not level:
             return None
     return f"is nested more than {depth} levels deep"
-
-
-def _inside(container: Any) -> Iterable[Any]:
-    return container.values() if type(container) is dict else container
 
 
 def _wrong(message: Any) -> str | None:

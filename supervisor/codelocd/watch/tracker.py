@@ -107,13 +107,15 @@ class Tracker:
         self._arrivals -= unread | read.keys()
         self._bystanders = (self._bystanders | unread) - read.keys()
         self._seen = {p: seen for p, seen in self._seen.items() if p not in unread} | read
-        self._read = frozenset(read)
-        self._name_again()
+        if read.keys() != self._read:
+            self._read = frozenset(read)
+            self._name_again()
 
     def took_over(self) -> None:
         """What the newest attempt saw is what is served."""
-        self._served_read = self._read
-        self._name_again()
+        if self._served_read != self._read:
+            self._served_read = self._read
+            self._name_again()
         self._served = {path: seen for path, seen in self._seen.items() if seen}
 
     def adopt(self, watched: Watched, plan: Plan) -> None:

@@ -74,8 +74,9 @@ def after_load(former: Imports | None, seen: Imports, shared: Imports | None) ->
     """
     if shared is None:
         return Imports(_union(seen.modules, seen.named), seen.named)
+    packages = seen.packages
     for known in (former, shared):
-        if known is not None and known.packages <= seen.packages:
+        if known is not None and (known.named == seen.named or known.packages <= packages):
             return Imports(_union(known.modules, seen.modules, seen.named), seen.named)
     return Imports(_union(seen.named, seen.modules), seen.named)
 
