@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -114,3 +115,45 @@ def test_what_a_service_left_can_be_looked_at(project: Path, tmp_path: Path) -> 
     )
     assert "the user's daemon does not run; this is what it left at 2" in done.stderr
     assert (done.returncode, "loading sales" in done.stdout) == (0, True)
+
+
+def test_what_a_service_left_where_its_config_says_can_be_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The config lies where systemd/README.md puts that of a user."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "usual"))
+    folder = tmp_path / "config" / "codelocd"
+    folder.mkdir(parents=True)
+    settings = f'[daemon]\nlog_format = "json"\nstate_dir = "{tmp_path}/elsewhere"\n'
+    (folder / "codelocd.toml").write_text(settings + CONFIG)
+    (folder / "defs.py").write_text(native("orders", before="print('loading sales')"))
+    (folder / "broken.py").touch()
+    service = Service(folder, tmp_path)
+    service.until_logged("loaded")
+    service.stop()
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    environ = {name: each for name, each in os.environ.items() if name != "CODELOCD_SOCKET"}
+    environ["XDG_RUNTIME_DIR"] = str(tmp_path / "run")
+
+    def asked(cwd: Path, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [CODELOCD, *words],
+            cwd=cwd,
+            env=environ,
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE,
+        )
+
+    for cwd, words in ((outside, ()), (outside, ("--user",)), (folder, ("--user",))):
+        logs = asked(cwd, *words, "logs", "sales")
+        assert "the user's daemon does not run; this is what it left at 2" in logs.stderr
+        assert "loading sales" in logs.stdout
+    assert "1 asset" in asked(outside, "--user", "show", "sales").stdout
+    assert "sales" in asked(outside, "--user", "events").stdout
+    monkeypatch.delenv("XDG_CONFIG_HOME")
+    del environ["XDG_CONFIG_HOME"]
+    assert asked(outside, "--user", "logs", "sales").returncode == 3
+    assert "loading sales" in asked(folder, "--user", "logs", "sales").stdout

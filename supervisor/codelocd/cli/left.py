@@ -66,7 +66,7 @@ def shown(
 def _folders(asked: Asked, project: str | None) -> Iterator[tuple[str, Path]]:
     """Whose state may be meant, and where it is."""
     if asked.service:
-        yield NAMES[asked.service], _state_of(asked.service)
+        yield from ((NAMES[asked.service], state) for state in _states_of(asked.service))
         return
     folder = project or _last_dev(os.getcwd())
     if folder is not None:
@@ -74,8 +74,8 @@ def _folders(asked: Asked, project: str | None) -> Iterator[tuple[str, Path]]:
         state = Path(settings) if settings else _dev_state(folder)
         yield f"no dev daemon runs for {folder}", state
     if project is None:
-        yield NAMES["user"], _state_of("user")
-        yield NAMES["system"], _state_of("system")
+        for service, name in NAMES.items():
+            yield from ((name, state) for state in _states_of(service))
 
 
 def _last_dev(here: str) -> str | None:
@@ -87,8 +87,17 @@ def _dev_state(folder: str) -> Path:
     return local.places("dev", DaemonSettings(), Asked(), Path(folder)).state_dir
 
 
-def _state_of(service: Service) -> Path:
-    return local.places(service, DaemonSettings(), Asked()).state_dir
+def _states_of(service: Service) -> Iterator[Path]:
+    """Where a service's config says that its state is, and where it is without a word of it.
+
+    The config is looked for where systemd/README.md puts it, and where `serve` finds it unasked.
+    """
+    xdg = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
+    usual = local.places(service, DaemonSettings(), Asked()).state_dir
+    named = projects.own_state(f"{xdg if service == 'user' else '/etc'}/codelocd")
+    project = projects.nearest(os.getcwd(), projects.is_project)
+    around = projects.own_state(project) if project is not None else None
+    yield from dict.fromkeys(Path(each) for each in (named, usual, around) if each)
 
 
 def _refuse_unknown(remains: Remains, locations: Sequence[str]) -> None:
