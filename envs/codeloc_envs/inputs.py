@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,6 @@ from codeloc_envs.install.uv_settings import (
     uv_files,
 )
 from codeloc_envs.project.hashes import named_hashes
-from codeloc_envs.project.neighbourhood import upwards
 from codeloc_envs.project.pylock import BUILD_FILES, build_files, content_digest, read_lock
 from codeloc_envs.project.pyproject import normalised, seen_pyproject
 from codeloc_envs.project.requirement_files import RequirementFile, reached, reached_where_there
@@ -75,9 +74,10 @@ def looked_for(specification: Specification) -> Iterator[Path]:
             yield from (specification.directory / name for name in BUILD_FILES)
 
 
-def settings_files(specification: Specification) -> tuple[Path, ...]:
+def settings_files(specification: Specification, reach: Iterable[Path]) -> tuple[Path, ...]:
     """The files of the installer's settings, and those that they name, there or not.
 
+    `reach`: as far up as the project may reach, whose folders uv looks in.
     Above the project, where uv looks too, lie folders like /tmp: too busy to be watched.
     """
     if specification.kind is EnvironmentKind.EXISTING:
@@ -85,8 +85,7 @@ def settings_files(specification: Specification) -> tuple[Path, ...]:
     directory, home = specification.directory, Path.home()
     named = _named_by_settings(specification)
     of_pip = pip_files(os.environ, home)
-    folders = upwards(directory)
-    found = (*uv_files(os.environ, home, folders), *of_pip, *named)
+    found = (*uv_files(os.environ, home, reach), *of_pip, *named)
     return tuple(dict.fromkeys(directory / file for file in found))
 
 

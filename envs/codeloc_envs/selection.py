@@ -104,7 +104,7 @@ def _looked_at(place: _Place) -> Iterator[Path]:
     yield from place.around.looked_at()
     if place.activated is not None:
         yield from environment_files(place.activated)
-    for folder in upwards(place.around.start):  # a uv workspace around the project
+    for folder in place.around.reach:  # a uv workspace around the project
         yield from (folder / "pyproject.toml", folder / "uv.lock")
 
 
@@ -279,7 +279,9 @@ def _built(place: _Place, built: Specification, why: str) -> Choice:
     request = replace(built.request, installation=installation, added=place.asked.added)
     built = replace(built, request=request)
     named = place.around.python_files(wish)
-    aside = _joined(looked_for(built), settings_files(built))
+    around = place.around
+    reach = around.reach if built.directory == around.start else upwards(built.directory)
+    aside = _joined(looked_for(built), settings_files(built, reach))
     return Choice(built, f"{why}; Python: {text}", _joined(described_files(built), named), aside)
 
 

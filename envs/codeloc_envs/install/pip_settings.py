@@ -100,9 +100,10 @@ def pip_files(variables: Mapping[str, str], home: Path) -> Iterator[Path]:
 
 def _read(file: Path) -> dict[str, str]:
     """Nothing from a file that is missing or that pip itself would refuse."""
-    parser = configparser.RawConfigParser()
     try:
-        parser.read(file, encoding="utf-8")
+        with open(file, encoding="utf-8") as lines:
+            parser = configparser.RawConfigParser()
+            parser.read_file(lines, str(file))
     except (OSError, configparser.Error, UnicodeDecodeError):
         return {}
     return {

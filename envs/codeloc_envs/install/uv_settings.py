@@ -152,13 +152,15 @@ def begin_of_uv_settings(directory: Path) -> Path:
 
     Raises EnvironmentProblem for a file of the project itself with settings that uv cannot read.
     """
-    begin, own = directory, upwards(directory)
+    begin = directory
     for folder in (directory, *directory.parents):
-        for file in (folder / "uv.toml", folder / "pyproject.toml"):
-            if not os.path.exists(file):
+        for name in ("uv.toml", "pyproject.toml"):
+            if not os.path.exists(os.path.join(folder, name)):
                 continue
+            file = folder / name
             text = seen_text(file)
-            if text is None and folder in own and _is_meant_for_uv(file):
+            own = text is None and folder in upwards(directory)
+            if own and _is_meant_for_uv(file):
                 raise EnvironmentProblem(
                     f"{file} is not UTF-8 text, and has settings of uv, which needs that; "
                     "save it as UTF-8",

@@ -43,25 +43,28 @@ def upwards(start: Path) -> tuple[Path, ...]:
     They end with the root of the repository. Without a repository they end with the nearest
     folder that has an environment or describes one, and where none does, with `start`.
     """
-    found = searched(start)
-    if _is_repository(found[-1]):
-        return found
-    return found[: 1 + next((at for at, folder in enumerate(found) if decides(folder)), 0)]
+    found, repository = _searched(start)
+    return found if repository else found[: 1 + (_first_that_decides(found) or 0)]
 
 
-def searched(start: Path) -> tuple[Path, ...]:
+def _searched(start: Path) -> tuple[tuple[Path, ...], bool]:
     """`start` and the folders above it where its project is looked for, nearest first.
 
-    They end with the root of the repository, and without one before the user's own folder. What
-    others may write to, or what belongs to another user, ends them too: an environment that is
-    found there is run, so what git demands of repositories (`safe.directory`) holds here.
+    They end with the root of the repository, and without one before the user's own folder: which
+    of the two is the second value. What others may write to, or what belongs to another user, ends
+    them too: an environment that is found there is run, so what git demands of repositories
+    (`safe.directory`) holds here.
     """
     trusted = list(_trusted(start))
     root = next((at for at, folder in enumerate(trusted) if _is_repository(folder)), None)
     if root is not None:
-        return tuple(trusted[: root + 1])
+        return tuple(trusted[: root + 1]), True
     home = Path.home()
-    return (start, *takewhile(lambda folder: home not in (folder, start), trusted[1:]))
+    return (start, *takewhile(lambda folder: home not in (folder, start), trusted[1:])), False
+
+
+def _first_that_decides(folders: tuple[Path, ...]) -> int | None:
+    return next((at for at, folder in enumerate(folders) if decides(folder)), None)
 
 
 def _trusted(start: Path) -> Iterator[Path]:
@@ -96,19 +99,20 @@ def decides(folder: Path) -> bool:
     Also by a project file that cannot be read: the rule that needs it says what is wrong.
     """
     try:
-        return os.path.exists(folder / ENVIRONMENT) or description(folder) is not None
+        environment = os.path.join(folder, ENVIRONMENT)
+        return os.path.exists(environment) or description(folder) is not None
     except EnvironmentProblem:
         return True
 
 
 def description(folder: Path) -> Path | None:
     """The file of `folder` that describes an environment; EnvironmentProblem if it is invalid."""
-    paths = (folder / name for name in DESCRIPTIONS)
-    return next((path for path in paths if _describes(path)), None)
-
-
-def _describes(path: Path) -> bool:
-    return describes(path) if path.name in PROJECT_FILES else os.path.isfile(path)
+    for name in DESCRIPTIONS:
+        if os.path.isfile(os.path.join(folder, name)):
+            path = folder / name
+            if name not in PROJECT_FILES or describes(path):
+                return path
+    return None
 
 
 def describes(path: Path) -> bool:
@@ -135,18 +139,24 @@ class Neighbourhood:
     """
 
     folders: tuple[Path, ...]
+    reach: tuple[Path, ...]
+    """As far as the project may reach: `upwards` of the code's own folder."""
+    looked_in: tuple[Path, ...]
+    """Where what comes there may decide."""
 
     @classmethod
     def of(cls, code: Path) -> Neighbourhood:
-        """Of a file or a folder."""
+        """Of a file or a folder. Each folder is looked at once: all locations begin with this."""
         start = code if os.path.isdir(code) else code.parent
-        reach = upwards(start)
+        searched, repository = _searched(start)
+        first = _first_that_decides(searched)
+        reach = searched if repository else searched[: 1 + (first or 0)]
         marked = (at for at, each in enumerate(reach, start=1) if _is_marked(each))
-        near = next(marked, 1)
-        if any(map(decides, reach[:near])):
-            return cls(reach[:near])
-        further = enumerate(reach[near:], start=near + 1)
-        return cls(reach[: next((at for at, each in further if decides(each)), len(reach))])
+        count = next(marked, 1)
+        if first is None or first >= count:
+            count = len(reach) if first is None else first + 1
+        folders = reach[:count]
+        return cls(folders, reach, searched if first is None else folders)
 
     @property
     def start(self) -> Path:
@@ -159,8 +169,7 @@ class Neighbourhood:
     def looked_at(self) -> Iterator[Path]:
         """Whatever decides, or would if it were there."""
         names = (ENVIRONMENT, f"{ENVIRONMENT}/pyvenv.cfg", VERSION_FILE, *DESCRIPTIONS)
-        folders = self.folders if any(map(decides, self.folders)) else searched(self.start)
-        yield from (folder / name for folder in folders for name in names)
+        yield from (folder / name for folder in self.looked_in for name in names)
 
     def project(self) -> Pyproject | None:
         """The nearest `pyproject.toml`, or what stands for it; EnvironmentProblem if invalid."""
@@ -198,7 +207,7 @@ class Neighbourhood:
 
 
 def _is_marked(folder: Path) -> bool:
-    return any(os.path.exists(folder / mark) for mark in ROOT_MARKS)
+    return any(os.path.exists(os.path.join(folder, mark)) for mark in ROOT_MARKS)
 
 
 def _first_version(path: Path) -> str | None:

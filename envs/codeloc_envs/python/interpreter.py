@@ -33,9 +33,9 @@ class FileIdentity:
     @classmethod
     def of(cls, path: Path) -> FileIdentity:
         """Raises OSError."""
-        real = path.resolve(strict=True)
-        stat = real.stat()
-        return cls(str(real), stat.st_size, stat.st_mtime_ns, stat.st_ino)
+        real = os.path.realpath(path, strict=True)
+        stat = os.stat(real)
+        return cls(real, stat.st_size, stat.st_mtime_ns, stat.st_ino)
 
     def to_json(self) -> list[str | int]:
         return [self.realpath, self.size, self.mtime, self.inode]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import os
 import re
 import shutil
@@ -52,19 +53,36 @@ def candidates(
     the directory it is called from.
     """
     yield Path(getattr(sys, "_base_executable", sys.executable))
+    seen = set[tuple[int, int]]()
+    for directory in _directories(variables, home, fetched):
+        identity = _identity(directory)
+        if identity is not None and identity not in seen:  # /bin is often a link to /usr/bin
+            seen.add(identity)
+            yield from _in_directory(directory)
+
+
+def _directories(variables: Mapping[str, str], home: Path, fetched: Path | None) -> Iterator[str]:
     for prefix in [*_managed(variables, home), *(_matches(fetched, "*") if fetched else ())]:
-        yield from _in_directory(prefix / "bin")
+        yield f"{prefix}/bin"
     for directory in dict.fromkeys([*variables.get("PATH", "").split(os.pathsep), *_FIXED]):
         if directory and not directory.rstrip("/").endswith("/shims"):
-            yield from _in_directory(Path(directory))
+            yield directory
     for pattern in _INSTALLATIONS:
-        for prefix in _matches(Path("/"), pattern.lstrip("/")):
-            yield from _in_directory(prefix / "bin")
+        for prefix in _matches("/", pattern.lstrip("/")):
+            yield f"{prefix}/bin"
     for prefix in _conda(variables, home):
-        yield from _in_directory(prefix / "bin")
+        yield f"{prefix}/bin"
 
 
-def _managed(variables: Mapping[str, str], home: Path) -> Iterator[Path]:
+def _identity(directory: str) -> tuple[int, int] | None:
+    try:
+        found = os.stat(directory)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _managed(variables: Mapping[str, str], home: Path) -> Iterator[str]:
     data = Path(variables.get("XDG_DATA_HOME") or home / ".local/share")
     stores = [
         (variables.get("PYENV_ROOT"), home / ".pyenv", "versions/*"),
@@ -77,31 +95,46 @@ def _managed(variables: Mapping[str, str], home: Path) -> Iterator[Path]:
             yield from _matches(root, pattern)
 
 
-def _conda(variables: Mapping[str, str], home: Path) -> Iterator[Path]:
-    bases = [home / name for name in _CONDA_HOMES] + [Path("/opt/conda"), Path("/opt/miniconda3")]
+def _conda(variables: Mapping[str, str], home: Path) -> Iterator[str]:
+    bases = [*(str(home / name) for name in _CONDA_HOMES), "/opt/conda", "/opt/miniconda3"]
     if executable := variables.get("CONDA_EXE"):
-        bases.insert(0, Path(executable).parent.parent)
+        bases.insert(0, str(Path(executable).parent.parent))
     for base in bases:
         yield base
         yield from _matches(base, "envs/*")
 
 
-def _matches(root: Path, pattern: str) -> list[Path]:
+def _matches(root: Path | str, pattern: str) -> list[str]:
+    """As `Path.glob`, and in a third of the time: all these places are looked at each time.
+
+    A part of the pattern without a star is not looked for.
+    """
+    found = [str(root)]
+    for part in pattern.split("/"):
+        if "*" in part:
+            found = [os.path.join(each, name) for each in found for name in _names(each, part)]
+        else:
+            found = [os.path.join(each, part) for each in found]
+    return found
+
+
+def _names(folder: str, pattern: str) -> list[str]:
     try:
-        return sorted(root.glob(pattern))
+        return sorted(fnmatch.filter(os.listdir(folder), pattern))
     except OSError:
         return []
 
 
-def _in_directory(directory: Path) -> Iterator[Path]:
-    if sys.platform == "darwin" and directory == Path("/usr/bin"):
+def _in_directory(directory: str) -> Iterator[Path]:
+    if sys.platform == "darwin" and directory == "/usr/bin":
         return  # its python3 is a stub that may open a dialog instead of running
     try:
         names = [name for name in os.listdir(directory) if name.startswith("py")]
     except OSError:
         return
     pythons = filter(_NAME.match, names)
-    yield from (directory / name for name in sorted(pythons, key=lambda name: (-len(name), name)))
+    for name in sorted(pythons, key=lambda name: (-len(name), name)):
+        yield Path(directory, name)
 
 
 OLDEST = (3, 8)
@@ -134,7 +167,7 @@ class Interpreters:
     def every(self, *, ask: bool = True) -> tuple[Interpreter, ...]:
         """All that are old enough and no virtual environments, each binary once."""
         found: dict[str, Interpreter] = {}
-        for path in self._places():
+        for path in dict.fromkeys(self._places()):
             python = None if _is_virtual(path) else self._look(path, ask)
             if python and python.version[:2] >= OLDEST:
                 found.setdefault(python.identity.realpath, python)
@@ -194,7 +227,7 @@ class Interpreters:
 
 
 def _is_virtual(python: Path) -> bool:
-    return python.parent.with_name("pyvenv.cfg").exists()
+    return os.path.exists(os.path.join(os.path.dirname(os.path.dirname(python)), "pyvenv.cfg"))
 
 
 def _by(source: str) -> str:
