@@ -71,7 +71,8 @@ class Location:
 
     `state` changes in the daemon's loop alone, and by `step` alone; `send` is the loop's end of it.
     `runners` and `tasks` are the books of what carries out effects: the processes and the work
-    under way that there are.
+    under way that there are. `expected`: what the choice of an environment, while it is made, may
+    turn out to depend on.
     """
 
     spec: LocationSpec
@@ -80,6 +81,7 @@ class Location:
     state: State = field(default_factory=State)
     runners: dict[RunnerId, Running] = field(default_factory=dict)
     tasks: dict[int, asyncio.Task[None]] = field(default_factory=dict)
+    expected: tuple[Path, ...] = ()
     snapshot: Snapshot | None = None
     changed_at: float | None = None
     saved_at: float | None = None
@@ -117,7 +119,7 @@ class Location:
     @property
     def inputs(self) -> tuple[Path, ...]:
         """The files that this depends on."""
-        return self.state.inputs
+        return (*self.state.inputs, *self.expected) if self.expected else self.state.inputs
 
     @property
     def last_exit(self) -> LastExit | None:

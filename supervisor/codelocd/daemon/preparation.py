@@ -7,7 +7,7 @@ import os
 import time
 from pathlib import Path
 
-from codeloc_envs import Choice, Environment, EnvironmentProblem, Store, choose
+from codeloc_envs import Choice, Environment, EnvironmentProblem, Request, Store, choose
 from codelocd.core import events
 from codelocd.daemon import sources
 from codelocd.daemon.location import Location
@@ -18,6 +18,12 @@ from codelocd.model import BuildId, LocationSpec, Problem
 from codelocd.runners import variables
 from codelocd.runners.environments import Builder
 from codelocd.watch.watch import SourceWatch
+
+KINDS = 64
+"""Kinds of locations whose last look is remembered; more are rare in one config."""
+
+_Kind = tuple[Request | None, Path, bool]
+"""Locations of one kind look at the same places: all but their code decides equally."""
 
 
 class Preparation:
@@ -36,6 +42,7 @@ class Preparation:
         self._watch = watch
         self._start_limits = start_limits
         self._publisher = publisher
+        self._looked_at: dict[_Kind, tuple[Path, ...]] = {}
 
     async def prepare(self, location: Location, build: BuildId) -> None:
         """Ends with EnvironmentReady or EnvironmentFailed, told to the location."""
@@ -62,8 +69,6 @@ class Preparation:
         self, location: Location, build: BuildId
     ) -> tuple[Environment, tuple[Path, ...]]:
         """It, ready, and the files that it depends on. Raises EnvironmentProblem, OSError."""
-        sources.follow(self._watch, location)
-        self._watch.begin(location.name)
         choice = await self._chosen(location, build)
         ready = await asyncio.to_thread(self._store.find, choice.specification)
         if ready is None:
@@ -77,20 +82,43 @@ class Preparation:
         return ready, inputs
 
     async def _chosen(self, location: Location, build: BuildId) -> Choice:
-        """What it depends on is watched while it is read: a save in between is not lost."""
-        watched_inputs = set(location.state.inputs)
-        while True:
-            choice = await asyncio.to_thread(_choose, location.spec)
-            looked_at = {*choice.inputs, *choice.looked_at}
-            known = watched_inputs.issuperset(looked_at)
-            watched_inputs.update(looked_at)
-            inputs = tuple(watched_inputs)
-            location.tell(events.EnvironmentChosen(build, choice, inputs))
-            if known:
-                return choice
+        """What it depends on is watched while it is read: a save in between is not lost.
+
+        A location of which nothing is known yet begins with what the last one of its kind looked
+        at: if that was all, one choice is enough.
+        """
+        code = sources.code(location.spec)
+        kind = _kind(location.spec, code)
+        location.expected = () if location.state.inputs else self._looked_at.get(kind, ())
+        try:
             sources.follow(self._watch, location)
+            self._watch.begin(location.name)
+            while True:
+                watched_inputs = set(location.inputs)
+                choice = await asyncio.to_thread(_choose, location.spec, code)
+                looked_at = {*choice.inputs, *choice.looked_at}
+                inputs = tuple(watched_inputs | looked_at)
+                location.tell(events.EnvironmentChosen(build, choice, inputs))
+                if looked_at <= watched_inputs:
+                    break
+                sources.follow(self._watch, location)
+        finally:
+            location.expected = ()
+        self._remember(kind, tuple(looked_at - {code}))
+        return choice
+
+    def _remember(self, kind: _Kind, looked_at: tuple[Path, ...]) -> None:
+        self._looked_at.pop(kind, None)
+        self._looked_at[kind] = looked_at
+        if len(self._looked_at) > KINDS:
+            del self._looked_at[next(iter(self._looked_at))]
 
 
-def _choose(spec: LocationSpec) -> Choice:
+def _kind(spec: LocationSpec, code: Path) -> _Kind:
+    folder = code.parent if code.suffix == ".py" else code
+    return spec.environment, folder, spec.activated_allowed
+
+
+def _choose(spec: LocationSpec, code: Path) -> Choice:
     activated = variables.activated_environment(os.environ) if spec.activated_allowed else None
-    return choose(spec.environment, code=sources.code(spec), activated=activated)
+    return choose(spec.environment, code=code, activated=activated)
