@@ -93,6 +93,11 @@ def prepare_children() -> None:
         os.environ[SEARCHED] = os.pathsep.join([CHILDREN, former] if former else [CHILDREN])
 
 
+def begins_with_codeloc() -> bool:
+    """Whether a Python that starts with these variables gets `codeloc` so."""
+    return CHILDREN in os.environ.get(SEARCHED, "").split(os.pathsep)
+
+
 def name_file_to_children(name: str, file: str) -> None:
     os.environ[MODULE] = f"{name}={file}"
 

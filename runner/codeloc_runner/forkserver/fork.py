@@ -8,7 +8,7 @@ from _thread import get_native_id
 from time import monotonic, sleep
 
 from .. import main
-from ..codeloc_finder import remove_finder
+from ..codeloc_finder import begins_with_codeloc, remove_finder
 from ..load.sources import read_fresh
 from ..process import Settings, die_with, search_path
 from ..wire.json_values import dumps, loads
@@ -121,7 +121,8 @@ def become_program(
     if not accepted(directory, path, descriptors[-3:], preloaded, verdict):
         return
     arrange_process(["-m", module, *arguments], order["variables"], preloaded.added, since=1)
-    remove_finder()
+    if not begins_with_codeloc():
+        remove_finder()
     read_fresh()
     sys.path[:] = [*preloaded.first, *path]
     sys.argv[:] = [module, *arguments]

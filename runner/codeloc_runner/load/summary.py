@@ -54,7 +54,7 @@ def summarize(error: BaseException, working_directory: str) -> str:
     place, said = where(error), told_with_cause(error)
     file = described_in(error)
     if file and file not in said:
-        said = f"{said} in {file}"
+        said = f"{said.rstrip('.')} in {file}"
     if len(said) > CHARACTERS:
         said = exceptions.bounded(said, CHARACTERS)
     return f"{said} ({told_place(place, working_directory)})" if place else said

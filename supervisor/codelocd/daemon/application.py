@@ -79,10 +79,11 @@ class Application:
             idle=config.daemon.warm_idle,
             beside=BESIDE if config.dagster.serve else {},
         )
-        means = Means(self._children, builder, self.store, self.logs, development)
+        codeloc = bundle / CHILDREN
+        means = Means(self._children, builder, self.store, self.logs, development, codeloc)
         self.dagster = self._dagster(config, paths, means) if config.dagster.serve else None
         self.runner_specs = RunnerSpecs(
-            self.logs, bundle / CHILDREN, Layout(paths.store).bytecode, development=development
+            self.logs, codeloc, Layout(paths.store).bytecode, development=development
         )
         self.watch = SourceWatch(self.locations.changed, report, loop)
         self.daemon = Daemon(

@@ -45,7 +45,7 @@ class DagsterServing:
         sockets = Sockets(paths.runtime_dir)
         self._warm = warm
         instance = Instance(home, means.children)
-        self._servers = Servers(means.children, warm, sockets, instance)
+        self._servers = Servers(means.children, warm, sockets, instance, means.codeloc)
         self._ui = UserInterface(means, settings, self._home, self._workspace)
         self._links = Links(sockets, Drain(settings.drain_timeout, self._ui.page.canceling))
         self._served: dict[str, Path] = {}

@@ -18,6 +18,7 @@ from codelocd.dagster.workspace import Sockets
 from codelocd.model import Output, Stream
 from codelocd.process.child import Child, Children
 from codelocd.runners.api import Launcher, Program, RunnerSpec
+from codelocd.runners.variables import with_codeloc
 from codelocd.runners.warm.interpreter import Refused, installed
 from codelocd.runners.warm.method import MethodChoice
 
@@ -181,12 +182,22 @@ class Warm(Launcher, Protocol):
 
 
 class Servers:
-    """Of all locations; `instance` is what they have in common."""
+    """Of all locations; `instance` is what they have in common.
+
+    `codeloc`: the folder that makes `codeloc` importable for a server, and for its runs, as it is
+    for the runner beside it; None to do without.
+    """
 
     def __init__(
-        self, children: Children, warm: Warm, sockets: Sockets, instance: Instance
+        self,
+        children: Children,
+        warm: Warm,
+        sockets: Sockets,
+        instance: Instance,
+        codeloc: Path | None = None,
     ) -> None:
         self._children = children
+        self._codeloc = codeloc
         self._warm = warm
         self._sockets = sockets
         self._instance = instance
@@ -197,6 +208,8 @@ class Servers:
         await self._instance.opened(spec)
         path, words = self._sockets.new(), ServerOutput(spec.output)
         variables = self._instance.variables(spec)
+        if self._codeloc is not None:
+            variables = with_codeloc(variables, self._codeloc)
         program = Program(spec, MODULE, arguments(spec, path), variables, words.heard)
         choice = self._warm.choice(spec)
         child, why = await self._warmly(program, choice)

@@ -31,13 +31,17 @@ LOOK_AGAIN = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What of the daemon's the page needs. `development`: as for the runners."""
+    """What of the daemon's the page and the code servers need. `development`: as for the runners.
+
+    `codeloc`: the folder that makes `codeloc` importable in any Python.
+    """
 
     children: Children
     builder: Builder
     store: Store
     logs: Logs
     development: bool
+    codeloc: Path
 
 
 class UserInterface:

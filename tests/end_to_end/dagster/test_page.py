@@ -47,6 +47,18 @@ def test_a_save_shows_on_the_page_by_itself_and_a_mistake_leaves_what_was_there(
     assert shown.loaded() == {"shop", "old"}
 
 
+def test_a_dagster_file_that_imports_codeloc_loads_in_the_code_server_too(project, declare, page):
+    """What `check` and the runner say of it holds for Dagster's UI, however a server starts."""
+    declare(shop="newest")
+    before = "import codeloc, subprocess, sys\n"
+    before += "subprocess.run([sys.executable, '-c', 'import codeloc'], check=True)\n"
+    (project / "shop.py").write_text(source("one", before=before))
+    shown = page("shop")
+    assert shown.assets() == {"one"}
+    (project / "shop.py").write_text(source("two", before=before))
+    shown.until(lambda: shown.assets() == {"two"})
+
+
 BREAKAGES = {
     "SyntaxError": "def (:\n",
     "sys.exit": "import sys\nsys.exit(7)\n",

@@ -326,6 +326,17 @@ COMPONENTS = [
         SCRIPT + "  execution:\n    path: '{{ env.NO_SUCH }}'\n    name: x\n  assets: []\n",
         'path: Input should be a valid string: the environment variable "NO_SUCH" is not set',
     ),
+    (
+        "type: shop.parts.Nope\n",
+        (
+            "DagsterUnresolvableSymbolError: Module `shop.parts` not found, because "
+            "ModuleNotFoundError: No module named 'shop.parts' in {file}"
+        ),
+    ),
+    (
+        "type: dagster.Nope\n",
+        "DagsterUnresolvableSymbolError: Module `dagster` has no attribute `Nope` in {file}",
+    ),
 ]
 
 
