@@ -13,6 +13,7 @@ import psutil
 import pytest
 from launching import DEADLINE, installed, telling, until
 
+from codelocd.runners import api
 from codelocd.runners.warm.interpreter import WarmInterpreter
 from codelocd.runners.warm.places import Memory
 from codelocd.runners.warm.profile import Learned
@@ -156,6 +157,19 @@ async def test_what_was_learned_survives_a_restart(bench, newest):
     bench.launcher.close()
     again = Memory(bench.folder / "warm")
     assert again.of("key") == bench.memory.of("key")
+
+
+async def test_a_long_load_is_no_hang_after_a_restart_either(bench, newest, monkeypatch):
+    """What it took without a fork is known from the daemon before."""
+    monkeypatch.setattr(api, "HANG_SECONDS", 0.2)
+    spec = bench.spec(newest, telling("import time\ntime.sleep(0.5)\ntold = 1"))
+    await bench.load(spec, "spawn")
+    bench.memory.write()
+    bench.memory.__init__(bench.folder / "warm")
+    bench.launcher.__init__(bench.launcher._cold, bench.places, bench.memory, platform="linux")
+    loaded = await bench.load(spec, "fork")
+    assert loaded.runner.start_method == "fork"
+    assert bench.memory.of("key").suspicions == ()
 
 
 async def test_a_relative_search_path_starts_it_cold(bench, newest):

@@ -35,7 +35,6 @@ class WarmLauncher:
         self._memory = memory
         self._platform = platform
         self._specs: dict[str, RunnerSpec] = {}
-        self._seconds: dict[str, float] = {}
         self._divergences: dict[str, Divergence] = {}
         places.news = self._prepare_all
 
@@ -67,7 +66,6 @@ class WarmLauncher:
     def forget(self, location: str) -> None:
         """It is gone, and what it imports no longer counts."""
         self._specs.pop(location, None)
-        self._seconds.pop(location, None)
         self._places.leave(location)
 
     def suspect(self, spec: RunnerSpec, what: str) -> None:
@@ -142,7 +140,7 @@ class WarmLauncher:
             spec,
             choice,
             report=Report(loaded, ended, diverged),
-            former_seconds=self._seconds.get(spec.location, 0.0),
+            former_seconds=self._memory.of(spec.environment).seconds.get(spec.location, 0.0),
         )
 
     def choice(self, spec: RunnerSpec) -> MethodChoice:
@@ -179,7 +177,7 @@ class WarmLauncher:
         imports = after_load(learned.locations.get(spec.location), load.imports, shared)
         learned = learned.with_location(spec.location, imports).with_variables(load.variables)
         if shared is None:
-            self._seconds[spec.location] = load.seconds
+            learned = learned.with_seconds(spec.location, load.seconds)
         return self._memory.keep(spec.environment, learned)
 
 

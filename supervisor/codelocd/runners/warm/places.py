@@ -264,6 +264,7 @@ class Memory:
                 _texts(content["suspicions"]),
                 frozenset(_texts(content["variables"])),
                 int(content["installed"]),
+                _numbers(content.get("seconds", {})),  # older files have none
             )
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return Learned()
@@ -278,6 +279,7 @@ class Memory:
             "suspicions": learned.suspicions,
             "variables": sorted(learned.variables),
             "installed": learned.installed,
+            "seconds": dict(learned.seconds),
         }
         self._folder.mkdir(parents=True, exist_ok=True)
         replace_text(self._folder / f"{environment}.json", json.dumps(content))
@@ -288,3 +290,8 @@ def _texts(found: Any) -> tuple[str, ...]:
     if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
         raise TypeError
     return tuple(found)
+
+
+def _numbers(found: Any) -> dict[str, float]:
+    """Raises TypeError or ValueError when it is anything but numbers by name."""
+    return {str(name): float(number) for name, number in dict(found).items()}

@@ -36,7 +36,8 @@ class Learned:
     `locations`: what each imports. `cold`: packages that a fork cannot share, and why.
     `suspicions`: loads that failed after a fork and then went well without one. `variables`:
     names that imported packages have asked the process environment for. `installed`: when
-    something was last installed, as far as `cold` and `suspicions` know.
+    something was last installed, as far as `cold` and `suspicions` know. `seconds`: what the newest
+    cold load of each location took.
     """
 
     locations: Mapping[str, Imports] = field(default_factory=dict)
@@ -44,9 +45,13 @@ class Learned:
     suspicions: tuple[str, ...] = ()
     variables: frozenset[str] = frozenset()
     installed: int = 0
+    seconds: Mapping[str, float] = field(default_factory=dict)
 
     def with_location(self, name: str, imports: Imports) -> Learned:
         return replace(self, locations={**self.locations, name: imports})
+
+    def with_seconds(self, name: str, seconds: float) -> Learned:
+        return replace(self, seconds={**self.seconds, name: seconds})
 
     def with_cold(self, cold: Mapping[str, str]) -> Learned:
         return replace(self, cold={**self.cold, **cold})
