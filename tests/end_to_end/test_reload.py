@@ -40,6 +40,25 @@ def test_a_broken_save_keeps_the_old_definitions_until_the_repair(
     assert daemon.cli("status").returncode == 0
 
 
+def test_a_location_that_writes_what_it_watches_comes_to_rest(dev: StartDev, project: Path) -> None:
+    """A load writes another text each time: such a change starts no load without end."""
+    writing = "\nopen('loads', 'a').write('x')\nopen('made.csv', 'w').write(str(os.urandom(8)))\n"
+    (project / "defs.py").write_text("import os\n" + native("one") + writing)
+    (project / "codelocd.toml").write_text(
+        '[location.defs]\npython_file = "defs.py"\nwatch = ["*.csv"]\n'
+    )
+    daemon = dev()
+    daemon.until_printed("made.csv has changed during each of the last loads")
+    daemon.until_serving("defs")
+    before, loads = daemon.entry("defs")["generation"], (project / "loads").stat().st_size
+    (project / "defs.py").write_text("import os\n" + native("one", "two") + writing)
+    daemon.until("defs", lambda entry: serving(entry) and entry["generation"] > before)
+    assert daemon.definitions() == ["asset one", "asset two"]
+    (project / "made.csv").write_text("by hand, while nothing loads")
+    daemon.until("defs", lambda entry: serving(entry) and entry["generation"] == before + 2)
+    assert (project / "loads").stat().st_size == loads + 2, "one load for each save"
+
+
 def test_a_file_saved_in_the_middle_of_a_slow_import_is_not_lost(
     dev: StartDev, project: Path
 ) -> None:

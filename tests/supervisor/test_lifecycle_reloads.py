@@ -203,6 +203,25 @@ def test_a_candidate_is_not_dropped_for_ever() -> None:
     assert (story.state.candidate, story.state.deadline, story.effects) == (last, None, [])
 
 
+def test_a_slow_load_that_writes_what_is_watched_is_not_dropped_for_ever() -> None:
+    story = Story().serving().saved()
+    for _ in range(takeover.MAX_DROPS):
+        story.wait(takeover.CHURN_PATIENCE + 3).saved().until_deadline()
+    last = story.state.candidate
+    story.wait(takeover.CHURN_PATIENCE + 3).saved()
+    assert (story.state.candidate, story.effects) == (last, [])
+
+
+def test_a_load_that_fails_after_a_save_that_did_not_drop_it_is_made_again() -> None:
+    story = dropped_as_often_as_may_be().wait(0.01).saved()
+    failed = LoadFailed(story.state.candidate, LOAD, current=False)
+    story.tell(failed)
+    assert story.effects == [Kill(failed.runner)]
+    assert story.state.phase is Phase.STARTING
+    story.until_deadline().load_failed()
+    assert (story.state.phase, story.state.problem) == (Phase.SERVING, LOAD)
+
+
 def test_a_save_after_all_drops_has_what_is_loaded_looked_at_later() -> None:
     story = dropped_as_often_as_may_be().wait(0.01).saved(2).loaded()
     held = story.state.candidate

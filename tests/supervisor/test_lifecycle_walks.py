@@ -243,7 +243,7 @@ class Walk(RuleBasedStateMachine):
     @rule(
         data=st.data(),
         what=st.sampled_from(
-            ["good", "old", "locked", "diverged", "bad", "sick", "exit", "blamed"]
+            ["good", "old", "locked", "diverged", "bad", "bad, old", "sick", "exit", "blamed"]
         ),
         read=st.sampled_from([(), ("a",), ("b", "a")]),
     )
@@ -260,6 +260,7 @@ class Walk(RuleBasedStateMachine):
                 "diverged": Diverged(runner, SETS),
                 "blamed": Exited(runner, CRASH, ended=END, cold=CRASHED),
                 "bad": LoadFailed(runner, LOAD, read),
+                "bad, old": LoadFailed(runner, LOAD, read, current=False),
                 "sick": Condemned(runner, CRASH),
                 "exit": Exited(runner, CRASH, ended=END),
             }[what]

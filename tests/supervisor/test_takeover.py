@@ -41,6 +41,12 @@ def test_a_pause_between_saves_begins_another_burst() -> None:
     assert (later.many, later.drops, later.began) == (False, 0, 13.0)
 
 
+def test_while_a_candidate_starts_each_drop_counts_however_slow_its_load_is() -> None:
+    burst = takeover.dropped(takeover.changed(takeover.CALM, 5, locked=False, now=10.0))
+    later = takeover.changed(burst, 1, locked=False, now=16.0, starting=True)
+    assert (later.many, later.drops, later.began) == (False, 1, 16.0)
+
+
 def test_drops_back_off_and_then_end() -> None:
     burst = takeover.changed(takeover.CALM, 1, locked=False, now=10.0)
     pauses = []

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 DBT = ("dagster_dbt.dbt_project", "DbtProject")
 DBT_COMPONENT = ("dagster_dbt.dbt_project_manager", "DbtProjectArgsManager")
 """Makes a copy of the project that its arguments name, and loads that."""
+LOCK = ".concurrent-update-lock"
+"""The end of the names of files that dagster-dbt locks while it prepares a project."""
 COPIES = ".local_defs_state"
 """The folder of what components have made themselves."""
 COMPONENTS = ("dagster.components.core.component_tree", "ComponentTree")
@@ -66,7 +68,7 @@ def of_dbt(project: Any, since: float) -> Iterator[str]:
     for name in DBT_FILES:
         yield f"{literal(folder)}/{name}"
     yield f"{literal(fact(project, 'profiles_dir') or folder)}/profiles.yml"
-    if not is_made(manifest, since):
+    if not is_made(manifest, folder, since):
         yield literal(manifest)
         return
     told = settings(os.path.join(folder, DBT_FILES[0]))
@@ -75,22 +77,27 @@ def of_dbt(project: Any, since: float) -> Iterator[str]:
             yield f"{literal(os.path.join(folder, str(path)))}/**"
 
 
-def is_made(manifest: Any, since: float) -> bool:
+def is_made(manifest: Any, project: str, since: float) -> bool:
     """Whether the load makes it (`prepare_if_dev`): then it is no source, but a result.
 
-    A parse that fails leaves an older manifest, and only its log beside it. Were that manifest
-    watched, the load after the repair would write it, count as changed, and begin without end.
+    A parse that fails leaves an older manifest, and beside it its log, or only the lock that
+    dagster-dbt takes first. Were that manifest watched, the load after the repair would write it,
+    count as changed, and begin again.
     """
-    log = os.path.join(os.path.dirname(os.fspath(manifest)), "dbt.log")
-    try:
-        if os.stat(manifest).st_mtime >= since:
-            return True
-    except OSError:
+    folder = os.path.dirname(os.fspath(manifest))
+    if not os.path.exists(manifest):
         return True  # what should have written it has failed
+    locks = (os.path.join(folder, "manifest" + LOCK), os.path.join(project, "package-lock" + LOCK))
+    made = (manifest, os.path.join(folder, "dbt.log"), *locks)
+    return any(written(file) >= since for file in made)
+
+
+def written(file: Any) -> float:
+    """When, in Unix seconds; 0 where there is no such file."""
     try:
-        return os.stat(log).st_mtime >= since
+        return os.stat(file).st_mtime
     except OSError:
-        return False
+        return 0.0
 
 
 def settings(file: str) -> Any:

@@ -121,12 +121,13 @@ class Diverged:
 
 @dataclass(frozen=True, slots=True)
 class LoadFailed:
-    """The code did not load. `read` as for Loaded, as far as the load came, and globs of what it
-    missed."""
+    """The code did not load. `read` and `current` as for Loaded, as far as the load came; with the
+    globs of what it missed."""
 
     runner: RunnerId
     problem: Problem
     read: tuple[str, ...] = ()
+    current: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,10 +44,17 @@ class Burst:
 CALM = Burst()
 
 
-def changed(burst: Burst, differing: int, locked: bool, now: float) -> Burst:
-    """The burst with one more event."""
+def changed(
+    burst: Burst, differing: int, locked: bool, now: float, *, starting: bool = False
+) -> Burst:
+    """The burst with one more event.
+
+    `starting`: a candidate is on its way. Then what was dropped before counts however long ago:
+    a load of five seconds that writes a watched file would else be dropped for ever.
+    """
     if burst.began is None or now - burst.latest > CHURN_PATIENCE:
-        return Burst(began=now, latest=now, many=differing > 1 or locked)
+        drops = burst.drops if starting else 0
+        return Burst(began=now, latest=now, many=differing > 1 or locked, drops=drops)
     return replace(burst, latest=now, many=burst.many or differing > 1 or locked)
 
 
@@ -76,6 +83,14 @@ def hold_until(burst: Burst, locked: bool, now: float) -> float | None:
         return None
     rested = burst.latest + QUIET
     return rested if now < rested else None
+
+
+def is_owed_another(burst: Burst) -> bool:
+    """Whether a candidate that failed, after a save that may have mended it, is replaced.
+
+    Only where the save came too late to drop it: else another one is on its way already.
+    """
+    return MAX_DROPS <= burst.drops < 2 * MAX_DROPS
 
 
 def worth_another(burst: Burst, now: float) -> bool:

@@ -59,7 +59,8 @@ def _reload_asked(state: State, _event: events.ReloadAsked, now: float, policy: 
 def _sources_changed(
     state: State, event: events.SourcesChanged, now: float, policy: Policy
 ) -> Step:
-    burst = takeover.changed(state.burst, event.differing, event.locked, now)
+    starting = state.phase is Phase.STARTING
+    burst = takeover.changed(state.burst, event.differing, event.locked, now, starting=starting)
     state = replace(moves.forgiven(state), burst=burst, behind=state.listed)
     if not state.wanted or state.phase is Phase.STOPPING:
         return state, ()
@@ -182,10 +183,12 @@ def _diverged(state: State, event: events.Diverged, _now: float, _policy: Policy
     return moves.given_up(state, problems.diverged(event.cold.why, event.at)), effects
 
 
-def _load_failed(state: State, event: events.LoadFailed, _now: float, _policy: Policy) -> Step:
+def _load_failed(state: State, event: events.LoadFailed, now: float, _policy: Policy) -> Step:
     if event.runner != state.candidate:
         return state, ()
     read = tuple(sorted({*state.read, *event.read}))
+    if not event.current and takeover.is_owed_another(state.burst):
+        return moves.again(replace(state, read=read), now)
     state, effects = moves.abandon(replace(state, read=read))
     return moves.given_up(state, event.problem), effects
 

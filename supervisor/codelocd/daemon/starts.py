@@ -118,9 +118,9 @@ class RunnerStarts:
             case Bad(said, seen, read):
                 remedy = await asyncio.to_thread(_remedy, location, said)
                 problem = problems.of_load(said, time.time(), remedy.line, remedy.block)
-                self._watch.loaded(location.name, seen)
+                current = not self._watch.loaded(location.name, seen).paths
                 awaited = sources.where_installed(location, said.get("missing"))
-                failed = events.LoadFailed(number, problem, (*read, *awaited))
+                failed = events.LoadFailed(number, problem, (*read, *awaited), current)
                 location.tell(failed)
             case MustStartCold(cold):
                 location.tell(events.Diverged(number, cold, time.time()))
@@ -141,7 +141,8 @@ class RunnerStarts:
                 stacks = answer["threads"]
         folder, limit = location.spec.working_directory, location.spec.policy.start_timeout
         problem = problems.of_hang(limit, stacks, time.time(), folder)
-        location.tell(events.LoadFailed(number, problem))
+        current = not self._watch.pending(location.name).paths
+        location.tell(events.LoadFailed(number, problem, current=current))
 
     def suspect(self, running: Running, suspicion: str) -> None:
         """Note what its warm start is suspected of."""

@@ -12,6 +12,53 @@ Seen = dict[str, str | None]
 """Path → digest, None for a file that was not there."""
 
 
+LOADS = 5
+"""Loads in a row in which a file has to change until it is taken to be written by them."""
+
+
+class OwnWrites:
+    """Which files a location's loads write themselves, so that such a change starts no other load.
+
+    Nothing tells who wrote a file, a load's child (`dbt parse`) or an editor. So a file counts as
+    `known` once it has changed during each of LOADS loads in a row that came to their end, while
+    all files rested in the pauses between them; and until a load leaves it as it was.
+    """
+
+    def __init__(self) -> None:
+        self.known: frozenset[str] = frozenset()
+        self._before: Seen | None = None
+        self._rest: Seen = {}
+        self._loads: dict[str, int] = {}
+        self._appearing = 0
+
+    @property
+    def passed_over(self) -> frozenset[str]:
+        """The files whose changes do not count at the moment."""
+        return frozenset() if self._before is None else self.known
+
+    def begin(self, now: Seen) -> None:
+        """A load begins, when the files hold this."""
+        shared = now.keys() & self._rest.keys()
+        if self._before is None and any(now[path] != self._rest[path] for path in shared):
+            self._loads, self._appearing = {}, 0
+        self._before = now
+
+    def end(self, now: Seen) -> frozenset[str]:
+        """It has come to its end; the files that are known since then."""
+        if self._before is None:
+            return frozenset()
+        before, self._before, self._rest = self._before, None, now
+        changed = {p for p in now.keys() | before.keys() if now.get(p) != before.get(p)}
+        self._loads = {path: self._loads.get(path, 0) + 1 for path in changed}
+        made = {path for path, loads in self._loads.items() if loads >= LOADS}
+        appeared = {path for path in changed if before.get(path) is None}
+        self._appearing = self._appearing + 1 if appeared else 0
+        if self._appearing >= LOADS:
+            made |= appeared  # another name each time
+        former, self.known = self.known, frozenset(made | (self.known & changed))
+        return self.known - former
+
+
 class Tracker:
     """Decides what an altered file means. Reads no files: `digest` tells what is known of them.
 
@@ -33,6 +80,7 @@ class Tracker:
         self._served: Seen | None = None
         self._told: Seen = {}
         self._arrivals: set[str] = set()
+        self._own_writes = OwnWrites()
         self.named = self._find_named()
         self._matched = set(plan.matched)
         self._bystanders = set().union(*plan.modules.values()) - self.named
@@ -99,6 +147,7 @@ class Tracker:
         before = {path: self._seen[path] for path in kept}
         self._seen = {path: self._digest(path) for path in self._current()} | before
         self._told = {path: told for path, told in self._told.items() if path in kept}
+        self._own_writes.begin({path: self._digest(path) for path in self._current()})
 
     def loaded(self, sources: Mapping[str, str]) -> None:
         """The newest attempt really read these, and nothing else of the location's code."""
@@ -110,6 +159,16 @@ class Tracker:
         if read.keys() != self._read:
             self._read = frozenset(read)
             self._name_again()
+
+    def ended(self) -> frozenset[str]:
+        """The newest attempt's load has come to its end, and the digests are of now.
+
+        What loads are known to write counts as seen; returned are the files that are known newly.
+        """
+        now = {path: self._digest(path) for path in self._current() | self._seen.keys()}
+        fresh = self._own_writes.end(now)
+        self._seen |= {path: now[path] for path in self._own_writes.known & now.keys()}
+        return fresh
 
     def took_over(self) -> None:
         """What the newest attempt saw is what is served."""
@@ -165,9 +224,12 @@ class Tracker:
 
     def _differing(self, current: set[str], base: Seen) -> list[str]:
         paths = current | base.keys()
+        paths -= self._own_writes.passed_over
         return [path for path in paths if self._digest(path) != base.get(path)]
 
     def _is_news(self, path: str) -> bool:
+        if path in self._own_writes.passed_over:
+            return False
         now, seen = self._digest(path), self._seen.get(path)
         news = now != self._told.get(path, seen)
         self._told[path] = now

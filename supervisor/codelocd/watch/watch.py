@@ -28,6 +28,13 @@ SHARE = 0.1
 OnChange = Callable[[str, Change], None]
 
 
+OWN_WRITE = (
+    "{location}: {path} has changed during each of the last loads, so they are taken to write it:"
+    " from now on a change of it while a load runs starts no other load"
+    " (with `ignore` it never counts)"
+)
+
+
 class SourceWatch:
     """Follows locations; all methods are called on the loop, and so are the callbacks.
 
@@ -115,6 +122,8 @@ class SourceWatch:
         if tracker.named - known:
             self._plan_again(location)
         self._contents.refresh(tracker.counted())
+        for path in sorted(tracker.ended()):
+            self._on_problem(OWN_WRITE.format(location=location, path=path))
         return self.pending(location)
 
     def took_over(self, location: str) -> None:

@@ -13,11 +13,18 @@ LOAD_BEGAN = 2_000_000_000.0
 
 
 @pytest.mark.parametrize(
-    ("written", "is_source"), [((), True), (("manifest.json",), False), (("dbt.log",), False)]
+    ("written", "is_source"),
+    [
+        ((), True),
+        (("manifest.json",), False),
+        (("dbt.log",), False),
+        (("manifest.concurrent-update-lock",), False),
+        (("../package-lock.concurrent-update-lock",), False),
+    ],
 )
 def test_a_manifest_that_a_load_makes_or_fails_to_make_is_no_source(tmp_path, written, is_source):
     (tmp_path / "target").mkdir()
-    for name in ("manifest.json", "dbt.log"):
+    for name in {"manifest.json", "dbt.log", *written}:
         (tmp_path / "target" / name).touch()
         at = LOAD_BEGAN + (1 if name in written else -1)
         os.utime(tmp_path / "target" / name, (at, at))

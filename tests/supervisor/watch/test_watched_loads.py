@@ -5,6 +5,7 @@ from pathlib import Path
 from listening import Listener
 
 from codelocd.watch.notices import Change, Watched
+from codelocd.watch.tracker import LOADS
 
 
 async def test_a_save_during_the_load_means_that_the_load_is_not_current(
@@ -118,3 +119,48 @@ async def test_a_launch_does_not_take_a_save_of_an_input_for_what_was_prepared(
     assert listener.watch.loaded("sales", {}).paths  # known from now on, and not told yet
     listener.watch.begin("sales", prepared=True)
     assert (await listener.change()).inputs
+
+
+def own_load(listener: Listener, defs: Path, made: Path, text: str) -> Change:
+    """A load that writes `made`."""
+    listener.watch.begin("sales")
+    made.write_text(text)
+    return listener.watch.loaded("sales", {str(defs): listener.digest(defs.read_text())})
+
+
+async def test_what_each_load_writes_is_seen_for_itself_and_counts_no_longer(
+    listener: Listener,
+) -> None:
+    defs, made = listener.write("defs.py", "defs"), listener.write("made.mark", "")
+    listener.serve(defs)
+    for number in range(LOADS - 1):
+        assert own_load(listener, defs, made, f"{number}").paths == (str(made),)
+    assert not own_load(listener, defs, made, "last").paths
+    (line,) = listener.problems
+    assert f"sales: {made} has changed during each of the last loads" in line
+    assert not own_load(listener, defs, made, "one more").paths
+    listener.watch.took_over("sales")
+    assert listener.watch.differing("sales") == 0
+    listener.changes.clear()
+    made.write_text("by hand")
+    assert (await listener.change()).paths == (str(made),)
+
+
+async def test_what_one_load_leaves_alone_counts_again(listener: Listener) -> None:
+    defs, made = listener.write("defs.py", "defs"), listener.write("made.mark", "")
+    listener.serve(defs)
+    for number in range(LOADS):
+        own_load(listener, defs, made, f"{number}")
+    own_load(listener, defs, made, f"{LOADS - 1}")
+    assert own_load(listener, defs, made, "again").paths == (str(made),)
+
+
+async def test_saves_in_the_pauses_too_are_those_of_somebody_else(listener: Listener) -> None:
+    defs, made = listener.write("defs.py", "defs"), listener.write("made.mark", "")
+    listener.serve(defs)
+    for number in range(2 * LOADS):
+        assert own_load(listener, defs, made, f"during {number}").paths == (str(made),)
+        made.write_text(f"after {number}")
+        await listener.changed_to({made: f"after {number}"})
+        listener.changes.clear()
+    assert not listener.problems
