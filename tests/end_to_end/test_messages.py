@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import subprocess
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -190,6 +191,32 @@ CASES = {
         "load: DefinitionsError: asset \"orders\" (PROJECT/defs.py:4): metadata['held']: nested"
         " more than 50 deep (defs.py:4)",
     ),
+    # --- environments -----------------------------------------------------------------------------
+    "no-package": Case(
+        {"defs.py": "", "requirements.txt": "alhpa\n"},
+        "environment: no such package: alhpa; check its name, or the index",
+        shows="error: No solution found when resolving dependencies",
+    ),
+    "no-version": Case(
+        {"defs.py": "", "requirements.txt": "alpha>=2\n"},
+        "environment: no version of alpha fits alpha>=2; change the requirement",
+    ),
+    "another-hash": Case(
+        {"defs.py": "", "requirements.txt": f"# pinned\nalpha==1.0 --hash=sha256:{'0' * 64}\n"},
+        "environment: PROJECT/requirements.txt, line 2: no file of alpha 1.0 that there is has a"
+        " hash that stands there; pin its version and update its hashes, or find out why the file"
+        " changed",
+    ),
+    "no-hash": Case(
+        {"defs.py": "", "requirements.txt": "--require-hashes\nalpha==1.0\n"},
+        "environment: PROJECT/requirements.txt, line 2: alpha has no hash, line 1 asks for one;"
+        " where one requirement has a hash, each needs one",
+    ),
+    "settings-of-uv": Case(
+        {"defs.py": "", "requirements.txt": "alpha\n", "uv.toml": "# caf\xe9\n"},
+        "environment: PROJECT/uv.toml is not UTF-8 text, and has settings of uv, which needs that;"
+        " save it as UTF-8",
+    ),
     # --- what the config names --------------------------------------------------------------------
     "no-module": Case(
         {},
@@ -214,13 +241,29 @@ def checked(tmp_path_factory) -> tuple[Path, dict[str, Any]]:
         folder = root / name
         for file, text in case.files.items():
             (folder / file).parent.mkdir(parents=True, exist_ok=True)
-            (folder / file).write_text(text)
+            (folder / file).write_text(text, "latin-1" if name == "settings-of-uv" else "utf-8")
         folder.mkdir(exist_ok=True)
         key = f'"{name}"' if "." in name else name
         tables.append(f"[location.{key}]\n{case.table.format(folder=folder)}\n")
+    make_wheel(root / "wheels", "alpha")
+    tables.append('[index]\nfind_links = ["wheels"]\n')
     (root / "codelocd.toml").write_text("\n".join(tables))
     done = codelocd(root, "check", "--json")
     return root, {each["name"]: each for each in json.loads(done.stdout)["locations"]}
+
+
+def make_wheel(folder: Path, name: str) -> None:
+    """An empty package, version 1.0."""
+    folder.mkdir()
+    info = f"{name}-1.0.dist-info"
+    files = {
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/RECORD": "",
+    }
+    with zipfile.ZipFile(folder / f"{name}-1.0-py3-none-any.whl", "w") as archive:
+        for path, text in files.items():
+            archive.writestr(path, text)
 
 
 def codelocd(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -252,11 +295,11 @@ def codelocd(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_a_location_that_does_not_load_says_exactly(checked, name):
     root, locations = checked
     problem = locations[name]["problem"]
-    environment = (locations[name]["environment"] or {}).get("path") or "-"
+    environment = (locations[name]["environment"] or {}).get("path")
 
     def plain(text: str) -> str:
         text = text.replace(str(root / name), "PROJECT").replace(str(root), "ROOT")
-        return text.replace(environment, "ENVIRONMENT")
+        return text.replace(environment, "ENVIRONMENT") if environment else text
 
     assert plain(f"{problem['kind']}: {problem['summary']}") == CASES[name].says
     assert plain(problem["detail"]).startswith(CASES[name].shows)
@@ -318,6 +361,32 @@ COMMANDS = [
                 "PROJECT/pyproject.toml [tool.dg] lists no location, and PROJECT/workspace.yaml"
                 " lists 1 location; to load them: codelocd check -w workspace.yaml"
             )
+        ],
+    ),
+    (
+        ["config", "validate"],
+        {"pyproject.toml": '[tool.dg]\ndirectory_type = "workspace"\n', "workspace.yaml": ONE_FILE},
+        1,
+        [
+            (
+                "PROJECT/pyproject.toml [tool.dg] lists no location, and PROJECT/workspace.yaml"
+                " lists 1 location; to check that: codelocd config validate workspace.yaml"
+            )
+        ],
+    ),
+    (
+        ["config", "validate"],
+        {"workspace.yaml": "load_from:\n  - python_fil: a.py\n  - python_file: gone.py\n"},
+        2,
+        [
+            (
+                "PROJECT/workspace.yaml:2: load_from[0].python_fil: unknown key; did you mean"
+                ' "python_file"?'
+            ),
+            (
+                'PROJECT/workspace.yaml:3: load_from[1]: location "gone.py", python_file: no such'
+                " file: PROJECT/gone.py; create it, or correct the path"
+            ),
         ],
     ),
     # --- exec -------------------------------------------------------------------------------------
@@ -481,6 +550,62 @@ def test_a_file_of_the_command_line_is_told_what_to_paste_and_it_can_be_pasted(t
         " say --with pandas, or put these lines at the top of defs.py\n"
     )
     assert done.stdout.endswith(PASTED)
+
+
+def test_what_a_location_that_gave_up_says_and_what_starts_it(project, dev):
+    config = (
+        '[location.orders]\npython_file = "orders.py"\n'
+        'restart_limit = { count = 1, period = "300s" }\n'
+        'backoff = { initial = "1ms", maximum = "1ms" }\n'
+    )
+    (project / "codelocd.toml").write_text(config)
+    (project / "orders.py").write_text("import os\nos._exit(7)\n")
+    running = dev()
+    entry = running.until("orders", lambda each: each["state"] == "failed")
+    what = (
+        "the runner exited with status 7 while it loaded the code: os._exit was called"
+        " (orders.py:2); gave up after 2 failures within 300 s (restart_limit);"
+        " to try again: codelocd start orders"
+    )
+    assert entry["problem"]["summary"] == what
+    assert f"crash: {what}" in running.cli("show", "orders").stdout
+
+
+def test_what_a_location_over_its_memory_limit_says(project, dev):
+    config = '[location.orders]\npython_file = "orders.py"\nping_interval = "100ms"\n'
+    (project / "codelocd.toml").write_text(config + 'memory_limit = "1KiB"\nrestart = "never"\n')
+    (project / "orders.py").write_text("from codeloc import Definitions\ndefs = Definitions()\n")
+    entry = dev().until("orders", lambda each: each["state"] == "failed")
+    assert re.fullmatch(
+        r"the runner used [\d.]+ MiB of memory, more than memory_limit = 1\.0 KiB",
+        entry["problem"]["summary"],
+    )
+
+
+PRUNED = """\
+KEY PYTHON SIZE LAST USED WHY PATH
+HEX VERSION SIZE TIME ago unused for too long STORE/environments/FOLDER
+1 environment would be removed, SIZE freed
+"""
+
+
+def test_env_prune_says_exactly_what_goes_and_why(tmp_path, monkeypatch):
+    monkeypatch.setattr("test_messages.CACHE", tmp_path / "data")
+    (tmp_path / "requirements.txt").touch()
+    assert codelocd(tmp_path, "env", "build", "-r", "requirements.txt").returncode == 0
+    assert codelocd(tmp_path, "env", "prune").stdout == "0 environments removed, 0 B freed\n"
+
+    def pruned(*options: str) -> str:
+        said = codelocd(tmp_path, "env", "prune", "--idle", "0", *options).stdout
+        said = said.replace(str(tmp_path / "data" / "codelocd"), "STORE")
+        said = re.sub(r"(?<=environments/)\S+", "FOLDER", said)
+        said = re.sub(r"^[0-9a-f]{12} +\d+\.\d+\.\d+", "HEX VERSION", said, flags=re.MULTILINE)
+        said = re.sub(r"[\d.]+ [KM]iB", "SIZE", said)
+        said = re.sub(r"\S+ ago", "TIME ago", said)
+        return re.sub(" +", " ", said)
+
+    assert pruned("--dry-run") == PRUNED
+    assert pruned() == PRUNED.replace("would be ", "")
 
 
 def test_a_location_that_stays_stopped_is_told_at_the_next_start_and_in_show(project, dev):

@@ -172,6 +172,18 @@ def test_locations_that_dagsters_ui_cannot_show_are_named(project, dev):
     shown.until_printed("opens as soon as a location with Dagster's definitions loads")
 
 
+def test_locations_that_the_config_gains_later_are_named_too(project, dev):
+    location = '[location.{0}]\npython_file = "{0}.py"\n'
+    config = project / "codelocd.toml"
+    for name in ("plain", "later"):
+        (project / f"{name}.py").write_text(native(name))
+    config.write_text(location.format("plain"))
+    shown = dev("--dagster")
+    shown.until_printed("not in Dagster's UI: plain; they use codeloc")
+    config.write_text(location.format("plain") + location.format("later"))
+    shown.until_printed("not in Dagster's UI: later; they use codeloc")
+
+
 @pytest.mark.slow
 def test_a_location_of_another_kind_is_named_beside_those_that_dagsters_ui_shows(
     project, declare, page
