@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from codeloc_envs import Progress
-from codeloc_envs.install.output import KEPT_LINES, Narrator
+from codeloc_envs.install.output import KEPT_LINES, ProgressReader
 
 # What uv 0.13 writes into a pipe for a lock with two large packages and one to be built.
 LINES = """\
@@ -26,7 +26,7 @@ NUMPY = 15 * 2**20
 
 def test_downloads_and_builds_are_counted_against_what_is_lacking() -> None:
     heard: list[Progress] = []
-    narrator = Narrator(heard.append)
+    narrator = ProgressReader(heard.append)
     for line in LINES.splitlines(keepends=True):
         narrator.hear(line)
     assert heard == [
@@ -40,7 +40,7 @@ def test_downloads_and_builds_are_counted_against_what_is_lacking() -> None:
 
 
 def test_the_installers_words_are_kept_without_what_we_asked_for() -> None:
-    narrator = Narrator(lambda _: None)
+    narrator = ProgressReader(lambda _: None)
     for line in LINES.splitlines(keepends=True):
         narrator.hear(line)
     assert narrator.output.startswith("Using Python 3.12.1")
@@ -49,7 +49,7 @@ def test_the_installers_words_are_kept_without_what_we_asked_for() -> None:
 
 
 def test_endless_output_keeps_its_end() -> None:
-    narrator = Narrator(lambda _: None)
+    narrator = ProgressReader(lambda _: None)
     for number in range(KEPT_LINES * 2):
         narrator.hear(f"{number}\n")
     assert len(narrator.output.splitlines()) == KEPT_LINES

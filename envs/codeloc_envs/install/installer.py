@@ -10,7 +10,7 @@ from pathlib import Path
 
 from uv import find_uv_bin
 
-from codeloc_envs.install.output import Listener, Narrator, Progress
+from codeloc_envs.install.output import Listener, Progress, ProgressReader
 from codeloc_envs.install.uv_settings import begin_of_uv_settings
 from codeloc_envs.problem import EnvironmentProblem
 from codeloc_envs.request import PythonWish
@@ -75,7 +75,7 @@ class Installer:
         """Runs to its end; raises EnvironmentProblem if it cannot be started, or cannot read
         its settings.
         """
-        narrator = Narrator(listen)
+        narrator = ProgressReader(listen)
         command = self.command or [_binary()]
         begin = directory if self.command else begin_of_uv_settings(directory)
         elsewhere = {"UV_PROJECT": str(begin)} if begin != directory else {}

@@ -53,7 +53,7 @@ class Progress:
 Listener = Callable[[Progress], None]
 
 
-class Narrator:
+class ProgressReader:
     """Makes progress out of the installer's lines, and keeps the rest of them for an error.
 
     uv prints no live progress into a pipe: a line per large download and per build, and

@@ -43,7 +43,7 @@ class Pruned:
 
 
 @dataclass(frozen=True, slots=True)
-class Going:
+class Removal:
     """An environment to remove: unused for too long (`idle`), or above the limit (`size`).
 
     `last_used` in Unix seconds; `own`: the bytes that only it takes.
@@ -114,17 +114,17 @@ def prune(layout: Layout, *, idle: float = IDLE, size: int | None = None) -> Pru
 
 def going(
     layout: Layout, now: float, *, idle: float = IDLE, size: int | None = None
-) -> tuple[Going, ...]:
+) -> tuple[Removal, ...]:
     """What `prune` would remove at `now`, first what was used longest ago. Changes nothing."""
     ordered = sorted(publications(layout), key=lambda each: each.last_used(layout))
     total = sum(_own(each) for each in ordered)
-    found: list[Going] = []
+    found: list[Removal] = []
     for publication in ordered:
         used = publication.last_used(layout)
         excess = size is not None and total > size
         if (now - used >= idle or excess) and _is_free(layout, publication.directory):
             why: Literal["idle", "size"] = "idle" if now - used >= idle else "size"
-            found.append(Going(publication, why, used, _own(publication)))
+            found.append(Removal(publication, why, used, _own(publication)))
             total -= _own(publication)
     return tuple(found)
 

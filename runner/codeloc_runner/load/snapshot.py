@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..wire.json_values import Room, copied, dumps, kept
+from ..wire.json_values import CharacterBudget, copied, dumps, kept
 from .exceptions import LoadFailure
 
 TYPE_CHECKING = False
@@ -102,17 +102,18 @@ def cut(definition: Definition, size: int, share: int) -> Definition:
 
 def shorter(texts: Any, room: int) -> Any:
     if isinstance(texts, dict):
-        return {name: copied(one, Room(room)) for name, one in texts.items()}
-    return kept(texts, Room(room))
+        return {name: copied(one, CharacterBudget(room)) for name, one in texts.items()}
+    return kept(texts, CharacterBudget(room))
 
 
 def too_big(size: int, definitions: List[Definition], pieces: List[str]) -> str:
     length, number = max((weight(piece), number) for number, piece in enumerate(pieces))
     one = definitions[number]
+    name = kept(one["name"], CharacterBudget(200))
     return (
         f"the {len(pieces)} definitions take {megabytes(size)} as JSON, and {megabytes(LARGEST)} is"
         f" the most that one location can have, although all metadata was cut; the biggest is"
-        f" {one['kind']} {kept(one['name'], Room(200))} with {megabytes(length)}:"
+        f" {one['kind']} {name} with {megabytes(length)}:"
         " split the location in two"
     )
 

@@ -26,7 +26,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, List, Optional
 
-    from ..wire.json_values import Room
+    from ..wire.json_values import CharacterBudget
 
 
 KIND_TAG = "dagster/kind/"
@@ -65,35 +65,35 @@ def tags_of(tags: Any) -> Dict[str, str]:
     return bounded(shown, lambda value, room: str(kept(value, room)))
 
 
-SHARED: Dict[int, Told] = {}
+SHARED: Dict[int, BoundedValue] = {}
 """By a value's id, while a repository is described: integrations give all their assets the same
 objects, each of which may be a manifest of many megabytes."""
 
 
-def told(value: object, room: Room) -> Any:
+def told(value: object, room: CharacterBudget) -> Any:
     """One value within `room`."""
     if str in bases(value):
         return kept(value, room)
     known = SHARED.get(id(value))
     if known is None or known.given != room.left:
-        known = SHARED[id(value)] = Told(value, room)
+        known = SHARED[id(value)] = BoundedValue(value, room)
     room.left = known.left
     return known.found
 
 
-class Told:
+class BoundedValue:
     """What was told of a value with `given` characters, of which some are `left`."""
 
     __slots__ = ("found", "given", "left", "value")
 
-    def __init__(self, value: object, room: Room) -> None:
+    def __init__(self, value: object, room: CharacterBudget) -> None:
         self.value = value  # lives as long as its id is known
         self.given = room.left
         self.found = told_once(value, room)
         self.left = room.left
 
 
-def told_once(value: object, room: Room) -> Any:
+def told_once(value: object, room: CharacterBudget) -> Any:
     if is_json(value):
         return kept(value, room)
     with contextlib.suppress(Exception):  # a part of it is the user's own
@@ -116,7 +116,7 @@ def is_dagsters(value: object, *names: str) -> bool:
     return module in ("dagster", "dagster_shared") and not of.isdisjoint(names or of)
 
 
-def opened(value: Any, room: Room) -> Any:
+def opened(value: Any, room: CharacterBudget) -> Any:
     """What is in Dagster's own objects, of which there are as many as fit."""
     if not is_dagsters(value):
         return inner_parts(value, room)
@@ -137,7 +137,7 @@ def opened(value: Any, room: Room) -> Any:
     return opened(inner, room) if is_dagsters(inner) else inner
 
 
-def inner_parts(value: Any, room: Room) -> Any:
+def inner_parts(value: Any, room: CharacterBudget) -> Any:
     """Of a list or a dict of Dagster's objects: no more than there is room for."""
     types, most = bases(value), max(room.left, 0) + 1
     if list in types or tuple in types:

@@ -77,6 +77,11 @@ def of_dbt(project: Any, since: float) -> Iterator[str]:
             yield f"{literal(os.path.join(folder, str(path)))}/**"
 
 
+TICK = 0.02
+"""Seconds by which a file that is written after a moment may seem to be older: Linux stamps files
+by a clock that goes in steps of up to 10 ms."""
+
+
 def is_made(manifest: Any, project: str, since: float) -> bool:
     """Whether the load makes it (`prepare_if_dev`): then it is no source, but a result.
 
@@ -89,7 +94,7 @@ def is_made(manifest: Any, project: str, since: float) -> bool:
         return True  # what should have written it has failed
     locks = (os.path.join(folder, "manifest" + LOCK), os.path.join(project, "package-lock" + LOCK))
     made = (manifest, os.path.join(folder, "dbt.log"), *locks)
-    return any(written(file) >= since for file in made)
+    return any(written(file) >= since - TICK for file in made)
 
 
 def written(file: Any) -> float:

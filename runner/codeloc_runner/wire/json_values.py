@@ -35,7 +35,7 @@ class Unserializable(Exception):
     """JSON has nothing for it."""
 
 
-class Room:
+class CharacterBudget:
     """The characters that are left for one value; `within`: what is being copied, by id."""
 
     __slots__ = ("left", "within")
@@ -45,15 +45,15 @@ class Room:
         self.within: Set[int] = set()
 
 
-def kept(value: object, room: Optional[Room] = None) -> Any:
+def kept(value: object, room: Optional[CharacterBudget] = None) -> Any:
     """A copy of JSON's own types within `room`, or else the value's type in Dagster's words."""
     return copied(value, room) if is_json(value) else unserializable(value)
 
 
-def copied(value: object, room: Optional[Room] = None) -> Any:
+def copied(value: object, room: Optional[CharacterBudget] = None) -> Any:
     """The same of what a list or a dict may hold: there a tuple is a list."""
     try:
-        return _copy(value, room or Room(VALUE_CHARACTERS))
+        return _copy(value, room or CharacterBudget(VALUE_CHARACTERS))
     except Exception:  # noqa: BLE001  changed by another thread, contains itself, or is no JSON
         return unserializable(value)
 
@@ -85,7 +85,7 @@ def shortened(value: str, limit: int = VALUE_CHARACTERS) -> str:
     return whole if length <= limit else f"{whole}… ({length - limit} of {length} characters cut)"
 
 
-def _copy(value: object, room: Room) -> Any:
+def _copy(value: object, room: CharacterBudget) -> Any:
     if value is None or value is True or value is False:
         room.left -= 5
         return value
@@ -106,7 +106,7 @@ def _copy(value: object, room: Room) -> Any:
     return copy
 
 
-def _container(value: object, types: Tuple[type, ...], room: Room) -> Any:
+def _container(value: object, types: Tuple[type, ...], room: CharacterBudget) -> Any:
     room.left -= 2
     if dict in types:
         return _entries(value, room)  # type: ignore[arg-type]
@@ -115,13 +115,13 @@ def _container(value: object, types: Tuple[type, ...], room: Room) -> Any:
     raise Unserializable
 
 
-def _text(value: str, room: Room) -> str:
+def _text(value: str, room: CharacterBudget) -> str:
     told = shortened(value, max(room.left, 0))
     room.left -= str.__len__(value) + 2
     return told
 
 
-def _integer(number: int, room: Room) -> object:
+def _integer(number: int, room: CharacterBudget) -> object:
     if number in INTEGERS:
         room.left -= 20
         return number
@@ -130,7 +130,7 @@ def _integer(number: int, room: Room) -> object:
     return _text(int.__str__(number), room)
 
 
-def _items(value: Any, kind: Any, room: Room) -> List[Any]:
+def _items(value: Any, kind: Any, room: CharacterBudget) -> List[Any]:
     found: List[Any] = []
     count = kind.__len__(value)
     for item in kind.__iter__(value):
@@ -141,7 +141,7 @@ def _items(value: Any, kind: Any, room: Room) -> List[Any]:
     return found
 
 
-def _entries(value: Dict[Any, Any], room: Room) -> Dict[str, Any]:
+def _entries(value: Dict[Any, Any], room: CharacterBudget) -> Dict[str, Any]:
     found: Dict[str, Any] = {}
     count = dict.__len__(value)
     for key, item in dict.items(value):
@@ -185,13 +185,13 @@ def entries(mapping: Any) -> Iterator[Tuple[str, object]]:
 
 
 def bounded(
-    pairs: Iterable[Tuple[str, object]], tell: Callable[[object, Room], Any]
+    pairs: Iterable[Tuple[str, object]], tell: Callable[[object, CharacterBudget], Any]
 ) -> Dict[str, Any]:
     """What `tell` makes of each value in the room that is left; what is small always has some."""
-    room, found = Room(DEFINITION_CHARACTERS), {}
+    room, found = CharacterBudget(DEFINITION_CHARACTERS), {}
     for name, value in pairs:
         given = max(min(VALUE_CHARACTERS, room.left), 0)
-        mine = Room(given)
+        mine = CharacterBudget(given)
         found[name] = tell(value, mine)
         room.left -= given - max(mine.left, 0) + len(name)
     return found

@@ -108,7 +108,7 @@ def stream_options(what: str) -> Callable[[F], F]:
 KINDS = ("asset", "asset_check", "job", "resource", "schedule", "sensor")
 
 
-class Word(click.Choice[str]):
+class WordChoice(click.Choice[str]):
     """One of several words; another one is told which was probably meant."""
 
     def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
@@ -117,4 +117,4 @@ class Word(click.Choice[str]):
         return f'{told.rstrip(".")}; did you mean "{close}"?' if close else told
 
 
-kind_option = click.option("--kind", type=Word(KINDS), help="Only this kind.")
+kind_option = click.option("--kind", type=WordChoice(KINDS), help="Only this kind.")

@@ -40,9 +40,9 @@ def load(path: Path, environ: Mapping[str, str], *, activated: bool) -> Config:
     """
     from codelocd.config import formats
     from codelocd.config.combination import distinct
-    from codelocd.config.dagster.location import Surroundings
+    from codelocd.config.dagster.location import ReadingContext
 
-    return distinct(formats.read(path.absolute(), Surroundings(environ, activated)))
+    return distinct(formats.read(path.absolute(), ReadingContext(environ, activated)))
 
 
 def examine(

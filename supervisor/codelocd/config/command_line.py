@@ -10,7 +10,7 @@ from pathlib import Path
 from codeloc_envs import Request
 from codelocd.config import env_files, formats
 from codelocd.config.combination import combined, distinct, file_names
-from codelocd.config.dagster.location import Surroundings
+from codelocd.config.dagster.location import ReadingContext
 from codelocd.config.discovery import Found, discover
 from codelocd.config.document import absolute
 from codelocd.config.errors import (
@@ -43,7 +43,7 @@ def from_targets(targets: Targets, cwd: Path, environ: Mapping[str, str]) -> Con
 
 
 def _configs(targets: Targets, cwd: Path, environ: Mapping[str, str]) -> list[Config]:
-    surroundings = Surroundings(environ, activated=True)
+    surroundings = ReadingContext(environ, activated=True)
     paths = [absolute(cwd, workspace) for workspace in targets.workspaces]
     if not targets.are_given:
         found = _discovered(cwd)

@@ -8,17 +8,17 @@ from typing import TypeAlias
 
 from codelocd.config import codelocd_toml, discovery
 from codelocd.config.dagster import cloud_yaml, dg, pyproject, workspace_yaml
-from codelocd.config.dagster.location import Surroundings
+from codelocd.config.dagster.location import ReadingContext
 from codelocd.config.discovery import PYPROJECT, ConfigKind
 from codelocd.config.document import Document, read_text
 from codelocd.config.errors import ConfigError, Mistake
 from codelocd.config.syntax import parse_toml, parse_yaml
 from codelocd.model import Config
 
-_Reader: TypeAlias = Callable[[Path, str, Surroundings], Config]
+_Reader: TypeAlias = Callable[[Path, str, ReadingContext], Config]
 
 
-def read(path: Path, surroundings: Surroundings) -> Config:
+def read(path: Path, surroundings: ReadingContext) -> Config:
     """What a file (absolute) asks for, read as its name or its keys say; ConfigError.
 
     Any other `.toml` is read as codelocd.toml; any other `.yaml` as dagster_cloud.yaml if it
@@ -62,15 +62,15 @@ def _yaml(path: Path, text: str) -> _Reader:
     return cloud_yaml.read if is_cloud else workspace_yaml.read
 
 
-def _codelocd(path: Path, text: str, surroundings: Surroundings) -> Config:
+def _codelocd(path: Path, text: str, surroundings: ReadingContext) -> Config:
     return codelocd_toml.read(parse_toml(path, text), surroundings.environ)
 
 
-def _dg(path: Path, text: str, surroundings: Surroundings) -> Config:
+def _dg(path: Path, text: str, surroundings: ReadingContext) -> Config:
     return dg.read(parse_toml(path, text), surroundings)
 
 
-def _pyproject(path: Path, text: str, surroundings: Surroundings) -> Config:
+def _pyproject(path: Path, text: str, surroundings: ReadingContext) -> Config:
     document = parse_toml(path, text)
     kinds = discovery.tables(text)
     if ConfigKind.TOOL_CODELOCD in kinds:

@@ -28,7 +28,7 @@ from codelocd.daemon.subscriptions import Hub
 from codelocd.dagster.code_server import BESIDE
 from codelocd.dagster.instance import dagster_home
 from codelocd.dagster.integration import DagsterServing
-from codelocd.dagster.webserver import Means
+from codelocd.dagster.webserver import DaemonParts
 from codelocd.model import Config
 from codelocd.process.child import Children
 from codelocd.process.guardian import Guardian
@@ -80,7 +80,7 @@ class Application:
             beside=BESIDE if config.dagster.serve else {},
         )
         codeloc = bundle / CHILDREN
-        means = Means(self._children, builder, self.store, self.logs, development, codeloc)
+        means = DaemonParts(self._children, builder, self.store, self.logs, development, codeloc)
         self.dagster = self._dagster(config, paths, means) if config.dagster.serve else None
         self.runner_specs = RunnerSpecs(
             self.logs, codeloc, Layout(paths.store).bytecode, development=development
@@ -95,7 +95,7 @@ class Application:
         )
         self._chores = self._begin_chores(config, paths, report)
 
-    def _dagster(self, config: Config, paths: DaemonPaths, means: Means) -> DagsterServing:
+    def _dagster(self, config: Config, paths: DaemonPaths, means: DaemonParts) -> DagsterServing:
         project = config.files[0].parent if config.files else Path.cwd()
         home = dagster_home(os.environ, paths.state_dir, project)
         native = self.locations.native

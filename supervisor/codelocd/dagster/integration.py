@@ -11,9 +11,9 @@ from codeloc_envs import EnvironmentProblem
 from codelocd.dagster import workspace
 from codelocd.dagster.drain import Drain
 from codelocd.dagster.instance import Instance, newest_of
-from codelocd.dagster.launcher import DagsterLauncher, Side
+from codelocd.dagster.launcher import DagsterLauncher, LocationServers
 from codelocd.dagster.servers import Servers, Warm
-from codelocd.dagster.webserver import Means, UserInterface
+from codelocd.dagster.webserver import DaemonParts, UserInterface
 from codelocd.dagster.workspace import Links, Sockets
 from codelocd.model import DagsterSettings, GrpcServer, LocationSpec
 from codelocd.runners.api import RunnerSpec
@@ -31,7 +31,7 @@ class DagsterServing:
 
     def __init__(
         self,
-        means: Means,
+        means: DaemonParts,
         settings: DagsterSettings,
         paths: DaemonPaths,
         home: Path,
@@ -57,7 +57,7 @@ class DagsterServing:
 
     def launcher(self) -> DagsterLauncher:
         """What starts runners, each with its code server."""
-        return DagsterLauncher(self._warm, self._side)
+        return DagsterLauncher(self._warm, self._servers_of)
 
     def locations_are(self, specs: Iterable[LocationSpec]) -> None:
         """The config as it is now: what is no longer in it leaves Dagster too."""
@@ -71,8 +71,8 @@ class DagsterServing:
         self._news.set()
         self._listed.set()
 
-    def _side(self, spec: RunnerSpec) -> Side:
-        return Side(spec, self._warm, self._servers, self._links, self._led)
+    def _servers_of(self, spec: RunnerSpec) -> LocationServers:
+        return LocationServers(spec, self._warm, self._servers, self._links, self._led)
 
     def _led(self, spec: RunnerSpec) -> None:
         if self._served.get(spec.location) != spec.executable:

@@ -12,7 +12,7 @@ from codelocd.core import problems
 from codelocd.core.restarts import Pauses
 from codelocd.dagster.code_server import CodeServer
 from codelocd.dagster.instance import release_in
-from codelocd.dagster.servers import Patience, Servers, Warm, until_down
+from codelocd.dagster.servers import PingPolicy, Servers, Warm, until_down
 from codelocd.dagster.workspace import Links
 from codelocd.model import Cold, Exit, StartMethod
 from codelocd.process.child import shielded
@@ -30,7 +30,7 @@ from codelocd.runners.api import (
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class LocationServers:
     """`news(spec)` is told after Dagster was led to a server."""
 
     spec: RunnerSpec
@@ -61,13 +61,13 @@ class Side:
         self.spec.output("stderr", f"{text}\n".encode())
 
 
-class Keeper:
+class ServerSupervision:
     """Takes part in the load of the runner; once Dagster has been led to the server, replaces it
     when it dies or falls silent.
     """
 
-    def __init__(self, side: Side, server: CodeServer, patience: Patience) -> None:
-        self._side = side
+    def __init__(self, servers: LocationServers, server: CodeServer, patience: PingPolicy) -> None:
+        self._servers = servers
         self._patience = patience
         self._serving: CodeServer | None = None
         self._keeping: asyncio.Task[None] | None = None
@@ -99,7 +99,7 @@ class Keeper:
         """Another one has taken over, or none shall."""
         self.drop()
         if self._serving is not None:
-            self._side.released(self._serving)
+            self._servers.released(self._serving)
 
     def drop(self) -> None:
         """The runner is gone, or will be: a server that has not taken over goes with it."""
@@ -125,16 +125,16 @@ class Keeper:
 
     def _suspicion(self, what: str) -> Cold:
         what = f"the code server {what} after a fork"
-        return Cold(what, f"{self._side.spec.location}: {what}")
+        return Cold(what, f"{self._servers.spec.location}: {what}")
 
     async def _start(self, cold: Cold | None) -> None:
-        self.server = await shielded(self._side.start(cold), CodeServer.kill)
+        self.server = await shielded(self._servers.start(cold), CodeServer.kill)
         if self._dropped:
             self.server.kill()
 
     def _lead(self) -> None:
         self._serving = self.server
-        self._side.served(self.server)
+        self._servers.served(self.server)
 
     async def _keep(self) -> None:
         """Start another one when it is needed: where a fork has failed, the next without one."""
@@ -142,7 +142,7 @@ class Keeper:
         while True:
             began = loop.time()
             what = await until_down(self.server, self._patience)
-            self._side.say(f"Dagster's code server {what}; another one takes its place")
+            self._servers.say(f"Dagster's code server {what}; another one takes its place")
             await asyncio.sleep(pauses.after(loop.time() - began))
             with contextlib.suppress(OSError):
                 await self._start(None)
@@ -153,21 +153,23 @@ class Keeper:
                 if not self.server.exited.done():
                     self._lead()
                     if cold is not None:
-                        self._side.suspect(cold)
+                        self._servers.suspect(cold)
 
 
-class Companion:
+class RunnerWithServer:
     """Loaded when both have loaded; takes over, and leaves, with both.
 
     A server that serves outlives a runner that died: the last good definitions stay in Dagster
     too, until another pair takes over. `start_timeout`: the location's own, in seconds.
     """
 
-    def __init__(self, runner: RunnerHandle, keeper: Keeper, start_timeout: float) -> None:
+    def __init__(
+        self, runner: RunnerHandle, supervision: ServerSupervision, start_timeout: float
+    ) -> None:
         self._runner = runner
-        self._keeper = keeper
+        self._supervision = supervision
         self._start_timeout = start_timeout
-        runner.exited.add_done_callback(lambda _: keeper.drop())
+        runner.exited.add_done_callback(lambda _: supervision.drop())
 
     @property
     def pid(self) -> int:
@@ -193,10 +195,10 @@ class Companion:
         """The same as without a code server, if that one has loaded the code too."""
         outcome = await self._runner.load()
         if not isinstance(outcome, Good) or outcome.snapshot.loader != "dagster":
-            self._keeper.drop()
+            self._supervision.drop()
             return outcome
         limit = hangs_after(outcome.snapshot.load_seconds, self._start_timeout)
-        return await self._keeper.load(limit, outcome)
+        return await self._supervision.load(limit, outcome)
 
     def blamed(self, end: Exit) -> Cold | None:
         return self._runner.blamed(end)
@@ -208,38 +210,38 @@ class Companion:
 
     def take_over(self) -> None:
         self._runner.take_over()
-        self._keeper.take_over()
+        self._supervision.take_over()
 
     async def retire(self, patience: float, grace: float) -> None:
-        self._keeper.release()
+        self._supervision.release()
         await self._runner.retire(patience, grace)
 
     def kill(self) -> None:
         self._runner.kill()
-        self._keeper.drop()
+        self._supervision.drop()
 
 
 class DagsterLauncher:
     """Another launcher's runners, with company where they are Dagster's.
 
-    `side(spec)` is Dagster's side of what such a runner serves.
+    `servers(spec)`: how the code servers beside such a runner are started and linked to.
     """
 
-    def __init__(self, runners: Launcher, side: Callable[[RunnerSpec], Side]) -> None:
+    def __init__(self, runners: Launcher, servers: Callable[[RunnerSpec], LocationServers]) -> None:
         self._runners = runners
-        self._side = side
+        self._servers = servers
 
     async def start(self, spec: RunnerSpec) -> RunnerHandle:
         runner = await self._runners.start(spec)
         if release_in(spec.executable) is None:
             return runner
-        side = self._side(spec)
+        servers = self._servers(spec)
         try:
-            keeper = Keeper(side, await side.start(spec.cold), Patience())
+            supervision = ServerSupervision(servers, await servers.start(spec.cold), PingPolicy())
         except BaseException:
             runner.kill()
             raise
-        return Companion(runner, keeper, spec.start_timeout)
+        return RunnerWithServer(runner, supervision, spec.start_timeout)
 
     def suspect(self, spec: RunnerSpec, what: str) -> None:
         self._runners.suspect(spec, what)

@@ -24,7 +24,7 @@ from codelocd.runners.warm.method import MethodChoice
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class PingPolicy:
     """Seconds between two pings and for each answer, and how many in a row may be missed.
 
     Generous: a server answers no request while all its threads evaluate sensors.
@@ -35,7 +35,7 @@ class Patience:
     misses: int = 3
 
 
-async def until_down(server: CodeServer, patience: Patience) -> str:
+async def until_down(server: CodeServer, patience: PingPolicy) -> str:
     """What became of a server that has loaded: how it ended, or that it is silent for too long."""
     missed = 0
     while missed < patience.misses:

@@ -30,7 +30,7 @@ LOOK_AGAIN = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
+class DaemonParts:
     """What of the daemon's the page and the code servers need. `development`: as for the runners.
 
     `codeloc`: the folder that makes `codeloc` importable in any Python.
@@ -48,7 +48,7 @@ class UserInterface:
     """Both processes; `home` is their DAGSTER_HOME, `workspace` the file they read."""
 
     def __init__(
-        self, means: Means, settings: DagsterSettings, home: Path, workspace: Path
+        self, means: DaemonParts, settings: DagsterSettings, home: Path, workspace: Path
     ) -> None:
         self._means = means
         self._settings = settings

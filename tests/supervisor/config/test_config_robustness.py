@@ -14,7 +14,7 @@ from codelocd import config
 from codelocd.config import codelocd_toml
 from codelocd.config.dagster import dg, pyproject
 from codelocd.config.dagster.cloud_yaml import CloudTable
-from codelocd.config.dagster.location import Surroundings
+from codelocd.config.dagster.location import ReadingContext
 from codelocd.config.dagster.workspace_yaml import Selector, WorkspaceTable
 from codelocd.config.document import Document
 from codelocd.config.errors import ConfigError
@@ -26,7 +26,7 @@ from codelocd.model import Config
 
 PATH = Path("/nowhere/file")
 FEW = settings(deadline=None, max_examples=40)
-NO_SURROUNDINGS = Surroundings({}, activated=False)
+NO_SURROUNDINGS = ReadingContext({}, activated=False)
 
 words = [
     *("daemon", "defaults", "location", "load_from", "locations", "code_source", "modules"),

@@ -36,7 +36,7 @@ SOCKET = "--socket"
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class ExecSetting:
     """How to run something as a location's runner runs; `specification` made its environment,
     `declared_in` names the file and the table of the location.
     """
@@ -111,7 +111,7 @@ def exec_command(asked: Asked, outside: bool, location: str, words: tuple[str, .
     _become(path, words, setting)
 
 
-def _setting(asked: Asked, location: str) -> Setting:
+def _setting(asked: Asked, location: str) -> ExecSetting:
     """From the daemon, or where none listens from the config here."""
     try:
         answer = ask(asked, "command", {"location": location})
@@ -123,12 +123,12 @@ def _setting(asked: Asked, location: str) -> Setting:
     return _from_answer(location, answer)
 
 
-def _from_answer(location: str, answer: Mapping[str, Any]) -> Setting:
+def _from_answer(location: str, answer: Mapping[str, Any]) -> ExecSetting:
     specification = answer.get("specification")
     prefix = Path(answer["prefix"]) if answer.get("prefix") else None
     if prefix is not None:
         _stay_in_use(prefix)
-    return Setting(
+    return ExecSetting(
         location,
         _place(
             Path(answer["executable"]),
@@ -156,7 +156,7 @@ def _stay_in_use(prefix: Path) -> None:
             os.set_inheritable(share(path).fileno(), True)
 
 
-def _without_daemon(asked: Asked, location: str) -> Setting:
+def _without_daemon(asked: Asked, location: str) -> ExecSetting:
     """The environment stays in use until the command ends: it inherits the leases."""
     from codeloc_envs import EnvironmentProblem, Store
     from codeloc_envs.store.layout import Layout
@@ -179,7 +179,7 @@ def _without_daemon(asked: Asked, location: str) -> Setting:
     orders = RunnerSpecs(Logs(root), bundle / CHILDREN, Layout(root).bytecode, development=True)
     variables = orders.command_variables(spec, environment)
     place = _place(environment.executable, environment.path, spec.working_directory, variables)
-    return Setting(location, place, variables, needed.specification, spec.declared_in)
+    return ExecSetting(location, place, variables, needed.specification, spec.declared_in)
 
 
 def _place(
@@ -190,7 +190,7 @@ def _place(
     return ProgramPlace(executable, prefix, directory, Path(project or directory), search)
 
 
-def _become(path: Path, words: Sequence[str], setting: Setting) -> NoReturn:
+def _become(path: Path, words: Sequence[str], setting: ExecSetting) -> NoReturn:
     """Replace this process; Failure where the command cannot be run."""
     directory = setting.place.directory
     sys.stdout.flush()
@@ -217,14 +217,14 @@ def _unrunnable(path: Path, error: OSError) -> str:
     return f"{path} cannot be run: {error.strerror}"
 
 
-def _missing(words: Sequence[str], setting: Setting) -> str:
+def _missing(words: Sequence[str], setting: ExecSetting) -> str:
     if "/" in words[0]:
         return f"there is no {setting.place.directory / words[0]}"
     advice = _advice(words, setting) or "is it spelled right?"
     return f"there is no command {words[0]!r} in {_environment(setting)}; {advice}"
 
 
-def _refusal(words: Sequence[str], path: Path, other: Path, setting: Setting) -> str:
+def _refusal(words: Sequence[str], path: Path, other: Path, setting: ExecSetting) -> str:
     """What, where it was found, what to do."""
     command = shlex.join(["codelocd", "exec", "--outside", setting.location, "--", *words])
     anyway = f"to run it all the same: {command}"
@@ -241,7 +241,7 @@ def _refusal(words: Sequence[str], path: Path, other: Path, setting: Setting) ->
     return "; ".join(filter(None, [what, advice, anyway]))
 
 
-def _advice(words: Sequence[str], setting: Setting) -> str:
+def _advice(words: Sequence[str], setting: ExecSetting) -> str:
     """How a package that brings the command gets into the environment."""
     name = words[0]
     if name in INSTALLERS:
@@ -258,6 +258,6 @@ def _advice(words: Sequence[str], setting: Setting) -> str:
     return f"if a package of that name brings it, {how}"
 
 
-def _environment(setting: Setting) -> str:
+def _environment(setting: ExecSetting) -> str:
     where = setting.place.prefix or setting.place.executable
     return f"the environment of {setting.location} ({where})"

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import model_validator
 
 from codelocd.config import env_files
-from codelocd.config.dagster.location import LocationEntry, Surroundings, specs
+from codelocd.config.dagster.location import LocationEntry, ReadingContext, specs
 from codelocd.config.document import Document
 from codelocd.config.errors import ConfigError, KeyPath, Mistake, Problems, UnfitError
 from codelocd.config.syntax import parse_yaml
@@ -25,7 +25,7 @@ _UNUSED = (("image",), ("build", "registry"), ("container_context",), ("agent_qu
 _REMEDY = "write what it renders to"
 
 
-def read(path: Path, text: str, surroundings: Surroundings) -> Config:
+def read(path: Path, text: str, surroundings: ReadingContext) -> Config:
     """What the file asks for; ConfigError with everything that is wrong in it."""
     document = _document(path, rendered(text, surroundings.environ))
     parse = partial(parsed, model=CloudTable)

@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from codeloc_envs.project.workspace import shared_interpreter
 from codelocd.config import env_files
 from codelocd.config.combination import combined
-from codelocd.config.dagster.location import LocationEntry, Surroundings, spec
+from codelocd.config.dagster.location import LocationEntry, ReadingContext, spec
 from codelocd.config.discovery import PYPROJECT, ConfigKind
 from codelocd.config.document import Document, read_text
 from codelocd.config.env_files import EnvFiles
@@ -37,7 +37,7 @@ INTERPRETER = "DG_PROJECT_PYTHON_EXECUTABLE"
 """The variable by which a project's `.env` names an interpreter to dg."""
 
 
-def read(document: Document, surroundings: Surroundings, outer: EnvFiles | None = None) -> Config:
+def read(document: Document, surroundings: ReadingContext, outer: EnvFiles | None = None) -> Config:
     """What the table asks for; ConfigError with everything that is wrong in it.
 
     `outer` are the env files of the workspace around a project.
@@ -76,7 +76,7 @@ def _workspace(
     document: Document,
     projects: Iterable[tuple[int, WorkspaceProject]],
     files: EnvFiles,
-    surroundings: Surroundings,
+    surroundings: ReadingContext,
 ) -> Config:
     looked_for = env_files.looked_for(document.folder)
     own = Config(locations=(), files=(document.path, *files), looked_for=looked_for)
@@ -93,7 +93,7 @@ def _workspace(
 
 
 def _member(
-    workspace: Document, index: int, path: str, files: EnvFiles, surroundings: Surroundings
+    workspace: Document, index: int, path: str, files: EnvFiles, surroundings: ReadingContext
 ) -> Config:
     key = ("workspace", "projects", index, "path")
     folder = workspace.absolute(path)
@@ -126,7 +126,7 @@ def _document(folder: Path) -> Document | None:
 
 
 def _project(
-    document: Document, project: DgProject, files: EnvFiles, surroundings: Surroundings
+    document: Document, project: DgProject, files: EnvFiles, surroundings: ReadingContext
 ) -> Config:
     entry = LocationEntry(
         key=("project",),

@@ -18,7 +18,7 @@ from codelocd.model import GrpcServer, LocationSpec, Target
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class ReadingContext:
     """What a config is read with.
 
     `environ` are the daemon's variables; `activated`: the activated environment of the
@@ -42,7 +42,7 @@ class LocationEntry:
 
 
 def spec(
-    document: Document, entry: LocationEntry, files: EnvFiles, surroundings: Surroundings
+    document: Document, entry: LocationEntry, files: EnvFiles, surroundings: ReadingContext
 ) -> LocationSpec:
     """The location of an entry; of `files` the last that sets a variable wins. ConfigError."""
     try:
@@ -67,7 +67,7 @@ def specs(
     document: Document,
     entries: Iterable[LocationEntry],
     files: EnvFiles | None,
-    surroundings: Surroundings,
+    surroundings: ReadingContext,
     problems: Problems,
 ) -> tuple[LocationSpec, ...]:
     """The locations of all entries; ConfigError with what `problems` has or gets by that."""
@@ -79,7 +79,7 @@ def specs(
 
 
 def _environment(
-    document: Document, executable: str | None, surroundings: Surroundings
+    document: Document, executable: str | None, surroundings: ReadingContext
 ) -> Request | None:
     """The interpreter that an entry names: a command on PATH, or a path."""
     if not executable:

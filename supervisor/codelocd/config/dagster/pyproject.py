@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from codelocd.config import env_files
-from codelocd.config.dagster.location import LocationEntry, Surroundings, specs
+from codelocd.config.dagster.location import LocationEntry, ReadingContext, specs
 from codelocd.config.document import Document
 from codelocd.config.errors import ConfigError, Problems, UnfitError
 from codelocd.config.tables import Table, Text
@@ -43,7 +43,7 @@ class _DagsterTable(Table):
         return self
 
 
-def read(document: Document, surroundings: Surroundings) -> Config:
+def read(document: Document, surroundings: ReadingContext) -> Config:
     """What the table asks for; ConfigError with everything that is wrong in it."""
     parse = partial(parsed_leniently, model=_DagsterTable)
     read, kept, mistakes = parsed_in_part(_sole(document), parse, ("modules",))

@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
 
 from codelocd.config import env_files
-from codelocd.config.dagster.location import LocationEntry, Surroundings, specs
+from codelocd.config.dagster.location import LocationEntry, ReadingContext, specs
 from codelocd.config.document import Document
 from codelocd.config.errors import Problems, UnfitError
 from codelocd.config.location import dagster_default
@@ -20,7 +20,7 @@ from codelocd.config.validation import parsed, parsed_in_part
 from codelocd.model import Config, GrpcServer, Target, TargetKind
 
 
-def read(path: Path, text: str, surroundings: Surroundings) -> Config:
+def read(path: Path, text: str, surroundings: ReadingContext) -> Config:
     """What the file asks for; ConfigError with everything that is wrong in it."""
     document = parse_yaml(path, text)
     environ = surroundings.environ
@@ -90,7 +90,7 @@ def _number(value: object, info: ValidationInfo) -> object:
     return int(resolved)
 
 
-Word = Annotated[Text, BeforeValidator(_resolved)]
+WordChoice = Annotated[Text, BeforeValidator(_resolved)]
 Port = Annotated[int, Field(ge=1, le=65535), BeforeValidator(_number)]
 
 
@@ -100,9 +100,9 @@ class Loadable(Table):
     scalar: ClassVar[str]
     target_kind: ClassVar[TargetKind]
 
-    location_name: Word | None = None
-    working_directory: Word | None = None
-    executable_path: Word | None = None
+    location_name: WordChoice | None = None
+    working_directory: WordChoice | None = None
+    executable_path: WordChoice | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -124,38 +124,38 @@ class PythonFile(Loadable):
     scalar = "relative_path"
     target_kind = "python_file"
 
-    relative_path: Word
-    attribute: Word | None = None
+    relative_path: WordChoice
+    attribute: WordChoice | None = None
 
 
 class PythonModule(Loadable):
     scalar = "module_name"
     target_kind = "module"
 
-    module_name: Word
-    attribute: Word | None = None
+    module_name: WordChoice
+    attribute: WordChoice | None = None
 
 
 class PythonPackage(Loadable):
     scalar = "package_name"
     target_kind = "package"
 
-    package_name: Word
-    attribute: Word | None = None
+    package_name: WordChoice
+    attribute: WordChoice | None = None
 
 
 class AutoloadDefsModule(Loadable):
     scalar = "module_name"
     target_kind = "autoload_defs_module"
 
-    module_name: Word
+    module_name: WordChoice
 
 
 class GrpcServerTable(Table):
-    host: Word = "localhost"
+    host: WordChoice = "localhost"
     port: Port | None = None
-    socket: Word | None = None
-    location_name: Word | None = None
+    socket: WordChoice | None = None
+    location_name: WordChoice | None = None
     ssl: bool | None = None
     additional_metadata: dict[str, Any] | None = None
 

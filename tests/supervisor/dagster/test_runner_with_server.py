@@ -7,8 +7,8 @@ import asyncio
 import pytest
 from played import FakeServer, FakeSide
 
-from codelocd.dagster.launcher import Companion, Keeper
-from codelocd.dagster.servers import Patience
+from codelocd.dagster.launcher import RunnerWithServer, ServerSupervision
+from codelocd.dagster.servers import PingPolicy
 from codelocd.model import Cold, Exit, Snapshot
 from codelocd.runners.api import Bad, Good, MustStartCold
 from codelocd.runners.warm.method import MethodChoice
@@ -50,35 +50,35 @@ class Pair:
         self.runner = FakeRunner()
         self.side = FakeSide()
         self.server = FakeServer("spawn")
-        keeper = Keeper(self.side, self.server, Patience())
-        self.companion = Companion(self.runner, keeper, start_timeout=60)
+        supervision = ServerSupervision(self.side, self.server, PingPolicy())
+        self.handle = RunnerWithServer(self.runner, supervision, start_timeout=60)
 
 
 @pytest.fixture
 async def pair():
     pair = Pair()
     yield pair
-    await pair.companion.retire(0, 0)
+    await pair.handle.retire(0, 0)
 
 
 async def test_a_runner_that_is_started_again_for_what_its_code_does_takes_the_server_along(pair):
     pair.server.choice = MethodChoice("fork", "nothing forbids it")
     pair.runner.outcome = MustStartCold(COLD)
-    assert await pair.companion.load() == MustStartCold(COLD)
+    assert await pair.handle.load() == MustStartCold(COLD)
     assert pair.server.killed
-    assert pair.companion.blamed(Exit(signal=11)) == COLD
+    assert pair.handle.blamed(Exit(signal=11)) == COLD
 
 
 async def test_a_server_that_a_fork_may_be_to_blame_for_takes_the_runner_along(pair):
     pair.server.choice = MethodChoice("fork", "nothing forbids it")
     pair.server.exited.set_result(Exit(signal=11))
-    outcome = await pair.companion.load()
+    outcome = await pair.handle.load()
     why = "the code server was killed by SIGSEGV while loading after a fork"
     assert outcome == MustStartCold(Cold(why, f"sales: {why}"))
 
 
 async def test_it_has_loaded_only_when_the_code_server_answers_too(pair):
-    loading = asyncio.ensure_future(pair.companion.load())
+    loading = asyncio.ensure_future(pair.handle.load())
     await asyncio.wait([loading], timeout=0.01)
     assert not loading.done()
     pair.server.ready.set_result(None)
@@ -87,7 +87,7 @@ async def test_it_has_loaded_only_when_the_code_server_answers_too(pair):
 
 async def test_a_code_server_that_ends_while_it_loads_fails_the_load_with_its_last_words(pair):
     pair.server.exited.set_result(Exit(status=1))
-    outcome = await pair.companion.load()
+    outcome = await pair.handle.load()
     assert isinstance(outcome, Bad)
     assert outcome.problem["summary"] == (
         "Dagster's own code server exited with status 1 while it loaded the code"
@@ -99,30 +99,30 @@ async def test_a_code_server_that_ends_while_it_loads_fails_the_load_with_its_la
 @pytest.mark.parametrize("outcome", [Bad({"summary": ""}, {}), good("native")])
 async def test_what_dagster_cannot_serve_has_no_code_server(pair, outcome):
     pair.runner.outcome = outcome
-    assert await pair.companion.load() == outcome
+    assert await pair.handle.load() == outcome
     assert pair.server.killed
 
 
 async def test_dagster_is_led_to_the_server_when_the_runner_takes_over(pair):
     assert pair.side.led.empty()
-    pair.companion.take_over()
+    pair.handle.take_over()
     assert pair.side.led.get_nowait() is pair.server
     assert pair.runner.did == ["take over"]
 
 
 async def test_a_server_that_serves_outlives_its_runner_and_one_that_does_not_goes_with_it(pair):
-    pair.companion.take_over()
+    pair.handle.take_over()
     pair.runner.exited.set_result(Exit(signal=9))
     await asyncio.sleep(0)
     assert not pair.server.killed
     other = Pair()
-    other.companion.kill()
+    other.handle.kill()
     assert other.server.killed
 
 
 async def test_a_retired_pair_releases_its_server_and_starts_no_other(pair):
-    pair.companion.take_over()
-    await pair.companion.retire(1, 1)
+    pair.handle.take_over()
+    await pair.handle.retire(1, 1)
     assert pair.side.let_go == [pair.server]
     assert pair.runner.did[-1] == "retire"
     pair.server.exited.set_result(Exit(status=0))

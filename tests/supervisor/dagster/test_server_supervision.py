@@ -7,15 +7,15 @@ import asyncio
 import pytest
 from played import FakeServer, FakeSide
 
-from codelocd.dagster.launcher import Keeper
-from codelocd.dagster.servers import Patience, until_down
+from codelocd.dagster.launcher import ServerSupervision
+from codelocd.dagster.servers import PingPolicy, until_down
 from codelocd.model import Cold, Exit, Snapshot
 from codelocd.runners.api import Bad, Good, MustStartCold
 from codelocd.runners.warm.method import MethodChoice
 
 GOOD = Good(Snapshot("dagster", "3.12.1", 0.1, (), {}), 0.1)
 LONG, SHORT = 60.0, 0.01
-SOON = Patience(interval=0.001, answer=0.001, misses=3)
+SOON = PingPolicy(interval=0.001, answer=0.001, misses=3)
 
 
 @pytest.fixture
@@ -33,47 +33,47 @@ async def within(awaitable):
 
 
 async def serving(side, server, patience):
-    keeper = Keeper(side, server, patience)
+    supervision = ServerSupervision(side, server, patience)
     server.ready.set_result(None)
-    assert await keeper.load(LONG, GOOD) is GOOD
-    keeper.take_over()
-    return keeper
+    assert await supervision.load(LONG, GOOD) is GOOD
+    supervision.take_over()
+    return supervision
 
 
 async def test_a_fork_that_answers_is_the_server(side, fork):
-    keeper = Keeper(side, fork, Patience())
+    supervision = ServerSupervision(side, fork, PingPolicy())
     fork.ready.set_result(None)
-    assert await keeper.load(LONG, GOOD) is GOOD
-    assert keeper.server is fork
+    assert await supervision.load(LONG, GOOD) is GOOD
+    assert supervision.server is fork
     assert side.started.empty()
 
 
 async def test_a_fork_that_crashes_in_its_load_is_to_be_started_again_on_its_own(side, fork):
-    keeper = Keeper(side, fork, Patience())
+    supervision = ServerSupervision(side, fork, PingPolicy())
     fork.exited.set_result(Exit(signal=11))
-    outcome = await within(keeper.load(LONG, GOOD))
+    outcome = await within(supervision.load(LONG, GOOD))
     why = "the code server was killed by SIGSEGV while loading after a fork"
     assert outcome == MustStartCold(Cold(why, f"sales: {why}"))
     assert side.started.empty(), "the lifecycle of the location decides"
 
 
 async def test_a_fork_that_hangs_in_its_load_is_to_be_started_again_on_its_own(side, fork):
-    keeper = Keeper(side, fork, Patience())
-    outcome = await within(keeper.load(SHORT, GOOD))
+    supervision = ServerSupervision(side, fork, PingPolicy())
+    outcome = await within(supervision.load(SHORT, GOOD))
     why = "the code server did not finish loading after a fork"
     assert outcome == MustStartCold(Cold(why, f"sales: {why}"))
 
 
 async def test_what_fails_on_its_own_too_is_no_fault_of_the_fork(side):
     server = FakeServer("spawn")
-    keeper = Keeper(side, server, Patience())
+    supervision = ServerSupervision(side, server, PingPolicy())
     server.exited.set_result(Exit(status=1))
-    assert isinstance(await within(keeper.load(LONG, GOOD)), Bad)
+    assert isinstance(await within(supervision.load(LONG, GOOD)), Bad)
     assert side.suspicions == []
 
 
 async def test_a_second_server_that_cannot_be_started_is_tried_again_while_it_serves(side, fork):
-    keeper = await serving(side, fork, Patience())
+    supervision = await serving(side, fork, PingPolicy())
     side.fails = True
     fork.exited.set_result(Exit(signal=9))
     while len(side.said) < 2:  # noqa: ASYNC110  it is tried by a timer
@@ -81,14 +81,14 @@ async def test_a_second_server_that_cannot_be_started_is_tried_again_while_it_se
     assert side.started.empty()
     side.fails = False
     assert await within(side.started.get())
-    keeper.release()
+    supervision.release()
 
 
 async def test_a_load_that_nobody_wants_any_more_has_no_second_chance(side, fork):
-    keeper = Keeper(side, fork, Patience())
-    loading = asyncio.ensure_future(keeper.load(LONG, GOOD))
+    supervision = ServerSupervision(side, fork, PingPolicy())
+    loading = asyncio.ensure_future(supervision.load(LONG, GOOD))
     await asyncio.sleep(0)
-    keeper.drop()
+    supervision.drop()
     assert isinstance(await within(loading), Bad)
     assert fork.killed
     assert side.started.empty()
@@ -96,7 +96,7 @@ async def test_a_load_that_nobody_wants_any_more_has_no_second_chance(side, fork
 
 @pytest.mark.parametrize("well", [True, False])
 async def test_a_server_that_dies_is_replaced_by_a_fork_and_then_without_one(side, fork, well):
-    keeper = await serving(side, fork, Patience())
+    supervision = await serving(side, fork, PingPolicy())
     assert side.led.get_nowait() is fork
     fork.exited.set_result(Exit(signal=9))
     second = await within(side.started.get())
@@ -113,24 +113,24 @@ async def test_a_server_that_dies_is_replaced_by_a_fork_and_then_without_one(sid
         third.exited.set_result(Exit(status=1))
         await within(side.started.get())
         assert side.suspicions == []
-    keeper.release()
+    supervision.release()
 
 
 async def test_a_server_that_dies_while_it_serves_is_back_by_itself(side, fork):
-    keeper = await serving(side, fork, Patience())
+    supervision = await serving(side, fork, PingPolicy())
     assert side.led.get_nowait() is fork
     fork.exited.set_result(Exit(signal=9))
     second = await within(side.started.get())
     assert side.led.empty()
     second.ready.set_result(None)
     assert await within(side.led.get()) is second
-    keeper.release()
+    supervision.release()
     assert side.let_go == [second]
     assert side.said == ["Dagster's code server was killed by SIGKILL; another one takes its place"]
 
 
 async def test_a_server_that_falls_silent_serves_until_another_one_answers(side, fork):
-    keeper = await serving(side, fork, SOON)
+    supervision = await serving(side, fork, SOON)
     second = await within(side.started.get())
     assert not fork.killed
     second.ready.set_result(None)
@@ -138,13 +138,13 @@ async def test_a_server_that_falls_silent_serves_until_another_one_answers(side,
     assert side.led.get_nowait() is fork
     assert await within(side.led.get()) is second
     assert side.said[0] == "Dagster's code server no longer answers; another one takes its place"
-    keeper.release()
+    supervision.release()
 
 
 async def test_a_released_location_leaves_no_server_that_still_loads(side, fork):
-    keeper = await serving(side, fork, SOON)
+    supervision = await serving(side, fork, SOON)
     second = await within(side.started.get())
-    keeper.release()
+    supervision.release()
     assert second.killed
     assert side.let_go == [fork]
 
