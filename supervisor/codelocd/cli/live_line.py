@@ -32,6 +32,17 @@ class LiveLine:
             self._stream.write(CLEAR + text)
             self._stream.flush()
 
+    @property
+    def is_live(self) -> bool:
+        """There is a terminal to show it on."""
+        return self._live
+
+    def clear(self) -> None:
+        """Nothing is shown, until something is again."""
+        if self._live:
+            self._stream.write(CLEAR)
+            self._stream.flush()
+
     def __enter__(self) -> LiveLine:
         return self
 
@@ -41,9 +52,7 @@ class LiveLine:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._live:
-            self._stream.write(CLEAR)
-            self._stream.flush()
+        self.clear()
 
 
 class LiveBlock:

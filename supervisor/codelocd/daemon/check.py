@@ -13,6 +13,7 @@ from codelocd.core import problems, registry
 from codelocd.daemon.application import Application
 from codelocd.daemon.location import Location
 from codelocd.daemon.status import definitions, environment
+from codelocd.daemon.subscriptions import LocalSubscriber
 from codelocd.model import Config, LocationSpec
 from codelocd.storage.paths import DaemonPaths
 
@@ -23,23 +24,30 @@ def run(
     *,
     in_full: bool = False,
     told: Callable[[dict[str, Any]], None] = lambda _: None,
+    progress: Callable[[dict[str, Any]], None] | None = None,
 ) -> dict[str, Any]:
     """The `check --json` document, `in_full` with all definitions and edges in it.
 
     Blocks until every location has loaded or failed; `told` gets the entry of each as soon as
-    it has.
+    it has, `progress` each step of a build, as the topic `builds` has it.
     """
     with tempfile.TemporaryDirectory(prefix="codelocd-check-") as folder:
         private = replace(
             paths, state_dir=Path(folder), runtime_dir=Path(folder), socket=Path(folder, "none")
         )
-        return asyncio.run(_check(_once(config), private, in_full, told))
+        return asyncio.run(_check(_once(config), private, in_full, told, progress))
 
 
 async def _check(
-    config: Config, paths: DaemonPaths, in_full: bool, told: Callable[[dict[str, Any]], None]
+    config: Config,
+    paths: DaemonPaths,
+    in_full: bool,
+    told: Callable[[dict[str, Any]], None],
+    progress: Callable[[dict[str, Any]], None] | None,
 ) -> dict[str, Any]:
     application = Application(config, paths, lambda _: None, development=True)
+    if progress is not None:
+        _follow_builds(application, progress)
     try:
         application.apply(config)
 
@@ -57,6 +65,14 @@ async def _check(
         }
     finally:
         await application.close()
+
+
+def _follow_builds(application: Application, progress: Callable[[dict[str, Any]], None]) -> None:
+    def observe(event: dict[str, Any]) -> None:
+        if "phase" in event["data"]:
+            progress(event["data"])
+
+    application.hub.subscribe(LocalSubscriber(observe), ("builds",), None, lambda _: {})
 
 
 def _result(location: Location, listed: registry.Registry) -> dict[str, Any]:

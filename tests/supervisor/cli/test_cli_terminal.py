@@ -160,3 +160,32 @@ def test_dev_leaves_one_line_per_location_when_all_have_started(shell: Shell, wi
         "two ● serving: 1 asset",
     ]
     assert not [line for line in lines if "building" in line or "starting" in line]
+
+
+SLOW = """
+import pathlib, time
+
+def build_wheel(directory, config_settings=None, metadata_directory=None):
+    while not pathlib.Path("go").exists():
+        time.sleep(0.01)
+    raise SystemExit("no compiler")
+"""
+
+
+def test_a_check_says_what_is_being_built_as_long_as_it_is(shell: Shell) -> None:
+    lib = shell.folder / "lib"
+    lib.mkdir()
+    (lib / "backend.py").write_text(SLOW)
+    (lib / "pyproject.toml").write_text(
+        '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+        '[project]\nname = "lib"\ndynamic = ["version"]\n'
+    )
+    (shell.folder / "requirements.txt").write_text("./lib\n")
+    (shell.folder / "defs.py").touch()
+    with terminal(shell, 100, 30, "check", "-f", "defs.py") as shown:
+        shown.until(lambda lines: any("defs: resolving" in line for line in lines))
+        (lib / "go").touch()
+        ended = shown.until(lambda lines: any(line.startswith("ended: ") for line in lines))
+    assert any("lib could not be built from source" in line for line in ended)
+    assert not any("resolving" in line or "building" in line for line in ended), ended
+    assert "resolving" not in shell.run("check", "-f", "defs.py").stderr

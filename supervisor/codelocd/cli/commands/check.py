@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import click
 
 from codelocd.cli import local, output
 from codelocd.cli.guard import ExitCode
+from codelocd.cli.live_line import LiveLine
 from codelocd.cli.options import json_option
 from codelocd.cli.targets import target_options
 from codelocd.cli.which import Asked
 from codelocd.config.targets import Targets
-from codelocd.render.build import checked, passed, result
-from codelocd.render.text import plural
+from codelocd.render.build import checked, passed, result, step
+from codelocd.render.text import one_line, plural
 
 
 @click.command()
@@ -28,9 +30,10 @@ from codelocd.render.text import plural
 def check_command(targets: Targets, as_json: bool, in_full: bool) -> int:
     """Build and load every location once, without a daemon, and report every problem.
 
-    Takes the same targets as `codelocd dev`, and prints each result as it comes. Ends with 1 if
-    a location did not load, or if two locations define the same asset. Where a config has no
-    locations, it says so and ends with 0.
+    Takes the same targets as `codelocd dev`, and prints each result as it comes; on a terminal,
+    one line says which environment is being built. Ends with 1 if a location did not load, or if
+    two locations define the same asset. Where a config has no locations, it says so and ends
+    with 0.
 
     \b
     codelocd check
@@ -46,13 +49,24 @@ def check_command(targets: Targets, as_json: bool, in_full: bool) -> int:
     count = plural(len(here.config.own), "location")
     for note in (*here.notes, f"checking {count}"):
         output.note(note)
-    screen = output.stdout_screen()
+    screen, live = output.stdout_screen(), LiveLine(sys.stderr)
 
     def told(found: dict[str, Any]) -> None:
+        live.clear()
         if not as_json:
             output.say(checked(found, screen))
 
-    document = check.run(here.config, here.paths, in_full=in_full, told=told)
+    def progress(data: dict[str, Any]) -> None:
+        live.show(f"{one_line(data['location'])}: {step(data, output.stderr_screen())}")
+
+    with live:
+        document = check.run(
+            here.config,
+            here.paths,
+            in_full=in_full,
+            told=told,
+            progress=progress if live.is_live else None,
+        )
     if as_json:
         output.document(document)
     else:
