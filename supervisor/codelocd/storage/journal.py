@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -73,14 +74,22 @@ class Journal:
     def _append(self, document: Mapping[str, Any]) -> None:
         if self._path is None:
             return
-        try:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if self._path.exists() and self._path.stat().st_size > ROTATE_BYTES:
-                self._path.replace(self._path.with_suffix(".1"))
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(document) + "\n")
-        except OSError:
-            pass
+        line = json.dumps(document) + "\n"
+        with contextlib.suppress(OSError):
+            try:
+                _append_line(self._path, line)
+            except FileNotFoundError:  # its folder was removed, or was never there
+                self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                _append_line(self._path, line)
+
+
+def _append_line(path: Path, line: str) -> None:
+    with path.open("a", encoding="utf-8") as file:
+        if file.tell() <= ROTATE_BYTES:
+            file.write(line)
+            return
+    path.replace(path.with_suffix(".1"))
+    _append_line(path, line)
 
 
 def stored(

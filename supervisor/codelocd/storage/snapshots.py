@@ -21,9 +21,13 @@ class Documents:
         self._folder = folder
 
     def keep(self, location: str, document: Mapping[str, Any]) -> None:
+        path, text = self._path(location), json.dumps(document)
         with contextlib.suppress(OSError):
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            replace_text(self._path(location), json.dumps(document))
+            try:
+                replace_text(path, text)
+            except FileNotFoundError:  # its folder was removed, or was never there
+                self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                replace_text(path, text)
 
     def last(self, location: str) -> dict[str, Any] | None:
         return _read(self._path(location))
