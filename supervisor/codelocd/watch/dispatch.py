@@ -50,7 +50,9 @@ class Views:
 
     def readers(self, paths: Iterable[str]) -> set[str]:
         """The locations that name one of these files."""
-        for location in {*self._named, *self._trackers}:
+        named, trackers = self._named, self._trackers
+        changed = [one for one, each in trackers.items() if named.get(one) is not each.named]
+        for location in (*changed, *(named.keys() - trackers.keys())):
             self._name_again(location)
         return set[str]().union(*(self._readers.get(path, ()) for path in paths))
 

@@ -6,6 +6,7 @@ import os
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from codelocd.watch.notices import Watched
 from codelocd.watch.patterns import (
@@ -74,17 +75,13 @@ class _Survey:
         self.cut: list[str] = []
 
     def add_root(self, root: str) -> None:
-        found: set[str] = set()
+        found: list[frozenset[str]] = []
         for folder, names, links in self._walk(os.path.normpath(root), str.isidentifier):
             self.code.add(folder)
-            modules = {
-                name: path
-                for name in names
-                if is_module(name) and not self.ignored.file(path := os.path.join(folder, name))
-            }
-            found.update(modules.values())
-            self._follow(modules[name] for name in links & modules.keys())
-        self.modules[root] = frozenset(found)
+            modules = self.ignored.rest(_modules(folder, tuple(names)))
+            found.append(modules)
+            self._follow(modules & {os.path.join(folder, name) for name in links})
+        self.modules[root] = found[0] if len(found) == 1 else frozenset[str]().union(*found)
 
     def add_tree(self, tree: Tree) -> None:
         for folder, names, links in self._walk(tree.folder, lambda _: tree.recursive):
@@ -121,6 +118,12 @@ class _Survey:
             yield folder, files, links
             below = (os.path.join(folder, n) for n in folders if n not in NEVER and enters(n))
             waiting.extend(path for path in below if not self.ignored.folder(path))
+
+
+@lru_cache(maxsize=256)
+def _modules(folder: str, names: tuple[str, ...]) -> frozenset[str]:
+    """Those that an import could reach: one set for all locations of which a folder is the root."""
+    return frozenset(os.path.join(folder, name) for name in names if is_module(name))
 
 
 def _entries(folder: str) -> tuple[list[str], list[str], set[str]]:

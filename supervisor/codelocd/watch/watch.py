@@ -95,13 +95,19 @@ class SourceWatch:
             self._trackers[location] = Tracker(watched, plan, self._contents.digest)
 
     def forget(self, location: str) -> None:
-        self._on_changes.pop(location, None)
-        if self._trackers.pop(location, None):
-            self._news.forget(location)
-            self._outdated.pop(location, None)
-            self._folders.claim(location, ())
-            self._views.renew()
+        if self._drop(location):
             self._forget_contents()
+
+    def _drop(self, location: str) -> bool:
+        """Whether it was followed."""
+        self._on_changes.pop(location, None)
+        if self._trackers.pop(location, None) is None:
+            return False
+        self._news.forget(location)
+        self._outdated.pop(location, None)
+        self._folders.claim(location, ())
+        self._views.renew()
+        return True
 
     def begin(self, location: str, *, prepared: bool = False) -> None:
         """A candidate starts now: it sees what is known of the files at this moment.
@@ -150,7 +156,7 @@ class SourceWatch:
     def close(self) -> None:
         """No callback comes after this."""
         for location in list(self._trackers):
-            self.forget(location)
+            self._drop(location)
         self._rescanning.cancel()
         if self._planning:
             self._planning.cancel()
