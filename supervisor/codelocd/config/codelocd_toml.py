@@ -26,6 +26,7 @@ from codelocd.model import Config, LocationSpec
 
 def read(document: Document, environ: Mapping[str, str]) -> Config:
     """What the document asks for; ConfigError with everything that is wrong in it."""
+    environ = dict(environ)  # of os.environ each look is a decoding, and each location looks
     problems = Problems(_broken_rules(document, environ))
     named = _named_files(document.data)
     parsed = problems.attempt(partial(_parsed, document))

@@ -23,6 +23,12 @@ EARLY = 0.5
 """The part of its interval by which a runner may be asked early, together with one that is due: so
 all that have the same interval are soon asked in one sweep, and an idle daemon wakes seldom."""
 
+SHARE = 0.1
+"""Sweeps take at most this part of the daemon's time: many locations may begin to serve at once."""
+
+LONGEST_PAUSE = 0.1
+"""Seconds after one sweep, however long it took: a daemon may have been held up in between."""
+
 
 @dataclass(slots=True)
 class _Served:
@@ -71,8 +77,13 @@ class Heartbeat:
         try:
             while True:
                 self._stirred.clear()
+                began = self._clock()
+                wait = self.sweep()
+                pause = min((self._clock() - began) / SHARE, LONGEST_PAUSE)
+                await asyncio.sleep(pause)
+                left = None if wait is None else max(0.0, wait - pause)
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._stirred.wait(), self.sweep())
+                    await asyncio.wait_for(self._stirred.wait(), left)
         finally:
             for each in self._served.values():
                 each.end()
