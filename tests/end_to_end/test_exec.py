@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -168,3 +170,42 @@ def test_words_that_name_no_program_are_told_so(run: Run, project: Path) -> None
     told = run("sales", "--", "./load.py", "--fast")
     assert told.returncode == 126
     assert told.stderr.endswith("to run it: codelocd exec sales -- python ./load.py --fast\n")
+
+
+@pytest.fixture
+def conda(project: Path) -> Path:
+    """A prefix as conda leaves one: a Python whose prefix it is, no pyvenv.cfg, and scripts that
+    activating it runs. No conda can be had from a package index, nor what it would install."""
+    prefix = project / "prefix"
+    for folder in ("bin", "conda-meta", "etc/conda/activate.d"):
+        (prefix / folder).mkdir(parents=True)
+    shutil.copy(Path(sys.executable).resolve(), prefix / "bin" / "python")
+    (prefix / "lib").symlink_to(Path(sys.base_prefix, "lib"))
+    (prefix / "conda-meta" / "history").touch()
+    activate = prefix / "etc" / "conda" / "activate.d" / "gdal.sh"
+    activate.write_text('export GDAL_DATA="$CONDA_PREFIX/share/gdal"\n')
+    (prefix / "bin" / "tool").write_text(
+        f"#!{prefix}/bin/python\nprint('the tool of the prefix')\n"
+    )
+    (prefix / "bin" / "tool").chmod(0o755)
+    (project / "codelocd.toml").write_text(
+        '[location.sales]\npython_file = "defs.py"\nenvironment = { path = "prefix" }\n'
+    )
+    return prefix
+
+
+def test_a_command_in_a_conda_prefix_runs_as_if_that_were_activated(
+    environ: dict[str, str], run: Run, conda: Path, dev: StartDev
+) -> None:
+    code = "import codeloc, os, sys; print(sys.prefix, *map(os.environ.get, sys.argv[1:]))"
+    words = ("sales", "--", "python", "-c", code, "CONDA_PREFIX", "GDAL_DATA")
+    said = f"{conda} {conda} {conda}/share/gdal\n"
+    alone = run(*words)
+    assert (alone.returncode, alone.stdout) == (0, said), alone.stderr
+    assert run("sales", "--", "tool").stdout == "the tool of the prefix\n"
+    refused = run("sales", "--", "pytest")
+    assert refused.returncode == 127
+    assert "a stranger ran" not in refused.stdout
+    daemon = dev()
+    daemon.until_serving("sales")
+    assert daemon.cli("exec", *words).stdout == said
