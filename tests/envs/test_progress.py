@@ -54,3 +54,35 @@ def test_endless_output_keeps_its_end() -> None:
         narrator.hear(f"{number}\n")
     assert len(narrator.output.splitlines()) == KEPT_LINES
     assert narrator.output.endswith(str(KEPT_LINES * 2 - 1))
+
+
+REWORDED = [
+    "DEBUG Lacking distribution: numpy==2.5.5\n",
+    "Downloading numpy (fifteen MiB)\n",
+    "Downloading pandas (1.5.0MiB)\n",
+    " Downloaded numpy\n",
+    " Downloaded pandas\n",
+]
+"""Made up: a later uv that names what it lacks, and sizes, in other words."""
+
+
+def test_reworded_messages_of_uv_cost_the_counts_and_nothing_else() -> None:
+    heard: list[Progress] = []
+    reader = ProgressReader(heard.append)
+    for line in REWORDED:
+        reader.hear(line)
+    assert [(each.done, each.total, each.bytes_total) for each in heard] == [
+        (0, None, None),
+        (0, None, None),
+        (1, None, None),
+        (2, None, None),
+    ]
+
+
+def test_no_total_is_told_that_more_packages_exceed() -> None:
+    heard: list[Progress] = []
+    reader = ProgressReader(heard.append)
+    reader.hear("DEBUG Identified uncached distribution: numpy==2.5.5\n")
+    for line in REWORDED[-2:]:
+        reader.hear(line)
+    assert [(each.done, each.total) for each in heard] == [(1, 1), (2, None)]

@@ -15,7 +15,7 @@ _COUNTED = re.compile(r"(Resolved|Prepared|Installed) (\d+) packages?")
 _PENDING = re.compile(r"DEBUG Identified uncached distribution: ")
 _STARTED = re.compile(r"\s*(Downloading|Building) (\S+)( \(\S+\))?")
 _ENDED = re.compile(r"\s*(Downloaded|Built) (\S+)")
-_SIZE = re.compile(r"\(([\d.]+)\s?([KMG]i?)?B\)")
+_SIZE = re.compile(r"\((\d+(?:\.\d+)?)\s?([KMG]i?)?B\)")
 _UNITS = {None: 1, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "K": 10**3, "M": 10**6, "G": 10**9}
 _PHASES = {
     "Resolved": "resolving",
@@ -57,7 +57,9 @@ class ProgressReader:
     """Makes progress out of the installer's lines, and keeps the rest of them for an error.
 
     uv prints no live progress into a pipe: a line per large download and per build, and
-    sums. The number of packages it lacks comes from one debug message of its installer.
+    sums. The number of packages it lacks comes from one debug message of its installer, which
+    uv may reword in any version: without that message, or where more packages end than it
+    announced, there is no total.
     """
 
     def __init__(self, listen: Listener) -> None:
@@ -101,7 +103,7 @@ class ProgressReader:
         return None
 
     def _of_pending(self, verb: str, package: str) -> Progress:
-        total = self._pending or None
+        total = self._pending if 0 < self._pending >= self._done else None
         amount = sum(self._sizes.values())
         loaded = (self._loaded, amount) if amount else (None, None)
         return Progress(_PHASES[verb], f"{verb.lower()} {package}", self._done, total, *loaded)
