@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from packaging.utils import canonicalize_name
+
 from codeloc_envs.files import read_text
 from codeloc_envs.fingerprint import canonical, digest_bytes
 from codeloc_envs.install.pip_settings import files_named_for_pip, options_that_count, pip_files
@@ -18,7 +20,7 @@ from codeloc_envs.install.uv_settings import (
 )
 from codeloc_envs.project.hashes import named_hashes
 from codeloc_envs.project.pylock import BUILD_FILES, build_files, content_digest, read_lock
-from codeloc_envs.project.pyproject import normalised, seen_pyproject
+from codeloc_envs.project.pyproject import seen_pyproject
 from codeloc_envs.project.requirement_files import RequirementFile, reached, reached_where_there
 from codeloc_envs.project.script import Metadata, read_metadata
 from codeloc_envs.project.workspace import members, project_files
@@ -98,8 +100,8 @@ def gather(specification: Specification, settings: Mapping[str, str]) -> dict[st
     return {
         "kind": specification.kind.value,
         "requires": specification.python.requires,
-        "extras": sorted({normalised(name) for name in specification.request.extras}),
-        "groups": sorted({normalised(name) for name in specification.request.groups}),
+        "extras": sorted({canonicalize_name(name) for name in specification.request.extras}),
+        "groups": sorted({canonicalize_name(name) for name in specification.request.groups}),
         "content": _content(specification),
         "settings": {**settings, **_of_pip(specification)},
         "uv": _uv_settings(specification.directory),

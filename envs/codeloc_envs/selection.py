@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
+from packaging.utils import canonicalize_name
+
 from codeloc_envs.environment import Existing, environment_files, inspect, require
 from codeloc_envs.inputs import described_files, looked_for, settings_files
 from codeloc_envs.problem import EnvironmentProblem
 from codeloc_envs.project.neighbourhood import LOCKS, PROJECT_FILES, Neighbourhood, upwards
 from codeloc_envs.project.other_tools import PIPENV_FILES, pipenv_python
-from codeloc_envs.project.pyproject import Pyproject, normalised, read_project
+from codeloc_envs.project.pyproject import Pyproject, read_project
 from codeloc_envs.project.script import read_metadata
 from codeloc_envs.project.workspace import lock_of_workspace, requires_of
 from codeloc_envs.python.interpreter import fits_text, is_path
@@ -249,7 +251,7 @@ def _check_names(
     what: str, asked: tuple[str, ...], known: frozenset[str] | None, path: Path
 ) -> None:
     for name in asked:
-        if known is not None and normalised(name) not in known:
+        if known is not None and canonicalize_name(name) not in known:
             there = ", ".join(sorted(known)) or "none"
             raise EnvironmentProblem(
                 f'{path} has no {what} "{name}"; there is: {there}', inputs=(path,)

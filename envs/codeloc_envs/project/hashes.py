@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from packaging.utils import canonicalize_name
+
 from codeloc_envs.files import seen_text
 from codeloc_envs.problem import EnvironmentProblem
 from codeloc_envs.project.other_tools import hashes
 from codeloc_envs.project.pylock import Lock
-from codeloc_envs.project.pyproject import normalised
 from codeloc_envs.project.requirement_files import logical_lines, reached
 from codeloc_envs.request import EnvironmentKind, Specification
 
@@ -73,7 +74,7 @@ def held_to(lock: Lock, hashes: Hashes) -> list[dict[str, Any]]:
     """
     kept, faults = list[dict[str, Any]](), list[str]()
     for package in lock.packages:
-        name = normalised(package["name"])
+        name = canonicalize_name(package["name"])
         allowed = hashes.allowed(name)
         if not allowed and not hashes.all_need_one:
             kept.append(dict(package))
@@ -122,8 +123,8 @@ def _of_requirements(specification: Specification) -> Hashes:
 
 def _of_pipenv(lock: Path) -> Hashes:
     named = hashes(lock)
-    places = {
-        normalised(name): [PackageLine(lock, line_with(lock, found) or 0, found)]
+    places: dict[str, list[PackageLine]] = {
+        canonicalize_name(name): [PackageLine(lock, line_with(lock, found) or 0, found)]
         for name, found in named.items()
     }
     return Hashes(places, next((each for [each] in places.values()), None), all_need_one=False)
@@ -134,7 +135,7 @@ def _name(line: str) -> str | None:
     if line.startswith("-"):
         return None
     found = _NAME.match(line) or _FILE.search(line.split()[0].partition("#")[0])
-    return normalised(found[1]) if found else None
+    return canonicalize_name(found[1]) if found else None
 
 
 def _restricted(package: Mapping[str, Any], allowed: frozenset[str]) -> dict[str, Any] | None:
@@ -168,7 +169,7 @@ def _other(package: Mapping[str, Any], places: list[PackageLine]) -> str:
 
 def _lacking(package: Mapping[str, Any], hashes: Hashes) -> str:
     name, rule = package["name"], "where one requirement has a hash, each needs one"
-    places = hashes.places.get(normalised(name))
+    places = hashes.places.get(canonicalize_name(name))
     if {"directory", "vcs"} & package.keys():
         return f"{name} is a folder or a repository, which has no hash; {hashes.first}: {rule}"
     if places:

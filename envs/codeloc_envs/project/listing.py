@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
 
 from codeloc_envs.environment import inspect
 from codeloc_envs.files import seen_text
 from codeloc_envs.problem import EnvironmentProblem
 from codeloc_envs.project import setuptools_files
 from codeloc_envs.project.other_tools import pipenv_names
-from codeloc_envs.project.pyproject import Pyproject, normalised, seen_pyproject
+from codeloc_envs.project.pyproject import Pyproject, seen_pyproject
 from codeloc_envs.project.requirement_files import reached
 from codeloc_envs.project.script import read_metadata
 from codeloc_envs.request import EnvironmentKind, Specification
@@ -39,12 +40,12 @@ class Listing:
 
 def listed(specification: Specification, name: str) -> Listing | None:
     """Where the description names the distribution, None where it does not, or is unreadable."""
-    wanted = normalised(Requirement(name).name)
+    wanted = canonicalize_name(Requirement(name).name)
     with contextlib.suppress(EnvironmentProblem, OSError, ValueError):
         for text, file, part in _lines(specification):
             with contextlib.suppress(InvalidRequirement):
                 requirement = Requirement(_COMMENT.sub("", text).strip())
-                if normalised(requirement.name) == wanted:
+                if canonicalize_name(requirement.name) == wanted:
                     return Listing(file, str(requirement.marker or ""), part)
     return None
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from packaging.utils import canonicalize_name
 
 from codeloc_envs.files import read_text
 from codeloc_envs.problem import EnvironmentProblem
@@ -94,10 +95,14 @@ class Pyproject:
         """Normalised names of its extras; None if only its build backend knows them."""
         project = self.project
         if project is None and self.poetry is not None:
-            return frozenset(normalised(name) for name in _table(self.poetry, "extras") or ())
+            return frozenset(
+                canonicalize_name(name) for name in _table(self.poetry, "extras") or ()
+            )
         if project is None or "optional-dependencies" in project.get("dynamic", ()):
             return None
-        return frozenset(normalised(name) for name in project.get("optional-dependencies", ()))
+        return frozenset(
+            canonicalize_name(name) for name in project.get("optional-dependencies", ())
+        )
 
     @property
     def groups(self) -> frozenset[str]:
@@ -105,7 +110,7 @@ class Pyproject:
         named = {*self.data.get("dependency-groups", ())}
         if self.poetry is not None and not self.is_package:
             named |= {*(_table(self.poetry, "group") or ())}
-        return frozenset(map(normalised, named))
+        return frozenset(map(canonicalize_name, named))
 
     def tool(self, name: str) -> Mapping[str, Any] | None:
         """The table `[tool.name]`."""
@@ -147,11 +152,6 @@ def read_project(folder: Path) -> Pyproject:
     file = folder / "pyproject.toml"
     stands_for_it = None if file.is_file() else setuptools_files.describing(folder)
     return Pyproject(stands_for_it, {}) if stands_for_it else read_pyproject(file)
-
-
-def normalised(name: str) -> str:
-    """A name as packaging compares it (PEP 503)."""
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _table(data: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
