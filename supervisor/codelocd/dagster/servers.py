@@ -18,7 +18,6 @@ from codelocd.dagster.workspace import Sockets
 from codelocd.model import Output, Stream
 from codelocd.process.child import Child, Children
 from codelocd.runners.api import Launcher, Program, RunnerSpec
-from codelocd.runners.variables import with_codeloc
 from codelocd.runners.warm.interpreter import Refused, installed
 from codelocd.runners.warm.method import MethodChoice
 
@@ -76,7 +75,7 @@ class Spares:
     def become(self, program: Program) -> Child | None:
         """A process that waited and now is this program, None if there is none; the next is made
         in a while."""
-        kind = _kind(program.beside.executable, program.variables)
+        kind = _kind(program.beside.executable, program.environ)
         self._kinds[program.beside.location] = kind
         self._tidy()
         self._make_later(kind)
@@ -208,9 +207,8 @@ class Servers:
         await self._instance.opened(spec)
         path, words = self._sockets.new(), ServerOutput(spec.output)
         variables = self._instance.variables(spec)
-        if self._codeloc is not None:
-            variables = with_codeloc(variables, self._codeloc)
-        program = Program(spec, MODULE, arguments(spec, path), variables, words.heard)
+        words_of = arguments(spec, path)
+        program = Program(spec, MODULE, words_of, variables, words.heard, self._codeloc)
         choice = self._warm.choice(spec)
         child, why = await self._warmly(program, choice)
         if child is None:
@@ -240,7 +238,7 @@ class Servers:
         spec = program.beside
         return self._children.start(
             [str(spec.executable), "-m", program.module, *program.arguments],
-            variables=program.variables,
+            variables=program.environ,
             directory=spec.working_directory,
             output=program.output,
             pass_fds=spec.held,

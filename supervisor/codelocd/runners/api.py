@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from codelocd.model import Cold, Exit, Output, Snapshot, StartMethod, StartWish, Target
+from codelocd.runners.variables import with_codeloc
 
 HANG_FACTOR, HANG_SECONDS = 10.0, 10.0
 """A load after a fork hangs when it takes so many times as long as the whole load before, and at
@@ -115,6 +116,7 @@ class Program:
     """`python -m MODULE ARGUMENTS` in the environment of a runner, beside it.
 
     `output(stream, data)` gets what it prints, `variables` are all that it gets to see of ours.
+    `codeloc`: the bundle's folder that makes `codeloc` importable for it; None to do without.
     """
 
     beside: RunnerSpec
@@ -122,6 +124,16 @@ class Program:
     arguments: tuple[str, ...]
     variables: Mapping[str, str]
     output: Output
+    codeloc: Path | None = None
+
+    @property
+    def environ(self) -> Mapping[str, str]:
+        """The variables it starts with. A warm interpreter is chosen without `codeloc`, which is
+        the last thing that a runner adds, too: no package that is imported depends on it.
+        """
+        return (
+            self.variables if self.codeloc is None else with_codeloc(self.variables, self.codeloc)
+        )
 
 
 class RunnerHandle(Protocol):

@@ -17,6 +17,7 @@ from launching import DEADLINE, Bench, telling, until
 from codelocd.process.child import Child
 from codelocd.process.orphans import VARIABLE
 from codelocd.runners.api import Program, RunnerSpec
+from codelocd.runners.bundle import CHILDREN
 from codelocd.runners.warm.interpreter import Refused
 
 SURROUNDINGS = Path(__file__).with_name("what_user_code_meets.py").read_text()
@@ -146,6 +147,18 @@ async def test_a_program_finds_no_module_that_is_only_ours(bench, newest):
     child = await bench.launcher.program(tool.program())
     assert (await ended(child)).status == 1
     assert b"No module named 'codeloc'" in b"".join(tool.errors)
+
+
+async def test_a_program_that_shall_have_codeloc_is_forked_too_and_gives_it_on(
+    bench, bundle, newest
+):
+    code = "import codeloc, subprocess, sys; print(codeloc.__name__, flush=True)\n"
+    code += "subprocess.run([sys.executable, '-c', 'import codeloc'], check=True)"
+    tool = await warm(bench, newest, code)
+    program = replace(tool.program(), codeloc=bundle / CHILDREN)
+    child = await bench.launcher.program(program)
+    assert (await ended(child)).status == 0, b"".join(tool.errors)
+    assert b"".join(tool.said) == b"codeloc\n"
 
 
 async def test_a_program_runs_the_newest_source_whatever_the_bytecode_says(bench, newest):

@@ -130,7 +130,7 @@ class WarmInterpreter:
             "directory": str(program.beside.working_directory),
         }
         held = program.beside.held
-        return await self._process(message, held, program.variables, program.output)
+        return await self._process(message, held, program.environ, program.output)
 
     async def _process(
         self,
