@@ -78,12 +78,18 @@ class ServerSupervision:
     async def load(self, seconds: float, runners: Good) -> LoadOutcome:
         """What came of the load of both, when that of the runner was good.
 
-        A load after a fork that takes the server longer than `seconds` from now on hangs.
+        A load after a fork that takes the server longer than `seconds` from now on hangs. A server
+        that gives up what the runner could do is started once more: two loads at once may be in
+        each other's way (for the lock of a dbt project, dagster-dbt waits 60 s and no longer).
         """
         self._hang = seconds
         cold = await self._failure(seconds)
         if cold is not None and not self._dropped:
             return MustStartCold(cold)
+        if cold is None and await self._gave_up() and not self._dropped:
+            with contextlib.suppress(OSError):
+                await self._start(Cold("the code server gave up while the runner loaded"))
+                await self.server.answered()
         if cold is None and not self.server.exited.done():
             return runners
         end = problems.how(await self.server.exited)
@@ -122,6 +128,10 @@ class ServerSupervision:
         except TimeoutError:
             return self._suspicion("did not finish loading")
         return self._suspicion(f"{problems.how(await self.server.exited)} while loading")
+
+    async def _gave_up(self) -> bool:
+        """Whether the server has ended by itself over its load."""
+        return self.server.exited.done() and (await self.server.exited).signal is None
 
     def _suspicion(self, what: str) -> Cold:
         what = f"the code server {what} after a fork"

@@ -87,7 +87,9 @@ async def test_it_has_loaded_only_when_the_code_server_answers_too(pair):
 
 async def test_a_code_server_that_ends_while_it_loads_fails_the_load_with_its_last_words(pair):
     pair.server.exited.set_result(Exit(status=1))
-    outcome = await pair.handle.load()
+    loading = asyncio.ensure_future(pair.handle.load())
+    (await pair.side.started.get()).exited.set_result(Exit(status=1))
+    outcome = await loading
     assert isinstance(outcome, Bad)
     assert outcome.problem["summary"] == (
         "Dagster's own code server exited with status 1 while it loaded the code"

@@ -67,9 +67,29 @@ async def test_a_fork_that_hangs_in_its_load_is_to_be_started_again_on_its_own(s
 async def test_what_fails_on_its_own_too_is_no_fault_of_the_fork(side):
     server = FakeServer("spawn")
     supervision = ServerSupervision(side, server, PingPolicy())
-    server.exited.set_result(Exit(status=1))
+    server.exited.set_result(Exit(signal=11))
     assert isinstance(await within(supervision.load(LONG, GOOD)), Bad)
     assert side.suspicions == []
+    assert side.started.empty()
+
+
+@pytest.mark.parametrize("well", [True, False])
+async def test_a_server_that_gives_up_what_the_runner_could_do_is_started_once_more(side, well):
+    server = FakeServer("spawn")
+    supervision = ServerSupervision(side, server, PingPolicy())
+    server.exited.set_result(Exit(status=1))
+    loading = asyncio.ensure_future(supervision.load(LONG, GOOD))
+    second = await within(side.started.get())
+    assert second.choice.method == "spawn"
+    if well:
+        second.ready.set_result(None)
+        assert await within(loading) is GOOD
+        assert supervision.server is second
+    else:
+        second.exited.set_result(Exit(status=1))
+        assert isinstance(await within(loading), Bad)
+    assert side.suspicions == []
+    assert side.started.empty()
 
 
 async def test_a_second_server_that_cannot_be_started_is_tried_again_while_it_serves(side, fork):
