@@ -15,6 +15,7 @@ from typing import Any
 
 from benchmarks import (
     _peers,
+    dagster_dbt,
     dagster_environments,
     dagster_page,
     dagster_reload,
@@ -44,6 +45,7 @@ ALL = (
     dagster_page,
     dagster_sizes,
     dagster_environments,
+    dagster_dbt,
     many_locations,
     endurance,
     warm_packages,

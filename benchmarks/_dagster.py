@@ -189,23 +189,32 @@ def ours(project: Path, home: Path) -> Iterator[Side]:
 
 
 @contextmanager
-def dagster_dev(project: Path, prefix: Path) -> Iterator[Side]:
+def dagster_dev(project: Path, prefix: Path, home: Path | None = None) -> Iterator[Side]:
+    """In the activated environment: dbt's command is looked for in PATH.
+
+    `home` keeps Dagster's storage from one start to the next; without it there is none.
+    """
+    path = os.pathsep.join([str(prefix / "bin"), os.environ.get("PATH", os.defpath)])
+
     def command(port: int) -> list[str]:
         dagster = str(prefix / "bin" / "dagster")
         return [dagster, "dev", "-w", "workspace.yaml", "-p", str(port)]
 
     with (
-        tempfile.TemporaryDirectory(prefix="cb-") as home,
-        _side(project, Path(home), command) as side,
+        tempfile.TemporaryDirectory(prefix="cb-") as fresh,
+        _side(project, home or Path(fresh), command, path) as side,
     ):
         yield side
 
 
 @contextmanager
-def _side(project: Path, home: Path, command: Callable[[int], list[str]]) -> Iterator[Side]:
+def _side(
+    project: Path, home: Path, command: Callable[[int], list[str]], path: str | None = None
+) -> Iterator[Side]:
     storage = home / "dagster"
     storage.mkdir(exist_ok=True)
     own = {"DAGSTER_HOME": str(storage), "DAGSTER_DISABLE_TELEMETRY": "yes"}
+    own |= {"PATH": path} if path else {}
     port = free_port()
     signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a background job's heirs
     with (home / "log").open("ab") as log:

@@ -9,6 +9,7 @@ from codeloc_envs import Request, Store, choose
 
 CACHE = Path(__file__).parent.parent / ".cache" / "benchmarks"
 DAGSTER = ("dagster", "dagster-webserver")
+DBT = (*DAGSTER, "dagster-dbt>=0.28", "dbt-duckdb>=1.8", "dbt-core<1.11")  # newer: a download
 PEERS = {
     "dagster": DAGSTER,
     "supervisor": ("supervisor", "setuptools<81"),
