@@ -97,9 +97,10 @@ class Preparation:
                 watched_inputs = set(location.inputs)
                 choice = await asyncio.to_thread(_choose, location.spec, code)
                 looked_at = {*choice.inputs, *choice.looked_at}
-                inputs = tuple(watched_inputs | looked_at)
+                others = watched_inputs - looked_at
+                inputs = (*looked_at, *others)
                 location.tell(events.EnvironmentChosen(build, choice, inputs))
-                if looked_at <= watched_inputs:
+                if len(inputs) == len(watched_inputs):  # all that it looked at was watched
                     break
                 sources.follow(self._watch, location)
         finally:

@@ -88,9 +88,9 @@ class Tracker:
 
     @property
     def folders(self) -> set[str]:
-        """Where the location's own code is, and all that is named."""
-        named = {os.path.dirname(path) for path in self.named}
-        return {self.watched.base, *self.watched.roots, *named}
+        """Where the location's own code is, and all that is named; not where nothing ever was."""
+        there = (path for path in self.named if self._digest(path) or self._seen.get(path))
+        return {self.watched.base, *self.watched.roots, *map(os.path.dirname, there)}
 
     def counted(self) -> set[str]:
         """Every file whose content matters now, deleted ones included."""
