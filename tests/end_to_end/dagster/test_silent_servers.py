@@ -11,14 +11,16 @@ from pathlib import Path
 import psutil
 import pytest
 
+from codelocd.dagster.servers import PingPolicy
+
 IMPATIENT = """#!{python}
 import sys
 from codelocd.cli import main
 from codelocd.dagster import drain, launcher, servers
 
-assert (drain.GRACE, launcher.Patience) == (10.0, servers.Patience)  # what is replaced is used
+assert launcher.{policy} is servers.{policy} and drain.GRACE > 0.5  # what is replaced is used
 drain.GRACE = 0.5
-launcher.Patience = lambda: servers.Patience(interval=0.2, answer=1.0, misses=2)
+launcher.{policy} = lambda: servers.{policy}(interval=0.2, answer=1.0, misses=2)
 sys.exit(main())
 """
 SOURCE = """
@@ -42,7 +44,7 @@ def impatient(monkeypatch, tmp_path) -> Path:
     """`codelocd`, but what takes minutes with it takes seconds."""
     command = tmp_path / "impatient" / "codelocd"
     command.parent.mkdir()
-    command.write_text(IMPATIENT.format(python=sys.executable))
+    command.write_text(IMPATIENT.format(python=sys.executable, policy=PingPolicy.__name__))
     command.chmod(0o700)
     monkeypatch.setattr("daemons.CODELOCD", command)
     return command
