@@ -56,6 +56,9 @@ def look_back(daemon: Dev, traceback: str) -> None:
     assert [each["name"] for each in document["definitions"]] == ["orders"]
     assert (document["state"], document["pid"]) == ("serving", None)
     assert document["left_at"] <= time.time()
+    page = daemon.cli("show", "sales").stdout.splitlines()
+    assert page[0] == "● sales: was serving"
+    assert page[1].strip() == "Serving: nothing since the daemon ended, 0 restarts"
     assert "asset orders" in daemon.cli("show", "sales/orders").stdout
 
     events = daemon.cli("events", "sales", "--json")

@@ -12,6 +12,8 @@ from codelocd.render.text import STATES, Screen, duration, indented, one_line, p
 
 MARGIN = 12
 """Columns of the longest label."""
+ENDED = ("failed", "stopped", "external")
+"""States that the end of a daemon does not end."""
 
 
 def location(document: Mapping[str, Any], now: float, screen: Screen) -> str:
@@ -25,6 +27,8 @@ def location(document: Mapping[str, Any], now: float, screen: Screen) -> str:
 
 def _title(document: Mapping[str, Any], screen: Screen) -> str:
     words, style = state(document)
+    if "left_at" in document and document["state"] not in ENDED:
+        words, style = f"was {words}", STATES["stopped"]
     dot = screen.paint("●", style)
     return f"{dot} {screen.paint(one_line(document['name']), 'bold')}: {screen.paint(words, style)}"
 
@@ -69,7 +73,8 @@ def _serving(document: Mapping[str, Any]) -> str:
     if document["state"] == "stopped" and document["wanted"] is False:
         return f"nothing, as codelocd stop left it; to start it: {starting(document['name'])}"
     if document["uptime"] is None:
-        return f"nothing, {restarts}"
+        since = " since the daemon ended" if "left_at" in document else ""
+        return f"nothing{since}, {restarts}"
     since = duration(document["uptime"])
     return f"generation {document['generation']} for {since}, {restarts}"
 
