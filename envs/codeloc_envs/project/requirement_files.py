@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import contextlib
 import locale
 import os
 import re
@@ -67,23 +66,44 @@ def reached(files: Iterable[Path]) -> tuple[RequirementFile, ...]:
     Raises EnvironmentProblem for a missing or unreadable file, with the way that led to it,
     and for files that include each other.
     """
-    found: dict[Path, RequirementFile] = {}
-    for file in files:
-        _visit(file, (), "", found)
-    return tuple(found.values())
+    found = []
+    for _, file in walked(files):
+        if isinstance(file, EnvironmentProblem):
+            raise file
+        found.append(file)
+    return tuple(found)
 
 
 def reached_where_there(files: Iterable[Path]) -> Iterator[Path]:
     """The paths of `files` and of all that they include, as far as they can be read."""
-    waiting, seen = list(files), set[Path]()
+    return iter(dict.fromkeys(path for path, _ in walked(files)))
+
+
+def walked(files: Iterable[Path]) -> Iterator[tuple[Path, RequirementFile | EnvironmentProblem]]:
+    """Each path that is come by, with the file there, or with why it cannot be read.
+
+    In the order of reading: a file, what it includes, the next file. Each once, but for files
+    that include each other: the path that closes the ring comes again, with a problem.
+    """
+    waiting: list[tuple[Path, tuple[Path, ...], str]] = [(file, (), "") for file in files]
+    seen = set[Path]()
     while waiting:
-        path = waiting.pop(0)
-        if path in seen:
-            continue
-        seen.add(path)
-        yield path
-        with contextlib.suppress(EnvironmentProblem):
-            waiting += [included for _, included in _read(path, (), "").includes]
+        path, above, context = waiting.pop(0)
+        if path in above:
+            yield path, _ring(path, above)
+        elif path not in seen:
+            seen.add(path)
+            try:
+                file = _read(path, above, context)
+            except EnvironmentProblem as problem:
+                yield path, problem
+                continue
+            yield path, file
+            ways = f"; {context}" if context else ""
+            waiting[:0] = [
+                (included, (*above, path), f"included by {path}, line {line}{ways}")
+                for line, included in file.includes
+            ]
 
 
 def named_files(value: str, folder: Path) -> Iterator[Path]:
@@ -114,22 +134,12 @@ def check_for_uv(files: Iterable[Path]) -> None:
             )
 
 
-def _visit(
-    path: Path, above: tuple[Path, ...], context: str, found: dict[Path, RequirementFile]
-) -> None:
-    if path in above:
-        ring = " -> ".join(str(each) for each in (*above[above.index(path) :], path))
-        raise EnvironmentProblem(
-            f"requirements files include each other: {ring}; take one of these lines out",
-            inputs=above,
-        )
-    if path in found:
-        return
-    file = _read(path, above, context)
-    found[path] = file
-    for line, included in file.includes:
-        way = f"included by {path}, line {line}" + (f"; {context}" if context else "")
-        _visit(included, (*above, path), way, found)
+def _ring(path: Path, above: tuple[Path, ...]) -> EnvironmentProblem:
+    ring = " -> ".join(str(each) for each in (*above[above.index(path) :], path))
+    return EnvironmentProblem(
+        f"requirements files include each other: {ring}; take one of these lines out",
+        inputs=above,
+    )
 
 
 def _read(path: Path, above: tuple[Path, ...], context: str) -> RequirementFile:

@@ -14,7 +14,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 from codeloc_envs import EnvironmentProblem, Specification
 from codeloc_envs.environment import require
-from codeloc_envs.project.requirement_files import logical_lines, reached
+from codeloc_envs.project.requirement_files import logical_lines, walked
 from codeloc_envs.python.interpreter import Interpreter, newest
 from codeloc_envs.request import EnvironmentKind
 from codelocd.config.errors import KeyPath, Mistake, nearest
@@ -195,12 +195,10 @@ def _requirements(key: KeyPath, path: Path, say: Say) -> Iterator[Mistake]:
     if os.path.isdir(path):
         yield say(key, f"is a folder: {path}", "name a requirements file")
         return
-    try:
-        files = reached([path])
-    except EnvironmentProblem as problem:
-        yield _said(say, key, problem)
-        return
-    for file in files:
+    for _, file in walked([path]):
+        if isinstance(file, EnvironmentProblem):
+            yield _said(say, key, file)
+            continue
         for number, line in logical_lines(file.text):
             reason = None if line.startswith(("-", ".")) else _unfit(line)
             if reason:

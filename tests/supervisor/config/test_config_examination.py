@@ -112,6 +112,22 @@ def test_everything_is_told_at_once_in_the_order_of_the_file(project: Path) -> N
         assert line.startswith(begin)
 
 
+def test_a_missing_requirements_file_hides_nothing_else_in_the_others(project: Path) -> None:
+    (project / "reqs.txt").write_text("-r gone.txt\nno good\n-r more.txt\n-c lost.txt\n")
+    (project / "more.txt").write_text("six>>1\n-r reqs.txt\n")
+    path = project / "codelocd.toml"
+    path.write_text(
+        '[location.a]\npython_file = "ok.py"\nenvironment = { requirements = ["reqs.txt"] }\n'
+    )
+    told = "\n".join(str(mistake) for mistake in examined(path))
+    assert f"gone.txt does not exist (included by {project}/reqs.txt, line 1)" in told
+    assert f"{project}/reqs.txt:2: 'no good' is no requirement" in told
+    assert f"{project}/more.txt:1: 'six>>1' is no requirement" in told
+    assert f"include each other: {project}/reqs.txt -> {project}/more.txt -> {project}/reqs" in told
+    assert f"lost.txt does not exist (included by {project}/reqs.txt, line 4)" in told
+    assert told.count("\n") == 4
+
+
 @pytest.mark.parametrize(
     ("table", "mistake"),
     [
