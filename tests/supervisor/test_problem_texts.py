@@ -28,6 +28,7 @@ def test_a_crash_shows_the_last_lines_it_printed() -> None:
     assert problem.summary == "the runner exited with status 1 while it loaded the code"
     assert problem.detail == "The last lines it printed:\na\nb"
     assert (problem.kind, problem.at) == ("crash", 5.0)
+    assert problems.of_exit(Exit(status=1), True, [], 5.0, SHOP).detail == ""
 
 
 SHOP = Path("/shop")
@@ -50,6 +51,8 @@ def test_a_crash_tells_the_users_line_and_shows_no_frame_of_the_runner() -> None
     assert problem.summary == (
         "the runner was killed by SIGSEGV while it loaded the code (defs.py:2)"
     )
+    assert problem.detail.count("most recent call first") == 1, "of the user's thread alone"
+    assert "\n\n\n" not in problem.detail
     assert "codeloc_runner" not in problem.detail
     assert "frozen" not in problem.detail
     assert 'File "/shop/defs.py", line 2 in <module>' in problem.detail

@@ -6,7 +6,7 @@ import re
 import shlex
 import signal
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ from codelocd.model import Exit, Policy, Problem
 
 FRAME = re.compile(r'^\s*File "([^"]+)", line (\d+),? in ')
 """A line of a stack, as Python or its fault handler prints it."""
+THREAD = re.compile(r"^(?:Current t|T)hread .*\(most recent call first\):$")
+"""What the fault handler prints above the stack of a thread."""
 NOT_THEIRS = re.compile(r"/(site|dist)-packages/|/lib(64)?/python\d|/codeloc_runner/|\.zip/|^<")
 """In the path of a frame that is no code of the location's own."""
 ENDED = "ended by the daemon"
@@ -34,7 +36,7 @@ def of_exit(
     """
     when = " while it loaded the code" if loading else ""
     place = _place(end, last_lines, f"{folder}/")
-    shown = [line for line in last_lines if not _is_runners(line)][-LAST_LINES:]
+    shown = list(_without_runners(last_lines))[-LAST_LINES:]
     detail = "\n".join(["The last lines it printed:", *shown]) if shown else ""
     return Problem("crash", f"the runner {how(end)}{when}{place}", detail, at)
 
@@ -53,6 +55,19 @@ def _place(end: Exit, lines: Sequence[str], folder: str) -> str:
         if frame and not NOT_THEIRS.search(frame[1]):
             return f"{said} ({frame[1].removeprefix(folder)}:{frame[2]})"
     return said
+
+
+def _without_runners(lines: Sequence[str]) -> Iterator[str]:
+    """The lines but for the frames of the runner, and for the threads that have no other."""
+    kept = [line for line in lines if not _is_runners(line)]
+    is_after_heading = False
+    for line, after in zip(kept, [*kept, ""][1:], strict=True):
+        if THREAD.match(line) and not FRAME.match(after):
+            is_after_heading = True
+            continue
+        if line or not is_after_heading:
+            yield line
+        is_after_heading = False
 
 
 def _is_runners(line: str) -> bool:

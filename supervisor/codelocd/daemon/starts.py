@@ -158,7 +158,9 @@ class RunnerStarts:
         running = location.runners.pop(number)
         running.lease.close()
         now = time.time()
-        lines = [line.text for line in self._specs.logs.lines([location.name], LAST_LINES)]
+        since = round(running.timing.decided or 0, 3)  # as lines have it; earlier runners' are out
+        last = self._specs.logs.lines([location.name], LAST_LINES)
+        lines = [line.text for line in last if line.at >= since]
         folder = location.spec.working_directory
         problem = problems.of_exit(end, running.snapshot is None, lines, now, folder)
         ended, cold = Ended(running.handle.pid, end, now), running.handle.blamed(end)
