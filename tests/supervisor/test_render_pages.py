@@ -231,7 +231,7 @@ def test_a_check_passes_if_all_load_and_none_defines_what_another_does() -> None
 
 
 def test_a_problem_of_one_line_is_told_once() -> None:
-    summary = "no file /a/gone.py; correct python_file, or create it"
+    summary = "no file /a/gone.py; create it, or correct the path"
     found = {
         "name": "sales",
         "ok": False,

@@ -49,7 +49,7 @@ def import_target(settings: Settings) -> ModuleType:
 
 def import_file(path: str) -> ModuleType:
     if not os.path.isfile(path):
-        raise LoadFailure(f"no file {path}; correct python_file, or create it")
+        raise LoadFailure(f"no file {path}; create it, or correct the path")
     name = module_name(path)
     spec = spec_from_file_location(name, path, loader=SourceFileLoader(name, path))
     assert spec is not None
