@@ -1,4 +1,7 @@
-"""TOML and YAML as documents that know the line of each key."""
+"""TOML and YAML as documents that know the line of each key.
+
+What reads YAML is imported where it is needed: that takes a twentieth of a daemon's start.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,14 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
-
-import yaml
+from typing import TYPE_CHECKING, Any
 
 from codelocd.config.discovery import PYPROJECT
 from codelocd.config.document import Document
 from codelocd.config.errors import ConfigError, KeyPath, Mistake
+
+if TYPE_CHECKING:
+    import yaml
 
 _POSITION = re.compile(r" \(at (?:line (?P<line>\d+), column \d+|end of document)\)$")
 
@@ -102,6 +106,8 @@ _DATE = "tag:yaml.org,2002:timestamp"
 
 def parse_yaml(path: Path, text: str) -> Document:
     """The document of a file that holds one mapping; ConfigError with the parser's line."""
+    import yaml
+
     try:
         node, data, notes = _constructed(path, text)
     except (yaml.YAMLError, ValueError) as error:
@@ -115,19 +121,24 @@ def parse_yaml(path: Path, text: str) -> Document:
     return Document(path, data, lambda key: _line(node, key), notes=notes).checked()
 
 
-class _Loader(yaml.SafeLoader):
+@cache
+def _loader() -> type[yaml.SafeLoader]:
     """As Dagster's: what looks like a date is text."""
+    import yaml
 
+    class Loader(yaml.SafeLoader):
+        """With resolvers of its own."""
 
-_Loader.yaml_implicit_resolvers = {
-    first: [each for each in resolvers if each[0] != _DATE]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
+    Loader.yaml_implicit_resolvers = {
+        first: [each for each in resolvers if each[0] != _DATE]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+    return Loader
 
 
 def _constructed(path: Path, text: str) -> tuple[yaml.Node | None, object, tuple[str, ...]]:
     """Of keys that stand twice the last counts, for Dagster's reader too."""
-    loader = _Loader(text)
+    loader = _loader()(text)
     node = loader.get_single_node()
     notes = tuple(str(_duplicate(path, *found)) for found in _duplicates(node, set()))
     return node, loader.construct_document(node) if node else None, notes
@@ -143,6 +154,8 @@ def _yaml_mistake(path: Path, error: Exception) -> Mistake:
 
 def _duplicates(node: yaml.Node | None, seen: set[int]) -> Iterator[tuple[yaml.Node, yaml.Node]]:
     """Every key that its mapping already has, with the first one."""
+    import yaml
+
     if node is None or id(node) in seen:
         return
     seen.add(id(node))
@@ -176,6 +189,8 @@ def _line(node: yaml.Node, key: KeyPath) -> int:
 
 def _step(node: yaml.Node, part: str | int) -> tuple[yaml.Node, yaml.Node] | None:
     """The node that marks a part of a key path, and the node of its value."""
+    import yaml
+
     if isinstance(node, yaml.MappingNode):
         return next((pair for pair in node.value if pair[0].value == str(part)), None)
     if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):

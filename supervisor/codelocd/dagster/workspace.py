@@ -10,8 +10,6 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from codeloc_envs.files import replace_text
 from codelocd.dagster.code_server import CodeServer
 from codelocd.dagster.drain import Drain
@@ -20,6 +18,8 @@ from codelocd.model import GrpcServer, LocationSpec
 
 def text(links: Mapping[str, Path], external: Iterable[LocationSpec]) -> str:
     """One `grpc_server` for each location by its link, and those that somebody else runs."""
+    import yaml  # here: only Dagster's UI needs it, and it would slow every start down
+
     ours = [_entry({"socket": str(link)}, name) for name, link in sorted(links.items())]
     theirs = [_entry(_address(spec.target), spec.name) for spec in external]
     return yaml.safe_dump({"load_from": [*ours, *theirs]}, allow_unicode=True)

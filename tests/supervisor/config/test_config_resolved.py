@@ -135,3 +135,17 @@ def test_importing_the_room_imports_no_parser():
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout == "[]\n"
+
+
+def test_a_daemon_with_a_config_of_its_own_format_imports_no_parser_of_yaml(tmp_path):
+    file = tmp_path / "codelocd.toml"
+    file.write_text('[location.x]\npython_file = "x.py"\n')
+    (tmp_path / "x.py").touch()
+    code = (
+        "import os, sys, pathlib, codelocd.daemon.service\n"
+        "from codelocd import config\n"
+        f"config.load(pathlib.Path({str(file)!r}), os.environ, activated=True)\n"
+        "print('yaml' in sys.modules)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout == "False\n"
