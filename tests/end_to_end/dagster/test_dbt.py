@@ -3,37 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from benchmarks.dagster_dbt import ASSETS, COMPONENT, DEFINITIONS
 from daemons import serving, stale
-
-ASSETS = """
-from pathlib import Path
-import dagster as dg
-from dagster_dbt import DbtCliResource, DbtProject, dbt_assets
-
-project = DbtProject(project_dir=Path(__file__).parent / "shop")
-project.prepare_if_dev()
-
-@dbt_assets(manifest=project.manifest_path, project=project)
-def shop(context: dg.AssetExecutionContext, dbt: DbtCliResource):
-    yield from dbt.cli(["build"], context=context).stream()
-
-defs = dg.Definitions(assets=[shop], resources={"dbt": DbtCliResource(project_dir=project)})
-"""
-
-DEFINITIONS = """
-from pathlib import Path
-from dagster import definitions, load_from_defs_folder
-
-@definitions
-def defs():
-    return load_from_defs_folder(path_within_project=Path(__file__).parent)
-"""
-
-COMPONENT = """
-type: dagster_dbt.DbtProjectComponent
-attributes:
-  project: "{{ project_root }}/shop"
-"""
 
 DBT = {
     "dbt_project.yml": "name: shop\nversion: '1.0'\nprofile: shop\n",
