@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
+from codelocd.cli.dagster_lines import ADDRESS, HELPERS, OURS, HelperLines
 from codelocd.render import location
 from codelocd.render.build import step
 from codelocd.render.changes import changes
-from codelocd.render.journal import COLOURING, visible
-from codelocd.render.location import counts, rest, starting
-from codelocd.render.status import state
+from codelocd.render.journal import visible
+from codelocd.render.location import counts, rest
+from codelocd.render.status import config, starting, state
 from codelocd.render.text import (
     PLAIN,
     STATES,
@@ -23,48 +23,42 @@ from codelocd.render.text import (
     plural,
 )
 
-HELPERS = ("dagster-webserver", "dagster-daemon")
+CHANGED = ("sources-changed", "started", "restart-asked", "reload-asked")
+"""Events after which a problem is told in full again: somebody did something about the last."""
 
-ADDRESS = "Dagster's UI: "
-"""What codelocd says beside the webserver's own lines when the page is open."""
-
-OURS = ("Dagster's ", "not in Dagster's UI: ")
-"""How everything begins that codelocd says there, and that stays."""
-
-PROGRESS = "environment: "
-"""The same, while the webserver's environment is built."""
-
-LOGGED = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d .*? - (?P<level>[A-Z]+) - ")
-"""How Dagster's console logger begins a line (dagster._utils.log)."""
-
-QUIET_LEVELS = ("DEBUG", "INFO")
-
-BANNER = re.compile(r"\s*Telemetry:\s*$")
-"""The first line of Dagster's note on telemetry; what follows is of it up to a logged line."""
+HEALTHY = 60.0
+"""Seconds of serving after which a crash is another one, not the next of a loop."""
 
 
-class HelperLines:
-    """Remembers of each whether its last line was worth saying: others may belong to it."""
+class ToldProblems:
+    """The problem of each location that was told in full: the next like it takes one line."""
 
-    def __init__(self, *, everything: bool) -> None:
-        self._everything = everything
-        self._hidden: set[str] = set()
+    def __init__(self) -> None:
+        self._told: dict[str, tuple[str, str]] = {}
+        self._served: dict[str, float] = {}
 
-    def heard(self, name: str, text: str) -> tuple[str, bool]:
-        """The line, empty where it is in the way; whether it stays, or is of the moment."""
-        if self._everything:
-            return text, True
-        plain = COLOURING.sub("", text)
-        if plain.startswith(PROGRESS):
-            return f"Dagster's UI {plain}", False
-        if plain.startswith((*OURS, "Traceback ")):
-            self._hidden.discard(name)
-        elif BANNER.match(plain):
-            self._hidden.add(name)
-        elif found := LOGGED.match(plain):
-            hidden = found["level"] in QUIET_LEVELS
-            (self._hidden.add if hidden else self._hidden.discard)(name)
-        return ("", False) if name in self._hidden or not plain.strip() else (text, True)
+    def follow(self, event: str, location: Mapping[str, Any], now: float) -> None:
+        """An event led to this status of a location, at `now` (any clock)."""
+        name = location["name"]
+        if event in CHANGED:
+            self._told.pop(name, None)
+        if location["state"] == "serving":
+            self._served.setdefault(name, now)
+        elif now - self._served.pop(name, now) >= HEALTHY:
+            self._told.pop(name, None)
+
+    def is_known(self, name: str, problem: Mapping[str, Any]) -> bool:
+        """Whether it is the one that was told last; from now on it is.
+
+        The last of many says more in its summary: that nothing is tried again.
+        """
+        kind, summary = self._told.get(name, ("", ""))
+        self._told[name] = problem["kind"], problem["summary"]
+        return kind == problem["kind"] and str(problem["summary"]).startswith(summary)
+
+    def retries(self, location: Mapping[str, Any]) -> bool:
+        """Whether an attempt under way is that of a crash loop, which has told why."""
+        return location["problem"] is not None and location["name"] in self._told
 
 
 SHOWN = 20
@@ -82,6 +76,8 @@ STOPPED = "stopped"
 """The event of a location that is told to stop."""
 
 UNDECIDED = ("building", "starting", "stopping")
+
+TRYING = ("building", "starting")
 
 Loudness = Literal["quiet", "normal", "verbose"]
 """quiet: what goes wrong, and what the code prints. verbose: each step of a start, too."""
@@ -115,6 +111,8 @@ class DevOutput:
         self._widest = 0
         self._said: dict[str, Any] = {}
         self._leaving: set[str] = set()
+        self._problems = ToldProblems()
+        self._config: str | None = None
         self._warned: set[str] = set()
         self._resolving: set[str] = set()
         self._under_way: dict[str, str] = {}
@@ -134,6 +132,8 @@ class DevOutput:
                 yield from self._status(data["event"], data["location"], now)
                 if not self._leaves(data["event"]["event"], data["location"]):
                     yield from self._summary(data["location"], now)
+            case "status" if data.get("config"):
+                yield from self._of_config(data["config"])
             case "definitions":
                 yield from self._definitions(data)
             case "logs":
@@ -158,6 +158,14 @@ class DevOutput:
         elif stays:
             self._under_way.pop(name, None)
 
+    def _of_config(self, found: Mapping[str, Any]) -> Iterator[str]:
+        """What is wrong with a saved config, and that it is mended."""
+        was_mended = self._config is not None and found["problem"] is None
+        self._config = found["problem"]
+        yield from config(found, self._screen)
+        if was_mended:
+            yield self._screen.paint(one_line(f"config applied: {found['file']}"), "green")
+
     def _opened(self, address: str) -> str:
         """Where Dagster's UI is: in the sum of all locations, once that has been said, too."""
         self._address = address
@@ -172,6 +180,7 @@ class DevOutput:
     ) -> Iterator[str]:
         name, problem = location["name"], location["problem"]
         words, style = state(location)
+        self._problems.follow(event["event"], location, now)
         last_words, last_problem = self._said.get(name, ("", None))
         self._follow(name, location, words)
         if (words, problem) == (last_words, last_problem):
@@ -189,7 +198,7 @@ class DevOutput:
             summary = f", as codelocd stop left it; to start it: {starting(name)}"
         painted = self._screen.paint(words, style)
         yield f"{self._name(name)} {self._screen.paint('●', style)} {painted}{summary}{reason}"
-        if new:
+        if new and not self._problems.is_known(name, new):
             yield from rest(new, "    ")
 
     def _is_said(self, name: str, location: Mapping[str, Any], *, first: bool, new: bool) -> bool:
@@ -200,7 +209,7 @@ class DevOutput:
             return False
         if self._starts(name) and location["state"] in UNDECIDED:
             return first and not self._live
-        return True
+        return location["state"] not in TRYING or not self._problems.retries(location)
 
     def _starts(self, name: str) -> bool:
         """Whether it has had no outcome yet."""

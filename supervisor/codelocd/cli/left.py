@@ -92,9 +92,8 @@ def _states_of(service: Service) -> Iterator[Path]:
 
     The config is looked for where systemd/README.md puts it, and where `serve` finds it unasked.
     """
-    xdg = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
     usual = local.places(service, DaemonSettings(), Asked()).state_dir
-    named = projects.own_state(f"{xdg if service == 'user' else '/etc'}/codelocd")
+    named = projects.own_state(projects.service_folder(service, os.environ))
     project = projects.nearest(os.getcwd(), projects.is_project)
     around = projects.own_state(project) if project is not None else None
     yield from dict.fromkeys(Path(each) for each in (named, usual, around) if each)

@@ -39,7 +39,8 @@ def run_daemon(
     mode: Literal["dev", "service"],
     here: Local,
     reread: Callable[[], Config],
-    observer: Callable[[dict[str, Any]], None] | None,
+    observer: Callable[[dict[str, Any]], None] | None = None,
+    report: Callable[[str], None] | None = None,
 ) -> int:
     """Run until told to stop; the exit code. Failure where another daemon is in the way."""
     from codelocd.daemon import service
@@ -51,7 +52,12 @@ def run_daemon(
     make_folders(here.paths, shared=group is not None)
     try:
         return service.run(
-            here.config, mode=mode, paths=here.paths, reread=reread, observer=observer
+            here.config,
+            mode=mode,
+            paths=here.paths,
+            reread=reread,
+            observer=observer,
+            report=report,
         )
     except Busy as busy:
         raise Failure(str(busy)) from None
@@ -88,8 +94,12 @@ def of_targets(targets: Targets, asked: Asked) -> Local:
 def of_service(path: Path, asked: Asked) -> Local:
     """What `serve` is about; it never looks at the caller's activated environment."""
     config = config_in(path, activated=False)
-    paths = places(service(asked), config.daemon, asked)
-    return Local(config, paths, path.parent, (f"config: {path}", *config.notes))
+    kind = service(asked)
+    paths = places(kind, config.daemon, asked)
+    usual = places(kind, DaemonSettings(), Asked()).socket
+    option = f"--{kind}" if paths.socket == usual else f"--socket {shlex.quote(str(paths.socket))}"
+    reach = f"socket: {paths.socket}; from another shell: codelocd {option} status"
+    return Local(config, paths, path.parent, (f"config: {path}", reach, *config.notes))
 
 
 def config_of(targets: Targets) -> Config:

@@ -56,6 +56,14 @@ def own_state(folder: str) -> str | None:
     return _own_path(folder, "state_dir")
 
 
+def service_folder(service: str, environ: Mapping[str, str]) -> str:
+    """Where a service's config is looked for that nobody names: `user` or `system`."""
+    if service == "system":
+        return "/etc/codelocd"
+    given = environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
+    return os.path.join(given, "codelocd")
+
+
 def _own_path(folder: str, key: str) -> str | None:
     content = _content(folder, "codelocd.toml")
     if content:

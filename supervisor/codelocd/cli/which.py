@@ -10,7 +10,7 @@ from codelocd.storage import sockets
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Literal, TypeAlias
 
     Service: TypeAlias = Literal["user", "system"]
@@ -40,15 +40,19 @@ class Asked:
 class DaemonAddress:
     """A daemon that is meant, whether or not it answers.
 
-    `name` is for messages; `project` is set where it is the project's own.
+    `name` is for messages; `project` is set where it is the project's own. `others`: what to say of
+    services that may be meant where this one does not run.
     """
 
-    __slots__ = ("name", "project", "socket")
+    __slots__ = ("name", "others", "project", "socket")
 
-    def __init__(self, socket: str, name: str, project: str | None = None) -> None:
+    def __init__(
+        self, socket: str, name: str, project: str | None = None, others: Sequence[str] = ()
+    ) -> None:
         self.socket = socket
         self.name = name
         self.project = project
+        self.others = others
 
     def unreachable(self, why: str, reason: str) -> Failure:
         """It cannot be asked anything; `reason` is that of DaemonUnreachable."""
@@ -56,6 +60,8 @@ class DaemonAddress:
             return Failure(f"{why}; {REMEDIES.get(reason, 'see its log')}", ExitCode.NO_DAEMON)
         if self.project is not None:
             summary = f"no dev daemon for {self.project}; --user or --system reach the others"
+        elif self.others:
+            summary = f"{why}; {'; '.join(self.others)}"
         else:
             summary = f"{why}; start one with `codelocd serve`, or name another with --socket PATH"
         return NoDaemon(summary, self.project)
@@ -81,9 +87,12 @@ def which(
     if named:
         return DaemonAddress(os.path.join(folder, named), "the daemon")
     runtime = sockets.runtime_folder(environ, uid, is_folder)
-    services = _services(runtime)
     if asked.service:
-        return services[asked.service]
+        services = _services(runtime, environ, own_socket)
+        found = services[asked.service]
+        if not exists(found.socket):
+            found.others = _others(found, services, environ, uid, exists)
+        return found
 
     def is_own(candidate: str) -> bool:
         listening = exists(sockets.control(sockets.dev_folder(candidate, runtime)))
@@ -93,16 +102,46 @@ def which(
     if project is not None:
         usual = sockets.control(sockets.dev_folder(project, runtime))
         return DaemonAddress(own_socket(project) or usual, f"the dev daemon of {project}", project)
-    return _first(services, exists)
+    return _first(_services(runtime, environ, own_socket), exists)
 
 
-def _services(runtime: str) -> dict[Service, DaemonAddress]:
-    user = sockets.control(sockets.user_folder(runtime))
-    system = sockets.control(sockets.SYSTEM)
+def _services(
+    runtime: str, environ: Mapping[str, str], own_socket: Callable[[str], str | None]
+) -> dict[Service, DaemonAddress]:
+    """Where each listens: a socket that its usual config names, or the usual one."""
+    usual = {"user": sockets.user_folder(runtime), "system": sockets.SYSTEM}
+
+    def address(service: Service, name: str) -> DaemonAddress:
+        named = own_socket(projects.service_folder(service, environ))
+        return DaemonAddress(named or sockets.control(usual[service]), name)
+
     return {
-        "user": DaemonAddress(user, "the user's daemon"),
-        "system": DaemonAddress(system, "the system's daemon"),
+        "user": address("user", "the user's daemon"),
+        "system": address("system", "the system's daemon"),
     }
+
+
+def _others(
+    meant: DaemonAddress,
+    services: Mapping[Service, DaemonAddress],
+    environ: Mapping[str, str],
+    uid: int,
+    exists: Callable[[str], bool],
+) -> list[str]:
+    """What else listens: the other service, or the user's that another shell has started.
+
+    Root's `codelocd serve` is the system's; a shell without XDG_RUNTIME_DIR has another folder.
+    """
+    told = []
+    for option, other in services.items():
+        if other is not meant and exists(other.socket):
+            told.append(f"{other.name} listens at {other.socket}: --{option} reaches it")
+    if meant is services["user"]:
+        for runtime in (f"/run/user/{uid}", sockets.fallback_folder(environ, uid)):
+            path = sockets.control(sockets.user_folder(runtime))
+            if path != meant.socket and exists(path):
+                told.append(f"one listens at {path}: set XDG_RUNTIME_DIR={runtime} to reach it")
+    return told
 
 
 def _first(services: dict[Service, DaemonAddress], exists: Callable[[str], bool]) -> DaemonAddress:

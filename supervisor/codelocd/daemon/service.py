@@ -36,13 +36,15 @@ def run(
     mode: Literal["dev", "service"],
     paths: DaemonPaths,
     reread: Callable[[], Config] | None,
-    observer: Observer | None,
+    observer: Observer | None = None,
+    report: Callable[[str], None] | None = None,
 ) -> int:
     """Run the daemon in the foreground until it is told to stop; returns the exit code.
 
     `reread` gives the config as its files say now: heeded on save under `dev`, on SIGHUP as a
-    service. `observer` gets what a subscriber of all topics gets. Raises `lock.Busy`
-    when another daemon has the state, and OSError.
+    service. `observer` gets what a subscriber of all topics gets, `report` remarks about the
+    daemon itself, instead of its log. Raises `lock.Busy` when another daemon has the state, and
+    OSError.
     """
     coloured = colours(os.environ, terminal=sys.stdout.isatty())
     configure(config.daemon.log_format, coloured=coloured)
@@ -50,7 +52,7 @@ def run(
         observer = observe
     gc.freeze()  # what is imported by now stays: no search for garbage need go through it
     with lock.held(paths.state_dir / "lock"):
-        asyncio.run(Service(config, paths, reread, observer, mode).run())
+        asyncio.run(Service(config, paths, reread, observer, report, mode).run())
     return 0
 
 
@@ -63,6 +65,7 @@ class Service:
         paths: DaemonPaths,
         reread: Callable[[], Config] | None,
         observer: Observer | None,
+        report: Callable[[str], None] | None,
         mode: Literal["dev", "service"],
     ) -> None:
         self._development = mode == "dev"
@@ -70,6 +73,7 @@ class Service:
         self._paths = paths
         self._reread = reread
         self._observer = observer
+        self._report = report or log.warning
         self._notifier = systemd.Notifier(os.environ)
         self._ends = asyncio.Event()
 
@@ -122,7 +126,7 @@ class Service:
         self._application.publisher.tell(
             f"config-{state.state}", state.problem, {"config": state.as_json()}
         )
-        if state.problem is not None:
+        if state.problem is not None and not self._development:  # there the observer says so
             for line in state.problem.splitlines():
                 self._report(f"the config is not applied: {line}")
 
@@ -146,9 +150,6 @@ class Service:
         while interval is not None:
             self._notifier.alive()
             await asyncio.sleep(interval)
-
-    def _report(self, message: str) -> None:
-        log.warning(message)
 
     def _may_enter(self, who: Credentials) -> bool:
         """Root, the daemon's own user, and those whom the socket's mode lets in by its group."""

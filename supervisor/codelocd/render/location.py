@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 import signal
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from codelocd.render.status import config, state
+from codelocd.render.status import config, starting, state
 from codelocd.render.text import STATES, Screen, duration, indented, one_line, plural, share, size
 
 MARGIN = 12
@@ -61,11 +60,6 @@ def counts(document: Mapping[str, Any]) -> str:
             found[definition["kind"]] = found.get(definition["kind"], 0) + 1
     nouns = ((count, kind.replace("_", " ")) for kind, count in found.items() if count)
     return ", ".join(plural(count, noun) for count, noun in nouns) or "no definitions"
-
-
-def starting(name: str) -> str:
-    """The command that starts a location."""
-    return one_line(f"codelocd start {shlex.quote(name)}")
 
 
 def _serving(document: Mapping[str, Any]) -> str:

@@ -16,6 +16,7 @@ from codelocd.render.text import (
     shortened,
     size,
     table,
+    wrapped,
 )
 
 TYPE_CHECKING = False
@@ -59,7 +60,7 @@ def failed(document: Mapping[str, Any], screen: Screen) -> str:
 
 def page(document: Mapping[str, Any], clock: str, screen: Screen) -> str:
     """A screen of it, below a line with `clock` and sums; what does not fit is named below."""
-    below = [_cut(text, style, screen) for text, style in _few(_around(document))]
+    below = [line for each in _few(_around(document)) for line in _brief(*each, screen)]
     rows = [_row(location) for location in by_trouble(document["locations"])]
     room = len(rows) + 1 if screen.height is None else max(screen.height - 1 - len(below), 2)
     first = _cut(f"codelocd {clock}  {counts(document)}", "bold", screen)
@@ -72,6 +73,11 @@ def page(document: Mapping[str, Any], clock: str, screen: Screen) -> str:
 FEW = 3
 """Lines below a page; the mistakes of a config may be more than the screen has lines."""
 
+LINES = 3
+"""Lines of a page that one mistake may take, and the height from which on it may."""
+
+TALL = 15
+
 BRIEF = 24
 """Columns of a name that stands beside others."""
 
@@ -81,6 +87,18 @@ def _few(lines: list[tuple[str, str | None]]) -> list[tuple[str, str | None]]:
         return lines
     more = f"and {len(lines) - FEW + 1} more: codelocd config validate"
     return [*lines[: FEW - 1], (more, lines[-1][1])]
+
+
+def _brief(text: str, style: str | None, screen: Screen) -> list[str]:
+    """The text in so many lines that its place and its reason are seen; a file without folder."""
+    if screen.width is None or columns(text) <= screen.width:
+        return [_cut(text, style, screen)]
+    lead, at, rest = text.partition(": /")
+    place, colon, reason = rest.partition(": ")
+    if at and colon:
+        text = f"{lead}: {place.rpartition('/')[2]}: {reason}"
+    most = 1 if screen.height is not None and screen.height < TALL else LINES
+    return [screen.paint(line, style) for line in wrapped(text, screen.width, most)]
 
 
 def _whole(rows: Sequence[Sequence[Cell]], room: int, screen: Screen) -> int:
@@ -204,8 +222,29 @@ def environment(location: Mapping[str, Any]) -> str:
     return str(found.get("key") or "-")[:12]
 
 
-def _row(location: Mapping[str, Any]) -> list[Cell]:
+def starting(name: str) -> str:
+    """The command that starts a location."""
+    if not name.translate(PLAIN_SIGNS).isalnum() or not name.isascii():
+        import shlex  # seldom: its import takes as long as the rest of the table
+
+        name = one_line(shlex.quote(name))
+    return f"codelocd start {name}"
+
+
+PLAIN_SIGNS = dict.fromkeys(map(ord, "_-."))
+"""What a name may hold besides letters and digits without a meaning to a shell."""
+
+
+def _problem(location: Mapping[str, Any]) -> Cell:
     problem = location["problem"]
+    if problem:
+        return f"{problem['kind']}: {problem['summary']}", "red"
+    if location["state"] == "stopped" and location["wanted"] is False:
+        return f"{starting(location['name'])} starts it, codelocd stop stopped it", "dim"
+    return NOTHING
+
+
+def _row(location: Mapping[str, Any]) -> list[Cell]:
     return [
         (location["name"], "bold"),
         state(location),
@@ -217,5 +256,5 @@ def _row(location: Mapping[str, Any]) -> list[Cell]:
         str(location["pid"] or "-"),
         size(location["memory"]),
         share(location["cpu"]),
-        (f"{problem['kind']}: {problem['summary']}", "red") if problem else "-",
+        _problem(location),
     ]

@@ -52,6 +52,22 @@ def shortened(text: str, width: int) -> str:
     return text
 
 
+def wrapped(text: str, width: int, most: int) -> list[str]:
+    """`text` in at most so many lines of `width` columns, broken at a space where one is near.
+
+    All but the first begin with two spaces; what has no place in the last is cut.
+    """
+    lines: list[str] = []
+    while columns(text) > width and len(lines) < most - 1:
+        head = shortened(text, width + 1)[:-1]
+        at = head.rfind(" ")
+        if at < len(head) // 2:
+            at = max(len(head), 1)
+        lines.append(text[:at])
+        text = f"  {text[at:].lstrip()}"
+    return [*lines, shortened(text, width)]
+
+
 def plural(count: int, noun: str) -> str:
     """`1 job`, `2 jobs`."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -212,6 +212,68 @@ def test_a_problem_comes_with_its_traceback_and_once() -> None:
     assert again == ["sales ● serving, stale, reloading"]
 
 
+def test_the_retries_of_a_crash_take_one_line_each() -> None:
+    output = DevOutput(["sales"], PLAIN, 0.0)
+    crash = {
+        "kind": "crash",
+        "summary": "the runner exited with status 7",
+        "detail": "why",
+        "at": 1,
+    }
+
+    def turn(event: str, state: str, at: float, summary: str = "") -> list[str]:
+        problem = {**crash, "at": at, "summary": crash["summary"] + summary}
+        location = {**LOCATION, "state": state, "problem": problem}
+        return said(output, "status", at, event={"event": event, "detail": None}, location=location)
+
+    assert turn("exited", "backoff", 1.0)[:2] == [
+        "sales ● backoff: crash: the runner exited with status 7",
+        "    why",
+    ]
+    for second in (2.0, 3.0):
+        assert turn("deadline-passed", "building", second - 1) == []
+        assert turn("environment-ready", "starting", second - 1) == []
+        assert turn("exited", "backoff", second) == [
+            "sales ● backoff: crash: the runner exited with status 7"
+        ]
+    assert turn("exited", "failed", 4.0, "; gave up after 5 failures") == [
+        "sales ● failed: crash: the runner exited with status 7; gave up after 5 failures"
+    ]
+    assert turn("sources-changed", "starting", 4.0, "; gave up after 5 failures") == [
+        "sales ● starting"
+    ]
+    assert turn("exited", "backoff", 5.0) == [
+        "sales ● backoff: crash: the runner exited with status 7",
+        "    why",
+    ]
+    serving = {**LOCATION, "problem": None}
+    for served, told in ((1.0, 1), (100.0, 2)):
+        said(output, "status", 6.0, event=HAPPENED, location=serving)
+        assert len(turn("exited", "backoff", 6.0 + served)) == told
+
+
+@pytest.mark.parametrize("loudness", ["quiet", "normal", "verbose"])
+def test_a_mistake_in_a_saved_config_is_said_like_all_else_and_so_is_its_end(
+    loudness: Loudness,
+) -> None:
+    output = DevOutput(["sales"], PLAIN, 0.0, loudness=loudness)
+
+    def saved(state: str, problem: str | None) -> list[str]:
+        event = {"event": f"config-{state}", "detail": problem}
+        found = {"state": state, "problem": problem, "file": "/a/codelocd.toml", "at": 1.0}
+        return said(output, "status", event=event, location=None, config=found)
+
+    assert saved("applied", None) == []
+    assert saved("invalid", "/a/codelocd.toml:3: x: one\n/a/codelocd.toml:4: y: two") == [
+        "config not applied: /a/codelocd.toml:3: x: one",
+        "config not applied: /a/codelocd.toml:4: y: two",
+    ]
+    assert saved("applied", None) == ["config applied: /a/codelocd.toml"]
+    assert saved("changed", "[daemon] was changed") == [
+        "config changed, not applied: /a/codelocd.toml: [daemon] was changed"
+    ]
+
+
 def test_a_reload_says_what_changed_on_disk() -> None:
     output = DevOutput(["sales", "web"], PLAIN, 0.0)
     status(output)

@@ -102,10 +102,35 @@ def test_a_page_keeps_trouble_and_what_is_below_it_in_sight() -> None:
     assert len(lines) == 20
     assert lines[0] == "codelocd 12:00:00  41 locations: 40 serving, 1 failed"
     assert lines[2].startswith("broken")
-    assert lines[-3].startswith("+26 more: location-14, ")
-    assert lines[-2] == "Dagster's UI: http://127.0.0.1:3000"
-    assert lines[-1].startswith("config not applied: /shop/codelocd.toml:3: ")
+    assert lines[-5].startswith("+28 more: location-12, ")
+    assert lines[-4] == "Dagster's UI: http://127.0.0.1:3000"
+    assert lines[-3] == "config not applied: codelocd.toml:3: location.sales.pyton:"
+    assert lines[-2].startswith("  unknown key; xxx")
+    assert lines[-1].endswith("x…")
     assert max(map(columns, lines)) <= 60
+
+
+@pytest.mark.parametrize(("width", "lines"), [(200, 1), (80, 2), (60, 2), (40, 3)])
+def test_place_and_reason_of_a_config_that_is_not_applied_are_on_each_page(
+    width: int, lines: int
+) -> None:
+    mistake = '/home/ann/shop/codelocd.toml:3: location.sales.pyton: unknown key; did you mean "p"?'
+    config = {"state": "invalid", "problem": mistake, "file": "/home/ann/shop/codelocd.toml"}
+    found = document(location("fine"), config=config)
+    told = page(found, "12:00:00", Screen(width=width, height=24)).splitlines()[3:]
+    assert len(told) == lines
+    joined = " ".join(line.strip() for line in told)
+    folder = "/home/ann/shop/" if width == 200 else ""
+    assert joined == "config not applied: " + mistake.replace("/home/ann/shop/", folder)
+
+
+def test_a_stopped_location_says_who_stopped_it_and_what_starts_it() -> None:
+    stopped = {"state": "stopped", "wanted": False, "uptime": None, "pid": None}
+    by_hand, strange = location("sales", **stopped), location("my code.py", **stopped)
+    lines = status(document(location("fine"), by_hand, strange), Screen(width=60)).splitlines()
+    assert "codelocd start sales starts" in lines[2]
+    whole = status(document(by_hand, strange), PLAIN).splitlines()
+    assert whole[2].endswith("codelocd start 'my code.py' starts it, codelocd stop stopped it")
 
 
 def test_thirty_locations_fit_on_eighty_columns_and_thirty_lines_with_all_that_is_around() -> None:
@@ -119,7 +144,8 @@ def test_thirty_locations_fit_on_eighty_columns_and_thirty_lines_with_all_that_i
     assert [line.split()[1] for line in lines[2:6]] == ["failed"] * 4
     text = " ".join(lines)
     assert all(f"location-{n} " in text for n in range(25))
-    assert lines[-3] == "Dagster's UI: http://127.0.0.1:3000"
+    assert lines[-5] == "Dagster's UI: http://127.0.0.1:3000"
+    assert lines[-4].startswith("config not applied: codelocd.toml:3: location.sales.pyton: unkn")
     assert lines[-1] == "and 11 more: codelocd config validate"
     nearly_all = page(document(*many(90)), "12:00:00", Screen(width=80, height=30)).splitlines()
     assert len(nearly_all) == 30

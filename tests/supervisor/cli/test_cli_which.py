@@ -68,6 +68,40 @@ def test_user_and_system_reach_the_services_from_everywhere(service: Any, socket
     assert found.socket == socket
 
 
+def unreachable(found: DaemonAddress) -> str:
+    return str(found.unreachable(f"there is no socket at {found.socket}", "absent"))
+
+
+def test_where_the_users_daemon_does_not_run_what_runs_instead_is_named() -> None:
+    nothing = f"there is no socket at {USER}; "
+    assert unreachable(meant(Asked(service="user"))) == (
+        f"{nothing}start one with `codelocd serve`, or name another with --socket PATH"
+    )
+    assert unreachable(meant(Asked(service="user"), sockets=(SYSTEM,))) == (
+        f"{nothing}the system's daemon listens at {SYSTEM}: --system reaches it"
+    )
+    other = "/tmp/codelocd-7/codelocd/control.sock"
+    found = meant(Asked(service="user"), sockets=(other,), environ={"TMPDIR": "/tmp"})
+    assert unreachable(found) == (
+        f"{nothing}one listens at {other}: set XDG_RUNTIME_DIR=/tmp/codelocd-7 to reach it"
+    )
+    here = meant(Asked(service="system"), sockets=(USER,))
+    assert unreachable(here).endswith(f"the user's daemon listens at {USER}: --user reaches it")
+
+
+def test_a_service_listens_where_its_usual_config_says(shell: Shell) -> None:
+    folder = shell.folder.parent / ".config" / "codelocd"
+    folder.mkdir(parents=True)
+    (folder / "codelocd.toml").write_text('[daemon]\nsocket = "own.sock"\n')
+    fake = FakeDaemon(folder / "own.sock")
+    fake.answers["status"] = lambda _: status_document(LOCATION)
+    try:
+        assert shell.run("--user", "status").returncode == 0
+        assert shell.run("status").returncode == 0
+    finally:
+        fake.close()
+
+
 def test_inside_a_project_only_its_own_daemon_is_meant() -> None:
     found = meant(projects=("/home/ann/shop", "/home/ann"), sockets=(USER, SYSTEM))
     assert found.project == "/home/ann/shop"

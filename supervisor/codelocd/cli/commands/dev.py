@@ -24,6 +24,7 @@ from codelocd.cli.writer import Writer
 from codelocd.config import ConfigError, Mistake, discover, from_targets
 from codelocd.config.targets import Targets
 from codelocd.model import Config
+from codelocd.render.text import one_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +104,13 @@ def dev_command(
     with _printer() as put:
         for note in (*here.notes, f"socket: {here.paths.socket}"):
             put(note)
-        observer = _observer(here, put, loudness)
+        shown = _Shown(here, put, loudness)
         return run_daemon(
-            "dev", here, lambda: wish.granted(_reread(targets, here.config)), observer
+            "dev",
+            here,
+            lambda: wish.granted(_reread(targets, here.config)),
+            shown.observe,
+            shown.report,
         )
 
 
@@ -121,28 +126,36 @@ def _reread(targets: Targets, before: Config) -> Config:
         raise ConfigError([Mistake(str(file), None, (), "is gone", remedy)]) from None
 
 
-def _observer(
-    here: local.Local, put: Callable[[str], None], loudness: Loudness
-) -> Callable[[dict[str, Any]], None]:
-    live = loudness == "normal" and output.is_live(sys.stdout)
-    said = DevOutput(
-        [spec.name for spec in here.config.own],
-        output.stdout_screen(),
-        time.monotonic(),
-        loudness=loudness,
-        live=live,
-    )
-    block = LiveBlock()
+class _Shown:
+    """What goes to stdout while the daemon runs, with what is under way below it on a terminal."""
 
-    def observe(event: dict[str, Any]) -> None:
-        lines = list(said.lines(event, time.monotonic()))
-        if live:
-            frame = block.frame(lines, said.under_way, output.stdout_screen())
+    def __init__(self, here: local.Local, put: Callable[[str], None], loudness: Loudness) -> None:
+        self._put = put
+        self._live = loudness == "normal" and output.is_live(sys.stdout)
+        self._block = LiveBlock()
+        self._said = DevOutput(
+            [spec.name for spec in here.config.own],
+            output.stdout_screen(),
+            time.monotonic(),
+            loudness=loudness,
+            live=self._live,
+        )
+
+    def observe(self, event: dict[str, Any]) -> None:
+        """Gets what a subscriber of all topics gets."""
+        self._print(list(self._said.lines(event, time.monotonic())))
+
+    def report(self, message: str) -> None:
+        """A remark of the daemon itself."""
+        screen = output.stdout_screen()
+        self._print([screen.paint(one_line(message), "yellow")])
+
+    def _print(self, lines: list[str]) -> None:
+        if self._live:
+            frame = self._block.frame(lines, self._said.under_way, output.stdout_screen())
             lines = [frame] if frame else []
         for line in lines:
-            put(line)
-
-    return observe
+            self._put(line)
 
 
 @contextmanager

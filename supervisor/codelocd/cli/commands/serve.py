@@ -36,4 +36,4 @@ def serve_command(asked: Asked, file: Path | None) -> int:
     here = local.of_service(path, asked)
     for note in here.notes:
         output.note(note)
-    return run_daemon("service", here, lambda: load(path, os.environ, activated=False), None)
+    return run_daemon("service", here, lambda: load(path, os.environ, activated=False))
