@@ -8,10 +8,12 @@ import json
 import os
 import signal
 from collections import deque
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
+from codelocd.core import problems
 from codelocd.dagster.grpc import CallFailed, call
 from codelocd.model import Exit, Output, Stream
 from codelocd.process.child import Child
@@ -32,9 +34,17 @@ _OPTIONS = {
 
 
 class CodeServer:
-    """A started server; `choice` says in which way, and why."""
+    """A started server, which listens at `path`; `choice` says in which way it was started."""
 
-    def __init__(self, child: Child, path: Path, words: ServerOutput, choice: MethodChoice) -> None:
+    def __init__(
+        self,
+        child: Child,
+        executable: Path,
+        path: Path,
+        words: ServerOutput,
+        choice: MethodChoice,
+    ) -> None:
+        self.executable = executable
         self.path = path
         self.choice = choice
         self._child = child
@@ -116,6 +126,35 @@ def arguments(spec: RunnerSpec, path: Path) -> tuple[str, ...]:
         *("--working-directory", str(spec.working_directory), "--log-level", "warning"),
         *(_OPTIONS[spec.target.kind], spec.target.value, *attribute),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class PingPolicy:
+    """Seconds between two pings and for each answer, and how many in a row may be missed.
+
+    Generous: a server answers no request while all its threads evaluate sensors.
+    """
+
+    interval: float = 10.0
+    answer: float = 30.0
+    misses: int = 3
+
+
+PING_POLICY = PingPolicy()
+
+
+async def until_down(server: CodeServer, policy: PingPolicy) -> str:
+    """What became of a server that has loaded: how it ended, or that it is silent for too long."""
+    missed = 0
+    while missed < policy.misses:
+        if await server.gone(policy.interval):
+            return problems.how(await server.exited)
+        try:
+            await server.ping(policy.answer)
+            missed = 0
+        except CallFailed:
+            missed += 1
+    return "no longer answers"
 
 
 LAST_PIECES = 30

@@ -11,12 +11,11 @@ from codeloc_envs import EnvironmentProblem
 from codelocd.dagster import workspace
 from codelocd.dagster.drain import Drain
 from codelocd.dagster.instance import Instance, newest_of
-from codelocd.dagster.launcher import DagsterLauncher, LocationServers
-from codelocd.dagster.servers import Servers, Warm
+from codelocd.dagster.launcher import DagsterLauncher
+from codelocd.dagster.servers import ProgramLauncher, Servers
 from codelocd.dagster.webserver import DaemonParts, UserInterface
 from codelocd.dagster.workspace import Links, Sockets
 from codelocd.model import DagsterSettings, GrpcServer, LocationSpec
-from codelocd.runners.api import RunnerSpec
 from codelocd.runners.warm.method import MethodChoice
 from codelocd.storage.paths import DaemonPaths
 
@@ -35,7 +34,7 @@ class DagsterServing:
         settings: DagsterSettings,
         paths: DaemonPaths,
         home: Path,
-        warm: Warm,
+        warm: ProgramLauncher,
         native: Callable[[], Awaitable[list[str]]],
     ) -> None:
         self._settings = settings
@@ -47,37 +46,28 @@ class DagsterServing:
         instance = Instance(home, means.children)
         self._servers = Servers(means.children, warm, sockets, instance, means.codeloc)
         self._ui = UserInterface(means, settings, self._home, self._workspace)
-        self._links = Links(sockets, Drain(settings.drain_timeout, self._ui.page.canceling))
-        self._served: dict[str, Path] = {}
-        self._external: list[LocationSpec] = []
         self._news = asyncio.Event()
+        drain = Drain(settings.drain_timeout, self._ui.page.canceling)
+        self._links = Links(sockets, drain, self._news)
+        self._external: list[LocationSpec] = []
         self._listed = asyncio.Event()
         self._told: set[str] = set()
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     def launcher(self) -> DagsterLauncher:
         """What starts runners, each with its code server."""
-        return DagsterLauncher(self._warm, self._servers_of)
+        return DagsterLauncher(self._warm, self._servers, self._links)
 
     def locations_are(self, specs: Iterable[LocationSpec]) -> None:
         """The config as it is now: what is no longer in it leaves Dagster too."""
         known = {spec.name: spec for spec in specs}
         self._external = [s for s in known.values() if isinstance(s.target, GrpcServer)]
-        for name in [name for name in self._served if name not in known]:
-            del self._served[name]
+        for name in [name for name in self._links.served if name not in known]:
             self._links.forget(name)
             self._servers.forget(name)
         self._told &= known.keys()
         self._news.set()
         self._listed.set()
-
-    def _servers_of(self, spec: RunnerSpec) -> LocationServers:
-        return LocationServers(spec, self._warm, self._servers, self._links, self._led)
-
-    def _led(self, spec: RunnerSpec) -> None:
-        if self._served.get(spec.location) != spec.executable:
-            self._served[spec.location] = spec.executable
-            self._news.set()
 
     def about(self) -> dict[str, Any]:
         """For `status`: where the page is, and who serves what."""
@@ -107,7 +97,7 @@ class DagsterServing:
         await asyncio.gather(self._keep_current(), self._tell_of_others())
 
     async def _keep_current(self) -> None:
-        while not self._served:
+        while not self._links.served:
             await self._next_news()
         while not await self._begin():
             await self._next_news()
@@ -132,7 +122,7 @@ class DagsterServing:
         names = ", ".join(native)
         why = "they use codeloc, and Dagster knows its own definitions only"
         self._ui.say(f"not in Dagster's UI: {names}; {why}")
-        if not self._served:
+        if not self._links.served:
             self._ui.say(
                 "Dagster's UI opens as soon as a location with Dagster's definitions loads"
             )
@@ -148,14 +138,14 @@ class DagsterServing:
             self._ui.say(f"Dagster's code servers: {self._workspace}")
             return True
         try:
-            await self._ui.start(newest_of(self._served.values()))
+            await self._ui.start(newest_of(self._links.served.values()))
         except (EnvironmentProblem, OSError) as failure:
             self._ui.say(f"Dagster's UI cannot be started: {failure}")
             return False
         return True
 
     def _text(self) -> str:
-        links = {name: self._links.path(name) for name in self._served}
+        links = {name: self._links.path(name) for name in self._links.served}
         return workspace.text(links, self._external)
 
 

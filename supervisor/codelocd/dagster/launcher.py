@@ -4,73 +4,50 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 from codelocd.core import problems
 from codelocd.core.restarts import Pauses
-from codelocd.dagster.code_server import CodeServer
+from codelocd.dagster.code_server import PING_POLICY, CodeServer, PingPolicy, until_down
 from codelocd.dagster.instance import release_in
-from codelocd.dagster.servers import PingPolicy, Servers, Warm, until_down
+from codelocd.dagster.servers import Servers
 from codelocd.dagster.workspace import Links
-from codelocd.model import Cold, Exit, StartMethod
+from codelocd.model import Cold
 from codelocd.process.child import shielded
 from codelocd.runners.api import (
     Bad,
     Good,
-    Hooks,
     Launcher,
     LoadOutcome,
     MustStartCold,
     RunnerHandle,
     RunnerSpec,
+    WrappedRunner,
     hangs_after,
 )
 
 
-@dataclass(frozen=True, slots=True)
-class LocationServers:
-    """`news(spec)` is told after Dagster was led to a server."""
-
-    spec: RunnerSpec
-    warm: Warm
-    servers: Servers
-    links: Links
-    news: Callable[[RunnerSpec], None]
-
-    def start(self, cold: Cold | None) -> Awaitable[CodeServer]:
-        """`cold`: why the server shall have no warm start. Raises OSError."""
-        return self.servers.start(replace(self.spec, cold=cold))
-
-    def served(self, server: CodeServer) -> None:
-        """Dagster is led to `server`; the one before ends when its runs have."""
-        self.links.lead(self.spec.location, server)
-        self.news(self.spec)
-
-    def released(self, server: CodeServer) -> None:
-        """The location has no more use for it."""
-        self.links.release(self.spec.location, server)
-
-    def suspect(self, cold: Cold) -> None:
-        """A load failed after a fork, and then went well without one."""
-        self.warm.suspect(self.spec, cold.suspicion)
-
-    def say(self, text: str) -> None:
-        """One line beside those of the location."""
-        self.spec.output("stderr", f"{text}\n".encode())
-
-
 class ServerSupervision:
-    """Takes part in the load of the runner; once Dagster has been led to the server, replaces it
-    when it dies or falls silent.
+    """A location's code server. It takes part in the load of the runner beside it; once Dagster
+    has been led to it, another one replaces it when it dies or falls silent.
+
+    `spec` describes the runner; `server`, which has been started for it, is the first.
     """
 
-    def __init__(self, servers: LocationServers, server: CodeServer, patience: PingPolicy) -> None:
+    def __init__(
+        self,
+        spec: RunnerSpec,
+        server: CodeServer,
+        servers: Servers,
+        links: Links,
+        policy: PingPolicy,
+    ) -> None:
+        self._spec = spec
         self._servers = servers
-        self._patience = patience
+        self._links = links
+        self._policy = policy
         self._serving: CodeServer | None = None
-        self._keeping: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[None] | None = None
         self._dropped = False
         self._hang = 0.0
         self.server = server
@@ -99,19 +76,19 @@ class ServerSupervision:
 
     def take_over(self) -> None:
         self._lead()
-        self._keeping = asyncio.get_running_loop().create_task(self._keep())
+        self._task = asyncio.get_running_loop().create_task(self._supervise())
 
     def release(self) -> None:
         """Another one has taken over, or none shall."""
         self.drop()
         if self._serving is not None:
-            self._servers.released(self._serving)
+            self._links.release(self._spec.location, self._serving)
 
     def drop(self) -> None:
         """The runner is gone, or will be: a server that has not taken over goes with it."""
         self._dropped = True
-        if self._keeping is not None:
-            self._keeping.cancel()
+        if self._task is not None:
+            self._task.cancel()
         if self.server is not self._serving:
             self.server.kill()
 
@@ -135,24 +112,26 @@ class ServerSupervision:
 
     def _suspicion(self, what: str) -> Cold:
         what = f"the code server {what} after a fork"
-        return Cold(what, f"{self._servers.spec.location}: {what}")
+        return Cold(what, f"{self._spec.location}: {what}")
 
     async def _start(self, cold: Cold | None) -> None:
-        self.server = await shielded(self._servers.start(cold), CodeServer.kill)
+        self.server = await shielded(
+            self._servers.start(replace(self._spec, cold=cold)), CodeServer.kill
+        )
         if self._dropped:
             self.server.kill()
 
     def _lead(self) -> None:
         self._serving = self.server
-        self._servers.served(self.server)
+        self._links.lead(self._spec.location, self.server)
 
-    async def _keep(self) -> None:
+    async def _supervise(self) -> None:
         """Start another one when it is needed: where a fork has failed, the next without one."""
         loop, pauses = asyncio.get_running_loop(), Pauses()
         while True:
             began = loop.time()
-            what = await until_down(self.server, self._patience)
-            self._servers.say(f"Dagster's code server {what}; another one takes its place")
+            what = await until_down(self.server, self._policy)
+            self._say(f"Dagster's code server {what}; another one takes its place")
             await asyncio.sleep(pauses.after(loop.time() - began))
             with contextlib.suppress(OSError):
                 await self._start(None)
@@ -163,11 +142,16 @@ class ServerSupervision:
                 if not self.server.exited.done():
                     self._lead()
                     if cold is not None:
-                        self._servers.suspect(cold)
+                        self._servers.suspect(self._spec, cold)
+
+    def _say(self, text: str) -> None:
+        """One line beside those of the location."""
+        self._spec.output("stderr", f"{text}\n".encode())
 
 
-class RunnerWithServer:
-    """Loaded when both have loaded; takes over, and leaves, with both.
+class RunnerWithServer(WrappedRunner):
+    """A runner and the code server beside it: loaded when both have loaded; takes over, and
+    leaves, with both.
 
     A server that serves outlives a runner that died: the last good definitions stay in Dagster
     too, until another pair takes over. `start_timeout`: the location's own, in seconds.
@@ -176,30 +160,10 @@ class RunnerWithServer:
     def __init__(
         self, runner: RunnerHandle, supervision: ServerSupervision, start_timeout: float
     ) -> None:
-        self._runner = runner
+        super().__init__(runner)
         self._supervision = supervision
         self._start_timeout = start_timeout
         runner.exited.add_done_callback(lambda _: supervision.drop())
-
-    @property
-    def pid(self) -> int:
-        return self._runner.pid
-
-    @property
-    def start_method(self) -> StartMethod:
-        return self._runner.start_method
-
-    @property
-    def why(self) -> str:
-        return self._runner.why
-
-    @property
-    def hooks(self) -> Hooks | None:
-        return self._runner.hooks
-
-    @property
-    def exited(self) -> asyncio.Future[Exit]:
-        return self._runner.exited
 
     async def load(self) -> LoadOutcome:
         """The same as without a code server, if that one has loaded the code too."""
@@ -209,14 +173,6 @@ class RunnerWithServer:
             return outcome
         limit = hangs_after(outcome.snapshot.load_seconds, self._start_timeout)
         return await self._supervision.load(limit, outcome)
-
-    def blamed(self, end: Exit) -> Cold | None:
-        return self._runner.blamed(end)
-
-    async def call(
-        self, method: str, params: Mapping[str, Any] | None = None, timeout: float | None = None
-    ) -> Any:
-        return await self._runner.call(method, params, timeout)
 
     def take_over(self) -> None:
         self._runner.take_over()
@@ -232,25 +188,23 @@ class RunnerWithServer:
 
 
 class DagsterLauncher:
-    """Another launcher's runners, with company where they are Dagster's.
+    """Starts runners as another launcher does, and a code server beside each that has Dagster."""
 
-    `servers(spec)`: how the code servers beside such a runner are started and linked to.
-    """
-
-    def __init__(self, runners: Launcher, servers: Callable[[RunnerSpec], LocationServers]) -> None:
+    def __init__(self, runners: Launcher, servers: Servers, links: Links) -> None:
         self._runners = runners
         self._servers = servers
+        self._links = links
 
     async def start(self, spec: RunnerSpec) -> RunnerHandle:
         runner = await self._runners.start(spec)
         if release_in(spec.executable) is None:
             return runner
-        servers = self._servers(spec)
         try:
-            supervision = ServerSupervision(servers, await servers.start(spec.cold), PingPolicy())
+            server = await self._servers.start(spec)
         except BaseException:
             runner.kill()
             raise
+        supervision = ServerSupervision(spec, server, self._servers, self._links, PING_POLICY)
         return RunnerWithServer(runner, supervision, spec.start_timeout)
 
     def suspect(self, spec: RunnerSpec, what: str) -> None:

@@ -10,43 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from codelocd.core import problems
 from codelocd.dagster.code_server import MODULES, CodeServer, ServerOutput, arguments
-from codelocd.dagster.grpc import CallFailed
 from codelocd.dagster.instance import Instance
 from codelocd.dagster.workspace import Sockets
-from codelocd.model import Output, Stream
+from codelocd.model import Cold, Output, Stream
 from codelocd.process.child import Child, Children
 from codelocd.runners.api import Launcher, Program, RunnerSpec
 from codelocd.runners.warm.interpreter import Refused, installed
 from codelocd.runners.warm.method import MethodChoice
-
-
-@dataclass(frozen=True, slots=True)
-class PingPolicy:
-    """Seconds between two pings and for each answer, and how many in a row may be missed.
-
-    Generous: a server answers no request while all its threads evaluate sensors.
-    """
-
-    interval: float = 10.0
-    answer: float = 30.0
-    misses: int = 3
-
-
-async def until_down(server: CodeServer, patience: PingPolicy) -> str:
-    """What became of a server that has loaded: how it ended, or that it is silent for too long."""
-    missed = 0
-    while missed < patience.misses:
-        if await server.gone(patience.interval):
-            return problems.how(await server.exited)
-        try:
-            await server.ping(patience.answer)
-            missed = 0
-        except CallFailed:
-            missed += 1
-    return "no longer answers"
-
 
 SCRIPT = Path(__file__).with_name("spare_process.py")
 QUIET = 1.0
@@ -170,7 +141,7 @@ def _kind(executable: Path, variables: Mapping[str, str]) -> _Kind:
 MODULE = "dagster"
 
 
-class Warm(Launcher, Protocol):
+class ProgramLauncher(Launcher, Protocol):
     """Starts runners, and programs beside them, from warm interpreters."""
 
     def choice(self, spec: RunnerSpec) -> MethodChoice: ...
@@ -190,7 +161,7 @@ class Servers:
     def __init__(
         self,
         children: Children,
-        warm: Warm,
+        warm: ProgramLauncher,
         sockets: Sockets,
         instance: Instance,
         codeloc: Path | None = None,
@@ -213,7 +184,11 @@ class Servers:
         child, why = await self._warmly(program, choice)
         if child is None:
             child, choice = self._alone(program), MethodChoice("spawn", why)
-        return CodeServer(child, path, words, choice)
+        return CodeServer(child, spec.executable, path, words, choice)
+
+    def suspect(self, spec: RunnerSpec, cold: Cold) -> None:
+        """A load failed after a fork, and then went well without one."""
+        self._warm.suspect(spec, cold.suspicion)
 
     def forget(self, location: str) -> None:
         self._spares.forget(location)

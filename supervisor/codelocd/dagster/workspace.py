@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import os
 import tempfile
@@ -44,12 +45,19 @@ def _address(server: object) -> dict[str, Any]:
 
 
 class Links:
-    """What a link no longer leads to ends when its runs have."""
+    """By which Dagster finds each location's code server, by the location's name.
 
-    def __init__(self, sockets: Sockets, drain: Drain) -> None:
+    What a link no longer leads to ends when its runs have. `current`: the servers; `served`: the
+    interpreters that Dagster was led to, also those whose server is gone. `news` is set when
+    there is another one of these.
+    """
+
+    def __init__(self, sockets: Sockets, drain: Drain, news: asyncio.Event) -> None:
         self._sockets = sockets
         self._drain = drain
+        self._news = news
         self.current: dict[str, CodeServer] = {}
+        self.served: dict[str, Path] = {}
 
     def path(self, location: str) -> Path:
         return self._sockets.link(location)
@@ -60,6 +68,9 @@ class Links:
         self.current[location] = server
         if former is not None and former is not server and not former.exited.done():
             self._drain.take(former)
+        if self.served.get(location) != server.executable:
+            self.served[location] = server.executable
+            self._news.set()
 
     def release(self, location: str, server: CodeServer) -> None:
         if self.current.get(location) is server:
@@ -67,6 +78,7 @@ class Links:
             self._drain.take(server)
 
     def forget(self, location: str) -> None:
+        del self.served[location]
         self._sockets.forget(location)
 
     async def close(self, seconds: float) -> None:

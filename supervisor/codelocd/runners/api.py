@@ -187,6 +187,53 @@ class RunnerHandle(Protocol):
         """End it and its whole group at once."""
 
 
+class WrappedRunner:
+    """A runner's handle that wraps another one: what a subclass does not define is passed on."""
+
+    def __init__(self, runner: RunnerHandle) -> None:
+        self._runner = runner
+
+    @property
+    def pid(self) -> int:
+        return self._runner.pid
+
+    @property
+    def start_method(self) -> StartMethod:
+        return self._runner.start_method
+
+    @property
+    def why(self) -> str:
+        return self._runner.why
+
+    @property
+    def hooks(self) -> Hooks | None:
+        return self._runner.hooks
+
+    @property
+    def exited(self) -> asyncio.Future[Exit]:
+        return self._runner.exited
+
+    async def load(self) -> LoadOutcome:
+        return await self._runner.load()
+
+    def blamed(self, end: Exit) -> Cold | None:
+        return self._runner.blamed(end)
+
+    async def call(
+        self, method: str, params: Mapping[str, Any] | None = None, timeout: float | None = None
+    ) -> Any:
+        return await self._runner.call(method, params, timeout)
+
+    def take_over(self) -> None:
+        self._runner.take_over()
+
+    async def retire(self, patience: float, grace: float) -> None:
+        await self._runner.retire(patience, grace)
+
+    def kill(self) -> None:
+        self._runner.kill()
+
+
 class Launcher(Protocol):
     """Starts runners."""
 

@@ -54,7 +54,7 @@ class LocalRunner:
     async def load(self) -> LoadOutcome:
         return (await self.answer()).outcome
 
-    def blamed(self, _end: Exit) -> Cold | None:
+    def blamed(self, end: Exit) -> Cold | None:
         return None  # it had no warm start
 
     async def answer(self) -> Answer:

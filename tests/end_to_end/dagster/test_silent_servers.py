@@ -11,16 +11,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from codelocd.dagster.servers import PingPolicy
-
 IMPATIENT = """#!{python}
 import sys
 from codelocd.cli import main
-from codelocd.dagster import drain, launcher, servers
+from codelocd.dagster import code_server, drain, launcher
 
-assert launcher.{policy} is servers.{policy} and drain.GRACE > 0.5  # what is replaced is used
+assert launcher.PING_POLICY is code_server.PING_POLICY and drain.GRACE > 0.5  # what is used
 drain.GRACE = 0.5
-launcher.{policy} = lambda: servers.{policy}(interval=0.2, answer=1.0, misses=2)
+launcher.PING_POLICY = code_server.PingPolicy(interval=0.2, answer=1.0, misses=2)
 sys.exit(main())
 """
 SOURCE = """
@@ -44,7 +42,7 @@ def impatient(monkeypatch, tmp_path) -> Path:
     """`codelocd`, but what takes minutes with it takes seconds."""
     command = tmp_path / "impatient" / "codelocd"
     command.parent.mkdir()
-    command.write_text(IMPATIENT.format(python=sys.executable, policy=PingPolicy.__name__))
+    command.write_text(IMPATIENT.format(python=sys.executable))
     command.chmod(0o700)
     monkeypatch.setattr("daemons.CODELOCD", command)
     return command

@@ -1,13 +1,17 @@
-"""A code server, and Dagster's side of a location, that do as a test tells them."""
+"""A code server, and what is around one, that do as a test tells them."""
 
 from __future__ import annotations
 
 import asyncio
-from types import SimpleNamespace
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+from codelocd.dagster.code_server import PING_POLICY, PingPolicy
 from codelocd.dagster.grpc import CallFailed
-from codelocd.model import Cold, Exit, StartMethod
+from codelocd.dagster.launcher import ServerSupervision
+from codelocd.model import Cold, Exit, StartMethod, Stream, Target
+from codelocd.runners.api import RunnerSpec
 from codelocd.runners.warm.method import MethodChoice
 
 
@@ -40,8 +44,10 @@ class FakeServer:
             self.exited.set_result(Exit(signal=9))
 
 
-class FakeSide:
-    """`started` has each server that was asked for, `led` each that Dagster was led to."""
+class FakeDagster:
+    """Starts servers, and leads Dagster to them: `started` has each server that was asked for,
+    `led` each that Dagster was led to.
+    """
 
     def __init__(self) -> None:
         self.started: asyncio.Queue[FakeServer] = asyncio.Queue()
@@ -50,23 +56,45 @@ class FakeSide:
         self.suspicions: list[str] = []
         self.said: list[str] = []
         self.fails = False
-        self.spec = SimpleNamespace(location="sales")
+        self.spec = RunnerSpec(
+            location="sales",
+            environment="key",
+            executable=Path("python"),
+            variables={},
+            working_directory=Path("/"),
+            target=Target("module", "sales"),
+            attribute=None,
+            output=self._heard,
+        )
 
-    async def start(self, cold: Cold | None) -> FakeServer:
+    def supervised(self, server: FakeServer, policy: PingPolicy = PING_POLICY) -> ServerSupervision:
+        """It, as a runner of `spec` has it beside it."""
+        fake: Any = self
+        given: Any = server
+        return ServerSupervision(self.spec, given, fake, fake, policy)
+
+    async def start(self, spec: RunnerSpec) -> FakeServer:
+        assert replace(spec, cold=None) == self.spec
         if self.fails:
             raise OSError("no more processes")
+        cold = spec.cold
         server = FakeServer("fork") if cold is None else FakeServer("spawn", cold.why)
         self.started.put_nowait(server)
         return server
 
-    def served(self, server: FakeServer) -> None:
-        self.led.put_nowait(server)
-
-    def released(self, server: FakeServer) -> None:
-        self.let_go.append(server)
-
-    def suspect(self, cold: Cold) -> None:
+    def suspect(self, spec: RunnerSpec, cold: Cold) -> None:
+        assert spec == self.spec
         self.suspicions.append(cold.suspicion)
 
-    def say(self, text: str) -> None:
-        self.said.append(text)
+    def lead(self, location: str, server: FakeServer) -> None:
+        assert location == "sales"
+        self.led.put_nowait(server)
+
+    def release(self, location: str, server: FakeServer) -> None:
+        assert location == "sales"
+        self.let_go.append(server)
+
+    def _heard(self, stream: Stream, data: bytes) -> None:
+        assert stream == "stderr"
+        assert data.endswith(b"\n")
+        self.said.append(data.decode().rstrip("\n"))

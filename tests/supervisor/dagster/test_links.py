@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from codelocd.dagster.workspace import Links, Sockets
 class FakeServer:
     def __init__(self, sockets: Sockets) -> None:
         self.path = sockets.new()
+        self.executable = Path("python")
         self.exited = asyncio.get_running_loop().create_future()
         self.killed = False
 
@@ -34,7 +36,7 @@ class FakeDrain:
 @pytest.fixture
 async def parts(tmp_path):
     sockets, drain = Sockets(tmp_path), FakeDrain()
-    return Links(sockets, drain), sockets, drain
+    return Links(sockets, drain, asyncio.Event()), sockets, drain
 
 
 async def test_the_server_that_is_replaced_leaves_and_the_path_stays(parts):
@@ -75,3 +77,22 @@ async def test_at_the_end_all_of_them_leave(parts):
     assert (drain.taken, drain.closed) == (servers, 5.0)
     links.kill()
     assert all(server.killed for server in servers)
+
+
+async def test_it_is_news_where_a_location_is_served_or_by_another_interpreter(tmp_path):
+    news, sockets = asyncio.Event(), Sockets(tmp_path)
+    links = Links(sockets, FakeDrain(), news)
+    first, second, third = (FakeServer(sockets) for _ in range(3))
+    links.lead("sales", first)
+    assert news.is_set()
+    news.clear()
+    links.lead("sales", second)
+    assert not news.is_set()
+    third.executable = Path("other/python")
+    links.lead("sales", third)
+    assert news.is_set()
+    assert links.served == {"sales": third.executable}
+    links.release("sales", third)
+    assert links.served == {"sales": third.executable}, "Dagster still shows it"
+    links.forget("sales")
+    assert links.served == {}

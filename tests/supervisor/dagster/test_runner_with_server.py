@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from played import FakeServer, FakeSide
+from played import FakeDagster, FakeServer
 
-from codelocd.dagster.launcher import RunnerWithServer, ServerSupervision
-from codelocd.dagster.servers import PingPolicy
+from codelocd.dagster.launcher import RunnerWithServer
 from codelocd.model import Cold, Exit, Snapshot
 from codelocd.runners.api import Bad, Good, MustStartCold
 from codelocd.runners.warm.method import MethodChoice
@@ -48,9 +47,9 @@ def good(loader: str) -> Good:
 class Pair:
     def __init__(self) -> None:
         self.runner = FakeRunner()
-        self.side = FakeSide()
+        self.dagster = FakeDagster()
         self.server = FakeServer("spawn")
-        supervision = ServerSupervision(self.side, self.server, PingPolicy())
+        supervision = self.dagster.supervised(self.server)
         self.handle = RunnerWithServer(self.runner, supervision, start_timeout=60)
 
 
@@ -88,7 +87,7 @@ async def test_it_has_loaded_only_when_the_code_server_answers_too(pair):
 async def test_a_code_server_that_ends_while_it_loads_fails_the_load_with_its_last_words(pair):
     pair.server.exited.set_result(Exit(status=1))
     loading = asyncio.ensure_future(pair.handle.load())
-    (await pair.side.started.get()).exited.set_result(Exit(status=1))
+    (await pair.dagster.started.get()).exited.set_result(Exit(status=1))
     outcome = await loading
     assert isinstance(outcome, Bad)
     assert outcome.problem["summary"] == (
@@ -106,9 +105,9 @@ async def test_what_dagster_cannot_serve_has_no_code_server(pair, outcome):
 
 
 async def test_dagster_is_led_to_the_server_when_the_runner_takes_over(pair):
-    assert pair.side.led.empty()
+    assert pair.dagster.led.empty()
     pair.handle.take_over()
-    assert pair.side.led.get_nowait() is pair.server
+    assert pair.dagster.led.get_nowait() is pair.server
     assert pair.runner.did == ["take over"]
 
 
@@ -125,8 +124,8 @@ async def test_a_server_that_serves_outlives_its_runner_and_one_that_does_not_go
 async def test_a_retired_pair_releases_its_server_and_starts_no_other(pair):
     pair.handle.take_over()
     await pair.handle.retire(1, 1)
-    assert pair.side.let_go == [pair.server]
+    assert pair.dagster.let_go == [pair.server]
     assert pair.runner.did[-1] == "retire"
     pair.server.exited.set_result(Exit(status=0))
     await asyncio.sleep(0)
-    assert pair.side.started.empty()
+    assert pair.dagster.started.empty()

@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from codelocd.model import Cold, Exit, StartMethod
-from codelocd.runners.api import Good, Hooks, LoadOutcome, MustStartCold, RunnerSpec, hangs_after
+from codelocd.runners.api import (
+    Good,
+    LoadOutcome,
+    MustStartCold,
+    RunnerSpec,
+    WrappedRunner,
+    hangs_after,
+)
 from codelocd.runners.local import LocalRunner
 from codelocd.runners.warm.method import MethodChoice
 from codelocd.runners.warm.profile import Imports
@@ -46,7 +53,7 @@ class Report:
     diverged: Callable[[Divergence], None]
 
 
-class WarmRunner:
+class WarmRunner(WrappedRunner):
     """A runner, how it was started, and who learns from its load."""
 
     def __init__(
@@ -58,11 +65,9 @@ class WarmRunner:
         report: Report,
         former_seconds: float,
     ) -> None:
-        self.start_method: StartMethod = choice.method
-        self.why = choice.why
-        self.pid = runner.pid
-        self.exited = runner.exited
-        self._runner = runner
+        super().__init__(runner)
+        self._answer = runner.answer
+        self._choice = choice
         self._spec = spec
         self._report = report
         self._hangs_after = hangs_after(former_seconds, spec.start_timeout)
@@ -70,14 +75,18 @@ class WarmRunner:
         runner.exited.add_done_callback(lambda _: self._ends())
 
     @property
-    def hooks(self) -> Hooks | None:
-        return self._runner.hooks
+    def start_method(self) -> StartMethod:
+        return self._choice.method
+
+    @property
+    def why(self) -> str:
+        return self._choice.why
 
     async def load(self) -> LoadOutcome:
         limit = self._hangs_after if self.start_method == "fork" else None
         try:
             async with asyncio.timeout(limit):
-                answer = await self._runner.answer()
+                answer = await self._answer()
         except TimeoutError:
             return MustStartCold(self._suspicion("did not finish loading after a fork"))
         if answer.seen["divergence"] is not None:
@@ -91,20 +100,6 @@ class WarmRunner:
         if self._told or self.start_method != "fork":
             return None
         return self._suspicion(f"{_told(end)} while loading after a fork")
-
-    async def call(
-        self, method: str, params: Mapping[str, Any] | None = None, timeout: float | None = None
-    ) -> Any:
-        return await self._runner.call(method, params, timeout)
-
-    def take_over(self) -> None:
-        self._runner.take_over()
-
-    async def retire(self, patience: float, grace: float) -> None:
-        await self._runner.retire(patience, grace)
-
-    def kill(self) -> None:
-        self._runner.kill()
 
     def _suspicion(self, what: str) -> Cold:
         what = f"{self._spec.location} {what}"
