@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -38,10 +39,13 @@ def dagster_environment() -> Dagster:
 def _environment(release: str) -> Path:
     name, python, packages = RELEASES[release]
     folder = CACHE / name
-    if not (folder / "ready").exists():
-        _uv("venv", "--clear", "--python", _interpreter(python), str(folder))
-        _uv("pip", "install", "--python", str(folder / "bin" / "python"), *packages)
-        (folder / "ready").touch()
+    CACHE.mkdir(exist_ok=True)
+    with (CACHE / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # several workers ask for it at once
+        if not (folder / "ready").exists():
+            _uv("venv", "--clear", "--python", _interpreter(python), str(folder))
+            _uv("pip", "install", "--python", str(folder / "bin" / "python"), *packages)
+            (folder / "ready").touch()
     return folder
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from dataclasses import replace
 
 from codelocd.core import problems
@@ -31,13 +32,14 @@ class ServerSupervision:
     """A location's code server. It takes part in the load of the runner beside it; once Dagster
     has been led to it, another one replaces it when it dies or falls silent.
 
-    `spec` describes the runner; `server`, which has been started for it, is the first.
+    `spec` describes the runner; `server`, which has been started for it, is the first, None where
+    it is to start after the runner's load.
     """
 
     def __init__(
         self,
         spec: RunnerSpec,
-        server: CodeServer,
+        server: CodeServer | None,
         servers: Servers,
         links: Links,
         policy: PingPolicy,
@@ -50,7 +52,21 @@ class ServerSupervision:
         self._task: asyncio.Task[None] | None = None
         self._dropped = False
         self._hang = 0.0
-        self.server = server
+        self._server = server
+
+    @property
+    def server(self) -> CodeServer:
+        assert self._server is not None, "asked for before the end of the runner's load"
+        return self._server
+
+    async def loads(self, seconds: float) -> bool:
+        """Whether the server, if it was started beside the runner, loads the code in this time."""
+        if self._server is None:
+            return False
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                return await self._server.answered()
+        return False
 
     async def load(self, seconds: float, runners: Good) -> LoadOutcome:
         """What came of the load of both, when that of the runner was good.
@@ -60,7 +76,15 @@ class ServerSupervision:
         each other's way (for the lock of a dbt project, dagster-dbt waits 60 s and no longer).
         """
         self._hang = seconds
+        if self._server is None:
+            try:
+                await self._start(self._spec.cold)
+            except OSError as failure:
+                summary = f"Dagster's own code server cannot be started: {failure}"
+                return Bad({"summary": summary}, runners.snapshot.sources, runners.read)
         cold = await self._failure(seconds)
+        if cold is not None and runners.read and await self._gave_up():
+            cold = None  # no fork is to blame: what both prepare may be in the way
         if cold is not None and not self._dropped:
             return MustStartCold(cold)
         if cold is None and await self._gave_up() and not self._dropped:
@@ -89,8 +113,8 @@ class ServerSupervision:
         self._dropped = True
         if self._task is not None:
             self._task.cancel()
-        if self.server is not self._serving:
-            self.server.kill()
+        if self._server is not None and self._server is not self._serving:
+            self._server.kill()
 
     async def _failure(self, seconds: float) -> Cold | None:
         """Why the load is to be made again without a fork; None if the server answers, or ended
@@ -115,7 +139,7 @@ class ServerSupervision:
         return Cold(what, f"{self._spec.location}: {what}")
 
     async def _start(self, cold: Cold | None) -> None:
-        self.server = await shielded(
+        self._server = await shielded(
             self._servers.start(replace(self._spec, cold=cold)), CodeServer.kill
         )
         if self._dropped:
@@ -149,6 +173,11 @@ class ServerSupervision:
         self._spec.output("stderr", f"{text}\n".encode())
 
 
+OTHERWISE = (
+    "the code server loaded what the runner could not, at the same time and from the same files"
+)
+
+
 class RunnerWithServer(WrappedRunner):
     """A runner and the code server beside it: loaded when both have loaded; takes over, and
     leaves, with both.
@@ -166,8 +195,17 @@ class RunnerWithServer(WrappedRunner):
         runner.exited.add_done_callback(lambda _: supervision.drop())
 
     async def load(self) -> LoadOutcome:
-        """The same as without a code server, if that one has loaded the code too."""
+        """The same as without a code server, if that one has loaded the code too.
+
+        Where Dagster's libraries prepare files, which either of the two does, the runner may read
+        what the server is writing: if only the runner fails, both load again, one after the other.
+        """
+        began = time.monotonic()
         outcome = await self._runner.load()
+        if isinstance(outcome, Bad) and outcome.read:
+            left = self._start_timeout - (time.monotonic() - began)
+            if await self._supervision.loads(left / 2):
+                outcome = MustStartCold(Cold(OTHERWISE))
         if not isinstance(outcome, Good) or outcome.snapshot.loader != "dagster":
             self._supervision.drop()
             return outcome
@@ -188,7 +226,8 @@ class RunnerWithServer(WrappedRunner):
 
 
 class DagsterLauncher:
-    """Starts runners as another launcher does, and a code server beside each that has Dagster."""
+    """Starts runners as another launcher does, and a code server beside each that has Dagster; in
+    a second chance, the server starts after the runner's load."""
 
     def __init__(self, runners: Launcher, servers: Servers, links: Links) -> None:
         self._runners = runners
@@ -200,7 +239,7 @@ class DagsterLauncher:
         if release_in(spec.executable) is None:
             return runner
         try:
-            server = await self._servers.start(spec)
+            server = await self._servers.start(spec) if spec.cold is None else None
         except BaseException:
             runner.kill()
             raise

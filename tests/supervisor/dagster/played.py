@@ -67,14 +67,16 @@ class FakeDagster:
             output=self._heard,
         )
 
-    def supervised(self, server: FakeServer, policy: PingPolicy = PING_POLICY) -> ServerSupervision:
+    def supervised(
+        self, server: FakeServer | None, policy: PingPolicy = PING_POLICY
+    ) -> ServerSupervision:
         """It, as a runner of `spec` has it beside it."""
         fake: Any = self
         given: Any = server
         return ServerSupervision(self.spec, given, fake, fake, policy)
 
     async def start(self, spec: RunnerSpec) -> FakeServer:
-        assert replace(spec, cold=None) == self.spec
+        assert replace(spec, cold=None) == replace(self.spec, cold=None)
         if self.fails:
             raise OSError("no more processes")
         cold = spec.cold

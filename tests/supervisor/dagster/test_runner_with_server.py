@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from played import FakeDagster, FakeServer
 
-from codelocd.dagster.launcher import RunnerWithServer
+from codelocd.dagster.launcher import OTHERWISE, RunnerWithServer
 from codelocd.model import Cold, Exit, Snapshot
 from codelocd.runners.api import Bad, Good, MustStartCold
 from codelocd.runners.warm.method import MethodChoice
@@ -101,6 +101,29 @@ async def test_a_code_server_that_ends_while_it_loads_fails_the_load_with_its_la
 async def test_what_dagster_cannot_serve_has_no_code_server(pair, outcome):
     pair.runner.outcome = outcome
     assert await pair.handle.load() == outcome
+    assert pair.server.killed
+
+
+PREPARED = Bad({"summary": ""}, {}, read=("/shop/models/**",))
+
+
+async def test_what_only_the_runner_could_not_load_is_loaded_again_one_after_the_other(pair):
+    pair.runner.outcome = PREPARED
+    pair.server.ready.set_result(None)
+    assert await pair.handle.load() == MustStartCold(Cold(OTHERWISE))
+    assert pair.server.killed
+
+
+async def test_what_neither_could_load_has_failed(pair):
+    pair.runner.outcome = PREPARED
+    pair.server.exited.set_result(Exit(status=1))
+    assert await pair.handle.load() == PREPARED
+
+
+async def test_a_server_that_takes_its_time_does_not_keep_back_why_the_runner_failed(pair):
+    pair.runner.outcome = PREPARED
+    pair.handle = RunnerWithServer(pair.runner, pair.handle._supervision, start_timeout=0.02)
+    assert await pair.handle.load() == PREPARED
     assert pair.server.killed
 
 

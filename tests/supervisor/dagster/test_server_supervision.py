@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from played import FakeDagster, FakeServer
@@ -89,6 +90,39 @@ async def test_a_server_that_gives_up_what_the_runner_could_do_is_started_once_m
         assert isinstance(await within(loading), Bad)
     assert dagster.suspicions == []
     assert dagster.started.empty()
+
+
+READ = Good(GOOD.snapshot, 0.1, read=("/shop/models/**",))
+
+
+async def test_a_fork_that_gives_up_what_both_prepare_is_started_once_more_alone(dagster, fork):
+    supervision = dagster.supervised(fork)
+    fork.exited.set_result(Exit(status=1))
+    loading = asyncio.ensure_future(supervision.load(LONG, READ))
+    (await within(dagster.started.get())).ready.set_result(None)
+    assert await within(loading) is READ
+    assert dagster.suspicions == []
+
+
+async def test_in_a_second_chance_the_server_starts_when_the_runner_has_loaded(dagster):
+    dagster.spec = replace(dagster.spec, cold=Cold("it sets the variable X"))
+    supervision = dagster.supervised(None)
+    assert not await supervision.loads(LONG)
+    loading = asyncio.ensure_future(supervision.load(LONG, GOOD))
+    server = await within(dagster.started.get())
+    assert server.choice == MethodChoice("spawn", "it sets the variable X")
+    server.ready.set_result(None)
+    assert await within(loading) is GOOD
+    assert supervision.server is server
+
+
+async def test_a_server_that_cannot_be_started_then_fails_the_load(dagster):
+    dagster.fails = True
+    outcome = await within(dagster.supervised(None).load(LONG, GOOD))
+    assert isinstance(outcome, Bad)
+    assert outcome.problem["summary"] == (
+        "Dagster's own code server cannot be started: no more processes"
+    )
 
 
 async def test_a_second_server_that_cannot_be_started_is_tried_again_while_it_serves(dagster, fork):
