@@ -23,9 +23,10 @@ ANSWER_TIMEOUT = 10.0
 class Connection:
     """A daemon that answers. Its errors become Failures that name it."""
 
-    def __init__(self, daemon: DaemonAddress) -> None:
+    def __init__(self, daemon: DaemonAddress, patience: float = ANSWER_TIMEOUT) -> None:
+        """`patience`: seconds for the daemon to take it."""
         self.daemon = daemon
-        self._client = self._ask(lambda: Client(daemon.socket))
+        self._client = self._ask(lambda: Client(daemon.socket, timeout=patience))
 
     def call(
         self,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from codelocd.cli import output
-from codelocd.cli.connection import ask
-from codelocd.cli.guard import ExitCode
+from codelocd.cli.connection import Connection, meant
+from codelocd.cli.guard import ExitCode, Failure
+from codelocd.cli.guard import failed as say_failed
 from codelocd.render.status import failed, healthy, status
 
 TYPE_CHECKING = False
@@ -14,18 +15,43 @@ if TYPE_CHECKING:  # `typing` itself would take as long as asking the daemon
 
     from codelocd.cli.which import Asked
 
+PATIENCE = 1.5
+"""Seconds for the daemon to answer: what is known without it comes within two."""
+
 
 def once(
     asked: Asked, locations: Sequence[str], *, as_json: bool, only_failed: bool = False
 ) -> int:
-    """Print the locations, or those that failed; the exit code is that of `verdict`."""
-    answer = ask(asked, "status", wanted(locations))
+    """Print the locations, or those that failed; the exit code is that of `verdict`.
+
+    Where no daemon answers, it prints what the last one kept of them, and says so.
+    """
+    answer = _answer(asked, locations)
     if as_json:
         output.document(document(answer, only_failed=only_failed))
     else:
         text = failed if only_failed else status
         output.say(text(answer, output.stdout_screen()))
     return verdict(answer)
+
+
+def _answer(asked: Asked, locations: Sequence[str]) -> Mapping[str, Any]:
+    """The `status --json` document, by the daemon or by what it left."""
+    daemon = meant(asked)
+    try:
+        with Connection(daemon, PATIENCE) as connection:
+            answer: Mapping[str, Any] = connection.call("status", wanted(locations), PATIENCE)
+    except Failure as failure:
+        if failure.code != ExitCode.NO_DAEMON:
+            raise
+        from codelocd.cli import unanswered  # seldom: the others need not wait for its imports
+
+        left = unanswered.status(daemon, locations)
+        if left is None:
+            raise
+        say_failed(unanswered.told(daemon, left))
+        return left
+    return answer
 
 
 def document(answer: Mapping[str, Any], *, only_failed: bool) -> Mapping[str, Any]:
@@ -41,7 +67,10 @@ def wanted(locations: Sequence[str]) -> dict[str, list[str]]:
 
 
 def verdict(answer: Mapping[str, Any]) -> int:
-    """FAILED where a wanted location is not serving, or is stale, or the config has mistakes."""
+    """FAILED where a wanted location is not serving, or is stale, or the config has mistakes;
+    NO_DAEMON where it is not the daemon that says so."""
+    if answer["daemon"].get("answers") is False:
+        return ExitCode.NO_DAEMON
     config = answer["daemon"].get("config") or {}
     well = all(healthy(location) for location in answer["locations"])
     well = well and config.get("state") != "invalid"

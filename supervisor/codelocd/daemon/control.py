@@ -83,6 +83,7 @@ class Control:
         return {
             "daemon": {
                 "pid": os.getpid(),
+                "answers": True,
                 "version": __version__,
                 "uptime": time.monotonic() - identity.began,
                 "instance": identity.instance,

@@ -27,19 +27,20 @@ LOOK = 300.0
 class ControlSocket:
     """Makes the control socket, and makes it again where somebody removed it.
 
-    `report` gets one line when it is gone, and one when it cannot be made again.
+    `group` is the number of the group that may use it. `report` gets one line when the socket is
+    gone, and one when it cannot be made again.
     """
 
     def __init__(self, path: Path, group: str | None, report: Callable[[str], None]) -> None:
         self._path = path
-        self._group = None if group is None else grp.getgrnam(group).gr_gid
+        self.group = None if group is None else grp.getgrnam(group).gr_gid
         self._report = report
 
     def open(self) -> socket.socket:
         """Raises OSError, also where somebody else listens there."""
-        mode = 0o600 if self._group is None else 0o660
+        mode = 0o600 if self.group is None else 0o660
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        listener = unix.listen(self._path, mode=mode, group=self._group)
+        listener = unix.listen(self._path, mode=mode, group=self.group)
         self._identity = _identity(self._path)
         return listener
 

@@ -19,6 +19,7 @@ from codelocd.daemon.application import Application
 from codelocd.daemon.config_watch import ConfigState, ConfigWatch
 from codelocd.daemon.control import Control, Identity
 from codelocd.daemon.control_socket import ControlSocket
+from codelocd.daemon.status_file import StatusFile
 from codelocd.daemon.subscriptions import TOPICS, LocalSubscriber, Observer
 from codelocd.model import Config
 from codelocd.render.text import colours
@@ -101,6 +102,9 @@ class Service:
         self._heed_signals(hang_up=self._stop if self._development else self._reapply)
         signs_of_life = asyncio.ensure_future(self._show_life())
         kept = asyncio.ensure_future(control_socket.keep(server)) if passed is None else None
+        status_file = StatusFile(self._paths.socket, control.status, control_socket.group)
+        application.hub.subscribe(status_file, ("status",), None, lambda _topic: {})
+        current = asyncio.ensure_future(status_file.keep())
         application.apply(config)
         if self._config.has_files:
             self._config.follow(application.watch, apply=self._development)
@@ -110,6 +114,8 @@ class Service:
         self._config.close()
         await application.close()
         signs_of_life.cancel()
+        current.cancel()
+        status_file.remove()
         if kept is not None:
             kept.cancel()
             control_socket.close()

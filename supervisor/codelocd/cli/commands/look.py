@@ -44,7 +44,9 @@ def status_command(
     first. A terminal gets as many columns as it has room for, a pipe all of them.
 
     Ends with 1 if a location that is wanted is not serving, or is stale, or if the config has a
-    mistake and is therefore not applied: a line below the table says which.
+    mistake and is therefore not applied: a line below the table says which. Where the daemon is
+    stopped, hangs or is dead, it shows what the daemon kept last, says how old that is, and ends
+    with 3.
 
     \b
     codelocd status

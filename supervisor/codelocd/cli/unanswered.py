@@ -1,0 +1,97 @@
+"""What is known of a daemon that does not answer: its last status, held against its processes."""
+
+from __future__ import annotations
+
+from codelocd.cli.guard import ExitCode, Failure
+from codelocd.core.nearest import advice
+from codelocd.process import identity
+from codelocd.render.text import duration
+from codelocd.storage import last_status
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # `typing` itself would take as long as asking the daemon
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from codelocd.cli.which import DaemonAddress
+    from codelocd.storage.last_status import LastStatus
+
+UNDER_WAY = ("building", "starting", "backoff", "stopping", "serving")
+"""States that end with the daemon, unless a runner serves on."""
+
+
+def status(daemon: DaemonAddress, locations: Sequence[str]) -> dict[str, Any] | None:
+    """The `status --json` document by what is on disk and in /proc; None where nothing is kept.
+
+    Its part `daemon` says that the daemon did not answer, in what condition its process is, and
+    how old the rest is. Raises Failure for a location that it did not have.
+    """
+    kept = last_status.read(daemon.socket)
+    if kept is None:
+        return None
+    condition = _condition(kept.process(kept.daemon))
+    entries = {each["name"]: each for each in kept.status["locations"]}
+    for name in locations:
+        if name not in entries:
+            known = advice(name, entries, "there were")
+            raise Failure(f"there was no location {name!r}; {known}", ExitCode.UNKNOWN)
+    about = {
+        "answers": False,
+        "condition": condition,
+        "as_of": kept.at,
+        "age": kept.age,
+        "uptime": None if condition == "gone" else _later(kept.status["daemon"]["uptime"], kept),
+    }
+    wanted = [entries[name] for name in locations or entries]
+    return {
+        "daemon": {**kept.status["daemon"], **about},
+        "locations": [_entry(each, kept, condition) for each in wanted],
+    }
+
+
+def told(daemon: DaemonAddress, document: Mapping[str, Any]) -> str:
+    """In one line: that the daemon does not answer, why, how old the answer is, what to do."""
+    about = document["daemon"]
+    pid, condition = about["pid"], about["condition"]
+    what, remedy = {
+        "stopped": ("is stopped", f"`kill -CONT {pid}` lets it go on"),
+        "silent": ("runs but does not answer", f"see its log, or `kill {pid}`"),
+        "gone": ("is gone", "start it again"),
+    }[condition]
+    kept = f"what follows is from its file of {duration(about['age'])} ago and its processes"
+    return f"{daemon.name}, process {pid}, {what}: {kept}; {remedy}"
+
+
+def _condition(letter: str) -> str:
+    if letter == identity.GONE:
+        return "gone"
+    return "stopped" if letter in identity.STOPPED else "silent"
+
+
+def _entry(entry: Mapping[str, Any], kept: LastStatus, condition: str) -> dict[str, Any]:
+    """As it was kept, less what no longer holds."""
+    past = {**entry, "memory": None, "cpu": None}
+    if condition == "gone":
+        past["reloading"] = None
+    pid = entry["pid"]
+    letter = identity.GONE if pid is None else kept.process(pid)
+    if letter != identity.GONE:
+        past["uptime"] = _later(entry["uptime"], kept)
+        if letter in identity.STOPPED:
+            summary = f"the runner is stopped; `kill -CONT {pid}` lets it go on"
+            past["problem"] = _problem("unresponsive", summary, kept)
+        return past
+    past |= dict.fromkeys(("pid", "uptime", "generation", "start_method"))
+    if pid is not None:
+        past["problem"] = _problem("crash", f"its runner, process {pid}, is gone", kept)
+    if pid is not None or (condition == "gone" and entry["state"] in UNDER_WAY):
+        past["state"] = "stopped"
+    return past
+
+
+def _problem(kind: str, summary: str, kept: LastStatus) -> dict[str, Any]:
+    return {"kind": kind, "summary": summary, "detail": "", "at": kept.at}
+
+
+def _later(seconds: float | None, kept: LastStatus) -> float | None:
+    return None if seconds is None else seconds + kept.age

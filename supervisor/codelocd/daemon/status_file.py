@@ -1,0 +1,73 @@
+"""Keeps on disk what `status` says, for commands that the daemon does not answer."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from codeloc_envs.files import replace_text
+from codelocd.process import identity
+from codelocd.storage import last_status
+
+REST = 0.5
+"""Seconds after an event before it is written, and again after that: a reload must not wait for
+it, and events that come together are written once."""
+
+
+class StatusFile:
+    """A subscriber of the topic `status`. `document` is `status --json` without new samples.
+
+    `group`: the number of the group that may use the control socket, and so may read this.
+    """
+
+    def __init__(
+        self, socket: Path, document: Callable[[], Mapping[str, Any]], group: int | None
+    ) -> None:
+        self._path = Path(last_status.beside(str(socket)))
+        self._document = document
+        self._group = group
+        self._stirred = asyncio.Event()
+
+    @property
+    def backlog(self) -> int:
+        """A subscriber that is never slow."""
+        return 0
+
+    def send(self, _message: bytes) -> None:
+        """Something has happened, whatever it is: all of it is written, soon."""
+        self._stirred.set()
+
+    def when_drained(self, callback: Callable[[], None]) -> None:
+        asyncio.get_running_loop().call_soon(callback)
+
+    async def keep(self) -> None:
+        """For ever. Nothing wakes up while nothing happens."""
+        while True:
+            await self._stirred.wait()
+            await asyncio.sleep(REST)
+            self._stirred.clear()
+            await asyncio.to_thread(self._write, self._document())
+            await asyncio.sleep(REST)
+
+    def remove(self) -> None:
+        """A daemon that ends in good order leaves nothing to be told of."""
+        with contextlib.suppress(OSError):
+            self._path.unlink()
+
+    def _write(self, document: Mapping[str, Any]) -> None:
+        """What cannot be written now is written with the next event."""
+        began = ((pid, identity.began(pid)) for pid in _processes(document))
+        text = last_status.text(document, {pid: at for pid, at in began if at is not None})
+        with contextlib.suppress(OSError):
+            replace_text(self._path, text, mode=0o600 if self._group is None else 0o640)
+            if self._group is not None:
+                os.chown(self._path, -1, self._group)
+
+
+def _processes(document: Mapping[str, Any]) -> list[int]:
+    runners = (each["pid"] for each in document["locations"])
+    return [document["daemon"]["pid"], *(pid for pid in runners if pid is not None)]

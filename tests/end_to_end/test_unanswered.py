@@ -1,0 +1,119 @@
+"""`codelocd status` of a daemon that is stopped, hangs or is dead: what is known without it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from daemons import DEADLINE, Dev, StartDev, native
+
+from codelocd.cli.connection import ANSWER_TIMEOUT
+
+CONFIG = '[location.sales]\npython_file = "defs.py"\n[location.broken]\npython_file = "broken.py"\n'
+
+
+@pytest.fixture
+def daemon(dev: StartDev, project: Path) -> Dev:
+    """Serves `sales`, fails with `broken`, and has written so."""
+    (project / "codelocd.toml").write_text(CONFIG)
+    (project / "defs.py").write_text(native("orders"))
+    (project / "broken.py").write_text("1 / 0\n")
+    started = dev()
+    started.until_serving("sales")
+    started.until("broken", lambda entry: entry["state"] == "failed")
+    pid = started.entry("sales")["pid"]
+    until_kept(started, lambda each: each["sales"]["pid"] == pid and each["broken"]["problem"])
+    return started
+
+
+def until_kept(daemon: Dev, holds: Callable[[dict[str, Any]], Any]) -> None:
+    """Wait until the file holds entries of which that holds. It is replaced as a whole."""
+    file, end = Path(f"{daemon.socket}.json"), time.monotonic() + DEADLINE
+    while time.monotonic() < end:
+        if file.exists():
+            locations = json.loads(file.read_text())["status"]["locations"]
+            if holds({each["name"]: each for each in locations}):
+                return
+        time.sleep(0.05)
+    raise AssertionError(f"{file} never held it")
+
+
+@contextmanager
+def stopped(pid: int) -> Iterator[None]:
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def test_promise_15_a_stopped_daemon_does_not_keep_status_waiting(daemon: Dev) -> None:
+    pid = daemon.process.pid
+    truth = {each["name"]: each for each in daemon.json("status")["locations"]}
+    with stopped(pid):
+        began = time.monotonic()
+        done = daemon.cli("status")
+        assert time.monotonic() - began < ANSWER_TIMEOUT
+        document = daemon.json("status", "sales")
+        unknown = daemon.cli("status", "sale")
+    assert done.returncode == 3
+    assert done.stderr.startswith(f"codelocd: the dev daemon of {daemon.project}, process {pid},")
+    assert "is stopped: what follows is from its file of " in done.stderr
+    assert f"`kill -CONT {pid}` lets it go on" in done.stderr
+    rows = [line.split()[:2] for line in done.stdout.splitlines()[1:]]
+    assert rows == [["broken", "failed"], ["sales", "serving"]]
+    about, (sales,) = document["daemon"], document["locations"]
+    assert (about["answers"], about["condition"], about["pid"]) == (False, "stopped", pid)
+    assert about["age"] >= 0
+    assert sales["uptime"] >= truth["sales"]["uptime"]
+    moving = {"uptime", "memory", "cpu"}
+    for name in sales.keys() - moving:
+        assert sales[name] == truth["sales"][name], name
+    assert (unknown.returncode, 'did you mean "sales"?' in unknown.stderr) == (4, True)
+    assert daemon.json("status")["daemon"]["answers"] is True
+
+
+def test_promise_15_a_runner_that_ended_while_the_daemon_was_stopped_is_not_said_to_serve(
+    daemon: Dev,
+) -> None:
+    runner = daemon.entry("sales")["pid"]
+    with stopped(daemon.process.pid):
+        os.kill(runner, signal.SIGKILL)
+        (sales,) = daemon.json("status", "sales")["locations"]
+    assert (sales["state"], sales["pid"], sales["uptime"]) == ("stopped", None, None)
+    assert sales["problem"]["summary"] == f"its runner, process {runner}, is gone"
+    daemon.until("sales", lambda entry: entry["state"] == "serving" and entry["pid"] != runner)
+
+
+def test_promise_15_a_dead_daemon_leaves_its_last_status(daemon: Dev) -> None:
+    daemon.stop(signal.SIGKILL)
+    done = daemon.cli("status", "--json")
+    document = json.loads(done.stdout)
+    assert (done.returncode, "is gone: what follows is from its file" in done.stderr) == (3, True)
+    assert (document["daemon"]["condition"], document["daemon"]["uptime"]) == ("gone", None)
+    states = {each["name"]: each["state"] for each in document["locations"]}
+    assert states == {"sales": "stopped", "broken": "failed"}
+
+
+def test_a_daemon_that_ended_in_good_order_is_only_said_to_be_absent(daemon: Dev) -> None:
+    daemon.stop()
+    done = daemon.cli("status")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "no dev daemon for" in done.stderr
+    assert not Path(f"{daemon.socket}.json").exists()
+
+
+@pytest.mark.parametrize("content", ["", "[1, 2]", "{}", '{"version": 1, "status": 3}'])
+def test_a_damaged_file_is_as_good_as_none(daemon: Dev, content: str) -> None:
+    with stopped(daemon.process.pid):
+        Path(f"{daemon.socket}.json").write_text(content)
+        done = daemon.cli("status")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "did not answer within 1.5 s" in done.stderr
