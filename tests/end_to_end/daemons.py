@@ -24,7 +24,37 @@ Until = Callable[[Entry], bool]
 StartDev = Callable[..., "Dev"]
 
 
-class Dev:
+class Reached:
+    """A daemon that answers on a socket."""
+
+    def client(self) -> Client:
+        raise NotImplementedError
+
+    def status(self) -> dict[str, Any]:
+        with self.client() as client:
+            document: dict[str, Any] = client.call("status")
+            return document
+
+    def entry(self, name: str) -> Entry:
+        return next(each for each in self.status()["locations"] if each["name"] == name)
+
+    def until(self, name: str, holds: Until) -> Entry:
+        """The location's entry, as soon as `holds` of it."""
+        with self.client() as client:
+            for event in client.subscribe(["status"]):
+                data = event["data"]
+                entries = data["locations"] if data.get("full") else [data["location"]]
+                for entry in entries:
+                    if entry is not None and entry["name"] == name and holds(entry):
+                        return entry
+        raise AssertionError("the daemon closed the connection")
+
+    def until_serving(self, *names: str) -> None:
+        for name in names:
+            self.until(name, serving)
+
+
+class Dev(Reached):
     """`codelocd dev` in `project`; its environments are shared by all tests and later runs."""
 
     def __init__(self, project: Path, home: Path, arguments: tuple[str, ...]) -> None:
@@ -82,29 +112,6 @@ class Dev:
     def client(self) -> Client:
         return Client(self.socket)
 
-    def status(self) -> dict[str, Any]:
-        with self.client() as client:
-            document: dict[str, Any] = client.call("status")
-            return document
-
-    def entry(self, name: str) -> Entry:
-        return next(each for each in self.status()["locations"] if each["name"] == name)
-
-    def until(self, name: str, holds: Until) -> Entry:
-        """The location's entry, as soon as `holds` of it."""
-        with self.client() as client:
-            for event in client.subscribe(["status"]):
-                data = event["data"]
-                entries = data["locations"] if data.get("full") else [data["location"]]
-                for entry in entries:
-                    if entry is not None and entry["name"] == name and holds(entry):
-                        return entry
-        raise AssertionError("the daemon closed the connection")
-
-    def until_serving(self, *names: str) -> None:
-        for name in names:
-            self.until(name, serving)
-
     def definitions(self, name: str | None = None) -> list[str]:
         with self.client() as client:
             params = {"locations": [name]} if name else {}
@@ -134,7 +141,7 @@ class Dev:
         return status
 
 
-class Service:
+class Service(Reached):
     """A service whose service manager is the test."""
 
     def __init__(self, project: Path, home: Path) -> None:
@@ -175,11 +182,6 @@ class Service:
 
     def client(self) -> Client:
         return Client(self.environ["CODELOCD_SOCKET"])
-
-    def status(self) -> dict[str, Any]:
-        with self.client() as client:
-            document: dict[str, Any] = client.call("status")
-            return document
 
     def stop(self) -> int:
         self.process.terminate()

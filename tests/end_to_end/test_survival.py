@@ -297,11 +297,13 @@ def test_a_runner_that_takes_too_much_memory_is_ended_and_the_problem_says_so(
     )
 
 
-def test_a_second_daemon_in_one_project_is_told_of_the_first(dev: StartDev, project: Path) -> None:
+def test_promise_9_a_second_daemon_on_one_state_ends_with_75_and_names_the_first(
+    dev: StartDev, project: Path
+) -> None:
     (project / "defs.py").write_text(native("one"))
     daemon = dev("-f", "defs.py")
     daemon.until_serving("defs")
     second = daemon.cli("dev", "-f", "defs.py")
-    assert second.returncode == 1
+    assert second.returncode == 75
     assert f"another daemon (pid {daemon.process.pid})" in second.stderr
     assert daemon.cli("status").returncode == 0

@@ -117,7 +117,8 @@ def app() -> None:
     to its own daemon, elsewhere to the user's, then to the system's.
 
     Exit codes: 0 done, 1 what was asked for failed, 2 wrong usage or an invalid config,
-    3 no daemon answers, 4 no such location or definition, 130 interrupted.
+    3 no daemon answers, 4 no such location or definition, 75 another daemon uses the same state,
+    130 interrupted.
 
     A terminal gets colours; NO_COLOR=1 takes them away, FORCE_COLOR=1 gives them to a pipe, too.
 

@@ -20,6 +20,8 @@ class ExitCode:
     USAGE: Final = 2
     NO_DAEMON: Final = 3
     UNKNOWN: Final = 4
+    BUSY: Final = 75
+    """Another daemon runs on this state: EX_TEMPFAIL of sysexits.h."""
     NOT_EXECUTABLE: Final = 126
     NOT_FOUND: Final = 127
     INTERRUPTED: Final = 130

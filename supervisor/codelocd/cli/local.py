@@ -15,7 +15,7 @@ from typing import Any, Literal
 import click
 
 from codelocd.cli import output
-from codelocd.cli.connection import ask
+from codelocd.cli.connection import ask, meant
 from codelocd.cli.guard import ExitCode, Failure
 from codelocd.cli.live_line import LiveLine
 from codelocd.cli.which import VARIABLE, Asked
@@ -60,7 +60,7 @@ def run_daemon(
             report=report,
         )
     except Busy as busy:
-        raise Failure(str(busy)) from None
+        raise Failure(str(busy), ExitCode.BUSY) from None
 
 
 def _refuse_unknown(group: str) -> None:
@@ -96,8 +96,11 @@ def of_service(path: Path, asked: Asked) -> Local:
     config = config_in(path, activated=False)
     kind = service(asked)
     paths = places(kind, config.daemon, asked)
-    usual = places(kind, DaemonSettings(), Asked()).socket
-    option = f"--{kind}" if paths.socket == usual else f"--socket {shlex.quote(str(paths.socket))}"
+    option = (
+        f"--{kind}"
+        if str(paths.socket) == meant(Asked(service=kind)).socket
+        else f"--socket {shlex.quote(str(paths.socket))}"
+    )
     reach = f"socket: {paths.socket}; from another shell: codelocd {option} status"
     return Local(config, paths, path.parent, (f"config: {path}", reach, *config.notes))
 
@@ -129,7 +132,7 @@ def settings() -> DaemonSettings:
     return config_in(found.path, activated=True).daemon if found else DaemonSettings()
 
 
-def service(asked: Asked) -> Kind:
+def service(asked: Asked) -> Literal["user", "system"]:
     """Whose service it is: as asked for, else root's is the system's."""
     return asked.service or ("user" if os.getuid() else "system")
 

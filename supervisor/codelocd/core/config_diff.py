@@ -2,27 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 from codelocd.model import GrpcServer, LocationSpec, Policy
+
+USER_INFO = re.compile(r"(?<=://)[^/@\s]+@")
+"""What an address may have before its host: often a password."""
+
+NOT_SHOWN = "(not shown)"
+
+Fields = Mapping[str, tuple[Any, Any]]
+"""By the key of the config: before and after, in types that JSON has."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConfigDiff:
-    """Locations to add, to remove, to load anew, and to hold to other rules as they run."""
+    """Locations to add, to remove, to load anew, and to hold to other rules as they run.
+
+    `changes`: what differs in those that are neither added nor removed.
+    """
 
     added: tuple[LocationSpec, ...] = ()
     removed: tuple[str, ...] = ()
     reloaded: tuple[LocationSpec, ...] = ()
     adjusted: tuple[LocationSpec, ...] = ()
+    changes: Mapping[str, Fields] = field(default_factory=dict)
 
-    def as_json(self) -> dict[str, list[str]]:
+    def as_json(self) -> dict[str, Any]:
         return {
             "added": [spec.name for spec in self.added],
             "removed": list(self.removed),
             "reloaded": [spec.name for spec in self.reloaded],
             "adjusted": [spec.name for spec in self.adjusted],
+            "changes": {name: dict(fields) for name, fields in self.changes.items()},
         }
 
 
@@ -37,7 +52,54 @@ def plan(running: Mapping[str, LocationSpec], wanted: Iterable[LocationSpec]) ->
         removed=(*(n for n in running if n not in new), *(spec.name for spec in swapped)),
         reloaded=tuple(spec for old, spec in changed if _of_runner(old) != _of_runner(spec)),
         adjusted=tuple(spec for old, spec in changed if _of_runner(old) == _of_runner(spec)),
+        changes={spec.name: differences(old, spec) for old, spec in changed},
     )
+
+
+def differences(old: LocationSpec, new: LocationSpec) -> Fields:
+    """What differs, by the key of the config. Values of variables and passwords are not told."""
+    was, now = dict(_facts(old)), dict(_facts(new))
+    found = {
+        name: (_safe(was.get(name)), _safe(now.get(name)))
+        for name in {**was, **now}
+        if was.get(name) != now.get(name)
+    }
+    for name in {**old.variables, **new.variables}:
+        before, after = (
+            NOT_SHOWN if name in each else None for each in (old.variables, new.variables)
+        )
+        if old.variables.get(name) != new.variables.get(name):
+            found[f"env.{name}"] = before, after
+    return found
+
+
+def _facts(spec: LocationSpec) -> Iterator[tuple[str, Any]]:
+    """Each key that the config may have for it, but its variables, with its value."""
+    if isinstance(spec.target, GrpcServer):
+        yield "grpc_server", asdict(spec.target)
+    else:
+        yield spec.target.kind, spec.target.value
+    yield "attribute", spec.attribute
+    yield "working_directory", str(spec.working_directory)
+    yield "env_file", str(spec.env_file) if spec.env_file else None
+    yield "watch", spec.watch
+    yield "ignore", spec.ignore
+    yield from asdict(spec.policy).items()
+    asked = spec.environment.to_json() if spec.environment else {}
+    installation = asked.pop("installation", {})
+    yield from ((f"environment.{name}", value) for name, value in asked.items() if value)
+    yield from ((name, value) for name, value in installation.items() if value)
+
+
+def _safe(value: Any) -> Any:
+    """Without passwords in addresses, and as JSON has it."""
+    if isinstance(value, str):
+        return USER_INFO.sub("…@", value)
+    if isinstance(value, Mapping):
+        return {name: _safe(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_safe(each) for each in value]
+    return value
 
 
 def _of_runner(spec: LocationSpec) -> LocationSpec:

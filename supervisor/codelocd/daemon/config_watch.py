@@ -88,6 +88,10 @@ class ConfigWatch:
         self._is("changed" if pending else "applied", pending)
         return answer
 
+    def pending(self, config: Config) -> str | None:
+        """What of a config takes effect only when the daemon is started again."""
+        return _pending(self._started_with, config)
+
     def follow(self, watch: SourceWatch, *, apply: bool) -> None:
         """From now on look at each change of the files; `apply` what they then say, or say so.
 

@@ -207,8 +207,10 @@ class Control:
             problem = self._config.state.problem or ""
             raise RpcError("usage", problem, {"problems": problem.splitlines()})
         if dry_run:
-            return self._application.apply(config, dry_run=True).as_json()
-        return self._config.take(config).as_json()
+            change = self._application.apply(config, dry_run=True)
+        else:
+            change = self._config.take(config)
+        return {**change.as_json(), "pending": self._config.pending(config)}
 
     async def _shut_down(self, _peer: Peer, _params: Params) -> dict[str, Any]:
         asyncio.get_running_loop().call_soon(self._shutdown)

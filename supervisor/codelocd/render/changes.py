@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from codelocd.render.text import one_line, shortened
@@ -15,11 +15,22 @@ WIDTH = 40
 """Columns that one value may take."""
 
 
-def changes(fields: Mapping[str, Sequence[Any]]) -> str:
-    """`cron "0 6 * * *" → "0 7 * * *", deps + raw_orders`; `fields`: each with before and after."""
-    told = [text for name, (old, new) in fields.items() for text in _of(_words(name), old, new)]
-    rest = len(told) - SHOWN
-    return ", ".join(told[:SHOWN]) + (f" and {rest} more" if rest > 0 else "")
+def _words(name: str) -> str:
+    return one_line(name.replace("_", " "))
+
+
+def changes(
+    fields: Mapping[str, Sequence[Any]],
+    shown: int = SHOWN,
+    word: Callable[[str], str] = _words,
+) -> str:
+    """`cron "0 6 * * *" → "0 7 * * *", deps + raw_orders`; `fields`: each with before and after.
+
+    `shown`: how many are told one by one; `word`: a field's name as it is to be read.
+    """
+    told = [text for name, (old, new) in fields.items() for text in _of(word(name), old, new)]
+    rest = len(told) - shown
+    return ", ".join(told[:shown]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _of(name: str, old: Any, new: Any) -> Iterator[str]:
@@ -54,7 +65,7 @@ def _of_lists(name: str, old: Sequence[Any], new: Sequence[Any]) -> Iterator[str
 
 def _pair(name: str, old: Any, new: Any) -> str:
     both = [_value(old), _value(new)]
-    if None in both:
+    if None in both or old == new:  # too long to be read there, or not shown
         return f"{name} changed"
     return f"{name} {both[0]} → {both[1]}"
 
@@ -74,7 +85,3 @@ def _plain(value: Any) -> str:
     if isinstance(value, list | tuple) and all(isinstance(part, str) for part in value):
         return shortened(one_line("/".join(value)), WIDTH)
     return _value(value) or "…"
-
-
-def _words(name: str) -> str:
-    return one_line(name.replace("_", " "))

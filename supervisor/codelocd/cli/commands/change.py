@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from codelocd.cli.connection import Connection, connect
 from codelocd.cli.guard import ExitCode, Failure
 from codelocd.cli.options import daemon_options, json_option, locations_argument
 from codelocd.cli.which import Asked
+from codelocd.render.changes import changes
 from codelocd.render.text import STATES, Screen, one_line
 
 GRACE = 10.0
@@ -165,29 +167,44 @@ STEPS = (
 def apply_command(asked: Asked, dry_run: bool, as_json: bool) -> None:
     """Make what runs match the config, as SIGHUP does to a service.
 
-    Prints what changes: locations that are added, removed, reloaded (they get a new runner) and
-    adjusted (they go on under other rules). `codelocd dev` does this by itself at each save. A
-    config with mistakes changes nothing; apply then ends with 2.
+    First prints what changes: locations that are added, removed, reloaded (they get a new runner)
+    and adjusted (they go on under other rules), and in which keys they differ. `codelocd dev` does
+    this by itself at each save. A config with mistakes changes nothing; apply then ends with 2.
 
     \b
     codelocd apply --dry-run
     codelocd --system apply
+    codelocd apply --dry-run --json | jq .changes
     """
     with connect(asked) as connection:
         if not dry_run:
             announce(connection)
-        plan = connection.call("apply", {"dry_run": dry_run}, timeout=None)
+        plan = connection.call("apply", {"dry_run": True}, timeout=None)
+        if not as_json:
+            _say_plan(plan)
+        if not dry_run:
+            shown, plan = plan, connection.call("apply", {"dry_run": False}, timeout=None)
+            if plan != shown and not as_json:
+                output.note("the config was saved once more meanwhile; this was done:")
+                _say_plan(plan)
     if as_json:
         output.document(plan)
-    else:
-        lines = list(_step_lines(plan, output.stdout_screen()))
-        output.say("\n".join(lines) or "nothing to change: what runs matches the config")
 
 
-def _step_lines(plan: Mapping[str, Sequence[str]], screen: Screen) -> Iterator[str]:
+def _say_plan(plan: Mapping[str, Any]) -> None:
+    lines = list(_step_lines(plan, output.stdout_screen()))
+    output.say("\n".join(lines) or "nothing to change: what runs matches the config")
+    sys.stdout.flush()  # what follows may take a while
+
+
+def _step_lines(plan: Mapping[str, Any], screen: Screen) -> Iterator[str]:
     for step, sign, style in STEPS:
         for name in plan[step]:
-            yield screen.paint(f"{sign} {one_line(name)}", style) + f" {step}"
+            fields = plan.get("changes", {}).get(name, {})
+            what = f": {changes(fields, len(fields), one_line)}" if fields else ""
+            yield screen.paint(f"{sign} {one_line(name)}", style) + f" {step}{what}"
+    if plan.get("pending"):
+        yield one_line(plan["pending"])
 
 
 @click.command()
