@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import signal
+import stat
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,6 +40,15 @@ class Commands:
         command = [CODELOCD, *arguments]
         return subprocess.run(
             command, env=self.service.environ, capture_output=True, text=True, timeout=DEADLINE
+        )
+
+    def begin(self, *arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [CODELOCD, *arguments],
+            env=self.service.environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
 
     def pids(self) -> dict[str, int]:
@@ -83,3 +96,98 @@ def test_promise_22_apply_restarts_what_changed_alone_and_a_broken_config_change
     told = [line for line in refused.stderr.splitlines() if line.startswith("codelocd: ")]
     assert told[0].startswith(f"codelocd: {commands.config}:3: location.a: names no code")
     assert commands.pids() == after
+
+
+SLOW_TO_END = """
+import atexit, pathlib, time
+
+def wait():
+    while not pathlib.Path({go!r}).exists():
+        time.sleep(0.01)
+
+atexit.register(wait)
+"""
+
+
+def test_promise_25_orders_wait_for_their_own_location_alone_and_say_for_what(
+    commands: Commands, project: Path
+) -> None:
+    go = project / "go"
+    (project / "a.py").write_text(native("one", before=SLOW_TO_END.format(go=str(go))))
+    commands.service.until("a", lambda a: serving(a) and a["generation"] == 2)
+    first = commands.begin("stop", "a")
+    commands.service.until("a", lambda a: a["state"] == "stopping")
+    assert commands.cli("restart", "b").returncode == 0
+    assert first.poll() is None
+
+    second = commands.begin("start", "a")
+    assert second.stderr is not None
+    told = iter(second.stderr.readline, "")
+    assert next(line for line in told if "waiting" in line).startswith("waiting for stop of a (")
+    go.touch()
+    assert first.communicate(timeout=DEADLINE)[0] == "a stopped\n"
+    assert first.returncode == 0
+    assert second.communicate(timeout=DEADLINE)[0] == "a serving\n"
+    assert second.returncode == 0
+
+
+def test_promise_25_a_start_that_somebody_stops_says_so(commands: Commands, project: Path) -> None:
+    (project / "d.py").write_text("import time\ntime.sleep(600)\n")
+    commands.save(a="", b="", c="", d="")
+    assert commands.cli("apply").returncode == 0
+    commands.service.until("d", lambda d: d["state"] == "starting")
+    waiting = commands.begin("start", "d")
+    commands.service.until("d", lambda d: d["state"] == "starting" and asks(waiting))
+    assert commands.cli("stop", "d").returncode == 0
+    printed, told = waiting.communicate(timeout=DEADLINE)
+    assert printed == "d stopped: another order, stop, came after this one\n"
+    assert waiting.returncode == 1
+    assert "start failed for d" in told
+
+
+def asks(process: subprocess.Popen[str]) -> bool:
+    """Whether it waits for the outcome: it says so."""
+    assert process.stderr is not None
+    return "waiting for d to load" in next(
+        line for line in iter(process.stderr.readline, "") if "waiting" in line
+    )
+
+
+def test_promise_23_status_keeps_the_last_exit_and_its_reason_after_recovery(
+    commands: Commands,
+) -> None:
+    os.kill(commands.pids()["a"], signal.SIGKILL)
+    commands.service.until("a", lambda a: serving(a) and a["generation"] == 2)
+    found = next(each for each in commands.service.status()["locations"] if each["name"] == "a")
+    assert found["problem"] is None
+    assert found["last_failure"]["summary"] == "the runner was killed by SIGKILL"
+    assert (found["last_exit"]["signal"], found["last_exit"]["asked"]) == (9, False)
+    assert (found["restarts"], found["restarts_1h"]) == (1, 1)
+    table = commands.cli("status").stdout.splitlines()
+    assert "LAST EXIT" in table[0]
+    assert re.search(r"^a .*\d\w+ ago: was killed by SIGKILL", "\n".join(table), re.MULTILINE)
+    assert commands.cli("reload", "a").returncode == 0
+    page = commands.cli("show", "a").stdout
+    assert "Last failure: crash: the runner was killed by SIGKILL, " in page
+    document = json.loads(commands.cli("status", "--json").stdout)
+    assert document["schema"] == 1
+    assert document["locations"][0]["last_failure"] == found["last_failure"]
+
+
+def test_promise_26_the_socket_is_the_owners_alone_and_errors_name_place_cause_and_next_step(
+    commands: Commands,
+) -> None:
+    place = Path(commands.service.environ["CODELOCD_SOCKET"])
+    assert stat.S_IMODE(place.stat().st_mode) == 0o600
+    assert stat.S_IMODE(place.parent.stat().st_mode) == 0o700
+    for words, cause, step in (
+        (("--socket", f"{place}x"), "there is no socket at", "start one with `codelocd serve`"),
+        (("--socket", str(commands.config)), "no daemon listens on the socket", "start one with"),
+    ):
+        done = commands.cli(*words, "status")
+        assert done.returncode == 3
+        assert len(done.stderr.splitlines()) <= 3
+        assert "Traceback" not in done.stderr
+        assert words[1] in done.stderr
+        assert cause in done.stderr
+        assert step in done.stderr

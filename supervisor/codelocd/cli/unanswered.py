@@ -71,6 +71,8 @@ def _condition(letter: str) -> str:
 def _entry(entry: Mapping[str, Any], kept: LastStatus, condition: str) -> dict[str, Any]:
     """As it was kept, less what no longer holds."""
     past = {**entry, "memory": None, "cpu": None}
+    for key in ("phase_seconds", "last_answer"):
+        past[key] = _later(entry.get(key), kept)
     if condition == "gone":
         past["reloading"] = None
     pid = entry["pid"]

@@ -26,7 +26,8 @@ class State:
     `environment` is the newest that was ready, `environment_known`: it is still what is asked for;
     `environment_fresh`: no runner was started in it yet. `choice` says why it is that one, and
     `inputs` are the files that this depends on. `read`: globs of what the newest load read that is
-    no Python; one that failed tells only a part of it.
+    no Python; one that failed tells only a part of it. `last_failure`: why a runner last ended
+    that was not told to; it stays when another serves.
     """
 
     phase: Phase = Phase.STOPPED
@@ -56,6 +57,7 @@ class State:
     burst: takeover.Burst = takeover.CALM
     history: RestartHistory = NO_FAILURES
     last_exit: LastExit | None = None
+    last_failure: Problem | None = None
 
     @property
     def shown(self) -> str:

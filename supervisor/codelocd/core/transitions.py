@@ -209,6 +209,9 @@ def _exited(state: State, event: events.Exited, now: float, policy: Policy) -> S
     if event.runner in state.leaving:
         state = replace(state, leaving=state.leaving - {event.runner})
         return moves.ended_if_gone(state, (), now, policy)
+    if event.runner in (state.candidate, state.serving):
+        condemned = state.condemned if event.runner == state.serving else None
+        state = replace(state, last_failure=condemned or event.problem)
     if event.runner == state.candidate:
         if event.cold is not None and state.cold is None and not state.loaded:
             return moves.launch(state, cold=event.cold)

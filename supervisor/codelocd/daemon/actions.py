@@ -29,7 +29,7 @@ class Actions:
         self._locations = daemon.locations
         self.by_name: dict[str, Method] = {
             "start": self._action(daemon.start, _is_up, self._addressed),
-            "stop": self._action(daemon.stop, _is_down, self._addressed),
+            "stop": self._action(daemon.stop, _is_down, self._addressed, stops=True),
             "restart": self._action(daemon.restart, _is_up, self._addressed),
             "reload": self._action(daemon.reload, _is_fresh, self._addressed_and_wanted),
         }
@@ -39,25 +39,37 @@ class Actions:
         act: Callable[[Location], None],
         succeeded: Callable[[Location], bool],
         addressed: Callable[[Params], list[Location]],
+        *,
+        stops: bool = False,
     ) -> Method:
+        """`stops`: it is done once all that ran is gone, whatever another order begins then."""
+
         async def carried_out(_peer: Peer, params: Params) -> dict[str, Any]:
             wait, timeout = take.flag(params, "wait", default=True), take.seconds(params, "timeout")
-            locations = addressed(params)
-            for location in locations:
+            locations = [(each, each.stops if stops else None) for each in addressed(params)]
+            for location, _ in locations:
                 act(location)
             if wait:
                 await self._outcomes(locations, timeout)
-            outcomes = [_outcome(each, ok=not wait or succeeded(each)) for each in locations]
-            return {"locations": outcomes}
+            return {
+                "locations": [
+                    _was_stopped(each)
+                    if before is not None and each.stops > before
+                    else _outcome(each, not wait or succeeded(each), stops)
+                    for each, before in locations
+                ]
+            }
 
         return carried_out
 
-    async def _outcomes(self, locations: list[Location], timeout: float | None) -> None:
-        settled = asyncio.gather(*(location.settled() for location in locations))
+    async def _outcomes(
+        self, locations: list[tuple[Location, int | None]], timeout: float | None
+    ) -> None:
+        settled = asyncio.gather(*(each.settled_or_stopped(stops) for each, stops in locations))
         try:
             await asyncio.wait_for(settled, timeout)
         except TimeoutError:
-            waiting = [each.name for each in locations if not each.state.settled]
+            waiting = [each.name for each, _ in locations if not each.state.settled]
             message = f"no outcome within {timeout:g} s: {', '.join(waiting)}"
             raise RpcError("timeout", message) from None
 
@@ -112,10 +124,23 @@ def _is_fresh(location: Location) -> bool:
     return location.state.serving is not None and not location.state.stale
 
 
-def _outcome(location: Location, *, ok: bool) -> dict[str, Any]:
+def _was_stopped(location: Location) -> dict[str, Any]:
+    """Whatever another order has begun since."""
+    return {
+        "name": location.name,
+        "ok": True,
+        "superseded": None,
+        "state": Phase.STOPPED.value,
+        "problem": None,
+    }
+
+
+def _outcome(location: Location, ok: bool, stops: bool) -> dict[str, Any]:
+    """`superseded`: what was asked for did not come, since somebody has asked to stop it since."""
     return {
         "name": location.name,
         "ok": ok,
+        "superseded": "stop" if not ok and not stops and not location.state.wanted else None,
         "state": location.state.shown,
         "problem": problems.as_json(location.state.problem, location.name),
     }

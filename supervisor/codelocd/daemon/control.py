@@ -23,6 +23,9 @@ from codelocd.rpc.requests import Limits
 
 PROTOCOL = 1
 
+SCHEMA = 1
+"""Of `status --json`: another number where a key is gone, or means something else than it did."""
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:
@@ -81,8 +84,10 @@ class Control:
         identity, dagster = self._identity, self._application.dagster
         names = self._locations.names() if locations is None else locations
         return {
+            "schema": SCHEMA,
             "daemon": {
                 "pid": os.getpid(),
+                "at": time.time(),
                 "answers": True,
                 "version": __version__,
                 "uptime": time.monotonic() - identity.began,

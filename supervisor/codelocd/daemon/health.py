@@ -160,6 +160,7 @@ class Heartbeat:
                 if self._clock() - began <= timeout + LAG:
                     return False
             else:
+                running.answered = time.monotonic()
                 return True
 
 

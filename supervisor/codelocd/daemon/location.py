@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +13,7 @@ from codeloc_envs import Choice, Environment, Lease
 from codelocd.core.events import Event
 from codelocd.core.state import UNDER_WAY, State
 from codelocd.core.timing import Timing
-from codelocd.model import LastExit, LocationSpec, RunnerId, Snapshot
+from codelocd.model import LastExit, LocationSpec, Phase, RunnerId, Snapshot
 from codelocd.runners.api import RunnerHandle, RunnerSpec
 
 
@@ -46,11 +48,16 @@ _RETIRING: set[asyncio.Task[None]] = set()
 """The loop itself would forget a task that nobody holds."""
 
 
+COUNTED = 1000
+"""Restarts that are remembered one by one."""
+
+
 @dataclass(slots=True)
 class Running:
     """One runner's process, how it was ordered, and what belongs to it.
 
-    `began` is monotonic: clocks are set. `read`: globs of what its load read that is no Python.
+    `began` and `answered`, its last ping, are monotonic: clocks are set. `read`: globs of what its
+    load read that is no Python.
     """
 
     handle: RunnerHandle
@@ -63,6 +70,7 @@ class Running:
     snapshot: Snapshot | None = None
     read: tuple[str, ...] = ()
     retirement: Retirement | None = None
+    answered: float | None = None
 
 
 @dataclass(slots=True)
@@ -72,7 +80,8 @@ class Location:
     `state` changes in the daemon's loop alone, and by `step` alone; `send` is the loop's end of it.
     `runners` and `tasks` are the books of what carries out effects: the processes and the work
     under way that there are. `expected`: what the choice of an environment, while it is made, may
-    turn out to depend on.
+    turn out to depend on. `since`: when its phase began, `restarted`: when it was started again by
+    itself, both monotonic. `stops`: how often all that ran of it was gone after an order.
     """
 
     spec: LocationSpec
@@ -86,6 +95,9 @@ class Location:
     changed_at: float | None = None
     saved_at: float | None = None
     removed: bool = False
+    since: float = field(default_factory=time.monotonic)
+    stops: int = 0
+    restarted: deque[float] = field(default_factory=lambda: deque(maxlen=COUNTED))
     alarm: asyncio.TimerHandle | None = None
     waiters: set[asyncio.Future[None]] = field(default_factory=set)
 
@@ -98,13 +110,31 @@ class Location:
 
     async def settled(self) -> None:
         """Returns when the attempt under way, if any, has had an outcome."""
-        while self.state.phase in UNDER_WAY:
+        await self.settled_or_stopped(None)
+
+    async def settled_or_stopped(self, stops: int | None) -> None:
+        """The same, or when more than so many `stops` have come to their end: a start that
+        follows one at once is another order's."""
+        while self.state.phase in UNDER_WAY and (stops is None or self.stops == stops):
             waiter = asyncio.get_running_loop().create_future()
             self.waiters.add(waiter)
             try:
                 await waiter
             finally:
                 self.waiters.discard(waiter)
+
+    def follow(self, before: State, now: float) -> None:
+        """Its state was `before` until `now` (monotonic)."""
+        if self.state.phase is not before.phase:
+            self.since = now
+            self.stops += before.phase is Phase.STOPPING
+        if self.state.restarts > before.restarts:
+            self.restarted.append(now)
+
+    def restarts_within(self, seconds: float) -> int:
+        """How often it was started again by itself in so many seconds; COUNTED means at least."""
+        earliest = time.monotonic() - seconds
+        return sum(at >= earliest for at in self.restarted)
 
     @property
     def environment(self) -> Environment | None:

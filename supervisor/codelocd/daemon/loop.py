@@ -141,11 +141,12 @@ class Daemon:
     def _take(self, location: Location, event: events.Event) -> None:
         before = location.state
         self._apply(location, event)
+        location.follow(before, time.monotonic())
         if location.state.serving != before.serving:
             self.stirred.set()
         if location.state != before and not isinstance(event, _UNANNOUNCED):
             self._publisher.announce(location, _name(event), before, _detail(event, before))
-        self._wake(location)
+        self._wake(location, before)
         if location.removed and location.state.phase is Phase.STOPPED:
             self.locations.pop(location.name, None)
             self._executor.forget(location)
@@ -184,8 +185,8 @@ class Daemon:
     def _alarm_rings(self, location: Location) -> None:
         self.send(location, events.DeadlinePassed(time.time()))
 
-    def _wake(self, location: Location) -> None:
-        if location.state.phase not in UNDER_WAY:
+    def _wake(self, location: Location, before: State) -> None:
+        if location.state.phase not in UNDER_WAY or before.phase is Phase.STOPPING:
             for waiter in location.waiters:
                 if not waiter.done():
                     waiter.set_result(None)

@@ -19,6 +19,9 @@ from codelocd.rpc.errors import RpcError
 MEANT = 3
 """Definitions of one name that a message lists."""
 
+HOUR = 3600.0
+"""Seconds for which `restarts_1h` counts."""
+
 LAST_LINES = 20
 """Lines of output that `show` gives."""
 
@@ -27,18 +30,24 @@ def location(
     location: Location, listed: registry.Registry, usage: Usage | None = None
 ) -> dict[str, Any]:
     """One entry of `status --json`."""
-    state, serving = location.state, location.serving
+    state, serving, now = location.state, location.serving, time.monotonic()
+    answered = serving.answered if serving else None
     return {
         "name": location.name,
         "state": state.shown,
+        "phase_seconds": now - location.since,
         "wanted": state.wanted,
         "reloading": state.reloading,
         "stale": state.stale,
         "generation": state.generation if serving else None,
         "restarts": state.restarts,
+        "restarts_1h": location.restarts_within(HOUR),
+        "last_exit": location.last_exit.as_json() if location.last_exit else None,
+        "last_failure": problems.as_json(state.last_failure),
+        "last_answer": None if answered is None else now - answered,
         "pid": serving.handle.pid if serving else None,
         "start_method": serving.handle.start_method if serving else None,
-        "uptime": time.monotonic() - serving.began if serving else None,
+        "uptime": now - serving.began if serving else None,
         "memory": usage.memory if usage else None,
         "cpu": usage.cpu if usage else None,
         "environment": environment(location, serving),
@@ -66,6 +75,7 @@ def external(spec: LocationSpec) -> dict[str, Any]:
         "state": "external",
         "stale": False,
         "restarts": 0,
+        "restarts_1h": 0,
         "definitions": dict.fromkeys(registry.KINDS, 0),
         "loader": "dagster",
     }
@@ -81,7 +91,6 @@ def shown_external(spec: LocationSpec) -> dict[str, Any]:
         "sources": [],
         "why": None,
         "timing": None,
-        "last_exit": None,
         "output": [],
         "declared_in": spec.declared_in,
         "working_directory": None,
@@ -180,7 +189,6 @@ def _about(location_: Location, listed: registry.Registry) -> dict[str, Any]:
             "hooks": _hooks(location_),
         },
         "timing": location_.serving.timing.as_json() if location_.serving else None,
-        "last_exit": location_.last_exit.as_json() if location_.last_exit else None,
         "declared_in": spec.declared_in,
         "working_directory": str(spec.working_directory),
         "variables": sorted(spec.variables),
@@ -209,11 +217,16 @@ def environment(location: Location, serving: Running | None) -> dict[str, Any] |
 _FIELDS = (
     "name",
     "state",
+    "phase_seconds",
     "wanted",
     "reloading",
     "stale",
     "generation",
     "restarts",
+    "restarts_1h",
+    "last_exit",
+    "last_failure",
+    "last_answer",
     "pid",
     "start_method",
     "uptime",

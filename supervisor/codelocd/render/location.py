@@ -6,7 +6,7 @@ import signal
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from codelocd.render.status import config, starting, state
+from codelocd.render.status import config, past_failure, starting, state
 from codelocd.render.text import STATES, Screen, duration, indented, one_line, plural, share, size
 
 MARGIN = 12
@@ -47,6 +47,8 @@ def _header(document: Mapping[str, Any], now: float) -> Iterator[tuple[str, str]
     if "left_at" not in document:  # where no daemon runs, nothing is watched
         yield "Sources", f"{plural(len(document['sources']), 'file')} watched"
     yield "Last exit", _last_exit(document["last_exit"], now)
+    failure = past_failure(document)
+    yield "Last failure", _last_failure(failure, now) if failure else ""
 
 
 def counts(document: Mapping[str, Any]) -> str:
@@ -79,9 +81,11 @@ def _runner(document: Mapping[str, Any], why: Mapping[str, Any]) -> str:
     loaded = f"{document['loader']} code loaded in {duration(document['load_seconds'])}"
     reason = f" ({one_line(str(why['start_method']))})" if why.get("start_method") else ""
     memory = size(document["memory"])
+    answered = document.get("last_answer")
+    ping = f", answered a ping {duration(answered)} ago" if answered is not None else ""
     cpu = "" if document["cpu"] is None else f", {share(document['cpu'])} of a core"
     start = f"started by {document['start_method']}{reason}"
-    return f"pid {document['pid']}, {memory}{cpu}, {loaded}, {start}"
+    return f"pid {document['pid']}, {memory}{cpu}, {loaded}, {start}{ping}"
 
 
 def _inherited(hooks: Mapping[str, Mapping[str, int]]) -> str:
@@ -107,6 +111,11 @@ def _last_exit(end: Mapping[str, Any] | None, now: float) -> str:
     if end.get("asked"):
         return f"ended by the daemon, {ago}"
     return f"{how(end)}, {ago}"
+
+
+def _last_failure(failure: Mapping[str, Any], now: float) -> str:
+    """It stays when another runner serves, and when that one has ended in order."""
+    return one_line(f"{failure['kind']}: {failure['summary']}, {duration(now - failure['at'])} ago")
 
 
 def how(end: Mapping[str, Any]) -> str:

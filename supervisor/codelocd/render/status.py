@@ -37,16 +37,20 @@ TITLES = (
     Column("PID", 9, right=True),
     Column("MEMORY", 4, right=True),
     Column("CPU", 7, right=True),
+    Column("LAST EXIT", 6, least=20),
     Column("PROBLEM", 2, least=28),
 )
+
+LAST_EXIT = len(TITLES) - 2
+"""A column that is there only where something ended by itself."""
 
 UNDER_WAY = ("building", "starting", "stopping")
 
 
 def status(document: Mapping[str, Any], screen: Screen) -> str:
     """The `status --json` document as a table, trouble first, with what is around it below."""
-    rows = [_row(location) for location in by_trouble(document["locations"])]
-    listed = table(TITLES, rows, screen) if rows else "no locations"
+    rows = _rows(document)
+    listed = _table(rows, screen) if rows else "no locations"
     return "\n".join([listed, *around(document, screen)])
 
 
@@ -61,11 +65,12 @@ def failed(document: Mapping[str, Any], screen: Screen) -> str:
 def page(document: Mapping[str, Any], clock: str, screen: Screen) -> str:
     """A screen of it, below a line with `clock` and sums; what does not fit is named below."""
     below = [line for each in _few(_around(document)) for line in _brief(*each, screen)]
-    rows = [_row(location) for location in by_trouble(document["locations"])]
+    rows = _rows(document)
     room = len(rows) + 1 if screen.height is None else max(screen.height - 1 - len(below), 2)
-    first = _cut(f"codelocd {clock}  {counts(document)}", "bold", screen)
+    head = f"codelocd {clock}  {counts(document)}"
+    first = _cut(f"{head}{sums(document, head, screen)}", "bold", screen)
     whole = len(rows) if len(rows) < room else _whole(rows, room, screen)
-    listed = [table(TITLES, rows[:whole], screen)] if whole else []
+    listed = [_table(rows[:whole], screen)] if whole else []
     rest = _side_by_side(rows[whole:], room - len(listed) - whole, screen)
     return "\n".join([first, *listed, *rest, *below])
 
@@ -80,6 +85,36 @@ TALL = 15
 
 BRIEF = 24
 """Columns of a name that stands beside others."""
+
+
+def _rows(document: Mapping[str, Any]) -> list[list[Cell]]:
+    at = document["daemon"].get("at")
+    return [_row(location, at) for location in by_trouble(document["locations"])]
+
+
+def _table(rows: Sequence[Sequence[Cell]], screen: Screen) -> str:
+    if any(row[LAST_EXIT] != NOTHING for row in rows):
+        return table(TITLES, rows, screen)
+    kept = [i for i in range(len(TITLES)) if i != LAST_EXIT]
+    return table([TITLES[i] for i in kept], [[row[i] for i in kept] for row in rows], screen)
+
+
+def sums(document: Mapping[str, Any], head: str, screen: Screen) -> str:
+    """`  CPU 34%, memory 1.2 GiB, 3 restarts` of all together, as far as that is known and the
+    line that begins with `head` has room.
+    """
+    cpu, memory, restarts = (
+        [each[key] for each in document["locations"] if each.get(key) is not None]
+        for key in ("cpu", "memory", "restarts")
+    )
+    told = [f"CPU {share(sum(cpu))}"] if cpu else []
+    told += [f"memory {size(sum(memory))}"] if memory else []
+    told += [plural(sum(restarts), "restart")] if restarts else []
+    text = f"  {', '.join(told)}"
+    while told and screen.width is not None and columns(head + text) > screen.width:
+        told.pop()
+        text = f"  {', '.join(told)}"
+    return text if told else ""
 
 
 def _few(lines: list[tuple[str, str | None]]) -> list[tuple[str, str | None]]:
@@ -222,6 +257,33 @@ def environment(location: Mapping[str, Any]) -> str:
     return str(found.get("key") or "-")[:12]
 
 
+WAITS = {
+    "stopping": "stop of {}",
+    "building": "the environment of {}",
+    "starting": "{} to load",
+    "backoff": "{} to be tried again",
+}
+
+
+def under_way(locations: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """What an order would have to wait for, and for how long that has been going on."""
+    states = ((each, each["reloading"] or each["state"]) for each in locations)
+    return [
+        (WAITS[state].format(one_line(each["name"])), duration(each["phase_seconds"]))
+        for each, state in states
+        if state in WAITS
+    ]
+
+
+def past_failure(location: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Why a runner last ended that was not told to, unless that is the problem of now."""
+    failure: Mapping[str, Any] | None = location.get("last_failure")
+    problem = location["problem"]
+    if not failure or (problem and problem["at"] == failure["at"]):
+        return None
+    return failure
+
+
 def starting(name: str) -> str:
     """The command that starts a location."""
     if not name.translate(PLAIN_SIGNS).isalnum() or not name.isascii():
@@ -244,7 +306,16 @@ def _problem(location: Mapping[str, Any]) -> Cell:
     return NOTHING
 
 
-def _row(location: Mapping[str, Any]) -> list[Cell]:
+def _last_exit(location: Mapping[str, Any], at: float | None) -> Cell:
+    """When and why a runner last ended that was not told to, also when another serves."""
+    failure = past_failure(location)
+    if not failure:
+        return NOTHING
+    ago = "" if at is None else f"{duration(at - failure['at'])} ago: "
+    return f"{ago}{failure['summary'].removeprefix('the runner ')}", "dim"
+
+
+def _row(location: Mapping[str, Any], at: float | None) -> list[Cell]:
     return [
         (location["name"], "bold"),
         state(location),
@@ -256,5 +327,6 @@ def _row(location: Mapping[str, Any]) -> list[Cell]:
         str(location["pid"] or "-"),
         size(location["memory"]),
         share(location["cpu"]),
+        _last_exit(location, at),
         _problem(location),
     ]

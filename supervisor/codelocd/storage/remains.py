@@ -20,7 +20,10 @@ ENTRIES = "last"
 LAST_LINES = 20
 """Lines of output that `show` gives."""
 
-_GONE = ("uptime", "pid", "memory", "cpu", "reloading", "generation", "start_method")
+_GONE = (
+    *("uptime", "pid", "memory", "cpu", "reloading", "generation", "start_method"),
+    *("phase_seconds", "last_answer"),
+)
 """Keys of what no longer runs."""
 
 

@@ -86,7 +86,10 @@ def test_those_that_failed_are_shown_alone_or_said_to_be_none() -> None:
 def test_a_page_has_a_header_and_what_fits_in_no_row_of_its_own_side_by_side() -> None:
     screen = Screen(width=80, height=30)
     lines = page(document(*many(30)), "12:00:00", screen).splitlines()
-    assert lines[0] == "codelocd 12:00:00  30 locations: 30 serving"
+    counted = "codelocd 12:00:00  30 locations: 30 serving"
+    assert lines[0] == f"{counted}  CPU 900%, memory 900 MiB"
+    wide = page(document(*many(30)), "12:00:00", Screen(width=200, height=30)).splitlines()
+    assert wide[0] == f"{counted}  CPU 900%, memory 900 MiB, 30 restarts"
     assert len(lines) == 30
     assert lines[-2].split("  ") == [f"location-{n} serving 1m 15s" for n in (26, 27)]
     assert lines[-1].split("  ") == [f"location-{n} serving 1m 15s" for n in (28, 29)]

@@ -122,12 +122,12 @@ def test_watch_has_a_screen_of_its_own_and_gives_it_back(
     with terminal(project, 80, 30, "status", "--watch") as shown:
         lines = shown.until(lambda lines: names[29] in lines[-1])
         assert lines[0].startswith("codelocd ")
-        assert lines[0].endswith("30 locations: 30 serving")
+        assert lines[0].endswith("30 locations: 30 serving  CPU 900%, memory 900 MiB")
         assert len(lines) == 30
         assert all(any(name in line for line in lines) for name in names)
         entries[29] = {**LOCATION, "name": names[29], **FAILED}
         lines = shown.until(lambda lines: lines[2].startswith(names[29]))
-        assert lines[0].endswith("30 locations: 29 serving, 1 failed")
+        assert lines[0].endswith("30 locations: 29 serving, 1 failed  CPU 900%, memory 900 MiB")
         assert shown.tmux("display-message", "-p", "#{alternate_on}").strip() == "1"
         shown.press("C-c")
         lines = shown.until(lambda lines: "ended: 130" in lines)
@@ -137,7 +137,7 @@ def test_watch_has_a_screen_of_its_own_and_gives_it_back(
 
 def test_watch_gives_the_screen_back_when_it_fails(project: Shell, daemon: FakeDaemon) -> None:
     with terminal(project, 60, 10, "status", "--watch") as shown:
-        shown.until(lambda lines: lines[0].endswith("1 location: 1 serving"))
+        shown.until(lambda lines: "1 location: 1 serving" in lines[0])
         daemon.answers["status"] = lambda _: RpcError("unknown", "the location is gone")
         lines = shown.until(lambda lines: "ended: 4" in lines)
     assert lines[0] == "codelocd: the location is gone"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import click
@@ -12,6 +13,7 @@ from codelocd.cli import output
 from codelocd.cli.connection import Connection, connect
 from codelocd.cli.guard import ExitCode, Failure
 from codelocd.cli.options import daemon_options, json_option, locations_argument
+from codelocd.cli.waiting import Waiting
 from codelocd.cli.which import Asked
 from codelocd.render.changes import changes
 from codelocd.render.text import STATES, Screen, one_line
@@ -35,7 +37,8 @@ def order(verb: str, text: str) -> click.Command:
         patience = None if timeout is None else timeout + GRACE
         with connect(asked) as connection:
             announce(connection)
-            answer = connection.call(verb, parameters, timeout=patience)
+            with Waiting(connection.daemon.socket, parameters) if wait else nullcontext():
+                answer = connection.call(verb, parameters, timeout=patience)
         return _report(verb, answer["locations"], as_json=as_json)
 
     return _with_options(callback, verb, text)
@@ -89,6 +92,8 @@ def _outcome_line(outcome: dict[str, Any]) -> str:
     state = screen.paint(outcome["state"], STATES.get(outcome["state"]))
     problem = outcome["problem"]
     words = f": {problem['kind']}: {one_line(problem['summary'])}" if problem else ""
+    if outcome.get("superseded"):
+        words = f": another order, {outcome['superseded']}, came after this one"
     return f"{screen.paint(one_line(outcome['name']), 'bold')} {state}{words}"
 
 
