@@ -66,8 +66,8 @@ def guarded(command: Callable[[], int]) -> int:
         return failure.code
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
-    except BrokenPipeError:
-        return _nobody_listens()
+    except BrokenPipeError as error:
+        return _nobody_listens() if _is_unread() else _bug(error)
     except Exception as error:  # noqa: BLE001 no traceback of ours reaches a user unasked
         return _bug(error)
     return code
@@ -91,6 +91,18 @@ def failed(summary: str, code: int = ExitCode.FAILED) -> int:
         except OSError:  # what failed may be that stdout has no room
             _silence()
     return code
+
+
+def _is_unread() -> bool:
+    """Whether the reader of our output has gone. A pipe to another process that broke is a failure,
+    which must not end as if all had gone well, without a word.
+    """
+    import select
+
+    poll = select.poll()
+    for stream in (sys.stdout, sys.stderr):
+        poll.register(stream.fileno(), 0)  # errors are told always
+    return any(events & (select.POLLERR | select.POLLHUP) for _, events in poll.poll(0))
 
 
 def _nobody_listens() -> int:

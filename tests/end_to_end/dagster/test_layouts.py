@@ -174,7 +174,7 @@ def run(tmp_path: Path) -> Run:
 
 def checked(run: Run, folder: Path) -> list[dict[str, Any]]:
     done = run(folder, "check", "--json")
-    assert done.stdout, done.stderr
+    assert done.stdout, f"exit code {done.returncode}: {done.stderr!r}"
     found: list[dict[str, Any]] = json.loads(done.stdout)["locations"]
     return found
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 
 from codelocd.cli.writer import KEPT, Writer
@@ -53,3 +55,26 @@ def test_a_reader_that_is_gone_is_noticed() -> None:
     writer.put("y")
     writer.close(DEADLINE)
     os.close(writing)
+
+
+BREAKING = """
+from codelocd.cli.guard import guarded
+
+def breaking():
+    raise BrokenPipeError(32, "Broken pipe")
+
+raise SystemExit(guarded(breaking))
+"""
+
+
+def test_a_command_whose_reader_is_gone_ends_well_and_one_with_another_broken_pipe_does_not() -> (
+    None
+):
+    words = [sys.executable, "-c", BREAKING]
+    done = subprocess.run(words, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "codelocd: Broken pipe\n")
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(words, stdout=writing, stderr=subprocess.PIPE, text=True)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, "")
