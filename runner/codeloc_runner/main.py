@@ -19,6 +19,7 @@ from .process import (
     die_with,
     flush_streams,
     prepare_streams,
+    print_stacks_at,
     search_path,
 )
 from .wire.methods import Methods
@@ -88,6 +89,7 @@ def run(location: str, text: str, path: List[str], known: AbstractSet[str]) -> N
     settings = Settings(location, text)
     die_with(settings.parent)
     prepare_streams()
+    print_stacks_at(settings.stacks_signal)
     live(settings, search_path(settings, path), known)
 
 

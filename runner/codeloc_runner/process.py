@@ -25,6 +25,7 @@ class Settings:
         "parent",
         "socket_fd",
         "socket_path",
+        "stacks_signal",
         "value",
         "working_directory",
     )
@@ -40,6 +41,7 @@ class Settings:
         self.socket_fd: int = given["socket_fd"]
         self.socket_path: str = given["socket_path"]
         self.parent: Optional[int] = given.get("parent")
+        self.stacks_signal: int = given.get("stacks_signal", 0)
 
 
 PR_SET_PDEATHSIG = 1
@@ -92,6 +94,19 @@ def prepare_streams() -> None:
             reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
     if sys.stderr is not None and not faulthandler.is_enabled():
         faulthandler.enable()
+
+
+def print_stacks_at(number: int) -> None:
+    """Have this signal print the stacks of all threads to standard error; 0: none does.
+
+    The fault handler prints within the signal's own handler: also while code in C holds the
+    interpreter's lock.
+    """
+    if number and sys.stderr is not None:
+        try:
+            faulthandler.register(number, all_threads=True)
+        except (OSError, RuntimeError, ValueError):
+            return  # a standard error that is no file: there is nowhere to print to
 
 
 def flush_streams() -> None:

@@ -11,7 +11,13 @@ from _socket import socket
 from ..codeloc_finder import add_finder
 from ..load.import_profile import VariableReads
 from ..load.sources import is_source
-from ..process import die_with, empty_main, flush_streams, prepare_streams
+from ..process import (
+    die_with,
+    empty_main,
+    flush_streams,
+    prepare_streams,
+    print_stacks_at,
+)
 from ..wire.json_values import dumps, loads
 from .cold_starts import reason_for_all
 from .fork import become_program, become_runner, fork
@@ -88,6 +94,7 @@ def run(text: str, path: List[str], known: AbstractSet[str]) -> None:
     die_with(settings["parent"])
     os.set_inheritable(settings["channel_fd"], False)
     prepare_streams()
+    print_stacks_at(settings.get("stacks_signal", 0))
     channel = Channel(settings["channel_fd"])
     preloaded = Preloaded(channel, path, known)
     received = channel.receive()

@@ -99,21 +99,38 @@ def diverged(why: str, at: float) -> Problem:
 
 
 def of_hang(
-    seconds: float, stacks: Sequence[Mapping[str, Any]], at: float, folder: Path
+    seconds: float,
+    stacks: Sequence[Mapping[str, Any]],
+    at: float,
+    folder: Path,
+    note: str = "",
 ) -> Problem:
-    """The code did not finish loading in time; `stacks` say where it was. `folder` as above."""
+    """The code did not finish loading in time; `stacks` say where it was, `note` what else is known
+    of that. `folder` as above."""
     summary = f"the code did not finish loading within {seconds:g} s (start_timeout)"
-    threads = [f"{thread['name']}:\n{chr(10).join(thread['stack'])}" for thread in stacks]
-    main = [thread for thread in stacks if thread["name"] == "MainThread"]
-    frames = [f for thread in main for line in thread["stack"] if (f := FRAME.match(line))]
-    own = [frame for frame in frames if not NOT_THEIRS.search(frame[1])]
-    place = f" ({own[-1][1].removeprefix(f'{folder}/')}:{own[-1][2]})" if own else ""
-    return Problem("load", f"{summary}{place}", "\n".join(threads), at)
+    where, detail = _hangs(stacks, note, folder)
+    return Problem("load", f"{summary}{where}", detail, at)
 
 
-def unresponsive(seconds: float, at: float) -> Problem:
+def unresponsive(
+    seconds: float, stacks: Sequence[Mapping[str, Any]], at: float, folder: Path, note: str = ""
+) -> Problem:
+    """A runner was silent for so many seconds. The rest as for `of_hang`."""
     summary = f"the runner did not answer a ping within {seconds:g} s (ping_timeout)"
-    return Problem("unresponsive", summary, at=at)
+    where, detail = _hangs(stacks, note, folder)
+    return Problem("unresponsive", f"{summary}{where}", detail, at)
+
+
+def _hangs(stacks: Sequence[Mapping[str, Any]], note: str, folder: Path) -> tuple[str, str]:
+    """The user's innermost line, of the main thread if that has one; and all that is known."""
+    threads = [f"{thread['name']}:\n{chr(10).join(thread['stack'])}" for thread in stacks]
+    place = ""
+    for thread in sorted(stacks, key=lambda one: one["name"] != "MainThread"):
+        frames = [found for line in thread["stack"] if (found := FRAME.match(line))]
+        own = [frame for frame in frames if not NOT_THEIRS.search(frame[1])]
+        if own and not place:
+            place = f" ({own[-1][1].removeprefix(f'{folder}/')}:{own[-1][2]})"
+    return place, "\n".join([*threads, *([note] if note else [])])
 
 
 def over_memory(used: str, limit: str, at: float) -> Problem:

@@ -34,6 +34,7 @@ from codelocd.process.child import Children
 from codelocd.process.guardian import Guardian
 from codelocd.runners.bundle import CHILDREN, lease_bundle
 from codelocd.runners.environments import Builder, EnvironmentPruner
+from codelocd.runners.stacks import of_runner
 from codelocd.runners.warm.launcher import make_launcher
 from codelocd.storage.desired_state import DesiredState
 from codelocd.storage.journal import Journal
@@ -119,6 +120,7 @@ class Application:
             self.daemon.send,
             self.daemon.usage,
             self.daemon.stirred,
+            lambda silent: of_runner(silent.handle, silent.order.output, ask=False),
         )
         chores = [loop.create_task(heartbeat.run())]
         if config.daemon.prune:
@@ -157,6 +159,13 @@ class Application:
         for location, environment in self.locations.environments():
             users.setdefault(environment.key, []).append(location.name)
         return [{**each, "used_by": users.get(each["key"], [])} for each in self.store.list()]
+
+    async def warm_stacks(self, location: str) -> dict[str, Any] | None:
+        """Of the warm interpreter that the location's next runner would start from."""
+        interpreter = self._warm.warm_interpreter(location)
+        if interpreter is None:
+            return None
+        return (await interpreter.stacks()).as_json(interpreter.pid)
 
     def _environments(self) -> Iterator[Environment]:
         return (environment for _, environment in self.locations.environments())

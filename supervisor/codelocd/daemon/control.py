@@ -20,6 +20,7 @@ from codelocd.daemon.params import Params
 from codelocd.rpc.errors import RpcError
 from codelocd.rpc.peer import Peer
 from codelocd.rpc.requests import Limits
+from codelocd.runners import stacks
 
 PROTOCOL = 1
 
@@ -57,6 +58,7 @@ class Control:
             "status": (self._status, frozenset({"locations"})),
             "definitions": (self._definitions, frozenset({"locations", "kind"})),
             "show": (self._show, frozenset({"location", "name", "kind", "repository"})),
+            "stacks": (self._stacks, frozenset({"location", "warm"})),
             "call": (self._actions.call, frozenset({"location", "method", "params", "timeout"})),
             "command": (self._command, frozenset({"location"})),
             "logs": (self._last_lines, frozenset({"locations", "lines"})),
@@ -155,6 +157,18 @@ class Control:
         sources = daemon.watched_files(location)
         shown = status.shown(location, self._registry, daemon.usage, sources, lines)
         return {**shown, "config": self._config.state.as_json()}
+
+    async def _stacks(self, _peer: Peer, params: Params) -> dict[str, Any]:
+        """Of the runner that serves, else of the newest; and of a warm interpreter, if asked."""
+        location = self._locations.supervised(take.text(params, "location"))
+        running = location.serving or next(reversed(location.runners.values()), None)
+        if running is None:
+            raise RpcError("down", f"{location.name!r} has no runner: {location.state.shown}")
+        found = await stacks.of_runner(running.handle, running.order.output, ask=True)
+        warm = None
+        if take.flag(params, "warm", default=False):
+            warm = await self._application.warm_stacks(location.name)
+        return {"location": location.name, **found.as_json(running.handle.pid), "warm": warm}
 
     def _one_definition(self, location: str, name: str, params: Params) -> dict[str, Any]:
         self._locations.known([location])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
 from codelocd.core import problems
@@ -15,9 +15,7 @@ from codelocd.daemon.usage import Sampler
 from codelocd.model import RunnerId
 from codelocd.render.text import size
 from codelocd.rpc.errors import RpcError
-
-LAG = 1.0
-"""Seconds by which the daemon itself may be late before it blames a runner for that."""
+from codelocd.runners.stacks import Stacks
 
 EARLY = 0.5
 """The part of its interval by which a runner may be asked early, together with one that is due: so
@@ -60,15 +58,17 @@ class Heartbeat:
         send: Callable[[Location, Event], None],
         usage: Sampler,
         stirred: asyncio.Event,
+        stacks: Callable[[Running], Awaitable[Stacks]],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`stirred`: set by the daemon when a location is served by another runner, or is to be
-        kept by other rules.
+        kept by other rules. `stacks` tells where a runner is that does not answer.
         """
         self._locations = locations
         self._send = send
         self._usage = usage
         self._stirred = stirred
+        self._stacks = stacks
         self._clock = clock
         self._served: dict[tuple[str, RunnerId], _Served] = {}
 
@@ -135,7 +135,10 @@ class Heartbeat:
     async def _examine(self, location: Location, number: RunnerId, running: Running) -> None:
         policy = location.spec.policy
         if not await self._answers(running, policy.ping_timeout):
-            problem = problems.unresponsive(policy.ping_timeout, time.time())
+            found, folder = await self._stacks(running), location.spec.working_directory
+            problem = problems.unresponsive(
+                policy.ping_timeout, found.threads, time.time(), folder, found.note
+            )
             self._send(location, Condemned(number, problem))
             return
         if policy.memory_limit is None:
@@ -149,19 +152,13 @@ class Heartbeat:
             self._send(location, Condemned(number, problem))
 
     async def _answers(self, running: Running, timeout: float) -> bool:
-        """A ping that failed while the daemon itself was held up proves nothing: ask again."""
-        while True:
-            began = self._clock()
-            try:
-                await running.handle.call("ping", timeout=timeout)
-            except RpcError as failure:
-                if failure.kind != "timeout":
-                    return True  # its end, if it has ended, is noticed elsewhere
-                if self._clock() - began <= timeout + LAG:
-                    return False
-            else:
-                running.answered = time.monotonic()
-                return True
+        """Whether it does, or has ended, which is noticed elsewhere."""
+        try:
+            await running.handle.call("ping", timeout=timeout)
+        except RpcError as failure:
+            return failure.kind != "timeout"
+        running.answered = time.monotonic()
+        return True
 
 
 def _amounts(used: int, limit: int) -> tuple[str, str]:

@@ -10,6 +10,7 @@ from codelocd.daemon.location import Location
 from codelocd.model import LocationSpec, Target
 from codelocd.runners import variables
 from codelocd.runners.api import RunnerSpec
+from codelocd.runners.stacks import Overheard
 from codelocd.storage.logs import Logs
 
 
@@ -37,7 +38,7 @@ class RunnerSpecs:
             working_directory=spec.working_directory,
             target=spec.target,
             attribute=spec.attribute,
-            output=self.logs.output(spec.name, location.state.generation + 1),
+            output=Overheard(self.logs.output(spec.name, location.state.generation + 1)),
             start_method=spec.policy.start_method,
             start_timeout=spec.policy.start_timeout,
             beside=location.state.serving is not None,

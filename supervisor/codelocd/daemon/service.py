@@ -22,6 +22,7 @@ from codelocd.daemon.control_socket import ControlSocket
 from codelocd.daemon.status_file import StatusFile
 from codelocd.daemon.subscriptions import TOPICS, LocalSubscriber, Observer
 from codelocd.model import Config
+from codelocd.process.event_loop import SteadyLoop
 from codelocd.render.text import colours
 from codelocd.rpc.server import start_server
 from codelocd.rpc.unix import Credentials
@@ -52,8 +53,8 @@ def run(
     if mode == "service":
         observer = observe
     gc.freeze()  # what is imported by now stays: no search for garbage need go through it
-    with lock.held(paths.state_dir / "lock"):
-        asyncio.run(Service(config, paths, reread, observer, report, mode).run())
+    with lock.held(paths.state_dir / "lock"), asyncio.Runner(loop_factory=SteadyLoop) as runner:
+        runner.run(Service(config, paths, reread, observer, report, mode).run())
     return 0
 
 

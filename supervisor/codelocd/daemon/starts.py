@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 import time
 from collections.abc import Mapping
@@ -20,11 +19,9 @@ from codelocd.daemon.start_limits import StartLimits
 from codelocd.model import Cold, Ended, Exit, Problem, RunnerId
 from codelocd.process.child import shielded
 from codelocd.rpc.errors import RpcError
+from codelocd.runners import stacks
 from codelocd.runners.api import Bad, Good, Launcher, MustStartCold, RunnerHandle
 from codelocd.watch.watch import SourceWatch
-
-EXPLANATION_TIMEOUT = 1.0
-"""Seconds for a hanging runner to say where it is."""
 
 LAST_LINES = 200
 """Lines of output in which a problem looks for its place."""
@@ -134,13 +131,11 @@ class RunnerStarts:
 
     async def explain(self, location: Location, number: RunnerId) -> None:
         running = location.runners.get(number)
-        stacks: list[Mapping[str, Any]] = []
+        found = stacks.Stacks(())
         if running is not None:
-            with contextlib.suppress(RpcError):
-                answer = await running.handle.call("stacks", timeout=EXPLANATION_TIMEOUT)
-                stacks = answer["threads"]
+            found = await stacks.of_runner(running.handle, running.order.output, ask=True)
         folder, limit = location.spec.working_directory, location.spec.policy.start_timeout
-        problem = problems.of_hang(limit, stacks, time.time(), folder)
+        problem = problems.of_hang(limit, found.threads, time.time(), folder, found.note)
         current = not self._watch.pending(location.name).paths
         location.tell(events.LoadFailed(number, problem, current=current))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from dataclasses import replace
 
 from codelocd.core import problems
@@ -200,10 +199,11 @@ class RunnerWithServer(WrappedRunner):
         Where Dagster's libraries prepare files, which either of the two does, the runner may read
         what the server is writing: if only the runner fails, both load again, one after the other.
         """
-        began = time.monotonic()
+        clock = asyncio.get_running_loop().time
+        began = clock()
         outcome = await self._runner.load()
         if isinstance(outcome, Bad) and outcome.read:
-            left = self._start_timeout - (time.monotonic() - began)
+            left = self._start_timeout - (clock() - began)
             if await self._supervision.loads(left / 2):
                 outcome = MustStartCold(Cold(OTHERWISE))
         if not isinstance(outcome, Good) or outcome.snapshot.loader != "dagster":

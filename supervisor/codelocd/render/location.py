@@ -173,3 +173,22 @@ def _stages(timing: Mapping[str, Any], start_method: str | None) -> Iterator[tup
     for name, seconds in timing.items():
         if name != "total" and seconds is not None:
             yield (start_method or name) if name == "start" else name, seconds
+
+
+def stacks(document: Mapping[str, Any], *, warm: bool, screen: Screen) -> str:
+    """The `show LOCATION --stacks --json` document; `warm`: with its warm interpreter."""
+    parts = [_stacks(document, f"runner of {document['location']}", screen)]
+    if warm and document["warm"] is None:
+        parts.append("no warm interpreter is ready for it")
+    elif warm:
+        parts.append(_stacks(document["warm"], "warm interpreter", screen))
+    return "\n\n".join(parts)
+
+
+def _stacks(found: Mapping[str, Any], what: str, screen: Screen) -> str:
+    lines = [screen.paint(one_line(f"{what}, process {found['pid']}"), "bold")]
+    for thread in found["threads"]:
+        lines.append(one_line(f"{thread['name']}:"))
+        frames = thread["stack"] or ["(none of your code)"]
+        lines += [indented(frame, "  ") for frame in frames]
+    return "\n".join([*lines, *([one_line(found["note"])] if found["note"] else [])])

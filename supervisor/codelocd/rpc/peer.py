@@ -97,6 +97,8 @@ class Peer(asyncio.Protocol):
             async with asyncio.timeout(timeout):
                 return await answer
         except TimeoutError:
+            if answer.done() and not answer.cancelled():
+                return answer.result()  # it was here in time, and was read together with the end
             raise RpcError("timeout", f"no answer to {method} within {timeout:g} s") from None
 
     def notify(self, method: str, params: Mapping[str, Any] | None = None) -> None:

@@ -21,6 +21,7 @@ from codelocd.rpc.errors import RpcError
 from codelocd.rpc.peer import Peer
 from codelocd.rpc.server import open_peer
 from codelocd.runners.api import Answer, Hooks, LoadOutcome, RunnerSpec
+from codelocd.runners.stacks import NUMBER
 
 _RECONNECTS = 50
 _RECONNECT_PAUSE = 0.02
@@ -198,5 +199,6 @@ def settings(spec: RunnerSpec, path: Path, descriptor: int) -> str:
             "socket_fd": descriptor,
             "socket_path": str(path),
             "parent": os.getpid(),
+            "stacks_signal": NUMBER,
         }
     )

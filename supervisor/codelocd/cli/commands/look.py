@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from typing import Any
 
 import click
 
@@ -21,6 +23,7 @@ from codelocd.cli.which import Asked
 from codelocd.render.definitions import definition, definitions
 from codelocd.render.location import location as page
 from codelocd.render.location import page as timing_page
+from codelocd.render.location import stacks as stacks_page
 
 
 @click.command()
@@ -92,6 +95,8 @@ def definitions_command(
 @definition_argument
 @kind_option
 @click.option("--repository", help="Only in this repository of the location.")
+@click.option("--stacks", is_flag=True, help="Where each thread of its runner is right now.")
+@click.option("--warm", is_flag=True, help="With --stacks: those of its warm interpreter, too.")
 @click.option("--timing", is_flag=True, help="Where the time of the last load went.")
 @json_option
 @daemon_options
@@ -101,6 +106,8 @@ def show_command(
     location: str,
     kind: str | None,
     repository: str | None,
+    stacks: bool,
+    warm: bool,
     timing: bool,
     as_json: bool,
 ) -> None:
@@ -116,6 +123,7 @@ def show_command(
     \b
     codelocd show sales
     codelocd show sales --timing
+    codelocd show sales --stacks
     codelocd show sales/mart/orders
     codelocd show sales/refresh --kind job
     """
@@ -123,15 +131,12 @@ def show_command(
     chosen = {"name": inner or None, "kind": kind, "repository": repository}
     if not inner and (kind or repository):
         raise click.UsageError("--kind and --repository need LOCATION/NAME")
-    if inner and timing:
-        raise click.UsageError("--timing is of a whole LOCATION")
-    parameters = {key: value for key, value in chosen.items() if value}
-    try:
-        answer = ask(asked, "show", {"location": name, **parameters})
-    except NoDaemon as failure:
-        from codelocd.cli import left  # its imports would slow down every other case
-
-        answer = left.shown(left.by(asked, failure, ()), name, inner, kind, repository)
+    if inner and (timing or stacks):
+        raise click.UsageError("--timing and --stacks are of a whole LOCATION")
+    if stacks or warm:
+        _show_stacks(asked, name, warm=warm, as_json=as_json)
+        return
+    answer = _answer(asked, name, {key: value for key, value in chosen.items() if value})
     if as_json:
         output.document(answer["timing"] if timing else answer)
     elif timing:
@@ -140,3 +145,23 @@ def show_command(
         output.say(definition(answer, output.stdout_screen()))
     else:
         output.say(page(answer, time.time(), output.stdout_screen()))
+
+
+def _answer(asked: Asked, location: str, chosen: Mapping[str, str]) -> dict[str, Any]:
+    """What the daemon shows of it, or what the last one left."""
+    try:
+        answer: dict[str, Any] = ask(asked, "show", {"location": location, **chosen})
+    except NoDaemon as failure:
+        from codelocd.cli import left  # its imports would slow down every other case
+
+        kept, inner = left.by(asked, failure, ()), chosen.get("name", "")
+        return left.shown(kept, location, inner, chosen.get("kind"), chosen.get("repository"))
+    return answer
+
+
+def _show_stacks(asked: Asked, location: str, *, warm: bool, as_json: bool) -> None:
+    answer = ask(asked, "stacks", {"location": location, "warm": warm})
+    if as_json:
+        output.document(answer)
+    else:
+        output.say(stacks_page(answer, warm=warm, screen=output.stdout_screen()))

@@ -16,6 +16,7 @@ from codelocd.process.child import Child, Children
 from codelocd.process.orphans import marked
 from codelocd.runners.api import Hooks, Program, RunnerSpec
 from codelocd.runners.local import settings
+from codelocd.runners.stacks import NUMBER, Overheard, Stacks
 from codelocd.runners.warm.method import BY_LIBRARIES
 from codelocd.runners.warm.profile import Imports
 
@@ -63,15 +64,20 @@ class WarmInterpreter:
         self.imports = imports
         self.hooks: Hooks | None = None
         self._children = children
+        self._printed = Overheard(_unheard)
         self._ours, theirs = socket.socketpair()
         self._ours.setblocking(False)
-        told = {"channel_fd": theirs.fileno(), "parent": os.getpid()}
+        told = {
+            "channel_fd": theirs.fileno(),
+            "parent": os.getpid(),
+            "stacks_signal": NUMBER,
+        }
         try:
             self._child = children.start(
                 [str(executable), str(entry), json.dumps(told)],
                 variables=variables,
                 directory=Path("/"),
-                output=_unheard,
+                output=self._printed,
                 pass_fds=[theirs.fileno()],
                 mark="",
             )
@@ -161,6 +167,10 @@ class WarmInterpreter:
             self.kill()
             why = str(failure) or "the warm interpreter did not answer"
             raise Refused(why, stale=True) from failure
+
+    async def stacks(self) -> Stacks:
+        """Where it is: it waits for an order, unless it hangs."""
+        return await self._printed.stacks(self.pid)
 
     def close(self) -> None:
         """End it, unless it has become a runner: then let go of it."""

@@ -81,6 +81,11 @@ class WarmLauncher:
             raise Refused("no warm interpreter was ready", stale=False)
         return await interpreter.program(program)
 
+    def warm_interpreter(self, location: str) -> WarmInterpreter | None:
+        """What its next runner would start from, if that is ready."""
+        place = self._places.having(location)
+        return place.slot.at_hand() if place is not None else None
+
     def keep_for(self, idle: float) -> None:
         """Seconds without a start after which a warm interpreter ends, from now on."""
         self._places.keep_for(idle)

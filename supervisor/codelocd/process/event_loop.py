@@ -1,0 +1,56 @@
+"""An event loop whose clock does not count the time in which its own process was held up."""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+import time
+from collections.abc import Callable
+
+LAG = 1.0
+"""Seconds by which a wait may be longer than asked for. What takes longer did not happen to those
+who are waited for alone: the process was stopped, or the machine slept or had no time for it."""
+
+
+class SteadyLoop(asyncio.SelectorEventLoop):
+    """Deadlines on it are the daemon's patience, less the time in which it could not listen.
+
+    So a daemon that was stopped for a minute goes on waiting where it left off. The time of day
+    plays no part: the clock below is the kernel's monotonic one.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lost = 0.0
+        super().__init__(_Selector(clock, self._lose))
+
+    def time(self) -> float:
+        """Seconds, from any beginning; does not go on while the process is held up."""
+        return self._clock() - self._lost
+
+    def _lose(self, seconds: float) -> None:
+        self._lost += seconds
+
+
+class _Selector(selectors.DefaultSelector):
+    """Tells of waits that took too long, and of too long a time between two of them."""
+
+    def __init__(self, clock: Callable[[], float], lose: Callable[[float], None]) -> None:
+        super().__init__()
+        self._clock = clock
+        self._lose = lose
+        self._ended = clock()
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        began = self._clock()
+        self._judge(began - self._ended, 0.0)
+        found = super().select(timeout)
+        self._ended = self._clock()
+        if timeout is not None:
+            self._judge(self._ended - began, max(timeout, 0.0))
+        return found
+
+    def _judge(self, took: float, allowed: float) -> None:
+        """All of it is lost, not what is above `allowed`: when it was held up is not known."""
+        if took > allowed + LAG:
+            self._lose(took)

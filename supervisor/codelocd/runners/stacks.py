@@ -1,0 +1,180 @@
+"""Where the threads of a process are: as it says, as a signal makes it print, as /proc has it.
+
+A process that was started from the bundle prints the stacks of all its threads to its standard
+error when it gets `NUMBER`: Python's fault handler does so in the signal's own handler, whatever
+holds the interpreter's lock (https://docs.python.org/3/library/faulthandler.html).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+import signal
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from codelocd.core.problems import FRAME, THREAD
+from codelocd.model import Output, Stream
+from codelocd.rpc.errors import RpcError
+from codelocd.runners.api import RunnerHandle
+
+NUMBER: int = signal.SIGRTMAX - 1 if sys.platform == "linux" else getattr(signal, "SIGINFO", 0)
+"""A signal that nobody else uses; 0 where there is none. macOS ignores its own one by default."""
+
+PATIENCE = 1.0
+"""Seconds for the stacks to come: a handler runs at once, on a busy machine at its next turn."""
+
+PAUSE = 0.05
+"""Seconds without another line after which they are complete: nothing marks their end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stacks:
+    """Of one process, as its method `stacks` has them: `{"name", "stack"}` of each thread, the
+    outermost frame first. `note`: what else is known, or why there are none; one line, or "".
+    """
+
+    threads: tuple[Mapping[str, Any], ...]
+    note: str = ""
+
+    def as_json(self, pid: int) -> dict[str, Any]:
+        return {"pid": pid, "threads": list(self.threads), "note": self.note}
+
+
+async def of_runner(handle: RunnerHandle, output: Output, *, ask: bool) -> Stacks:
+    """All threads of a runner that prints to `output`. Without `ask` it is known not to answer."""
+    if ask:
+        with contextlib.suppress(RpcError):
+            answer = await handle.call("stacks", timeout=PATIENCE)
+            return Stacks(tuple(answer["threads"]))
+    if isinstance(output, Overheard):
+        return await output.stacks(handle.pid)
+    return Stacks((), kernel(handle.pid))
+
+
+class Overheard:
+    """What a process prints, passed on to `output`, and heard by those who asked it for stacks."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._listeners: list[bytearray] = []
+
+    def __call__(self, stream: Stream, data: bytes) -> None:
+        if stream == "stderr":
+            for heard in self._listeners:
+                heard += data
+        self._output(stream, data)
+
+    async def stacks(self, pid: int) -> Stacks:
+        """Of the process `pid`, which prints here, by the signal; within PATIENCE."""
+        why = _deaf(pid)
+        if why:
+            return Stacks((), why)
+        heard = bytearray()
+        self._listeners.append(heard)
+        try:
+            os.kill(pid, NUMBER)
+            await self._complete(heard)
+        except OSError as error:
+            return Stacks((), f"the process could not be asked: {error.strerror}")
+        finally:
+            self._listeners.remove(heard)
+        threads = tuple(parsed(heard.decode(errors="replace")))
+        return Stacks(threads, "" if threads else f"it printed no stacks; {kernel(pid)}")
+
+    async def _complete(self, heard: bytearray) -> None:
+        loop = asyncio.get_running_loop()
+        end, length = loop.time() + PATIENCE, -1
+        while loop.time() < end and (not heard or len(heard) > length):
+            length = len(heard)
+            await asyncio.sleep(PAUSE)
+
+
+def parsed(text: str) -> Iterator[Mapping[str, Any]]:
+    """The threads in what the fault handler prints, the main one first, as it is the last there.
+
+    The frames of the runner itself are left out, and so are threads that have no others.
+    """
+    found: list[tuple[str, list[str]]] = []
+    for line in text.splitlines():
+        if THREAD.match(line):
+            found.append((line.partition(" (most recent")[0], []))
+        elif found and FRAME.match(line):
+            found[-1][1].append(_BEFORE_IN.sub(r"\1, in ", line.strip()))
+    for number, (name, frames) in enumerate(reversed(found)):
+        own = [frame for frame in reversed(frames) if not _OURS.search(frame)]
+        if own or not number:
+            yield {"name": name if number else "MainThread", "stack": own}
+
+
+_BEFORE_IN = re.compile(r"(line \d+) in ")
+
+_OURS = re.compile(r'/codeloc_runner/|^File "<frozen')
+
+
+def _deaf(pid: int) -> str:
+    """Why a process would not print its stacks, or would end by the signal; "" where it would."""
+    if not NUMBER:
+        return "this platform has no signal for it"
+    if sys.platform != "linux":
+        return ""
+    status = _status(pid)
+    if status.get("State", "").startswith(("T", "t")):
+        return f"the process is stopped, as by `kill -STOP {pid}`"
+    if not int(status.get("SigCgt", "0"), 16) >> (NUMBER - 1) & 1:
+        return f"it does not heed the signal for it; {kernel(pid)}"
+    return ""
+
+
+def _status(pid: int) -> dict[str, str]:
+    """The fields of proc_pid_status(5); none of a process that is gone."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text(errors="replace").splitlines()
+    except OSError:
+        return {}
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+
+
+def kernel(pid: int) -> str:
+    """What /proc lets us read of each thread: its state, where it waits, its system call."""
+    try:
+        tasks = sorted(os.listdir(f"/proc/{pid}/task"), key=int)
+    except OSError:
+        return "nothing of it can be read in /proc"
+    told = [_task(f"/proc/{pid}/task/{task}", task) for task in tasks[:SHOWN]]
+    more = f" and {len(tasks) - SHOWN} more" if len(tasks) > SHOWN else ""
+    return f"by /proc: {', '.join(told)}{more}"
+
+
+SHOWN = 5
+"""Threads of which the kernel's view is told."""
+
+
+def _task(folder: str, task: str) -> str:
+    state = _read(f"{folder}/stat").rpartition(")")[2].split()[:1]
+    place, call = _read(f"{folder}/wchan"), _read(f"{folder}/syscall").split()[:1]
+    where = f" in {place}" if place not in ("", "0") else ""
+    doing = f", system call {call[0]}" if call and call[0].isdigit() else ""
+    return f"thread {task} {_STATES.get(''.join(state), 'in an unknown state')}{where}{doing}"
+
+
+_STATES = {
+    "R": "runs",
+    "S": "waits",
+    "D": "waits for a device and cannot be interrupted",
+    "T": "is stopped",
+    "t": "is stopped by a debugger",
+    "Z": "has ended",
+}
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text(errors="replace").strip()
+    except OSError:
+        return ""

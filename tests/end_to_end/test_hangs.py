@@ -1,0 +1,151 @@
+"""What hangs, what only seems to, and what a daemon that was itself held up makes of it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from daemons import DEADLINE, Dev, Entry, StartDev, native, serving
+
+from codelocd.process import identity
+
+CONFIG = """\
+[location.sales]
+python_file = "defs.py"
+ping_interval = "200ms"
+ping_timeout = "{timeout}"
+{more}
+"""
+
+ON_SIGNAL = """\
+import signal
+
+def spin():
+    {code}
+
+signal.signal(signal.SIGUSR1, lambda *_: spin())
+"""
+IN_C, IN_PYTHON = "sum(range(10 ** 15))", "while True: pass"
+
+
+def started(dev: StartDev, project: Path, code: str, timeout: str, more: str = "") -> Dev:
+    """A daemon with one location whose main thread does `code` when it gets SIGUSR1."""
+    (project / "codelocd.toml").write_text(CONFIG.format(timeout=timeout, more=more))
+    (project / "defs.py").write_text(native("orders", before=ON_SIGNAL.format(code=code)))
+    daemon = dev()
+    daemon.until_serving("sales")
+    return daemon
+
+
+def failed(entry: Entry) -> bool:
+    return bool(entry["state"] == "failed")
+
+
+def until(holds: Callable[[], Any]) -> None:
+    end = time.monotonic() + DEADLINE
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def stop(pid: int) -> None:
+    since = identity.began(pid)
+    assert since is not None
+    os.kill(pid, signal.SIGSTOP)
+    until(lambda: identity.state(pid, since) == "T")
+
+
+def test_promise_5_a_c_call_that_holds_the_lock_ends_its_runner_and_the_problem_has_the_stacks(
+    dev: StartDev, project: Path
+) -> None:
+    daemon = started(dev, project, IN_C, "1s", 'restart = "never"')
+    os.kill(daemon.entry("sales")["pid"], signal.SIGUSR1)
+    problem = daemon.until("sales", failed)["problem"]
+    assert problem["kind"] == "unresponsive"
+    what = "the runner did not answer a ping within 1 s (ping_timeout) (defs.py:"
+    assert problem["summary"].startswith(what)
+    assert "MainThread:\n" in problem["detail"]
+    assert ", in spin" in problem["detail"]
+
+
+def test_promise_5_a_stopped_runner_is_replaced_and_the_problem_says_that_it_was_stopped(
+    dev: StartDev, project: Path
+) -> None:
+    daemon = started(dev, project, IN_PYTHON, "500ms", 'restart = "never"')
+    stop(daemon.entry("sales")["pid"])
+    problem = daemon.until("sales", failed)["problem"]
+    assert (problem["kind"], "the process is stopped" in problem["detail"]) == (
+        "unresponsive",
+        True,
+    )
+
+
+def test_promise_5_an_endless_loop_in_python_still_answers_and_tells_its_stacks(
+    dev: StartDev, project: Path
+) -> None:
+    daemon = started(dev, project, IN_PYTHON, "5s")
+    first = daemon.entry("sales")
+    os.kill(first["pid"], signal.SIGUSR1)
+    until(lambda: ", in spin" in daemon.cli("show", "--stacks", "sales").stdout)
+    with daemon.client() as client:
+        for _ in range(20):
+            client.call("call", {"location": "sales", "method": "ping"}, timeout=DEADLINE)
+    document = daemon.json("show", "--stacks", "sales")
+    assert (document["pid"], document["note"]) == (first["pid"], "")
+    (main,) = document["threads"]
+    assert main["name"] == "MainThread"
+    assert "in spin" in main["stack"][-1]
+    now = daemon.entry("sales")
+    assert (now["pid"], now["restarts"]) == (first["pid"], 0)
+
+
+@pytest.mark.slow
+def test_promise_5_two_minutes_at_full_load_end_no_runner(dev: StartDev, project: Path) -> None:
+    daemon = started(dev, project, IN_PYTHON, "10s")
+    first = daemon.entry("sales")
+    os.kill(first["pid"], signal.SIGUSR1)
+    end = time.monotonic() + 120
+    with daemon.client() as client:
+        while time.monotonic() < end:
+            client.call("call", {"location": "sales", "method": "ping"}, timeout=DEADLINE)
+    now = daemon.entry("sales")
+    assert (now["pid"], now["restarts"]) == (first["pid"], 0)
+
+
+def test_promise_5_a_machine_that_stood_still_ends_no_runner(dev: StartDev, project: Path) -> None:
+    """Daemon and runner are stopped together, and for longer than the runner may be silent."""
+    daemon = started(dev, project, IN_PYTHON, "500ms")
+    runner = daemon.entry("sales")["pid"]
+    for _ in range(2):
+        os.kill(daemon.process.pid, signal.SIGSTOP)
+        os.kill(runner, signal.SIGSTOP)
+        time.sleep(2.5)  # what is looked at is that time passes
+        os.kill(runner, signal.SIGCONT)
+        os.kill(daemon.process.pid, signal.SIGCONT)
+    with daemon.client() as client:
+        for _ in range(10):
+            client.call("call", {"location": "sales", "method": "ping"}, timeout=DEADLINE)
+    now = daemon.entry("sales")
+    assert (now["pid"], now["restarts"]) == (runner, 0)
+
+
+def test_user_code_that_closes_every_descriptor_goes_on_serving(
+    dev: StartDev, project: Path
+) -> None:
+    (project / "codelocd.toml").write_text(CONFIG.format(timeout="5s", more=""))
+    (project / "defs.py").write_text(native("orders", before="import os\nos.closerange(3, 1000)\n"))
+    daemon = dev()
+    daemon.until_serving("sales")
+    first = daemon.entry("sales")
+    with daemon.client() as client:
+        for _ in range(5):
+            client.call("call", {"location": "sales", "method": "ping"}, timeout=DEADLINE)
+    assert serving(daemon.entry("sales"))
+    assert daemon.entry("sales")["pid"] == first["pid"]
+    os.kill(first["pid"], signal.SIGKILL)
+    daemon.until("sales", lambda each: serving(each) and each["pid"] != first["pid"])
