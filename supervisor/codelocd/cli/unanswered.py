@@ -19,6 +19,9 @@ if TYPE_CHECKING:  # `typing` itself would take as long as asking the daemon
 UNDER_WAY = ("building", "starting", "backoff", "stopping", "serving")
 """States that end with the daemon, unless a runner serves on."""
 
+GROWING = ("uptime", "phase_seconds", "last_answer")
+"""Seconds that go on while nobody writes them down."""
+
 
 def status(daemon: DaemonAddress, locations: Sequence[str]) -> dict[str, Any] | None:
     """The `status --json` document by what is on disk and in /proc; None where nothing is kept.
@@ -71,6 +74,7 @@ def _condition(letter: str) -> str:
 def _entry(entry: Mapping[str, Any], kept: LastStatus, condition: str) -> dict[str, Any]:
     """As it was kept, less what no longer holds."""
     past = {**entry, "memory": None, "cpu": None}
+    past |= {name: _later(entry.get(name), kept) for name in GROWING}
     for key in ("phase_seconds", "last_answer"):
         past[key] = _later(entry.get(key), kept)
     if condition == "gone":
@@ -78,16 +82,15 @@ def _entry(entry: Mapping[str, Any], kept: LastStatus, condition: str) -> dict[s
     pid = entry["pid"]
     letter = identity.GONE if pid is None else kept.process(pid)
     if letter != identity.GONE:
-        past["uptime"] = _later(entry["uptime"], kept)
         if letter in identity.STOPPED:
             summary = f"the runner is stopped; `kill -CONT {pid}` lets it go on"
             past["problem"] = _problem("unresponsive", summary, kept)
         return past
-    past |= dict.fromkeys(("pid", "uptime", "generation", "start_method"))
+    past |= dict.fromkeys(("pid", "uptime", "last_answer", "generation", "start_method"))
     if pid is not None:
         past["problem"] = _problem("crash", f"its runner, process {pid}, is gone", kept)
     if pid is not None or (condition == "gone" and entry["state"] in UNDER_WAY):
-        past["state"] = "stopped"
+        past |= {"state": "stopped", "phase_seconds": None}
     return past
 
 
