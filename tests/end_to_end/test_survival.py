@@ -234,6 +234,28 @@ def test_a_second_interrupt_ends_everything_at_once(dev: StartDev, project: Path
     assert daemon.stop(signal.SIGINT) == 0
 
 
+def test_stop_of_a_runner_that_has_to_be_killed_succeeds_and_says_so(
+    dev: StartDev, project: Path
+) -> None:
+    (project / "codelocd.toml").write_text(
+        '[location.deaf]\npython_file = "defs.py"\nstop_timeout = "200ms"\n'
+    )
+    (project / "defs.py").write_text(
+        native(
+            "one",
+            before="import atexit, signal, threading\n"
+            "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+            "atexit.register(threading.Event().wait)",
+        )
+    )
+    daemon = dev()
+    daemon.until_serving("deaf")
+    stopped = daemon.cli("stop", "deaf")
+    assert stopped.returncode == 0, stopped.stderr
+    said = "deaf stopped; its runner did not leave within stop_timeout = 0.2 s, and was killed"
+    assert stopped.stdout.strip() == said
+
+
 def test_a_stopped_location_stays_stopped_for_the_next_daemon(dev: StartDev, project: Path) -> None:
     (project / "defs.py").write_text(native("one"))
     daemon = dev("-f", "defs.py")

@@ -209,6 +209,80 @@ async def test_a_guardian_that_was_killed_is_replaced_with_all_it_knew(
     assert (await end(first)).signal == signal.SIGKILL
 
 
+async def test_a_guardian_that_is_killed_is_replaced_at_once(
+    guardian: Guardian, children: Children
+) -> None:
+    python(children, "import time; time.sleep(600)")
+    former = guardian.pid
+    assert former is not None
+    os.kill(former, signal.SIGKILL)
+    async with asyncio.timeout(DEADLINE):
+        while guardian.pid in (None, former):  # noqa: ASYNC110  nothing tells the test
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="its parent's end is a signal on Linux only")
+async def test_a_guardian_that_is_stopped_still_ends_what_a_killed_daemon_left() -> None:
+    daemon = subprocess.Popen([sys.executable, "-c", _DAEMON], stdout=subprocess.PIPE)
+    assert daemon.stdout is not None
+    runner, grandchild, guardian = map(int, daemon.stdout.readline().split())
+    os.kill(daemon.pid, signal.SIGSTOP)  # it shall not notice
+    os.kill(guardian, signal.SIGSTOP)
+    daemon.kill()
+    daemon.wait()
+    for pid in (runner, grandchild, guardian):
+        await gone(pid)
+    daemon.stdout.close()
+
+
+async def test_a_guardian_that_is_stopped_goes_on_at_once(
+    guardian: Guardian, children: Children
+) -> None:
+    python(children, "import time; time.sleep(600)")
+    assert guardian.pid is not None
+    stopped = psutil.Process(guardian.pid)
+    os.kill(guardian.pid, signal.SIGSTOP)
+    os.waitid(os.P_PID, guardian.pid, os.WSTOPPED | os.WNOWAIT)  # noqa: ASYNC222  before the loop
+    async with asyncio.timeout(DEADLINE):
+        while stopped.status() == psutil.STATUS_STOPPED:  # noqa: ASYNC110  nothing tells the test
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="who descends from whom is read from /proc")
+async def test_what_left_a_group_without_a_mark_ends_with_the_child_that_is_ended(
+    children: Children,
+) -> None:
+    printed = Printed()
+    child = python(
+        children,
+        "import subprocess, time\n"
+        "stray = subprocess.Popen(['/bin/sleep', '600'], env={}, start_new_session=True)\n"
+        "print(stray.pid, flush=True)\ntime.sleep(600)",
+        printed,
+    )
+    await printed.until(b"\n")
+    await child.end(grace=DEADLINE)
+    await gone(int(printed.text["stdout"]))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="who descends from whom is read from /proc")
+async def test_whoever_lost_mark_and_parent_ends_with_the_daemon(children: Children) -> None:
+    printed = Printed()
+    twice = (
+        "import subprocess, sys\n"
+        "sleeps = subprocess.Popen(['/bin/sleep', '600'], env={}, start_new_session=True)\n"
+        "print(sleeps.pid, flush=True)"
+    )
+    python(
+        children,
+        f"import os, sys\nos.execve(sys.executable, [sys.executable, '-c', {twice!r}], {{}})",
+        printed,
+    )
+    await printed.until(b"\n")
+    await children.settled()
+    await gone(int(printed.text["stdout"]))
+
+
 async def gone(pid: int) -> None:
     """Waits until no process has that number."""
     async with asyncio.timeout(DEADLINE):

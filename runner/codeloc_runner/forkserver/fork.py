@@ -61,6 +61,7 @@ def arrange_process(
     `arguments` stand in the command line from number `since` on.
     """
     set_variables({**added, **variables})
+    bear_mark(variables)
     original: List[str] = getattr(sys, "orig_argv", [])
     original[since:] = arguments
     process: Any = sys.modules.get("multiprocessing.process")
@@ -74,6 +75,31 @@ def set_variables(wanted: Dict[str, str]) -> None:
     for name, value in wanted.items():
         if os.environ.get(name) != value:
             os.environ[name] = value
+
+
+MARK = "CODELOCD_CHILD"
+ENV_START = 50
+"""The field of /proc/PID/stat that says where the variables begin (proc(5))."""
+
+
+def bear_mark(variables: Mapping[str, str]) -> None:
+    """Have /proc/PID/environ show this process's own mark, and that of each fork of it.
+
+    The kernel shows there what the process that this one was forked from was started with. By its
+    mark the daemon finds what user code forked to outlive the runner.
+    """
+    mark = variables.get(MARK, "").encode()
+    try:
+        with open("/proc/self/environ", "rb") as file:
+            place = (b"\0" + file.read()).find(f"\0{MARK}=".encode())
+        with open("/proc/self/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+        if mark and place >= 0:
+            with open("/proc/self/mem", "r+b", buffering=0) as memory:
+                memory.seek(int(fields[ENV_START - 3]) + place + len(MARK) + 1)
+                memory.write(mark)  # as long as what stood there: all marks of one daemon are
+    except OSError:
+        return  # no Linux, or one that forbids it
 
 
 def part_from_siblings() -> None:

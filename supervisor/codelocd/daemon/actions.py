@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -46,6 +48,7 @@ class Actions:
 
         async def carried_out(_peer: Peer, params: Params) -> dict[str, Any]:
             wait, timeout = take.flag(params, "wait", default=True), take.seconds(params, "timeout")
+            began = time.time()
             locations = [(each, each.stops if stops else None) for each in addressed(params)]
             for location, _ in locations:
                 act(location)
@@ -53,9 +56,9 @@ class Actions:
                 await self._outcomes(locations, timeout)
             return {
                 "locations": [
-                    _was_stopped(each)
+                    _was_stopped(each, began)
                     if before is not None and each.stops > before
-                    else _outcome(each, not wait or succeeded(each), stops)
+                    else _outcome(each, began, not wait or succeeded(each), stops)
                     for each, before in locations
                 ]
             }
@@ -124,7 +127,7 @@ def _is_fresh(location: Location) -> bool:
     return location.state.serving is not None and not location.state.stale
 
 
-def _was_stopped(location: Location) -> dict[str, Any]:
+def _was_stopped(location: Location, began: float) -> dict[str, Any]:
     """Whatever another order has begun since."""
     return {
         "name": location.name,
@@ -132,10 +135,11 @@ def _was_stopped(location: Location) -> dict[str, Any]:
         "superseded": None,
         "state": Phase.STOPPED.value,
         "problem": None,
+        "note": _note(location, began),
     }
 
 
-def _outcome(location: Location, ok: bool, stops: bool) -> dict[str, Any]:
+def _outcome(location: Location, began: float, ok: bool, stops: bool) -> dict[str, Any]:
     """`superseded`: what was asked for did not come, since somebody has asked to stop it since."""
     return {
         "name": location.name,
@@ -143,4 +147,16 @@ def _outcome(location: Location, ok: bool, stops: bool) -> dict[str, Any]:
         "superseded": "stop" if not ok and not stops and not location.state.wanted else None,
         "state": location.state.shown,
         "problem": problems.as_json(location.state.problem, location.name),
+        "note": _note(location, began),
     }
+
+
+def _note(location: Location, began: float) -> str | None:
+    """That its runner had to be killed since then: what it does at its end may be undone."""
+    last = location.state.last_exit
+    if last is None or not last.asked or last.ended.at < began:
+        return None
+    if last.exit.signal != signal.SIGKILL:
+        return None
+    limit = location.spec.policy.stop_timeout
+    return f"its runner did not leave within stop_timeout = {limit:g} s, and was killed"

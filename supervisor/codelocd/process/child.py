@@ -16,6 +16,7 @@ from typing import TypeVar
 
 from codelocd.model import Exit, Output
 from codelocd.process.guardian import Guardian
+from codelocd.process.guardian_process import Identity, descendants
 from codelocd.process.orphans import Orphans, marked
 from codelocd.process.pipes import Pipe, pipes
 
@@ -32,6 +33,13 @@ class Child:
         self.pid = pid
         self.mark = mark
         self.exited = exited
+        self.family: set[Identity] = set()
+        """What was seen to descend from it; whoever left its group may bear no mark."""
+
+    def look_at_family(self) -> None:
+        """To be called before it ends: nothing tells afterwards whose children they were."""
+        if not self.exited.done():
+            self.family.update(descendants(self.pid))
 
     def signal_group(self, number: signal.Signals) -> None:
         """Signal the whole group; one that has ended is left alone: its number may be another's."""
@@ -40,6 +48,7 @@ class Child:
                 os.killpg(self.pid, number)
 
     def kill(self) -> None:
+        self.look_at_family()
         self.signal_group(signal.SIGKILL)
 
     def resume(self) -> None:
@@ -48,6 +57,7 @@ class Child:
 
     async def end(self, grace: float) -> None:
         """Ask (TERM, and CONT in case it is stopped), wait up to `grace` seconds, then kill."""
+        self.look_at_family()
         self.signal_group(signal.SIGTERM)
         self.resume()
         await self.gone(grace)
@@ -78,6 +88,7 @@ class Children:
         if ending := [child.exited for child, _ in self._ours.values()]:
             await asyncio.wait(ending, timeout=_LAST_MOMENT)
         await self._strays.settled()
+        await self._strays.end_unmarked({*self._ours, self._guardian.pid or 0})
 
     def close(self) -> None:
         self._loop.remove_signal_handler(signal.SIGCHLD)
@@ -96,7 +107,8 @@ class Children:
         """Start `command`; `output(stream, data)` gets what it prints, b"" at its end.
 
         What descends from it bears `mark`, and ends with it; with "" it is left alone, as is
-        right for a process whose forks shall outlive it. Raises OSError when it cannot be started.
+        right for a process whose forks, which bear marks of their own, shall outlive it.
+        Raises OSError when it cannot be started.
         """
         mark = self.mark() if mark is None else mark
         with pipes(self._loop, output) as (outputs, writers):
@@ -105,7 +117,7 @@ class Children:
                 stdin=stdin,
                 stdout=writers[0],
                 stderr=writers[1],
-                env={**variables, **marked(mark)},
+                env={**variables, **marked(mark or self._strays.shared)},
                 cwd=directory,
                 pass_fds=tuple(pass_fds),
                 start_new_session=True,
@@ -159,14 +171,22 @@ class Children:
         return child
 
     def _reap(self) -> None:
+        self._look_after_guardian()
         while (pid := _ended(os.P_ALL, 0)) is not None:
             if pid in self._ours:
                 self._deliver(pid)
+            elif pid == self._guardian.pid:
+                self._look_after_guardian()
             elif not self._adoptions and os.getsid(pid) != os.getsid(0):
                 os.waitid(os.P_PID, pid, os.WEXITED)
             else:
                 self._look_behind()
                 return
+
+    def _look_after_guardian(self) -> None:
+        pause = self._guardian.look()
+        if pause is not None and self._ours:
+            self._loop.call_later(pause, self._guardian.renew)
 
     def _look_behind(self) -> None:
         """One that is not ours, or not yet, has ended and stays: ask for each of ours."""
@@ -180,7 +200,7 @@ class Children:
         end = _reaped(pid)
         child.exited.set_result(end)  # its callbacks come later: after its last words
         if child.mark:
-            self._strays.orphaned(child.mark)
+            self._strays.orphaned(child.mark, child.family)
         self._guardian.release(pid)
         for output in outputs:
             output.finish()

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 _ROOT = Path(__file__).parents[2]
@@ -22,9 +24,13 @@ _START = (
 )
 """Without `site`, and so without the folder that the daemon itself is imported from."""
 
+_YOUNG = 1.0
+"""Seconds of life after which one that ends is replaced at once: it may be that none can live."""
+
 
 class Guardian:
-    """The daemon's end. A guardian that was killed is replaced at the next word to it."""
+    """The daemon's end. One that was killed is replaced, one that was stopped goes on: at `look`,
+    which whoever reaps the daemon's children calls at each SIGCHLD."""
 
     def __init__(self) -> None:
         self.family = ""
@@ -32,6 +38,7 @@ class Guardian:
         self._groups: set[int] = set()
         self._process: subprocess.Popen[bytes] | None = None
         self._pipe = -1
+        self._began = 0.0
 
     @property
     def pid(self) -> int | None:
@@ -47,10 +54,32 @@ class Guardian:
         self._groups.discard(group)
         self._say(f"-{group}\n")
 
+    def look(self) -> float | None:
+        """Have it go on if somebody stopped it. Seconds after which to `renew` it, if it ended;
+        not at once where it did so as soon as it had begun."""
+        if self._process is None:
+            return None
+        what = os.WEXITED | os.WSTOPPED | os.WNOHANG | os.WNOWAIT
+        found = os.waitid(os.P_PID, self._process.pid, what)
+        if found is None:
+            return None
+        if found.si_code == os.CLD_STOPPED:
+            os.kill(self._process.pid, signal.SIGCONT)
+            return None
+        self._end()
+        return 0.0 if time.monotonic() - self._began > _YOUNG else _YOUNG
+
+    def renew(self) -> None:
+        """Start another one, unless there is one."""
+        if self._process is None:
+            with contextlib.suppress(OSError):  # short of descriptors: at the next word again
+                self._begin()
+
     def close(self) -> None:
         """End the guardian, and what it still watches."""
         if self._process is not None:
             os.close(self._pipe)
+            os.kill(self._process.pid, signal.SIGCONT)  # somebody may have stopped it
             self._process.wait()
             self._process = None
 
@@ -61,8 +90,7 @@ class Guardian:
             os.write(self._pipe, words.encode())
         except (BrokenPipeError, BlockingIOError):  # killed, or stopped until its pipe was full
             self._end()
-            with contextlib.suppress(OSError):  # short of descriptors: at the next word again
-                self._begin()
+            self.renew()
 
     def _end(self) -> None:
         if self._process is not None:
@@ -80,7 +108,7 @@ class Guardian:
             raise
         finally:
             os.close(reading)
-        self._pipe = writing
+        self._pipe, self._began = writing, time.monotonic()
         os.write(writing, "".join(f"+{group}\n" for group in self._groups).encode())
         os.set_blocking(writing, False)
 

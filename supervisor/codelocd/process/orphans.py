@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
+from collections.abc import Collection
 from itertools import count
 
-from codelocd.process.guardian_process import VARIABLE, end_all
+from codelocd.process.guardian_process import VARIABLE, Identity, end_all, end_strays
 
 
 def marked(mark: str) -> dict[str, str]:
     """The variables of a process whose descendants shall be found."""
-    return {VARIABLE: mark} if mark else {}
+    return {VARIABLE: mark}
 
 
 class Orphans:
@@ -21,15 +23,24 @@ class Orphans:
         self.family = f"{secrets.token_hex(6)}-"
         self._numbers = count(1)
         self._gone: set[str] = set()
+        self._families: set[Identity] = set()
         self._hunt: asyncio.Task[None] | None = None
 
     def mark(self) -> str:
-        """The value of VARIABLE for one more child."""
-        return f"{self.family}{next(self._numbers)}"
+        """The value of VARIABLE for one more child; all are equally long, so that a fork can write
+        its own over that of the process that it was forked from."""
+        return f"{self.family}{next(self._numbers):010d}"
 
-    def orphaned(self, mark: str) -> None:
-        """That child is gone: in a moment, so are those that descend from it."""
+    @property
+    def shared(self) -> str:
+        """For a process whose forks shall outlive it: it ends with the daemon, and not before."""
+        return f"{self.family}{0:010d}"
+
+    def orphaned(self, mark: str, family: Collection[Identity]) -> None:
+        """That child is gone: in a moment, so are those that descend from it, as their mark or
+        `family` says."""
         self._gone.add(mark)
+        self._families.update(family)
         if self._hunt is None:
             self._hunt = asyncio.get_running_loop().create_task(self._search())
 
@@ -38,10 +49,16 @@ class Orphans:
         if self._hunt is not None:
             await asyncio.shield(self._hunt)
 
+    async def end_unmarked(self, known: Collection[int]) -> None:
+        """End who bears no mark, but has come to be a child of this process: whoever descends from
+        its children does once all in between have ended. `known` are left alone."""
+        await asyncio.to_thread(end_strays, os.getpid(), known)
+
     async def _search(self) -> None:
         try:
             while self._gone:
                 marks, self._gone = self._gone, set()
-                await asyncio.to_thread(end_all, marks.__contains__)
+                family, self._families = self._families, set()
+                await asyncio.to_thread(end_all, marks.__contains__, family)
         finally:
             self._hunt = None

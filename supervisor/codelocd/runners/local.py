@@ -86,6 +86,7 @@ class LocalRunner:
         """Callers are led to it by the daemon alone."""
 
     async def retire(self, patience: float, grace: float) -> None:
+        self._child.look_at_family()
         self._child.resume()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._answered(), patience)

@@ -7,10 +7,12 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from dataclasses import replace
 
+import psutil
 import pytest
-from launching import installed, telling, until
+from launching import DEADLINE, installed, telling, until
 
 from codelocd.runners.warm import places, slot
 from codelocd.runners.warm.places import Memory
@@ -51,6 +53,41 @@ async def test_a_start_does_not_wait_for_ever(bench, newest, packages, monkeypat
     monkeypatch.setattr(slot, "PATIENCE", 0.1)
     await preloading(bench, signal.SIGSTOP)
     assert (await bench.load(spec, "auto")).runner.start_method == "spawn"
+
+
+STRAY = """
+import os, pathlib
+if not os.fork():
+    os.setsid()
+    if not os.fork():
+        pathlib.Path("stray").write_text(str(os.getpid()))
+        os.closerange(3, 1000)
+        import time
+        time.sleep(600)
+    os._exit(0)
+os.wait()
+while not pathlib.Path("stray").exists(): pass
+told = 1
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="who descends from whom is read from /proc")
+@pytest.mark.parametrize("method", ["auto", "spare"])
+async def test_a_fork_of_a_fork_in_a_session_of_its_own_ends_with_its_runner(
+    bench, extreme, method
+):
+    await bench.load(bench.spec(extreme, telling("told = 1")), method)
+    spec = bench.spec(extreme, telling(STRAY))
+    await until(lambda: all(place.slot.ready for place in bench.places))
+    loaded = await bench.load(spec, method)
+    assert loaded.runner.start_method == {"auto": "fork"}.get(method, method)
+    stray = psutil.Process(int((spec.working_directory / "stray").read_text()))
+    neighbour = await bench.load(
+        replace(bench.spec(extreme, telling("told = 2")), location="other"), method
+    )
+    await loaded.runner.retire(1.0, 1.0)
+    await asyncio.to_thread(stray.wait, DEADLINE)
+    assert not neighbour.runner.exited.done()
 
 
 NO_SECOND = """

@@ -94,6 +94,8 @@ def _outcome_line(outcome: dict[str, Any]) -> str:
     words = f": {problem['kind']}: {one_line(problem['summary'])}" if problem else ""
     if outcome.get("superseded"):
         words = f": another order, {outcome['superseded']}, came after this one"
+    if note := outcome.get("note"):
+        words += f"; {one_line(note)}"
     return f"{screen.paint(one_line(outcome['name']), 'bold')} {state}{words}"
 
 
