@@ -95,7 +95,7 @@ def test_a_line_of_another_day_has_its_date(dev: StartDev, project: Path, tmp_pa
     daemon.until_serving("sales")
     daemon.stop()
     [log] = (tmp_path / "home" / "state").glob("**/logs/sales.log")
-    log.write_text("2025-12-24T12:00:00.000Z 1 stdout old\n" + log.read_text())
+    log.write_text("0 2025-12-24T12:00:00.000Z 1 stdout old\n" + log.read_text())
     old, new = daemon.cli("logs", "sales").stdout.splitlines()
     assert old.startswith("2025-12-24 ")
     assert re.match(r"\d\d:\d\d:\d\d\.", new)  # the time alone, which begins with 20 at night, too

@@ -30,8 +30,11 @@ class StatefulHub(Hub):
         topics: Collection[str],
         since: Mapping[str, Any] | None = None,
         full_state: FullState | None = None,
+        *,
+        blocks: bool = False,
     ) -> dict[str, Any]:
-        return super().subscribe(peer, topics, since, full_state or self._full_state)
+        state = full_state or self._full_state
+        return super().subscribe(peer, topics, since, state, blocks=blocks)
 
 
 class Connection:
@@ -100,8 +103,8 @@ def full(topic: str, seq: int, *, missed: bool) -> tuple[str, int, Any]:
     return (topic, seq, {"full": True, "missed": missed, "state": topic})
 
 
-def listen(hub: Hub, connection: Connection, *topics: str) -> int:
-    subscription = hub.subscribe(connection, topics)["subscription"]
+def listen(hub: StatefulHub, connection: Connection, *topics: str, blocks: bool = False) -> int:
+    subscription: int = hub.subscribe(connection, topics, blocks=blocks)["subscription"]
     connection.drain()
     connection.take()
     return subscription

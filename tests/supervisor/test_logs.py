@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import gzip
 import os
+import re
 import resource
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from codelocd.storage import logs as log_module
+from codelocd.storage.log_files import LogFiles
 from codelocd.storage.log_lines import Block, Splitter
-from codelocd.storage.logs import RECENT_LINES, Logs, RotatedFile, file_name
+from codelocd.storage.logs import RECENT_LINES, LogQuery, Logs, file_name
 
 NOON = 1_700_000_000.125
 
@@ -38,7 +42,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def logs(folder: Path, clock: Clock) -> Iterator[Logs]:
-    with_small_files = Logs(folder, clock=clock, file_bytes=2000, files=3)
+    with_small_files = Logs(folder, clock=clock, file_bytes=2000, kept_bytes=2000)
     yield with_small_files
     with_small_files.close()
 
@@ -103,9 +107,24 @@ def test_lines_say_when_where_and_from_whom_they_came(logs: Logs, clock: Clock) 
     out("stderr", b"two\n")
     logs.output("sales", None)("stdout", b"three\n")
     assert [line.document() for line in logs.lines(["sales"], 10)] == [
-        {"at": NOON, "location": "sales", "stream": "stdout", "text": "one", "generation": 3},
-        {"at": NOON + 1, "location": "sales", "stream": "stderr", "text": "two", "generation": 3},
         {
+            "seq": 1,
+            "at": NOON,
+            "location": "sales",
+            "stream": "stdout",
+            "text": "one",
+            "generation": 3,
+        },
+        {
+            "seq": 2,
+            "at": NOON + 1,
+            "location": "sales",
+            "stream": "stderr",
+            "text": "two",
+            "generation": 3,
+        },
+        {
+            "seq": 3,
             "at": NOON + 1,
             "location": "sales",
             "stream": "stdout",
@@ -154,7 +173,8 @@ def test_followers_get_lines_in_blocks(folder: Path, clock: Clock) -> None:
         (["one", "two"], "stdout", 2),
         (["three"], "stdout", 2),
     ]
-    assert [line.text for line in heard[0].lines()] == ["one", "two"]
+    assert [(line.seq, line.text) for line in heard[0].lines()] == [(1, "one"), (2, "two")]
+    assert (heard[0].last, heard[1].seq) == (2, 3)
     logs.close()
 
 
@@ -187,7 +207,8 @@ def test_more_lines_than_memory_holds_come_from_the_files(folder: Path) -> None:
 def test_a_line_in_a_file_that_somebody_edited_is_passed_over(logs: Logs, folder: Path) -> None:
     folder.mkdir()
     (folder / "sales.log").write_bytes(
-        b"nonsense\n2026-01-31T06:00:00.000Z 3 stdout good\n2026-01-31T06:00:00Z x stdout y\n\xff"
+        b"nonsense\n7 2026-01-31T06:00:00.000Z 3 stdout good\n"
+        b"8 2026-01-31T06:00:00Z x stdout y\n\xff"
     )
     assert texts(logs) == ["good"]
     logs.output("sales", 1)("stdout", b"new\n")
@@ -197,32 +218,28 @@ def test_a_line_in_a_file_that_somebody_edited_is_passed_over(logs: Logs, folder
 # --- files ---------------------------------------------------------------------------------------
 
 
-def test_files_are_rotated_between_lines_and_bounded(logs: Logs, folder: Path) -> None:
+def test_files_are_set_aside_between_lines_compressed_and_bounded(logs: Logs, folder: Path) -> None:
     out = logs.output("sales", 1)
     for number in range(1000):
-        out("stdout", b"line %d\n" % number)
+        out("stdout", b"line %d %d\n" % (number, hash(str(number))))
+    kept = texts(logs)
+    logs.close()
     names = sorted(os.listdir(folder))
-    assert names == ["sales.log", "sales.log.1", "sales.log.2"]
-    assert all((folder / name).stat().st_size <= 2000 for name in names)
-    together = b"".join(stored(folder, name) for name in reversed(names)).splitlines()
-    numbers = [int(line.rsplit(b" ", 1)[1]) for line in together]
+    assert names[0] == "sales.log"
+    assert all(re.fullmatch(r"sales\.log\.\d{12}\.gz", name) for name in names[1:])
+    assert sum((folder / name).stat().st_size for name in names[1:]) <= 2000
+    numbers = [int(line.split()[1]) for line in kept]
     assert numbers == list(range(1000 - len(numbers), 1000))
-    assert all(stored(folder, name).endswith(b"\n") for name in names)
+    old = [gzip.decompress(stored(folder, name)) for name in names[1:]]
+    assert all(each.endswith(b"\n") for each in (*old, stored(folder)))
+    last = [int(each.splitlines()[-1].split()[0]) for each in old]
+    assert last == [int(name.split(".")[2]) for name in names[1:]]
 
 
 def test_files_are_for_their_owner_alone(logs: Logs, folder: Path) -> None:
     logs.output("sales", 1)("stdout", b"secret\n")
     assert folder.stat().st_mode & 0o777 == 0o700
     assert (folder / "sales.log").stat().st_mode & 0o777 == 0o600
-
-
-def test_one_file_alone_is_bounded_as_well(tmp_path: Path) -> None:
-    file = RotatedFile(tmp_path / "x.log", 100, 1)
-    for number in range(100):
-        assert file.append(b"%09d\n" % number)
-    assert (tmp_path / "x.log").stat().st_size <= 100
-    assert file.tail(2) == [b"000000098", b"000000099"]
-    file.close()
 
 
 def test_every_name_of_a_location_has_a_file_of_its_own() -> None:
@@ -252,7 +269,8 @@ def test_a_full_disk_loses_output_but_never_raises_and_ends_by_itself(
     (folder / "sales.log").symlink_to("/dev/full")
     out = logs.output("sales", 1)
     out("stdout", b"lost on disk\n")
-    assert logs.dropped == len(b"2023-11-14T22:13:20.125Z 1 stdout lost on disk\n")
+    lost = len(b"1 2023-11-14T22:13:20.125Z 1 stdout lost on disk\n")
+    assert logs.dropped == {"sales": {"bytes": lost, "why": "No space left on device"}}
     assert texts(logs) == ["lost on disk"]
     (folder / "sales.log").unlink()
     out("stdout", b"back again\n")
@@ -260,26 +278,30 @@ def test_a_full_disk_loses_output_but_never_raises_and_ends_by_itself(
     assert texts(logs) == ["lost on disk", "back again"]
 
 
+def log_file(path: Path) -> LogFiles:
+    return LogFiles(path, 1000, 3000, lambda work: work())
+
+
 def test_a_disk_that_fills_up_within_a_line_leaves_whole_lines(tmp_path: Path) -> None:
     """A limit on the size of files makes a write fall short as a full disk does."""
-    file = RotatedFile(tmp_path / "x.log", 1000, 3)
-    assert file.append(b"first line\n")
+    file = log_file(tmp_path / "x.log")
+    assert file.append(b"first line\n", 1)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (15, hard))
     try:
-        assert not file.append(b"second line\n")
+        assert not file.append(b"second line\n", 2)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert file.dropped == len(b"second line\n")
-    assert file.append(b"third line\n")
+    assert (file.dropped, file.why) == (len(b"second line\n"), "File too large")
+    assert file.append(b"third line\n", 3)
     assert (tmp_path / "x.log").read_bytes() == b"first line\nthird line\n"
     file.close()
 
 
 def test_a_line_that_a_power_cut_left_without_an_end_is_ended(tmp_path: Path) -> None:
     (tmp_path / "x.log").write_bytes(b"whole\nhal")
-    file = RotatedFile(tmp_path / "x.log", 1000, 3)
-    assert file.append(b"next\n")
+    file = log_file(tmp_path / "x.log")
+    assert file.append(b"next\n", 1)
     assert (tmp_path / "x.log").read_bytes() == b"whole\nhal\nnext\n"
     file.close()
 
@@ -288,7 +310,7 @@ def test_a_folder_that_cannot_be_made_loses_output_on_disk_only(tmp_path: Path) 
     (tmp_path / "logs").write_text("in the way")
     logs = Logs(tmp_path / "logs")
     logs.output("sales", 1)("stdout", b"one\n")
-    assert logs.dropped > 0
+    assert logs.dropped
     assert texts(logs) == ["one"]
 
 
@@ -301,7 +323,7 @@ def test_a_location_that_is_gone_leaves_its_files(logs: Logs, folder: Path) -> N
 
 
 def test_memory_and_disk_stay_bounded_however_much_is_printed(folder: Path) -> None:
-    logs = Logs(folder, file_bytes=1_000_000, files=2)
+    logs = Logs(folder, file_bytes=1_000_000, kept_bytes=1_000_000)
     out = logs.output("sales", 1)
     chunk = (b"x" * 60_000 + b"\n") + b"y\n" * 2000
     tracemalloc.start()
@@ -311,15 +333,132 @@ def test_memory_and_disk_stay_bounded_however_much_is_printed(folder: Path) -> N
         assert tracemalloc.get_traced_memory()[0] < 3_000_000
     finally:
         tracemalloc.stop()
-    assert sum(file.stat().st_size for file in folder.iterdir()) <= 2_000_000
     logs.close()
+    assert sum(file.stat().st_size for file in folder.iterdir()) <= 2_000_000
 
 
 def test_a_file_that_was_removed_is_begun_anew(tmp_path: Path) -> None:
-    file = RotatedFile(tmp_path / "logs" / "sales.log", 1000, 2)
-    assert file.append(b"one\n")
+    file = log_file(tmp_path / "logs" / "sales.log")
+    assert file.append(b"one\n", 1)
     (tmp_path / "logs" / "sales.log").unlink()
     (tmp_path / "logs").rmdir()
-    assert file.append(b"two\n")
+    assert file.append(b"two\n", 2)
     assert (tmp_path / "logs" / "sales.log").read_bytes() == b"two\n"
     file.close()
+
+
+# --- numbers -------------------------------------------------------------------------------------
+
+
+def test_numbers_go_on_where_an_earlier_daemon_ended(folder: Path, clock: Clock) -> None:
+    for first in (1, 3, 5):
+        logs = Logs(folder, clock=clock)
+        logs.output("sales", 1)("stdout", b"same line\nsame line\n")
+        found = [line.seq for line in logs.lines(["sales"], 10)]
+        assert found == list(range(1, first + 2))
+        assert logs.last_numbers(["sales", "quiet"]) == {"sales": first + 1, "quiet": 0}
+        logs.close()
+
+
+def test_numbers_go_on_behind_files_that_were_set_aside(folder: Path) -> None:
+    logs = Logs(folder, file_bytes=200)
+    for _ in range(20):
+        logs.output("sales", 1)("stdout", b"one\ntwo\n")
+    logs.close()
+    (folder / "sales.log").unlink()
+    [*_, newest] = sorted(os.listdir(folder))
+    again = Logs(folder)
+    assert again.last_numbers(["sales"]) == {"sales": int(newest.split(".")[2])}
+    again.close()
+
+
+# --- asking for a part ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def month(folder: Path, clock: Clock) -> Iterator[Logs]:
+    """Three thousand lines, a second apart, most of them in files that were set aside."""
+    logs = Logs(folder, clock=clock, file_bytes=20_000)
+    out = logs.output("sales", 1)
+    for number in range(3000):
+        out("stderr" if number % 10 == 0 else "stdout", b"line %d.\n" % number)
+        clock.now += 1
+    yield logs
+    logs.close()
+
+
+def numbers(logs: Logs, query: LogQuery) -> list[int]:
+    _, read = logs.reading(["sales"], query)
+    found, more = read()
+    assert not more
+    return [line.seq for line in found]
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        (LogQuery(3), range(2998, 3001)),
+        (LogQuery(3, before={"sales": 100}), range(97, 100)),
+        (LogQuery(3, before={"other": 100}), range(2998, 3001)),
+        (LogQuery(3, after={}), range(1, 4)),
+        (LogQuery(3, after={"sales": 100}), range(101, 104)),
+        (LogQuery(3, after={"sales": 2998}), range(2999, 3001)),
+        (LogQuery(9, after={"sales": 3000}), range(0)),
+        (LogQuery(9, since=NOON + 2995), range(2996, 3001)),
+        (LogQuery(9, since=NOON + 2994.5), range(2996, 3001)),
+        (LogQuery(3, until=NOON + 50), range(48, 51)),
+        (LogQuery(9, since=NOON + 50, until=NOON + 53), range(51, 54)),
+        (LogQuery(3, after={}, since=NOON + 50), range(51, 54)),
+        (LogQuery(3, stream="stderr"), range(2971, 3000, 10)),
+        (LogQuery(3, stream="stderr", until=NOON + 50), range(21, 50, 10)),
+        (LogQuery(9, contains="line 77."), [78]),
+        (LogQuery(9, contains="stdout"), []),
+        (LogQuery(0), []),
+        (LogQuery(0, after={}), []),
+    ],
+)
+def test_lines_are_found_by_number_time_stream_and_text(
+    month: Logs, query: LogQuery, expected: Sequence[int]
+) -> None:
+    assert numbers(month, query) == list(expected)
+
+
+def test_a_row_of_pages_has_every_line_once_in_either_direction(month: Logs) -> None:
+    everything = list(range(1, 3001))
+    forwards: list[int] = []
+    while page := numbers(month, LogQuery(700, after={"sales": forwards[-1] if forwards else 0})):
+        forwards += page
+    backwards: list[int] = []
+    while page := numbers(month, LogQuery(700, before={"sales": (backwards or [9999])[0]})):
+        backwards[:0] = page
+    assert forwards == backwards == everything
+
+
+def test_an_answer_is_bounded_and_says_so(month: Logs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_module, "ANSWER_BYTES", 100)
+    for query, first in ((LogQuery(50), 2991), (LogQuery(50, after={}), 1)):
+        found, more = month.reading(["sales"], query)[1]()
+        assert (found[0].seq, more) == (first, True)
+
+
+def test_memory_answers_what_it_can_and_files_the_rest(month: Logs) -> None:
+    asked = {
+        False: [LogQuery(1000), LogQuery(5, after={"sales": 2500})],
+        True: [LogQuery(2000), LogQuery(5, after={"sales": 1500}), LogQuery(5, contains="x")],
+    }
+    for slow, queries in asked.items():
+        assert [month.reading(["sales"], query)[0] for query in queries] == [slow] * len(queries)
+
+
+def test_a_file_that_is_damaged_gives_what_comes_before_the_damage(
+    month: Logs, folder: Path
+) -> None:
+    month.close()
+    oldest = min(path for path in folder.iterdir() if path.suffix == ".gz")
+    oldest.write_bytes(oldest.read_bytes()[:-200])
+    again = Logs(folder)
+    found = numbers(again, LogQuery(9999))
+    assert found[0] == 1
+    assert found[-1] == 3000
+    assert 2500 < len(found) < 3000
+    again.close()

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-import threading
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -17,6 +17,7 @@ import pytest
 from codelocd.model import Exit
 from codelocd.process.child import Child, Children
 from codelocd.process.guardian import Guardian
+from codelocd.process.pipes import OutputPipes
 
 DEADLINE = 30.0
 
@@ -88,6 +89,64 @@ async def test_a_child_leads_a_session_of_its_own(children: Children) -> None:
     child = python(children, "import os; print(os.getsid(0))", printed)
     await end(child)
     assert int(printed.text["stdout"]) == child.pid
+
+
+@pytest.mark.parametrize(
+    ("first", "last"), [("stdout", "stderr"), ("stderr", "stdout")], ids=["crash", "farewell"]
+)
+async def test_what_is_said_last_on_the_other_stream_comes_after_all_that_was_said_before(
+    children: Children, first: str, last: str
+) -> None:
+    """Far more than one look takes waits in the one pipe when the last line comes in the other."""
+    said: list[tuple[str, bytes]] = []
+    numbers = {"stdout": 1, "stderr": 2}
+    code = (
+        f"import os; os.write({numbers[first]}, b'x' * 2_000_000); os.write({numbers[last]}, b'z')"
+    )
+    child = children.start(
+        [sys.executable, "-c", code],
+        variables=os.environ,
+        directory=Path("/"),
+        output=lambda stream, data: said.append((stream, data)),
+    )
+    await end(child)
+    chunks = [each for each in said if each[1]]
+    assert [stream for stream, _ in chunks] == [first] * (len(chunks) - 1) + [last]
+    assert sum(len(data) for _, data in chunks[:-1]) == 2_000_000
+
+
+async def test_a_stream_of_short_lines_is_taken_many_at_a_time(children: Children) -> None:
+    """One look a line would cost more than what is done with it."""
+    sizes: list[int] = []
+    code = "import os, time\nfor n in range(3000): os.write(1, b'%07d\\n' % n); time.sleep(0.0001)"
+    child = children.start(
+        [sys.executable, "-c", code],
+        variables=os.environ,
+        directory=Path("/"),
+        output=lambda _stream, data: sizes.append(len(data)),
+    )
+    await end(child)
+    assert sum(sizes) == 24_000
+    assert len(sizes) < 1000
+
+
+async def test_reading_goes_on_from_a_descriptor_that_was_handed_over() -> None:
+    """As by a daemon that began it: what waits in the pipe, and what comes."""
+    readers, writers = zip(os.pipe(), os.pipe(), strict=True)
+    os.write(writers[0], b"before")
+    printed = Printed()
+    outputs = OutputPipes(asyncio.get_running_loop(), readers, printed)
+    outputs.begin()
+    await printed.until(b"before")
+    os.write(writers[0], b" after")
+    await printed.until(b"before after")
+    for writer in writers:
+        os.close(writer)
+    async with asyncio.timeout(DEADLINE):
+        while len(printed.closed) < 2:
+            printed.more.clear()
+            await printed.more.wait()
+    outputs.finish()
 
 
 async def test_its_group_ends_with_it(children: Children) -> None:
@@ -294,6 +353,7 @@ _DAEMON = """
 import asyncio, os, sys
 from pathlib import Path
 from codelocd.process.guardian import Guardian
+from codelocd.process.pipes import OutputPipes
 from codelocd.process.child import Children
 
 async def main():
@@ -391,9 +451,11 @@ async def test_output_that_takes_long_to_deal_with_is_taken_in_smaller_pieces(
 
     def slow(_stream: str, data: bytes) -> None:
         if data:
-            if len(data) == 512:
+            if len(data) == 4096:
                 small.set()
-            threading.Event().wait(0.02)
+            began = time.thread_time()
+            while time.thread_time() - began < 0.02:
+                pass
 
     child = children.start(
         [sys.executable, "-c", "import os\nwhile True: os.write(1, bytes(65536))"],

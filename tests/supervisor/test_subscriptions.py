@@ -102,22 +102,63 @@ def test_events_of_other_topics_that_are_forgotten_are_not_missed(
     assert connection.take() == [("status", 11, {"n": 2})]
 
 
-def test_many_events_at_once_arrive_one_by_one(hub: Hub, connection: Connection) -> None:
-    listen(hub, connection, "logs")
-    hub.publish_all("logs", ["a", "b"], lambda text: {"text": text})
-    assert connection.take() == [("logs", 1, {"text": "a"}), ("logs", 2, {"text": "b"})]
+def block(seq: int, *texts: str) -> dict[str, Any]:
+    return {"seq": seq, "location": "sales", "texts": list(texts)}
 
 
-def test_many_events_that_nobody_hears_have_numbers_and_cost_nothing(
+def line(seq: int, text: str) -> dict[str, Any]:
+    return {"seq": seq, "location": "sales", "text": text}
+
+
+def test_lines_that_come_together_arrive_one_by_one_or_as_a_block(hub: Hub) -> None:
+    singly, together = Connection(), Connection()
+    listen(hub, singly, "logs")
+    listen(hub, together, "logs", blocks=True)
+    hub.publish_block("logs", 2, lambda: block(7, "a", "b"))
+    hub.publish_block("logs", 1, lambda: block(9, "c"))
+    assert singly.take() == [
+        ("logs", 1, line(7, "a")),
+        ("logs", 2, line(8, "b")),
+        ("logs", 3, line(9, "c")),
+    ]
+    assert together.take() == [("logs", 2, block(7, "a", "b")), ("logs", 3, block(9, "c"))]
+
+
+def test_who_comes_back_within_a_block_gets_the_rest_of_it(hub: Hub) -> None:
+    listen(hub, Connection(), "logs")
+    hub.publish_block("logs", 3, lambda: block(1, "a", "b", "c"))
+    for blocks, expected in (
+        (False, [("logs", 2, line(2, "b")), ("logs", 3, line(3, "c"))]),
+        (True, [("logs", 3, block(1, "a", "b", "c"))]),
+    ):
+        back = Connection()
+        hub.subscribe(back, ["logs"], {"instance": "me", "seq": 1}, blocks=blocks)
+        back.drain()
+        assert back.take() == expected
+
+
+def test_lines_that_nobody_hears_have_numbers_and_cost_nothing(
     hub: Hub, connection: Connection
 ) -> None:
     hub.publish("status", {"n": 1})
-    hub.publish_all("logs", ["a", "b"], lambda _text: pytest.fail("nobody asked"))
+    hub.publish_block("logs", 2, lambda: pytest.fail("nobody asked"))
     assert hub.publish("status", {"n": 4}) == 4
     for topics in (["status"], ["logs"]):
         hub.subscribe(connection, topics, {"instance": "me", "seq": 1})
         connection.drain()
     assert connection.take() == [("status", 4, {"n": 4}), full("logs", 4, missed=True)]
+
+
+def test_a_flood_of_lines_makes_nobody_forget_what_happened(
+    hub: Hub, connection: Connection
+) -> None:
+    listen(hub, Connection(), "logs", blocks=True)
+    hub.publish("status", {"n": 1})
+    for _ in range(100):
+        hub.publish_block("logs", 2, lambda: block(1, "a", "b"))
+    hub.subscribe(connection, ["status"], {"instance": "me", "seq": 0})
+    connection.drain()
+    assert connection.take() == [("status", 1, {"n": 1})]
 
 
 def test_who_unsubscribed_hears_nothing_more(hub: Hub, connection: Connection) -> None:

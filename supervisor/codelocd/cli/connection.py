@@ -37,9 +37,9 @@ class Connection:
         """The daemon's answer; `timeout` in seconds, None for as long as it takes."""
         return self._ask(lambda: self._client.call(method, params, timeout=timeout))
 
-    def subscribe(self, topics: Sequence[str]) -> Iterator[dict[str, Any]]:
+    def subscribe(self, topics: Sequence[str], *, blocks: bool = False) -> Iterator[dict[str, Any]]:
         """Events as they come, for ever; from this call on, not one is missed."""
-        events = self._ask(lambda: self._client.subscribe(topics))
+        events = self._ask(lambda: self._client.subscribe(topics, blocks=blocks))
         return iter(lambda: self._ask(lambda: next(events)), {})
 
     def until_gone(self, method: str) -> None:

@@ -137,12 +137,12 @@ class DevOutput:
             case "definitions":
                 yield from self._definitions(data)
             case "logs":
-                yield from self._printed(data)
+                for text in data["texts"]:
+                    yield from self._printed(data["location"], text)
             case "builds":
                 yield from self._build(data)
 
-    def _printed(self, data: Mapping[str, Any]) -> Iterator[str]:
-        name, text = data["location"], data["text"]
+    def _printed(self, name: str, text: str) -> Iterator[str]:
         if name not in HELPERS:
             yield f"{self._name(name)} | {visible(text, self._screen)}"
             return

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from datetime import datetime
 from functools import partial, wraps
 from pathlib import Path
 from typing import Any, TypeVar
@@ -92,17 +94,73 @@ def config_file(command: Callable[..., int | None]) -> Callable[..., int | None]
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 
 
-def stream_options(what: str) -> Callable[[F], F]:
-    """`--follow`, `--lines` and `--json` of a command that prints `what` as they come."""
-    follow = click.option("-f", "--follow", is_flag=True, help="Then print new ones as they come.")
+def stream_options(what: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """`--follow`, `--lines` and `--json` of a command that prints `what` as they come. The keyword
+    `followed` is for how many seconds the next daemon is waited for; None: do not follow."""
+    flag = click.option("-f", "--follow", is_flag=True, help="Then print new ones as they come.")
+    patience = click.option(
+        "--wait", "patience", type=click.FloatRange(min=0), default=PATIENCE, metavar="SECONDS",
+        show_default=True, help="With -f: wait so long for the next daemon when one ends.",
+    )  # fmt: skip
     lines = click.option(
-        "-n", "--lines", type=click.IntRange(min=0), default=100, show_default=True, metavar="N",
+        "-n", "--lines", type=click.IntRange(min=0), metavar="N",
         help=f"Begin with the last N {what}.",
     )  # fmt: skip
     as_json = click.option(
         "--json", "as_json", is_flag=True, help="Print one JSON document per line."
     )
-    return lambda command: follow(lines(as_json(command)))
+
+    def options(command: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(command)
+        def with_stream(*arguments: Any, follow: bool, patience: float, **rest: Any) -> Any:
+            return command(*arguments, followed=patience if follow else None, **rest)
+
+        return flag(patience(lines(as_json(with_stream))))
+
+    return options
+
+
+PATIENCE = 10.0
+"""Seconds in which a daemon that is restarted is there again."""
+
+
+def _moment(text: str) -> float:
+    """A point of time, in Unix seconds: a duration before now, a time of today, or a date."""
+    from codelocd.cli.moments import moment
+
+    try:
+        return moment(text, datetime.now().astimezone())
+    except ValueError:
+        what = 'write "10min" or "2h" for so long ago, "14:30" for today, or "2026-01-31 14:30"'
+        raise click.BadParameter(f"{text!r} is no time: {what}") from None
+
+
+SPECIAL = re.compile(r"[\\.^$*+?{}\[\]|()]")
+"""What means something else than itself in a regular expression."""
+
+
+def _pattern(text: str) -> str | Callable[[str], object]:
+    """What finds a regular expression in text; the text, where it means no more than itself."""
+    if not SPECIAL.search(text):
+        return text
+    try:
+        return re.compile(text).search
+    except re.error as error:
+        raise click.BadParameter(f"{text!r} is no regular expression: {error}") from None
+
+
+def reading_options(command: F) -> F:
+    """`--since`, `--until`, `--grep` and `--stream` of output."""
+    since = click.option("--since", type=_moment, metavar="WHEN", help="Only what came since then.")
+    until = click.option("--until", type=_moment, metavar="WHEN", help="Only what came before.")
+    grep = click.option(
+        "--grep", type=_pattern, metavar="PATTERN",
+        help="Only lines in which this regular expression is found.",
+    )  # fmt: skip
+    stream = click.option(
+        "--stream", type=WordChoice(("stdout", "stderr")), help="Only what came there."
+    )
+    return since(until(grep(stream(command))))
 
 
 KINDS = ("asset", "asset_check", "job", "resource", "schedule", "sensor")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Self, TypeAlias
 
 from codelocd.client.connection import DaemonUnreachable, explain, lost, silent
-from codelocd.client.sync import TIMEOUT
+from codelocd.client.sync import TIMEOUT, subscribing
 from codelocd.rpc.errors import RpcError
 from codelocd.rpc.messages import EVENT
 from codelocd.rpc.peer import Peer
@@ -70,16 +70,19 @@ class AsyncClient:
             self._balance()
 
     async def subscribe(
-        self, topics: Sequence[str], since: Mapping[str, Any] | None = None
+        self,
+        topics: Sequence[str],
+        since: Mapping[str, Any] | None = None,
+        *,
+        blocks: bool = False,
     ) -> AsyncGenerator[Event, None]:
         """Events `{"subscription", "topic", "seq", "data"}` of these topics, for ever.
 
-        `since` `{"instance", "seq"}` goes on where an earlier subscription ended. Closing the
-        generator (`aclose`) ends the subscription.
+        `since` `{"instance", "seq"}` goes on where an earlier subscription ended. `blocks`: lines
+        of output that came together are one event. Closing the generator (`aclose`) ends the
+        subscription.
         """
-        params: dict[str, Any] = {"topics": list(topics)}
-        if since is not None:
-            params["since"] = dict(since)
+        params = subscribing(topics, since, blocks=blocks)
         answer = await self.call("subscribe", params)
         subscription: int = answer["subscription"]
         queue = self._queue(subscription)

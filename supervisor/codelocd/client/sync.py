@@ -20,6 +20,18 @@ TIMEOUT = 10.0
 """Seconds after which a daemon that says nothing counts as not answering."""
 
 
+def subscribing(
+    topics: Sequence[str], since: Mapping[str, Any] | None, *, blocks: bool
+) -> dict[str, Any]:
+    """The parameters of `subscribe`."""
+    params: dict[str, Any] = {"topics": list(topics)}
+    if since is not None:
+        params["since"] = dict(since)
+    if blocks:
+        params["blocks"] = True
+    return params
+
+
 class Client:
     """A connection to the daemon whose control socket is at `path`; for one thread.
 
@@ -54,15 +66,18 @@ class Client:
         return result
 
     def subscribe(
-        self, topics: Sequence[str], since: Mapping[str, Any] | None = None
+        self,
+        topics: Sequence[str],
+        since: Mapping[str, Any] | None = None,
+        *,
+        blocks: bool = False,
     ) -> Iterator[dict[str, Any]]:
         """Events `{"subscription", "topic", "seq", "data"}` of these topics, for ever.
 
-        `since` `{"instance", "seq"}` goes on where an earlier subscription ended.
+        `since` `{"instance", "seq"}` goes on where an earlier subscription ended. `blocks`: lines
+        of output that came together are one event.
         """
-        params: dict[str, Any] = {"topics": list(topics)}
-        if since is not None:
-            params["since"] = dict(since)
+        params = subscribing(topics, since, blocks=blocks)
         answer = self.call("subscribe", params)
         self._events[answer["subscription"]] = deque()
         return self._events_of(answer["subscription"])

@@ -214,4 +214,4 @@ def _publisher(hub: Hub, state: Path) -> Publisher:
 
 
 def _printed(hub: Hub, block: Block) -> None:
-    hub.publish_all("logs", block.texts, lambda text: block.line(text).document())
+    hub.publish_block("logs", len(block.texts), block.document)

@@ -11,8 +11,8 @@ from typing import Any
 
 from codelocd import __version__
 from codelocd.core import registry
+from codelocd.daemon import history, status
 from codelocd.daemon import params as take
-from codelocd.daemon import status
 from codelocd.daemon.actions import Actions, Method
 from codelocd.daemon.application import Application
 from codelocd.daemon.config_watch import ConfigWatch
@@ -61,9 +61,9 @@ class Control:
             "stacks": (self._stacks, frozenset({"location", "warm"})),
             "call": (self._actions.call, frozenset({"location", "method", "params", "timeout"})),
             "command": (self._command, frozenset({"location"})),
-            "logs": (self._last_lines, frozenset({"locations", "lines"})),
-            "events": (self._events, frozenset({"locations", "lines"})),
-            "subscribe": (self._subscribe, frozenset({"topics", "since"})),
+            "logs": (self._last_lines, history.LOG_PARAMS),
+            "events": (self._events, history.EVENT_PARAMS),
+            "subscribe": (self._subscribe, frozenset({"topics", "since", "blocks"})),
             "unsubscribe": (self._unsubscribe, frozenset({"subscription"})),
             "environments": (self._environments, frozenset()),
             "apply": (self._apply, frozenset({"dry_run"})),
@@ -98,6 +98,7 @@ class Control:
                 "socket": identity.socket,
                 "dagster": dagster.about() or None if dagster is not None else None,
                 "config": self._config.state.as_json(),
+                "dropped": self._application.logs.dropped,
             },
             "locations": [self._entry(name) for name in names],
         }
@@ -152,7 +153,7 @@ class Control:
             }
         location = self._locations.supervised(name)
         await self._sample([name])
-        lines = self._lines([name], status.LAST_LINES)
+        lines = await history.last_lines(self._application.logs, name, status.LAST_LINES)
         daemon = self._application.daemon
         sources = daemon.watched_files(location)
         shown = status.shown(location, self._registry, daemon.usage, sources, lines)
@@ -178,21 +179,15 @@ class Control:
 
     async def _last_lines(self, _peer: Peer, params: Params) -> dict[str, Any]:
         names = self._locations.known(take.texts(params, "locations"))
-        count = take.number(params, "lines", 100)
-        return {"lines": self._lines(names or sorted(self._locations), count)}
-
-    def _lines(self, names: list[str], count: int) -> list[dict[str, Any]]:
-        return [line.document() for line in self._application.logs.lines(names, count)]
+        return await history.logs(self._application.logs, names or sorted(self._locations), params)
 
     async def _events(self, _peer: Peer, params: Params) -> dict[str, Any]:
+        journal = self._application.publisher.journal
         names = take.texts(params, "locations")
         for name in names or ():
-            if not self._application.publisher.journal.last(
-                1, [name]
-            ):  # one that is gone may have a past
+            if not journal.last(1, [name]):  # one that is gone may have a past
                 self._locations.known([name])
-        entries = self._application.publisher.journal.last(take.number(params, "lines", 100), names)
-        return {"events": [entry.as_json() for entry in entries]}
+        return await history.events(journal, names, params)
 
     async def _environments(self, _peer: Peer, _params: Params) -> list[dict[str, Any]]:
         return await asyncio.to_thread(self._application.environments)
@@ -239,7 +234,11 @@ class Control:
 
     async def _subscribe(self, peer: Peer, params: Params) -> dict[str, Any]:
         return self._application.hub.subscribe(
-            peer, params.get("topics", ()), params.get("since"), self.full_state
+            peer,
+            params.get("topics", ()),
+            params.get("since"),
+            self.full_state,
+            blocks=take.flag(params, "blocks", default=False),
         )
 
     async def _unsubscribe(self, peer: Peer, params: Params) -> dict[str, Any]:

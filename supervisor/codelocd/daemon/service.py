@@ -44,9 +44,9 @@ def run(
     """Run the daemon in the foreground until it is told to stop; returns the exit code.
 
     `reread` gives the config as its files say now: heeded on save under `dev`, on SIGHUP as a
-    service. `observer` gets what a subscriber of all topics gets, `report` remarks about the
-    daemon itself, instead of its log. Raises `lock.Busy` when another daemon has the state, and
-    OSError.
+    service. `observer` gets what a subscriber of all topics gets, lines of output in blocks; a
+    service has one of its own, which writes its log. `report` gets remarks about the daemon itself,
+    instead of its log. Raises `lock.Busy` when another daemon has the state, and OSError.
     """
     coloured = colours(os.environ, terminal=sys.stdout.isatty())
     configure(config.daemon.log_format, coloured=coloured)
@@ -90,7 +90,8 @@ class Service:
         if self._observer is not None:
             beginning = {"instance": application.instance, "seq": 0}
             observer = LocalSubscriber(self._observer)
-            application.hub.subscribe(observer, TOPICS, beginning, control.full_state)
+            topics = TOPICS if self._development else ("status",)
+            application.hub.subscribe(observer, topics, beginning, control.full_state, blocks=True)
         passed = systemd.passed_socket(os.environ)
         control_socket = ControlSocket(self._paths.socket, config.daemon.socket_group, report)
         server = await start_server(

@@ -6,18 +6,18 @@ import asyncio
 import itertools
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from heapq import merge
 from itertools import islice
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import msgpack
 
 from codelocd.rpc.errors import RpcError
 from codelocd.rpc.messages import EVENT, NOTIFICATION, pack
 
-T = TypeVar("T")
 FullState = Callable[[str], Mapping[str, Any]]
 
 TOPICS = ("status", "definitions", "logs", "builds")
@@ -43,7 +43,8 @@ class Subscriber(Protocol):
 class _Subscription:
     """One subscriber's place: it has everything up to `seq`; None: it has nothing yet.
 
-    `missed`: something after that was lost to it. `behind`: it waits for its turn.
+    `missed`: something after that was lost to it. `behind`: it waits for its turn. `blocks`: it
+    takes lines of output in blocks, as they are published, not one by one.
     """
 
     id: int
@@ -52,6 +53,7 @@ class _Subscription:
     full_state: FullState
     seq: int | None
     missed: bool
+    blocks: bool = False
     behind: bool = True
 
 
@@ -77,19 +79,24 @@ class Hub:
                 self._tell(subscription, event)
         return event.seq
 
-    def publish_all(
-        self, topic: str, items: Sequence[T], document: Callable[[T], Mapping[str, Any]]
-    ) -> None:
-        """Publish the document of each item; cheap without subscribers.
+    def publish_block(self, topic: str, lines: int, block: Callable[[], Mapping[str, Any]]) -> None:
+        """Publish lines that came together as one event, or as one each, as a subscriber wishes.
 
-        Such events have numbers but are not kept, so a subscriber that comes back later and
-        asks for them gets the full state instead.
+        `block()` is the document of them all. Cheap without subscribers: such events have numbers
+        then, but are not kept, so a subscriber that comes back later and asks for them gets the
+        full state instead.
         """
-        if not self._listening(topic):
-            self._history.skip(topic, len(items))
+        listening = self._listening(topic)
+        if not listening:
+            self._history.skip(topic, lines)
             return
-        for item in items:
-            self.publish(topic, document(item))
+        event = self._history.add(topic, pack(block()), lines)
+        now = [each for each in listening if not each.behind]
+        singly = _one_by_one(event) if not all(each.blocks for each in now) else ()
+        for subscription in now:
+            for each in (event,) if subscription.blocks else singly:
+                if not subscription.behind:
+                    self._tell(subscription, each)
 
     def subscribe(
         self,
@@ -97,10 +104,13 @@ class Hub:
         topics: Collection[str],
         since: Mapping[str, Any] | None,
         full_state: FullState,
+        *,
+        blocks: bool = False,
     ) -> dict[str, Any]:
         """The result of the method `subscribe`; the first events follow it soon.
 
         `full_state(topic)` gives what a newcomer to a topic must know, as a JSON document.
+        `blocks`: lines of output come in blocks, not one by one.
         """
         _check(topics, since)
         if sum(other.peer is peer for other in self._subscriptions.values()) >= SUBSCRIPTIONS:
@@ -108,7 +118,13 @@ class Hub:
         known = since is not None and since["instance"] == self._instance
         seq = since["seq"] if since is not None and known else None
         subscription = _Subscription(
-            next(self._ids), peer, frozenset(topics), full_state, seq, missed=since is not None
+            next(self._ids),
+            peer,
+            frozenset(topics),
+            full_state,
+            seq,
+            missed=since is not None,
+            blocks=blocks,
         )
         self._subscriptions[subscription.id] = subscription
         peer.when_drained(partial(self._catch_up, subscription))
@@ -144,9 +160,12 @@ class Hub:
             return
         subscription.behind = False
         for event in list(self._history.after(seq, topics)):
-            self._tell(subscription, event)
-            if subscription.behind:
-                return
+            singly = event.lines and not subscription.blocks
+            for each in _one_by_one(event) if singly else (event,):
+                if each.seq > seq:
+                    self._tell(subscription, each)
+                if subscription.behind:
+                    return
 
     def _begin_anew(self, subscription: _Subscription) -> None:
         facts = {"full": True, "missed": subscription.missed}
@@ -191,31 +210,55 @@ def _is_place(since: object) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened; `data` is packed already, once for everybody who hears of it."""
+    """Something that happened; `data` is packed already, once for everybody who hears of it.
+
+    Where it is a block of `lines`, these have the numbers up to `seq`.
+    """
 
     seq: int
     topic: str
     data: bytes
+    lines: int = 0
+
+
+def _one_by_one(event: Event) -> list[Event]:
+    """An event for each line of a block, numbered as the lines are."""
+    block = unpack(event.data)
+    texts, first = block.pop("texts"), block.pop("seq")
+    return [
+        Event(
+            event.seq - event.lines + 1 + n,
+            event.topic,
+            pack({"seq": first + n, **block, "text": text}),
+        )
+        for n, text in enumerate(texts)
+    ]
+
+
+BLOCKS = frozenset({"logs"})
+"""Topics with so many events that they must not push those of others out of the history."""
+
+BLOCKS_BYTES = 2 * 1024 * 1024
+"""What is kept of these, no more than of the others."""
 
 
 class EventHistory:
     """Numbers events from 1 and keeps the last of them, bounded in number and in bytes."""
 
     def __init__(self, events: int, size: int) -> None:
-        self._most = events
-        self._largest = size
-        self._size = 0
-        self._kept: deque[Event] = deque()
+        self._shelves = {
+            False: _Shelf(events, size),
+            True: _Shelf(events, min(size, BLOCKS_BYTES)),
+        }
         self._forgotten: dict[str, int] = {}
         self.last = 0
 
-    def add(self, topic: str, data: bytes) -> Event:
-        self.last += 1
-        event = Event(self.last, topic, data)
-        self._kept.append(event)
-        self._size += len(data)
-        while len(self._kept) > self._most or self._size > self._largest:
-            self._drop_oldest()
+    def add(self, topic: str, data: bytes, lines: int = 0) -> Event:
+        """`lines`: how many lines the event has, where it is a block of them."""
+        self.last += lines or 1
+        event = Event(self.last, topic, data, lines)
+        for dropped in self._shelves[topic in BLOCKS].put(event):
+            self._forgotten[dropped.topic] = dropped.seq
         return event
 
     def skip(self, topic: str, events: int) -> None:
@@ -231,17 +274,42 @@ class EventHistory:
 
     def after(self, seq: int, topics: Collection[str]) -> Iterator[Event]:
         """The events after `seq` in these topics, oldest first."""
-        first = bisect_right(self._kept, seq, key=lambda event: event.seq)
-        return (event for event in islice(self._kept, first, None) if event.topic in topics)
+        shelves = (shelf.after(seq) for shelf in self._shelves.values())
+        events = merge(*shelves, key=lambda event: event.seq)
+        return (event for event in events if event.topic in topics)
 
-    def _drop_oldest(self) -> None:
-        oldest = self._kept.popleft()
-        self._size -= len(oldest.data)
-        self._forgotten[oldest.topic] = oldest.seq
+
+class _Shelf:
+    """The last events of some topics."""
+
+    def __init__(self, events: int, size: int) -> None:
+        self._most = events
+        self._largest = size
+        self._size = 0
+        self._kept: deque[Event] = deque()
+
+    def put(self, event: Event) -> list[Event]:
+        """Keep it; those that there is no room for any more."""
+        self._kept.append(event)
+        self._size += len(event.data)
+        dropped = []
+        while len(self._kept) > self._most or self._size > self._largest:
+            dropped.append(self._kept.popleft())
+            self._size -= len(dropped[-1].data)
+        return dropped
+
+    def after(self, seq: int) -> Iterator[Event]:
+        first = bisect_right(self._kept, seq, key=lambda event: event.seq)
+        return islice(self._kept, first, None)
 
 
 Observer = Callable[[dict[str, Any]], None]
 """Takes `{"subscription", "topic", "seq", "data"}`, as the notification `event` has them."""
+
+
+def unpack(packed: bytes) -> Any:
+    """What `pack` packed, as it was."""
+    return msgpack.unpackb(packed, unicode_errors="surrogateescape")
 
 
 class LocalSubscriber:
@@ -255,7 +323,7 @@ class LocalSubscriber:
         return 0
 
     def send(self, message: bytes) -> None:
-        _kind, _method, (event,) = msgpack.unpackb(message, unicode_errors="surrogateescape")
+        _kind, _method, (event,) = unpack(message)
         self._observer(event)
 
     def when_drained(self, callback: Callable[[], None]) -> None:

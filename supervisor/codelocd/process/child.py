@@ -18,7 +18,7 @@ from codelocd.model import Exit, Output
 from codelocd.process.guardian import Guardian
 from codelocd.process.guardian_process import Identity, descendants
 from codelocd.process.orphans import Orphans, marked
-from codelocd.process.pipes import Pipe, pipes
+from codelocd.process.pipes import OutputPipes, pipes
 
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -76,7 +76,7 @@ class Children:
     def __init__(self, loop: asyncio.AbstractEventLoop, guardian: Guardian) -> None:
         self._loop = loop
         self._guardian = guardian
-        self._ours: dict[int, tuple[Child, list[Pipe]]] = {}
+        self._ours: dict[int, tuple[Child, OutputPipes]] = {}
         self._adoptions = 0
         self._strays = Orphans()
         guardian.family = self._strays.family
@@ -148,8 +148,7 @@ class Children:
             if pid in self._ours:
                 child, former = self._ours.pop(pid)
                 child.mark = mark
-                for each in former:
-                    each.finish()
+                former.finish()
                 return self._watched(child, outputs)
             return self._watched(Child(pid, mark, self._loop.create_future()), outputs)
 
@@ -163,9 +162,8 @@ class Children:
             self._adoptions -= 1
             self._loop.call_soon(self._reap)  # it may have ended before it was known here
 
-    def _watched(self, child: Child, outputs: list[Pipe]) -> Child:
-        for each in outputs:
-            each.begin()
+    def _watched(self, child: Child, outputs: OutputPipes) -> Child:
+        outputs.begin()
         self._ours[child.pid] = (child, outputs)
         self._guardian.watch(child.pid)
         return child
@@ -202,8 +200,7 @@ class Children:
         if child.mark:
             self._strays.orphaned(child.mark, child.family)
         self._guardian.release(pid)
-        for output in outputs:
-            output.finish()
+        outputs.finish()
 
 
 def dying_with_us() -> list[str]:

@@ -1,4 +1,4 @@
-"""What a child prints: a pipe for each stream, read as it comes and to its end."""
+"""What a child prints: a pipe for each stream, read as it comes, in order, and to its end."""
 
 from __future__ import annotations
 
@@ -8,57 +8,138 @@ import fcntl
 import os
 import struct
 import termios
+import time
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 
 from codelocd.model import Output, Stream
 
-_CHUNK = 65536
-_FIRST_CHUNK = 4096
-_SMALLEST_CHUNK = 512
+_CHUNK = 256 * 1024
+_FIRST_CHUNK = 64 * 1024
+_SMALLEST_CHUNK = 4096
 _PATIENCE = 0.005
-"""Seconds that dealing with one chunk may take: everything else waits meanwhile."""
+"""Seconds of CPU that dealing with one chunk may take: everything else waits meanwhile."""
+
+_PIPE = 64 * 1024
+_LARGE_PIPE = 256 * 1024
+"""What a pipe holds, and holds while it is flooded: a writer that finds it full has to wait."""
+
+_QUICK = 0.002
+"""Seconds between two looks at which output counts as a stream of it."""
+
+_LOOKS = 8
+"""Looks in a row that are as quick as that before the pipes are left to fill for a while."""
+
+_REST = 0.005
+"""Seconds for which they are left: many lines at once cost far less than one at a time."""
+
+_MUCH = 16 * 1024
+"""Bytes at once that are many lines already."""
 
 
-class Pipe:
+class _Pipe:
     """The reading end of one."""
 
+    def __init__(self, descriptor: int, stream: Stream) -> None:
+        self.descriptor = descriptor
+        self.stream: Stream = stream
+        self.seen = 0
+        self.large = False
+
+    def unseen(self) -> int:
+        """Bytes that have come since the last look."""
+        (waiting,) = struct.unpack("i", fcntl.ioctl(self.descriptor, termios.FIONREAD, bytes(4)))
+        return max(0, int(waiting) - self.seen)
+
+    def resize(self, *, large: bool) -> None:
+        """Let it hold more for as long as that is needed: what all pipes hold has a limit."""
+        if large != self.large and hasattr(fcntl, "F_SETPIPE_SZ"):
+            size = _LARGE_PIPE if large else _PIPE
+            with contextlib.suppress(OSError):
+                fcntl.fcntl(self.descriptor, fcntl.F_SETPIPE_SZ, size)
+                self.large = large
+
+
+class OutputPipes:
+    """The reading ends of a child's standard output and error, or of one that another daemon began.
+
+    Two pipes do not tell what was written first. So each look notes how much waits in which, the
+    stream that spoke last before the other, and all is taken in the order of what was noted.
+    """
+
     def __init__(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        pipe: int,
-        stream: Stream,
-        output: Output,
+        self, loop: asyncio.AbstractEventLoop, descriptors: Sequence[int], output: Output
     ) -> None:
-        self._loop, self._pipe = loop, pipe
-        self._stream: Stream = stream
+        self._loop = loop
         self._output = output
+        self._pipes = [_Pipe(descriptors[0], "stdout"), _Pipe(descriptors[1], "stderr")]
+        self._seen: deque[tuple[_Pipe, int]] = deque()
         self._chunk = _FIRST_CHUNK
-        os.set_blocking(pipe, False)
+        self._looked = 0.0
+        self._looks = 0
+        self._resting: asyncio.TimerHandle | None = None
+        for descriptor in descriptors:
+            os.set_blocking(descriptor, False)
 
     def begin(self) -> None:
-        self._loop.add_reader(self._pipe, self._read)
+        for pipe in self._pipes:
+            self._loop.add_reader(pipe.descriptor, self._ready, pipe)
 
     def finish(self) -> None:
-        """The process is gone: take what it left in the pipe, which somebody may still fill."""
+        """The process is gone: take what it left in the pipes, which somebody may still fill."""
         try:
-            left = _waiting(self._pipe) if self._pipe >= 0 else 0
-            while left > 0 and (taken := self._read()):
-                left -= taken
+            self._look()
+            while self._seen:
+                self._take()
         finally:
-            self._close()
+            for pipe in list(self._pipes):
+                self._close(pipe)
 
-    def _read(self) -> int:
+    def _ready(self, pipe: _Pipe) -> None:
+        self._look()
+        if not pipe.seen:
+            self._end(pipe)
+        self._rest(self._take())
+
+    def _look(self) -> None:
+        for pipe in self._pipes:
+            unseen = pipe.unseen()
+            if unseen:
+                pipe.seen += unseen
+                self._seen.append((pipe, unseen))
+            if pipe.seen > _PIPE // 2:
+                pipe.resize(large=True)
+
+    def _take(self) -> int:
+        """A chunk of what was seen, the oldest first; how many bytes."""
+        left = self._chunk
+        began = time.thread_time()
+        while self._seen and left > 0:
+            pipe, seen = self._seen.popleft()
+            data = self._read(pipe, min(seen, left))
+            if not data:
+                continue  # somebody else has read from the pipe
+            left -= len(data)
+            pipe.seen -= len(data)
+            if len(data) < seen:
+                self._seen.appendleft((pipe, seen - len(data)))
+            self._speaks(pipe)
+            self._output(pipe.stream, data)
+        taken = self._chunk - left
+        self._adapt(time.thread_time() - began)
+        return taken
+
+    def _read(self, pipe: _Pipe, size: int) -> bytes:
         try:
-            data = os.read(self._pipe, self._chunk)
+            return os.read(pipe.descriptor, size)
         except BlockingIOError:
-            return 0
-        if data:
-            began = self._loop.time()
-            self._output(self._stream, data)
-            self._adapt(self._loop.time() - began)
-        else:
-            self._close()
-        return len(data)
+            pipe.seen = 0
+            return b""
+
+    def _speaks(self, pipe: _Pipe) -> None:
+        """What goes on is taken to have begun before what only now begins."""
+        if self._pipes[0] is not pipe:
+            self._pipes.reverse()
 
     def _adapt(self, seconds: float) -> None:
         """Millions of short lines take far longer than their bytes: take fewer at once."""
@@ -67,39 +148,59 @@ class Pipe:
         elif seconds < _PATIENCE / 4:
             self._chunk = min(_CHUNK, self._chunk * 2)
 
-    def _close(self) -> None:
-        if self._pipe >= 0:
-            self._loop.remove_reader(self._pipe)
-            os.close(self._pipe)
-            self._pipe = -1
-            self._output(self._stream, b"")
+    def _rest(self, taken: int) -> None:
+        """Leave the pipes alone for a while, if they were looked at again and again."""
+        now = self._loop.time()
+        quick = now - self._looked < _QUICK + (_REST if self._looks >= _LOOKS else 0)
+        self._looked = now
+        self._looks = self._looks + 1 if quick else 0
+        if not quick:
+            for pipe in self._pipes:
+                pipe.resize(large=False)
+        if self._looks < _LOOKS or taken >= _MUCH or self._seen or not self._pipes:
+            return
+        for pipe in self._pipes:
+            self._loop.remove_reader(pipe.descriptor)
+        self._resting = self._loop.call_later(_REST, self._go_on)
+
+    def _go_on(self) -> None:
+        self._resting = None
+        self.begin()
+
+    def _end(self, pipe: _Pipe) -> None:
+        """It is ready and holds nothing: nobody can write to it any more."""
+        try:
+            data = os.read(pipe.descriptor, self._chunk)
+        except BlockingIOError:
+            return
+        if data:  # it came between the two looks
+            self._output(pipe.stream, data)
+        else:
+            self._close(pipe)
+
+    def _close(self, pipe: _Pipe) -> None:
+        if self._resting is not None:
+            self._resting.cancel()
+            self._resting = None
+        self._pipes.remove(pipe)
+        self._loop.remove_reader(pipe.descriptor)
+        os.close(pipe.descriptor)
+        self._output(pipe.stream, b"")
 
 
 @contextlib.contextmanager
 def pipes(
     loop: asyncio.AbstractEventLoop, output: Output
-) -> Iterator[tuple[list[Pipe], Sequence[int]]]:
+) -> Iterator[tuple[OutputPipes, Sequence[int]]]:
     """Those of standard output and error; the writing ends are closed here in the end."""
     readers, writers = _two_pipes()
     try:
-        yield (
-            [
-                Pipe(loop, readers[0], "stdout", output),
-                Pipe(loop, readers[1], "stderr", output),
-            ],
-            writers,
-        )
+        yield OutputPipes(loop, readers, output), writers
     except BaseException:
         _close_all(readers)
         raise
     finally:
         _close_all(writers)
-
-
-def _waiting(pipe: int) -> int:
-    """Bytes that a pipe holds now."""
-    (count,) = struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)))
-    return int(count)
 
 
 def _two_pipes() -> tuple[tuple[int, int], tuple[int, int]]:

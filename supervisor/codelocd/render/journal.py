@@ -33,6 +33,14 @@ def event(entry: Mapping[str, Any], screen: Screen) -> str:
     return _joined([(text, style) for text, style in words if text], screen)
 
 
+def gap(lost: Mapping[str, Any]) -> str:
+    """What stands in the place of lines that are lost."""
+    first, count = lost["seq"], lost["gap"]
+    whose = f" of {one_line(lost['location'])}" if lost["location"] else ""
+    lines = f"line {first}" if count == 1 else f"{count} lines, {first} to {first + count - 1},"
+    return f"({lines}{whose} lost)"
+
+
 def _joined(words: Sequence[tuple[str, str | None]], screen: Screen) -> str:
     """The words with gaps between, as many of them as the screen has room for."""
     told: list[str] = []

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice, takewhile
 from pathlib import Path
 from typing import Any
+
+from codelocd.storage.log_files import lines_backwards
 
 KEPT = 10_000
 """Entries kept in memory."""
@@ -35,14 +38,51 @@ class Entry:
         return {name: getattr(self, name) for name in self.__slots__}
 
 
+@dataclass(frozen=True, slots=True)
+class JournalQuery:
+    """Which entries: the newest `count`, of these locations or of all.
+
+    `before`: of those that came before the entry of this number. `after`: of those that came
+    after the entry of that number, and of them the oldest.
+    """
+
+    count: int
+    locations: Collection[str] | None = None
+    after: int | None = None
+    before: int | None = None
+
+    def chosen(self, newest_first: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Oldest first."""
+        if self.after is None:
+            return list(islice(filter(self._fits, newest_first), self.count))[::-1]
+        after = self.after
+        late = takewhile(lambda entry: entry["seq"] > after, newest_first)
+        return list(deque(filter(self._fits, late), maxlen=self.count))[::-1]
+
+    def _fits(self, entry: Mapping[str, Any]) -> bool:
+        early = self.before is None or entry["seq"] < self.before
+        return early and (self.locations is None or entry["location"] in self.locations)
+
+
 class Journal:
-    """Appends entries to memory and to a file; a disk that is full loses only the file's copy."""
+    """Appends entries to memory and to a file; a disk that is full loses only the file's copy.
+
+    Numbers go on where those in the file end: an earlier daemon wrote them.
+    """
 
     def __init__(self, path: Path | None, clock: Callable[[], float]) -> None:
         self._path = path
         self._clock = clock
         self._entries: deque[Entry] = deque(maxlen=KEPT)
         self._seq = 0
+        if path is not None:
+            self._seq = _last_number(path)
+            _end_last_line(path)
+
+    @property
+    def last_number(self) -> int:
+        """Of the newest entry; 0 where there is none."""
+        return self._seq
 
     def write(
         self,
@@ -63,13 +103,31 @@ class Journal:
         return document
 
     def last(self, count: int, locations: Collection[str] | None = None) -> list[Entry]:
-        """The newest `count` entries, oldest first; of these locations, or of all."""
+        """The newest `count` entries of this daemon, oldest first; of these locations or of all."""
         newest = (
             entry
             for entry in reversed(self._entries)
             if locations is None or entry.location in locations
         )
         return list(islice(newest, count))[::-1]
+
+    def reading(self, query: JournalQuery) -> tuple[bool, Callable[[], list[dict[str, Any]]]]:
+        """What gives the entries that `query` asks for, on any thread; and whether it has to read
+        the files for that, because memory does not reach back so far."""
+        first = self._entries[0].seq if self._entries else self._seq + 1
+        found = query.chosen(entry.as_json() for entry in reversed(self._entries))
+        complete = len(found) == query.count if query.after is None else query.after >= first - 1
+        path = self._path
+        if complete or path is None:
+            return False, lambda: found
+        entries = list(self._entries)
+
+        def read() -> list[dict[str, Any]]:
+            recent = (entry.as_json() for entry in reversed(entries))
+            older = (e for e in _on_disk(path, query.locations) if e["seq"] < first)
+            return query.chosen(chain(recent, older))
+
+        return True, read
 
     def _append(self, document: Mapping[str, Any]) -> None:
         if self._path is None:
@@ -92,29 +150,52 @@ def _append_line(path: Path, line: str) -> None:
     _append_line(path, line)
 
 
-def stored(
-    path: Path, count: int, locations: Collection[str] | None = None
-) -> list[dict[str, Any]]:
-    """The newest `count` entries that stand on disk, oldest first; of these locations, or of all.
-
-    Those of several daemons, one after the other, each with numbers of its own. Raises
-    PermissionError.
-    """
-    found = (entry for file in (path, path.with_suffix(".1")) for entry in _backwards(file))
-    chosen = (each for each in found if locations is None or each["location"] in locations)
-    return list(islice(chosen, count))[::-1]
+def stored(path: Path, query: JournalQuery) -> list[dict[str, Any]]:
+    """The entries that stand on disk and that `query` asks for. Raises PermissionError."""
+    return query.chosen(_on_disk(path, query.locations))
 
 
-def _backwards(path: Path) -> Iterator[dict[str, Any]]:
+def _on_disk(path: Path, locations: Collection[str] | None = None) -> Iterator[dict[str, Any]]:
+    """All entries, the newest first; where `locations` are given, few others than theirs."""
+    needles = None if locations is None else [json.dumps(name).encode() for name in locations]
+    for file in (path, path.with_suffix(".1")):
+        yield from _backwards(file, needles)
+
+
+def _end_last_line(path: Path) -> None:
+    """The end of a daemon may have cut it: what follows shall not be part of it."""
+    with contextlib.suppress(OSError), path.open("rb+") as file:
+        if file.seek(0, os.SEEK_END) == 0:
+            return
+        file.seek(-1, os.SEEK_END)
+        if file.read(1) != b"\n":
+            file.write(b"\n")
+
+
+def _last_number(path: Path) -> int:
+    with contextlib.suppress(OSError):
+        for entry in _on_disk(path):
+            return int(entry["seq"])
+    return 0
+
+
+def _backwards(path: Path, needles: list[bytes] | None) -> Iterator[dict[str, Any]]:
     """The last line may have been cut by the end of its daemon."""
     try:
-        lines = path.read_bytes().splitlines()
+        with path.open("rb") as file:
+            for line in lines_backwards(file):
+                wanted = needles is None or any(needle in line for needle in needles)
+                entry = _decoded(line) if wanted else None
+                if entry is not None:
+                    yield entry
     except FileNotFoundError:
         return
-    for line in reversed(lines):
-        try:
-            entry = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(entry, dict) and entry.keys() >= set(Entry.__slots__):
-            yield entry
+
+
+def _decoded(line: bytes) -> dict[str, Any] | None:
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return None
+    known = isinstance(entry, dict) and entry.keys() >= set(Entry.__slots__)
+    return entry if known and isinstance(entry["seq"], int) else None

@@ -1,10 +1,11 @@
-"""From output as it arrives to lines, and lines as they stand in a log file."""
+"""From output as it arrives to numbered lines, and lines as they stand in a log file."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from codelocd.model import Stream
@@ -15,8 +16,12 @@ LINE_BYTES = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of output, without its end; `at` in Unix seconds, to the millisecond."""
+    """One line of output, without its end; `at` in Unix seconds, to the millisecond.
 
+    `seq` numbers the lines of its location from 1, without gaps, across daemons.
+    """
+
+    seq: int
     at: float
     location: str
     stream: Stream
@@ -25,6 +30,7 @@ class Line:
 
     def document(self) -> dict[str, Any]:
         return {
+            "seq": self.seq,
             "at": self.at,
             "location": self.location,
             "stream": self.stream,
@@ -35,19 +41,37 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Lines that arrived together. A million lines are far cheaper in blocks than one by one."""
+    """Lines that arrived together: a million lines are far cheaper in blocks than one by one.
 
+    The first of `texts` has the number `seq`, each next one the next number.
+    """
+
+    seq: int
     at: float
     location: str
     stream: Stream
     texts: list[str]
     generation: int | None
 
-    def line(self, text: str) -> Line:
-        return Line(self.at, self.location, self.stream, text, self.generation)
+    @property
+    def last(self) -> int:
+        """The number of its last line."""
+        return self.seq + len(self.texts) - 1
 
     def lines(self) -> Iterator[Line]:
-        return map(self.line, self.texts)
+        for seq, text in enumerate(self.texts, self.seq):
+            yield Line(seq, self.at, self.location, self.stream, text, self.generation)
+
+    def document(self) -> dict[str, Any]:
+        """The shape of an event of the topic `logs` for those who take blocks."""
+        return {
+            "seq": self.seq,
+            "at": self.at,
+            "location": self.location,
+            "stream": self.stream,
+            "texts": self.texts,
+            "generation": self.generation,
+        }
 
 
 class Splitter:
@@ -100,28 +124,45 @@ def _text(line: bytes) -> str:
     return line.decode("utf-8", "backslashreplace")
 
 
-_STREAMS: dict[str, Stream] = {"stdout": "stdout", "stderr": "stderr"}
+_STREAMS: dict[bytes, Stream] = {b"stdout": "stdout", b"stderr": "stderr"}
 
 
 def encode(block: Block) -> bytes:
-    """The lines of a block; `-` stands for no generation."""
-    moment = datetime.fromtimestamp(block.at, UTC).isoformat(timespec="milliseconds")
+    """The lines of a block, each with its number and all else; `-` stands for no generation."""
     generation = "-" if block.generation is None else block.generation
-    head = f"{moment.replace('+00:00', 'Z')} {generation} {block.stream} "
-    lines = f"\n{head}".join(block.texts)
-    return f"{head}{lines}\n".encode()
+    head = f" {moment(block.at)} {generation} {block.stream} "
+    numbered = [f"{seq}{head}{text}\n" for seq, text in enumerate(block.texts, block.seq)]
+    return "".join(numbered).encode()
+
+
+def moment(at: float) -> str:
+    """Unix seconds as they stand in a file: in UTC, so that text sorts as time does."""
+    text = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")
 
 
 def decode(location: str, record: bytes) -> Line | None:
     """One line; None for what is none, as after somebody has edited the file."""
     try:
-        moment, generation, stream, text = record.decode("utf-8", "replace").split(" ", 3)
+        seq, at, generation, stream, text = record.split(b" ", 4)
         return Line(
-            at=round(datetime.fromisoformat(moment).timestamp(), 3),
+            seq=int(seq),
+            at=_at(at),
             location=location,
             stream=_STREAMS[stream],
-            text=text,
-            generation=None if generation == "-" else int(generation),
+            text=text.decode("utf-8", "replace"),
+            generation=None if generation == b"-" else int(generation),
         )
     except (ValueError, KeyError):
         return None
+
+
+@lru_cache(maxsize=64)
+def _at(written: bytes) -> float:
+    return round(datetime.fromisoformat(written.decode("ascii")).timestamp(), 3)
+
+
+def number(record: bytes) -> int | None:
+    """The number of a line; None for what is no line."""
+    digits, _, rest = record.partition(b" ")
+    return int(digits) if digits.isdigit() and rest[:2] == b"20" else None

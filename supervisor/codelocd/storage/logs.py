@@ -1,131 +1,74 @@
-"""What runners print: the last lines in memory, more in rotated files, all to followers."""
+"""What runners print: the last lines in memory, more in files, all to followers."""
 
 from __future__ import annotations
 
-import os
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterator
-from heapq import merge
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, field
+from heapq import heappush, heappushpop
+from math import inf
 from pathlib import Path
+from typing import Any
 
 from codelocd.model import Output, Stream
-from codelocd.storage.log_lines import Block, Line, Splitter, decode, encode
+from codelocd.storage.log_files import FILE_BYTES, KEPT_BYTES, Later, LogFiles
+from codelocd.storage.log_lines import Block, Line, Splitter, decode, encode, moment
 from codelocd.storage.paths import file_name
 
-_CHUNK = 64 * 1024
-
-
-class RotatedFile:
-    """`path` and its forerunners `path.1`, `path.2` …; each at most `largest` bytes.
-
-    Nothing here raises for want of space or permission: what cannot be written is counted in
-    `dropped` (bytes), and the next block is tried again.
-    """
-
-    def __init__(self, path: Path, largest: int, files: int) -> None:
-        self._paths = [path, *(path.with_name(f"{path.name}.{n}") for n in range(1, files))]
-        self._largest = largest
-        self._descriptor: int | None = None
-        self._size = 0
-        self.dropped = 0
-
-    def append(self, block: bytes) -> bool:
-        """Write whole lines, all of them or none; whether it worked."""
-        try:
-            if self._descriptor is not None and not os.fstat(self._descriptor).st_nlink:
-                self.close()  # somebody removed the file: begin another one in its place
-            if self._size + len(block) > self._largest and self._open():
-                self._rotate()
-            self._write(self._open(), block)
-        except OSError:
-            self.dropped += len(block)
-            self.close()  # what is in the way may be this file: begin with a fresh look
-            return False
-        return True
-
-    def tail(self, lines: int) -> list[bytes]:
-        """The last lines of all the files, oldest first."""
-        found: list[bytes] = []
-        for path in self._paths:
-            if len(found) >= lines:
-                break
-            found[:0] = _last_lines(path, lines - len(found))
-        return found
-
-    def close(self) -> None:
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
-            self._size = 0
-
-    def _open(self) -> int:
-        if self._descriptor is None:
-            self._paths[0].parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
-            self._descriptor = os.open(self._paths[0], flags, 0o600)
-            self._size = os.fstat(self._descriptor).st_size
-            self._mend(self._descriptor)
-        return self._descriptor
-
-    def _mend(self, descriptor: int) -> None:
-        """End the line that a power cut left without an end."""
-        if self._size and os.pread(descriptor, 1, self._size - 1) != b"\n":
-            self._size += os.write(descriptor, b"\n")
-
-    def _rotate(self) -> None:
-        self.close()
-        for newer, older in reversed(list(zip(self._paths, self._paths[1:], strict=False))):
-            if newer.exists():
-                newer.replace(older)
-        if len(self._paths) == 1:
-            self._paths[0].unlink()
-
-    def _write(self, descriptor: int, block: bytes) -> None:
-        written = 0
-        try:
-            while written < len(block):
-                written += os.write(descriptor, block[written:])
-        except OSError:
-            os.ftruncate(descriptor, self._size)  # the disk is full in the middle of a line
-            raise
-        self._size += written
-
-
-def _last_lines(path: Path, lines: int) -> list[bytes]:
-    """The last lines of one file; nothing where there is none to read."""
-    tail = b""
-    try:
-        for chunk in _chunks_backwards(path):
-            tail = chunk + tail
-            if tail.count(b"\n") > lines:
-                break
-    except OSError:
-        return []
-    return tail.split(b"\n")[:-1][-lines:]
-
-
-def _chunks_backwards(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        end = file.seek(0, os.SEEK_END)
-        while end > 0:
-            begin = max(0, end - _CHUNK)
-            file.seek(begin)
-            yield file.read(end - begin)
-            end = begin
-
-
-FILE_BYTES = 10 * 1000 * 1000
-FILES = 5
 RECENT_LINES = 1000
 RECENT_BYTES = 512 * 1024
 """What a location keeps in memory, whichever is less; the files have the rest."""
+
+ANSWER_BYTES = 16 * 1024 * 1024
+"""Text in one answer: a message has a bound, and so has the patience of whoever waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogQuery:
+    """Which lines: the last `lines` of those that fit, or with `after` the first.
+
+    `since` and `until` are Unix seconds, the first included, the second not; `contains` is a
+    piece of text. `after` and `before` have for each location the number of a line: what is asked
+    for comes after the one, or before the other.
+    """
+
+    lines: int = 100
+    since: float | None = None
+    until: float | None = None
+    stream: Stream | None = None
+    contains: str | None = None
+    after: Mapping[str, int] | None = None
+    before: Mapping[str, int] = field(default_factory=dict)
+
+    def has(self, line: Line) -> bool:
+        """Whether the line fits, wherever it stands."""
+        return (
+            (self.since is None or line.at >= self.since)
+            and (self.until is None or line.at < self.until)
+            and self.stream in (None, line.stream)
+            and (self.contains is None or self.contains in line.text)
+        )
+
+    def fitting(self, records: Iterable[bytes]) -> Iterator[bytes]:
+        """Those of the lines of a file that may fit: most are told without decoding them."""
+        needle = (self.contains or "").encode()
+        since = moment(self.since).encode() if self.since is not None else b""
+        until = moment(self.until).encode() if self.until is not None else b":"
+        for record in records:
+            at = record.find(b" ") + 1
+            early = record[at : at + len(since)] < since
+            late = record[at : at + len(until)] > until
+            if not early and not late and needle in record:
+                yield record
 
 
 class Logs:
     """Takes what runners print and keeps the last of it, in memory and in `folder`.
 
-    `follow` gets every block of lines as it comes.
+    `follow` gets every block of lines as it comes. Of one thread, but for what `reading` returns.
     """
 
     def __init__(
@@ -135,13 +78,14 @@ class Logs:
         follow: Callable[[Block], object] = lambda _block: None,
         clock: Callable[[], float] = time.time,
         file_bytes: int = FILE_BYTES,
-        files: int = FILES,
+        kept_bytes: int = KEPT_BYTES,
     ) -> None:
         self._folder = folder
         self._follow = follow
         self._clock = clock
         self._file_bytes = file_bytes
-        self._files = files
+        self._kept_bytes = kept_bytes
+        self._chores = ThreadPoolExecutor(1, "logs")
         self._locations: dict[str, _LocationLog] = {}
 
     def output(self, location: str, generation: int | None) -> Output:
@@ -153,77 +97,185 @@ class Logs:
             texts = splitter.feed(data) if data else splitter.close()
             if texts:
                 at = round(self._clock(), 3)
-                self._keep(Block(at, location, stream, texts, generation))
+                self._follow(self._log(location).add(at, stream, texts, generation))
 
         return take
 
     def lines(self, locations: Collection[str], n: int) -> list[Line]:
-        """The last `n` lines of these locations together, oldest first.
+        """The last `n` lines of these locations together, oldest first."""
+        _, read = self.reading(locations, LogQuery(n))
+        found, _ = read()
+        return found
+
+    def reading(
+        self, locations: Collection[str], query: LogQuery
+    ) -> tuple[bool, Callable[[], tuple[list[Line], bool]]]:
+        """Whether files have to be read for what `query` asks for, and what gives it, on any
+        thread: the lines, oldest first, and whether the bound of an answer has left some out.
 
         Those of one location stay in their order even where the clock was set back.
         """
-        found = [self._log(location).lines(n) for location in locations]
-        return list(merge(*found, key=lambda line: line.at))[-n:] if n > 0 else []
+        found = [self._log(location).reading(query) for location in locations]
+        slow = any(each.needs_files for each in found)
+        return slow, lambda: _within(_nearest(found, query), newest=query.after is None)
+
+    def last_numbers(self, locations: Iterable[str]) -> dict[str, int]:
+        """The number of the newest line of each; 0 for one that never printed."""
+        return {name: self._log(name).last for name in locations}
 
     @property
-    def dropped(self) -> int:
-        """Bytes that could not be written to files, as on a full disk."""
-        return sum(log.file.dropped for log in self._locations.values())
+    def dropped(self) -> dict[str, dict[str, Any]]:
+        """Of each location whose output could not all be written: how many bytes, and why."""
+        return {
+            name: {"bytes": log.files.dropped, "why": log.files.why}
+            for name, log in self._locations.items()
+            if log.files.dropped
+        }
 
     def forget(self, location: str) -> None:
         """Free what a location that is gone takes; its files stay."""
         log = self._locations.pop(location, None)
         if log is not None:
-            log.file.close()
+            log.files.close()
 
     def close(self) -> None:
+        """Returns when the files are as they stay."""
         for location in list(self._locations):
             self.forget(location)
-
-    def _keep(self, block: Block) -> None:
-        self._log(block.location).add(block)
-        self._follow(block)
+        self._chores.shutdown()
 
     def _log(self, location: str) -> _LocationLog:
         if location not in self._locations:
             path = self._folder / f"{file_name(location)}.log"
-            file = RotatedFile(path, self._file_bytes, self._files)
-            self._locations[location] = _LocationLog(location, file)
+            later: Later = self._chores.submit
+            files = LogFiles(path, self._file_bytes, self._kept_bytes, later)
+            self._locations[location] = _LocationLog(location, files)
         return self._locations[location]
 
 
-class _LocationLog:
-    """The last blocks of one location, each with whether its file has it too."""
+def _nearest(found: Iterable[_Reading], query: LogQuery) -> list[Line]:
+    """Of all locations together the last lines, oldest first; or the first, where so asked.
 
-    def __init__(self, location: str, file: RotatedFile) -> None:
-        self.file = file
+    One file is open at a time, and no more is read of it than is needed.
+    """
+    sign = 1 if query.after is None else -1
+    kept: list[tuple[float, int, int, Line]] = []
+    for index, reading in enumerate(found if query.lines > 0 else ()):
+        with closing(reading.backwards() if sign > 0 else reading.forwards()) as lines:
+            at = inf
+            for line in lines:
+                at = min(at, sign * line.at)  # where the clock was set back, its order counts
+                if len(kept) < query.lines:
+                    heappush(kept, (at, sign * line.seq, index, line))
+                elif at < kept[0][0]:
+                    break
+                else:
+                    heappushpop(kept, (at, sign * line.seq, index, line))
+    return [line for *_, line in sorted(kept)][::sign]
+
+
+def _within(lines: list[Line], *, newest: bool) -> tuple[list[Line], bool]:
+    """As many as one answer can have, at least one, the last or the first; whether some are out."""
+    size = 0
+    for count, line in enumerate(reversed(lines) if newest else lines):
+        size += len(line.text)
+        if count and size > ANSWER_BYTES:
+            return (lines[-count:] if newest else lines[:count]), True
+    return lines, False
+
+
+class _LocationLog:
+    """The last blocks of one location, and its files."""
+
+    def __init__(self, location: str, files: LogFiles) -> None:
+        self.files = files
         self._location = location
-        self._recent: deque[tuple[Block, int, bool]] = deque()
+        self._recent: deque[tuple[Block, int]] = deque()
         self._count = 0
         self._size = 0
+        self._last: int | None = None
 
-    def add(self, block: Block) -> None:
+    @property
+    def last(self) -> int:
+        """The number of the newest line: it goes on where an earlier daemon ended."""
+        if self._last is None:
+            self._last = self.files.last_number()
+        return self._last
+
+    def add(self, at: float, stream: Stream, texts: list[str], generation: int | None) -> Block:
+        block = Block(self.last + 1, at, self._location, stream, texts, generation)
         encoded = encode(block)
-        self._recent.append((block, len(encoded), self.file.append(encoded)))
-        self._count += len(block.texts)
+        self._last = block.last
+        self.files.append(encoded, block.last)
+        self._recent.append((block, len(encoded)))
+        self._count += len(texts)
         self._size += len(encoded)
         while len(self._recent) > 1 and self._has_enough_without_first():
-            first, size, _ = self._recent.popleft()
+            first, size = self._recent.popleft()
             self._count -= len(first.texts)
             self._size -= size
+        return block
 
-    def lines(self, n: int) -> list[Line]:
-        """The last `n` lines: from memory, and what is older from the files."""
-        recent = [line for block, _, _ in self._recent for line in block.lines()]
-        missing = n - len(recent)
-        if missing <= 0:
-            return recent[-n:]
-        also_stored = sum(len(block.texts) for block, _, stored in self._recent if stored)
-        stored = self.file.tail(missing + also_stored)
-        older = stored[: len(stored) - also_stored]
-        read = (decode(self._location, record) for record in older)
-        return [*(line for line in read if line is not None), *recent]
+    def reading(self, query: LogQuery) -> _Reading:
+        return _Reading(self._location, self.files, [each for each, _ in self._recent], query)
 
     def _has_enough_without_first(self) -> bool:
         first = self._recent[0][0]
         return self._count - len(first.texts) >= RECENT_LINES or self._size > RECENT_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """One location's part of an answer: of `recent`, which is in memory, and of its files."""
+
+    location: str
+    files: LogFiles
+    recent: list[Block]
+    query: LogQuery
+
+    @property
+    def needs_files(self) -> bool:
+        """Whether memory alone cannot answer."""
+        query = self.query
+        if query.after is not None:
+            return not self.recent or query.after.get(self.location, 0) < self.recent[0].seq - 1
+        return query != LogQuery(query.lines) or self._in_memory < query.lines
+
+    def backwards(self) -> Generator[Line, None, None]:
+        """The newest first."""
+        below = self.query.before.get(self.location)
+        for block in reversed(self.recent):
+            for line in reversed(list(block.lines())):
+                if below is None or line.seq < below:
+                    below = line.seq
+                    if self.query.has(line):
+                        yield line
+        if self.recent:
+            below = min(below or self.recent[0].seq, self.recent[0].seq)
+        for line in self._decoded(self.files.backwards()):
+            if below is None or line.seq < below:
+                below = line.seq
+                yield line
+
+    def forwards(self) -> Generator[Line, None, None]:
+        """The oldest first."""
+        after = (self.query.after or {}).get(self.location, 0)
+        first = self.recent[0].seq if self.recent else None
+        if first is None or after < first - 1:
+            for line in self._decoded(self.files.forwards(after)):
+                if line.seq > after and (first is None or line.seq < first):
+                    after = line.seq
+                    yield line
+        for block in self.recent:
+            if block.last > after:
+                yield from (n for n in block.lines() if n.seq > after and self.query.has(n))
+
+    @property
+    def _in_memory(self) -> int:
+        return sum(len(block.texts) for block in self.recent)
+
+    def _decoded(self, records: Iterator[bytes]) -> Iterator[Line]:
+        for record in self.query.fitting(records):
+            line = decode(self.location, record)
+            if line is not None and self.query.has(line):
+                yield line

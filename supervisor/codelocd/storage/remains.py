@@ -8,7 +8,8 @@ from typing import Any
 
 from codelocd.core.registry import Registry
 from codelocd.storage import journal
-from codelocd.storage.logs import Logs
+from codelocd.storage.journal import JournalQuery
+from codelocd.storage.logs import LogQuery, Logs
 from codelocd.storage.snapshots import Documents, Snapshots
 
 JOURNAL = "events.jsonl"
@@ -44,12 +45,23 @@ class Remains:
     def locations(self) -> list[str]:
         return sorted(self._entries)
 
-    def events(self, locations: Collection[str] | None, count: int) -> list[dict[str, Any]]:
-        return journal.stored(self._folder / JOURNAL, count, locations)
+    def events(
+        self, locations: Collection[str] | None, count: int, before: int | None = None
+    ) -> list[dict[str, Any]]:
+        """The last `count` entries of the journal, or the last before that one."""
+        query = JournalQuery(count, locations, before=before)
+        return journal.stored(self._folder / JOURNAL, query)
 
-    def logs(self, locations: Collection[str], count: int) -> list[dict[str, Any]]:
+    def logs(self, locations: Collection[str], query: LogQuery) -> dict[str, Any]:
+        """The answer of the method `logs`."""
         logs = Logs(self._folder / LOGS)
-        return [line.document() for line in logs.lines(locations, count)]
+        _, read = logs.reading(locations, query)
+        lines, more = read()
+        return {
+            "lines": [line.document() for line in lines],
+            "last": logs.last_numbers(locations),
+            "more": more,
+        }
 
     def show(self, location: str) -> dict[str, Any]:
         """The `show LOCATION --json` document; KeyError."""
@@ -58,7 +70,7 @@ class Remains:
             **dict.fromkeys(_GONE),
             "definitions": self.registry().definitions([location]),
             "sources": [],
-            "output": self.logs([location], LAST_LINES),
+            "output": self.logs([location], LogQuery(LAST_LINES))["lines"],
             "left_at": self.at,
         }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ DOWN = {"name": "sales", "ok": False, "state": "failed", "problem": PROBLEM}
 UP = {"name": "sales", "ok": True, "state": "serving", "problem": None}
 JOB = {"kind": "job", "name": "x", "repository": "a", "location": "sales", "ops": ["x"]}
 LINE = {
+    "seq": 7,
     "at": 1700000000.25,
     "location": "sales",
     "stream": "stdout",
@@ -181,47 +183,134 @@ def test_shutdown_returns_when_the_daemon_is_gone(project: Shell, daemon: FakeDa
     assert done.stderr == f"stopped the dev daemon of {project.folder} (pid 42)\n"
 
 
+def logs(*lines: dict[str, Any]) -> dict[str, Any]:
+    return {"lines": list(lines), "last": {"sales": lines[-1]["seq"]} if lines else {}}
+
+
+def numbered(*numbers: int) -> list[dict[str, Any]]:
+    """Lines that are equal in everything but their numbers."""
+    return [{**LINE, "seq": number} for number in numbers]
+
+
 def test_logs_are_one_document_per_line(project: Shell, daemon: FakeDaemon) -> None:
-    daemon.answers["logs"] = lambda _: {"lines": [LINE, LINE]}
+    lines = numbered(6, 7)
+    daemon.answers["logs"] = lambda _: logs(*lines)
     done = project.run("logs", "sales", "-n", "2", "--json")
-    assert [json.loads(line) for line in done.stdout.splitlines()] == [LINE, LINE]
+    assert [json.loads(line) for line in done.stdout.splitlines()] == lines
     assert daemon.asked == [("logs", {"locations": ["sales"], "lines": 2})]
     assert project.run("logs").stdout.splitlines()[0].endswith("sales | hello")
 
 
+def test_a_part_of_the_logs_is_read_page_by_page(project: Shell, daemon: FakeDaemon) -> None:
+    pages = {None: numbered(5, 6), 6: numbered(7), 7: []}
+    daemon.answers["logs"] = lambda asked: {
+        **logs(*pages[asked["after"].get("sales")]),
+        "last": {"sales": 7},
+    }
+    done = project.run("logs", "--stream", "stderr", "--grep", "hell", "--json")
+    assert [json.loads(line)["seq"] for line in done.stdout.splitlines()] == [5, 6, 7]
+    narrowed = {"stream": "stderr", "contains": "hell"}
+    assert all(asked.items() >= narrowed.items() for _, asked in daemon.asked)
+
+
+def test_lines_that_a_pattern_fits_are_looked_for_until_there_are_enough(
+    project: Shell, daemon: FakeDaemon
+) -> None:
+    lines = [{**line, "text": f"line {line['seq']}"} for line in numbered(*range(1, 25_001))]
+
+    def answer(asked: Mapping[str, Any]) -> dict[str, Any]:
+        before = asked.get("before", {}).get("sales", 25_001)
+        return logs(*[line for line in lines if line["seq"] < before][-asked["lines"] :])
+
+    daemon.answers["logs"] = answer
+    done = project.run("logs", "--grep", r"^line \d{2}$", "-n", "3", "--json")
+    assert [json.loads(line)["seq"] for line in done.stdout.splitlines()] == [97, 98, 99]
+
+
+@pytest.mark.parametrize(
+    "wrong", [["--since", "soon"], ["--until", "25:00"], ["--grep", "("], ["--stream", "both"]]
+)
+def test_a_part_that_nobody_can_mean_is_refused_in_one_line(
+    project: Shell, wrong: list[str]
+) -> None:
+    done = project.run("logs", *wrong)
+    assert done.returncode == 2
+    assert wrong[1] in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_events_are_one_document_per_line(project: Shell, daemon: FakeDaemon) -> None:
-    daemon.answers["events"] = lambda _: {"events": [EVENT]}
+    daemon.answers["events"] = lambda _: {"events": [EVENT], "last": 1}
     done = project.run("events", "--json")
     assert [json.loads(line) for line in done.stdout.splitlines()] == [EVENT]
     text = project.run("events").stdout
     assert "sales  inspected  starting → serving  (generation 3)" in text
 
 
-def test_following_prints_every_line_once(project: Shell, daemon: FakeDaemon) -> None:
-    second, third, fourth = ({**LINE, "at": LINE["at"] + n, "text": f"{n}"} for n in (1, 2, 3))
-    answers = iter([[LINE, second], [LINE, second, third, fourth]])
-    daemon.answers["logs"] = lambda _: {"lines": next(answers)}
-    process = project.start("logs", "-f", "--json")
+class Kept:
+    """Answers `logs` with what a daemon has of one location, all of it printed by equal lines."""
+
+    def __init__(self, *numbers: int) -> None:
+        self.lines = numbered(*numbers)
+        self.last = numbers[-1]
+
+    def __call__(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        if "after" in asked:
+            after = asked["after"].get("sales", 0)
+            found = [line for line in self.lines if line["seq"] > after][: asked["lines"]]
+        else:
+            found = self.lines[-asked["lines"] :]
+        return {"lines": found, "last": {"sales": self.last}}
+
+
+def test_following_prints_equal_lines_each_once_and_says_what_is_lost(
+    project: Shell, daemon: FakeDaemon
+) -> None:
+    daemon.answers["logs"] = kept = Kept(*range(1, 4))
+    process = project.start("logs", "-f", "--json", "--wait", "0")
     assert daemon.subscribed.wait(DEADLINE)
     daemon.tell("logs", {"full": True, "missed": False})
-    daemon.tell("logs", second)
-    daemon.tell("logs", third)
-    daemon.tell("logs", {"full": True, "missed": True})
+    shared = {name: LINE[name] for name in ("at", "location", "stream", "generation")}
+    daemon.tell("logs", {"seq": 3, **shared, "texts": ["hello", "hello"]})
+    kept.lines += numbered(4, 5, 6, 9)
+    kept.last = 10
+    daemon.tell("logs", {"seq": 9, **shared, "texts": ["hello", "hello"]})
     assert process.stdout is not None
-    got = [json.loads(process.stdout.readline()) for _ in range(4)]
+    got = [json.loads(process.stdout.readline()) for _ in range(9)]
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=DEADLINE)
-    assert got == [LINE, second, third, fourth]
+    lost = {**dict.fromkeys(LINE), "location": "sales", "seq": 7, "gap": 2}
+    assert got[:6] == numbered(*range(1, 7))
+    assert got[6] == lost
+    assert [line["seq"] for line in got[7:]] == [9, 10]
     assert (out, err, process.returncode) == ("", "", 130)
 
 
-def test_following_ends_with_exit_3_when_the_daemon_goes(
+def test_following_goes_on_under_the_next_daemon(project: Shell, daemon: FakeDaemon) -> None:
+    daemon.answers["logs"] = kept = Kept(1, 2)
+    process = project.start("logs", "-f")
+    assert daemon.subscribed.wait(DEADLINE)
+    kept.lines += numbered(3)
+    kept.last = 3
+    daemon.subscribed.clear()
+    daemon.hang_up()
+    assert daemon.subscribed.wait(DEADLINE)
+    assert process.stdout is not None
+    got = [process.stdout.readline() for _ in range(3)]
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=DEADLINE)
+    assert all(line.endswith("sales | hello\n") for line in got)
+    assert (out, err) == ("", "")
+
+
+def test_following_ends_with_exit_3_when_the_daemon_goes_and_no_other_comes(
     project: Shell, daemon: FakeDaemon
 ) -> None:
-    daemon.answers["events"] = lambda _: {"events": [EVENT]}
-    process = project.start("events", "-f", "--json")
+    daemon.answers["events"] = lambda asked: {"events": [EVENT][asked.get("after", 0) :], "last": 1}
+    process = project.start("events", "-f", "--json", "--wait", "0")
     assert process.stdout is not None
     assert json.loads(process.stdout.readline()) == EVENT
+    assert daemon.subscribed.wait(DEADLINE)
     daemon.hang_up()
     _, err = process.communicate(timeout=DEADLINE)
     assert process.returncode == 3

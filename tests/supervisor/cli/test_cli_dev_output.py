@@ -64,7 +64,7 @@ def test_quiet_is_about_what_goes_wrong_and_what_the_code_prints() -> None:
     assert status(output, 1.0) == ["1 location serving after 1.0s"]
     change = {"added": [definition("orders")], "changed": [], "removed": [], "seconds": 0.1}
     assert said(output, "definitions", location="sales", **change) == []
-    assert said(output, "logs", location="sales", text="hello") == ["sales | hello"]
+    assert said(output, "logs", location="sales", texts=["hello"]) == ["sales | hello"]
     failed = status(output, stale=True, problem=PROBLEM)
     assert failed[0] == f"sales ● serving, stale: load: {PROBLEM['summary']}"
     assert status(output) == []
@@ -112,7 +112,7 @@ LOGGED = "2026-01-01 12:00:00 +0000 - dagster-webserver - {} - {}"
 
 
 def heard(output: DevOutput, *texts: str, name: str = "dagster-webserver") -> list[str]:
-    lines = [said(output, "logs", location=name, text=text) for text in texts]
+    lines = [said(output, "logs", location=name, texts=[text]) for text in texts]
     return [line for each in lines for line in each]
 
 
@@ -319,7 +319,7 @@ def test_a_great_many_definitions_are_counted() -> None:
 
 def test_output_has_the_coloured_name_of_its_location_before_it() -> None:
     plain = DevOutput(["sales", "weather"], PLAIN, 0.0)
-    assert said(plain, "logs", location="sales", text="hi\x1b[2J") == ["sales   | hi�[2J"]
+    assert said(plain, "logs", location="sales", texts=["hi\x1b[2J"]) == ["sales   | hi�[2J"]
     colour = DevOutput(["sales", "weather"], Screen(colour=True), 0.0)
-    line = said(colour, "logs", location="weather", text="hi")
+    line = said(colour, "logs", location="weather", texts=["hi"])
     assert line == ["\x1b[35mweather\x1b[0m | hi"]

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from codelocd.cli import output
-from codelocd.cli.connection import Connection, connect
+from codelocd.cli.connection import connect
 from codelocd.cli.guard import NoDaemon
-from codelocd.cli.options import daemon_options, locations_argument, stream_options
+from codelocd.cli.options import daemon_options, locations_argument, reading_options, stream_options
+from codelocd.cli.pages import Ask, Line, Pages, follow
 from codelocd.cli.status import wanted
 from codelocd.cli.which import Asked
 from codelocd.render import journal
@@ -20,71 +20,48 @@ from codelocd.render.text import name_style
 if TYPE_CHECKING:
     from codelocd.storage.remains import Remains
 
-
-Line = dict[str, Any]
-
-FRESH = 1000
-"""Lines asked for after some were missed."""
+LINES = 100
+"""How many lines are shown of the past unless another number, or a part of it, is asked for."""
 
 
-def show_logs(
-    asked: Asked, locations: Sequence[str], *, lines: int, follow: bool, as_json: bool
-) -> None:
-    """Print the last lines of output, and then those that come."""
-
-    def last(connection: Connection, count: int) -> list[Line]:
-        answer = connection.call("logs", {**wanted(locations), "lines": count})
-        return list(answer["lines"])
-
-    def of(data: dict[str, Any]) -> list[Line]:
-        return [data] if not locations or data["location"] in locations else []
-
-    def kept(remains: Remains) -> list[Line]:
-        return remains.logs(locations or remains.locations, lines)
-
-    found = _lines(asked, "logs", last, of, lines=lines, follow=follow)
-    _print(_or_left(found, asked, locations, kept, follow=follow), _log_line(), as_json=as_json)
-
-
-def show_events(
-    asked: Asked, locations: Sequence[str], *, lines: int, follow: bool, as_json: bool
-) -> None:
-    """Print the last entries of the journal, and then those that come."""
-
-    def last(connection: Connection, count: int) -> list[Line]:
-        answer = connection.call("events", {**wanted(locations), "lines": count})
-        return list(answer["events"])
-
-    def of(data: dict[str, Any]) -> list[Line]:
-        entry = data["event"]
-        return [entry] if not locations or entry["location"] in locations else []
-
-    def kept(remains: Remains) -> list[Line]:
-        return remains.events(locations or None, lines)
-
-    screen = output.stdout_screen()
-    found = _lines(asked, "status", last, of, lines=lines, follow=follow)
-    found = _or_left(found, asked, locations, kept, follow=follow)
-    _print(found, lambda entry: journal.event(entry, screen), as_json=as_json)
-
-
-def _or_left(
-    found: Iterator[Line],
+def show(
     asked: Asked,
-    locations: Sequence[str],
-    kept: Callable[[Remains], list[Line]],
+    pages: Pages,
+    left: Callable[[Remains, Mapping[str, Any]], dict[str, Any]],
     *,
-    follow: bool,
+    lines: int | None,
+    followed: float | None,
 ) -> Iterator[Line]:
-    """What a daemon says, or where none runs what the last one left."""
-    try:
-        yield from found
-    except NoDaemon as failure:
-        if follow:
-            raise
-        from codelocd.cli import left  # its imports would slow down every other case
+    """The last `lines`, or all that `pages` asks for, and then those that come: `followed` is for
+    how many seconds the next daemon is waited for. Where no daemon runs, `left` answers."""
 
-        yield from kept(left.by(asked, failure, locations))
+    def past(ask: Ask) -> Iterable[Line]:
+        return pages.all(ask) if lines is None else pages.newest(ask, lines)
+
+    try:
+        with connect(asked) as connection:
+            yield from past(lambda params: connection.call(pages.method, params))
+            if followed is not None:
+                yield from follow(pages, connection, lambda: connect(asked), followed)
+    except NoDaemon as failure:
+        if followed is not None:
+            raise
+        from codelocd.cli.left import by  # its imports would slow down every other case
+
+        remains = by(asked, failure, pages.params.get("locations", ()))
+        yield from past(lambda params: left(remains, params))
+
+
+def _left_logs(remains: Remains, params: Mapping[str, Any]) -> dict[str, Any]:
+    from codelocd.storage.logs import LogQuery
+
+    rest = {name: value for name, value in params.items() if name != "locations"}
+    return remains.logs(params.get("locations") or remains.locations, LogQuery(**rest))
+
+
+def _left_events(remains: Remains, params: Mapping[str, Any]) -> dict[str, Any]:
+    entries = remains.events(params.get("locations"), params["lines"], params.get("before"))
+    return {"events": entries, "last": entries[-1]["seq"] if entries else 0}
 
 
 def _print(lines: Iterator[Line], text: Callable[[Line], str], *, as_json: bool) -> None:
@@ -92,7 +69,7 @@ def _print(lines: Iterator[Line], text: Callable[[Line], str], *, as_json: bool)
         if as_json:
             output.line(line)
         else:
-            output.say(text(line))
+            output.say(journal.gap(line) if "gap" in line else text(line))
 
 
 def _log_line() -> Callable[[Line], str]:
@@ -106,58 +83,48 @@ def _log_line() -> Callable[[Line], str]:
     return text
 
 
-def _lines(
-    asked: Asked,
-    topic: str,
-    last: Callable[[Connection, int], list[Line]],
-    of: Callable[[dict[str, Any]], list[Line]],
-    *,
-    lines: int,
-    follow: bool,
-) -> Iterator[Line]:
-    """The last lines, then those that come. The news begin first: none falls in between."""
-    with connect(asked) as connection:
-        news = connection.subscribe([topic]) if follow else ()
-        known = last(connection, lines)
-        yield from known
-        printed = deque(known, maxlen=FRESH)
-        for event in news:
-            found = _found(event["data"], of, lambda: last(connection, FRESH))
-            new = [line for line in found if line not in printed]
-            yield from new
-            printed.extend(new)
-
-
-def _found(
-    data: dict[str, Any],
-    of: Callable[[dict[str, Any]], list[Line]],
-    last: Callable[[], list[Line]],
-) -> list[Line]:
-    """What an event is about: a line, or after some were missed all that are still there."""
-    if not data.get("full"):
-        return of(data)
-    return last() if data["missed"] else []
+def _given(**params: Any) -> dict[str, Any]:
+    return {name: value for name, value in params.items() if value is not None}
 
 
 @click.command()
 @locations_argument
 @stream_options("lines")
+@reading_options
 @daemon_options
 @click.pass_obj
 def logs_command(
-    asked: Asked, locations: tuple[str, ...], follow: bool, lines: int, as_json: bool
+    asked: Asked,
+    locations: Sequence[str],
+    *,
+    followed: float | None,
+    lines: int | None,
+    since: float | None,
+    until: float | None,
+    grep: Callable[[str], object] | str | None,
+    stream: str | None,
+    as_json: bool,
 ) -> None:
     """Show what runners printed.
 
-    Where no daemon runs, it shows what is on disk, and says so; -f needs one. Lines of another day
-    have their date.
+    Without -n these are the last 100 lines, or with --since, --until, --grep or --stream all that
+    there are. Where no daemon runs, it shows what is on disk, and says so; -f needs one. Lines of
+    another day have their date. A line that is lost is counted where it would stand.
 
     \b
     codelocd logs sales -n 20
     codelocd logs -f
+    codelocd logs sales --since 10min --grep 'Error|Warning'
     codelocd logs --json | jq -r 'select(.stream == "stderr") | .text'
     """
-    show_logs(asked, locations, lines=lines, follow=follow, as_json=as_json)
+    plain = grep if isinstance(grep, str) else None
+    narrowed = _given(since=since, until=until, stream=stream, contains=plain)
+    pattern = grep if callable(grep) else None
+    if lines is None and not narrowed and pattern is None:
+        lines = LINES
+    pages = Pages("logs", {**wanted(locations), **narrowed}, pattern)
+    found = show(asked, pages, _left_logs, lines=lines, followed=followed)
+    _print(found, _log_line(), as_json=as_json)
 
 
 @click.command()
@@ -166,16 +133,26 @@ def logs_command(
 @daemon_options
 @click.pass_obj
 def events_command(
-    asked: Asked, locations: tuple[str, ...], follow: bool, lines: int, as_json: bool
+    asked: Asked,
+    locations: Sequence[str],
+    *,
+    followed: float | None,
+    lines: int | None,
+    as_json: bool,
 ) -> None:
     """Show what happened to which location, when and why.
 
-    Without LOCATION also what happened to the daemon itself: that its config changed, or could
-    not be applied. Where no daemon runs, it shows what is on disk, and says so; -f needs one.
+    Without -n these are the last 100 events. Without LOCATION also what happened to the daemon
+    itself: that its config changed, or could not be applied. Where no daemon runs, it shows what
+    is on disk, and says so; -f needs one. Numbers go on from one daemon to the next.
 
     \b
     codelocd events -n 20
     codelocd events sales
     codelocd events -f --json | jq 'select(.after == "failed")'
     """
-    show_events(asked, locations, lines=lines, follow=follow, as_json=as_json)
+    screen = output.stdout_screen()
+    pages = Pages("events", wanted(locations))
+    count = LINES if lines is None else lines
+    found = show(asked, pages, _left_events, lines=count, followed=followed)
+    _print(found, lambda entry: journal.event(entry, screen), as_json=as_json)
