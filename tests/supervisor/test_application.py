@@ -181,6 +181,7 @@ async def test_another_config_is_applied_by_its_difference(
         "removed": ["x"],
         "reloaded": [],
         "adjusted": [],
+        "changes": {},
     }
     assert set(application.locations) == {"x"}
     application.apply(Config((renamed,)))
