@@ -15,6 +15,12 @@ from benchmarks._report import alone
 from benchmarks._supervisors import circusd, supervisord
 
 TARGET = 3.0
+TAB_TARGET = 100.0
+TAB = {
+    "_CODELOCD_COMPLETE": "bash_complete",
+    "CODELOCD_TYPED": "codelocd restart ",
+    "CODELOCD_BREAKS": " :=",
+}
 PROGRAMS = 3
 
 
@@ -42,6 +48,8 @@ def measure(runs: int) -> list[Figure]:
             tuple(_run(each, daemon.project, daemon.environ) for each in commands.values())
             for _ in range(runs + 1)
         ]
+        asking = {**daemon.environ, **TAB}
+        _first, *tabs = [_run([CODELOCD], daemon.project, asking) for _ in range(runs + 1)]
     figures = [
         Figure(name, "ms", times)
         for name, times in zip(commands, zip(*rounds, strict=True), strict=True)
@@ -49,6 +57,7 @@ def measure(runs: int) -> list[Figure]:
     ours, floor, other, _circus = figures
     return [
         *figures,
+        Figure("names of locations at TAB, as bash asks", "ms", tuple(tabs), target=TAB_TARGET),
         ratio("codelocd status, against python -c pass", ours, floor, TARGET),
         ratio("supervisorctl status, against codelocd status", other, ours),
     ]

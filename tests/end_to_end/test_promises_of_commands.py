@@ -14,6 +14,9 @@ from pathlib import Path
 import pytest
 from daemons import CODELOCD, DEADLINE, Service, native, serving
 
+from codelocd.rpc import unix
+from codelocd.storage import sockets
+
 LOG = '[daemon]\nlog_format = "json"\n'
 
 
@@ -191,3 +194,42 @@ def test_promise_26_the_socket_is_the_owners_alone_and_errors_name_place_cause_a
         assert words[1] in done.stderr
         assert cause in done.stderr
         assert step in done.stderr
+
+
+def test_promise_28_doctor_names_what_is_in_the_way_and_the_next_step(
+    commands: Commands, project: Path
+) -> None:
+    well = commands.cli("doctor", "--json")
+    document = json.loads(well.stdout)
+    areas = {each["area"] for each in document["findings"]}
+    assert areas >= {
+        "daemon",
+        "sockets",
+        "state",
+        "store",
+        "processes",
+        "cgroup",
+        "clock",
+        "python",
+    }
+    assert (document["ok"], well.returncode) == (True, 0)
+    pid = commands.service.status()["daemon"]["pid"]
+    assert f"pid {pid}" in next(e["what"] for e in document["findings"] if e["area"] == "daemon")
+
+    broken = project / "broken"
+    broken.mkdir()
+    (broken / "codelocd.toml").write_text('[location.a]\npython_file = "gone.py"\n')
+    place = sockets.control(sockets.dev_folder(str(broken), str(project.parent / "runtime")))
+    Path(place).parent.mkdir(parents=True)
+    unix.listen(Path(place)).close()
+    environ = {**commands.service.environ, "XDG_RUNTIME_DIR": str(project.parent / "runtime")}
+    for name in ("CODELOCD_SOCKET", "RUNTIME_DIRECTORY"):
+        environ.pop(name)
+    done = subprocess.run(
+        [CODELOCD, "doctor"], cwd=broken, env=environ, capture_output=True, text=True,
+        timeout=DEADLINE,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert f"! sockets: nobody listens on {place}\n  `rm {place}`" in done.stdout
+    assert f"no such file: {broken}/gone.py\n  create it, or correct the path\n" in done.stdout
+    assert "\n1 problem, " in done.stdout

@@ -85,7 +85,7 @@ SECTIONS = {
     "Look": ("status", "definitions", "show", "logs", "events"),
     "Change": ("start", "stop", "restart", "reload", "apply", "shutdown"),
     "Use": ("call", "exec"),
-    "Set up": ("init", "env", "config", "completions"),
+    "Set up": ("init", "env", "config", "doctor", "completions"),
 }
 MODULES = {
     "exec": "execute",
