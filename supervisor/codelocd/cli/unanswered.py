@@ -75,8 +75,6 @@ def _entry(entry: Mapping[str, Any], kept: LastStatus, condition: str) -> dict[s
     """As it was kept, less what no longer holds."""
     past = {**entry, "memory": None, "cpu": None}
     past |= {name: _later(entry.get(name), kept) for name in GROWING}
-    for key in ("phase_seconds", "last_answer"):
-        past[key] = _later(entry.get(key), kept)
     if condition == "gone":
         past["reloading"] = None
     pid = entry["pid"]
