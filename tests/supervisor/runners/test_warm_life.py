@@ -122,6 +122,7 @@ async def test_what_failed_is_tried_again_after_a_while(bench, newest, packages,
     place = await preloading(bench, signal.SIGKILL)
     await until(lambda: place.slot._preparing is None)
     assert place.slot._lacking() is None
+    assert (await bench.load(spec, "spare")).runner.why == slot.NOT_IMPORTED
     monkeypatch.setattr(slot, "AGAIN", 0.0)
     await bench.load(spec, "spare")
     await until(lambda: place.slot.ready is not None)
@@ -132,6 +133,7 @@ async def test_nothing_is_preloaded_while_memory_is_short(bench, newest, monkeyp
     spec = bench.spec(newest, telling("told = 1"))
     loads = [await bench.load(spec, "auto") for _ in range(2)]
     assert [load.runner.start_method for load in loads] == ["spawn", "spawn"]
+    assert loads[1].runner.why == "no warm interpreter could be started: Cannot allocate memory"
     monkeypatch.setattr(places, "_is_short_of_memory", lambda: False)
     assert (await bench.load(spec, "auto")).runner.start_method == "fork"
 

@@ -17,6 +17,7 @@ from codelocd.runners.warm.method import MethodChoice, choose
 from codelocd.runners.warm.places import Memory, Place, Places
 from codelocd.runners.warm.profile import Beside, Imports, after_load
 from codelocd.runners.warm.runner import Divergence, Load, Report, WarmRunner
+from codelocd.runners.warm.slot import NOT_READY
 
 
 class WarmLauncher:
@@ -52,7 +53,7 @@ class WarmLauncher:
             await self._places.of(spec, choice.method).slot.hopeful()
         place = self._places.of(spec, choice.method)  # another, by what was learned meanwhile
         interpreter = place.slot.take()
-        why = "no warm interpreter was ready"
+        why = place.slot.why_none
         if interpreter is not None:
             try:
                 runner = await self._from(interpreter, spec, choice.method)
@@ -78,7 +79,7 @@ class WarmLauncher:
         place = self._places.fitting(replace(program.beside, variables=program.variables), "fork")
         interpreter = place.slot.at_hand() if place is not None else None
         if interpreter is None:
-            raise Refused("no warm interpreter was ready", stale=False)
+            raise Refused(place.slot.why_none if place is not None else NOT_READY, stale=False)
         return await interpreter.program(program)
 
     def warm_interpreter(self, location: str) -> WarmInterpreter | None:

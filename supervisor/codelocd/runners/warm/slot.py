@@ -22,6 +22,10 @@ AGAIN = 600.0
 """Seconds until what could not be preloaded is tried again: somebody may have killed it."""
 
 
+NOT_READY = "no warm interpreter was ready"
+NOT_IMPORTED = "no warm interpreter could import its packages; the next try is in ten minutes"
+
+
 class Slot:
     """`make` starts a process, `wanted` says what it shall preload, None while that is not known.
 
@@ -50,6 +54,8 @@ class Slot:
         self._learned = asyncio.Event()
         self._learning = False
         self.ready: WarmInterpreter | None = None
+        self.why_none = NOT_READY
+        """Why there is nothing to take, as far as the last try shows."""
         self.used = self._now()
 
     def take(self) -> WarmInterpreter | None:
@@ -123,11 +129,15 @@ class Slot:
                     await self._preload(wanted, carefully=True)
             except TimeoutError:
                 pass  # it hangs
-            except OSError:
-                return  # short of memory or processes: the next load asks again
+            except OSError as failure:  # short of memory or processes: the next load asks again
+                why = failure.strerror or str(failure)
+                self.why_none = f"no warm interpreter could be started: {why}"
+                return
             if wanted == self._lacking():
                 self._failed, self._failed_at = wanted, self._now()
+                self.why_none = NOT_IMPORTED
                 return
+            self.why_none = NOT_READY
 
     async def _preload(self, wanted: Imports, *, carefully: bool) -> bool:
         """Whether it may be used. Raises OSError when it cannot be started, TimeoutError when it
