@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import os
 import statistics
+import sys
 import tempfile
 import time
 from dataclasses import dataclass, replace
@@ -23,7 +24,9 @@ from codelocd.runners.api import Good, LoadOutcome, MustStartCold, RunnerSpec
 from codelocd.runners.bundle import make_bundle
 from codelocd.runners.local import LocalLauncher
 from codelocd.runners.warm.launcher import WarmLauncher
-from codelocd.runners.warm.places import Memory, Places
+from codelocd.runners.warm.method import StartChoices
+from codelocd.runners.warm.pools import WarmPools
+from codelocd.runners.warm.profiles import ImportProfiles
 from codelocd.runners.warm.runner import WarmRunner
 
 PATIENCE = 300.0
@@ -83,10 +86,12 @@ async def _each(python: Path, names: list[str], folder: Path) -> list[Result]:
     guardian = Guardian()
     children = Children(asyncio.get_running_loop(), guardian)
     bundle = make_bundle(folder / "bundles")
-    memory = Memory(folder / "warm")
-    places = Places(children, bundle / "codeloc_runner" / "__main__.py", memory, idle=60)
-    launcher = WarmLauncher(LocalLauncher(children, bundle, folder), places, memory)
-    results = [await _one(launcher, places, python, name, folder) for name in names]
+    profiles = ImportProfiles(folder / "warm")
+    choices = StartChoices(profiles.of, sys.platform)
+    entry = bundle / "codeloc_runner" / "__main__.py"
+    pools = WarmPools(children, entry, profiles, choices, idle=60)
+    launcher = WarmLauncher(LocalLauncher(children, bundle, folder), pools, profiles, choices)
+    results = [await _one(launcher, pools, python, name, folder) for name in names]
     launcher.close()
     children.close()
     guardian.close()
@@ -94,7 +99,7 @@ async def _each(python: Path, names: list[str], folder: Path) -> list[Result]:
 
 
 async def _one(
-    launcher: WarmLauncher, places: Places, python: Path, name: str, folder: Path
+    launcher: WarmLauncher, pools: WarmPools, python: Path, name: str, folder: Path
 ) -> Result:
     code = folder / f"{name.replace('-', '_')}_location.py"
     code.write_text(LOCATION.format(code=PACKAGES[name][1]))
@@ -114,15 +119,15 @@ async def _one(
     await _timed(launcher, spec)  # waits for a warm interpreter, if there can be one
     warm = []
     for _ in range(TIMES):
-        await _ready(places, name)
+        await _ready(pools, name)
         warm.append(await _timed(launcher, spec))
     times, (*_, last) = zip(*warm, strict=True)
     return Result(name, last.start_method, last.why, tuple(cold), times)
 
 
-async def _ready(places: Places, name: str) -> None:
+async def _ready(pools: WarmPools, name: str) -> None:
     async with asyncio.timeout(PATIENCE):
-        while not any(name in each.locations and each.slot.ready for each in places):  # noqa: ASYNC110  a process sends no event
+        while not any(name in each.locations and each.ready for each in pools):  # noqa: ASYNC110  a process sends no event
             await asyncio.sleep(0.05)
 
 

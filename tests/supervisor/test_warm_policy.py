@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from codelocd.runners.warm.method import choose, visible
 from codelocd.runners.warm.profile import (
+    ImportProfile,
     Imports,
-    Learned,
     after_load,
     common,
     shareable,
@@ -15,10 +15,10 @@ from codelocd.runners.warm.profile import (
 SEEN = Imports(("a", "a.b", "c"), ("a", "c"))
 
 
-NOTHING = Learned()
+NOTHING = ImportProfile()
 
 
-def method(learned: Learned = NOTHING, wanted="auto", platform="linux", **variables: str):
+def method(learned: ImportProfile = NOTHING, wanted="auto", platform="linux", **variables: str):
     return choose(wanted, "sales", learned, variables, platform)
 
 
@@ -69,21 +69,21 @@ def test_a_fork_is_the_first_choice() -> None:
 
 
 def test_a_location_that_imports_a_cold_package_gets_a_spare_and_the_reason() -> None:
-    learned = Learned({"sales": SEEN}, {"c": "it started 1 thread"})
+    learned = ImportProfile({"sales": SEEN}, {"c": "it started 1 thread"})
     assert method(learned).method == "spare"
     assert method(learned).why == "it imports c: it started 1 thread"
     assert method(learned, "fork").method == "spawn"
-    assert method(Learned({"other": SEEN}, {"c": "it started 1 thread"})).method == "fork"
+    assert method(ImportProfile({"other": SEEN}, {"c": "it started 1 thread"})).method == "fork"
 
 
 def test_packages_that_are_known_to_break_need_no_finding_out() -> None:
-    learned = Learned({"sales": Imports(("torch.nn",), ("torch",))})
+    learned = ImportProfile({"sales": Imports(("torch.nn",), ("torch",))})
     assert method(learned).method == "spare"
     assert "github.com/pytorch" in method(learned).why
 
 
 def test_a_second_suspicion_ends_forking() -> None:
-    once = Learned().with_suspicion("sales hung")
+    once = ImportProfile().with_suspicion("sales hung")
     assert method(once).method == "fork"
     assert method(once.with_suspicion("sales hung again")).method == "spare"
 

@@ -194,10 +194,11 @@ def forget_listings() -> None:
 
 
 def follow(order: Dict[str, Any], descriptors: List[int], preloaded: Preloaded) -> None:
+    """Start the runner or the program that is ordered, as a fork or by becoming it."""
+    life = become_program if "module" in order else become_runner
     if order["order"] == "become":
-        become_runner(order, descriptors, preloaded, lambda: reason_for_all(preloaded))
+        life(order, descriptors, preloaded, lambda: reason_for_all(preloaded))
     else:
-        life = become_runner if order["order"] == "fork" else become_program
         fork(order, descriptors, preloaded, life)
     for descriptor in descriptors:
         os.close(descriptor)

@@ -172,9 +172,15 @@ def preload(modules: Iterable[str], left_out: Container[str]) -> List[str]:
             try:
                 __import__(name)
             except BaseException as error:  # noqa: BLE001  sys.exit() at import included
-                if not (isinstance(error, ModuleNotFoundError) and error.name == name):
+                if not is_absent(name, error):
                     failed.append(name)
     return failed
+
+
+def is_absent(name: str, error: BaseException) -> bool:
+    """Whether the import of the module failed because there is none, or no package for it."""
+    missing = error.name if isinstance(error, ModuleNotFoundError) else None
+    return missing is not None and f"{name}.".startswith(f"{missing}.")
 
 
 def preload_carefully(

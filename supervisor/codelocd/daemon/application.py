@@ -76,7 +76,7 @@ class Application:
             self._children,
             bundle,
             sockets=paths.runtime_dir,
-            learned=paths.state_dir / "warm",
+            profiles=paths.state_dir / "warm",
             idle=config.daemon.warm_idle,
             beside=BESIDE if config.dagster.serve else {},
         )

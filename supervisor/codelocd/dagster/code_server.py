@@ -184,6 +184,9 @@ class ServerOutput:
         return b"".join(self._said).decode(errors="replace")
 
 
+MODULE = "dagster"
+"""What a code server is: `python -m dagster`."""
+
 MODULES = (
     "dagster._cli",
     "dagster._grpc.server",
@@ -202,5 +205,5 @@ MODULES = (
 that a release does not have, or an environment, are passed over. Not `dagster.__main__`: to import
 that is to run it."""
 
-BESIDE = {"dagster": MODULES}
-"""Preloaded in fork servers whose locations import dagster."""
+BESIDE = {MODULE: MODULES}
+"""Preloaded where locations import dagster, in fork servers and in spares for code servers."""

@@ -44,7 +44,7 @@ class DagsterServing:
         sockets = Sockets(paths.runtime_dir)
         self._warm = warm
         instance = Instance(home, means.children)
-        self._servers = Servers(means.children, warm, sockets, instance, means.codeloc)
+        self._servers = Servers(warm, sockets, instance, means.codeloc)
         self._ui = UserInterface(means, settings, self._home, self._workspace)
         self._news = asyncio.Event()
         drain = Drain(settings.drain_timeout, self._ui.page.canceling)
@@ -64,7 +64,6 @@ class DagsterServing:
         self._external = [s for s in known.values() if isinstance(s.target, GrpcServer)]
         for name in [name for name in self._links.served if name not in known]:
             self._links.forget(name)
-            self._servers.forget(name)
         self._told &= known.keys()
         self._news.set()
         self._listed.set()
@@ -83,11 +82,9 @@ class DagsterServing:
 
     async def close(self) -> None:
         self._task.cancel()
-        self._servers.close()
         await asyncio.gather(self._ui.close(), self._links.close(STOP_SECONDS))
 
     def kill(self) -> None:
-        self._servers.close()
         self._ui.kill()
         self._links.kill()
 

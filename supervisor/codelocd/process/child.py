@@ -78,8 +78,9 @@ class Children:
         self._guardian = guardian
         self._ours: dict[int, tuple[Child, OutputPipes]] = {}
         self._adoptions = 0
-        self._strays = Orphans()
-        guardian.family = self._strays.family
+        self._becoming: set[int] = set()
+        self._orphans = Orphans()
+        guardian.family = self._orphans.family
         _become_subreaper()
         loop.add_signal_handler(signal.SIGCHLD, self._reap)
 
@@ -87,8 +88,8 @@ class Children:
         """Returns when the children that were killed, and all that they left, are gone."""
         if ending := [child.exited for child, _ in self._ours.values()]:
             await asyncio.wait(ending, timeout=_LAST_MOMENT)
-        await self._strays.settled()
-        await self._strays.end_unmarked({*self._ours, self._guardian.pid or 0})
+        await self._orphans.settled()
+        await self._orphans.end_unmarked({*self._ours, self._guardian.pid or 0})
 
     def close(self) -> None:
         self._loop.remove_signal_handler(signal.SIGCHLD)
@@ -117,7 +118,7 @@ class Children:
                 stdin=stdin,
                 stdout=writers[0],
                 stderr=writers[1],
-                env={**variables, **marked(mark or self._strays.shared)},
+                env={**variables, **marked(mark or self._orphans.shared)},
                 cwd=directory,
                 pass_fds=tuple(pass_fds),
                 start_new_session=True,
@@ -127,22 +128,23 @@ class Children:
 
     def mark(self) -> str:
         """A new mark."""
-        return self._strays.mark()
+        return self._orphans.mark()
 
     async def adopt(
         self,
         mark: str,
         ask: Callable[[Sequence[int]], Awaitable[int]],
         output: Output,
+        becoming: int | None = None,
     ) -> Child:
         """A process that was not started here, but leads a session and is a child by now.
 
         `mark` is what it gives to those that descend from it.
         `ask` gets the descriptors for its standard output and error, and gives its pid. A child
-        from here may change what it prints to in that way. Raises OSError when it is gone
-        already, and whatever `ask` does.
+        from here, with the pid `becoming`, may change what it prints to in that way. Raises
+        OSError when it is gone already, and whatever `ask` does.
         """
-        with pipes(self._loop, output) as (outputs, writers), self._adopting():
+        with pipes(self._loop, output) as (outputs, writers), self._adopting(becoming):
             pid = await ask(writers)
             _ended(os.P_PID, pid, missing_ok=False)
             if pid in self._ours:
@@ -153,13 +155,16 @@ class Children:
             return self._watched(Child(pid, mark, self._loop.create_future()), outputs)
 
     @contextlib.contextmanager
-    def _adopting(self) -> Iterator[None]:
-        """Meanwhile no unknown child is reaped: one of them may be the process."""
+    def _adopting(self, becoming: int | None) -> Iterator[None]:
+        """Meanwhile no unknown child is reaped, nor that one: one of them may be the process."""
         self._adoptions += 1
+        held = {becoming} if becoming is not None else set()
+        self._becoming |= held
         try:
             yield
         finally:
             self._adoptions -= 1
+            self._becoming -= held
             self._loop.call_soon(self._reap)  # it may have ended before it was known here
 
     def _watched(self, child: Child, outputs: OutputPipes) -> Child:
@@ -171,7 +176,7 @@ class Children:
     def _reap(self) -> None:
         self._look_after_guardian()
         while (pid := _ended(os.P_ALL, 0)) is not None:
-            if pid in self._ours:
+            if pid in self._ours and pid not in self._becoming:
                 self._deliver(pid)
             elif pid == self._guardian.pid:
                 self._look_after_guardian()
@@ -188,7 +193,7 @@ class Children:
 
     def _look_behind(self) -> None:
         """One that is not ours, or not yet, has ended and stays: ask for each of ours."""
-        for pid in tuple(self._ours):
+        for pid in self._ours.keys() - self._becoming:
             if _ended(os.P_PID, pid) is not None:
                 self._deliver(pid)
 
@@ -198,7 +203,7 @@ class Children:
         end = _reaped(pid)
         child.exited.set_result(end)  # its callbacks come later: after its last words
         if child.mark:
-            self._strays.orphaned(child.mark, child.family)
+            self._orphans.orphaned(child.mark, child.family)
         self._guardian.release(pid)
         outputs.finish()
 

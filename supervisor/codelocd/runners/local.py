@@ -20,7 +20,7 @@ from codelocd.rpc import unix
 from codelocd.rpc.errors import RpcError
 from codelocd.rpc.peer import Peer
 from codelocd.rpc.server import open_peer
-from codelocd.runners.api import Answer, Hooks, LoadOutcome, RunnerSpec
+from codelocd.runners.api import Answer, Hooks, LoadOutcome, Program, RunnerSpec
 from codelocd.runners.stacks import NUMBER
 
 _RECONNECTS = 50
@@ -163,6 +163,17 @@ class LocalLauncher:
             )
 
         return await self.through(spawn)
+
+    def program(self, program: Program) -> Child:
+        """A program beside a runner. Raises OSError when it cannot be started."""
+        spec = program.beside
+        return self._children.start(
+            [str(spec.executable), "-m", program.module, *program.arguments],
+            variables=program.environ,
+            directory=spec.working_directory,
+            output=program.output,
+            pass_fds=spec.held,
+        )
 
     async def through(
         self, start: Callable[[socket.socket, Path], Awaitable[Child]]

@@ -12,34 +12,32 @@ from codelocd.dagster.instance import Instance
 from codelocd.dagster.servers import Servers
 from codelocd.dagster.workspace import Sockets
 from codelocd.model import Cold, Target
-from codelocd.runners.warm.interpreter import Refused
 from codelocd.runners.warm.method import MethodChoice
 
 DEADLINE = 60.0
+CHOICE = MethodChoice("fork", "so it was chosen")
 
 
-class FakeWarm:
-    """Chooses what it is told; forks by starting what is not a fork."""
+class FakeLauncher:
+    """Starts what does nothing, and says that it was forked."""
 
-    def __init__(self, children, method: str) -> None:
+    def __init__(self, children) -> None:
         self._children = children
-        self._choice = MethodChoice(method, "so it was chosen")
-        self.refusal: Refused | None = None
-        self.forked = []
-
-    def choice(self, spec):
-        return self._choice if spec.cold is None else MethodChoice("spawn", spec.cold.why)
+        self.programs = []
+        self.suspected = []
 
     async def program(self, program):
-        if self.refusal is not None:
-            raise self.refusal
-        self.forked.append(program)
-        return self._children.start(
-            ["true"],
+        self.programs.append(program)
+        child = self._children.start(
+            ["echo", "no such module"],
             variables=program.variables,
             directory=program.beside.working_directory,
             output=program.output,
         )
+        return child, CHOICE
+
+    def suspect(self, spec, what):
+        self.suspected.append((spec, what))
 
 
 @pytest.fixture
@@ -51,65 +49,49 @@ def home(tmp_path):
 
 
 @pytest.fixture
-async def start(children, spec, tmp_path, home):
-    """`start(method, ...)`: what comes of one start where that method was chosen."""
-    everything = []
-
-    async def start(method, distrusted="", refusal=None):
-        warm = FakeWarm(children, method)
-        warm.refusal = refusal
-        servers = Servers(children, warm, Sockets(tmp_path), Instance(home, children))
-        everything.append(servers)
-        cold = Cold(distrusted) if distrusted else None
-        server = await servers.start(replace(spec, cold=cold))
-        async with asyncio.timeout(DEADLINE):
-            await server.exited
-        return server, warm
-
-    yield start
-    for servers in everything:
-        servers.close()
+async def launcher(children):
+    return FakeLauncher(children)
 
 
-async def test_it_is_forked_where_its_runner_would_be(start, spec, home):
-    server, warm = await start("fork")
-    assert server.choice == MethodChoice("fork", "so it was chosen")
-    (program,) = warm.forked
+@pytest.fixture
+async def servers(launcher, children, tmp_path, home):
+    return Servers(launcher, Sockets(tmp_path), Instance(home, children), tmp_path / "codeloc")
+
+
+async def ended(server):
+    async with asyncio.timeout(DEADLINE):
+        await server.exited
+
+
+async def test_it_is_dagsters_command_line_beside_the_runner(servers, launcher, spec, home):
+    server = await servers.start(spec)
+    await ended(server)
+    assert server.choice == CHOICE
+    assert server.executable == spec.executable
+    assert server.last_lines == "no such module\n"
+    (program,) = launcher.programs
     assert program.module == "dagster"
+    assert program.beside == spec
     assert program.arguments == arguments(spec, server.path)
     assert program.variables == {**spec.variables, "DAGSTER_HOME": str(home)}
+    assert program.codeloc == home.parent / "codeloc"
 
 
-async def test_it_starts_on_its_own_where_a_fork_is_refused(start):
-    server, _ = await start("fork", refusal=Refused("it cannot fork", stale=False))
-    assert server.choice == MethodChoice("spawn", "it cannot fork")
-    assert "No module named dagster" in server.last_lines
+async def test_what_its_runner_must_not_have_it_must_not_either(servers, launcher, spec):
+    cold = Cold("it crashed")
+    await ended(await servers.start(replace(spec, cold=cold)))
+    assert launcher.programs[0].beside.cold == cold
 
 
-async def test_it_starts_on_its_own_where_no_spare_is_ready(start):
-    server, warm = await start("spare")
-    assert server.choice == MethodChoice("spawn", "no spare was ready")
-    assert not warm.forked
+async def test_a_suspicion_is_one_of_its_location(servers, launcher, spec):
+    servers.suspect(spec, Cold("it hung", "sales: it hung"))
+    assert launcher.suspected == [(spec, "sales: it hung")]
 
 
-async def test_spawn_is_taken_at_its_word_for_servers_too(start):
-    server, warm = await start("spawn")
-    assert server.choice == MethodChoice("spawn", "so it was chosen")
-    assert not warm.forked
-
-
-async def test_what_is_distrusted_is_not_forked(start):
-    server, warm = await start("fork", distrusted="it crashed")
-    assert server.choice == MethodChoice("spawn", "it crashed")
-    assert not warm.forked
-
-
-async def test_a_home_that_is_configured_for_a_location_counts(children, spec, tmp_path, home):
-    warm = FakeWarm(children, "fork")
-    servers = Servers(children, warm, Sockets(tmp_path), Instance(home, children))
+async def test_a_home_that_is_configured_for_a_location_counts(servers, launcher, spec):
     own = {**spec.variables, "DAGSTER_HOME": "/own"}
-    await (await servers.start(replace(spec, variables=own))).exited
-    assert warm.forked[0].variables["DAGSTER_HOME"] == "/own"
+    await ended(await servers.start(replace(spec, variables=own)))
+    assert launcher.programs[0].variables["DAGSTER_HOME"] == "/own"
 
 
 def test_the_command_line_is_dagsters_stable_one(spec, tmp_path):

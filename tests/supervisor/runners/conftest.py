@@ -15,7 +15,12 @@ from codelocd.process.guardian import Guardian
 from codelocd.runners.bundle import make_bundle
 from codelocd.runners.local import LocalLauncher
 from codelocd.runners.warm.launcher import WarmLauncher
-from codelocd.runners.warm.places import Memory, Places
+from codelocd.runners.warm.method import StartChoices
+from codelocd.runners.warm.pools import WarmPools
+from codelocd.runners.warm.profiles import ImportProfiles
+
+BESIDE = {"decimal": ("fileinput", "no_such_module")}
+"""What a program of the tests needs beside a runner that imports `decimal`."""
 
 
 @pytest.fixture(params=VERSIONS)
@@ -41,12 +46,13 @@ async def bench(bundle: Path, tmp_path: Path) -> AsyncIterator[Bench]:
     children = Children(asyncio.get_running_loop(), guardian)
     sockets = tmp_path / "run"
     sockets.mkdir()
-    memory = Memory(tmp_path / "warm")
+    profiles = ImportProfiles(tmp_path / "warm")
     entry = bundle / "codeloc_runner" / "__main__.py"
     cold = LocalLauncher(children, bundle, sockets)
-    places = Places(children, entry, memory, idle=1800)
-    launcher = WarmLauncher(cold, places, memory, platform="linux")
-    yield Bench(launcher, places, memory, tmp_path)
+    choices = StartChoices(profiles.of, "linux")
+    pools = WarmPools(children, entry, profiles, choices, idle=1800, beside=BESIDE)
+    launcher = WarmLauncher(cold, pools, profiles, choices)
+    yield Bench(launcher, pools, choices, profiles, tmp_path)
     launcher.close()
     children.close()
     guardian.close()

@@ -14,7 +14,9 @@ from codelocd.model import Snapshot, Target
 from codelocd.rpc.errors import RpcError
 from codelocd.runners.api import Bad, Good, LoadOutcome, MustStartCold, RunnerSpec
 from codelocd.runners.warm.launcher import WarmLauncher
-from codelocd.runners.warm.places import Memory, Places
+from codelocd.runners.warm.method import StartChoices
+from codelocd.runners.warm.pools import WarmPools
+from codelocd.runners.warm.profiles import ImportProfiles
 from codelocd.runners.warm.runner import WarmRunner
 
 DEADLINE = 60.0
@@ -44,8 +46,9 @@ class Bench:
     """A launcher with everything around it, and a folder for code."""
 
     launcher: WarmLauncher
-    places: Places
-    memory: Memory
+    pools: WarmPools
+    choices: StartChoices
+    profiles: ImportProfiles
     folder: Path
     printed: list[str] = field(default_factory=list)
 

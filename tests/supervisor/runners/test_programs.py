@@ -1,4 +1,4 @@
-"""Programs beside runners: a fork of the warm interpreter that is `python -m MODULE`."""
+"""Programs beside runners: `python -m MODULE` from a warm interpreter, forked or not."""
 
 from __future__ import annotations
 
@@ -14,18 +14,29 @@ import psutil
 import pytest
 from launching import DEADLINE, Bench, telling, until
 
+from codelocd.model import StartMethod
 from codelocd.process.child import Child
 from codelocd.process.orphans import VARIABLE
 from codelocd.runners.api import Program, RunnerSpec
 from codelocd.runners.bundle import CHILDREN
-from codelocd.runners.warm.interpreter import Refused
+from codelocd.runners.warm import launcher
+from codelocd.runners.warm.method import MethodChoice
+from codelocd.runners.warm.pool import WarmPool
 
+METHODS = ["fork", "spare"]
+NOT_READY = MethodChoice("spawn", launcher.NOT_READY)
 SURROUNDINGS = Path(__file__).with_name("what_user_code_meets.py").read_text()
 ALMOST = (
     "del told['streams']  # a fork's are UTF-8, line by line\n"
     "told['main'] = set(told['main']) - {'__annotations__'}  # runpy leaves an empty one out\n"
     "import json; print(json.dumps(told, default=sorted))\n"
 )
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch) -> None:
+    """The next spare is made at once."""
+    monkeypatch.setattr(launcher, "QUIET", 0.0)
 
 
 @dataclass
@@ -55,13 +66,40 @@ class Tool:
         )
 
 
-async def warm(bench: Bench, python: Path, source: str, **changes) -> Tool:
-    """The tool of a location that has a warm interpreter."""
-    spec = bench.spec(python, telling("import decimal\ntold = 1"), **changes)
+async def warm(
+    bench: Bench, python: Path, source: str, method: StartMethod = "fork", **changes
+) -> Tool:
+    """The tool of a location for which a warm interpreter is ready."""
+    spec = bench.spec(python, telling("import decimal\ntold = 1"), start_method=method, **changes)
     (spec.working_directory / "tool.py").write_text(source)
     for _ in range(2):
-        (await bench.load(spec, "auto")).runner.kill()
+        (await bench.load(spec, method)).runner.kill()
+    if method == "spare":
+        child, choice = await bench.launcher.program(Tool(spec).program())
+        assert choice == NOT_READY, "the first one shows what is needed"
+        await ended(child)
+        await spare_ready(bench)
     return Tool(spec)
+
+
+async def spare_ready(bench: Bench) -> WarmPool:
+    (pool,) = [pool for pool in bench.pools if pool.module is not None]
+    await until(lambda: pool.current() is not None)
+    return pool
+
+
+async def started(bench: Bench, program: Program, method: StartMethod = "fork") -> Child:
+    child, choice = await bench.launcher.program(program)
+    assert choice.method == method, choice.why
+    return child
+
+
+async def why_cold(bench: Bench, program: Program) -> str:
+    """Why it had no warm start; it ran nevertheless."""
+    child, choice = await bench.launcher.program(program)
+    assert choice.method == "spawn"
+    await ended(child)
+    return choice.why
 
 
 async def ended(child: Child):
@@ -69,10 +107,12 @@ async def ended(child: Child):
         return await child.exited
 
 
-async def test_a_program_finds_around_it_what_python_m_gives_it(bench, python: Path):
-    tool = await warm(bench, python, SURROUNDINGS + ALMOST)
+@pytest.mark.parametrize("method", METHODS)
+async def test_a_program_finds_around_it_what_python_m_gives_it(bench, python: Path, method):
+    tool = await warm(bench, python, SURROUNDINGS + ALMOST, method)
+    tool.said.clear()
     done = tool.cold("one", "--two")
-    child = await bench.launcher.program(tool.program("one", "--two"))
+    child = await started(bench, tool.program("one", "--two"), method)
     assert (await ended(child)).status == 0, b"".join(tool.errors)
     assert json.loads(b"".join(tool.said)) == json.loads(done.stdout)
 
@@ -90,10 +130,11 @@ ENDS = {
 
 
 @pytest.mark.parametrize("how", ENDS)
-async def test_a_program_ends_as_python_m_ends(bench, extreme: Path, how: str):
-    tool = await warm(bench, extreme, ENDS[how])
+@pytest.mark.parametrize("method", METHODS)
+async def test_a_program_ends_as_python_m_ends(bench, extreme: Path, how: str, method):
+    tool = await warm(bench, extreme, ENDS[how], method)
     done = tool.cold()
-    child = await bench.launcher.program(tool.program())
+    child = await started(bench, tool.program(), method)
     assert (await ended(child)).status == done.returncode
     assert b"".join(tool.said).decode() == done.stdout
     assert b"".join(tool.errors).decode().splitlines()[-1:] == done.stderr.splitlines()[-1:]
@@ -101,11 +142,11 @@ async def test_a_program_ends_as_python_m_ends(bench, extreme: Path, how: str):
 
 async def test_a_program_is_a_child_of_the_daemon_and_outlives_its_fork_server(bench, newest):
     tool = await warm(bench, newest, "import time; print('up', flush=True); time.sleep(600)")
-    child = await bench.launcher.program(tool.program())
+    child = await started(bench, tool.program())
     await until(lambda: b"up" in b"".join(tool.said))
-    for place in bench.places:
-        os.kill(place.slot.ready.pid, signal.SIGKILL)
-    await until(lambda: all(place.slot.at_hand() is None for place in bench.places))
+    for pool in bench.pools:
+        os.kill(pool.ready.pid, signal.SIGKILL)
+    await until(lambda: all(pool.current() is None for pool in bench.pools))
     assert psutil.Process(child.pid).ppid() == os.getpid()
     assert os.getsid(child.pid) == child.pid
     os.kill(child.pid, signal.SIGTERM)
@@ -119,7 +160,7 @@ async def test_what_a_program_started_ends_when_it_is_killed(bench, newest):
         "time.sleep(600)"
     )
     tool = await warm(bench, newest, source)
-    child = await bench.launcher.program(tool.program())
+    child = await started(bench, tool.program())
     await until(lambda: b"\n" in b"".join(tool.said))
     other = psutil.Process(int(b"".join(tool.said)))
     assert VARIABLE in other.environ()
@@ -135,7 +176,7 @@ async def test_a_program_holds_what_it_is_given_to_hold(bench, newest, tmp_path)
     with lease.open("w") as file:
         program = tool.program()
         program = replace(program, beside=replace(tool.spec, held=(file.fileno(),)))
-        child = await bench.launcher.program(program)
+        child = await started(bench, program)
         await until(lambda: b"up" in b"".join(tool.said))
     assert str(lease) in {file.path for file in psutil.Process(child.pid).open_files()}
     child.kill()
@@ -144,7 +185,7 @@ async def test_a_program_holds_what_it_is_given_to_hold(bench, newest, tmp_path)
 
 async def test_a_program_finds_no_module_that_is_only_ours(bench, newest):
     tool = await warm(bench, newest, "import codeloc")
-    child = await bench.launcher.program(tool.program())
+    child = await started(bench, tool.program())
     assert (await ended(child)).status == 1
     assert b"No module named 'codeloc'" in b"".join(tool.errors)
 
@@ -156,7 +197,7 @@ async def test_a_program_that_shall_have_codeloc_is_forked_too_and_gives_it_on(
     code += "subprocess.run([sys.executable, '-c', 'import codeloc'], check=True)"
     tool = await warm(bench, newest, code)
     program = replace(tool.program(), codeloc=bundle / CHILDREN)
-    child = await bench.launcher.program(program)
+    child = await started(bench, program)
     assert (await ended(child)).status == 0, b"".join(tool.errors)
     assert b"".join(tool.said) == b"codeloc\n"
 
@@ -173,30 +214,27 @@ async def test_a_program_runs_the_newest_source_whatever_the_bytecode_says(bench
     before = part.stat()
     part.write_text("value = 2\n")
     os.utime(part, ns=(before.st_atime_ns, before.st_mtime_ns))
-    child = await bench.launcher.program(tool.program())
+    child = await started(bench, tool.program())
     await ended(child)
     assert b"".join(tool.said) == b"2\n"
 
 
 async def test_without_a_warm_interpreter_it_is_refused(bench, newest):
     spec = bench.spec(newest, telling("told = 1"))
-    with pytest.raises(Refused, match="no warm interpreter was ready"):
-        await bench.launcher.program(Tool(spec).program())
+    assert await why_cold(bench, Tool(spec).program()) == NOT_READY.why
 
 
 async def test_with_variables_that_imports_would_have_seen_it_is_refused(bench, newest):
     tool = await warm(bench, newest, "")
     program = tool.program()
     program = replace(program, variables={**program.variables, "TZ": "Asia/Tokyo"})
-    with pytest.raises(Refused, match="no warm interpreter was ready"):
-        await bench.launcher.program(program)
+    assert await why_cold(bench, program) == NOT_READY.why
 
 
 async def test_where_its_own_module_stands_before_a_shared_one_it_is_refused(bench, newest):
     tool = await warm(bench, newest, "")
     (tool.spec.working_directory / "decimal.py").write_text("")
-    with pytest.raises(Refused, match=r"its own decimal stands before the module"):
-        await bench.launcher.program(tool.program())
+    assert "its own decimal stands before the module" in await why_cold(bench, tool.program())
 
 
 async def test_a_program_of_an_environment_that_has_changed_is_refused_and_no_other_is_tried(
@@ -207,8 +245,95 @@ async def test_a_program_of_an_environment_that_has_changed_is_refused_and_no_ot
     variables = {**bench.spec(newest, "").variables, "PYTHONPATH": str(packages)}
     tool = await warm(bench, newest, "", variables=variables)
     (packages / "new.py").write_text("")
-    with pytest.raises(Refused, match="has changed since it was preloaded"):
+    assert "has changed since it was preloaded" in await why_cold(bench, tool.program())
+    await until(lambda: all(pool.current() is None for pool in bench.pools))
+    assert await why_cold(bench, tool.program()) == NOT_READY.why
+
+
+async def test_a_spare_for_a_program_has_what_its_location_and_the_program_import(bench, newest):
+    code = "import sys; print({'decimal', 'fileinput'} <= set(sys.modules))"
+    tool = await warm(bench, newest, code, "spare")
+    tool.said.clear()
+    await ended(await started(bench, tool.program(), "spare"))
+    assert b"".join(tool.said) == b"True\n"
+
+
+async def test_a_spare_for_a_program_is_used_once_and_replaced(bench, newest):
+    tool = await warm(bench, newest, "", "spare")
+    first = (await spare_ready(bench)).ready.pid
+    child = await started(bench, tool.program(), "spare")
+    assert child.pid == first
+    await ended(child)
+    assert (await spare_ready(bench)).ready.pid != first
+
+
+async def test_programs_of_locations_that_import_the_same_share_a_spare(bench, newest):
+    tool = await warm(bench, newest, "", "spare")
+    waiting = (await spare_ready(bench)).ready.pid
+    other = Tool(replace(tool.spec, location="other"))
+    child = await started(bench, other.program(), "spare")
+    assert child.pid == waiting
+
+
+async def test_a_program_with_other_variables_that_imports_see_needs_another_spare(bench, newest):
+    tool = await warm(bench, newest, "", "spare")
+    waiting = (await spare_ready(bench)).ready
+    program = tool.program()
+    program = replace(program, variables={**program.variables, "TZ": "Asia/Tokyo"})
+    assert await why_cold(bench, program) == NOT_READY.why
+    await until(lambda: not waiting.lives)
+
+
+async def test_a_spare_that_has_ended_is_none_and_leaves_no_descriptor(bench, newest):
+    tool = await warm(bench, newest, "", "spare")
+    pool = await spare_ready(bench)
+    waiting, before = pool.ready, psutil.Process().num_fds()
+    os.kill(waiting.pid, signal.SIGKILL)
+    await until(lambda: not waiting.lives)
+    assert await why_cold(bench, tool.program()) == NOT_READY.why
+    await spare_ready(bench)
+    assert pool.ready is not waiting
+    await until(lambda: psutil.Process().num_fds() <= before)
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+async def test_a_spare_for_a_program_ends_when_its_location_starts_otherwise(bench, newest, method):
+    tool = await warm(bench, newest, "", "spare")
+    waiting = (await spare_ready(bench)).ready
+    await bench.load(tool.spec, method)
+    await until(lambda: not waiting.lives)
+    assert not [pool for pool in bench.pools if pool.module is not None]
+
+
+async def test_a_spare_for_a_program_ends_with_its_last_location(bench, newest):
+    tool = await warm(bench, newest, "", "spare")
+    waiting = (await spare_ready(bench)).ready
+    bench.launcher.forget(tool.spec.location)
+    await until(lambda: not waiting.lives)
+    assert not list(bench.pools)
+
+
+async def test_where_no_location_imports_what_a_program_needs_there_is_no_spare_for_it(
+    bench, newest
+):
+    spec = bench.spec(newest, telling("told = 1"), start_method="spare")
+    (spec.working_directory / "tool.py").write_text("")
+    await bench.load(spec, "spare")
+    assert await why_cold(bench, Tool(spec).program()) == NOT_READY.why
+    (pool,) = [pool for pool in bench.pools if pool.module is not None]
+    await pool.refresh(0)
+    assert pool.ready is None
+
+
+async def test_an_interpreter_that_is_gone_leaves_no_spare(bench, newest, tmp_path):
+    python = tmp_path / "python"
+    python.symlink_to(newest)
+    tool = await warm(bench, python, "", "spare")
+    python.unlink()
+    before = psutil.Process().num_fds()
+    with pytest.raises(OSError, match="python"):  # what it was forked from has changed, too
         await bench.launcher.program(tool.program())
-    await until(lambda: all(place.slot.at_hand() is None for place in bench.places))
-    with pytest.raises(Refused, match="no warm interpreter was ready"):
-        await bench.launcher.program(tool.program())
+    (pool,) = [pool for pool in bench.pools if pool.module is not None]
+    await pool.refresh(0)
+    assert pool.ready is None
+    await until(lambda: psutil.Process().num_fds() <= before)

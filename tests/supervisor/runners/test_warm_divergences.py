@@ -50,7 +50,7 @@ async def test_what_code_does_before_its_imports_counts_as_in_a_cold_start(
     loaded = await bench.load(spec, method)
     assert (loaded.told, loaded.runner.start_method) == (7, "spawn")
     assert loaded.runner.why.startswith(why)
-    assert bench.memory.of("key").suspicions == ()
+    assert bench.profiles.of("key").suspicions == ()
 
 
 async def test_what_a_package_sets_as_it_is_imported_is_no_departure(bench, newest, library):

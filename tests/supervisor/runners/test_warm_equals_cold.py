@@ -129,8 +129,8 @@ async def test_what_is_registered_for_the_end_runs_once_in_the_runner_alone(
     loads = [await bench.load(spec, one) for one in ("spawn", method)]
     for load in loads:
         await load.runner.retire(5, 5)
-    for place in bench.places:
-        place.slot.close()
+    for pool in bench.pools:
+        pool.close()
     assert loads[1].runner.start_method == method
     assert loads[0].told == loads[1].told
     words = ("own", "second", "first")

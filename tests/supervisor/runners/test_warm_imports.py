@@ -197,7 +197,7 @@ async def test_a_package_that_starts_a_thread_is_found_out_and_a_spare_serves(
     spec = installed(bench, newest, packages, telling(source))
     await bench.load(spec, "spawn")
     loaded = await bench.load(spec, "auto")
-    assert bench.memory.of("key").cold == {
+    assert bench.profiles.of("key").cold == {
         "threads": "it started 1 thread",
         "above": "it imports threads",
     }
@@ -236,7 +236,7 @@ async def test_what_a_fork_cannot_share_is_named(bench, newest, packages, statem
     spec = replace(spec, variables={**spec.variables, "PYTHONPATH": path})
     await bench.load(spec, "spawn")
     await bench.load(spec, "auto")
-    assert bench.memory.of("key").cold["odd"].startswith(reason)
+    assert bench.profiles.of("key").cold["odd"].startswith(reason)
 
 
 async def test_what_packages_registered_for_forks_and_for_the_end_forbids_nothing_and_is_counted(
@@ -290,7 +290,7 @@ async def test_locations_of_one_environment_share_what_all_of_them_import(bench,
     loads = await asyncio.gather(bench.load(first, "fork"), bench.load(second, "fork"))
     assert [load.runner.start_method for load in loads] == ["fork", "fork"]
     assert [load.told for load in loads] == [["both"], ["both"]]
-    assert len(list(bench.places)) == 1
+    assert len(list(bench.pools)) == 1
 
 
 async def test_a_package_that_is_no_longer_named_is_forgotten(bench, newest, packages):
@@ -318,7 +318,7 @@ async def test_a_variable_that_imports_read_decides_who_shares(bench, newest, pa
     first, same = located("first", "eu", "1"), located("same", "eu", "2")
     another = located("another", "us", "3")
     await bench.load(first, "spawn")
-    assert {"REGION"} == bench.memory.of("key").variables & {"REGION", "OTHER"}
+    assert {"REGION"} == bench.profiles.of("key").variables & {"REGION", "OTHER"}
     loads = await asyncio.gather(*(bench.load(each, "fork") for each in (first, same, another)))
     assert [load.told for load in loads] == [["eu", "1"], ["eu", "2"], ["us", "3"]]
-    assert [set(place.locations) for place in bench.places] == [{"first", "same"}, {"another"}]
+    assert [set(pool.locations) for pool in bench.pools] == [{"first", "same"}, {"another"}]

@@ -15,8 +15,8 @@ from launching import DEADLINE, installed, telling, until
 
 from codelocd.runners import api
 from codelocd.runners.warm.interpreter import WarmInterpreter
-from codelocd.runners.warm.places import Memory
-from codelocd.runners.warm.profile import Learned
+from codelocd.runners.warm.profile import ImportProfile
+from codelocd.runners.warm.profiles import ImportProfiles
 
 
 async def test_the_first_start_is_cold_and_the_next_is_forked(bench, newest):
@@ -28,14 +28,14 @@ async def test_the_first_start_is_cold_and_the_next_is_forked(bench, newest):
     )
     assert second.runner.start_method == "fork"
     assert second.runner.why == "nothing that it imports forbids it"
-    assert "decimal" in bench.memory.of("key").locations["sales"].modules
+    assert "decimal" in bench.profiles.of("key").locations["sales"].modules
 
 
 async def test_a_forked_runner_is_a_child_of_the_daemon_and_outlives_its_fork_server(bench, newest):
     spec = bench.spec(newest, telling("told = 1"))
     await bench.load(spec, "spawn")
     loaded = await bench.load(spec, "fork")
-    (server,) = {place.slot.ready.pid for place in bench.places}
+    (server,) = {pool.ready.pid for pool in bench.pools}
     assert psutil.Process(loaded.runner.pid).ppid() == os.getpid()
     assert os.getsid(loaded.runner.pid) == loaded.runner.pid
     os.kill(server, signal.SIGKILL)
@@ -86,7 +86,7 @@ async def test_a_spare_that_cannot_be_the_runner_ends(bench, newest, monkeypatch
 
 
 async def test_where_nothing_can_be_forked_a_spare_does(bench, newest):
-    bench.launcher._platform = "darwin"
+    bench.choices._platform = "darwin"
     spec = bench.spec(newest, telling("told = 1"))
     await bench.load(spec, "auto")
     loaded = await bench.load(spec, "auto")
@@ -121,7 +121,7 @@ async def test_a_load_that_crashes_after_a_fork_starts_again_on_its_own(bench, n
         loaded = await bench.load(spec, "auto")
         assert (loaded.told, loaded.runner.start_method) == (1, "spawn")
         assert "was ended by signal 11 while loading after a fork" in loaded.runner.why
-        assert len(bench.memory.of("key").suspicions) == count
+        assert len(bench.profiles.of("key").suspicions) == count
     spared = await bench.load(spec, "auto")
     assert spared.runner.start_method == "spare"
     assert "went well without a fork" in spared.runner.why
@@ -134,7 +134,7 @@ async def test_code_that_exits_while_it_loads_raises_no_suspicion(bench, newest)
     runner = await bench.launcher.start(replace(spec, start_method="auto"))
     async with asyncio.timeout(DEADLINE):
         assert (await runner.exited).status == 7
-    assert bench.memory.of("key").suspicions == ()
+    assert bench.profiles.of("key").suspicions == ()
 
 
 async def test_a_load_that_hangs_after_a_fork_starts_again_on_its_own(bench, newest, packages):
@@ -148,15 +148,15 @@ async def test_a_load_that_hangs_after_a_fork_starts_again_on_its_own(bench, new
     await bench.load(spec, "spawn")
     loaded = await bench.load(spec, "auto")
     assert (loaded.told, loaded.runner.start_method) == (1, "spawn")
-    assert bench.memory.of("key").suspicions == ("sales did not finish loading after a fork",)
+    assert bench.profiles.of("key").suspicions == ("sales did not finish loading after a fork",)
 
 
 async def test_what_was_learned_survives_a_restart(bench, newest):
     spec = bench.spec(newest, telling("import decimal\ntold = 1"))
     await bench.load(spec, "spawn")
     bench.launcher.close()
-    again = Memory(bench.folder / "warm")
-    assert again.of("key") == bench.memory.of("key")
+    again = ImportProfiles(bench.folder / "warm")
+    assert again.of("key") == bench.profiles.of("key")
 
 
 async def test_a_long_load_is_no_hang_after_a_restart_either(bench, newest, monkeypatch):
@@ -164,12 +164,11 @@ async def test_a_long_load_is_no_hang_after_a_restart_either(bench, newest, monk
     monkeypatch.setattr(api, "HANG_SECONDS", 0.2)
     spec = bench.spec(newest, telling("import time\ntime.sleep(0.5)\ntold = 1"))
     await bench.load(spec, "spawn")
-    bench.memory.write()
-    bench.memory.__init__(bench.folder / "warm")
-    bench.launcher.__init__(bench.launcher._cold, bench.places, bench.memory, platform="linux")
+    bench.profiles.write()
+    bench.profiles.__init__(bench.folder / "warm")
     loaded = await bench.load(spec, "fork")
     assert loaded.runner.start_method == "fork"
-    assert bench.memory.of("key").suspicions == ()
+    assert bench.profiles.of("key").suspicions == ()
 
 
 async def test_a_relative_search_path_starts_it_cold(bench, newest):
@@ -185,13 +184,13 @@ async def test_what_is_idle_or_in_the_way_is_retired(bench, newest, monkeypatch)
     spec = bench.spec(newest, telling("told = 1"))
     await bench.load(spec, "spawn")
     await bench.load(spec, "fork")
-    (place,) = bench.places
-    server = psutil.Process(place.slot.ready.pid)
-    bench.places.look_after()
-    assert place.slot.ready is not None
-    bench.places._idle = 0.0
-    bench.places.look_after()
-    assert place.slot.ready is None
+    (pool,) = bench.pools
+    server = psutil.Process(pool.ready.pid)
+    bench.pools.look_after()
+    assert pool.ready is not None
+    bench.pools._idle = 0.0
+    bench.pools.look_after()
+    assert pool.ready is None
     await until(lambda: not server.is_running())
 
 
@@ -200,10 +199,10 @@ async def test_what_is_warm_ends_on_time_by_the_setting_of_the_moment(bench, new
     spec = bench.spec(newest, telling("told = 1"))
     await bench.load(spec, "spawn")
     await bench.load(spec, "fork")
-    (place,) = bench.places
-    server = psutil.Process(place.slot.ready.pid)
+    (pool,) = bench.pools
+    server = psutil.Process(pool.ready.pid)
     bench.launcher.keep_for(0.2)
-    await until(lambda: place.slot.ready is None)
+    await until(lambda: pool.ready is None)
     await until(lambda: not server.is_running())
 
 
@@ -218,8 +217,8 @@ async def test_many_reloads_leave_nothing_behind(bench, newest):
     spec = bench.spec(newest, telling("told = 1"))
     await bench.load(spec, "spawn")
     (await bench.load(spec, "fork")).runner.kill()
-    (place,) = bench.places
-    processes = [psutil.Process(), psutil.Process(place.slot.ready.pid)]
+    (pool,) = bench.pools
+    processes = [psutil.Process(), psutil.Process(pool.ready.pid)]
 
     def counted() -> list[int]:
         return [each.num_fds() for each in processes] + [len(processes[1].children())]
@@ -241,14 +240,14 @@ async def test_many_reloads_leave_nothing_behind(bench, newest):
 
 async def test_what_was_learned_of_an_environment_that_is_no_longer_used_is_forgotten(tmp_path):
     folder = tmp_path / "warm"
-    memory = Memory(folder)
+    memory = ImportProfiles(folder)
     for name in ("used", "unused", "recent"):
-        memory.keep(name, Learned(suspicions=("it hung",)))
+        memory.keep(name, ImportProfile(suspicions=("it hung",)))
     memory.write()
     then = time.time() - 15 * 86400.0
     for name in ("used", "unused"):
         os.utime(folder / f"{name}.json", (then, then))
-    again = Memory(folder)
+    again = ImportProfiles(folder)
     assert again.of("used").suspicions == ("it hung",)
     again.forget_unused()
     assert {path.name for path in folder.iterdir()} == {"used.json", "recent.json"}

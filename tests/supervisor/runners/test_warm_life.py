@@ -14,27 +14,27 @@ import psutil
 import pytest
 from launching import DEADLINE, installed, telling, until
 
-from codelocd.runners.warm import places, slot
-from codelocd.runners.warm.places import Memory
-from codelocd.runners.warm.profile import Learned
+from codelocd.runners.warm import pool as warm_pool
+from codelocd.runners.warm.profile import ImportProfile
+from codelocd.runners.warm.profiles import ImportProfiles
 
 SLOW = "import time; time.sleep(0.3)"
 
 
 async def preloading(bench, signal_number):
     """The one place, when the interpreter that is in work there has got the signal."""
-    (place,) = bench.places
-    await until(lambda: place.slot._in_work is not None)
-    os.kill(place.slot._in_work.pid, signal_number)
-    return place
+    (pool,) = bench.pools
+    await until(lambda: pool._in_work is not None)
+    os.kill(pool._in_work.pid, signal_number)
+    return pool
 
 
 async def test_one_that_is_killed_while_it_preloads_is_replaced(bench, newest, packages):
     (packages / "slow.py").write_text(SLOW)
     spec = installed(bench, newest, packages, telling("import slow\ntold = 1"), beside=True)
     await bench.load(spec, "auto")
-    place = await preloading(bench, signal.SIGKILL)
-    await until(lambda: place.slot.ready is not None)
+    pool = await preloading(bench, signal.SIGKILL)
+    await until(lambda: pool.ready is not None)
     assert (await bench.load(spec, "auto")).runner.start_method == "fork"
 
 
@@ -43,14 +43,14 @@ async def test_a_package_that_ends_the_process_is_found_out(bench, newest, packa
     spec = installed(bench, newest, packages, telling("import deadly\ntold = 1"))
     await bench.load(spec, "auto")
     assert (await bench.load(spec, "auto")).told == 1
-    assert "ended the process" in bench.memory.of("key").cold["deadly"]
+    assert "ended the process" in bench.profiles.of("key").cold["deadly"]
 
 
 async def test_a_start_does_not_wait_for_ever(bench, newest, packages, monkeypatch):
     (packages / "slow.py").write_text(SLOW)
     spec = installed(bench, newest, packages, telling("import slow\ntold = 1"))
     await bench.load(spec, "auto")
-    monkeypatch.setattr(slot, "PATIENCE", 0.1)
+    monkeypatch.setattr(warm_pool, "PATIENCE", 0.1)
     await preloading(bench, signal.SIGSTOP)
     assert (await bench.load(spec, "auto")).runner.start_method == "spawn"
 
@@ -78,7 +78,7 @@ async def test_a_fork_of_a_fork_in_a_session_of_its_own_ends_with_its_runner(
 ):
     await bench.load(bench.spec(extreme, telling("told = 1")), method)
     spec = bench.spec(extreme, telling(STRAY))
-    await until(lambda: all(place.slot.ready for place in bench.places))
+    await until(lambda: all(pool.ready for pool in bench.pools))
     loaded = await bench.load(spec, method)
     assert loaded.runner.start_method == {"auto": "fork"}.get(method, method)
     stray = psutil.Process(int((spec.working_directory / "stray").read_text()))
@@ -111,39 +111,39 @@ async def test_where_a_fork_fails_halfway_that_is_said_and_no_more(bench, newest
     loaded = await bench.load(spec, "auto")
     assert loaded.runner.start_method == "spawn"
     assert loaded.runner.why == "it cannot fork: [Errno 11] short of processes"
-    (place,) = bench.places
-    assert place.slot.ready.lives
+    (pool,) = bench.pools
+    assert pool.ready.lives
 
 
 async def test_what_failed_is_tried_again_after_a_while(bench, newest, packages, monkeypatch):
     (packages / "slow.py").write_text(SLOW)
     spec = installed(bench, newest, packages, telling("import slow\ntold = 1"), beside=True)
     await bench.load(spec, "spare")
-    place = await preloading(bench, signal.SIGKILL)
-    await until(lambda: place.slot._preparing is None)
-    assert place.slot._lacking() is None
-    assert (await bench.load(spec, "spare")).runner.why == slot.NOT_IMPORTED
-    monkeypatch.setattr(slot, "AGAIN", 0.0)
+    pool = await preloading(bench, signal.SIGKILL)
+    await until(lambda: pool._preparing is None)
+    assert pool._lacking() is None
+    assert (await bench.load(spec, "spare")).runner.why == warm_pool.NOT_IMPORTED
+    monkeypatch.setattr(warm_pool, "AGAIN", 0.0)
     await bench.load(spec, "spare")
-    await until(lambda: place.slot.ready is not None)
+    await until(lambda: pool.ready is not None)
 
 
 async def test_nothing_is_preloaded_while_memory_is_short(bench, newest, monkeypatch):
-    monkeypatch.setattr(places, "_is_short_of_memory", lambda: True)
+    monkeypatch.setattr(warm_pool, "is_short_of_memory", lambda: True)
     spec = bench.spec(newest, telling("told = 1"))
     loads = [await bench.load(spec, "auto") for _ in range(2)]
     assert [load.runner.start_method for load in loads] == ["spawn", "spawn"]
     assert loads[1].runner.why == "no warm interpreter could be started: Cannot allocate memory"
-    monkeypatch.setattr(places, "_is_short_of_memory", lambda: False)
+    monkeypatch.setattr(warm_pool, "is_short_of_memory", lambda: False)
     assert (await bench.load(spec, "auto")).runner.start_method == "fork"
 
 
 async def test_what_becomes_ready_late_is_looked_after_too(bench, newest, monkeypatch):
     spec = bench.spec(newest, telling("told = 1"), beside=True)
     await bench.load(spec, "auto")
-    bench.places._next_look.cancel()
-    bench.places._look_again()
-    assert bench.places._next_look is not None
+    bench.pools._next_look.cancel()
+    bench.pools._look_again()
+    assert bench.pools._next_look is not None
 
 
 async def test_variables_learned_while_a_start_waits_decide_who_shares(bench, newest, packages):
@@ -162,12 +162,12 @@ async def test_what_is_learned_while_one_preloads_is_preloaded_too(bench, newest
     source = telling("import sys\ntold = 'colorsys' in sys.modules\nimport slow")
     spec = installed(bench, newest, packages, source, beside=True)
     await bench.load(spec, "auto")
-    place = await preloading(bench, signal.SIGSTOP)
-    former = place.slot._in_work.pid
+    pool = await preloading(bench, signal.SIGSTOP)
+    former = pool._in_work.pid
     installed(bench, newest, packages, source + "\nimport colorsys")
     await bench.load(spec, "auto")
     os.kill(former, signal.SIGCONT)
-    await until(lambda: place.slot._preparing is None)
+    await until(lambda: pool._preparing is None)
     assert (await bench.load(spec, "auto")).told
 
 
@@ -189,14 +189,14 @@ async def test_what_a_location_imports_counts_no_longer_than_it(bench, newest, p
     other = replace(plain, location="other", variables=spec.variables)
     await bench.load(other, "spawn")
     await bench.load(other, "fork")
-    (place,) = bench.places
-    await until(lambda: "kept" not in held(place))
+    (pool,) = bench.pools
+    await until(lambda: "kept" not in held(pool))
     await leaves(bench, other)
-    await until(lambda: "kept" in held(place))
+    await until(lambda: "kept" in held(pool))
 
 
-def held(place):
-    return place.slot.ready.imports.modules if place.slot.ready is not None else ()
+def held(pool):
+    return pool.ready.imports.modules if pool.ready is not None else ()
 
 
 async def test_what_is_installed_ends_suspicions_of_what_was(bench, newest):
@@ -210,7 +210,7 @@ async def test_what_is_installed_ends_suspicions_of_what_was(bench, newest):
     (packages,) = virtualenv.glob("lib/python3*/site-packages")
     (packages / "fragile-2.0.dist-info").mkdir()
     assert (await bench.load(spec, "auto")).runner.start_method == "fork"
-    assert bench.memory.of("key").suspicions == ()
+    assert bench.profiles.of("key").suspicions == ()
 
 
 @pytest.mark.parametrize(
@@ -230,12 +230,12 @@ def test_a_list_that_is_no_list_of_ours_counts_as_none(tmp_path, changes):
     content["installed"] = 1
     file = tmp_path / "key.json"
     file.write_text(json.dumps(content))
-    assert Memory(tmp_path).of("key") == Learned(cold={"numpy": "why"}, installed=1)
+    assert ImportProfiles(tmp_path).of("key") == ImportProfile(cold={"numpy": "why"}, installed=1)
     file.write_text(json.dumps({**content, **changes}))
-    assert Memory(tmp_path).of("key") == Learned()
+    assert ImportProfiles(tmp_path).of("key") == ImportProfile()
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff", b"null", b"[" * 100_000])
 def test_a_list_that_nobody_can_read_counts_as_none(tmp_path, content):
     (tmp_path / "key.json").write_bytes(content)
-    assert Memory(tmp_path).of("key") == Learned()
+    assert ImportProfiles(tmp_path).of("key") == ImportProfile()

@@ -9,7 +9,7 @@ import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from codelocd.model import Output, Stream
 from codelocd.process.child import Child, Children
@@ -38,7 +38,7 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Readiness:
+class PreloadResult:
     """What came of preloading: `blockers` forbid that it is shared, `cold` says which packages.
 
     `variables`: names that imports asked for.
@@ -50,7 +50,11 @@ class Readiness:
 
 
 class WarmInterpreter:
-    """One process. Closing its socket ends it, and nothing that it has forked."""
+    """One process. Closing its socket ends it, and nothing that it has forked.
+
+    With `sharing` every process that is ordered is a fork of it; without, it becomes the one that
+    is ordered first.
+    """
 
     def __init__(
         self,
@@ -59,10 +63,13 @@ class WarmInterpreter:
         executable: Path,
         variables: Mapping[str, str],
         imports: Imports,
+        *,
+        sharing: bool,
     ) -> None:
         """Raises OSError when it cannot be started."""
         self.imports = imports
         self.hooks: Hooks | None = None
+        self._sharing = sharing
         self._children = children
         self._printed = Overheard(_unheard)
         self._ours, theirs = socket.socketpair()
@@ -95,14 +102,12 @@ class WarmInterpreter:
     def lives(self) -> bool:
         return not self._child.exited.done()
 
-    async def preload(
-        self, cold: Mapping[str, str], *, sharing: bool, carefully: bool
-    ) -> Readiness:
+    async def preload(self, cold: Mapping[str, str], *, carefully: bool) -> PreloadResult:
         """Raises OSError when it dies over it, TimeoutError when it takes for ever."""
         order = {
             "modules": self.imports.preloaded,
             "cold": dict(cold),
-            "sharing": sharing,
+            "sharing": self._sharing,
             "carefully": carefully,
             "decisive": BY_LIBRARIES,
         }
@@ -110,27 +115,19 @@ class WarmInterpreter:
             await self._send(order, [])
             said = json.loads(await self._line())
         self.hooks = Hooks(**said["hooks"])
-        return Readiness(tuple(said["blockers"]), said["cold"], tuple(said["variables"]))
+        return PreloadResult(tuple(said["blockers"]), said["cold"], tuple(said["variables"]))
 
-    async def runner(
-        self,
-        order: Literal["fork", "become"],
-        spec: RunnerSpec,
-        listener: socket.socket,
-        path: Path,
-    ) -> Child:
+    async def runner(self, spec: RunnerSpec, listener: socket.socket, path: Path) -> Child:
         """Raises Refused."""
         message = {
-            "order": order,
             "location": spec.location,
             "settings": settings(spec, path, listener.fileno()),
         }
         return await self._process(message, [listener.fileno()], spec.variables, spec.output)
 
     async def program(self, program: Program) -> Child:
-        """A fork that is this program. Raises Refused."""
+        """Raises Refused."""
         message = {
-            "order": "run",
             "module": program.module,
             "arguments": program.arguments,
             "directory": str(program.beside.working_directory),
@@ -140,14 +137,19 @@ class WarmInterpreter:
 
     async def _process(
         self,
-        order: Mapping[str, Any],
+        process: Mapping[str, Any],
         descriptors: Sequence[int],
         variables: Mapping[str, str],
         output: Output,
     ) -> Child:
         """What comes of an order. Raises Refused, and ends what nothing can start from any more."""
         mark = self._children.mark()
-        whole = {**order, "variables": {**variables, **marked(mark)}, "parent": os.getpid()}
+        whole = {
+            **process,
+            "order": "fork" if self._sharing else "become",
+            "variables": {**variables, **marked(mark)},
+            "parent": os.getpid(),
+        }
 
         async def ask(writers: Sequence[int]) -> int:
             hearing, telling = socket.socketpair()
@@ -158,7 +160,8 @@ class WarmInterpreter:
                 return await _answer(hearing)
 
         try:
-            return await self._children.adopt(mark, ask, output)
+            becoming = None if self._sharing else self.pid
+            return await self._children.adopt(mark, ask, output, becoming)
         except Refused as refusal:
             if refusal.stale:
                 self.kill()
@@ -172,8 +175,13 @@ class WarmInterpreter:
         """Where it is: it waits for an order, unless it hangs."""
         return await self._printed.stacks(self.pid)
 
+    def release(self) -> None:
+        """An order is carried out, or refused: unless it is shared, it takes no other."""
+        if not self._sharing:
+            self.close()
+
     def close(self) -> None:
-        """End it, unless it has become a runner: then let go of it."""
+        """End it, unless it has become what was ordered: then let go of it."""
         self._ours.close()
 
     def kill(self) -> None:

@@ -5,19 +5,22 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
-from codelocd.model import StartMethod
 from codelocd.process.child import Child, Children
 from codelocd.runners.api import Program, RunnerSpec
 from codelocd.runners.bundle import RUNNER
 from codelocd.runners.local import LocalLauncher, LocalRunner
 from codelocd.runners.warm.interpreter import Refused, WarmInterpreter, installed
-from codelocd.runners.warm.method import MethodChoice, choose
-from codelocd.runners.warm.places import Memory, Place, Places
-from codelocd.runners.warm.profile import Beside, Imports, after_load
-from codelocd.runners.warm.runner import Divergence, Load, Report, WarmRunner
-from codelocd.runners.warm.slot import NOT_READY
+from codelocd.runners.warm.method import MethodChoice, StartChoices
+from codelocd.runners.warm.pool import NOT_READY
+from codelocd.runners.warm.pools import NOTHING, WarmPools
+from codelocd.runners.warm.profile import Beside
+from codelocd.runners.warm.profiles import ImportProfiles
+from codelocd.runners.warm.runner import LoadRecorder, WarmRunner, WarmStart
+
+QUIET = 1.0
+"""Seconds after the start of a program before the next spare for it is made: not in the way of what
+is loading."""
 
 
 class WarmLauncher:
@@ -26,174 +29,120 @@ class WarmLauncher:
     def __init__(
         self,
         cold: LocalLauncher,
-        places: Places,
-        memory: Memory,
-        *,
-        platform: str = sys.platform,
+        pools: WarmPools,
+        profiles: ImportProfiles,
+        choices: StartChoices,
     ) -> None:
         self._cold = cold
-        self._places = places
-        self._memory = memory
-        self._platform = platform
-        self._specs: dict[str, RunnerSpec] = {}
-        self._divergences: dict[str, Divergence] = {}
-        places.news = self._prepare_all
+        self._pools = pools
+        self._profiles = profiles
+        self._choices = choices
+        self._recorder = LoadRecorder(profiles, choices, pools)
 
     async def start(self, spec: RunnerSpec) -> WarmRunner:
-        self._specs[spec.location] = replace(spec, cold=None)
-        learned = self._memory.of(spec.environment)
-        self._memory.keep(spec.environment, learned.as_of(installed(spec.executable)))
-        choice = self.choice(spec)
+        profile = self._profiles.of(spec.environment)
+        self._profiles.keep(spec.environment, profile.as_of(installed(spec.executable)))
+        choice = self._choices.of(spec)
         if choice.method == "spawn":
-            place = self._places.having(spec.location) if spec.cold is not None else None
-            if place is None:
-                self._places.leave(spec.location)
-            return self._runner(await self._cold.start(spec), spec, choice, place, None)
+            pool = self._pools.of_runner(spec.location) if spec.cold is not None else None
+            if pool is None:
+                self._pools.leave(spec.location)
+            return await self._start_cold(WarmStart(spec, choice, pool, None))
         if not spec.beside:
-            await self._places.of(spec, choice.method).slot.hopeful()
-        place = self._places.of(spec, choice.method)  # another, by what was learned meanwhile
-        interpreter = place.slot.take()
-        why = place.slot.why_none
-        if interpreter is not None:
+            await self._pools.of(spec, choice.method).wait_ready()
+        pool = self._pools.of(spec, choice.method)  # another, by what was learned meanwhile
+        interpreter, why = pool.take(), pool.why_none
+        if interpreter is None:
+            pool.learn_from_load()
+        else:
             try:
-                runner = await self._from(interpreter, spec, choice.method)
-                return self._runner(runner, spec, choice, place, interpreter.imports)
+                runner = await self._from(interpreter, spec)
+                start = WarmStart(spec, choice, pool, interpreter.imports)
+                return WarmRunner(runner, start, self._recorder)
             except (Refused, OSError) as failure:
                 why = str(failure)
-        return self._runner(
-            await self._cold.start(spec), spec, MethodChoice("spawn", why), place, None
-        )
+        return await self._start_cold(WarmStart(spec, MethodChoice("spawn", why), pool, None))
+
+    async def program(self, program: Program) -> tuple[Child, MethodChoice]:
+        """Started in the way that the runner beside it would be; how that was, and why.
+
+        Raises OSError when the process cannot be started.
+        """
+        spec = replace(program.beside, variables=program.variables)
+        choice = self._choices.of(spec)
+        if choice.method == "spawn":
+            return self._cold.program(program), choice
+        pool = self._pools.of_program(spec, choice.method, program.module)
+        interpreter, why = (pool.take(), pool.why_none) if pool is not None else (None, NOT_READY)
+        if pool is not None and pool.module is not None:
+            pool.refresh(QUIET)
+        if interpreter is not None:
+            try:
+                return await interpreter.program(program), choice
+            except Refused as refusal:
+                why = str(refusal)
+            finally:
+                interpreter.release()
+        return self._cold.program(program), MethodChoice("spawn", why)
 
     def forget(self, location: str) -> None:
         """It is gone, and what it imports no longer counts."""
-        self._specs.pop(location, None)
-        self._places.leave(location)
+        self._pools.leave(location)
 
     def suspect(self, spec: RunnerSpec, what: str) -> None:
         """A load failed after a warm start, and then went well without one."""
-        learned = self._memory.of(spec.environment)
-        self._memory.keep(spec.environment, learned.with_suspicion(what))
-
-    async def program(self, program: Program) -> Child:
-        """Forked from what the runner beside it is forked from. Raises Refused."""
-        place = self._places.fitting(replace(program.beside, variables=program.variables), "fork")
-        interpreter = place.slot.at_hand() if place is not None else None
-        if interpreter is None:
-            raise Refused(place.slot.why_none if place is not None else NOT_READY, stale=False)
-        return await interpreter.program(program)
+        profile = self._profiles.of(spec.environment)
+        self._profiles.keep(spec.environment, profile.with_suspicion(what))
 
     def warm_interpreter(self, location: str) -> WarmInterpreter | None:
         """What its next runner would start from, if that is ready."""
-        place = self._places.having(location)
-        return place.slot.at_hand() if place is not None else None
+        pool = self._pools.of_runner(location)
+        return pool.current() if pool is not None else None
 
     def keep_for(self, idle: float) -> None:
         """Seconds without a start after which a warm interpreter ends, from now on."""
-        self._places.keep_for(idle)
+        self._pools.keep_for(idle)
 
     def forget_unused(self) -> None:
         """Remove what was learned of environments that have not been used for long."""
-        self._memory.forget_unused()
+        self._profiles.forget_unused()
 
     def close(self) -> None:
         """End every warm interpreter; what was learned is kept."""
-        self._places.close()
-        self._memory.write()
+        self._pools.close()
+        self._profiles.write()
 
-    async def _from(
-        self, interpreter: WarmInterpreter, spec: RunnerSpec, method: StartMethod
-    ) -> LocalRunner:
+    async def _start_cold(self, start: WarmStart) -> WarmRunner:
+        return WarmRunner(await self._cold.start(start.spec), start, self._recorder)
+
+    async def _from(self, interpreter: WarmInterpreter, spec: RunnerSpec) -> LocalRunner:
         """Raises Refused, and OSError where there is no socket for it."""
-        order: Literal["fork", "become"] = "fork" if method == "fork" else "become"
         try:
             runner = await self._cold.through(
-                lambda listener, path: interpreter.runner(order, spec, listener, path)
+                lambda listener, path: interpreter.runner(spec, listener, path)
             )
         finally:
-            if order == "become":
-                interpreter.close()
+            interpreter.release()
         runner.hooks = interpreter.hooks
         return runner
 
-    def _runner(
-        self,
-        runner: LocalRunner,
-        spec: RunnerSpec,
-        choice: MethodChoice,
-        place: Place | None,
-        shared: Imports | None,
-    ) -> WarmRunner:
-        def loaded(load: Load) -> None:
-            news = self._learn(spec, load, shared)
-            if choice.method == "spawn":
-                self._forget_divergence(spec.location, load)
-            ended(news=news or choice.method == "spawn")
-
-        def ended(*, news: bool = True) -> None:
-            if place is None:
-                return
-            place.slot.learned()
-            if news or spec.location not in place.locations:
-                self._prepare(spec.location)
-            else:
-                place.slot.refresh()
-
-        def diverged(divergence: Divergence) -> None:
-            self._divergences[spec.location] = divergence
-
-        return WarmRunner(
-            runner,
-            spec,
-            choice,
-            report=Report(loaded, ended, diverged),
-            former_seconds=self._memory.of(spec.environment).seconds.get(spec.location, 0.0),
-        )
-
-    def choice(self, spec: RunnerSpec) -> MethodChoice:
-        """How a runner of `spec` is to be started, and what stands beside it."""
-        if spec.cold is not None:
-            return MethodChoice("spawn", f"{spec.cold.why}; it was started again on its own")
-        learned = self._memory.of(spec.environment)
-        choice = choose(spec.start_method, spec.location, learned, spec.variables, self._platform)
-        divergence = self._divergences.get(spec.location)
-        if divergence is None or choice.method == "spawn":
-            return choice
-        return MethodChoice("spawn", divergence.why)
-
-    def _prepare(self, location: str) -> None:
-        """For its next start, by what is known now; nothing if it is gone."""
-        spec = self._specs.get(location)
-        if spec is not None and (choice := self.choice(spec)).method != "spawn":
-            self._places.of(spec, choice.method).slot.refresh()
-
-    def _prepare_all(self, environment: str) -> None:
-        for spec in tuple(self._specs.values()):
-            if spec.environment == environment:
-                self._prepare(spec.location)
-
-    def _forget_divergence(self, location: str, load: Load) -> None:
-        """Its code does that no longer, as far as a load without a warm start shows."""
-        divergence = self._divergences.get(location)
-        if divergence is not None and divergence.what not in {*load.changed, *load.imports.modules}:
-            del self._divergences[location]
-
-    def _learn(self, spec: RunnerSpec, load: Load, shared: Imports | None) -> bool:
-        """Whether the load has told anything new."""
-        learned = self._memory.of(spec.environment)
-        imports = after_load(learned.locations.get(spec.location), load.imports, shared)
-        learned = learned.with_location(spec.location, imports).with_variables(load.variables)
-        if shared is None:
-            learned = learned.with_seconds(spec.location, load.seconds)
-        return self._memory.keep(spec.environment, learned)
-
 
 def make_launcher(
-    children: Children, bundle: Path, *, sockets: Path, learned: Path, idle: float, beside: Beside
+    children: Children,
+    bundle: Path,
+    *,
+    sockets: Path,
+    profiles: Path,
+    idle: float,
+    beside: Beside = NOTHING,
+    platform: str = sys.platform,
 ) -> WarmLauncher:
-    """`sockets`: the folder of the runners' sockets; `learned`: that of what was learned of
+    """`sockets`: the folder of the runners' sockets; `profiles`: that of what was learned of
     environments; `idle`: seconds after which an unused warm interpreter ends; `beside`:
     what is preloaded for the programs beside runners.
     """
-    memory = Memory(learned)
-    places = Places(children, bundle / RUNNER / "__main__.py", memory, idle=idle, beside=beside)
-    return WarmLauncher(LocalLauncher(children, bundle, sockets), places, memory)
+    kept = ImportProfiles(profiles)
+    choices = StartChoices(kept.of, platform)
+    entry = bundle / RUNNER / "__main__.py"
+    pools = WarmPools(children, entry, kept, choices, idle=idle, beside=beside)
+    return WarmLauncher(LocalLauncher(children, bundle, sockets), pools, kept, choices)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from codelocd.model import StartMethod, StartWish
-from codelocd.runners.warm.profile import Learned, packages
+from codelocd.runners.api import RunnerSpec
+from codelocd.runners.warm.profile import ImportProfile, packages
 
 SUSPICIONS = 2
 """Loads that failed after a fork, and then went well without one, until nothing is forked."""
@@ -20,10 +21,52 @@ class MethodChoice:
     why: str
 
 
+@dataclass(frozen=True, slots=True)
+class Divergence:
+    """Something that a location's code does, which packages that are there already missed."""
+
+    what: str
+    why: str
+
+
+class StartChoices:
+    """How each location's next runner is to be started, by what loads have shown until now.
+
+    `profile(environment)`: what is known of the environment with that key.
+    """
+
+    def __init__(self, profile: Callable[[str], ImportProfile], platform: str) -> None:
+        self._profile = profile
+        self._platform = platform
+        self._divergences: dict[str, Divergence] = {}
+
+    def of(self, spec: RunnerSpec) -> MethodChoice:
+        if spec.cold is not None:
+            return MethodChoice("spawn", f"{spec.cold.why}; it was started again on its own")
+        profile = self._profile(spec.environment)
+        choice = choose(spec.start_method, spec.location, profile, spec.variables, self._platform)
+        divergence = self._divergences.get(spec.location)
+        if divergence is None or choice.method == "spawn":
+            return choice
+        return MethodChoice("spawn", divergence.why)
+
+    def diverged(self, location: str, divergence: Divergence) -> None:
+        """A load after a warm start has shown that a cold one may end otherwise."""
+        self._divergences[location] = divergence
+
+    def loaded_cold(self, location: str, did: Collection[str]) -> None:
+        """A load without a warm start did these things, by the names that divergences have: what
+        is not among them, its code does no longer.
+        """
+        divergence = self._divergences.get(location)
+        if divergence is not None and divergence.what not in did:
+            del self._divergences[location]
+
+
 def choose(
     wanted: StartWish,
     location: str,
-    learned: Learned,
+    profile: ImportProfile,
     variables: Mapping[str, str],
     platform: str,
 ) -> MethodChoice:
@@ -34,15 +77,15 @@ def choose(
         return MethodChoice("spawn", f"PYTHONPATH has the relative entry {relative!r}")
     if wanted == "spare":
         return MethodChoice("spare", 'the config says start_method = "spare"')
-    obstacle = _obstacle(location, learned, platform)
+    obstacle = _obstacle(location, profile, platform)
     if obstacle is not None:
         return MethodChoice("spawn" if wanted == "fork" else "spare", obstacle)
     return MethodChoice("fork", "nothing that it imports forbids it")
 
 
-def cold_packages(learned: Learned) -> dict[str, str]:
+def cold_packages(profile: ImportProfile) -> dict[str, str]:
     """What a fork cannot share in this environment, and why."""
-    return {**COLD, **learned.cold}
+    return {**COLD, **profile.cold}
 
 
 def newly_cold(cold: Mapping[str, str]) -> dict[str, str]:
@@ -50,13 +93,13 @@ def newly_cold(cold: Mapping[str, str]) -> dict[str, str]:
     return {name: why for name, why in cold.items() if name not in COLD}
 
 
-def _obstacle(location: str, learned: Learned, platform: str) -> str | None:
+def _obstacle(location: str, profile: ImportProfile, platform: str) -> str | None:
     """Why a process of this location cannot be forked."""
     if platform != "linux":
         return f"a process with imported libraries cannot be forked safely on {platform}"
-    if len(learned.suspicions) >= SUSPICIONS:
-        return f"{learned.suspicions[-1]}, and went well without a fork"
-    imports, cold = learned.locations.get(location), cold_packages(learned)
+    if len(profile.suspicions) >= SUSPICIONS:
+        return f"{profile.suspicions[-1]}, and went well without a fork"
+    imports, cold = profile.locations.get(location), cold_packages(profile)
     if imports is None or cold.keys().isdisjoint(packages(imports.modules)):
         return None
     name = next(name for name in packages(imports.modules) if name in cold)

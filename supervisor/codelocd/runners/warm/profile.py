@@ -30,7 +30,7 @@ class Imports:
 
 
 @dataclass(frozen=True, slots=True)
-class Learned:
+class ImportProfile:
     """What is known of one environment.
 
     `locations`: what each imports. `cold`: packages that a fork cannot share, and why.
@@ -47,25 +47,25 @@ class Learned:
     installed: int = 0
     seconds: Mapping[str, float] = field(default_factory=dict)
 
-    def with_location(self, name: str, imports: Imports) -> Learned:
+    def with_location(self, name: str, imports: Imports) -> ImportProfile:
         return replace(self, locations={**self.locations, name: imports})
 
-    def with_seconds(self, name: str, seconds: float) -> Learned:
+    def with_seconds(self, name: str, seconds: float) -> ImportProfile:
         return replace(self, seconds={**self.seconds, name: seconds})
 
-    def with_cold(self, cold: Mapping[str, str]) -> Learned:
+    def with_cold(self, cold: Mapping[str, str]) -> ImportProfile:
         return replace(self, cold={**self.cold, **cold})
 
-    def with_variables(self, names: Iterable[str]) -> Learned:
+    def with_variables(self, names: Iterable[str]) -> ImportProfile:
         return replace(self, variables=self.variables.union(names))
 
-    def as_of(self, installed: int) -> Learned:
+    def as_of(self, installed: int) -> ImportProfile:
         """What is still true: packages of another release may well be forked."""
         if installed == self.installed:
             return self
         return replace(self, cold={}, suspicions=(), installed=installed)
 
-    def with_suspicion(self, what: str) -> Learned:
+    def with_suspicion(self, what: str) -> ImportProfile:
         return replace(self, suspicions=(*self.suspicions, what))
 
 

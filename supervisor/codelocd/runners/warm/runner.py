@@ -1,9 +1,9 @@
-"""A runner that may have had a warm start: what its load tells of it."""
+"""A runner that may have had a warm start, and what is learned from its load."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,70 +17,91 @@ from codelocd.runners.api import (
     hangs_after,
 )
 from codelocd.runners.local import LocalRunner
-from codelocd.runners.warm.method import MethodChoice
-from codelocd.runners.warm.profile import Imports
+from codelocd.runners.warm.method import Divergence, MethodChoice, StartChoices
+from codelocd.runners.warm.pool import WarmPool
+from codelocd.runners.warm.pools import WarmPools
+from codelocd.runners.warm.profile import Imports, after_load
+from codelocd.runners.warm.profiles import ImportProfiles
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
-    """A good load: what it imported, the variables that its imports read, how long it took.
-
-    `changed`: the variables and `sys.path`, if its code did so; `sys.modules`, if it may have.
+class WarmStart:
+    """How a runner was started: from `pool`, if its location has one; `shared` is what was
+    imported before, None after a cold start.
     """
 
-    imports: Imports
-    variables: frozenset[str]
-    changed: frozenset[str]
-    seconds: float
+    spec: RunnerSpec
+    choice: MethodChoice
+    pool: WarmPool | None
+    shared: Imports | None
 
 
-@dataclass(frozen=True, slots=True)
-class Divergence:
-    """Something that a location's code does, which packages that are there already missed."""
+class LoadRecorder:
+    """Notes what loads show, for the starts to come, and has warm interpreters prepared by it."""
 
-    what: str
-    why: str
+    def __init__(self, profiles: ImportProfiles, choices: StartChoices, pools: WarmPools) -> None:
+        self._profiles = profiles
+        self._choices = choices
+        self._pools = pools
 
+    def seconds(self, spec: RunnerSpec) -> float:
+        """What the location's newest cold load took; 0.0 where that is not known."""
+        return self._profiles.of(spec.environment).seconds.get(spec.location, 0.0)
 
-@dataclass(frozen=True, slots=True)
-class Report:
-    """Where a runner's news goes: `loaded` at the end of a good load, with what it imported;
-    `ended` when there is none; `diverged` when a cold start may end otherwise.
-    """
+    def loaded(self, start: WarmStart, seen: Mapping[str, Any]) -> None:
+        """At the end of a good load, with what the runner says of it (`Answer.seen`)."""
+        is_new = self._learn(start, seen)
+        if start.choice.method == "spawn":
+            did = {*seen["changed"], *seen["modules"]}
+            self._choices.loaded_cold(start.spec.location, did)
+        self.ended(start, is_new=is_new or start.choice.method == "spawn")
 
-    loaded: Callable[[Load], None]
-    ended: Callable[[], None]
-    diverged: Callable[[Divergence], None]
+    def ended(self, start: WarmStart, *, is_new: bool = True) -> None:
+        """There is no good load, or, unless `is_new`, one that showed what was known."""
+        pool, location = start.pool, start.spec.location
+        if pool is None:
+            return
+        pool.learned()
+        if is_new or location not in pool.locations:
+            self._pools.prepare(location)
+        else:
+            pool.refresh()
+
+    def diverged(self, start: WarmStart, divergence: Divergence) -> None:
+        """A cold start may end otherwise."""
+        self._choices.diverged(start.spec.location, divergence)
+
+    def _learn(self, start: WarmStart, seen: Mapping[str, Any]) -> bool:
+        """Whether the load has told anything new."""
+        environment, location = start.spec.environment, start.spec.location
+        profile = self._profiles.of(environment)
+        imports = Imports(tuple(seen["modules"]), tuple(seen["named"]))
+        imports = after_load(profile.locations.get(location), imports, start.shared)
+        profile = profile.with_location(location, imports).with_variables(seen["variables"])
+        if start.shared is None:
+            profile = profile.with_seconds(location, seen["seconds"])
+        return self._profiles.keep(environment, profile)
 
 
 class WarmRunner(WrappedRunner):
-    """A runner, how it was started, and who learns from its load."""
+    """A runner, how it was started, and what records its load."""
 
-    def __init__(
-        self,
-        runner: LocalRunner,
-        spec: RunnerSpec,
-        choice: MethodChoice,
-        *,
-        report: Report,
-        former_seconds: float,
-    ) -> None:
+    def __init__(self, runner: LocalRunner, start: WarmStart, recorder: LoadRecorder) -> None:
         super().__init__(runner)
         self._answer = runner.answer
-        self._choice = choice
-        self._spec = spec
-        self._report = report
-        self._hangs_after = hangs_after(former_seconds, spec.start_timeout)
+        self._start = start
+        self._recorder = recorder
+        self._hangs_after = hangs_after(recorder.seconds(start.spec), start.spec.start_timeout)
         self._told = False
         runner.exited.add_done_callback(lambda _: self._ends())
 
     @property
     def start_method(self) -> StartMethod:
-        return self._choice.method
+        return self._start.choice.method
 
     @property
     def why(self) -> str:
-        return self._choice.why
+        return self._start.choice.why
 
     async def load(self) -> LoadOutcome:
         limit = self._hangs_after if self.start_method == "fork" else None
@@ -91,9 +112,14 @@ class WarmRunner(WrappedRunner):
             return MustStartCold(self._suspicion("did not finish loading after a fork"))
         if answer.seen["divergence"] is not None:
             divergence = Divergence(**answer.seen["divergence"])
-            self._report.diverged(divergence)
+            self._recorder.diverged(self._start, divergence)
             return MustStartCold(Cold(divergence.why))
-        self._tell(answer.outcome, answer.seen)
+        if not self._told:
+            self._told = True
+            if isinstance(answer.outcome, Good):
+                self._recorder.loaded(self._start, answer.seen)
+            else:
+                self._recorder.ended(self._start)
         return answer.outcome
 
     def blamed(self, end: Exit) -> Cold | None:
@@ -102,23 +128,12 @@ class WarmRunner(WrappedRunner):
         return self._suspicion(f"{_told(end)} while loading after a fork")
 
     def _suspicion(self, what: str) -> Cold:
-        what = f"{self._spec.location} {what}"
+        what = f"{self._start.spec.location} {what}"
         return Cold(what, suspicion=what)
-
-    def _tell(self, outcome: LoadOutcome, seen: Mapping[str, Any]) -> None:
-        if self._told:
-            return
-        self._told = True
-        if not isinstance(outcome, Good):
-            self._report.ended()
-            return
-        imports = Imports(tuple(seen["modules"]), tuple(seen["named"]))
-        variables, changed = frozenset(seen["variables"]), frozenset(seen["changed"])
-        self._report.loaded(Load(imports, variables, changed, seen["seconds"]))
 
     def _ends(self) -> None:
         if not self._told:
-            self._report.ended()
+            self._recorder.ended(self._start)
 
 
 def _told(end: Exit) -> str:
