@@ -149,5 +149,10 @@ def test_above_a_project_the_file_that_uv_has_to_read_is_named(
     with pytest.raises(EnvironmentProblem) as caught:
         build(code=app)
     assert caught.value.summary == (
-        f"{workplace}/pyproject.toml is not UTF-8 text, and uv has to read it; save it as UTF-8"
+        f"{workplace}/pyproject.toml is not UTF-8 text, and uv has to read it; save it as UTF-8, "
+        "or add the line [tool.uv.workspace] to the project's own pyproject.toml: uv then looks no "
+        "further"
     )
+    with (app / "pyproject.toml").open("a") as own:
+        own.write("[tool.uv.workspace]\n")
+    build(code=app)

@@ -147,6 +147,13 @@ _RULES: tuple[Rule, ...] = (
             "correct its address, or its user and password"
         ),
     ),
+    _rule(  # uv looks for the workspace of a project upwards, and has no option to leave that
+        r"failed to read from file `([^`]+/pyproject\.toml)`: stream did not contain valid UTF-8",
+        lambda m: (
+            f"{m[1]} is not UTF-8 text, and uv has to read it; save it as UTF-8, or add the line "
+            "[tool.uv.workspace] to the project's own pyproject.toml: uv then looks no further"
+        ),
+    ),
     _rule(
         r"failed to read from file `([^`]+)`: stream did not contain valid UTF-8",
         lambda m: f"{m[1]} is not UTF-8 text, and uv has to read it; save it as UTF-8",
