@@ -18,6 +18,7 @@ from .process import (
     arrange_interpreter,
     die_with,
     flush_streams,
+    hold_to_limits,
     prepare_streams,
     print_stacks_at,
     search_path,
@@ -100,6 +101,7 @@ def live(
 
     `path`: what `sys.path` shall be, all of it; `divergence`: as for `load`.
     """
+    hold_to_limits(settings)
     close_in_forks()
     interval = CheckInterval()
     methods = Methods()

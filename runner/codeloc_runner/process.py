@@ -22,6 +22,8 @@ class Settings:
         "attribute",
         "kind",
         "location",
+        "nice",
+        "open_files",
         "parent",
         "socket_fd",
         "socket_path",
@@ -41,6 +43,8 @@ class Settings:
         self.socket_fd: int = given["socket_fd"]
         self.socket_path: str = given["socket_path"]
         self.parent: Optional[int] = given.get("parent")
+        self.nice: Optional[int] = given.get("nice")
+        self.open_files: Optional[int] = given.get("open_files")
         self.stacks_signal: int = given.get("stacks_signal", 0)
 
 
@@ -94,6 +98,25 @@ def prepare_streams() -> None:
             reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
     if sys.stderr is not None and not faulthandler.is_enabled():
         faulthandler.enable()
+
+
+def hold_to_limits(settings: Settings) -> None:
+    """Before any code of the location's; what this system refuses is said and left.
+
+    Files: the soft limit alone, which the daemon may raise again.
+    """
+    if settings.nice is not None:
+        try:
+            os.setpriority(os.PRIO_PROCESS, 0, settings.nice)
+        except OSError as error:
+            print(f"nice = {settings.nice} is refused: {error.strerror}", file=sys.stderr)
+    if settings.open_files is not None:
+        from resource import RLIMIT_NOFILE, getrlimit, setrlimit  # where asked for: a millisecond
+
+        try:
+            setrlimit(RLIMIT_NOFILE, (settings.open_files, getrlimit(RLIMIT_NOFILE)[1]))
+        except (OSError, ValueError) as error:
+            print(f"open_files = {settings.open_files} is refused: {error}", file=sys.stderr)
 
 
 def print_stacks_at(number: int) -> None:

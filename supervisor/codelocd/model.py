@@ -81,6 +81,10 @@ class Policy:
     healthy_after: float = 60.0
     restart_limit: RestartLimit = RestartLimit()
     memory_limit: int | None = None
+    cpu_weight: int | None = None
+    tasks_limit: int | None = None
+    nice: int | None = None
+    open_files: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -255,6 +255,20 @@ class LocationTable(Table):
         default=None,
         description="Memory of a runner and its children beyond which it is restarted.",
     )
+    cpu_weight: int | None = Field(
+        default=None, ge=1, le=10000, description="Share of the processors, beside 100 of others."
+    )
+    tasks_limit: int | None = Field(
+        default=None,
+        ge=1,
+        description="Processes and threads of a runner beyond which it is restarted.",
+    )
+    nice: int | None = Field(
+        default=None, ge=-20, le=19, description="Niceness of a runner; below 0 is for root."
+    )
+    open_files: int | None = Field(
+        default=None, ge=64, description="Files that each process of a runner may have open."
+    )
     environment: EnvironmentTable | None = Field(
         default=None, description="The Python environment; left out, the code's own files decide."
     )

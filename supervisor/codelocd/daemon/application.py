@@ -17,6 +17,7 @@ from codeloc_envs.store.layout import Layout
 from codelocd.core.config_diff import ConfigDiff, plan
 from codelocd.daemon.executor import Executor
 from codelocd.daemon.health import Heartbeat
+from codelocd.daemon.limits import RunnerLimits
 from codelocd.daemon.locations import Locations
 from codelocd.daemon.loop import Daemon
 from codelocd.daemon.preparation import Preparation
@@ -86,6 +87,7 @@ class Application:
         self.runner_specs = RunnerSpecs(
             self.logs, codeloc, Layout(paths.store).bytecode, development=development
         )
+        self.limits = RunnerLimits()
         self.watch = SourceWatch(self.locations.changed, report, loop)
         self.daemon = Daemon(
             self.locations,
@@ -107,7 +109,7 @@ class Application:
         launcher = self.dagster.launcher() if self.dagster is not None else self._warm
         return Executor(
             Preparation(self.store, builder, self.watch, limits, self.publisher),
-            RunnerStarts(launcher, self.runner_specs, self.store, self.watch, limits),
+            RunnerStarts(launcher, self.runner_specs, self.store, self.watch, limits, self.limits),
             self.watch,
         )
 

@@ -12,7 +12,7 @@ from codelocd.daemon import sources
 from codelocd.daemon.location import Location, Retirement
 from codelocd.daemon.preparation import Preparation
 from codelocd.daemon.starts import RunnerStarts, crashed
-from codelocd.model import BuildId, RunnerId
+from codelocd.model import BuildId, Policy, RunnerId
 from codelocd.runners.api import CALL_TIMEOUT
 from codelocd.watch.watch import SourceWatch
 
@@ -68,6 +68,10 @@ class Executor:
         problem = problems.of_bug(bug, time.time())
         location.tell(events.EnvironmentFailed(BuildId(number), problem))
         location.tell(events.LoadFailed(RunnerId(number), problem))
+
+    def adjust(self, location: Location, former: Policy) -> None:
+        """Other rules hold for what runs."""
+        self._starts.adjust(location, former)
 
     def follow(self, location: Location) -> None:
         """Watch what the location's description asks for now."""

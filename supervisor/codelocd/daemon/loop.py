@@ -81,6 +81,7 @@ class Daemon:
             self.send(location, events.ReloadAsked())
             return
         self.stirred.set()
+        self._executor.adjust(location, former)
         if location.state.wanted:
             self.send(location, events.PolicyChanged(former))
             self._executor.follow(location)

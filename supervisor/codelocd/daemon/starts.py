@@ -11,12 +11,14 @@ from typing import Any
 
 from codeloc_envs import EnvironmentProblem, Lease, Store
 from codelocd.core import events, problems, remedies
+from codelocd.core.limits import of_files
 from codelocd.core.timing import Timing
 from codelocd.daemon import sources
+from codelocd.daemon.limits import RunnerLimits
 from codelocd.daemon.location import Location, Running
 from codelocd.daemon.runners import RunnerSpecs
 from codelocd.daemon.start_limits import StartLimits
-from codelocd.model import Cold, Ended, Exit, Problem, RunnerId
+from codelocd.model import Cold, Ended, Exit, Policy, Problem, RunnerId
 from codelocd.process.child import shielded
 from codelocd.rpc.errors import RpcError
 from codelocd.runners import stacks
@@ -37,7 +39,9 @@ class RunnerStarts:
         store: Store,
         watch: SourceWatch,
         start_limits: StartLimits,
+        limits: RunnerLimits,
     ) -> None:
+        self._limits = limits
         self._launcher = launcher
         self._specs = specs
         self._store = store
@@ -83,6 +87,7 @@ class RunnerStarts:
         running = Running(handle, order, environment, lease, time.monotonic(), timing)
         location.runners[number] = running
         handle.exited.add_done_callback(lambda end: self._exited(location, number, end.result()))
+        self._limits.begin(location, number, running)
         location.tell(events.Launched(number))
         return running
 
@@ -115,6 +120,7 @@ class RunnerStarts:
             case Bad(said, seen, read):
                 remedy = await asyncio.to_thread(_remedy, location, said)
                 problem = problems.of_load(said, time.time(), remedy.line, remedy.block)
+                problem = of_files(problem, location.spec.policy.open_files)
                 current = not self._watch.loaded(location.name, seen).paths
                 awaited = sources.where_installed(location, said.get("missing"))
                 failed = events.LoadFailed(number, problem, (*read, *awaited), current)
@@ -142,6 +148,10 @@ class RunnerStarts:
     def suspect(self, running: Running, suspicion: str) -> None:
         """Note what its warm start is suspected of."""
         self._launcher.suspect(running.order, suspicion)
+
+    def adjust(self, location: Location, former: Policy) -> None:
+        """Other limits hold for its runners, as they run."""
+        self._limits.adjust(location, former)
 
     def forget(self, location: Location) -> None:
         """It is gone: free what is held for it."""

@@ -83,7 +83,8 @@ class RunnerSpec:
     `environment` is the key of its environment, `variables` all that it gets to see of ours.
     `output(stream, data)` gets what it prints. `beside`: another runner serves meanwhile.
     `held` are descriptors that its processes keep open: the lease of their environment. `cold`:
-    why it must have no warm start, whatever `start_method` says.
+    why it must have no warm start, whatever `start_method` says. `nice` and `open_files` hold from
+    before its code on; None: as for the daemon.
     """
 
     location: str
@@ -99,6 +100,8 @@ class RunnerSpec:
     beside: bool = False
     held: tuple[int, ...] = ()
     cold: Cold | None = None
+    nice: int | None = None
+    open_files: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -212,5 +212,7 @@ def settings(spec: RunnerSpec, path: Path, descriptor: int) -> str:
             "socket_path": str(path),
             "parent": os.getpid(),
             "stacks_signal": NUMBER,
+            "nice": spec.nice,
+            "open_files": spec.open_files,
         }
     )

@@ -70,6 +70,10 @@ ping_timeout = "4s"
 healthy_after = "5s"
 start_method = "spare"
 memory_limit = "2GiB"
+cpu_weight = 50
+tasks_limit = 100
+nice = 5
+open_files = 1024
 
 [location."a.b-c_D".environment]
 python = ">=3.9,<3.13"
