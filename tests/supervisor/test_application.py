@@ -283,7 +283,7 @@ async def test_reloads_leave_neither_tasks_nor_descriptors_nor_sockets(
                     [each.handle.exited for each in location.runners.values()],
                     return_when=asyncio.FIRST_COMPLETED,
                 )
-        await application._children._strays.settled()  # whose search has files open for moments
+        await application._children._orphans.settled()  # whose search has files open for moments
         tasks = len([each for each in asyncio.all_tasks() if "x" in each.get_name().split()])
         return tasks, psutil.Process().num_fds(), len(list((tmp_path / "run").iterdir()))
 

@@ -4,25 +4,12 @@ from __future__ import annotations
 
 import os
 
+from codelocd.core.config_files import CODELOCD_TOML, FILES, PYPROJECT, TOOLS
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # `typing` itself would take as long as asking the daemon
     from collections.abc import Callable, Mapping
     from typing import Any
-
-FILES = (
-    "codelocd.toml",
-    "dg.toml",
-    "workspace.yaml",
-    "workspace.yml",
-    "build.yaml",
-    "dagster_cloud.yaml",
-)
-"""Each makes its folder a project: the files of `config.kinds`, whose import costs too much."""
-
-PYPROJECT = "pyproject.toml"
-
-TOOLS = (b"codelocd", b"dagster", b"dg")
-"""A table of one of these names under [tool] in pyproject.toml does so too."""
 
 
 def nearest(folder: str, qualifies: Callable[[str], bool]) -> str | None:
@@ -39,7 +26,7 @@ def is_project(folder: str) -> bool:
     if any(os.path.isfile(os.path.join(folder, name)) for name in FILES):
         return True
     content = _content(folder, PYPROJECT)
-    if not any(name in content for name in TOOLS):
+    if not any(name.encode() in content for name in TOOLS):
         return False
     from codelocd.config.discovery import tables
 
@@ -65,7 +52,7 @@ def service_folder(service: str, environ: Mapping[str, str]) -> str:
 
 
 def _own_path(folder: str, key: str) -> str | None:
-    content = _content(folder, "codelocd.toml")
+    content = _content(folder, CODELOCD_TOML)
     if content:
         daemon = _table(_parsed(content, key), "daemon")
     else:

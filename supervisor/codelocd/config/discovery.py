@@ -10,29 +10,25 @@ from itertools import takewhile
 from pathlib import Path
 
 from codeloc_envs.files import read_bytes
+from codelocd.core import config_files
+from codelocd.core.config_files import PYPROJECT
 
 
 class ConfigKind(enum.StrEnum):
     """A format, by the name of its file or table; first comes what discovery prefers."""
 
-    CODELOCD_TOML = "codelocd.toml"
+    CODELOCD_TOML = config_files.CODELOCD_TOML
     TOOL_CODELOCD = "[tool.codelocd]"
-    DG_TOML = "dg.toml"
+    DG_TOML = config_files.DG_TOML
     TOOL_DAGSTER = "[tool.dagster]"
     TOOL_DG = "[tool.dg]"
-    WORKSPACE = "workspace.yaml"
-    WORKSPACE_YML = "workspace.yml"
-    BUILD = "build.yaml"
-    DAGSTER_CLOUD = "dagster_cloud.yaml"
+    WORKSPACE = config_files.WORKSPACE
+    WORKSPACE_YML = config_files.WORKSPACE_YML
+    BUILD = config_files.BUILD
+    DAGSTER_CLOUD = config_files.DAGSTER_CLOUD
 
 
-PYPROJECT = "pyproject.toml"
-
-TOOLS = {
-    "codelocd": ConfigKind.TOOL_CODELOCD,
-    "dagster": ConfigKind.TOOL_DAGSTER,
-    "dg": ConfigKind.TOOL_DG,
-}
+TOOLS = {name: ConfigKind(f"[tool.{name}]") for name in config_files.TOOLS}
 """The tables under [tool] in pyproject.toml, first the one that wins."""
 
 

@@ -9,10 +9,11 @@ from typing import TypeAlias
 from codelocd.config import codelocd_toml, discovery
 from codelocd.config.dagster import cloud_yaml, dg, pyproject, workspace_yaml
 from codelocd.config.dagster.location import ReadingContext
-from codelocd.config.discovery import PYPROJECT, ConfigKind
+from codelocd.config.discovery import ConfigKind
 from codelocd.config.document import Document, read_text
 from codelocd.config.errors import ConfigError, Mistake
 from codelocd.config.syntax import parse_toml, parse_yaml
+from codelocd.core.config_files import PYPROJECT
 from codelocd.model import Config
 
 _Reader: TypeAlias = Callable[[Path, str, ReadingContext], Config]

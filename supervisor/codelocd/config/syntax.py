@@ -12,9 +12,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from codelocd.config.discovery import PYPROJECT
 from codelocd.config.document import Document
 from codelocd.config.errors import ConfigError, KeyPath, Mistake
+from codelocd.core.config_files import PYPROJECT
 
 if TYPE_CHECKING:
     import yaml

@@ -36,7 +36,7 @@ class Executor:
             case events.Suspect(runner, suspicion):
                 self._starts.suspect(location.runners[runner], suspicion)
             case events.Follow():
-                self.follow(location)
+                sources.follow(self._watch, location)
             case events.Inspect(runner):
                 self._starts.inspect(location, runner)
             case events.Explain(runner):
@@ -72,10 +72,6 @@ class Executor:
     def adjust(self, location: Location, former: Policy) -> None:
         """Other rules hold for what runs."""
         self._starts.adjust(location, former)
-
-    def follow(self, location: Location) -> None:
-        """Watch what the location's description asks for now."""
-        sources.follow(self._watch, location)
 
     def forget(self, location: Location) -> None:
         """It is gone: free what is held for it."""

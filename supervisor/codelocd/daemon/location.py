@@ -123,7 +123,7 @@ class Location:
             finally:
                 self.waiters.discard(waiter)
 
-    def follow(self, before: State, now: float) -> None:
+    def changed_from(self, before: State, now: float) -> None:
         """Its state was `before` until `now` (monotonic)."""
         if self.state.phase is not before.phase:
             self.since = now

@@ -10,6 +10,7 @@ from collections import deque
 from codelocd.core import events, problems
 from codelocd.core.state import UNDER_WAY, State
 from codelocd.core.transitions import step
+from codelocd.daemon import sources
 from codelocd.daemon.executor import Executor
 from codelocd.daemon.location import Location
 from codelocd.daemon.locations import Locations
@@ -84,7 +85,7 @@ class Daemon:
         self._executor.adjust(location, former)
         if location.state.wanted:
             self.send(location, events.PolicyChanged(former))
-            self._executor.follow(location)
+            sources.follow(self._watch, location)
             if former.reload == "manual" and (left := self._watch.pending(spec.name)).paths:
                 self.locations.changed(spec.name, left)
 
@@ -142,7 +143,7 @@ class Daemon:
     def _take(self, location: Location, event: events.Event) -> None:
         before = location.state
         self._apply(location, event)
-        location.follow(before, time.monotonic())
+        location.changed_from(before, time.monotonic())
         if location.state.serving != before.serving:
             self.stirred.set()
         if location.state != before and not isinstance(event, _UNANNOUNCED):

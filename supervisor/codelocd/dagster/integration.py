@@ -47,7 +47,7 @@ class DagsterServing:
         self._servers = Servers(warm, sockets, instance, means.codeloc)
         self._ui = UserInterface(means, settings, self._home, self._workspace)
         self._news = asyncio.Event()
-        drain = Drain(settings.drain_timeout, self._ui.page.canceling)
+        drain = Drain(settings.drain_timeout, self._ui.client.canceling)
         self._links = Links(sockets, drain, self._news)
         self._external: list[LocationSpec] = []
         self._listed = asyncio.Event()

@@ -58,7 +58,7 @@ class UserInterface:
         self._processes: dict[str, HelperProcess] = {}
         self._opening: asyncio.Task[None] | None = None
         self._port = settings.port or (free_port(settings.host) if settings.page else NOWHERE)
-        self.page = Page(settings.host, self._port)
+        self.client = WebserverClient(settings.host, self._port)
 
     @property
     def url(self) -> str | None:
@@ -84,7 +84,7 @@ class UserInterface:
         await self._port_is_free()
         address = ["--host", self._settings.host, "--port", str(self._port)]
         self._processes[WEBSERVER] = self._helper(environment, WEBSERVER, address)
-        while not await self.page.answers():  # noqa: ASYNC110  it tells no process that it listens
+        while not await self.client.answers():  # noqa: ASYNC110  it tells no process that it listens
             await asyncio.sleep(LOOK_AGAIN)
         self.say(f"Dagster's UI: {self.url}")
 
@@ -100,7 +100,7 @@ class UserInterface:
 
     async def locations_changed(self) -> None:
         """Both read the workspace again; the daemon only does so when it starts."""
-        await self.page.reload_workspace()
+        await self.client.reload_workspace()
         if DAEMON in self._processes:
             self._processes[DAEMON].restart()
 
@@ -161,8 +161,8 @@ _STATUS = """query($ids: [String]!) {
     ... on Runs { results { runId } } } }"""
 
 
-class Page:
-    """The webserver at an address; one that does not answer knows nothing."""
+class WebserverClient:
+    """Asks the webserver at an address; one that does not answer knows nothing."""
 
     def __init__(self, host: str, port: int) -> None:
         self._address = host, port

@@ -15,7 +15,8 @@ from codelocd.cli import projects
 from codelocd.cli.guard import ExitCode, Failure
 from codelocd.cli.which import Asked, DaemonAddress, which
 from codelocd.config import discover
-from codelocd.config.discovery import PYPROJECT, TOOLS, ConfigKind, file_of
+from codelocd.config.discovery import TOOLS, ConfigKind, file_of
+from codelocd.core.config_files import PYPROJECT
 from codelocd.storage import sockets
 
 RUNTIME = "/run/user/7"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from codeloc_envs.project.neighbourhood import ROOT_MARKS
 from codelocd import config
 from codelocd.config.discovery import ConfigKind
+from codelocd.core import config_files
 
 FILES = {
     ConfigKind.CODELOCD_TOML: ("codelocd.toml", ""),
@@ -110,3 +112,8 @@ def test_the_folder_of_dgs_own_environment_is_passed_over(folder):
     found = config.discover(folder.path / "deployments" / "local")
     assert found is not None
     assert found.path == folder.path / "dg.toml"
+
+
+def test_the_files_at_which_the_search_for_an_environment_ends_are_those_of_configs() -> None:
+    """The environments know nothing of the daemon's formats: they have the names themselves."""
+    assert set(ROOT_MARKS) - {".git"} <= {*config_files.FILES, config_files.PYPROJECT}

@@ -14,13 +14,14 @@ from codeloc_envs.project.workspace import shared_interpreter
 from codelocd.config import env_files
 from codelocd.config.combination import combined
 from codelocd.config.dagster.location import LocationEntry, ReadingContext, spec
-from codelocd.config.discovery import PYPROJECT, ConfigKind
+from codelocd.config.discovery import ConfigKind
 from codelocd.config.document import Document, read_text
 from codelocd.config.env_files import EnvFiles
 from codelocd.config.errors import ConfigError, KeyPath, Problems, UnfitError
 from codelocd.config.syntax import parse_toml
 from codelocd.config.tables import Table, Text
 from codelocd.config.validation import parsed, parsed_in_part, parsed_leniently
+from codelocd.core.config_files import PYPROJECT
 from codelocd.model import Config, Target
 
 _UNUSED = ("agent_queue", "image", "python_environment")
