@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from codeloc_envs.problem import EnvironmentProblem
+from codeloc_envs.shortage import shortage
 
 _NO_FILE = "no regular file"
 LARGEST = 64 * 1024 * 1024
@@ -60,15 +61,31 @@ def read_needed(path: Path, what: str, context: str = "") -> bytes:
         ) from None
     except OSError as error:
         raise EnvironmentProblem(
-            f"{what} {path} cannot be read: {error.strerror}{where}", inputs=(path,)
+            f"{what} {path} cannot be read: {error.strerror}{where}",
+            inputs=(path,),
+            shortage=shortage(error),
         ) from None
 
 
 def seen_text(path: Path) -> str | None:
-    """The text of a file that is looked at for what it may say, None where it cannot be read."""
+    """The text of a file that is looked at for what it may say, None where it cannot be read.
+
+    OSError where the machine lacks what that takes: what a file says then is not known.
+    """
+    data = seen_bytes(path)
     try:
-        return read_bytes(path).decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError):
+        return None if data is None else data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return None
+
+
+def seen_bytes(path: Path) -> bytes | None:
+    """The same, not decoded."""
+    try:
+        return read_bytes(path)
+    except OSError as error:
+        if shortage(error):
+            raise
         return None
 
 
@@ -77,9 +94,8 @@ def seen_source(path: Path) -> str | None:
 
     What cannot be decoded is replaced: Python itself says what is wrong with it.
     """
-    try:
-        data = read_bytes(path)
-    except OSError:
+    data = seen_bytes(path)
+    if data is None:
         return None
     try:
         encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from codeloc_envs.problem import EnvironmentProblem
+from codeloc_envs.shortage import shortage
 
 MOUNTS = Path("/proc/self/mountinfo")
 """The mounted filesystems; https://man7.org/linux/man-pages/man5/proc_pid_mountinfo.5.html"""
@@ -53,7 +54,9 @@ def mounted(table: Path = MOUNTS) -> Iterator[Mount]:
     """
     try:
         lines = table.read_text(errors="surrogateescape").splitlines()
-    except OSError:
+    except OSError as error:
+        if shortage(error):
+            raise
         return
     for line in lines:
         mount, _, described = line.partition(" - ")

@@ -9,7 +9,7 @@ from typing import Any
 
 from packaging.utils import canonicalize_name
 
-from codeloc_envs.files import read_text
+from codeloc_envs.files import read_text, seen_bytes
 from codeloc_envs.fingerprint import canonical, digest_bytes
 from codeloc_envs.install.pip_settings import files_named_for_pip, options_that_count, pip_files
 from codeloc_envs.install.uv_settings import (
@@ -130,10 +130,8 @@ def _named_by_settings(specification: Specification) -> tuple[Path, ...]:
 
 def _digest_if_there(file: Path) -> str | None:
     """The installer itself says best what is wrong with a file that its settings name."""
-    try:
-        return digest_bytes(file.read_bytes())
-    except OSError:
-        return None
+    data = seen_bytes(file)
+    return None if data is None else digest_bytes(data)
 
 
 def _content(specification: Specification) -> list[Any]:

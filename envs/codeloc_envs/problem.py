@@ -10,7 +10,8 @@ class EnvironmentProblem(Exception):
 
     `summary` is one line that names the culprit and what to do; `detail` is the installer's
     own output, or empty. `inputs` are files whose change may repair it. `passing`: it may
-    repair itself, as a network or a full disk does; the same is worth trying again later.
+    repair itself, as a network does; the same is worth trying again later. `shortage`: the number
+    of what the machine lacked (`errno`), where that is all that is wrong.
     """
 
     def __init__(
@@ -20,9 +21,11 @@ class EnvironmentProblem(Exception):
         inputs: tuple[Path, ...] = (),
         *,
         passing: bool = False,
+        shortage: int | None = None,
     ) -> None:
         super().__init__(summary)
         self.summary = summary
         self.detail = detail
         self.inputs = inputs
-        self.passing = passing
+        self.passing = passing or shortage is not None
+        self.shortage = shortage

@@ -2,8 +2,9 @@
 
 Reads `{"store": "/path", "specification": {...}, "refresh": false}` on stdin. Writes JSON lines on
 stdout: any number of `{"progress": {...}}`, then exactly one `{"environment": {...}}` or
-`{"problem": {"summary": "...", "detail": "...", "passing": false}}`. Its installer stays in its
-process group: to cancel, kill the group; a later build takes away what is left.
+`{"problem": {"summary": "...", "detail": "...", "passing": false, "shortage": null}}`. Its
+installer stays in its process group: to cancel, kill the group; a later build takes away what is
+left.
 
 With `--prune STORE` it removes instead what is no longer used, at low priority, and writes
 `{"keys": ["..."], "freed": BYTES}`.
@@ -18,6 +19,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from codeloc_envs import damaged
 from codeloc_envs.install.output import Progress
 from codeloc_envs.problem import EnvironmentProblem
 from codeloc_envs.request import Specification
@@ -48,9 +50,12 @@ def build() -> None:
     try:
         environment = store.build(specification, _report, refresh=refresh)
     except EnvironmentProblem as problem:
-        said = {name: getattr(problem, name) for name in ("summary", "detail", "passing")}
+        names = ("summary", "detail", "passing", "shortage")
+        said = {name: getattr(problem, name) for name in names}
         _say({"problem": said})
     else:
+        for damage in damaged.found:
+            _report(Progress("replacing", damage.text))
         _say({"environment": environment.to_json()})
 
 

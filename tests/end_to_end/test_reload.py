@@ -229,5 +229,5 @@ def test_a_saved_config_is_applied(dev: StartDev, project: Path) -> None:
     config.write_text('[location.two]\npython_file = "defs.py"\n')
     daemon.until_serving("two")
     config.write_text("[location.three\n")
-    daemon.until_printed("the config is not applied")
+    daemon.until_printed("config not applied")
     assert daemon.definitions() == ["asset x"]

@@ -8,8 +8,8 @@ import pytest
 
 from codelocd.config import load
 from codelocd.core.config_diff import ConfigDiff, plan
-from codelocd.daemon.config_watch import ConfigState, ConfigWatch
-from codelocd.model import Config
+from codelocd.daemon.config_watch import REMOVES, ConfigState, ConfigWatch
+from codelocd.model import Config, LocationSpec, Target
 from codelocd.watch.watch import SourceWatch
 
 ONE = '[location.one]\nmodule = "one"\n'
@@ -68,3 +68,86 @@ def test_a_mistake_that_was_saved_before_the_watches_stood_is_told(
 def test_a_config_that_says_the_same_is_no_news(tmp_path: Path, *, apply: bool) -> None:
     followed = Followed(tmp_path, ONE + "# a comment\n", apply=apply)
     assert (followed.applied, followed.told) == ([], [])
+
+
+class Edited:
+    """A config of so many locations that `dev` follows while it is edited."""
+
+    def __init__(self, folder: Path, names: str) -> None:
+        self._file = folder / "codelocd.toml"
+        self._file.write_text(tables(names))
+        read = functools.partial(load, self._file, {}, activated=False)
+        self._news = asyncio.Event()
+        self.applied: list[str] = []
+        self.watch = ConfigWatch(read(), read, self._apply, lambda _: self._news.set())
+        loop = asyncio.get_running_loop()
+        self.sources = SourceWatch(
+            lambda name, _: pytest.fail(f"{name} is no location"), print, loop
+        )
+        self.watch.follow(self.sources, apply=True)
+
+    def _apply(self, config: Config) -> ConfigDiff:
+        self.applied.append("".join(location.name for location in config.locations))
+        return plan({}, config.locations)
+
+    async def says(self, text: str) -> ConfigState:
+        """What is said of it in the end."""
+        self._news.clear()
+        self._file.write_text(text)
+        await asyncio.wait_for(self._news.wait(), 30)
+        return self.watch.state
+
+    def close(self) -> None:
+        self.watch.close()
+        self.sources.close()
+
+
+def tables(names: str) -> str:
+    return "".join(f'[location.{name}]\nmodule = "{name}"\n' for name in names)
+
+
+@pytest.mark.parametrize("left", ["", "a"])
+async def test_a_config_that_lost_most_of_its_locations_waits_for_apply(
+    tmp_path: Path, left: str
+) -> None:
+    edited = Edited(tmp_path, "abcd")
+    state = await edited.says(tables(left) or "[daemon]\n")
+    assert edited.applied == []
+    assert state.state == "changed"
+    assert state.problem is not None
+    assert f"{4 - len(left)} of 4 locations" in state.problem
+    assert REMOVES in state.problem
+    config = edited.watch.read()
+    assert config is not None
+    edited.watch.take(config)
+    assert edited.applied == [left]
+    assert edited.watch.state.state == "applied"
+    edited.close()
+
+
+async def test_a_half_done_write_of_a_config_removes_nothing(tmp_path: Path) -> None:
+    edited = Edited(tmp_path, "abcd")
+    whole, cut = tables("abcd") + "# more\n", tables("abc")
+    states = [edited.says(cut), edited.says(whole)]
+    await asyncio.gather(*states)
+    assert edited.applied == ["abcd"]
+    edited.close()
+
+
+async def test_a_location_that_was_taken_out_is_removed_once_the_config_rests(
+    tmp_path: Path,
+) -> None:
+    edited = Edited(tmp_path, "abcd")
+    await edited.says(tables("abc"))
+    assert edited.applied == ["abc"]
+    edited.close()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "is_rash"),
+    [("abcd", "ab", False), ("abcd", "a", True), ("a", "", True), ("a", "b", False)],
+)
+def test_what_removes_most_and_adds_less_is_rash(before: str, after: str, *, is_rash: bool) -> None:
+    specs = {name: LocationSpec(name, Target("module", name), Path("/"), "") for name in "abcd"}
+    change = plan({name: specs[name] for name in before}, [specs[name] for name in after])
+    assert change.is_rash(len(before)) is is_rash

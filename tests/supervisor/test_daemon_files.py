@@ -28,12 +28,6 @@ def test_a_start_ends_the_stop(tmp_path: Path) -> None:
     assert DesiredState(tmp_path / "wanted.json").is_wanted("sales")
 
 
-def test_a_broken_file_of_wanted_states_is_set_aside(tmp_path: Path) -> None:
-    (tmp_path / "wanted.json").write_text("{")
-    assert DesiredState(tmp_path / "wanted.json").is_wanted("sales")
-    assert (tmp_path / "wanted.broken").read_text() == "{"
-
-
 def test_journal_entries_are_numbered_and_written_down(tmp_path: Path) -> None:
     entries = Journal(tmp_path / "events.jsonl", clock=lambda: 12.5)
     entries.write("started", "sales", before="stopped", after="building")

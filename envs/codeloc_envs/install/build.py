@@ -24,6 +24,7 @@ from codeloc_envs.project.hashes import place_of
 from codeloc_envs.project.pylock import Lock, read_lock
 from codeloc_envs.python.interpreter import Interpreter
 from codeloc_envs.request import EnvironmentKind, Specification
+from codeloc_envs.shortage import shortage, shortage_in
 from codeloc_envs.store.layout import Layout
 from codeloc_envs.store.lease import Lease, share
 from codeloc_envs.store.records import (
@@ -65,7 +66,8 @@ def create(folder: Path, interpreter: Interpreter, app_data: Path) -> None:
             session_via_cli(arguments, setup_logging=False, env=variables).run()
     except (RuntimeError, OSError, SystemExit) as error:
         raise EnvironmentProblem(
-            f"no environment can be made with {interpreter.executable}: {error}"
+            f"no environment can be made with {interpreter.executable}: {error}",
+            shortage=shortage(error) or shortage_in(str(error)),
         ) from None
 
 
@@ -144,7 +146,8 @@ class EnvironmentBuild:
             return {source_name(source): source.digest() for source in lock.sources()}
         except OSError as error:
             raise EnvironmentProblem(
-                f"a local package cannot be read: {error.filename}: {error.strerror}"
+                f"a local package cannot be read: {error.filename}: {error.strerror}",
+                shortage=shortage(error),
             ) from None
 
     # --- making --------------------------------------------------------------------------------
@@ -197,4 +200,6 @@ class EnvironmentBuild:
             if digests := expected_digests(finished.output):
                 place = place_of(digests, described_files(self.specification))
                 said = f"{place}: {said}" if place else said
-            raise EnvironmentProblem(said, detail, passing=finished.may_pass)
+            raise EnvironmentProblem(
+                said, detail, passing=finished.may_pass, shortage=finished.shortage
+            )

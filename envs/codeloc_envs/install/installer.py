@@ -14,6 +14,7 @@ from codeloc_envs.install.output import Listener, Progress, ProgressReader
 from codeloc_envs.install.uv_settings import begin_of_uv_settings
 from codeloc_envs.problem import EnvironmentProblem
 from codeloc_envs.request import PythonWish
+from codeloc_envs.shortage import shortage, shortage_in
 
 _OFFLINE = ("network was disabled", "Network connectivity is disabled")
 _UNREACHABLE = ("error sending request", "dns error", "tcp connect error", "operation timed out")
@@ -33,9 +34,13 @@ class InstallerResult:
 
     @property
     def may_pass(self) -> bool:
-        """It failed for something that comes back by itself: the network, or room on the disk."""
-        passing = ("No space left on device", "HTTP status server error")
-        return self.found_no_network or any(mark in self.output for mark in passing)
+        """It failed for something that comes back by itself: the network, or its server."""
+        return self.found_no_network or "HTTP status server error" in self.output
+
+    @property
+    def shortage(self) -> int | None:
+        """What the machine lacked, as far as the installer says (`errno`)."""
+        return None if self.ok else shortage_in(self.output)
 
     @property
     def found_no_version(self) -> bool:
@@ -93,7 +98,7 @@ class Installer:
             )
         except OSError as error:
             raise EnvironmentProblem(
-                f"{command[0]} cannot be started in {directory}: {error}"
+                f"{command[0]} cannot be started in {directory}: {error}", shortage=shortage(error)
             ) from None
         with process:
             assert process.stderr is not None
@@ -132,4 +137,6 @@ def download(
     )
     if not found.ok:
         summary = f"python {asked} is not on this machine, and uv could not fetch it"
-        raise EnvironmentProblem(summary, found.output, passing=found.may_pass)
+        raise EnvironmentProblem(
+            summary, found.output, passing=found.may_pass, shortage=found.shortage
+        )

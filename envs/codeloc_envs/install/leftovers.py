@@ -12,8 +12,10 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
-from codeloc_envs.files import read_json, write_json
+from codeloc_envs.damaged import mapping, of_type, read_record, texts
+from codeloc_envs.files import write_json
 from codeloc_envs.fingerprint import digest_bytes
 from codeloc_envs.problem import EnvironmentProblem
 from codeloc_envs.project.pyproject import read_project
@@ -100,12 +102,24 @@ def _built(folder: Path) -> list[str] | None:
 
 def _put_back(record: Path) -> None:
     """An error here must not hide what the build says; the record is left then."""
-    noted = read_json(record)
+    noted = read_record(record, _noted)
     if noted is None:
         return
     with contextlib.suppress(OSError):
         _restore(Path(noted["folder"]), noted)
         record.unlink(missing_ok=True)
+
+
+def _noted(data: Any) -> dict[str, Any]:
+    """Raises what read_record expects of another shape."""
+    of_type(data["folder"], str)
+    texts(data["metadata"])
+    for file, before in mapping(data["files"]).items():
+        of_type(file, str)
+        of_type(before, (str, type(None)))
+    if data["build"] is not None:
+        texts(data["build"])
+    return mapping(data)
 
 
 def _restore(folder: Path, noted: dict[str, object]) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from codeloc_envs.project.requirement_files import named_files
+from codeloc_envs.shortage import shortage
 
 OPTIONS = (
     "index-url",
@@ -104,7 +105,9 @@ def _read(file: Path) -> dict[str, str]:
         with open(file, encoding="utf-8") as lines:
             parser = configparser.RawConfigParser()
             parser.read_file(lines, str(file))
-    except (OSError, configparser.Error, UnicodeDecodeError):
+    except (OSError, configparser.Error, UnicodeDecodeError) as error:
+        if shortage(error):
+            raise
         return {}
     return {
         option.replace("_", "-"): value

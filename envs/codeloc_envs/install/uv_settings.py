@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from codeloc_envs.files import read_bytes, seen_text
+from codeloc_envs.files import seen_bytes, seen_text
 from codeloc_envs.install.pip_settings import pip_settings
 from codeloc_envs.problem import EnvironmentProblem
 from codeloc_envs.project.neighbourhood import upwards
@@ -174,9 +174,8 @@ def begin_of_uv_settings(directory: Path) -> Path:
 
 
 def _is_meant_for_uv(file: Path) -> bool:
-    try:
-        data = read_bytes(file)
-    except OSError:  # a folder, a pipe: no settings
+    data = seen_bytes(file)
+    if data is None:  # a folder, a pipe: no settings
         return False
     return file.name == "uv.toml" or bool(_UV_TABLE.search(data))
 

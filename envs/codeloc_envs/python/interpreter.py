@@ -14,6 +14,7 @@ from typing import Any
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from codeloc_envs.problem import EnvironmentProblem
+from codeloc_envs.shortage import shortage
 
 Version = tuple[int, int, int, str, int]
 """As `sys.version_info`; its parts compare in the order of releases (alpha, beta, ..., final)."""
@@ -147,7 +148,9 @@ def ask(executable: Path) -> Interpreter | None:
             env={},
         )
         return _interpreter(executable, identity, answer.stdout)
-    except (OSError, subprocess.SubprocessError, ValueError, KeyError, TypeError):
+    except (OSError, subprocess.SubprocessError, ValueError, KeyError, TypeError) as error:
+        if shortage(error):
+            raise
         return None
 
 

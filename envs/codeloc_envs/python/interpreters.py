@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import os
 import re
@@ -10,8 +11,8 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
+from codeloc_envs.damaged import WRONG, mapping, read_record
 from codeloc_envs.files import read_json, write_json
 from codeloc_envs.problem import EnvironmentProblem
 from codeloc_envs.python.interpreter import (
@@ -24,6 +25,7 @@ from codeloc_envs.python.interpreter import (
     satisfies,
 )
 from codeloc_envs.request import PythonWish
+from codeloc_envs.shortage import shortage
 
 SEARCHED = "PATH, pyenv, mise, asdf, uv, conda, Homebrew, /opt and /usr/bin"
 _NAME = re.compile(r"^(python3(\.\d+)?t?|pypy3(\.\d+)?)$")
@@ -119,19 +121,23 @@ def _matches(root: Path | str, pattern: str) -> list[str]:
 
 
 def _names(folder: str, pattern: str) -> list[str]:
+    return sorted(fnmatch.filter(_listed(folder), pattern))
+
+
+def _listed(folder: str) -> list[str]:
+    """Its entries; none where there is no such folder. OSError where the machine is short."""
     try:
-        return sorted(fnmatch.filter(os.listdir(folder), pattern))
-    except OSError:
+        return os.listdir(folder)
+    except OSError as error:
+        if shortage(error):
+            raise
         return []
 
 
 def _in_directory(directory: str) -> Iterator[Path]:
     if sys.platform == "darwin" and directory == "/usr/bin":
         return  # its python3 is a stub that may open a dialog instead of running
-    try:
-        names = [name for name in os.listdir(directory) if name.startswith("py")]
-    except OSError:
-        return
+    names = [name for name in _listed(directory) if name.startswith("py")]
     pythons = filter(_NAME.match, names)
     for name in sorted(pythons, key=lambda name: (-len(name), name)):
         yield Path(directory, name)
@@ -161,7 +167,7 @@ class Interpreters:
         """`fetched`: a folder of further Pythons."""
         self._cache = cache
         self._places = places or (lambda: candidates(os.environ, Path.home(), fetched))
-        self._known: dict[str, Any] = read_json(cache) or {}
+        self._known = read_record(cache, mapping) or {}
         self._changed = False
 
     def every(self, *, ask: bool = True) -> tuple[Interpreter, ...]:
@@ -209,20 +215,22 @@ class Interpreters:
             identity = FileIdentity.of(path).to_json()
         except OSError:
             return None
-        kept = self._known.get(str(path))
-        if kept is None or kept["identity"] != identity:
-            if not may_ask:
-                raise NotAskedYetError(path)
-            python = ask(path)
-            kept = {"identity": identity, "python": python and python.to_json()}
-            self._known[str(path)] = kept
-            self._changed = True
-        return Interpreter.from_json(kept["python"]) if kept["python"] else None
+        with contextlib.suppress(*WRONG):  # one that somebody has damaged is asked for again
+            kept = self._known[str(path)]
+            if kept["identity"] == identity:
+                return Interpreter.from_json(kept["python"]) if kept["python"] else None
+        if not may_ask:
+            raise NotAskedYetError(path)
+        python = ask(path)
+        self._known[str(path)] = {"identity": identity, "python": python and python.to_json()}
+        self._changed = True
+        return python
 
     def _save(self) -> None:
-        """Two savers at once lose an answer, which is then asked for again."""
+        """Two savers at once lose an answer, which is then asked for again; so does a full disk."""
         if self._changed:
-            write_json(self._cache, self._known)
+            with contextlib.suppress(OSError):
+                write_json(self._cache, self._known)
             self._changed = False
 
 
@@ -281,14 +289,17 @@ def activation(prefix: Path, cache: Path, *, ask: bool) -> dict[str, str]:
     if not scripts:
         return variables
     identity = [[str(s), s.stat().st_size, s.stat().st_mtime_ns] for s in scripts]
-    known: dict[str, Any] = read_json(cache) or {}
-    kept = known.get(str(prefix))
-    if kept is None or kept["scripts"] != identity:
-        if not ask:
-            raise NotAskedYetError(prefix)
-        kept = {"scripts": identity, "variables": _run_scripts(prefix, scripts, variables)}
+    known = read_record(cache, mapping) or {}
+    with contextlib.suppress(*WRONG):  # what somebody has damaged is asked for again
+        if known[str(prefix)]["scripts"] == identity:
+            return {**variables, **mapping(known[str(prefix)]["variables"])}
+    if not ask:
+        raise NotAskedYetError(prefix)
+    asked = _run_scripts(prefix, scripts, variables)
+    with contextlib.suppress(OSError):  # a full disk: it is asked for again
+        kept = {"scripts": identity, "variables": asked}
         write_json(cache, {**known, str(prefix): kept})
-    return {**variables, **kept["variables"]}
+    return {**variables, **asked}
 
 
 def _stated(prefix: Path) -> dict[str, str]:
@@ -318,6 +329,7 @@ def _run_scripts(prefix: Path, scripts: list[Path], variables: Mapping[str, str]
             f"activating {prefix} failed: a script in etc/conda/activate.d; its output is below",
             output or str(error),
             inputs=tuple(scripts),
+            shortage=shortage(error),
         ) from None
     pairs = (text.partition("=") for text in done.stdout.decode(errors="replace").split("\0"))
     after = {name: value for name, equals, value in pairs if equals}

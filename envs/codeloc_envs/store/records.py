@@ -9,11 +9,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from codeloc_envs.damaged import mapping, of_type, read_record, set_aside, texts
 from codeloc_envs.environment import Environment, Origin
-from codeloc_envs.files import read_json, write_json
+from codeloc_envs.files import write_json
 from codeloc_envs.fingerprint import EnvironmentKey, canonical, digest_bytes
 from codeloc_envs.problem import EnvironmentProblem
-from codeloc_envs.project.pylock import LocalSource
+from codeloc_envs.project.pylock import LocalSource, read_lock
+from codeloc_envs.shortage import shortage
 from codeloc_envs.store.layout import Layout
 from codeloc_envs.store.lease import last_used
 
@@ -42,7 +44,9 @@ class Resolution:
         """The local packages are still what they were."""
         try:
             now = {name: _source(name).digest() for name in self.sources}
-        except (OSError, EnvironmentProblem):
+        except (OSError, EnvironmentProblem) as error:
+            if shortage(error) or getattr(error, "shortage", None):
+                raise
             return False
         return now == self.sources
 
@@ -55,9 +59,9 @@ def reasons(folders: Iterable[Path]) -> dict[str, list[str]]:
     """What was described, by the environment that it gives; looking at them is no use."""
     found: dict[str, list[str]] = {}
     for folder in folders:
-        data = read_json(folder / RECORD_NAME)
-        if data and data.get("why"):
-            found.setdefault(data["environment"], []).append(data["why"])
+        kept = read_record(folder / RECORD_NAME, _resolution)
+        if kept is not None and kept.why:
+            found.setdefault(kept.environment, []).append(kept.why)
     return found
 
 
@@ -68,12 +72,36 @@ def source_name(source: LocalSource) -> str:
 
 def read_resolution(folder: Path) -> Resolution | None:
     """What is kept in `folder`; reading it counts as use."""
-    data: dict[str, Any] | None = read_json(folder / RECORD_NAME)
-    if data is None or not Path(data["lock"]).is_file():
+    kept = read_record(folder / RECORD_NAME, _resolution)
+    if kept is None or not kept.lock.is_file():
         return None
     with contextlib.suppress(OSError):
         os.utime(folder / RECORD_NAME)
-    return Resolution(**{**data, "lock": Path(data["lock"])})
+    return kept
+
+
+def _resolution(data: Any) -> Resolution:
+    """Raises what read_record expects of another shape."""
+    made = Resolution(**{**mapping(data), "lock": Path(data["lock"])})
+    for name, digest in mapping(made.sources).items():
+        of_type(digest, str)
+        _source(name)
+    of_type(made.environment, str)
+    of_type(made.resolved, (int, float))
+    of_type(made.why, str)
+    return made
+
+
+def has_sound_lock(layout: Layout, resolution: Resolution) -> bool:
+    """Whether its lock can be read; one of our own that cannot is set aside, to be made again."""
+    try:
+        read_lock(resolution.lock)
+    except EnvironmentProblem as problem:
+        if problem.shortage is not None or not resolution.lock.is_relative_to(layout.resolutions):
+            raise
+        set_aside(resolution.lock)
+        return False
+    return True
 
 
 def write_resolution(folder: Path, resolution: Resolution) -> None:
@@ -124,8 +152,17 @@ class Publication:
 
 
 def read_publication(layout: Layout, key: str) -> Publication | None:
-    data = read_json(layout.pointer(key))
-    return Publication(**{**data, "packages": tuple(data["packages"])}) if data else None
+    return read_record(layout.pointer(key), _publication)
+
+
+def _publication(data: Any) -> Publication:
+    """Raises what read_record expects of another shape."""
+    made = Publication(**{**mapping(data), "packages": texts(data["packages"])})
+    for text in (made.key, made.directory, made.python, made.interpreter, made.site):
+        of_type(text, str)
+    for number in (made.size, made.shared, made.created):
+        of_type(number, (int, float))
+    return made
 
 
 def publish(layout: Layout, publication: Publication) -> None:
@@ -195,6 +232,8 @@ def _difference(path: Path, publication: Publication) -> str:
 
 
 def _entries(prefix: Path) -> Iterator[os.DirEntry[str]]:
-    for site in prefix.glob("lib/*/site-packages"):
-        with os.scandir(site) as entries:
-            yield from entries
+    for version in os.listdir(prefix / "lib"):  # glob would pass over what it cannot open
+        site = prefix / "lib" / version / "site-packages"
+        if site.is_dir():
+            with os.scandir(site) as entries:
+                yield from entries

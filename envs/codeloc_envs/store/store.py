@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -23,12 +22,14 @@ from codeloc_envs.problem import EnvironmentProblem
 from codeloc_envs.python.interpreter import Interpreter
 from codeloc_envs.python.interpreters import Interpreters, NotAskedYetError, activation
 from codeloc_envs.request import EnvironmentKind, Specification
+from codeloc_envs.shortage import shortage
 from codeloc_envs.store import collect
 from codeloc_envs.store.layout import Layout
 from codeloc_envs.store.lease import Lease, hold, share
 from codeloc_envs.store.records import (
     Publication,
     Resolution,
+    has_sound_lock,
     publications,
     read_publication,
     read_resolution,
@@ -93,21 +94,24 @@ class Store:
             raise EnvironmentProblem(
                 f"the store {self._layout.root}: {error.strerror or error}"
                 + (f" ({error.filename})" if error.filename else ""),
-                passing=error.errno in (errno.ENOSPC, errno.EDQUOT),
+                shortage=shortage(error),
             ) from None
 
     def lease(self, environment: Environment) -> Lease:
         """Keep `environment` from being removed.
 
-        Raises EnvironmentProblem if it just was, or is no longer what was built.
+        Raises EnvironmentProblem if it just was, or is no longer what was built; OSError.
         """
         self._layout.leases.mkdir(parents=True, exist_ok=True)
         lease = share(self._layout.lease(environment.lease_name))
-        reason = None if environment.origin == "existing" else self._lost(environment)
-        if reason:
+        try:
+            reason = None if environment.origin == "existing" else self._lost(environment)
+            if reason:
+                what = f"the environment {environment.key} {reason}; build it again"
+                raise EnvironmentProblem(what)
+        except BaseException:
             lease.close()
-            what = f"the environment {environment.key} {reason}; build it again"
-            raise EnvironmentProblem(what)
+            raise
         return lease
 
     def list(self) -> list[dict[str, Any]]:
@@ -156,7 +160,7 @@ class Store:
         )
         with hold(layout.lock(need.key), _waiting(progress)):
             resolution = None if refresh else self._current(need)
-            if resolution is None:
+            if resolution is None or not has_sound_lock(layout, resolution):
                 folder = layout.resolutions / need.key
                 resolution = builder.resolve(folder, upgrade=refresh)
             with hold(layout.lock(resolution.environment), _waiting(progress)):

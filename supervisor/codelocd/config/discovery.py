@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 
-from codeloc_envs.files import read_bytes
+from codeloc_envs.files import seen_bytes
 from codelocd.core import config_files
 from codelocd.core.config_files import PYPROJECT
 
@@ -115,8 +115,5 @@ def _candidates(folder: Path) -> list[Candidate]:
 
 
 def _tables(path: Path) -> list[ConfigKind]:
-    try:
-        data = read_bytes(path)
-    except OSError:
-        return []
-    return tables(data.decode("utf-8-sig", "replace"))
+    data = seen_bytes(path)
+    return [] if data is None else tables(data.decode("utf-8-sig", "replace"))

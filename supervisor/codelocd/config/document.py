@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from codeloc_envs.files import read_bytes
+from codeloc_envs.shortage import shortage
 from codelocd.config.errors import ConfigError, KeyPath, Mistake, dotted
 from codelocd.config.variables import LONGEST
 
@@ -192,13 +193,16 @@ def absolute(folder: Path, text: str) -> Path:
 
 
 def read_text(path: Path) -> str:
-    """The text of a file in UTF-8; ConfigError where it cannot be read."""
+    """The text of a file in UTF-8; ConfigError where it cannot be read, OSError where the machine
+    lacks what that takes for now."""
     try:
         text = read_bytes(path).decode("utf-8-sig")
         return text.replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError:
         mistake = Mistake(str(path), None, (), "is not text in UTF-8", "save it as UTF-8")
     except OSError as error:
+        if shortage(error):
+            raise
         reason = f"cannot be read: {error.strerror}"
         mistake = Mistake(str(path), None, (), reason, "name a file that can")
     raise ConfigError([mistake])

@@ -31,6 +31,13 @@ class ConfigDiff:
     adjusted: tuple[LocationSpec, ...] = ()
     changes: Mapping[str, Fields] = field(default_factory=dict)
 
+    def is_rash(self, running: int) -> bool:
+        """Whether it removes more than half of what runs, and puts less in its place.
+
+        A file of which a half-done write has left a part looks like that, an edit hardly ever.
+        """
+        return 2 * len(self.removed) > running and len(self.added) < len(self.removed)
+
     def as_json(self) -> dict[str, Any]:
         return {
             "added": [spec.name for spec in self.added],

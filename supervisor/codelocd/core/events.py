@@ -87,6 +87,20 @@ class EnvironmentLost:
 
 
 @dataclass(frozen=True, slots=True)
+class MachineLacks:
+    """The attempt cannot go on for want of what the machine lacks for now: no fault of its own.
+
+    `number`: that of its build or its runner, `lives`: the runner's process is there. `chance` as
+    for Exited.
+    """
+
+    number: int
+    problem: Problem
+    chance: float = 0.5
+    lives: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Launched:
     """The process exists; its time to load counts from now."""
 
@@ -184,6 +198,7 @@ Event = (
     | EnvironmentReady
     | EnvironmentFailed
     | EnvironmentLost
+    | MachineLacks
     | Launched
     | Loaded
     | Diverged

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TypeAlias
 
-from codelocd.core import problems, restarts, takeover
+from codelocd.core import problems, restarts, shortages, takeover
 from codelocd.core.events import CancelBuild, Effect, Kill, Launch, Prepare, Publish, Retire
 from codelocd.core.restarts import NO_FAILURES
 from codelocd.core.state import State
@@ -66,6 +66,7 @@ def take_over(state: State, now: float) -> Step:
         deadline=None,
         generation=state.generation + 1,
         burst=takeover.CALM,
+        shortages=0,
     )
     retire = () if former is None else (Retire(former, replaced=True),)
     return state, (Publish(runner), *retire)
@@ -74,7 +75,22 @@ def take_over(state: State, now: float) -> Step:
 def given_up(state: State, problem: Problem) -> State:
     """The attempt failed for a reason that trying the same again would not mend."""
     phase = Phase.FAILED if state.serving is None else Phase.SERVING
-    return replace(state, phase=phase, problem=problem, behind=state.listed, deadline=None)
+    return replace(
+        state, phase=phase, problem=problem, behind=state.listed, deadline=None, shortages=0
+    )
+
+
+def wait_for_machine(state: State, problem: Problem, chance: float, now: float) -> State:
+    """The attempt failed for want of what comes back: again, as often as it takes."""
+    streak = state.shortages + 1
+    return replace(
+        state,
+        phase=Phase.BACKOFF,
+        problem=problem,
+        behind=state.listed,
+        shortages=streak,
+        deadline=now + shortages.pause(streak, chance),
+    )
 
 
 def back_off(
@@ -82,7 +98,7 @@ def back_off(
 ) -> State:
     history = restarts.record(state.history, now, served_for, policy)
     wait = restarts.pause(history, policy, chance)
-    state = replace(state, history=history, environment_known=False)
+    state = replace(state, history=history, environment_known=False, shortages=0)
     if wait is None:
         return given_up(state, problems.final(problem, history, policy))
     return replace(state, phase=Phase.BACKOFF, problem=problem, deadline=now + wait)
@@ -100,7 +116,7 @@ def backed_off_by(state: State, now: float, policy: Policy) -> State:
 
 def forgiven(state: State) -> State:
     """Somebody acted: failures of the past no longer count."""
-    return replace(state, history=NO_FAILURES)
+    return replace(state, history=NO_FAILURES, shortages=0)
 
 
 def abandon(state: State) -> Step:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from codeloc_envs.shortage import shortage_in
 from codelocd.core.restarts import RestartHistory
 from codelocd.model import Exit, Policy, Problem
 
@@ -91,6 +92,22 @@ def of_load(data: Mapping[str, Any], at: float, remedy: str = "", block: str = "
         pasted = f":\n\n{block}" if block else "\n"
         summary, detail = f"{summary}; {remedy}", f"{detail}\n{remedy}{pasted}"
     return Problem("load", summary, detail, at)
+
+
+def lacking(said: Mapping[str, Any]) -> int | None:
+    """What the machine lacked (`errno`), where code did not load for want of it.
+
+    A BlockingIOError is none: the code may have asked for it.
+    """
+    waiting = [said.get("error")]
+    while waiting:
+        error = waiting.pop()
+        if error is not None:
+            number = shortage_in(error["message"]) if error["type"] == "OSError" else None
+            if number is not None:
+                return number
+            waiting += error["causes"]
+    return None
 
 
 def diverged(why: str, at: float) -> Problem:

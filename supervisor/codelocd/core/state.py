@@ -26,8 +26,10 @@ class State:
     `environment` is the newest that was ready, `environment_known`: it is still what is asked for;
     `environment_fresh`: no runner was started in it yet. `choice` says why it is that one, and
     `inputs` are the files that this depends on. `read`: globs of what the newest load read that is
-    no Python; one that failed tells only a part of it. `last_failure`: why a runner last ended
-    that was not told to; it stays when another serves.
+    no Python; one that failed tells only a part of it. `shortages`: tries in a row that the
+    machine had no means for; while it waits for them, phase is BACKOFF, beside a runner that
+    serves, too. `last_failure`: why a runner last ended that was not told to; it stays when
+    another serves.
     """
 
     phase: Phase = Phase.STOPPED
@@ -56,6 +58,7 @@ class State:
     last_id: int = 0
     burst: takeover.Burst = takeover.CALM
     history: RestartHistory = NO_FAILURES
+    shortages: int = 0
     last_exit: LastExit | None = None
     last_failure: Problem | None = None
 

@@ -142,6 +142,17 @@ def _environment_lost(
     return moves.attempt(state, now, policy, effects)
 
 
+def _machine_lacks(state: State, event: events.MachineLacks, now: float, _policy: Policy) -> Step:
+    """Nothing that was asked for is to blame: whatever serves goes on, and no limit counts it."""
+    if event.number not in (state.build, state.candidate):
+        return state, ()
+    effects: tuple[events.Effect, ...] = ()
+    if event.lives:
+        state, effects = moves.abandon(state)
+    state = replace(state, build=None, candidate=None, loaded=False)
+    return moves.wait_for_machine(state, event.problem, event.chance, now), effects
+
+
 def _launched(state: State, event: events.Launched, now: float, policy: Policy) -> Step:
     if event.runner != state.candidate or state.loaded:
         return state, ()
@@ -231,7 +242,7 @@ def _candidate_exited(state: State, event: events.Exited, now: float, policy: Po
 def _serving_exited(state: State, event: events.Exited, now: float, policy: Policy) -> Step:
     problem = state.condemned or event.problem
     served_for = now - state.serving_since
-    if state.phase in (Phase.BUILDING, Phase.STARTING):
+    if state.phase in (Phase.BUILDING, Phase.STARTING, Phase.BACKOFF):
         return replace(state, problem=problem), ()
     if state.behind:
         return moves.given_up(state, problems.both(problem, state.problem)), ()
@@ -259,7 +270,8 @@ def _deadline_passed(
         return state, ()
     state = replace(state, deadline=None)
     if state.phase is Phase.BACKOFF:
-        return moves.attempt(replace(state, restarts=state.restarts + 1), now, policy)
+        count = state.restarts if state.shortages else state.restarts + 1
+        return moves.attempt(replace(state, restarts=count), now, policy)
     if state.phase is Phase.BUILDING:
         return _build_overdue(state, event, policy)
     return _start_overdue(state)
@@ -270,7 +282,7 @@ def _policy_changed(state: State, event: events.PolicyChanged, now: float, polic
     if state.deadline is None:
         return state, ()
     if state.phase is Phase.BACKOFF:
-        return moves.backed_off_by(state, now, policy), ()
+        return state if state.shortages else moves.backed_off_by(state, now, policy), ()
     more = 0.0
     if state.phase is Phase.BUILDING:
         more = policy.build_timeout - event.former.build_timeout
@@ -300,6 +312,7 @@ _HANDLERS: dict[type, Callable[[State, Any, float, Policy], Step]] = {
     events.EnvironmentReady: _environment_ready,
     events.EnvironmentFailed: _environment_failed,
     events.EnvironmentLost: _environment_lost,
+    events.MachineLacks: _machine_lacks,
     events.Launched: _launched,
     events.Loaded: _loaded,
     events.Diverged: _diverged,

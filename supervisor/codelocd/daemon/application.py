@@ -26,6 +26,7 @@ from codelocd.daemon.runners import RunnerSpecs
 from codelocd.daemon.start_limits import StartLimits
 from codelocd.daemon.starts import RunnerStarts
 from codelocd.daemon.subscriptions import Hub
+from codelocd.daemon.warnings import Warnings
 from codelocd.dagster.code_server import BESIDE
 from codelocd.dagster.instance import dagster_home
 from codelocd.dagster.integration import DagsterServing
@@ -33,7 +34,7 @@ from codelocd.dagster.webserver import DaemonParts
 from codelocd.model import Config
 from codelocd.process.child import Children
 from codelocd.process.guardian import Guardian
-from codelocd.runners.bundle import CHILDREN, lease_bundle
+from codelocd.runners.bundle import CHILDREN, Bundle
 from codelocd.runners.environments import Builder, EnvironmentPruner
 from codelocd.runners.stacks import of_runner
 from codelocd.runners.warm.launcher import make_launcher
@@ -43,7 +44,7 @@ from codelocd.storage.log_lines import Block
 from codelocd.storage.logs import Logs
 from codelocd.storage.paths import DaemonPaths
 from codelocd.storage.remains import ENTRIES, JOURNAL, LOGS, SNAPSHOTS
-from codelocd.storage.snapshots import Documents, Snapshots
+from codelocd.storage.snapshots import Documents, Snapshots, stopped
 from codelocd.watch.watch import SourceWatch
 
 
@@ -68,20 +69,22 @@ class Application:
         self.logs = Logs(paths.state_dir / LOGS, follow=lambda block: _printed(hub, block))
         self.store = Store(paths.store)
         self.locations = Locations()
+        self._desired, self.warnings = _wishes(paths)
         self.publisher = _publisher(hub, paths.state_dir)
         self._guardian = Guardian()
         self._children = Children(loop, self._guardian)
         builder = Builder(self._children, paths.store)
-        bundle, self._bundle_lease = lease_bundle(paths.store)
+        self._bundle = Bundle(paths.store)
         self._warm = make_launcher(
             self._children,
-            bundle,
+            self._bundle.path,
+            restore=self._bundle.restore,
             sockets=paths.runtime_dir,
             profiles=paths.state_dir / "warm",
             idle=config.daemon.warm_idle,
             beside=BESIDE if config.dagster.serve else {},
         )
-        codeloc = bundle / CHILDREN
+        codeloc = self._bundle.path / CHILDREN
         means = DaemonParts(self._children, builder, self.store, self.logs, development, codeloc)
         self.dagster = self._dagster(config, paths, means) if config.dagster.serve else None
         self.runner_specs = RunnerSpecs(
@@ -94,7 +97,7 @@ class Application:
             self._executor(builder),
             self.publisher,
             self.watch,
-            DesiredState(paths.state_dir / "wanted.json"),
+            self._desired,
         )
         self._chores = self._begin_chores(config, paths, report)
 
@@ -183,6 +186,7 @@ class Application:
         for chore in self._chores:
             chore.cancel()
         self.watch.close()
+        self._desired.close()
         self.daemon.shut_down()
         gone = [self.locations.settled()]
         if self.dagster is not None:
@@ -194,8 +198,7 @@ class Application:
         self.logs.close()
         self._children.close()
         self._guardian.close()
-        if self._bundle_lease is not None:
-            self._bundle_lease.close()
+        self._bundle.close()
 
     def kill(self) -> None:
         """End every process at once."""
@@ -204,6 +207,12 @@ class Application:
                 running.handle.kill()
         if self.dagster is not None:
             self.dagster.kill()
+
+
+def _wishes(paths: DaemonPaths) -> tuple[DesiredState, Warnings]:
+    entries = Documents(paths.state_dir / ENTRIES)
+    desired = DesiredState(paths.state_dir / "wanted.json", lambda: stopped(entries.all()))
+    return desired, Warnings(paths, desired)
 
 
 def _publisher(hub: Hub, state: Path) -> Publisher:

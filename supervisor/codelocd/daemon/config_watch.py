@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -9,8 +10,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+from codeloc_envs.shortage import shortage
 from codelocd.config import ConfigError
-from codelocd.core.config_diff import ConfigDiff
+from codelocd.core import shortages as core
+from codelocd.core.config_diff import ConfigDiff, plan
+from codelocd.daemon import shortages
 from codelocd.model import Config, DaemonSettings, DagsterSettings
 from codelocd.watch.notices import Change, Watched
 from codelocd.watch.watch import SourceWatch
@@ -20,6 +24,12 @@ NAME = "/config"
 
 RESTART = "takes effect when codelocd is started again"
 APPLY = "`codelocd apply`, or SIGHUP to the daemon, applies it"
+
+REMOVES = "`codelocd apply` removes them, where that is meant"
+
+STABLE = 0.5
+"""Seconds for which a config has to say the same before locations are removed for it: a write that
+is half done may have left something valid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +72,9 @@ class ConfigWatch:
         self.state = ConfigState(file, "applied", None, time.time())
         self._watch: SourceWatch | None = None
         self._at_fault: frozenset[Path] = frozenset()
+        self._later: asyncio.TimerHandle | None = None
+        self._waits: Config | None = None
+        self._shortages = 0
 
     @property
     def has_files(self) -> bool:
@@ -74,14 +87,21 @@ class ConfigWatch:
         try:
             config = self._reread()
         except (ConfigError, OSError) as error:
+            if (lacking := shortage(error)) is not None:
+                self._shortages += 1
+                self._is("changed", shortages.problem(lacking, str(error)).summary)
+                return None
             self._at_fault = error.files if isinstance(error, ConfigError) else frozenset()
             self._is("invalid", str(error))
+            self._shortages = 0
             return None
         self._at_fault = frozenset()
+        self._shortages = 0
         return config
 
     def take(self, config: Config) -> ConfigDiff:
         """Make what runs match `config`; what `apply` answers."""
+        self._stop_waiting()
         self.config = config
         answer = self._apply(config)
         pending = _pending(self._started_with, config)
@@ -101,7 +121,9 @@ class ConfigWatch:
         watch.follow(NAME, self._watched(), partial(self._changed, apply))
         watch.begin(NAME)
         config = self.read()
-        if config is not None and _compared(config) != _compared(self.config):
+        if config is None and self._shortages:
+            self._look_later(core.pause(self._shortages, 0.5), apply=apply)
+        elif config is not None and _compared(config) != _compared(self.config):
             self._look(apply=apply)
             watch.follow(NAME, self._watched())
         watch.took_over(NAME)
@@ -114,20 +136,49 @@ class ConfigWatch:
         self._watch.took_over(NAME)
 
     def close(self) -> None:
+        self._stop_waiting()
         if self._watch is not None:
             self._watch.forget(NAME)
 
     def _look(self, *, apply: bool) -> None:
+        waited = self._stop_waiting()
         config = self.read()
         if config is None:
-            return
-        if apply:
-            self.take(config)
+            if self._shortages:
+                self._look_later(core.pause(self._shortages, 0.5), apply=apply)
+        elif apply:
+            self._take_once_stable(config, waited)
         elif _compared(config) != _compared(self.config):
             self._is("changed", APPLY)
         else:
             pending = _pending(self._started_with, config)
             self._is("changed" if pending else "applied", pending)
+
+    def _take_once_stable(self, config: Config, waited: Config | None) -> None:
+        """Additions and edits at once. What removes locations has to stand for a moment, and what
+        removes most of them is for somebody to say."""
+        running = {spec.name: spec for spec in self.config.locations}
+        change = plan(running, config.locations)
+        if change.removed and config != waited:
+            self._waits = config
+            self._look_later(STABLE, apply=True)
+        elif change.is_rash(len(running)):
+            gone = f"{len(change.removed)} of {len(running)} locations"
+            self._is("changed", f"it no longer has {gone}, which run on; {REMOVES}")
+        else:
+            self.take(config)
+
+    def _look_later(self, pause: float, *, apply: bool) -> None:
+        loop = asyncio.get_running_loop()
+        self._later = loop.call_later(pause, partial(self._look, apply=apply))
+
+    def _stop_waiting(self) -> Config | None:
+        """What was waited for."""
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None
+        waited, self._waits = self._waits, None
+        return waited
 
     def _watched(self) -> Watched:
         paths = {*self.config.files, *self.config.looked_for, *self._at_fault}

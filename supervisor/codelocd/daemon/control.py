@@ -99,6 +99,7 @@ class Control:
                 "dagster": dagster.about() or None if dagster is not None else None,
                 "config": self._config.state.as_json(),
                 "dropped": self._application.logs.dropped,
+                "warnings": self._application.warnings.lines(),
             },
             "locations": [self._entry(name) for name in names],
         }

@@ -62,7 +62,7 @@ class ControlSocket:
         told = ""
         while True:
             try:
-                await server.listen(self.open())
+                server.listen(self.open())
             except OSError as error:
                 if str(error) != told:
                     told = str(error)

@@ -8,7 +8,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from codelocd.core import events, problems
-from codelocd.daemon import sources
+from codelocd.daemon import shortages, sources
 from codelocd.daemon.location import Location, Retirement
 from codelocd.daemon.preparation import Preparation
 from codelocd.daemon.starts import RunnerStarts, crashed
@@ -36,7 +36,7 @@ class Executor:
             case events.Suspect(runner, suspicion):
                 self._starts.suspect(location.runners[runner], suspicion)
             case events.Follow():
-                sources.follow(self._watch, location)
+                sources.follow_if_possible(self._watch, location)
             case events.Inspect(runner):
                 self._starts.inspect(location, runner)
             case events.Explain(runner):
@@ -60,10 +60,13 @@ class Executor:
         task.add_done_callback(lambda done: self._ended(location, number, done))
 
     def _ended(self, location: Location, number: int, done: asyncio.Task[None]) -> None:
-        """A bug of ours fails the attempt that met it, and nothing else."""
+        """A bug of ours fails the attempt that met it, and nothing else; what the machine lacks
+        delays it."""
         if location.tasks.get(number) is done:
             del location.tasks[number]
         if done.cancelled() or (bug := done.exception()) is None:
+            return
+        if shortages.told(location, number, "the attempt cannot go on", bug):
             return
         problem = problems.of_bug(bug, time.time())
         location.tell(events.EnvironmentFailed(BuildId(number), problem))

@@ -85,7 +85,7 @@ class Daemon:
         self._executor.adjust(location, former)
         if location.state.wanted:
             self.send(location, events.PolicyChanged(former))
-            sources.follow(self._watch, location)
+            sources.follow_if_possible(self._watch, location)
             if former.reload == "manual" and (left := self._watch.pending(spec.name)).paths:
                 self.locations.changed(spec.name, left)
 
@@ -218,6 +218,7 @@ def _detail(event: events.Event, before: State) -> str | None:
         case (
             events.EnvironmentFailed(_, problem)
             | events.EnvironmentLost(_, problem)
+            | events.MachineLacks(_, problem)
             | events.LoadFailed(_, problem)
             | events.Condemned(_, problem)
             | events.Exited(_, problem)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import time
 from pathlib import Path
 
 from codeloc_envs import Choice, Environment, EnvironmentProblem, Request, Store, choose
 from codelocd.core import events
-from codelocd.daemon import sources
+from codelocd.daemon import shortages, sources
 from codelocd.daemon.location import Location
 from codelocd.daemon.missing_dagster import require_dagster
 from codelocd.daemon.publisher import Publisher
@@ -45,17 +46,15 @@ class Preparation:
         self._looked_at: dict[_Kind, tuple[Path, ...]] = {}
 
     async def prepare(self, location: Location, build: BuildId) -> None:
-        """Ends with EnvironmentReady or EnvironmentFailed, told to the location."""
+        """Ends with EnvironmentReady, EnvironmentFailed or MachineLacks, told to the location."""
         try:
             async with self._start_limits.preparation(beside=location.state.serving is not None):
                 environment, inputs = await self._environment(location, build)
         except EnvironmentProblem as failure:
-            problem = Problem("environment", failure.summary, failure.detail, time.time())
-            location.tell(
-                events.EnvironmentFailed(build, problem, failure.passing, failure.inputs),
-            )
-            sources.follow(self._watch, location)
+            self._failed(location, build, failure)
         except OSError as failure:
+            if shortages.told(location, build, "the environment cannot be looked at", failure):
+                return
             summary = f"the environment cannot be looked at: {failure}"
             problem = Problem("environment", summary, at=time.time())
             location.tell(events.EnvironmentFailed(build, problem, passing=True))
@@ -64,6 +63,15 @@ class Preparation:
             location.tell(events.EnvironmentReady(build, environment, inputs))
             if known != set(inputs):
                 sources.follow(self._watch, location)
+
+    def _failed(self, location: Location, build: BuildId, failure: EnvironmentProblem) -> None:
+        if failure.shortage is not None:
+            problem = shortages.problem(failure.shortage, f"{failure.summary}\n{failure.detail}")
+            location.tell(events.MachineLacks(build, problem, random.random()))
+            return
+        problem = Problem("environment", failure.summary, failure.detail, time.time())
+        location.tell(events.EnvironmentFailed(build, problem, failure.passing, failure.inputs))
+        sources.follow(self._watch, location)
 
     async def _environment(
         self, location: Location, build: BuildId

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal
 
 import structlog
@@ -81,6 +84,7 @@ class Service:
 
     async def run(self) -> None:
         config, report = self._started_with, self._report
+        _start_threads(asyncio.get_running_loop())
         self._application = application = Application(
             config, self._paths, report, development=self._development
         )
@@ -165,6 +169,17 @@ class Service:
         return group is not None or who.uid in (0, os.geteuid())
 
 
+def _start_threads(loop: asyncio.AbstractEventLoop) -> None:
+    """All that work is handed to, now: later the machine may be short of them."""
+    count = min(32, (os.cpu_count() or 1) + 4)  # as many as the loop's own executor would have
+    pool = ThreadPoolExecutor(count, thread_name_prefix="work")
+    loop.set_default_executor(pool)
+    together = threading.Barrier(count)
+    with contextlib.suppress(RuntimeError):  # those that there are have to do
+        for _ in range(count):
+            pool.submit(together.wait, 10.0)
+
+
 Format = Literal["auto", "console", "json"]
 
 
@@ -203,4 +218,4 @@ def observe(event: Mapping[str, Any]) -> None:
         log.info(entry["event"], **told)
 
 
-_PROBLEMS = frozenset({"environment-failed", "load-failed", "condemned", "exited"})
+_PROBLEMS = frozenset({"environment-failed", "load-failed", "condemned", "exited", "machine-lacks"})

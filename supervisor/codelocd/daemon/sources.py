@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
+from codeloc_envs.shortage import shortage
 from codelocd.daemon.location import Location
 from codelocd.model import LocationSpec, Target
 from codelocd.watch.notices import Watched
@@ -40,6 +41,15 @@ def of(location: Location) -> Watched:
 def follow(watch: SourceWatch, location: Location) -> None:
     """Watch what the location's description asks for now."""
     watch.follow(location.name, of(location))
+
+
+def follow_if_possible(watch: SourceWatch, location: Location) -> None:
+    """The same. Where the machine lacks what that takes, each start of a runner sees to it."""
+    try:
+        follow(watch, location)
+    except OSError as error:
+        if not shortage(error):
+            raise
 
 
 def code(spec: LocationSpec) -> Path:
@@ -83,8 +93,8 @@ def describes_environment(spec: LocationSpec, paths: Iterable[str]) -> bool:
         return False
     try:
         return BLOCK in first.read_bytes()
-    except OSError:
-        return False
+    except OSError as error:
+        return shortage(error) is not None  # it may have: the choice of the environment looks again
 
 
 def newest(paths: Iterable[str]) -> float | None:

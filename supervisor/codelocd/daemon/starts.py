@@ -13,7 +13,7 @@ from codeloc_envs import EnvironmentProblem, Lease, Store
 from codelocd.core import events, problems, remedies
 from codelocd.core.limits import of_files
 from codelocd.core.timing import Timing
-from codelocd.daemon import sources
+from codelocd.daemon import shortages, sources
 from codelocd.daemon.limits import RunnerLimits
 from codelocd.daemon.location import Location, Running
 from codelocd.daemon.runners import RunnerSpecs
@@ -59,9 +59,9 @@ class RunnerStarts:
     ) -> Running | None:
         environment = location.state.environment
         assert environment is not None
-        sources.follow(self._watch, location)
-        self._watch.begin(location.name, prepared=True)
         try:
+            sources.follow(self._watch, location)
+            self._watch.begin(location.name, prepared=True)
             leasing = asyncio.to_thread(self._store.lease, environment)
             lease = await shielded(leasing, Lease.close)
         except EnvironmentProblem as failure:
@@ -70,7 +70,7 @@ class RunnerStarts:
             location.tell(lost)
             return None
         except OSError as failure:
-            crashed(location, number, f"the runner cannot be started: {failure}")
+            self._not_started(location, number, failure)
             return None
         timing = Timing(location.saved_at, location.changed_at, decided=time.time())
         order = replace(self._specs.order(location, environment, lease), cold=cold)
@@ -92,6 +92,8 @@ class RunnerStarts:
         return running
 
     def _not_started(self, location: Location, number: RunnerId, failure: OSError) -> None:
+        if shortages.told(location, number, "the runner cannot be started", failure):
+            return
         directory = location.spec.working_directory
         if not directory.is_dir():
             summary = f"the working directory {directory} does not exist"
@@ -107,6 +109,9 @@ class RunnerStarts:
         try:
             outcome = await running.handle.load()
         except RpcError as failure:
+            cause = failure.__cause__ or failure
+            if shortages.told(location, number, "the runner cannot be reached", cause):
+                return
             if failure.kind != "down":
                 summary = f"the runner sent no snapshot: {failure.message}"
                 problem = Problem("load", summary, at=time.time())
@@ -122,6 +127,11 @@ class RunnerStarts:
                 problem = problems.of_load(said, time.time(), remedy.line, remedy.block)
                 problem = of_files(problem, location.spec.policy.open_files)
                 current = not self._watch.loaded(location.name, seen).paths
+                lacking = problems.lacking(said)
+                if lacking is not None and problem.kind != "limit":  # that is its own, not ours
+                    found = shortages.problem(lacking, problem.detail)
+                    location.tell(events.MachineLacks(number, found, random.random(), lives=True))
+                    return
                 awaited = sources.where_installed(location, said.get("missing"))
                 failed = events.LoadFailed(number, problem, (*read, *awaited), current)
                 location.tell(failed)

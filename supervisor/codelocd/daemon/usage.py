@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 import psutil
 
+from codeloc_envs.shortage import shortage
+
 QUIET = 1.0
 """Seconds without an event after which it rests: no client is about to wait for it."""
 
@@ -112,7 +114,12 @@ class Sampler:
         async with self._looking:
             if due := self._due(pids, INTERVAL):
                 now = time.monotonic()
-                looked = await asyncio.to_thread(_look, due, dict(self._samples), now)
+                try:
+                    looked = await asyncio.to_thread(_look, due, dict(self._samples), now)
+                except (OSError, RuntimeError) as error:
+                    if not shortage(error):
+                        raise
+                    return  # what was known before is all that is known now
                 self._samples = {p: s for p, s in looked.items() if psutil.pid_exists(p)}
 
     def _due(self, pids: Collection[int], age: float) -> list[int]:

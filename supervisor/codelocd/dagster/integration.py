@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from codeloc_envs import EnvironmentProblem
+from codeloc_envs.shortage import shortage
 from codelocd.dagster import workspace
 from codelocd.dagster.drain import Drain
 from codelocd.dagster.instance import Instance, newest_of
@@ -18,6 +19,9 @@ from codelocd.dagster.workspace import Links, Sockets
 from codelocd.model import DagsterSettings, GrpcServer, LocationSpec
 from codelocd.runners.warm.method import MethodChoice
 from codelocd.storage.paths import DaemonPaths
+
+AGAIN = 5.0
+"""Seconds until something is tried again that the machine lacked the means for."""
 
 QUIET = 0.3
 """Seconds in which further changes of the list of locations are taken together."""
@@ -100,8 +104,11 @@ class DagsterServing:
             await self._next_news()
         while True:
             await self._next_news()
-            if workspace.write(self._workspace, self._text()):
-                await self._ui.locations_changed()
+            try:
+                if workspace.write(self._workspace, self._text()):
+                    await self._ui.locations_changed()
+            except OSError as failure:
+                self._not_for_now(failure)
 
     async def _tell_of_others(self) -> None:
         """What a config adds later may be none of Dagster's, either."""
@@ -130,16 +137,23 @@ class DagsterServing:
         self._news.clear()
 
     async def _begin(self) -> bool:
-        workspace.write(self._workspace, self._text())
-        if not self._settings.page:
-            self._ui.say(f"Dagster's code servers: {self._workspace}")
-            return True
         try:
+            workspace.write(self._workspace, self._text())
+            if not self._settings.page:
+                self._ui.say(f"Dagster's code servers: {self._workspace}")
+                return True
             await self._ui.start(newest_of(self._links.served.values()))
         except (EnvironmentProblem, OSError) as failure:
             self._ui.say(f"Dagster's UI cannot be started: {failure}")
+            self._not_for_now(failure)
             return False
         return True
+
+    def _not_for_now(self, failure: OSError | EnvironmentProblem) -> None:
+        """What the machine lacks for a while is news when it may be there again."""
+        passes = failure.passing if isinstance(failure, EnvironmentProblem) else shortage(failure)
+        if passes:
+            asyncio.get_running_loop().call_later(AGAIN, self._news.set)
 
     def _text(self) -> str:
         links = {name: self._links.path(name) for name in self._links.served}

@@ -98,7 +98,10 @@ class ServerSupervision:
         return Bad(problem, runners.snapshot.sources, runners.read)
 
     def take_over(self) -> None:
-        self._lead()
+        try:
+            self._lead()
+        except OSError as failure:  # a disk that is full: the link leads there at the next start
+            self._say(f"Dagster is not led to the new code server: {failure}")
         self._task = asyncio.get_running_loop().create_task(self._supervise())
 
     def release(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import http.client
 import json
@@ -265,8 +266,9 @@ class HelperProcess:
         while True:
             began = loop.time()
             self._asked.clear()
-            self._child = self._start()
-            await asyncio.shield(self._child.exited)
+            with contextlib.suppress(OSError):  # short of descriptors or processes: after a pause
+                self._child = self._start()
+                await asyncio.shield(self._child.exited)
             if self._asked.is_set():
                 pauses.forget()
             else:

@@ -107,6 +107,7 @@ class Sockets:
 
     def new(self) -> Path:
         """A path that no server had before: each unlinks its own when it ends."""
+        self._make_folder()
         return self.folder / f"{os.getpid()}-{next(self._numbers)}"
 
     def link(self, location: str) -> Path:
@@ -115,6 +116,7 @@ class Sockets:
 
     def lead(self, location: str, server: Path) -> None:
         """Have the link lead to `server`, at once: at no moment does it lead nowhere."""
+        self._make_folder()
         link = self.link(location)
         draft = link.with_suffix(".new")
         draft.unlink(missing_ok=True)
@@ -123,6 +125,10 @@ class Sockets:
 
     def forget(self, location: str) -> None:
         self.link(location).unlink(missing_ok=True)
+
+    def _make_folder(self) -> None:
+        """Again, where somebody removed it."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def _folder(runtime: Path) -> Path:

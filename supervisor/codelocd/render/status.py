@@ -218,7 +218,9 @@ def config(found: Mapping[str, Any] | None, screen: Screen) -> list[str]:
 def _around(document: Mapping[str, Any]) -> list[tuple[str, str | None]]:
     url = (document["daemon"].get("dagster") or {}).get("url")
     ui: list[tuple[str, str | None]] = [(one_line(f"Dagster's UI: {url}"), None)] if url else []
-    return [*ui, *_config(document["daemon"].get("config"))]
+    told = document["daemon"].get("warnings", ())  # an older daemon has none
+    warnings: list[tuple[str, str | None]] = [(one_line(each), "yellow") for each in told]
+    return [*ui, *_config(document["daemon"].get("config")), *warnings]
 
 
 def _config(found: Mapping[str, Any] | None) -> list[tuple[str, str | None]]:

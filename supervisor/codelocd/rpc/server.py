@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -12,40 +13,121 @@ from codelocd.rpc import unix
 from codelocd.rpc.errors import RpcError
 from codelocd.rpc.peer import Handler, Listener, Peer, keep_quiet, no_methods
 from codelocd.rpc.requests import Limits, Report
+from codelocd.rpc.reserve import Reserve
 from codelocd.rpc.unix import BACKLOG, Credentials
+
+RESERVE = 8
+"""Connections that are accepted although the process has used up its descriptors."""
+
+AGAIN = 0.2
+"""Seconds until connections are accepted again for which there was no descriptor."""
+
+TOLD = 1.0
+"""Seconds in which that is reported once at most."""
+
+AT_ONCE = 64
+"""Connections accepted in a row: the loop has other things to do."""
 
 
 class Server:
-    """A listening socket and the connections it has accepted: `peers`, those of now."""
+    """A listening socket and the connections it has accepted: `peers`, those of now.
+
+    Not asyncio's own: that would neither accept when the descriptors are used up, nor say so
+    less often than it tries.
+    """
 
     def __init__(
         self,
         accept: Callable[[Server], Peer],
         allowed: Callable[[Credentials], bool],
         disconnected: Callable[[Peer], None],
+        report: Report = keep_quiet,
     ) -> None:
         self._allowed = allowed
         self._disconnected = disconnected
         self._accept = accept
-        self._listening: asyncio.Server | None = None
+        self._report = report
+        self._loop = asyncio.get_running_loop()
+        self._listening: socket.socket | None = None
+        self._reserve = Reserve(RESERVE)
+        self._later: asyncio.TimerHandle | None = None
+        self._told_at = -TOLD
+        self._opening: set[asyncio.Task[Any]] = set()
         self.peers: set[Peer] = set()
 
-    async def listen(self, sock: socket.socket) -> None:
+    def listen(self, sock: socket.socket) -> None:
         """Accept at `sock`, and no longer where it did before; connections stay."""
-        if self._listening is not None:
-            self._listening.close()
-        # Not create_unix_server: that would look for the name under which the socket was bound,
-        # and remove it at the end, which is for the process that passed the socket to do.
-        self._listening = await asyncio.get_running_loop().create_server(
-            lambda: self._accept(self), sock=sock, backlog=BACKLOG
-        )
+        self._stop_listening()
+        sock.setblocking(False)
+        sock.listen(BACKLOG)
+        self._listening = sock
+        self._loop.add_reader(sock, self._take_waiting)
 
     def close(self) -> None:
         """Accept no more connections, and end each after what is still to be sent to it."""
-        if self._listening is not None:
-            self._listening.close()
+        self._stop_listening()
         for peer in list(self.peers):
             peer.close()
+        self._reserve.close()
+
+    def _stop_listening(self) -> None:
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None
+        if self._listening is not None:
+            self._loop.remove_reader(self._listening)
+            self._listening.close()
+            self._listening = None
+
+    def _take_waiting(self) -> None:
+        """Accept those that wait; the kernel tells again while there are more."""
+        if self._listening is None:
+            return
+        for _ in range(AT_ONCE):
+            try:
+                connection = self._take_one(self._listening)
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                self._wait(self._listening, error)
+                return
+            opening = self._loop.create_task(self._open(connection))
+            self._opening.add(opening)
+            opening.add_done_callback(self._opening.discard)
+
+    def _take_one(self, listening: socket.socket) -> socket.socket:
+        try:
+            return listening.accept()[0]
+        except OSError as error:
+            if error.errno not in (errno.EMFILE, errno.ENFILE) or not self._reserve.lend():
+                raise
+            self._tell(error)
+        return listening.accept()[0]
+
+    async def _open(self, connection: socket.socket) -> None:
+        try:
+            await self._loop.connect_accepted_socket(lambda: self._accept(self), connection)
+        except OSError as error:
+            connection.close()
+            self._report("connection", error)
+
+    def _wait(self, listening: socket.socket, error: OSError) -> None:
+        """Nothing can be accepted now: those that wait are asked for again in a moment."""
+        self._tell(error)
+        self._loop.remove_reader(listening)
+        self._later = self._loop.call_later(AGAIN, self._go_on)
+
+    def _go_on(self) -> None:
+        self._later = None
+        if self._listening is not None:
+            self._reserve.fill()
+            self._loop.add_reader(self._listening, self._take_waiting)
+
+    def _tell(self, error: OSError) -> None:
+        now = self._loop.time()
+        if now - self._told_at >= TOLD:
+            self._told_at = now
+            self._report("accept", error)
 
     async def wait_closed(self) -> None:
         """Return when every connection is gone."""
@@ -64,7 +146,12 @@ class Server:
 
     def _forget(self, peer: Peer) -> None:
         self.peers.discard(peer)
+        self._loop.call_soon(self._refill)  # its descriptor is closed by then
         self._disconnected(peer)
+
+    def _refill(self) -> None:
+        if self._listening is not None:
+            self._reserve.fill()
 
 
 class _Accepted(Peer):
@@ -96,9 +183,9 @@ async def start_server(
     """
     bounds = limits or Limits()
     server = Server(
-        lambda server: _Accepted(server, handler, bounds, report), allowed, disconnected
+        lambda server: _Accepted(server, handler, bounds, report), allowed, disconnected, report
     )
-    await server.listen(sock)
+    server.listen(sock)
     return server
 
 

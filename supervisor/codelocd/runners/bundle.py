@@ -32,7 +32,11 @@ def lease_bundle(store: Path) -> tuple[Path, Lease | None]:
     As long as the lease is held, no collector takes it away; None where the filesystem has no
     locks, so that no collector works there either. Raises OSError.
     """
-    layout, files, lease = Layout(store), contents(), None
+    return _leased(Layout(store), contents())
+
+
+def _leased(layout: Layout, files: Mapping[PurePosixPath, bytes]) -> tuple[Path, Lease | None]:
+    lease = None
     layout.bundles.mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(EnvironmentProblem):
         lease = share(layout.bundle_lock(fingerprint(files)))
@@ -46,6 +50,43 @@ def make_bundle(root: Path) -> Path:
     another one beside it, under the feet of no running runner. Raises OSError.
     """
     return made(contents(), root)
+
+
+class Bundle:
+    """That of this version in a store, whole for as long as a daemon runs: who deletes the store
+    under it deletes what the next runner is run from. Raises OSError.
+    """
+
+    def __init__(self, store: Path) -> None:
+        self._layout, files = Layout(store), contents()
+        self.path, self._lease = _leased(self._layout, files)
+        self._sizes = {self.path / name: len(data) for name, data in files.items()}
+        self.restore()
+
+    def restore(self) -> None:
+        """Make it again unless every file is there, as long as it was."""
+        if all(_size(file) == size for file, size in self._sizes.items()):
+            return
+        with contextlib.suppress(FileNotFoundError):
+            self.path.rename(self.path.with_name(f"{DRAFT_BUNDLE}{os.urandom(6).hex()}"))
+        self.close()
+        path, self._lease = _leased(self._layout, contents())
+        if path != self.path:
+            raise FileNotFoundError(
+                f"{self.path} was removed, and codelocd is another version by now; restart it"
+            )
+
+    def close(self) -> None:
+        """From now on a collector may take it away."""
+        if self._lease is not None:
+            self._lease.close()
+
+
+def _size(file: Path) -> int | None:
+    try:
+        return os.stat(file).st_size
+    except (FileNotFoundError, NotADirectoryError):
+        return None
 
 
 def made(files: Mapping[PurePosixPath, bytes], root: Path) -> Path:

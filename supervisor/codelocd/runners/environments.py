@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from codeloc_envs import Environment, EnvironmentProblem, Specification, Store
+from codeloc_envs.shortage import shortage_in
 from codelocd.model import Exit, Stream
 from codelocd.process.child import Children, dying_with_us
 
@@ -96,7 +97,9 @@ class Builder:
         if report.result is None:
             summary = f"the environment's builder ended without a word ({finished.end})"
             detail = report.unread.decode(errors="replace") + finished.errors
-            raise EnvironmentProblem(summary, detail, passing=True)
+            raise EnvironmentProblem(
+                summary, detail, passing=True, shortage=shortage_in(finished.errors)
+            )
         return report.environment()
 
 
@@ -127,7 +130,10 @@ class _Report:
         if "problem" in self.result:
             problem = self.result["problem"]
             raise EnvironmentProblem(
-                problem["summary"], problem["detail"], passing=problem["passing"]
+                problem["summary"],
+                problem["detail"],
+                passing=problem["passing"],
+                shortage=problem["shortage"],
             )
         return Environment.from_json(self.result["environment"])
 

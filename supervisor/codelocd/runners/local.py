@@ -14,6 +14,7 @@ from typing import Any
 
 import psutil
 
+from codeloc_envs.shortage import shortage
 from codelocd.model import Cold, Exit, StartMethod
 from codelocd.process.child import Child, Children
 from codelocd.rpc import unix
@@ -128,20 +129,35 @@ class LocalRunner:
             return self._peer
 
     async def _connect(self) -> Peer:
+        """Raises RpcError: "down", or "busy", whose cause is what the machine lacks for it."""
+        lacking: OSError | None = None
         for _ in range(_RECONNECTS):
             if self.exited.done():
                 break
-            with contextlib.suppress(OSError):
+            try:
                 return await open_peer(self._socket_path)
+            except OSError as error:
+                lacking = error if shortage(error) else None
             await asyncio.wait([self.exited], timeout=_RECONNECT_PAUSE)
+        if lacking is not None and not self.exited.done():
+            what = f"runner {self.pid} cannot be reached for now: {lacking.strerror}"
+            raise RpcError("busy", what) from lacking
         raise RpcError("down", f"runner {self.pid} is gone")
 
 
 class LocalLauncher:
     """Starts runners from the bundle, in sessions of their own."""
 
-    def __init__(self, children: Children, bundle: Path, sockets: Path) -> None:
+    def __init__(
+        self,
+        children: Children,
+        bundle: Path,
+        sockets: Path,
+        restore: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`restore` makes the bundle whole again, should somebody have removed it."""
         self._children = children
+        self._restore = restore
         self._entry = bundle / "codeloc_runner" / "__main__.py"
         self._sockets = sockets
         _remove_stale(sockets)
@@ -179,6 +195,7 @@ class LocalLauncher:
         self, start: Callable[[socket.socket, Path], Awaitable[Child]]
     ) -> LocalRunner:
         """A runner that `start` starts, given the socket that it shall listen on."""
+        self._restore()
         path = self._sockets / f"{os.getpid()}-{next(self._numbers)}.sock"
         self._sockets.mkdir(mode=0o700, parents=True, exist_ok=True)
         listener = unix.listen(path)

@@ -2,23 +2,46 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import structlog
 
+from codeloc_envs.damaged import found, mapping, read_record, texts
 from codeloc_envs.files import replace_text
 
 log = structlog.get_logger()
 
+AGAIN = 5.0
+"""Seconds until a wish that could not be written is written again."""
+
 
 class DesiredState:
-    """The names of stopped locations, kept in a file that is replaced as a whole."""
+    """The names of stopped locations, kept in a file that is replaced as a whole.
 
-    def __init__(self, path: Path) -> None:
+    `recalled` says of whom else this is known, should the file be damaged.
+    """
+
+    def __init__(
+        self, path: Path, recalled: Callable[[], Iterable[str]] = lambda: (), again: float = AGAIN
+    ) -> None:
         self._path = path
-        self._stopped = _read(path)
-        self._written = frozenset(self._stopped)
+        self._again = again
+        self._retry: asyncio.TimerHandle | None = None
+        self.unwritten = ""
+        """Why the next daemon would not know what is stopped, "" where it would."""
+        self._stopped: set[str] = set()
+        self._written = frozenset[str]()
+        try:
+            self._read(recalled)
+        except OSError as error:  # nothing can be read for now
+            self._stopped = set(recalled())
+            self.unwritten = f"what is stopped cannot be read: {path}: {error.strerror}"
 
     def is_wanted(self, name: str) -> bool:
         return name not in self._stopped
@@ -31,24 +54,45 @@ class DesiredState:
         self._stopped.add(name)
         self._write()
 
+    def _read(self, recalled: Callable[[], Iterable[str]]) -> None:
+        before = len(found)
+        stopped = read_record(self._path, _stopped)
+        self._stopped = set(stopped or ())
+        if len(found) == before:
+            self._written = frozenset(self._stopped)
+            return
+        self._stopped = set(recalled())
+        names = ", ".join(sorted(self._stopped)) or "none"
+        found[-1] = replace(found[-1], then=f"stopped, as far as is known: {names}")
+        self._write()
+
+    def close(self) -> None:
+        """Nothing more is written."""
+        if self._retry is not None:
+            self._retry.cancel()
+
     def _write(self) -> None:
-        """What cannot be written now is obeyed all the same, and written with the next wish."""
+        """What cannot be written now is obeyed all the same, and written as soon as it can be."""
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None
         if self._written == self._stopped:
+            self.unwritten = ""
             return
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             replace_text(self._path, json.dumps({"stopped": sorted(self._stopped)}))
         except OSError as error:
-            log.warning(f"the next daemon will not know what is stopped: {error}")
+            if not self.unwritten:
+                log.warning(f"the next daemon will not know what is stopped: {error}")
+            self.unwritten = f"the next daemon would not know what is stopped: {error}"
+            with contextlib.suppress(RuntimeError):  # without a loop: with the next wish
+                loop = asyncio.get_running_loop()
+                self._retry = loop.call_later(self._again, self._write)
         else:
             self._written = frozenset(self._stopped)
+            self.unwritten = ""
 
 
-def _read(path: Path) -> set[str]:
-    try:
-        return set(json.loads(path.read_text(encoding="utf-8"))["stopped"])
-    except FileNotFoundError:
-        return set()
-    except (ValueError, KeyError, TypeError):
-        path.replace(path.with_suffix(".broken"))
-        return set()
+def _stopped(data: Any) -> tuple[str, ...]:
+    return texts(mapping(data)["stopped"])

@@ -188,14 +188,16 @@ def _backwards(path: Path, needles: list[bytes] | None) -> Iterator[dict[str, An
                 entry = _decoded(line) if wanted else None
                 if entry is not None:
                     yield entry
-    except FileNotFoundError:
+    except (FileNotFoundError, IsADirectoryError):
         return
 
 
 def _decoded(line: bytes) -> dict[str, Any] | None:
     try:
         entry = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
-    known = isinstance(entry, dict) and entry.keys() >= set(Entry.__slots__)
-    return entry if known and isinstance(entry["seq"], int) else None
+    if not isinstance(entry, dict) or not entry.keys() >= set(Entry.__slots__):
+        return None
+    numbered = isinstance(entry["seq"], int) and isinstance(entry["at"], int | float)
+    return entry if numbered and isinstance(entry["location"], str | None) else None

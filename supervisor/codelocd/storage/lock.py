@@ -34,6 +34,7 @@ def _take(file: int, folder: Path) -> None:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        holder = os.read(file, 20).decode() or "unknown"
+        written = os.read(file, 20)
+        holder = written.decode() if written.isdigit() else "unknown"
         message = f"another daemon (pid {holder}) uses {folder}; stop it first"
         raise Busy(message) from None

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from codeloc_envs.damaged import mapping, of_type, read_record
 from codeloc_envs.files import replace_text
+from codelocd.core.registry import Registry, conflicts, edges
 from codelocd.model import Snapshot
 from codelocd.storage.paths import file_name
 
@@ -21,7 +23,7 @@ class Documents:
         self._folder = folder
 
     def keep(self, location: str, document: Mapping[str, Any]) -> None:
-        path, text = self._path(location), json.dumps(document)
+        path, text = self.path(location), json.dumps(document)
         with contextlib.suppress(OSError):
             try:
                 replace_text(path, text)
@@ -29,19 +31,22 @@ class Documents:
                 self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
                 replace_text(path, text)
 
-    def last(self, location: str) -> dict[str, Any] | None:
-        return _read(self._path(location))
-
     def all(self) -> list[dict[str, Any]]:
-        found = map(_read, sorted(self._folder.glob("*.json")))
-        return [document for document in found if document is not None]
+        """Those that have a name; what is damaged is left as it is, and out."""
+        found = [_read(path) for path in sorted(self._folder.glob("*.json"))]
+        return [each for each in found if each and isinstance(each.get("name"), str)]
 
     def forget(self, location: str) -> None:
         with contextlib.suppress(OSError):
-            self._path(location).unlink()
+            self.path(location).unlink()
 
-    def _path(self, location: str) -> Path:
+    def path(self, location: str) -> Path:
         return self._folder / f"{file_name(location)}.json"
+
+
+def stopped(entries: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Who was stopped for good, by the last entries of `status`."""
+    return [each["name"] for each in entries if each.get("wanted") is False]
 
 
 class Snapshots:
@@ -54,19 +59,31 @@ class Snapshots:
         self._documents.keep(location, snapshot.to_json())
 
     def last(self, location: str) -> Snapshot | None:
-        document = self._documents.last(location)
-        try:
-            return Snapshot.from_json(document) if document is not None else None
-        except (ValueError, KeyError):
-            return None
+        """None where there is none to read; a damaged one is set aside."""
+        with contextlib.suppress(OSError):
+            return read_record(self._documents.path(location), _snapshot)
+        return None
 
     def forget(self, location: str) -> None:
         self._documents.forget(location)
 
 
+def _snapshot(data: Any) -> Snapshot:
+    """Raises what read_record expects of another shape than definitions can be listed of."""
+    made = Snapshot.from_json(mapping(data))
+    for text in (made.loader, made.python, *made.sources, *mapping(made.sources).values()):
+        of_type(text, str)
+    of_type(made.load_seconds, (int, float))
+    listed, _ = Registry().publish("", tuple(mapping(each) for each in made.definitions))
+    listed.counts("")
+    edges(listed)
+    conflicts(listed)
+    return made
+
+
 def _read(path: Path) -> dict[str, Any] | None:
     try:
         document = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return document if isinstance(document, dict) else None

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from itertools import islice
 from operator import attrgetter
 
+from codeloc_envs.shortage import shortage
+
 DIRECTORY = "directory"
 """Stands for the digest of a folder: that it is there is all that counts."""
 
@@ -57,7 +59,8 @@ def digest(data: bytes) -> str:
 
 def look(paths: Mapping[str, Content | None]) -> dict[str, Content]:
     """What each path holds now, given what is known of it, if anything; where that is still true,
-    the known itself. Blocks; any thread."""
+    the known itself. Left out are those that the machine has no means to look at for now: they may
+    hold anything. Blocks; any thread."""
     found = {}
     for path, known in paths.items():
         now = time.time_ns()
@@ -65,8 +68,9 @@ def look(paths: Mapping[str, Content | None]) -> dict[str, Content]:
             status = os.stat(path)
             holds = known is not None and known.holds(_stamp(status))
             found[path] = known if known and holds else _read(path, status, now)
-        except (OSError, ValueError):  # ValueError: a NUL in the path
-            found[path] = Content(None, None, now)
+        except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+            if not shortage(error):
+                found[path] = Content(None, None, now)
     return found
 
 
@@ -110,7 +114,7 @@ class Contents:
         """Looks at those of which nothing is known; which of them are not there."""
         new = [path for path in paths if path not in self._known]
         self.refresh(new)
-        return [path for path in new if self.digest(path) is None]
+        return [path for path in new if path in self._known and self.digest(path) is None]
 
     def store(self, looked: Mapping[str, Content]) -> None:
         """Takes over what another thread saw, except where a younger look is known."""
@@ -129,6 +133,9 @@ class Contents:
 
 GRACE = 0.05
 """Seconds in which a removed file may come back: editors delete and create, or move twice."""
+
+AGAIN = 0.5
+"""Seconds until files are looked at again that the machine had no means to look at."""
 
 SLICE = 200
 """Files in one look: some 10 ms, so that the first news of a long burst comes early."""
@@ -151,6 +158,7 @@ class Examiner:
         self._doubts: dict[str, float] = {}
         self._settled: set[str] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self._looking: Mapping[str, Content | None] = {}
         self._busy = False
         self._closed = False
 
@@ -194,7 +202,17 @@ class Examiner:
         for path in paths:
             del self._due[path]
         self._busy = True
-        self._pool.submit(look, self._contents.known(paths)).add_done_callback(self._hand_over)
+        self._looking = self._contents.known(paths)
+        try:
+            looked = self._pool.submit(look, self._looking)
+        except RuntimeError as error:  # no thread can be started now
+            if not shortage(error):
+                raise
+            self._busy = False
+            self._due |= dict.fromkeys(paths)
+            self._loop.call_later(AGAIN, self._advance)
+        else:
+            looked.add_done_callback(self._hand_over)
 
     def _hand_over(self, looked: Future[dict[str, Content]]) -> None:
         if not looked.cancelled() and not self._closed:
@@ -205,6 +223,8 @@ class Examiner:
             return
         self._busy = False
         contents = looked.result()
+        if missed := self._looking.keys() - contents.keys():
+            self._loop.call_later(AGAIN, self.examine, missed)
         digest = self._contents.digest
         vanished = [  # was there, and is missed for the first time
             path

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import sys
 from collections.abc import Callable, Collection
 from typing import Protocol
 
 from codelocd.watch.backends.polling import INTERVAL, Mounts, Poller
-from codelocd.watch.notices import Inbox, Notice
+from codelocd.watch.notices import Inbox, Kind, Notice
 
 _EXHAUSTED = {errno.ENOSPC, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+
+RETRY = 30.0
+"""Seconds until folders that the kernel had no watch for are to be watched by it again."""
 
 
 class Watcher(Protocol):
@@ -41,7 +45,11 @@ class Folders:
         self._users: dict[str, set[str]] = {}
         self._claims: dict[str, frozenset[str]] = {}
         self._reported: set[str] = set()
+        self._loop = loop
+        self._lacking: set[str] = set()
+        self._retrying: asyncio.TimerHandle | None = None
         self._interval = interval
+        self._on_notices = on_notices
         self._inbox = Inbox(loop, on_notices)
         self._poller = Poller(self._inbox.put, interval)
         self._watcher: Watcher = self._start(loop)
@@ -49,6 +57,10 @@ class Folders:
     def users(self, folder: str) -> Collection[str]:
         """The locations that look at this folder (by its real path)."""
         return self._users.get(folder, ())
+
+    def polled(self, location: str) -> frozenset[str]:
+        """Those of a location that are looked at every few seconds."""
+        return self._claims.get(location, frozenset()) & self._poller.folders
 
     def claim(self, location: str, folders: Collection[str]) -> bool:
         """Watches exactly these for a location; whether one of them was not watched before."""
@@ -77,6 +89,8 @@ class Folders:
 
     def close(self) -> None:
         """No callback comes after this."""
+        if self._retrying is not None:
+            self._retrying.cancel()
         self._inbox.close()
         self._watcher.close()
         self._poller.close()
@@ -89,6 +103,7 @@ class Folders:
             self._unwatch(folder)
 
     def _unwatch(self, folder: str) -> None:
+        self._lacking.discard(folder)
         self._watcher.discard(folder)
         self._poller.discard(folder)
 
@@ -102,6 +117,31 @@ class Folders:
         except OSError as error:
             self._poller.add(folder)
             self._report(folder, error)
+            if error.errno in _EXHAUSTED:
+                self._lacking.add(folder)
+                self._retry_later()
+        else:
+            if self._watcher is self._poller:
+                self._lacking.add(folder)
+
+    def _retry_later(self) -> None:
+        if self._retrying is None:
+            self._retrying = self._loop.call_later(RETRY, self._retry)
+
+    def _retry(self) -> None:
+        """What was lacking may be there again; what happened in between was seen by looks."""
+        self._retrying = None
+        if self._watcher is self._poller:
+            with contextlib.suppress(OSError):
+                self._watcher = _make_watcher(self._loop, self._inbox)
+        lacking = tuple(self._lacking)
+        for folder in lacking:
+            self._unwatch(folder)
+            self._watch(folder)
+        if self._lacking or self._watcher is self._poller:
+            self._retry_later()
+        if self._lacking != set(lacking):
+            self._on_notices([Notice("", "", Kind.LOST)])
 
     def _report(self, folder: str, error: OSError) -> None:
         """Once for each cause: the rest of a tree would only repeat it."""
@@ -120,6 +160,7 @@ class Folders:
         try:
             return _make_watcher(loop, self._inbox)
         except OSError as error:
+            self._retry_later()
             self._on_problem(
                 f"cannot watch files ({error.strerror}): they are looked at every"
                 f" {self._interval:g} s instead; {_advice(error)}"

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
+from codeloc_envs.shortage import shortage
 from codelocd.watch.notices import Watched
 from codelocd.watch.patterns import (
     ENVIRONMENT_MARKS,
@@ -127,7 +128,10 @@ def _modules(folder: str, names: tuple[str, ...]) -> frozenset[str]:
 
 
 def _entries(folder: str) -> tuple[list[str], list[str], set[str]]:
-    """The names of its files, of its folders, and of links; none where it cannot be read."""
+    """The names of its files, of its folders, and of links; none where it cannot be read.
+
+    OSError where the machine lacks what that takes for now.
+    """
     files: list[str] = []
     folders: list[str] = []
     links: set[str] = set()
@@ -137,7 +141,9 @@ def _entries(folder: str) -> tuple[list[str], list[str], set[str]]:
                 (folders if entry.is_dir() else files).append(entry.name)
                 if entry.is_symlink():
                     links.add(entry.name)
-    except OSError:
+    except OSError as error:
+        if shortage(error):
+            raise
         return [], [], set()
     return sorted(files), sorted(folders), links
 
@@ -149,7 +155,8 @@ def _split(path: str) -> tuple[str, str]:
 
 
 def make_plan(watched: Watched, sources: Iterable[str]) -> Plan:
-    """`sources` are files that count beside those of `watched`. Reads the file system."""
+    """`sources` are files that count beside those of `watched`. Reads the file system; OSError
+    where the machine lacks what that takes for now."""
     survey = _Survey(Ignored(watched.base, watched.ignore))
     for root in watched.roots:
         survey.add_root(root)

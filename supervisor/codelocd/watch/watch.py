@@ -6,10 +6,11 @@ import asyncio
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping
 
+from codeloc_envs.shortage import shortage
 from codelocd.watch import git
 from codelocd.watch.backends.polling import INTERVAL, Mounts
 from codelocd.watch.dispatch import News, Views
-from codelocd.watch.files import Contents, Examiner
+from codelocd.watch.files import AGAIN, Contents, Examiner
 from codelocd.watch.folders import Folders
 from codelocd.watch.notices import Change, Kind, Notice, Watched
 from codelocd.watch.plan import MOST_FOLDERS, Plan, make_plan
@@ -32,6 +33,12 @@ OWN_WRITE = (
     "{location}: {path} has changed during each of the last loads, so they are taken to write it:"
     " from now on a change of it while a load runs starts no other load"
     " (with `ignore` it never counts)"
+)
+
+
+CUT = (
+    'location "{location}": {top} has more than {most} folders, the rest is watched only where'
+    " files are imported from; leave folders out with `ignore`"
 )
 
 
@@ -64,18 +71,16 @@ class SourceWatch:
             loop, self._trackers, self._contents, self._views, self.pending, self._tell
         )
         self._examiner = Examiner(loop, self._contents, self._news.looked)
-        self._outdated: dict[
-            str, None
-        ] = {}  # in order: one that never rests must not starve others
+        self._outdated: dict[str, None] = {}  # in order: one that never rests starves no other
         self._planning: asyncio.TimerHandle | None = None
         self._plan_not_before = 0.0
         self._cut: set[str] = set()
         self._rescanning = loop.call_later(RESCAN, self._rescan)
 
     def follow(self, location: str, watched: Watched, on_change: OnChange | None = None) -> None:
-        """Watches stand when this returns. Replaces what was followed before.
-
-        `on_change` is told of this one's changes, in place of the watch's own.
+        """Watches stand when this returns. Replaces what was followed before; OSError where the
+        machine lacks what it takes, and nothing was. `on_change` is told of this one's changes, in
+        place of the watch's own.
         """
         if on_change is not None:
             self._on_changes[location] = on_change
@@ -86,7 +91,14 @@ class SourceWatch:
 
     def _follow_anew(self, location: str, watched: Watched, tracker: Tracker | None) -> None:
         self._outdated.pop(location, None)
-        plan = self._plan(location, watched, tracker.named if tracker else ())
+        try:
+            plan = self._plan(location, watched, tracker.named if tracker else ())
+        except OSError as error:
+            if tracker is None or not shortage(error):
+                raise
+            tracker.adopt(watched, tracker.plan)
+            self._plan_later(location)
+            return
         absent = self._contents.learn({*watched.files, *watched.inputs, *plan.matched})
         self._news.is_known(absent)
         if tracker:
@@ -142,6 +154,9 @@ class SourceWatch:
         Whether git is at work is looked up."""
         tracker = self._trackers[location]
         return tracker.change(locked=git.locked(tracker.folders))
+
+    def polled(self, location: str) -> list[str]:
+        return sorted(self._folders.polled(location))
 
     def differing(self, location: str) -> int:
         """Watched files that differ from what is served, as far as is known now."""
@@ -232,14 +247,27 @@ class SourceWatch:
         self._plan_again(location)
         self._look_at(location)
         now = self._loop.time()
-        self._plan_not_before = now + (now - began) / SHARE
+        self._plan_not_before = max(self._plan_not_before, now + (now - began) / SHARE)
         if not self._outdated:
             self._forget_contents()
         self._plan_soon()
 
     def _plan_again(self, location: str) -> None:
         tracker = self._trackers[location]
-        tracker.adopt(tracker.watched, self._plan(location, tracker.watched, tracker.named))
+        try:
+            plan = self._plan(location, tracker.watched, tracker.named)
+        except OSError as error:
+            if not shortage(error):
+                raise
+            self._plan_later(location)
+        else:
+            tracker.adopt(tracker.watched, plan)
+
+    def _plan_later(self, location: str) -> None:
+        """The machine lacks what a plan takes: what is watched now is watched until then."""
+        self._outdated[location] = None
+        self._plan_not_before = self._loop.time() + AGAIN
+        self._plan_soon()
 
     def _plan(self, location: str, watched: Watched, files: Iterable[str]) -> Plan:
         """A plan that was made while every folder in it was watched."""
@@ -258,10 +286,7 @@ class SourceWatch:
     def _report_cut(self, location: str, plan: Plan) -> None:
         for top in set(plan.cut) - self._cut:
             self._cut.add(top)
-            self._on_problem(
-                f'location "{location}": {top} has more than {MOST_FOLDERS} folders, the rest is'
-                " watched only where files are imported from; leave folders out with `ignore`"
-            )
+            self._on_problem(CUT.format(location=location, top=top, most=MOST_FOLDERS))
 
     def _forget_contents(self) -> None:
         counted = set[str]().union(*(each.counted() for each in self._trackers.values()))

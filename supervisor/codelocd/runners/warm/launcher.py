@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -136,13 +137,15 @@ def make_launcher(
     idle: float,
     beside: Beside = NOTHING,
     platform: str = sys.platform,
+    restore: Callable[[], None] = lambda: None,
 ) -> WarmLauncher:
     """`sockets`: the folder of the runners' sockets; `profiles`: that of what was learned of
     environments; `idle`: seconds after which an unused warm interpreter ends; `beside`:
-    what is preloaded for the programs beside runners.
+    what is preloaded for the programs beside runners; `restore` makes the bundle whole again.
     """
     kept = ImportProfiles(profiles)
     choices = StartChoices(kept.of, platform)
     entry = bundle / RUNNER / "__main__.py"
     pools = WarmPools(children, entry, kept, choices, idle=idle, beside=beside)
-    return WarmLauncher(LocalLauncher(children, bundle, sockets), pools, kept, choices)
+    cold = LocalLauncher(children, bundle, sockets, restore)
+    return WarmLauncher(cold, pools, kept, choices)

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from codeloc_envs.damaged import read_record, texts
 from codeloc_envs.files import replace_text
 from codeloc_envs.store.collect import IDLE
 from codelocd.runners.warm.profile import ImportProfile, Imports
@@ -61,21 +62,10 @@ class ImportProfiles:
 
     def _read(self, environment: str) -> ImportProfile:
         try:
-            content = json.loads((self._folder / f"{environment}.json").read_bytes())
-            locations = {
-                name: Imports(_texts(each["modules"]), _texts(each["named"]))
-                for name, each in content["locations"].items()
-            }
-            return ImportProfile(
-                locations,
-                dict(zip(content["cold"], _texts([*content["cold"].values()]), strict=True)),
-                _texts(content["suspicions"]),
-                frozenset(_texts(content["variables"])),
-                int(content["installed"]),
-                _numbers(content.get("seconds", {})),  # older files have none
-            )
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            return ImportProfile()
+            kept = read_record(self._folder / f"{environment}.json", _profile)
+        except OSError:
+            kept = None
+        return kept or ImportProfile()
 
     def _write(self, environment: str, profile: ImportProfile) -> None:
         content = {
@@ -93,11 +83,20 @@ class ImportProfiles:
         replace_text(self._folder / f"{environment}.json", json.dumps(content))
 
 
-def _texts(found: Any) -> tuple[str, ...]:
-    """Raises TypeError when it is anything but a list of strings."""
-    if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
-        raise TypeError
-    return tuple(found)
+def _profile(content: Any) -> ImportProfile:
+    """Raises what read_record expects of another shape."""
+    locations = {
+        name: Imports(texts(each["modules"]), texts(each["named"]))
+        for name, each in content["locations"].items()
+    }
+    return ImportProfile(
+        locations,
+        dict(zip(content["cold"], texts([*content["cold"].values()]), strict=True)),
+        texts(content["suspicions"]),
+        frozenset(texts(content["variables"])),
+        int(content["installed"]),
+        _numbers(content.get("seconds", {})),  # older files have none
+    )
 
 
 def _numbers(found: Any) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import stat
@@ -11,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from codeloc_envs.filesystem import MOUNTS, mounted
+from codeloc_envs.shortage import shortage
 from codelocd.watch.notices import Kind, Notice
 
 INTERVAL = 2.0
@@ -34,15 +36,27 @@ class Poller:
         self._thread: threading.Thread | None = None
 
     def add(self, path: str) -> None:
-        listing = _list(path)
+        """What is there now is known, unless the machine has no means to look: then it is news."""
+        listing = _listed(path, {})
         with self._lock:
             self._listings[path] = listing
             if self._thread is None:
-                self._end = threading.Event()
-                self._thread = threading.Thread(
-                    target=self._run, args=(self._end,), name="watch-poll", daemon=True
-                )
-                self._thread.start()
+                self._begin()
+
+    def _begin(self) -> None:
+        self._end = threading.Event()
+        thread = threading.Thread(
+            target=self._run, args=(self._end,), name="watch-poll", daemon=True
+        )
+        with contextlib.suppress(RuntimeError):  # none can be started now: at the next folder
+            thread.start()
+            self._thread = thread
+
+    @property
+    def folders(self) -> frozenset[str]:
+        """Those that are looked at."""
+        with self._lock:
+            return frozenset(self._listings)
 
     def discard(self, path: str) -> None:
         with self._lock:
@@ -70,7 +84,7 @@ class Poller:
         with self._lock:
             listings = list(self._listings.items())
         for path, before in listings:
-            now = _list(path)
+            now = _listed(path, before)
             with self._lock:
                 if self._listings.get(path) is not before:
                     continue
@@ -79,13 +93,14 @@ class Poller:
                 self._put(notice)
 
 
-def _list(path: str) -> dict[str, _Entry] | None:
-    """The entries of a folder by name; None where it cannot be read."""
+def _listed(path: str, before: dict[str, _Entry] | None) -> dict[str, _Entry] | None:
+    """The entries of a folder by name; None where it cannot be read, `before` where the machine
+    lacks what that takes for now."""
     try:
         with os.scandir(path) as entries:
             return {entry.name: found for entry in entries if (found := _entry(entry))}
-    except OSError:
-        return None
+    except OSError as error:
+        return before if shortage(error) else None
 
 
 def _entry(entry: os.DirEntry[str]) -> _Entry | None:
