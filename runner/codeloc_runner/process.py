@@ -20,6 +20,7 @@ class Settings:
 
     __slots__ = (
         "attribute",
+        "group",
         "kind",
         "location",
         "nice",
@@ -43,6 +44,7 @@ class Settings:
         self.socket_fd: int = given["socket_fd"]
         self.socket_path: str = given["socket_path"]
         self.parent: Optional[int] = given.get("parent")
+        self.group: Optional[str] = given.get("group")
         self.nice: Optional[int] = given.get("nice")
         self.open_files: Optional[int] = given.get("open_files")
         self.stacks_signal: int = given.get("stacks_signal", 0)
@@ -105,6 +107,12 @@ def hold_to_limits(settings: Settings) -> None:
 
     Files: the soft limit alone, which the daemon may raise again.
     """
+    if settings.group is not None:
+        try:
+            with open(os.path.join(settings.group, "cgroup.procs"), "w") as members:
+                members.write("0")  # who writes it
+        except OSError as error:
+            print(f"the control group is refused: {error}", file=sys.stderr)
     if settings.nice is not None:
         try:
             os.setpriority(os.PRIO_PROCESS, 0, settings.nice)

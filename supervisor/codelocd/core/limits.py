@@ -43,9 +43,35 @@ def over_tasks(tasks: int, limit: int, at: float) -> Problem:
     return Problem("limit", f"{what}, more than tasks_limit = {limit}", at=at)
 
 
-def of_files(problem: Problem, limit: int | None) -> Problem:
-    """A failure for want of descriptors, where the location's own limit is what it met."""
-    if limit is None or "[Errno 24]" not in problem.summary:
-        return problem
-    summary = f"{problem.summary}; open_files = {limit}"
-    return Problem("limit", summary, problem.detail, problem.at)
+def of_group(policy: Policy) -> dict[str, str]:
+    """What the files of a runner's control group are to hold. All of it is ended together where
+    the memory is too little for it."""
+    most = {"memory.max": policy.memory_limit, "pids.max": policy.tasks_limit}
+    return {
+        **{name: "max" if limit is None else str(limit) for name, limit in most.items()},
+        "memory.oom.group": "1",
+        "cpu.weight": str(policy.cpu_weight or USUAL_WEIGHT),
+    }
+
+
+def out_of_memory(limit: str, at: float) -> Problem:
+    """`limit` as people write amounts of memory."""
+    what = f"the kernel ended the runner, which needed more than memory_limit = {limit}"
+    return Problem("limit", what, at=at)
+
+
+def met(problem: Problem, policy: Policy, *, refused: bool) -> Problem:
+    """A failure for want of descriptors or tasks, where the location's own limit is what it met.
+
+    `refused`: its control group has refused it a task.
+    """
+    limits = {
+        "[Errno 24]": policy.open_files,
+        "[Errno 11]": policy.tasks_limit if refused else None,
+    }
+    names = {"[Errno 24]": "open_files", "[Errno 11]": "tasks_limit"}
+    for error, limit in limits.items():
+        if limit is not None and error in problem.summary:
+            summary = f"{problem.summary}; {names[error]} = {limit}"
+            return Problem("limit", summary, problem.detail, problem.at)
+    return problem

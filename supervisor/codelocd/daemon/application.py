@@ -32,6 +32,7 @@ from codelocd.dagster.instance import dagster_home
 from codelocd.dagster.integration import DagsterServing
 from codelocd.dagster.webserver import DaemonParts
 from codelocd.model import Config
+from codelocd.process import cgroups
 from codelocd.process.child import Children
 from codelocd.process.guardian import Guardian
 from codelocd.runners.bundle import CHILDREN, Bundle
@@ -64,6 +65,7 @@ class Application:
         development: bool,
     ) -> None:
         loop = asyncio.get_running_loop()
+        self.limits = RunnerLimits(cgroups.delegated())  # before there is any other process
         self.instance = secrets.token_hex(8)
         self.hub = hub = Hub(self.instance)
         self.logs = Logs(paths.state_dir / LOGS, follow=lambda block: _printed(hub, block))
@@ -90,7 +92,6 @@ class Application:
         self.runner_specs = RunnerSpecs(
             self.logs, codeloc, Layout(paths.store).bytecode, development=development
         )
-        self.limits = RunnerLimits()
         self.watch = SourceWatch(self.locations.changed, report, loop)
         self.daemon = Daemon(
             self.locations,
@@ -195,6 +196,7 @@ class Application:
         self._warm.close()
         self.kill()
         await self._children.settled()
+        await self.limits.settled()
         self.logs.close()
         self._children.close()
         self._guardian.close()

@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 
 from codeloc_envs import Environment, Lease
-from codelocd.core.limits import niceness
 from codelocd.daemon.location import Location
 from codelocd.model import LocationSpec, Target
 from codelocd.runners import variables
@@ -44,8 +43,6 @@ class RunnerSpecs:
             start_timeout=spec.policy.start_timeout,
             beside=location.state.serving is not None,
             held=(lease.fileno(),),
-            nice=niceness(spec.policy),
-            open_files=spec.policy.open_files,
         )
 
     def variables(self, spec: LocationSpec, environment: Environment) -> dict[str, str]:

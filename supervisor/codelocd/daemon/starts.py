@@ -11,7 +11,6 @@ from typing import Any
 
 from codeloc_envs import EnvironmentProblem, Lease, Store
 from codelocd.core import events, problems, remedies
-from codelocd.core.limits import of_files
 from codelocd.core.timing import Timing
 from codelocd.daemon import shortages, sources
 from codelocd.daemon.limits import RunnerLimits
@@ -74,13 +73,16 @@ class RunnerStarts:
             return None
         timing = Timing(location.saved_at, location.changed_at, decided=time.time())
         order = replace(self._specs.order(location, environment, lease), cold=cold)
+        order = self._limits.told(order, location.spec.policy)
         try:
             handle = await shielded(self._launcher.start(order), _kill)
         except asyncio.CancelledError:
             lease.close()
+            self._limits.discard(order)
             raise
         except OSError as failure:
             lease.close()
+            self._limits.discard(order)
             self._not_started(location, number, failure)
             return None
         timing.started = time.time()
@@ -125,7 +127,7 @@ class RunnerStarts:
             case Bad(said, seen, read):
                 remedy = await asyncio.to_thread(_remedy, location, said)
                 problem = problems.of_load(said, time.time(), remedy.line, remedy.block)
-                problem = of_files(problem, location.spec.policy.open_files)
+                problem = self._limits.met(problem, running, location.spec.policy)
                 current = not self._watch.loaded(location.name, seen).paths
                 lacking = problems.lacking(said)
                 if lacking is not None and problem.kind != "limit":  # that is its own, not ours
@@ -177,7 +179,8 @@ class RunnerStarts:
         last = self._specs.logs.lines([location.name], LAST_LINES)
         lines = [line.text for line in last if line.at >= since]
         folder = location.spec.working_directory
-        problem = problems.of_exit(end, running.snapshot is None, lines, now, folder)
+        problem = self._limits.ended(running, end, location.spec.policy)
+        problem = problem or problems.of_exit(end, running.snapshot is None, lines, now, folder)
         ended, cold = Ended(running.handle.pid, end, now), running.handle.blamed(end)
         exited = events.Exited(number, problem, random.random(), ended, cold)
         location.tell(exited)

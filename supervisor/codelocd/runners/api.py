@@ -84,7 +84,8 @@ class RunnerSpec:
     `output(stream, data)` gets what it prints. `beside`: another runner serves meanwhile.
     `held` are descriptors that its processes keep open: the lease of their environment. `cold`:
     why it must have no warm start, whatever `start_method` says. `nice` and `open_files` hold from
-    before its code on; None: as for the daemon.
+    before its code on; None: as for the daemon. So does that it is in the control group with the
+    folder `group`; None: in the daemon's.
     """
 
     location: str
@@ -102,6 +103,7 @@ class RunnerSpec:
     cold: Cold | None = None
     nice: int | None = None
     open_files: int | None = None
+    group: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -231,5 +231,6 @@ def settings(spec: RunnerSpec, path: Path, descriptor: int) -> str:
             "stacks_signal": NUMBER,
             "nice": spec.nice,
             "open_files": spec.open_files,
+            "group": spec.group,
         }
     )
