@@ -46,9 +46,11 @@ class Connection:
         self._waiting: list[Callable[[], None]] = []
 
     def send(self, message: bytes) -> None:
-        kind, method, (event,) = msgpack.unpackb(message)
-        assert (kind, method) == (2, "event")
-        self.events.append(event)
+        messages = msgpack.Unpacker()
+        messages.feed(message)
+        for kind, method, (event,) in messages:
+            assert (kind, method) == (2, "event")
+            self.events.append(event)
 
     def when_drained(self, callback: Callable[[], None]) -> None:
         self._waiting.append(callback)

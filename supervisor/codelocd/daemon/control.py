@@ -98,6 +98,7 @@ class Control:
                 "socket": identity.socket,
                 "dagster": dagster.about() or None if dagster is not None else None,
                 "config": self._config.state.as_json(),
+                "events": self._application.publisher.journal.last_number,
                 "dropped": self._application.logs.dropped,
                 "warnings": self._application.warnings.lines(),
             },

@@ -31,7 +31,7 @@ SUBSCRIPTIONS = 100
 
 
 class Subscriber(Protocol):
-    """What is asked of a connection."""
+    """What is asked of a connection; `send` gets one message, or several at once."""
 
     @property
     def backlog(self) -> int: ...
@@ -92,11 +92,9 @@ class Hub:
             return
         event = self._history.add(topic, pack(block()), lines)
         now = [each for each in listening if not each.behind]
-        singly = _one_by_one(event) if not all(each.blocks for each in now) else ()
+        singly = [] if all(each.blocks for each in now) else _one_by_one(event)
         for subscription in now:
-            for each in (event,) if subscription.blocks else singly:
-                if not subscription.behind:
-                    self._tell(subscription, each)
+            self._tell(subscription, *([event] if subscription.blocks else singly))
 
     def subscribe(
         self,
@@ -161,11 +159,10 @@ class Hub:
         subscription.behind = False
         for event in list(self._history.after(seq, topics)):
             singly = event.lines and not subscription.blocks
-            for each in _one_by_one(event) if singly else (event,):
-                if each.seq > seq:
-                    self._tell(subscription, each)
-                if subscription.behind:
-                    return
+            events = _one_by_one(event) if singly else [event]
+            self._tell(subscription, *[each for each in events if each.seq > seq])
+            if subscription.behind:
+                return
 
     def _begin_anew(self, subscription: _Subscription) -> None:
         facts = {"full": True, "missed": subscription.missed}
@@ -175,10 +172,11 @@ class Hub:
         for topic, state in zip(topics, states, strict=True):
             self._tell(subscription, Event(self._history.last, topic, state))
 
-    def _tell(self, subscription: _Subscription, event: Event) -> None:
+    def _tell(self, subscription: _Subscription, *events: Event) -> None:
+        """Send events, all of them at once; at least one."""
         peer = subscription.peer
-        peer.send(encoded(subscription.id, event))
-        subscription.seq = event.seq
+        peer.send(b"".join(encoded(subscription.id, event) for event in events))
+        subscription.seq = events[-1].seq
         if not subscription.behind and peer.backlog > BACKLOG:
             subscription.behind = True
             peer.when_drained(partial(self._catch_up, subscription))
@@ -223,7 +221,7 @@ class Event:
 
 def _one_by_one(event: Event) -> list[Event]:
     """An event for each line of a block, numbered as the lines are."""
-    block = unpack(event.data)
+    block = msgpack.unpackb(event.data, unicode_errors="surrogateescape")
     texts, first = block.pop("texts"), block.pop("seq")
     return [
         Event(
@@ -307,11 +305,6 @@ Observer = Callable[[dict[str, Any]], None]
 """Takes `{"subscription", "topic", "seq", "data"}`, as the notification `event` has them."""
 
 
-def unpack(packed: bytes) -> Any:
-    """What `pack` packed, as it was."""
-    return msgpack.unpackb(packed, unicode_errors="surrogateescape")
-
-
 class LocalSubscriber:
     """A subscriber without a connection: never slow, never gone."""
 
@@ -323,8 +316,10 @@ class LocalSubscriber:
         return 0
 
     def send(self, message: bytes) -> None:
-        _kind, _method, (event,) = unpack(message)
-        self._observer(event)
+        messages = msgpack.Unpacker(unicode_errors="surrogateescape", max_buffer_size=0)
+        messages.feed(message)
+        for _kind, _method, (event,) in messages:
+            self._observer(event)
 
     def when_drained(self, callback: Callable[[], None]) -> None:
         asyncio.get_running_loop().call_soon(callback)

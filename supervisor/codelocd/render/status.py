@@ -220,7 +220,18 @@ def _around(document: Mapping[str, Any]) -> list[tuple[str, str | None]]:
     ui: list[tuple[str, str | None]] = [(one_line(f"Dagster's UI: {url}"), None)] if url else []
     told = document["daemon"].get("warnings", ())  # an older daemon has none
     warnings: list[tuple[str, str | None]] = [(one_line(each), "yellow") for each in told]
-    return [*ui, *_config(document["daemon"].get("config")), *warnings]
+    lost = _dropped(document["daemon"].get("dropped") or {})
+    return [*ui, *_config(document["daemon"].get("config")), *warnings, *lost]
+
+
+def _dropped(lost: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str | None]]:
+    """Output that could not be written to files."""
+    if not lost:
+        return []
+    names = ", ".join(sorted(lost))
+    total = size(sum(each["bytes"] for each in lost.values()))
+    why = next(iter(lost.values()))["why"]
+    return [(one_line(f"output not written to disk: {total} of {names}: {why}"), "yellow")]
 
 
 def _config(found: Mapping[str, Any] | None) -> list[tuple[str, str | None]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +51,27 @@ def show(
 
         remains = by(asked, failure, pages.params.get("locations", ()))
         yield from past(lambda params: left(remains, params))
+
+
+def _from_snapshot(asked: Asked, pages: Pages, followed: float | None) -> Iterator[Line]:
+    """The state of each location in the shape of an event, and then what happens to them."""
+    with connect(asked) as connection:
+        answer = connection.call("status", pages.params)
+        seq, now = answer["daemon"]["events"], time.time()
+        for each in answer["locations"]:
+            yield {
+                "seq": seq,
+                "at": now,
+                "location": each["name"],
+                "event": "snapshot",
+                "before": None,
+                "after": each["state"],
+                "generation": each["generation"],
+                "detail": (each["problem"] or {}).get("summary"),
+            }
+        pages.seen[""] = seq
+        if followed is not None:
+            yield from follow(pages, connection, lambda: connect(asked), followed)
 
 
 def _left_logs(remains: Remains, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -130,6 +152,9 @@ def logs_command(
 @click.command()
 @locations_argument
 @stream_options("events")
+@click.option(
+    "--snapshot", is_flag=True, help="Begin with the state of each location, not with the past."
+)
 @daemon_options
 @click.pass_obj
 def events_command(
@@ -138,6 +163,7 @@ def events_command(
     *,
     followed: float | None,
     lines: int | None,
+    snapshot: bool,
     as_json: bool,
 ) -> None:
     """Show what happened to which location, when and why.
@@ -150,9 +176,13 @@ def events_command(
     codelocd events -n 20
     codelocd events sales
     codelocd events -f --json | jq 'select(.after == "failed")'
+    codelocd events -f --json --snapshot
     """
     screen = output.stdout_screen()
     pages = Pages("events", wanted(locations))
-    count = LINES if lines is None else lines
-    found = show(asked, pages, _left_events, lines=count, followed=followed)
+    if snapshot:
+        found = _from_snapshot(asked, pages, followed)
+    else:
+        count = LINES if lines is None else lines
+        found = show(asked, pages, _left_events, lines=count, followed=followed)
     _print(found, lambda entry: journal.event(entry, screen), as_json=as_json)
