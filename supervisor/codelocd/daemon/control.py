@@ -159,7 +159,8 @@ class Control:
         daemon = self._application.daemon
         sources = daemon.watched_files(location)
         shown = status.shown(location, self._registry, daemon.usage, sources, lines)
-        return {**shown, "config": self._config.state.as_json()}
+        apart = daemon.watched_apart(location)
+        return {**shown, **apart, "config": self._config.state.as_json()}
 
     async def _stacks(self, _peer: Peer, params: Params) -> dict[str, Any]:
         """Of the runner that serves, else of the newest; and of a warm interpreter, if asked."""

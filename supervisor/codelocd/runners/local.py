@@ -218,6 +218,12 @@ def _remove_stale(sockets: Path) -> None:
             path.unlink(missing_ok=True)
 
 
+def _noting(spec: RunnerSpec) -> dict[str, Any]:
+    if spec.written is None or not spec.suspects:
+        return {}
+    return {"written": str(spec.written), "suspects": spec.suspects}
+
+
 def settings(spec: RunnerSpec, path: Path, descriptor: int) -> str:
     """What a runner is told, as JSON."""
     return json.dumps(
@@ -232,5 +238,6 @@ def settings(spec: RunnerSpec, path: Path, descriptor: int) -> str:
             "nice": spec.nice,
             "open_files": spec.open_files,
             "group": spec.group,
+            **_noting(spec),
         }
     )
