@@ -29,8 +29,9 @@ test: $(DEVELOPMENT) ## run the tests that take seconds
 test-slow: $(DEVELOPMENT) ## run the tests that take minutes
 	@$(BIN)/pytest -m slow
 
-soak: $(DEVELOPMENT) ## kill builders, users and collectors of a store for ten minutes
-	@SOAK_SECONDS=600 $(BIN)/pytest -m slow tests/envs/test_store_under_fire.py
+soak: $(DEVELOPMENT) ## try to break a daemon for ten minutes, then a store for one
+	@$(BIN)/python -m tests.faults --seconds 600 --seed $$(date +%s)
+	@SOAK_SECONDS=60 $(BIN)/pytest -m slow tests/envs/test_store_under_fire.py
 
 check: $(DEVELOPMENT) ## lint, types, layers, structure, oldest Python
 	$(BIN)/ruff check .

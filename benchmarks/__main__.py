@@ -29,7 +29,6 @@ from benchmarks import (
     restart_after_kill,
     save_to_visible,
     status_command,
-    supervision,
     warm_packages,
     warm_reload,
 )
@@ -43,7 +42,6 @@ ALL = (
     warm_reload,
     restart_after_kill,
     status_command,
-    supervision,
     dagster_page,
     dagster_sizes,
     dagster_environments,

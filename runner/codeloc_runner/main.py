@@ -107,8 +107,6 @@ def live(
     methods = Methods()
     serve(Listener(settings.socket_fd, settings.socket_path, interval), methods)
     read = prepare_for_user_code(settings, path, known)
-    if settings.written is not None:
-        note_suspects(settings.written, settings.suspects)
     own_process = os.getpid()
     outcome = load(settings, read, known, divergence)
     if os.getpid() != own_process:
@@ -117,12 +115,6 @@ def live(
     methods.loaded(outcome)
     methods.wait_for_stop()
     leave()
-
-
-def note_suspects(written: str, suspects: List[str]) -> None:
-    from .written import note_writes  # rarely
-
-    note_writes(written, suspects)
 
 
 def prepare_for_user_code(settings: Settings, path: List[str], known: AbstractSet[str]) -> Read:

@@ -29,10 +29,8 @@ class Settings:
         "socket_fd",
         "socket_path",
         "stacks_signal",
-        "suspects",
         "value",
         "working_directory",
-        "written",
     )
 
     def __init__(self, location: str, text: str) -> None:
@@ -50,8 +48,6 @@ class Settings:
         self.nice: Optional[int] = given.get("nice")
         self.open_files: Optional[int] = given.get("open_files")
         self.stacks_signal: int = given.get("stacks_signal", 0)
-        self.written: Optional[str] = given.get("written")
-        self.suspects: List[str] = given.get("suspects", [])
 
 
 PR_SET_PDEATHSIG = 1

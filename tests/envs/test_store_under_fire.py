@@ -18,7 +18,7 @@ from codeloc_envs.store.lease import hold
 
 KILLS = 30
 SECONDS = float(os.environ.get("SOAK_SECONDS", "60"))
-"""How long the slow one takes; for `make soak` that is ten minutes."""
+"""How long the slow one takes; for `make soak` that is a minute."""
 USER = """
 import os, random, subprocess, sys
 from pathlib import Path

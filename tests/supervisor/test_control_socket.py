@@ -79,6 +79,17 @@ async def test_a_socket_that_was_removed_twice_is_made_again_twice(kept: Kept) -
     assert len(kept.told) == 2
 
 
+async def test_a_folder_that_somebody_still_listens_in_may_be_removed_twice(kept: Kept) -> None:
+    """The kernel does not tell that such a folder is gone: its sockets keep it in memory."""
+    runners = kept.path.with_name("runners")
+    runners.mkdir()
+    with unix.listen(runners / "1-1.sock"):
+        for _ in range(2):
+            shutil.rmtree(kept.path.parent)
+            runners.mkdir(parents=True)  # for the next runner, before the keeper has its turn
+            assert await asked_until_it_answers(kept.path) == "again"
+
+
 async def test_a_socket_that_is_removed_while_nothing_watches_yet_is_made_again(
     tmp_path: Path,
 ) -> None:

@@ -137,21 +137,15 @@ class DevOutput:
             case "definitions":
                 yield from self._definitions(data)
             case "logs":
-                yield from self._printed(data["location"], data["texts"])
+                for text in data["texts"]:
+                    yield from self._printed(data["location"], text)
             case "builds":
                 yield from self._build(data)
 
-    def _printed(self, name: str, texts: Sequence[str]) -> Iterator[str]:
-        if name in HELPERS:
-            for text in texts:
-                yield from self._helped(name, text)
+    def _printed(self, name: str, text: str) -> Iterator[str]:
+        if name not in HELPERS:
+            yield f"{self._name(name)} | {visible(text, self._screen)}"
             return
-        before = f"{self._name(name)} | "
-        for text in texts:
-            yield before + visible(text, self._screen)
-
-    def _helped(self, name: str, text: str) -> Iterator[str]:
-        """What one of Dagster's processes prints."""
         words, stays = self._helpers.heard(name, text)
         if stays and words.startswith(ADDRESS):
             yield self._opened(one_line(words))

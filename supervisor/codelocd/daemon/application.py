@@ -20,7 +20,6 @@ from codelocd.daemon.health import Heartbeat
 from codelocd.daemon.limits import RunnerLimits
 from codelocd.daemon.locations import Locations
 from codelocd.daemon.loop import Daemon
-from codelocd.daemon.loops import LoopGuard
 from codelocd.daemon.preparation import Preparation
 from codelocd.daemon.publisher import Publisher
 from codelocd.daemon.runners import RunnerSpecs
@@ -90,18 +89,18 @@ class Application:
         codeloc = self._bundle.path / CHILDREN
         means = DaemonParts(self._children, builder, self.store, self.logs, development, codeloc)
         self.dagster = self._dagster(config, paths, means) if config.dagster.serve else None
-        self.runner_specs = _runner_specs(self.logs, codeloc, paths, development=development)
+        self.runner_specs = RunnerSpecs(
+            self.logs, codeloc, Layout(paths.store).bytecode, development=development
+        )
         self.watch = SourceWatch(self.locations.changed, report, loop)
-        self.daemon = self._daemon(paths, self._executor(builder), report)
+        self.daemon = Daemon(
+            self.locations,
+            self._executor(builder),
+            self.publisher,
+            self.watch,
+            self._desired,
+        )
         self._chores = self._begin_chores(config, paths, report)
-
-    def _daemon(
-        self, paths: DaemonPaths, executor: Executor, report: Callable[[str], None]
-    ) -> Daemon:
-        folder = paths.runtime_dir
-        guard = LoopGuard(self.locations, self.watch, self.publisher, folder, report)
-        self.warnings.of_locations = guard.lines
-        return Daemon(self.locations, executor, self.publisher, self.watch, self._desired, guard)
 
     def _dagster(self, config: Config, paths: DaemonPaths, means: DaemonParts) -> DagsterServing:
         project = config.files[0].parent if config.files else Path.cwd()
@@ -210,13 +209,6 @@ class Application:
                 running.handle.kill()
         if self.dagster is not None:
             self.dagster.kill()
-
-
-def _runner_specs(
-    logs: Logs, codeloc: Path, paths: DaemonPaths, *, development: bool
-) -> RunnerSpecs:
-    cache = Layout(paths.store).bytecode
-    return RunnerSpecs(logs, codeloc, cache, development=development, notes=paths.runtime_dir)
 
 
 def _wishes(paths: DaemonPaths) -> tuple[DesiredState, Warnings]:

@@ -159,8 +159,7 @@ class Control:
         daemon = self._application.daemon
         sources = daemon.watched_files(location)
         shown = status.shown(location, self._registry, daemon.usage, sources, lines)
-        apart = daemon.watched_apart(location)
-        return {**shown, **apart, "config": self._config.state.as_json()}
+        return {**shown, "config": self._config.state.as_json()}
 
     async def _stacks(self, _peer: Peer, params: Params) -> dict[str, Any]:
         """Of the runner that serves, else of the newest; and of a warm interpreter, if asked."""

@@ -50,11 +50,12 @@ class ControlSocket:
         try:
             while True:
                 entry.watch()
-                if _identity(self._path) == self._identity:
+                if self._is_there():
                     await entry.changed(LOOK)
                 else:
                     self._report(f"{self._path} was removed; making it again")
                     await self._reopen(server)
+                    entry.renew()
         finally:
             entry.close()
 
@@ -71,9 +72,13 @@ class ControlSocket:
             else:
                 return
 
+    def _is_there(self) -> bool:
+        """One that was removed while it was made has no identity, and is not there."""
+        return self._identity is not None and _identity(self._path) == self._identity
+
     def close(self) -> None:
         """Remove the socket, unless it is somebody else's by now."""
-        if _identity(self._path) == self._identity:
+        if self._is_there():
             self._path.unlink(missing_ok=True)
 
 
@@ -98,6 +103,12 @@ class _Entry:
             self._concerned = frozenset({*routes.turns, *own})
             if not self._folders.claim(self._path, routes.names):
                 return
+
+    def renew(self) -> None:
+        """Watch what has the name now: a folder that was removed is not told to be gone as long
+        as somebody listens on a socket that was in it, such as a runner.
+        """
+        self._folders.renew()
 
     async def changed(self, patience: float) -> None:
         """Returns when something may have happened to it, or after so many seconds."""

@@ -14,7 +14,6 @@ from codelocd.daemon import sources
 from codelocd.daemon.executor import Executor
 from codelocd.daemon.location import Location
 from codelocd.daemon.locations import Locations
-from codelocd.daemon.loops import LoopGuard
 from codelocd.daemon.publisher import Publisher
 from codelocd.daemon.usage import MemoryTrimmer, Sampler
 from codelocd.model import GrpcServer, LocationSpec, Phase
@@ -32,14 +31,12 @@ class Daemon:
         publisher: Publisher,
         watch: SourceWatch,
         desired: DesiredState,
-        loops: LoopGuard,
     ) -> None:
         self.locations = locations
         self._executor = executor
         self._publisher = publisher
         self._watch = watch
         self._desired = desired
-        self._loops = loops
         self._queue: deque[tuple[Location, events.Event]] = deque()
         self._draining = False
         self._ends = False
@@ -82,7 +79,7 @@ class Daemon:
             if running.retirement is not None:
                 running.retirement.last(spec.policy.stop_timeout)
         if reload:
-            self.reload(location)
+            self.send(location, events.ReloadAsked())
             return
         self.stirred.set()
         self._executor.adjust(location, former)
@@ -95,7 +92,6 @@ class Daemon:
     # --- wishes --------------------------------------------------------------------------------
 
     def start(self, location: Location) -> None:
-        self._loops.forgive(location)
         self._desired.want(location.name)
         self.send(location, events.Started())
 
@@ -105,12 +101,10 @@ class Daemon:
         self.send(location, events.Stopped())
 
     def restart(self, location: Location) -> None:
-        self._loops.forgive(location)
         self._desired.want(location.name)
         self.send(location, events.RestartAsked())
 
     def reload(self, location: Location) -> None:
-        self._loops.forgive(location)
         self.send(location, events.ReloadAsked())
 
     def shut_down(self) -> None:
@@ -125,12 +119,6 @@ class Daemon:
         if location.spec.policy.reload == "manual":
             return []
         return self._watch.files(location.name)
-
-    def watched_apart(self, location: Location) -> dict[str, list[str]]:
-        """What is watched otherwise than one would think: folders that are looked at every few
-        seconds, and files that its loads write, of which a change during a load starts no other."""
-        polled, own_writes = self._watch.apart(location.name)
-        return {"polled": polled, "own_writes": own_writes}
 
     # --- the loop ------------------------------------------------------------------------------
 

@@ -55,8 +55,6 @@ def location(
         "loader": location.snapshot.loader if location.snapshot else None,
         "load_seconds": location.snapshot.load_seconds if location.snapshot else None,
         "problem": problems.as_json(state.problem, location.name),
-        "changed_by": location.loops.latest,
-        "left_out": sorted(location.loops.left_out),
     }
 
 
@@ -90,8 +88,6 @@ def shown_external(spec: LocationSpec) -> dict[str, Any]:
         **entry,
         "counts": entry["definitions"],
         "definitions": [],
-        "polled": [],
-        "own_writes": [],
         "sources": [],
         "why": None,
         "timing": None,
@@ -241,6 +237,4 @@ _FIELDS = (
     "loader",
     "load_seconds",
     "problem",
-    "changed_by",
-    "left_out",
 )

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from codeloc_envs.files import replace_text
-from codelocd.daemon.subscriptions import Event, InProcessSubscriber
 from codelocd.process import identity
 from codelocd.storage import last_status
 
@@ -19,7 +18,7 @@ REST = 0.5
 it, and events that come together are written once."""
 
 
-class StatusFile(InProcessSubscriber):
+class StatusFile:
     """A subscriber of the topic `status`. `document` is `status --json` without new samples.
 
     `group`: the number of the group that may use the control socket, and so may read this.
@@ -33,9 +32,17 @@ class StatusFile(InProcessSubscriber):
         self._group = group
         self._stirred = asyncio.Event()
 
-    def take(self, subscription: int, event: Event) -> None:
+    @property
+    def backlog(self) -> int:
+        """A subscriber that is never slow."""
+        return 0
+
+    def send(self, _message: bytes) -> None:
         """Something has happened, whatever it is: all of it is written, soon."""
         self._stirred.set()
+
+    def when_drained(self, callback: Callable[[], None]) -> None:
+        asyncio.get_running_loop().call_soon(callback)
 
     async def keep(self) -> None:
         """For ever. Nothing wakes up while nothing happens."""

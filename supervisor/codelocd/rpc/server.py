@@ -208,14 +208,26 @@ async def open_peer(
     for `timeout` seconds.
     """
     async with asyncio.timeout(timeout):
-        connected = await _reach(path)
+        connected = await reach(path)
+    return await talk_on(connected, handler, listener=listener, limits=limits)
+
+
+async def talk_on(
+    connected: socket.socket,
+    handler: Handler = no_methods,
+    *,
+    listener: Listener | None = None,
+    limits: Limits | None = None,
+) -> Peer:
+    """The same on a connection that there is already, which is the peer's from now on."""
     _, peer = await asyncio.get_running_loop().create_unix_connection(
         lambda: Peer(handler, listener=listener, limits=limits), sock=connected
     )
     return peer
 
 
-async def _reach(path: Path) -> socket.socket:
+async def reach(path: Path) -> socket.socket:
+    """A connection to what listens there, whether or not it takes it yet. Raises OSError."""
     while True:
         try:
             return unix.connect(path)

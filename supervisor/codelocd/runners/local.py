@@ -20,7 +20,7 @@ from codelocd.process.child import Child, Children
 from codelocd.rpc import unix
 from codelocd.rpc.errors import RpcError
 from codelocd.rpc.peer import Peer
-from codelocd.rpc.server import open_peer
+from codelocd.rpc.server import open_peer, reach, talk_on
 from codelocd.runners.api import Answer, Hooks, LoadOutcome, Program, RunnerSpec
 from codelocd.runners.stacks import NUMBER
 
@@ -41,11 +41,15 @@ class LocalRunner:
     why = "every runner is started on its own"
     hooks: Hooks | None = None
 
-    def __init__(self, child: Child, socket_path: Path) -> None:
+    def __init__(
+        self, child: Child, socket_path: Path, connected: socket.socket | None = None
+    ) -> None:
+        """`connected`: the first connection, made before anybody could remove the path."""
         self.pid = child.pid
         self.exited = child.exited
         self._child = child
         self._socket_path = socket_path
+        self._connected_early = connected
         self._peer: Peer | None = None
         self._connecting = asyncio.Lock()
         self._in_flight = 0
@@ -116,6 +120,8 @@ class LocalRunner:
 
     def _hang_up(self) -> None:
         """What it had still said is heard; a child with its connection does not hold this up."""
+        if self._connected_early is not None:
+            self._connected_early.close()
         if self._peer is not None and not self._peer.closed.done():
             loop = asyncio.get_running_loop()
             late = loop.call_later(LAST_WORDS, self._peer.close)
@@ -131,6 +137,9 @@ class LocalRunner:
     async def _connect(self) -> Peer:
         """Raises RpcError: "down", or "busy", whose cause is what the machine lacks for it."""
         lacking: OSError | None = None
+        early, self._connected_early = self._connected_early, None
+        if early is not None:
+            return await talk_on(early)
         for _ in range(_RECONNECTS):
             if self.exited.done():
                 break
@@ -199,15 +208,19 @@ class LocalLauncher:
         path = self._sockets / f"{os.getpid()}-{next(self._numbers)}.sock"
         self._sockets.mkdir(mode=0o700, parents=True, exist_ok=True)
         listener = unix.listen(path)
+        connected = None
         try:
+            connected = await reach(path)
             child = await start(listener, path)
         except BaseException:
             path.unlink(missing_ok=True)
+            if connected is not None:
+                connected.close()
             raise
         finally:
             listener.close()
         child.exited.add_done_callback(lambda _: path.unlink(missing_ok=True))
-        return LocalRunner(child, path)
+        return LocalRunner(child, path, connected)
 
 
 def _remove_stale(sockets: Path) -> None:
@@ -216,12 +229,6 @@ def _remove_stale(sockets: Path) -> None:
         pid = int(path.name.partition("-")[0])
         if pid == os.getpid() or not psutil.pid_exists(pid):
             path.unlink(missing_ok=True)
-
-
-def _noting(spec: RunnerSpec) -> dict[str, Any]:
-    if spec.written is None or not spec.suspects:
-        return {}
-    return {"written": str(spec.written), "suspects": spec.suspects}
 
 
 def settings(spec: RunnerSpec, path: Path, descriptor: int) -> str:
@@ -238,6 +245,5 @@ def settings(spec: RunnerSpec, path: Path, descriptor: int) -> str:
             "nice": spec.nice,
             "open_files": spec.open_files,
             "group": spec.group,
-            **_noting(spec),
         }
     )

@@ -12,8 +12,9 @@ from dataclasses import replace
 
 import psutil
 import pytest
-from launching import DEADLINE, installed, telling, until
+from launching import DEADLINE, installed, outcome, telling, until
 
+from codelocd.runners.api import Good
 from codelocd.runners.warm import pool as warm_pool
 from codelocd.runners.warm.profile import ImportProfile
 from codelocd.runners.warm.profiles import ImportProfiles
@@ -239,3 +240,17 @@ def test_a_list_that_is_no_list_of_ours_counts_as_none(tmp_path, changes):
 def test_a_list_that_nobody_can_read_counts_as_none(tmp_path, content):
     (tmp_path / "key.json").write_bytes(content)
     assert ImportProfiles(tmp_path).of("key") == ImportProfile()
+
+
+@pytest.mark.parametrize("method", ["auto", "spawn"])
+async def test_a_runner_whose_socket_is_removed_before_it_is_asked_is_reached(
+    bench, newest, method
+):
+    source = telling("told = 1")
+    await bench.load(bench.spec(newest, source), method)
+    runner = await bench.launcher.start(bench.spec(newest, source, start_method=method))
+    for path in (bench.folder / "run").glob("*.sock"):
+        path.unlink()
+    assert isinstance(await outcome(runner), Good)
+    runner.kill()
+    await runner.exited

@@ -1,0 +1,15 @@
+"""The daemon's wall clock, and nobody else's, is set by a file: seconds, as a double."""
+
+import mmap
+import os
+import struct
+import sys
+
+_file = os.environ.get("CODELOCD_FAKE_CLOCK")
+if _file and any(word.endswith("/codelocd") for word in sys.orig_argv[:3]):
+    import time
+
+    with open(_file, "r+b") as _opened:
+        _shared = mmap.mmap(_opened.fileno(), 8)
+    _true = time.time
+    time.time = lambda: _true() + struct.unpack("d", _shared[:8])[0]

@@ -1,0 +1,55 @@
+"""A fault of every kind, each at some moment of some location: what must hold is looked at from
+outside. `make soak` does so for ten minutes.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from tests.faults import schedule
+from tests.faults.__main__ import Report, drive, place
+from tests.faults.kinds import KINDS
+
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux", reason="what processes there are is read from Linux's /proc"
+)
+
+
+def tried(seed: int, faults: int, seconds: float | None = None) -> Report:
+    report = Report()
+    end = None if seconds is None else time.monotonic() + seconds
+    with place() as (home, report.missing):
+        steps = schedule.made(seed, faults, [each for each in KINDS if each not in report.missing])
+        drive(home, steps, report, lambda: end is None or time.monotonic() < end)
+    print("\n".join(report.lines()))
+    return report
+
+
+@pytest.mark.timeout(900)
+def test_what_must_hold_holds_after_a_fault_of_every_kind() -> None:
+    report = tried(seed=1, faults=len(KINDS))
+    assert report.violations == []
+    assert report.lost == []
+    assert set(report.recovered) | set(report.missing) == set(KINDS)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("seed", [2, 3])
+def test_what_must_hold_holds_after_minutes_of_faults(seed: int) -> None:
+    report = tried(seed, 100_000, float(os.environ.get("SOAK_SECONDS", "120")))
+    assert report.violations == []
+    assert report.lost == []
+
+
+def test_a_schedule_is_made_from_its_seed_and_read_back_as_it_was(tmp_path: Path) -> None:
+    steps = schedule.made(7, 200, list(KINDS))
+    assert steps == schedule.made(7, 200, list(KINDS)) != schedule.made(8, 200, list(KINDS))
+    assert {step.kind for step in steps[: len(KINDS)]} == set(KINDS)
+    assert {step.when for step in steps} == set(schedule.MOMENTS)
+    schedule.write(tmp_path / "steps", 7, steps)
+    assert schedule.read(tmp_path / "steps") == steps
