@@ -87,3 +87,19 @@ def test_another_candidate_is_worth_it_only_after_a_rest_and_not_without_end() -
     assert takeover.worth_another(rested, now=11.0)
     assert not takeover.worth_another(takeover.dropped(rested), now=11.0)
     assert not takeover.worth_another(rested, now=10.1)
+
+
+def test_beside_a_forgotten_lock_a_burst_may_still_come_to_its_rest() -> None:
+    """The lock's patience is over, that for sources which never rest begins there."""
+    burst = takeover.Burst(began=10.0, latest=40.9, many=True)
+    assert takeover.hold_until(burst, locked=True, now=41.0) == 40.9 + takeover.QUIET
+    churning = takeover.Burst(began=10.0, latest=41.9, many=True)
+    assert takeover.hold_until(churning, locked=True, now=42.0) is None
+
+
+def test_what_fails_again_and_again_while_its_sources_change_is_owed_no_end_of_others() -> None:
+    drops = takeover.MAX_DROPS
+    owed = [takeover.is_owed_another(takeover.Burst(drops=n)) for n in (drops - 1, drops)]
+    assert owed == [False, True]
+    owed = [takeover.is_owed_another(takeover.Burst(drops=2 * drops - n)) for n in (1, 0)]
+    assert owed == [True, False]
