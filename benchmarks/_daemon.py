@@ -12,9 +12,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from codelocd.client import Client
+
+if TYPE_CHECKING:
+    from codelocd.documents.locations import StatusDocument
 
 CODELOCD = Path(sys.executable).with_name("codelocd")
 PATIENCE = 600.0
@@ -76,10 +79,10 @@ class Daemon:
     def client(self) -> Client:
         return Client(str(self.socket()))
 
-    def status(self) -> dict[str, Any]:
+    def status(self) -> StatusDocument:
         """The document of `status --json`."""
         with self.client() as client:
-            document: dict[str, Any] = client.call("status", timeout=PATIENCE)
+            document: StatusDocument = client.call("status", timeout=PATIENCE)
             return document
 
     def until_serving(self) -> None:
@@ -87,8 +90,9 @@ class Daemon:
         states: dict[str, str] = {}
         with self.client() as client:
             for event in client.subscribe(["status"]):
+                assert event["topic"] == "status"
                 data = event["data"]
-                entries = data["locations"] if data.get("full") else [data["location"]]
+                entries = data["locations"] if "full" in data else [data["location"]]
                 states |= {entry["name"]: entry["state"] for entry in entries if entry}
                 if set(states.values()) == {"serving"}:
                     return

@@ -111,6 +111,7 @@ def _save(daemon: Daemon, run: int, events: Iterator[Any]) -> Callable[[], objec
 
 def _kill(daemon: Daemon, events: Iterator[Any]) -> Callable[[], object]:
     victim = daemon.status()["locations"][0]["pid"]
+    assert victim is not None
 
     def kill() -> None:
         os.kill(victim, signal.SIGKILL)

@@ -77,6 +77,7 @@ class _Location:
     def kill(self) -> float:
         """Milliseconds until it serves again."""
         victim = self._daemon.status()["locations"][0]["pid"]
+        assert victim is not None
         killed = time.monotonic()
         os.kill(victim, signal.SIGKILL)
         serving = first(self._events, lambda data: replaced(data.get("location"), victim))

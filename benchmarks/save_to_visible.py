@@ -35,7 +35,9 @@ def measure(runs: int) -> list[Figure]:
 
 def _rounds(daemon: Daemon, reloader: Reloader, runs: int) -> list[tuple[float, float, float]]:
     module = daemon.project / "location_0.py"
-    python = daemon.status()["locations"][0]["environment"]["executable"]
+    environment = daemon.status()["locations"][0]["environment"]
+    assert environment is not None
+    python = environment["executable"]
     bytecode = {"PYTHONPATH": str(API), "PYTHONPYCACHEPREFIX": str(daemon.home / "bytecode")}
     environ = plain_environment() | bytecode
     with daemon.client() as client:

@@ -261,12 +261,3 @@ class LastExit:
     @property
     def exit(self) -> Exit:
         return self.ended.exit
-
-    def as_json(self) -> dict[str, Any]:
-        return {
-            "pid": self.ended.pid,
-            "status": self.exit.status,
-            "signal": self.exit.signal,
-            "at": self.ended.at,
-            "asked": self.asked,
-        }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -11,21 +11,35 @@ from codelocd.render.definitions import about, definition, definitions
 from codelocd.render.location import location
 from codelocd.render.text import PLAIN
 
+if TYPE_CHECKING:
+    from codelocd.documents.definitions import (
+        AssetNode,
+        DefinitionsDocument,
+        ListedAsset,
+        Relations,
+        Upstream,
+    )
+    from codelocd.documents.locations import ProblemDocument, ShownLocation
+
 NOW = 1700000100.0
-PROBLEM = {
+PROBLEM: ProblemDocument = {
     "kind": "load",
     "summary": "SyntaxError: invalid syntax (defs.py, line 3)",
     "detail": 'Traceback:\n  File "defs.py", line 3',
     "at": NOW - 5,
 }
-STALE: dict[str, Any] = {
+STALE: ShownLocation = {
     "name": "sales",
     "state": "serving",
+    "phase_seconds": 2.0,
     "wanted": True,
     "reloading": "starting",
     "stale": True,
     "generation": 3,
     "restarts": 1,
+    "restarts_1h": 1,
+    "last_failure": None,
+    "last_answer": None,
     "pid": 123,
     "start_method": "fork",
     "uptime": 75.0,
@@ -38,20 +52,36 @@ STALE: dict[str, Any] = {
         "executable": "/store/e/bin/python",
         "origin": "built",
     },
-    "definitions": [{"kind": "asset"}, {"kind": "asset"}, {"kind": "asset_check"}],
+    "definitions": [],
+    "counts": {"asset": 2, "asset_check": 1, "job": 0},
     "loader": "native",
     "load_seconds": 0.05,
     "problem": PROBLEM,
     "sources": ["/a/defs.py"],
     "why": {
         "environment": "inline script metadata",
+        "inputs": [],
         "start_method": None,
         "hooks": {"at_exit": {"logging": 1}, "at_fork": {"threading": 1, "random": 1}},
     },
     "last_exit": {"pid": 9, "status": None, "signal": 9, "at": NOW - 60, "asked": False},
-    "output": [{"text": "hello\x1b[2J"}],
+    "output": [
+        {
+            "seq": 1,
+            "at": NOW,
+            "location": "sales",
+            "stream": "stdout",
+            "text": "hello\x1b[2J",
+            "generation": 3,
+        }
+    ],
+    "timing": None,
+    "declared_in": "codelocd.toml",
+    "working_directory": "/a",
+    "variables": [],
+    "config": {"file": None, "state": "applied", "problem": None, "at": NOW},
 }
-ASSET = {
+ASSET: ListedAsset = {
     "location": "sales",
     "repository": "__repository__",
     "kind": "asset",
@@ -59,9 +89,13 @@ ASSET = {
     "key": ["mart", "orders"],
     "description": None,
     "deps": [["raw"], ["ext", "customers"]],
+    "group": None,
+    "kinds": [],
     "tags": {"team": "x"},
     "owners": [],
+    "resources": [],
     "source": {"file": "/a/defs.py", "line": 12},
+    "metadata": {},
 }
 
 
@@ -88,23 +122,42 @@ def test_a_page_shows_state_reason_last_exit_traceback_and_output() -> None:
 
 
 def test_a_location_that_never_ran_has_a_page() -> None:
-    empty = dict.fromkeys(STALE) | {"name": "x", "state": "stopped", "stale": False}
-    page = location({**empty, "restarts": 0, "sources": []}, NOW, PLAIN)
+    never: ShownLocation = {
+        **STALE,
+        "name": "x",
+        "state": "stopped",
+        "wanted": None,
+        "reloading": None,
+        "stale": False,
+        "generation": None,
+        "restarts": 0,
+        "pid": None,
+        "uptime": None,
+        "environment": None,
+        "problem": None,
+        "why": {"environment": None, "inputs": [], "start_method": None, "hooks": None},
+        "last_exit": None,
+        "output": [],
+    }
+    page = location(never, NOW, PLAIN)
     assert page.splitlines()[:2] == ["● x: stopped", "     Serving: nothing, 0 restarts"]
 
 
 def test_an_asset_comes_with_its_producer_and_what_is_upstream_and_downstream() -> None:
-    def node(location: str, *key: str) -> dict[str, Any]:
+    def node(location: str, *key: str) -> AssetNode:
         return {"location": location, "repository": "__repository__", "key": list(key)}
 
-    upstream = [
+    upstream: list[Upstream] = [
         {"key": ["raw"], "producers": [node("ingest", "raw")]},
         {"key": ["own"], "producers": [node("sales", "own")]},
         {"key": ["ext", "customers"], "producers": []},
     ]
-    relations = {"producers": [node("sales", "mart", "orders")], "upstream": upstream}
-    downstream = [node("sales", "report"), node("web", "page")]
-    lines = definition({**ASSET, **relations, "downstream": downstream}, PLAIN).splitlines()
+    relations: Relations = {
+        "producers": [node("sales", "mart", "orders")],
+        "upstream": upstream,
+        "downstream": [node("sales", "report"), node("web", "page")],
+    }
+    lines = definition({**ASSET, **relations}, PLAIN).splitlines()
     assert lines[2:5] == [
         "          producer: sales",
         "          upstream: raw (ingest), own, ext/customers (produced nowhere here)",
@@ -118,9 +171,14 @@ def test_an_asset_comes_with_its_producer_and_what_is_upstream_and_downstream() 
 
 
 def test_definitions_are_a_table_with_edges_and_conflicts_below() -> None:
-    node = {"location": "sales", "repository": "__repository__", "key": ["orders"]}
-    other = {"location": "ingest", "repository": "named", "key": ["raw"]}
-    document = {
+    node: AssetNode = {
+        "location": "sales",
+        "repository": "__repository__",
+        "key": ["orders"],
+    }
+    other: AssetNode = {"location": "ingest", "repository": "named", "key": ["raw"]}
+    document: DefinitionsDocument = {
+        "revision": 1,
         "definitions": [ASSET],
         "edges": [{"from": other, "to": node}],
         "conflicts": [{"kind": "asset", "key": ["raw"], "definitions": [node, other]}],
@@ -134,9 +192,9 @@ def test_definitions_are_a_table_with_edges_and_conflicts_below() -> None:
 @pytest.mark.parametrize(
     ("found", "text"),
     [
-        ({"kind": "asset"}, ""),
+        ({"kind": "asset", "deps": []}, ""),
         ({"kind": "asset_check", "key": ["a", "b"]}, "checks a/b"),
-        ({"kind": "job", "assets": ["a"], "ops": None}, "1 asset"),
+        ({"kind": "job", "assets": [["a"]]}, "1 asset"),
         ({"kind": "job", "ops": ["a", "b"]}, "2 ops"),
         (
             {"kind": "schedule", "cron": "0 6 * * *", "timezone": "UTC", "job": "j"},

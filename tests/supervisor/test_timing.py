@@ -34,8 +34,8 @@ def test_a_start_that_no_save_caused_has_no_event() -> None:
 
 
 def test_a_file_that_brought_its_own_time_tells_nothing_about_the_event() -> None:
-    assert Timing(saved=10.0, noticed=5.0).stages().event is None
-    assert Timing(saved=10.0, noticed=9999.0).stages().event is None
+    assert Timing(saved=10.0, noticed=5.0).as_json()["event"] is None
+    assert Timing(saved=10.0, noticed=9999.0).as_json()["event"] is None
 
 
 def test_the_line_names_the_start_method_and_leaves_out_what_is_not_known() -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from codeloc_envs.documents import ProgressDocument
 
 KEPT_LINES = 2000
 """Lines of an installer that are kept for an error: the last ones, where its errors stand."""
@@ -46,8 +49,15 @@ class Progress:
     bytes_done: int | None = None
     bytes_total: int | None = None
 
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+    def to_json(self) -> ProgressDocument:
+        return {
+            "phase": self.phase,
+            "message": self.message,
+            "done": self.done,
+            "total": self.total,
+            "bytes_done": self.bytes_done,
+            "bytes_total": self.bytes_total,
+        }
 
 
 Listener = Callable[[Progress], None]

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from codeloc_envs.environment import Environment, Existing, Origin, require
 from codeloc_envs.filesystem import require_locks
@@ -36,6 +36,14 @@ from codeloc_envs.store.records import (
     reasons,
     unfit,
 )
+
+if TYPE_CHECKING:
+    from codeloc_envs.documents import (
+        EnvironmentFacts,
+        PrunableEnvironment,
+        StoredEnvironment,
+        UnusedFolder,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +122,8 @@ class Store:
             raise
         return lease
 
-    def list(self) -> list[dict[str, Any]]:
-        """Every environment: key, path, python, packages, size and times in Unix seconds.
-
-        `size` are bytes on disk, `shared` those of them in files with other names elsewhere;
-        `why` are the descriptions that gave it.
-        """
+    def list(self) -> list[StoredEnvironment]:
+        """Every environment."""
         why = reasons(self._layout.resolutions.glob("*"))
         return [
             {**self._listed(publication), "why": sorted(why.get(publication.key, ()))}
@@ -132,16 +136,16 @@ class Store:
 
     def prunable(
         self, *, idle: float = collect.IDLE, size: int | None = None
-    ) -> tuple[dict[str, Any], ...]:
-        """What `prune` would remove now: as in `list`, with `own` bytes and `reason`."""
+    ) -> tuple[PrunableEnvironment, ...]:
+        """What `prune` would remove now."""
         found = collect.going(self._layout, time.time(), idle=idle, size=size)
         return tuple(
             {**self._listed(each.publication), "own": each.own, "reason": each.why}
             for each in found
         )
 
-    def unused(self, *, idle: float = collect.IDLE) -> tuple[dict[str, Any], ...]:
-        """What `prune` would remove beside environments: kind, path and time in Unix seconds."""
+    def unused(self, *, idle: float = collect.IDLE) -> tuple[UnusedFolder, ...]:
+        """What `prune` would remove beside environments."""
         return tuple(
             {"kind": each.kind, "path": str(each.path), "last_used": each.last_used}
             for each in collect.unused(self._layout, time.time() - idle)
@@ -244,7 +248,7 @@ class Store:
             return {}
         return activation(found.prefix, self._layout.activations, ask=ask)
 
-    def _listed(self, publication: Publication) -> dict[str, Any]:
+    def _listed(self, publication: Publication) -> EnvironmentFacts:
         return {
             "key": publication.key,
             "path": str(self._layout.environments / publication.directory),

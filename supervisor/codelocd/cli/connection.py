@@ -14,6 +14,8 @@ if TYPE_CHECKING:  # `typing` itself would take as long as asking the daemon
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import Any, TypeVar
 
+    from codelocd.documents.events import TopicEvent
+
     Answer = TypeVar("Answer")
 
 ANSWER_TIMEOUT = 10.0
@@ -37,7 +39,7 @@ class Connection:
         """The daemon's answer; `timeout` in seconds, None for as long as it takes."""
         return self._ask(lambda: self._client.call(method, params, timeout=timeout))
 
-    def subscribe(self, topics: Sequence[str], *, blocks: bool = False) -> Iterator[dict[str, Any]]:
+    def subscribe(self, topics: Sequence[str], *, blocks: bool = False) -> Iterator[TopicEvent]:
         """Events as they come, for ever; from this call on, not one is missed."""
         events = self._ask(lambda: self._client.subscribe(topics, blocks=blocks))
         return iter(lambda: self._ask(lambda: next(events)), {})

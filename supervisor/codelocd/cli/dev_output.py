@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from codelocd.cli.dagster_lines import ADDRESS, HELPERS, OURS, HelperLines
 from codelocd.render import location
@@ -23,6 +23,17 @@ from codelocd.render.text import (
     plural,
 )
 
+if TYPE_CHECKING:
+    from codelocd.documents.definitions import Listed
+    from codelocd.documents.events import (
+        BuildStep,
+        DefinitionsNews,
+        JournalEntry,
+        StatusNews,
+        TopicEvent,
+    )
+    from codelocd.documents.locations import ConfigDocument, LocationStatus, ProblemDocument
+
 CHANGED = ("sources-changed", "started", "restart-asked", "reload-asked")
 """Events after which a problem is told in full again: somebody did something about the last."""
 
@@ -37,7 +48,7 @@ class ToldProblems:
         self._told: dict[str, tuple[str, str]] = {}
         self._served: dict[str, float] = {}
 
-    def follow(self, event: str, location: Mapping[str, Any], now: float) -> None:
+    def follow(self, event: str, location: LocationStatus, now: float) -> None:
         """An event led to this status of a location, at `now` (any clock)."""
         name = location["name"]
         if event in CHANGED:
@@ -47,16 +58,16 @@ class ToldProblems:
         elif now - self._served.pop(name, now) >= HEALTHY:
             self._told.pop(name, None)
 
-    def is_known(self, name: str, problem: Mapping[str, Any]) -> bool:
+    def is_known(self, name: str, problem: ProblemDocument) -> bool:
         """Whether it is the one that was told last; from now on it is.
 
         The last of many says more in its summary: that nothing is tried again.
         """
         kind, summary = self._told.get(name, ("", ""))
         self._told[name] = problem["kind"], problem["summary"]
-        return kind == problem["kind"] and str(problem["summary"]).startswith(summary)
+        return kind == problem["kind"] and problem["summary"].startswith(summary)
 
-    def retries(self, location: Mapping[str, Any]) -> bool:
+    def retries(self, location: LocationStatus) -> bool:
         """Whether an attempt under way is that of a crash loop, which has told why."""
         return location["problem"] is not None and location["name"] in self._told
 
@@ -64,7 +75,11 @@ class ToldProblems:
 SHOWN = 20
 """Definitions of one change that are named one by one."""
 
-SIGNS = (("+", "added", "green"), ("~", "changed", "yellow"), ("-", "removed", "red"))
+SIGNS: tuple[tuple[str, Literal["added", "changed", "removed"], str], ...] = (
+    ("+", "added", "green"),
+    ("~", "changed", "yellow"),
+    ("-", "removed", "red"),
+)
 
 WIDEST = 24
 """Columns that a name is filled up to: one long name shall not make every line wrap."""
@@ -124,23 +139,28 @@ class DevOutput:
         """What builds, starts or loads now: a line for each, without colours."""
         return list(self._under_way.values())
 
-    def lines(self, event: Mapping[str, Any], now: float) -> Iterator[str]:
+    def lines(self, event: TopicEvent, now: float) -> Iterator[str]:
         """What there is to say about an event that came at `now` (the clock of `began`)."""
-        data = event["data"]
-        match event["topic"]:
-            case "status" if data["location"] is not None:
-                yield from self._status(data["event"], data["location"], now)
-                if not self._leaves(data["event"]["event"], data["location"]):
-                    yield from self._summary(data["location"], now)
-            case "status" if data.get("config"):
-                yield from self._of_config(data["config"])
-            case "definitions":
-                yield from self._definitions(data)
-            case "logs":
-                for text in data["texts"]:
-                    yield from self._printed(data["location"], text)
-            case "builds":
-                yield from self._build(data)
+        if "full" in event["data"]:
+            return
+        if event["topic"] == "status":
+            yield from self._happened(event["data"], now)
+        elif event["topic"] == "definitions":
+            yield from self._definitions(event["data"])
+        elif event["topic"] == "builds":
+            yield from self._build(event["data"])
+        elif "texts" in event["data"]:
+            for text in event["data"]["texts"]:
+                yield from self._printed(event["data"]["location"], text)
+
+    def _happened(self, data: StatusNews, now: float) -> Iterator[str]:
+        location = data["location"]
+        if location is not None:
+            yield from self._status(data["event"], location, now)
+            if not self._leaves(data["event"]["event"], location):
+                yield from self._summary(location, now)
+        elif "config" in data:
+            yield from self._of_config(data["config"])
 
     def _printed(self, name: str, text: str) -> Iterator[str]:
         if name not in HELPERS:
@@ -158,7 +178,7 @@ class DevOutput:
         elif stays:
             self._under_way.pop(name, None)
 
-    def _of_config(self, found: Mapping[str, Any]) -> Iterator[str]:
+    def _of_config(self, found: ConfigDocument) -> Iterator[str]:
         """What is wrong with a saved config, and that it is mended."""
         was_mended = self._config is not None and found["problem"] is None
         self._config = found["problem"]
@@ -175,9 +195,7 @@ class DevOutput:
 
     # --- states --------------------------------------------------------------------------------
 
-    def _status(
-        self, event: Mapping[str, Any], location: Mapping[str, Any], now: float
-    ) -> Iterator[str]:
+    def _status(self, event: JournalEntry, location: LocationStatus, now: float) -> Iterator[str]:
         name, problem = location["name"], location["problem"]
         words, style = state(location)
         self._problems.follow(event["event"], location, now)
@@ -193,7 +211,7 @@ class DevOutput:
         reason = f" ({one_line(cause)} changed)" if cause else ""
         summary = f": {new['kind']}: {one_line(new['summary'])}" if new else ""
         if not new and self._is_first_outcome(name, location):
-            summary = f": {counts(location)}, after {duration(now - self._began)}"
+            summary = f": {counts(location['definitions'])}, after {duration(now - self._began)}"
         if event["event"] == ADDED and location["state"] == "stopped":
             summary = f", as codelocd stop left it; to start it: {starting(name)}"
         painted = self._screen.paint(words, style)
@@ -201,7 +219,7 @@ class DevOutput:
         if new and not self._problems.is_known(name, new):
             yield from rest(new, "    ")
 
-    def _is_said(self, name: str, location: Mapping[str, Any], *, first: bool, new: bool) -> bool:
+    def _is_said(self, name: str, location: LocationStatus, *, first: bool, new: bool) -> bool:
         """A location that starts has one line until its first outcome; `new`: a new problem."""
         if self._loudness == "verbose" or new:
             return True
@@ -215,17 +233,17 @@ class DevOutput:
         """Whether it has had no outcome yet."""
         return self._waiting is not None and name in self._waiting and name not in self._up
 
-    def _is_first_outcome(self, name: str, location: Mapping[str, Any]) -> bool:
+    def _is_first_outcome(self, name: str, location: LocationStatus) -> bool:
         serves = location["state"] == "serving" and not location["stale"]
         return self._loudness == "normal" and serves and self._starts(name)
 
-    def _follow(self, name: str, location: Mapping[str, Any], words: str) -> None:
+    def _follow(self, name: str, location: LocationStatus, words: str) -> None:
         if location["state"] in UNDECIDED or location["reloading"]:
             self._under_way[name] = f"{one_line(name)} {words}"
         else:
             self._under_way.pop(name, None)
 
-    def _leaves(self, event: str, location: Mapping[str, Any]) -> bool:
+    def _leaves(self, event: str, location: LocationStatus) -> bool:
         """Whether somebody stops it before its first outcome, as at the end of the daemon."""
         name = location["name"]
         if event == STOPPED:
@@ -234,7 +252,7 @@ class DevOutput:
                 self._waiting.discard(name)
         return name in self._leaving and location["state"] in ("stopping", "stopped")
 
-    def _summary(self, location: Mapping[str, Any], now: float) -> Iterator[str]:
+    def _summary(self, location: LocationStatus, now: float) -> Iterator[str]:
         """One line when every location has had its first outcome."""
         if location["state"] in UNDECIDED:
             return
@@ -255,7 +273,7 @@ class DevOutput:
 
     # --- definitions ---------------------------------------------------------------------------
 
-    def _definitions(self, data: Mapping[str, Any]) -> Iterator[str]:
+    def _definitions(self, data: DefinitionsNews) -> Iterator[str]:
         if self._loudness == "quiet":
             return
         if self._loudness == "normal" and self._starts(data["location"]):
@@ -264,7 +282,7 @@ class DevOutput:
         counted = []
         for sign, word, style in SIGNS:
             found = data[word]
-            fields = data.get("fields") or () if word == "changed" else ()
+            fields = data["fields"] if word == "changed" else ()
             for line in _named(sign, found, fields):
                 yield f"{name} {self._screen.paint(line, style)}"
             if found:
@@ -274,7 +292,7 @@ class DevOutput:
 
     # --- builds --------------------------------------------------------------------------------
 
-    def _build(self, data: Mapping[str, Any]) -> Iterator[str]:
+    def _build(self, data: BuildStep) -> Iterator[str]:
         """A warning once, however many locations have it; steps where they are asked for."""
         name, phase, message = data["location"], data["phase"], data["message"]
         if phase == "warning":
@@ -310,15 +328,15 @@ class DevOutput:
         return painted + " " * (min(self._widest, WIDEST) - width)
 
 
-def _time(data: Mapping[str, Any]) -> str:
+def _time(data: DefinitionsNews) -> str:
     if data["seconds"] is None:
         return ""
-    stages = location.line(data["timing"], data["start_method"]) if data.get("timing") else ""
+    stages = location.line(data["timing"], data["start_method"]) if data["timing"] else ""
     return f" in {duration(data['seconds'])}" + (f" ({stages})" if stages else "")
 
 
 def _named(
-    sign: str, found: Sequence[Mapping[str, Any]], fields: Sequence[Mapping[str, Any]]
+    sign: str, found: Sequence[Listed], fields: Sequence[Mapping[str, Any]]
 ) -> Iterator[str]:
     """A line for each; `fields`: what differs in it, where that is known."""
     for index, definition in enumerate(found[:SHOWN]):

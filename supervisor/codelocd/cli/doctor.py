@@ -9,9 +9,9 @@ import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
@@ -30,6 +30,9 @@ from codelocd.render.text import plural
 from codelocd.storage import sockets
 from codelocd.storage.paths import DaemonPaths
 
+if TYPE_CHECKING:
+    from codelocd.documents.locations import StatusDocument
+
 PATIENCE = 2.0
 """Seconds for the daemon to answer."""
 
@@ -42,7 +45,7 @@ class Examined:
     def __init__(self, asked: Asked) -> None:
         self.asked = asked
         self.config, self.mistakes = _config()
-        self.status: Mapping[str, Any] | None = None
+        self.status: StatusDocument | None = None
         self.silence: Failure | None = None
         try:
             self.daemon = meant(asked)
@@ -161,9 +164,8 @@ def _is_stale(path: Path) -> bool:
 def _processes(seen: Examined) -> Iterator[Finding]:
     marked = {pid for pid in psutil.pids() if _is_marked(pid)}
     yield findings.orphans(sorted(pid for pid in marked if not _has_daemon(pid)))
-    runners = [each for each in (seen.status or {}).get("locations", ()) if each["pid"]]
-    for each in runners:
-        if not psutil.pid_exists(each["pid"]):
+    for each in seen.status["locations"] if seen.status is not None else ():
+        if each["pid"] is not None and not psutil.pid_exists(each["pid"]):
             what = f"the runner of {each['name']}, pid {each['pid']}, is not there"
             yield Finding("processes", "problem", what, f"`codelocd restart {each['name']}`")
 

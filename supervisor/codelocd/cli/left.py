@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from codelocd.cli import local, output, projects
 from codelocd.cli.connection import refused
@@ -19,6 +19,8 @@ from codelocd.storage.remains import Remains
 
 if TYPE_CHECKING:
     from codelocd.cli.which import Service
+    from codelocd.documents.definitions import Listed, ShownAsset
+    from codelocd.documents.locations import LeftLocation
 
 NAMES: dict[Service, str] = {
     "user": "the user's daemon does not run",
@@ -46,21 +48,36 @@ def by(asked: Asked, failure: NoDaemon, locations: Sequence[str]) -> Remains:
     raise failure
 
 
-def shown(
+def location(remains: Remains, name: str) -> LeftLocation:
+    """What `show` prints of a location."""
+    _refuse_other(remains, name, None)
+    return remains.show(name)
+
+
+def definition(
     remains: Remains, name: str, inner: str, kind: str | None, repository: str | None
-) -> dict[str, Any]:
-    """What `show` prints of a location, or of one of its definitions."""
+) -> Listed | ShownAsset:
+    """What `show` prints of one definition of a location."""
     from codelocd.daemon import status
 
+    _refuse_other(remains, name, inner)
     try:
-        if name not in remains.locations:
-            status.refuse_definition(remains.registry(), name, inner)
-            raise _unknown(remains, name)
-        if not inner:
-            return remains.show(name)
         return status.definition(remains.registry(), name, inner, kind, repository)
     except RpcError as error:
         raise refused(error) from None
+
+
+def _refuse_other(remains: Remains, name: str, inner: str | None) -> None:
+    """A Failure for a name that no location had."""
+    from codelocd.daemon import status
+
+    if name in remains.locations:
+        return
+    try:
+        status.refuse_definition(remains.registry(), name, inner)
+    except RpcError as error:
+        raise refused(error) from None
+    raise _unknown(remains, name)
 
 
 def _folders(asked: Asked, project: str | None) -> Iterator[tuple[str, Path]]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import click
 
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from codeloc_envs import Choice, Environment, EnvironmentProblem, Store
+    from codelocd.documents.answers import EnvironmentDocument
+    from codelocd.documents.events import TopicEvent
     from codelocd.model import LocationSpec
 
 
@@ -39,7 +41,7 @@ def run_daemon(
     mode: Literal["dev", "service"],
     here: Local,
     reread: Callable[[], Config],
-    observer: Callable[[dict[str, Any]], None] | None = None,
+    observer: Callable[[TopicEvent], None] | None = None,
     report: Callable[[str], None] | None = None,
 ) -> int:
     """Run until told to stop; the exit code. Failure where another daemon is in the way."""
@@ -210,10 +212,10 @@ def _as_failure() -> Iterator[None]:
         raise Failure(first, ExitCode.USAGE, also=more) from None
 
 
-def listed(asked: Asked) -> list[dict[str, Any]]:
+def listed(asked: Asked) -> list[EnvironmentDocument]:
     """The environments; which locations use them is known only where a daemon answers."""
     try:
-        found: list[dict[str, Any]] = ask(asked, "environments")
+        found: list[EnvironmentDocument] = ask(asked, "environments")
     except Failure as failure:
         if failure.code != ExitCode.NO_DAEMON or asked.socket or asked.service:
             raise
@@ -221,7 +223,7 @@ def listed(asked: Asked) -> list[dict[str, Any]]:
     return found
 
 
-def one_of(found: list[dict[str, Any]], key: str) -> dict[str, Any]:
+def one_of(found: list[EnvironmentDocument], key: str) -> EnvironmentDocument:
     """The one with that key, the beginning of it, or a location of that name; Failure."""
     matches = [each for each in found if each["key"].startswith(key) or key in each["used_by"]]
     if not matches:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from codelocd.cli.connection import Connection
 from codelocd.cli.guard import ExitCode, Failure
 
 Line = dict[str, Any]
+"""A LogLine or a JournalEntry, or what stands for some that are lost."""
 Ask = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 """Asks for one page: the parameters of the method, and its answer."""
 
@@ -185,20 +186,20 @@ def _news(pages: Pages, connection: Connection) -> Iterator[Line]:
     topic = "logs" if pages.method == "logs" else "status"
     began = False
     for event in connection.subscribe([topic], blocks=True):
-        if event["data"].get("full"):
+        if "full" in event["data"]:
             if began:
                 connection.call("unsubscribe", {"subscription": event["subscription"]})
                 return
             began = True
             yield from pages.missed(ask)
             continue
-        for line in _lines_of(event["data"]):
+        for line in _lines_of(cast("dict[str, Any]", event["data"])):
             if not pages.follows(line["location"], line["seq"]):
                 yield from pages.missed(ask)
             yield from pages.next(line)
 
 
-def _lines_of(data: Mapping[str, Any]) -> Iterator[Line]:
+def _lines_of(data: dict[str, Any]) -> Iterator[Line]:
     if "texts" not in data:
         yield data["event"]
         return

@@ -10,10 +10,10 @@ from codelocd.render.status import failed, healthy, status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # `typing` itself would take as long as asking the daemon
-    from collections.abc import Mapping, Sequence
-    from typing import Any
+    from collections.abc import Sequence
 
     from codelocd.cli.which import Asked
+    from codelocd.documents.locations import StatusDocument
 
 PATIENCE = 1.5
 """Seconds for the daemon to answer: what is known without it comes within two."""
@@ -35,12 +35,12 @@ def once(
     return verdict(answer)
 
 
-def _answer(asked: Asked, locations: Sequence[str]) -> Mapping[str, Any]:
+def _answer(asked: Asked, locations: Sequence[str]) -> StatusDocument:
     """The `status --json` document, by the daemon or by what it left."""
     daemon = meant(asked)
     try:
         with Connection(daemon, PATIENCE) as connection:
-            answer: Mapping[str, Any] = connection.call("status", wanted(locations), PATIENCE)
+            answer: StatusDocument = connection.call("status", wanted(locations), PATIENCE)
     except Failure as failure:
         if failure.code != ExitCode.NO_DAEMON:
             raise
@@ -54,7 +54,7 @@ def _answer(asked: Asked, locations: Sequence[str]) -> Mapping[str, Any]:
     return answer
 
 
-def document(answer: Mapping[str, Any], *, only_failed: bool) -> Mapping[str, Any]:
+def document(answer: StatusDocument, *, only_failed: bool) -> StatusDocument:
     """The `status --json` document."""
     if not only_failed:
         return answer
@@ -66,12 +66,11 @@ def wanted(locations: Sequence[str]) -> dict[str, list[str]]:
     return {"locations": list(locations)} if locations else {}
 
 
-def verdict(answer: Mapping[str, Any]) -> int:
+def verdict(answer: StatusDocument) -> int:
     """FAILED where a wanted location is not serving, or is stale, or the config has mistakes;
     NO_DAEMON where it is not the daemon that says so."""
-    if answer["daemon"].get("answers") is False:
+    if not answer["daemon"]["answers"]:
         return ExitCode.NO_DAEMON
-    config = answer["daemon"].get("config") or {}
     well = all(healthy(location) for location in answer["locations"])
-    well = well and config.get("state") != "invalid"
+    well = well and answer["daemon"]["config"]["state"] != "invalid"
     return ExitCode.DONE if well else ExitCode.FAILED

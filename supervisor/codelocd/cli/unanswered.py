@@ -10,20 +10,23 @@ from codelocd.storage import last_status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # `typing` itself would take as long as asking the daemon
-    from collections.abc import Mapping, Sequence
-    from typing import Any
+    from collections.abc import Sequence
 
     from codelocd.cli.which import DaemonAddress
+    from codelocd.documents.locations import (
+        Condition,
+        LocationStatus,
+        ProblemDocument,
+        StatusDocument,
+    )
+    from codelocd.model import ProblemKind
     from codelocd.storage.last_status import LastStatus
 
 UNDER_WAY = ("building", "starting", "backoff", "stopping", "serving")
 """States that end with the daemon, unless a runner serves on."""
 
-GROWING = ("uptime", "phase_seconds", "last_answer")
-"""Seconds that go on while nobody writes them down."""
 
-
-def status(daemon: DaemonAddress, locations: Sequence[str]) -> dict[str, Any] | None:
+def status(daemon: DaemonAddress, locations: Sequence[str]) -> StatusDocument | None:
     """The `status --json` document by what is on disk and in /proc; None where nothing is kept.
 
     Its part `daemon` says that the daemon did not answer, in what condition its process is, and
@@ -38,43 +41,51 @@ def status(daemon: DaemonAddress, locations: Sequence[str]) -> dict[str, Any] | 
         if name not in entries:
             known = advice(name, entries, "there were")
             raise Failure(f"there was no location {name!r}; {known}", ExitCode.UNKNOWN)
-    about = {
-        "answers": False,
-        "condition": condition,
-        "as_of": kept.at,
-        "age": kept.age,
-        "uptime": None if condition == "gone" else _later(kept.status["daemon"]["uptime"], kept),
-    }
+    uptime = None if condition == "gone" else _later(kept.status["daemon"]["uptime"], kept)
     wanted = [entries[name] for name in locations or entries]
     return {
-        "daemon": {**kept.status["daemon"], **about},
+        "schema": kept.status["schema"],
+        "daemon": {
+            **kept.status["daemon"],
+            "answers": False,
+            "condition": condition,
+            "as_of": kept.at,
+            "age": kept.age,
+            "uptime": uptime,
+        },
         "locations": [_entry(each, kept, condition) for each in wanted],
     }
 
 
-def told(daemon: DaemonAddress, document: Mapping[str, Any]) -> str:
+def told(daemon: DaemonAddress, document: StatusDocument) -> str:
     """In one line: that the daemon does not answer, why, how old the answer is, what to do."""
     about = document["daemon"]
-    pid, condition = about["pid"], about["condition"]
+    pid, condition = about["pid"], about.get("condition", "silent")
     what, remedy = {
         "stopped": ("is stopped", f"`kill -CONT {pid}` lets it go on"),
         "silent": ("runs but does not answer", f"see its log, or `kill {pid}`"),
         "gone": ("is gone", "start it again"),
     }[condition]
-    kept = f"what follows is from its file of {duration(about['age'])} ago and its processes"
+    kept = f"what follows is from its file of {duration(about.get('age'))} ago and its processes"
     return f"{daemon.name}, process {pid}, {what}: {kept}; {remedy}"
 
 
-def _condition(letter: str) -> str:
+def _condition(letter: str) -> Condition:
     if letter == identity.GONE:
         return "gone"
     return "stopped" if letter in identity.STOPPED else "silent"
 
 
-def _entry(entry: Mapping[str, Any], kept: LastStatus, condition: str) -> dict[str, Any]:
+def _entry(entry: LocationStatus, kept: LastStatus, condition: Condition) -> LocationStatus:
     """As it was kept, less what no longer holds."""
-    past = {**entry, "memory": None, "cpu": None}
-    past |= {name: _later(entry.get(name), kept) for name in GROWING}
+    past: LocationStatus = {
+        **entry,
+        "memory": None,
+        "cpu": None,
+        "uptime": _later(entry["uptime"], kept),
+        "phase_seconds": _later(entry["phase_seconds"], kept),
+        "last_answer": _later(entry["last_answer"], kept),
+    }
     if condition == "gone":
         past["reloading"] = None
     pid = entry["pid"]
@@ -84,15 +95,16 @@ def _entry(entry: Mapping[str, Any], kept: LastStatus, condition: str) -> dict[s
             summary = f"the runner is stopped; `kill -CONT {pid}` lets it go on"
             past["problem"] = _problem("unresponsive", summary, kept)
         return past
-    past |= dict.fromkeys(("pid", "uptime", "last_answer", "generation", "start_method"))
+    past["pid"] = past["uptime"] = past["last_answer"] = None
+    past["generation"] = past["start_method"] = None
     if pid is not None:
         past["problem"] = _problem("crash", f"its runner, process {pid}, is gone", kept)
     if pid is not None or (condition == "gone" and entry["state"] in UNDER_WAY):
-        past |= {"state": "stopped", "phase_seconds": None}
+        past["state"], past["phase_seconds"] = "stopped", None
     return past
 
 
-def _problem(kind: str, summary: str, kept: LastStatus) -> dict[str, Any]:
+def _problem(kind: ProblemKind, summary: str, kept: LastStatus) -> ProblemDocument:
     return {"kind": kind, "summary": summary, "detail": "", "at": kept.at}
 
 

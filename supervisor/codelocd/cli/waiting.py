@@ -6,11 +6,14 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from codelocd.cli.live_line import LiveLine
 from codelocd.client import Client, DaemonUnreachable, RpcError
 from codelocd.render.status import under_way
+
+if TYPE_CHECKING:
+    from codelocd.documents.locations import StatusDocument
 
 QUIET = 1.0
 """Seconds before the first word, and between two looks: most orders have their outcome by then."""
@@ -48,7 +51,9 @@ class Waiting:
             while not self._ended.wait(QUIET):
                 try:
                     with Client(self._socket, timeout=QUIET) as client:
-                        found = client.call("status", self._parameters, timeout=QUIET)
+                        found: StatusDocument = client.call(
+                            "status", self._parameters, timeout=QUIET
+                        )
                 except (DaemonUnreachable, RpcError, OSError):
                     continue  # the order itself says what is wrong
                 if not self._ended.is_set():

@@ -7,13 +7,16 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from codelocd.cli import output
 from codelocd.cli.connection import connect
 from codelocd.cli.status import document, wanted
 from codelocd.cli.which import Asked
 from codelocd.render.status import page, status
+
+if TYPE_CHECKING:
+    from codelocd.documents.locations import StatusDocument
 
 INTERVAL = 1.0
 """Seconds between two looks."""
@@ -34,13 +37,13 @@ def watch(asked: Asked, locations: Sequence[str], *, as_json: bool, only_failed:
     """Print until interrupted."""
     with connect(asked) as connection, _place(as_json=as_json) as show:
         while True:
-            answer = connection.call("status", wanted(locations))
+            answer: StatusDocument = connection.call("status", wanted(locations))
             show(document(answer, only_failed=only_failed))
             time.sleep(INTERVAL)
 
 
 @contextmanager
-def _place(*, as_json: bool) -> Iterator[Callable[[Any], None]]:
+def _place(*, as_json: bool) -> Iterator[Callable[[StatusDocument], None]]:
     """What shows a document where stdout goes; a terminal is as it was afterwards."""
     if as_json or not output.is_live(sys.stdout):
         yield output.line if as_json else _below
@@ -53,11 +56,11 @@ def _place(*, as_json: bool) -> Iterator[Callable[[Any], None]]:
         _put(LEAVE)
 
 
-def _below(found: Any) -> None:
+def _below(found: StatusDocument) -> None:
     output.say(status(found, output.stdout_screen()))
 
 
-def _in_place(found: Any) -> None:
+def _in_place(found: StatusDocument) -> None:
     """Over what is there, without a line end after the last line: that would scroll."""
     lines = page(found, time.strftime("%H:%M:%S"), output.stdout_screen()).splitlines()
     _put(f"{HOME}{f'{END_OF_LINE}{chr(10)}'.join(lines)}{END_OF_LINE}{BELOW}")

@@ -7,7 +7,7 @@ import contextlib
 import os
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from codelocd.client.connection import DaemonUnreachable, explain, lost, silent
 from codelocd.client.sync import TIMEOUT, subscribing
@@ -16,7 +16,8 @@ from codelocd.rpc.messages import EVENT
 from codelocd.rpc.peer import Peer
 from codelocd.rpc.server import open_peer
 
-Event: TypeAlias = dict[str, Any]
+if TYPE_CHECKING:
+    from codelocd.documents.events import TopicEvent
 
 READ_AHEAD = 10_000
 """Events that wait here to be taken; more wait in the daemon, which then knows we are slow."""
@@ -31,7 +32,7 @@ class AsyncClient:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._path = Path(path)
-        self._queues: dict[int, asyncio.Queue[Event | None]] = {}
+        self._queues: dict[int, asyncio.Queue[TopicEvent | None]] = {}
         self._calls = 0
         self._peer: Peer
 
@@ -75,7 +76,7 @@ class AsyncClient:
         since: Mapping[str, Any] | None = None,
         *,
         blocks: bool = False,
-    ) -> AsyncGenerator[Event, None]:
+    ) -> AsyncGenerator[TopicEvent, None]:
         """Events `{"subscription", "topic", "seq", "data"}` of these topics, for ever.
 
         `since` `{"instance", "seq"}` goes on where an earlier subscription ended. `blocks`: lines
@@ -110,12 +111,12 @@ class AsyncClient:
         del self._queues[subscription]
         self._balance()
 
-    def _queue(self, subscription: int) -> asyncio.Queue[Event | None]:
+    def _queue(self, subscription: int) -> asyncio.Queue[TopicEvent | None]:
         return self._queues.setdefault(subscription, asyncio.Queue())
 
     def _hear(self, method: str, params: Mapping[str, Any]) -> None:
         if method == EVENT:
-            self._queue(params["subscription"]).put_nowait(dict(params))
+            self._queue(params["subscription"]).put_nowait(cast("TopicEvent", dict(params)))
             self._balance()
 
     def _balance(self) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
 
+    from codelocd.documents.events import TopicEvent
     from codelocd.rpc.messages import Message
 
 TIMEOUT = 10.0
@@ -44,7 +45,7 @@ class Client:
         self._path = os.fspath(path)
         self._connection = RpcConnection(self._path, Deadline(timeout))
         self._last_id = 0
-        self._events: dict[int, deque[dict[str, Any]]] = {}
+        self._events: dict[int, deque[TopicEvent]] = {}
 
     def call(
         self,
@@ -71,7 +72,7 @@ class Client:
         since: Mapping[str, Any] | None = None,
         *,
         blocks: bool = False,
-    ) -> Iterator[dict[str, Any]]:
+    ) -> Iterator[TopicEvent]:
         """Events `{"subscription", "topic", "seq", "data"}` of these topics, for ever.
 
         `since` `{"instance", "seq"}` goes on where an earlier subscription ended. `blocks`: lines
@@ -98,7 +99,7 @@ class Client:
                 return message
             self._keep(message)
 
-    def _events_of(self, subscription: int) -> Iterator[dict[str, Any]]:
+    def _events_of(self, subscription: int) -> Iterator[TopicEvent]:
         events = self._events[subscription]
         try:
             while True:
@@ -111,6 +112,6 @@ class Client:
     def _keep(self, message: Message) -> None:
         """An event, for the code that iterates over its subscription, if any does."""
         if message[0] == NOTIFICATION and message[1] == EVENT:
-            event = parameters(message[2])
+            event: Any = parameters(message[2])
             if event["subscription"] in self._events:
                 self._events[event["subscription"]].append(event)

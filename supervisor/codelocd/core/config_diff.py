@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from codelocd.model import GrpcServer, LocationSpec, Policy
+
+if TYPE_CHECKING:
+    from codelocd.documents.answers import ConfigChanges
 
 USER_INFO = re.compile(r"(?<=://)[^/@\s]+@")
 """What an address may have before its host: often a password."""
@@ -38,7 +41,7 @@ class ConfigDiff:
         """
         return 2 * len(self.removed) > running and len(self.added) < len(self.removed)
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> ConfigChanges:
         return {
             "added": [spec.name for spec in self.added],
             "removed": list(self.removed),

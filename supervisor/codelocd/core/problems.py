@@ -9,11 +9,14 @@ import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from codeloc_envs.shortage import shortage_in
 from codelocd.core.restarts import RestartHistory
 from codelocd.model import Exit, Policy, Problem
+
+if TYPE_CHECKING:
+    from codelocd.documents.locations import ProblemDocument
 
 FRAME = re.compile(r'^\s*File "([^"]+)", line (\d+),? in ')
 """A line of a stack, as Python or its fault handler prints it."""
@@ -188,7 +191,7 @@ def of_bug(bug: BaseException, at: float) -> Problem:
     return Problem("crash", summary, "".join(traceback.format_exception(bug)), at)
 
 
-def as_json(problem: Problem | None, location: str = "") -> dict[str, Any] | None:
+def as_json(problem: Problem | None, location: str = "") -> ProblemDocument | None:
     """As the contract has it; what nothing is tried for again says how to start `location`."""
     if problem is None:
         return None

@@ -5,16 +5,25 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-Definition = Mapping[str, Any]
-"""One definition in the shape of the contract, `location` included."""
+if TYPE_CHECKING:
+    from codelocd.documents.definitions import (
+        AssetNode,
+        Conflict,
+        Counts,
+        DefinitionKind,
+        Edge,
+        Listed,
+        ListedAsset,
+        Relations,
+    )
 
 Identity = tuple[str, str, str, str | tuple[str, ...], str | None]
 """(location, repository, kind, key or name, name of a check)."""
 
 
-def identity(definition: Definition) -> Identity:
+def identity(definition: Listed) -> Identity:
     """What makes a definition the same one in another revision."""
     where = (definition["location"], definition["repository"], definition["kind"])
     if definition["kind"] == "asset":
@@ -28,10 +37,10 @@ def identity(definition: Definition) -> Identity:
 class Difference:
     """What one location's new snapshot changed; `before` is what `changed` was, in its order."""
 
-    added: tuple[Definition, ...] = ()
-    changed: tuple[Definition, ...] = ()
-    removed: tuple[Definition, ...] = ()
-    before: tuple[Definition, ...] = ()
+    added: tuple[Listed, ...] = ()
+    changed: tuple[Listed, ...] = ()
+    removed: tuple[Listed, ...] = ()
+    before: tuple[Listed, ...] = ()
 
     @property
     def fields(self) -> list[dict[str, list[Any]]]:
@@ -48,13 +57,16 @@ class Registry:
     """The merged view. `revision` grows with each change of what it lists."""
 
     revision: int = 0
-    by_location: Mapping[str, Mapping[Identity, Definition]] = field(default_factory=dict)
+    by_location: Mapping[str, Mapping[Identity, Listed]] = field(default_factory=dict)
 
     def publish(
-        self, location: str, definitions: Iterable[Definition]
+        self, location: str, definitions: Iterable[Mapping[str, Any]]
     ) -> tuple[Registry, Difference]:
-        """The registry with these definitions (without `location`) as those of `location`."""
-        named = [{"location": location, **definition} for definition in definitions]
+        """The registry with these definitions as those of `location`.
+
+        They come as a runner told them, without `location`.
+        """
+        named = [cast("Listed", {"location": location, **each}) for each in definitions]
         new = {identity(definition): definition for definition in named}
         return self._with(location, new)
 
@@ -62,9 +74,7 @@ class Registry:
         """The registry without the definitions of `location`."""
         return self._with(location, {})
 
-    def _with(
-        self, location: str, new: Mapping[Identity, Definition]
-    ) -> tuple[Registry, Difference]:
+    def _with(self, location: str, new: Mapping[Identity, Listed]) -> tuple[Registry, Difference]:
         old = self.by_location.get(location, {})
         difference = compare(old, new)
         if old == new:
@@ -76,7 +86,7 @@ class Registry:
 
     def definitions(
         self, locations: Iterable[str] | None = None, kind: str | None = None
-    ) -> list[Definition]:
+    ) -> list[Listed]:
         """What is listed, sorted by location and then as its code has it."""
         names = sorted(self.by_location if locations is None else locations)
         return [
@@ -86,18 +96,29 @@ class Registry:
             if kind is None or definition["kind"] == kind
         ]
 
-    def counts(self, location: str) -> dict[str, int]:
+    def assets(self) -> list[ListedAsset]:
+        """The assets of all locations, in the same order."""
+        return [each for each in self.definitions() if each["kind"] == "asset"]
+
+    def counts(self, location: str) -> Counts:
         """How many definitions of each kind `location` lists."""
-        counts: dict[str, int] = dict.fromkeys(KINDS, 0)
+        counts: Counts = dict.fromkeys(KINDS, 0)
         for definition in self.by_location.get(location, {}).values():
             counts[definition["kind"]] += 1
         return counts
 
 
-KINDS = ("asset", "asset_check", "job", "resource", "schedule", "sensor")
+KINDS: tuple[DefinitionKind, ...] = (
+    "asset",
+    "asset_check",
+    "job",
+    "resource",
+    "schedule",
+    "sensor",
+)
 
 
-def compare(old: Mapping[Identity, Definition], new: Mapping[Identity, Definition]) -> Difference:
+def compare(old: Mapping[Identity, Listed], new: Mapping[Identity, Listed]) -> Difference:
     """What came, changed and went. A definition that only moved within its file is the same."""
     altered = [i for i in new if i in old and new[i] != old[i]]
     changed = [i for i in altered if _content(new[i]) != _content(old[i])]
@@ -109,7 +130,7 @@ def compare(old: Mapping[Identity, Definition], new: Mapping[Identity, Definitio
     )
 
 
-def _differing(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, list[Any]]:
+def _differing(old: Content, new: Content) -> dict[str, list[Any]]:
     names = dict.fromkeys((*new, *old))
     values = {name: [old.get(name), new.get(name)] for name in names}
     return {name: both for name, both in values.items() if both[0] != both[1]}
@@ -119,8 +140,12 @@ CODE_REFERENCES = "dagster/code_references"
 """Metadata by which Dagster says what `source` says: with the lines of the file."""
 
 
-def _content(definition: Definition) -> dict[str, Any]:
-    content = {name: value for name, value in definition.items() if name != "source"}
+Content = dict[str, Any]
+"""What a definition says, whatever its kind."""
+
+
+def _content(definition: Listed) -> Content:
+    content: Content = {name: value for name, value in definition.items() if name != "source"}
     metadata = content.get("metadata")
     if metadata and CODE_REFERENCES in metadata:
         content["metadata"] = {k: v for k, v in metadata.items() if k != CODE_REFERENCES}
@@ -129,7 +154,7 @@ def _content(definition: Definition) -> dict[str, Any]:
     return content
 
 
-def edges(registry: Registry) -> list[dict[str, Any]]:
+def edges(registry: Registry) -> list[Edge]:
     """Dependencies of an asset in one location on an asset that another location produces.
 
     A location that defines the asset itself depends on no other for it.
@@ -137,7 +162,7 @@ def edges(registry: Registry) -> list[dict[str, Any]]:
     owners = _owners(registry)
     return [
         {"from": owner, "to": _node(asset)}
-        for asset in registry.definitions(kind="asset")
+        for asset in registry.assets()
         if not _stands_in(asset, owners)
         for dep in dict.fromkeys(map(tuple, asset["deps"]))
         for owner in _producers(owners, dep, asset)
@@ -145,7 +170,7 @@ def edges(registry: Registry) -> list[dict[str, Any]]:
     ]
 
 
-def relations(registry: Registry, asset: Definition) -> dict[str, Any]:
+def relations(registry: Registry, asset: ListedAsset) -> Relations:
     """Who produces this asset, what it is made from and what is made from it, in any location.
 
     `producers` are all that define its key (several: a conflict; none: it only is described).
@@ -160,14 +185,14 @@ def relations(registry: Registry, asset: Definition) -> dict[str, Any]:
         ],
         "downstream": [
             _node(other)
-            for other in registry.definitions(kind="asset")
+            for other in registry.assets()
             if list(key) in map(list, other["deps"]) and not _stands_in(other, owners)
             if any(one in sources for one in _producers(owners, key, other) or sources)
         ],
     }
 
 
-def conflicts(registry: Registry) -> list[dict[str, Any]]:
+def conflicts(registry: Registry) -> list[Conflict]:
     """Assets that more than one location, or repository, defines."""
     return [
         {"kind": "asset", "key": list(key), "definitions": owners}
@@ -176,19 +201,19 @@ def conflicts(registry: Registry) -> list[dict[str, Any]]:
     ]
 
 
-Owners = Mapping[tuple[str, ...], list[dict[str, Any]]]
+Owners: TypeAlias = "Mapping[tuple[str, ...], list[AssetNode]]"
 """Of each key the assets that produce it: all but those that are only described."""
 
 
 def _owners(registry: Registry) -> Owners:
-    owners: dict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
-    for asset in registry.definitions(kind="asset"):
+    owners: dict[tuple[str, ...], list[AssetNode]] = defaultdict(list)
+    for asset in registry.assets():
         if not asset.get("external"):
             owners[tuple(asset["key"])].append(_node(asset))
     return dict(owners)
 
 
-def _producers(owners: Owners, key: tuple[str, ...], consumer: Definition) -> list[dict[str, Any]]:
+def _producers(owners: Owners, key: tuple[str, ...], consumer: ListedAsset) -> list[AssetNode]:
     """Who makes `key` for `consumer`: its own repository, else its own location, else others."""
     found = owners.get(key, [])
     own = [one for one in found if one["location"] == consumer["location"]]
@@ -196,10 +221,14 @@ def _producers(owners: Owners, key: tuple[str, ...], consumer: Definition) -> li
     return nearest or own or found
 
 
-def _stands_in(asset: Definition, owners: Owners) -> bool:
+def _stands_in(asset: ListedAsset, owners: Owners) -> bool:
     """Whether it only describes what another location defines: that one's dependencies hold."""
     return bool(asset.get("external")) and tuple(asset["key"]) in owners
 
 
-def _node(asset: Definition) -> dict[str, Any]:
-    return {name: asset[name] for name in ("location", "repository", "key")}
+def _node(asset: ListedAsset) -> AssetNode:
+    return {
+        "location": asset["location"],
+        "repository": asset["repository"],
+        "key": asset["key"],
+    }

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from codeloc_envs import Choice, Environment
 from codelocd.core import takeover
 from codelocd.core.restarts import NO_FAILURES, RestartHistory
 from codelocd.model import BuildId, Cold, LastExit, Phase, Problem, RunnerId
+
+if TYPE_CHECKING:
+    from codelocd.documents.locations import CandidateState, LocationState
 
 UNDER_WAY = frozenset({Phase.BUILDING, Phase.STARTING, Phase.STOPPING})
 """Phases that end by themselves with an outcome."""
@@ -63,15 +67,18 @@ class State:
     last_failure: Problem | None = None
 
     @property
-    def shown(self) -> str:
+    def shown(self) -> LocationState:
         """`state` of the contract: what callers get."""
-        return Phase.SERVING.value if self.serving is not None else self.phase.value
+        return "serving" if self.serving is not None else self.phase.value
 
     @property
-    def reloading(self) -> str | None:
+    def reloading(self) -> CandidateState | None:
         """`reloading` of the contract: the candidate beside the runner that serves."""
-        under_way = self.phase in (Phase.BUILDING, Phase.STARTING)
-        return self.phase.value if self.serving is not None and under_way else None
+        if self.serving is None:
+            return None
+        if self.phase is Phase.BUILDING:
+            return "building"
+        return "starting" if self.phase is Phase.STARTING else None
 
     @property
     def stale(self) -> bool:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from codelocd.documents.locations import TimingDocument
 
 
 @dataclass(slots=True)
@@ -22,8 +26,8 @@ class Timing:
     published: float | None = None
     importing: float | None = None
 
-    def stages(self) -> Stages:
-        """How long each part took."""
+    def as_json(self) -> TimingDocument:
+        """How long each part took, in seconds."""
         event, decision, start, load, publish, total = _between(
             (self.saved, self.noticed),
             (self.noticed, self.decided),
@@ -33,25 +37,15 @@ class Timing:
             (self.saved or self.noticed or self.decided, self.published),
         )
         after = load - self.importing if load is not None and self.importing else load
-        return Stages(event, decision, start, self.importing, after, publish, total)
-
-    def as_json(self) -> dict[str, float | None]:
-        """In seconds; `import` is a keyword only here."""
-        stages = asdict(self.stages())
-        return {("import" if name == "importing" else name): each for name, each in stages.items()}
-
-
-@dataclass(frozen=True, slots=True)
-class Stages:
-    """Seconds of each part of a reload, None where it is not known."""
-
-    event: float | None
-    decision: float | None
-    start: float | None
-    importing: float | None
-    snapshot: float | None
-    publish: float | None
-    total: float | None
+        return {
+            "event": event,
+            "decision": decision,
+            "start": start,
+            "import": self.importing,
+            "snapshot": after,
+            "publish": publish,
+            "total": total,
+        }
 
 
 def _between(*times: tuple[float | None, float | None]) -> list[float | None]:

@@ -6,7 +6,7 @@ import asyncio
 import signal
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from codelocd.core import problems
 from codelocd.core.nearest import advice
@@ -18,6 +18,9 @@ from codelocd.model import Phase
 from codelocd.rpc.errors import RpcError
 from codelocd.rpc.peer import Peer
 from codelocd.runners.api import CALL_TIMEOUT
+
+if TYPE_CHECKING:
+    from codelocd.documents.answers import ActionOutcome, ActionOutcomes, CallResult
 
 CALLABLE = ("hello", "ping", "snapshot", "describe", "stacks")
 """Methods of a runner that every client may call: none of them changes what runs."""
@@ -46,7 +49,7 @@ class Actions:
     ) -> Method:
         """`stops`: it is done once all that ran is gone, whatever another order begins then."""
 
-        async def carried_out(_peer: Peer, params: Params) -> dict[str, Any]:
+        async def carried_out(_peer: Peer, params: Params) -> ActionOutcomes:
             wait, timeout = take.flag(params, "wait", default=True), take.seconds(params, "timeout")
             began = time.time()
             locations = [(each, each.stops if stops else None) for each in addressed(params)]
@@ -92,7 +95,7 @@ class Actions:
             raise RpcError("usage", f"stopped, so `start` first: {', '.join(stopped)}")
         return [each for each in locations if each.state.wanted]
 
-    async def call(self, _peer: Peer, params: Params) -> dict[str, Any]:
+    async def call(self, _peer: Peer, params: Params) -> CallResult:
         """Ask the runner that serves a location."""
         location = self._locations.supervised(take.text(params, "location"))
         method, given = take.text(params, "method"), take.mapping(params, "params")
@@ -127,19 +130,19 @@ def _is_fresh(location: Location) -> bool:
     return location.state.serving is not None and not location.state.stale
 
 
-def _was_stopped(location: Location, began: float) -> dict[str, Any]:
+def _was_stopped(location: Location, began: float) -> ActionOutcome:
     """Whatever another order has begun since."""
     return {
         "name": location.name,
         "ok": True,
         "superseded": None,
-        "state": Phase.STOPPED.value,
+        "state": "stopped",
         "problem": None,
         "note": _note(location, began),
     }
 
 
-def _outcome(location: Location, began: float, ok: bool, stops: bool) -> dict[str, Any]:
+def _outcome(location: Location, began: float, ok: bool, stops: bool) -> ActionOutcome:
     """`superseded`: what was asked for did not come, since somebody has asked to stop it since."""
     return {
         "name": location.name,

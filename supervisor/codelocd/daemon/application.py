@@ -9,7 +9,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from codeloc_envs import Environment, Store
 from codeloc_envs.store.collect import remove_half_written
@@ -47,6 +47,9 @@ from codelocd.storage.paths import DaemonPaths
 from codelocd.storage.remains import ENTRIES, JOURNAL, LOGS, SNAPSHOTS
 from codelocd.storage.snapshots import Documents, Snapshots, stopped
 from codelocd.watch.watch import SourceWatch
+
+if TYPE_CHECKING:
+    from codelocd.documents.answers import EnvironmentDocument, ProcessStacks
 
 
 class Application:
@@ -159,14 +162,14 @@ class Application:
         for spec in change.adjusted:
             self.daemon.change(spec, reload=False)
 
-    def environments(self) -> list[dict[str, Any]]:
+    def environments(self) -> list[EnvironmentDocument]:
         """The `env list --json` document."""
         users: dict[str, list[str]] = {}
         for location, environment in self.locations.environments():
             users.setdefault(environment.key, []).append(location.name)
         return [{**each, "used_by": users.get(each["key"], [])} for each in self.store.list()]
 
-    async def warm_stacks(self, location: str) -> dict[str, Any] | None:
+    async def warm_stacks(self, location: str) -> ProcessStacks | None:
         """Of the warm interpreter that the location's next runner would start from."""
         interpreter = self._warm.warm_interpreter(location)
         if interpreter is None:

@@ -7,15 +7,19 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from codelocd.core import problems, registry
 from codelocd.daemon.application import Application
 from codelocd.daemon.location import Location
-from codelocd.daemon.status import definitions, environment
+from codelocd.daemon.status import environment
 from codelocd.daemon.subscriptions import LocalSubscriber
 from codelocd.model import Config, LocationSpec
 from codelocd.storage.paths import DaemonPaths
+
+if TYPE_CHECKING:
+    from codelocd.documents.answers import CheckDocument, CheckedLocation
+    from codelocd.documents.events import BuildStep, TopicEvent
 
 
 def run(
@@ -23,9 +27,9 @@ def run(
     paths: DaemonPaths,
     *,
     in_full: bool = False,
-    told: Callable[[dict[str, Any]], None] = lambda _: None,
-    progress: Callable[[dict[str, Any]], None] | None = None,
-) -> dict[str, Any]:
+    told: Callable[[CheckedLocation], None] = lambda _: None,
+    progress: Callable[[BuildStep], None] | None = None,
+) -> CheckDocument:
     """The `check --json` document, `in_full` with all definitions and edges in it.
 
     Blocks until every location has loaded or failed; `told` gets the entry of each as soon as
@@ -42,9 +46,9 @@ async def _check(
     config: Config,
     paths: DaemonPaths,
     in_full: bool,
-    told: Callable[[dict[str, Any]], None],
-    progress: Callable[[dict[str, Any]], None] | None,
-) -> dict[str, Any]:
+    told: Callable[[CheckedLocation], None],
+    progress: Callable[[BuildStep], None] | None,
+) -> CheckDocument:
     application = Application(config, paths, lambda _: None, development=True)
     if progress is not None:
         _follow_builds(application, progress)
@@ -57,25 +61,26 @@ async def _check(
 
         await asyncio.gather(*map(outcome, application.locations.values()))
         listed = application.publisher.registry
-        whole = definitions(listed, None, None)
-        named = ("definitions", "edges", "conflicts") if in_full else ("conflicts",)
-        return {
+        found: CheckDocument = {
             "locations": [_result(each, listed) for each in application.locations.values()],
-            **{name: whole[name] for name in named},
+            "conflicts": registry.conflicts(listed),
         }
+        if in_full:
+            found["definitions"], found["edges"] = listed.definitions(), registry.edges(listed)
+        return found
     finally:
         await application.close()
 
 
-def _follow_builds(application: Application, progress: Callable[[dict[str, Any]], None]) -> None:
-    def observe(event: dict[str, Any]) -> None:
-        if "phase" in event["data"]:
+def _follow_builds(application: Application, progress: Callable[[BuildStep], None]) -> None:
+    def observe(event: TopicEvent) -> None:
+        if event["topic"] == "builds" and "phase" in event["data"]:
             progress(event["data"])
 
     application.hub.subscribe(LocalSubscriber(observe), ("builds",), None, lambda _: {})
 
 
-def _result(location: Location, listed: registry.Registry) -> dict[str, Any]:
+def _result(location: Location, listed: registry.Registry) -> CheckedLocation:
     return {
         "name": location.name,
         "ok": location.state.serving is not None,

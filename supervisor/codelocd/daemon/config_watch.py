@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from codeloc_envs.shortage import shortage
 from codelocd.config import ConfigError
@@ -18,6 +18,9 @@ from codelocd.daemon import shortages
 from codelocd.model import Config, DaemonSettings, DagsterSettings
 from codelocd.watch.notices import Change, Watched
 from codelocd.watch.watch import SourceWatch
+
+if TYPE_CHECKING:
+    from codelocd.documents.locations import ConfigDocument
 
 NAME = "/config"
 """What the watch knows these files as: no location has a slash in its name."""
@@ -45,8 +48,13 @@ class ConfigState:
     problem: str | None
     at: float
 
-    def as_json(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in self.__slots__}
+    def as_json(self) -> ConfigDocument:
+        return {
+            "file": self.file,
+            "state": self.state,
+            "problem": self.problem,
+            "at": self.at,
+        }
 
 
 class ConfigWatch:

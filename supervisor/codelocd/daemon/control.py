@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from codelocd import __version__
 from codelocd.core import registry
@@ -21,6 +21,21 @@ from codelocd.rpc.errors import RpcError
 from codelocd.rpc.peer import Peer
 from codelocd.rpc.requests import Limits
 from codelocd.runners import stacks
+
+if TYPE_CHECKING:
+    from codelocd.documents.answers import (
+        AppliedConfig,
+        CommandDocument,
+        EnvironmentDocument,
+        EventsDocument,
+        Hello,
+        LogsDocument,
+        Nothing,
+        StacksDocument,
+        Subscribed,
+    )
+    from codelocd.documents.definitions import DefinitionsDocument, Listed, ShownAsset
+    from codelocd.documents.locations import LocationStatus, ShownLocation, StatusDocument
 
 PROTOCOL = 1
 
@@ -81,7 +96,7 @@ class Control:
             raise RpcError("usage", f"{method} does not take {', '.join(unknown)}")
         return await answer(peer, params)
 
-    def status(self, locations: Iterable[str] | None = None) -> dict[str, Any]:
+    def status(self, locations: Iterable[str] | None = None) -> StatusDocument:
         """The `status --json` document."""
         identity, dagster = self._identity, self._application.dagster
         names = self._locations.names() if locations is None else locations
@@ -96,7 +111,7 @@ class Control:
                 "instance": identity.instance,
                 "revision": self._registry.revision,
                 "socket": identity.socket,
-                "dagster": dagster.about() or None if dagster is not None else None,
+                "dagster": dagster.about() if dagster is not None else None,
                 "config": self._config.state.as_json(),
                 "events": self._application.publisher.journal.last_number,
                 "dropped": self._application.logs.dropped,
@@ -105,7 +120,7 @@ class Control:
             "locations": [self._entry(name) for name in names],
         }
 
-    def full_state(self, topic: str) -> dict[str, Any]:
+    def full_state(self, topic: str) -> Mapping[str, object]:
         """What a subscriber of `topic` starts from, or catches up with."""
         if topic == "status":
             return self.status()
@@ -115,17 +130,23 @@ class Control:
 
     # --- asking --------------------------------------------------------------------------------
 
-    async def _hello(self, _peer: Peer, _params: Params) -> dict[str, Any]:
+    async def _hello(self, _peer: Peer, _params: Params) -> Hello:
+        limits = Limits()
         return {
             "protocol": PROTOCOL,
             "version": __version__,
             "instance": self._identity.instance,
             "pid": os.getpid(),
             "methods": sorted(self._methods),
-            "limits": asdict(Limits()),
+            "limits": {
+                "message_bytes": limits.message_bytes,
+                "in_flight": limits.in_flight,
+                "depth": limits.depth,
+                "elements": limits.elements,
+            },
         }
 
-    async def _status(self, _peer: Peer, params: Params) -> dict[str, Any]:
+    async def _status(self, _peer: Peer, params: Params) -> StatusDocument:
         names = self._locations.known(take.texts(params, "locations"))
         await self._sample(self._locations if names is None else names)
         return self.status(names)
@@ -137,31 +158,28 @@ class Control:
             [each.handle.pid for each in serving if each is not None]
         )
 
-    async def _definitions(self, _peer: Peer, params: Params) -> dict[str, Any]:
+    async def _definitions(self, _peer: Peer, params: Params) -> DefinitionsDocument:
         kind = take.choice(params, "kind", registry.KINDS)
         names = self._locations.known(take.texts(params, "locations"))
         return status.definitions(self._registry, names, kind)
 
-    async def _show(self, _peer: Peer, params: Params) -> dict[str, Any]:
+    async def _show(self, _peer: Peer, params: Params) -> ShownLocation | Listed | ShownAsset:
         name, inner = take.text(params, "location"), take.optional_text(params, "name")
         if name not in self._locations and name not in self._locations.external:
             status.refuse_definition(self._registry, name, inner)
         if inner is not None:
             return self._one_definition(name, inner, params)
+        config = self._config.state.as_json()
         if name in self._locations.external:
-            return {
-                **status.shown_external(self._locations.external[name]),
-                "config": self._config.state.as_json(),
-            }
+            return status.shown_external(self._locations.external[name], config)
         location = self._locations.supervised(name)
         await self._sample([name])
         lines = await history.last_lines(self._application.logs, name, status.LAST_LINES)
         daemon = self._application.daemon
         sources = daemon.watched_files(location)
-        shown = status.shown(location, self._registry, daemon.usage, sources, lines)
-        return {**shown, "config": self._config.state.as_json()}
+        return status.shown(location, self._registry, daemon.usage, sources, lines, config)
 
-    async def _stacks(self, _peer: Peer, params: Params) -> dict[str, Any]:
+    async def _stacks(self, _peer: Peer, params: Params) -> StacksDocument:
         """Of the runner that serves, else of the newest; and of a warm interpreter, if asked."""
         location = self._locations.supervised(take.text(params, "location"))
         running = location.serving or next(reversed(location.runners.values()), None)
@@ -173,17 +191,17 @@ class Control:
             warm = await self._application.warm_stacks(location.name)
         return {"location": location.name, **found.as_json(running.handle.pid), "warm": warm}
 
-    def _one_definition(self, location: str, name: str, params: Params) -> dict[str, Any]:
+    def _one_definition(self, location: str, name: str, params: Params) -> Listed | ShownAsset:
         self._locations.known([location])
         kind = take.choice(params, "kind", registry.KINDS)
         repository = take.optional_text(params, "repository")
         return status.definition(self._registry, location, name, kind, repository)
 
-    async def _last_lines(self, _peer: Peer, params: Params) -> dict[str, Any]:
+    async def _last_lines(self, _peer: Peer, params: Params) -> LogsDocument:
         names = self._locations.known(take.texts(params, "locations"))
         return await history.logs(self._application.logs, names or sorted(self._locations), params)
 
-    async def _events(self, _peer: Peer, params: Params) -> dict[str, Any]:
+    async def _events(self, _peer: Peer, params: Params) -> EventsDocument:
         journal = self._application.publisher.journal
         names = take.texts(params, "locations")
         for name in names or ():
@@ -191,10 +209,10 @@ class Control:
                 self._locations.known([name])
         return await history.events(journal, names, params)
 
-    async def _environments(self, _peer: Peer, _params: Params) -> list[dict[str, Any]]:
+    async def _environments(self, _peer: Peer, _params: Params) -> list[EnvironmentDocument]:
         return await asyncio.to_thread(self._application.environments)
 
-    async def _command(self, _peer: Peer, params: Params) -> dict[str, Any]:
+    async def _command(self, _peer: Peer, params: Params) -> CommandDocument:
         location = self._locations.supervised(take.text(params, "location"))
         if location.environment is None:
             state = location.state.shown
@@ -213,7 +231,7 @@ class Control:
 
     # --- the daemon itself ---------------------------------------------------------------------
 
-    async def _apply(self, _peer: Peer, params: Params) -> dict[str, Any]:
+    async def _apply(self, _peer: Peer, params: Params) -> AppliedConfig:
         """A config that is broken changes nothing."""
         dry_run = take.flag(params, "dry_run", default=False)
         if not self._config.has_files:
@@ -228,13 +246,13 @@ class Control:
             change = self._config.take(config)
         return {**change.as_json(), "pending": self._config.pending(config)}
 
-    async def _shut_down(self, _peer: Peer, _params: Params) -> dict[str, Any]:
+    async def _shut_down(self, _peer: Peer, _params: Params) -> Nothing:
         asyncio.get_running_loop().call_soon(self._shutdown)
         return {}
 
     # --- subscribing ---------------------------------------------------------------------------
 
-    async def _subscribe(self, peer: Peer, params: Params) -> dict[str, Any]:
+    async def _subscribe(self, peer: Peer, params: Params) -> Subscribed:
         return self._application.hub.subscribe(
             peer,
             params.get("topics", ()),
@@ -243,10 +261,10 @@ class Control:
             blocks=take.flag(params, "blocks", default=False),
         )
 
-    async def _unsubscribe(self, peer: Peer, params: Params) -> dict[str, Any]:
+    async def _unsubscribe(self, peer: Peer, params: Params) -> Nothing:
         return self._application.hub.unsubscribe(peer, take.number(params, "subscription"))
 
-    def _entry(self, name: str) -> dict[str, Any]:
+    def _entry(self, name: str) -> LocationStatus:
         if name in self._locations.external:
             return status.external(self._locations.external[name])
         location, daemon = self._locations.supervised(name), self._application.daemon

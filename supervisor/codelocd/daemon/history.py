@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any, get_args
+from typing import TYPE_CHECKING, get_args
 
 from codelocd.daemon import params as take
 from codelocd.daemon.params import Params
@@ -12,6 +12,10 @@ from codelocd.model import Stream
 from codelocd.rpc.errors import RpcError
 from codelocd.storage.journal import Journal, JournalQuery
 from codelocd.storage.logs import LogQuery, Logs
+
+if TYPE_CHECKING:
+    from codelocd.documents.answers import EventsDocument, LogsDocument
+    from codelocd.documents.locations import LogLine
 
 LOG_PARAMS = frozenset(
     {"locations", "lines", "since", "until", "stream", "contains", "after", "before"}
@@ -22,29 +26,27 @@ LINES = 100
 """How many are given unless another number is asked for."""
 
 
-async def logs(logs: Logs, names: Sequence[str], params: Params) -> dict[str, Any]:
+async def logs(logs: Logs, names: Sequence[str], params: Params) -> LogsDocument:
     """The answer of `logs`: lines of these locations, and the number of the last one of each."""
     last = logs.last_numbers(names)
     found, more = await _lines(logs, names, _query(params))
     return {"lines": found, "last": last, "more": more}
 
 
-async def last_lines(logs: Logs, name: str, count: int) -> list[dict[str, Any]]:
+async def last_lines(logs: Logs, name: str, count: int) -> list[LogLine]:
     """Documents of the last lines of one location."""
     found, _ = await _lines(logs, [name], LogQuery(count))
     return found
 
 
-async def _lines(
-    logs: Logs, names: Sequence[str], query: LogQuery
-) -> tuple[list[dict[str, Any]], bool]:
+async def _lines(logs: Logs, names: Sequence[str], query: LogQuery) -> tuple[list[LogLine], bool]:
     """Files are read on another thread."""
     slow, read = logs.reading(names, query)
     found, more = await asyncio.to_thread(read) if slow else read()
     return [line.document() for line in found], more
 
 
-async def events(journal: Journal, names: Sequence[str] | None, params: Params) -> dict[str, Any]:
+async def events(journal: Journal, names: Sequence[str] | None, params: Params) -> EventsDocument:
     """The answer of `events`: entries of the journal, of these locations or of all."""
     count = take.number(params, "lines", LINES)
     query = JournalQuery(count, names, _place(params, "after"), _place(params, "before"))

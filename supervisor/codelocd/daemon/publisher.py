@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 from codelocd.core.registry import Difference, Registry
 from codelocd.core.state import UNDER_WAY, State
@@ -15,8 +14,10 @@ from codelocd.model import Snapshot
 from codelocd.storage.journal import Journal
 from codelocd.storage.snapshots import Documents, Snapshots
 
-_NOT_LOADED: Mapping[str, Any] = {"timing": None, "start_method": None}
-"""Of definitions that no load has just brought."""
+if TYPE_CHECKING:
+    from codeloc_envs.documents import ProgressDocument
+    from codelocd.documents.events import BuildStep, DefinitionsNews, StatusNews
+    from codelocd.documents.locations import ConfigDocument
 
 
 class Publisher:
@@ -53,19 +54,24 @@ class Publisher:
             generation=state.generation or None,
             detail=detail,
         )
-        data = {"event": entry, "location": status.location(location, self.registry)}
-        self._hub.publish("status", data)
+        news: StatusNews = {
+            "event": entry,
+            "location": status.location(location, self.registry),
+        }
+        self._hub.publish("status", news)
         if state.phase not in UNDER_WAY and not (self._ends or location.removed):
             self._entries.keep(location.name, status.left(location, self.registry))
 
-    def tell(self, event: str, detail: str | None, more: Mapping[str, Any]) -> None:
+    def tell(self, event: str, detail: str | None, config: ConfigDocument) -> None:
         """Something happened to the daemon itself."""
         entry = self.journal.write(event, detail=detail)
-        self._hub.publish("status", {"event": entry, "location": None, **more})
+        news: StatusNews = {"event": entry, "location": None, "config": config}
+        self._hub.publish("status", news)
 
-    def progressed(self, location: Location, progress: Mapping[str, Any]) -> None:
+    def progressed(self, location: Location, progress: ProgressDocument) -> None:
         """A build of the location's environment goes on."""
-        self._hub.publish("builds", {"location": location.name, **progress})
+        step: BuildStep = {"location": location.name, **progress}
+        self._hub.publish("builds", step)
         if progress["phase"] == "replacing":
             self.announce(location, "environment-replaced", location.state, progress["message"])
 
@@ -77,9 +83,7 @@ class Publisher:
         running.generation = location.state.generation
         location.snapshot = running.snapshot
         running.timing.published = time.time()
-        timing = running.timing.as_json()
-        told = {"timing": timing, "start_method": running.handle.start_method}
-        self._publish(location, running.snapshot, told)
+        self._publish(location, running.snapshot, running)
         self._snapshots.keep(location.name, running.snapshot)
 
     def last(self, location: Location) -> Snapshot | None:
@@ -109,21 +113,22 @@ class Publisher:
         self._entries.forget(name)
 
     def _publish(
-        self, location: Location, snapshot: Snapshot, told: Mapping[str, Any] = _NOT_LOADED
+        self, location: Location, snapshot: Snapshot, loaded: Running | None = None
     ) -> None:
         registry, difference = self.registry.publish(location.name, snapshot.definitions)
-        self._list(location, registry, difference, told)
+        self._list(location, registry, difference, loaded)
 
     def _list(
         self,
         location: Location,
         registry: Registry,
         difference: Difference,
-        told: Mapping[str, Any] = _NOT_LOADED,
+        loaded: Running | None = None,
     ) -> None:
+        """`loaded`: the runner that has just brought the definitions, where one has."""
         self.registry = registry
         since = location.changed_at
-        data = {
+        news: DefinitionsNews = {
             "location": location.name,
             "generation": location.state.generation,
             "revision": registry.revision,
@@ -132,7 +137,8 @@ class Publisher:
             "changed": list(difference.changed),
             "removed": list(difference.removed),
             "fields": difference.fields,
-            **told,
+            "timing": loaded.timing.as_json() if loaded is not None else None,
+            "start_method": loaded.handle.start_method if loaded is not None else None,
         }
         location.changed_at = location.saved_at = None
-        self._hub.publish("definitions", data)
+        self._hub.publish("definitions", news)

@@ -10,9 +10,9 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import structlog
 
@@ -31,6 +31,9 @@ from codelocd.rpc.server import start_server
 from codelocd.rpc.unix import Credentials
 from codelocd.storage import lock
 from codelocd.storage.paths import DaemonPaths
+
+if TYPE_CHECKING:
+    from codelocd.documents.events import TopicEvent
 
 log = structlog.get_logger()
 
@@ -135,9 +138,7 @@ class Service:
             self._config.take(config)
 
     def _told_of_config(self, state: ConfigState) -> None:
-        self._application.publisher.tell(
-            f"config-{state.state}", state.problem, {"config": state.as_json()}
-        )
+        self._application.publisher.tell(f"config-{state.state}", state.problem, state.as_json())
         if state.problem is not None and not self._development:  # there the observer says so
             for line in state.problem.splitlines():
                 self._report(f"the config is not applied: {line}")
@@ -200,9 +201,9 @@ def configure(chosen: Format, *, coloured: bool) -> None:
     )
 
 
-def observe(event: Mapping[str, Any]) -> None:
+def observe(event: TopicEvent) -> None:
     """Log a status event; a problem is a warning, told in full once."""
-    if event["topic"] != "status" or event["data"].get("full"):
+    if event["topic"] != "status" or "full" in event["data"]:
         return
     entry, location = event["data"]["event"], event["data"]["location"]
     if location is None and entry["detail"] is not None:

@@ -5,16 +5,29 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from codelocd.core import problems, registry
 from codelocd.core.nearest import advice
 from codelocd.daemon.location import Location, Running
 from codelocd.daemon.usage import Sampler, Usage
-from codelocd.model import GrpcServer, LocationSpec
+from codelocd.model import GrpcServer, LastExit, LocationSpec
 from codelocd.rpc.errors import RpcError
+
+if TYPE_CHECKING:
+    from codelocd.documents.definitions import DefinitionsDocument, Listed, ShownAsset
+    from codelocd.documents.locations import (
+        ConfigDocument,
+        EnvironmentInUse,
+        ExitDocument,
+        HooksDocument,
+        KeptLocation,
+        LocationAccount,
+        LocationStatus,
+        LogLine,
+        ShownLocation,
+    )
 
 MEANT = 3
 """Definitions of one name that a message lists."""
@@ -28,7 +41,7 @@ LAST_LINES = 20
 
 def location(
     location: Location, listed: registry.Registry, usage: Usage | None = None
-) -> dict[str, Any]:
+) -> LocationStatus:
     """One entry of `status --json`."""
     state, serving, now = location.state, location.serving, time.monotonic()
     answered = serving.answered if serving else None
@@ -42,7 +55,7 @@ def location(
         "generation": state.generation if serving else None,
         "restarts": state.restarts,
         "restarts_1h": location.restarts_within(HOUR),
-        "last_exit": location.last_exit.as_json() if location.last_exit else None,
+        "last_exit": _ended(location.last_exit),
         "last_failure": problems.as_json(state.last_failure),
         "last_answer": None if answered is None else now - answered,
         "pid": serving.handle.pid if serving else None,
@@ -58,30 +71,43 @@ def location(
     }
 
 
-def measured(location_: Location, listed: registry.Registry, sampler: Sampler) -> dict[str, Any]:
+def measured(location_: Location, listed: registry.Registry, sampler: Sampler) -> LocationStatus:
     """The same with memory and CPU."""
     serving = location_.serving
     usage = sampler.usage(serving.handle.pid) if serving else None
     return location(location_, listed, usage)
 
 
-def external(spec: LocationSpec) -> dict[str, Any]:
+def external(spec: LocationSpec) -> LocationStatus:
     """A code server of somebody else: listed, not supervised."""
     assert isinstance(spec.target, GrpcServer)
-    entry: dict[str, Any] = dict.fromkeys(_FIELDS)
     return {
-        **entry,
         "name": spec.name,
         "state": "external",
+        "phase_seconds": None,
+        "wanted": None,
+        "reloading": None,
         "stale": False,
+        "generation": None,
         "restarts": 0,
         "restarts_1h": 0,
+        "last_exit": None,
+        "last_failure": None,
+        "last_answer": None,
+        "pid": None,
+        "start_method": None,
+        "uptime": None,
+        "memory": None,
+        "cpu": None,
+        "environment": None,
         "definitions": dict.fromkeys(registry.KINDS, 0),
         "loader": "dagster",
+        "load_seconds": None,
+        "problem": None,
     }
 
 
-def shown_external(spec: LocationSpec) -> dict[str, Any]:
+def shown_external(spec: LocationSpec, config: ConfigDocument) -> ShownLocation:
     """The `show LOCATION --json` document of a code server of somebody else."""
     entry = external(spec)
     return {
@@ -95,12 +121,13 @@ def shown_external(spec: LocationSpec) -> dict[str, Any]:
         "declared_in": spec.declared_in,
         "working_directory": None,
         "variables": [],
+        "config": config,
     }
 
 
 def definitions(
     listed: registry.Registry, locations: Iterable[str] | None, kind: str | None
-) -> dict[str, Any]:
+) -> DefinitionsDocument:
     """The `definitions --json` document."""
     names = set(locations) if locations is not None else None
     edges = registry.edges(listed)
@@ -118,7 +145,7 @@ def definitions(
 
 def definition(
     listed: registry.Registry, location: str, name: str, kind: str | None, repository: str | None
-) -> dict[str, Any]:
+) -> Listed | ShownAsset:
     """The `show LOCATION/NAME --json` document. Raises RpcError unless exactly one fits."""
     there = listed.definitions([location], kind)
     named = [each for each in there if each["name"] == name]
@@ -131,8 +158,7 @@ def definition(
     if len(matches) > 1:
         raise RpcError("usage", f"{name!r} is ambiguous; say which", {"matches": matches})
     (found,) = matches
-    relations = registry.relations(listed, found) if found["kind"] == "asset" else {}
-    return {**found, **relations}
+    return {**found, **registry.relations(listed, found)} if found["kind"] == "asset" else found
 
 
 def refuse_definition(listed: registry.Registry, name: str, inner: str | None) -> None:
@@ -161,8 +187,9 @@ def shown(
     listed: registry.Registry,
     sampler: Sampler,
     sources: list[str],
-    output: list[dict[str, Any]],
-) -> dict[str, Any]:
+    output: list[LogLine],
+    config: ConfigDocument,
+) -> ShownLocation:
     """The `show LOCATION --json` document; `sources` are the files watched."""
     return {
         **measured(location_, listed, sampler),
@@ -170,15 +197,16 @@ def shown(
         "definitions": listed.definitions([location_.name]),
         "sources": sources,
         "output": output,
+        "config": config,
     }
 
 
-def left(location_: Location, listed: registry.Registry) -> dict[str, Any]:
+def left(location_: Location, listed: registry.Registry) -> KeptLocation:
     """What of that document is kept on disk; definitions and output are kept on their own."""
     return {**location(location_, listed), **_about(location_, listed)}
 
 
-def _about(location_: Location, listed: registry.Registry) -> dict[str, Any]:
+def _about(location_: Location, listed: registry.Registry) -> LocationAccount:
     spec, choice = location_.spec, location_.choice
     return {
         "counts": listed.counts(location_.name),
@@ -195,12 +223,26 @@ def _about(location_: Location, listed: registry.Registry) -> dict[str, Any]:
     }
 
 
-def _hooks(location: Location) -> dict[str, Any] | None:
+def _hooks(location: Location) -> HooksDocument | None:
     hooks = location.serving.handle.hooks if location.serving else None
-    return asdict(hooks) if hooks is not None else None
+    if hooks is None:
+        return None
+    return {"at_exit": dict(hooks.at_exit), "at_fork": dict(hooks.at_fork)}
 
 
-def environment(location: Location, serving: Running | None) -> dict[str, Any] | None:
+def _ended(last: LastExit | None) -> ExitDocument | None:
+    if last is None:
+        return None
+    return {
+        "pid": last.ended.pid,
+        "status": last.exit.status,
+        "signal": last.exit.signal,
+        "at": last.ended.at,
+        "asked": last.asked,
+    }
+
+
+def environment(location: Location, serving: Running | None) -> EnvironmentInUse | None:
     """`environment` of a status entry: that of the runner that serves, or else the newest."""
     used = serving.environment if serving else location.environment
     if used is None:
@@ -212,29 +254,3 @@ def environment(location: Location, serving: Running | None) -> dict[str, Any] |
         "executable": str(used.executable),
         "origin": used.origin,
     }
-
-
-_FIELDS = (
-    "name",
-    "state",
-    "phase_seconds",
-    "wanted",
-    "reloading",
-    "stale",
-    "generation",
-    "restarts",
-    "restarts_1h",
-    "last_exit",
-    "last_failure",
-    "last_answer",
-    "pid",
-    "start_method",
-    "uptime",
-    "memory",
-    "cpu",
-    "environment",
-    "definitions",
-    "loader",
-    "load_seconds",
-    "problem",
-)

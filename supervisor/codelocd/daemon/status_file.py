@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from codeloc_envs.files import replace_text
 from codelocd.process import identity
 from codelocd.storage import last_status
+
+if TYPE_CHECKING:
+    from codelocd.documents.locations import StatusDocument
 
 REST = 0.5
 """Seconds after an event before it is written, and again after that: a reload must not wait for
@@ -25,7 +28,7 @@ class StatusFile:
     """
 
     def __init__(
-        self, socket: Path, document: Callable[[], Mapping[str, Any]], group: int | None
+        self, socket: Path, document: Callable[[], StatusDocument], group: int | None
     ) -> None:
         self._path = Path(last_status.beside(str(socket)))
         self._document = document
@@ -58,7 +61,7 @@ class StatusFile:
         with contextlib.suppress(OSError):
             self._path.unlink()
 
-    def _write(self, document: Mapping[str, Any]) -> None:
+    def _write(self, document: StatusDocument) -> None:
         """What cannot be written now is written with the next event."""
         began = ((pid, identity.began(pid)) for pid in _processes(document))
         text = last_status.text(document, {pid: at for pid, at in began if at is not None})
@@ -68,6 +71,6 @@ class StatusFile:
                 os.chown(self._path, -1, self._group)
 
 
-def _processes(document: Mapping[str, Any]) -> list[int]:
+def _processes(document: StatusDocument) -> list[int]:
     runners = (each["pid"] for each in document["locations"])
     return [document["daemon"]["pid"], *(pid for pid in runners if pid is not None)]

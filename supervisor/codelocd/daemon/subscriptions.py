@@ -11,14 +11,19 @@ from dataclasses import dataclass
 from functools import partial
 from heapq import merge
 from itertools import islice
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import msgpack
 
 from codelocd.rpc.errors import RpcError
 from codelocd.rpc.messages import EVENT, NOTIFICATION, pack
 
-FullState = Callable[[str], Mapping[str, Any]]
+if TYPE_CHECKING:
+    from codelocd.documents.answers import Nothing, Subscribed
+    from codelocd.documents.events import TopicEvent
+    from codelocd.documents.locations import LogBlock
+
+FullState = Callable[[str], Mapping[str, object]]
 
 TOPICS = ("status", "definitions", "logs", "builds")
 
@@ -71,7 +76,7 @@ class Hub:
         self._ids = itertools.count(1)
         self._subscriptions: dict[int, _Subscription] = {}
 
-    def publish(self, topic: str, data: Mapping[str, Any]) -> int:
+    def publish(self, topic: str, data: Mapping[str, object]) -> int:
         """Tell everybody who listens; the number of the event."""
         event = self._history.add(topic, pack(data))
         for subscription in self._listening(topic):
@@ -79,7 +84,7 @@ class Hub:
                 self._tell(subscription, event)
         return event.seq
 
-    def publish_block(self, topic: str, lines: int, block: Callable[[], Mapping[str, Any]]) -> None:
+    def publish_block(self, topic: str, lines: int, block: Callable[[], LogBlock]) -> None:
         """Publish lines that came together as one event, or as one each, as a subscriber wishes.
 
         `block()` is the document of them all. Cheap without subscribers: such events have numbers
@@ -104,7 +109,7 @@ class Hub:
         full_state: FullState,
         *,
         blocks: bool = False,
-    ) -> dict[str, Any]:
+    ) -> Subscribed:
         """The result of the method `subscribe`; the first events follow it soon.
 
         `full_state(topic)` gives what a newcomer to a topic must know, as a JSON document.
@@ -132,7 +137,7 @@ class Hub:
             "seq": self._history.last,
         }
 
-    def unsubscribe(self, peer: Subscriber, subscription: object) -> dict[str, Any]:
+    def unsubscribe(self, peer: Subscriber, subscription: object) -> Nothing:
         """The result of the method `unsubscribe`; no event follows it."""
         known = self._subscriptions.get(subscription) if isinstance(subscription, int) else None
         if known is None or known.peer is not peer:
@@ -301,8 +306,8 @@ class _Shelf:
         return islice(self._kept, first, None)
 
 
-Observer = Callable[[dict[str, Any]], None]
-"""Takes `{"subscription", "topic", "seq", "data"}`, as the notification `event` has them."""
+Observer: TypeAlias = "Callable[[TopicEvent], None]"
+"""Takes the parameters of the notification `event`."""
 
 
 class LocalSubscriber:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from codeloc_envs import EnvironmentProblem
 from codeloc_envs.shortage import shortage
@@ -19,6 +19,9 @@ from codelocd.dagster.workspace import Links, Sockets
 from codelocd.model import DagsterSettings, GrpcServer, LocationSpec
 from codelocd.runners.warm.method import MethodChoice
 from codelocd.storage.paths import DaemonPaths
+
+if TYPE_CHECKING:
+    from codelocd.documents.locations import DagsterStatus, StartDocument
 
 AGAIN = 5.0
 """Seconds until something is tried again that the machine lacked the means for."""
@@ -72,7 +75,7 @@ class DagsterServing:
         self._news.set()
         self._listed.set()
 
-    def about(self) -> dict[str, Any]:
+    def about(self) -> DagsterStatus:
         """For `status`: where the page is, and who serves what."""
         current = self._links.current
         return {
@@ -160,5 +163,5 @@ class DagsterServing:
         return workspace.text(links, self._external)
 
 
-def _told(choice: MethodChoice) -> dict[str, str]:
+def _told(choice: MethodChoice) -> StartDocument:
     return {"start_method": choice.method, "why": choice.why}

@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from codelocd.render.text import Cell, Column, Screen, indented, one_line, plural, table
+
+if TYPE_CHECKING:
+    from codelocd.documents.definitions import (
+        AssetKey,
+        AssetNode,
+        Conflict,
+        DefinitionsDocument,
+        Edge,
+        Listed,
+        ListedJob,
+        ShownAsset,
+        Upstream,
+    )
 
 COLUMN_TITLES = (
     Column("COLUMN", least=16),
@@ -72,7 +85,7 @@ RELATIONS = ("producers", "upstream", "downstream")
 """What `show` knows of an asset beside its definition; `upstream` says more than `deps`."""
 
 
-def definitions(document: Mapping[str, Any], screen: Screen) -> str:
+def definitions(document: DefinitionsDocument, screen: Screen) -> str:
     """The `definitions --json` document as a table, with edges and conflicts below."""
     rows = [_row(definition) for definition in document["definitions"]]
     parts = [table(TITLES, rows, screen) if rows else "no definitions"]
@@ -82,7 +95,7 @@ def definitions(document: Mapping[str, Any], screen: Screen) -> str:
     return "\n\n".join(parts)
 
 
-def place(definition: Mapping[str, Any]) -> str:
+def place(definition: Listed | AssetNode) -> str:
     """`sales`, or `sales (repository finance)` where the repository has a name of its own."""
     location = one_line(definition["location"])
     repository = definition["repository"]
@@ -91,7 +104,7 @@ def place(definition: Mapping[str, Any]) -> str:
     return f"{location} (repository {one_line(repository)})"
 
 
-def conflict(found: Mapping[str, Any]) -> str:
+def conflict(found: Conflict) -> str:
     """`asset mart/orders: finance, sales`."""
     places = ", ".join(place(definition) for definition in found["definitions"])
     return f"{found['kind']} {joined(found['key'])}: {places}"
@@ -102,28 +115,30 @@ def joined(key: Sequence[str]) -> str:
     return one_line("/".join(key))
 
 
-def about(definition: Mapping[str, Any]) -> str:
+def about(definition: Listed) -> str:
     """What matters most about a definition of its kind, in a few words."""
-    get = definition.get
-    match definition["kind"]:
-        case "asset":
-            return _after(get("deps") or ())
-        case "asset_check":
-            return f"checks {joined(get('key') or ())}"
-        case "job":
-            counts = ((plural(len(get(f"{noun}s") or ()), noun)) for noun in ("asset", "op"))
-            return ", ".join(count for count in counts if not count.startswith("0 "))
-        case "schedule":
-            zone = f" {get('timezone')}" if get("timezone") else ""
-            return f"{get('cron')}{zone} → {get('job')}"
-        case "sensor":
-            pause = get("minimum_interval")
-            return f"{f'every {pause:g}s ' if isinstance(pause, int | float) else ''}→ {get('job')}"
-        case _:
-            return str(get("type") or "")
+    if definition["kind"] == "asset":
+        return _after(definition["deps"])
+    if definition["kind"] == "asset_check":
+        return f"checks {joined(definition['key'])}"
+    if definition["kind"] == "job":
+        return _parts(definition)
+    if definition["kind"] == "schedule":
+        zone = f" {definition['timezone']}" if definition["timezone"] else ""
+        return f"{definition['cron']}{zone} → {definition['job']}"
+    if definition["kind"] == "sensor":
+        pause = definition["minimum_interval"]
+        return f"{f'every {pause:g}s ' if pause is not None else ''}→ {definition['job']}"
+    return definition["type"]
 
 
-def definition(found: Mapping[str, Any], screen: Screen) -> str:
+def _parts(job: ListedJob) -> str:
+    """How many assets, or ops, a job makes."""
+    counts = (("asset", job.get("assets") or []), ("op", job.get("ops") or []))
+    return ", ".join(plural(len(names), noun) for noun, names in counts if names)
+
+
+def definition(found: Listed | ShownAsset, screen: Screen) -> str:
     """One definition in full: every field that says something."""
     title = f"{found['kind']} {one_line(found['name'])}"
     lines = [screen.paint(title, "bold"), _field("location", place(found))]
@@ -147,40 +162,39 @@ def _told(name: str, value: Any, screen: Screen) -> Iterator[str]:
         yield column_schema(key, schema, screen)
 
 
-def _relations(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _relations(found: Listed | ShownAsset) -> Iterator[tuple[str, str]]:
     """Who produces an asset, what it is made from and what is made from it."""
     if "producers" not in found:
         return
-    producers = found["producers"]
+    asset = cast("ShownAsset", found)
+    producers = asset["producers"]
     twice = " (defined more than once)" if len(producers) > 1 else ""
     yield "producer", (", ".join(map(place, producers)) or "nowhere here") + twice
-    upstream = [_from(each, found) for each in found["upstream"]]
+    upstream = [_from(each, asset) for each in asset["upstream"]]
     yield "upstream", ", ".join(upstream) or "nothing"
-    downstream = [_at(each, [each], found) for each in found["downstream"]]
+    downstream = [_at(each["key"], [each], asset) for each in asset["downstream"]]
     yield "downstream", ", ".join(downstream) or "nothing"
 
 
-def _from(each: Mapping[str, Any], found: Mapping[str, Any]) -> str:
+def _from(each: Upstream, found: ShownAsset) -> str:
     if not each["producers"]:
         return f"{joined(each['key'])} (produced nowhere here)"
-    return _at(each, each["producers"], found)
+    return _at(each["key"], each["producers"], found)
 
 
-def _at(
-    asset: Mapping[str, Any], places: Sequence[Mapping[str, Any]], found: Mapping[str, Any]
-) -> str:
+def _at(key: AssetKey, places: Sequence[AssetNode], found: ShownAsset) -> str:
     """`raw_orders (ingest)`; without the location where it is that of `found`."""
     there = {place(each): None for each in places if place(each) != place(found)}
-    return f"{joined(asset['key'])} ({', '.join(there)})" if there else joined(asset["key"])
+    return f"{joined(key)} ({', '.join(there)})" if there else joined(key)
 
 
-def source(definition: Mapping[str, Any]) -> str:
+def source(definition: Listed) -> str:
     """`file:line`, or nothing."""
-    found = definition.get("source")
+    found = definition["source"]
     return f"{found['file']}:{found['line']}" if found else ""
 
 
-def _row(found: Mapping[str, Any]) -> list[Cell]:
+def _row(found: Listed) -> list[Cell]:
     return [
         (place(found), "bold"),
         found["kind"],
@@ -199,7 +213,7 @@ def _section(title: str, lines: Iterator[str], screen: Screen) -> list[str]:
     return ["\n".join([screen.paint(title, "bold"), *found])] if found else []
 
 
-def _edge(edge: Mapping[str, Any]) -> str:
+def _edge(edge: Edge) -> str:
     upstream, downstream = edge["from"], edge["to"]
     return (
         f"{place(upstream)}: {joined(upstream['key'])} → "

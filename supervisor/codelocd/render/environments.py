@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from codelocd.render.text import Cell, Column, Screen, duration, one_line, size, table
+from codelocd.render.text import NOTHING, Cell, Column, Screen, duration, one_line, size, table
+
+if TYPE_CHECKING:
+    from codeloc_envs.documents import EnvironmentFacts, PrunableEnvironment, UnusedFolder
+    from codelocd.documents.answers import EnvironmentDocument, EnvironmentsDiff
 
 TITLES = (
     Column("KEY"),
@@ -28,16 +32,16 @@ PRUNABLE = (
 )
 
 
-def environments(document: Sequence[Mapping[str, Any]], now: float, screen: Screen) -> str:
+def environments(document: Sequence[EnvironmentDocument], now: float, screen: Screen) -> str:
     """The `env list --json` document as a table. `now` is Unix time."""
-    rows = [
+    rows: list[list[Cell]] = [
         [
             (found["key"][:12], "bold"),
             found["python"],
-            str(_count(found["packages"])),
+            str(len(found["packages"]) or NOTHING),
             size(found["size"]),
             size(_own(found)),
-            ", ".join(found["used_by"] or ()),
+            ", ".join(found["used_by"]),
             _ago(found["last_used"], now),
             found["path"],
         ]
@@ -46,7 +50,7 @@ def environments(document: Sequence[Mapping[str, Any]], now: float, screen: Scre
     return table(TITLES, rows, screen) if rows else "no environments"
 
 
-def prunable(document: Sequence[Mapping[str, Any]], now: float, screen: Screen) -> str:
+def prunable(document: Sequence[PrunableEnvironment], now: float, screen: Screen) -> str:
     """What `env prune` removes: `size` is what that frees."""
     reasons = {"idle": "unused for too long", "size": "above the size, and unused the longest"}
     rows: list[list[Cell]] = [
@@ -63,33 +67,29 @@ def prunable(document: Sequence[Mapping[str, Any]], now: float, screen: Screen) 
     return table(PRUNABLE, rows, screen)
 
 
-def unused(document: Sequence[Mapping[str, Any]], now: float) -> str:
+def unused(document: Sequence[UnusedFolder], now: float) -> str:
     """What goes beside environments, a line for each."""
     lines = (f"{e['kind']} {e['path']}, last used {_ago(e['last_used'], now)}" for e in document)
     return "\n".join(map(one_line, lines))
 
 
-def environment(found: Mapping[str, Any], now: float, screen: Screen) -> str:
+def environment(found: EnvironmentDocument, now: float, screen: Screen) -> str:
     """One environment in full."""
     lines = [
         screen.paint(found["key"], "bold"),
         f"     Path: {one_line(found['path'])}",
         f"   Python: {found['python']}",
         f"     Size: {size(found['size'])}, {size(_own(found))} of it its own",
-        f"  Used by: {one_line(', '.join(found['used_by'] or ()) or '-')}",
+        f"  Used by: {one_line(', '.join(found['used_by']) or NOTHING)}",
         f"Last used: {_ago(found['last_used'], now)}",
         f"  Created: {_ago(found['created'], now)}",
     ]
-    lines += [f"  Because: {one_line(why)}" for why in found.get("why", ())]
-    packages = found["packages"]
-    if isinstance(packages, list):
-        lines += [" Packages:", *(f"    {one_line(str(name))}" for name in packages)]
-    else:
-        lines.append(f" Packages: {packages}")
+    lines += [f"  Because: {one_line(why)}" for why in found["why"]]
+    lines += [" Packages:", *(f"    {one_line(name)}" for name in found["packages"])]
     return "\n".join(lines)
 
 
-def difference(document: Mapping[str, Any], screen: Screen) -> str:
+def difference(document: EnvironmentsDiff, screen: Screen) -> str:
     """The `env diff --json` document, line by line."""
     one, other = document["python"]
     lines = [f"~ python {one} -> {other}"] if one != other else []
@@ -100,15 +100,10 @@ def difference(document: Mapping[str, Any], screen: Screen) -> str:
     return "\n".join(screen.paint(one_line(line), styles[line[0]]) for line in lines)
 
 
-def _own(found: Mapping[str, Any]) -> int | None:
+def _own(found: EnvironmentFacts) -> int:
     """Bytes that would be free without it."""
-    shared = found.get("shared")
-    return None if found["size"] is None or shared is None else found["size"] - shared
+    return found["size"] - found["shared"]
 
 
-def _count(packages: Any) -> int | str:
-    return len(packages) if isinstance(packages, list | dict) else packages or "-"
-
-
-def _ago(at: float | None, now: float) -> str:
-    return "-" if at is None else f"{duration(now - at)} ago"
+def _ago(at: float, now: float) -> str:
+    return f"{duration(now - at)} ago"

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from codelocd.render.text import GAP, STATES, Screen, columns, one_line, shortened
+
+if TYPE_CHECKING:
+    from codelocd.documents.events import JournalEntry
+    from codelocd.documents.locations import LogLine
 
 NARROW = 100
 """Columns below which an event leaves out what matters least."""
@@ -16,7 +20,7 @@ COLOURING = re.compile("\x1b\\[[0-9;:]*m")
 """The one escape sequence that cannot do more to a terminal than be seen (SGR)."""
 
 
-def event(entry: Mapping[str, Any], screen: Screen) -> str:
+def event(entry: JournalEntry, screen: Screen) -> str:
     """An `events --json` document as a line, no longer than the screen is wide."""
     before, after = entry["before"], entry["after"]
     change = f"{before} → {after}" if before and before != after else after or ""
@@ -33,7 +37,7 @@ def event(entry: Mapping[str, Any], screen: Screen) -> str:
     return _joined([(text, style) for text, style in words if text], screen)
 
 
-def gap(lost: Mapping[str, Any]) -> str:
+def gap(lost: dict[str, Any]) -> str:
     """What stands in the place of lines that are lost."""
     first, count = lost["seq"], lost["gap"]
     whose = f" of {one_line(lost['location'])}" if lost["location"] else ""
@@ -54,7 +58,7 @@ def _joined(words: Sequence[tuple[str, str | None]], screen: Screen) -> str:
     return GAP.join(told)
 
 
-def output(line: Mapping[str, Any], screen: Screen, style: str | None) -> str:
+def output(line: LogLine, screen: Screen, style: str | None) -> str:
     """A line of a runner's output as a line, with its time and the location's name before it."""
     name = screen.paint(one_line(line["location"]), style)
     when = screen.paint(moment(line["at"], date=_is_of_another_day(line["at"])), "dim")

@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from codelocd.render.status import config, past_failure, starting, state
 from codelocd.render.text import STATES, Screen, duration, indented, one_line, plural, share, size
+
+if TYPE_CHECKING:
+    from codelocd.documents.answers import ProcessStacks, StacksDocument
+    from codelocd.documents.definitions import Counts
+    from codelocd.documents.locations import (
+        EnvironmentInUse,
+        ExitDocument,
+        HooksDocument,
+        LeftLocation,
+        ProblemDocument,
+        Reasons,
+        ShownLocation,
+        TimingDocument,
+    )
 
 MARGIN = 12
 """Columns of the longest label."""
@@ -15,16 +29,17 @@ ENDED = ("failed", "stopped", "external")
 """States that the end of a daemon does not end."""
 
 
-def location(document: Mapping[str, Any], now: float, screen: Screen) -> str:
+def location(document: ShownLocation | LeftLocation, now: float, screen: Screen) -> str:
     """The `show LOCATION --json` document as a page. `now` is Unix time."""
     lines = [_title(document, screen)]
     lines += [f"{label:>{MARGIN}}: {value}" for label, value in _header(document, now) if value]
-    lines += config(document.get("config"), screen)
+    if "config" in document:
+        lines += config(document["config"], screen)
     parts = ["\n".join(lines), *_problem(document, now, screen), *_output(document, screen)]
     return "\n\n".join(parts)
 
 
-def _title(document: Mapping[str, Any], screen: Screen) -> str:
+def _title(document: ShownLocation | LeftLocation, screen: Screen) -> str:
     words, style = state(document)
     if "left_at" in document and document["state"] not in ENDED:
         words, style = f"was {words}", STATES["stopped"]
@@ -32,18 +47,18 @@ def _title(document: Mapping[str, Any], screen: Screen) -> str:
     return f"{dot} {screen.paint(one_line(document['name']), 'bold')}: {screen.paint(words, style)}"
 
 
-def _header(document: Mapping[str, Any], now: float) -> Iterator[tuple[str, str]]:
-    why = document["why"] or {}
-    if document["state"] == "external":
+def _header(document: ShownLocation | LeftLocation, now: float) -> Iterator[tuple[str, str]]:
+    why = document["why"]
+    if document["state"] == "external" or why is None:
         yield "Supervised", "no: a code server of its own"
         return
     yield "Serving", _serving(document)
     yield "Runner", _runner(document, why)
-    yield "Inherited", _inherited(why.get("hooks") or {})
-    yield "Environment", _environment(document["environment"] or {})
-    yield "Because", one_line(str(why.get("environment") or ""))
-    yield "Inputs", one_line(", ".join(why.get("inputs") or ()))
-    yield "Definitions", counts(document)
+    yield "Inherited", _inherited(why["hooks"])
+    yield "Environment", _environment(document["environment"])
+    yield "Because", one_line(why["environment"] or "")
+    yield "Inputs", one_line(", ".join(why["inputs"]))
+    yield "Definitions", counts(document["counts"])
     if "left_at" not in document:  # where no daemon runs, nothing is watched
         yield "Sources", f"{plural(len(document['sources']), 'file')} watched"
     yield "Last exit", _last_exit(document["last_exit"], now)
@@ -51,20 +66,13 @@ def _header(document: Mapping[str, Any], now: float) -> Iterator[tuple[str, str]
     yield "Last failure", _last_failure(failure, now) if failure else ""
 
 
-def counts(document: Mapping[str, Any]) -> str:
-    """`4 assets, 1 job` or `no definitions`, from a list of them or from their numbers."""
-    found: dict[str, int] = {}
-    listed = document["definitions"] or {}
-    if isinstance(listed, Mapping):
-        found = dict(listed)
-    else:
-        for definition in listed:
-            found[definition["kind"]] = found.get(definition["kind"], 0) + 1
+def counts(found: Counts) -> str:
+    """`4 assets, 1 job` or `no definitions`."""
     nouns = ((count, kind.replace("_", " ")) for kind, count in found.items() if count)
     return ", ".join(plural(count, noun) for count, noun in nouns) or "no definitions"
 
 
-def _serving(document: Mapping[str, Any]) -> str:
+def _serving(document: ShownLocation | LeftLocation) -> str:
     restarts = plural(document["restarts"], "restart")
     if document["state"] == "stopped" and document["wanted"] is False:
         return f"nothing, as codelocd stop left it; to start it: {starting(document['name'])}"
@@ -75,11 +83,11 @@ def _serving(document: Mapping[str, Any]) -> str:
     return f"generation {document['generation']} for {since}, {restarts}"
 
 
-def _runner(document: Mapping[str, Any], why: Mapping[str, Any]) -> str:
+def _runner(document: ShownLocation | LeftLocation, why: Reasons) -> str:
     if document["pid"] is None:
         return ""
     loaded = f"{document['loader']} code loaded in {duration(document['load_seconds'])}"
-    reason = f" ({one_line(str(why['start_method']))})" if why.get("start_method") else ""
+    reason = f" ({one_line(why['start_method'])})" if why["start_method"] else ""
     memory = size(document["memory"])
     answered = document.get("last_answer")
     ping = f", answered a ping {duration(answered)} ago" if answered is not None else ""
@@ -88,15 +96,17 @@ def _runner(document: Mapping[str, Any], why: Mapping[str, Any]) -> str:
     return f"pid {document['pid']}, {memory}{cpu}, {loaded}, {start}{ping}"
 
 
-def _inherited(hooks: Mapping[str, Mapping[str, int]]) -> str:
+def _inherited(hooks: HooksDocument | None) -> str:
     """`hooks at exit: logging; at fork: random, threading`, as preloaded modules registered."""
-    moments = (("at exit", "at_exit"), ("at fork", "at_fork"))
-    told = [f"{words}: {', '.join(sorted(hooks[key]))}" for words, key in moments if hooks.get(key)]
+    if hooks is None:
+        return ""
+    moments = (("at exit", hooks["at_exit"]), ("at fork", hooks["at_fork"]))
+    told = [f"{words}: {', '.join(sorted(modules))}" for words, modules in moments if modules]
     return one_line(f"hooks {'; '.join(told)}") if told else ""
 
 
-def _environment(environment: Mapping[str, Any]) -> str:
-    if not environment:
+def _environment(environment: EnvironmentInUse | None) -> str:
+    if environment is None:
         return ""
     python = f"Python {environment['python']}"
     return one_line(f"{python} in {environment['path'] or environment['executable']}") + (
@@ -104,21 +114,21 @@ def _environment(environment: Mapping[str, Any]) -> str:
     )
 
 
-def _last_exit(end: Mapping[str, Any] | None, now: float) -> str:
+def _last_exit(end: ExitDocument | None, now: float) -> str:
     if end is None:
         return ""
     ago = f"{duration(now - end['at'])} ago"
-    if end.get("asked"):
+    if end["asked"]:
         return f"ended by the daemon, {ago}"
     return f"{how(end)}, {ago}"
 
 
-def _last_failure(failure: Mapping[str, Any], now: float) -> str:
+def _last_failure(failure: ProblemDocument, now: float) -> str:
     """It stays when another runner serves, and when that one has ended in order."""
     return one_line(f"{failure['kind']}: {failure['summary']}, {duration(now - failure['at'])} ago")
 
 
-def how(end: Mapping[str, Any]) -> str:
+def how(end: ExitDocument) -> str:
     """`status 7`, `SIGKILL`."""
     if end["signal"] is None:
         return f"status {end['status']}"
@@ -128,7 +138,7 @@ def how(end: Mapping[str, Any]) -> str:
         return f"signal {end['signal']}"
 
 
-def _problem(document: Mapping[str, Any], now: float, screen: Screen) -> Iterator[str]:
+def _problem(document: ShownLocation | LeftLocation, now: float, screen: Screen) -> Iterator[str]:
     problem = document["problem"]
     if problem is None:
         return
@@ -139,28 +149,24 @@ def _problem(document: Mapping[str, Any], now: float, screen: Screen) -> Iterato
     yield from rest(problem, "  ")
 
 
-def _output(document: Mapping[str, Any], screen: Screen) -> Iterator[str]:
+def _output(document: ShownLocation | LeftLocation, screen: Screen) -> Iterator[str]:
     if document["output"]:
         title = screen.paint("Last output", "bold")
-        yield "\n".join([title, *(indented(_text(line), "  ") for line in document["output"])])
+        yield "\n".join([title, *(indented(line["text"], "  ") for line in document["output"])])
 
 
-def _text(line: Mapping[str, Any] | str) -> str:
-    return line if isinstance(line, str) else str(line["text"])
-
-
-def rest(problem: Mapping[str, Any], margin: str) -> Iterator[str]:
+def rest(problem: ProblemDocument, margin: str) -> Iterator[str]:
     """Its detail, unless that is the summary again: some problems need no more than one line."""
     if problem["detail"] and problem["detail"].strip() != problem["summary"]:
         yield indented(problem["detail"], margin)
 
 
-def line(timing: Mapping[str, Any], start_method: str | None) -> str:
+def line(timing: TimingDocument, start_method: str | None) -> str:
     """`event 3ms, decision 1ms, fork 14ms, …`; what is not known is left out."""
     return ", ".join(f"{name} {duration(each)}" for name, each in _stages(timing, start_method))
 
 
-def page(document: Mapping[str, Any]) -> str:
+def page(document: ShownLocation | LeftLocation) -> str:
     """Of a `show LOCATION --json` document."""
     timing = document["timing"]
     if timing is None:
@@ -169,23 +175,29 @@ def page(document: Mapping[str, Any]) -> str:
     return "\n".join(f"{name:<10}{duration(each):>8}" for name, each in stages)
 
 
-def _stages(timing: Mapping[str, Any], start_method: str | None) -> Iterator[tuple[str, float]]:
-    for name, seconds in timing.items():
-        if name != "total" and seconds is not None:
-            yield (start_method or name) if name == "start" else name, seconds
+def _stages(timing: TimingDocument, start_method: str | None) -> Iterator[tuple[str, float]]:
+    parts = (
+        ("event", timing["event"]),
+        ("decision", timing["decision"]),
+        (start_method or "start", timing["start"]),
+        ("import", timing["import"]),
+        ("snapshot", timing["snapshot"]),
+        ("publish", timing["publish"]),
+    )
+    return ((name, seconds) for name, seconds in parts if seconds is not None)
 
 
-def stacks(document: Mapping[str, Any], *, warm: bool, screen: Screen) -> str:
+def stacks(document: StacksDocument, *, warm: bool, screen: Screen) -> str:
     """The `show LOCATION --stacks --json` document; `warm`: with its warm interpreter."""
     parts = [_stacks(document, f"runner of {document['location']}", screen)]
     if warm and document["warm"] is None:
         parts.append("no warm interpreter is ready for it")
-    elif warm:
+    elif warm and document["warm"] is not None:
         parts.append(_stacks(document["warm"], "warm interpreter", screen))
     return "\n\n".join(parts)
 
 
-def _stacks(found: Mapping[str, Any], what: str, screen: Screen) -> str:
+def _stacks(found: ProcessStacks, what: str, screen: Screen) -> str:
     lines = [screen.paint(one_line(f"{what}, process {found['pid']}"), "bold")]
     for thread in found["threads"]:
         lines.append(one_line(f"{thread['name']}:"))

@@ -22,8 +22,15 @@ from codelocd.render.text import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # `typing` itself would take as long as asking the daemon
     from collections.abc import Iterable, Mapping, Sequence
-    from typing import Any
 
+    from codelocd.documents.locations import (
+        ConfigDocument,
+        DroppedOutput,
+        LocationFacts,
+        LocationStatus,
+        ProblemDocument,
+        StatusDocument,
+    )
     from codelocd.render.text import Cell
 
 TITLES = (
@@ -47,14 +54,14 @@ LAST_EXIT = len(TITLES) - 2
 UNDER_WAY = ("building", "starting", "stopping")
 
 
-def status(document: Mapping[str, Any], screen: Screen) -> str:
+def status(document: StatusDocument, screen: Screen) -> str:
     """The `status --json` document as a table, trouble first, with what is around it below."""
     rows = _rows(document)
     listed = _table(rows, screen) if rows else "no locations"
     return "\n".join([listed, *around(document, screen)])
 
 
-def failed(document: Mapping[str, Any], screen: Screen) -> str:
+def failed(document: StatusDocument, screen: Screen) -> str:
     """The same of those alone that are wanted and do not serve the newest source."""
     found = [each for each in document["locations"] if not healthy(each)]
     if found:
@@ -62,7 +69,7 @@ def failed(document: Mapping[str, Any], screen: Screen) -> str:
     return "\n".join([f"none failed: {counts(document)}", *around(document, screen)])
 
 
-def page(document: Mapping[str, Any], clock: str, screen: Screen) -> str:
+def page(document: StatusDocument, clock: str, screen: Screen) -> str:
     """A screen of it, below a line with `clock` and sums; what does not fit is named below."""
     below = [line for each in _few(_around(document)) for line in _brief(*each, screen)]
     rows = _rows(document)
@@ -87,8 +94,8 @@ BRIEF = 24
 """Columns of a name that stands beside others."""
 
 
-def _rows(document: Mapping[str, Any]) -> list[list[Cell]]:
-    at = document["daemon"].get("at")
+def _rows(document: StatusDocument) -> list[list[Cell]]:
+    at = document["daemon"]["at"]
     return [_row(location, at) for location in by_trouble(document["locations"])]
 
 
@@ -99,22 +106,20 @@ def _table(rows: Sequence[Sequence[Cell]], screen: Screen) -> str:
     return table([TITLES[i] for i in kept], [[row[i] for i in kept] for row in rows], screen)
 
 
-def sums(document: Mapping[str, Any], head: str, screen: Screen) -> str:
+def sums(document: StatusDocument, head: str, screen: Screen) -> str:
     """`  CPU 34%, memory 1.2 GiB, 3 restarts` of all together, as far as that is known and the
     line that begins with `head` has room.
     """
-    cpu, memory, restarts = (
-        [each[key] for each in document["locations"] if each.get(key) is not None]
-        for key in ("cpu", "memory", "restarts")
-    )
+    locations = document["locations"]
+    cpu = [cpu for each in locations if (cpu := each["cpu"]) is not None]
+    memory = [memory for each in locations if (memory := each["memory"]) is not None]
     told = [f"CPU {share(sum(cpu))}"] if cpu else []
     told += [f"memory {size(sum(memory))}"] if memory else []
-    told += [plural(sum(restarts), "restart")] if restarts else []
-    text = f"  {', '.join(told)}"
-    while told and screen.width is not None and columns(head + text) > screen.width:
+    told += [plural(sum(each["restarts"] for each in locations), "restart")] if locations else []
+    edge = screen.width
+    while told and edge is not None and columns(f"{head}  {', '.join(told)}") > edge:
         told.pop()
-        text = f"  {', '.join(told)}"
-    return text if told else ""
+    return f"  {', '.join(told)}" if told else ""
 
 
 def _few(lines: list[tuple[str, str | None]]) -> list[tuple[str, str | None]]:
@@ -183,10 +188,10 @@ def _cut(text: str, style: str | None, screen: Screen) -> str:
     return screen.paint(text if screen.width is None else shortened(text, screen.width), style)
 
 
-def by_trouble(locations: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def by_trouble(locations: Iterable[LocationStatus]) -> list[LocationStatus]:
     """What is in trouble first, then what is under way, then the rest; each as it came."""
 
-    def rank(location: Mapping[str, Any]) -> int:
+    def rank(location: LocationStatus) -> int:
         if not healthy(location) and location["state"] not in UNDER_WAY:
             return 0
         return 1 if location["state"] in UNDER_WAY or location["reloading"] else 2
@@ -194,7 +199,7 @@ def by_trouble(locations: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]
     return sorted(locations, key=rank)
 
 
-def counts(document: Mapping[str, Any]) -> str:
+def counts(document: StatusDocument) -> str:
     """`30 locations: 28 serving, 1 stale, 1 failed`, the most frequent first."""
     found: dict[str, int] = {}
     for location in document["locations"]:
@@ -205,37 +210,37 @@ def counts(document: Mapping[str, Any]) -> str:
     return f"{plural(len(document['locations']), 'location')}{listed}"
 
 
-def around(document: Mapping[str, Any], screen: Screen) -> list[str]:
+def around(document: StatusDocument, screen: Screen) -> list[str]:
     """What is not of one location: where Dagster's UI is, and a config that is not applied."""
     return [screen.paint(text, style) for text, style in _around(document)]
 
 
-def config(found: Mapping[str, Any] | None, screen: Screen) -> list[str]:
+def config(found: ConfigDocument, screen: Screen) -> list[str]:
     """What there is to say about a config that is not applied: a line for each mistake."""
     return [screen.paint(text, style) for text, style in _config(found)]
 
 
-def _around(document: Mapping[str, Any]) -> list[tuple[str, str | None]]:
-    url = (document["daemon"].get("dagster") or {}).get("url")
+def _around(document: StatusDocument) -> list[tuple[str, str | None]]:
+    dagster = document["daemon"]["dagster"]
+    url = dagster["url"] if dagster is not None else None
     ui: list[tuple[str, str | None]] = [(one_line(f"Dagster's UI: {url}"), None)] if url else []
-    told = document["daemon"].get("warnings", ())  # an older daemon has none
+    told = document["daemon"].get("warnings", [])  # an older daemon has none
     warnings: list[tuple[str, str | None]] = [(one_line(each), "yellow") for each in told]
-    lost = _dropped(document["daemon"].get("dropped") or {})
-    return [*ui, *_config(document["daemon"].get("config")), *warnings, *lost]
+    lost = _dropped(document["daemon"]["dropped"])
+    return [*ui, *_config(document["daemon"]["config"]), *warnings, *lost]
 
 
-def _dropped(lost: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str | None]]:
+def _dropped(lost: Mapping[str, DroppedOutput]) -> list[tuple[str, str | None]]:
     """Output that could not be written to files."""
     if not lost:
         return []
-    names = ", ".join(sorted(lost))
-    total = size(sum(each["bytes"] for each in lost.values()))
-    why = next(iter(lost.values()))["why"]
-    return [(one_line(f"output not written to disk: {total} of {names}: {why}"), "yellow")]
+    total, why = sum(each["bytes"] for each in lost.values()), next(iter(lost.values()))["why"]
+    what = f"output not written to disk: {size(total)} of {', '.join(sorted(lost))}: {why}"
+    return [(one_line(what), "yellow")]
 
 
-def _config(found: Mapping[str, Any] | None) -> list[tuple[str, str | None]]:
-    if found is None or found["problem"] is None:
+def _config(found: ConfigDocument) -> list[tuple[str, str | None]]:
+    if found["problem"] is None:
         return []
     if found["state"] == "invalid":
         lines = found["problem"].splitlines()
@@ -244,9 +249,9 @@ def _config(found: Mapping[str, Any] | None) -> list[tuple[str, str | None]]:
     return [(one_line(text), "yellow")]
 
 
-def state(location: Mapping[str, Any]) -> tuple[str, str]:
+def state(location: LocationFacts) -> tuple[str, str]:
     """What callers get, and what is going on beside it, with the colour of the whole."""
-    words = [location["state"]]
+    words: list[str] = [location["state"]]
     is_stale = location["stale"] and (location["problem"] or not location["reloading"])
     if is_stale:  # what is being replaced without trouble is told by what replaces it
         words.append("stale")
@@ -255,19 +260,20 @@ def state(location: Mapping[str, Any]) -> tuple[str, str]:
     return ", ".join(words), STATES.get(words[1] if is_stale else words[0], "dim")
 
 
-def healthy(location: Mapping[str, Any]) -> bool:
+def healthy(location: LocationFacts) -> bool:
     """Not wanted (nor is a server of somebody else), or serving the newest source."""
     if not location["wanted"]:
         return True
     return location["state"] == "serving" and not location["stale"]
 
 
-def environment(location: Mapping[str, Any]) -> str:
+def environment(location: LocationFacts) -> str:
     """The key of a built environment, the folder of the user's own."""
-    found = location["environment"] or {}
-    if found.get("origin") == "existing":
-        return str(found.get("path") or found.get("executable") or "-")
-    return str(found.get("key") or "-")[:12]
+    found = location["environment"]
+    if found is None:
+        return NOTHING
+    own = found["path"] or found["executable"]
+    return own if found["origin"] == "existing" else found["key"][:12]
 
 
 WAITS = {
@@ -278,7 +284,7 @@ WAITS = {
 }
 
 
-def under_way(locations: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
+def under_way(locations: Iterable[LocationFacts]) -> list[tuple[str, str]]:
     """What an order would have to wait for, and for how long that has been going on."""
     states = ((each, each["reloading"] or each["state"]) for each in locations)
     return [
@@ -288,13 +294,11 @@ def under_way(locations: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
     ]
 
 
-def past_failure(location: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def past_failure(location: LocationFacts) -> ProblemDocument | None:
     """Why a runner last ended that was not told to, unless that is the problem of now."""
-    failure: Mapping[str, Any] | None = location.get("last_failure")
-    problem = location["problem"]
-    if not failure or (problem and problem["at"] == failure["at"]):
-        return None
-    return failure
+    failure, problem = location["last_failure"], location["problem"]
+    is_told = failure and problem and problem["at"] == failure["at"]
+    return None if is_told else failure
 
 
 def starting(name: str) -> str:
@@ -310,7 +314,7 @@ PLAIN_SIGNS = dict.fromkeys(map(ord, "_-."))
 """What a name may hold besides letters and digits without a meaning to a shell."""
 
 
-def _problem(location: Mapping[str, Any]) -> Cell:
+def _problem(location: LocationFacts) -> Cell:
     problem = location["problem"]
     if problem:
         return f"{problem['kind']}: {problem['summary']}", "red"
@@ -319,24 +323,25 @@ def _problem(location: Mapping[str, Any]) -> Cell:
     return NOTHING
 
 
-def _last_exit(location: Mapping[str, Any], at: float | None) -> Cell:
+def _last_exit(location: LocationFacts, at: float) -> Cell:
     """When and why a runner last ended that was not told to, also when another serves."""
     failure = past_failure(location)
     if not failure:
         return NOTHING
-    ago = "" if at is None else f"{duration(at - failure['at'])} ago: "
-    return f"{ago}{failure['summary'].removeprefix('the runner ')}", "dim"
+    ago = f"{duration(at - failure['at'])} ago"
+    return f"{ago}: {failure['summary'].removeprefix('the runner ')}", "dim"
 
 
-def _row(location: Mapping[str, Any], at: float | None) -> list[Cell]:
+def _row(location: LocationStatus, at: float) -> list[Cell]:
+    used = location["environment"]
     return [
         (location["name"], "bold"),
         state(location),
         duration(location["uptime"]),
         str(location["restarts"]),
-        str(sum((location["definitions"] or {}).values())),
+        str(sum(location["definitions"].values())),
         environment(location),
-        (location["environment"] or {}).get("python") or "-",
+        used["python"] if used is not None else NOTHING,
         str(location["pid"] or "-"),
         size(location["memory"]),
         share(location["cpu"]),

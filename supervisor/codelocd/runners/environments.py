@@ -11,12 +11,15 @@ import tempfile
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from codeloc_envs import Environment, EnvironmentProblem, Specification, Store
 from codeloc_envs.shortage import shortage_in
 from codelocd.model import Exit, Stream
 from codelocd.process.child import Children, dying_with_us
+
+if TYPE_CHECKING:
+    from codeloc_envs.documents import ProgressDocument
 
 KEPT_BYTES = 65536
 """How much of the end of its standard error is kept."""
@@ -74,7 +77,7 @@ async def run_worker(
     return WorkerResult(end, errors.decode(errors="replace"))
 
 
-Progress = Callable[[Mapping[str, Any]], None]
+Progress: TypeAlias = "Callable[[ProgressDocument], None]"
 
 
 class Builder:

@@ -13,15 +13,18 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from codelocd.core.problems import FRAME, THREAD
 from codelocd.model import Output, Stream
 from codelocd.rpc.errors import RpcError
 from codelocd.runners.api import RunnerHandle
+
+if TYPE_CHECKING:
+    from codelocd.documents.answers import ProcessStacks, ThreadStack
 
 NUMBER: int = signal.SIGRTMAX - 1 if sys.platform == "linux" else getattr(signal, "SIGINFO", 0)
 """A signal that nobody else uses; 0 where there is none. macOS ignores its own one by default."""
@@ -39,10 +42,10 @@ class Stacks:
     outermost frame first. `note`: what else is known, or why there are none; one line, or "".
     """
 
-    threads: tuple[Mapping[str, Any], ...]
+    threads: tuple[ThreadStack, ...]
     note: str = ""
 
-    def as_json(self, pid: int) -> dict[str, Any]:
+    def as_json(self, pid: int) -> ProcessStacks:
         return {"pid": pid, "threads": list(self.threads), "note": self.note}
 
 
@@ -95,7 +98,7 @@ class Overheard:
             await asyncio.sleep(PAUSE)
 
 
-def parsed(text: str) -> Iterator[Mapping[str, Any]]:
+def parsed(text: str) -> Iterator[ThreadStack]:
     """The threads in what the fault handler prints, the main one first, as it is the last there.
 
     The frames of the runner itself are left out, and so are threads that have no others.

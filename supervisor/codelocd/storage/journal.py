@@ -6,13 +6,17 @@ import contextlib
 import json
 import os
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice, takewhile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 from codelocd.storage.log_files import lines_backwards
+
+if TYPE_CHECKING:
+    from codelocd.documents.events import JournalEntry
+    from codelocd.documents.locations import LocationState
 
 KEPT = 10_000
 """Entries kept in memory."""
@@ -29,13 +33,22 @@ class Entry:
     at: float
     location: str | None
     event: str
-    before: str | None
-    after: str | None
+    before: LocationState | None
+    after: LocationState | None
     generation: int | None
     detail: str | None
 
-    def as_json(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in self.__slots__}
+    def as_json(self) -> JournalEntry:
+        return {
+            "seq": self.seq,
+            "at": self.at,
+            "location": self.location,
+            "event": self.event,
+            "before": self.before,
+            "after": self.after,
+            "generation": self.generation,
+            "detail": self.detail,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +64,7 @@ class JournalQuery:
     after: int | None = None
     before: int | None = None
 
-    def chosen(self, newest_first: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    def chosen(self, newest_first: Iterable[JournalEntry]) -> list[JournalEntry]:
         """Oldest first."""
         if self.after is None:
             return list(islice(filter(self._fits, newest_first), self.count))[::-1]
@@ -59,7 +72,7 @@ class JournalQuery:
         late = takewhile(lambda entry: entry["seq"] > after, newest_first)
         return list(deque(filter(self._fits, late), maxlen=self.count))[::-1]
 
-    def _fits(self, entry: Mapping[str, Any]) -> bool:
+    def _fits(self, entry: JournalEntry) -> bool:
         early = self.before is None or entry["seq"] < self.before
         return early and (self.locations is None or entry["location"] in self.locations)
 
@@ -89,11 +102,11 @@ class Journal:
         event: str,
         location: str | None = None,
         *,
-        before: str | None = None,
-        after: str | None = None,
+        before: LocationState | None = None,
+        after: LocationState | None = None,
         generation: int | None = None,
         detail: str | None = None,
-    ) -> dict[str, Any]:
+    ) -> JournalEntry:
         """The new entry, in the shape of `events --json`."""
         self._seq += 1
         entry = Entry(self._seq, self._clock(), location, event, before, after, generation, detail)
@@ -111,7 +124,7 @@ class Journal:
         )
         return list(islice(newest, count))[::-1]
 
-    def reading(self, query: JournalQuery) -> tuple[bool, Callable[[], list[dict[str, Any]]]]:
+    def reading(self, query: JournalQuery) -> tuple[bool, Callable[[], list[JournalEntry]]]:
         """What gives the entries that `query` asks for, on any thread; and whether it has to read
         the files for that, because memory does not reach back so far."""
         first = self._entries[0].seq if self._entries else self._seq + 1
@@ -122,14 +135,14 @@ class Journal:
             return False, lambda: found
         entries = list(self._entries)
 
-        def read() -> list[dict[str, Any]]:
+        def read() -> list[JournalEntry]:
             recent = (entry.as_json() for entry in reversed(entries))
             older = (e for e in _on_disk(path, query.locations) if e["seq"] < first)
             return query.chosen(chain(recent, older))
 
         return True, read
 
-    def _append(self, document: Mapping[str, Any]) -> None:
+    def _append(self, document: JournalEntry) -> None:
         if self._path is None:
             return
         line = json.dumps(document) + "\n"
@@ -150,12 +163,12 @@ def _append_line(path: Path, line: str) -> None:
     _append_line(path, line)
 
 
-def stored(path: Path, query: JournalQuery) -> list[dict[str, Any]]:
+def stored(path: Path, query: JournalQuery) -> list[JournalEntry]:
     """The entries that stand on disk and that `query` asks for. Raises PermissionError."""
     return query.chosen(_on_disk(path, query.locations))
 
 
-def _on_disk(path: Path, locations: Collection[str] | None = None) -> Iterator[dict[str, Any]]:
+def _on_disk(path: Path, locations: Collection[str] | None = None) -> Iterator[JournalEntry]:
     """All entries, the newest first; where `locations` are given, few others than theirs."""
     needles = None if locations is None else [json.dumps(name).encode() for name in locations]
     for file in (path, path.with_suffix(".1")):
@@ -179,7 +192,7 @@ def _last_number(path: Path) -> int:
     return 0
 
 
-def _backwards(path: Path, needles: list[bytes] | None) -> Iterator[dict[str, Any]]:
+def _backwards(path: Path, needles: list[bytes] | None) -> Iterator[JournalEntry]:
     """The last line may have been cut by the end of its daemon."""
     try:
         with path.open("rb") as file:
@@ -192,7 +205,7 @@ def _backwards(path: Path, needles: list[bytes] | None) -> Iterator[dict[str, An
         return
 
 
-def _decoded(line: bytes) -> dict[str, Any] | None:
+def _decoded(line: bytes) -> JournalEntry | None:
     try:
         entry = json.loads(line)
     except (ValueError, RecursionError):
@@ -200,4 +213,5 @@ def _decoded(line: bytes) -> dict[str, Any] | None:
     if not isinstance(entry, dict) or not entry.keys() >= set(Entry.__slots__):
         return None
     numbered = isinstance(entry["seq"], int) and isinstance(entry["at"], int | float)
-    return entry if numbered and isinstance(entry["location"], str | None) else None
+    fits = numbered and isinstance(entry["location"], str | None)
+    return cast("JournalEntry", entry) if fits else None

@@ -16,6 +16,8 @@ if TYPE_CHECKING:  # `typing` itself would take as long as asking the daemon
     from collections.abc import Mapping
     from typing import Any
 
+    from codelocd.documents.locations import StatusDocument
+
 VERSION = 1
 """Of the file's shape: a file of another version is not read."""
 
@@ -28,7 +30,7 @@ def beside(socket: str) -> str:
     return f"{socket}.json"
 
 
-def text(status: Mapping[str, Any], began: Mapping[int, int]) -> str:
+def text(status: StatusDocument, began: Mapping[int, int]) -> str:
     """What the file holds: the `status --json` document, when that was, whose processes those are.
 
     `began` has the beginnings of the processes that the document names, as `identity` tells them.
@@ -52,7 +54,7 @@ class LastStatus:
         """Raises KeyError, TypeError or ValueError for what no daemon wrote."""
         if kept["version"] != VERSION:
             raise ValueError
-        self.status: dict[str, Any] = kept["status"]
+        self.status: StatusDocument = kept["status"]
         self.at = float(kept["at"])
         self.daemon = int(self.status["daemon"]["pid"])
         self.same_boot = kept["boot"] == identity.boot()

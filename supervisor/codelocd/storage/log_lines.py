@@ -6,9 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING
 
 from codelocd.model import Stream
+
+if TYPE_CHECKING:
+    from codelocd.documents.locations import LogBlock, LogLine
 
 LINE_BYTES = 64 * 1024
 """A longer line is split, so that one without an end cannot fill the memory."""
@@ -28,7 +31,7 @@ class Line:
     text: str
     generation: int | None
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> LogLine:
         return {
             "seq": self.seq,
             "at": self.at,
@@ -62,7 +65,7 @@ class Block:
         for seq, text in enumerate(self.texts, self.seq):
             yield Line(seq, self.at, self.location, self.stream, text, self.generation)
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> LogBlock:
         """The shape of an event of the topic `logs` for those who take blocks."""
         return {
             "seq": self.seq,

@@ -11,12 +11,15 @@ from dataclasses import dataclass, field
 from heapq import heappush, heappushpop
 from math import inf
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from codelocd.model import Output, Stream
 from codelocd.storage.log_files import FILE_BYTES, KEPT_BYTES, Later, LogFiles
 from codelocd.storage.log_lines import Block, Line, Splitter, decode, encode, moment
 from codelocd.storage.paths import file_name
+
+if TYPE_CHECKING:
+    from codelocd.documents.locations import DroppedOutput
 
 RECENT_LINES = 1000
 RECENT_BYTES = 512 * 1024
@@ -124,7 +127,7 @@ class Logs:
         return {name: self._log(name).last for name in locations}
 
     @property
-    def dropped(self) -> dict[str, dict[str, Any]]:
+    def dropped(self) -> dict[str, DroppedOutput]:
         """Of each location whose output could not all be written: how many bytes, and why."""
         return {
             name: {"bytes": log.files.dropped, "why": log.files.why}

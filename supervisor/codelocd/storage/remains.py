@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 from codelocd.core.registry import Registry
 from codelocd.storage import journal
 from codelocd.storage.journal import JournalQuery
 from codelocd.storage.logs import LogQuery, Logs
 from codelocd.storage.snapshots import Documents, Snapshots
+
+if TYPE_CHECKING:
+    from codelocd.documents.answers import LogsDocument
+    from codelocd.documents.events import JournalEntry
+    from codelocd.documents.locations import KeptLocation, LeftLocation
 
 JOURNAL = "events.jsonl"
 LOGS = "logs"
@@ -21,19 +26,14 @@ ENTRIES = "last"
 LAST_LINES = 20
 """Lines of output that `show` gives."""
 
-_GONE = (
-    *("uptime", "pid", "memory", "cpu", "reloading", "generation", "start_method"),
-    *("phase_seconds", "last_answer"),
-)
-"""Keys of what no longer runs."""
-
 
 class Remains:
     """Answers as the daemon did that kept its state in `folder`. Raises PermissionError."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._entries = {each["name"]: each for each in Documents(folder / ENTRIES).all()}
+        kept = cast("list[KeptLocation]", Documents(folder / ENTRIES).all())
+        self._entries = {each["name"]: each for each in kept}
 
     @property
     def at(self) -> float | None:
@@ -47,12 +47,12 @@ class Remains:
 
     def events(
         self, locations: Collection[str] | None, count: int, before: int | None = None
-    ) -> list[dict[str, Any]]:
+    ) -> list[JournalEntry]:
         """The last `count` entries of the journal, or the last before that one."""
         query = JournalQuery(count, locations, before=before)
         return journal.stored(self._folder / JOURNAL, query)
 
-    def logs(self, locations: Collection[str], query: LogQuery) -> dict[str, Any]:
+    def logs(self, locations: Collection[str], query: LogQuery) -> LogsDocument:
         """The answer of the method `logs`."""
         logs = Logs(self._folder / LOGS)
         _, read = logs.reading(locations, query)
@@ -63,11 +63,19 @@ class Remains:
             "more": more,
         }
 
-    def show(self, location: str) -> dict[str, Any]:
+    def show(self, location: str) -> LeftLocation:
         """The `show LOCATION --json` document; KeyError."""
         return {
             **self._entries[location],
-            **dict.fromkeys(_GONE),
+            "uptime": None,
+            "pid": None,
+            "memory": None,
+            "cpu": None,
+            "reloading": None,
+            "generation": None,
+            "start_method": None,
+            "phase_seconds": None,
+            "last_answer": None,
             "definitions": self.registry().definitions([location]),
             "sources": [],
             "output": self.logs([location], LogQuery(LAST_LINES))["lines"],

@@ -11,12 +11,20 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from codelocd.rpc import unix
 from codelocd.rpc.errors import RpcError
 from codelocd.rpc.peer import Peer
 from codelocd.rpc.server import Server, start_server
+
+if TYPE_CHECKING:
+    from codelocd.documents.locations import (
+        DaemonStatus,
+        LocationStatus,
+        ProblemDocument,
+        StatusDocument,
+    )
 
 SCRIPT = Path(sys.executable).with_name("codelocd")
 DEADLINE = 30.0
@@ -24,14 +32,19 @@ DEADLINE = 30.0
 
 Answer = Callable[[Mapping[str, Any]], Any]
 
-LOCATION: dict[str, Any] = {
+LOCATION: LocationStatus = {
     "name": "sales",
     "state": "serving",
+    "phase_seconds": 75.0,
     "wanted": True,
     "reloading": None,
     "stale": False,
     "generation": 3,
     "restarts": 1,
+    "restarts_1h": 1,
+    "last_exit": None,
+    "last_failure": None,
+    "last_answer": 2.0,
     "pid": 123,
     "start_method": "spawn",
     "uptime": 75.0,
@@ -50,7 +63,23 @@ LOCATION: dict[str, Any] = {
     "problem": None,
 }
 
-PROBLEM = {
+DAEMON: DaemonStatus = {
+    "pid": 1,
+    "at": 1700000000.0,
+    "answers": True,
+    "version": "0",
+    "uptime": 80.0,
+    "instance": "i",
+    "revision": 1,
+    "socket": "/run/control.sock",
+    "dagster": None,
+    "config": {"file": None, "state": "applied", "problem": None, "at": 1700000000.0},
+    "dropped": {},
+    "warnings": [],
+    "events": 0,
+}
+
+PROBLEM: ProblemDocument = {
     "kind": "load",
     "summary": "SyntaxError: invalid syntax (defs.py, line 3)",
     "detail": "Traceback (most recent call last):\n  File defs.py, line 3",
@@ -141,5 +170,5 @@ class Shell:
         return subprocess.CompletedProcess(words, process.returncode, out, err)
 
 
-def status_document(*locations: Mapping[str, Any]) -> dict[str, Any]:
-    return {"daemon": {"pid": 1, "version": "0"}, "locations": copy.deepcopy(list(locations))}
+def status_document(*locations: LocationStatus) -> StatusDocument:
+    return {"schema": 1, "daemon": DAEMON, "locations": copy.deepcopy(list(locations))}

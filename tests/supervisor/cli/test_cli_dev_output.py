@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from fake_control import LOCATION, PROBLEM
@@ -10,11 +10,20 @@ from fake_control import LOCATION, PROBLEM
 from codelocd.cli.dev_output import SHOWN, DevOutput, Loudness
 from codelocd.render.text import PLAIN, Screen
 
+if TYPE_CHECKING:
+    from codelocd.documents.events import TopicEvent
+
 HAPPENED = {"event": "launched", "detail": None}
+SHAPES: dict[str, dict[str, Any]] = {
+    "builds": dict.fromkeys(("done", "total", "bytes_done", "bytes_total")),
+    "definitions": {"fields": [], "timing": None, "start_method": None},
+}
+"""What events of a topic have besides what a test says."""
 
 
 def said(output: DevOutput, topic: str, now: float = 0.0, **data: Any) -> list[str]:
-    return list(output.lines({"topic": topic, "seq": 1, "data": data}, now))
+    event = {"subscription": 1, "topic": topic, "seq": 1, "data": {**SHAPES.get(topic, {}), **data}}
+    return list(output.lines(cast("TopicEvent", event), now))
 
 
 def status(output: DevOutput, now: float = 0.0, **changes: Any) -> list[str]:

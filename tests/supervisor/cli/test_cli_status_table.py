@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import random
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from fake_control import LOCATION, PROBLEM
+from fake_control import DAEMON, LOCATION, PROBLEM
 
 from codelocd.render.status import failed, page, status
 from codelocd.render.text import PLAIN, Screen, columns
+
+if TYPE_CHECKING:
+    from codelocd.documents.locations import DaemonStatus, LocationStatus, StatusDocument
 
 FAILED = {"state": "failed", "pid": None, "uptime": None, "memory": None, "problem": PROBLEM}
 MISTAKE = "/shop/codelocd.toml:3: location.sales.pyton: unknown key; " + "x" * 200
 
 
-def location(name: str, **changes: Any) -> dict[str, Any]:
-    return {**LOCATION, "name": name, **changes}
+def location(name: str, **changes: Any) -> LocationStatus:
+    return cast("LocationStatus", {**LOCATION, "name": name, **changes})
 
 
-def document(*locations: dict[str, Any], **daemon: Any) -> dict[str, Any]:
-    return {"daemon": daemon, "locations": list(locations)}
+def document(*locations: LocationStatus, **daemon: Any) -> StatusDocument:
+    about = cast("DaemonStatus", {**DAEMON, **daemon})
+    return {"schema": 1, "daemon": about, "locations": list(locations)}
 
 
-def many(count: int) -> list[dict[str, Any]]:
+def many(count: int) -> list[LocationStatus]:
     return [location(f"location-{n}") for n in range(count)]
 
 

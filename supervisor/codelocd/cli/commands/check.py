@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,6 +16,10 @@ from codelocd.cli.which import Asked
 from codelocd.config.targets import Targets
 from codelocd.render.build import checked, passed, result, step
 from codelocd.render.text import one_line, plural
+
+if TYPE_CHECKING:
+    from codelocd.documents.answers import CheckedLocation
+    from codelocd.documents.events import BuildStep
 
 
 @click.command()
@@ -51,12 +55,12 @@ def check_command(targets: Targets, as_json: bool, in_full: bool) -> int:
         output.note(note)
     screen, live = output.stdout_screen(), LiveLine(sys.stderr)
 
-    def told(found: dict[str, Any]) -> None:
+    def told(found: CheckedLocation) -> None:
         live.clear()
         if not as_json:
             output.say(checked(found, screen))
 
-    def progress(data: dict[str, Any]) -> None:
+    def progress(data: BuildStep) -> None:
         live.show(f"{one_line(data['location'])}: {step(data, output.stderr_screen())}")
 
     with live:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -25,6 +25,9 @@ from codelocd.config import ConfigError, Mistake, discover, from_targets
 from codelocd.config.targets import Targets
 from codelocd.model import Config
 from codelocd.render.text import one_line
+
+if TYPE_CHECKING:
+    from codelocd.documents.events import TopicEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +144,7 @@ class _Shown:
             live=self._live,
         )
 
-    def observe(self, event: dict[str, Any]) -> None:
+    def observe(self, event: TopicEvent) -> None:
         """Gets what a subscriber of all topics gets."""
         self._print(list(self._said.lines(event, time.monotonic())))
 

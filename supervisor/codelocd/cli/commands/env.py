@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -26,6 +26,8 @@ from codelocd.render.text import STATES, Cell, Column, one_line, plural, size, t
 
 if TYPE_CHECKING:
     from codeloc_envs import Choice, Environment
+    from codeloc_envs.documents import PrunableEnvironment, UnusedFolder
+    from codelocd.documents.answers import EnvironmentDocument, EnvironmentsDiff
 
     Chooser = Callable[[], Choice]
     Wanted = tuple[str, Chooser]
@@ -114,7 +116,7 @@ def diff_command(asked: Asked, one: str, other: str, as_json: bool) -> None:
         output.say(difference(document, output.stdout_screen()))
 
 
-def compared(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+def compared(one: EnvironmentDocument, other: EnvironmentDocument) -> EnvironmentsDiff:
     """What one has to become to be the other; packages as `name==version`."""
     before, after = _versions(one["packages"]), _versions(other["packages"])
     return {
@@ -287,7 +289,7 @@ def prune_command(
 
 
 def _list_prunable(
-    going: Sequence[Mapping[str, Any]], others: Sequence[Mapping[str, Any]], now: float
+    going: Sequence[PrunableEnvironment], others: Sequence[UnusedFolder], now: float
 ) -> None:
     """Before anything is removed."""
     if going:

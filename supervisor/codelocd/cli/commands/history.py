@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -19,6 +19,9 @@ from codelocd.render import journal
 from codelocd.render.text import name_style
 
 if TYPE_CHECKING:
+    from codelocd.documents.answers import EventsDocument, LogsDocument
+    from codelocd.documents.events import JournalEntry
+    from codelocd.documents.locations import LogLine, StatusDocument
     from codelocd.storage.remains import Remains
 
 LINES = 100
@@ -28,7 +31,7 @@ LINES = 100
 def show(
     asked: Asked,
     pages: Pages,
-    left: Callable[[Remains, Mapping[str, Any]], dict[str, Any]],
+    left: Callable[[Remains, Mapping[str, Any]], Mapping[str, Any]],
     *,
     lines: int | None,
     followed: float | None,
@@ -56,7 +59,7 @@ def show(
 def _from_snapshot(asked: Asked, pages: Pages, followed: float | None) -> Iterator[Line]:
     """The state of each location in the shape of an event, and then what happens to them."""
     with connect(asked) as connection:
-        answer = connection.call("status", pages.params)
+        answer: StatusDocument = connection.call("status", pages.params)
         seq, now = answer["daemon"]["events"], time.time()
         for each in answer["locations"]:
             yield {
@@ -67,21 +70,21 @@ def _from_snapshot(asked: Asked, pages: Pages, followed: float | None) -> Iterat
                 "before": None,
                 "after": each["state"],
                 "generation": each["generation"],
-                "detail": (each["problem"] or {}).get("summary"),
+                "detail": each["problem"]["summary"] if each["problem"] else None,
             }
         pages.seen[""] = seq
         if followed is not None:
             yield from follow(pages, connection, lambda: connect(asked), followed)
 
 
-def _left_logs(remains: Remains, params: Mapping[str, Any]) -> dict[str, Any]:
+def _left_logs(remains: Remains, params: Mapping[str, Any]) -> LogsDocument:
     from codelocd.storage.logs import LogQuery
 
     rest = {name: value for name, value in params.items() if name != "locations"}
     return remains.logs(params.get("locations") or remains.locations, LogQuery(**rest))
 
 
-def _left_events(remains: Remains, params: Mapping[str, Any]) -> dict[str, Any]:
+def _left_events(remains: Remains, params: Mapping[str, Any]) -> EventsDocument:
     entries = remains.events(params.get("locations"), params["lines"], params.get("before"))
     return {"events": entries, "last": entries[-1]["seq"] if entries else 0}
 
@@ -100,7 +103,7 @@ def _log_line() -> Callable[[Line], str]:
 
     def text(line: Line) -> str:
         style = styles.setdefault(line["location"], name_style(len(styles)))
-        return journal.output(line, screen, style)
+        return journal.output(cast("LogLine", line), screen, style)
 
     return text
 
@@ -185,4 +188,4 @@ def events_command(
     else:
         count = LINES if lines is None else lines
         found = show(asked, pages, _left_events, lines=count, followed=followed)
-    _print(found, lambda entry: journal.event(entry, screen), as_json=as_json)
+    _print(found, lambda entry: journal.event(cast("JournalEntry", entry), screen), as_json=as_json)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -24,6 +23,11 @@ from codelocd.render.definitions import definition, definitions
 from codelocd.render.location import location as page
 from codelocd.render.location import page as timing_page
 from codelocd.render.location import stacks as stacks_page
+
+if TYPE_CHECKING:
+    from codelocd.documents.answers import StacksDocument
+    from codelocd.documents.definitions import DefinitionsDocument, Listed, ShownAsset
+    from codelocd.documents.locations import LeftLocation, ShownLocation
 
 
 @click.command()
@@ -84,7 +88,7 @@ def definitions_command(
     codelocd definitions --json | jq '.edges'
     """
     parameters = {**wanted(locations), **({"kind": kind} if kind else {})}
-    answer = ask(asked, "definitions", parameters)
+    answer: DefinitionsDocument = ask(asked, "definitions", parameters)
     if as_json:
         output.document(answer)
     else:
@@ -128,39 +132,54 @@ def show_command(
     codelocd show sales/refresh --kind job
     """
     name, _, inner = location.partition("/")
-    chosen = {"name": inner or None, "kind": kind, "repository": repository}
     if not inner and (kind or repository):
         raise click.UsageError("--kind and --repository need LOCATION/NAME")
     if inner and (timing or stacks):
         raise click.UsageError("--timing and --stacks are of a whole LOCATION")
     if stacks or warm:
         _show_stacks(asked, name, warm=warm, as_json=as_json)
-        return
-    answer = _answer(asked, name, {key: value for key, value in chosen.items() if value})
-    if as_json:
-        output.document(answer["timing"] if timing else answer)
-    elif timing:
-        output.say(timing_page(answer))
     elif inner:
-        output.say(definition(answer, output.stdout_screen()))
+        _show_definition(asked, name, inner, kind, repository, as_json)
     else:
-        output.say(page(answer, time.time(), output.stdout_screen()))
+        _show_location(asked, name, timing, as_json)
 
 
-def _answer(asked: Asked, location: str, chosen: Mapping[str, str]) -> dict[str, Any]:
-    """What the daemon shows of it, or what the last one left."""
+def _show_location(asked: Asked, name: str, timing: bool, as_json: bool) -> None:
+    found: ShownLocation | LeftLocation
     try:
-        answer: dict[str, Any] = ask(asked, "show", {"location": location, **chosen})
+        found = ask(asked, "show", {"location": name})
     except NoDaemon as failure:
         from codelocd.cli import left  # its imports would slow down every other case
 
-        kept, inner = left.by(asked, failure, ()), chosen.get("name", "")
-        return left.shown(kept, location, inner, chosen.get("kind"), chosen.get("repository"))
-    return answer
+        found = left.location(left.by(asked, failure, ()), name)
+    if as_json:
+        output.document(found["timing"] if timing else found)
+    elif timing:
+        output.say(timing_page(found))
+    else:
+        output.say(page(found, time.time(), output.stdout_screen()))
+
+
+def _show_definition(
+    asked: Asked, location: str, name: str, kind: str | None, repository: str | None, as_json: bool
+) -> None:
+    chosen = {"location": location, "name": name, "kind": kind, "repository": repository}
+    given = {key: value for key, value in chosen.items() if value}
+    found: Listed | ShownAsset
+    try:
+        found = ask(asked, "show", given)
+    except NoDaemon as failure:
+        from codelocd.cli import left  # its imports would slow down every other case
+
+        found = left.definition(left.by(asked, failure, ()), location, name, kind, repository)
+    if as_json:
+        output.document(found)
+    else:
+        output.say(definition(found, output.stdout_screen()))
 
 
 def _show_stacks(asked: Asked, location: str, *, warm: bool, as_json: bool) -> None:
-    answer = ask(asked, "stacks", {"location": location, "warm": warm})
+    answer: StacksDocument = ask(asked, "stacks", {"location": location, "warm": warm})
     if as_json:
         output.document(answer)
     else:

@@ -1,0 +1,173 @@
+"""The results of the daemon's other methods, and what `codelocd check` finds."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NotRequired, TypedDict
+
+from codeloc_envs.documents import StoredEnvironment
+from codelocd.documents.definitions import Conflict, Counts, Edge, Listed
+from codelocd.documents.events import JournalEntry
+from codelocd.documents.locations import (
+    EnvironmentInUse,
+    LocationState,
+    LogLine,
+    ProblemDocument,
+)
+
+
+class Nothing(TypedDict):
+    """The result of a method that has none."""
+
+
+class LimitsDocument(TypedDict):
+    """The daemon's bounds of one connection."""
+
+    message_bytes: int
+    in_flight: int
+    depth: int
+    elements: int
+
+
+class Hello(TypedDict):
+    """The result of `hello`."""
+
+    protocol: int
+    version: str
+    instance: str
+    pid: int
+    methods: list[str]
+    limits: LimitsDocument
+
+
+class ActionOutcome(TypedDict):
+    """What became of a location that was started, stopped, restarted or reloaded.
+
+    `superseded`: a later order stopped it. `note`: that its runner had to be killed.
+    """
+
+    name: str
+    ok: bool
+    superseded: Literal["stop"] | None
+    state: LocationState
+    problem: ProblemDocument | None
+    note: str | None
+
+
+class ActionOutcomes(TypedDict):
+    """The result of `start`, `stop`, `restart` and `reload`."""
+
+    locations: list[ActionOutcome]
+
+
+class CallResult(TypedDict):
+    """The result of `call`: what the runner answered, and the generation of the runner."""
+
+    result: Any
+    generation: int | None
+
+
+class CommandDocument(TypedDict):
+    """The result of `command`; `specification` as `Specification.from_json` takes it."""
+
+    executable: str
+    prefix: str | None
+    specification: dict[str, Any] | None
+    declared_in: str
+    environment: dict[str, str]
+    working_directory: str
+
+
+class LogsDocument(TypedDict):
+    """The result of `logs`; `last` are the numbers of the newest lines, by location."""
+
+    lines: list[LogLine]
+    last: dict[str, int]
+    more: bool
+
+
+class EventsDocument(TypedDict):
+    """The result of `events`; `last` is the number of the newest entry."""
+
+    events: list[JournalEntry]
+    last: int
+
+
+class ThreadStack(TypedDict):
+    """Where one thread is, the outermost frame first."""
+
+    name: str
+    stack: list[str]
+
+
+class ProcessStacks(TypedDict):
+    """Where the threads of a process are; `note`: what else is known, or why there are none."""
+
+    pid: int
+    threads: list[ThreadStack]
+    note: str
+
+
+class StacksDocument(ProcessStacks):
+    """The result of `stacks`: of a location's runner, and of its warm interpreter."""
+
+    location: str
+    warm: ProcessStacks | None
+
+
+class EnvironmentDocument(StoredEnvironment):
+    """One environment in the result of `environments`; `used_by` are locations."""
+
+    used_by: list[str]
+
+
+class EnvironmentsDiff(TypedDict):
+    """The document of `env diff`: each of `changed` is a name and both versions."""
+
+    keys: list[str]
+    python: list[str]
+    removed: list[str]
+    added: list[str]
+    changed: list[list[str]]
+
+
+class ConfigChanges(TypedDict):
+    """What another config means for locations; `changes` has before and after by key."""
+
+    added: list[str]
+    removed: list[str]
+    reloaded: list[str]
+    adjusted: list[str]
+    changes: dict[str, dict[str, tuple[Any, Any]]]
+
+
+class AppliedConfig(ConfigChanges):
+    """The result of `apply`; `pending`: what takes effect only with another start."""
+
+    pending: str | None
+
+
+class Subscribed(TypedDict):
+    """The result of `subscribe`."""
+
+    subscription: int
+    instance: str
+    seq: int
+
+
+class CheckedLocation(TypedDict):
+    """One location in the document of `check`."""
+
+    name: str
+    ok: bool
+    problem: ProblemDocument | None
+    definitions: Counts
+    environment: EnvironmentInUse | None
+
+
+class CheckDocument(TypedDict):
+    """The document of `check`; `definitions` and `edges` where they are asked for."""
+
+    locations: list[CheckedLocation]
+    definitions: NotRequired[list[Listed]]
+    edges: NotRequired[list[Edge]]
+    conflicts: list[Conflict]

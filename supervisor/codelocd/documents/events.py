@@ -1,0 +1,116 @@
+"""What happens, as the journal keeps it and as subscribers hear of it."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NotRequired, TypeAlias, TypedDict, final
+
+from codeloc_envs.documents import ProgressDocument
+from codelocd.documents.definitions import DefinitionsDocument, Listed
+from codelocd.documents.locations import (
+    ConfigDocument,
+    LocationState,
+    LocationStatus,
+    LogBlock,
+    LogLine,
+    StatusDocument,
+    TimingDocument,
+)
+from codelocd.model import StartMethod
+
+
+class JournalEntry(TypedDict):
+    """One thing that happened; `location` is None where it happened to the daemon itself."""
+
+    seq: int
+    at: float
+    location: str | None
+    event: str
+    before: LocationState | None
+    after: LocationState | None
+    generation: int | None
+    detail: str | None
+
+
+class _FullState(TypedDict):
+    """`missed`: events were lost before this."""
+
+    full: Literal[True]
+    missed: bool
+
+
+@final
+class StatusNews(TypedDict):
+    """`location` is None, and `config` is there, where the event is of the daemon itself."""
+
+    event: JournalEntry
+    location: LocationStatus | None
+    config: NotRequired[ConfigDocument]
+
+
+@final
+class FullStatus(_FullState, StatusDocument):
+    """What a subscriber to `status` starts from."""
+
+
+@final
+class DefinitionsNews(TypedDict):
+    """What became another in the definitions of a location."""
+
+    location: str
+    generation: int
+    revision: int
+    seconds: float | None
+    added: list[Listed]
+    changed: list[Listed]
+    removed: list[Listed]
+    fields: list[dict[str, list[Any]]]
+    timing: TimingDocument | None
+    start_method: StartMethod | None
+
+
+@final
+class FullDefinitions(_FullState, DefinitionsDocument):
+    """What a subscriber to `definitions` starts from."""
+
+
+@final
+class BuildStep(ProgressDocument):
+    """How far the building of a location's environment is."""
+
+    location: str
+
+
+@final
+class FullOfNothing(_FullState):
+    """What a subscriber to `logs` or `builds` starts from: they have no state."""
+
+
+class _EventEnvelope(TypedDict):
+    """What surrounds the data of an event."""
+
+    subscription: int
+    seq: int
+
+
+class StatusEvent(_EventEnvelope):
+    topic: Literal["status"]
+    data: StatusNews | FullStatus
+
+
+class DefinitionsEvent(_EventEnvelope):
+    topic: Literal["definitions"]
+    data: DefinitionsNews | FullDefinitions
+
+
+class LogsEvent(_EventEnvelope):
+    topic: Literal["logs"]
+    data: LogLine | LogBlock | FullOfNothing
+
+
+class BuildsEvent(_EventEnvelope):
+    topic: Literal["builds"]
+    data: BuildStep | FullOfNothing
+
+
+TopicEvent: TypeAlias = StatusEvent | DefinitionsEvent | LogsEvent | BuildsEvent
+"""The parameters of the notification `event`."""
