@@ -13,7 +13,6 @@ from codelocd.core.state import State
 from codelocd.core.timing import Timing
 from codelocd.daemon.health import Heartbeat
 from codelocd.daemon.location import Location, Running
-from codelocd.daemon.usage import Sampler
 from codelocd.model import LocationSpec, Policy, RunnerId, Target
 from codelocd.rpc.errors import RpcError
 from codelocd.runners.stacks import Stacks
@@ -60,7 +59,6 @@ async def told(handle: Handle) -> list[Event]:
     heart = Heartbeat(
         lambda: where,
         lambda _, event: events.append(event),
-        Sampler(),
         asyncio.Event(),
         unseen,
     )
@@ -97,7 +95,6 @@ class Patient:
         self.heart = Heartbeat(
             self.locations.values,
             lambda location, _: self.condemned.append(location.name),
-            Sampler(),
             self.stirred,
             unseen,
             lambda: self.now,
@@ -212,7 +209,7 @@ async def test_a_runner_that_leaves_during_a_sweep_does_not_end_the_sweeps() -> 
         loop.call_soon(setattr, where, "state", State())
         return [where]
 
-    heart = Heartbeat(locations, lambda *_: None, Sampler(), asyncio.Event(), unseen)
+    heart = Heartbeat(locations, lambda *_: None, asyncio.Event(), unseen)
     beating = asyncio.ensure_future(heart.run())
     await asyncio.wait(
         {asyncio.ensure_future(handle.asked.wait()), beating},

@@ -38,6 +38,29 @@ def look_again(tasks: int, limit: int) -> float:
     return min(max((limit - tasks) / FASTEST, SOONEST), LATEST)
 
 
+QUICK = 128 * 1024 * 1024
+"""Bytes that a runner may take within a second, as far as anything is known of it."""
+
+MEMORY_SOONEST, MEMORY_LATEST = 0.1, 10.0
+"""Seconds between two looks at the memory of a runner that has a limit of it."""
+
+MEMORY_SHARE = 0.02
+"""The part of a core that looks take at most."""
+
+
+def look_at_memory_again(
+    used: int, limit: int, growth: float, *, pause: float, cost: float
+) -> float:
+    """Seconds until a runner could be beyond its limit.
+
+    `growth`: bytes a second since the look before; it may double. `pause`: the seconds since that
+    look, which double at most: how a runner grows is known soon after its start. `cost`: seconds
+    of a core that the look took.
+    """
+    soon = min((limit - used) / max(QUICK, 2 * growth), 2 * pause)
+    return min(max(soon, MEMORY_SOONEST, cost / MEMORY_SHARE), MEMORY_LATEST)
+
+
 def over_tasks(tasks: int, limit: int, at: float) -> Problem:
     what = f"the runner had {tasks} tasks (processes and threads)"
     return Problem("limit", f"{what}, more than tasks_limit = {limit}", at=at)

@@ -127,7 +127,6 @@ class Application:
         heartbeat = Heartbeat(
             self.locations.values,
             self.daemon.send,
-            self.daemon.usage,
             self.daemon.stirred,
             lambda silent: of_runner(silent.handle, silent.order.output, ask=False),
         )

@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from codelocd.core import problems
 from codelocd.core.events import Condemned, Event
 from codelocd.daemon.location import Location, Running
-from codelocd.daemon.usage import Sampler
 from codelocd.model import RunnerId
-from codelocd.render.text import size
 from codelocd.rpc.errors import RpcError
 from codelocd.runners.stacks import Stacks
 
@@ -56,7 +54,6 @@ class Heartbeat:
         self,
         locations: Callable[[], Iterable[Location]],
         send: Callable[[Location, Event], None],
-        usage: Sampler,
         stirred: asyncio.Event,
         stacks: Callable[[Running], Awaitable[Stacks]],
         clock: Callable[[], float] = time.monotonic,
@@ -66,7 +63,6 @@ class Heartbeat:
         """
         self._locations = locations
         self._send = send
-        self._usage = usage
         self._stirred = stirred
         self._stacks = stacks
         self._clock = clock
@@ -140,16 +136,6 @@ class Heartbeat:
                 policy.ping_timeout, found.threads, time.time(), folder, found.note
             )
             self._send(location, Condemned(number, problem))
-            return
-        if policy.memory_limit is None:
-            return
-        await self._usage.sample([running.handle.pid])
-        usage = self._usage.usage(running.handle.pid)
-        if usage is not None and usage.memory > policy.memory_limit:
-            problem = problems.over_memory(
-                *_amounts(usage.memory, policy.memory_limit), time.time()
-            )
-            self._send(location, Condemned(number, problem))
 
     async def _answers(self, running: Running, timeout: float) -> bool:
         """Whether it does, or has ended, which is noticed elsewhere."""
@@ -159,10 +145,3 @@ class Heartbeat:
             return failure.kind != "timeout"
         running.answered = time.monotonic()
         return True
-
-
-def _amounts(used: int, limit: int) -> tuple[str, str]:
-    """To the byte where they would look alike otherwise."""
-    if size(used) == size(limit):
-        return f"{used} B", f"{limit} B"
-    return size(used), size(limit)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from codelocd.core import events, limits
 from codelocd.core.limits import LATEST, look_again
 from codelocd.daemon.location import Location, Running
+from codelocd.daemon.memory import MemoryWatch
 from codelocd.model import Exit, Policy, Problem, RunnerId
 from codelocd.process import cgroups, tasks
 from codelocd.process.cgroups import Subtree
@@ -28,6 +29,7 @@ class RunnerLimits:
         self._groups = groups
         self._work: dict[int, asyncio.Task[None]] = {}
         self._removals: set[asyncio.Task[None]] = set()
+        self._memory = MemoryWatch()
 
     def told(self, order: RunnerSpec, policy: Policy) -> RunnerSpec:
         """The order, with what the runner holds itself to before any user code."""
@@ -43,7 +45,9 @@ class RunnerLimits:
 
     def begin(self, location: Location, number: RunnerId, running: Running) -> None:
         """Watch a runner that was started, where its location asks for that."""
-        pid = running.handle.pid
+        pid, group = running.handle.pid, running.order.group
+        if group is None or self._groups is None or not self._groups.keeps("memory"):
+            self._memory.begin(location, number, running)
         if not CAN_WATCH or location.spec.policy.tasks_limit is None or pid in self._work:
             return
         watching = asyncio.get_running_loop().create_task(self._watch(location, number, running))
