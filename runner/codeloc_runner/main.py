@@ -19,6 +19,7 @@ from .process import (
     die_with,
     flush_streams,
     hold_to_limits,
+    live_as_long_as,
     prepare_streams,
     print_stacks_at,
     search_path,
@@ -103,6 +104,7 @@ def live(
     """
     hold_to_limits(settings)
     close_in_forks()
+    live_as_long_as(settings.life_fd)
     interval = CheckInterval()
     methods = Methods()
     serve(Listener(settings.socket_fd, settings.socket_path, interval), methods)

@@ -6,6 +6,7 @@ import faulthandler
 import os
 import sys
 from _thread import start_new_thread
+from select import poll
 from time import sleep
 
 from .wire.json_values import loads
@@ -22,6 +23,7 @@ class Settings:
         "attribute",
         "group",
         "kind",
+        "life_fd",
         "location",
         "nice",
         "open_files",
@@ -47,6 +49,7 @@ class Settings:
         self.group: Optional[str] = given.get("group")
         self.nice: Optional[int] = given.get("nice")
         self.open_files: Optional[int] = given.get("open_files")
+        self.life_fd: Optional[int] = given.get("life_fd")
         self.stacks_signal: int = given.get("stacks_signal", 0)
 
 
@@ -65,8 +68,8 @@ def die_with(parent: Optional[int]) -> None:
         os._exit(1)
 
 
-def ask_kernel_for_signal() -> bool:
-    """PR_SET_PDEATHSIG where the platform has it: no thread, no wake-ups.
+def ask_kernel_for_signal(number: int = SIGKILL) -> bool:
+    """PR_SET_PDEATHSIG where the platform has it: no thread, no wake-ups; 0 for none any more.
 
     `_ctypes` alone: the `ctypes` package around it would triple the cost of the call.
     """
@@ -76,10 +79,26 @@ def ask_kernel_for_signal() -> bool:
         from _ctypes import call_function, dlopen, dlsym
 
         prctl = dlsym(dlopen(None, 0), "prctl")  # type: ignore[arg-type]  # None: this process
-        failed: int = call_function(prctl, (PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0))
+        failed: int = call_function(prctl, (PR_SET_PDEATHSIG, number, 0, 0, 0))
         return not failed
     except (ImportError, OSError):
         return False
+
+
+def live_as_long_as(descriptor: Optional[int]) -> None:
+    """End, with the whole group, when nobody has the other end of that pipe any more: then no
+    daemon can take over this process. One that is read from stays open, whatever user code closes.
+    """
+    if descriptor is not None:
+        os.set_inheritable(descriptor, False)
+        start_new_thread(watch_life, (descriptor,))
+
+
+def watch_life(descriptor: int) -> None:
+    waiting = poll()
+    waiting.register(descriptor, 0)  # its end is told whatever is asked for
+    waiting.poll()
+    os.killpg(0, SIGKILL)
 
 
 def watch_parent(parent: int) -> None:

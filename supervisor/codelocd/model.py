@@ -118,7 +118,8 @@ class DaemonSettings:
     """The `[daemon]` table; None means the default of `codelocd.storage.paths`.
 
     `warm_idle`: seconds without a start after which a warm interpreter ends. `prune`: whether
-    environments that no location uses are removed, as by `codelocd env prune`.
+    environments that no location uses are removed, as by `codelocd env prune`. `orphan_timeout`:
+    seconds for which a service's runners go on without a daemon; 0: they end with it.
     """
 
     state_dir: Path | None = None
@@ -128,6 +129,7 @@ class DaemonSettings:
     log_format: Literal["auto", "console", "json"] = "auto"
     warm_idle: float = 1800.0
     prune: bool = True
+    orphan_timeout: float = 600.0
 
 
 @dataclass(frozen=True, slots=True)

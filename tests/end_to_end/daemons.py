@@ -149,7 +149,7 @@ class Service(Reached):
         self.manager.bind(str(home / "notify"))
         self.manager.settimeout(DEADLINE)
         runtime = home / "run"
-        runtime.mkdir(mode=0o700)
+        runtime.mkdir(mode=0o700, exist_ok=True)
         self.environ = os.environ | {
             "NOTIFY_SOCKET": str(home / "notify"),
             "RUNTIME_DIRECTORY": str(runtime),

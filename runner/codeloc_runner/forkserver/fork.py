@@ -229,6 +229,8 @@ def live_adopted(
             os._exit(1)
         os.setsid()
         await_adoption(order["parent"])
+        if order["bound"]:
+            die_with(order["parent"])
         part_from_siblings()
         life(order, descriptors, preloaded, verdict)
     finally:
@@ -247,8 +249,7 @@ def verdict_from(hearing: int) -> Optional[str]:
 
 
 def await_adoption(daemon: int) -> None:
-    """Only a process whose parent is the daemon can ask to die with it."""
+    """Only a process whose parent is the daemon can ask to die with it, or be waited for by it."""
     end = monotonic() + ADOPTION_SECONDS
     while os.getppid() != daemon and monotonic() < end:
         sleep(PAUSE_SECONDS)
-    die_with(daemon)

@@ -12,6 +12,7 @@ from ..codeloc_finder import add_finder
 from ..load.import_profile import VariableReads
 from ..load.sources import is_source
 from ..process import (
+    ask_kernel_for_signal,
     die_with,
     empty_main,
     flush_streams,
@@ -197,6 +198,8 @@ def follow(order: Dict[str, Any], descriptors: List[int], preloaded: Preloaded) 
     """Start the runner or the program that is ordered, as a fork or by becoming it."""
     life = become_program if "module" in order else become_runner
     if order["order"] == "become":
+        if not order["bound"]:
+            ask_kernel_for_signal(0)
         life(order, descriptors, preloaded, lambda: reason_for_all(preloaded))
     else:
         fork(order, descriptors, preloaded, life)

@@ -67,6 +67,7 @@ def daemon_settings(document: Document, table: DaemonTable) -> DaemonSettings:
         log_format=table.log_format,
         warm_idle=table.warm_idle,
         prune=table.prune,
+        orphan_timeout=table.orphan_timeout,
     )
 
 

@@ -296,6 +296,10 @@ class DaemonTable(Table):
         default=_DAEMON.prune,
         description="Whether environments unused for 14 days are removed, once a day.",
     )
+    orphan_timeout: Duration = Field(
+        default=_DAEMON.orphan_timeout,
+        description="Under `serve`, for how long runners go on after the daemon died; 0: not.",
+    )
 
 
 class DagsterTable(Table):

@@ -60,8 +60,8 @@ def plan(running: Mapping[str, LocationSpec], wanted: Iterable[LocationSpec]) ->
     return ConfigDiff(
         added=(*(spec for name, spec in new.items() if name not in running), *swapped),
         removed=(*(n for n in running if n not in new), *(spec.name for spec in swapped)),
-        reloaded=tuple(spec for old, spec in changed if _of_runner(old) != _of_runner(spec)),
-        adjusted=tuple(spec for old, spec in changed if _of_runner(old) == _of_runner(spec)),
+        reloaded=tuple(spec for old, spec in changed if of_runner(old) != of_runner(spec)),
+        adjusted=tuple(spec for old, spec in changed if of_runner(old) == of_runner(spec)),
         changes={spec.name: differences(old, spec) for old, spec in changed},
     )
 
@@ -112,7 +112,7 @@ def _safe(value: Any) -> Any:
     return value
 
 
-def _of_runner(spec: LocationSpec) -> LocationSpec:
+def of_runner(spec: LocationSpec) -> LocationSpec:
     """What a running runner depends on: all but the rules it is kept by."""
     kept = Policy(start_method=spec.policy.start_method)
     return replace(spec, policy=kept, watch=(), ignore=(), declared_in="")

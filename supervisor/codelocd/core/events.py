@@ -175,6 +175,20 @@ class Remembered:
 
 
 @dataclass(frozen=True, slots=True)
+class Adopted:
+    """A runner that an earlier daemon started serves on, as it did in that `generation`.
+
+    `read` and `current` as for Loaded. Whether another environment is asked for is not known.
+    """
+
+    runner: RunnerId
+    generation: int
+    environment: Environment
+    read: tuple[str, ...] = ()
+    current: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class PolicyChanged:
     """Other rules hold than the `former`; what runs is right for both."""
 
@@ -205,6 +219,7 @@ Event = (
     | LoadFailed
     | Condemned
     | Exited
+    | Adopted
     | PolicyChanged
     | Remembered
     | DeadlinePassed

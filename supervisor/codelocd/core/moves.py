@@ -128,7 +128,15 @@ def abandon(state: State) -> Step:
     if state.candidate is not None:
         effects.append(Kill(state.candidate))
         leaving |= {state.candidate}
-    state = replace(state, build=None, candidate=None, loaded=False, leaving=leaving, deadline=None)
+    state = replace(
+        state,
+        build=None,
+        candidate=None,
+        loaded=False,
+        leaving=leaving,
+        deadline=None,
+        unchecked=False,
+    )
     return state, tuple(effects)
 
 

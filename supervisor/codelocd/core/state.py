@@ -33,7 +33,8 @@ class State:
     no Python; one that failed tells only a part of it. `shortages`: tries in a row that the
     machine had no means for; while it waits for them, phase is BACKOFF, beside a runner that
     serves, too. `last_failure`: why a runner last ended that was not told to; it stays when
-    another serves.
+    another serves. `unchecked`: what serves was adopted, and it is not known yet whether its
+    environment is still what is asked for.
     """
 
     phase: Phase = Phase.STOPPED
@@ -65,6 +66,7 @@ class State:
     shortages: int = 0
     last_exit: LastExit | None = None
     last_failure: Problem | None = None
+    unchecked: bool = False
 
     @property
     def shown(self) -> LocationState:

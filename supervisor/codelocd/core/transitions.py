@@ -6,8 +6,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from codelocd.core import events, moves, problems, restarts, takeover
-from codelocd.core.events import Explain, Follow, Inspect, Kill, Recall, Restore, Suspect, Withdraw
+from codelocd.core import events, moves, past, problems, restarts, takeover
+from codelocd.core.events import (
+    Explain,
+    Follow,
+    Inspect,
+    Kill,
+    Recall,
+    Suspect,
+    Withdraw,
+)
 from codelocd.core.moves import Step
 from codelocd.core.state import State
 from codelocd.model import LastExit, Phase, Policy
@@ -103,6 +111,7 @@ def _environment_ready(
 ) -> Step:
     if event.build != state.build:
         return state, ()
+    was_right = past.goes_on(state, event)
     state = replace(
         state,
         build=None,
@@ -110,7 +119,10 @@ def _environment_ready(
         environment_known=True,
         environment_fresh=True,
         inputs=event.inputs,
+        unchecked=False,
     )
+    if was_right:
+        return replace(state, phase=Phase.SERVING, deadline=None), ()
     return moves.launch(state)
 
 
@@ -250,16 +262,6 @@ def _serving_exited(state: State, event: events.Exited, now: float, policy: Poli
     return _deadline_passed(state, events.DeadlinePassed(), now, policy)  # the pause may be none
 
 
-# --- the past ----------------------------------------------------------------------------------
-
-
-def _remembered(state: State, event: events.Remembered, _now: float, _policy: Policy) -> Step:
-    """Code that does not load has the definitions that the daemon before this one listed."""
-    if not state.lacks_definitions:
-        return state, ()
-    return replace(state, listed=True, behind=True), (Restore(event.snapshot),)
-
-
 # --- deadlines ---------------------------------------------------------------------------------
 
 
@@ -319,7 +321,8 @@ _HANDLERS: dict[type, Callable[[State, Any, float, Policy], Step]] = {
     events.LoadFailed: _load_failed,
     events.Condemned: _condemned,
     events.Exited: _exited,
+    events.Adopted: past.adopted,
     events.PolicyChanged: _policy_changed,
-    events.Remembered: _remembered,
+    events.Remembered: past.remembered,
     events.DeadlinePassed: _deadline_passed,
 }

@@ -6,8 +6,10 @@ import asyncio
 import functools
 import os
 import secrets
+import sys
 import time
 from collections.abc import Callable, Iterator
+from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,7 @@ from codeloc_envs import Environment, Store
 from codeloc_envs.store.collect import remove_half_written
 from codeloc_envs.store.layout import Layout
 from codelocd.core.config_diff import ConfigDiff, plan
+from codelocd.daemon.adoption import Adoption, Keeper
 from codelocd.daemon.executor import Executor
 from codelocd.daemon.health import Heartbeat
 from codelocd.daemon.limits import RunnerLimits
@@ -34,7 +37,8 @@ from codelocd.dagster.webserver import DaemonParts
 from codelocd.model import Config
 from codelocd.process import cgroups
 from codelocd.process.child import Children
-from codelocd.process.guardian import Guardian
+from codelocd.process.guardian import Guardian, Keeping
+from codelocd.process.inheritance import Inheritance, receive
 from codelocd.runners.bundle import CHILDREN, Bundle
 from codelocd.runners.environments import Builder, EnvironmentPruner
 from codelocd.runners.stacks import of_runner
@@ -76,7 +80,8 @@ class Application:
         self.locations = Locations()
         self._desired, self.warnings = _wishes(paths)
         self.publisher = _publisher(hub, paths.state_dir)
-        self._guardian = Guardian()
+        self._guardian = Guardian(_keeping(config, paths, development=development))
+        self._inheritance = self._inherited()
         self._children = Children(loop, self._guardian)
         builder = Builder(self._children, paths.store)
         self._bundle = Bundle(paths.store)
@@ -86,6 +91,7 @@ class Application:
             restore=self._bundle.restore,
             sockets=paths.runtime_dir,
             profiles=paths.state_dir / "warm",
+            in_use=[left.record["socket"] for left in self._inheritance.left],
             idle=config.daemon.warm_idle,
             beside=BESIDE if config.dagster.serve else {},
         )
@@ -96,13 +102,7 @@ class Application:
             self.logs, codeloc, Layout(paths.store).bytecode, development=development
         )
         self.watch = SourceWatch(self.locations.changed, report, loop)
-        self.daemon = Daemon(
-            self.locations,
-            self._executor(builder),
-            self.publisher,
-            self.watch,
-            self._desired,
-        )
+        self.daemon = self._daemon(builder)
         self._chores = self._begin_chores(config, paths, report)
 
     def _dagster(self, config: Config, paths: DaemonPaths, means: DaemonParts) -> DagsterServing:
@@ -111,14 +111,59 @@ class Application:
         native = self.locations.native
         return DagsterServing(means, config.dagster, paths, home, self._warm, native)
 
-    def _executor(self, builder: Builder) -> Executor:
+    def _daemon(self, builder: Builder) -> Daemon:
         limits = StartLimits(os.cpu_count() or 1)
-        launcher = self.dagster.launcher() if self.dagster is not None else self._warm
-        return Executor(
-            Preparation(self.store, builder, self.watch, limits, self.publisher),
-            RunnerStarts(launcher, self.runner_specs, self.store, self.watch, limits, self.limits),
+        starts = self._starts(limits)
+        self._adoption = self._adopting(starts)
+        return Daemon(
+            self.locations,
+            Executor(
+                Preparation(self.store, builder, self.watch, limits, self.publisher),
+                starts,
+                self.watch,
+            ),
+            self.publisher,
             self.watch,
+            self._desired,
+            Keeper(self._children),
+            self._adoption.adopt,
         )
+
+    def _starts(self, limits: StartLimits) -> RunnerStarts:
+        launcher = self.dagster.launcher() if self.dagster is not None else self._warm
+        return RunnerStarts(
+            launcher, self.runner_specs, self.store, self.watch, limits, self.limits
+        )
+
+    def _inherited(self) -> Inheritance:
+        """What an earlier daemon has left; whoever lives on it does so by the same pipe."""
+        if self._guardian.keeping is None:
+            return Inheritance()
+        found = receive(self._guardian.keeping.path)
+        if found.life is not None:
+            self._guardian.share_life(found.life)
+        return found
+
+    def _adopting(self, starts: RunnerStarts) -> Adoption:
+        return Adoption(
+            self._inheritance,
+            self._children,
+            self._warm,
+            self.runner_specs,
+            starts,
+            self.store,
+            self.watch,
+            self.publisher.last,
+        )
+
+    async def settle_inheritance(self) -> None:
+        """Once the locations are known: what none of them took ends, and this daemon's own holder
+        is the one that the next daemon comes to."""
+        await self._adoption.settle()
+        self._guardian.take_charge()
+        self._inheritance.taken()
+        if self._guardian.keeping is not None:
+            await self._children.end_earlier()
 
     def _begin_chores(
         self, config: Config, paths: DaemonPaths, report: Callable[[str], None]
@@ -217,6 +262,16 @@ def _wishes(paths: DaemonPaths) -> tuple[DesiredState, Warnings]:
     entries = Documents(paths.state_dir / ENTRIES)
     desired = DesiredState(paths.state_dir / "wanted.json", lambda: stopped(entries.all()))
     return desired, Warnings(paths, desired)
+
+
+def _keeping(config: Config, paths: DaemonPaths, *, development: bool) -> Keeping | None:
+    """None where all ends with the daemon: under `dev`, and where processes cannot be followed."""
+    timeout = config.daemon.orphan_timeout
+    if development or not timeout or sys.platform != "linux":
+        return None
+    found = paths.state_dir.stat()
+    kin = blake2b(f"{found.st_dev}:{found.st_ino}".encode(), digest_size=4).hexdigest()
+    return Keeping(paths.runtime_dir / "holder.sock", paths.state_dir, timeout, f"{kin}-")
 
 
 def _publisher(hub: Hub, state: Path) -> Publisher:

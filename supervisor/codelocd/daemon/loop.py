@@ -6,11 +6,13 @@ import asyncio
 import re
 import time
 from collections import deque
+from collections.abc import Callable
 
 from codelocd.core import events, problems
 from codelocd.core.state import UNDER_WAY, State
 from codelocd.core.transitions import step
 from codelocd.daemon import sources
+from codelocd.daemon.adoption import Keeper
 from codelocd.daemon.executor import Executor
 from codelocd.daemon.location import Location
 from codelocd.daemon.locations import Locations
@@ -31,12 +33,17 @@ class Daemon:
         publisher: Publisher,
         watch: SourceWatch,
         desired: DesiredState,
+        keeper: Keeper,
+        adopt: Callable[[Location], bool],
     ) -> None:
+        """`adopt` says whether a runner serves the location that an earlier daemon left."""
         self.locations = locations
         self._executor = executor
         self._publisher = publisher
         self._watch = watch
         self._desired = desired
+        self._keeper = keeper
+        self._adopt = adopt
         self._queue: deque[tuple[Location, events.Event]] = deque()
         self._draining = False
         self._ends = False
@@ -55,7 +62,8 @@ class Daemon:
         location = self.locations.setdefault(spec.name, Location(spec, self.send))
         location.spec, location.removed = spec, False  # one that was removed may still be leaving
         if self._desired.is_wanted(spec.name):
-            self.send(location, events.Started())
+            if not self._adopt(location):
+                self.send(location, events.Started())
         else:
             self._publisher.announce(location, "added", location.state)
 
@@ -158,6 +166,8 @@ class Daemon:
         location.state, effects = step(location.state, event, now, policy)
         self._set_alarm(location)
         for effect in effects:
+            if isinstance(effect, events.Retire | events.Kill):
+                self._keeper.let_go(location, effect.runner)
             self._executor.carry_out(location, effect)
             self._publish(location, effect)
 
@@ -166,6 +176,7 @@ class Daemon:
         match effect:
             case events.Publish(runner):
                 self._publisher.publish(location, location.runners[runner])
+                self._keeper.keep(location, location.runners[runner])
             case events.Withdraw():
                 self._publisher.withdraw(location)
             case events.Restore(snapshot):

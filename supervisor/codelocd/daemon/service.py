@@ -87,6 +87,7 @@ class Service:
 
     async def run(self) -> None:
         config, report = self._started_with, self._report
+        self._heed_signals(hang_up=self._stop if self._development else self._reapply)
         _start_threads(asyncio.get_running_loop())
         self._application = application = Application(
             config, self._paths, report, development=self._development
@@ -108,13 +109,13 @@ class Service:
             report=lambda where, error: log.warning("request failed", where=where, error=error),
             disconnected=application.hub.drop,
         )
-        self._heed_signals(hang_up=self._stop if self._development else self._reapply)
         signs_of_life = asyncio.ensure_future(self._show_life())
         kept = asyncio.ensure_future(control_socket.keep(server)) if passed is None else None
         status_file = StatusFile(self._paths.socket, control.status, control_socket.group)
         application.hub.subscribe(status_file, ("status",), None, lambda _topic: {})
         current = asyncio.ensure_future(status_file.keep())
         application.apply(config)
+        await application.settle_inheritance()
         if self._config.has_files:
             self._config.follow(application.watch, apply=self._development)
         self._notifier.ready(f"{len(config.locations)} locations")

@@ -87,11 +87,17 @@ class RunnerStarts:
             return None
         timing.started = time.time()
         running = Running(handle, order, environment, lease, time.monotonic(), timing)
-        location.runners[number] = running
-        handle.exited.add_done_callback(lambda end: self._exited(location, number, end.result()))
-        self._limits.begin(location, number, running)
+        self.follow(location, number, running)
         location.tell(events.Launched(number))
         return running
+
+    def follow(self, location: Location, number: RunnerId, running: Running) -> None:
+        """It is the location's: its end will be told."""
+        location.runners[number] = running
+        running.handle.exited.add_done_callback(
+            lambda end: self._exited(location, number, end.result())
+        )
+        self._limits.begin(location, number, running)
 
     def _not_started(self, location: Location, number: RunnerId, failure: OSError) -> None:
         if shortages.told(location, number, "the runner cannot be started", failure):

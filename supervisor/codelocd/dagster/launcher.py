@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from codelocd.core import problems
 from codelocd.core.restarts import Pauses
@@ -195,6 +197,10 @@ class RunnerWithServer(WrappedRunner):
         self._supervision = supervision
         self._start_timeout = start_timeout
         runner.exited.add_done_callback(lambda _: supervision.drop())
+
+    @property
+    def record(self) -> Mapping[str, Any] | None:
+        return None  # its code server cannot go on under another daemon
 
     async def load(self) -> LoadOutcome:
         """The same as without a code server, if that one has loaded the code too.

@@ -12,12 +12,15 @@ import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from codelocd.model import Exit, Output
 from codelocd.process.guardian import Guardian
 from codelocd.process.guardian_process import Identity, descendants
+from codelocd.process.holder_process import STREAMS
+from codelocd.process.identity import GONE, began, state
 from codelocd.process.orphans import Orphans, marked
+from codelocd.process.pidfd import exit_of
 from codelocd.process.pipes import OutputPipes, pipes
 
 _PR_SET_CHILD_SUBREAPER = 36
@@ -79,7 +82,7 @@ class Children:
         self._ours: dict[int, tuple[Child, OutputPipes]] = {}
         self._adoptions = 0
         self._becoming: set[int] = set()
-        self._orphans = Orphans()
+        self._orphans = Orphans(guardian.keeping.family if guardian.keeping else "")
         guardian.family = self._orphans.family
         _become_subreaper()
         loop.add_signal_handler(signal.SIGCHLD, self._reap)
@@ -154,6 +157,68 @@ class Children:
                 return self._watched(child, outputs)
             return self._watched(Child(pid, mark, self._loop.create_future()), outputs)
 
+    def take(
+        self, pid: int, since: int, mark: str, output: Output, readers: Mapping[str, int]
+    ) -> Child:
+        """A process that an earlier daemon started; `readers` are the reading ends of its output,
+        and are closed here, whatever comes of it.
+
+        Raises ProcessLookupError when the process that began then is gone.
+        """
+        outputs = OutputPipes(self._loop, [_or_empty(readers.get(s)) for s in STREAMS], output)
+        descriptor = -1
+        try:
+            descriptor = os.pidfd_open(pid)
+            if state(pid, since) == GONE:
+                raise ProcessLookupError
+        except OSError:
+            outputs.finish()
+            if descriptor >= 0:
+                os.close(descriptor)
+            raise ProcessLookupError from None
+        child = Child(pid, mark, self._loop.create_future())
+        if not _is_child(pid):
+            self._loop.add_reader(descriptor, self._ended_elsewhere, pid, descriptor)
+        else:
+            os.close(descriptor)  # this process was an earlier daemon, and is still its parent
+        return self._watched(child, outputs)
+
+    def _ended_elsewhere(self, pid: int, descriptor: int) -> None:
+        """Of a process that is not a child of this one: somebody else reaps it."""
+        self._loop.remove_reader(descriptor)
+        end = exit_of(descriptor)
+        os.close(descriptor)
+        child, outputs = self._ours.pop(pid)
+        if began(pid) is None:  # nobody has its number; its group may still
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(pid, signal.SIGKILL)
+        self._finish(child, outputs, end)
+
+    def hold(self, pid: int, record: Mapping[str, Any]) -> None:
+        """From now on the child outlives the daemon, for a while; the next one gets the `record`,
+        with its `pid`, when it `began`, and its `mark`."""
+        since = began(pid)
+        if since is None or pid not in self._ours:
+            return
+        child, outputs = self._ours[pid]
+        whole = {**record, "pid": pid, "began": since, "mark": child.mark}
+        self._guardian.hold(pid, whole, lambda: outputs.descriptors)
+
+    def let_go(self, pid: int) -> None:
+        """It ends with the daemon again."""
+        self._guardian.let_go(pid)
+
+    async def end_earlier(self) -> None:
+        """End who descends from the children of earlier daemons, but for what was taken."""
+        taken = {child.mark for child, _ in self._ours.values()}
+        await self._orphans.end_earlier(taken)
+
+    @property
+    def life(self) -> int | None:
+        """What each process reads from that is held: it ends where neither this process nor the
+        holder is there any more. None where everything ends with this process."""
+        return self._guardian.life[0] if self._guardian.life is not None else None
+
     @contextlib.contextmanager
     def _adopting(self, becoming: int | None) -> Iterator[None]:
         """Meanwhile no unknown child is reaped, nor that one: one of them may be the process."""
@@ -200,11 +265,13 @@ class Children:
     def _deliver(self, pid: int) -> None:
         child, outputs = self._ours.pop(pid)
         child.kill()  # before it is reaped: its number still means this group
-        end = _reaped(pid)
+        self._finish(child, outputs, _reaped(pid))
+
+    def _finish(self, child: Child, outputs: OutputPipes, end: Exit) -> None:
         child.exited.set_result(end)  # its callbacks come later: after its last words
         if child.mark:
             self._orphans.orphaned(child.mark, child.family)
-        self._guardian.release(pid)
+        self._guardian.release(child.pid)
         outputs.finish()
 
 
@@ -212,6 +279,23 @@ def dying_with_us() -> list[str]:
     """A wrapper under which a process ends with its parent, where there is one."""
     wrapper = shutil.which("setpriv")
     return [wrapper, "--pdeathsig", "KILL"] if wrapper and sys.platform == "linux" else []
+
+
+def _or_empty(reader: int | None) -> int:
+    """A pipe that nobody can write to, in place of one that was at its end."""
+    if reader is not None:
+        return reader
+    reading, writing = os.pipe()
+    os.close(writing)
+    return reading
+
+
+def _is_child(pid: int) -> bool:
+    try:
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        return True
+    except ChildProcessError:
+        return False
 
 
 def _ended(which: int, number: int, *, missing_ok: bool = True) -> int | None:

@@ -1,48 +1,95 @@
 """What outlives the daemon for a moment: it ends what a daemon that was killed has left.
 
 A runner that dies with the daemon (PR_SET_PDEATHSIG) has no time to end its own children, and
-user code may close the pipe that would tell it. So one small process holds a pipe from
-the daemon and the list of its process groups; at the pipe's end of file it kills them all, and
+user code may close the pipe that would tell it. So one small process holds a connection from
+the daemon and the list of its process groups; at its end of file it kills them all, and
 every process that left its group but still bears a mark of the daemon's children.
+
+Where runners outlive the daemon, the process is a holder: what the daemon says is `held` goes on
+until another daemon takes it, for a while. What must stay open for that, the holder has, too.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+import select
 import signal
+import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 _ROOT = Path(__file__).parents[2]
 
 _START = (
     "import sys; sys.path.append(sys.argv[1]);"
-    " from codelocd.process.guardian_process import main; main(sys.argv[2])"
+    " from codelocd.process.{module} import main; main(*sys.argv[2:])"
 )
 """Without `site`, and so without the folder that the daemon itself is imported from."""
 
 _YOUNG = 1.0
 """Seconds of life after which one that ends is replaced at once: it may be that none can live."""
 
+_PATIENCE = 0.05
+"""Seconds for the process to take what it was told before."""
+
+Streams = Callable[[], Mapping[str, int]]
+"""The descriptors of the output of a process, by stream, as far as they are open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """For how many seconds what is held waits for the next daemon, which finds it at `path`.
+
+    `folder`: for what it prints meanwhile. `family`: what the marks of all daemons of this state
+    folder begin with.
+    """
+
+    path: Path
+    folder: Path
+    timeout: float
+    family: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    record: Mapping[str, Any]
+    streams: Streams
+
 
 class Guardian:
     """The daemon's end. One that was killed is replaced, one that was stopped goes on: at `look`,
     which whoever reaps the daemon's children calls at each SIGCHLD."""
 
-    def __init__(self) -> None:
+    def __init__(self, keeping: Keeping | None = None) -> None:
         self.family = ""
         """What the marks of all children begin with; to be set before the first is watched."""
+        self.keeping = keeping
+        self.life = os.pipe() if keeping is not None else None
+        """A pipe whose writing end only the daemon and the holder have: runners that could
+        outlive both end when it does. Its reading end is theirs."""
         self._groups: set[int] = set()
+        self._held: dict[int, _Held] = {}
+        self._in_charge = False
         self._process: subprocess.Popen[bytes] | None = None
-        self._pipe = -1
+        self._channel: socket.socket | None = None
         self._began = 0.0
 
     @property
     def pid(self) -> int | None:
         return self._process.pid if self._process is not None else None
+
+    def share_life(self, life: tuple[int, int]) -> None:
+        """Of runners that an earlier daemon started; to be called before others are."""
+        for descriptor in self.life or ():
+            os.close(descriptor)
+        self.life = life
 
     def watch(self, group: int) -> None:
         """From now on `group` ends with the daemon."""
@@ -52,7 +99,26 @@ class Guardian:
     def release(self, group: int) -> None:
         """`group` is gone."""
         self._groups.discard(group)
+        self._held.pop(group, None)
         self._say(f"-{group}\n")
+
+    def hold(self, pid: int, record: Mapping[str, Any], streams: Streams) -> None:
+        """From now on the process outlives the daemon. `record` is what the next one gets to know
+        of it, with its `pid`, when it `began`, and its `mark`."""
+        if self.keeping is not None:
+            self._held[pid] = held = _Held(record, streams)
+            self._say(*_words_of(held))
+
+    def let_go(self, pid: int) -> None:
+        """It ends with the daemon again."""
+        if self._held.pop(pid, None) is not None:
+            self._say(f"~{pid}\n")
+
+    def take_charge(self) -> None:
+        """All that an earlier daemon left is held here or ended: the next daemon comes here."""
+        self._in_charge = True
+        if self.keeping is not None:
+            self._say("!\n")
 
     def look(self) -> float | None:
         """Have it go on if somebody stopped it. Seconds after which to `renew` it, if it ended;
@@ -76,45 +142,73 @@ class Guardian:
                 self._begin()
 
     def close(self) -> None:
-        """End the guardian, and what it still watches."""
-        if self._process is not None:
-            os.close(self._pipe)
+        """End the guardian, and what it still watches or holds."""
+        if self._process is not None and self._channel is not None:
+            if self.keeping is not None:
+                self._say(".\n")
+            self._channel.close()
             os.kill(self._process.pid, signal.SIGCONT)  # somebody may have stopped it
             self._process.wait()
             self._process = None
+        for descriptor in self.life or ():
+            os.close(descriptor)
+        self.life = None
 
-    def _say(self, words: str) -> None:
+    def _say(self, words: str, descriptors: Sequence[int] = ()) -> None:
         try:
-            if self._process is None:
+            if self._channel is None:
                 raise BrokenPipeError
-            os.write(self._pipe, words.encode())
-        except (BrokenPipeError, BlockingIOError):  # killed, or stopped until its pipe was full
+            self._send(self._channel, words, descriptors)
+        except (ConnectionError, BlockingIOError):  # killed, or stopped until the rest was full
             self._end()
             self.renew()
 
+    def _send(self, channel: socket.socket, words: str, descriptors: Sequence[int]) -> None:
+        data, flags = words.encode(), getattr(socket, "MSG_NOSIGNAL", 0)
+        try:
+            sent = socket.send_fds(channel, [data], descriptors, flags)
+        except BlockingIOError:
+            select.select([], [channel], [], _PATIENCE)
+            sent = socket.send_fds(channel, [data], descriptors, flags)
+        if sent < len(data):
+            raise BlockingIOError
+
     def _end(self) -> None:
-        if self._process is not None:
-            os.close(self._pipe)
+        if self._process is not None and self._channel is not None:
+            self._channel.close()
             self._process.kill()
             self._process.wait()
-            self._process = None
+        self._process = self._channel = None
 
     def _begin(self) -> None:
-        reading, writing = os.pipe()
+        ours, theirs = socket.socketpair()
         try:
-            self._process = self._start(reading)
+            self._process = self._start(theirs.fileno())
         except OSError:
-            os.close(writing)
+            ours.close()
             raise
         finally:
-            os.close(reading)
-        self._pipe, self._began = writing, time.monotonic()
-        os.write(writing, "".join(f"+{group}\n" for group in self._groups).encode())
-        os.set_blocking(writing, False)
+            theirs.close()
+        ours.settimeout(_YOUNG)
+        if self.keeping is not None:
+            self._send(ours, "L\n", self.life or ())
+        self._send(ours, "".join(f"+{group}\n" for group in self._groups), ())
+        for held in self._held.values():
+            self._send(ours, *_words_of(held))
+        if self.keeping is not None and self._in_charge:
+            self._send(ours, "!\n", ())
+        ours.setblocking(False)
+        self._channel, self._began = ours, time.monotonic()
 
     def _start(self, reading: int) -> subprocess.Popen[bytes]:
+        module, more = "guardian_process", [self.family]
+        if self.keeping is not None:
+            module, keeping = "holder_process", self.keeping
+            more = [self.family, keeping.family, str(keeping.path), str(keeping.folder)]
+            more.append(str(keeping.timeout))
+        start = _START.format(module=module)
         return subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", _START, str(_ROOT), self.family],
+            [sys.executable, "-I", "-S", "-c", start, str(_ROOT), *more],
             stdin=reading,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -122,3 +216,9 @@ class Guardian:
             env={},
             start_new_session=True,
         )
+
+
+def _words_of(held: _Held) -> tuple[str, list[int]]:
+    streams = held.streams()
+    record = {**held.record, "streams": list(streams)}
+    return f"={json.dumps(record)}\n", list(streams.values())

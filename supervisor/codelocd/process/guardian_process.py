@@ -9,8 +9,10 @@ from __future__ import annotations
 import os
 import signal
 
+from codelocd.process.identity import GONE, began, state
+
 Identity = tuple[int, int]
-"""A process, and no other that gets its number later: its pid, and when it began (`began_at`)."""
+"""A process, and no other that gets its number later: its pid, and when it began."""
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,24 +58,14 @@ def descendants(pid: int) -> Iterator[Identity]:
         except OSError:
             continue
         for child in children:
-            if (began := began_at(child)) is not None:
-                yield child, began
+            if (since := began(child)) is not None:
+                yield child, since
                 yield from descendants(child)
-
-
-def began_at(pid: int) -> int | None:
-    """When the process began, in clock ticks since the boot; None if it is gone or ending."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            fields = file.read().rpartition(b")")[2].split()
-    except OSError:
-        return None
-    return int(fields[19]) if fields[0] not in b"ZX" else None
 
 
 def _with_descendants(family: Collection[Identity]) -> list[Identity]:
     """Those that are still the same processes."""
-    left = [each for each in family if began_at(each[0]) == each[1]]
+    left = [each for each in family if state(*each) != GONE]
     return left + [each for pid, _ in left for each in descendants(pid)]
 
 
@@ -102,10 +94,10 @@ def _children_by_parent() -> dict[int, list[tuple[int, int]]]:
     for name in filter(str.isdigit, _listed("/proc")):
         try:
             with open(f"/proc/{name}/stat", "rb") as file:
-                state, parent, _, session, *_ = file.read().rpartition(b")")[2].split()
+                letter, parent, _, session, *_ = file.read().rpartition(b")")[2].split()
         except (OSError, ValueError):
             continue
-        if state not in b"ZX":
+        if letter not in b"ZX":
             found.setdefault(int(parent), []).append((int(name), int(session)))
     return found
 
@@ -137,12 +129,17 @@ def _environments() -> Iterator[tuple[int, list[bytes]]]:
 
 def main(family: str) -> None:
     """`family`: what the marks of the daemon's children begin with; "" where they have none."""
+    outlive_signals()
+    end_groups(_groups_left())
+    if family:
+        end_all(lambda mark: mark.startswith(family))
+
+
+def outlive_signals() -> None:
+    """Those that end everybody on a terminal, and whatever may have stopped this process."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     _go_on_at_its_end()
-    _end_groups(_groups_left())
-    if family:
-        end_all(lambda mark: mark.startswith(family))
 
 
 PR_SET_PDEATHSIG = 1
@@ -171,7 +168,7 @@ def _groups_left() -> set[int]:
     return groups
 
 
-def _end_groups(groups: set[int]) -> None:
+def end_groups(groups: set[int]) -> None:
     for group in groups:
         try:
             os.killpg(group, signal.SIGKILL)

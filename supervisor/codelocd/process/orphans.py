@@ -17,10 +17,12 @@ def marked(mark: str) -> dict[str, str]:
 
 
 class Orphans:
-    """Ends what the children of one daemon leave behind. All their marks begin with `family`."""
+    """Ends what the children of one daemon leave behind. All their marks begin with `family`, and
+    that with the `kin` of all daemons which may take over from each other."""
 
-    def __init__(self) -> None:
-        self.family = f"{secrets.token_hex(6)}-"
+    def __init__(self, kin: str = "") -> None:
+        self._kin = kin
+        self.family = f"{kin}{secrets.token_hex(6)}-"
         self._numbers = count(1)
         self._gone: set[str] = set()
         self._families: set[Identity] = set()
@@ -48,6 +50,16 @@ class Orphans:
         """Returns when no descendant is left of the children that are gone."""
         if self._hunt is not None:
             await asyncio.shield(self._hunt)
+
+    async def end_earlier(self, taken: Collection[str]) -> None:
+        """End who descends from the children of other daemons of the same kin, but those with
+        `taken` marks."""
+
+        def is_left(mark: str) -> bool:
+            ours = mark.startswith(self.family) or mark in taken
+            return mark.startswith(self._kin) and not ours
+
+        await asyncio.to_thread(end_all, is_left)
 
     async def end_unmarked(self, known: Collection[int]) -> None:
         """End who bears no mark, but has come to be a child of this process: whoever descends from

@@ -81,6 +81,11 @@ class OutputPipes:
         for descriptor in descriptors:
             os.set_blocking(descriptor, False)
 
+    @property
+    def descriptors(self) -> dict[str, int]:
+        """Those that are not at their end, by stream."""
+        return {pipe.stream: pipe.descriptor for pipe in self._pipes}
+
     def begin(self) -> None:
         for pipe in self._pipes:
             self._loop.add_reader(pipe.descriptor, self._ready, pipe)

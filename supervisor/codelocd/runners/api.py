@@ -72,6 +72,9 @@ def hangs_after(former: float, start_timeout: float) -> float:
     return min(max(HANG_SECONDS, HANG_FACTOR * former), start_timeout / 2)
 
 
+PROTOCOL = 1
+"""Of what the daemon and a runner say to each other (`codeloc_runner.wire.methods`)."""
+
 CALL_TIMEOUT = 60.0
 """Seconds for a call that names no timeout of its own."""
 
@@ -163,6 +166,12 @@ class RunnerHandle(Protocol):
     @property
     def exited(self) -> asyncio.Future[Exit]: ...
 
+    @property
+    def record(self) -> Mapping[str, Any] | None:
+        """What another daemon needs to go on with it, of types that JSON has; None where it cannot
+        go on."""
+        ...
+
     async def load(self) -> LoadOutcome:
         """What came of its load, when it has ended.
 
@@ -217,6 +226,10 @@ class WrappedRunner:
     @property
     def exited(self) -> asyncio.Future[Exit]:
         return self._runner.exited
+
+    @property
+    def record(self) -> Mapping[str, Any] | None:
+        return self._runner.record
 
     async def load(self) -> LoadOutcome:
         return await self._runner.load()

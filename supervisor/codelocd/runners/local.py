@@ -8,7 +8,7 @@ import itertools
 import json
 import os
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,10 @@ class LocalRunner:
         self._idle = asyncio.Event()
         self._idle.set()
         child.exited.add_done_callback(lambda _: self._hang_up())
+
+    @property
+    def record(self) -> Mapping[str, Any] | None:
+        return {"socket": str(self._socket_path)}
 
     async def load(self) -> LoadOutcome:
         return (await self.answer()).outcome
@@ -163,13 +167,15 @@ class LocalLauncher:
         bundle: Path,
         sockets: Path,
         restore: Callable[[], None] = lambda: None,
+        kept: Collection[str] = (),
     ) -> None:
-        """`restore` makes the bundle whole again, should somebody have removed it."""
+        """`restore` makes the bundle whole again, should somebody have removed it; `kept`:
+        sockets of runners that an earlier daemon has left."""
         self._children = children
         self._restore = restore
         self._entry = bundle / "codeloc_runner" / "__main__.py"
         self._sockets = sockets
-        _remove_stale(sockets)
+        _remove_stale(sockets, kept)
         self._numbers = itertools.count(1)
 
     async def start(self, spec: RunnerSpec) -> LocalRunner:
@@ -179,12 +185,12 @@ class LocalLauncher:
                     str(spec.executable),
                     str(self._entry),
                     spec.location,
-                    settings(spec, path, listener.fileno()),
+                    settings(spec, path, listener.fileno(), self._children.life),
                 ],
                 variables=spec.variables,
                 directory=spec.working_directory,
                 output=spec.output,
-                pass_fds=[listener.fileno(), *spec.held],
+                pass_fds=[listener.fileno(), *spec.held, *living(self._children.life)],
             )
 
         return await self.through(spawn)
@@ -205,7 +211,7 @@ class LocalLauncher:
     ) -> LocalRunner:
         """A runner that `start` starts, given the socket that it shall listen on."""
         self._restore()
-        path = self._sockets / f"{os.getpid()}-{next(self._numbers)}.sock"
+        path = self._new_path()
         self._sockets.mkdir(mode=0o700, parents=True, exist_ok=True)
         listener = unix.listen(path)
         connected = None
@@ -222,17 +228,34 @@ class LocalLauncher:
         child.exited.add_done_callback(lambda _: path.unlink(missing_ok=True))
         return LocalRunner(child, path, connected)
 
+    def adopt(self, child: Child, path: Path) -> LocalRunner:
+        """One that another daemon has started, and that listens there."""
+        child.exited.add_done_callback(lambda _: path.unlink(missing_ok=True))
+        return LocalRunner(child, path)
 
-def _remove_stale(sockets: Path) -> None:
+    def _new_path(self) -> Path:
+        """One that is not there: an earlier daemon may have had this process's number."""
+        paths = (self._sockets / f"{os.getpid()}-{number}.sock" for number in self._numbers)
+        return next(path for path in paths if not path.exists())
+
+
+def _remove_stale(sockets: Path, kept: Collection[str]) -> None:
     """What a daemon that was killed had no time to remove; its number begins their names."""
     for path in sockets.glob("*-*.sock"):
         pid = int(path.name.partition("-")[0])
+        if str(path) in kept:
+            continue
         if pid == os.getpid() or not psutil.pid_exists(pid):
             path.unlink(missing_ok=True)
 
 
-def settings(spec: RunnerSpec, path: Path, descriptor: int) -> str:
-    """What a runner is told, as JSON."""
+def living(life: int | None) -> list[int]:
+    """What a process is passed, to end when nobody is there any more who could take it."""
+    return [] if life is None else [life]
+
+
+def settings(spec: RunnerSpec, path: Path, descriptor: int, life: int | None) -> str:
+    """What a runner is told, as JSON. With a `life` it may outlive this process."""
     return json.dumps(
         {
             "target": {"kind": spec.target.kind, "value": spec.target.value},
@@ -240,7 +263,8 @@ def settings(spec: RunnerSpec, path: Path, descriptor: int) -> str:
             "working_directory": str(spec.working_directory),
             "socket_fd": descriptor,
             "socket_path": str(path),
-            "parent": os.getpid(),
+            "parent": os.getpid() if life is None else None,
+            "life_fd": life,
             "stacks_signal": NUMBER,
             "nice": spec.nice,
             "open_files": spec.open_files,

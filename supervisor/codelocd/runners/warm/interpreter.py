@@ -15,7 +15,7 @@ from codelocd.model import Output, Stream
 from codelocd.process.child import Child, Children
 from codelocd.process.orphans import marked
 from codelocd.runners.api import Hooks, Program, RunnerSpec
-from codelocd.runners.local import settings
+from codelocd.runners.local import living, settings
 from codelocd.runners.stacks import NUMBER, Overheard, Stacks
 from codelocd.runners.warm.method import BY_LIBRARIES
 from codelocd.runners.warm.profile import Imports
@@ -85,7 +85,7 @@ class WarmInterpreter:
                 variables=variables,
                 directory=Path("/"),
                 output=self._printed,
-                pass_fds=[theirs.fileno()],
+                pass_fds=[theirs.fileno(), *living(children.life)],
                 mark="",
             )
         except OSError:
@@ -121,7 +121,7 @@ class WarmInterpreter:
         """Raises Refused."""
         message = {
             "location": spec.location,
-            "settings": settings(spec, path, listener.fileno()),
+            "settings": settings(spec, path, listener.fileno(), self._children.life),
         }
         return await self._process(message, [listener.fileno()], spec.variables, spec.output)
 
@@ -149,6 +149,7 @@ class WarmInterpreter:
             "order": "fork" if self._sharing else "become",
             "variables": {**variables, **marked(mark)},
             "parent": os.getpid(),
+            "bound": self._children.life is None,
         }
 
         async def ask(writers: Sequence[int]) -> int:

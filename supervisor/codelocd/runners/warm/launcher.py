@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from codelocd.process.child import Child, Children
-from codelocd.runners.api import Program, RunnerSpec
+from codelocd.runners.api import Hooks, Program, RunnerSpec
 from codelocd.runners.bundle import RUNNER
 from codelocd.runners.local import LocalLauncher, LocalRunner
 from codelocd.runners.warm.interpreter import Refused, WarmInterpreter, installed
@@ -86,6 +87,17 @@ class WarmLauncher:
                 interpreter.release()
         return self._cold.program(program), MethodChoice("spawn", why)
 
+    def adopt(self, spec: RunnerSpec, child: Child, record: Mapping[str, Any]) -> WarmRunner:
+        """Go on with a runner that another daemon has started; its next start is prepared."""
+        runner = self._cold.adopt(child, Path(record["socket"]))
+        if record["hooks"] is not None:
+            runner.hooks = Hooks(*record["hooks"])
+        if (choice := self._choices.of(spec)).method != "spawn":
+            self._pools.of(spec, choice.method)
+            self._pools.prepare(spec.location)
+        start = WarmStart(spec, MethodChoice(record["start_method"], record["why"]), None, None)
+        return WarmRunner(runner, start, self._recorder, told=True)
+
     def forget(self, location: str) -> None:
         """It is gone, and what it imports no longer counts."""
         self._pools.leave(location)
@@ -134,18 +146,20 @@ def make_launcher(
     *,
     sockets: Path,
     profiles: Path,
+    in_use: Collection[str] = (),
     idle: float,
     beside: Beside = NOTHING,
     platform: str = sys.platform,
     restore: Callable[[], None] = lambda: None,
 ) -> WarmLauncher:
-    """`sockets`: the folder of the runners' sockets; `profiles`: that of what was learned of
-    environments; `idle`: seconds after which an unused warm interpreter ends; `beside`:
-    what is preloaded for the programs beside runners; `restore` makes the bundle whole again.
+    """`sockets`: the folder of the runners' sockets, of which some are `in_use` already;
+    `profiles`: that of what was learned of environments; `idle`: seconds after which an unused
+    warm interpreter ends; `beside`: what is preloaded for the programs beside runners;
+    `restore` makes the bundle whole again.
     """
     kept = ImportProfiles(profiles)
     choices = StartChoices(kept.of, platform)
     entry = bundle / RUNNER / "__main__.py"
     pools = WarmPools(children, entry, kept, choices, idle=idle, beside=beside)
-    cold = LocalLauncher(children, bundle, sockets, restore)
+    cold = LocalLauncher(children, bundle, sockets, restore, in_use)
     return WarmLauncher(cold, pools, kept, choices)

@@ -86,13 +86,16 @@ class LoadRecorder:
 class WarmRunner(WrappedRunner):
     """A runner, how it was started, and what records its load."""
 
-    def __init__(self, runner: LocalRunner, start: WarmStart, recorder: LoadRecorder) -> None:
+    def __init__(
+        self, runner: LocalRunner, start: WarmStart, recorder: LoadRecorder, *, told: bool = False
+    ) -> None:
+        """`told`: its load was recorded before."""
         super().__init__(runner)
         self._answer = runner.answer
         self._start = start
         self._recorder = recorder
         self._hangs_after = hangs_after(recorder.seconds(start.spec), start.spec.start_timeout)
-        self._told = False
+        self._told = told
         runner.exited.add_done_callback(lambda _: self._ends())
 
     @property
@@ -102,6 +105,14 @@ class WarmRunner(WrappedRunner):
     @property
     def why(self) -> str:
         return self._start.choice.why
+
+    @property
+    def record(self) -> Mapping[str, Any] | None:
+        own, hooks = self._runner.record, self.hooks
+        if own is None:
+            return None
+        kinds = None if hooks is None else [dict(hooks.at_exit), dict(hooks.at_fork)]
+        return {**own, "start_method": self.start_method, "why": self.why, "hooks": kinds}
 
     async def load(self) -> LoadOutcome:
         limit = self._hangs_after if self.start_method == "fork" else None

@@ -1,0 +1,163 @@
+"""What serves goes on under the next daemon: this one notes what it takes, and takes it over."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Protocol
+
+from codeloc_envs import Environment, EnvironmentProblem, Store
+from codelocd.core import events
+from codelocd.core.config_diff import of_runner
+from codelocd.core.timing import Timing
+from codelocd.daemon import sources
+from codelocd.daemon.location import Location, Running
+from codelocd.daemon.runners import RunnerSpecs
+from codelocd.daemon.starts import RunnerStarts
+from codelocd.model import LocationSpec, RunnerId, Snapshot
+from codelocd.process.child import Child, Children
+from codelocd.process.inheritance import Inheritance, Left
+from codelocd.runners.api import PROTOCOL, RunnerHandle, RunnerSpec
+from codelocd.runners.stacks import Overheard
+from codelocd.watch.watch import SourceWatch
+
+
+class Adopts(Protocol):
+    """A launcher, as far as it can go on with what another daemon's has started."""
+
+    def adopt(self, spec: RunnerSpec, child: Child, record: Mapping[str, Any]) -> RunnerHandle: ...
+
+
+class Keeper:
+    """Has what serves outlive the daemon, and nothing else: what loads or leaves ends with it."""
+
+    def __init__(self, children: Children) -> None:
+        self._children = children
+
+    def keep(self, location: Location, running: Running) -> None:
+        """It serves the location from now on."""
+        own, snapshot = running.handle.record, running.snapshot
+        if own is None or snapshot is None:
+            return
+        record = {
+            **own,
+            "location": location.name,
+            "generation": running.generation,
+            "environment": running.environment.to_json(),
+            "since": running.began,
+            "read": running.read,
+            "group": running.order.group,
+            "load_seconds": snapshot.load_seconds,
+            "spec": fingerprint(location.spec),
+            "protocol": PROTOCOL,
+        }
+        self._children.hold(running.handle.pid, record)
+
+    def let_go(self, location: Location, number: RunnerId) -> None:
+        """It shall leave: it ends with the daemon again."""
+        if (running := location.runners.get(number)) is not None:
+            self._children.let_go(running.handle.pid)
+
+
+def fingerprint(spec: LocationSpec) -> str:
+    """Of what a runner is made by; its policy may change as it runs."""
+    return hashlib.blake2b(repr(of_runner(spec)).encode(), digest_size=16).hexdigest()
+
+
+class Adoption:
+    """What an earlier daemon has left: each location takes what is its own, once.
+
+    `last(location)`: the definitions that it listed last, as kept on disk.
+    """
+
+    def __init__(
+        self,
+        inheritance: Inheritance,
+        children: Children,
+        launcher: Adopts,
+        specs: RunnerSpecs,
+        starts: RunnerStarts,
+        store: Store,
+        watch: SourceWatch,
+        last: Callable[[Location], Snapshot | None],
+    ) -> None:
+        self._inheritance = inheritance
+        self._children = children
+        self._launcher = launcher
+        self._specs = specs
+        self._starts = starts
+        self._store = store
+        self._watch = watch
+        self._last = last
+
+    def adopt(self, location: Location) -> bool:
+        """Whether a runner was left that serves the location now."""
+        left = self._newest_of(location.name)
+        if left is None:
+            return False
+        running = self._running(location, left)
+        if running is None:
+            left.end()
+            return False
+        self._serve(location, running, left.record)
+        return True
+
+    async def settle(self) -> None:
+        """End what no location has taken: whatever its state, it never serves beside another."""
+        rest, self._inheritance.left = self._inheritance.left, []
+        for left in rest:
+            left.tell(self._specs.logs.output(left.record["location"], left.record["generation"]))
+            await asyncio.to_thread(left.end)
+
+    def _newest_of(self, name: str) -> Left | None:
+        mine = [left for left in self._inheritance.left if left.record["location"] == name]
+        mine.sort(key=lambda left: left.record["generation"])
+        if not mine:
+            return None
+        self._inheritance.left.remove(mine[-1])
+        return mine[-1]
+
+    def _running(self, location: Location, left: Left) -> Running | None:
+        """The runner as if this daemon had started it; None if it cannot go on."""
+        record = left.record
+        snapshot = self._last(location)
+        output = Overheard(self._specs.logs.output(location.name, record["generation"]))
+        left.tell(output)
+        if snapshot is None or snapshot.load_seconds != record["load_seconds"]:
+            return None
+        environment = Environment.from_json(record["environment"])
+        try:
+            lease = self._store.lease(environment)
+        except (EnvironmentProblem, OSError):
+            return None
+        order = replace(self._specs.order(location, environment, lease), output=output)
+        order = replace(order, group=record["group"])
+        readers, left.readers = left.readers, {}
+        try:
+            child = self._children.take(
+                record["pid"], record["began"], record["mark"], output, readers
+            )
+        except ProcessLookupError:
+            lease.close()
+            return None
+        handle = self._launcher.adopt(order, child, record)
+        running = Running(handle, order, environment, lease, record["since"], Timing())
+        running.generation, running.snapshot = record["generation"], snapshot
+        running.read = tuple(record["read"])
+        return running
+
+    def _serve(self, location: Location, running: Running, record: Mapping[str, Any]) -> None:
+        assert running.snapshot is not None
+        number = RunnerId(location.state.last_id + 1)
+        location.snapshot = running.snapshot
+        self._starts.follow(location, number, running)
+        sources.follow(self._watch, location)
+        self._watch.begin(location.name, prepared=True)
+        current = not self._watch.loaded(location.name, running.snapshot.sources).paths
+        location.tell(
+            events.Adopted(number, record["generation"], running.environment, running.read, current)
+        )
+        if (record["spec"], record["protocol"]) != (fingerprint(location.spec), PROTOCOL):
+            location.tell(events.ReloadAsked())

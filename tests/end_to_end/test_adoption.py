@@ -1,0 +1,304 @@
+"""The daemon dies; what it served goes on under the next one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from daemons import DEADLINE, Entry, Service, native, serving
+
+CONFIG = """
+[daemon]
+log_format = "json"
+orphan_timeout = "{timeout}"
+"""
+
+LOCATION = """
+[location.{name}]
+python_file = "{name}.py"
+start_method = "{method}"
+"""
+
+Start = Callable[..., Service]
+
+
+class Place:
+    """A service's project; each `start` is another daemon on the same state."""
+
+    def __init__(self, project: Path, home: Path) -> None:
+        self.project, self.home = project, home
+        self.started: list[Service] = []
+        self.config()
+
+    def config(self, *locations: str, timeout: str = "10min", method: str = "auto") -> None:
+        tables = [LOCATION.format(name=name, method=method) for name in locations]
+        text = CONFIG.format(timeout=timeout) + "".join(tables)
+        (self.project / "codelocd.toml").write_text(text)
+
+    def write(self, name: str, source: str) -> None:
+        (self.project / f"{name}.py").write_text(source)
+
+    def start(self) -> Service:
+        (self.home / "notify").unlink(missing_ok=True)
+        self.started.append(Service(self.project, self.home))
+        self.started[-1].told(b"READY=1")
+        return self.started[-1]
+
+    def kill(self) -> None:
+        """The newest daemon, and nothing else."""
+        daemon = self.started[-1]
+        daemon.process.kill()
+        daemon.process.communicate()
+        daemon.manager.close()
+
+    def end(self) -> None:
+        """Whatever is left: as a service stop would have it."""
+        if self.started and self.started[-1].process.poll() is None:
+            self.started[-1].stop()
+        for pid in self.left():
+            os.kill(pid, signal.SIGKILL)
+
+    def left(self) -> set[int]:
+        """Every process that a daemon of this place has started, by what it was told."""
+        found = set()
+        for process in psutil.process_iter():
+            try:
+                told = process.environ().get("XDG_TEST_HOME")
+            except (psutil.NoSuchProcess, psutil.AccessDenied):
+                continue
+            if told == str(self.home) and process.status() != psutil.STATUS_ZOMBIE:
+                found.add(process.pid)
+        return found - {each.process.pid for each in self.started}
+
+
+@pytest.fixture
+def place(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    monkeypatch.setenv("XDG_TEST_HOME", str(tmp_path))
+    place = Place(project, tmp_path)
+    yield place
+    place.end()
+
+
+def entry(daemon: Service, name: str) -> Entry:
+    return next(each for each in daemon.status()["locations"] if each["name"] == name)
+
+
+def until(daemon: Service, name: str, holds: Callable[[Entry], Any] = serving) -> Entry:
+    with daemon.client() as client:
+        for event in client.subscribe(["status"]):
+            data = event["data"]
+            entries = data["locations"] if data.get("full") else [data["location"]]
+            for each in entries:
+                if each is not None and each["name"] == name and holds(each):
+                    return each
+    raise AssertionError("the daemon closed the connection")
+
+
+@pytest.mark.parametrize("method", ["spawn", "auto"])
+def test_promise_3_the_next_daemon_adopts_what_served(place: Place, method: str) -> None:
+    names = ["one", "two", "three"]
+    place.config(*names, method=method)
+    for name in names:
+        place.write(name, native(name))
+    first = place.start()
+    before = {name: until(first, name) for name in names}
+    if method == "auto":
+        with first.client() as client:
+            client.call("reload", {"all": True})
+        before = {name: until(first, name) for name in names}
+        assert {each["start_method"] for each in before.values()} == {"fork"}
+    place.kill()
+    second = place.start()
+    began = time.monotonic()
+    after = {name: until(second, name) for name in names}
+    assert time.monotonic() - began < DEADLINE
+    for name in names:
+        for same in ("pid", "generation", "restarts", "start_method"):
+            assert after[name][same] == before[name][same], same
+    with second.client() as client:
+        found = client.call("definitions", {})["definitions"]
+        said = client.call("call", {"location": "one", "method": "hello"})
+        assert said["result"]["pid"] == before["one"]["pid"]
+    assert {each["name"] for each in found} == set(names)
+
+
+NOISY = native(
+    "one",
+    before="import threading, time\n"
+    "def tell():\n"
+    "    for number in range(100_000_000):\n"
+    "        print(number, 'x' * 980, flush=True)\n"
+    "        time.sleep(0.001)\n"
+    "threading.Thread(target=tell, daemon=True).start()\n",
+)
+
+
+def test_promise_2_runners_live_on_and_no_line_of_theirs_is_lost(place: Place) -> None:
+    """One prints about a megabyte a second while no daemon reads it."""
+    place.config("noisy", "quiet")
+    place.write("noisy", NOISY)
+    place.write("quiet", native("two"))
+    first = place.start()
+    before = {name: until(first, name)["pid"] for name in ("noisy", "quiet")}
+    heard = 0
+    for _ in range(3):
+        heard = until_printed(place.started[-1], heard + 200)
+        place.kill()
+        runner = psutil.Process(before["noisy"])
+        written = runner.io_counters().write_chars
+        while runner.io_counters().write_chars < written + 300_000:
+            assert runner.is_running()
+            time.sleep(0.01)
+        daemon = place.start()
+        after = {name: until(daemon, name)["pid"] for name in ("noisy", "quiet")}
+        assert after == before
+    heard = until_printed(place.started[-1], heard + 200)
+    numbers = printed(place.started[-1], heard)
+    assert numbers == sorted(set(numbers))
+    assert numbers == list(range(numbers[0], numbers[-1] + 1))
+
+
+def until_printed(daemon: Service, number: int) -> int:
+    """The newest number that the noisy location printed, once it is past `number`."""
+    deadline = time.monotonic() + DEADLINE
+    with daemon.client() as client:
+        while time.monotonic() < deadline:
+            lines = client.call("logs", {"locations": ["noisy"], "lines": 1})["lines"]
+            newest = int(lines[-1]["text"].split()[0]) if lines else -1
+            if newest > number:
+                return newest
+            time.sleep(0.01)
+    raise AssertionError(f"{number} was not printed")
+
+
+def printed(daemon: Service, count: int) -> list[int]:
+    with daemon.client() as client:
+        lines = client.call("logs", {"locations": ["noisy"], "lines": count + 10})["lines"]
+    return [int(line["text"].split()[0]) for line in lines if line["text"].split()[1:]]
+
+
+def test_what_changed_while_no_daemon_ran_is_taken_over(place: Place) -> None:
+    place.config("edited", "dropped", "stopped", "kept")
+    for name in ("edited", "dropped", "stopped", "kept"):
+        place.write(name, native("one"))
+    first = place.start()
+    before = {name: until(first, name) for name in ("edited", "dropped", "stopped", "kept")}
+    with first.client() as client:
+        client.call("stop", {"locations": ["stopped"]})
+    place.kill()
+    place.write("edited", native("two"))
+    place.config("edited", "stopped", "kept")
+    second = place.start()
+    after = until(second, "edited", lambda each: serving(each) and each["generation"] == 2)
+    assert after["pid"] != before["edited"]["pid"]
+    assert until(second, "kept")["pid"] == before["kept"]["pid"]
+    assert entry(second, "stopped")["state"] == "stopped"
+    assert before["dropped"]["pid"] not in place.left()
+    with second.client() as client:
+        found = client.call("definitions", {"locations": ["edited"]})["definitions"]
+    assert [each["name"] for each in found] == ["two"]
+
+
+def test_runners_that_nobody_adopts_end_with_all_that_they_started(place: Place) -> None:
+    place.config("one", timeout="500ms")
+    place.write("one", native("one", before=STRAYS))
+    first = place.start()
+    until(first, "one")
+    assert len(place.left()) >= 4, "runner, holder, strays"
+    place.kill()
+    nobody_left(place)
+
+
+STRAYS = """
+import os, signal, subprocess, time
+subprocess.Popen(["sleep", "600"], start_new_session=True)
+subprocess.Popen(["sh", "-c", "trap '' TERM; sleep 600 & wait"])
+if not os.fork():
+    os.setsid()
+    if not os.fork():
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        os.closerange(3, 1000)
+        time.sleep(600)
+    os._exit(0)
+os.wait()
+"""
+
+
+def nobody_left(place: Place) -> None:
+    deadline = time.monotonic() + DEADLINE
+    while left := place.left():
+        assert time.monotonic() < deadline, [psutil.Process(pid).cmdline() for pid in left]
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("adopted", [False, True])
+def test_promise_4_a_service_that_is_stopped_leaves_nothing(place: Place, adopted: bool) -> None:
+    place.config("one")
+    place.write("one", native("one", before=STRAYS))
+    daemon = place.start()
+    until(daemon, "one")
+    if adopted:
+        place.kill()
+        daemon = place.start()
+        until(daemon, "one")
+    assert daemon.stop() == 0
+    assert place.left() == set()
+
+
+def test_a_holder_that_is_killed_is_replaced_with_all_that_it_held(place: Place) -> None:
+    place.config("one")
+    place.write("one", native("one"))
+    first = place.start()
+    before = until(first, "one")
+    holder = the_holder(first)
+    holder.kill()
+    wait_for(lambda: the_holder(first).pid != holder.pid)
+    wait_for(lambda: is_in_charge(place, the_holder(first)))
+    place.kill()
+    second = place.start()
+    assert until(second, "one")["pid"] == before["pid"]
+
+
+def the_holder(daemon: Service) -> psutil.Process:
+    deadline = time.monotonic() + DEADLINE
+    while time.monotonic() < deadline:
+        for child in psutil.Process(daemon.process.pid).children():
+            try:
+                if "holder_process" in " ".join(child.cmdline()):
+                    return child
+            except psutil.NoSuchProcess:
+                continue
+    raise AssertionError("the daemon has no holder")
+
+
+def is_in_charge(place: Place, holder: psutil.Process) -> bool:
+    """Whether it is the one that the next daemon would find."""
+    listening = {each.laddr for each in holder.net_connections("unix")}
+    return any(str(at).endswith(f"holder.sock.{holder.pid}") for at in listening)
+
+
+def wait_for(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + DEADLINE
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_runners_end_that_neither_daemon_nor_holder_is_there_for(place: Place) -> None:
+    place.config("one")
+    place.write("one", native("one"))
+    first = place.start()
+    runner = psutil.Process(until(first, "one")["pid"])
+    holder = the_holder(first)
+    os.kill(first.process.pid, signal.SIGSTOP)
+    holder.kill()
+    place.kill()
+    runner.wait(DEADLINE)
+    second = place.start()
+    until(second, "one")
