@@ -80,9 +80,16 @@ def place() -> Iterator[tuple[Path, dict[str, str]]]:
                 subprocess.run(["umount", "-l", str(home / "state")], check=False)
 
 
-def drive(home: Path, steps: Sequence[Step], report: Report, more: Callable[[], bool]) -> None:
+def drive(
+    home: Path,
+    steps: Sequence[Step],
+    report: Report,
+    more: Callable[[], bool],
+    *,
+    serve: bool = False,
+) -> None:
     """Do the steps, as long as there are any and `more`; then look at all that must hold."""
-    world = World(home)
+    world = World(home, serve=serve)
     try:
         for step in steps:
             if not more():
@@ -147,6 +154,7 @@ def main() -> int:
     options.add_argument("--seconds", type=float, default=600.0)
     options.add_argument("--schedule", type=Path, default=Path(".cache/faults.jsonl"))
     options.add_argument("--replay", type=Path)
+    options.add_argument("--serve", action="store_true", help="under `serve` instead of `dev`")
     options.add_argument("--only", action="append", choices=sorted(KINDS), metavar="KIND")
     asked = options.parse_args()
     report = Report()
@@ -158,7 +166,7 @@ def main() -> int:
         asked.schedule.parent.mkdir(parents=True, exist_ok=True)
         schedule.write(asked.schedule, asked.seed, steps)
         end = time.monotonic() + asked.seconds
-        drive(home, steps, report, lambda: time.monotonic() < end)
+        drive(home, steps, report, lambda: time.monotonic() < end, serve=asked.serve)
     print("\n".join(report.lines()), f"\nschedule: {asked.schedule}", sep="")
     return int(bool(report.violations or report.lost))
 

@@ -50,8 +50,8 @@ def _daemon_stopped(world: World, _name: str) -> Heal:
 
 
 def _daemon_ended(number: signal.Signals) -> Fault:
-    def fault(world: World, _name: str) -> Heal:
-        world.stop(number)
+    def fault(world: World, name: str) -> Heal:
+        world.stop(number, moving=name)
         return world.start
 
     return fault
@@ -175,8 +175,8 @@ def _saved(*texts: str) -> Fault:
 def _config_broken(world: World, _name: str) -> Heal:
     config = world.project / "codelocd.toml"
     good = config.read_text()
-    config.write_text(good[: len(good) // 2] + "\n[locat")
-    return lambda: config.write_text(good)
+    world.configure(good[: len(good) // 2] + "\n[locat")
+    return lambda: world.configure(good)
 
 
 def _orders(world: World, name: str) -> Heal:
@@ -191,8 +191,8 @@ def _removed(world: World, name: str) -> Heal:
     config = world.project / "codelocd.toml"
     good = config.read_text()
     before, _, after = good.partition(f"[location.{name}]\n")
-    config.write_text(before + "".join(f"[{each}" for each in after.split("[")[1:]))
-    return lambda: config.write_text(good)
+    world.configure(before + "".join(f"[{each}" for each in after.split("[")[1:]))
+    return lambda: world.configure(good)
 
 
 KINDS: dict[str, Fault] = {

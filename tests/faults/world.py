@@ -22,7 +22,9 @@ from tests.faults.locations import NAMES
 from codelocd.client import Client, DaemonUnreachable, RpcError
 from codelocd.storage import sockets
 
-CODELOCD = Path(sys.executable).with_name("codelocd")
+CODELOCD = Path(os.environ.get("FAULTS_CODELOCD") or Path(sys.executable).with_name("codelocd"))
+"""The command that is tried; another checkout's may be named."""
+
 TRUTH = 120.0
 """Seconds in which what the daemon says and what runs must agree; far more than it takes."""
 
@@ -84,10 +86,16 @@ class Watcher:
 
 
 class World:
-    """The daemon, what the driver did to it, and so what must be true."""
+    """The daemon, what the driver did to it, and so what must be true.
 
-    def __init__(self, home: Path) -> None:
+    Under `serve` runners outlive a daemon that is killed, and the next one takes them over as they
+    are; under `dev` all ends with it.
+    """
+
+    def __init__(self, home: Path, *, serve: bool = False) -> None:
         self.home = home
+        self.serve = serve
+        self.outlived: dict[str, list[int]] = {}
         self.project = home / "p"
         self.runtime = home / "run"
         self.state = home / "state"
@@ -100,7 +108,9 @@ class World:
         self.assets = dict.fromkeys(NAMES, "a0")
         self.excused: set[tuple[str, int]] = set()
         self.counter = 0
-        self.socket = sockets.control(sockets.dev_folder(str(self.project), str(self.runtime)))
+        runtime = str(self.runtime)
+        folder = sockets.dev_folder(str(self.project), runtime)
+        self.socket = sockets.control(sockets.user_folder(runtime) if serve else folder)
         self.environ = self._environ()
         self.start()
         self.watcher = Watcher(self.socket)
@@ -120,9 +130,11 @@ class World:
     # --- the daemon ----------------------------------------------------------------------------
 
     def start(self) -> None:
+        config = str(self.project / "codelocd.toml")
+        words = ["serve", "--user", "-c", config] if self.serve else ["dev"]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [CODELOCD, "dev"],
+                [CODELOCD, *words],
                 cwd=self.project,
                 env=self.environ,
                 stdin=subprocess.DEVNULL,
@@ -130,12 +142,24 @@ class World:
                 stderr=subprocess.STDOUT,
             )
         self.until_true()
+        restarted = [name for name, pids in self.outlived.items() if self.alive(name) != pids]
+        self.outlived = {}
+        if restarted:
+            raise Violation(f"not taken over as they were: {restarted}")
         self.descriptors = self.open_files()
         self.memory = self.resident()
 
-    def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
-        """End it; what ran is gone, and a killed one may have lost what came last."""
+    def stop(self, number: signal.Signals = signal.SIGTERM, moving: str = "") -> None:
+        """End it; what ran is gone, and a killed one may have lost what came last.
+
+        Under `serve` a killed one leaves all as it was but `moving`, which is not at rest.
+        """
         before = {name: self.alive(name) for name in NAMES}
+        if self.serve and number == signal.SIGKILL:
+            self.outlived = {name: pids for name, pids in before.items() if name != moving}
+            self.process.kill()
+            self.process.wait(TRUTH)
+            return
         self.excuse()
         self.process.send_signal(number)
         status = self.process.wait(TRUTH)
@@ -175,6 +199,13 @@ class World:
         """A daemon that cannot take it, because of a fault, need not."""
         with contextlib.suppress(RpcError, DaemonUnreachable, OSError):
             self.ask(method, {"locations": [name], "wait": False})
+
+    def configure(self, text: str) -> None:
+        """`dev` applies what is saved by itself, `serve` when it is told to."""
+        (self.project / "codelocd.toml").write_text(text)
+        if self.serve:
+            with contextlib.suppress(RpcError, DaemonUnreachable, OSError):
+                self.ask("apply")
 
     def helpers(self, word: str) -> list[int]:
         """Children of the daemon that are no runners, by a word of their command line."""
