@@ -40,6 +40,10 @@ class OldFile:
     path: Path
 
 
+_NUMBER = re.compile(r"(\d{12,})(\.gz)?")
+"""What follows the name of the newest file in that of one that was set aside."""
+
+
 class LogFiles:
     """`path`, and `path.NUMBER.gz` with what is older, named after its last line.
 
@@ -49,7 +53,6 @@ class LogFiles:
 
     def __init__(self, path: Path, largest: int, kept: int, later: Later) -> None:
         self._path = path
-        self._old = re.compile(rf"{re.escape(path.name)}\.(\d{{12,}})(\.gz)?")
         self._largest = largest
         self._kept = kept
         self._later = later
@@ -153,8 +156,10 @@ class LogFiles:
             names = os.listdir(self._path.parent)
         except OSError:
             return []
-        matches = filter(None, map(self._old.fullmatch, names))
-        return sorted(OldFile(int(each[1]), self._path.with_name(each[0])) for each in matches)
+        begin = f"{self._path.name}."
+        own = [name for name in names if name.startswith(begin)]
+        found = [(name, _NUMBER.fullmatch(name, len(begin))) for name in own]
+        return sorted(OldFile(int(n[1]), self._path.with_name(name)) for name, n in found if n)
 
     def _tidy(self) -> None:
         """Compress what was set aside, and remove the oldest; a full disk keeps it as it is."""
