@@ -29,6 +29,7 @@ from benchmarks import (
     restart_after_kill,
     save_to_visible,
     status_command,
+    supervision,
     warm_packages,
     warm_reload,
 )
@@ -42,6 +43,7 @@ ALL = (
     warm_reload,
     restart_after_kill,
     status_command,
+    supervision,
     dagster_page,
     dagster_sizes,
     dagster_environments,

@@ -82,7 +82,9 @@ def test_both_ways_to_read_the_command_line_print_the_same_bytes(
     assert quick.returncode == 1
 
 
-def test_the_command_line_library_is_not_imported(project: Shell, daemon: FakeDaemon) -> None:
+def test_promise_14_the_command_line_library_is_not_imported(
+    project: Shell, daemon: FakeDaemon
+) -> None:
     done = project.run("status", "--json", environ={"PYTHONPROFILEIMPORTTIME": "1"})
     assert done.returncode == 0
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}

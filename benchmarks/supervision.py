@@ -1,0 +1,138 @@
+"""50 native locations: start, rest, status of a daemon that is stopped, stop; beside others."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from benchmarks import _projects
+from benchmarks._daemon import CODELOCD, Daemon, folder, running, started
+from benchmarks._measure import Figure, ratio
+from benchmarks._report import alone
+from benchmarks._supervisors import Supervisor, circusd, supervisord
+
+LOCATIONS = 50
+MOST_RUNS = 3
+"""A run takes half a minute."""
+CALM, REST = 5.0, 20.0
+"""Seconds between the last start and the first look, and between two looks at what woke it."""
+ANSWER = 2000.0
+"""Milliseconds for `status` to answer without a daemon."""
+
+Other = Callable[[Path, int], AbstractContextManager[Supervisor]]
+
+
+def measure(runs: int) -> list[Figure]:
+    """In turns. A location serves once its definitions have loaded; a program of the others has
+    started, and loads nothing. Stopped means that the supervisor has ended, and all of them.
+    """
+    rounds = [_ours() for _ in range(min(runs, MOST_RUNS))]
+    theirs = [_theirs(supervisord) for _ in rounds]
+    circus = [_theirs(circusd) for _ in rounds]
+    firsts, lasts, wakes, answers, stops = zip(*rounds, strict=True)
+    last = Figure("start → the 50th serves", "ms", lasts)
+    stop = Figure("SIGTERM → all 50 gone", "ms", stops)
+    last_theirs = Figure("supervisord: start → the 50th started", "ms", _each(theirs, 1))
+    stop_theirs = Figure("supervisord: SIGTERM → all 50 gone", "ms", _each(theirs, 2))
+    return [
+        Figure("start → the first serves", "ms", firsts),
+        Figure("supervisord: start → the first started", "ms", _each(theirs, 0)),
+        Figure("circusd: start → the first started", "ms", _each(circus, 0)),
+        last,
+        last_theirs,
+        Figure("circusd: start → the 50th started", "ms", _each(circus, 1)),
+        ratio("start of 50, against supervisord", last, last_theirs),
+        Figure("wake-ups of the daemon at rest, heartbeats included", "1/s", wakes),
+        Figure("codelocd status of a stopped daemon", "ms", answers, ANSWER),
+        stop,
+        stop_theirs,
+        Figure("circusd: SIGTERM → all 50 gone", "ms", _each(circus, 2)),
+        ratio("stop of 50, against supervisord", stop, stop_theirs),
+    ]
+
+
+def _each(rounds: list[tuple[float, ...]], column: int) -> tuple[float, ...]:
+    return tuple(each[column] for each in rounds)
+
+
+def _ours() -> tuple[float, ...]:
+    """First and last start, wake-ups in a second, an answer without the daemon, the stop."""
+    with folder() as home:
+        project = _projects.write(home / "project", LOCATIONS)
+        started(project, home)  # builds the environment, which is there from then on
+        began = time.monotonic()
+        with running(project, home) as daemon:
+            first = _until_one_serves(daemon, began)
+            daemon.until_serving()
+            last = _milliseconds(began)
+            time.sleep(CALM)
+            before = _wake_ups(daemon.process.pid)
+            time.sleep(REST)
+            woken = (_wake_ups(daemon.process.pid) - before) / REST
+            answer = _unanswered(daemon)
+            began = time.monotonic()
+            daemon.stop()
+            return first, last, woken, answer, _milliseconds(began)
+
+
+def _until_one_serves(daemon: Daemon, began: float) -> float:
+    with daemon.client() as client:
+        for event in client.subscribe(["status"]):
+            data = event["data"]
+            entries = data["locations"] if data.get("full") else [data["location"]]
+            if any(entry and entry["state"] == "serving" for entry in entries):
+                break
+    return _milliseconds(began)
+
+
+def _unanswered(daemon: Daemon) -> float:
+    os.kill(daemon.process.pid, signal.SIGSTOP)
+    try:
+        began = time.monotonic()
+        subprocess.run(
+            [CODELOCD, "status"],
+            cwd=daemon.project,
+            env=daemon.environ,
+            capture_output=True,
+            check=False,
+        )
+        return _milliseconds(began)
+    finally:
+        os.kill(daemon.process.pid, signal.SIGCONT)
+
+
+def _theirs(other: Other) -> tuple[float, ...]:
+    with folder() as home:
+        began = time.monotonic()
+        with other(home, LOCATIONS) as supervisor:
+            supervisor.pid()
+            first = _milliseconds(began)
+            for _ in range(LOCATIONS - 1):
+                supervisor.pid()
+            last = _milliseconds(began)
+            time.sleep(CALM)
+            began = time.monotonic()
+        return first, last, _milliseconds(began)
+
+
+def _wake_ups(pid: int) -> int:
+    """How often a thread of the process gave up the processor to wait (proc_pid_status(5))."""
+    lines = [
+        line
+        for status in Path(f"/proc/{pid}/task").glob("*/status")
+        for line in status.read_text().splitlines()
+    ]
+    return sum(int(line.split()[1]) for line in lines if line.startswith("voluntary"))
+
+
+def _milliseconds(began: float) -> float:
+    return 1000 * (time.monotonic() - began)
+
+
+if __name__ == "__main__":
+    alone(measure, __doc__, default=MOST_RUNS)

@@ -1,0 +1,105 @@
+"""What makes supervision quick: nothing is polled, and nothing waits for its turn without need.
+
+How quick it is, `make bench` measures.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from daemons import DEADLINE, Dev, StartDev, native, serving
+
+MANY = 4
+
+ALONE = """\
+[location.sales]
+python_file = "defs.py"
+healthy_after = 0
+ping_interval = "1h"
+restart_limit = { count = 100, period = "1h" }
+"""
+
+TOGETHER = """\
+import atexit, os, time
+from pathlib import Path
+
+def meet(what, seconds):
+    Path(f"{{what}}-{number}").touch()
+    end = time.monotonic() + seconds
+    while len(list(Path().glob(f"{{what}}-*"))) < {many} and time.monotonic() < end:
+        time.sleep(0.01)
+    if len(list(Path().glob(f"{{what}}-*"))) == {many}:
+        Path(f"all-{{what}}-{number}").touch()
+
+atexit.register(meet, "left", 4)
+meet("came", {seconds})
+"""
+
+
+def test_promise_1_each_killed_runner_is_replaced_although_nothing_is_polled(
+    dev: StartDev, project: Path
+) -> None:
+    """No ping would come within an hour; that the first restart is immediate holds for each."""
+    (project / "codelocd.toml").write_text(ALONE)
+    (project / "defs.py").write_text(native("orders"))
+    daemon = dev()
+    daemon.until_serving("sales")
+    for restarts in range(1, 6):
+        former = daemon.entry("sales")["pid"]
+        os.kill(former, signal.SIGKILL)
+        entry = daemon.until("sales", lambda each, old=former: serving(each) and each["pid"] != old)
+        assert entry["restarts"] == restarts
+
+
+@pytest.fixture
+def together(dev: StartDev, project: Path) -> Dev:
+    """Locations that come and go only together: each waits for all others, at both ends."""
+    config = [f'[location.l{n}]\npython_file = "d{n}.py"\n' for n in range(MANY)]
+    (project / "codelocd.toml").write_text("".join(config))
+    for number in range(MANY):
+        before = TOGETHER.format(number=number, many=MANY, seconds=DEADLINE)
+        (project / f"d{number}.py").write_text(native(f"a{number}", before=before))
+    daemon = dev()
+    daemon.until_serving(*(f"l{number}" for number in range(MANY)))
+    return daemon
+
+
+def test_promise_12_and_16_no_location_waits_for_another_to_be_ready_or_to_be_gone(
+    together: Dev, project: Path
+) -> None:
+    assert len(list(project.glob("all-came-*"))) == MANY
+    assert together.cli("stop", "--all").returncode == 0
+    assert len(list(project.glob("all-left-*"))) == MANY
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc counts how often a thread was woken")
+def test_promise_13_a_daemon_at_rest_is_not_woken(dev: StartDev, project: Path) -> None:
+    """Without heartbeats: once it has come to rest, three seconds pass without a wake-up."""
+    config = [
+        f'[location.l{n}]\npython_file = "d{n}.py"\nping_interval = "1h"\n' for n in range(MANY)
+    ]
+    (project / "codelocd.toml").write_text("".join(config))
+    for number in range(MANY):
+        (project / f"d{number}.py").write_text(native(f"a{number}"))
+    daemon = dev()
+    daemon.until_serving(*(f"l{number}" for number in range(MANY)))
+    calm, end = 0, time.monotonic() + DEADLINE
+    while calm < 3:
+        assert time.monotonic() < end, "something wakes it again and again"
+        before = wake_ups(daemon.process.pid)
+        time.sleep(1)  # what is looked at is that nothing happens meanwhile
+        calm = calm + 1 if wake_ups(daemon.process.pid) == before else 0
+
+
+def wake_ups(pid: int) -> int:
+    """How often a thread of the process gave up the processor to wait."""
+    found = 0
+    for status in Path(f"/proc/{pid}/task").glob("*/status"):
+        lines = status.read_text().splitlines()
+        found += sum(int(line.split()[1]) for line in lines if line.startswith("voluntary"))
+    return found
