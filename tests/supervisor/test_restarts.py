@@ -22,6 +22,10 @@ def test_pauses_grow_up_to_the_maximum(failures: int, seconds: float) -> None:
     assert restarts.pause(after_failures(failures), PATIENT, 0.5) == pytest.approx(seconds)
 
 
+def test_a_pause_after_thousands_of_failures_can_still_be_told() -> None:
+    assert restarts.growing(100_000, PATIENT.backoff) == PATIENT.backoff.maximum
+
+
 @pytest.mark.parametrize(("chance", "seconds"), [(0.0, 0.08), (0.5, 0.1), (1.0, 0.12)])
 def test_jitter_spreads_pauses_around_the_backoff(chance: float, seconds: float) -> None:
     policy = Policy(backoff=Backoff(jitter=0.2))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codeloc_envs.files import replace_text
+from codelocd.daemon.subscriptions import Event, InProcessSubscriber
 from codelocd.process import identity
 from codelocd.storage import last_status
 
@@ -21,7 +22,7 @@ REST = 0.5
 it, and events that come together are written once."""
 
 
-class StatusFile:
+class StatusFile(InProcessSubscriber):
     """A subscriber of the topic `status`. `document` is `status --json` without new samples.
 
     `group`: the number of the group that may use the control socket, and so may read this.
@@ -35,17 +36,9 @@ class StatusFile:
         self._group = group
         self._stirred = asyncio.Event()
 
-    @property
-    def backlog(self) -> int:
-        """A subscriber that is never slow."""
-        return 0
-
-    def send(self, _message: bytes) -> None:
+    def take(self, subscription: int, event: Event) -> None:
         """Something has happened, whatever it is: all of it is written, soon."""
         self._stirred.set()
-
-    def when_drained(self, callback: Callable[[], None]) -> None:
-        asyncio.get_running_loop().call_soon(callback)
 
     async def keep(self) -> None:
         """For ever. Nothing wakes up while nothing happens."""

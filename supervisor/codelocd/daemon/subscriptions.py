@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from abc import ABC, abstractmethod
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -53,7 +54,7 @@ class _Subscription:
     """
 
     id: int
-    peer: Subscriber
+    peer: Subscriber | InProcessSubscriber
     topics: frozenset[str]
     full_state: FullState
     seq: int | None
@@ -103,7 +104,7 @@ class Hub:
 
     def subscribe(
         self,
-        peer: Subscriber,
+        peer: Subscriber | InProcessSubscriber,
         topics: Collection[str],
         since: Mapping[str, Any] | None,
         full_state: FullState,
@@ -180,8 +181,12 @@ class Hub:
     def _tell(self, subscription: _Subscription, *events: Event) -> None:
         """Send events, all of them at once; at least one."""
         peer = subscription.peer
-        peer.send(b"".join(encoded(subscription.id, event) for event in events))
         subscription.seq = events[-1].seq
+        if isinstance(peer, InProcessSubscriber):
+            for event in events:
+                peer.take(subscription.id, event)
+            return
+        peer.send(b"".join(encoded(subscription.id, event) for event in events))
         if not subscription.behind and peer.backlog > BACKLOG:
             subscription.behind = True
             peer.when_drained(partial(self._catch_up, subscription))
@@ -226,7 +231,7 @@ class Event:
 
 def _one_by_one(event: Event) -> list[Event]:
     """An event for each line of a block, numbered as the lines are."""
-    block = msgpack.unpackb(event.data, unicode_errors="surrogateescape")
+    block = unpack(event.data)
     texts, first = block.pop("texts"), block.pop("seq")
     return [
         Event(
@@ -310,21 +315,29 @@ Observer: TypeAlias = "Callable[[TopicEvent], None]"
 """Takes the parameters of the notification `event`."""
 
 
-class LocalSubscriber:
+def unpack(packed: bytes) -> Any:
+    """What `pack` packed, as it was."""
+    return msgpack.unpackb(packed, unicode_errors="surrogateescape")
+
+
+class InProcessSubscriber(ABC):
     """A subscriber without a connection: never slow, never gone."""
+
+    @abstractmethod
+    def take(self, subscription: int, event: Event) -> None:
+        """An event of the subscription with that number."""
+
+    def when_drained(self, callback: Callable[[], None]) -> None:
+        asyncio.get_running_loop().call_soon(callback)
+
+
+class LocalSubscriber(InProcessSubscriber):
+    """Hands events to an observer."""
 
     def __init__(self, observer: Observer) -> None:
         self._observer = observer
 
-    @property
-    def backlog(self) -> int:
-        return 0
-
-    def send(self, message: bytes) -> None:
-        messages = msgpack.Unpacker(unicode_errors="surrogateescape", max_buffer_size=0)
-        messages.feed(message)
-        for _kind, _method, (event,) in messages:
-            self._observer(event)
-
-    def when_drained(self, callback: Callable[[], None]) -> None:
-        asyncio.get_running_loop().call_soon(callback)
+    def take(self, subscription: int, event: Event) -> None:
+        data = unpack(event.data)
+        around = {"subscription": subscription, "topic": event.topic, "seq": event.seq}
+        self._observer({**around, "data": data})

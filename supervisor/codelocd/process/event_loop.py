@@ -42,15 +42,15 @@ class _Selector(selectors.DefaultSelector):
         self._ended = clock()
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        began = self._clock()
-        self._judge(began - self._ended, 0.0)
-        found = super().select(timeout)
-        self._ended = self._clock()
-        if timeout is not None:
-            self._judge(self._ended - began, max(timeout, 0.0))
-        return found
+        """All of a time that was too long is lost: when in it the process was held up is not known.
 
-    def _judge(self, took: float, allowed: float) -> None:
-        """All of it is lost, not what is above `allowed`: when it was held up is not known."""
-        if took > allowed + LAG:
-            self._lose(took)
+        One function, because the loop calls it at each of its turns.
+        """
+        began = self._clock()
+        if began - self._ended > LAG:
+            self._lose(began - self._ended)
+        found = super().select(timeout)
+        self._ended = ended = self._clock()
+        if timeout is not None and ended - began > LAG + max(timeout, 0.0):
+            self._lose(ended - began)
+        return found
