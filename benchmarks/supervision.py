@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from benchmarks import _projects
-from benchmarks._daemon import CODELOCD, Daemon, folder, running, started
+from benchmarks._daemon import CODELOCD, Daemon, first, folder, replaced, running, started
 from benchmarks._measure import Figure, ratio
 from benchmarks._report import alone
 from benchmarks._supervisors import Supervisor, circusd, supervisord
@@ -23,6 +23,8 @@ CALM, REST = 5.0, 20.0
 """Seconds between the last start and the first look, and between two looks at what woke it."""
 ANSWER = 2000.0
 """Milliseconds for `status` to answer without a daemon."""
+
+HEARTBEATS = 3.0
 
 Other = Callable[[Path, int], AbstractContextManager[Supervisor]]
 
@@ -39,7 +41,9 @@ def measure(runs: int) -> list[Figure]:
     stop = Figure("SIGTERM → all 50 gone", "ms", stops)
     last_theirs = Figure("supervisord: start → the 50th started", "ms", _each(theirs, 1))
     stop_theirs = Figure("supervisord: SIGTERM → all 50 gone", "ms", _each(theirs, 2))
+    hangs = tuple(_replaced() for _ in rounds)
     return [
+        Figure("SIGSTOP of a runner → another serves, in heartbeats", "times", hangs, HEARTBEATS),
         Figure("start → the first serves", "ms", firsts),
         Figure("supervisord: start → the first started", "ms", _each(theirs, 0)),
         Figure("circusd: start → the first started", "ms", _each(circus, 0)),
@@ -67,7 +71,7 @@ def _ours() -> tuple[float, ...]:
         started(project, home)  # builds the environment, which is there from then on
         began = time.monotonic()
         with running(project, home) as daemon:
-            first = _until_one_serves(daemon, began)
+            one = _until_one_serves(daemon, began)
             daemon.until_serving()
             last = _milliseconds(began)
             time.sleep(CALM)
@@ -77,7 +81,7 @@ def _ours() -> tuple[float, ...]:
             answer = _unanswered(daemon)
             began = time.monotonic()
             daemon.stop()
-            return first, last, woken, answer, _milliseconds(began)
+            return one, last, woken, answer, _milliseconds(began)
 
 
 def _until_one_serves(daemon: Daemon, began: float) -> float:
@@ -106,18 +110,35 @@ def _unanswered(daemon: Daemon) -> float:
         os.kill(daemon.process.pid, signal.SIGCONT)
 
 
+def _replaced() -> float:
+    """Heartbeats of one second, each with as long for its answer, from the stop of a runner on."""
+    with folder() as home:
+        project = _projects.write(home / "project", 1)
+        config = project / "codelocd.toml"
+        config.write_text(f'{config.read_text()}ping_interval = "1s"\nping_timeout = "1s"\n')
+        with running(project, home) as daemon:
+            daemon.until_serving()
+            victim = daemon.status()["locations"][0]["pid"]
+            with daemon.client() as client:
+                events = iter(client.subscribe(["status"]))
+                os.kill(victim, signal.SIGSTOP)
+                began = time.monotonic()
+                serving = first(events, lambda data: replaced(data.get("location"), victim))
+    return serving - began
+
+
 def _theirs(other: Other) -> tuple[float, ...]:
     with folder() as home:
         began = time.monotonic()
         with other(home, LOCATIONS) as supervisor:
             supervisor.pid()
-            first = _milliseconds(began)
+            one = _milliseconds(began)
             for _ in range(LOCATIONS - 1):
                 supervisor.pid()
             last = _milliseconds(began)
             time.sleep(CALM)
             began = time.monotonic()
-        return first, last, _milliseconds(began)
+        return one, last, _milliseconds(began)
 
 
 def _wake_ups(pid: int) -> int:

@@ -134,6 +134,50 @@ def test_promise_5_a_machine_that_stood_still_ends_no_runner(dev: StartDev, proj
     assert (now["pid"], now["restarts"]) == (runner, 0)
 
 
+SET_CLOCK = """\
+import os, time
+
+told, real = {file!r}, time.time
+
+def moved():
+    return real() + float(open(told).read() or 0)
+
+time.time = moved
+"""
+
+
+def test_promise_8_a_clock_that_is_set_by_a_day_restarts_nothing_and_tells_no_wrong_uptime(
+    dev: StartDev, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The daemon alone sees another time of day; its runners do not get its PYTHONPATH."""
+    offset, site = tmp_path / "offset", tmp_path / "site"
+    offset.write_text("0")
+    site.mkdir()
+    (site / "sitecustomize.py").write_text(SET_CLOCK.format(file=str(offset)))
+    monkeypatch.setenv("PYTHONPATH", str(site))
+    daemon = started(dev, project, IN_PYTHON, "2s")
+    first = daemon.entry("sales")
+    for days in (0, -1, 1):
+        draft = tmp_path / "draft"
+        draft.write_text(str(days * 86400))
+        draft.replace(offset)
+        answers = answered(daemon)
+        until(lambda former=answers: answered(daemon) > former + 2)
+        now = daemon.entry("sales")
+        assert (now["pid"], now["restarts"], now["state"]) == (first["pid"], 0, "serving")
+        assert first["uptime"] <= now["uptime"] < 3600
+    (project / "defs.py").write_text(native("more"))
+    daemon.until("sales", lambda each: each["generation"] == 2)
+    assert daemon.json("events", "-n", "1")["at"] > time.time() + 80000
+
+
+def answered(daemon: Dev) -> float:
+    """When the runner answered its last ping, in seconds since the daemon began."""
+    document = daemon.status()
+    (sales,) = document["locations"]
+    return document["daemon"]["uptime"] - (sales["last_answer"] or document["daemon"]["uptime"])
+
+
 def test_user_code_that_closes_every_descriptor_goes_on_serving(
     dev: StartDev, project: Path
 ) -> None:

@@ -105,6 +105,18 @@ def test_a_fork_bomb_of_a_runner_that_serves_ends_with_it(dev: StartDev, project
     assert tasks.count(pid) == 0
 
 
+@pytest.mark.slow
+def test_a_fork_bomb_that_doubles_ends_with_its_runner(dev: StartDev, project: Path) -> None:
+    """Two thousand processes at most, for the sake of who runs this test."""
+    before = "import os, time\nfor _ in range(11):\n    os.fork()\ntime.sleep(600)\n"
+    daemon = started(dev, project, before, bombing(project))
+    other = daemon.entry("other")["pid"]
+    problem = daemon.until("sales", failed)["problem"]
+    assert problem["kind"] == "limit"
+    until(lambda: not bombs(project))
+    assert daemon.entry("other")["pid"] == other
+
+
 def test_files_beyond_the_limit_are_a_problem_of_kind_limit(dev: StartDev, project: Path) -> None:
     before = "files = [open('/dev/null') for _ in range(500)]\n"
     daemon = started(dev, project, before, "open_files = 100")
