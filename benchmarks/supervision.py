@@ -87,10 +87,11 @@ def _ours() -> tuple[float, ...]:
 def _until_one_serves(daemon: Daemon, began: float) -> float:
     with daemon.client() as client:
         for event in client.subscribe(["status"]):
-            data = event["data"]
-            entries = data["locations"] if data.get("full") else [data["location"]]
-            if any(entry and entry["state"] == "serving" for entry in entries):
-                break
+            if event["topic"] == "status":
+                data = event["data"]
+                entries = data["locations"] if "full" in data else [data["location"]]
+                if any(entry and entry["state"] == "serving" for entry in entries):
+                    break
     return _milliseconds(began)
 
 
@@ -119,6 +120,7 @@ def _replaced() -> float:
         with running(project, home) as daemon:
             daemon.until_serving()
             victim = daemon.status()["locations"][0]["pid"]
+            assert victim is not None
             with daemon.client() as client:
                 events = iter(client.subscribe(["status"]))
                 os.kill(victim, signal.SIGSTOP)

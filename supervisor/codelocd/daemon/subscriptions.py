@@ -338,6 +338,6 @@ class LocalSubscriber(InProcessSubscriber):
         self._observer = observer
 
     def take(self, subscription: int, event: Event) -> None:
-        data = unpack(event.data)
         around = {"subscription": subscription, "topic": event.topic, "seq": event.seq}
-        self._observer({**around, "data": data})
+        whole: Any = {**around, "data": unpack(event.data)}
+        self._observer(whole)
