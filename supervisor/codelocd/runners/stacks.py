@@ -29,11 +29,19 @@ if TYPE_CHECKING:
 NUMBER: int = signal.SIGRTMAX - 1 if sys.platform == "linux" else getattr(signal, "SIGINFO", 0)
 """A signal that nobody else uses; 0 where there is none. macOS ignores its own one by default."""
 
-PATIENCE = 1.0
-"""Seconds for the stacks to come: a handler runs at once, on a busy machine at its next turn."""
+ANSWER = 1.0
+"""Seconds for a runner to tell its stacks itself."""
 
-PAUSE = 0.05
-"""Seconds without another line after which they are complete: nothing marks their end."""
+PATIENCE = 2.0
+"""Seconds for the signal to bring them: its handler runs at once, or at the next turn of a busy
+machine."""
+
+CALM = 0.2
+"""Seconds without another line after which they are complete: nothing marks their end, and they
+are printed in many pieces."""
+
+PAUSE = 0.02
+"""Seconds between two looks at what has come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +61,7 @@ async def of_runner(handle: RunnerHandle, output: Output, *, ask: bool) -> Stack
     """All threads of a runner that prints to `output`. Without `ask` it is known not to answer."""
     if ask:
         with contextlib.suppress(RpcError):
-            answer = await handle.call("stacks", timeout=PATIENCE)
+            answer = await handle.call("stacks", timeout=ANSWER)
             return Stacks(tuple(answer["threads"]))
     if isinstance(output, Overheard):
         return await output.stacks(handle.pid)
@@ -91,11 +99,12 @@ class Overheard:
         return Stacks(threads, "" if threads else f"it printed no stacks; {kernel(pid)}")
 
     async def _complete(self, heard: bytearray) -> None:
-        loop = asyncio.get_running_loop()
-        end, length = loop.time() + PATIENCE, -1
-        while loop.time() < end and (not heard or len(heard) > length):
-            length = len(heard)
+        clock = asyncio.get_running_loop().time
+        end, length, grew = clock() + PATIENCE, 0, clock()
+        while clock() < end and (not heard or clock() < grew + CALM):
             await asyncio.sleep(PAUSE)
+            if len(heard) > length:
+                length, grew = len(heard), clock()
 
 
 def parsed(text: str) -> Iterator[ThreadStack]:
