@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
+from tests.shapes import faults, keys
 
 from codelocd.daemon.subscriptions import BACKLOG, HISTORY_BYTES, SUBSCRIPTIONS, TOPICS
+from codelocd.documents import answers, definitions, events, locations
 from codelocd.rpc.errors import KINDS
 from codelocd.rpc.requests import Limits
 from codelocd.storage.log_lines import LINE_BYTES
@@ -54,3 +58,71 @@ def test_every_link_within_the_document_leads_somewhere() -> None:
     headings = re.findall(r"^#+ (.*)$", DOCUMENT, flags=re.MULTILINE)
     anchors = {re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in headings}
     assert set(re.findall(r"\(#([^)]+)\)", DOCUMENT)) <= anchors
+
+
+EXAMPLES: dict[str, Any] = {
+    "hello": answers.Hello,
+    "status": locations.StatusDocument,
+    "definitions": definitions.DefinitionsDocument,
+    "start, stop, restart, reload": answers.ActionOutcomes,
+    "call": answers.CallResult,
+    "stacks": answers.StacksDocument,
+    "logs": answers.LogsDocument,
+    "events, the method": answers.EventsDocument,
+    "environments": list[answers.EnvironmentDocument],
+    "apply": answers.AppliedConfig,
+    "Blocks of lines": locations.LogBlock,
+}
+"""By heading, the type of the documents that are shown below it."""
+
+
+@pytest.mark.parametrize("heading", EXAMPLES)
+def test_every_example_has_all_keys_of_its_type_and_no_others(heading: str) -> None:
+    section = re.split("\n##", DOCUMENT.split(f"\n### {heading}\n")[1])[0]
+    examples = re.findall(r"```json\n(.*?)```", section, flags=re.DOTALL)
+    assert examples
+    for example in examples:
+        assert faults(json.loads(example), EXAMPLES[heading]) == []
+
+
+KINDS_OF_DEFINITIONS: dict[str, Any] = {
+    "asset": definitions.ListedAsset,
+    "asset_check": definitions.ListedCheck,
+    "job": definitions.ListedJob,
+    "schedule": definitions.ListedSchedule,
+    "sensor": definitions.ListedSensor,
+    "resource": definitions.ListedResource,
+}
+
+
+@pytest.mark.parametrize("kind", KINDS_OF_DEFINITIONS)
+def test_every_key_of_a_definition_is_described(kind: str) -> None:
+    section = DOCUMENT.split("\n### definitions\n")[1].split("\n### ")[0]
+    described = set(re.findall(r"`(\w+)`", section)) | set(re.findall(r'"(\w+)":', section))
+    assert keys(KINDS_OF_DEFINITIONS[kind]) <= described
+
+
+@pytest.mark.parametrize(
+    ("heading", "shape"),
+    [
+        ("show", locations.LocationAccount),
+        ("show", definitions.Relations),
+        ("status", locations.DagsterStatus),
+        ("status", locations.ConfigDocument),
+        ("status", locations.LocationStatus),
+        ("status", locations.DaemonStatus),
+        ("command", answers.CommandDocument),
+    ],
+)
+def test_every_key_of_a_part_is_described(heading: str, shape: Any) -> None:
+    section = DOCUMENT.split(f"\n### {heading}\n")[1].split("\n### ")[0]
+    assert keys(shape) <= set(re.findall(r"[`\"](\w+)[`\"]", section))
+
+
+@pytest.mark.parametrize(
+    ("topic", "shape"),
+    [("definitions", events.DefinitionsNews), ("builds", events.BuildStep)],
+)
+def test_every_key_of_an_event_is_described(topic: str, shape: Any) -> None:
+    (row,) = re.findall(rf"^\| `{topic}` \| (`\{{\"location\".*)$", DOCUMENT, flags=re.MULTILINE)
+    assert keys(shape) <= set(re.findall(r'"(\w+)"', row))
