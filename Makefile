@@ -30,7 +30,8 @@ test-slow: $(DEVELOPMENT) ## run the tests that take minutes
 	@$(BIN)/pytest -m slow
 
 soak: $(DEVELOPMENT) ## try to break a daemon for ten minutes, then a store for one
-	@$(BIN)/python -m tests.faults --seconds 600 --seed $$(date +%s)
+	@$(BIN)/python -m tests.faults --seconds 300 --seed $$(date +%s)
+	@$(BIN)/python -m tests.faults --seconds 300 --seed $$(date +%s) --serve
 	@SOAK_SECONDS=60 $(BIN)/pytest -m slow tests/envs/test_store_under_fire.py
 
 check: $(DEVELOPMENT) ## lint, types, layers, structure, oldest Python

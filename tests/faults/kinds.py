@@ -84,6 +84,7 @@ def _state_deleted(world: World, _name: str) -> Heal:
             if entry.name != "lock":
                 shutil.rmtree(entry, ignore_errors=True) if entry.is_dir() else entry.unlink()
     world.excuse()
+    world.cut_off = True
     return None
 
 
@@ -136,6 +137,7 @@ def _socket_deleted(world: World, _name: str) -> Heal:
 
 def _runtime_deleted(world: World, _name: str) -> Heal:
     shutil.rmtree(Path(world.socket).parent, ignore_errors=True)
+    world.cut_off = True
     return None
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
@@ -19,19 +20,26 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def tried(seed: int, faults: int, seconds: float | None = None) -> Report:
+def tried(
+    seed: int,
+    faults: int,
+    seconds: float | None = None,
+    *,
+    serve: bool,
+    kinds: Collection[str] = KINDS,
+) -> Report:
     report = Report()
     end = None if seconds is None else time.monotonic() + seconds
     with place() as (home, report.missing):
-        steps = schedule.made(seed, faults, [each for each in KINDS if each not in report.missing])
-        drive(home, steps, report, lambda: end is None or time.monotonic() < end)
+        steps = schedule.made(seed, faults, [each for each in kinds if each not in report.missing])
+        drive(home, steps, report, lambda: end is None or time.monotonic() < end, serve=serve)
     print("\n".join(report.lines()))
     return report
 
 
 @pytest.mark.timeout(900)
 def test_what_must_hold_holds_after_a_fault_of_every_kind() -> None:
-    report = tried(seed=1, faults=len(KINDS))
+    report = tried(seed=1, faults=len(KINDS), serve=True)
     assert report.violations == []
     assert report.lost == []
     assert set(report.recovered) | set(report.missing) == set(KINDS)
@@ -39,11 +47,23 @@ def test_what_must_hold_holds_after_a_fault_of_every_kind() -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("seed", [2, 3])
-def test_what_must_hold_holds_after_minutes_of_faults(seed: int) -> None:
-    report = tried(seed, 100_000, float(os.environ.get("SOAK_SECONDS", "120")))
+@pytest.mark.parametrize(("seed", "serve"), [(2, False), (3, True)])
+def test_what_must_hold_holds_after_minutes_of_faults(seed: int, serve: bool) -> None:
+    seconds = float(os.environ.get("SOAK_SECONDS", "120"))
+    report = tried(seed, 100_000, seconds, serve=serve)
     assert report.violations == []
     assert report.lost == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_promise_3_two_hundred_daemons_are_killed_and_nothing_runs_twice_or_again() -> None:
+    """At every moment in the life of a location; all others go on as they are, and no line is
+    lost."""
+    report = tried(seed=4, faults=200, serve=True, kinds=["daemon killed"])
+    assert report.violations == []
+    assert report.lost == []
+    assert report.faults == 200
 
 
 def test_a_schedule_is_made_from_its_seed_and_read_back_as_it_was(tmp_path: Path) -> None:

@@ -89,13 +89,14 @@ class World:
     """The daemon, what the driver did to it, and so what must be true.
 
     Under `serve` runners outlive a daemon that is killed, and the next one takes them over as they
-    are; under `dev` all ends with it.
+    are; under `dev` all ends with it. `cut_off`: what they would be found by has been deleted.
     """
 
     def __init__(self, home: Path, *, serve: bool = False) -> None:
         self.home = home
         self.serve = serve
         self.outlived: dict[str, list[int]] = {}
+        self.cut_off = False
         self.project = home / "p"
         self.runtime = home / "run"
         self.state = home / "state"
@@ -143,7 +144,7 @@ class World:
             )
         self.until_true()
         restarted = [name for name, pids in self.outlived.items() if self.alive(name) != pids]
-        self.outlived = {}
+        self.outlived, self.cut_off = {}, False
         if restarted:
             raise Violation(f"not taken over as they were: {restarted}")
         self.descriptors = self.open_files()
@@ -156,7 +157,10 @@ class World:
         """
         before = {name: self.alive(name) for name in NAMES}
         if self.serve and number == signal.SIGKILL:
-            self.outlived = {name: pids for name, pids in before.items() if name != moving}
+            if self.cut_off:
+                self.excuse()
+            else:
+                self.outlived = {name: pids for name, pids in before.items() if name != moving}
             self.process.kill()
             self.process.wait(TRUTH)
             return
