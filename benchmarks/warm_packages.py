@@ -23,11 +23,10 @@ from codelocd.rpc.errors import RpcError
 from codelocd.runners.api import Good, LoadOutcome, MustStartCold, RunnerSpec
 from codelocd.runners.bundle import make_bundle
 from codelocd.runners.local import LocalLauncher
-from codelocd.runners.warm.launcher import WarmLauncher
+from codelocd.runners.warm.launcher import WarmLauncher, WarmRunner
 from codelocd.runners.warm.method import StartChoices
 from codelocd.runners.warm.pools import WarmPools
 from codelocd.runners.warm.profiles import ImportProfiles
-from codelocd.runners.warm.runner import WarmRunner
 
 PATIENCE = 300.0
 TIMES = 3

@@ -26,6 +26,10 @@ def test_a_pause_after_thousands_of_failures_can_still_be_told() -> None:
     assert restarts.growing(100_000, PATIENT.backoff) == PATIENT.backoff.maximum
 
 
+def test_no_pause_is_shorter_than_the_first() -> None:
+    assert restarts.growing(0, PATIENT.backoff) == PATIENT.backoff.initial
+
+
 @pytest.mark.parametrize(("chance", "seconds"), [(0.0, 0.08), (0.5, 0.1), (1.0, 0.12)])
 def test_jitter_spreads_pauses_around_the_backoff(chance: float, seconds: float) -> None:
     policy = Policy(backoff=Backoff(jitter=0.2))

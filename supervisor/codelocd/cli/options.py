@@ -126,7 +126,7 @@ PATIENCE = 10.0
 
 def _moment(text: str) -> float:
     """A point of time, in Unix seconds: a duration before now, a time of today, or a date."""
-    from codelocd.cli.moments import moment
+    from codelocd.config.quantities import moment
 
     try:
         return moment(text, datetime.now().astimezone())

@@ -1,9 +1,10 @@
-"""Durations and sizes as people write them. Pure."""
+"""Durations, sizes and points of time as people write them. Pure."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 
 from codelocd.config.errors import UnfitError
 
@@ -29,6 +30,21 @@ def size(value: object) -> int:
     """Bytes from a number of bytes or from text such as `2GiB`; UnfitError."""
     amount = _amount(value, BYTES, 'write bytes, or text such as "512MiB", "2GiB"')
     return round(amount)
+
+
+def moment(text: str, now: datetime) -> float:
+    """Unix seconds of `10min` before `now`, of `14:30` on its day, of a date, of a date and a time.
+
+    Without a zone the time is that of `now`. Raises ValueError.
+    """
+    try:
+        return (now - timedelta(seconds=seconds(text))).timestamp()
+    except (UnfitError, OverflowError):
+        pass
+    if ":" in text and "-" not in text.partition(":")[0]:
+        text = f"{now:%Y-%m-%d} {text}"
+    found = datetime.fromisoformat(text)
+    return (found if found.tzinfo else found.astimezone()).timestamp()
 
 
 def pattern(units: Mapping[str, float]) -> str:

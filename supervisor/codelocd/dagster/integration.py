@@ -12,8 +12,7 @@ from codeloc_envs.shortage import shortage
 from codelocd.dagster import workspace
 from codelocd.dagster.drain import Drain
 from codelocd.dagster.instance import Instance, newest_of
-from codelocd.dagster.launcher import DagsterLauncher
-from codelocd.dagster.servers import ProgramLauncher, Servers
+from codelocd.dagster.launcher import DagsterLauncher, ProgramLauncher, Servers
 from codelocd.dagster.webserver import DaemonParts, UserInterface
 from codelocd.dagster.workspace import Links, Sockets
 from codelocd.model import DagsterSettings, GrpcServer, LocationSpec

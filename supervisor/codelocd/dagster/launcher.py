@@ -1,4 +1,4 @@
-"""Starts a code server beside every runner whose environment has Dagster."""
+"""Starts code servers, one beside every runner whose environment has Dagster."""
 
 from __future__ import annotations
 
@@ -6,27 +6,79 @@ import asyncio
 import contextlib
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 from codelocd.core import problems
 from codelocd.core.restarts import Pauses
-from codelocd.dagster.code_server import PING_POLICY, CodeServer, PingPolicy, until_down
-from codelocd.dagster.instance import release_in
-from codelocd.dagster.servers import Servers
-from codelocd.dagster.workspace import Links
+from codelocd.dagster.code_server import (
+    MODULE,
+    PING_POLICY,
+    CodeServer,
+    PingPolicy,
+    ServerOutput,
+    arguments,
+    until_down,
+)
+from codelocd.dagster.instance import Instance, release_in
+from codelocd.dagster.workspace import Links, Sockets
 from codelocd.model import Cold
-from codelocd.process.child import shielded
+from codelocd.process.child import Child, shielded
 from codelocd.runners.api import (
     Bad,
     Good,
     Launcher,
     LoadOutcome,
     MustStartCold,
+    Program,
     RunnerHandle,
     RunnerSpec,
     WrappedRunner,
     hangs_after,
 )
+from codelocd.runners.warm.method import MethodChoice
+
+
+class ProgramLauncher(Launcher, Protocol):
+    """Starts runners, and programs beside them, from warm interpreters where there are any."""
+
+    async def program(self, program: Program) -> tuple[Child, MethodChoice]:
+        """It, and how it was started. Raises OSError."""
+        ...
+
+
+class Servers:
+    """Starts the code servers of all locations; `instance` is what they have in common.
+
+    `codeloc`: the folder that makes `codeloc` importable for a server, and for its runs, as it is
+    for the runner beside it; None to do without.
+    """
+
+    def __init__(
+        self,
+        launcher: ProgramLauncher,
+        sockets: Sockets,
+        instance: Instance,
+        codeloc: Path | None = None,
+    ) -> None:
+        self._launcher = launcher
+        self._codeloc = codeloc
+        self._sockets = sockets
+        self._instance = instance
+
+    async def start(self, spec: RunnerSpec) -> CodeServer:
+        """In the way that the runner of `spec` would be. Raises OSError."""
+        await self._instance.opened(spec)
+        path, output = self._sockets.new(), ServerOutput(spec.output)
+        variables = self._instance.variables(spec)
+        asked = arguments(spec, path)
+        program = Program(spec, MODULE, asked, variables, output.heard, self._codeloc)
+        child, choice = await self._launcher.program(program)
+        return CodeServer(child, spec.executable, path, output, choice)
+
+    def suspect(self, spec: RunnerSpec, cold: Cold) -> None:
+        """A load failed after a fork, and then went well without one."""
+        self._launcher.suspect(spec, cold.suspicion)
 
 
 class ServerSupervision:

@@ -9,7 +9,7 @@ import pytest
 
 from codelocd.dagster.code_server import arguments
 from codelocd.dagster.instance import Instance
-from codelocd.dagster.servers import Servers
+from codelocd.dagster.launcher import Servers
 from codelocd.dagster.workspace import Sockets
 from codelocd.model import Cold, Target
 from codelocd.runners.warm.method import MethodChoice

@@ -13,11 +13,10 @@ from typing import Any
 from codelocd.model import Snapshot, Target
 from codelocd.rpc.errors import RpcError
 from codelocd.runners.api import Bad, Good, LoadOutcome, MustStartCold, RunnerSpec
-from codelocd.runners.warm.launcher import WarmLauncher
+from codelocd.runners.warm.launcher import WarmLauncher, WarmRunner
 from codelocd.runners.warm.method import StartChoices
 from codelocd.runners.warm.pools import WarmPools
 from codelocd.runners.warm.profiles import ImportProfiles
-from codelocd.runners.warm.runner import WarmRunner
 
 DEADLINE = 60.0
 STRIPPED = ("PYTHON", "VIRTUAL_ENV", "UV_")
