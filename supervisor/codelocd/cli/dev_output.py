@@ -150,22 +150,25 @@ class DevOutput:
         elif event["topic"] == "builds":
             yield from self._build(event["data"])
         elif "texts" in event["data"]:
-            for text in event["data"]["texts"]:
-                yield from self._printed(event["data"]["location"], text)
+            yield from self._printed(event["data"]["location"], event["data"]["texts"])
 
     def _happened(self, data: StatusNews, now: float) -> Iterator[str]:
-        location = data["location"]
-        if location is not None:
+        if (location := data["location"]) is not None:
             yield from self._status(data["event"], location, now)
             if not self._leaves(data["event"]["event"], location):
                 yield from self._summary(location, now)
         elif "config" in data:
             yield from self._of_config(data["config"])
 
-    def _printed(self, name: str, text: str) -> Iterator[str]:
-        if name not in HELPERS:
-            yield f"{self._name(name)} | {visible(text, self._screen)}"
+    def _printed(self, name: str, texts: Sequence[str]) -> Iterator[str]:
+        if name in HELPERS:
+            yield from (line for text in texts for line in self._helped(name, text))
             return
+        before = f"{self._name(name)} | "
+        yield from (before + visible(text, self._screen) for text in texts)
+
+    def _helped(self, name: str, text: str) -> Iterator[str]:
+        """What one of Dagster's processes prints."""
         words, stays = self._helpers.heard(name, text)
         if stays and words.startswith(ADDRESS):
             yield self._opened(one_line(words))

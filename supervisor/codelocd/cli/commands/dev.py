@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -104,10 +104,10 @@ def dev_command(
     wish = DagsterOptions(dagster, port, host)
     here = local.of_targets(targets, asked)
     here = replace(here, config=wish.granted(here.config))
-    with _printer() as put:
+    with _printer() as writer:
         for note in (*here.notes, f"socket: {here.paths.socket}"):
-            put(note)
-        shown = _Shown(here, put, loudness)
+            writer.put(note)
+        shown = _Shown(here, writer, loudness)
         return run_daemon(
             "dev",
             here,
@@ -132,8 +132,8 @@ def _reread(targets: Targets, before: Config) -> Config:
 class _Shown:
     """What goes to stdout while the daemon runs, with what is under way below it on a terminal."""
 
-    def __init__(self, here: local.Local, put: Callable[[str], None], loudness: Loudness) -> None:
-        self._put = put
+    def __init__(self, here: local.Local, writer: Writer, loudness: Loudness) -> None:
+        self._writer = writer
         self._live = loudness == "normal" and output.is_live(sys.stdout)
         self._block = LiveBlock()
         self._said = DevOutput(
@@ -157,16 +157,16 @@ class _Shown:
         if self._live:
             frame = self._block.frame(lines, self._said.under_way, output.stdout_screen())
             lines = [frame] if frame else []
-        for line in lines:
-            self._put(line)
+        if lines:
+            self._writer.put("\n".join(lines), len(lines))
 
 
 @contextmanager
-def _printer() -> Iterator[Callable[[str], None]]:
+def _printer() -> Iterator[Writer]:
     """What takes lines for stdout; when their reader is gone, the daemon stops."""
     sys.stdout.flush()
     writer = Writer(sys.stdout.fileno(), lambda: os.kill(os.getpid(), signal.SIGTERM))
     try:
-        yield writer.put
+        yield writer
     finally:
         writer.close(PATIENCE)
