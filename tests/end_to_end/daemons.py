@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -144,7 +144,9 @@ class Dev(Reached):
 class Service(Reached):
     """A service whose service manager is the test."""
 
-    def __init__(self, project: Path, home: Path) -> None:
+    def __init__(
+        self, project: Path, home: Path, command: Sequence[Path | str] = (CODELOCD,)
+    ) -> None:
         self.manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.manager.bind(str(home / "notify"))
         self.manager.settimeout(DEADLINE)
@@ -158,7 +160,7 @@ class Service(Reached):
             "CODELOCD_SOCKET": str(runtime / "control.sock"),
         }
         self.process = subprocess.Popen(
-            [CODELOCD, "serve", "--user", "-c", str(project / "codelocd.toml")],
+            [*command, "serve", "--user", "-c", str(project / "codelocd.toml")],
             env=self.environ,
             cwd="/",
             stdout=subprocess.PIPE,

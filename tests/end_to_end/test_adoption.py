@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,7 +15,9 @@ from typing import Any
 
 import psutil
 import pytest
-from daemons import DEADLINE, Entry, Service, native, serving
+from daemons import CODELOCD, DEADLINE, Entry, Service, native, serving
+
+from codelocd.client import DaemonUnreachable, RpcError
 
 CONFIG = """
 [daemon]
@@ -44,9 +50,11 @@ class Place:
     def write(self, name: str, source: str) -> None:
         (self.project / f"{name}.py").write_text(source)
 
-    def start(self) -> Service:
+    def start(self, program: str | None = None) -> Service:
+        """`program`: what another release of codelocd does, in place of its command."""
         (self.home / "notify").unlink(missing_ok=True)
-        self.started.append(Service(self.project, self.home))
+        command = [CODELOCD] if program is None else [sys.executable, "-c", program]
+        self.started.append(Service(self.project, self.home, command))
         self.started[-1].told(b"READY=1")
         return self.started[-1]
 
@@ -302,3 +310,126 @@ def test_runners_end_that_neither_daemon_nor_holder_is_there_for(place: Place) -
     runner.wait(DEADLINE)
     second = place.start()
     until(second, "one")
+
+
+@pytest.mark.parametrize("way", ["command", "signal"])
+def test_an_upgrade_ends_nothing_and_keeps_the_pid(place: Place, way: str) -> None:
+    place.config("one", "two")
+    for name in ("one", "two"):
+        place.write(name, native(name))
+    daemon = place.start()
+    before = {name: until(daemon, name) for name in ("one", "two")}
+    with daemon.client() as client:
+        former = client.call("hello")
+    if way == "command":
+        command = [CODELOCD, "upgrade"]
+        done = subprocess.run(command, env=daemon.environ, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert f"goes on (pid {daemon.process.pid})" in done.stderr
+    else:
+        daemon.process.send_signal(signal.SIGUSR2)
+    daemon.told(b"READY=1")
+    with daemon.client() as client:
+        now = client.call("hello")
+    assert (now["pid"], daemon.process.poll()) == (former["pid"], None)
+    assert now["instance"] != former["instance"]
+    for name in ("one", "two"):
+        assert until(daemon, name)["pid"] == before[name]["pid"]
+    os.kill(before["one"]["pid"], signal.SIGKILL)
+    after = until(daemon, "one", lambda each: serving(each) and each["restarts"] == 1)
+    assert after["last_exit"]["signal"] == signal.SIGKILL
+    assert daemon.stop() == 0
+    assert place.left() == set()
+
+
+OLDER = """
+import sys
+from codelocd.daemon import adoption
+adoption.{what}
+from codelocd.cli import main
+sys.exit(main())
+"""
+
+
+def test_a_runner_of_another_protocol_is_replaced_new_beside_old(place: Place) -> None:
+    place.config("one")
+    place.write("one", native("one"))
+    first = place.start(OLDER.format(what="PROTOCOL = 0"))
+    before = until(first, "one")
+    place.kill()
+    second = place.start()
+    after = until(second, "one", lambda each: serving(each) and each["generation"] == 2)
+    assert after["pid"] != before["pid"]
+    assert after["restarts"] == 0
+
+
+def test_promise_3_a_number_that_was_used_again_is_not_adopted(place: Place) -> None:
+    """The record has another beginning than the process with that number."""
+    wrong = (
+        "Keeper\nimport codelocd.process.child as child\n"
+        "child.began = (lambda began: lambda pid: began(pid) - 1)(child.began)"
+    )
+    place.config("one")
+    place.write("one", native("one"))
+    first = place.start(OLDER.format(what=wrong))
+    before = until(first, "one")
+    place.kill()
+    second = place.start()
+    after = until(second, "one")
+    assert after["pid"] != before["pid"]
+    assert after["generation"] == 1
+    wait_for(lambda: before["pid"] not in place.left())
+
+
+@pytest.mark.parametrize("rounds", [3, pytest.param(200, marks=pytest.mark.slow)])
+def test_promise_3_killed_at_any_moment_there_is_never_a_second_or_a_stray(
+    place: Place, rounds: int
+) -> None:
+    chance = random.Random(rounds)
+    names = ["one", "two", "three"]
+    place.config(*names)
+    for name in names:
+        place.write(name, native(name))
+    daemon = place.start()
+    for number in range(rounds):
+        with contextlib.suppress(RpcError, DaemonUnreachable), daemon.client() as client:
+            which = {"locations": [chance.choice(names)], "wait": False}
+            order = chance.choice(["reload", "restart", "stop", "start"])
+            client.call(order, which)
+            place.write(chance.choice(names), native("one", f"number_{number}"))
+        time.sleep(chance.random() * 0.5)
+        place.kill()
+        daemon = place.start()
+        with daemon.client() as client:
+            client.call("start", {"all": True})
+        for name in names:
+            until(daemon, name)
+        wait_for(lambda daemon=daemon: runners(place) == served(daemon))
+    assert daemon.stop() == 0
+    assert place.left() == set()
+
+
+def served(daemon: Service) -> set[int]:
+    return {each["pid"] for each in daemon.status()["locations"]}
+
+
+def runners(place: Place) -> set[int]:
+    """Every process of the place that runs a location's code."""
+    found = set()
+    for pid in place.left():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            words = psutil.Process(pid).cmdline()
+            if any(word.endswith("codeloc_runner/__main__.py") for word in words):
+                found.add(pid)
+    return found - warm(found)
+
+
+def warm(pids: set[int]) -> set[int]:
+    """Those that are warm interpreters: no socket of a runner is theirs."""
+    found = set()
+    for pid in pids:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            listening = psutil.Process(pid).net_connections("unix")
+            if not any("/runners/" in str(each.laddr) for each in listening):
+                found.add(pid)
+    return found

@@ -19,7 +19,17 @@ from codelocd.storage.log_lines import LINE_BYTES
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text()
 READING = {"hello", "status", "definitions", "show", "logs", "events", "environments", "call"}
-ORDERING = {"start", "stop", "restart", "reload", "apply", "shutdown", "subscribe", "unsubscribe"}
+ORDERING = {
+    "start",
+    "stop",
+    "restart",
+    "reload",
+    "apply",
+    "upgrade",
+    "shutdown",
+    "subscribe",
+    "unsubscribe",
+}
 
 
 def first_column(heading: str) -> set[str]:

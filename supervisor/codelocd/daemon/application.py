@@ -249,6 +249,16 @@ class Application:
         self._guardian.close()
         self._bundle.close()
 
+    async def hand_over(self) -> None:
+        """Leave what serves to another daemon; where nothing can be left, end everything."""
+        if self._guardian.keeping is None:
+            await self.close()
+            return
+        for chore in self._chores:
+            chore.cancel()
+        self._warm.close()
+        self.logs.close()
+
     def kill(self) -> None:
         """End every process at once."""
         for location in self.locations.values():

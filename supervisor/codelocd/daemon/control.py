@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +53,8 @@ class Identity:
 
 
 class Control:
-    """Answers requests. `shutdown` begins the end of the daemon."""
+    """Answers requests. `shutdown` begins the end of the daemon, `upgrade` that of
+    its code: RpcError where it goes on as it is."""
 
     def __init__(
         self,
@@ -61,12 +62,14 @@ class Control:
         config: ConfigWatch,
         identity: Identity,
         shutdown: Callable[[], None],
+        upgrade: Callable[[], Awaitable[None]],
     ) -> None:
         self._application = application
         self._locations = application.locations
         self._config = config
         self._identity = identity
         self._shutdown = shutdown
+        self._upgrade = upgrade
         self._actions = Actions(application.daemon)
         self._methods: dict[str, tuple[Method, frozenset[str]]] = {
             "hello": (self._hello, frozenset()),
@@ -83,6 +86,7 @@ class Control:
             "environments": (self._environments, frozenset()),
             "apply": (self._apply, frozenset({"dry_run"})),
             "shutdown": (self._shut_down, frozenset()),
+            "upgrade": (self._upgrade_daemon, frozenset()),
         }
         for name, action in self._actions.by_name.items():
             self._methods[name] = (action, frozenset({"locations", "all", "wait", "timeout"}))
@@ -248,6 +252,10 @@ class Control:
 
     async def _shut_down(self, _peer: Peer, _params: Params) -> Nothing:
         asyncio.get_running_loop().call_soon(self._shutdown)
+        return {}
+
+    async def _upgrade_daemon(self, _peer: Peer, _params: Params) -> Nothing:
+        await self._upgrade()
         return {}
 
     # --- subscribing ---------------------------------------------------------------------------

@@ -24,9 +24,11 @@ from codelocd.daemon.control import Control, Identity
 from codelocd.daemon.control_socket import ControlSocket
 from codelocd.daemon.status_file import StatusFile
 from codelocd.daemon.subscriptions import TOPICS, LocalSubscriber, Observer
+from codelocd.daemon.successor import Successor
 from codelocd.model import Config
 from codelocd.process.event_loop import SteadyLoop
 from codelocd.render.text import colours
+from codelocd.rpc.errors import RpcError
 from codelocd.rpc.server import start_server
 from codelocd.rpc.unix import Credentials
 from codelocd.storage import lock
@@ -82,6 +84,7 @@ class Service:
         self._reread = reread
         self._observer = observer
         self._report = report or log.warning
+        self._successor = Successor(dict(os.environ))
         self._notifier = systemd.Notifier(os.environ)
         self._ends = asyncio.Event()
 
@@ -94,12 +97,8 @@ class Service:
         )
         self._config = ConfigWatch(config, self._reread, application.apply, self._told_of_config)
         identity = Identity(application.instance, str(self._paths.socket), began=time.monotonic())
-        control = Control(application, self._config, identity, self._ends.set)
-        if self._observer is not None:
-            beginning = {"instance": application.instance, "seq": 0}
-            observer = LocalSubscriber(self._observer)
-            topics = TOPICS if self._development else ("status",)
-            application.hub.subscribe(observer, topics, beginning, control.full_state, blocks=True)
+        control = Control(application, self._config, identity, self._ends.set, self._upgrade)
+        self._begin_observing(application, control)
         passed = systemd.passed_socket(os.environ)
         control_socket = ControlSocket(self._paths.socket, config.daemon.socket_group, report)
         server = await start_server(
@@ -120,6 +119,9 @@ class Service:
             self._config.follow(application.watch, apply=self._development)
         self._notifier.ready(f"{len(config.locations)} locations")
         await self._ends.wait()
+        if self._successor.is_due:
+            await application.hand_over()
+            self._successor.begin(passed)
         self._notifier.stopping()
         self._config.close()
         await application.close()
@@ -130,6 +132,13 @@ class Service:
             kept.cancel()
             control_socket.close()
         server.close()
+
+    def _begin_observing(self, application: Application, control: Control) -> None:
+        if self._observer is not None:
+            beginning = {"instance": application.instance, "seq": 0}
+            observer = LocalSubscriber(self._observer)
+            topics = TOPICS if self._development else ("status",)
+            application.hub.subscribe(observer, topics, beginning, control.full_state, blocks=True)
 
     # --- the config ----------------------------------------------------------------------------
 
@@ -152,12 +161,30 @@ class Service:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._stop)
         loop.add_signal_handler(signal.SIGHUP, hang_up)
+        if not self._development:
+            loop.add_signal_handler(signal.SIGUSR2, self._upgrade_at_signal)
 
     def _stop(self) -> None:
         """The first time in good order, the second time at once."""
         if self._ends.is_set():
             self._application.kill()
         self._ends.set()
+
+    async def _upgrade(self) -> None:
+        """Become what is installed now. Raises RpcError."""
+        if self._development:
+            raise RpcError("usage", "only `codelocd serve` is upgraded as it runs: start dev again")
+        await asyncio.to_thread(self._successor.try_out)
+        self._successor.is_due = True
+        asyncio.get_running_loop().call_soon(self._ends.set)
+
+    def _upgrade_at_signal(self) -> None:
+        self._upgrading = asyncio.ensure_future(self._upgrade())
+        self._upgrading.add_done_callback(self._tell_why_not)
+
+    def _tell_why_not(self, done: asyncio.Future[None]) -> None:
+        if not done.cancelled() and (failure := done.exception()) is not None:
+            self._report(str(failure))
 
     async def _show_life(self) -> None:
         interval = self._notifier.watchdog_interval

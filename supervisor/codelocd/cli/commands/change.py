@@ -1,8 +1,9 @@
-"""Commands that change what runs: `codelocd start stop restart reload apply shutdown`."""
+"""Commands that change what runs: `codelocd start stop restart reload apply upgrade shutdown`."""
 
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any
@@ -212,6 +213,39 @@ def _step_lines(plan: Mapping[str, Any], screen: Screen) -> Iterator[str]:
             yield screen.paint(f"{sign} {one_line(name)}", style) + f" {step}{what}"
     if plan.get("pending"):
         yield one_line(plan["pending"])
+
+
+UPGRADE_SECONDS = 60.0
+
+
+@click.command()
+@daemon_options
+@click.pass_obj
+def upgrade_command(asked: Asked) -> None:
+    """Have a service take up the codelocd that is installed now, under the same pid.
+
+    What serves goes on: the daemon ends nothing but builds and loads under way. If the new code
+    cannot be loaded, the old daemon goes on. The same as SIGUSR2.
+
+    \b
+    pip install --upgrade codelocd && codelocd --user upgrade
+    """
+    with connect(asked) as connection:
+        announce(connection)
+        former = connection.call("hello")["instance"]
+        connection.until_gone("upgrade")
+    deadline = time.monotonic() + UPGRADE_SECONDS
+    while True:
+        try:
+            with connect(asked) as connection:
+                now = connection.call("hello")
+                if now["instance"] != former:
+                    output.note(f"codelocd {now['version']} goes on (pid {now['pid']})")
+                    return
+        except Failure:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(0.05)
 
 
 @click.command()
