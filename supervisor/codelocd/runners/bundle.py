@@ -65,7 +65,7 @@ class Bundle:
 
     def restore(self) -> None:
         """Make it again unless every file is there, as long as it was."""
-        if all(_size(file) == size for file, size in self._sizes.items()):
+        if _is_whole(self._sizes):
             return
         with contextlib.suppress(FileNotFoundError):
             self.path.rename(self.path.with_name(f"{DRAFT_BUNDLE}{os.urandom(6).hex()}"))
@@ -82,11 +82,12 @@ class Bundle:
             self._lease.close()
 
 
-def _size(file: Path) -> int | None:
+def _is_whole(sizes: Mapping[Path, int]) -> bool:
+    """Whether every file is there with its size. One function: each start asks it of all files."""
     try:
-        return os.stat(file).st_size
+        return all(os.stat(file).st_size == size for file, size in sizes.items())
     except (FileNotFoundError, NotADirectoryError):
-        return None
+        return False
 
 
 def made(files: Mapping[PurePosixPath, bytes], root: Path) -> Path:
