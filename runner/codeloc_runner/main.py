@@ -114,9 +114,17 @@ def live(
     if os.getpid() != own_process:
         return  # a child that user code forked and forgot: it ends like any script
     interval.relax()
+    if settings.written is not None:  # what the load itself wrote is seen by the daemon
+        note_suspects(settings.written, settings.suspects)
     methods.loaded(outcome)
     methods.wait_for_stop()
     leave()
+
+
+def note_suspects(written: str, suspects: List[str]) -> None:
+    from .written import note_writes  # rarely
+
+    note_writes(written, suspects)
 
 
 def prepare_for_user_code(settings: Settings, path: List[str], known: AbstractSet[str]) -> Read:

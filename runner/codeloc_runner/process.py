@@ -31,8 +31,10 @@ class Settings:
         "socket_fd",
         "socket_path",
         "stacks_signal",
+        "suspects",
         "value",
         "working_directory",
+        "written",
     )
 
     def __init__(self, location: str, text: str) -> None:
@@ -51,6 +53,8 @@ class Settings:
         self.open_files: Optional[int] = given.get("open_files")
         self.life_fd: Optional[int] = given.get("life_fd")
         self.stacks_signal: int = given.get("stacks_signal", 0)
+        self.written: Optional[str] = given.get("written")
+        self.suspects: List[str] = given.get("suspects", [])
 
 
 PR_SET_PDEATHSIG = 1

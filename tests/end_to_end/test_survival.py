@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import sys
 import threading
 from pathlib import Path
 
@@ -254,6 +255,20 @@ def test_stop_of_a_runner_that_has_to_be_killed_succeeds_and_says_so(
     assert stopped.returncode == 0, stopped.stderr
     said = "deaf stopped; its runner did not leave within stop_timeout = 0.2 s, and was killed"
     assert stopped.stdout.strip() == said
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the state is read from Linux's /proc")
+def test_promise_7_a_runner_that_somebody_has_stopped_is_woken_to_leave(
+    dev: StartDev, project: Path
+) -> None:
+    (project / "defs.py").write_text(native("one"))
+    daemon = dev("-f", "defs.py")
+    pid = daemon.until("defs", serving)["pid"]
+    os.kill(pid, signal.SIGSTOP)
+    stopped = daemon.cli("stop", "defs")
+    assert stopped.returncode == 0, stopped.stderr
+    assert "killed" not in stopped.stdout
+    assert not Path(f"/proc/{pid}").exists()
 
 
 def test_a_stopped_location_stays_stopped_for_the_next_daemon(dev: StartDev, project: Path) -> None:

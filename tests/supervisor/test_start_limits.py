@@ -46,3 +46,23 @@ async def test_reloads_do_not_wait_for_starts_nor_these_for_environments() -> No
             pass
         async with prepare(beside=False), prepare(beside=False), start(beside=False):
             pass
+
+
+async def test_promise_6_many_that_fail_together_are_started_again_in_turns() -> None:
+    loop, pace = asyncio.get_running_loop(), start_limits.RestartPace(count=10, seconds=0.2)
+    began, begun = loop.time(), list[float]()
+
+    async def start() -> None:
+        await pace.turn()
+        begun.append(loop.time() - began)
+
+    await asyncio.gather(*(start() for _ in range(50)))
+    assert len(begun) == 50
+    assert all(seconds > 0.19 * (number // 10) for number, seconds in enumerate(begun))
+
+
+async def test_promise_6_a_few_restarts_do_not_wait() -> None:
+    pace = start_limits.RestartPace(count=10, seconds=3600.0)
+    async with asyncio.timeout(30):
+        for _ in range(10):
+            await pace.turn()

@@ -73,13 +73,22 @@ def _sources_changed(
     if not state.wanted or state.phase is Phase.STOPPING:
         return state, ()
     if event.inputs:
-        state, dropped = moves.abandon(replace(state, environment_known=False))
-        return moves.attempt(state, now, policy, dropped)
+        return _inputs_changed(replace(state, environment_known=False), now, policy)
     if state.phase is Phase.BUILDING:
         return state, ()
     if state.phase is Phase.STARTING:
         return _outdated(state, now)
     return moves.attempt(state, now, policy)
+
+
+def _inputs_changed(state: State, now: float, policy: Policy) -> Step:
+    """The environment first; but a load that writes them itself comes to its end at some time."""
+    if state.phase is Phase.STARTING and state.candidate is not None:
+        if not takeover.may_drop(state.burst):
+            return (_looked_at_later(state, now) if state.loaded else state), ()
+        state = replace(state, burst=takeover.dropped(state.burst))
+    state, dropped = moves.abandon(state)
+    return moves.attempt(state, now, policy, dropped)
 
 
 def _outdated(state: State, now: float) -> Step:
@@ -191,8 +200,11 @@ def _judged(state: State, event: events.Loaded, now: float, policy: Policy) -> S
         return moves.take_over(state, now)
     if takeover.worth_another(state.burst, now):
         return moves.again(state, now)
+    drops = state.burst.drops
     state, effects = moves.take_over(state, now)
-    return moves.attempt(replace(state, behind=True), now, policy, effects)
+    # A load that writes its own sources is not dropped as often again: it would never come to rest.
+    state = replace(state, behind=True, burst=replace(takeover.CALM, drops=drops))
+    return moves.attempt(state, now, policy, effects)
 
 
 def _diverged(state: State, event: events.Diverged, _now: float, _policy: Policy) -> Step:
@@ -276,7 +288,7 @@ def _deadline_passed(
         return moves.attempt(replace(state, restarts=count), now, policy)
     if state.phase is Phase.BUILDING:
         return _build_overdue(state, event, policy)
-    return _start_overdue(state)
+    return _start_overdue(state, now, policy)
 
 
 def _policy_changed(state: State, event: events.PolicyChanged, now: float, policy: Policy) -> Step:
@@ -298,9 +310,9 @@ def _build_overdue(state: State, event: events.DeadlinePassed, policy: Policy) -
     return moves.given_up(state, problems.slow_build(policy.build_timeout, event.at)), effects
 
 
-def _start_overdue(state: State) -> Step:
+def _start_overdue(state: State, now: float, policy: Policy) -> Step:
     if state.candidate is None:
-        return moves.launch(state)
+        return moves.attempt(state, now, policy)
     return state, (Inspect(state.candidate) if state.loaded else Explain(state.candidate),)
 
 

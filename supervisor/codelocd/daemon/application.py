@@ -23,6 +23,7 @@ from codelocd.daemon.health import Heartbeat
 from codelocd.daemon.limits import RunnerLimits
 from codelocd.daemon.locations import Locations
 from codelocd.daemon.loop import Daemon
+from codelocd.daemon.loops import LoopGuard
 from codelocd.daemon.preparation import Preparation
 from codelocd.daemon.publisher import Publisher
 from codelocd.daemon.runners import RunnerSpecs
@@ -98,11 +99,9 @@ class Application:
         codeloc = self._bundle.path / CHILDREN
         means = DaemonParts(self._children, builder, self.store, self.logs, development, codeloc)
         self.dagster = self._dagster(config, paths, means) if config.dagster.serve else None
-        self.runner_specs = RunnerSpecs(
-            self.logs, codeloc, Layout(paths.store).bytecode, development=development
-        )
+        self.runner_specs = _runner_specs(self.logs, codeloc, paths, development=development)
         self.watch = SourceWatch(self.locations.changed, report, loop)
-        self.daemon = self._daemon(builder)
+        self.daemon = self._daemon(builder, paths.runtime_dir, report)
         self._chores = self._begin_chores(config, paths, report)
 
     def _dagster(self, config: Config, paths: DaemonPaths, means: DaemonParts) -> DagsterServing:
@@ -111,7 +110,9 @@ class Application:
         native = self.locations.native
         return DagsterServing(means, config.dagster, paths, home, self._warm, native)
 
-    def _daemon(self, builder: Builder) -> Daemon:
+    def _daemon(self, builder: Builder, notes: Path, report: Callable[[str], None]) -> Daemon:
+        guard = LoopGuard(self.locations, self.watch, self.publisher, notes, report)
+        self.warnings.of_locations = guard.lines
         limits = StartLimits(os.cpu_count() or 1)
         starts = self._starts(limits)
         self._adoption = self._adopting(starts)
@@ -126,6 +127,7 @@ class Application:
             self.watch,
             self._desired,
             Keeper(self._children),
+            guard,
             self._adoption.adopt,
         )
 
@@ -266,6 +268,13 @@ class Application:
                 running.handle.kill()
         if self.dagster is not None:
             self.dagster.kill()
+
+
+def _runner_specs(
+    logs: Logs, codeloc: Path, paths: DaemonPaths, *, development: bool
+) -> RunnerSpecs:
+    cache = Layout(paths.store).bytecode
+    return RunnerSpecs(logs, codeloc, cache, development=development, notes=paths.runtime_dir)
 
 
 def _wishes(paths: DaemonPaths) -> tuple[DesiredState, Warnings]:

@@ -181,7 +181,8 @@ class Control:
         lines = await history.last_lines(self._application.logs, name, status.LAST_LINES)
         daemon = self._application.daemon
         sources = daemon.watched_files(location)
-        return status.shown(location, self._registry, daemon.usage, sources, lines, config)
+        apart = daemon.watched_apart(location)
+        return status.shown(location, self._registry, daemon.usage, sources, apart, lines, config)
 
     async def _stacks(self, _peer: Peer, params: Params) -> StacksDocument:
         """Of the runner that serves, else of the newest; and of a warm interpreter, if asked."""

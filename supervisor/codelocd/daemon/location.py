@@ -11,6 +11,7 @@ from pathlib import Path
 
 from codeloc_envs import Choice, Environment, Lease
 from codelocd.core.events import Event
+from codelocd.core.loops import NO_LOOPS, Loops
 from codelocd.core.state import UNDER_WAY, State
 from codelocd.core.timing import Timing
 from codelocd.model import LastExit, LocationSpec, Phase, RunnerId, Snapshot
@@ -95,6 +96,7 @@ class Location:
     changed_at: float | None = None
     saved_at: float | None = None
     removed: bool = False
+    loops: Loops = NO_LOOPS
     since: float = field(default_factory=time.monotonic)
     stops: int = 0
     restarted: deque[float] = field(default_factory=lambda: deque(maxlen=COUNTED))

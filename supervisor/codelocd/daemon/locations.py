@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from codeloc_envs import Environment
 from codelocd.core import events
@@ -20,6 +20,8 @@ class Locations(dict[str, Location]):
 
     def __init__(self) -> None:
         super().__init__()
+        self.judge: Callable[[Location, Change], Change | None] = lambda _, change: change
+        """What of a change counts, None where nothing does."""
         self.external: dict[str, LocationSpec] = {}
 
     def names(self) -> list[str]:
@@ -51,6 +53,10 @@ class Locations(dict[str, Location]):
         location = self.get(name)
         if location is None or location.spec.policy.reload == "manual":
             return
+        judged = self.judge(location, change)
+        if judged is None:
+            return
+        change = judged
         location.changed_at, location.saved_at = time.time(), sources.newest(change.paths)
         inputs = change.inputs or sources.describes_environment(location.spec, change.paths)
         location.tell(events.SourcesChanged(change.differing, inputs, change.locked, change.paths))

@@ -16,8 +16,10 @@ from codelocd.daemon.adoption import Keeper
 from codelocd.daemon.executor import Executor
 from codelocd.daemon.location import Location
 from codelocd.daemon.locations import Locations
+from codelocd.daemon.loops import LoopGuard
 from codelocd.daemon.publisher import Publisher
 from codelocd.daemon.usage import MemoryTrimmer, Sampler
+from codelocd.documents.locations import WatchedApart
 from codelocd.model import GrpcServer, LocationSpec, Phase
 from codelocd.storage.desired_state import DesiredState
 from codelocd.watch.watch import SourceWatch
@@ -34,6 +36,7 @@ class Daemon:
         watch: SourceWatch,
         desired: DesiredState,
         keeper: Keeper,
+        loops: LoopGuard,
         adopt: Callable[[Location], bool],
     ) -> None:
         """`adopt` says whether a runner serves the location that an earlier daemon left."""
@@ -43,6 +46,7 @@ class Daemon:
         self._watch = watch
         self._desired = desired
         self._keeper = keeper
+        self._loops = loops
         self._adopt = adopt
         self._queue: deque[tuple[Location, events.Event]] = deque()
         self._draining = False
@@ -87,7 +91,7 @@ class Daemon:
             if running.retirement is not None:
                 running.retirement.last(spec.policy.stop_timeout)
         if reload:
-            self.send(location, events.ReloadAsked())
+            self.reload(location)
             return
         self.stirred.set()
         self._executor.adjust(location, former)
@@ -100,6 +104,7 @@ class Daemon:
     # --- wishes --------------------------------------------------------------------------------
 
     def start(self, location: Location) -> None:
+        self._loops.forgive(location)
         self._desired.want(location.name)
         self.send(location, events.Started())
 
@@ -109,10 +114,12 @@ class Daemon:
         self.send(location, events.Stopped())
 
     def restart(self, location: Location) -> None:
+        self._loops.forgive(location)
         self._desired.want(location.name)
         self.send(location, events.RestartAsked())
 
     def reload(self, location: Location) -> None:
+        self._loops.forgive(location)
         self.send(location, events.ReloadAsked())
 
     def shut_down(self) -> None:
@@ -127,6 +134,12 @@ class Daemon:
         if location.spec.policy.reload == "manual":
             return []
         return self._watch.files(location.name)
+
+    def watched_apart(self, location: Location) -> WatchedApart:
+        """What is watched otherwise than one would think: folders that are looked at every few
+        seconds, and files that its loads write, of which a change during a load starts no other."""
+        polled, own_writes = self._watch.apart(location.name)
+        return {"polled": polled, "own_writes": own_writes}
 
     # --- the loop ------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from codeloc_envs import Environment, Lease
+from codelocd.daemon import loops
 from codelocd.daemon.location import Location
 from codelocd.model import LocationSpec, Target
 from codelocd.runners import variables
@@ -17,15 +18,22 @@ from codelocd.storage.logs import Logs
 class RunnerSpecs:
     """`children`: the folder of the bundle that makes `codeloc` importable in any Python.
     `bytecode_cache`: the folder for compiled files of environments that are not ours.
-    `development`: user code is told so."""
+    `development`: user code is told so. `notes`: the folder where runners note what they write."""
 
     def __init__(
-        self, logs: Logs, children: Path, bytecode_cache: Path, *, development: bool
+        self,
+        logs: Logs,
+        children: Path,
+        bytecode_cache: Path,
+        *,
+        development: bool,
+        notes: Path | None = None,
     ) -> None:
         self.logs = logs
         self._children = children
         self._bytecode_cache = bytecode_cache
         self._development = development
+        self._notes = notes
 
     def order(self, location: Location, environment: Environment, lease: Lease) -> RunnerSpec:
         spec = location.spec
@@ -43,6 +51,8 @@ class RunnerSpecs:
             start_timeout=spec.policy.start_timeout,
             beside=location.state.serving is not None,
             held=(lease.fileno(),),
+            written=None if self._notes is None else loops.notes(self._notes, spec.name),
+            suspects=tuple(sorted(location.loops.suspects)),
         )
 
     def variables(self, spec: LocationSpec, environment: Environment) -> dict[str, str]:

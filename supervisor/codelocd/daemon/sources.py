@@ -32,7 +32,7 @@ def of(location: Location) -> Watched:
         files=frozenset({str(first)} if first.suffix == ".py" else ()),
         roots=tuple({str(_folder(first)), *(str(Path(p).parent) for p in location.sources)}),
         patterns=(*spec.watch, *location.state.read),
-        ignore=spec.ignore,
+        ignore=(*spec.ignore, *map(glob.escape, sorted(location.loops.left_out))),
         base=str(spec.working_directory),
         inputs=frozenset(str(path) for path in location.inputs),
     )

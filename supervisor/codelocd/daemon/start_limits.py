@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
@@ -45,6 +46,28 @@ class StartLimit:
             turn.give_back()
 
 
+RESTARTS = 10
+"""Starts after failures within a second, of all locations: many may fail for one reason."""
+
+
+class RestartPace:
+    """At most `count` turns in any `seconds`, in the order in which they were asked for."""
+
+    def __init__(self, count: int = RESTARTS, seconds: float = 1.0) -> None:
+        self._turns = deque[float](maxlen=count)
+        self._count = count
+        self._seconds = seconds
+
+    async def turn(self) -> None:
+        """Returns when it is due: at once, as a rule."""
+        now = due = asyncio.get_running_loop().time()
+        if len(self._turns) == self._count:
+            due = max(now, self._turns[0] + self._seconds)
+        self._turns.append(due)
+        if due > now:
+            await asyncio.sleep(due - now)
+
+
 class StartLimits:
     """Three that do not wait for each other: cold starts, environments to prepare, and reloads.
 
@@ -56,6 +79,8 @@ class StartLimits:
         self._starts = StartLimit(cores)
         self._preparations = StartLimit(2 * cores)  # they wait for networks, too
         self._reloads = StartLimit(4 * cores)
+        self.restarts = RestartPace()
+        """Of locations whose runners failed young."""
 
     def start(self, *, beside: bool) -> AbstractAsyncContextManager[None]:
         return (self._reloads if beside else self._starts).turn()

@@ -48,6 +48,8 @@ class RunnerStarts:
         self._start_limits = start_limits
 
     async def launch(self, location: Location, number: RunnerId, cold: Cold | None) -> None:
+        if location.state.history.streak:
+            await self._start_limits.restarts.turn()
         async with self._start_limits.start(beside=location.state.serving is not None):
             running = await self._start(location, number, cold)
             if running is not None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         LocationStatus,
         LogLine,
         ShownLocation,
+        WatchedApart,
     )
 
 MEANT = 3
@@ -68,6 +69,8 @@ def location(
         "loader": location.snapshot.loader if location.snapshot else None,
         "load_seconds": location.snapshot.load_seconds if location.snapshot else None,
         "problem": problems.as_json(state.problem, location.name),
+        "changed_by": location.loops.latest,
+        "left_out": sorted(location.loops.left_out),
     }
 
 
@@ -104,6 +107,8 @@ def external(spec: LocationSpec) -> LocationStatus:
         "loader": "dagster",
         "load_seconds": None,
         "problem": None,
+        "changed_by": None,
+        "left_out": [],
     }
 
 
@@ -114,6 +119,8 @@ def shown_external(spec: LocationSpec, config: ConfigDocument) -> ShownLocation:
         **entry,
         "counts": entry["definitions"],
         "definitions": [],
+        "polled": [],
+        "own_writes": [],
         "sources": [],
         "why": None,
         "timing": None,
@@ -187,6 +194,7 @@ def shown(
     listed: registry.Registry,
     sampler: Sampler,
     sources: list[str],
+    apart: WatchedApart,
     output: list[LogLine],
     config: ConfigDocument,
 ) -> ShownLocation:
@@ -196,6 +204,7 @@ def shown(
         **_about(location_, listed),
         "definitions": listed.definitions([location_.name]),
         "sources": sources,
+        **apart,
         "output": output,
         "config": config,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterable
 
 from codeloc_envs import damaged
 from codeloc_envs.store.layout import Layout
@@ -21,6 +22,8 @@ class Warnings:
         state, store = paths.state_dir, Layout(paths.store)
         self._folders = (state, state / SNAPSHOTS, state / "warm", store.keys, store.leftovers)
         self._desired = desired
+        self.of_locations: Callable[[], Iterable[str]] = tuple
+        """Further lines, about single locations."""
         self._kept: list[damaged.Damage] = []
         self._known = -1
         self._looked_at = 0.0
@@ -30,4 +33,5 @@ class Warnings:
         if count != self._known or now - self._looked_at >= FRESH:
             self._kept = damaged.kept_in(*self._folders)
             self._known, self._looked_at = count, now
-        return [*filter(None, [self._desired.unwritten]), *(each.text for each in self._kept)]
+        kept = (each.text for each in self._kept)
+        return [*filter(None, [self._desired.unwritten]), *kept, *self.of_locations()]

@@ -69,6 +69,8 @@ class LocationFacts(TypedDict):
     loader: str | None
     load_seconds: float | None
     problem: ProblemDocument | None
+    changed_by: str | None
+    left_out: list[str]
 
 
 class LocationStatus(LocationFacts):
@@ -218,8 +220,16 @@ class _LocationPage(LocationFacts, LocationAccount):
     output: list[LogLine]
 
 
+class WatchedApart(TypedDict):
+    """What is watched otherwise than the rest: folders that are looked at now and then, files that
+    loads write."""
+
+    polled: list[str]
+    own_writes: list[str]
+
+
 @final
-class ShownLocation(_LocationPage):
+class ShownLocation(_LocationPage, WatchedApart):
     """The result of `show` for a location."""
 
     config: ConfigDocument

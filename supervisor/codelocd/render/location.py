@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 MARGIN = 12
 """Columns of the longest label."""
+POLLED = 3
+"""Folders that are named; a tree would have many."""
 ENDED = ("failed", "stopped", "external")
 """States that the end of a daemon does not end."""
 
@@ -37,6 +39,17 @@ def location(document: ShownLocation | LeftLocation, now: float, screen: Screen)
         lines += config(document["config"], screen)
     parts = ["\n".join(lines), *_problem(document, now, screen), *_output(document, screen)]
     return "\n\n".join(parts)
+
+
+def _watched(document: ShownLocation) -> Iterator[tuple[str, str]]:
+    """What starts a load, and what does not although it is watched; an older daemon says less."""
+    yield "Sources", f"{plural(len(document['sources']), 'file')} watched"
+    yield "Changed by", one_line(document.get("changed_by") or "")
+    for path in document.get("left_out", ()):
+        yield "Left out", f"{one_line(path)} (its own runner writes it)"
+    for path in document.get("own_writes", ()):
+        yield "Written", f"{one_line(path)} (by each load)"
+    yield "Polled", one_line(", ".join(document.get("polled", [])[:POLLED]))
 
 
 def _title(document: ShownLocation | LeftLocation, screen: Screen) -> str:
@@ -60,7 +73,7 @@ def _header(document: ShownLocation | LeftLocation, now: float) -> Iterator[tupl
     yield "Inputs", one_line(", ".join(why["inputs"]))
     yield "Definitions", counts(document["counts"])
     if "left_at" not in document:  # where no daemon runs, nothing is watched
-        yield "Sources", f"{plural(len(document['sources']), 'file')} watched"
+        yield from _watched(document)
     yield "Last exit", _last_exit(document["last_exit"], now)
     failure = past_failure(document)
     yield "Last failure", _last_failure(failure, now) if failure else ""

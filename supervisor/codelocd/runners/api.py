@@ -89,6 +89,7 @@ class RunnerSpec:
     why it must have no warm start, whatever `start_method` says. `nice` and `open_files` hold from
     before its code on; None: as for the daemon. So does that it is in the control group with the
     folder `group`; None: in the daemon's.
+    `suspects`: files of which its process notes in the file `written` when it writes them.
     """
 
     location: str
@@ -104,6 +105,8 @@ class RunnerSpec:
     beside: bool = False
     held: tuple[int, ...] = ()
     cold: Cold | None = None
+    written: Path | None = None
+    suspects: tuple[str, ...] = ()
     nice: int | None = None
     open_files: int | None = None
     group: str | None = None

@@ -249,6 +249,12 @@ def _remove_stale(sockets: Path, kept: Collection[str]) -> None:
             path.unlink(missing_ok=True)
 
 
+def _noting(spec: RunnerSpec) -> dict[str, Any]:
+    if spec.written is None or not spec.suspects:
+        return {}
+    return {"written": str(spec.written), "suspects": spec.suspects}
+
+
 def living(life: int | None) -> list[int]:
     """What a process is passed, to end when nobody is there any more who could take it."""
     return [] if life is None else [life]
@@ -269,5 +275,6 @@ def settings(spec: RunnerSpec, path: Path, descriptor: int, life: int | None) ->
             "nice": spec.nice,
             "open_files": spec.open_files,
             "group": spec.group,
+            **_noting(spec),
         }
     )

@@ -92,6 +92,11 @@ class Tracker:
         there = (path for path in self.named if self._digest(path) or self._seen.get(path))
         return {self.watched.base, *self.watched.roots, *map(os.path.dirname, there)}
 
+    @property
+    def own_writes(self) -> frozenset[str]:
+        """The files that its loads are known to write."""
+        return self._own_writes.known
+
     def counted(self) -> set[str]:
         """Every file whose content matters now, deleted ones included."""
         return {*self._current(), *self._seen, *(self._served or ())}

@@ -111,7 +111,6 @@ class SourceWatch:
             self._forget_contents()
 
     def _drop(self, location: str) -> bool:
-        """Whether it was followed."""
         self._on_changes.pop(location, None)
         if self._trackers.pop(location, None) is None:
             return False
@@ -155,11 +154,12 @@ class SourceWatch:
         tracker = self._trackers[location]
         return tracker.change(locked=git.locked(tracker.folders))
 
-    def polled(self, location: str) -> list[str]:
-        return sorted(self._folders.polled(location))
+    def apart(self, location: str) -> tuple[list[str], list[str]]:
+        """The folders of it that are polled, and the files that its loads write."""
+        written = self._trackers[location].own_writes if location in self._trackers else ()
+        return sorted(self._folders.polled(location)), sorted(written)
 
     def differing(self, location: str) -> int:
-        """Watched files that differ from what is served, as far as is known now."""
         return self._trackers[location].differing()
 
     def files(self, location: str) -> list[str]:
