@@ -6,6 +6,7 @@ What is done is written to a file before it is done; `--replay FILE` does the sa
 from __future__ import annotations
 
 import argparse
+import signal
 import subprocess
 import sys
 import tempfile
@@ -24,8 +25,9 @@ from tests.faults.world import Violation, World
 HOLD = 0.3
 """Seconds for which a fault lasts that is mended."""
 
-SPARE_FILES = 8
-"""Descriptors that come and go with warm interpreters; a leak of one for each fault is more."""
+SPARE_FILES = 16
+"""Descriptors that come and go with warm interpreters and runners that were taken over; a leak of
+one for each fault is more."""
 
 SPARE_BYTES = 48 * 1024 * 1024
 
@@ -157,6 +159,7 @@ def main() -> int:
     options.add_argument("--serve", action="store_true", help="under `serve` instead of `dev`")
     options.add_argument("--only", action="append", choices=sorted(KINDS), metavar="KIND")
     asked = options.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # ends all it began
     report = Report()
     with place() as (home, report.missing):
         kinds = [each for each in asked.only or KINDS if each not in report.missing]
