@@ -75,8 +75,11 @@ class Supervisor:
 
 
 @contextmanager
-def supervisord(home: Path, programs: int = 1) -> Iterator[Supervisor]:
-    config = _config(home / "supervisord", SUPERVISORD, SUPERVISORD_PROGRAM, programs)
+def supervisord(
+    home: Path, programs: int = 1, script: str = ANNOUNCER, each: str = SUPERVISORD_PROGRAM
+) -> Iterator[Supervisor]:
+    """`script` is what each program runs, `each` its part of the config."""
+    config = _config(home / "supervisord", SUPERVISORD, each, programs, script)
     control = program("supervisor", "supervisorctl")
     command = [program("supervisor", "supervisord"), "-c", str(config)]
     with _running(config.parent, command, (control, "-c", str(config), "status")) as supervisor:
@@ -84,20 +87,23 @@ def supervisord(home: Path, programs: int = 1) -> Iterator[Supervisor]:
 
 
 @contextmanager
-def circusd(home: Path, programs: int = 1) -> Iterator[Supervisor]:
-    config = _config(home / "circus", CIRCUS, CIRCUS_PROGRAM, programs)
+def circusd(
+    home: Path, programs: int = 1, script: str = ANNOUNCER, each: str = CIRCUS_PROGRAM
+) -> Iterator[Supervisor]:
+    """`script` is what each program runs, `each` its part of the config."""
+    config = _config(home / "circus", CIRCUS, each, programs, script)
     endpoint = f"ipc://{config.parent}/control.sock"
     status = (program("circus", "circusctl"), "--endpoint", endpoint, "status")
     with _running(config.parent, [program("circus", "circusd"), str(config)], status) as supervisor:
         yield supervisor
 
 
-def _config(home: Path, head: str, each: str, programs: int) -> Path:
+def _config(home: Path, head: str, each: str, programs: int, code: str) -> Path:
     home.mkdir()
-    script = home / "announcer.py"
-    script.write_text(ANNOUNCER)
+    script = home / "program.py"
+    script.write_text(code)
     command = f"{sys.executable} -I -S {script} {home}/announced.sock"
-    tables = [each.format(number=number, command=command) for number in range(programs)]
+    tables = [each.format(number=n, command=command, home=home) for n in range(programs)]
     config = home / "config.ini"
     config.write_text(head.format(home=home) + "".join(tables))
     return config

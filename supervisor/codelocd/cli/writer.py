@@ -24,13 +24,13 @@ class Writer:
         self._descriptor = descriptor
         self._gone = gone
         self._pieces: queue.SimpleQueue[tuple[str, int] | None] = queue.SimpleQueue()
-        self._taken = self._written = self._dropped = 0
+        self._taken = self._begun = self._dropped = 0
         self._thread = threading.Thread(target=self._run, name="output", daemon=True)
         self._thread.start()
 
     def put(self, text: str, lines: int = 1) -> None:
         """Take so many lines; those that would be too many are counted, not kept."""
-        if self._taken - self._written + lines > KEPT:
+        if self._taken - self._begun + lines > KEPT:
             self._dropped += lines
             return
         self._taken += lines
@@ -59,6 +59,7 @@ class Writer:
                 self._pieces.put(None)  # for the next time
                 break
             found.append(piece)
+            self._begun += piece[1]  # on its way, it no longer waits
         return found
 
     def _write(self, pieces: list[tuple[str, int]]) -> None:
@@ -68,4 +69,3 @@ class Writer:
         rest = f"{note}{text}".encode(errors="backslashreplace")
         while rest:
             rest = rest[os.write(self._descriptor, rest) :]
-        self._written += sum(lines for _, lines in pieces)
