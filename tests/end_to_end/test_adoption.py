@@ -433,3 +433,34 @@ def warm(pids: set[int]) -> set[int]:
             if not any("/runners/" in str(each.laddr) for each in listening):
                 found.add(pid)
     return found
+
+
+def happened(moment: Callable[[Service], object], daemon: Service) -> bool:
+    try:
+        return bool(moment(daemon))
+    except (DaemonUnreachable, StopIteration):
+        return False
+
+
+def test_promise_11_a_service_is_stopped_at_any_moment_of_its_start(place: Place) -> None:
+    """What an earlier daemon left ends, too, once this one heeds signals."""
+    place.config("one")
+    place.write("one", native("one"))
+    until(place.start(), "one")
+    place.kill()
+    lock = place.home / "state" / "lock"
+    moments: list[Callable[[Service], object]] = [
+        lambda _daemon: True,
+        lambda daemon: lock.read_text() == str(daemon.process.pid),
+        the_holder,
+        lambda daemon: entry(daemon, "one"),
+    ]
+    for moment in moments:
+        (place.home / "notify").unlink(missing_ok=True)
+        daemon = Service(place.project, place.home)
+        place.started.append(daemon)
+        wait_for(lambda moment=moment, daemon=daemon: happened(moment, daemon))
+        assert daemon.stop() in (0, -signal.SIGTERM)
+    until(place.start(), "one")
+    assert place.started[-1].stop() == 0
+    assert place.left() == set()
