@@ -204,7 +204,8 @@ class Snapshot:
 
     `definitions` have the shape of the contract, without `location`.
     `sources` maps the absolute path of every imported source outside the environment
-    to the blake2b digest of the bytes that were compiled.
+    to the blake2b digest of the bytes that were compiled. `core.shapes` makes one of what came
+    from outside.
     """
 
     loader: str
@@ -215,12 +216,6 @@ class Snapshot:
 
     def to_json(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.__slots__}
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Snapshot:
-        """Other keys than those of a snapshot are ignored; KeyError when one is missing."""
-        fields = {name: data[name] for name in cls.__slots__}
-        return cls(**{**fields, "definitions": tuple(data["definitions"])})
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,7 +123,7 @@ class RunnerStarts:
             if shortages.told(location, number, "the runner cannot be reached", cause):
                 return
             if failure.kind != "down":
-                summary = f"the runner sent no snapshot: {failure.message}"
+                summary = f"the runner sent no snapshot that can be used: {failure.message}"
                 problem = Problem("load", summary, at=time.time())
                 location.tell(events.LoadFailed(number, problem))
             return

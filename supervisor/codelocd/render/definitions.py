@@ -30,7 +30,9 @@ MARGIN = "    "
 
 
 def is_schema(value: object) -> bool:
-    return isinstance(value, Mapping) and bool(value.get("columns")) and "constraints" in value
+    if not isinstance(value, Mapping) or "constraints" not in value:
+        return False
+    return isinstance(value.get("columns"), list) and bool(value["columns"])
 
 
 def column_schema(name: str, schema: Mapping[str, Any], screen: Screen) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from codelocd.core import shapes
 from codelocd.model import Cold, Exit, Output, Snapshot, StartMethod, StartWish, Target
 from codelocd.runners.variables import with_codeloc
 
@@ -59,12 +59,15 @@ class Answer:
     seen: Mapping[str, Any]
 
     @classmethod
-    def of(cls, said: Mapping[str, Any]) -> Answer:
-        body, seen = json.loads(said["body"]), json.loads(said["imports"])
-        read = tuple(body.get("watch", ()))
-        if said["ok"]:
-            return cls(Good(Snapshot.from_json(body), seen["import_seconds"], read), seen)
-        return cls(Bad(body["problem"], body["sources"], read), seen)
+    def of(cls, said: Any) -> Answer:
+        """Raises shapes.WrongShape: a runner may be anything."""
+        if not isinstance(said, dict):
+            raise shapes.WrongShape("its answer is no object")
+        body, seen = shapes.read(said.get("body")), shapes.read(said.get("imports"))
+        seen, read = shapes.load_facts(seen), tuple(shapes.texts(body, "watch"))
+        if said.get("ok"):
+            return cls(Good(shapes.snapshot(body), seen["import_seconds"], read), seen)
+        return cls(Bad(shapes.problem(body.get("problem")), shapes.sources(body), read), seen)
 
 
 def hangs_after(former: float, start_timeout: float) -> float:

@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 
 from codeloc_envs.shortage import shortage
+from codelocd.core import shapes
 from codelocd.model import Cold, Exit, StartMethod
 from codelocd.process.child import Child, Children
 from codelocd.rpc import unix
@@ -29,6 +30,9 @@ _RECONNECT_PAUSE = 0.02
 
 _PAUSE = 0.05
 """Seconds between two tries to reach a runner whose connection user code has closed."""
+
+LARGE = 256 * 1024
+"""Bytes of a snapshot from which on it takes more than a few milliseconds to read."""
 
 LAST_WORDS = 1.0
 """Seconds for which a connection may outlive its runner: a forked child may hold it open."""
@@ -71,7 +75,9 @@ class LocalRunner:
         """What it says of its load; user code that closes the connection delays it."""
         while not self.exited.done():
             try:
-                return Answer.of(await self.call("snapshot"))
+                return await _checked(await self.call("snapshot"))
+            except shapes.WrongShape as wrong:
+                raise RpcError("protocol", str(wrong)) from None
             except RpcError as failure:
                 if failure.kind != "down":
                     raise
@@ -237,6 +243,13 @@ class LocalLauncher:
         """One that is not there: an earlier daemon may have had this process's number."""
         paths = (self._sockets / f"{os.getpid()}-{number}.sock" for number in self._numbers)
         return next(path for path in paths if not path.exists())
+
+async def _checked(said: Any) -> Answer:
+    """A large answer is read by another thread: the loop must not wait for it."""
+    body = said.get("body") if isinstance(said, dict) else None
+    if isinstance(body, bytes) and len(body) > LARGE:
+        return await asyncio.to_thread(Answer.of, said)
+    return Answer.of(said)
 
 
 def _remove_stale(sockets: Path, kept: Collection[str]) -> None:

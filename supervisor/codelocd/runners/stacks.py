@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from codelocd.core import shapes
 from codelocd.core.problems import FRAME, THREAD
 from codelocd.model import Output, Stream
 from codelocd.rpc.errors import RpcError
@@ -60,9 +61,8 @@ class Stacks:
 async def of_runner(handle: RunnerHandle, output: Output, *, ask: bool) -> Stacks:
     """All threads of a runner that prints to `output`. Without `ask` it is known not to answer."""
     if ask:
-        with contextlib.suppress(RpcError):
-            answer = await handle.call("stacks", timeout=ANSWER)
-            return Stacks(tuple(answer["threads"]))
+        with contextlib.suppress(RpcError, shapes.WrongShape):
+            return Stacks(shapes.stacks(await handle.call("stacks", timeout=ANSWER)))
     if isinstance(output, Overheard):
         return await output.stacks(handle.pid)
     return Stacks((), kernel(handle.pid))

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from codeloc_envs.damaged import mapping, of_type, read_record
+from codeloc_envs.damaged import read_record
 from codeloc_envs.files import replace_text
-from codelocd.core.registry import Registry, conflicts, edges
+from codelocd.core import shapes
 from codelocd.model import Snapshot
 from codelocd.storage.paths import file_name
 
@@ -61,24 +61,11 @@ class Snapshots:
     def last(self, location: str) -> Snapshot | None:
         """None where there is none to read; a damaged one is set aside."""
         with contextlib.suppress(OSError):
-            return read_record(self._documents.path(location), _snapshot)
+            return read_record(self._documents.path(location), shapes.snapshot)
         return None
 
     def forget(self, location: str) -> None:
         self._documents.forget(location)
-
-
-def _snapshot(data: Any) -> Snapshot:
-    """Raises what read_record expects of another shape than definitions can be listed of."""
-    made = Snapshot.from_json(mapping(data))
-    for text in (made.loader, made.python, *made.sources, *mapping(made.sources).values()):
-        of_type(text, str)
-    of_type(made.load_seconds, (int, float))
-    listed, _ = Registry().publish("", tuple(mapping(each) for each in made.definitions))
-    listed.counts("")
-    edges(listed)
-    conflicts(listed)
-    return made
 
 
 def _read(path: Path) -> dict[str, Any] | None:

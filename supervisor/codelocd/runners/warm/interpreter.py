@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from codeloc_envs.damaged import WRONG, texts
 from codelocd.model import Output, Stream
 from codelocd.process.child import Child, Children
 from codelocd.process.orphans import marked
@@ -113,9 +114,13 @@ class WarmInterpreter:
         }
         async with asyncio.timeout(PRELOAD_SECONDS):
             await self._send(order, [])
-            said = json.loads(await self._line())
-        self.hooks = Hooks(**said["hooks"])
-        return PreloadResult(tuple(said["blockers"]), said["cold"], tuple(said["variables"]))
+            line = await self._line()
+        try:
+            said = json.loads(line)
+            self.hooks = Hooks(**said["hooks"])
+            return PreloadResult(texts(said["blockers"]), said["cold"], texts(said["variables"]))
+        except WRONG:
+            raise ConnectionAbortedError("the warm interpreter said what it should not") from None
 
     async def runner(self, spec: RunnerSpec, listener: socket.socket, path: Path) -> Child:
         """Raises Refused."""
@@ -211,10 +216,13 @@ async def _answer(hearing: socket.socket) -> int:
         data = await asyncio.get_running_loop().sock_recv(hearing, _LINE_BYTES)
     if not data:
         raise ConnectionResetError("the warm interpreter ended")
-    said = json.loads(data)
-    if "pid" not in said:
-        raise Refused(said["refused"], stale=said["stale"])
-    return int(said["pid"])
+    try:
+        said = json.loads(data)
+        if "pid" not in said:
+            raise Refused(said["refused"], stale=said["stale"])
+        return int(said["pid"])
+    except WRONG:
+        raise ConnectionAbortedError("the warm interpreter said what it should not") from None
 
 
 def _unheard(_stream: Stream, _data: bytes) -> None:

@@ -1,0 +1,216 @@
+"""A runner that answers anything: what is listed of it never breaks what asks for the list."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgpack import packb
+
+from codelocd.core import registry, shapes
+from codelocd.daemon import status
+from codelocd.render.changes import changes
+from codelocd.render.definitions import definition as shown
+from codelocd.render.definitions import definitions as listed
+from codelocd.render.text import Screen
+from codelocd.rpc.messages import response
+from codelocd.rpc.requests import Limits
+from codelocd.runners.api import Answer, Bad, Good
+
+COMMON = {
+    "name": "orders",
+    "repository": "__repository__",
+    "description": None,
+    "tags": {},
+    "owners": [],
+    "metadata": {"schema": {"columns": [{"name": "id"}], "constraints": None}},
+    "resources": ["db"],
+    "source": {"file": "/a.py", "line": 3},
+}
+GOOD: dict[str, dict[str, Any]] = {
+    "asset": {**COMMON, "kind": "asset", "key": ["orders"], "deps": [["raw"]], "kinds": ["csv"]},
+    "asset_check": {**COMMON, "kind": "asset_check", "key": ["orders"]},
+    "job": {**COMMON, "kind": "job", "assets": [["orders"]]},
+    "schedule": {**COMMON, "kind": "schedule", "cron": "0 6 * * *", "job": "orders"},
+    "sensor": {**COMMON, "kind": "sensor", "minimum_interval": 30, "job": "orders"},
+    "resource": {**COMMON, "kind": "resource", "type": "int"},
+}
+FACTS = {
+    "modules": [],
+    "named": [],
+    "variables": [],
+    "changed": [],
+    "divergence": None,
+    "seconds": 0.1,
+    "import_seconds": 0.1,
+}
+
+
+def snapshot(*definitions: Any, **changed: Any) -> dict[str, Any]:
+    told = {"loader": "native", "python": "3.12.1", "load_seconds": 0.1, "sources": {"/a": "0"}}
+    return {**told, "watch": [], "definitions": list(definitions), **changed}
+
+
+def said(body: Any, /, **changed: Any) -> dict[str, Any]:
+    encoded = {"body": json.dumps(body).encode(), "imports": json.dumps(FACTS).encode()}
+    return {"ok": True, **encoded, **changed}
+
+
+def refusal(body: Any, **changed: Any) -> str:
+    with pytest.raises(shapes.WrongShape) as caught:
+        Answer.of(said(body, **changed))
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_what_a_good_runner_says_is_taken() -> None:
+    outcome = Answer.of(said(snapshot(*GOOD.values()))).outcome
+    assert isinstance(outcome, Good)
+    assert outcome.snapshot.definitions == tuple(GOOD.values())
+    problem = {"summary": "1 / 0", "detail": "", "missing": None, "error": None}
+    bad = Answer.of(said({"problem": problem, "sources": {}}, ok=False)).outcome
+    assert isinstance(bad, Bad)
+    assert bad.problem == problem
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"deps": 7}, "definition 1 ('asset' 'orders'): deps is 7, not a list of keys"),
+        ({"deps": ["raw"]}, "deps is a list of 1, not a list of keys"),
+        ({"deps": None}, "it has no deps"),
+        ({"key": [1]}, "key is a list of 1, not a list of texts"),
+        ({"key": "orders"}, "key is 'orders', not a list of texts"),
+        ({"kind": "pipeline"}, "kind is 'pipeline', not one of asset,"),
+        ({"kind": ["asset"]}, "kind is a list of 1, not one of asset,"),
+        ({"name": None}, "name is nothing, not a text"),
+        ({"location": "finance"}, "location is 'finance', not for a runner to say"),
+        ({"source": {"file": "/a.py"}}, ""),
+        ({"source": {"line": 1}}, "source is an object of 1, not an object with file and line"),
+        ({"metadata": {"n": 2**70}}, "the number of 71 bits has no form"),
+        ({"metadata": {"n": float("nan")}}, "the number nan has no form"),
+        ({"metadata": json.loads('{"a":' * 200 + "1" + "}" * 200)}, "nested more than 128 levels"),
+    ],
+)
+def test_a_definition_of_another_shape_is_named_with_what_is_wrong(
+    changed: dict[str, Any], message: str
+) -> None:
+    body = snapshot({**GOOD["asset"], **changed})
+    if not message:
+        Answer.of(said(body))
+    else:
+        assert message in refusal(body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        7,
+        None,
+        [],
+        {},
+        snapshot(7),
+        snapshot({}),
+        snapshot({"kind": "job"}),
+        snapshot(definitions={}),
+        snapshot(loader=1),
+        snapshot(load_seconds=-1),
+        snapshot(load_seconds=True),
+        snapshot(sources=[]),
+        snapshot(sources={"/a": 1}),
+        snapshot(watch=[1]),
+    ],
+)
+def test_a_snapshot_of_another_shape_is_refused(body: Any) -> None:
+    refusal(body)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        None,
+        7,
+        {},
+        {"ok": True},
+        said(snapshot(), body="text"),
+        said(snapshot(), body=b"\xff"),
+        said(snapshot(), body=b"[" * 100_000),
+        said(snapshot(), imports=b"{}"),
+        said(snapshot(), ok=False),
+        said({"problem": {"summary": 1}, "sources": {}}, ok=False),
+        said({"problem": {"summary": "", "error": {"type": 1}}, "sources": {}}, ok=False),
+        said({"problem": {"summary": "", "missing": []}, "sources": {}}, ok=False),
+    ],
+)
+def test_an_answer_of_another_shape_is_refused(answer: Any) -> None:
+    with pytest.raises(shapes.WrongShape):
+        Answer.of(answer)
+
+
+def test_a_snapshot_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shapes, "DEFINITIONS", 2)
+    assert "it has 3 definitions, and 2 is the most" in refusal(snapshot(*[GOOD["job"]] * 3))
+    monkeypatch.setattr(shapes, "VALUES", 10)
+    assert "it has more than 10 values" in refusal(snapshot(GOOD["job"]))
+    monkeypatch.setattr(shapes, "BODY_BYTES", 3 * 2**20)
+    large = snapshot({**GOOD["job"], "description": "x" * 4 * 2**20})
+    assert "it takes 4.0 MiB as JSON, and 3 MiB is the most" in refusal(large)
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["file", "line", "columns", "a"]), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+FIELDS = sorted({*COMMON, *(name for each in GOOD.values() for name in each), "execution_set"})
+
+
+@st.composite
+def anything(draw: st.DrawFn) -> Any:
+    """A definition with some fields left out, or holding anything; or no definition at all."""
+    made = dict(draw(st.sampled_from(list(GOOD.values()))))
+    for name in draw(st.lists(st.sampled_from([*FIELDS, "location", "other"]), max_size=3)):
+        if draw(st.booleans()):
+            made[name] = draw(VALUES)
+        else:
+            made.pop(name, None)
+    if draw(st.integers(0, 9)) == 0:
+        made = draw(VALUES)
+    if isinstance(made, dict) and draw(st.booleans()):
+        metadata = {"schema": {"columns": draw(VALUES), "constraints": draw(VALUES)}}
+        made["metadata"] = metadata
+    return made
+
+
+@given(st.lists(anything(), max_size=4), st.lists(anything(), max_size=2))
+@settings(max_examples=300, deadline=None)
+def test_a_runner_that_answers_anything_never_breaks_definitions_status_or_show(
+    first: list[Any], second: list[Any]
+) -> None:
+    merged, _ = registry.Registry().publish("good", GOOD.values())
+    for definitions in (first, second):
+        try:
+            outcome = Answer.of(said(snapshot(*definitions))).outcome
+        except shapes.WrongShape:
+            continue
+        assert isinstance(outcome, Good)
+        shapes.snapshot(json.loads(json.dumps(outcome.snapshot.to_json())))  # as it is kept
+        merged, difference = merged.publish("hostile", outcome.snapshot.definitions)
+        for fields in difference.fields:
+            changes(fields)
+    document = status.definitions(merged, None, None)
+    Limits().encode(response(1, document))
+    packb(document, unicode_errors="surrogateescape")
+    merged.counts("hostile")
+    listed(document, Screen(colour=False, width=80))
+    for each in merged.definitions():
+        same = [one for one in merged.definitions([each["location"]]) if one == each]
+        if each["kind"] == "asset" and same:
+            shown({**each, **registry.relations(merged, each)}, Screen(colour=False, width=80))
+        shown(each, Screen(colour=False, width=80))
