@@ -101,6 +101,8 @@ class Service:
         self._begin_observing(application, control)
         passed = systemd.passed_socket(os.environ)
         control_socket = ControlSocket(self._paths.socket, config.daemon.socket_group, report)
+        if passed is not None:
+            systemd.refuse_unsafe(passed, control_socket.group)
         server = await start_server(
             passed or control_socket.open(),
             control.handle,

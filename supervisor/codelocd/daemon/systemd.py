@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
 from collections.abc import MutableMapping
 
 _FIRST_DESCRIPTOR = 3
@@ -56,3 +57,35 @@ def passed_socket(environ: MutableMapping[str, str]) -> socket.socket | None:
         return None
     os.set_inheritable(_FIRST_DESCRIPTOR, False)
     return socket.socket(fileno=_FIRST_DESCRIPTOR)
+
+
+def refuse_unsafe(passed: socket.socket, group: int | None) -> None:
+    """Raises PermissionError for a passed socket that lets in others than one of ours would.
+
+    `group`: the number of the group that may use it. Without one the daemon answers its own user
+    and root alone, whatever group the file has.
+    """
+    if passed.family != socket.AF_UNIX or passed.type != socket.SOCK_STREAM:
+        raise PermissionError(
+            "the socket that was passed is no Unix stream socket; see ListenStream="
+        )
+    path = passed.getsockname()
+    if not isinstance(path, str) or not path:  # bytes: an abstract name, which has no permissions
+        raise PermissionError("the socket that was passed has no path, so anybody could use it")
+    wrong = _unsafe(os.lstat(path), group)
+    if wrong:
+        raise PermissionError(f"the socket that was passed, {path}, {wrong}")
+
+
+def _unsafe(found: os.stat_result, group: int | None) -> str | None:
+    if not stat.S_ISSOCK(found.st_mode):
+        return "is no socket any more; start its unit again"
+    if found.st_uid not in (os.geteuid(), 0):
+        return f"belongs to user {found.st_uid}; set SocketUser= to the daemon's"
+    if found.st_mode & stat.S_IWOTH:
+        return (
+            f"has mode {stat.S_IMODE(found.st_mode):04o}: set SocketMode=0600, or 0660 for a group"
+        )
+    if group is not None and found.st_mode & stat.S_IWGRP and found.st_gid != group:
+        return f"is for group {found.st_gid}, not for socket_group; set SocketGroup= to it"
+    return None
