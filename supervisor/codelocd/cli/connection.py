@@ -28,7 +28,14 @@ class Connection:
     def __init__(self, daemon: DaemonAddress, patience: float = ANSWER_TIMEOUT) -> None:
         """`patience`: seconds for the daemon to take it."""
         self.daemon = daemon
-        self._client = self._ask(lambda: Client(daemon.socket, timeout=patience))
+        self._client = self._ask(
+            lambda: Client(daemon.socket, timeout=patience, foreign=daemon.foreign)
+        )
+
+    @property
+    def foreign_uid(self) -> int | None:
+        """The user whose daemon it is, where that is neither the caller nor root."""
+        return None if self._client.uid in (os.geteuid(), 0) else self._client.uid
 
     def call(
         self,

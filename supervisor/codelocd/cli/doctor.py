@@ -155,7 +155,7 @@ def _sockets() -> Iterator[Finding]:
 
 def _is_stale(path: Path) -> bool:
     try:
-        Client(str(path), timeout=PATIENCE).close()
+        Client(str(path), timeout=PATIENCE, foreign=True).close()
     except DaemonUnreachable as error:
         return error.reason == "refused"
     return False

@@ -50,7 +50,7 @@ class Waiting:
         with LiveLine(sys.stderr) as line:
             while not self._ended.wait(QUIET):
                 try:
-                    with Client(self._socket, timeout=QUIET) as client:
+                    with Client(self._socket, timeout=QUIET, foreign=True) as client:
                         found: StatusDocument = client.call(
                             "status", self._parameters, timeout=QUIET
                         )

@@ -24,6 +24,7 @@ ABSENT = ("absent", "refused")
 REMEDIES = {
     "denied": "only its owner may (and its socket_group), or name another with --socket PATH",
     "silent": "it hangs or is stopped; see its log, or kill it",
+    "foreign": "nothing was asked; if you mean that daemon, name it with --socket PATH",
 }
 
 
@@ -41,18 +42,26 @@ class DaemonAddress:
     """A daemon that is meant, whether or not it answers.
 
     `name` is for messages; `project` is set where it is the project's own. `others`: what to say of
-    services that may be meant where this one does not run.
+    services that may be meant where this one does not run. `foreign`: it may be another user's,
+    since its socket was named, or is one that only root could let it have.
     """
 
-    __slots__ = ("name", "others", "project", "socket")
+    __slots__ = ("foreign", "name", "others", "project", "socket")
 
     def __init__(
-        self, socket: str, name: str, project: str | None = None, others: Sequence[str] = ()
+        self,
+        socket: str,
+        name: str,
+        project: str | None = None,
+        others: Sequence[str] = (),
+        *,
+        foreign: bool = False,
     ) -> None:
         self.socket = socket
         self.name = name
         self.project = project
         self.others = others
+        self.foreign = foreign
 
     def unreachable(self, why: str, reason: str) -> Failure:
         """It cannot be asked anything; `reason` is that of DaemonUnreachable."""
@@ -85,7 +94,7 @@ def which(
     """
     named = asked.socket or (None if asked.service else environ.get(VARIABLE))
     if named:
-        return DaemonAddress(os.path.join(folder, named), "the daemon")
+        return DaemonAddress(os.path.join(folder, named), "the daemon", foreign=True)
     runtime = sockets.runtime_folder(environ, uid, is_folder)
     if asked.service:
         services = _services(runtime, environ, own_socket)
@@ -113,7 +122,8 @@ def _services(
 
     def address(service: Service, name: str) -> DaemonAddress:
         named = own_socket(projects.service_folder(service, environ))
-        return DaemonAddress(named or sockets.control(usual[service]), name)
+        system = service == "system"  # its config and its folder are root's to make
+        return DaemonAddress(named or sockets.control(usual[service]), name, foreign=system)
 
     return {
         "user": address("user", "the user's daemon"),

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, cast
 
-from codelocd.client.connection import DaemonUnreachable, explain, lost, silent
+from codelocd.client.connection import DaemonUnreachable, explain, lost, refuse_foreign, silent
 from codelocd.client.sync import TIMEOUT, subscribing
 from codelocd.rpc.errors import RpcError
 from codelocd.rpc.messages import EVENT
@@ -37,15 +37,33 @@ class AsyncClient:
         self._peer: Peer
 
     @classmethod
-    async def connect(cls, path: str | os.PathLike[str], *, timeout: float = TIMEOUT) -> Self:
-        """A connection to the daemon whose control socket is at `path`, within `timeout` s."""
+    async def connect(
+        cls, path: str | os.PathLike[str], *, timeout: float = TIMEOUT, foreign: bool = False
+    ) -> Self:
+        """A connection to the daemon whose control socket is at `path`, within `timeout` s.
+
+        `foreign`: as for `Client`.
+        """
         client = cls(path)
         try:
             client._peer = await open_peer(client._path, listener=client._hear, timeout=timeout)
         except OSError as error:
             raise explain(error, str(path)) from None
         client._peer.closed.add_done_callback(client._end)
+        try:
+            if not foreign:
+                refuse_foreign(str(path), client.uid)
+        except DaemonUnreachable:
+            client.close()
+            await client._peer.closed
+            raise
         return client
+
+    @property
+    def uid(self) -> int | None:
+        """The user whose process listens on the socket; None where the system does not tell."""
+        who = self._peer.credentials
+        return None if who is None else who.uid
 
     async def call(
         self,

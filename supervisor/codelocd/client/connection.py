@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import _socket  # `socket` would import enum, selectors and collections: 6 ms of each command
+import os
+import sys
 import time
 from collections import deque
 
@@ -17,14 +19,15 @@ if TYPE_CHECKING:
 
     from codelocd.rpc.messages import Message
 
-    Reason: TypeAlias = Literal["absent", "refused", "denied", "silent", "lost"]
+    Reason: TypeAlias = Literal["absent", "refused", "denied", "silent", "lost", "foreign"]
 
 
 class DaemonUnreachable(Exception):
     """No answer, and why, in one sentence.
 
     `reason`: "absent" (no socket there), "refused" (a socket without a listener), "denied"
-    (no permission), "silent" (no answer in time), "lost" (the connection ended).
+    (no permission), "silent" (no answer in time), "lost" (the connection ended), "foreign" (another
+    user's process listens there: nothing was asked).
     """
 
     def __init__(self, reason: Reason, message: str) -> None:
@@ -54,6 +57,33 @@ def lost(path: str, why: object) -> DaemonUnreachable:
     return DaemonUnreachable("lost", f"the daemon at {path} closed the connection: {why}")
 
 
+def refuse_foreign(path: str, uid: int | None) -> None:
+    """Raises DaemonUnreachable where user `uid` listens: neither we ourselves nor root.
+
+    None: the system does not tell who it is.
+    """
+    if uid is None or uid not in (os.geteuid(), 0):
+        who = "a user that the system does not name" if uid is None else f"user {uid}"
+        what = f"{who} listens on the socket {path}, neither you nor root"
+        raise DaemonUnreachable("foreign", what)
+
+
+def peer_uid(connection: _socket.socket) -> int | None:
+    """The user whose process listens at the other end; None where the system does not tell.
+
+    SO_PEERCRED of unix(7), LOCAL_PEERCRED of <sys/un.h>: the uid is the second 32-bit number of
+    `struct ucred` as of `struct xucred`. `rpc.unix` reads all of them, and takes longer to import.
+    """
+    level, name, size = (0, 1, 76) if sys.platform == "darwin" else (_socket.SOL_SOCKET, 17, 12)
+    if sys.platform not in ("linux", "darwin"):
+        return None
+    try:
+        answer = connection.getsockopt(level, name, size)
+    except OSError:
+        return None
+    return int.from_bytes(answer[4:8], sys.byteorder)
+
+
 _CHUNK = 256 * 1024
 
 _PAUSE = 0.01
@@ -79,9 +109,12 @@ class Deadline:
 
 
 class RpcConnection:
-    """Messages to and from the daemon at `path`. Raises DaemonUnreachable, and TimeoutError."""
+    """Messages to and from the daemon at `path`. Raises DaemonUnreachable, and TimeoutError.
 
-    def __init__(self, path: str, deadline: Deadline) -> None:
+    `foreign`: whether it may be another user's. `uid`: whose it is.
+    """
+
+    def __init__(self, path: str, deadline: Deadline, *, foreign: bool = False) -> None:
         self._path = path
         self._decoder = Decoder()
         self._ready: deque[Message] = deque()
@@ -92,6 +125,13 @@ class RpcConnection:
         except OSError as error:
             self.close()
             raise explain(error, path) from None
+        self.uid = peer_uid(self._socket)
+        if not foreign:
+            try:
+                refuse_foreign(path, self.uid)
+            except DaemonUnreachable:
+                self.close()
+                raise
 
     def send(self, message: Message, deadline: Deadline) -> None:
         try:

@@ -40,12 +40,21 @@ class Client:
     an error.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, timeout: float = TIMEOUT) -> None:
-        """`timeout`: seconds for the connection to be made."""
+    def __init__(
+        self, path: str | os.PathLike[str], *, timeout: float = TIMEOUT, foreign: bool = False
+    ) -> None:
+        """`timeout`: seconds for the connection to be made. `foreign`: whether a process of
+        another user, who is not root, may answer; without it such a one is asked nothing.
+        """
         self._path = os.fspath(path)
-        self._connection = RpcConnection(self._path, Deadline(timeout))
+        self._connection = RpcConnection(self._path, Deadline(timeout), foreign=foreign)
         self._last_id = 0
         self._events: dict[int, deque[TopicEvent]] = {}
+
+    @property
+    def uid(self) -> int | None:
+        """The user whose process listens on the socket; None where the system does not tell."""
+        return self._connection.uid
 
     def call(
         self,

@@ -110,7 +110,7 @@ def load_facts(data: Any) -> dict[str, Any]:
     return given
 
 
-def stacks(data: Any) -> tuple[dict[str, Any], ...]:
+def stacks(data: Any) -> tuple[Any, ...]:
     """The threads in a runner's answer to `stacks`. Raises WrongShape."""
     threads = _object(data, "the answer").get("threads")
     if type(threads) is not list:

@@ -244,6 +244,7 @@ class LocalLauncher:
         paths = (self._sockets / f"{os.getpid()}-{number}.sock" for number in self._numbers)
         return next(path for path in paths if not path.exists())
 
+
 async def _checked(said: Any) -> Answer:
     """A large answer is read by another thread: the loop must not wait for it."""
     body = said.get("body") if isinstance(said, dict) else None

@@ -18,7 +18,7 @@ import click
 from codeloc_envs import Specification
 from codelocd.cli import local, projects
 from codelocd.cli.completion import programs
-from codelocd.cli.connection import ask
+from codelocd.cli.connection import Connection, connect
 from codelocd.cli.guard import ExitCode, Failure, NoDaemon
 from codelocd.cli.local import choice, chosen, folder, ready, told
 from codelocd.cli.options import daemon_options, location_argument
@@ -114,13 +114,27 @@ def exec_command(asked: Asked, outside: bool, location: str, words: tuple[str, .
 def _setting(asked: Asked, location: str) -> ExecSetting:
     """From the daemon, or where none listens from the config here."""
     try:
-        answer = ask(asked, "command", {"location": location})
+        with connect(asked) as connection:
+            _refuse_to_obey(connection)
+            answer = connection.call("command", {"location": location})
     except NoDaemon as failure:
         is_named = asked.socket or asked.service or os.environ.get(VARIABLE)
         if is_named or failure.project is None:
             raise
         return _without_daemon(asked, location)
     return _from_answer(location, answer)
+
+
+def _refuse_to_obey(connection: Connection) -> None:
+    """What a daemon answers is run as the caller: another user's daemon could name anything.
+
+    Root does not become that user for it: the program would still hold root's terminal.
+    """
+    uid = connection.foreign_uid
+    if uid is not None:
+        what = f"the daemon at {connection.daemon.socket} belongs to user {uid}, who would decide"
+        how = f"`sudo -u '#{uid}' codelocd exec …` runs it as that user"
+        raise Failure(f"{what} what is run as you; {how}")
 
 
 def _from_answer(location: str, answer: Mapping[str, Any]) -> ExecSetting:

@@ -1,0 +1,115 @@
+"""Another user's process at the other end of the socket: it is asked nothing, and never obeyed."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from codelocd.client import AsyncClient, Client, DaemonUnreachable
+
+pytestmark = pytest.mark.skipif(
+    os.geteuid() != 0 or sys.platform != "linux",
+    reason="only root can start a listener of another user",
+)
+
+OTHER = 12345
+CODELOCD = Path(sys.executable).with_name("codelocd")
+LISTENER = f"""
+import os, socket, sys
+listener = socket.socket(fileno=int(sys.argv[1]))
+os.setgroups([]); os.setgid({OTHER}); os.setuid({OTHER})
+listener.listen()
+print("listening", flush=True)
+while True:
+    connection, _ = listener.accept()
+    print(len(connection.recv(1000)), flush=True)
+    connection.close()
+"""
+Heard = Callable[[], int]
+
+
+@pytest.fixture
+def foreign(tmp_path: Path) -> Iterator[tuple[Path, Heard]]:
+    """A socket on which another user listens, and how many bytes came by the next connection."""
+    path = tmp_path / "control.sock"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        process = subprocess.Popen(
+            [sys.executable, "-c", LISTENER, str(listener.fileno())],
+            pass_fds=[listener.fileno()],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+    assert process.stdout is not None
+    out = process.stdout
+    assert out.readline() == "listening\n"
+    yield path, lambda: int(out.readline())
+    process.kill()
+    process.wait()
+    out.close()
+
+
+def test_the_client_asks_another_users_daemon_nothing(foreign: tuple[Path, Heard]) -> None:
+    path, heard = foreign
+    with pytest.raises(DaemonUnreachable, match=f"user {OTHER} listens on the socket") as caught:
+        Client(path)
+    assert caught.value.reason == "foreign"
+    assert heard() == 0
+    with Client(path, foreign=True) as client:
+        assert client.uid == OTHER
+        with pytest.raises(DaemonUnreachable):
+            client.call("status")
+    assert heard() > 0
+
+
+async def test_the_async_client_asks_it_nothing_either(foreign: tuple[Path, Heard]) -> None:
+    path, heard = foreign
+    with pytest.raises(DaemonUnreachable, match=f"user {OTHER} listens on the socket"):
+        await AsyncClient.connect(path)
+    assert heard() == 0
+    async with await AsyncClient.connect(path, foreign=True) as client:
+        assert client.uid == OTHER
+
+
+def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environ = {k: v for k, v in os.environ.items() if k != "CODELOCD_SOCKET"}
+    return subprocess.run(
+        [CODELOCD, *arguments], cwd=folder, env=environ, capture_output=True, text=True, timeout=60
+    )
+
+
+@pytest.mark.parametrize("command", [["status"], ["definitions"], ["exec", "a", "--", "python"]])
+def test_a_config_that_names_another_users_socket_leads_to_no_question(
+    foreign: tuple[Path, Heard], tmp_path: Path, command: list[str]
+) -> None:
+    path, heard = foreign
+    (tmp_path / "codelocd.toml").write_text(f'[daemon]\nsocket = "{path}"\n')
+    done = run(tmp_path, *command)
+    assert done.returncode == 3
+    assert f"user {OTHER} listens on the socket {path}, neither you nor root" in done.stderr
+    assert "name it with --socket PATH" in done.stderr
+    assert heard() == 0
+
+
+def test_exec_does_not_obey_a_daemon_that_was_named(
+    foreign: tuple[Path, Heard], tmp_path: Path
+) -> None:
+    path, heard = foreign
+    done = run(tmp_path, "exec", "--socket", str(path), "a", "--", "python")
+    assert done.returncode == 1
+    assert f"belongs to user {OTHER}, who would decide what is run as you" in done.stderr
+    assert heard() == 0
+
+
+def test_another_command_asks_a_daemon_that_was_named(
+    foreign: tuple[Path, Heard], tmp_path: Path
+) -> None:
+    path, heard = foreign
+    run(tmp_path, "status", "--socket", str(path))
+    assert heard() > 0
