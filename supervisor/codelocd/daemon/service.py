@@ -99,10 +99,8 @@ class Service:
         identity = Identity(application.instance, str(self._paths.socket), began=time.monotonic())
         control = Control(application, self._config, identity, self._ends.set, self._upgrade)
         self._begin_observing(application, control)
-        passed = systemd.passed_socket(os.environ)
         control_socket = ControlSocket(self._paths.socket, config.daemon.socket_group, report)
-        if passed is not None:
-            systemd.refuse_unsafe(passed, control_socket.group)
+        passed = systemd.passed_socket(os.environ, control_socket.group)
         server = await start_server(
             passed or control_socket.open(),
             control.handle,

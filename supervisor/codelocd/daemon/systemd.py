@@ -48,15 +48,22 @@ class Notifier:
                 self._address = ""
 
 
-def passed_socket(environ: MutableMapping[str, str]) -> socket.socket | None:
-    """The listening socket that the manager made for us (socket activation), if any."""
+def passed_socket(
+    environ: MutableMapping[str, str], group: int | None = None
+) -> socket.socket | None:
+    """The listening socket that the manager made for us (socket activation), if any.
+
+    Raises PermissionError as `refuse_unsafe` does.
+    """
     count = int(environ.pop("LISTEN_FDS", "0"))
     meant = environ.pop("LISTEN_PID", "") == str(os.getpid())
     environ.pop("LISTEN_FDNAMES", None)
     if not meant or count < 1:
         return None
     os.set_inheritable(_FIRST_DESCRIPTOR, False)
-    return socket.socket(fileno=_FIRST_DESCRIPTOR)
+    passed = socket.socket(fileno=_FIRST_DESCRIPTOR)
+    refuse_unsafe(passed, group)
+    return passed
 
 
 def refuse_unsafe(passed: socket.socket, group: int | None) -> None:
