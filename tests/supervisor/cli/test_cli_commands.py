@@ -327,6 +327,8 @@ def test_environments_are_listed_with_those_that_use_them(
         "python": "3.12.1",
         "packages": ["pandas==2.2.0"],
         "size": 2048,
+        "shared": 0,
+        "why": ["the project /shop"],
         "used_by": ["sales"],
         "last_used": 1700000000.0,
         "created": 1700000000.0,
