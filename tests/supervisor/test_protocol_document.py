@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -136,3 +138,11 @@ def test_every_key_of_a_part_is_described(heading: str, shape: Any) -> None:
 def test_every_key_of_an_event_is_described(topic: str, shape: Any) -> None:
     (row,) = re.findall(rf"^\| `{topic}` \| (`\{{\"location\".*)$", DOCUMENT, flags=re.MULTILINE)
     assert keys(shape) <= set(re.findall(r'"(\w+)"', row))
+
+
+@pytest.mark.parametrize("module", ["codelocd.cli.status", "codelocd.daemon.service"])
+def test_only_type_checkers_read_the_types_of_documents(module: str) -> None:
+    """Their import would take milliseconds of every command."""
+    program = f"import sys, {module}; print([name for name in sys.modules if 'documents' in name])"
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (found.stdout, found.stderr) == ("[]\n", "")

@@ -7,6 +7,7 @@ import re
 import time
 from collections import deque
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from codelocd.core import events, problems
 from codelocd.core.state import UNDER_WAY, State
@@ -19,10 +20,12 @@ from codelocd.daemon.locations import Locations
 from codelocd.daemon.loops import LoopGuard
 from codelocd.daemon.publisher import Publisher
 from codelocd.daemon.usage import MemoryTrimmer, Sampler
-from codelocd.documents.locations import WatchedApart
 from codelocd.model import GrpcServer, LocationSpec, Phase
 from codelocd.storage.desired_state import DesiredState
 from codelocd.watch.watch import SourceWatch
+
+if TYPE_CHECKING:
+    from codelocd.documents.locations import WatchedApart
 
 
 class Daemon:
