@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 CALLABLE = ("hello", "ping", "snapshot", "describe", "stacks")
 """Methods of a runner that every client may call: none of them changes what runs."""
+NEARLY = 0.9
+"""The part of a time limit after which it counts as used up: two clocks take part."""
 Method = Callable[[Peer, Params], Awaitable[Any]]
 
 
@@ -155,11 +157,16 @@ def _outcome(location: Location, began: float, ok: bool, stops: bool) -> ActionO
 
 
 def _note(location: Location, began: float) -> str | None:
-    """That its runner had to be killed since then: what it does at its end may be undone."""
+    """That its runner had to be killed since then: what it does at its end may be undone.
+
+    One that had not taken over yet is killed at once, and had nothing to do at its end.
+    """
     last = location.state.last_exit
     if last is None or not last.asked or last.ended.at < began:
         return None
     if last.exit.signal != signal.SIGKILL:
         return None
     limit = location.spec.policy.stop_timeout
+    if last.ended.at - began < NEARLY * limit:
+        return None
     return f"its runner did not leave within stop_timeout = {limit:g} s, and was killed"
