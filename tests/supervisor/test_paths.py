@@ -126,6 +126,42 @@ def test_whom_a_group_lets_in_can_get_to_the_socket(tmp_path: Path) -> None:
     assert [folder.stat().st_mode & 0o777 for folder in made] == [0o711] * 3
 
 
+def test_nothing_is_made_for_others_whatever_the_umask(tmp_path: Path) -> None:
+    found = in_folder(tmp_path)
+    before = os.umask(0)
+    try:
+        found.make_folders(os.getuid())
+    finally:
+        os.umask(before)
+    made = [each for each in tmp_path.rglob("*") if each.is_dir()]
+    assert found.state_dir in made
+    assert {each.stat().st_mode & 0o777 for each in made} == {0o700}
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can make a link of another user")
+def test_a_link_of_somebody_else_is_refused_before_anything_is_made(tmp_path: Path) -> None:
+    found = in_folder(tmp_path)
+    own = tmp_path / "own"
+    own.mkdir(mode=0o700)
+    (tmp_path / "run").symlink_to(own)
+    os.lchown(tmp_path / "run", 12345, -1)
+    with pytest.raises(UnsafeFolder, match="belongs to user 12345"):
+        found.make_folders(0)
+    assert list(own.iterdir()) == []
+    os.lchown(tmp_path / "run", 0, -1)
+    found.make_folders(0)
+    assert found.socket.parent.is_dir()
+
+
+def test_nothing_is_made_where_others_can_write(tmp_path: Path) -> None:
+    found = in_folder(tmp_path)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run").chmod(0o777)
+    with pytest.raises(UnsafeFolder, match="others can write to"):
+        found.make_folders(os.getuid())
+    assert list((tmp_path / "run").iterdir()) == []
+
+
 def test_a_folder_that_others_can_write_to_is_refused(tmp_path: Path) -> None:
     found = in_folder(tmp_path)
     found.socket.parent.mkdir(parents=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
+import stat
 import tempfile
 from collections.abc import Iterable, Mapping
 from hashlib import blake2b
@@ -137,6 +138,7 @@ def _folder(runtime: Path) -> Path:
         name = blake2b(os.fsencode(runtime), digest_size=6).hexdigest()
         folder = Path(tempfile.gettempdir(), f"codelocd-{os.getuid()}-{name}")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if folder.stat().st_uid != os.getuid() or folder.stat().st_mode & 0o077:
+    found = folder.lstat()  # a link of somebody else's could lead to any folder of ours
+    if found.st_uid != os.getuid() or not stat.S_ISDIR(found.st_mode) or found.st_mode & 0o077:
         raise PermissionError(f"{folder} belongs to somebody else, or others can use it; remove it")
     return folder

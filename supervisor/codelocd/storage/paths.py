@@ -50,7 +50,7 @@ class DaemonPaths:
         """
         _make_private(self.socket.parent, uid, mode=0o711 if shared else 0o700)
         _make_private(self.runtime_dir, uid)
-        self.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _make(self.state_dir)
 
 
 def daemon_paths(
@@ -128,13 +128,37 @@ def _xdg(variable: str, default: str, environ: Mapping[str, str]) -> Path:
 
 
 def _make_private(folder: Path, uid: int, mode: int = 0o700) -> None:
-    """Create what is missing with this mode, and trust what exists as sshd trusts a home."""
+    """Create what is missing with this mode, and trust what exists as sshd trusts a home.
+
+    What exists is looked at before anything is made in it, and all of it afterwards.
+    """
+    _distrust(folder, uid)
+    _make(folder, mode)
+    _distrust(folder, uid)
+
+
+def _make(folder: Path, mode: int = 0o700) -> None:
+    """With all that is missing above it, whatever the umask lets through."""
     for missing in [f for f in (*reversed(folder.parents), folder) if not f.exists()]:
         missing.mkdir(mode=mode, exist_ok=True)
-    writable = _mode(folder, uid) & 0o022
-    for parent in folder.parents:
-        mode = _mode(parent, uid)
-        writable |= 0 if mode & stat.S_ISVTX else mode & 0o002
+
+
+def _distrust(folder: Path, uid: int) -> None:
+    """UnsafeFolder where the folder, a link on the way or what is above either is not safe.
+
+    A link is judged at both ends: whose it is, and what it leads to.
+    """
+    real = folder.resolve()
+    writable = folder.exists() and _mode(folder, uid) & 0o022
+    for parent in dict.fromkeys((folder, *folder.parents, *real.parents)):
+        if not os.path.lexists(parent):
+            continue
+        owner = parent.lstat().st_uid
+        if owner not in (uid, 0):
+            raise UnsafeFolder(f"{parent} belongs to user {owner}; {REMEDY}")
+        if parent != folder and parent.exists():
+            mode = _mode(parent, uid)
+            writable |= 0 if mode & stat.S_ISVTX else mode & 0o002
     if writable:
         raise UnsafeFolder(f"others can write to {folder} or a folder above it; {REMEDY}")
 
