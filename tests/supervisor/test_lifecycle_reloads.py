@@ -222,6 +222,14 @@ def test_a_load_that_fails_after_a_save_that_did_not_drop_it_is_made_again() -> 
     assert (story.state.phase, story.state.problem) == (Phase.SERVING, LOAD)
 
 
+def test_a_load_that_fails_before_the_news_of_a_save_is_made_again_by_that_news() -> None:
+    story = Story().serving().wait(5.0).saved()
+    story.tell(LoadFailed(story.state.candidate, LOAD, current=False))
+    assert (story.state.phase, story.state.problem) == (Phase.SERVING, LOAD)
+    story.wait(0.01).saved()
+    assert story.state.phase is Phase.STARTING
+
+
 def test_a_save_after_all_drops_has_what_is_loaded_looked_at_later() -> None:
     story = dropped_as_often_as_may_be().wait(0.01).saved(2).loaded()
     held = story.state.candidate
