@@ -229,7 +229,7 @@ def live_adopted(
             os._exit(1)
         os.setsid()
         await_adoption(order["parent"])
-        if order["bound"]:
+        if order.get("bound", True):
             die_with(order["parent"])
         part_from_siblings()
         life(order, descriptors, preloaded, verdict)

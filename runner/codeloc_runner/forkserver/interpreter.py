@@ -198,7 +198,7 @@ def follow(order: Dict[str, Any], descriptors: List[int], preloaded: Preloaded) 
     """Start the runner or the program that is ordered, as a fork or by becoming it."""
     life = become_program if "module" in order else become_runner
     if order["order"] == "become":
-        if not order["bound"]:
+        if not order.get("bound", True):
             ask_kernel_for_signal(0)
         life(order, descriptors, preloaded, lambda: reason_for_all(preloaded))
     else:
