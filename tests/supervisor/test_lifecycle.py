@@ -39,6 +39,7 @@ from codelocd.core.events import (
     Suspect,
     Withdraw,
 )
+from codelocd.core.restarts import NO_FAILURES
 from codelocd.model import (
     Backoff,
     BuildId,
@@ -543,6 +544,15 @@ def test_a_save_forgives_the_failures_of_the_past() -> None:
     story.saved().loaded()
     story.exited(story.state.serving)
     assert story.state.phase is Phase.BACKOFF
+
+
+@pytest.mark.parametrize("event", [ReloadAsked(), RestartAsked()])
+def test_an_order_to_load_again_forgives_the_failures_of_the_past(event: Event) -> None:
+    story = Story(replace(POLICY, restart_limit=RestartLimit(count=1, period=600))).serving()
+    story.exited(story.state.serving).until_deadline().environment_ready().loaded()
+    assert len(story.state.history.failures) == 1
+    story.tell(event)
+    assert story.state.history == NO_FAILURES
 
 
 def test_a_load_that_ends_after_a_fork_is_made_again_once() -> None:
