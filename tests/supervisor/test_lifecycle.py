@@ -546,6 +546,19 @@ def test_a_save_forgives_the_failures_of_the_past() -> None:
     assert story.state.phase is Phase.BACKOFF
 
 
+def test_the_last_failure_of_what_was_condemned_is_what_it_was_condemned_for() -> None:
+    story = Story().serving()
+    runner = story.state.serving
+    story.tell(Condemned(runner, HANG)).exited(runner)
+    assert story.state.last_failure == HANG
+
+
+def test_the_last_failure_of_a_candidate_beside_what_was_condemned_is_its_own() -> None:
+    story = Story().serving().saved()
+    story.tell(Condemned(story.state.serving, HANG)).exited(story.state.candidate)
+    assert story.state.last_failure == CRASH
+
+
 @pytest.mark.parametrize("event", [ReloadAsked(), RestartAsked()])
 def test_an_order_to_load_again_forgives_the_failures_of_the_past(event: Event) -> None:
     story = Story(replace(POLICY, restart_limit=RestartLimit(count=1, period=600))).serving()
