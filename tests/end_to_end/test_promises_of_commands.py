@@ -29,8 +29,6 @@ class Commands:
             (project / f"{name}.py").write_text(native("one"))
         self.save(a="", b="", c="")
         self.service = Service(project, home)
-        self.service.told(b"READY=1")
-        self.service.until_serving("a", "b", "c")
 
     def save(self, **tables: str) -> None:
         found = [
@@ -61,8 +59,12 @@ class Commands:
 @pytest.fixture
 def commands(project: Path, tmp_path: Path) -> Iterator[Commands]:
     found = Commands(project, tmp_path)
-    yield found
-    found.service.stop()
+    try:
+        found.service.told(b"READY=1")
+        found.service.until_serving("a", "b", "c")
+        yield found
+    finally:
+        found.service.stop()
 
 
 def test_promise_22_apply_restarts_what_changed_alone_and_a_broken_config_changes_nothing(
