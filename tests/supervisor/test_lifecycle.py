@@ -559,10 +559,11 @@ def test_the_last_failure_of_a_candidate_beside_what_was_condemned_is_its_own() 
     assert story.state.last_failure == CRASH
 
 
-@pytest.mark.parametrize("event", [ReloadAsked(), RestartAsked()])
+@pytest.mark.parametrize("event", [ReloadAsked(), RestartAsked(), Started()])
 def test_an_order_to_load_again_forgives_the_failures_of_the_past(event: Event) -> None:
-    story = Story(replace(POLICY, restart_limit=RestartLimit(count=1, period=600))).serving()
-    story.exited(story.state.serving).until_deadline().environment_ready().loaded()
+    story = Story()
+    story.tell(Started()).environment_ready().exited(story.state.candidate)
+    assert story.state.phase is Phase.BACKOFF
     assert len(story.state.history.failures) == 1
     story.tell(event)
     assert story.state.history == NO_FAILURES
