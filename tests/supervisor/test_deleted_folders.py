@@ -29,6 +29,7 @@ class Served:
             folder / "store",
             folder / "run" / "runners",
         )
+        self.paths.state_dir.mkdir()
         self.application = Application(Config(()), self.paths, lambda _: None, development=False)
         file = folder / "defs.py"
         file.write_text(GOOD)

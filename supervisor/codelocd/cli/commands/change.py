@@ -222,7 +222,7 @@ UPGRADE_SECONDS = 60.0
 @daemon_options
 @click.pass_obj
 def upgrade_command(asked: Asked) -> None:
-    """Have a service take up the codelocd that is installed now, under the same pid.
+    """Have a service take up the new version that is installed, under the same pid.
 
     What serves goes on: the daemon ends nothing but builds and loads under way. If the new code
     cannot be loaded, the old daemon goes on. The same as SIGUSR2.
