@@ -51,7 +51,7 @@ def column_schema(name: str, schema: Mapping[str, Any], screen: Screen) -> str:
     ]
     lines = table(COLUMN_TITLES, rows, inner).splitlines()
     cut = [one_line(str(each)) for each in schema["columns"] if not isinstance(each, Mapping)]
-    own = [one_line(str(rule)) for rule in _others(schema["constraints"])]
+    own = [one_line(str(rule)) for rule in _others(schema.get("constraints"))]
     body = [*lines, *cut, *(["of the table: " + ", ".join(own)] if own else [])]
     return "\n".join([f"{one_line(name):>18}:", *(MARGIN + line for line in body)])
 
@@ -118,7 +118,10 @@ def joined(key: Sequence[str]) -> str:
 
 
 def about(definition: Listed) -> str:
-    """What matters most about a definition of its kind, in a few words."""
+    """What matters most about a definition of its kind, in a few words.
+
+    A runner need not say all that its kind can have; another daemon may say more or less.
+    """
     if definition["kind"] == "asset":
         return _after(definition["deps"])
     if definition["kind"] == "asset_check":
@@ -126,12 +129,13 @@ def about(definition: Listed) -> str:
     if definition["kind"] == "job":
         return _parts(definition)
     if definition["kind"] == "schedule":
-        zone = f" {definition['timezone']}" if definition["timezone"] else ""
-        return f"{definition['cron']}{zone} → {definition['job']}"
+        zone = f" {definition['timezone']}" if definition.get("timezone") else ""
+        return f"{definition.get('cron')}{zone} → {definition.get('job')}"
     if definition["kind"] == "sensor":
-        pause = definition["minimum_interval"]
-        return f"{f'every {pause:g}s ' if pause is not None else ''}→ {definition['job']}"
-    return definition["type"]
+        pause = definition.get("minimum_interval")
+        often = f"every {pause:g}s " if isinstance(pause, (int, float)) else ""
+        return f"{often}→ {definition.get('job')}"
+    return str(definition.get("type") or "")
 
 
 def _parts(job: ListedJob) -> str:
@@ -192,7 +196,7 @@ def _at(key: AssetKey, places: Sequence[AssetNode], found: ShownAsset) -> str:
 
 def source(definition: Listed) -> str:
     """`file:line`, or nothing."""
-    found = definition["source"]
+    found = definition.get("source")
     return f"{found['file']}:{found['line']}" if found else ""
 
 

@@ -171,4 +171,5 @@ class Shell:
 
 
 def status_document(*locations: LocationStatus) -> StatusDocument:
-    return {"schema": 1, "daemon": DAEMON, "locations": copy.deepcopy(list(locations))}
+    daemon = copy.deepcopy(DAEMON)
+    return {"schema": 1, "daemon": daemon, "locations": copy.deepcopy(list(locations))}

@@ -30,6 +30,7 @@ socket_group = "root"
 log_format = "json"
 warm_idle = "5min"
 prune = false
+orphan_timeout = "1min"
 
 [dagster]
 serve = true
