@@ -115,3 +115,15 @@ def test_a_second_daemon_on_the_same_state_is_told_whose_it_is(tmp_path: Path) -
         pass
     with held(tmp_path / "lock"):
         assert (tmp_path / "lock").read_text() == str(os.getpid())
+
+
+def test_a_snapshot_that_could_not_be_written_is_written_with_the_next(tmp_path: Path) -> None:
+    folder = tmp_path / "snapshots"
+    folder.touch()  # stands in for a full disk: nothing can be written there
+    snapshots = Snapshots(folder)
+    snapshots.keep("sales", Snapshot("native", "3.12.1", 0.1, (), {}))
+    assert snapshots.last("sales") is None
+    folder.unlink()
+    snapshots.keep("ingest", Snapshot("native", "3.12.1", 0.1, (), {}))
+    assert snapshots.last("sales") is not None
+    assert snapshots.last("ingest") is not None

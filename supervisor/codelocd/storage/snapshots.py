@@ -16,20 +16,28 @@ from codelocd.storage.paths import file_name
 
 
 class Documents:
-    """A JSON document for each location, replaced as a whole. What cannot be written or read is
-    not there."""
+    """A JSON document for each location, replaced as a whole. What cannot be read is not there.
+
+    What cannot be written, as on a full disk, is written with the next one that is kept.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._unwritten: dict[str, str] = {}
 
     def keep(self, location: str, document: Mapping[str, Any]) -> None:
-        path, text = self.path(location), json.dumps(document)
-        with contextlib.suppress(OSError):
-            try:
-                replace_text(path, text)
-            except FileNotFoundError:  # its folder was removed, or was never there
-                self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-                replace_text(path, text)
+        self._unwritten[location] = json.dumps(document)
+        for name, text in list(self._unwritten.items()):
+            with contextlib.suppress(OSError):
+                self._write(self.path(name), text)
+                del self._unwritten[name]
+
+    def _write(self, path: Path, text: str) -> None:
+        try:
+            replace_text(path, text)
+        except FileNotFoundError:  # its folder was removed, or was never there
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            replace_text(path, text)
 
     def all(self) -> list[dict[str, Any]]:
         """Those that have a name; what is damaged is left as it is, and out."""
@@ -37,6 +45,7 @@ class Documents:
         return [each for each in found if each and isinstance(each.get("name"), str)]
 
     def forget(self, location: str) -> None:
+        self._unwritten.pop(location, None)
         with contextlib.suppress(OSError):
             self.path(location).unlink()
 
