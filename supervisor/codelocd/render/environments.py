@@ -102,7 +102,7 @@ def difference(document: EnvironmentsDiff, screen: Screen) -> str:
 
 def _own(found: EnvironmentFacts) -> int:
     """Bytes that would be free without it."""
-    return found["size"] - found["shared"]
+    return found["size"] - found.get("shared", 0)
 
 
 def _ago(at: float, now: float) -> str:
