@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from codeloc_envs.damaged import SUFFIX
 from codelocd.cli import local
 from codelocd.cli.connection import Connection, meant
 from codelocd.cli.guard import Failure
@@ -135,7 +136,7 @@ def _folders(paths: DaemonPaths) -> Iterator[Finding]:
             )
         else:
             yield findings.room(area, str(folder), shutil.disk_usage(existing).free)
-    for broken in sorted(paths.state_dir.glob("*.broken")):
+    for broken in sorted(paths.state_dir.rglob(f"*{SUFFIX}")):
         what = f"{broken} was damaged, and set aside"
         yield Finding("state", "warning", what, "delete it once you have seen what it was")
 
