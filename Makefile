@@ -14,7 +14,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 # The tests start a thousand processes, and each would compile whatever it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test test-slow soak check bench bench-quick docs clean distclean
+.PHONY: help demo test test-failed test-slow soak check bench bench-quick docs clean distclean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name does; do \
@@ -25,6 +25,9 @@ demo: $(RUNTIME) ## run examples/quickstart until Ctrl-C
 
 test: $(DEVELOPMENT) ## run the tests that take seconds
 	@$(BIN)/pytest -n $(WORKERS) --dist worksteal -m "not slow"
+
+test-failed: $(DEVELOPMENT) ## run the tests that failed last time, one after the other
+	@$(BIN)/pytest --last-failed --last-failed-no-failures none -m "not slow" -v
 
 test-slow: $(DEVELOPMENT) ## run the tests that take minutes
 	@$(BIN)/pytest -m slow
