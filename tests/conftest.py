@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from tests.pythons import PYENV, found
 
 ROOT = Path(__file__).parents[1]

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from daemons import Dev, StartDev
+
+from tests.end_to_end.daemons import Dev, StartDev
 
 
 @pytest.fixture

@@ -15,9 +15,9 @@ from typing import Any
 
 import psutil
 import pytest
-from daemons import CODELOCD, DEADLINE, Entry, Service, native, serving
 
 from codelocd.client import DaemonUnreachable, RpcError
+from tests.end_to_end.daemons import CODELOCD, DEADLINE, Entry, Service, native, serving
 
 CONFIG = """
 [daemon]

@@ -11,7 +11,8 @@ import time
 from pathlib import Path
 
 import pytest
-from daemons import CODELOCD, DEADLINE, Dev, Service, StartDev, native
+
+from tests.end_to_end.daemons import CODELOCD, DEADLINE, Dev, Service, StartDev, native
 
 CONFIG = '[location.sales]\npython_file = "defs.py"\n[location.broken]\npython_file = "broken.py"\n'
 

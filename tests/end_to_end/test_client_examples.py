@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from daemons import StartDev, native
 
 from codelocd.daemon.subscriptions import Hub
 from codelocd.rpc import unix
 from codelocd.rpc.errors import RpcError
 from codelocd.rpc.peer import Peer
 from codelocd.rpc.server import start_server
+from tests.end_to_end.daemons import StartDev, native
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples" / "clients"

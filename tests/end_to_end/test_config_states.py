@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from daemons import CODELOCD, DEADLINE, Dev, Service, StartDev, native
+from tests.end_to_end.daemons import CODELOCD, DEADLINE, Dev, Service, StartDev, native
 
 GOOD = '[location.sales]\npython_file = "defs.py"\n'
 BROKEN = '[location.sales]\npython_fil = "defs.py"\nreload = "sometimes"\n'

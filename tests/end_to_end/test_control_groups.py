@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import daemons
 import pytest
-from daemons import DEADLINE, Dev, Entry, StartDev, native
+
+from tests.end_to_end import daemons
+from tests.end_to_end.daemons import DEADLINE, Dev, Entry, StartDev, native
 
 ENTER = '#!/bin/sh\necho $$ > "{group}/cgroup.procs"\nexec "{codelocd}" "$@"\n'
 CONFIG = '[location.sales]\npython_file = "defs.py"\nrestart = "never"\n{limits}\n'

@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from daemons import StartDev, serving
-from tests.shapes import faults
-
 from codelocd.documents import answers, definitions, events, locations
+from tests.end_to_end.daemons import StartDev, serving
+from tests.shapes import faults
 
 METHODS: list[tuple[str, dict[str, Any], Any]] = [
     ("hello", {}, answers.Hello),

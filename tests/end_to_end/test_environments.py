@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from daemons import Dev, Entry, StartDev, native, serving, stale
 
 from codelocd.client import Client
+from tests.end_to_end.daemons import Dev, Entry, StartDev, native, serving, stale
 
 VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 CALLS_A_SECOND = 100

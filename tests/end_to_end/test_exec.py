@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from daemons import CACHE, CODELOCD, DEADLINE, StartDev, native
+
+from tests.end_to_end.daemons import CACHE, CODELOCD, DEADLINE, StartDev, native
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

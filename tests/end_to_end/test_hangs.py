@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from daemons import DEADLINE, Dev, Entry, StartDev, native, serving
 
 from codelocd.process import identity
+from tests.end_to_end.daemons import DEADLINE, Dev, Entry, StartDev, native, serving
 
 CONFIG = """\
 [location.sales]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from daemons import StartDev, native
+from tests.end_to_end.daemons import StartDev, native
 
 PATCH = """
 import gc, json

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from daemons import CACHE, CODELOCD, DEADLINE, native
 
 from codelocd.cli.scaffold import planned
 from codelocd.config import load
 from codelocd.daemon import check
 from codelocd.model import Config, LocationSpec
 from codelocd.storage.paths import DaemonPaths
+from tests.end_to_end.daemons import CACHE, CODELOCD, DEADLINE, native
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 Files = Mapping[str, str]

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from daemons import DEADLINE, Dev, Entry, StartDev, native
 
 from codelocd.process import tasks
+from tests.end_to_end.daemons import DEADLINE, Dev, Entry, StartDev, native
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="what processes there are is read from Linux's /proc"

@@ -7,10 +7,10 @@ import time
 from pathlib import Path
 
 import pytest
-from daemons import DEADLINE, StartDev, native, serving
-from tests.pythons import PYENV, VERSIONS, found
 
 from codelocd.client import Client
+from tests.end_to_end.daemons import DEADLINE, StartDev, native, serving
+from tests.pythons import PYENV, VERSIONS, found
 
 
 def interpreters() -> dict[str, Path]:

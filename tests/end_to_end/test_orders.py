@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from daemons import StartDev, native
 
 from codelocd.client import RpcError
+from tests.end_to_end.daemons import StartDev, native
 
 BROKEN = "raise ValueError('broken')\n"
 

@@ -17,12 +17,12 @@ from typing import Any
 
 import psutil
 import pytest
-from daemons import CODELOCD, DEADLINE, Service, StartDev, native
 
 from codelocd.client import Client
 from codelocd.process.child import Children
 from codelocd.process.guardian import Guardian
 from codelocd.storage.logs import Logs
+from tests.end_to_end.daemons import CODELOCD, DEADLINE, Service, StartDev, native
 
 SLACK = 5
 """Times that a promised duration may take here: the machine may be busy with other tests."""

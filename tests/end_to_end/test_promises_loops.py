@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from daemons import Dev, StartDev, native, serving
+
+from tests.end_to_end.daemons import Dev, StartDev, native, serving
 
 WRITES = """
 import pathlib, time

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from daemons import Dev, StartDev, native, serving
 
 from codelocd.core.shortages import WAITING
+from tests.end_to_end.daemons import Dev, StartDev, native, serving
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="the limits of another process are set by prlimit(2)"

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from daemons import CODELOCD, DEADLINE, Service, native, serving
 
 from codelocd.rpc import unix
 from codelocd.storage import sockets
+from tests.end_to_end.daemons import CODELOCD, DEADLINE, Service, native, serving
 
 LOG = '[daemon]\nlog_format = "json"\n'
 

@@ -12,7 +12,8 @@ import time
 from pathlib import Path
 
 import pytest
-from daemons import DEADLINE, Dev, StartDev, native, serving
+
+from tests.end_to_end.daemons import DEADLINE, Dev, StartDev, native, serving
 
 MANY = 4
 

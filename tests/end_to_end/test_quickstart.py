@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from daemons import CODELOCD, DEADLINE, Dev, serving, stale
+
+from tests.end_to_end.daemons import CODELOCD, DEADLINE, Dev, serving, stale
 
 QUICKSTART = Path(__file__).parents[2] / "examples" / "quickstart"
 NAMES = ("ingest", "sales", "weather")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from daemons import StartDev, native, serving, stale
+from tests.end_to_end.daemons import StartDev, native, serving, stale
 
 
 def test_a_saved_asset_is_listed(dev: StartDev, project: Path) -> None:

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from daemons import CODELOCD, DEADLINE, Service, native
+
+from tests.end_to_end.daemons import CODELOCD, DEADLINE, Service, native
 
 CONFIG = """
 [daemon]

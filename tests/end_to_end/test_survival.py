@@ -11,9 +11,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from daemons import DEADLINE, Dev, StartDev, native, serving, stale
 
 from codelocd.client import RpcError
+from tests.end_to_end.daemons import DEADLINE, Dev, StartDev, native, serving, stale
 
 
 def test_a_killed_runner_is_back_by_itself(dev: StartDev, project: Path) -> None:

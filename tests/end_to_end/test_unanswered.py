@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from daemons import DEADLINE, Dev, StartDev, native
 
 from codelocd.cli.connection import ANSWER_TIMEOUT
+from tests.end_to_end.daemons import DEADLINE, Dev, StartDev, native
 
 CONFIG = '[location.sales]\npython_file = "defs.py"\n[location.broken]\npython_file = "broken.py"\n'
 

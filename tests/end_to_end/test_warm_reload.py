@@ -9,7 +9,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from daemons import CODELOCD, StartDev, native, serving
+
+from tests.end_to_end.daemons import CODELOCD, StartDev, native, serving
 
 ENTRY = os.path.join("codeloc_runner", "__main__.py")
 

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.pythons import VERSIONS, interpreter
 from uv import find_uv_bin
 
 from codeloc_envs import Environment, Progress, Request, Store, choose
+from tests.pythons import VERSIONS, interpreter
 
 Build = Callable[..., Environment]
 Wheel = Callable[..., Path]

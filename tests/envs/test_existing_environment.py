@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.pythons import PYENV, VERSIONS, interpreter
 
 from codeloc_envs import EnvironmentProblem, Request, Store, choose
+from tests.pythons import PYENV, VERSIONS, interpreter
 
 
 def state(root: Path) -> str:

@@ -8,12 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.pythons import PYENV, VERSIONS, interpreter
 
 from codeloc_envs import EnvironmentProblem, Store
 from codeloc_envs.python.interpreter import Interpreter
 from codeloc_envs.python.interpreters import Interpreters, NotAskedYetError, candidates
 from codeloc_envs.request import PythonWish
+from tests.pythons import PYENV, VERSIONS, interpreter
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -10,11 +10,11 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from tests.pythons import VERSIONS
 
 from codeloc_envs import Environment, Request, Store, choose
 from codeloc_envs.python.interpreters import Interpreters
 from codeloc_envs.request import PythonWish, Specification
+from tests.pythons import VERSIONS
 
 Wheel = Callable[..., Path]
 Project = Callable[..., Path]

@@ -11,6 +11,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 import pytest
+
 from tests.faults import schedule
 from tests.faults.__main__ import Report, drive, place
 from tests.faults.kinds import KINDS

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from tests.faults import locations
-from tests.faults.locations import NAMES
 
 from codelocd.client import Client, DaemonUnreachable, RpcError
 from codelocd.storage import sockets
+from tests.faults import locations
+from tests.faults.locations import NAMES
 
 CODELOCD = Path(os.environ.get("FAULTS_CODELOCD") or Path(sys.executable).with_name("codelocd"))
 """The command that is tried; another checkout's may be named."""

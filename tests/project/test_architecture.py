@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from tests import architecture
 
 ROOT = Path(__file__).parents[2]

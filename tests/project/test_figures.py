@@ -3,8 +3,9 @@
 import json
 from pathlib import Path
 
-import benchmarks.status_command
 import pytest
+
+import benchmarks.status_command
 from benchmarks._measure import Figure, difference, ratio
 from benchmarks._report import Section, document, earlier, keep, machine, markdown, table
 

@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from subscribing import Connection, State, StatefulHub
 
 from codelocd.daemon.subscriptions import Hub
 from codelocd.process.child import Children
 from codelocd.process.guardian import Guardian
+from tests.supervisor.subscribing import Connection, State, StatefulHub
 
 
 @pytest.fixture

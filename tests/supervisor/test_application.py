@@ -12,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import invariants
 import psutil
 import pytest
 
@@ -25,6 +24,7 @@ from codelocd.model import Config, Exit, GrpcServer, LocationSpec, Phase, Policy
 from codelocd.rpc.errors import RpcError
 from codelocd.runners.environments import Builder
 from codelocd.storage.paths import DaemonPaths
+from tests.supervisor import invariants
 
 CACHE = Path(__file__).parents[2] / ".cache" / "tests" / "codelocd"
 GOOD = "from codeloc import Definitions\ndefs = Definitions()\n"

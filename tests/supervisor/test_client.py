@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from subscribing import StatefulHub
 
 from codelocd.client import AsyncClient, Client, DaemonUnreachable, RpcError
 from codelocd.rpc import unix
 from codelocd.rpc.peer import Peer
 from codelocd.rpc.requests import Limits
 from codelocd.rpc.server import Server, start_server
+from tests.supervisor.subscribing import StatefulHub
 
 DEADLINE = 20.0
 

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from stories import CHOICE, CRASH, CRASHED, ENVIRONMENT, INSTALLER, LOAD, LOST, POLICY, SETS, Story
 
 from codelocd.core.events import (
     CancelBuild,
@@ -52,6 +51,18 @@ from codelocd.model import (
     RestartLimit,
     RunnerId,
     Snapshot,
+)
+from tests.supervisor.stories import (
+    CHOICE,
+    CRASH,
+    CRASHED,
+    ENVIRONMENT,
+    INSTALLER,
+    LOAD,
+    LOST,
+    POLICY,
+    SETS,
+    Story,
 )
 
 

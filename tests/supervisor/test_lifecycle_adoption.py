@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from stories import ENVIRONMENT, INSTALLER, Story
 
 from codelocd.core.events import (
     Adopted,
@@ -23,6 +22,7 @@ from codelocd.core.events import (
     Withdraw,
 )
 from codelocd.model import Phase, RunnerId
+from tests.supervisor.stories import ENVIRONMENT, INSTALLER, Story
 
 FIRST = RunnerId(1)
 

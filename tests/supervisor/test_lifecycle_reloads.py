@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from stories import CRASH, LOAD, Story
-
 from codelocd.core import takeover
 from codelocd.core.events import (
     DeadlinePassed,
@@ -22,6 +20,7 @@ from codelocd.core.events import (
     Stopped,
 )
 from codelocd.model import Phase, RunnerId
+from tests.supervisor.stories import CRASH, LOAD, Story
 
 
 def test_a_save_starts_a_candidate_beside_the_runner_that_serves() -> None:

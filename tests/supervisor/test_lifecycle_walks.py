@@ -6,7 +6,6 @@ from collections import deque
 from dataclasses import replace
 from typing import Literal
 
-import invariants
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -18,7 +17,6 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from stories import CHOICE, CRASH, CRASHED, ENVIRONMENT, INSTALLER, LOAD, LOST, SETS
 
 from codelocd.core.events import (
     CancelBuild,
@@ -58,6 +56,17 @@ from codelocd.core.events import (
 from codelocd.core.state import State
 from codelocd.core.transitions import step
 from codelocd.model import BuildId, Ended, Exit, Phase, Policy, RunnerId, Snapshot
+from tests.supervisor import invariants
+from tests.supervisor.stories import (
+    CHOICE,
+    CRASH,
+    CRASHED,
+    ENVIRONMENT,
+    INSTALLER,
+    LOAD,
+    LOST,
+    SETS,
+)
 
 SNAPSHOT = Snapshot("native", "3.12.1", 0.1, (), {})
 END = Ended(7, Exit(signal=9), 1.0)

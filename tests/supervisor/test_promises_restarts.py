@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from stories import Story
 
 from codelocd.core.events import ReloadAsked, Started
 from codelocd.model import Phase, Policy
+from tests.supervisor.stories import Story
 
 
 def crashes(story: Story, count: int, life: float) -> Story:

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.shapes import faults, keys
 
 from codelocd.daemon.subscriptions import BACKLOG, HISTORY_BYTES, SUBSCRIPTIONS, TOPICS
 from codelocd.documents import answers, definitions, events, locations
 from codelocd.rpc.errors import KINDS
 from codelocd.rpc.requests import Limits
 from codelocd.storage.log_lines import LINE_BYTES
+from tests.shapes import faults, keys
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text()
 READING = {"hello", "status", "definitions", "show", "logs", "events", "environments", "call"}

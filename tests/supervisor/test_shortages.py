@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from stories import Story
 
 from codeloc_envs import Store, choose
 from codeloc_envs.files import seen_text
@@ -21,6 +20,7 @@ from codelocd.core.state import State
 from codelocd.model import Phase, Policy, RunnerId
 from codelocd.watch.backends.polling import _listed
 from codelocd.watch.files import Contents
+from tests.supervisor.stories import Story
 
 LACKING = shortages.problem(errno.EMFILE, "pipe", 1.0, files=1024, processes=-1)
 CRASHED = shortages.problem(errno.ENOMEM, "a crash", 1.0, files=1024, processes=-1)

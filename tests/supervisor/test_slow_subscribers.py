@@ -6,12 +6,11 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-from subscribing import Connection, Recorder, State, StatefulHub, full, listen
-
 from codelocd.daemon.subscriptions import BACKLOG, EventHistory, Hub
 from codelocd.rpc import unix
 from codelocd.rpc.peer import Peer
 from codelocd.rpc.server import open_peer, start_server
+from tests.supervisor.subscribing import Connection, Recorder, State, StatefulHub, full, listen
 
 
 def test_a_slow_subscriber_gets_what_is_kept_when_it_has_caught_up(

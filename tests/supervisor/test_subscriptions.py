@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from subscribing import Connection, State, full, listen
 
 from codelocd.daemon.subscriptions import SUBSCRIPTIONS, Hub
 from codelocd.rpc.errors import RpcError
+from tests.supervisor.subscribing import Connection, State, full, listen
 
 
 def test_events_of_all_topics_are_numbered_from_one(hub: Hub) -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 import psutil
 import pytest
 import yaml
-from daemons import Service
 
 from codelocd.dagster.grpc import CallFailed, call
+from tests.end_to_end.daemons import Service
 
 SOURCE = "import dagster as dg\n@dg.asset\ndef {0}(): ...\ndefs = dg.Definitions(assets=[{0}])\n"
 TABLE = """

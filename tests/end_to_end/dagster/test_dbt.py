@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+
 from benchmarks.dagster_dbt import ASSETS, COMPONENT, DEFINITIONS
-from daemons import serving, stale
+from tests.end_to_end.daemons import serving, stale
 
 DBT = {
     "dbt_project.yml": "name: shop\nversion: '1.0'\nprofile: shop\n",

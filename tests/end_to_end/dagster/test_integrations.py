@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from daemons import Dev, StartDev, serving
-from integrations import INTEGRATIONS, LISTING
+
+from tests.end_to_end.daemons import Dev, StartDev, serving
+from tests.end_to_end.dagster.integrations import INTEGRATIONS, LISTING
 
 CONFIG = """
 [dagster]

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from daemons import CACHE, CODELOCD
+
+from tests.end_to_end.daemons import CACHE, CODELOCD
 
 ASSET = """\
 import dagster as dg

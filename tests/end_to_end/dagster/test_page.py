@@ -8,7 +8,8 @@ import socket
 
 import psutil
 import pytest
-from daemons import native
+
+from tests.end_to_end.daemons import native
 
 HEAD = "import dagster as dg\n"
 END = "defs = dg.Definitions(assets=[{}])\n"

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from benchmarks.dagster_dbt import DEFINITIONS
-from daemons import serving
+from tests.end_to_end.daemons import serving
 
 CONFIG = """
 [dagster]

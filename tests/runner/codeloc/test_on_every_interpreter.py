@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tests.pythons import VERSIONS, interpreter
 
 RUNNER = Path(__file__).parents[3] / "runner"

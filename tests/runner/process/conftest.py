@@ -20,10 +20,10 @@ from typing import Any
 
 import msgpack
 import pytest
-from tests.pythons import EXTREMES, VERSIONS, interpreter
-from warm_starts import Fork, WarmInterpreter
 
 from codelocd.runners.bundle import make_bundle
+from tests.pythons import EXTREMES, VERSIONS, interpreter
+from tests.runner.process.warm_starts import Fork, WarmInterpreter
 
 DEADLINE_SECONDS = 60
 

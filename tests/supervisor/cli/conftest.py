@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fake_control import LOCATION, FakeDaemon, Shell, status_document
 
 from codelocd.storage import sockets
+from tests.supervisor.cli.fake_control import LOCATION, FakeDaemon, Shell, status_document
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from fake_control import DEADLINE, SCRIPT, Shell
+from tests.supervisor.cli.fake_control import DEADLINE, SCRIPT, Shell
 
 PAUSE = 0.05
 """Seconds between two looks at the screen: a terminal does not tell when it has changed."""

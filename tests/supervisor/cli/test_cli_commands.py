@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from fake_control import DEADLINE, PROBLEM, FakeDaemon, Shell
 
 from codelocd.rpc.errors import RpcError
+from tests.supervisor.cli.fake_control import DEADLINE, PROBLEM, FakeDaemon, Shell
 
 DOWN = {"name": "sales", "ok": False, "state": "failed", "problem": PROBLEM}
 UP = {"name": "sales", "ok": True, "state": "serving", "problem": None}

@@ -13,7 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_control import DEADLINE, LOCATION, SCRIPT, FakeDaemon, Shell, status_document
+
+from tests.supervisor.cli.fake_control import (
+    DEADLINE,
+    LOCATION,
+    SCRIPT,
+    FakeDaemon,
+    Shell,
+    status_document,
+)
 
 STRANGE = "my code.py:defs, 'all'"
 """A name as Dagster makes them: with what shells give a meaning to."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from fake_control import LOCATION, PROBLEM
 
 from codelocd.cli.dev_output import SHOWN, DevOutput, Loudness
 from codelocd.render.text import PLAIN, Screen
+from tests.supervisor.cli.fake_control import LOCATION, PROBLEM
 
 if TYPE_CHECKING:
     from codelocd.documents.events import TopicEvent

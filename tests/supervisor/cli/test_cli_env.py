@@ -10,7 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from fake_control import Shell
+
+from tests.supervisor.cli.fake_control import Shell
 
 VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 Build = Callable[..., str]

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fake_control import DEADLINE, Shell
+
+from tests.supervisor.cli.fake_control import DEADLINE, Shell
 
 GOOD = "from codeloc import Definitions, asset\n@asset\ndef orders(): ...\n"
 DEFS = f"{GOOD}defs = Definitions(assets=[orders])\n"

@@ -9,9 +9,16 @@ import subprocess
 from typing import Any
 
 import pytest
-from fake_control import DEADLINE, LOCATION, PROBLEM, FakeDaemon, Shell, status_document
 
 from codelocd.rpc.errors import RpcError
+from tests.supervisor.cli.fake_control import (
+    DEADLINE,
+    LOCATION,
+    PROBLEM,
+    FakeDaemon,
+    Shell,
+    status_document,
+)
 
 STALE = {**LOCATION, "stale": True, "problem": PROBLEM}
 FAILED = {**LOCATION, "state": "failed", "pid": None, "problem": PROBLEM}

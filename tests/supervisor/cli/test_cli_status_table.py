@@ -6,10 +6,10 @@ import random
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from fake_control import DAEMON, LOCATION, PROBLEM
 
 from codelocd.render.status import failed, page, status
 from codelocd.render.text import PLAIN, Screen, columns
+from tests.supervisor.cli.fake_control import DAEMON, LOCATION, PROBLEM
 
 if TYPE_CHECKING:
     from codelocd.documents.locations import DaemonStatus, LocationStatus, StatusDocument

@@ -7,11 +7,11 @@ import sys
 from typing import Any
 
 import pytest
-from fake_control import LOCATION, PROBLEM, FakeDaemon, Shell, status_document
-from terminal import terminal
 
 from codelocd.render.text import columns
 from codelocd.rpc.errors import RpcError
+from tests.supervisor.cli.fake_control import LOCATION, PROBLEM, FakeDaemon, Shell, status_document
+from tests.supervisor.cli.terminal import terminal
 
 pytestmark = pytest.mark.skipif(
     shutil.which("tmux") is None, reason="tmux is not installed: there is no terminal to look at"

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_control import LOCATION, FakeDaemon, Shell, status_document
 
 from codelocd.cli import projects
 from codelocd.cli.guard import ExitCode, Failure
@@ -18,6 +17,7 @@ from codelocd.config import discover
 from codelocd.config.discovery import TOOLS, ConfigKind, file_of
 from codelocd.core.config_files import PYPROJECT
 from codelocd.storage import sockets
+from tests.supervisor.cli.fake_control import LOCATION, FakeDaemon, Shell, status_document
 
 RUNTIME = "/run/user/7"
 USER = f"{RUNTIME}/codelocd/control.sock"

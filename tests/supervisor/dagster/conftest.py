@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.pythons import EXTREMES
-from tests.pythons import interpreter as python_of
 
 from codelocd.model import Target
 from codelocd.runners.api import Program, RunnerSpec
+from tests.pythons import EXTREMES
+from tests.pythons import interpreter as python_of
 
 STRIPPED = ("DAGSTER_", "PYTHON", "VIRTUAL_ENV", "UV_")
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from played import FakeDagster, FakeServer
 
 from codelocd.dagster.launcher import OTHERWISE, RunnerWithServer
 from codelocd.model import Cold, Exit, Snapshot
 from codelocd.runners.api import Bad, Good, MustStartCold
 from codelocd.runners.warm.method import MethodChoice
+from tests.supervisor.dagster.played import FakeDagster, FakeServer
 
 
 class FakeRunner:

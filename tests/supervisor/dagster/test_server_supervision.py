@@ -6,12 +6,12 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from played import FakeDagster, FakeServer
 
 from codelocd.dagster.code_server import PingPolicy, until_down
 from codelocd.model import Cold, Exit, Snapshot
 from codelocd.runners.api import Bad, Good, MustStartCold
 from codelocd.runners.warm.method import MethodChoice
+from tests.supervisor.dagster.played import FakeDagster, FakeServer
 
 GOOD = Good(Snapshot("dagster", "3.12.1", 0.1, (), {}), 0.1)
 LONG, SHORT = 60.0, 0.01

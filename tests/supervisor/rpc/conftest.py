@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from world import DEADLINE, World
 
 from codelocd.rpc import unix
 from codelocd.rpc.peer import Peer
 from codelocd.rpc.server import Server, open_peer, start_server
+from tests.supervisor.rpc.world import DEADLINE, World
 
 Start = Callable[..., "asyncio.Future[Server]"]
 

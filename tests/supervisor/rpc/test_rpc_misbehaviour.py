@@ -8,11 +8,11 @@ from typing import Any
 
 import msgpack
 import pytest
-from world import DEADLINE, World, eventually, everything, messages
 
 from codelocd.rpc import peer as peer_module
 from codelocd.rpc.errors import RpcError
 from codelocd.rpc.requests import Limits
+from tests.supervisor.rpc.world import DEADLINE, World, eventually, everything, messages
 
 
 async def test_what_is_no_message_closes_that_connection_and_no_other(

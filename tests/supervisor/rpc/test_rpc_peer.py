@@ -11,7 +11,6 @@ from typing import Any
 
 import msgpack
 import pytest
-from world import DEADLINE, World, eventually, everything, messages
 
 from codelocd.rpc import unix
 from codelocd.rpc.errors import RpcError
@@ -19,6 +18,7 @@ from codelocd.rpc.peer import Peer
 from codelocd.rpc.requests import Limits
 from codelocd.rpc.server import open_peer, start_server
 from codelocd.rpc.unix import Credentials
+from tests.supervisor.rpc.world import DEADLINE, World, eventually, everything, messages
 
 
 async def test_a_call_gets_its_result(serve, dial) -> None:

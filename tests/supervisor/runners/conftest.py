@@ -7,8 +7,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from launching import Bench
-from tests.pythons import EXTREMES, VERSIONS, interpreter
 
 from codelocd.process.child import Children
 from codelocd.process.guardian import Guardian
@@ -18,6 +16,8 @@ from codelocd.runners.warm.launcher import WarmLauncher
 from codelocd.runners.warm.method import StartChoices
 from codelocd.runners.warm.pools import WarmPools
 from codelocd.runners.warm.profiles import ImportProfiles
+from tests.pythons import EXTREMES, VERSIONS, interpreter
+from tests.supervisor.runners.launching import Bench
 
 BESIDE = {"decimal": ("fileinput", "no_such_module")}
 """What a program of the tests needs beside a runner that imports `decimal`."""

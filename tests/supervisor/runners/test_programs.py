@@ -12,7 +12,6 @@ from pathlib import Path
 
 import psutil
 import pytest
-from launching import DEADLINE, Bench, telling, until
 
 from codelocd.model import StartMethod
 from codelocd.process.child import Child
@@ -22,6 +21,7 @@ from codelocd.runners.bundle import CHILDREN
 from codelocd.runners.warm import launcher
 from codelocd.runners.warm.method import MethodChoice
 from codelocd.runners.warm.pool import WarmPool
+from tests.supervisor.runners.launching import DEADLINE, Bench, telling, until
 
 METHODS = ["fork", "spare"]
 NOT_READY = MethodChoice("spawn", launcher.NOT_READY)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from launching import Bench, installed, telling
+
+from tests.supervisor.runners.launching import Bench, installed, telling
 
 HELD = """
 import plain, os, resource

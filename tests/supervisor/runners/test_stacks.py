@@ -9,11 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from launching import Bench, installed, telling, until
 
 from codelocd.process import identity
 from codelocd.runners import stacks
 from codelocd.runners.stacks import Overheard
+from tests.supervisor.runners.launching import Bench, installed, telling, until
 
 HOLDS_THE_LOCK = """\
 import threading

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from launching import installed, telling
+
+from tests.supervisor.runners.launching import installed, telling
 
 PLAIN = "import lib\ntold = lib.SIZE"
 LIBRARY = (

@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from launching import installed, telling
+
+from tests.supervisor.runners.launching import installed, telling
 
 METHODS = ("fork", "spare")
 

@@ -8,7 +8,8 @@ import subprocess
 from dataclasses import replace
 
 import pytest
-from launching import installed, telling
+
+from tests.supervisor.runners.launching import installed, telling
 
 PRELOADED = "import sys\ntold = sorted(n for n in sys.modules if n.partition('.')[0] in {names!r})"
 

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import psutil
 import pytest
-from launching import DEADLINE, installed, telling, until
 
 from codelocd.runners import api
 from codelocd.runners.warm.interpreter import WarmInterpreter
 from codelocd.runners.warm.profile import ImportProfile
 from codelocd.runners.warm.profiles import ImportProfiles
+from tests.supervisor.runners.launching import DEADLINE, installed, telling, until
 
 
 async def test_the_first_start_is_cold_and_the_next_is_forked(bench, newest):

@@ -12,12 +12,12 @@ from dataclasses import replace
 
 import psutil
 import pytest
-from launching import DEADLINE, installed, outcome, telling, until
 
 from codelocd.runners.api import Good
 from codelocd.runners.warm import pool as warm_pool
 from codelocd.runners.warm.profile import ImportProfile
 from codelocd.runners.warm.profiles import ImportProfiles
+from tests.supervisor.runners.launching import DEADLINE, installed, outcome, telling, until
 
 SLOW = "import time; time.sleep(0.3)"
 

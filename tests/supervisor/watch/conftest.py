@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from listening import Listener
+
+from tests.supervisor.watch.listening import Listener
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from listening import Listener
 
 from codelocd.watch import folders
 from codelocd.watch.backends.polling import Mounts
+from tests.supervisor.watch.listening import Listener
 
 IN_A_NAMESPACE = """
 import asyncio, sys

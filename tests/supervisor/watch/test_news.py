@@ -3,10 +3,9 @@
 import asyncio
 from pathlib import Path
 
-from listening import DEADLINE
-
 from codelocd.watch.notices import Change, Watched
 from codelocd.watch.watch import SourceWatch
+from tests.supervisor.watch.listening import DEADLINE
 
 
 class Several:

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from listening import Listener
+
+from tests.supervisor.watch.listening import Listener
 
 Save = Callable[[Path, str], None]
 

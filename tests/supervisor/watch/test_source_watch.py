@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from listening import Listener
 
 from codelocd.watch import plan
 from codelocd.watch.notices import Change, Kind, Notice, Watched
 from codelocd.watch.watch import SourceWatch
+from tests.supervisor.watch.listening import Listener
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="inotify is Linux's own")
 

@@ -6,7 +6,8 @@ import platform
 from pathlib import Path
 
 import pytest
-from listening import DEADLINE, Listener
+
+from tests.supervisor.watch.listening import DEADLINE, Listener
 
 TIMEOUT_ARGUMENT = {"7": 2, "202": 3}
 """Of poll(2) and futex(2), by their numbers on x86-64."""

@@ -4,9 +4,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from listening import Listener
 
 from codelocd.watch import git
+from tests.supervisor.watch.listening import Listener
 
 
 def run(folder: Path, *arguments: str) -> None:

@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-from listening import Listener
-
 from codelocd.watch.notices import Change, Watched
 from codelocd.watch.tracker import LOADS
+from tests.supervisor.watch.listening import Listener
 
 
 async def test_a_save_during_the_load_means_that_the_load_is_not_current(
