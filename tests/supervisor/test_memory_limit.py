@@ -15,8 +15,8 @@ from codelocd.core.events import Condemned, Event, LoadFailed
 from codelocd.core.limits import MEMORY_LATEST, MEMORY_SOONEST, look_at_memory_again
 from codelocd.core.state import State
 from codelocd.core.timing import Timing
+from codelocd.daemon.limits import MemoryWatch
 from codelocd.daemon.location import Location, Running
-from codelocd.daemon.memory import MemoryWatch
 from codelocd.daemon.usage import memory_of
 from codelocd.model import LocationSpec, Policy, RunnerId, Target
 

@@ -8,9 +8,8 @@ import sys
 import time
 from collections import deque
 
-from codelocd.rpc.decoder import Decoder, Malformed
 from codelocd.rpc.errors import RpcError, received
-from codelocd.rpc.messages import FAREWELL, NOTIFICATION, pack
+from codelocd.rpc.messages import FAREWELL, NOTIFICATION, Decoder, Malformed, pack
 from codelocd.rpc.unix_address import shortcut
 
 TYPE_CHECKING = False

@@ -14,8 +14,7 @@ from codelocd.core.config_diff import of_runner
 from codelocd.core.timing import Timing
 from codelocd.daemon import sources
 from codelocd.daemon.location import Location, Running
-from codelocd.daemon.runners import RunnerSpecs
-from codelocd.daemon.starts import RunnerStarts
+from codelocd.daemon.starts import RunnerSpecs, RunnerStarts
 from codelocd.model import LocationSpec, RunnerId, Snapshot
 from codelocd.process.child import Child, Children
 from codelocd.process.inheritance import Inheritance, Left

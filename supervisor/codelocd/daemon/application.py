@@ -26,11 +26,10 @@ from codelocd.daemon.loop import Daemon
 from codelocd.daemon.loops import LoopGuard
 from codelocd.daemon.preparation import Preparation
 from codelocd.daemon.publisher import Publisher
-from codelocd.daemon.runners import RunnerSpecs
 from codelocd.daemon.start_limits import StartLimits
-from codelocd.daemon.starts import RunnerStarts
+from codelocd.daemon.starts import RunnerSpecs, RunnerStarts
+from codelocd.daemon.status import Warnings
 from codelocd.daemon.subscriptions import Hub
-from codelocd.daemon.warnings import Warnings
 from codelocd.dagster.code_server import BESIDE
 from codelocd.dagster.instance import dagster_home
 from codelocd.dagster.integration import DagsterServing

@@ -14,7 +14,7 @@ from codeloc_envs.shortage import shortage
 from codelocd.config import ConfigError
 from codelocd.core import shortages as core
 from codelocd.core.config_diff import ConfigDiff, plan
-from codelocd.daemon import shortages
+from codelocd.daemon.location import shortage_problem
 from codelocd.model import Config, DaemonSettings, DagsterSettings
 from codelocd.watch.notices import Change, Watched
 from codelocd.watch.watch import SourceWatch
@@ -97,7 +97,7 @@ class ConfigWatch:
         except (ConfigError, OSError) as error:
             if (lacking := shortage(error)) is not None:
                 self._shortages += 1
-                self._is("changed", shortages.problem(lacking, str(error)).summary)
+                self._is("changed", shortage_problem(lacking, str(error)).summary)
                 return None
             self._at_fault = error.files if isinstance(error, ConfigError) else frozenset()
             self._is("invalid", str(error))

@@ -8,8 +8,8 @@ from collections.abc import Coroutine
 from typing import Any
 
 from codelocd.core import events, problems
-from codelocd.daemon import shortages, sources
-from codelocd.daemon.location import Location, Retirement
+from codelocd.daemon import sources
+from codelocd.daemon.location import Location, Retirement, tell_shortage
 from codelocd.daemon.preparation import Preparation
 from codelocd.daemon.starts import RunnerStarts, crashed
 from codelocd.model import BuildId, Policy, RunnerId
@@ -66,7 +66,7 @@ class Executor:
             del location.tasks[number]
         if done.cancelled() or (bug := done.exception()) is None:
             return
-        if shortages.told(location, number, "the attempt cannot go on", bug):
+        if tell_shortage(location, number, "the attempt cannot go on", bug):
             return
         problem = problems.of_bug(bug, time.time())
         location.tell(events.EnvironmentFailed(BuildId(number), problem))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import random
+import resource
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -10,11 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from codeloc_envs import Choice, Environment, Lease
-from codelocd.core.events import Event
+from codeloc_envs.shortage import shortage
+from codelocd.core import shortages
+from codelocd.core.events import Event, MachineLacks
 from codelocd.core.loops import NO_LOOPS, Loops
 from codelocd.core.state import UNDER_WAY, State
 from codelocd.core.timing import Timing
-from codelocd.model import LastExit, LocationSpec, Phase, RunnerId, Snapshot
+from codelocd.model import LastExit, LocationSpec, Phase, Problem, RunnerId, Snapshot
 from codelocd.runners.api import RunnerHandle, RunnerSpec
 
 
@@ -166,3 +170,21 @@ class Location:
     @property
     def sources(self) -> Mapping[str, str]:
         return self.snapshot.sources if self.snapshot is not None else {}
+
+
+def tell_shortage(location: Location, number: int, what: str, error: BaseException) -> bool:
+    """Whether that is why the build or the start of this number failed; its location knows then."""
+    lacking = shortage(error)
+    if lacking is None:
+        return False
+    lives = RunnerId(number) in location.runners
+    found = shortage_problem(lacking, f"{what}: {error}")
+    location.tell(MachineLacks(number, found, random.random(), lives))
+    return True
+
+
+def shortage_problem(lacking: int, what: str) -> Problem:
+    """By the daemon's own limits; `lacking` as in `errno`."""
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    processes, _ = resource.getrlimit(resource.RLIMIT_NPROC)
+    return shortages.problem(lacking, what, time.time(), files=files, processes=processes)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from codeloc_envs import Choice, Environment, EnvironmentProblem, Request, Store, choose
 from codelocd.core import events
-from codelocd.daemon import shortages, sources
-from codelocd.daemon.location import Location
+from codelocd.daemon import sources
+from codelocd.daemon.location import Location, shortage_problem, tell_shortage
 from codelocd.daemon.missing_dagster import require_dagster
 from codelocd.daemon.publisher import Publisher
 from codelocd.daemon.start_limits import StartLimits
@@ -53,7 +53,7 @@ class Preparation:
         except EnvironmentProblem as failure:
             self._failed(location, build, failure)
         except OSError as failure:
-            if shortages.told(location, build, "the environment cannot be looked at", failure):
+            if tell_shortage(location, build, "the environment cannot be looked at", failure):
                 return
             summary = f"the environment cannot be looked at: {failure}"
             problem = Problem("environment", summary, at=time.time())
@@ -66,7 +66,7 @@ class Preparation:
 
     def _failed(self, location: Location, build: BuildId, failure: EnvironmentProblem) -> None:
         if failure.shortage is not None:
-            problem = shortages.problem(failure.shortage, f"{failure.summary}\n{failure.detail}")
+            problem = shortage_problem(failure.shortage, f"{failure.summary}\n{failure.detail}")
             location.tell(events.MachineLacks(build, problem, random.random()))
             return
         problem = Problem("environment", failure.summary, failure.detail, time.time())

@@ -7,10 +7,12 @@ import contextlib
 import gc
 import os
 import signal
+import socket
+import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -24,7 +26,6 @@ from codelocd.daemon.control import Control, Identity
 from codelocd.daemon.control_socket import ControlSocket
 from codelocd.daemon.status_file import StatusFile
 from codelocd.daemon.subscriptions import TOPICS, LocalSubscriber, Observer
-from codelocd.daemon.successor import Successor
 from codelocd.model import Config
 from codelocd.process.event_loop import SteadyLoop
 from codelocd.render.text import colours
@@ -248,3 +249,43 @@ def observe(event: TopicEvent) -> None:
 
 
 _PROBLEMS = frozenset({"environment-failed", "load-failed", "condemned", "exited", "machine-lacks"})
+
+
+TRIAL = "import codelocd.cli.commands.serve, codelocd.daemon.service"
+TRIAL_SECONDS = 60.0
+
+
+class Successor:
+    """Of this process, under its number: for a service manager nothing ends.
+
+    `environ`: the variables that this process was started with.
+    """
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self.is_due = False
+
+    def try_out(self) -> None:
+        """Whether the code can be imported at all. Blocks. Raises RpcError."""
+        try:
+            done = subprocess.run(
+                [sys.executable, "-c", TRIAL],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=TRIAL_SECONDS,
+            )
+        except (OSError, subprocess.TimeoutExpired) as failure:
+            raise RpcError("internal", f"the new code cannot be tried: {failure}") from None
+        if done.returncode:
+            why = done.stderr.strip().rpartition("\n")[2]
+            raise RpcError("internal", f"the new code does not load, the old one goes on: {why}")
+
+    def begin(self, passed: socket.socket | None) -> None:
+        """Become it, at once; `passed`: the socket that a service manager has handed over."""
+        if passed is not None:
+            os.set_inheritable(passed.fileno(), True)
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        command = [sys.executable, *sys.orig_argv[1:]]
+        os.execve(sys.executable, command, dict(self._environ))  # noqa: S606  no shell

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from codeloc_envs import EnvironmentProblem, Lease, Store
+from codeloc_envs import Environment, EnvironmentProblem, Lease, Store
 from codelocd.core import events, problems, remedies
 from codelocd.core.timing import Timing
-from codelocd.daemon import shortages, sources
+from codelocd.daemon import loops, sources
 from codelocd.daemon.limits import RunnerLimits
-from codelocd.daemon.location import Location, Running
-from codelocd.daemon.runners import RunnerSpecs
+from codelocd.daemon.location import Location, Running, shortage_problem, tell_shortage
 from codelocd.daemon.start_limits import StartLimits
-from codelocd.model import Cold, Ended, Exit, Policy, Problem, RunnerId
+from codelocd.model import Cold, Ended, Exit, LocationSpec, Policy, Problem, RunnerId, Target
 from codelocd.process.child import shielded
 from codelocd.rpc.errors import RpcError
-from codelocd.runners import stacks
-from codelocd.runners.api import Bad, Good, Launcher, MustStartCold, RunnerHandle
+from codelocd.runners import stacks, variables
+from codelocd.runners.api import Bad, Good, Launcher, MustStartCold, RunnerHandle, RunnerSpec
+from codelocd.runners.stacks import Overheard
+from codelocd.storage.logs import Logs
 from codelocd.watch.watch import SourceWatch
 
 LAST_LINES = 200
@@ -102,7 +105,7 @@ class RunnerStarts:
         self._limits.begin(location, number, running)
 
     def _not_started(self, location: Location, number: RunnerId, failure: OSError) -> None:
-        if shortages.told(location, number, "the runner cannot be started", failure):
+        if tell_shortage(location, number, "the runner cannot be started", failure):
             return
         directory = location.spec.working_directory
         if not directory.is_dir():
@@ -120,7 +123,7 @@ class RunnerStarts:
             outcome = await running.handle.load()
         except RpcError as failure:
             cause = failure.__cause__ or failure
-            if shortages.told(location, number, "the runner cannot be reached", cause):
+            if tell_shortage(location, number, "the runner cannot be reached", cause):
                 return
             if failure.kind != "down":
                 summary = f"the runner sent no snapshot that can be used: {failure.message}"
@@ -139,7 +142,7 @@ class RunnerStarts:
                 current = not self._watch.loaded(location.name, seen).paths
                 lacking = problems.lacking(said)
                 if lacking is not None and problem.kind != "limit":  # that is its own, not ours
-                    found = shortages.problem(lacking, problem.detail)
+                    found = shortage_problem(lacking, problem.detail)
                     location.tell(events.MachineLacks(number, found, random.random(), lives=True))
                     return
                 awaited = sources.where_installed(location, said.get("missing"))
@@ -214,3 +217,62 @@ def _remedy(location: Location, problem: Mapping[str, Any]) -> remedies.Remedy:
     elif variable is not None:
         found = remedies.Remedy(remedies.variable(variable, location.spec))
     return found or remedies.Remedy("")
+
+
+class RunnerSpecs:
+    """`children`: the folder of the bundle that makes `codeloc` importable in any Python.
+    `bytecode_cache`: the folder for compiled files of environments that are not ours.
+    `development`: user code is told so. `notes`: the folder where runners note what they write."""
+
+    def __init__(
+        self,
+        logs: Logs,
+        children: Path,
+        bytecode_cache: Path,
+        *,
+        development: bool,
+        notes: Path | None = None,
+    ) -> None:
+        self.logs = logs
+        self._children = children
+        self._bytecode_cache = bytecode_cache
+        self._development = development
+        self._notes = notes
+
+    def order(self, location: Location, environment: Environment, lease: Lease) -> RunnerSpec:
+        spec = location.spec
+        assert isinstance(spec.target, Target)
+        return RunnerSpec(
+            location=spec.name,
+            environment=environment.key,
+            executable=environment.executable,
+            variables=self.variables(spec, environment),
+            working_directory=spec.working_directory,
+            target=spec.target,
+            attribute=spec.attribute,
+            output=Overheard(self.logs.output(spec.name, location.state.generation + 1)),
+            start_method=spec.policy.start_method,
+            start_timeout=spec.policy.start_timeout,
+            beside=location.state.serving is not None,
+            held=(lease.fileno(),),
+            written=None if self._notes is None else loops.notes(self._notes, spec.name),
+            suspects=tuple(sorted(location.loops.suspects)),
+        )
+
+    def variables(self, spec: LocationSpec, environment: Environment) -> dict[str, str]:
+        """All environment variables of a runner of such a location."""
+        return variables.of_runner(
+            variables.inherited(os.environ, development=self._development),
+            spec.variables,
+            environment.executable,
+            environment.variables,
+            variables.bytecode(
+                writable=environment.origin != "existing",
+                has_bytecode=environment.has_bytecode,
+                cache=self._bytecode_cache / environment.key,
+            ),
+        )
+
+    def command_variables(self, spec: LocationSpec, environment: Environment) -> dict[str, str]:
+        """Those of a command that runs as a runner would, with `codeloc` importable."""
+        return variables.with_codeloc(self.variables(spec, environment), self._children)

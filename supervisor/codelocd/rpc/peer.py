@@ -7,12 +7,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-from codelocd.rpc.decoder import Decoder, Malformed
 from codelocd.rpc.errors import RpcError, received
 from codelocd.rpc.messages import (
     FAREWELL,
     NOTIFICATION,
     REQUEST,
+    Decoder,
+    Malformed,
     failure,
     notification,
     parameters,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
+import os
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +15,6 @@ from codelocd.rpc import unix
 from codelocd.rpc.errors import RpcError
 from codelocd.rpc.peer import Handler, Listener, Peer, keep_quiet, no_methods
 from codelocd.rpc.requests import Limits, Report
-from codelocd.rpc.reserve import Reserve
 from codelocd.rpc.unix import BACKLOG, Credentials
 
 RESERVE = 8
@@ -233,3 +234,29 @@ async def reach(path: Path) -> socket.socket:
             return unix.connect(path)
         except BlockingIOError:
             await asyncio.sleep(_PAUSE)
+
+
+class Reserve:
+    """Holds up to `size` descriptors of nothing; each that is lent makes room for a connection."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._held: list[int] = []
+        self.fill()
+
+    def lend(self) -> bool:
+        """Whether there is room for one more descriptor now; ask for it at once."""
+        if not self._held:
+            return False
+        os.close(self._held.pop())
+        return True
+
+    def fill(self) -> None:
+        """Hold as many again as there shall be, as far as there are any."""
+        with contextlib.suppress(OSError):
+            while len(self._held) < self._size:
+                self._held.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+
+    def close(self) -> None:
+        while self.lend():
+            continue

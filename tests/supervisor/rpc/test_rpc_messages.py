@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codelocd.rpc.decoder import Decoder, Malformed
 from codelocd.rpc.errors import RpcError, received
 from codelocd.rpc.messages import (
+    Decoder,
+    Malformed,
     failure,
     known_id,
     notification,

@@ -174,7 +174,7 @@ def _without_daemon(asked: Asked, location: str) -> ExecSetting:
     """The environment stays in use until the command ends: it inherits the leases."""
     from codeloc_envs import EnvironmentProblem, Store
     from codeloc_envs.store.layout import Layout
-    from codelocd.daemon.runners import RunnerSpecs
+    from codelocd.daemon.starts import RunnerSpecs
     from codelocd.runners.bundle import CHILDREN, lease_bundle
     from codelocd.storage.logs import Logs
 
