@@ -117,6 +117,7 @@ class LocationSpec:
 class DaemonSettings:
     """The `[daemon]` table; None means the default of `codelocd.storage.paths`.
 
+    `socket_group` may read, `operator_group` may start, stop and call, too.
     `warm_idle`: seconds without a start after which a warm interpreter ends. `prune`: whether
     environments that no location uses are removed, as by `codelocd env prune`. `orphan_timeout`:
     seconds for which a service's runners go on without a daemon; 0: they end with it.
@@ -126,6 +127,7 @@ class DaemonSettings:
     store: Path | None = None
     socket: Path | None = None
     socket_group: str | None = None
+    operator_group: str | None = None
     log_format: Literal["auto", "console", "json"] = "auto"
     warm_idle: float = 1800.0
     prune: bool = True

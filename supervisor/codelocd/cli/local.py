@@ -48,10 +48,12 @@ def run_daemon(
     from codelocd.daemon import service
     from codelocd.storage.lock import Busy
 
-    group = here.config.daemon.socket_group
-    if group is not None:
-        _refuse_unknown(group)
-    make_folders(here.paths, shared=group is not None)
+    settings = here.config.daemon
+    groups = {"socket_group": settings.socket_group, "operator_group": settings.operator_group}
+    for key, group in groups.items():
+        if group is not None:
+            _refuse_unknown(key, group)
+    make_folders(here.paths, shared=any(groups.values()))
     try:
         return service.run(
             here.config,
@@ -65,11 +67,11 @@ def run_daemon(
         raise Failure(str(busy), ExitCode.BUSY) from None
 
 
-def _refuse_unknown(group: str) -> None:
+def _refuse_unknown(key: str, group: str) -> None:
     try:
         grp.getgrnam(group)
     except KeyError:
-        what = f"[daemon] socket_group: there is no group {group!r}; create it, or name another"
+        what = f"[daemon] {key}: there is no group {group!r}; create it, or name another"
         raise Failure(what, ExitCode.USAGE) from None
 
 

@@ -22,7 +22,7 @@ ABSENT = ("absent", "refused")
 """Reasons where no process listens at all."""
 
 REMEDIES = {
-    "denied": "only its owner may (and its socket_group), or name another with --socket PATH",
+    "denied": "only its owner and the group of its config may; --socket PATH names another",
     "silent": "it hangs or is stopped; see its log, or kill it",
     "foreign": "nothing was asked; if you mean that daemon, name it with --socket PATH",
 }

@@ -149,12 +149,13 @@ def _daemon(document: Document, table: Raw) -> Iterator[Mistake]:
     if socket and os.path.isdir(document.absolute(socket)):
         path = document.absolute(socket)
         yield say(("socket",), f"is a folder: {path}", "name the socket in it, like control.sock")
-    group = _text(table, "socket_group")
-    try:
-        if group:
-            grp.getgrnam(group)
-    except KeyError:
-        yield say(("socket_group",), f"there is no group {group!r}", "create it, or name another")
+    for key in ("socket_group", "operator_group"):
+        group = _text(table, key)
+        try:
+            if group:
+                grp.getgrnam(group)
+        except KeyError:
+            yield say((key,), f"there is no group {group!r}", "create it, or name another")
 
 
 def _unfit_file(key: KeyPath, path: Path, say: Say) -> Iterator[Mistake]:

@@ -64,6 +64,7 @@ def daemon_settings(document: Document, table: DaemonTable) -> DaemonSettings:
         store=_path(document, table.store),
         socket=_path(document, table.socket),
         socket_group=table.socket_group,
+        operator_group=table.operator_group,
         log_format=table.log_format,
         warm_idle=table.warm_idle,
         prune=table.prune,

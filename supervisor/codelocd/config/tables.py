@@ -282,8 +282,9 @@ class DaemonTable(Table):
         default=None, description="Environments and caches, shared by daemons."
     )
     socket: Text | None = Field(default=None, description="Path of the control socket.")
-    socket_group: Text | None = Field(
-        default=None, description="Group that may use the control socket."
+    socket_group: Text | None = Field(default=None, description="Group that may read.")
+    operator_group: Text | None = Field(
+        default=None, description="Group that may start, stop, restart, reload and call, too."
     )
     log_format: Literal["auto", "console", "json"] = Field(
         default="auto", description="Of its own log."

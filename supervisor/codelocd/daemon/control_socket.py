@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import grp
 import os
 import socket
 from collections.abc import Callable, Collection
@@ -31,16 +30,16 @@ class ControlSocket:
     gone, and one when it cannot be made again.
     """
 
-    def __init__(self, path: Path, group: str | None, report: Callable[[str], None]) -> None:
+    def __init__(self, path: Path, group: int | None, report: Callable[[str], None]) -> None:
         self._path = path
-        self.group = None if group is None else grp.getgrnam(group).gr_gid
+        self._group = group
         self._report = report
 
     def open(self) -> socket.socket:
         """Raises OSError, also where somebody else listens there."""
-        mode = 0o600 if self.group is None else 0o660
+        mode = 0o600 if self._group is None else 0o660
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        listener = unix.listen(self._path, mode=mode, group=self.group)
+        listener = unix.listen(self._path, mode=mode, group=self._group)
         self._identity = _identity(self._path)
         return listener
 

@@ -62,10 +62,11 @@ class Publisher:
         if state.phase not in UNDER_WAY and not (self._ends or location.removed):
             self._entries.keep(location.name, status.left(location, self.registry))
 
-    def tell(self, event: str, detail: str | None, config: ConfigDocument) -> None:
-        """Something happened to the daemon itself."""
-        entry = self.journal.write(event, detail=detail)
-        news: StatusNews = {"event": entry, "location": None, "config": config}
+    def tell(self, event: str, detail: str | None, config: ConfigDocument | None = None) -> None:
+        """Something happened to the daemon itself, or to its `config`."""
+        news: StatusNews = {"event": self.journal.write(event, detail=detail), "location": None}
+        if config is not None:
+            news["config"] = config
         self._hub.publish("status", news)
 
     def progressed(self, location: Location, progress: ProgressDocument) -> None:

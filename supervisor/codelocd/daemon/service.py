@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import grp
 import os
 import signal
 import socket
@@ -24,14 +25,14 @@ from codelocd.daemon.application import Application
 from codelocd.daemon.config_watch import ConfigState, ConfigWatch
 from codelocd.daemon.control import Control, Identity
 from codelocd.daemon.control_socket import ControlSocket
+from codelocd.daemon.rights import Gate, Refusals, Trusted
 from codelocd.daemon.status_file import StatusFile
 from codelocd.daemon.subscriptions import TOPICS, LocalSubscriber, Observer
-from codelocd.model import Config
+from codelocd.model import Config, DaemonSettings
 from codelocd.process.event_loop import SteadyLoop
 from codelocd.render.text import colours
 from codelocd.rpc.errors import RpcError
 from codelocd.rpc.server import start_server
-from codelocd.rpc.unix import Credentials
 from codelocd.storage import lock
 from codelocd.storage.paths import DaemonPaths
 
@@ -100,18 +101,19 @@ class Service:
         identity = Identity(application.instance, str(self._paths.socket), began=time.monotonic())
         control = Control(application, self._config, identity, self._ends.set, self._upgrade)
         self._begin_observing(application, control)
-        control_socket = ControlSocket(self._paths.socket, config.daemon.socket_group, report)
-        passed = systemd.passed_socket(os.environ, control_socket.group)
+        gate = self._gate(config.daemon)
+        control_socket = ControlSocket(self._paths.socket, gate.group, report)
+        passed = systemd.passed_socket(os.environ, gate.group)
         server = await start_server(
             passed or control_socket.open(),
-            control.handle,
-            allowed=self._may_enter,
+            gate.guard(control.handle),
+            allowed=gate.admits,
             report=lambda where, error: log.warning("request failed", where=where, error=error),
             disconnected=application.hub.drop,
         )
         signs_of_life = asyncio.ensure_future(self._show_life())
         kept = asyncio.ensure_future(control_socket.keep(server)) if passed is None else None
-        status_file = StatusFile(self._paths.socket, control.status, control_socket.group)
+        status_file = StatusFile(self._paths.socket, control.status, gate.group)
         application.hub.subscribe(status_file, ("status",), None, lambda _topic: {})
         current = asyncio.ensure_future(status_file.keep())
         application.apply(config)
@@ -193,10 +195,20 @@ class Service:
             self._notifier.alive()
             await asyncio.sleep(interval)
 
-    def _may_enter(self, who: Credentials) -> bool:
-        """Root, the daemon's own user, and those whom the socket's mode lets in by its group."""
-        group = self._config.config.daemon.socket_group
-        return group is not None or who.uid in (0, os.geteuid())
+    def _gate(self, settings: DaemonSettings) -> Gate:
+        later = asyncio.get_running_loop().call_later
+        return Gate(_trusted(settings), Refusals(self._told_of_refusal, later))
+
+    def _told_of_refusal(self, line: str) -> None:
+        self._application.publisher.tell("refused", line)
+        self._report(line)
+
+
+def _trusted(settings: DaemonSettings) -> Trusted:
+    """The groups that the config names. Raises KeyError where there is no such group."""
+    names = (settings.socket_group, settings.operator_group)
+    readers, operators = (None if name is None else grp.getgrnam(name).gr_gid for name in names)
+    return Trusted(os.geteuid(), readers, operators)
 
 
 def _start_threads(loop: asyncio.AbstractEventLoop) -> None:

@@ -40,7 +40,7 @@ class _FullState(TypedDict):
 
 @final
 class StatusNews(TypedDict):
-    """`location` is None, and `config` is there, where the event is of the daemon itself."""
+    """`location` is None where the event is of the daemon itself; `config`: where it is of that."""
 
     event: JournalEntry
     location: LocationStatus | None

@@ -16,11 +16,15 @@ from codelocd.rpc.unix_address import shortcut
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """The process that connected, as it was then; `pid` is None where the system does not say."""
+    """The process that connected, as it was then; `pid` is None where the system does not say.
+
+    `groups`: all that it was in, `gid` among them.
+    """
 
     uid: int
     gid: int
     pid: int | None
+    groups: frozenset[int] = frozenset()
 
 
 def of_peer(connection: socket.socket) -> Credentials | None:
@@ -36,7 +40,21 @@ def _linux(connection: socket.socket) -> Credentials:
     layout = struct.Struct("=iII")
     answer = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, layout.size)
     pid, uid, gid = layout.unpack(answer)
-    return Credentials(uid, gid, pid or None)
+    return Credentials(uid, gid, pid or None, frozenset((gid, *_groups(connection))))
+
+
+_MOST = 1024
+"""Bytes that Python takes from a socket option: 256 groups."""
+
+
+def _groups(connection: socket.socket) -> tuple[int, ...]:
+    """SO_PEERGROUPS of unix(7): the supplementary groups; none where it has too many to tell."""
+    so_peergroups = 59
+    try:
+        answer = connection.getsockopt(socket.SOL_SOCKET, so_peergroups, _MOST)
+    except OSError:
+        return ()
+    return struct.unpack(f"={len(answer) // 4}I", answer)
 
 
 def _macos(connection: socket.socket) -> Credentials:
@@ -44,9 +62,9 @@ def _macos(connection: socket.socket) -> Credentials:
     sol_local, local_peercred, local_peerpid = 0, 1, 2
     layout = struct.Struct("=IIhxx16I")
     answer = connection.getsockopt(sol_local, local_peercred, layout.size)
-    _version, uid, _groups, gid, *_others = layout.unpack(answer)
+    _version, uid, count, *groups = layout.unpack(answer)
     (pid,) = struct.unpack("=i", connection.getsockopt(sol_local, local_peerpid, 4))
-    return Credentials(uid, gid, pid)
+    return Credentials(uid, groups[0], pid, frozenset(groups[:count]))
 
 
 def _nobody_knows(_connection: socket.socket) -> Credentials | None:

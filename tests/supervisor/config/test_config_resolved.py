@@ -40,6 +40,7 @@ def test_show_has_every_field_and_no_value_that_may_be_secret(folder):
             "store": None,
             "socket": None,
             "socket_group": None,
+            "operator_group": None,
             "log_format": "auto",
             "warm_idle": 1800.0,
             "prune": True,
