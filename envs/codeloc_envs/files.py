@@ -12,8 +12,7 @@ import tokenize
 from pathlib import Path
 from typing import Any
 
-from codeloc_envs.problem import EnvironmentProblem
-from codeloc_envs.shortage import shortage
+from codeloc_envs.problem import EnvironmentProblem, shortage
 
 _NO_FILE = "no regular file"
 LARGEST = 64 * 1024 * 1024

@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from codeloc_envs.problem import EnvironmentProblem
-from codeloc_envs.shortage import shortage
+from codeloc_envs.problem import EnvironmentProblem, shortage
 
 MOUNTS = Path("/proc/self/mountinfo")
 """The mounted filesystems; https://man7.org/linux/man-pages/man5/proc_pid_mountinfo.5.html"""

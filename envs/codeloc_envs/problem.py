@@ -1,7 +1,9 @@
-"""The one exception for whatever is expected to go wrong with environments."""
+"""What is expected to go wrong with environments: one exception, and what a machine lacks."""
 
 from __future__ import annotations
 
+import errno
+import re
 from pathlib import Path
 
 
@@ -29,3 +31,43 @@ class EnvironmentProblem(Exception):
         self.inputs = inputs
         self.passing = passing or shortage is not None
         self.shortage = shortage
+
+
+_NUMBERS = frozenset(
+    {
+        errno.EMFILE,
+        errno.ENFILE,
+        errno.EAGAIN,
+        errno.ENOMEM,
+        errno.ENOBUFS,
+        errno.ENOSPC,
+        errno.EDQUOT,
+    }
+)
+
+_OF_OTHERS = re.compile(r"\(os error (\d+)\)|\[Errno (\d+)\]")
+"""How programs in Rust, such as uv, and in Python print the number of a system's error."""
+
+
+def shortage(error: BaseException) -> int | None:
+    """The number of what was lacking (see `errno`), None where something else is wrong.
+
+    fork(2), pipe(2), open(2), write(2), malloc(3). Python says of a thread that cannot be started
+    no more than that.
+    """
+    if isinstance(error, OSError):
+        return error.errno if error.errno in _NUMBERS else None
+    if isinstance(error, MemoryError):
+        return errno.ENOMEM
+    if isinstance(error, RuntimeError) and str(error) == "can't start new thread":
+        return errno.EAGAIN
+    return None
+
+
+def shortage_in(text: str) -> int | None:
+    """The same, of what a program printed: the first number of such an error in it."""
+    for match in _OF_OTHERS.finditer(text):
+        number = int(match[1] or match[2])
+        if number in _NUMBERS:
+            return number
+    return errno.ENOSPC if "No space left on device" in text else None

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from codelocd.render.build import checked, passed, result
 from codelocd.render.definitions import about, definition, definitions
-from codelocd.render.location import location
+from codelocd.render.location import checked, location, passed, result
 from codelocd.render.text import PLAIN
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import pytest
 
 from codeloc_envs import Store, choose
 from codeloc_envs.files import seen_text
-from codeloc_envs.shortage import shortage, shortage_in
+from codeloc_envs.problem import shortage, shortage_in
 from codelocd.core import shortages
 from codelocd.core.events import Exited, MachineLacks, PolicyChanged, ReloadAsked, Started
 from codelocd.core.state import State

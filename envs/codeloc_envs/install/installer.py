@@ -12,9 +12,8 @@ from uv import find_uv_bin
 
 from codeloc_envs.install.output import Listener, Progress, ProgressReader
 from codeloc_envs.install.uv_settings import begin_of_uv_settings
-from codeloc_envs.problem import EnvironmentProblem
+from codeloc_envs.problem import EnvironmentProblem, shortage, shortage_in
 from codeloc_envs.request import PythonWish
-from codeloc_envs.shortage import shortage, shortage_in
 
 _OFFLINE = ("network was disabled", "Network connectivity is disabled")
 _UNREACHABLE = ("error sending request", "dns error", "tcp connect error", "operation timed out")

@@ -8,8 +8,8 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from codeloc_envs.problem import shortage
 from codeloc_envs.project.requirement_files import named_files
-from codeloc_envs.shortage import shortage
 
 OPTIONS = (
     "index-url",

@@ -13,8 +13,7 @@ from typing import Any
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
-from codeloc_envs.problem import EnvironmentProblem
-from codeloc_envs.shortage import shortage
+from codeloc_envs.problem import EnvironmentProblem, shortage
 
 Version = tuple[int, int, int, str, int]
 """As `sys.version_info`; its parts compare in the order of releases (alpha, beta, ..., final)."""

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from codeloc_envs.damaged import WRONG, mapping, read_record
 from codeloc_envs.files import read_json, write_json
-from codeloc_envs.problem import EnvironmentProblem
+from codeloc_envs.problem import EnvironmentProblem, shortage
 from codeloc_envs.python.interpreter import (
     FileIdentity,
     Interpreter,
@@ -25,7 +25,6 @@ from codeloc_envs.python.interpreter import (
     satisfies,
 )
 from codeloc_envs.request import PythonWish
-from codeloc_envs.shortage import shortage
 
 SEARCHED = "PATH, pyenv, mise, asdf, uv, conda, Homebrew, /opt and /usr/bin"
 _NAME = re.compile(r"^(python3(\.\d+)?t?|pypy3(\.\d+)?)$")

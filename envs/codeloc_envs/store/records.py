@@ -13,9 +13,8 @@ from codeloc_envs.damaged import mapping, of_type, read_record, set_aside, texts
 from codeloc_envs.environment import Environment, Origin
 from codeloc_envs.files import write_json
 from codeloc_envs.fingerprint import EnvironmentKey, canonical, digest_bytes
-from codeloc_envs.problem import EnvironmentProblem
+from codeloc_envs.problem import EnvironmentProblem, shortage
 from codeloc_envs.project.pylock import LocalSource, read_lock
-from codeloc_envs.shortage import shortage
 from codeloc_envs.store.layout import Layout
 from codeloc_envs.store.lease import last_used
 

@@ -18,11 +18,10 @@ from codeloc_envs.install.installer import download
 from codeloc_envs.install.output import Listener, Progress
 from codeloc_envs.install.tools import tool_of
 from codeloc_envs.install.uv_settings import BUILD_VARIABLES, settings_that_count, variables_for_uv
-from codeloc_envs.problem import EnvironmentProblem
+from codeloc_envs.problem import EnvironmentProblem, shortage
 from codeloc_envs.python.interpreter import Interpreter
 from codeloc_envs.python.interpreters import Interpreters, NotAskedYetError, activation
 from codeloc_envs.request import EnvironmentKind, Specification
-from codeloc_envs.shortage import shortage
 from codeloc_envs.store import collect
 from codeloc_envs.store.layout import Layout
 from codeloc_envs.store.lease import Lease, hold, share

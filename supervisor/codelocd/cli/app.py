@@ -89,7 +89,7 @@ SECTIONS = {
 }
 MODULES = {
     "exec": "execute",
-    **dict.fromkeys(("status", "definitions", "show"), "look"),
+    **dict.fromkeys(("status", "definitions", "show", "call"), "look"),
     **dict.fromkeys(("logs", "events"), "history"),
     **dict.fromkeys(SECTIONS["Change"], "change"),
 }

@@ -21,6 +21,9 @@ if TYPE_CHECKING:  # `typing` itself would take as long as asking the daemon
 ANSWER_TIMEOUT = 10.0
 """Seconds after which a daemon that says nothing counts as not answering."""
 
+GRACE = 10.0
+"""Seconds beyond the time limit of a request in which the daemon still answers."""
+
 
 class Connection:
     """A daemon that answers. Its errors become Failures that name it."""

@@ -23,7 +23,7 @@ from codelocd.config import ConfigError, discover, from_targets, load
 from codelocd.config.targets import Targets
 from codelocd.core.nearest import advice, closest
 from codelocd.model import Config, DaemonSettings, Target
-from codelocd.render.build import step as line
+from codelocd.render.location import step as line
 from codelocd.render.text import block, one_line, plural
 from codelocd.storage.paths import DaemonPaths, Kind, UnsafeFolder, daemon_paths
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from codeloc_envs.files import read_bytes
-from codeloc_envs.shortage import shortage
+from codeloc_envs.problem import shortage
 from codelocd.config.errors import ConfigError, KeyPath, Mistake, dotted
 from codelocd.config.variables import LONGEST
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from codeloc_envs.shortage import shortage_in
+from codeloc_envs.problem import shortage_in
 from codelocd.core.restarts import RestartHistory
 from codelocd.model import Exit, Policy, Problem
 

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from codeloc_envs.shortage import shortage
+from codeloc_envs.problem import shortage
 from codelocd.config import ConfigError
 from codelocd.core import shortages as core
 from codelocd.core.config_diff import ConfigDiff, plan

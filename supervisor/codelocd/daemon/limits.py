@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from codeloc_envs.shortage import shortage
+from codeloc_envs.problem import shortage
 from codelocd.core import events, limits, problems
 from codelocd.core.limits import LATEST, look_again, look_at_memory_again
 from codelocd.daemon.location import Location, Running

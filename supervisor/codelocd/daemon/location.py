@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from codeloc_envs import Choice, Environment, Lease
-from codeloc_envs.shortage import shortage
+from codeloc_envs.problem import shortage
 from codelocd.core import shortages
 from codelocd.core.events import Event, MachineLacks
 from codelocd.core.loops import NO_LOOPS, Loops

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
-from codeloc_envs.shortage import shortage
+from codeloc_envs.problem import shortage
 from codelocd.daemon.location import Location
 from codelocd.model import LocationSpec, Target
 from codelocd.watch.notices import Watched

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import psutil
 
-from codeloc_envs.shortage import shortage
+from codeloc_envs.problem import shortage
 
 QUIET = 1.0
 """Seconds without an event after which it rests: no client is about to wait for it."""

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codeloc_envs import EnvironmentProblem
-from codeloc_envs.shortage import shortage
+from codeloc_envs.problem import shortage
 from codelocd.dagster import workspace
-from codelocd.dagster.drain import Drain
+from codelocd.dagster.code_server import Drain
 from codelocd.dagster.instance import Instance, newest_of
 from codelocd.dagster.launcher import DagsterLauncher, ProgramLauncher, Servers
 from codelocd.dagster.webserver import DaemonParts, UserInterface

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from codeloc_envs.files import replace_text
-from codelocd.dagster.code_server import CodeServer
-from codelocd.dagster.drain import Drain
+from codelocd.dagster.code_server import CodeServer, Drain
 from codelocd.model import GrpcServer, LocationSpec
 
 

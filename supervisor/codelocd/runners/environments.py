@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from codeloc_envs import Environment, EnvironmentProblem, Specification, Store
-from codeloc_envs.shortage import shortage_in
+from codeloc_envs.problem import shortage_in
 from codelocd.model import Exit, Stream
 from codelocd.process.child import Children, dying_with_us
 

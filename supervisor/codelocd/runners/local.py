@@ -14,7 +14,7 @@ from typing import Any
 
 import psutil
 
-from codeloc_envs.shortage import shortage
+from codeloc_envs.problem import shortage
 from codelocd.core import shapes
 from codelocd.model import Cold, Exit, StartMethod
 from codelocd.process.child import Child, Children

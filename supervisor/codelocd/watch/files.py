@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import islice
 from operator import attrgetter
 
-from codeloc_envs.shortage import shortage
+from codeloc_envs.problem import shortage
 
 DIRECTORY = "directory"
 """Stands for the digest of a folder: that it is there is all that counts."""

@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping
 
-from codeloc_envs.shortage import shortage
+from codeloc_envs.problem import shortage
 from codelocd.watch import git
 from codelocd.watch.backends.polling import INTERVAL, Mounts
 from codelocd.watch.dispatch import News, Views

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 
-from codelocd.cli.writer import KEPT, Writer
+from codelocd.cli.commands.dev import KEPT, Writer
 
 DEADLINE = 30.0
 

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from codelocd.dagster import drain as draining
-from codelocd.dagster.drain import Drain
+from codelocd.dagster import code_server as draining
+from codelocd.dagster.code_server import Drain
 from codelocd.dagster.grpc import CallFailed
 
 

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from typing import Any
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from codelocd.cli import output
-from codelocd.cli.connection import Connection, connect
+from codelocd.cli.connection import GRACE, Connection, connect
 from codelocd.cli.guard import ExitCode, Failure
+from codelocd.cli.live_line import LiveLine
 from codelocd.cli.options import daemon_options, json_option, locations_argument
-from codelocd.cli.waiting import Waiting
 from codelocd.cli.which import Asked
+from codelocd.client import Client, DaemonUnreachable, RpcError
 from codelocd.render.changes import changes
+from codelocd.render.status import under_way
 from codelocd.render.text import STATES, Screen, one_line
 
-GRACE = 10.0
-"""Seconds beyond its own time limit in which the daemon still answers."""
+if TYPE_CHECKING:
+    from codelocd.documents.locations import StatusDocument
 
 
 def order(verb: str, text: str) -> click.Command:
@@ -265,3 +269,60 @@ def shutdown_command(asked: Asked) -> None:
         pid = connection.call("hello")["pid"]
         connection.until_gone("shutdown")
         output.note(f"stopped {connection.daemon.name} (pid {pid})")
+
+
+QUIET = 1.0
+"""Seconds before the first word, and between two looks: most orders have their outcome by then."""
+
+
+class Waiting:
+    """While an order is carried out: looks from time to time, on a connection of its own.
+
+    `parameters` are those of the order, which name its locations.
+    """
+
+    def __init__(self, socket: str, parameters: Mapping[str, Any]) -> None:
+        self._socket = socket
+        names = parameters.get("locations")
+        self._parameters = {"locations": names} if names else {}
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._look, name="waiting", daemon=True)
+
+    def __enter__(self) -> Waiting:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._ended.set()
+        self._thread.join(QUIET)
+
+    def _look(self) -> None:
+        said: set[str] = set()
+        with LiveLine(sys.stderr) as line:
+            while not self._ended.wait(QUIET):
+                try:
+                    with Client(self._socket, timeout=QUIET, foreign=True) as client:
+                        found: StatusDocument = client.call(
+                            "status", self._parameters, timeout=QUIET
+                        )
+                except (DaemonUnreachable, RpcError, OSError):
+                    continue  # the order itself says what is wrong
+                if not self._ended.is_set():
+                    _say(line, said, under_way(found["locations"]))
+
+
+def _say(line: LiveLine, said: set[str], waits: Sequence[tuple[str, str]]) -> None:
+    """All of it on a terminal, where it is written over; elsewhere each wait once."""
+    if line.is_live:
+        texts = [f"{what} ({since})" for what, since in waits]
+        line.show(f"waiting for {', '.join(texts)}") if texts else line.clear()
+        return
+    for what, since in waits:
+        if what not in said:
+            said.add(what)
+            line.show(f"waiting for {what} ({since})")

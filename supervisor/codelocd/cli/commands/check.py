@@ -14,7 +14,7 @@ from codelocd.cli.options import json_option
 from codelocd.cli.targets import target_options
 from codelocd.cli.which import Asked
 from codelocd.config.targets import Targets
-from codelocd.render.build import checked, passed, result, step
+from codelocd.render.location import checked, passed, result, step
 from codelocd.render.text import one_line, plural
 
 if TYPE_CHECKING:

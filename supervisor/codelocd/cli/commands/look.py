@@ -1,33 +1,42 @@
-"""Commands that show what there is: `codelocd status definitions show`."""
+"""Commands that show what there is: `codelocd status definitions show call`."""
 
 from __future__ import annotations
 
+import json
+import signal
+import sys
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from codelocd.cli import output, status
-from codelocd.cli.connection import ask
+from codelocd.cli.completion import methods
+from codelocd.cli.connection import GRACE, ask, connect
 from codelocd.cli.guard import NoDaemon
 from codelocd.cli.options import (
     daemon_options,
     definition_argument,
     json_option,
     kind_option,
+    location_argument,
     locations_argument,
 )
-from codelocd.cli.status import wanted
+from codelocd.cli.status import document, wanted
 from codelocd.cli.which import Asked
 from codelocd.render.definitions import definition, definitions
 from codelocd.render.location import location as page
 from codelocd.render.location import page as timing_page
 from codelocd.render.location import stacks as stacks_page
+from codelocd.render.status import page as screenful
+from codelocd.render.status import status as table
 
 if TYPE_CHECKING:
     from codelocd.documents.answers import StacksDocument
     from codelocd.documents.definitions import DefinitionsDocument, Listed, ShownAsset
-    from codelocd.documents.locations import LeftLocation, ShownLocation
+    from codelocd.documents.locations import LeftLocation, ShownLocation, StatusDocument
 
 
 @click.command()
@@ -62,9 +71,7 @@ def status_command(
     codelocd status --json | jq -r '.locations[] | select(.stale) | .name'
     """
     if watch:
-        from codelocd.cli import watching  # seldom: the others need not wait for its imports
-
-        return watching.watch(asked, locations, as_json=as_json, only_failed=failed)
+        return _watch(asked, locations, as_json=as_json, only_failed=failed)
     return status.once(asked, locations, as_json=as_json, only_failed=failed)
 
 
@@ -184,3 +191,101 @@ def _show_stacks(asked: Asked, location: str, *, warm: bool, as_json: bool) -> N
         output.document(answer)
     else:
         output.say(stacks_page(answer, warm=warm, screen=output.stdout_screen()))
+
+
+INTERVAL = 1.0
+"""Seconds between two looks."""
+
+TERMINATED = 128 + signal.SIGTERM
+"""As a shell says it of a command that the signal ended."""
+
+ENTER = "\x1b[?1049h\x1b[?25l"
+"""To the alternate screen, without a cursor (xterm's private modes 1049 and 25)."""
+
+LEAVE = "\x1b[?25h\x1b[?1049l"
+
+HOME, END_OF_LINE, BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
+"""To the first column of the first row; erase to the end of the line, of the screen (ECMA-48)."""
+
+
+def _watch(asked: Asked, locations: Sequence[str], *, as_json: bool, only_failed: bool) -> NoReturn:
+    """Print until interrupted."""
+    with connect(asked) as connection, _place(as_json=as_json) as show:
+        while True:
+            answer: StatusDocument = connection.call("status", wanted(locations))
+            show(document(answer, only_failed=only_failed))
+            time.sleep(INTERVAL)
+
+
+@contextmanager
+def _place(*, as_json: bool) -> Iterator[Callable[[StatusDocument], None]]:
+    """What shows a document where stdout goes; a terminal is as it was afterwards."""
+    if as_json or not output.is_live(sys.stdout):
+        yield output.line if as_json else _below
+        return
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
+    _put(ENTER)
+    try:
+        yield _in_place
+    finally:
+        _put(LEAVE)
+
+
+def _below(found: StatusDocument) -> None:
+    output.say(table(found, output.stdout_screen()))
+
+
+def _in_place(found: StatusDocument) -> None:
+    """Over what is there, without a line end after the last line: that would scroll."""
+    lines = screenful(found, time.strftime("%H:%M:%S"), output.stdout_screen()).splitlines()
+    _put(f"{HOME}{f'{END_OF_LINE}{chr(10)}'.join(lines)}{END_OF_LINE}{BELOW}")
+
+
+def _put(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+@click.command()
+@location_argument
+@click.argument("method", shell_complete=methods)
+@click.argument("parameters", metavar="[JSON]", default="{}")
+@click.option(
+    "--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="Give up after this."
+)
+@daemon_options
+@click.pass_obj
+def call_command(
+    asked: Asked, location: str, method: str, parameters: str, timeout: float | None
+) -> None:
+    """Ask the runner that serves a location.
+
+    METHOD is one of hello, ping, snapshot, describe, stacks; JSON an object with its
+    parameters. Prints a JSON document: `result`, and the `generation` of the runner that
+    answered. A call that a runner has accepted is answered by it, even if another takes over.
+    None of them changes what runs: `codelocd stop` and `codelocd restart` do.
+
+    \b
+    codelocd call sales describe
+    codelocd call sales describe '{"kind": "asset", "name": "mart/orders"}'
+    codelocd call sales stacks | jq -r '.result.threads[].stack[]'
+    """
+    request: dict[str, Any] = {
+        "location": location,
+        "method": method,
+        "params": _object(parameters),
+    }
+    patience = None
+    if timeout is not None:
+        request["timeout"], patience = timeout, timeout + GRACE
+    output.document(ask(asked, "call", request, timeout=patience))
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise click.UsageError(f"the parameters are not JSON ({error}): {text}") from None
+    if not isinstance(value, dict):
+        raise click.UsageError(f'the parameters must be a JSON object like {{"a": 1}}, not {text}')
+    return value

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from codeloc_envs.filesystem import MOUNTS, mounted
-from codeloc_envs.shortage import shortage
+from codeloc_envs.problem import shortage
 from codelocd.watch.notices import Kind, Notice
 
 INTERVAL = 2.0
