@@ -9,9 +9,10 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from codelocd.client import Client
 
@@ -19,6 +20,7 @@ CODELOCD = Path(sys.executable).with_name("codelocd")
 DEADLINE = 120.0
 CACHE = Path(__file__).parents[2] / ".cache" / "tests"
 
+Found = TypeVar("Found")
 Entry = dict[str, Any]
 Until = Callable[[Entry], bool]
 StartDev = Callable[..., "Dev"]
@@ -198,6 +200,19 @@ def serving(entry: Entry) -> bool:
 
 def stale(entry: Entry) -> bool:
     return entry["state"] == "serving" and entry["stale"] and entry["reloading"] is None
+
+
+def failed(entry: Entry) -> bool:
+    return bool(entry["state"] == "failed")
+
+
+def wait_for(holds: Callable[[], Found]) -> Found:
+    """What `holds` returns, as soon as that is true; asked every 20 ms, for what has no event."""
+    end = time.monotonic() + DEADLINE
+    while not (found := holds()):
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.02)
+    return found
 
 
 def native(*assets: str, before: str = "") -> str:

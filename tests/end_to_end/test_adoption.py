@@ -11,13 +11,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 
 from codelocd.client import DaemonUnreachable, RpcError
-from tests.end_to_end.daemons import CODELOCD, DEADLINE, Entry, Service, native, serving
+from tests.end_to_end.daemons import CODELOCD, DEADLINE, Service, native, serving, wait_for
 
 CONFIG = """
 [daemon]
@@ -93,21 +92,6 @@ def place(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     place.end()
 
 
-def entry(daemon: Service, name: str) -> Entry:
-    return next(each for each in daemon.status()["locations"] if each["name"] == name)
-
-
-def until(daemon: Service, name: str, holds: Callable[[Entry], Any] = serving) -> Entry:
-    with daemon.client() as client:
-        for event in client.subscribe(["status"]):
-            data = event["data"]
-            entries = data["locations"] if data.get("full") else [data["location"]]
-            for each in entries:
-                if each is not None and each["name"] == name and holds(each):
-                    return each
-    raise AssertionError("the daemon closed the connection")
-
-
 @pytest.mark.parametrize("method", ["spawn", "auto"])
 def test_promise_3_the_next_daemon_adopts_what_served(place: Place, method: str) -> None:
     names = ["one", "two", "three"]
@@ -115,16 +99,16 @@ def test_promise_3_the_next_daemon_adopts_what_served(place: Place, method: str)
     for name in names:
         place.write(name, native(name))
     first = place.start()
-    before = {name: until(first, name) for name in names}
+    before = {name: first.until(name, serving) for name in names}
     if method == "auto":
         with first.client() as client:
             client.call("reload", {"all": True})
-        before = {name: until(first, name) for name in names}
+        before = {name: first.until(name, serving) for name in names}
         assert {each["start_method"] for each in before.values()} == {"fork"}
     place.kill()
     second = place.start()
     began = time.monotonic()
-    after = {name: until(second, name) for name in names}
+    after = {name: second.until(name, serving) for name in names}
     assert time.monotonic() - began < DEADLINE
     for name in names:
         for same in ("pid", "generation", "restarts", "start_method"):
@@ -153,7 +137,7 @@ def test_promise_2_runners_live_on_and_no_line_of_theirs_is_lost(place: Place) -
     place.write("noisy", NOISY)
     place.write("quiet", native("two"))
     first = place.start()
-    before = {name: until(first, name)["pid"] for name in ("noisy", "quiet")}
+    before = {name: first.until(name, serving)["pid"] for name in ("noisy", "quiet")}
     heard = 0
     for _ in range(3):
         heard = until_printed(place.started[-1], heard + 200)
@@ -164,7 +148,7 @@ def test_promise_2_runners_live_on_and_no_line_of_theirs_is_lost(place: Place) -
             assert runner.is_running()
             time.sleep(0.01)
         daemon = place.start()
-        after = {name: until(daemon, name)["pid"] for name in ("noisy", "quiet")}
+        after = {name: daemon.until(name, serving)["pid"] for name in ("noisy", "quiet")}
         assert after == before
     heard = until_printed(place.started[-1], heard + 200)
     numbers = printed(place.started[-1], heard)
@@ -196,17 +180,17 @@ def test_what_changed_while_no_daemon_ran_is_taken_over(place: Place) -> None:
     for name in ("edited", "dropped", "stopped", "kept"):
         place.write(name, native("one"))
     first = place.start()
-    before = {name: until(first, name) for name in ("edited", "dropped", "stopped", "kept")}
+    before = {name: first.until(name, serving) for name in ("edited", "dropped", "stopped", "kept")}
     with first.client() as client:
         client.call("stop", {"locations": ["stopped"]})
     place.kill()
     place.write("edited", native("two"))
     place.config("edited", "stopped", "kept")
     second = place.start()
-    after = until(second, "edited", lambda each: serving(each) and each["generation"] == 2)
+    after = second.until("edited", lambda each: serving(each) and each["generation"] == 2)
     assert after["pid"] != before["edited"]["pid"]
-    assert until(second, "kept")["pid"] == before["kept"]["pid"]
-    assert entry(second, "stopped")["state"] == "stopped"
+    assert second.until("kept", serving)["pid"] == before["kept"]["pid"]
+    assert second.entry("stopped")["state"] == "stopped"
     assert before["dropped"]["pid"] not in place.left()
     with second.client() as client:
         found = client.call("definitions", {"locations": ["edited"]})["definitions"]
@@ -217,7 +201,7 @@ def test_runners_that_nobody_adopts_end_with_all_that_they_started(place: Place)
     place.config("one", timeout="500ms")
     place.write("one", native("one", before=STRAYS))
     first = place.start()
-    until(first, "one")
+    first.until("one", serving)
     assert len(place.left()) >= 4, "runner, holder, strays"
     place.kill()
     nobody_left(place)
@@ -250,11 +234,11 @@ def test_promise_4_a_service_that_is_stopped_leaves_nothing(place: Place, adopte
     place.config("one")
     place.write("one", native("one", before=STRAYS))
     daemon = place.start()
-    until(daemon, "one")
+    daemon.until("one", serving)
     if adopted:
         place.kill()
         daemon = place.start()
-        until(daemon, "one")
+        daemon.until("one", serving)
     assert daemon.stop() == 0
     assert place.left() == set()
 
@@ -263,14 +247,14 @@ def test_a_holder_that_is_killed_is_replaced_with_all_that_it_held(place: Place)
     place.config("one")
     place.write("one", native("one"))
     first = place.start()
-    before = until(first, "one")
+    before = first.until("one", serving)
     holder = the_holder(first)
     holder.kill()
     wait_for(lambda: the_holder(first).pid != holder.pid)
     wait_for(lambda: is_in_charge(place, the_holder(first)))
     place.kill()
     second = place.start()
-    assert until(second, "one")["pid"] == before["pid"]
+    assert second.until("one", serving)["pid"] == before["pid"]
 
 
 def the_holder(daemon: Service) -> psutil.Process:
@@ -291,25 +275,18 @@ def is_in_charge(place: Place, holder: psutil.Process) -> bool:
     return any(str(at).endswith(f"holder.sock.{holder.pid}") for at in listening)
 
 
-def wait_for(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 def test_runners_end_that_neither_daemon_nor_holder_is_there_for(place: Place) -> None:
     place.config("one")
     place.write("one", native("one"))
     first = place.start()
-    runner = psutil.Process(until(first, "one")["pid"])
+    runner = psutil.Process(first.until("one", serving)["pid"])
     holder = the_holder(first)
     os.kill(first.process.pid, signal.SIGSTOP)
     holder.kill()
     place.kill()
     runner.wait(DEADLINE)
     second = place.start()
-    until(second, "one")
+    second.until("one", serving)
 
 
 @pytest.mark.parametrize("way", ["command", "signal"])
@@ -318,7 +295,7 @@ def test_an_upgrade_ends_nothing_and_keeps_the_pid(place: Place, way: str) -> No
     for name in ("one", "two"):
         place.write(name, native(name))
     daemon = place.start()
-    before = {name: until(daemon, name) for name in ("one", "two")}
+    before = {name: daemon.until(name, serving) for name in ("one", "two")}
     with daemon.client() as client:
         former = client.call("hello")
     if way == "command":
@@ -334,9 +311,9 @@ def test_an_upgrade_ends_nothing_and_keeps_the_pid(place: Place, way: str) -> No
     assert (now["pid"], daemon.process.poll()) == (former["pid"], None)
     assert now["instance"] != former["instance"]
     for name in ("one", "two"):
-        assert until(daemon, name)["pid"] == before[name]["pid"]
+        assert daemon.until(name, serving)["pid"] == before[name]["pid"]
     os.kill(before["one"]["pid"], signal.SIGKILL)
-    after = until(daemon, "one", lambda each: serving(each) and each["restarts"] == 1)
+    after = daemon.until("one", lambda each: serving(each) and each["restarts"] == 1)
     assert after["last_exit"]["signal"] == signal.SIGKILL
     assert daemon.stop() == 0
     assert place.left() == set()
@@ -355,10 +332,10 @@ def test_a_runner_of_another_protocol_is_replaced_new_beside_old(place: Place) -
     place.config("one")
     place.write("one", native("one"))
     first = place.start(OLDER.format(what="PROTOCOL = 0"))
-    before = until(first, "one")
+    before = first.until("one", serving)
     place.kill()
     second = place.start()
-    after = until(second, "one", lambda each: serving(each) and each["generation"] == 2)
+    after = second.until("one", lambda each: serving(each) and each["generation"] == 2)
     assert after["pid"] != before["pid"]
     assert after["restarts"] == 0
 
@@ -372,10 +349,10 @@ def test_promise_3_a_number_that_was_used_again_is_not_adopted(place: Place) -> 
     place.config("one")
     place.write("one", native("one"))
     first = place.start(OLDER.format(what=wrong))
-    before = until(first, "one")
+    before = first.until("one", serving)
     place.kill()
     second = place.start()
-    after = until(second, "one")
+    after = second.until("one", serving)
     assert after["pid"] != before["pid"]
     assert after["generation"] == 1
     wait_for(lambda: before["pid"] not in place.left())
@@ -403,7 +380,7 @@ def test_promise_3_killed_at_any_moment_there_is_never_a_second_or_a_stray(
         with daemon.client() as client:
             client.call("start", {"all": True})
         for name in names:
-            until(daemon, name)
+            daemon.until(name, serving)
         wait_for(lambda daemon=daemon: runners(place) == served(daemon))
     assert daemon.stop() == 0
     assert place.left() == set()
@@ -446,14 +423,14 @@ def test_promise_11_a_service_is_stopped_at_any_moment_of_its_start(place: Place
     """What an earlier daemon left ends, too, once this one heeds signals."""
     place.config("one")
     place.write("one", native("one"))
-    until(place.start(), "one")
+    place.start().until("one", serving)
     place.kill()
     lock = place.home / "state" / "lock"
     moments: list[Callable[[Service], object]] = [
         lambda _daemon: True,
         lambda daemon: lock.read_text() == str(daemon.process.pid),
         the_holder,
-        lambda daemon: entry(daemon, "one"),
+        lambda daemon: daemon.entry("one"),
     ]
     for moment in moments:
         (place.home / "notify").unlink(missing_ok=True)
@@ -461,6 +438,6 @@ def test_promise_11_a_service_is_stopped_at_any_moment_of_its_start(place: Place
         place.started.append(daemon)
         wait_for(lambda moment=moment, daemon=daemon: happened(moment, daemon))
         assert daemon.stop() in (0, -signal.SIGTERM)
-    until(place.start(), "one")
+    place.start().until("one", serving)
     assert place.started[-1].stop() == 0
     assert place.left() == set()

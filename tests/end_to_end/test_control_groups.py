@@ -6,15 +6,13 @@ import contextlib
 import os
 import secrets
 import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.end_to_end import daemons
-from tests.end_to_end.daemons import DEADLINE, Dev, Entry, StartDev, native
+from tests.end_to_end.daemons import Dev, StartDev, failed, native, wait_for
 
 ENTER = '#!/bin/sh\necho $$ > "{group}/cgroup.procs"\nexec "{codelocd}" "$@"\n'
 CONFIG = '[location.sales]\npython_file = "defs.py"\nrestart = "never"\n{limits}\n'
@@ -56,17 +54,6 @@ def with_controller(folder: Path, name: str) -> None:
         pytest.skip(f"cgroup v2 has no controller {name!r} on this machine")
 
 
-def until(holds: Callable[[], Any]) -> None:
-    end = time.monotonic() + DEADLINE
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
-def failed(entry: Entry) -> bool:
-    return bool(entry["state"] == "failed")
-
-
 def started(start: StartDev, project: Path, before: str, limits: str = "") -> Dev:
     (project / "codelocd.toml").write_text(CONFIG.format(limits=limits))
     (project / "defs.py").write_text(native("orders", before=before))
@@ -99,7 +86,7 @@ def test_a_runner_has_a_group_of_its_own_and_whatever_is_in_it_ends_with_it(
     assert {str(runner), left} <= set((home / "cgroup.procs").read_text().split())
     os.kill(runner, signal.SIGKILL)
     daemon.until("sales", failed)
-    until(lambda: not home.exists())
+    wait_for(lambda: not home.exists())
     with contextlib.suppress(FileNotFoundError):
         assert "Z" in Path(f"/proc/{left}/stat").read_text()
     (project / "defs.py").write_text(native("more"))

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from codelocd.documents import answers, definitions, events, locations
-from tests.end_to_end.daemons import StartDev, serving
+from tests.end_to_end.daemons import StartDev, failed, serving
 from tests.shapes import faults
 
 METHODS: list[tuple[str, dict[str, Any], Any]] = [
@@ -65,7 +65,7 @@ def test_every_answer_and_event_has_its_declared_shape(project: Path, dev: Start
         topics = ["status", "definitions", "logs", "builds"]
         heard = subscriber.subscribe(topics)
         daemon.until("sales", serving)
-        daemon.until("broken", lambda entry: bool(entry["state"] == "failed"))
+        daemon.until("broken", failed)
         with daemon.client() as client:
             for method, params, shape in METHODS:
                 assert faults(client.call(method, params), shape, method) == []

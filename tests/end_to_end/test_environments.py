@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from codelocd.client import Client
-from tests.end_to_end.daemons import Dev, Entry, StartDev, native, serving, stale
+from tests.end_to_end.daemons import Dev, Entry, StartDev, failed, native, serving, stale, wait_for
 
 VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 CALLS_A_SECOND = 100
@@ -135,7 +135,7 @@ def test_while_a_requirement_changes_not_one_call_fails(
         need(shop, "alpha==2.0\n")
         daemon.until("shop", generation(2))
         seen = len(answers)
-        wait_until(lambda: len(answers) > seen + CALLS_A_SECOND // 2)
+        wait_for(lambda: len(answers) > seen + CALLS_A_SECOND // 2)
     assert [each for each in answers if isinstance(each, Exception)] == []
     served = [answer["generation"] for answer in answers]
     assert served == sorted(served)
@@ -204,7 +204,7 @@ class Load:
 
     def __enter__(self) -> list[Any]:
         self._thread.start()
-        wait_until(lambda: bool(self.answers))
+        wait_for(lambda: bool(self.answers))
         return self.answers
 
     def __exit__(self, *_: object) -> None:
@@ -230,14 +230,6 @@ def ticks(pause: float) -> Iterator[float]:
     while True:
         yield moment
         moment += pause
-
-
-def wait_until(holds: Callable[[], bool], deadline: float = 60.0) -> None:
-    ended = threading.Event()
-    limit = time.monotonic() + deadline
-    while not holds():
-        assert time.monotonic() < limit, "it did not happen in time"
-        ended.wait(0.01)
 
 
 COLOUR = """\
@@ -317,7 +309,7 @@ def test_what_is_installed_after_its_import_failed_repairs_the_location(
     [site] = made.glob("lib/python3*/site-packages")
     (project / "defs.py").write_text("import later\n" + native("one"))
     daemon = dev("-f", "defs.py")
-    daemon.until("defs", lambda entry: entry["state"] == "failed")
+    daemon.until("defs", failed)
     (site / place).parent.mkdir(exist_ok=True)
     (site / place).write_text("")
     daemon.until_serving("defs")

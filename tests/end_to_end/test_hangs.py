@@ -5,14 +5,20 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from codelocd.process import identity
-from tests.end_to_end.daemons import DEADLINE, Dev, Entry, StartDev, native, serving
+from tests.end_to_end.daemons import (
+    DEADLINE,
+    Dev,
+    StartDev,
+    failed,
+    native,
+    serving,
+    wait_for,
+)
 
 CONFIG = """\
 [location.sales]
@@ -42,22 +48,11 @@ def started(dev: StartDev, project: Path, code: str, timeout: str, more: str = "
     return daemon
 
 
-def failed(entry: Entry) -> bool:
-    return bool(entry["state"] == "failed")
-
-
-def until(holds: Callable[[], Any]) -> None:
-    end = time.monotonic() + DEADLINE
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
 def stop(pid: int) -> None:
     since = identity.began(pid)
     assert since is not None
     os.kill(pid, signal.SIGSTOP)
-    until(lambda: identity.state(pid, since) == "T")
+    wait_for(lambda: identity.state(pid, since) == "T")
 
 
 def test_promise_5_a_c_call_that_holds_the_lock_ends_its_runner_and_the_problem_has_the_stacks(
@@ -91,7 +86,7 @@ def test_promise_5_an_endless_loop_in_python_still_answers_and_tells_its_stacks(
     daemon = started(dev, project, IN_PYTHON, "5s")
     first = daemon.entry("sales")
     os.kill(first["pid"], signal.SIGUSR1)
-    until(lambda: ", in spin" in daemon.cli("show", "--stacks", "sales").stdout)
+    wait_for(lambda: ", in spin" in daemon.cli("show", "--stacks", "sales").stdout)
     with daemon.client() as client:
         for _ in range(20):
             client.call("call", {"location": "sales", "method": "ping"}, timeout=DEADLINE)
@@ -162,7 +157,7 @@ def test_promise_8_a_clock_that_is_set_by_a_day_restarts_nothing_and_tells_no_wr
         draft.write_text(str(days * 86400))
         draft.replace(offset)
         answers = answered(daemon)
-        until(lambda former=answers: answered(daemon) > former + 2)
+        wait_for(lambda former=answers: answered(daemon) > former + 2)
         now = daemon.entry("sales")
         assert (now["pid"], now["restarts"], now["state"]) == (first["pid"], 0, "serving")
         assert first["uptime"] <= now["uptime"] < 3600

@@ -7,15 +7,12 @@ import re
 import resource
 import signal
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from codelocd.process import tasks
-from tests.end_to_end.daemons import DEADLINE, Dev, Entry, StartDev, native
+from tests.end_to_end.daemons import Dev, StartDev, failed, native, wait_for
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="what processes there are is read from Linux's /proc"
@@ -53,17 +50,6 @@ def started(dev: StartDev, project: Path, before: str, limits: str) -> Dev:
     return daemon
 
 
-def failed(entry: Entry) -> bool:
-    return bool(entry["state"] == "failed")
-
-
-def until(holds: Callable[[], Any]) -> None:
-    end = time.monotonic() + DEADLINE
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
 def bombing(project: Path) -> str:
     """Limits of a location whose processes alone bear a mark: no warm interpreter does."""
     return f'tasks_limit = 40\nstart_method = "spawn"\nenv = {{ BOMB = "{project}" }}'
@@ -89,7 +75,7 @@ def test_a_fork_bomb_at_import_ends_with_its_runner_and_harms_no_other(
     found = re.fullmatch(OVER, problem["summary"])
     assert found, problem
     assert (problem["kind"], int(found[1]) > 40) == ("limit", True)
-    until(lambda: not bombs(project))
+    wait_for(lambda: not bombs(project))
     assert daemon.entry("other")["pid"] == other
 
 
@@ -101,7 +87,7 @@ def test_a_fork_bomb_of_a_runner_that_serves_ends_with_it(dev: StartDev, project
     problem = daemon.until("sales", failed)["problem"]
     assert problem["kind"] == "limit"
     assert re.match(OVER, problem["summary"])
-    until(lambda: not bombs(project))
+    wait_for(lambda: not bombs(project))
     assert tasks.count(pid) == 0
 
 
@@ -113,7 +99,7 @@ def test_a_fork_bomb_that_doubles_ends_with_its_runner(dev: StartDev, project: P
     other = daemon.entry("other")["pid"]
     problem = daemon.until("sales", failed)["problem"]
     assert problem["kind"] == "limit"
-    until(lambda: not bombs(project))
+    wait_for(lambda: not bombs(project))
     assert daemon.entry("other")["pid"] == other
 
 
@@ -142,10 +128,10 @@ def test_other_limits_hold_for_what_runs_already(dev: StartDev, project: Path) -
     own = os.getpriority(os.PRIO_PROCESS, 0)
     assert [held(pid), held(child)] == [(4, 200), (4, 200)]
     (project / "codelocd.toml").write_text(CONFIG.format(limits="open_files = 300\nnice = 7"))
-    until(lambda: [held(pid), held(child)] == [(7, 300), (7, 300)])
+    wait_for(lambda: [held(pid), held(child)] == [(7, 300), (7, 300)])
     usual, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     (project / "codelocd.toml").write_text(CONFIG.format(limits=""))
-    until(lambda: held(pid)[1] == usual)
+    wait_for(lambda: held(pid)[1] == usual)
     if os.geteuid() == 0:  # nobody else may take niceness back
         assert held(pid)[0] == own
     (project / "codelocd.toml").write_text(CONFIG.format(limits="tasks_limit = 1"))

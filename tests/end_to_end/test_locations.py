@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from codelocd.client import Client
-from tests.end_to_end.daemons import DEADLINE, StartDev, native, serving
+from tests.end_to_end.daemons import DEADLINE, StartDev, failed, native, serving
 from tests.pythons import PYENV, VERSIONS, found
 
 
@@ -52,7 +52,7 @@ def test_two_definitions_objects_are_the_error_that_people_know(
 ) -> None:
     (project / "defs.py").write_text(native("one") + "other_defs = Definitions(assets=[])\n")
     daemon = dev("-f", "defs.py")
-    daemon.until("defs", lambda each: each["state"] == "failed")
+    daemon.until("defs", failed)
     daemon.stop()
     done = daemon.cli("check", "-f", "defs.py", "--json")
     assert done.returncode == 1
@@ -105,7 +105,7 @@ def test_an_environment_that_cannot_be_built_shows_the_installers_words_and_then
     (project / "requirements.txt").write_text("./nothing-there\n")
     (project / "defs.py").write_text(native("one"))
     daemon = dev("-f", "defs.py")
-    entry = daemon.until("defs", lambda each: each["state"] == "failed")
+    entry = daemon.until("defs", failed)
     assert entry["problem"]["kind"] == "environment"
     assert "nothing-there" in entry["problem"]["summary"] + entry["problem"]["detail"]
     (project / "requirements.txt").write_text("")

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from tests.end_to_end.daemons import CACHE, CODELOCD
+from tests.end_to_end.daemons import CACHE, CODELOCD, failed
 
 DEADLINE = 300.0
 
@@ -562,7 +562,7 @@ def test_what_a_location_that_gave_up_says_and_what_starts_it(project, dev):
     (project / "codelocd.toml").write_text(config)
     (project / "orders.py").write_text("import os\nos._exit(7)\n")
     running = dev()
-    entry = running.until("orders", lambda each: each["state"] == "failed")
+    entry = running.until("orders", failed)
     what = (
         "the runner exited with status 7 while it loaded the code: os._exit was called"
         " (orders.py:2); gave up after 2 failures within 300 s (restart_limit);"
@@ -577,7 +577,7 @@ def test_what_a_location_over_its_memory_limit_says(project, dev):
     config = '[location.orders]\npython_file = "orders.py"\nping_interval = "100ms"\n'
     (project / "codelocd.toml").write_text(config + 'memory_limit = "1KiB"\nrestart = "never"\n')
     (project / "orders.py").write_text("from codeloc import Definitions\ndefs = Definitions()\n")
-    entry = dev().until("orders", lambda each: each["state"] == "failed")
+    entry = dev().until("orders", failed)
     assert re.fullmatch(
         r"the runner used [\d.]+ MiB of memory, more than memory_limit = 1\.0 KiB",
         entry["problem"]["summary"],

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from codelocd.client import RpcError
-from tests.end_to_end.daemons import StartDev, native
+from tests.end_to_end.daemons import StartDev, failed, native
 
 BROKEN = "raise ValueError('broken')\n"
 
@@ -20,7 +20,7 @@ def two(project: Path, first: str, second: str) -> tuple[str, ...]:
 
 def test_an_order_that_nobody_waits_for_does_not_fail(dev: StartDev, project: Path) -> None:
     daemon = dev(*two(project, native("good"), BROKEN))
-    daemon.until("two", lambda each: each["state"] == "failed")
+    daemon.until("two", failed)
     assert daemon.cli("start", "two").returncode == 1
     assert daemon.cli("start", "two", "--no-wait").returncode == 0
     assert daemon.json("restart", "two", "--no-wait")["locations"][0]["ok"] is True
@@ -84,7 +84,7 @@ def test_what_did_not_load_is_shown_with_the_files_that_are_watched(
     (project / "library.py").write_text(BROKEN)
     (project / "defs.py").write_text("import library\n")
     daemon = dev("-f", "defs.py")
-    daemon.until("defs", lambda each: each["state"] == "failed")
+    daemon.until("defs", failed)
     watched = daemon.json("show", "defs")["sources"]
     sources = [each for each in watched if Path(each).is_relative_to(project)]
     assert sources == [str(project / "defs.py"), str(project / "library.py")]

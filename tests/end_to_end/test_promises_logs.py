@@ -22,7 +22,7 @@ from codelocd.client import Client
 from codelocd.process.child import Children
 from codelocd.process.guardian import Guardian
 from codelocd.storage.logs import Logs
-from tests.end_to_end.daemons import CODELOCD, DEADLINE, Service, StartDev, native
+from tests.end_to_end.daemons import CODELOCD, DEADLINE, Service, StartDev, failed, native, wait_for
 
 SLACK = 5
 """Times that a promised duration may take here: the machine may be busy with other tests."""
@@ -83,16 +83,8 @@ class Location:
 
     def flooded(self, first: int = 0) -> float:
         """The seconds that the slowest line took its writer, once all are written."""
-        until(lambda: self.has_flooded(first))
+        wait_for(lambda: self.has_flooded(first))
         return float((self.project / f"flooded-{first}").read_text())
-
-
-def until(happened: Any) -> Any:
-    deadline = time.monotonic() + DEADLINE
-    while not (found := happened()):
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.01)
-    return found
 
 
 @pytest.fixture
@@ -145,7 +137,7 @@ def test_promise_17_a_flood_of_output_loses_no_line(
             took.append(time.monotonic() - began)
             most = max(most, daemon.memory_info().rss)
             time.sleep(0.005)
-        until(lambda: printed(client, f"{lines - 1:08d} "))
+        wait_for(lambda: printed(client, f"{lines - 1:08d} "))
         found = all_lines(client)
     assert [line["text"] for line in found] == [f"{n:08d} {'x' * 94}" for n in range(lines)]
     assert [line["seq"] for line in found] == list(range(1, lines + 1))
@@ -205,7 +197,7 @@ def test_promise_17_a_follower_gets_each_of_many_equal_lines_once(
             assert follower.numbers(1) == [1]
             location.run(SAME.format(lines=120_000, stream=1))
             if reads == "when all is over":
-                until(lambda: client.call("logs", {"lines": 1})["last"]["sales"] == 120_001)
+                wait_for(lambda: client.call("logs", {"lines": 1})["last"]["sales"] == 120_001)
             assert follower.numbers(120_001) == list(range(2, 120_002))
     finally:
         follower.close()
@@ -259,7 +251,7 @@ def test_promise_18_the_last_lines_before_an_exit_and_the_exit_are_shown(
         f"os.write(2, b'last words'); {end}\n"
     )
     daemon = dev()
-    daemon.until("sales", lambda entry: entry["state"] == "failed")
+    daemon.until("sales", failed)
     shown = daemon.json("show", "sales")
     last = [f"{n:06d}" for n in range(49_981, 50_000)] + ["last words"]
     assert [line["text"] for line in shown["output"]] == last
@@ -317,7 +309,7 @@ def test_promise_19_a_full_disk_of_logs_holds_nobody_up_and_is_told(
     with service.client() as client:
         location.flood(50_000)
         assert location.flooded() <= 1.0 * SLACK
-        until(lambda: printed(client, "00049999"))
+        wait_for(lambda: printed(client, "00049999"))
         dropped = client.call("status")["daemon"]["dropped"]["sales"]
         assert dropped["why"] == "No space left on device"
         assert dropped["bytes"] > 5_000_000
@@ -329,7 +321,7 @@ def test_promise_19_a_full_disk_of_logs_holds_nobody_up_and_is_told(
 
         assert mount("-o", "remount,size=64m", str(small_disk)) == 0
         location.flood(1000, first=50_000)
-        until(lambda: printed(client, "00050999"))
+        wait_for(lambda: printed(client, "00050999"))
         assert client.call("status")["daemon"]["dropped"]["sales"] == dropped
         found = all_lines(client)
         assert [line["seq"] for line in found[-1000:]] == list(range(50_001, 51_001))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from tests.end_to_end.daemons import StartDev, native, serving, stale
+from tests.end_to_end.daemons import StartDev, failed, native, serving, stale
 
 
 def test_a_saved_asset_is_listed(dev: StartDev, project: Path) -> None:
@@ -147,7 +147,7 @@ def test_a_module_that_appears_after_its_import_failed_repairs_the_location(
 ) -> None:
     (project / "defs.py").write_text("import later\n" + native("one"))
     daemon = dev("-f", "defs.py")
-    daemon.until("defs", lambda entry: entry["state"] == "failed")
+    daemon.until("defs", failed)
     (project / "later.py").write_text("")
     daemon.until_serving("defs")
 

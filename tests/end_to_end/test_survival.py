@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from codelocd.client import RpcError
-from tests.end_to_end.daemons import DEADLINE, Dev, StartDev, native, serving, stale
+from tests.end_to_end.daemons import DEADLINE, Dev, StartDev, failed, native, serving, stale
 
 
 def test_a_killed_runner_is_back_by_itself(dev: StartDev, project: Path) -> None:
@@ -36,7 +36,7 @@ def test_a_crash_loop_ends_and_says_so(dev: StartDev, project: Path) -> None:
     )
     (project / "defs.py").write_text("import os\nprint('last words', flush=True)\nos._exit(7)\n")
     daemon = dev()
-    entry = daemon.until("loop", lambda each: each["state"] == "failed")
+    entry = daemon.until("loop", failed)
     assert entry["problem"]["kind"] == "crash"
     assert "exited with status 7 while it loaded the code" in entry["problem"]["summary"]
     assert "gave up after 3 failures" in entry["problem"]["summary"]
@@ -92,7 +92,7 @@ def test_a_load_that_never_ends_is_ended_and_the_problem_says_where_it_was(
     )
     (project / "defs.py").write_text("def wait():\n    while True: pass\n\nwait()\n")
     daemon = dev()
-    entry = daemon.until("slow", lambda each: each["state"] == "failed")
+    entry = daemon.until("slow", failed)
     assert "start_timeout" in entry["problem"]["summary"]
     assert 'defs.py", line 2, in wait' in entry["problem"]["detail"]
 
@@ -293,7 +293,7 @@ def test_a_daemon_that_starts_with_broken_code_lists_the_last_good_definitions(
     daemon.stop()
     (project / "defs.py").write_text("this is no python")
     again = dev("-f", "defs.py")
-    entry = again.until("defs", lambda each: each["state"] == "failed")
+    entry = again.until("defs", failed)
     assert entry["stale"]
     assert again.definitions() == ["asset one"]
     (project / "defs.py").write_text(native("two"))
@@ -326,7 +326,7 @@ def test_a_runner_that_takes_too_much_memory_is_ended_and_the_problem_says_so(
     )
     (project / "defs.py").write_text(native("one"))
     daemon = dev()
-    entry = daemon.until("greedy", lambda each: each["state"] == "failed")
+    entry = daemon.until("greedy", failed)
     assert entry["problem"]["kind"] == "limit"
     assert re.fullmatch(
         r"the runner used [\d.]+ MiB of memory, more than memory_limit = 1.0 MiB",

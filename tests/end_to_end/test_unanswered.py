@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from codelocd.cli.connection import ANSWER_TIMEOUT
-from tests.end_to_end.daemons import DEADLINE, Dev, StartDev, native
+from tests.end_to_end.daemons import DEADLINE, Dev, StartDev, failed, native
 
 CONFIG = '[location.sales]\npython_file = "defs.py"\n[location.broken]\npython_file = "broken.py"\n'
 
@@ -27,7 +27,7 @@ def daemon(dev: StartDev, project: Path) -> Dev:
     (project / "broken.py").write_text("1 / 0\n")
     started = dev()
     started.until_serving("sales")
-    started.until("broken", lambda entry: entry["state"] == "failed")
+    started.until("broken", failed)
     pid = started.entry("sales")["pid"]
     until_kept(started, lambda each: each["sales"]["pid"] == pid and each["broken"]["problem"])
     return started
