@@ -296,9 +296,6 @@ async def test_a_spare_that_has_ended_is_none_and_leaves_no_descriptor(bench, ne
     await until(lambda: psutil.Process().num_fds() <= before)
 
 
-@pytest.mark.xfail(
-    strict=False, reason="now and then the load beside it does not end; the cause is not known"
-)
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 async def test_a_spare_for_a_program_ends_when_its_location_starts_otherwise(bench, newest, method):
     tool = await warm(bench, newest, "", "spare")

@@ -20,6 +20,12 @@ from codelocd.runners.warm.profiles import ImportProfiles
 from tests.supervisor.runners.launching import DEADLINE, installed, outcome, telling, until
 
 SLOW = "import time; time.sleep(0.3)"
+GATED = """
+import os, time
+while os.path.exists({gate!r}):
+    open({began!r}, "w").close()
+    time.sleep(0.01)
+"""
 
 
 async def preloading(bench, signal_number):
@@ -37,6 +43,21 @@ async def test_one_that_is_killed_while_it_preloads_is_replaced(bench, newest, p
     pool = await preloading(bench, signal.SIGKILL)
     await until(lambda: pool.ready is not None)
     assert (await bench.load(spec, "auto")).runner.start_method == "fork"
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+async def test_a_start_goes_well_while_a_preload_is_given_up_for_it(bench, newest, packages, method):
+    """What the start opens gets the numbers of the descriptors that the preload had."""
+    gate, began = packages / "gate", packages / "began"
+    (packages / "slow.py").write_text(GATED.format(gate=str(gate), began=str(began)))
+    spec = installed(bench, newest, packages, telling("import slow\ntold = 1"))
+    await bench.load(spec, "spare")
+    gate.touch()
+    (pool,) = bench.pools
+    pool.refresh(0)
+    await until(began.exists)
+    gate.unlink()
+    assert (await bench.load(spec, method)).told == 1
 
 
 async def test_a_package_that_ends_the_process_is_found_out(bench, newest, packages):

@@ -187,7 +187,15 @@ class WarmInterpreter:
             self.close()
 
     def close(self) -> None:
-        """End it, unless it has become what was ordered: then let go of it."""
+        """End it, unless it has become what was ordered: then let go of it.
+
+        A preload may still wait on the socket. The loop would take the next descriptor with that
+        number for the one that it knows, and never tell that anything has come there.
+        """
+        if self._ours.fileno() >= 0:
+            loop = asyncio.get_running_loop()
+            loop.remove_reader(self._ours)
+            loop.remove_writer(self._ours)
         self._ours.close()
 
     def kill(self) -> None:
