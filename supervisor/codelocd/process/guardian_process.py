@@ -136,10 +136,13 @@ def main(family: str) -> None:
 
 
 def outlive_signals() -> None:
-    """Those that end everybody on a terminal, and whatever may have stopped this process."""
+    """Those that end everybody on a terminal, and whatever may have stopped this process.
+
+    Until here, in the first milliseconds of its life, it outlives neither.
+    """
+    _go_on_at_its_end()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    _go_on_at_its_end()
 
 
 PR_SET_PDEATHSIG = 1

@@ -46,7 +46,9 @@ async def test_one_that_is_killed_while_it_preloads_is_replaced(bench, newest, p
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])
-async def test_a_start_goes_well_while_a_preload_is_given_up_for_it(bench, newest, packages, method):
+async def test_a_start_goes_well_while_a_preload_is_given_up_for_it(
+    bench, newest, packages, method
+):
     """What the start opens gets the numbers of the descriptors that the preload had."""
     gate, began = packages / "gate", packages / "began"
     (packages / "slow.py").write_text(GATED.format(gate=str(gate), began=str(began)))
