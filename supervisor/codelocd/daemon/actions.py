@@ -25,12 +25,13 @@ if TYPE_CHECKING:
 CALLABLE = ("hello", "ping", "snapshot", "describe", "stacks")
 """Methods of a runner that every client may call: none of them changes what runs."""
 NEARLY = 0.9
-"""The part of a time limit after which it counts as used up: two clocks take part."""
+"""The part of a time limit after which it counts as used up. The client measures the same limit by
+its own clock."""
 Method = Callable[[Peer, Params], Awaitable[Any]]
 
 
 class Actions:
-    """Each is carried out for the locations that a request names."""
+    """The orders of clients. Each is carried out for the locations that the request names."""
 
     def __init__(self, daemon: Daemon) -> None:
         self._locations = daemon.locations
@@ -49,7 +50,8 @@ class Actions:
         *,
         stops: bool = False,
     ) -> Method:
-        """`stops`: it is done once all that ran is gone, whatever another order begins then."""
+        """`stops`: the order is done once every process of the location has ended, even if another
+        order starts new ones."""
 
         async def carried_out(_peer: Peer, params: Params) -> ActionOutcomes:
             wait, timeout = take.flag(params, "wait", default=True), take.seconds(params, "timeout")
@@ -90,7 +92,8 @@ class Actions:
         return [self._locations.supervised(name) for name in names]
 
     def _addressed_and_wanted(self, params: Params) -> list[Location]:
-        """A stopped one among the names is a mistake, among all it is left as it is."""
+        """A stopped location that the request names is a mistake. Where the request means all, it
+        stays stopped."""
         locations = self._addressed(params)
         stopped = [each.name for each in locations if not each.state.wanted]
         if stopped and take.texts(params, "locations"):
@@ -112,7 +115,8 @@ class Actions:
 
 
 def _refuse_what_is_not_asking(location: str, method: str) -> None:
-    """Only the daemon ends a runner: to one that ended otherwise it would start another."""
+    """Refuse to end a runner by a call: the daemon would take its end for a crash and start
+    another."""
     if method == "stop":
         what = f"call only asks; `codelocd stop {location}` (method stop) stops a location"
         raise RpcError("usage", what)
@@ -133,7 +137,7 @@ def _is_fresh(location: Location) -> bool:
 
 
 def _was_stopped(location: Location, began: float) -> ActionOutcome:
-    """Whatever another order has begun since."""
+    """The outcome of this order, even if another one has begun since."""
     return {
         "name": location.name,
         "ok": True,
@@ -145,7 +149,7 @@ def _was_stopped(location: Location, began: float) -> ActionOutcome:
 
 
 def _outcome(location: Location, began: float, ok: bool, stops: bool) -> ActionOutcome:
-    """`superseded`: what was asked for did not come, since somebody has asked to stop it since."""
+    """`superseded`: the order was not carried out, because a later request stopped the location."""
     return {
         "name": location.name,
         "ok": ok,
@@ -157,10 +161,8 @@ def _outcome(location: Location, began: float, ok: bool, stops: bool) -> ActionO
 
 
 def _note(location: Location, began: float) -> str | None:
-    """That its runner had to be killed since then: what it does at its end may be undone.
-
-    One that had not taken over yet is killed at once, and had nothing to do at its end.
-    """
+    """Says that its runner had to be killed since then, so its exit handlers may not have run. A
+    candidate is always killed at once and is not mentioned: it had not served."""
     last = location.state.last_exit
     if last is None or not last.asked or last.ended.at < began:
         return None

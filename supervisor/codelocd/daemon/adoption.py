@@ -1,4 +1,5 @@
-"""What serves goes on under the next daemon: this one notes what it takes, and takes it over."""
+"""Lets runners outlive the daemon: it records each one that serves, and the next daemon adopts
+it."""
 
 from __future__ import annotations
 
@@ -24,19 +25,20 @@ from codelocd.watch.watch import SourceWatch
 
 
 class Adopts(Protocol):
-    """A launcher, as far as it can go on with what another daemon's has started."""
+    """The part of a launcher that continues with a runner which another daemon has started."""
 
     def adopt(self, spec: RunnerSpec, child: Child, record: Mapping[str, Any]) -> RunnerHandle: ...
 
 
 class Keeper:
-    """Has what serves outlive the daemon, and nothing else: what loads or leaves ends with it."""
+    """Hands each runner that serves to the holder, so that it outlives the daemon. Candidates and
+    runners that are leaving end with the daemon."""
 
     def __init__(self, children: Children) -> None:
         self._children = children
 
     def keep(self, location: Location, running: Running) -> None:
-        """It serves the location from now on."""
+        """The runner serves the location from now on: record it."""
         own, snapshot = running.handle.record, running.snapshot
         if own is None or snapshot is None:
             return
@@ -55,21 +57,20 @@ class Keeper:
         self._children.hold(running.handle.pid, record)
 
     def let_go(self, location: Location, number: RunnerId) -> None:
-        """It shall leave: it ends with the daemon again."""
+        """The runner is about to leave: take its record back, so that it ends with the daemon."""
         if (running := location.runners.get(number)) is not None:
             self._children.let_go(running.handle.pid)
 
 
 def fingerprint(spec: LocationSpec) -> str:
-    """Of what a runner is made by; its policy may change as it runs."""
+    """The digest of the description that a runner was made from. The policy is left out, since it
+    may change while the runner runs."""
     return hashlib.blake2b(repr(of_runner(spec)).encode(), digest_size=16).hexdigest()
 
 
 class Adoption:
-    """What an earlier daemon has left: each location takes what is its own, once.
-
-    `last(location)`: the definitions that it listed last, as kept on disk.
-    """
+    """The runners that an earlier daemon left. Each location takes its own, once. `last(location)`:
+    the definitions that it listed last, as kept on disk."""
 
     def __init__(
         self,
@@ -104,7 +105,7 @@ class Adoption:
         return True
 
     async def settle(self) -> None:
-        """End what no location has taken: whatever its state, it never serves beside another."""
+        """End every runner that no location has taken. It must not serve beside a new one."""
         rest, self._inheritance.left = self._inheritance.left, []
         for left in rest:
             left.tell(self._specs.logs.output(left.record["location"], left.record["generation"]))
@@ -119,7 +120,8 @@ class Adoption:
         return mine[-1]
 
     def _running(self, location: Location, left: Left) -> Running | None:
-        """The runner as if this daemon had started it; None if it cannot go on."""
+        """The runner, as a launcher of this daemon would have made it; None if it cannot be
+        continued."""
         record = left.record
         snapshot = self._last(location)
         output = Overheard(self._specs.logs.output(location.name, record["generation"]))

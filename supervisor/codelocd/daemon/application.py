@@ -137,7 +137,8 @@ class Application:
         )
 
     def _inherited(self) -> Inheritance:
-        """What an earlier daemon has left; whoever lives on it does so by the same pipe."""
+        """What an earlier daemon has left. Its runners live for as long as the same pipe is
+        open."""
         if self._guardian.keeping is None:
             return Inheritance()
         found = receive(self._guardian.keeping.path)
@@ -158,8 +159,8 @@ class Application:
         )
 
     async def settle_inheritance(self) -> None:
-        """Once the locations are known: what none of them took ends, and this daemon's own holder
-        is the one that the next daemon comes to."""
+        """Called once the locations are known: end what none of them took, and make this daemon's
+        holder the one that the next daemon finds."""
         await self._adoption.settle()
         self._guardian.take_charge()
         self._inheritance.taken()
@@ -215,7 +216,7 @@ class Application:
         return [{**each, "used_by": users.get(each["key"], [])} for each in self.store.list()]
 
     async def warm_stacks(self, location: str) -> ProcessStacks | None:
-        """Of the warm interpreter that the location's next runner would start from."""
+        """The stacks of the warm interpreter that the location's next runner would start from."""
         interpreter = self._warm.warm_interpreter(location)
         if interpreter is None:
             return None
@@ -251,7 +252,8 @@ class Application:
         self._bundle.close()
 
     async def hand_over(self) -> None:
-        """Leave what serves to another daemon; where nothing can be left, end everything."""
+        """Leave the runners that serve to the next daemon; where none can be left, end
+        everything."""
         if self._guardian.keeping is None:
             await self.close()
             return
@@ -283,7 +285,8 @@ def _wishes(paths: DaemonPaths) -> tuple[DesiredState, Warnings]:
 
 
 def _keeping(config: Config, paths: DaemonPaths, *, development: bool) -> Keeping | None:
-    """None where all ends with the daemon: under `dev`, and where processes cannot be followed."""
+    """The folder of the holder's socket. None where every runner ends with the daemon: under `dev`,
+    and on systems without pidfds."""
     timeout = config.daemon.orphan_timeout
     if development or not timeout or sys.platform != "linux":
         return None

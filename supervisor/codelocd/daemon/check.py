@@ -1,4 +1,4 @@
-"""Build and load everything once, without a daemon, and say what does not work."""
+"""Builds and loads every location once, without a daemon, and reports what fails."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def _result(location: Location, listed: registry.Registry) -> CheckedLocation:
 
 
 def _once(config: Config) -> Config:
-    """The same locations, each tried once, not watched, and without company."""
+    """The same locations with rules that fit a check: each is tried once, and none is watched."""
     tried = tuple(_tried_once(spec) for spec in config.own)
     return replace(config, locations=tried, dagster=replace(config.dagster, serve=False))
 

@@ -1,4 +1,4 @@
-"""The config that a daemon runs, and whether its files still say the same."""
+"""Follows the config's files and compares them with what the daemon runs."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ APPLY = "`codelocd apply`, or SIGHUP to the daemon, applies it"
 REMOVES = "`codelocd apply` removes them, where that is meant"
 
 STABLE = 0.5
-"""Seconds for which a config has to say the same before locations are removed for it: a write that
-is half done may have left something valid."""
+"""Seconds for which a config has to stay the same before locations are removed because of it: an
+editor may be half done with writing it, and the half may be valid."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConfigState:
-    """How the files of the config stand to what runs; `at` is Unix time, of the last change.
+    """How the config's files compare with what runs; `at` is the time of the last change, in Unix
+    seconds.
 
-    `invalid`: they cannot be used, `problem` has a line for each mistake. `changed`: they say
-    something else than what runs, and `problem` what to do about it.
-    """
+    `invalid`: they cannot be used, `problem` has a line for each mistake. `changed`: they ask for
+    something else than what runs, and `problem` says what to do about it."""
 
     file: str | None
     state: Literal["applied", "changed", "invalid"]
@@ -58,7 +58,7 @@ class ConfigState:
 
 
 class ConfigWatch:
-    """Reads the config again when its files change, and knows what became of it.
+    """Reads the config again when its files change, and keeps the outcome.
 
     `reread` gives the config as its files say now, None where there is no file. `apply` makes
     what runs match a config. `told` hears of each change of the state.
@@ -121,10 +121,8 @@ class ConfigWatch:
         return _pending(self._started_with, config)
 
     def follow(self, watch: SourceWatch, *, apply: bool) -> None:
-        """From now on look at each change of the files; `apply` what they then say, or say so.
-
-        What was saved after the config was read, and before the watches stood, counts too.
-        """
+        """Look at each change of the files from now on. `apply`: carry it out; otherwise only
+        report it. A save after the config was read and before the watches stood counts, too."""
         self._watch = watch
         watch.follow(NAME, self._watched(), partial(self._changed, apply))
         watch.begin(NAME)
@@ -163,8 +161,8 @@ class ConfigWatch:
             self._is("changed" if pending else "applied", pending)
 
     def _take_once_stable(self, config: Config, waited: Config | None) -> None:
-        """Additions and edits at once. What removes locations has to stand for a moment, and what
-        removes most of them is for somebody to say."""
+        """Additions and edits take effect at once. A removal takes effect once the files have been
+        the same for a moment; one that removes most locations needs `codelocd apply`."""
         running = {spec.name: spec for spec in self.config.locations}
         change = plan(running, config.locations)
         if change.removed and config != waited:
@@ -181,7 +179,7 @@ class ConfigWatch:
         self._later = loop.call_later(pause, partial(self._look, apply=apply))
 
     def _stop_waiting(self) -> Config | None:
-        """What was waited for."""
+        """The pause has passed: look again."""
         if self._later is not None:
             self._later.cancel()
             self._later = None
@@ -193,7 +191,8 @@ class ConfigWatch:
         return Watched(frozenset(map(str, paths)), (), (), (), "/", frozenset())
 
     def _is(self, state: Literal["applied", "changed", "invalid"], problem: str | None) -> None:
-        """A good save is news each time; the same mistake, saved again, is not."""
+        """A state is reported if it is a valid one or differs from the last: the same mistake,
+        saved again, is not reported twice."""
         before = self.state
         self.state = replace(before, state=state, problem=problem, at=time.time())
         if (before.state, before.problem) == (state, problem) and state != "applied":
@@ -203,12 +202,13 @@ class ConfigWatch:
 
 
 def _compared(config: Config) -> Config:
-    """All of a config that decides what runs."""
+    """The part of a config that decides what runs."""
     return replace(config, notes=(), files=(), looked_for=())
 
 
 def _pending(before: tuple[DaemonSettings, DagsterSettings], config: Config) -> str | None:
-    """Which tables say something else than the daemon was started with; `warm_idle` is applied."""
+    """Which tables differ from those that the daemon was started with. `warm_idle` is left out: it
+    takes effect at once."""
     daemon = replace(config.daemon, warm_idle=before[0].warm_idle)
     now = (daemon, config.dagster)
     names = ("[daemon]", "[dagster]")

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 PROTOCOL = 1
 
 SCHEMA = 1
-"""Of `status --json`: another number where a key is gone, or means something else than it did."""
+"""The version of `status --json`. It grows when a key is removed or changes its meaning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +185,8 @@ class Control:
         return status.shown(location, self._registry, daemon.usage, sources, apart, lines, config)
 
     async def _stacks(self, _peer: Peer, params: Params) -> StacksDocument:
-        """Of the runner that serves, else of the newest; and of a warm interpreter, if asked."""
+        """The stacks of the runner that serves, or else of the newest; on request also those of a
+        warm interpreter."""
         location = self._locations.supervised(take.text(params, "location"))
         running = location.serving or next(reversed(location.runners.values()), None)
         if running is None:

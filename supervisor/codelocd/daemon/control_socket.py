@@ -1,4 +1,4 @@
-"""Where callers find the daemon: a socket that stays at its path."""
+"""Keeps the control socket at its path."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LOOK = 300.0
 
 
 class ControlSocket:
-    """Makes the control socket, and makes it again where somebody removed it.
+    """Makes the control socket, and makes it again when it was removed.
 
     `group` is the number of the group that may use it. `report` gets one line when the socket is
     gone, and one when it cannot be made again.
@@ -36,7 +36,7 @@ class ControlSocket:
         self._report = report
 
     def open(self) -> socket.socket:
-        """Raises OSError, also where somebody else listens there."""
+        """Raises OSError, also where another process listens there."""
         mode = 0o600 if self._group is None else 0o660
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         listener = unix.listen(self._path, mode=mode, group=self._group)
@@ -76,7 +76,7 @@ class ControlSocket:
         return self._identity is not None and _identity(self._path) == self._identity
 
     def close(self) -> None:
-        """Remove the socket, unless it is somebody else's by now."""
+        """Remove the socket, unless another process has taken its path by now."""
         if self._is_there():
             self._path.unlink(missing_ok=True)
 
@@ -105,7 +105,7 @@ class _Entry:
 
     def renew(self) -> None:
         """Watch what has the name now: a folder that was removed is not told to be gone as long
-        as somebody listens on a socket that was in it, such as a runner.
+        as a process listens on a socket that was in it, such as a runner.
         """
         self._folders.renew()
 

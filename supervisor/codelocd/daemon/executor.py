@@ -18,7 +18,8 @@ from codelocd.watch.watch import SourceWatch
 
 
 class Executor:
-    """One for all locations; an effect that takes long is a task of its location."""
+    """Carries out the effects of all locations. One that takes long runs as a task of its
+    location."""
 
     def __init__(self, preparation: Preparation, starts: RunnerStarts, watch: SourceWatch) -> None:
         self._preparation = preparation
@@ -60,8 +61,8 @@ class Executor:
         task.add_done_callback(lambda done: self._ended(location, number, done))
 
     def _ended(self, location: Location, number: int, done: asyncio.Task[None]) -> None:
-        """A bug of ours fails the attempt that met it, and nothing else; what the machine lacks
-        delays it."""
+        """A bug in the daemon fails only the attempt in which it happened. A shortage of the
+        machine delays the attempt."""
         if location.tasks.get(number) is done:
             del location.tasks[number]
         if done.cancelled() or (bug := done.exception()) is None:
@@ -73,11 +74,11 @@ class Executor:
         location.tell(events.LoadFailed(RunnerId(number), problem))
 
     def adjust(self, location: Location, former: Policy) -> None:
-        """Other rules hold for what runs."""
+        """The policy of the location has changed: apply it to the runners that are there."""
         self._starts.adjust(location, former)
 
     def forget(self, location: Location) -> None:
-        """It is gone: free what is held for it."""
+        """The runner has ended: release what is held for it."""
         self._starts.forget(location)
 
     def _kill(self, location: Location, number: RunnerId) -> None:

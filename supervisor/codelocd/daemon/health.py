@@ -20,7 +20,8 @@ EARLY = 0.5
 all that have the same interval are soon asked in one sweep, and an idle daemon wakes seldom."""
 
 SHARE = 0.1
-"""Sweeps take at most this part of the daemon's time: many locations may begin to serve at once."""
+"""Sweeps take at most this part of the daemon's time, even when many locations begin to serve at
+once."""
 
 LONGEST_PAUSE = 0.1
 """Seconds after one sweep, however long it took: a daemon may have been held up in between."""
@@ -28,7 +29,8 @@ LONGEST_PAUSE = 0.1
 
 @dataclass(slots=True)
 class _Served:
-    """A runner that serves: when it was asked last, or took over, and the question under way."""
+    """A runner that serves, when it was asked last (or took over), and the ping that is under
+    way."""
 
     since: float
     asking: asyncio.Task[None] | None = None
@@ -48,7 +50,7 @@ _Serving = tuple[Location, tuple[str, RunnerId], Running]
 
 
 class Heartbeat:
-    """Each runner for itself, so that one that is silent holds up the question to no other."""
+    """Pings runners independently, so that a silent one does not delay the ping of another."""
 
     def __init__(
         self,
@@ -97,7 +99,7 @@ class Heartbeat:
         return min(waits, default=None)
 
     def _hold_to(self, serving: Iterable[_Serving], now: float) -> None:
-        """Forget who serves no more; a question that has another limit by now is asked anew."""
+        """Forget runners that serve no more. A ping whose time limit has changed is sent again."""
         former = self._served
         self._served = {key: former.pop(key, _Served(now)) for _, key, _ in serving}
         for gone in former.values():
@@ -115,7 +117,8 @@ class Heartbeat:
                 yield location, (location.name, number), running
 
     def _wait(self, location: Location, key: tuple[str, RunnerId], now: float) -> float:
-        """Seconds until it is to be asked; a question under way is asked again after its end."""
+        """Seconds until the next ping of this runner; while one is under way, until after its
+        end."""
         served, policy = self._served[key], location.spec.policy
         least = policy.ping_interval * EARLY if served.is_asked else 0.0
         return max(least, served.since + policy.ping_interval - now)
@@ -138,7 +141,8 @@ class Heartbeat:
             self._send(location, Condemned(number, problem))
 
     async def _answers(self, running: Running, timeout: float) -> bool:
-        """Whether it does, or has ended, which is noticed elsewhere."""
+        """Whether the runner answers. One that has ended counts as answering: its end is handled
+        where processes are reaped."""
         try:
             await running.handle.call("ping", timeout=timeout)
         except RpcError as failure:

@@ -21,11 +21,12 @@ from codelocd.render.text import size
 from codelocd.runners.api import RunnerSpec
 
 CAN_WATCH = sys.platform == "linux"
-"""Elsewhere, what descends from a process cannot be counted often enough."""
+"""Other systems have no way to count the descendants of a process often enough."""
 
 
 class RunnerLimits:
-    """One for all locations. What a runner itself can be told, it is told as it starts."""
+    """Enforces the limits of all locations. What a runner can enforce itself, it is told at its
+    start."""
 
     def __init__(self, groups: Subtree | None = None) -> None:
         """`groups`: where each runner gets a control group of its own; None: nowhere."""
@@ -35,7 +36,7 @@ class RunnerLimits:
         self._memory = MemoryWatch()
 
     def told(self, order: RunnerSpec, policy: Policy) -> RunnerSpec:
-        """The order, with what the runner holds itself to before any user code."""
+        """The order with the limits that the runner sets for itself before it runs user code."""
         group = None
         if self._groups is not None:
             try:
@@ -58,7 +59,7 @@ class RunnerLimits:
         watching.add_done_callback(lambda _: self._work.pop(pid, None))
 
     def adjust(self, location: Location, former: Policy) -> None:
-        """Other rules hold: have them hold for what runs already."""
+        """The policy has changed: apply the new limits to the runners that are there."""
         policy = location.spec.policy
         nice, open_files = self._niceness(policy), policy.open_files
         for number, running in location.runners.items():
@@ -69,9 +70,8 @@ class RunnerLimits:
             self.begin(location, number, running)
 
     def ended(self, running: Running, end: Exit, policy: Policy) -> Problem | None:
-        """A runner has ended: the limit that the kernel ended it for, if it did. Whatever is
-        left in its group ends, too.
-        """
+        """A runner has ended. The problem, if the kernel killed it for its memory limit. Processes
+        that are left in its group are ended."""
         group = running.order.group
         if self._groups is None or group is None:
             return None
@@ -82,7 +82,7 @@ class RunnerLimits:
         return limits.out_of_memory(size(policy.memory_limit), time.time())
 
     def met(self, problem: Problem, running: Running, policy: Policy) -> Problem:
-        """The problem of a load, as one of a limit where it met one."""
+        """The problem of a load; as a problem of the limit, where a limit was the cause."""
         group = running.order.group
         refused = group is not None and bool(cgroups.events(group, "pids.events").get("max"))
         return limits.met(problem, policy, refused=refused)
@@ -107,7 +107,7 @@ class RunnerLimits:
         return policy.nice if weighs else limits.niceness(policy)
 
     async def _watch(self, location: Location, number: RunnerId, running: Running) -> None:
-        """Until it ends, has no limit any more, or is beyond it."""
+        """Count the tasks of a runner until it ends, loses its limit, or exceeds it."""
         pid, group, newest, count = running.handle.pid, running.order.group, "", 0
         while (limit := location.spec.policy.tasks_limit) is not None:
             pause = LATEST
@@ -128,7 +128,8 @@ class RunnerLimits:
     async def _end(
         self, location: Location, number: RunnerId, running: Running, count: int
     ) -> None:
-        """First nothing of it may start anything more; then its location is told why it ends."""
+        """Freeze its processes first, so that they start no others; then tell the location why the
+        runner ends."""
         pid, limit = running.handle.pid, location.spec.policy.tasks_limit or 0
         groups = await asyncio.to_thread(tasks.freeze, pid)
         problem = limits.over_tasks(count, limit, time.time())
@@ -141,12 +142,13 @@ class RunnerLimits:
 
 
 Look = Callable[[Mapping[int, int]], tuple[dict[int, int], float]]
-"""By pid its limit: bytes of it and what descends from it, and the seconds of a core it took."""
+"""Takes limits by pid. Returns the bytes of each process with its descendants, and the seconds of a
+core that the look took."""
 
 
 @dataclass(slots=True)
 class _Watched:
-    """A runner, when it is to be looked at again, and what the last look found. Monotonic."""
+    """A runner, when to look at it again (monotonic), and what the last look found."""
 
     location: Location
     number: RunnerId
@@ -161,7 +163,8 @@ class _Watched:
 
 
 class MemoryWatch:
-    """One for all locations: those that are due are looked at together."""
+    """Watches the memory of the runners of all locations; those that are due are measured
+    together."""
 
     def __init__(self, look: Look = memory_of, clock: Callable[[], float] = time.monotonic) -> None:
         self._look = look
@@ -171,7 +174,8 @@ class MemoryWatch:
         self._work: asyncio.Task[None] | None = None
 
     def begin(self, location: Location, number: RunnerId, running: Running) -> None:
-        """From its start on, where its location has a limit; one that is watched is looked at."""
+        """Watch a runner from its start on, if its location has a limit. One that is watched
+        already is measured at once."""
         if location.spec.policy.memory_limit is None:
             return
         self._watched[running.handle.pid] = _Watched(location, number, running, self._clock())
@@ -192,7 +196,8 @@ class MemoryWatch:
                     await asyncio.wait_for(self._begun.wait(), max(0.0, pause))
 
     async def sweep(self, due: Mapping[int, _Watched]) -> None:
-        """Look at these; who is beyond a limit is told, the others are looked at again."""
+        """Measure these runners. End those that exceed their limit, and plan the next look at the
+        others."""
         for pid, each in due.items():
             if each.running.handle.exited.done() or each.limit is None:
                 self._watched.pop(pid, None)
@@ -236,7 +241,7 @@ class MemoryWatch:
 
 
 def _amounts(used: int, limit: int) -> tuple[str, str]:
-    """To the byte where they would look alike otherwise."""
+    """Both as text; in bytes, where rounding would make them equal."""
     if size(used) == size(limit):
         return f"{used} B", f"{limit} B"
     return size(used), size(limit)

@@ -23,10 +23,8 @@ from codelocd.runners.api import RunnerHandle, RunnerSpec
 
 
 class Retirement:
-    """A runner that was asked to go: `grace` seconds from then on it is killed.
-
-    `patience` are the seconds that it has to answer what it accepted, None for as many.
-    """
+    """A runner that was asked to leave. `grace` seconds later it is killed. `patience`: the seconds
+    that it has to answer the requests that it accepted; None: as many as `grace`."""
 
     def __init__(self, handle: RunnerHandle, patience: float | None, grace: float) -> None:
         self._handle, self._patience, self._grace = handle, patience, grace
@@ -35,7 +33,7 @@ class Retirement:
         self._work = self._begin(patience or grace, grace)
 
     def last(self, grace: float) -> None:
-        """Another time to go, counted from the same moment."""
+        """Change the time that it has, counted from the same moment."""
         if grace == self._grace or self._work.done():
             return
         self._work.cancel()
@@ -50,11 +48,12 @@ class Retirement:
 
 
 _RETIRING: set[asyncio.Task[None]] = set()
-"""The loop itself would forget a task that nobody holds."""
+"""asyncio holds tasks by weak references: without this set they could be collected while they
+run."""
 
 
 COUNTED = 1000
-"""Restarts that are remembered one by one."""
+"""The number of restarts whose times are remembered."""
 
 
 @dataclass(slots=True)
@@ -82,12 +81,11 @@ class Running:
 class Location:
     """A location as the daemon knows it now.
 
-    `state` changes in the daemon's loop alone, and by `step` alone; `send` is the loop's end of it.
-    `runners` and `tasks` are the books of what carries out effects: the processes and the work
-    under way that there are. `expected`: what the choice of an environment, while it is made, may
-    turn out to depend on. `since`: when its phase began, `restarted`: when it was started again by
-    itself, both monotonic. `stops`: how often all that ran of it was gone after an order.
-    """
+    `state` changes in the daemon's loop alone, and by `step` alone; `send` hands an event to the
+    loop. `runners` and `tasks` belong to the executor: the processes and the work that is under
+    way. `expected`: what the choice of an environment, while it is made, may turn out to depend on.
+    `since`: when its phase began, `restarted`: when it was started again by itself, both monotonic.
+    `stops`: how often all of its processes had ended after an order."""
 
     spec: LocationSpec
     send: Callable[[Location, Event], None]
@@ -119,8 +117,8 @@ class Location:
         await self.settled_or_stopped(None)
 
     async def settled_or_stopped(self, stops: int | None) -> None:
-        """The same, or when more than so many `stops` have come to their end: a start that
-        follows one at once is another order's."""
+        """As `settled`; but also returns once `stops` exceeds this number. A start right after that
+        belongs to another order."""
         while self.state.phase in UNDER_WAY and (stops is None or self.stops == stops):
             waiter = asyncio.get_running_loop().create_future()
             self.waiters.add(waiter)
@@ -130,7 +128,7 @@ class Location:
                 self.waiters.discard(waiter)
 
     def changed_from(self, before: State, now: float) -> None:
-        """Its state was `before` until `now` (monotonic)."""
+        """Note a transition from the state `before`, at `now` (monotonic)."""
         if self.state.phase is not before.phase:
             self.since = now
             self.stops += before.phase is Phase.STOPPING
@@ -173,7 +171,8 @@ class Location:
 
 
 def tell_shortage(location: Location, number: int, what: str, error: BaseException) -> bool:
-    """Whether that is why the build or the start of this number failed; its location knows then."""
+    """Whether `error` is a shortage of the machine. If so, tell the location that its build or
+    start of this number has failed for it."""
     lacking = shortage(error)
     if lacking is None:
         return False
@@ -184,7 +183,8 @@ def tell_shortage(location: Location, number: int, what: str, error: BaseExcepti
 
 
 def shortage_problem(lacking: int, what: str) -> Problem:
-    """By the daemon's own limits; `lacking` as in `errno`."""
+    """The problem for a shortage (`lacking` is a number of `errno`), with the daemon's own limits
+    in its text."""
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     processes, _ = resource.getrlimit(resource.RLIMIT_NPROC)
     return shortages.problem(lacking, what, time.time(), files=files, processes=processes)

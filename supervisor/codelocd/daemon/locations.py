@@ -16,20 +16,20 @@ from codelocd.watch.notices import Change
 
 
 class Locations(dict[str, Location]):
-    """Those that the daemon supervises; `external` are code servers that somebody else runs."""
+    """The supervised locations by name; `external` are code servers that other programs run."""
 
     def __init__(self) -> None:
         super().__init__()
         self.judge: Callable[[Location, Change], Change | None] = lambda _, change: change
-        """What of a change counts, None where nothing does."""
+        """Returns the part of a change that counts, None if none does."""
         self.external: dict[str, LocationSpec] = {}
 
     def names(self) -> list[str]:
-        """Of all of them, sorted."""
+        """The names of all locations, sorted."""
         return sorted({*self, *self.external})
 
     def supervised(self, name: str) -> Location:
-        """RpcError for a name that no location has, or one that is external."""
+        """The location of that name. Raises RpcError if there is none, or if it is external."""
         if name in self.external:
             raise RpcError("usage", f"location {name!r} is a code server of its own: ask that one")
         location = self.get(name)
@@ -39,7 +39,7 @@ class Locations(dict[str, Location]):
         return location
 
     def known(self, names: Iterable[str] | None) -> list[str] | None:
-        """The names as asked for; RpcError for one that no location has."""
+        """The names as a list; None means all. Raises RpcError for a name that no location has."""
         if names is None:
             return None
         chosen = list(names)
@@ -68,7 +68,7 @@ class Locations(dict[str, Location]):
                 yield location, location.environment
 
     async def settled(self) -> None:
-        """Returns when no location has an attempt under way that it did not have an outcome of."""
+        """Returns when the present attempt of every location has had an outcome."""
         for location in tuple(self.values()):
             await location.settled()
 

@@ -62,7 +62,7 @@ class Daemon:
     # --- locations come and go -----------------------------------------------------------------
 
     def add(self, spec: LocationSpec) -> None:
-        """A new location; it starts unless somebody stopped it for good."""
+        """A new location; it starts, unless a `stop` holds for it."""
         if isinstance(spec.target, GrpcServer):
             self.locations.external[spec.name] = spec
             return
@@ -84,7 +84,8 @@ class Daemon:
             self.send(location, events.Stopped())
 
     def change(self, spec: LocationSpec, *, reload: bool) -> None:
-        """Another description; `reload` when a runner of the old one is not right for it."""
+        """The location's description has changed; `reload`: the present runner does not fit the new
+        one."""
         if spec.name in self.locations.external:
             self.locations.external[spec.name] = spec
             return
@@ -139,8 +140,8 @@ class Daemon:
         return self._watch.files(location.name)
 
     def watched_apart(self, location: Location) -> WatchedApart:
-        """What is watched otherwise than one would think: folders that are looked at every few
-        seconds, and files that its loads write, of which a change during a load starts no other."""
+        """What is watched in another way than usual: folders that are polled, and files that its
+        loads write (a change of those during a load starts no other load)."""
         polled, own_writes = self._watch.apart(location.name)
         return {"polled": polled, "own_writes": own_writes}
 
@@ -188,7 +189,7 @@ class Daemon:
             self._publish(location, effect)
 
     def _publish(self, location: Location, effect: events.Effect) -> None:
-        """What an effect means to the registry; the executor knows nothing of that."""
+        """The effects that concern the registry go to the publisher, all others to the executor."""
         match effect:
             case events.Publish(runner):
                 self._publisher.publish(location, location.runners[runner])
@@ -224,16 +225,16 @@ class Daemon:
 _BEGINNINGS = (events.Started, events.RestartAsked, events.ReloadAsked)
 
 _UNANNOUNCED = (events.EnvironmentChosen,)
-"""What changes nothing that callers are told of without asking."""
+"""Whether an event changes nothing that subscribers are told."""
 
 
 def _name(event: events.Event) -> str:
-    """`SourcesChanged` as the journal has it: `sources-changed`."""
+    """The name of an event in the journal: `sources-changed` for `SourcesChanged`."""
     return re.sub(r"(?<!^)([A-Z])", r"-\1", type(event).__name__).lower()
 
 
 def _detail(event: events.Event, before: State) -> str | None:
-    """Why, in one line: the files that changed, or what went wrong."""
+    """The reason in one line: the files that changed, or what went wrong."""
     match event:
         case events.Exited(runner=runner) if runner in before.leaving:
             return problems.ENDED

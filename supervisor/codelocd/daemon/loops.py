@@ -1,4 +1,4 @@
-"""Notices locations that start their own reloads, and leaves out of the watch what they write."""
+"""Finds locations that start their own reloads, and ignores the files by which they do."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ POLLED = (
 
 
 class LoopGuard:
-    """One for all locations. In `folder` runners note which suspects they write."""
+    """Judges the changes of all locations. In `folder` runners note which suspected files they
+    write."""
 
     def __init__(
         self,
@@ -49,7 +50,7 @@ class LoopGuard:
         locations.judge = self.judge
 
     def lines(self) -> Iterator[str]:
-        """What is to be known of what is watched otherwise than one would think."""
+        """Warnings about files and folders that are ignored or polled."""
         for name, location in sorted(self._locations.items()):
             for path in sorted(location.loops.left_out):
                 yield line(location, path)
@@ -61,7 +62,7 @@ class LoopGuard:
                 yield POLLED.format(location=name, folder=polled[0], more=more, interval=INTERVAL)
 
     def judge(self, location: Location, change: Change) -> Change | None:
-        """What of a change counts; None where nothing does."""
+        """The part of a change that counts; None if none does."""
         location.loops = location.loops.changed(change.paths, time.monotonic())
         written = location.loops.looping & self._noted(location)
         if not written:
@@ -76,7 +77,7 @@ class LoopGuard:
         return replace(change, paths=rest, differing=len(rest)) if rest else None
 
     def forgive(self, location: Location) -> None:
-        """Somebody asked for a load: everything counts again."""
+        """A client asked for a load: every file counts again."""
         location.loops = NO_LOOPS
         with contextlib.suppress(OSError):
             notes(self._folder, location.name).unlink()
@@ -95,5 +96,5 @@ def notes(folder: Path, location: str) -> Path:
 
 
 def line(location: Location, path: str) -> str:
-    """What is to be known of a file that is left out."""
+    """The warning about a file that is ignored."""
     return LEFT_OUT.format(location=location.name, path=path, most=MOST, window=WINDOW)

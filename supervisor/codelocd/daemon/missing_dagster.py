@@ -1,4 +1,5 @@
-"""Whether the environment of a location of Dagster's formats has dagster, and how it gets it."""
+"""Checks that the environment of a location in one of Dagster's formats has dagster, and says how
+to add it."""
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ _ASKED = "import importlib.util as u; raise SystemExit(u.find_spec('dagster') is
 _PATIENCE = 10.0
 _NATIVE = re.compile(rb"^\s*(?:from|import)\s+codeloc\b", re.MULTILINE)
 _FILES = 200
-"""Files that are looked at for whose definitions they have."""
+"""The number of files that are searched for an import of codeloc."""
 
 
 def require_dagster(
@@ -63,7 +64,7 @@ def _has_dagster(environment: Environment, spec: LocationSpec) -> bool:
             check=False,
         )
     except (OSError, ValueError, subprocess.TimeoutExpired):
-        return True  # the runner says best what is wrong with it
+        return True  # the runner will report what is wrong with it
     return done.returncode != 1
 
 

@@ -29,7 +29,7 @@ def optional_text(params: Params, name: str) -> str | None:
 
 
 def choice(params: Params, name: str, known: Iterable[str]) -> str | None:
-    """One of the `known` words."""
+    """A parameter that is one of the `known` words."""
     value = params.get(name)
     if value is not None and value not in known:
         raise RpcError("usage", f"there is no {name} {value!r}; {advice(str(value), known)}")

@@ -21,14 +21,15 @@ from codelocd.runners.environments import Builder
 from codelocd.watch.watch import SourceWatch
 
 KINDS = 64
-"""Kinds of locations whose last look is remembered; more are rare in one config."""
+"""The number of kinds of locations whose last look is remembered; one config rarely has more."""
 
 _Kind = tuple[Request | None, Path, bool]
-"""Locations of one kind look at the same places: all but their code decides equally."""
+"""Locations of one kind look at the same files when an environment is chosen: they differ in their
+code alone."""
 
 
 class Preparation:
-    """One for all locations; `publisher` tells of the progress of builds."""
+    """Prepares environments for all locations; `publisher` reports the progress of builds."""
 
     def __init__(
         self,
@@ -76,7 +77,8 @@ class Preparation:
     async def _environment(
         self, location: Location, build: BuildId
     ) -> tuple[Environment, tuple[Path, ...]]:
-        """It, ready, and the files that it depends on. Raises EnvironmentProblem, OSError."""
+        """The location's environment, ready, and the files that it depends on. Raises
+        EnvironmentProblem, OSError."""
         choice = await self._chosen(location, build)
         ready = await asyncio.to_thread(self._store.find, choice.specification)
         if ready is None:
@@ -90,11 +92,11 @@ class Preparation:
         return ready, inputs
 
     async def _chosen(self, location: Location, build: BuildId) -> Choice:
-        """What it depends on is watched while it is read: a save in between is not lost.
+        """The choice of an environment. The files that it depends on are watched before they are
+        read, so that no save is missed.
 
-        A location of which nothing is known yet begins with what the last one of its kind looked
-        at: if that was all, one choice is enough.
-        """
+        The first choice of a location begins with the files that the last one of its kind looked
+        at: if those were all, one choice is enough."""
         code = sources.code(location.spec)
         kind = _kind(location.spec, code)
         location.expected = () if location.state.inputs else self._looked_at.get(kind, ())

@@ -1,4 +1,5 @@
-"""Publishes what happens to locations: to the journal, to subscribers, to disk, in the registry."""
+"""Publishes what happens to locations: in the registry and the journal, to subscribers, and on
+disk."""
 
 from __future__ import annotations
 
@@ -36,7 +37,7 @@ class Publisher:
         self._ends = False
 
     def end(self) -> None:
-        """The daemon ends: what goes with it is no news, and what is kept is kept as it is."""
+        """The daemon ends: report no more withdrawals, and leave what is on disk as it is."""
         self._ends = True
 
     # --- what happens --------------------------------------------------------------------------
@@ -105,7 +106,8 @@ class Publisher:
         self._list(location, registry, difference)
 
     def forget_definitions(self, name: str) -> None:
-        """A stopped location has none, under the next daemon either."""
+        """Delete the kept definitions of a stopped location, so that the next daemon does not list
+        them."""
         self._snapshots.forget(name)
 
     def forget(self, name: str) -> None:

@@ -62,7 +62,7 @@ def run(
     configure(config.daemon.log_format, coloured=coloured)
     if mode == "service":
         observer = observe
-    gc.freeze()  # what is imported by now stays: no search for garbage need go through it
+    gc.freeze()  # all that is imported by now stays, so the garbage collector need not search it
     with lock.held(paths.state_dir / "lock"), asyncio.Runner(loop_factory=SteadyLoop) as runner:
         runner.run(Service(config, paths, reread, observer, report, mode).run())
     return 0
@@ -168,7 +168,8 @@ class Service:
             loop.add_signal_handler(signal.SIGUSR2, self._upgrade_at_signal)
 
     def _stop(self) -> None:
-        """The first time in good order, the second time at once."""
+        """End the daemon: the first signal asks it to finish in order, the second ends it at
+        once."""
         if self._ends.is_set():
             self._application.kill()
         self._ends.set()
@@ -212,12 +213,12 @@ def _trusted(settings: DaemonSettings) -> Trusted:
 
 
 def _start_threads(loop: asyncio.AbstractEventLoop) -> None:
-    """All that work is handed to, now: later the machine may be short of them."""
+    """Start all threads now: later the machine may have none left."""
     count = min(32, (os.cpu_count() or 1) + 4)  # as many as the loop's own executor would have
     pool = ThreadPoolExecutor(count, thread_name_prefix="work")
     loop.set_default_executor(pool)
     together = threading.Barrier(count)
-    with contextlib.suppress(RuntimeError):  # those that there are have to do
+    with contextlib.suppress(RuntimeError):  # the daemon works with those that could be started
         for _ in range(count):
             pool.submit(together.wait, 10.0)
 
@@ -248,7 +249,7 @@ def observe(event: TopicEvent) -> None:
         return
     entry, location = event["data"]["event"], event["data"]["location"]
     if location is None and entry["detail"] is not None:
-        return  # of the daemon itself: it has said so in its own words
+        return  # the daemon itself has logged it already
     facts = {"location": entry["location"], "state": entry["after"], "detail": entry["detail"]}
     told = {name: value for name, value in facts.items() if value is not None}
     log = structlog.get_logger()
@@ -268,7 +269,8 @@ TRIAL_SECONDS = 60.0
 
 
 class Successor:
-    """Of this process, under its number: for a service manager nothing ends.
+    """Replaces this process by the code that is installed now. The pid stays, so that a service
+    manager sees no end.
 
     `environ`: the variables that this process was started with.
     """
@@ -278,7 +280,7 @@ class Successor:
         self.is_due = False
 
     def try_out(self) -> None:
-        """Whether the code can be imported at all. Blocks. Raises RpcError."""
+        """Check that the new code can be imported. Blocks. Raises RpcError if it cannot."""
         try:
             done = subprocess.run(
                 [sys.executable, "-c", TRIAL],
@@ -294,7 +296,8 @@ class Successor:
             raise RpcError("internal", f"the new code does not load, the old one goes on: {why}")
 
     def begin(self, passed: socket.socket | None) -> None:
-        """Become it, at once; `passed`: the socket that a service manager has handed over."""
+        """Execute the new code at once; `passed`: the socket that a service manager has handed
+        over."""
         if passed is not None:
             os.set_inheritable(passed.fileno(), True)
         for stream in (sys.stdout, sys.stderr):

@@ -1,4 +1,4 @@
-"""What counts as a change for a location. Pure, but for looks at what is there."""
+"""Decides which files a location depends on, and what a change of them means."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ BLOCK = b"# /// script"
 """The line that inline script metadata begin with."""
 
 ASKED = 20
-"""Files whose time is asked for: more than a save, fewer than a checkout."""
+"""The number of changed files whose time is read: more than a save has, fewer than a checkout."""
 
 
 def of(location: Location) -> Watched:
-    """Everything whose change starts a candidate, or another environment."""
+    """What is watched for a location: a change starts a candidate, or the choice of an
+    environment."""
     spec = location.spec
     if spec.policy.reload == "manual":
         return Watched(frozenset(), (), (), (), str(spec.working_directory), frozenset())
@@ -44,7 +45,7 @@ def follow(watch: SourceWatch, location: Location) -> None:
 
 
 def follow_if_possible(watch: SourceWatch, location: Location) -> None:
-    """The same. Where the machine lacks what that takes, each start of a runner sees to it."""
+    """As `follow`. A shortage of the machine is ignored: the next start of a runner tries again."""
     try:
         follow(watch, location)
     except OSError as error:
@@ -70,10 +71,8 @@ def code(spec: LocationSpec) -> Path:
 
 
 def where_installed(location: Location, module: str | None) -> Iterator[str]:
-    """Globs of the places where a module that was missing comes when its owner installs it.
-
-    Of an environment that its owner keeps: one that is built changes by its description alone.
-    """
+    """Globs of the places where a missing module would appear if the user installed it. Only for
+    environments that users made: one that codelocd built changes by its description alone."""
     environment = location.environment
     if environment is None or environment.origin != "existing" or not module:
         return
@@ -87,7 +86,8 @@ def where_installed(location: Location, module: str | None) -> Iterator[str]:
 
 
 def describes_environment(spec: LocationSpec, paths: Iterable[str]) -> bool:
-    """One of the changed files has inline script metadata, perhaps since this change."""
+    """Whether one of the changed files describes the environment: it has inline script metadata,
+    perhaps since this change."""
     first = code(spec)
     if first.suffix != ".py" or str(first) not in paths:
         return False

@@ -1,4 +1,4 @@
-"""Whose turn it is: starts take turns so that they do not starve each other."""
+"""Limits how many starts run at a time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 PATIENCE = 2.0
-"""Seconds after which a start gives its place away: a hang must not hold up the rest."""
+"""Seconds after which a start frees its place, done or not: one that hangs must not hold up the
+others."""
 
 
 class StartPermit:
@@ -51,7 +52,7 @@ RESTARTS = 10
 
 
 class RestartPace:
-    """At most `count` turns in any `seconds`, in the order in which they were asked for."""
+    """Allows at most `count` starts in any `seconds`, in the order in which they were asked for."""
 
     def __init__(self, count: int = RESTARTS, seconds: float = 1.0) -> None:
         self._turns = deque[float](maxlen=count)
@@ -59,7 +60,7 @@ class RestartPace:
         self._seconds = seconds
 
     async def turn(self) -> None:
-        """Returns when it is due: at once, as a rule."""
+        """Returns when the start is due: at once, as a rule."""
         now = due = asyncio.get_running_loop().time()
         if len(self._turns) == self._count:
             due = max(now, self._turns[0] + self._seconds)
@@ -69,18 +70,18 @@ class RestartPace:
 
 
 class StartLimits:
-    """Three that do not wait for each other: cold starts, environments to prepare, and reloads.
+    """Three limits that do not wait for each other: for first starts, for environments, and for
+    reloads.
 
-    `beside`: for a location that serves meanwhile. Somebody waits for such a one, and rarely
-    for more than a few at once; but all of them at once would hold up the loop.
-    """
+    `beside`: for a location that serves meanwhile. A person waits for such a reload, and rarely for
+    more than a few at once; but all of them at once would hold up the loop."""
 
     def __init__(self, cores: int) -> None:
         self._starts = StartLimit(cores)
         self._preparations = StartLimit(2 * cores)  # they wait for networks, too
         self._reloads = StartLimit(4 * cores)
         self.restarts = RestartPace()
-        """Of locations whose runners failed young."""
+        """For restarts of locations whose runners failed soon after their start."""
 
     def start(self, *, beside: bool) -> AbstractAsyncContextManager[None]:
         return (self._reloads if beside else self._starts).turn()

@@ -28,11 +28,12 @@ from codelocd.storage.logs import Logs
 from codelocd.watch.watch import SourceWatch
 
 LAST_LINES = 200
-"""Lines of output in which a problem looks for its place."""
+"""Lines of output that are searched for the place of a crash."""
 
 
 class RunnerStarts:
-    """One for all locations. What comes of a start is told to its location, as an event."""
+    """Starts runners for all locations. The outcome of a start is sent to its location as an
+    event."""
 
     def __init__(
         self,
@@ -97,7 +98,7 @@ class RunnerStarts:
         return running
 
     def follow(self, location: Location, number: RunnerId, running: Running) -> None:
-        """It is the location's: its end will be told."""
+        """Add it to the location's runners, and report its end when that comes."""
         location.runners[number] = running
         running.handle.exited.add_done_callback(
             lambda end: self._exited(location, number, end.result())
@@ -118,7 +119,8 @@ class RunnerStarts:
     # --- loading -------------------------------------------------------------------------------
 
     async def _load(self, location: Location, number: RunnerId, running: Running) -> None:
-        """Wait for the outcome of its load; a runner that ends over it is noticed elsewhere."""
+        """Wait for the outcome of its load. The end of a runner that dies meanwhile is reported by
+        `_ended`."""
         try:
             outcome = await running.handle.load()
         except RpcError as failure:
@@ -169,15 +171,15 @@ class RunnerStarts:
         location.tell(events.LoadFailed(number, problem, current=current))
 
     def suspect(self, running: Running, suspicion: str) -> None:
-        """Note what its warm start is suspected of."""
+        """Note in the import profile what its warm start is suspected of."""
         self._launcher.suspect(running.order, suspicion)
 
     def adjust(self, location: Location, former: Policy) -> None:
-        """Other limits hold for its runners, as they run."""
+        """Apply changed limits to the runners that are there."""
         self._limits.adjust(location, former)
 
     def forget(self, location: Location) -> None:
-        """It is gone: free what is held for it."""
+        """The runner has ended: release what is held for it."""
         self._specs.logs.forget(location.name)
 
     # --- ends ----------------------------------------------------------------------------------
@@ -198,7 +200,8 @@ class RunnerStarts:
 
 
 def crashed(location: Location, number: RunnerId, summary: str) -> None:
-    """It never lived; another try, which begins with its environment, may succeed."""
+    """Report a runner that could not be started. The next attempt begins with the environment and
+    may succeed."""
     problem = Problem("crash", summary, at=time.time())
     location.tell(events.Exited(number, problem, random.random()))
 
@@ -208,7 +211,7 @@ def _kill(handle: RunnerHandle) -> None:
 
 
 def _remedy(location: Location, problem: Mapping[str, Any]) -> remedies.Remedy:
-    """What the daemon knows to do about it; an empty line where it knows nothing."""
+    """The remedy that the daemon knows for a failure; empty where it knows none."""
     missing, variable = problem.get("missing"), problem.get("variable")
     choice = location.state.choice
     found = None
@@ -220,9 +223,10 @@ def _remedy(location: Location, problem: Mapping[str, Any]) -> remedies.Remedy:
 
 
 class RunnerSpecs:
-    """`children`: the folder of the bundle that makes `codeloc` importable in any Python.
-    `bytecode_cache`: the folder for compiled files of environments that are not ours.
-    `development`: user code is told so. `notes`: the folder where runners note what they write."""
+    """Makes the orders for launchers. `children`: the folder of the bundle that makes `codeloc`
+    importable in any Python. `bytecode_cache`: the folder for compiled files of environments that
+    are not ours. `development`: whether user code is told that it runs under `dev`. `notes`: the
+    folder where runners note which files they write."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""What the daemon holds, in the shapes of the contract."""
+"""Makes the documents of the contract from what the daemon holds."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def measured(location_: Location, listed: registry.Registry, sampler: Sampler) -
 
 
 def external(spec: LocationSpec) -> LocationStatus:
-    """A code server of somebody else: listed, not supervised."""
+    """The entry of a code server that another program runs: listed, not supervised."""
     assert isinstance(spec.target, GrpcServer)
     return {
         "name": spec.name,
@@ -118,7 +118,7 @@ def external(spec: LocationSpec) -> LocationStatus:
 
 
 def shown_external(spec: LocationSpec, config: ConfigDocument) -> ShownLocation:
-    """The `show LOCATION --json` document of a code server of somebody else."""
+    """The `show LOCATION --json` document of a code server that another program runs."""
     entry = external(spec)
     return {
         **entry,
@@ -174,7 +174,7 @@ def definition(
 
 
 def refuse_definition(listed: registry.Registry, name: str, inner: str | None) -> None:
-    """RpcError for a definition that was named without its location: `orders`, `mart/orders`."""
+    """The error for a definition that was named without its location: `orders`, `mart/orders`."""
     word = f"{name}/{inner}" if inner else name
     places = {
         f"{each['location']}/{each['name']}"
@@ -188,7 +188,7 @@ def refuse_definition(listed: registry.Registry, name: str, inner: str | None) -
 
 
 def _described(location_: Location) -> Iterator[Path]:
-    """What describes the environment, without what was only looked at."""
+    """The files that describe the environment, without those that were only looked for."""
     choice = location_.choice
     aside = {*choice.looked_at} - {*choice.inputs} if choice is not None else ()
     yield from (path for path in location_.inputs if path not in aside)
@@ -216,7 +216,8 @@ def shown(
 
 
 def left(location_: Location, listed: registry.Registry) -> KeptLocation:
-    """What of that document is kept on disk; definitions and output are kept on their own."""
+    """The part of that document that is kept on disk; definitions and output have files of their
+    own."""
     return {**location(location_, listed), **_about(location_, listed)}
 
 
@@ -275,7 +276,8 @@ FRESH = 10.0
 
 
 class Warnings:
-    """Lines for `status`; that of a file which was set aside ends when the file is removed."""
+    """The warnings of `status`. The warning about a damaged file ends when the file that was set
+    aside is removed."""
 
     def __init__(self, paths: DaemonPaths, desired: DesiredState) -> None:
         state, store = paths.state_dir, Layout(paths.store)

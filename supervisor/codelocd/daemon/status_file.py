@@ -1,4 +1,4 @@
-"""Keeps on disk what `status` says, for commands that the daemon does not answer."""
+"""Writes what `status` says to a file, for when the daemon does not answer."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ class StatusFile(InProcessSubscriber):
         self._stirred = asyncio.Event()
 
     def take(self, subscription: int, event: Event) -> None:
-        """Something has happened, whatever it is: all of it is written, soon."""
+        """An event of any kind: write the whole document soon."""
         self._stirred.set()
 
     async def keep(self) -> None:
-        """For ever. Nothing wakes up while nothing happens."""
+        """Write the file after events, for ever. It sleeps while there are none."""
         while True:
             await self._stirred.wait()
             await asyncio.sleep(REST)
@@ -50,7 +50,7 @@ class StatusFile(InProcessSubscriber):
             await asyncio.sleep(REST)
 
     def remove(self) -> None:
-        """A daemon that ends in good order leaves nothing to be told of."""
+        """Delete the file: a daemon that ends in order leaves none."""
         with contextlib.suppress(OSError):
             self._path.unlink()
 

@@ -1,4 +1,4 @@
-"""Who hears of which events: subscribers that may be slow, gone for a while, or new."""
+"""Sends events to subscribers, which may be slow, gone for a while, or new."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ SUBSCRIPTIONS = 100
 
 
 class Subscriber(Protocol):
-    """What is asked of a connection; `send` gets one message, or several at once."""
+    """The part of a connection that is used here; `send` takes one message, or several at once."""
 
     @property
     def backlog(self) -> int: ...
@@ -49,8 +49,8 @@ class Subscriber(Protocol):
 class _Subscription:
     """One subscriber's place: it has everything up to `seq`; None: it has nothing yet.
 
-    `missed`: something after that was lost to it. `behind`: it waits for its turn. `blocks`: it
-    takes lines of output in blocks, as they are published, not one by one.
+    `missed`: an event after that was not sent to it. `behind`: it has to be sent more when it is
+    its turn. `blocks`: it takes lines of output in blocks, as they are published, not one by one.
     """
 
     id: int
@@ -78,7 +78,7 @@ class Hub:
         self._subscriptions: dict[int, _Subscription] = {}
 
     def publish(self, topic: str, data: Mapping[str, object]) -> int:
-        """Tell everybody who listens; the number of the event."""
+        """Send an event to all subscribers of its topic; returns its number."""
         event = self._history.add(topic, pack(data))
         for subscription in self._listening(topic):
             if not subscription.behind:
@@ -218,7 +218,7 @@ def _is_place(since: object) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened; `data` is packed already, once for everybody who hears of it.
+    """Something that happened; `data` is packed already, once for all subscribers.
 
     Where it is a block of `lines`, these have the numbers up to `seq`.
     """
@@ -247,7 +247,7 @@ BLOCKS = frozenset({"logs"})
 """Topics with so many events that they must not push those of others out of the history."""
 
 BLOCKS_BYTES = 2 * 1024 * 1024
-"""What is kept of these, no more than of the others."""
+"""The number of events of these topics that are kept; not more than of the others."""
 
 
 class EventHistory:
@@ -297,7 +297,7 @@ class _Shelf:
         self._kept: deque[Event] = deque()
 
     def put(self, event: Event) -> list[Event]:
-        """Keep it; those that there is no room for any more."""
+        """Keep an event; returns those that it has pushed out."""
         self._kept.append(event)
         self._size += len(event.data)
         dropped = []

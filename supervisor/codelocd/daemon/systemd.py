@@ -1,6 +1,6 @@
-"""What a service manager wants to know: sd_notify(3), and the sockets it hands over.
+"""Speaks with the service manager: sd_notify(3), and the sockets that it hands over.
 
-Everything here does nothing where no service manager asked for it.
+Without a service manager nothing here has an effect.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _FIRST_DESCRIPTOR = 3
 
 
 class Notifier:
-    """Tells the manager that started us how we are."""
+    """Tells the service manager that started the daemon how it is."""
 
     def __init__(self, environ: MutableMapping[str, str]) -> None:
         self._address = environ.pop("NOTIFY_SOCKET", "")
@@ -67,7 +67,8 @@ def passed_socket(
 
 
 def refuse_unsafe(passed: socket.socket, group: int | None) -> None:
-    """Raises PermissionError for a passed socket that lets in others than one of ours would.
+    """Raises PermissionError for a passed socket that admits users whom a socket of the daemon's
+    own would not.
 
     `group`: the number of the group that may use it. Without one the daemon answers its own user
     and root alone, whatever group the file has.
@@ -78,7 +79,7 @@ def refuse_unsafe(passed: socket.socket, group: int | None) -> None:
         )
     path = passed.getsockname()
     if not isinstance(path, str) or not path:  # bytes: an abstract name, which has no permissions
-        raise PermissionError("the socket that was passed has no path, so anybody could use it")
+        raise PermissionError("the socket that was passed has no path, so any user could use it")
     wrong = _unsafe(os.lstat(path), group)
     if wrong:
         raise PermissionError(f"the socket that was passed, {path}, {wrong}")

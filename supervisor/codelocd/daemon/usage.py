@@ -16,7 +16,7 @@ import psutil
 from codeloc_envs.problem import shortage
 
 QUIET = 1.0
-"""Seconds without an event after which it rests: no client is about to wait for it."""
+"""Seconds without an event after which the daemon is idle: no client is about to wait for it."""
 
 
 class MemoryTrimmer:
@@ -62,10 +62,11 @@ INTERVAL = 10.0
 """Seconds for which a sample is good enough."""
 
 OLD = 60.0
-"""Seconds after which a sample is good for nothing: who asks then waits for another."""
+"""Seconds after which a sample is not used any more: a request then waits for a new one."""
 
 PATIENCE = 0.02
-"""Seconds that others wait for a fresh one, which takes the kernel 0.5 ms for each process."""
+"""Seconds that a request waits at most for a new sample, which takes the kernel 0.5 ms for each
+process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,7 @@ class Sampler:
         return sample.usage if sample is not None else None
 
     async def sample(self, pids: Collection[int]) -> None:
-        """Look at these processes; returns when that has happened, or is known well enough."""
+        """Sample these processes, unless their last samples are new enough."""
         look = asyncio.get_running_loop().create_task(self._refresh(pids))
         self._looks.add(look)
         look.add_done_callback(self._looks.discard)
