@@ -1,4 +1,4 @@
-"""What has to happen so that what runs matches another config. Pure."""
+"""Compares the running locations with another config. Pure."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def _safe(value: Any) -> Any:
 
 
 def of_runner(spec: LocationSpec) -> LocationSpec:
-    """What a running runner depends on: all but the rules it is kept by."""
+    """The part of a description that a running runner depends on: all but the policy."""
     kept = Policy(start_method=spec.policy.start_method)
     return replace(spec, policy=kept, watch=(), ignore=(), declared_in="")
 

@@ -11,22 +11,22 @@ from codelocd.model import BuildId, Cold, Ended, Policy, Problem, RunnerId, Snap
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """Somebody wants the location."""
+    """A client wants the location to run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """The location shall not run any more."""
+    """A client wants the location to stop."""
 
 
 @dataclass(frozen=True, slots=True)
 class RestartAsked:
-    """Somebody wants it stopped, then started."""
+    """A client wants it stopped, then started."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReloadAsked:
-    """Somebody wants a new runner, or the location's description changed."""
+    """A client wants a new runner, or the location's description changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,8 @@ class SourcesChanged:
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentChosen:
-    """Which environment it shall be, and the files that this depends on, as far as is known."""
+    """An environment was chosen. `inputs`: the files that the choice depends on, as far as is
+    known."""
 
     build: BuildId
     choice: Choice
@@ -54,7 +55,7 @@ class EnvironmentChosen:
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentReady:
-    """The environment stands. `inputs`: the files that it depends on, all of them."""
+    """The environment is ready. `inputs`: all files that it depends on."""
 
     build: BuildId
     environment: Environment
@@ -88,7 +89,8 @@ class EnvironmentLost:
 
 @dataclass(frozen=True, slots=True)
 class MachineLacks:
-    """The attempt cannot go on for want of what the machine lacks for now: no fault of its own.
+    """The attempt cannot go on because the machine lacks something for now, such as memory or
+    descriptors.
 
     `number`: that of its build or its runner, `lives`: the runner's process is there. `chance` as
     for Exited.
@@ -190,7 +192,7 @@ class Adopted:
 
 @dataclass(frozen=True, slots=True)
 class PolicyChanged:
-    """Other rules hold than the `former`; what runs is right for both."""
+    """The policy has changed from `former`; the runner need not be replaced for that."""
 
     former: Policy
 
@@ -260,7 +262,7 @@ class Suspect:
 
 @dataclass(frozen=True, slots=True)
 class Follow:
-    """What is to be watched is another set of files by now."""
+    """Watch the files that the state now names."""
 
 
 @dataclass(frozen=True, slots=True)

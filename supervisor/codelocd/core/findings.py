@@ -1,4 +1,4 @@
-"""What `codelocd doctor` makes of what it sees on a machine. Pure."""
+"""Judges what `codelocd doctor` sees on a machine. Pure."""
 
 from __future__ import annotations
 

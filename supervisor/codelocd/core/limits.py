@@ -1,4 +1,5 @@
-"""What limits mean: how nice a weight is, how soon to look again, what a broken one is. Pure."""
+"""Computes what limits mean: niceness for a weight, when to look again, and the problem of a broken
+one. Pure."""
 
 from __future__ import annotations
 
@@ -20,9 +21,8 @@ SOONEST, LATEST = 0.05, 1.0
 
 
 def niceness(policy: Policy) -> int | None:
-    """Of a runner's processes; a weight below the usual one is told in steps of niceness, where
-    no control group keeps to it. None: as the daemon's own.
-    """
+    """The niceness of a runner's processes. A `cpu_weight` below the usual one becomes steps of
+    niceness, for use where no control group applies the weight. None: that of the daemon."""
     if policy.nice is not None:
         return policy.nice
     weight, nice = policy.cpu_weight, 0

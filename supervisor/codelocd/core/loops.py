@@ -1,4 +1,5 @@
-"""Loads that a location causes itself, by writing what is watched for it. Pure."""
+"""Finds files by which a location starts its own reloads: its runner writes them, and they are
+watched. Pure."""
 
 from __future__ import annotations
 
@@ -19,10 +20,9 @@ loads themselves write is known otherwise, and a save of it between two loads st
 
 @dataclass(frozen=True, slots=True)
 class Loops:
-    """`changes`: by file, when it last started a load, monotonic. `left_out`: those that a runner
-    wrote over and over; they count no more until somebody says so. `latest`: what the newest load
-    was started by.
-    """
+    """`changes`: by file, when it last started a load, monotonic. `left_out`: files that a runner
+    wrote over and over; they do not count until a client asks for a load. `latest`: what the newest
+    load was started by."""
 
     changes: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     left_out: frozenset[str] = frozenset()

@@ -73,7 +73,7 @@ def take_over(state: State, now: float) -> Step:
 
 
 def given_up(state: State, problem: Problem) -> State:
-    """The attempt failed for a reason that trying the same again would not mend."""
+    """The attempt failed, and trying the same again would not help."""
     phase = Phase.FAILED if state.serving is None else Phase.SERVING
     return replace(
         state, phase=phase, problem=problem, behind=state.listed, deadline=None, shortages=0
@@ -81,7 +81,7 @@ def given_up(state: State, problem: Problem) -> State:
 
 
 def wait_for_machine(state: State, problem: Problem, chance: float, now: float) -> State:
-    """The attempt failed for want of what comes back: again, as often as it takes."""
+    """The attempt failed for a shortage of the machine: try again, without a limit."""
     streak = state.shortages + 1
     return replace(
         state,
@@ -105,7 +105,7 @@ def back_off(
 
 
 def backed_off_by(state: State, now: float, policy: Policy) -> State:
-    """In backoff when other rules come: never longer than they would have it wait from now on."""
+    """The policy changed during a pause: wait at most as long as the new one would from now on."""
     assert state.deadline is not None
     assert state.problem is not None
     if policy.restart == "never":
@@ -115,7 +115,7 @@ def backed_off_by(state: State, now: float, policy: Policy) -> State:
 
 
 def forgiven(state: State) -> State:
-    """Somebody acted: failures of the past no longer count."""
+    """A client or a save asked for an attempt: earlier failures no longer count."""
     return replace(state, history=NO_FAILURES, shortages=0)
 
 

@@ -1,4 +1,4 @@
-"""What there is instead of a name that does not exist. Pure."""
+"""Suggests an existing name for one that does not exist. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What an earlier daemon has left of a location: its runner, or the definitions that it listed."""
+"""Transitions for what an earlier daemon left: a runner to adopt, or the definitions that it
+listed."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ from codelocd.model import Phase, Policy
 
 
 def adopted(state: State, event: events.Adopted, now: float, policy: Policy) -> Step:
-    """It serves at once; what changed while no daemon looked leads to an ordinary takeover."""
+    """The adopted runner serves at once. What changed while no daemon ran leads to an ordinary
+    takeover."""
     if state.phase is not Phase.STOPPED:
         return state, ()
     state = replace(
@@ -39,7 +41,7 @@ def goes_on(state: State, event: events.EnvironmentReady) -> bool:
 
 
 def remembered(state: State, event: events.Remembered, _now: float, _policy: Policy) -> Step:
-    """Code that does not load has the definitions that the daemon before this one listed."""
+    """List the kept definitions of an earlier daemon while the code does not load."""
     if not state.lacks_definitions:
         return state, ()
     return replace(state, listed=True, behind=True), (Restore(event.snapshot),)

@@ -1,4 +1,4 @@
-"""What went wrong, in one line and in full. Pure."""
+"""Describes failures for people: one line, and the details. Pure."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ THREAD = re.compile(r"^(?:Current t|T)hread .*\(most recent call first\):$")
 NOT_THEIRS = re.compile(r"/(site|dist)-packages/|/lib(64)?/python\d|/codeloc_runner/|\.zip/|^<")
 """In the path of a frame that is no code of the location's own."""
 ENDED = "ended by the daemon"
-"""How a runner ended that was told to: which signal that took is nothing that went wrong."""
+"""The end of a runner that the daemon told to end: the signal is not named, since nothing went
+wrong."""
 LAST_LINES = 20
 """Lines of output that a problem shows."""
 

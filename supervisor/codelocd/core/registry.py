@@ -1,4 +1,4 @@
-"""Snapshots of all locations merged into one versioned view, and the difference of two."""
+"""Merges the snapshots of all locations into one versioned view, and compares two of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The line that adds a missing package to a location's environment, or says why it is missing."""
+"""Finds the line that adds a missing package to a location's environment."""
 
 from __future__ import annotations
 

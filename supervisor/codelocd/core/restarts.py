@@ -1,4 +1,4 @@
-"""When to try again after a failure, and when to give up."""
+"""Decides when to try again after a failure, and when to give up."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def growing(streak: int, backoff: Backoff) -> float:
 
 
 class Pauses:
-    """Those of a process that is started again for as long as it is wanted, whatever it does.
+    """The pauses between starts of a process that is started again without a limit.
 
     Code servers, and Dagster's own processes: by the policy that a location has by default, but
     without a limit. A run of more than `policy.healthy_after` seconds starts a new streak.

@@ -1,4 +1,4 @@
-"""What a runner says of its load, checked before any of it is used or kept. Pure.
+"""Checks the documents of runners before they are used or kept. Pure.
 
 A runner may be anything: its process runs user code. The same holds for what a disk gives back.
 """

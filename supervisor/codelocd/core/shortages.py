@@ -1,4 +1,4 @@
-"""What the machine lacks for now, in words, and when to try again. Pure.
+"""Describes what the machine lacks for now, and decides when to try again. Pure.
 
 A failure of the machine is not one of the location: no limit counts it, and it ends by itself.
 """
@@ -11,7 +11,7 @@ from codelocd.core.restarts import growing
 from codelocd.model import Backoff, Problem
 
 BACKOFF = Backoff(initial=0.2, factor=2.0, maximum=10.0, jitter=0.2)
-"""Short at its end, too: what is lacking comes back without a word."""
+"""Even the longest pause is short: no event tells when the shortage is over."""
 
 WAITING = "waiting for the machine"
 """How the summary of each such problem begins."""

@@ -89,7 +89,8 @@ class State:
 
     @property
     def lacks_definitions(self) -> bool:
-        """It shall be there, is not, and lists nothing: what was listed before would help."""
+        """Whether the kept definitions of an earlier daemon are needed: the location is wanted,
+        fails, and lists none."""
         failing = self.phase in (Phase.FAILED, Phase.BACKOFF)
         return failing and self.wanted and not self.listed
 

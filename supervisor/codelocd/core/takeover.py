@@ -1,4 +1,4 @@
-"""When a candidate that was started because sources changed may take over.
+"""Decides when a candidate may take over.
 
 Starting a candidate and letting it take over are separate decisions: a candidate starts at
 the first event, so that a single save is served as soon as it has loaded; a burst (a

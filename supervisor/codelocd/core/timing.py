@@ -1,4 +1,4 @@
-"""Where the time of a reload goes, from the save to the new definitions. Pure."""
+"""Divides the time of a reload into its parts, from the save to the new definitions. Pure."""
 
 from __future__ import annotations
 

@@ -82,7 +82,8 @@ def _sources_changed(
 
 
 def _inputs_changed(state: State, now: float, policy: Policy) -> Step:
-    """The environment first; but a load that writes them itself comes to its end at some time."""
+    """Prepare the environment again first. But a load that writes these files itself is let finish
+    after some tries."""
     if state.phase is Phase.STARTING and state.candidate is not None:
         if not takeover.may_drop(state.burst):
             return (_looked_at_later(state, now) if state.loaded else state), ()
@@ -92,7 +93,7 @@ def _inputs_changed(state: State, now: float, policy: Policy) -> Step:
 
 
 def _outdated(state: State, now: float) -> Step:
-    """The attempt has read, or may have read, what is no longer there."""
+    """The attempt may have read sources that have changed since: drop it, or let it finish."""
     if state.candidate is None:
         return state, ()
     if not takeover.may_drop(state.burst):
@@ -153,7 +154,8 @@ def _environment_failed(
 def _environment_lost(
     state: State, event: events.EnvironmentLost, now: float, policy: Policy
 ) -> Step:
-    """One that was known for long is prepared again at once; a fresh one, after a pause."""
+    """An environment that was used before is prepared again at once; one that was just made, after
+    a pause."""
     if event.runner != state.candidate:
         return state, ()
     if state.environment_fresh:
@@ -164,7 +166,8 @@ def _environment_lost(
 
 
 def _machine_lacks(state: State, event: events.MachineLacks, now: float, _policy: Policy) -> Step:
-    """Nothing that was asked for is to blame: whatever serves goes on, and no limit counts it."""
+    """A shortage is no fault of the location: a runner that serves goes on, and no limit counts the
+    failure."""
     if event.number not in (state.build, state.candidate):
         return state, ()
     effects: tuple[events.Effect, ...] = ()
@@ -208,7 +211,7 @@ def _judged(state: State, event: events.Loaded, now: float, policy: Policy) -> S
 
 
 def _diverged(state: State, event: events.Diverged, _now: float, _policy: Policy) -> Step:
-    """Once more, without warmth; what diverges from that has failed."""
+    """Load once more from a cold start; a second divergence is a failure."""
     if event.runner != state.candidate:
         return state, ()
     second = state.cold is None
@@ -292,7 +295,7 @@ def _deadline_passed(
 
 
 def _policy_changed(state: State, event: events.PolicyChanged, now: float, policy: Policy) -> Step:
-    """What is waited for ends when it would have, had the wait begun by the new rules."""
+    """A wait under way ends when it would have, had it begun under the new policy."""
     if state.deadline is None:
         return state, ()
     if state.phase is Phase.BACKOFF:

@@ -285,8 +285,8 @@ def _wishes(paths: DaemonPaths) -> tuple[DesiredState, Warnings]:
 
 
 def _keeping(config: Config, paths: DaemonPaths, *, development: bool) -> Keeping | None:
-    """The folder of the holder's socket. None where every runner ends with the daemon: under `dev`,
-    and on systems without pidfds."""
+    """How runners outlive the daemon. None where they all end with it: under `dev`, with
+    `orphan_timeout = 0`, and on other systems than Linux."""
     timeout = config.daemon.orphan_timeout
     if development or not timeout or sys.platform != "linux":
         return None

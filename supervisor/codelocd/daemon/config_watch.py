@@ -179,7 +179,7 @@ class ConfigWatch:
         self._later = loop.call_later(pause, partial(self._look, apply=apply))
 
     def _stop_waiting(self) -> Config | None:
-        """The pause has passed: look again."""
+        """End the wait; returns the config that it was for."""
         if self._later is not None:
             self._later.cancel()
             self._later = None
@@ -191,8 +191,7 @@ class ConfigWatch:
         return Watched(frozenset(map(str, paths)), (), (), (), "/", frozenset())
 
     def _is(self, state: Literal["applied", "changed", "invalid"], problem: str | None) -> None:
-        """A state is reported if it is a valid one or differs from the last: the same mistake,
-        saved again, is not reported twice."""
+        """Report a state, unless it is the same mistake as before, saved again."""
         before = self.state
         self.state = replace(before, state=state, problem=problem, at=time.time())
         if (before.state, before.problem) == (state, problem) and state != "applied":

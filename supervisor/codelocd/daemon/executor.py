@@ -78,7 +78,7 @@ class Executor:
         self._starts.adjust(location, former)
 
     def forget(self, location: Location) -> None:
-        """The runner has ended: release what is held for it."""
+        """The location is gone: release what is held for it."""
         self._starts.forget(location)
 
     def _kill(self, location: Location, number: RunnerId) -> None:

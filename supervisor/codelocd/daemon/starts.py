@@ -179,7 +179,7 @@ class RunnerStarts:
         self._limits.adjust(location, former)
 
     def forget(self, location: Location) -> None:
-        """The runner has ended: release what is held for it."""
+        """The location is gone: release what is held for it."""
         self._specs.logs.forget(location.name)
 
     # --- ends ----------------------------------------------------------------------------------

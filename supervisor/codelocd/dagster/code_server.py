@@ -24,7 +24,7 @@ from codelocd.runners.warm.method import MethodChoice
 CALL_TIMEOUT = 5.0
 """Seconds for an answer about runs, or to a ping."""
 LOOK_AGAIN = 0.02
-"""Seconds between two looks whether a server that starts is there: it tells no process."""
+"""Seconds between two looks whether a starting server answers: it sends no event."""
 
 _OPTIONS = {
     "python_file": "--python-file",
@@ -99,12 +99,12 @@ class CodeServer:
             self.terminate()
 
     def terminate(self) -> None:
-        """To its pid only: its runs are of its group."""
+        """Send SIGTERM to the server alone: its runs are in its group and go on."""
         if not self.exited.done():
             os.kill(self.pid, signal.SIGTERM)
 
     def may_have_runs(self) -> bool:
-        """Whether it has child processes, as runs are: known without an answer of its own."""
+        """Whether it has child processes, as runs are. The server need not answer for that."""
         try:
             return bool(psutil.Process(self.pid).children())
         except psutil.NoSuchProcess:
@@ -114,13 +114,13 @@ class CodeServer:
         return await self._child.gone(seconds)
 
     def kill(self) -> None:
-        """With all its runs, at once."""
+        """Kill it and all its runs at once."""
         if not self.exited.done():
             self._child.kill()
 
 
 def arguments(spec: RunnerSpec, path: Path) -> tuple[str, ...]:
-    """Those of Dagster's own command line; none of them is younger than Dagster 1.5."""
+    """Arguments of Dagster's own command line, all of which Dagster 1.5 has already."""
     attribute = ["--attribute", spec.attribute] if spec.attribute else []
     return (
         *("api", "grpc", "--socket", str(path), "--use-python-environment-entry-point"),
@@ -202,9 +202,9 @@ MODULES = (
     "grpc._server",
     "upath.implementations.local",
 )
-"""Named, not learned: the modules of 1,490 in a serving process that nothing else brings. Those
-that a release does not have, or an environment, are passed over. Not `dagster.__main__`: to import
-that is to run it."""
+"""A fixed list, not learned from loads: of 1,490 modules in a serving process, those that no
+location imports by itself. Those that a release does not have, or an environment, are passed over.
+Not `dagster.__main__`: to import that is to run it."""
 
 BESIDE = {MODULE: MODULES}
 """Preloaded where locations import dagster, in fork servers and in spares for code servers."""
@@ -216,7 +216,7 @@ GRACE = 10.0
 """Seconds from SIGTERM to the end of all that a server has, and of silence without any runs."""
 
 Cancelled = Callable[[list[str]], Awaitable[list[str]]]
-"""Which of these runs somebody has asked Dagster to terminate."""
+"""Returns those of these runs that Dagster was asked to terminate."""
 
 
 class Drain:
@@ -258,7 +258,8 @@ class Drain:
             server.kill()
 
     async def _wait(self, server: CodeServer) -> None:
-        """A server that is silent and has no runs is of no use to anybody."""
+        """Wait until the server has ended. One that is silent and has no runs is killed: it is of
+        no more use."""
         loop, told = asyncio.get_running_loop(), set[str]()
         heard = loop.time()
         while not await server.gone(INTERVAL):

@@ -87,7 +87,7 @@ def dagster_home(environ: Mapping[str, str], state_dir: Path, project: Path) -> 
 
 
 def _link(link: Path, config: Path) -> None:
-    """Follow the project's config; one that somebody wrote into our folder stays.
+    """Link to the project's config; a file that a user wrote into our folder stays.
 
     Without any there is an empty one: Dagster's processes each warn where there is none.
     """

@@ -1,4 +1,5 @@
-"""All of it: code servers led to by links, and the page that shows them."""
+"""Connects the parts of the Dagster integration: code servers, their links, and the page that shows
+them."""
 
 from __future__ import annotations
 
@@ -61,7 +62,7 @@ class DagsterServing:
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     def launcher(self) -> DagsterLauncher:
-        """What starts runners, each with its code server."""
+        """The launcher that starts runners, each with a code server."""
         return DagsterLauncher(self._warm, self._servers, self._links)
 
     def locations_are(self, specs: Iterable[LocationSpec]) -> None:
@@ -75,7 +76,7 @@ class DagsterServing:
         self._listed.set()
 
     def about(self) -> DagsterStatus:
-        """For `status`: where the page is, and who serves what."""
+        """For `status`: the address of the page, and the code server of each location."""
         current = self._links.current
         return {
             "url": self._ui.url,
@@ -120,7 +121,7 @@ class DagsterServing:
             self._tell_apart(await self._native())
 
     def _tell_apart(self, native: list[str]) -> None:
-        """Say once why somebody will look in vain for these in Dagster's UI, or for the UI."""
+        """Say once why these locations are not in Dagster's UI, or why there is no UI."""
         native = [name for name in native if name not in self._told]
         if not native:
             return

@@ -43,7 +43,7 @@ class ProgramLauncher(Launcher, Protocol):
     """Starts runners, and programs beside them, from warm interpreters where there are any."""
 
     async def program(self, program: Program) -> tuple[Child, MethodChoice]:
-        """It, and how it was started. Raises OSError."""
+        """The started program, and how it was started. Raises OSError."""
         ...
 
 
@@ -159,7 +159,7 @@ class ServerSupervision:
         self._task = asyncio.get_running_loop().create_task(self._supervise())
 
     def release(self) -> None:
-        """Another one has taken over, or none shall."""
+        """Another server has taken over, or the location stops: let this one leave."""
         self.drop()
         if self._serving is not None:
             self._links.release(self._spec.location, self._serving)

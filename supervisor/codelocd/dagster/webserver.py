@@ -63,7 +63,8 @@ class UserInterface:
 
     @property
     def url(self) -> str | None:
-        """None where the page is somebody else's, who did not say where it listens."""
+        """The address of the page. None where another program runs it and the config does not say
+        where."""
         return f"http://{self._settings.host}:{self._port}" if self._port != NOWHERE else None
 
     @property
@@ -81,7 +82,8 @@ class UserInterface:
         self._opening = asyncio.get_running_loop().create_task(self._open(environment))
 
     async def _open(self, environment: Environment) -> None:
-        """What answers at a port that is taken is somebody else's page."""
+        """Start both once the port is free: before that, another program's page would answer at the
+        address."""
         await self._port_is_free()
         address = ["--host", self._settings.host, "--port", str(self._port)]
         self._processes[WEBSERVER] = self._helper(environment, WEBSERVER, address)
@@ -173,7 +175,7 @@ class WebserverClient:
         return await self._ask(_RELOAD, {}) is not None
 
     async def canceling(self, runs: list[str]) -> list[str]:
-        """Which of these runs somebody has asked to terminate."""
+        """The runs among these that Dagster was asked to terminate."""
         data = await self._ask(_STATUS, {"ids": runs}) or {}
         return [run["runId"] for run in data.get("runsOrError", {}).get("results", ())]
 

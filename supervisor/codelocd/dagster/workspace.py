@@ -18,7 +18,8 @@ from codelocd.model import GrpcServer, LocationSpec
 
 
 def text(links: Mapping[str, Path], external: Iterable[LocationSpec]) -> str:
-    """One `grpc_server` for each location by its link, and those that somebody else runs."""
+    """The text of the workspace.yaml: one `grpc_server` for each location by its link, and the
+    external ones."""
     import yaml  # here: only Dagster's UI needs it, and it would slow every start down
 
     ours = [_entry({"socket": str(link)}, name) for name, link in sorted(links.items())]
@@ -45,7 +46,7 @@ def _address(server: object) -> dict[str, Any]:
 
 
 class Links:
-    """By which Dagster finds each location's code server, by the location's name.
+    """The links by which Dagster finds the code server of each location.
 
     What a link no longer leads to ends when its runs have. `current`: the servers; `served`: the
     interpreters that Dagster was led to, also those whose server is gone. `news` is set when
@@ -127,7 +128,7 @@ class Sockets:
         self.link(location).unlink(missing_ok=True)
 
     def _make_folder(self) -> None:
-        """Again, where somebody removed it."""
+        """Make the folder again where it was removed."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
@@ -137,7 +138,7 @@ def _folder(runtime: Path) -> Path:
         name = blake2b(os.fsencode(runtime), digest_size=6).hexdigest()
         folder = Path(tempfile.gettempdir(), f"codelocd-{os.getuid()}-{name}")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    found = folder.lstat()  # a link of somebody else's could lead to any folder of ours
+    found = folder.lstat()  # a link that another user made could lead to any of our folders
     if found.st_uid != os.getuid() or not stat.S_ISDIR(found.st_mode) or found.st_mode & 0o077:
         raise PermissionError(f"{folder} belongs to somebody else, or others can use it; remove it")
     return folder

@@ -79,7 +79,7 @@ def delegated() -> Subtree | None:
         return None
     pid = str(os.getpid())
     if _words(folder / "cgroup.procs") != [pid]:
-        return None  # somebody else's processes may not be moved
+        return None  # processes of other programs may not be moved
     leaf = folder / OWN
     try:
         leaf.mkdir(exist_ok=True)

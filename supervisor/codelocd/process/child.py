@@ -37,7 +37,7 @@ class Child:
         self.mark = mark
         self.exited = exited
         self.family: set[Identity] = set()
-        """What was seen to descend from it; whoever left its group may bear no mark."""
+        """The descendants that were seen; one that left the group may bear no mark."""
 
     def look_at_family(self) -> None:
         """To be called before it ends: nothing tells afterwards whose children they were."""
@@ -55,7 +55,7 @@ class Child:
         self.signal_group(signal.SIGKILL)
 
     def resume(self) -> None:
-        """A process that somebody has stopped could neither answer nor leave."""
+        """Send SIGCONT: a process that was stopped by a signal could neither answer nor leave."""
         self.signal_group(signal.SIGCONT)
 
     async def end(self, grace: float) -> None:
@@ -184,12 +184,12 @@ class Children:
         return self._watched(child, outputs)
 
     def _ended_elsewhere(self, pid: int, descriptor: int) -> None:
-        """Of a process that is not a child of this one: somebody else reaps it."""
+        """A process that is not a child of this one has ended: its own parent reaps it."""
         self._loop.remove_reader(descriptor)
         end = exit_of(descriptor)
         os.close(descriptor)
         child, outputs = self._ours.pop(pid)
-        if began(pid) is None:  # nobody has its number; its group may still
+        if began(pid) is None:  # no process has its number; its group may still have members
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(pid, signal.SIGKILL)
         self._finish(child, outputs, end)
@@ -205,23 +205,24 @@ class Children:
         self._guardian.hold(pid, whole, lambda: outputs.descriptors)
 
     def let_go(self, pid: int) -> None:
-        """It ends with the daemon again."""
+        """Take the record back: the child ends with the daemon again."""
         self._guardian.let_go(pid)
 
     async def end_earlier(self) -> None:
-        """End who descends from the children of earlier daemons, but for what was taken."""
+        """End the descendants of earlier daemons' children, except those that were adopted."""
         taken = {child.mark for child, _ in self._ours.values()}
         await self._orphans.end_earlier(taken)
 
     @property
     def life(self) -> int | None:
-        """What each process reads from that is held: it ends where neither this process nor the
-        holder is there any more. None where everything ends with this process."""
+        """The pipe that each held process reads from: at its end, when neither this process nor the
+        holder exists any more, the process ends itself. None where everything ends with this
+        process."""
         return self._guardian.life[0] if self._guardian.life is not None else None
 
     @contextlib.contextmanager
     def _adopting(self, becoming: int | None) -> Iterator[None]:
-        """Meanwhile no unknown child is reaped, nor that one: one of them may be the process."""
+        """Within it no unknown child is reaped, nor that one: one of them may be the process."""
         self._adoptions += 1
         held = {becoming} if becoming is not None else set()
         self._becoming |= held
@@ -282,7 +283,7 @@ def dying_with_us() -> list[str]:
 
 
 def _or_empty(reader: int | None) -> int:
-    """A pipe that nobody can write to, in place of one that was at its end."""
+    """A pipe without a writer, in place of one that was at its end."""
     if reader is not None:
         return reader
     reading, writing = os.pipe()

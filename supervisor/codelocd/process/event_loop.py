@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable
 
 LAG = 1.0
-"""Seconds by which a wait may be longer than asked for. What takes longer did not happen to those
-who are waited for alone: the process was stopped, or the machine slept or had no time for it."""
+"""Seconds by which a wait may be longer than asked for. Where it is longer, the whole process was
+held up: it was stopped, or the machine slept or was too busy to run it."""
 
 
 class SteadyLoop(asyncio.SelectorEventLoop):

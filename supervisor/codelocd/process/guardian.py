@@ -1,4 +1,4 @@
-"""What outlives the daemon for a moment: it ends what a daemon that was killed has left.
+"""Starts the guardian, a process that outlives a killed daemon for a moment and ends what it left.
 
 A runner that dies with the daemon (PR_SET_PDEATHSIG) has no time to end its own children, and
 user code may close the pipe that would tell it. So one small process holds a connection from
@@ -64,8 +64,8 @@ class _Held:
 
 
 class Guardian:
-    """The daemon's end. One that was killed is replaced, one that was stopped goes on: at `look`,
-    which whoever reaps the daemon's children calls at each SIGCHLD."""
+    """The daemon's side of the guardian. `look` replaces one that was killed and continues one that
+    was stopped; it is called at each SIGCHLD, by the code that reaps children."""
 
     def __init__(self, keeping: Keeping | None = None) -> None:
         self.family = ""
@@ -110,19 +110,20 @@ class Guardian:
             self._say(*_words_of(held))
 
     def let_go(self, pid: int) -> None:
-        """It ends with the daemon again."""
+        """Take the record back: the process ends with the daemon again."""
         if self._held.pop(pid, None) is not None:
             self._say(f"~{pid}\n")
 
     def take_charge(self) -> None:
-        """All that an earlier daemon left is held here or ended: the next daemon comes here."""
+        """Tell the holder that all of an earlier daemon's processes are held by it or ended: from
+        now on it is the one that the next daemon finds."""
         self._in_charge = True
         if self.keeping is not None:
             self._say("!\n")
 
     def look(self) -> float | None:
-        """Have it go on if somebody stopped it. Seconds after which to `renew` it, if it ended;
-        not at once where it did so as soon as it had begun."""
+        """Continue the guardian if a signal stopped it. Seconds after which to `renew` it, if it
+        ended; not at once where it did so as soon as it had begun."""
         if self._process is None:
             return None
         what = os.WEXITED | os.WSTOPPED | os.WNOHANG | os.WNOWAIT
@@ -147,7 +148,7 @@ class Guardian:
             if self.keeping is not None:
                 self._say(".\n")
             self._channel.close()
-            os.kill(self._process.pid, signal.SIGCONT)  # somebody may have stopped it
+            os.kill(self._process.pid, signal.SIGCONT)  # a signal may have stopped it
             self._process.wait()
             self._process = None
         for descriptor in self.life or ():

@@ -1,4 +1,5 @@
-"""The guardian's process: few imports, and it finds processes by a variable that they inherited.
+"""The guardian's process, which finds processes by a variable that they inherited. It has few
+imports.
 
 Linux only: elsewhere a process may not read the environment of another one, and nothing is found.
 `guardian` starts it; a daemon finds in the same way what its children have left behind.
@@ -23,10 +24,11 @@ VARIABLE = "CODELOCD_CHILD"
 """Names the child that a process descends from; a descendant that drops it is not found."""
 
 PASSES = 20
-"""Searches in a row while each finds somebody: one may have forked as it was being killed."""
+"""The number of searches in a row, as long as each finds a process: one may have forked as it was
+being killed."""
 
 SIGKILL = 9
-"""The same everywhere."""
+"""Defined here, not imported from `signal`: the number is the same on every system."""
 
 
 def end_all(chosen: Callable[[str], bool], family: Collection[Identity] = ()) -> None:
@@ -64,7 +66,8 @@ def descendants(pid: int) -> Iterator[Identity]:
 
 
 def _with_descendants(family: Collection[Identity]) -> list[Identity]:
-    """Those that are still the same processes."""
+    """The processes of `family` that have not ended since they were found, and their
+    descendants."""
     left = [each for each in family if state(*each) != GONE]
     return left + [each for pid, _ in left for each in descendants(pid)]
 
@@ -136,7 +139,8 @@ def main(family: str) -> None:
 
 
 def outlive_signals() -> None:
-    """Those that end everybody on a terminal, and whatever may have stopped this process.
+    """Ignore the signals that a terminal sends to all its processes, and those that would stop this
+    process.
 
     Until here, in the first milliseconds of its life, it outlives neither.
     """
@@ -149,7 +153,8 @@ PR_SET_PDEATHSIG = 1
 
 
 def _go_on_at_its_end() -> None:
-    """Somebody may have stopped this process: the daemon's end makes it go on (Linux)."""
+    """Ask the kernel for SIGCONT at the daemon's end, in case this process is stopped then
+    (Linux)."""
     try:
         from _ctypes import call_function, dlopen, dlsym
 

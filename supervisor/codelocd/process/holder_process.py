@@ -1,4 +1,4 @@
-"""The holder's process: a guardian under which what serves outlives the daemon, for a while.
+"""The holder's process: a guardian that keeps runners alive until the next daemon adopts them.
 
 While a daemon lives it reads nothing of what it holds. At the daemon's end it ends, as a guardian
 does, all that was not held, and then keeps what is held alive: it takes what that prints, into
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from codelocd.model import Stream
 
 SPOOL_BYTES = 64 * 1024 * 1024
-"""Of each stream of a process that nobody reads; what it prints beyond that is dropped."""
+"""Bytes that are kept of each stream while no daemon reads it; what a process prints beyond that is
+dropped."""
 
 CHUNK = 256 * 1024
 DESCRIPTORS = 16
@@ -44,7 +45,7 @@ class Lines:
         self._descriptors: list[int] = []
 
     def __iter__(self) -> Iterator[bytes]:
-        """Those that are there now or come, to the end; whoever iterates waits."""
+        """The lines up to the end of the connection. Waits for each."""
         while (lines := self.more()) is not None:
             yield from lines
 

@@ -1,4 +1,4 @@
-"""Which process a number means: numbers are used again, a number and a beginning are not.
+"""Tells processes apart: the kernel uses a pid again, but not with the same time of start.
 
 Plain values and few imports: `codelocd status` needs it where no daemon answers.
 """
@@ -11,11 +11,12 @@ GONE = ""
 """The state of a process that has ended, whether or not its parent knows."""
 
 STOPPED = "Tt"
-"""Letters of a process that somebody has stopped, by a signal or as a debugger (proc(5))."""
+"""Letters of a process that was stopped, by a signal or by a debugger (proc(5))."""
 
 
 def began(pid: int) -> int | None:
-    """When a process began, in ticks of a clock that nobody sets; None where there is none.
+    """When a process began, in ticks of a clock that cannot be set; None if there is no such
+    process.
 
     Linux counts from the start of the machine (`starttime` of proc_pid_stat(5)); elsewhere it is
     the time of day in microseconds, as the kernel noted it.

@@ -1,4 +1,4 @@
-"""What an earlier daemon has left running: the next one receives it from the holder."""
+"""Receives from the holder what an earlier daemon has left running."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Left:
     dropped: int
 
     def tell(self, output: Output) -> None:
-        """What it printed while nobody read."""
+        """Pass on what it printed while no daemon read it."""
         for stream in STREAMS:
             if (spool := self.spools.pop(stream, None)) is not None:
                 with os.fdopen(spool, "rb", buffering=0) as file:
@@ -44,7 +44,7 @@ class Left:
             output("stderr", text.encode())
 
     def end(self) -> None:
-        """It is not wanted any more, nor is what descends from it."""
+        """End it and its descendants."""
         for descriptor in (*self.readers.values(), *self.spools.values()):
             os.close(descriptor)
         self.readers, self.spools = {}, {}
@@ -57,7 +57,8 @@ class Left:
 
 @dataclass(slots=True)
 class Inheritance:
-    """All of it. `life`: the pipe by which those who are left live on, where anything is.
+    """Everything that an earlier daemon left. `life`: the pipe whose end would end these processes;
+    None where none is left.
 
     Until it is `taken`, the holder has it, too: a daemon that dies before has taken nothing.
     """
@@ -67,7 +68,8 @@ class Inheritance:
     connection: socket.socket | None = None
 
     def taken(self) -> None:
-        """All that is wanted of it is in the hands of this daemon and its own holder."""
+        """Tell the former holder to leave: this daemon and its own holder have all that they want
+        of it."""
         if self.connection is not None:
             with self.connection, contextlib.suppress(OSError):
                 self.connection.sendall(b"taken\n")

@@ -1,4 +1,4 @@
-"""Processes that left the group of a child to outlive it: they end soon after it."""
+"""Ends processes that left the group of a child and would outlive it."""
 
 from __future__ import annotations
 
@@ -35,12 +35,13 @@ class Orphans:
 
     @property
     def shared(self) -> str:
-        """For a process whose forks shall outlive it: it ends with the daemon, and not before."""
+        """The mark of a process whose forks shall outlive it. What bears it ends with the daemon,
+        not earlier."""
         return f"{self.family}{0:010d}"
 
     def orphaned(self, mark: str, family: Collection[Identity]) -> None:
-        """That child is gone: in a moment, so are those that descend from it, as their mark or
-        `family` says."""
+        """A child is gone: end its descendants soon, which are known by their mark or by
+        `family`."""
         self._gone.add(mark)
         self._families.update(family)
         if self._hunt is None:
@@ -52,8 +53,7 @@ class Orphans:
             await asyncio.shield(self._hunt)
 
     async def end_earlier(self, taken: Collection[str]) -> None:
-        """End who descends from the children of other daemons of the same kin, but those with
-        `taken` marks."""
+        """End the descendants of other daemons of the same kin, except those with `taken` marks."""
 
         def is_left(mark: str) -> bool:
             ours = mark.startswith(self.family) or mark in taken
@@ -62,8 +62,8 @@ class Orphans:
         await asyncio.to_thread(end_all, is_left)
 
     async def end_unmarked(self, known: Collection[int]) -> None:
-        """End who bears no mark, but has come to be a child of this process: whoever descends from
-        its children does once all in between have ended. `known` are left alone."""
+        """End the processes without a mark that have become children of this one: a descendant does
+        once every process in between has ended. `known` are left alone."""
         await asyncio.to_thread(end_strays, os.getpid(), known)
 
     async def _search(self) -> None:

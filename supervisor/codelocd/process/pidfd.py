@@ -1,4 +1,4 @@
-"""How a process ended that is nobody's child here, as far as the kernel tells."""
+"""Asks the kernel how a process ended that is not a child of this one."""
 
 from __future__ import annotations
 

@@ -91,7 +91,8 @@ class OutputPipes:
             self._loop.add_reader(pipe.descriptor, self._ready, pipe)
 
     def finish(self) -> None:
-        """The process is gone: take what it left in the pipes, which somebody may still fill."""
+        """The process is gone: take what is left in its pipes, to which its children may still
+        write."""
         try:
             self._look()
             while self._seen:
@@ -123,7 +124,7 @@ class OutputPipes:
             pipe, seen = self._seen.popleft()
             data = self._read(pipe, min(seen, left))
             if not data:
-                continue  # somebody else has read from the pipe
+                continue  # another process has read from the pipe
             left -= len(data)
             pipe.seen -= len(data)
             if len(data) < seen:
@@ -142,7 +143,7 @@ class OutputPipes:
             return b""
 
     def _speaks(self, pipe: _Pipe) -> None:
-        """What goes on is taken to have begun before what only now begins."""
+        """Note the stream that was read last: where both have more, that one is read first."""
         if self._pipes[0] is not pipe:
             self._pipes.reverse()
 
@@ -173,7 +174,7 @@ class OutputPipes:
         self.begin()
 
     def _end(self, pipe: _Pipe) -> None:
-        """It is ready and holds nothing: nobody can write to it any more."""
+        """Close a pipe that is readable and empty: it has no writer any more."""
         try:
             data = os.read(pipe.descriptor, self._chunk)
         except BlockingIOError:

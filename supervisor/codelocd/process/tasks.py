@@ -1,4 +1,4 @@
-"""The processes that descend from one, and what holds for each of them. Linux only.
+"""Counts, freezes and limits the processes that descend from a child. Linux only.
 
 A process belongs to a child if it is in the session that the child leads, or descends from one that
 is. What has left the session and lost its parent is not found here; `orphans` knows its mark.
@@ -66,9 +66,9 @@ def _signal_group(group: int, number: signal.Signals) -> None:
 
 
 def hold_to(leader: int, nice: int | None, open_files: int | None) -> None:
-    """Have limits hold for those that run; None: what holds for this process.
+    """Apply limits to the processes that run; None: the limit of this process.
 
-    What may not be done is left: only root makes a process less nice than it is.
+    A limit that may not be set is left as it is: only root makes a process less nice.
     """
     wanted = os.getpriority(os.PRIO_PROCESS, 0) if nice is None else nice
     usual, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
