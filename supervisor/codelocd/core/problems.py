@@ -84,7 +84,7 @@ def how(end: Exit) -> str:
     """How a process ended: `exited with status 7`, `was killed by SIGSEGV`."""
     if end.signal is not None:
         return f"was killed by {_name(end.signal)}"
-    return f"exited with status {end.status}"
+    return "ended" if end.status is None else f"exited with status {end.status}"
 
 
 def of_load(data: Mapping[str, Any], at: float, remedy: str = "", block: str = "") -> Problem:

@@ -18,7 +18,7 @@ from codelocd.daemon.location import Location, Running
 from codelocd.daemon.starts import RunnerSpecs, RunnerStarts
 from codelocd.model import LocationSpec, RunnerId, Snapshot
 from codelocd.process.child import Child, Children
-from codelocd.process.inheritance import Inheritance, Left
+from codelocd.process.inheritance import RUNNER, Inheritance, Left
 from codelocd.runners.api import PROTOCOL, RunnerHandle, RunnerSpec
 from codelocd.runners.stacks import Overheard
 from codelocd.watch.watch import SourceWatch
@@ -44,12 +44,14 @@ class Keeper:
             return
         record = {
             **own,
+            "kind": RUNNER,
             "location": location.name,
             "generation": running.generation,
             "environment": running.environment.to_json(),
             "since": running.began,
             "read": running.read,
             "group": running.order.group,
+            "loader": snapshot.loader,
             "load_seconds": snapshot.load_seconds,
             "spec": fingerprint(location.spec),
             "protocol": PROTOCOL,
@@ -112,7 +114,8 @@ class Adoption:
             await asyncio.to_thread(left.end)
 
     def _newest_of(self, name: str) -> Left | None:
-        mine = [left for left in self._inheritance.left if left.record["location"] == name]
+        runners = [left for left in self._inheritance.left if left.kind == RUNNER]
+        mine = [left for left in runners if left.record["location"] == name]
         mine.sort(key=lambda left: left.record["generation"])
         if not mine:
             return None
@@ -135,11 +138,8 @@ class Adoption:
             return None
         order = replace(self._specs.order(location, environment, lease), output=output)
         order = replace(order, group=record["group"])
-        readers, left.readers = left.readers, {}
         try:
-            child = self._children.take(
-                record["pid"], record["began"], record["mark"], output, readers
-            )
+            child = left.child(self._children, output)
         except ProcessLookupError:
             lease.close()
             return None

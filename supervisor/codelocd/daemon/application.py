@@ -17,7 +17,7 @@ from codeloc_envs import Environment, Store
 from codeloc_envs.store.collect import remove_half_written
 from codeloc_envs.store.layout import Layout
 from codelocd.core.config_diff import ConfigDiff, plan
-from codelocd.daemon.adoption import Adoption, Keeper
+from codelocd.daemon.adoption import Adoption, Adopts, Keeper
 from codelocd.daemon.executor import Executor
 from codelocd.daemon.health import Heartbeat
 from codelocd.daemon.limits import RunnerLimits
@@ -38,7 +38,7 @@ from codelocd.model import Config
 from codelocd.process import cgroups
 from codelocd.process.child import Children
 from codelocd.process.guardian import Guardian, Keeping
-from codelocd.process.inheritance import Inheritance, receive
+from codelocd.process.inheritance import RUNNER, Inheritance, receive
 from codelocd.runners.bundle import CHILDREN, Bundle
 from codelocd.runners.environments import Builder, EnvironmentPruner
 from codelocd.runners.stacks import of_runner
@@ -91,7 +91,9 @@ class Application:
             restore=self._bundle.restore,
             sockets=paths.runtime_dir,
             profiles=paths.state_dir / "warm",
-            in_use=[left.record["socket"] for left in self._inheritance.left],
+            in_use=[
+                each.record["socket"] for each in self._inheritance.left if each.kind == RUNNER
+            ],
             idle=config.daemon.warm_idle,
             beside=BESIDE if config.dagster.serve else {},
         )
@@ -107,14 +109,19 @@ class Application:
         project = config.files[0].parent if config.files else Path.cwd()
         home = dagster_home(os.environ, paths.state_dir, project)
         native = self.locations.native
-        return DagsterServing(means, config.dagster, paths, home, self._warm, native)
+        return DagsterServing(
+            means, config.dagster, paths, home, self._warm, native, self._inheritance
+        )
 
     def _daemon(self, builder: Builder, notes: Path, report: Callable[[str], None]) -> Daemon:
         guard = LoopGuard(self.locations, self.watch, self.publisher, notes, report)
         self.warnings.of_locations = guard.lines
         limits = StartLimits(os.cpu_count() or 1)
-        starts = self._starts(limits)
-        self._adoption = self._adopting(starts)
+        launcher = self.dagster.launcher() if self.dagster is not None else self._warm
+        starts = RunnerStarts(
+            launcher, self.runner_specs, self.store, self.watch, limits, self.limits
+        )
+        self._adoption = self._adopting(launcher, starts)
         return Daemon(
             self.locations,
             Executor(
@@ -130,12 +137,6 @@ class Application:
             self._adoption.adopt,
         )
 
-    def _starts(self, limits: StartLimits) -> RunnerStarts:
-        launcher = self.dagster.launcher() if self.dagster is not None else self._warm
-        return RunnerStarts(
-            launcher, self.runner_specs, self.store, self.watch, limits, self.limits
-        )
-
     def _inherited(self) -> Inheritance:
         """What an earlier daemon has left. Its runners live for as long as the same pipe is
         open."""
@@ -146,11 +147,11 @@ class Application:
             self._guardian.share_life(found.life)
         return found
 
-    def _adopting(self, starts: RunnerStarts) -> Adoption:
+    def _adopting(self, launcher: Adopts, starts: RunnerStarts) -> Adoption:
         return Adoption(
             self._inheritance,
             self._children,
-            self._warm,
+            launcher,
             self.runner_specs,
             starts,
             self.store,
@@ -161,6 +162,9 @@ class Application:
     async def settle_inheritance(self) -> None:
         """Called once the locations are known: end what none of them took, and make this daemon's
         holder the one that the next daemon finds."""
+        if self.dagster is not None:
+            wanted = {name for name, each in self.locations.items() if each.state.wanted}
+            self.dagster.settle(wanted)
         await self._adoption.settle()
         self._guardian.take_charge()
         self._inheritance.taken()

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import psutil
 
@@ -39,12 +40,14 @@ class CodeServer:
 
     def __init__(
         self,
+        location: str,
         child: Child,
         executable: Path,
         path: Path,
         words: ServerOutput,
         choice: MethodChoice,
     ) -> None:
+        self.location = location
         self.executable = executable
         self.path = path
         self.choice = choice
@@ -215,6 +218,20 @@ INTERVAL = 0.5
 GRACE = 10.0
 """Seconds from SIGTERM to the end of all that a server has, and of silence without any runs."""
 
+Kind = Literal["code server", "leaving code server"]
+SERVER: Kind = "code server"
+"""One that Dagster is led to."""
+LEAVING: Kind = "leaving code server"
+"""One that was replaced, or that its location has no use for: it ends with its last run."""
+
+Hold = Callable[[CodeServer, Kind], None]
+"""Has a server outlive the daemon from now on, as one of that kind."""
+
+
+def hold_nothing(_server: CodeServer, _kind: Kind) -> None:
+    """Every server ends with the daemon."""
+
+
 Cancelled = Callable[[list[str]], Awaitable[list[str]]]
 """Returns those of these runs that Dagster was asked to terminate."""
 
@@ -226,12 +243,14 @@ class Drain:
     server that took over, which knows nothing of the run: it is told to the old one from here.
     """
 
-    def __init__(self, patience: float, cancelled: Cancelled) -> None:
+    def __init__(self, patience: float, cancelled: Cancelled, hold: Hold = hold_nothing) -> None:
+        self._hold = hold
         self._patience = patience
         self._cancelled = cancelled
         self._leaving: dict[asyncio.Task[None], CodeServer] = {}
 
     def take(self, server: CodeServer) -> None:
+        self._hold(server, LEAVING)
         task = asyncio.get_running_loop().create_task(self._see_off(server))
         self._leaving[task] = server
         task.add_done_callback(self._leaving.pop)

@@ -4,7 +4,7 @@ them."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,11 +12,13 @@ from codeloc_envs import EnvironmentProblem
 from codeloc_envs.problem import shortage
 from codelocd.dagster import workspace
 from codelocd.dagster.code_server import Drain
+from codelocd.dagster.inherited import InheritedServers, holding, paths
 from codelocd.dagster.instance import Instance, newest_of
 from codelocd.dagster.launcher import DagsterLauncher, ProgramLauncher, Servers
-from codelocd.dagster.webserver import DaemonParts, UserInterface
+from codelocd.dagster.webserver import HELPER, DaemonParts, UserInterface
 from codelocd.dagster.workspace import Links, Sockets
 from codelocd.model import DagsterSettings, GrpcServer, LocationSpec
+from codelocd.process.inheritance import Inheritance
 from codelocd.runners.warm.method import MethodChoice
 from codelocd.storage.paths import DaemonPaths
 
@@ -32,30 +34,38 @@ STOP_SECONDS = 5.0
 
 
 class DagsterServing:
-    """Of one daemon; `native()` returns when every location has had its first outcome, and says
-    which of them hold no definitions of Dagster's."""
+    """Of one daemon; it goes on with what an earlier one has left. `native()` returns when every
+    location has had its first outcome, and says which of them hold no definitions of Dagster's."""
 
     def __init__(
         self,
         means: DaemonParts,
         settings: DagsterSettings,
-        paths: DaemonPaths,
+        of_daemon: DaemonPaths,
         home: Path,
         warm: ProgramLauncher,
         native: Callable[[], Awaitable[list[str]]],
+        inheritance: Inheritance,
     ) -> None:
         self._settings = settings
         self._native = native
         self._home = home
-        self._workspace = paths.state_dir / "workspace.yaml"
-        sockets = Sockets(paths.runtime_dir)
+        self._workspace = of_daemon.state_dir / "workspace.yaml"
+        sockets = Sockets(of_daemon.runtime_dir, paths(inheritance))
         self._warm = warm
         instance = Instance(home, means.children)
         self._servers = Servers(warm, sockets, instance, means.codeloc)
         self._ui = UserInterface(means, settings, self._home, self._workspace)
+        self._ui.go_on(inheritance.of(HELPER))
         self._news = asyncio.Event()
-        drain = Drain(settings.drain_timeout, self._ui.client.canceling)
-        self._links = Links(sockets, drain, self._news)
+        hold = holding(means.children, home)
+        drain = Drain(settings.drain_timeout, self._ui.client.canceling, hold)
+        self._links = Links(sockets, drain, self._news, hold)
+        left = InheritedServers(inheritance, means.children, means.logs.output, home)
+        for server in left.serving:
+            self._links.lead(server.location, server)
+        for server in left.leaving:
+            drain.take(server)
         self._external: list[LocationSpec] = []
         self._listed = asyncio.Event()
         self._told: set[str] = set()
@@ -74,6 +84,10 @@ class DagsterServing:
         self._told &= known.keys()
         self._news.set()
         self._listed.set()
+
+    def settle(self, wanted: Collection[str]) -> None:
+        """What an earlier daemon has left of other locations leaves, too."""
+        self._links.keep_only(wanted)
 
     def about(self) -> DagsterStatus:
         """For `status`: the address of the page, and the code server of each location."""
@@ -141,11 +155,14 @@ class DagsterServing:
 
     async def _begin(self) -> bool:
         try:
-            workspace.write(self._workspace, self._text())
+            changed = workspace.write(self._workspace, self._text())
             if not self._settings.page:
                 self._ui.say(f"Dagster's code servers: {self._workspace}")
                 return True
+            adopted = self._ui.pids
             await self._ui.start(newest_of(self._links.served.values()))
+            if adopted and changed:
+                await self._ui.locations_changed()
         except (EnvironmentProblem, OSError) as failure:
             self._ui.say(f"Dagster's UI cannot be started: {failure}")
             self._not_for_now(failure)

@@ -42,6 +42,10 @@ from codelocd.runners.warm.method import MethodChoice
 class ProgramLauncher(Launcher, Protocol):
     """Starts runners, and programs beside them, from warm interpreters where there are any."""
 
+    def adopt(self, spec: RunnerSpec, child: Child, record: Mapping[str, Any]) -> RunnerHandle:
+        """A runner that an earlier daemon has started."""
+        ...
+
     async def program(self, program: Program) -> tuple[Child, MethodChoice]:
         """The started program, and how it was started. Raises OSError."""
         ...
@@ -74,7 +78,7 @@ class Servers:
         asked = arguments(spec, path)
         program = Program(spec, MODULE, asked, variables, output.heard, self._codeloc)
         child, choice = await self._launcher.program(program)
-        return CodeServer(child, spec.executable, path, output, choice)
+        return CodeServer(spec.location, child, spec.executable, path, output, choice)
 
     def suspect(self, spec: RunnerSpec, cold: Cold) -> None:
         """A load failed after a fork, and then went well without one."""
@@ -86,7 +90,7 @@ class ServerSupervision:
     has been led to it, another one replaces it when it dies or falls silent.
 
     `spec` describes the runner; `server`, which has been started for it, is the first, None where
-    it is to start after the runner's load.
+    it is to start after the runner's load, or once the runner, adopted without one, takes over.
     """
 
     def __init__(
@@ -96,7 +100,9 @@ class ServerSupervision:
         servers: Servers,
         links: Links,
         policy: PingPolicy,
+        hang: float = 0.0,
     ) -> None:
+        """`hang`: as for `load`, where the runner was loaded by an earlier daemon."""
         self._spec = spec
         self._servers = servers
         self._links = links
@@ -104,7 +110,7 @@ class ServerSupervision:
         self._serving: CodeServer | None = None
         self._task: asyncio.Task[None] | None = None
         self._dropped = False
-        self._hang = 0.0
+        self._hang = hang
         self._server = server
 
     @property
@@ -152,6 +158,8 @@ class ServerSupervision:
         return Bad(problem, runners.snapshot.sources, runners.read)
 
     def take_over(self) -> None:
+        if self._dropped:
+            return  # its code is none of Dagster's, or the runner is gone already
         try:
             self._lead()
         except OSError as failure:  # a disk that is full: the link leads there at the next start
@@ -202,15 +210,18 @@ class ServerSupervision:
             self.server.kill()
 
     def _lead(self) -> None:
-        self._serving = self.server
-        self._links.lead(self._spec.location, self.server)
+        if self._server is not None:
+            self._serving = self._server
+            self._links.lead(self._spec.location, self._server)
 
     async def _supervise(self) -> None:
         """Start another one when it is needed: where a fork has failed, the next without one."""
         loop, pauses = asyncio.get_running_loop(), Pauses()
         while True:
             began = loop.time()
-            what = await until_down(self.server, self._policy)
+            what = "is gone"
+            if self._server is not None:
+                what = await until_down(self._server, self._policy)
             self._say(f"Dagster's code server {what}; another one takes its place")
             await asyncio.sleep(pauses.after(loop.time() - began))
             with contextlib.suppress(OSError):
@@ -250,10 +261,6 @@ class RunnerWithServer(WrappedRunner):
         self._start_timeout = start_timeout
         runner.exited.add_done_callback(lambda _: supervision.drop())
 
-    @property
-    def record(self) -> Mapping[str, Any] | None:
-        return None  # its code server cannot go on under another daemon
-
     async def load(self) -> LoadOutcome:
         """The same as without a code server, if that one has loaded the code too.
 
@@ -267,7 +274,7 @@ class RunnerWithServer(WrappedRunner):
             left = self._start_timeout - (clock() - began)
             if await self._supervision.loads(left / 2):
                 outcome = MustStartCold(Cold(OTHERWISE))
-        if not isinstance(outcome, Good) or outcome.snapshot.loader != "dagster":
+        if not isinstance(outcome, Good) or outcome.snapshot.loader != LOADER:
             self._supervision.drop()
             return outcome
         limit = hangs_after(outcome.snapshot.load_seconds, self._start_timeout)
@@ -286,11 +293,15 @@ class RunnerWithServer(WrappedRunner):
         self._supervision.drop()
 
 
+LOADER = "dagster"
+"""Of the snapshot of a location that has Dagster's definitions."""
+
+
 class DagsterLauncher:
     """Starts runners as another launcher does, and a code server beside each that has Dagster; in
     a second chance, the server starts after the runner's load."""
 
-    def __init__(self, runners: Launcher, servers: Servers, links: Links) -> None:
+    def __init__(self, runners: ProgramLauncher, servers: Servers, links: Links) -> None:
         self._runners = runners
         self._servers = servers
         self._links = links
@@ -305,6 +316,23 @@ class DagsterLauncher:
             runner.kill()
             raise
         supervision = ServerSupervision(spec, server, self._servers, self._links, PING_POLICY)
+        return RunnerWithServer(runner, supervision, spec.start_timeout)
+
+    def adopt(self, spec: RunnerSpec, child: Child, record: Mapping[str, Any]) -> RunnerHandle:
+        """A runner that an earlier daemon has left, with the code server that Dagster is led to;
+        where that is gone, another one takes its place."""
+        runner = self._runners.adopt(spec, child, record)
+        if record.get("loader") != LOADER:
+            return runner
+        server = self._links.current.get(spec.location)
+        supervision = ServerSupervision(
+            spec,
+            server,
+            self._servers,
+            self._links,
+            PING_POLICY,
+            hangs_after(record["load_seconds"], spec.start_timeout),
+        )
         return RunnerWithServer(runner, supervision, spec.start_timeout)
 
     def suspect(self, spec: RunnerSpec, what: str) -> None:

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import errno
+import hashlib
 import http.client
 import json
 import os
-import signal
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from codeloc_envs import Environment, Lease, Request, Store, choose
-from codelocd.core.restarts import Pauses
+from codeloc_envs import Environment, EnvironmentProblem, Lease, Request, Store, choose
+from codelocd.dagster.helper import HelperProcess
 from codelocd.dagster.instance import VARIABLE, Release
-from codelocd.model import DagsterSettings, Output
+from codelocd.model import DagsterSettings
 from codelocd.process.child import Child, Children
+from codelocd.process.inheritance import Left
 from codelocd.runners import variables
 from codelocd.runners.environments import Builder
 from codelocd.storage.logs import Logs
@@ -28,6 +28,8 @@ WEBSERVER, DAEMON = "dagster-webserver", "dagster-daemon"
 NOWHERE = 0
 """The port of a page whose own is not known: a request there gets no answer."""
 LOOK_AGAIN = 0.1
+HELPER = "helper"
+"""The kind of record by which the next daemon goes on with one of the two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ class UserInterface:
         self._settings = settings
         self._home = home
         self._workspace = workspace
+        self._environment: Environment | None = None
         self._lease: Lease | None = None
         self._processes: dict[str, HelperProcess] = {}
         self._opening: asyncio.Task[None] | None = None
@@ -71,22 +74,60 @@ class UserInterface:
     def pids(self) -> dict[str, int | None]:
         return {name: process.pid for name, process in self._processes.items()}
 
+    def go_on(self, left: Iterable[Left]) -> None:
+        """With those that an earlier daemon has left, unless they are described otherwise by now:
+        then they end."""
+        for each in left:
+            if not self._goes_on(each):
+                each.end()
+
+    def _goes_on(self, left: Left) -> bool:
+        record, name = left.record, str(left.record["location"])
+        environment = Environment.from_json(record["environment"])
+        if record["settings"] != self._fingerprint:
+            return False
+        try:
+            self._use(environment)
+            output = self._means.logs.output(name, None)
+            left.tell(output)
+            child = left.child(self._means.children, output)
+        except (EnvironmentProblem, OSError):
+            return False
+        self._port = record["port"]
+        self.client = WebserverClient(self._settings.host, self._port)
+        self._processes[name] = self._helper(name, child)
+        return True
+
+    @property
+    def _fingerprint(self) -> str:
+        """Of what both are made by."""
+        its = self._settings
+        of = repr((its.host, its.port, its.environment, self._home, self._workspace))
+        return hashlib.blake2b(of.encode(), digest_size=16).hexdigest()
+
     async def start(self, newest: Release) -> None:
-        """Build the environment if need be, start both; the page says itself when it is open.
+        """Build the environment if need be, start those of the two that do not run; the page says
+        itself when it is open.
 
         Raises EnvironmentProblem and OSError.
         """
-        environment = await self._environment(newest)
-        self._lease = self._means.store.lease(environment)
-        self._processes[DAEMON] = self._helper(environment, DAEMON, ["run"])
-        self._opening = asyncio.get_running_loop().create_task(self._open(environment))
+        if self._environment is None:
+            self._use(await self._built(newest))
+        if DAEMON not in self._processes:
+            self._processes[DAEMON] = self._helper(DAEMON)
+        self._opening = asyncio.get_running_loop().create_task(self._open())
 
-    async def _open(self, environment: Environment) -> None:
-        """Start both once the port is free: before that, another program's page would answer at the
-        address."""
-        await self._port_is_free()
-        address = ["--host", self._settings.host, "--port", str(self._port)]
-        self._processes[WEBSERVER] = self._helper(environment, WEBSERVER, address)
+    def _use(self, environment: Environment) -> None:
+        """Raises EnvironmentProblem and OSError."""
+        if self._lease is None:
+            self._lease, self._environment = self._means.store.lease(environment), environment
+
+    async def _open(self) -> None:
+        """Start the webserver once the port is free: before that, another program's page would
+        answer at the address."""
+        if WEBSERVER not in self._processes:
+            await self._port_is_free()
+            self._processes[WEBSERVER] = self._helper(WEBSERVER)
         while not await self.client.answers():  # noqa: ASYNC110  it tells no process that it listens
             await asyncio.sleep(LOOK_AGAIN)
         self.say(f"Dagster's UI: {self.url}")
@@ -122,7 +163,7 @@ class UserInterface:
         if self._opening is not None:
             self._opening.cancel()
 
-    async def _environment(self, newest: Release) -> Environment:
+    async def _built(self, newest: Release) -> Environment:
         request = self._settings.environment or _fitting(newest)
         choice = await asyncio.to_thread(choose, request, code=self._home)
         ready = await asyncio.to_thread(self._means.store.find, choice.specification)
@@ -137,8 +178,13 @@ class UserInterface:
         """One line beside those of the webserver."""
         self._means.logs.output(WEBSERVER, None)("stdout", f"{text}\n".encode())
 
-    def _helper(self, environment: Environment, name: str, arguments: list[str]) -> HelperProcess:
+    def _helper(self, name: str, adopted: Child | None = None) -> HelperProcess:
+        environment, lease = self._environment, self._lease
+        assert environment is not None
+        assert lease is not None
         executable = environment.executable
+        address = ["--host", self._settings.host, "--port", str(self._port)]
+        arguments = address if name == WEBSERVER else ["run"]
         command = [str(executable.with_name(name)), *arguments, "--workspace", str(self._workspace)]
         inherited = variables.inherited(os.environ, development=self._means.development)
         own = variables.of_runner(inherited, {}, executable, environment.variables, {})
@@ -148,7 +194,22 @@ class UserInterface:
             {**own, VARIABLE: str(self._home)},
             self._home,
             self._means.logs.output(name, None),
+            (lease.fileno(),),
+            lambda child: self._hold(name, environment, child),
+            adopted,
         )
+
+    def _hold(self, name: str, environment: Environment, child: Child) -> None:
+        """It outlives the daemon from now on."""
+        record = {
+            "kind": HELPER,
+            "location": name,
+            "generation": None,
+            "port": self._port,
+            "environment": environment.to_json(),
+            "settings": self._fingerprint,
+        }
+        self._means.children.hold(child.pid, record)
 
 
 def _fitting(newest: Release) -> Request:
@@ -220,71 +281,3 @@ def is_taken(host: str, port: int) -> bool:
     except OSError as failure:
         return failure.errno == errno.EADDRINUSE
     return False
-
-
-STOP_SECONDS = 5.0
-
-
-class HelperProcess:
-    """Runs until `close`; `restart` ends it in order and starts another."""
-
-    def __init__(
-        self,
-        children: Children,
-        command: Sequence[str],
-        variables: Mapping[str, str],
-        directory: Path,
-        output: Output,
-    ) -> None:
-        self._children = children
-        self._command = command
-        self._variables = variables
-        self._directory = directory
-        self._output = output
-        self._child: Child | None = None
-        self._asked = asyncio.Event()
-        self._task = asyncio.get_running_loop().create_task(self._run())
-
-    @property
-    def pid(self) -> int | None:
-        return self._child.pid if self._child is not None else None
-
-    def restart(self) -> None:
-        self._asked.set()
-        self._terminate()
-
-    async def close(self) -> None:
-        self._task.cancel()
-        if self._child is not None and not self._child.exited.done():
-            await self._child.end(STOP_SECONDS)
-
-    def kill(self) -> None:
-        self._task.cancel()
-        if self._child is not None:
-            self._child.kill()
-
-    async def _run(self) -> None:
-        loop, pauses = asyncio.get_running_loop(), Pauses()
-        while True:
-            began = loop.time()
-            self._asked.clear()
-            with contextlib.suppress(OSError):  # short of descriptors or processes: after a pause
-                self._child = self._start()
-                await asyncio.shield(self._child.exited)
-            if self._asked.is_set():
-                pauses.forget()
-            else:
-                await asyncio.sleep(pauses.after(loop.time() - began))
-
-    def _start(self) -> Child:
-        return self._children.start(
-            self._command,
-            variables=self._variables,
-            directory=self._directory,
-            output=self._output,
-        )
-
-    def _terminate(self) -> None:
-        """To the process itself: it ends what it has started in order."""
-        if self._child is not None and not self._child.exited.done():
-            os.kill(self._child.pid, signal.SIGTERM)

@@ -7,13 +7,13 @@ import itertools
 import os
 import stat
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 from codeloc_envs.files import replace_text
-from codelocd.dagster.code_server import CodeServer, Drain
+from codelocd.dagster.code_server import SERVER, CodeServer, Drain, Hold, hold_nothing
 from codelocd.model import GrpcServer, LocationSpec
 
 
@@ -53,7 +53,10 @@ class Links:
     there is another one of these.
     """
 
-    def __init__(self, sockets: Sockets, drain: Drain, news: asyncio.Event) -> None:
+    def __init__(
+        self, sockets: Sockets, drain: Drain, news: asyncio.Event, hold: Hold = hold_nothing
+    ) -> None:
+        self._hold = hold
         self._sockets = sockets
         self._drain = drain
         self._news = news
@@ -67,6 +70,7 @@ class Links:
         self._sockets.lead(location, server.path)
         former = self.current.get(location)
         self.current[location] = server
+        self._hold(server, SERVER)
         if former is not None and former is not server and not former.exited.done():
             self._drain.take(former)
         if self.served.get(location) != server.executable:
@@ -81,6 +85,14 @@ class Links:
     def forget(self, location: str) -> None:
         del self.served[location]
         self._sockets.forget(location)
+
+    def keep_only(self, locations: Collection[str]) -> None:
+        """Servers of others, as an earlier daemon may have left them, end with their runs."""
+        for name, server in tuple(self.current.items()):
+            if name not in locations:
+                self.release(name, server)
+                if name in self.served:
+                    self.forget(name)
 
     async def close(self, seconds: float) -> None:
         """End all servers, their runs included, in so many seconds."""
@@ -100,16 +112,20 @@ LONGEST = 100
 class Sockets:
     """The folder of one daemon's code servers; 0700, short enough, the same at every start."""
 
-    def __init__(self, runtime: Path) -> None:
+    def __init__(self, runtime: Path, kept: Collection[Path] = ()) -> None:
+        """`kept`: where servers listen that an earlier daemon has left; so are links to them."""
         self.folder = _folder(runtime)
         self._numbers = itertools.count(1)
         for left in self.folder.iterdir():
-            left.unlink()
+            if (left.parent / (left.readlink() if left.is_symlink() else left)) not in kept:
+                left.unlink()
 
     def new(self) -> Path:
-        """A path that no server had before: each unlinks its own when it ends."""
+        """A path that no server has, of this daemon or an earlier one: each unlinks its own when it
+        ends."""
         self._make_folder()
-        return self.folder / f"{os.getpid()}-{next(self._numbers)}"
+        paths = (self.folder / f"{os.getpid()}-{number}" for number in self._numbers)
+        return next(path for path in paths if not path.exists())
 
     def link(self, location: str) -> Path:
         """The path that Dagster knows the location's code server by, for ever."""

@@ -13,12 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from codelocd.model import Output
+from codelocd.process.child import Child, Children
 from codelocd.process.guardian_process import end_all
 from codelocd.process.holder_process import CHUNK, STREAMS, Lines, ShortPath
 from codelocd.process.identity import GONE, state
 
 PATIENCE = 10.0
 """Seconds for the holder to answer; it does so in milliseconds."""
+
+RUNNER = "runner"
+"""The kind of a record that names none."""
 
 
 @dataclass(slots=True)
@@ -30,6 +34,20 @@ class Left:
     readers: dict[str, int]
     spools: dict[str, int]
     dropped: int
+
+    @property
+    def kind(self) -> str:
+        """Which part of the daemon goes on with it."""
+        return str(self.record.get("kind", RUNNER))
+
+    def child(self, children: Children, output: Output) -> Child:
+        """It, as this daemon's, which is told of its end and hears it from now on.
+
+        Raises ProcessLookupError when it is gone.
+        """
+        readers, self.readers = self.readers, {}
+        pid, began, mark = self.record["pid"], self.record["began"], self.record["mark"]
+        return children.take(pid, began, mark, output, readers)
 
     def tell(self, output: Output) -> None:
         """Pass on what it printed while no daemon read it."""
@@ -66,6 +84,12 @@ class Inheritance:
     left: list[Left] = field(default_factory=list)
     life: tuple[int, int] | None = None
     connection: socket.socket | None = None
+
+    def of(self, kind: str) -> list[Left]:
+        """Those of a kind, the oldest record first; they are taken out."""
+        found = [left for left in self.left if left.kind == kind]
+        self.left = [left for left in self.left if left.kind != kind]
+        return found
 
     def taken(self) -> None:
         """Tell the former holder to leave: this daemon and its own holder have all that they want

@@ -151,7 +151,7 @@ def _last_failure(failure: ProblemDocument, now: float) -> str:
 def how(end: ExitDocument) -> str:
     """`status 7`, `SIGKILL`."""
     if end["signal"] is None:
-        return f"status {end['status']}"
+        return "it is not known how" if end["status"] is None else f"status {end['status']}"
     try:
         return signal.Signals(end["signal"]).name
     except ValueError:
