@@ -104,6 +104,18 @@ def seen_source(path: Path) -> str | None:
     return io.IncrementalNewlineDecoder(None, translate=True).decode(text, final=True)
 
 
+def make_folder(folder: Path, mode: int = 0o700) -> None:
+    """With all that is missing above it, for its owner alone, whatever the umask; OSError.
+
+    A link that leads nowhere is not followed: who set it would decide what is made where.
+    """
+    if folder.is_dir():
+        return
+    for each in (*reversed(folder.parents), folder):
+        if each == folder or not os.path.lexists(each):
+            each.mkdir(mode=mode, exist_ok=True)
+
+
 TEMPORARY = ".tmp"
 """The suffix of a file that is being written."""
 
@@ -118,7 +130,7 @@ def read_json(path: Path) -> Any | None:
 
 def write_json(path: Path, data: Any) -> None:
     """Create or replace `path`, and its folder if needed; raises OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     replace_text(path, json.dumps(data, sort_keys=True))
 
 
@@ -128,7 +140,8 @@ def replace_text(path: Path, text: str, *, mode: int = 0o600) -> None:
     `mode` less the umask is that of the new file. Raises OSError, and leaves nothing then.
     """
     draft = path.with_name(f"{path.name}.{os.urandom(4).hex()}{TEMPORARY}")
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    handle = os.open(draft, flags, mode)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)

@@ -11,8 +11,15 @@ from packaging.utils import canonicalize_name
 
 from codeloc_envs.environment import Existing, environment_files, inspect, require
 from codeloc_envs.inputs import described_files, looked_for, settings_files
+from codeloc_envs.ownership import planted
 from codeloc_envs.problem import EnvironmentProblem
-from codeloc_envs.project.neighbourhood import LOCKS, PROJECT_FILES, Neighbourhood, upwards
+from codeloc_envs.project.neighbourhood import (
+    ENVIRONMENT,
+    LOCKS,
+    PROJECT_FILES,
+    Neighbourhood,
+    upwards,
+)
 from codeloc_envs.project.other_tools import PIPENV_FILES, pipenv_python
 from codeloc_envs.project.pyproject import Pyproject, read_project
 from codeloc_envs.project.script import read_metadata
@@ -154,10 +161,22 @@ def _inline(place: _Place) -> Choice | None:
 
 def _own(place: _Place) -> Choice | _Passed | None:
     for folder in place.around.folders:
-        found = inspect(folder / ".venv")
+        found = inspect(folder / ENVIRONMENT)
         if found is not None:
+            _refuse_planted(place, folder / ENVIRONMENT)
             return _fitting(place, found, f"the project's own environment {folder / '.venv'}")
     return None
+
+
+def _refuse_planted(place: _Place, entry: Path) -> None:
+    """What it says is run: EnvironmentProblem where somebody else has put it beside the code."""
+    why = planted(entry, place.code)
+    if why:
+        raise EnvironmentProblem(
+            f"{why}, and decides what is run for {place.code}; remove it, or move the code to a "
+            "folder that others cannot write to",
+            inputs=(entry,),
+        )
 
 
 def _activated(place: _Place) -> Choice | _Passed | None:
@@ -180,6 +199,7 @@ def _described(place: _Place) -> Choice | None:
     found = place.around.description()
     if found is None:
         return None
+    _refuse_planted(place, found)
     shared = lock_of_workspace(found.parent) if found.name != "uv.lock" else None
     if shared is not None:
         return _locked(place, shared, f"the lock of the workspace that {found.parent} is in")

@@ -121,6 +121,7 @@ class DaemonSettings:
     `warm_idle`: seconds without a start after which a warm interpreter ends. `prune`: whether
     environments that no location uses are removed, as by `codelocd env prune`. `orphan_timeout`:
     seconds for which a service's runners go on without a daemon; 0: they end with it.
+    `trusted`: folders as they stand in the file, `~` and `*` among them.
     """
 
     state_dir: Path | None = None
@@ -132,6 +133,7 @@ class DaemonSettings:
     warm_idle: float = 1800.0
     prune: bool = True
     orphan_timeout: float = 600.0
+    trusted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

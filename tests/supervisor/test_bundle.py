@@ -8,10 +8,18 @@ import time
 from pathlib import Path
 
 import msgpack
+import pytest
 
 from codeloc_envs import Store
 from codelocd.runners import bundle
-from codelocd.runners.bundle import PurePosixPath, contents, fingerprint, lease_bundle, make_bundle
+from codelocd.runners.bundle import (
+    PurePosixPath,
+    contents,
+    fingerprint,
+    is_genuine,
+    lease_bundle,
+    make_bundle,
+)
 
 FIFTEEN_DAYS = 15 * 86400.0
 
@@ -142,3 +150,45 @@ def test_a_half_written_bundle_is_removed_when_nobody_can_still_be_writing_it(tm
     assert not (made.parent / ".bundle-old").exists()
     assert (made.parent / ".bundle-new").exists()
     lease.close()
+
+
+@pytest.mark.parametrize("attack", ["other content", "another module", "a link", "mode"])
+def test_what_is_not_what_its_name_says_is_not_run(tmp_path, attack):
+    made = make_bundle(tmp_path)
+    main = made / "codeloc_runner" / "main.py"
+    if attack == "other content":
+        main.write_bytes(main.read_bytes().replace(b"import", b"Import", 1))
+    elif attack == "another module":
+        (made / "api" / "json.py").touch()
+    elif attack == "a link":
+        main.rename(tmp_path / "main.py")
+        main.symlink_to(tmp_path / "main.py")
+    else:
+        main.chmod(0o666)
+    assert not is_genuine(made, contents())
+    assert make_bundle(tmp_path) == made
+    assert is_genuine(made, contents())
+
+
+def test_what_its_runners_compiled_is_no_part_of_it(tmp_path):
+    made = make_bundle(tmp_path)
+    (made / "codeloc_runner" / "__pycache__").mkdir()
+    (made / "codeloc_runner" / "__pycache__" / "main.cpython-38.pyc").touch()
+    assert is_genuine(made, contents())
+
+
+def test_it_is_for_its_owner_alone_whatever_the_umask(tmp_path):
+    before = os.umask(0)
+    try:
+        lease_bundle(tmp_path / "share" / "store")
+    finally:
+        os.umask(before)
+    assert {each.stat().st_mode & 0o077 for each in tmp_path.rglob("*")} == {0}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_one_of_somebody_else_is_refused(tmp_path):
+    made = make_bundle(tmp_path)
+    os.chown(made, 65533, -1)
+    with pytest.raises(PermissionError, match=f"{made} belongs to user 65533"):
+        make_bundle(tmp_path)

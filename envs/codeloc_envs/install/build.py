@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from codeloc_envs.files import make_folder
 from codeloc_envs.filesystem import size_of
 from codeloc_envs.fingerprint import EnvironmentKey, environment_key
 from codeloc_envs.inputs import built_folders, described_files
@@ -97,7 +98,7 @@ class EnvironmentBuild:
         The pins of an earlier lock there stay as far as they fit, unless `upgrade`.
         Raises EnvironmentProblem.
         """
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         if self.specification.kind is EnvironmentKind.PYLOCK and self.specification.request.lock:
             lock = read_lock(self.specification.request.lock)
         else:

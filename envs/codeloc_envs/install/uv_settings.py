@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from codeloc_envs.files import seen_bytes, seen_text
 from codeloc_envs.install.pip_settings import pip_settings
+from codeloc_envs.ownership import planted
 from codeloc_envs.problem import EnvironmentProblem
 from codeloc_envs.project.neighbourhood import upwards
 from codeloc_envs.project.requirement_files import named_files
@@ -148,7 +149,7 @@ def fixed_uv_files(variables: Mapping[str, str], home: Path) -> tuple[Path | Non
 
 def begin_of_uv_settings(directory: Path) -> Path:
     """Where uv is to begin to look for its settings, upwards: `directory`, unless a file there or
-    above cannot be read. uv would refuse to run; without settings in it, it is passed over.
+    above cannot be read, which uv refuses, or was planted there by somebody else.
 
     Raises EnvironmentProblem for a file of the project itself with settings that uv cannot read.
     """
@@ -158,6 +159,9 @@ def begin_of_uv_settings(directory: Path) -> Path:
             if not os.path.exists(os.path.join(folder, name)):
                 continue
             file = folder / name
+            if planted(file, directory):
+                begin = folder.parent
+                continue
             text = seen_text(file)
             own = text is None and folder in upwards(directory)
             if own and _is_meant_for_uv(file):

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from codeloc_envs.files import TEMPORARY
+from codeloc_envs.files import TEMPORARY, make_folder
 from codeloc_envs.install.installer import Installer
 from codeloc_envs.install.leftovers import sweep_leftovers
 from codeloc_envs.install.uv_settings import variables_for_uv
@@ -217,7 +217,7 @@ def _discard(layout: Layout, folder: Path, lock: Path) -> None:
     if lease is None:
         return
     with lease:
-        layout.trash.mkdir(parents=True, exist_ok=True)
+        make_folder(layout.trash)
         gone = layout.trash / f"{folder.name}-{secrets.token_hex(4)}"
         with contextlib.suppress(FileNotFoundError):
             folder.rename(gone)

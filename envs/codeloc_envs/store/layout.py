@@ -14,7 +14,12 @@ cache/                  downloads, interpreters
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
+
+from codeloc_envs.files import make_folder
+from codeloc_envs.ownership import distrusted
 
 DRAFT_BUNDLE = ".bundle-"
 """How the name of a bundle begins that is being written."""
@@ -60,8 +65,14 @@ class Layout:
         return self.leases / f"{name}.lock"
 
     def prepare(self) -> None:
-        """Make its folders, for their owner alone; raises OSError."""
-        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        """Make its folders, for their owner alone; raises OSError.
+
+        Not in a folder of somebody else, who could put there what is run: PermissionError.
+        """
+        why = distrusted(self.root, {os.geteuid(), 0}, private=True)
+        if why:
+            remedy = "name a folder of your own as [daemon] store, or change its owner and mode"
+            raise PermissionError(errno.EPERM, f"{why}; {remedy}")
         for folder in (
             self.keys,
             self.environments,
@@ -72,4 +83,4 @@ class Layout:
             self.leftovers,
             self.packages,
         ):
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)

@@ -90,6 +90,9 @@ def last_used(path: Path) -> float:
         return 0.0
 
 
+_FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
 def _acquire(path: Path, how: int) -> int | None:
     """A descriptor of the locked file, None if it is taken.
 
@@ -97,7 +100,7 @@ def _acquire(path: Path, how: int) -> int | None:
     opening and locking.
     """
     while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(path, _FLAGS, 0o600)
         try:
             fcntl.flock(descriptor, how)
             if _stands_at(path, descriptor):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from codeloc_envs.environment import Environment, Existing, Origin, require
+from codeloc_envs.files import make_folder
 from codeloc_envs.filesystem import require_locks
 from codeloc_envs.fingerprint import InputsKey, existing_key, inputs_key
 from codeloc_envs.inputs import gather
@@ -109,7 +110,7 @@ class Store:
 
         Raises EnvironmentProblem if it just was, or is no longer what was built; OSError.
         """
-        self._layout.leases.mkdir(parents=True, exist_ok=True)
+        make_folder(self._layout.leases)
         lease = share(self._layout.lease(environment.lease_name))
         try:
             reason = None if environment.origin == "existing" else self._lost(environment)

@@ -21,7 +21,7 @@ from codelocd.cli.connection import Connection, meant
 from codelocd.cli.guard import Failure
 from codelocd.cli.which import Asked
 from codelocd.client import Client, DaemonUnreachable
-from codelocd.config import discover
+from codelocd.config import ConfigError, discover
 from codelocd.config import examine as examine_config
 from codelocd.core import findings
 from codelocd.core.findings import Finding
@@ -86,7 +86,10 @@ def _config() -> tuple[Config | None, list[str]]:
     """That of this folder, if it has one, and each mistake in it or in what it names."""
     from codeloc_envs import Store
 
-    found = discover(Path.cwd())
+    try:
+        found = discover(Path.cwd(), os.environ)
+    except ConfigError as error:
+        return None, [str(each) for each in error.problems]
     if found is None:
         return None, []
     pythons = Store(local.places("user", DaemonSettings(), Asked()).store).pythons

@@ -19,7 +19,7 @@ from codelocd.cli.connection import ask, meant
 from codelocd.cli.guard import ExitCode, Failure
 from codelocd.cli.live_line import LiveLine
 from codelocd.cli.which import VARIABLE, Asked
-from codelocd.config import ConfigError, discover, from_targets, load
+from codelocd.config import ConfigError, discover, from_targets, load, remark
 from codelocd.config.targets import Targets
 from codelocd.core.nearest import advice, closest
 from codelocd.model import Config, DaemonSettings, Target
@@ -106,7 +106,8 @@ def of_service(path: Path, asked: Asked) -> Local:
         else f"--socket {shlex.quote(str(paths.socket))}"
     )
     reach = f"socket: {paths.socket}; from another shell: codelocd {option} status"
-    return Local(config, paths, path.parent, (f"config: {path}", reach, *config.notes))
+    notes = (f"config: {path}", remark(path, os.environ), reach, *config.notes)
+    return Local(config, paths, path.parent, tuple(filter(None, notes)))
 
 
 def config_of(targets: Targets) -> Config:
@@ -123,7 +124,8 @@ def config_in(path: Path, *, activated: bool) -> Config:
 
 def found_config() -> Path:
     """The config that `dev` would take; Failure where there is none."""
-    found = discover(Path.cwd())
+    with _as_failure():
+        found = discover(Path.cwd(), os.environ)
     if found is None:
         what = f"no config in {Path.cwd()} or a folder above it; name one, or write codelocd.toml"
         raise Failure(what, ExitCode.USAGE)
@@ -132,7 +134,8 @@ def found_config() -> Path:
 
 def settings() -> DaemonSettings:
     """The `[daemon]` table that holds here; the defaults where there is no config."""
-    found = discover(Path.cwd())
+    with _as_failure():
+        found = discover(Path.cwd(), os.environ)
     return config_in(found.path, activated=True).daemon if found else DaemonSettings()
 
 
@@ -277,13 +280,23 @@ def ready(shelf: Store, name: str, needed: Choice, *, refresh: bool = False) -> 
     found = None if refresh else shelf.find(needed.specification)
     if found is not None:
         return found
-    with LiveLine(sys.stderr) as live:
+    with LiveLine(sys.stderr) as live, _for_this_user_alone():
         screen = output.stderr_screen()
         return shelf.build(
             needed.specification,
             lambda step: live.show(f"{one_line(name)}: {line(step.to_json(), screen)}"),
             refresh=refresh,
         )
+
+
+@contextmanager
+def _for_this_user_alone() -> Iterator[None]:
+    """Whatever is made meanwhile, by uv and by builds, too."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 def told(name: str, problem: EnvironmentProblem) -> str:

@@ -27,6 +27,7 @@ __all__ = [
     "from_targets",
     "json_schema",
     "load",
+    "remark",
     "written",
 ]
 
@@ -72,11 +73,26 @@ def from_targets(targets: Targets, cwd: Path, environ: Mapping[str, str]) -> Con
     return command_line.from_targets(targets, cwd, environ)
 
 
-def discover(start: Path) -> Found | None:
-    """The config of the first folder, from `start` (absolute) upwards, that has any."""
+def discover(start: Path, environ: Mapping[str, str] | None = None) -> Found | None:
+    """The config of the first folder, from `start` (absolute) upwards, that has any.
+
+    With `environ` it is meant to be used: ConfigError where somebody else decides about it.
+    """
     from codelocd.config import discovery
 
-    return discovery.discover(start)
+    found = discovery.discover(start)
+    if found is not None and environ is not None:
+        from codelocd.config import trust
+
+        trust.check_found(found.path, environ)
+    return found
+
+
+def remark(path: Path, environ: Mapping[str, str]) -> str | None:
+    """What to say of a config that was named, where somebody else can change it."""
+    from codelocd.config import trust
+
+    return trust.remark(path, environ)
 
 
 def describe(config: Config) -> dict[str, Any]:

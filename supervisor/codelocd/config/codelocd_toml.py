@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -20,6 +20,7 @@ from codelocd.config.location import (
     merged,
 )
 from codelocd.config.tables import CodelocdTable
+from codelocd.config.trust import is_settings
 from codelocd.config.variables import LONGEST, MOST, are_too_many, is_too_long
 from codelocd.model import Config, LocationSpec
 
@@ -47,7 +48,13 @@ def read(document: Document, environ: Mapping[str, str]) -> Config:
         daemon=daemon_settings(document, parsed.daemon),
         dagster=dagster_settings(document, parsed.dagster, packages),
         files=(document.path, *files),
+        notes=tuple(_notes(document, parsed.daemon.trusted, environ)),
     )
+
+
+def _notes(document: Document, trusted: Sequence[str], environ: Raw) -> Iterator[str]:
+    if trusted and not is_settings(document.path, environ):
+        yield "[daemon] trusted: has no effect but in your own settings"
 
 
 def _parsed(document: Document) -> CodelocdTable:

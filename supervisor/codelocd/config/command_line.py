@@ -23,6 +23,7 @@ from codelocd.config.errors import (
 )
 from codelocd.config.location import check_foreign
 from codelocd.config.targets import Targets
+from codelocd.config.trust import check_found
 from codelocd.config.variables import NAME, Variables, over
 from codelocd.model import Config, GrpcServer, LocationSpec, Target
 
@@ -47,6 +48,7 @@ def _configs(targets: Targets, cwd: Path, environ: Mapping[str, str]) -> list[Co
     paths = [absolute(cwd, workspace) for workspace in targets.workspaces]
     if not targets.are_given:
         found = _discovered(cwd)
+        check_found(found.path, environ)
         config = formats.read(found.path, surroundings)
         return [config, Config(locations=(), looked_for=found.preferred)]
     code = [partial(_code, targets, cwd, environ)] if targets.code else []

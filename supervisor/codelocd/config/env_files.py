@@ -11,6 +11,7 @@ from pathlib import Path
 
 from codelocd.config.document import Document, read_text
 from codelocd.config.errors import ConfigError, KeyPath, Mistake, gathered
+from codelocd.config.trust import check_found
 from codelocd.config.variables import LONGEST, MOST, are_too_many, is_too_long
 
 EnvFiles = Mapping[Path, Mapping[str, str]]
@@ -55,9 +56,15 @@ def looked_for(folder: Path) -> tuple[Path, ...]:
 
 
 def beside(folder: Path, environ: Mapping[str, str]) -> EnvFiles:
-    """The `.env` in a folder, where there is one; ConfigError."""
+    """The `.env` in a folder, where there is one; ConfigError.
+
+    The folder is one whose code runs: its owner is trusted, others who can write there are not.
+    """
     path = folder / NAME
-    return {path: read(path, environ)} if os.path.isfile(path) else {}
+    if not os.path.isfile(path):
+        return {}
+    check_found(path, environ, [os.stat(folder).st_uid])
+    return {path: read(path, environ)}
 
 
 _DEPTH = 20

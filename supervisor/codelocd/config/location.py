@@ -69,6 +69,7 @@ def daemon_settings(document: Document, table: DaemonTable) -> DaemonSettings:
         warm_idle=table.warm_idle,
         prune=table.prune,
         orphan_timeout=table.orphan_timeout,
+        trusted=tuple(table.trusted),
     )
 
 

@@ -226,9 +226,7 @@ class LocationTable(Table):
     restart: Literal["on-failure", "never"] = Field(
         default=_POLICY.restart, description="Whether a runner that ends unasked is started again."
     )
-    start_timeout: Timeout = Field(
-        default=_POLICY.start_timeout, description="For loading the code."
-    )
+    start_timeout: Timeout = Field(default=_POLICY.start_timeout, description="For loading it.")
     build_timeout: Timeout = Field(
         default=_POLICY.build_timeout, description="For its environment."
     )
@@ -236,12 +234,8 @@ class LocationTable(Table):
         default=_POLICY.stop_timeout, description="From asking a runner to stop to killing it."
     )
     ping_interval: Timeout = Field(default=_POLICY.ping_interval, description="Between two pings.")
-    ping_timeout: Timeout = Field(
-        default=_POLICY.ping_timeout, description="For the answer to a ping."
-    )
-    backoff: BackoffTable = Field(
-        default_factory=BackoffTable, description="Pauses between restarts."
-    )
+    ping_timeout: Timeout = Field(default=_POLICY.ping_timeout, description="For its answer.")
+    backoff: BackoffTable = Field(default_factory=BackoffTable, description="Between restarts.")
     healthy_after: Duration = Field(
         default=_POLICY.healthy_after, description="A runner that lived this long restarts at once."
     )
@@ -278,9 +272,7 @@ class DaemonTable(Table):
     """The daemon itself."""
 
     state_dir: Text | None = Field(default=None, description="Lock, logs and last snapshots.")
-    store: Text | None = Field(
-        default=None, description="Environments and caches, shared by daemons."
-    )
+    store: Text | None = Field(default=None, description="Environments, shared by daemons.")
     socket: Text | None = Field(default=None, description="Path of the control socket.")
     socket_group: Text | None = Field(default=None, description="Group that may read.")
     operator_group: Text | None = Field(
@@ -292,6 +284,10 @@ class DaemonTable(Table):
     warm_idle: Duration = Field(
         default=_DAEMON.warm_idle,
         description="Without a start for so long, an interpreter that was kept warm ends.",
+    )
+    trusted: list[Text] = Field(
+        default=[],
+        description="In your own settings: folders of others whose configs may be found.",
     )
     prune: bool = Field(
         default=_DAEMON.prune,

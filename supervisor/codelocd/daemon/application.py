@@ -265,6 +265,7 @@ class Application:
             chore.cancel()
         self._warm.close()
         self.logs.close()
+        self._children.restore_umask()
 
     def kill(self) -> None:
         """End every process at once."""

@@ -9,6 +9,7 @@ import socket
 from collections.abc import Callable, Collection
 from pathlib import Path
 
+from codeloc_envs.files import make_folder
 from codelocd.rpc import unix
 from codelocd.rpc.server import Server
 from codelocd.watch.backends.polling import Mounts
@@ -38,7 +39,7 @@ class ControlSocket:
     def open(self) -> socket.socket:
         """Raises OSError, also where another process listens there."""
         mode = 0o600 if self._group is None else 0o660
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(self._path.parent)
         listener = unix.listen(self._path, mode=mode, group=self._group)
         self._identity = _identity(self._path)
         return listener

@@ -59,9 +59,10 @@ class StatusFile(InProcessSubscriber):
         began = ((pid, identity.began(pid)) for pid in _processes(document))
         text = last_status.text(document, {pid: at for pid, at in began if at is not None})
         with contextlib.suppress(OSError):
-            replace_text(self._path, text, mode=0o600 if self._group is None else 0o640)
+            replace_text(self._path, text)
             if self._group is not None:
                 os.chown(self._path, -1, self._group)
+                os.chmod(self._path, 0o640)
 
 
 def _processes(document: StatusDocument) -> list[int]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from packaging.version import InvalidVersion, Version
 
 from codeloc_envs import EnvironmentProblem
+from codeloc_envs.files import make_folder
 from codelocd.model import Exit, Stream
 from codelocd.process.child import Children
 from codelocd.runners.api import RunnerSpec
@@ -80,7 +81,7 @@ def dagster_home(environ: Mapping[str, str], state_dir: Path, project: Path) -> 
     given = environ.get(VARIABLE)
     home = Path(given).expanduser() if given else state_dir / "dagster"
     with contextlib.suppress(FileExistsError):
-        home.mkdir(parents=True)
+        make_folder(home)
     if not given:
         _link(home / CONFIG, project / CONFIG)
     return home

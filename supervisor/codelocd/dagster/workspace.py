@@ -12,7 +12,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from codeloc_envs.files import replace_text
+from codeloc_envs.files import make_folder, replace_text
 from codelocd.dagster.code_server import SERVER, CodeServer, Drain, Hold, hold_nothing
 from codelocd.model import GrpcServer, LocationSpec
 
@@ -145,7 +145,7 @@ class Sockets:
 
     def _make_folder(self) -> None:
         """Make the folder again where it was removed."""
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(self.folder)
 
 
 def _folder(runtime: Path) -> Path:
@@ -153,7 +153,7 @@ def _folder(runtime: Path) -> Path:
     if len(os.fsencode(folder)) + 20 > LONGEST:
         name = blake2b(os.fsencode(runtime), digest_size=6).hexdigest()
         folder = Path(tempfile.gettempdir(), f"codelocd-{os.getuid()}-{name}")
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folder(folder)
     found = folder.lstat()  # a link that another user made could lead to any of our folders
     if found.st_uid != os.getuid() or not stat.S_ISDIR(found.st_mode) or found.st_mode & 0o077:
         raise PermissionError(f"{folder} belongs to somebody else, or others can use it; remove it")

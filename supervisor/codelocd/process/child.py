@@ -84,6 +84,7 @@ class Children:
         self._becoming: set[int] = set()
         self._orphans = Orphans(guardian.keeping.family if guardian.keeping else "")
         guardian.family = self._orphans.family
+        self._umask = os.umask(0o077)  # what is made in this process is for its own user alone
         _become_subreaper()
         loop.add_signal_handler(signal.SIGCHLD, self._reap)
 
@@ -96,6 +97,10 @@ class Children:
 
     def close(self) -> None:
         self._loop.remove_signal_handler(signal.SIGCHLD)
+        self.restore_umask()
+
+    def restore_umask(self) -> None:
+        os.umask(self._umask)
 
     def start(
         self,
@@ -107,9 +112,11 @@ class Children:
         pass_fds: Iterable[int] = (),
         stdin: int = subprocess.DEVNULL,
         mark: str | None = None,
+        private: bool = False,
     ) -> Child:
         """Start `command`; `output(stream, data)` gets what it prints, b"" at its end.
 
+        What a `private` one makes is for this user alone.
         What descends from it bears `mark`, and ends with it; with "" it is left alone, as is
         right for a process whose forks, which bear marks of their own, shall outlive it.
         Raises OSError when it cannot be started.
@@ -125,6 +132,7 @@ class Children:
                 cwd=directory,
                 pass_fds=tuple(pass_fds),
                 start_new_session=True,
+                umask=0o077 if private else self._umask,
             )
             process.returncode = 0  # its end is noticed here, not by Popen
             return self._watched(Child(process.pid, mark, self._loop.create_future()), outputs)

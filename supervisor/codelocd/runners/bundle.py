@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import importlib.util
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from codeloc_envs import EnvironmentProblem, Lease
+from codeloc_envs.files import make_folder
+from codeloc_envs.ownership import distrusted
 from codeloc_envs.store.layout import DRAFT_BUNDLE, Layout
 from codeloc_envs.store.lease import share
 
@@ -24,6 +28,8 @@ CHILDREN = PurePosixPath(RUNNER, "children")
 """The folder that makes `codeloc` importable where it comes first in PYTHONPATH."""
 MSGPACK = PurePosixPath(RUNNER, "_msgpack")
 DIGEST_BYTES = 16
+COMPILED = "__pycache__"
+"""Made by its runners, which are of the same user where they can write to it."""
 
 
 def lease_bundle(store: Path) -> tuple[Path, Lease | None]:
@@ -37,7 +43,8 @@ def lease_bundle(store: Path) -> tuple[Path, Lease | None]:
 
 def _leased(layout: Layout, files: Mapping[PurePosixPath, bytes]) -> tuple[Path, Lease | None]:
     lease = None
-    layout.bundles.mkdir(parents=True, exist_ok=True)
+    _refuse_foreign(layout.root)
+    make_folder(layout.bundles)
     with contextlib.suppress(EnvironmentProblem):
         lease = share(layout.bundle_lock(fingerprint(files)))
     return made(files, layout.bundles), lease
@@ -67,8 +74,7 @@ class Bundle:
         """Make it again unless every file is there, as long as it was."""
         if _is_whole(self._sizes):
             return
-        with contextlib.suppress(FileNotFoundError):
-            self.path.rename(self.path.with_name(f"{DRAFT_BUNDLE}{os.urandom(6).hex()}"))
+        set_aside(self.path)
         self.close()
         path, self._lease = _leased(self._layout, contents())
         if path != self.path:
@@ -93,10 +99,43 @@ def _is_whole(sizes: Mapping[Path, int]) -> bool:
 def made(files: Mapping[PurePosixPath, bytes], root: Path) -> Path:
     """The bundle that consists of these files."""
     bundle = root / fingerprint(files)
+    _refuse_foreign(bundle if bundle.is_dir() else root)
+    if bundle.is_dir() and not is_genuine(bundle, files):
+        set_aside(bundle)
     if not bundle.is_dir():
-        root.mkdir(parents=True, exist_ok=True)
+        make_folder(root)
         publish(files, root, bundle)
     return bundle
+
+
+def _refuse_foreign(folder: Path) -> None:
+    """PermissionError where somebody else decides what is run from there."""
+    why = distrusted(folder, (os.geteuid(), 0), private=True)
+    if why:
+        what = f"{why}; what is there is run: change its owner and mode, or name another store"
+        raise PermissionError(errno.EPERM, what, str(folder))
+
+
+def is_genuine(bundle: Path, files: Mapping[PurePosixPath, bytes]) -> bool:
+    """Whether it holds what its name says, and nothing more that could be imported."""
+    own = (os.geteuid(), 0)
+    entries = [path for path in bundle.rglob("*") if path.parent.name != COMPILED]
+    found = {path: path.lstat() for path in entries if path.name != COMPILED}
+    if any(each.st_uid not in own or each.st_mode & 0o022 for each in found.values()):
+        return False
+    plain = {path for path, each in found.items() if not stat.S_ISDIR(each.st_mode)}
+    with contextlib.suppress(OSError):
+        return plain == {bundle / name for name in files} and all(
+            stat.S_ISREG(found[bundle / name].st_mode) and (bundle / name).read_bytes() == data
+            for name, data in files.items()
+        )
+    return False
+
+
+def set_aside(bundle: Path) -> None:
+    """Its name is free for another, under the feet of no process that has files of it open."""
+    with contextlib.suppress(FileNotFoundError):
+        bundle.rename(bundle.with_name(f"{DRAFT_BUNDLE}{os.urandom(6).hex()}"))
 
 
 def contents() -> dict[PurePosixPath, bytes]:
@@ -137,11 +176,16 @@ def publish(files: Mapping[PurePosixPath, bytes], root: Path, bundle: Path) -> N
     try:
         for name, data in files.items():
             file = draft / name
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(data)
+            make_folder(file.parent)
+            with open(file, "xb", opener=_private) as opened:
+                opened.write(data)
         os.rename(draft, bundle)
     except OSError:
         if not bundle.is_dir():
             raise
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW, 0o600)

@@ -69,6 +69,7 @@ async def run_worker(
             directory=Path("/"),
             output=heard,
             stdin=stdin.fileno(),
+            private=True,
         )
     try:
         end = await asyncio.shield(child.exited)

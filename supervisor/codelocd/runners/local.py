@@ -14,6 +14,7 @@ from typing import Any
 
 import psutil
 
+from codeloc_envs.files import make_folder
 from codeloc_envs.problem import shortage
 from codelocd.core import shapes
 from codelocd.model import Cold, Exit, StartMethod
@@ -218,7 +219,7 @@ class LocalLauncher:
         """A runner that `start` starts, given the socket that it shall listen on."""
         self._restore()
         path = self._new_path()
-        self._sockets.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(self._sockets)
         listener = unix.listen(path)
         connected = None
         try:

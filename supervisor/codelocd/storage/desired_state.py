@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 
 from codeloc_envs.damaged import found, mapping, read_record, texts
-from codeloc_envs.files import replace_text
+from codeloc_envs.files import make_folder, replace_text
 
 log = structlog.get_logger()
 
@@ -80,7 +80,7 @@ class DesiredState:
             self.unwritten = ""
             return
         try:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folder(self._path.parent)
             replace_text(self._path, json.dumps({"stopped": sorted(self._stopped)}))
         except OSError as error:
             if not self.unwritten:

@@ -12,6 +12,7 @@ from itertools import chain, islice, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from codeloc_envs.files import make_folder
 from codelocd.storage.log_files import lines_backwards
 
 if TYPE_CHECKING:
@@ -150,17 +151,21 @@ class Journal:
             try:
                 _append_line(self._path, line)
             except FileNotFoundError:  # its folder was removed, or was never there
-                self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                make_folder(self._path.parent)
                 _append_line(self._path, line)
 
 
 def _append_line(path: Path, line: str) -> None:
-    with path.open("a", encoding="utf-8") as file:
+    with open(path, "a", encoding="utf-8", opener=_private) as file:
         if file.tell() <= ROTATE_BYTES:
             file.write(line)
             return
     path.replace(path.with_suffix(".1"))
     _append_line(path, line)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW, 0o600)
 
 
 def stored(path: Path, query: JournalQuery) -> list[JournalEntry]:

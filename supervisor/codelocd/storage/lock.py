@@ -19,7 +19,7 @@ def held(path: Path) -> Iterator[None]:
 
     Raises Busy, and OSError.
     """
-    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         _take(file, path.parent)
         with contextlib.suppress(OSError):  # a full disk: held all the same, by an unknown pid

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from io import BufferedIOBase, BytesIO
 from pathlib import Path
 
+from codeloc_envs.files import make_folder
 from codelocd.storage.log_lines import number
 
 FILE_BYTES = 10 * 1000 * 1000
@@ -121,7 +122,7 @@ class LogFiles:
 
     def _open(self) -> int:
         if self._descriptor is None:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folder(self._path.parent)
             flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
             self._descriptor = os.open(self._path, flags, 0o600)
             self._size = os.fstat(self._descriptor).st_size
@@ -182,8 +183,10 @@ class LogFiles:
 def _compress(path: Path) -> None:
     """Replace a file by a compressed one; there is always a whole one of the two."""
     half = path.with_name(f".{path.name}.gz")
+    half.unlink(missing_ok=True)  # of a daemon that was killed over it
     try:
-        descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(half, flags, 0o600)
         with (
             path.open("rb") as plain,
             os.fdopen(descriptor, "wb") as file,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from typing import Literal
 
+from codeloc_envs.files import make_folder
+from codeloc_envs.ownership import distrusted
 from codelocd.model import DaemonSettings
 from codelocd.storage import sockets
 
@@ -21,10 +22,14 @@ SYSTEM_STATE = Path("/var/lib/codelocd")
 
 
 REMEDY = "a socket there could be somebody else's; set XDG_RUNTIME_DIR to a folder of your own"
+_OF_FILES = (
+    "what is there decides what is run; name a folder of your own in [daemon], "
+    "or change its owner and mode"
+)
 
 
 class UnsafeFolder(Exception):
-    """A folder for sockets that somebody else owns or can write to; `str()` is one line."""
+    """A folder of the daemon's that somebody else owns or can write to; `str()` is one line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +48,15 @@ class DaemonPaths:
     runtime_dir: Path
 
     def make_folders(self, uid: int, *, shared: bool = False) -> None:
-        """Create the folders of sockets (0700) and state; UnsafeFolder, OSError.
+        """Create those of sockets and state (0700), judge the store's; UnsafeFolder, OSError.
 
         `shared`: a group may use the control socket, so its folder is made for passing through
         (0711); the socket's own mode keeps out who is not of the group.
         """
-        _make_private(self.socket.parent, uid, mode=0o711 if shared else 0o700)
-        _make_private(self.runtime_dir, uid)
-        _make(self.state_dir)
+        _make_private(self.socket.parent, uid, REMEDY, 0o711 if shared else 0o700)
+        _make_private(self.runtime_dir, uid, REMEDY)
+        _make_private(self.state_dir, uid, _OF_FILES)
+        _distrust(self.store, uid, _OF_FILES)
 
 
 def daemon_paths(
@@ -127,47 +133,20 @@ def _xdg(variable: str, default: str, environ: Mapping[str, str]) -> Path:
     return Path(environ.get("HOME") or Path.home()) / default
 
 
-def _make_private(folder: Path, uid: int, mode: int = 0o700) -> None:
-    """Create what is missing with this mode, and trust what exists as sshd trusts a home.
-
-    What exists is looked at before anything is made in it, and all of it afterwards.
+def _make_private(folder: Path, uid: int, remedy: str, mode: int = 0o700) -> None:
+    """Create what is missing with this mode. What exists is looked at before anything is made in
+    it, and all of it afterwards.
     """
-    _distrust(folder, uid)
-    _make(folder, mode)
-    _distrust(folder, uid)
+    _distrust(folder, uid, remedy)
+    make_folder(folder, mode)
+    _distrust(folder, uid, remedy)
 
 
-def _make(folder: Path, mode: int = 0o700) -> None:
-    """With all that is missing above it, whatever the umask lets through."""
-    for missing in [f for f in (*reversed(folder.parents), folder) if not f.exists()]:
-        missing.mkdir(mode=mode, exist_ok=True)
-
-
-def _distrust(folder: Path, uid: int) -> None:
-    """UnsafeFolder where the folder, a link on the way or what is above either is not safe.
-
-    A link is judged at both ends: whose it is, and what it leads to.
-    """
-    real = folder.resolve()
-    writable = folder.exists() and _mode(folder, uid) & 0o022
-    for parent in dict.fromkeys((folder, *folder.parents, *real.parents)):
-        if not os.path.lexists(parent):
-            continue
-        owner = parent.lstat().st_uid
-        if owner not in (uid, 0):
-            raise UnsafeFolder(f"{parent} belongs to user {owner}; {REMEDY}")
-        if parent != folder and parent.exists():
-            mode = _mode(parent, uid)
-            writable |= 0 if mode & stat.S_ISVTX else mode & 0o002
-    if writable:
-        raise UnsafeFolder(f"others can write to {folder} or a folder above it; {REMEDY}")
-
-
-def _mode(folder: Path, uid: int) -> int:
-    found = folder.stat()
-    if found.st_uid not in (uid, 0):
-        raise UnsafeFolder(f"{folder} belongs to user {found.st_uid}; {REMEDY}")
-    return found.st_mode
+def _distrust(folder: Path, uid: int, remedy: str) -> None:
+    """UnsafeFolder where somebody else than this user and root decides what is in the folder."""
+    why = distrusted(folder, (uid, 0), private=True)
+    if why:
+        raise UnsafeFolder(f"{why}; {remedy}")
 
 
 _PLAIN = re.compile(r"[a-z0-9_][a-z0-9_.-]{0,99}")

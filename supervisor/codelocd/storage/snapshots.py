@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from codeloc_envs.damaged import read_record
-from codeloc_envs.files import replace_text
+from codeloc_envs.files import make_folder, replace_text
 from codelocd.core import shapes
 from codelocd.model import Snapshot
 from codelocd.storage.paths import file_name
@@ -36,7 +36,7 @@ class Documents:
         try:
             replace_text(path, text)
         except FileNotFoundError:  # its folder was removed, or was never there
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folder(self._folder)
             replace_text(path, text)
 
     def all(self) -> list[dict[str, Any]]:

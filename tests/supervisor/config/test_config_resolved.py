@@ -45,6 +45,7 @@ def test_show_has_every_field_and_no_value_that_may_be_secret(folder):
             "warm_idle": 1800.0,
             "prune": True,
             "orphan_timeout": 600.0,
+            "trusted": [],
         },
         "notes": [],
         "locations": [

@@ -31,6 +31,7 @@ log_format = "json"
 warm_idle = "5min"
 prune = false
 orphan_timeout = "1min"
+trusted = ["/srv/shops"]
 
 [dagster]
 serve = true

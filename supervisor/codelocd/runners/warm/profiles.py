@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from codeloc_envs.damaged import read_record, texts
-from codeloc_envs.files import replace_text
+from codeloc_envs.files import make_folder, replace_text
 from codeloc_envs.store.collect import IDLE
 from codelocd.runners.warm.profile import ImportProfile, Imports
 
@@ -79,7 +79,7 @@ class ImportProfiles:
             "installed": profile.installed,
             "seconds": dict(profile.seconds),
         }
-        self._folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self._folder)
         replace_text(self._folder / f"{environment}.json", json.dumps(content))
 
 
