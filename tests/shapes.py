@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Iterator
+from functools import cache
 from typing import (
     Any,
     Literal,
@@ -63,7 +64,7 @@ def _of_map(value: object, shape: Any, place: str) -> Iterator[str]:
     if not isinstance(value, dict):
         yield f"{place} is {value!r}, not a map"
         return
-    hints = get_type_hints(shape, include_extras=True)
+    hints = _hints(shape)
     required = {name for name, kind in hints.items() if get_origin(kind) is not NotRequired}
     for name in sorted(required - value.keys()):
         yield f"{place} has no {name!r}"
@@ -71,6 +72,11 @@ def _of_map(value: object, shape: Any, place: str) -> Iterator[str]:
         yield f"{place} has {name!r}, which {shape.__name__} has not"
     for name in value.keys() & hints.keys():
         yield from _faults(value[name], hints[name], f"{place}.{name}")
+
+
+@cache
+def _hints(shape: Any) -> dict[str, Any]:
+    return get_type_hints(shape, include_extras=True)
 
 
 def keys(shape: Any) -> set[str]:

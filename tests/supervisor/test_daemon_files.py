@@ -9,7 +9,7 @@ import pytest
 from codelocd.model import Snapshot
 from codelocd.storage import journal
 from codelocd.storage.desired_state import DesiredState
-from codelocd.storage.journal import Journal
+from codelocd.storage.journal import Journal, JournalQuery
 from codelocd.storage.lock import Busy, held
 from codelocd.storage.snapshots import Snapshots
 
@@ -44,6 +44,16 @@ def test_journal_entries_are_numbered_and_written_down(tmp_path: Path) -> None:
         "generation": None,
         "detail": None,
     }
+
+
+def test_entries_of_another_version_are_told_as_far_as_they_are_known(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    known = {"seq": 1, "at": 12.5, "event": "started"}
+    lines = [known, {**known, "before": 7, "new": True}, {**known, "at": 1e300}, {"seq": 2}, 7]
+    path.write_text("\n".join(map(json.dumps, lines)))
+    found = journal.stored(path, JournalQuery(10))
+    rest = dict.fromkeys(("location", "before", "after", "generation", "detail"))
+    assert found == [{**rest, **known}, {**rest, **known, "new": True}]
 
 
 def test_the_journal_file_is_rotated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

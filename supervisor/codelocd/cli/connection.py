@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from codelocd import __version__
 from codelocd.cli.guard import KINDS, ExitCode, Failure
 from codelocd.cli.which import Asked, DaemonAddress, is_there, which
 from codelocd.client import Client, DaemonUnreachable, RpcError
@@ -15,6 +16,7 @@ if TYPE_CHECKING:  # `typing` itself would take as long as asking the daemon
     from typing import Any, TypeVar
 
     from codelocd.documents.events import TopicEvent
+    from codelocd.documents.locations import StatusDocument
 
     Answer = TypeVar("Answer")
 
@@ -23,6 +25,9 @@ ANSWER_TIMEOUT = 10.0
 
 GRACE = 10.0
 """Seconds beyond the time limit of a request in which the daemon still answers."""
+
+FREE = ("hello", "call", "unsubscribe")
+"""Methods whose results are taken as they come, whatever the daemon's version."""
 
 
 class Connection:
@@ -34,6 +39,7 @@ class Connection:
         self._client = self._ask(
             lambda: Client(daemon.socket, timeout=patience, foreign=daemon.foreign)
         )
+        self._version: str | None = None
 
     @property
     def foreign_uid(self) -> int | None:
@@ -46,13 +52,34 @@ class Connection:
         params: Mapping[str, Any] | None = None,
         timeout: float | None = ANSWER_TIMEOUT,
     ) -> Any:
-        """The daemon's answer; `timeout` in seconds, None for as long as it takes."""
-        return self._ask(lambda: self._client.call(method, params, timeout=timeout))
+        """The daemon's answer, as this version declares it; `timeout` in seconds, None for as long
+        as it takes."""
+        answer = self._ask(lambda: self._client.call(method, params, timeout=timeout))
+        if method == "status":
+            return whole_status(answer)
+        if method in FREE or self._is_of_this_version():
+            return answer
+        from codelocd.core import whole  # seldom: what is declared takes long to import
+
+        return whole.answer(method, answer)
 
     def subscribe(self, topics: Sequence[str], *, blocks: bool = False) -> Iterator[TopicEvent]:
         """Events as they come, for ever; from this call on, not one is missed."""
         events = self._ask(lambda: self._client.subscribe(topics, blocks=blocks))
+        if not self._is_of_this_version():
+            from codelocd.core import whole  # seldom: what is declared takes long to import
+
+            events = map(whole.event, events)
         return iter(lambda: self._ask(lambda: next(events)), {})
+
+    def _is_of_this_version(self) -> bool:
+        """Whether the daemon is, as it says itself."""
+        if self._version is None:
+            try:
+                self._version = str(self._client.call("hello", timeout=ANSWER_TIMEOUT)["version"])
+            except (RpcError, DaemonUnreachable, KeyError, TypeError):
+                self._version = ""  # it did answer the question before
+        return self._version == __version__
 
     def until_gone(self, method: str) -> None:
         """Call a method that ends the daemon; returns when it has hung up."""
@@ -81,6 +108,18 @@ class Connection:
             raise refused(error) from None
         except DaemonUnreachable as error:
             raise self.daemon.unreachable(str(error), error.reason) from None
+
+
+def whole_status(answer: StatusDocument) -> StatusDocument:
+    """What `status` answers, as this version declares it; the answer itself tells its version."""
+    try:
+        if answer["daemon"]["version"] == __version__:
+            return answer
+    except (KeyError, TypeError):
+        pass
+    from codelocd.core import whole  # seldom: what is declared takes long to import
+
+    return whole.status(answer)
 
 
 def refused(error: RpcError) -> Failure:

@@ -22,6 +22,14 @@ if TYPE_CHECKING:
 KEPT = 10_000
 """Entries kept in memory."""
 
+NEEDED = {"seq": (int,), "at": (int, float), "event": (str,), "location": (str, type(None))}
+"""Types without which a line is no entry; one of another version may lack the rest (`TOLD`)."""
+
+TOLD = {"before": str, "after": str, "generation": int, "detail": str}
+
+LATEST = 2**53
+"""In Unix seconds: from then on, no moment can be told."""
+
 ROTATE_BYTES = 8 * 1024 * 1024
 """Size at which the file is set aside as `.1`; the one before it is dropped."""
 
@@ -215,8 +223,13 @@ def _decoded(line: bytes) -> JournalEntry | None:
         entry = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(entry, dict) or not entry.keys() >= set(Entry.__slots__):
+    if not isinstance(entry, dict):
         return None
-    numbered = isinstance(entry["seq"], int) and isinstance(entry["at"], int | float)
-    fits = numbered and isinstance(entry["location"], str | None)
-    return cast("JournalEntry", entry) if fits else None
+    for name, kinds in NEEDED.items():
+        if type(entry.get(name)) not in kinds:
+            return None
+    entry.setdefault("location", None)
+    for name, kind in TOLD.items():
+        if type(entry.get(name)) is not kind:
+            entry[name] = None
+    return cast("JournalEntry", entry) if 0 <= entry["at"] < LATEST else None

@@ -9,6 +9,7 @@ import json
 import os
 import time
 
+from codelocd import __version__
 from codelocd.process import identity
 
 TYPE_CHECKING = False
@@ -55,6 +56,10 @@ class LastStatus:
         if kept["version"] != VERSION:
             raise ValueError
         self.status: StatusDocument = kept["status"]
+        if self.status["daemon"]["version"] != __version__:
+            from codelocd.core import whole  # seldom: what is declared takes long to import
+
+            self.status = whole.status(self.status)
         self.at = float(kept["at"])
         self.daemon = int(self.status["daemon"]["pid"])
         self.same_boot = kept["boot"] == identity.boot()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from codelocd.core.registry import Registry
 from codelocd.storage import journal
@@ -15,7 +15,7 @@ from codelocd.storage.snapshots import Documents, Snapshots
 if TYPE_CHECKING:
     from codelocd.documents.answers import LogsDocument
     from codelocd.documents.events import JournalEntry
-    from codelocd.documents.locations import KeptLocation, LeftLocation
+    from codelocd.documents.locations import LeftLocation
 
 JOURNAL = "events.jsonl"
 LOGS = "logs"
@@ -32,7 +32,11 @@ class Remains:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        kept = cast("list[KeptLocation]", Documents(folder / ENTRIES).all())
+        from codelocd.core import (
+            whole,  # what is declared takes long to import: daemons need it not
+        )
+
+        kept = map(whole.kept_location, Documents(folder / ENTRIES).all())
         self._entries = {each["name"]: each for each in kept}
 
     @property

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from codelocd import __version__
 from codelocd.rpc import unix
 from codelocd.rpc.errors import RpcError
 from codelocd.rpc.peer import Peer
@@ -61,13 +62,15 @@ LOCATION: LocationStatus = {
     "loader": "native",
     "load_seconds": 0.05,
     "problem": None,
+    "changed_by": None,
+    "left_out": [],
 }
 
 DAEMON: DaemonStatus = {
     "pid": 1,
     "at": 1700000000.0,
     "answers": True,
-    "version": "0",
+    "version": __version__,
     "uptime": 80.0,
     "instance": "i",
     "revision": 1,
@@ -111,6 +114,8 @@ class FakeDaemon:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(DEADLINE)
 
     async def _handle(self, peer: Peer, method: str, params: Mapping[str, Any]) -> Any:
+        if method == "hello" and method not in self.answers:  # how a client learns the version
+            return {"version": __version__}
         self.asked.append((method, params))
         if method == "subscribe":
             self.peers.append(peer)

@@ -51,6 +51,17 @@ def test_an_order_may_be_for_all_and_need_not_wait(project: Shell, daemon: FakeD
     assert daemon.asked == [("reload", {"all": True, "wait": False, "timeout": None})]
 
 
+def test_what_another_version_does_not_say_is_shown_as_not_known(
+    project: Shell, daemon: FakeDaemon
+) -> None:
+    daemon.answers["hello"] = lambda _: {"version": "0"}
+    daemon.answers["show"] = lambda _: {"name": "sales", "state": "failed", "problem": PROBLEM}
+    done = project.run("show", "sales")
+    assert (done.stderr, done.returncode) == ("", 0)
+    assert "sales: failed" in done.stdout
+    assert PROBLEM["summary"] in done.stdout
+
+
 def test_an_order_that_failed_is_exit_1(project: Shell, daemon: FakeDaemon) -> None:
     daemon.answers["start"] = lambda _: {"locations": [DOWN]}
     done = project.run("start", "sales")

@@ -8,12 +8,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from codelocd.cli import output
-from codelocd.cli.connection import GRACE, Connection, connect
+from codelocd.cli.connection import GRACE, Connection, connect, whole_status
 from codelocd.cli.guard import ExitCode, Failure
 from codelocd.cli.live_line import LiveLine
 from codelocd.cli.options import daemon_options, json_option, locations_argument
@@ -22,9 +22,6 @@ from codelocd.client import Client, DaemonUnreachable, RpcError
 from codelocd.render.changes import changes
 from codelocd.render.status import under_way
 from codelocd.render.text import STATES, Screen, one_line
-
-if TYPE_CHECKING:
-    from codelocd.documents.locations import StatusDocument
 
 
 def order(verb: str, text: str) -> click.Command:
@@ -307,9 +304,7 @@ class Waiting:
             while not self._ended.wait(QUIET):
                 try:
                     with Client(self._socket, timeout=QUIET, foreign=True) as client:
-                        found: StatusDocument = client.call(
-                            "status", self._parameters, timeout=QUIET
-                        )
+                        found = whole_status(client.call("status", self._parameters, timeout=QUIET))
                 except (DaemonUnreachable, RpcError, OSError):
                     continue  # the order itself says what is wrong
                 if not self._ended.is_set():
