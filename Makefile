@@ -14,7 +14,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 # The tests start a thousand processes, and each would compile whatever it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test test-failed test-slow soak check bench bench-quick docs clean distclean
+.PHONY: help demo test test-failed test-slow soak check bench bench-quick docs vendor clean distclean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name does; do \
@@ -54,6 +54,9 @@ bench-quick: $(DEVELOPMENT) ## measure a part of it, in two minutes
 
 docs: $(DEVELOPMENT) ## write docs/cli.md, the page that is made from --help
 	@$(BIN)/python .ci/cli_reference.py
+
+vendor: $(DEVELOPMENT) ## take the page's libraries and fonts from npm again
+	@$(BIN)/python .ci/vendor.py
 
 clean: ## remove what the targets above left behind, but not .venv
 	rm -rf build dist .cache .*_cache .hypothesis benchmarks/results

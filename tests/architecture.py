@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-SOURCES = ("supervisor", "runner", "envs")
+SOURCES = ("supervisor", "runner", "envs", "ui")
 LONGEST_FILE, LONGEST_CLASS, LONGEST_FUNCTION = 350, 250, 45
 """In lines. A function's are counted from its `def`; decorators are not."""
 

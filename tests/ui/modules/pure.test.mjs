@@ -1,0 +1,135 @@
+// What the page's pure modules decide: `node --test tests/ui/modules`.
+import { test } from 'node:test';
+import assert from 'node:assert/strict';
+
+const app = new URL('../../../ui/codelocd_ui/static/app/', import.meta.url);
+const load = (name) => import(new URL(name, app));
+const { styled } = await load('ansi.js');
+const { coloured, framesOf, ownFrame } = await load('frames.js');
+const { found, matcher, lineFilter } = await load('filters.js');
+const { Ring } = await load('ring.js');
+const { arranged, lineage, placed, graphOf } = await load('layout.js');
+const { headline, level, folded, told } = await load('stories.js');
+const { bytes, seconds, visible } = await load('format.js');
+
+const asset = (location, name, deps = []) => [location, '__repository__', 'asset', name, 'default', [], deps, ''];
+
+test('colours become classes, and every other escape is dropped', () => {
+  assert.deepEqual(styled('plain'), [['', 'plain']]);
+  assert.deepEqual(styled('\x1b[1;31mbad\x1b[0m ok'), [['a1 f1', 'bad'], ['', ' ok']]);
+  assert.deepEqual(styled('\x1b[38;5;196mred\x1b[39m \x1b[48;2;0;0;255mblue'), [['f1', 'red'], ['', ' '], ['b4', 'blue']]);
+  assert.deepEqual(styled('a\x1b]8;;http://evil\x07link\x1b]8;;\x07b'), [['', 'a'], ['', 'link'], ['', 'b']]);
+  assert.deepEqual(styled('\x1b]52;c;AAAA\x1b\\x\x1b[2Jy\x1b[10;10Hz').map(([, text]) => text).join(''), 'xyz');
+  assert.equal(styled('end\x1b').map(([, text]) => text).join(''), 'end');
+});
+
+test('the pieces of a line of code are the line', () => {
+  for (const line of ['def f(x: int = 3): # "no"', '@asset(group="raw")', "x = 'a\\'b' + \"\"\"c\"\"\"", '', '"unclosed', 'for'])
+    assert.equal(coloured(line).map(([, text]) => text).join(''), line);
+  assert.deepEqual(coloured('return 1')[0], ['k', 'return']);
+});
+
+test('the frames of a traceback are read from its text', () => {
+  const detail = 'Traceback (most recent call last):\n  File "/shop/defs.py", line 3, in <module>\n    import x\n  File "/env/lib/python3.12/site-packages/x/__init__.py", line 9, in f\n    raise E\nE: no\n';
+  const frames = framesOf(detail);
+  assert.deepEqual(frames.map((one) => [one.file, one.line, one.own]), [['/shop/defs.py', 3, true], ['/env/lib/python3.12/site-packages/x/__init__.py', 9, false]]);
+  assert.equal(ownFrame(frames).line, 3);
+  const broken = framesOf('  File "/shop/defs.py", line 97\n    def f(orders:\n         ^\nSyntaxError: x');
+  assert.deepEqual([broken[0].column, broken[0].code], [5, [[97, 'def f(orders:']]]);
+});
+
+test('a search ranks what begins with the text before what has it', () => {
+  const items = ['my_orders', 'orders', 'mart/orders', 'o_r_d_e_r_s', 'x'].map((text) => ({ text }));
+  assert.deepEqual(found(items, 'orders', 10).map((one) => one.text), ['orders', 'mart/orders', 'my_orders', 'o_r_d_e_r_s']);
+});
+
+test('a filter of definitions takes fields and words', () => {
+  const rows = [asset('sales', 'orders'), asset('geo', 'cities')];
+  assert.deepEqual(rows.filter(matcher('location:sal kind:asset')).map((row) => row[3]), ['orders']);
+  assert.equal(rows.filter(matcher('kind:job')).length, 0);
+});
+
+test('a filter of lines is text, or an expression between slashes', () => {
+  assert.equal(lineFilter('a.c').test('abc'), false);
+  assert.equal(lineFilter('/a.c/').test('abc'), true);
+  assert.equal(lineFilter('/(/'), null);
+  assert.deepEqual(lineFilter('b').parts('abc'), [[false, 'a'], [true, 'b'], [false, 'c']]);
+  assert.deepEqual(lineFilter('/x*/').parts('abc').map(([, text]) => text).join(''), 'abc');
+});
+
+test('a ring keeps the newest and counts what it dropped', () => {
+  const ring = new Ring(3);
+  ring.push([1, 2, 3, 4, 5]);
+  assert.deepEqual(ring.filter(() => true), [3, 4, 5]);
+  assert.equal(ring.dropped, 2);
+});
+
+test('no two cards of a level overlap, and edges lead from left to right where no ring is', () => {
+  let seed = 7;
+  const random = () => { seed = (seed * 1103515245 + 12345) % 2147483648; return seed / 2147483648; };
+  for (let round = 0; round < 30; round += 1) {
+    const nodes = Array.from({ length: 2 + Math.floor(random() * 40) }, () => ({ width: 198, height: 52 }));
+    const edges = [];
+    for (let at = 1; at < nodes.length; at += 1) if (random() < 0.8) edges.push([nodes[Math.floor(random() * at)], nodes[at]]);
+    placed(nodes, edges, { x: 64, y: 14 });
+    for (const [from, to] of edges) assert.ok(from.x < to.x);
+    for (const a of nodes) for (const b of nodes) if (a !== b) assert.ok(a.x + a.width <= b.x || b.x + b.width <= a.x || a.y + a.height <= b.y || b.y + b.height <= a.y);
+  }
+});
+
+test('a ring of assets is drawn all the same', () => {
+  const rows = [asset('a', 'x', ['y']), asset('b', 'y', ['x'])];
+  const picture = arranged(rows, new Set(['a', 'b']));
+  assert.equal(picture.edges.length, 2);
+  assert.ok(picture.boxes.every((one) => Number.isFinite(one.x)));
+});
+
+test('an upstream is the own location’s before another’s, and one that is missing is a ghost', () => {
+  const { edges, ghosts } = graphOf([asset('a', 'x'), asset('b', 'x'), asset('b', 'y', ['x', 'gone'])]);
+  assert.deepEqual(edges.map(([from, to]) => [from.location, to.name]), [['b', 'y']]);
+  assert.deepEqual([...ghosts.values()], [['gone']]);
+});
+
+test('a lineage goes both ways, or one', () => {
+  const { assets, edges } = graphOf([asset('a', 'x'), asset('a', 'y', ['x']), asset('a', 'z', ['y'])]);
+  const y = assets.find((one) => one.name === 'y');
+  const names = (set) => [...set].map((one) => one.name).sort();
+  assert.deepEqual(names(lineage(edges, y)), ['x', 'y', 'z']);
+  assert.deepEqual(names(lineage(edges, y, 'up')), ['x', 'y']);
+});
+
+test('ten thousand assets are laid out', () => {
+  const rows = Array.from({ length: 10000 }, (_, at) => asset(`l${at % 200}`, `n${at}`, at > 200 ? [`n${at - 200}`, ...(at % 10 ? [] : [`n${at - 199}`])] : []));
+  const picture = arranged(rows, new Set(rows.map((row) => row[0])));
+  assert.equal(picture.assets.length, 10000);
+});
+
+const location = (name, more = {}) => ({ name, state: 'serving', stale: false, problem: null, reloading: null, wanted: true, ...more });
+test('the headline says what needs attention first', () => {
+  assert.equal(headline([]), 'No locations yet');
+  assert.equal(headline([location('a')]), 'Everything is serving');
+  assert.equal(headline([location('a', { stale: true, problem: {} }), location('b', { state: 'failed' })]), '2 locations need attention');
+  assert.equal(headline([location('a', { state: 'building' })]), '1 location is building');
+  assert.equal(headline([location('a', { state: 'stopped', wanted: false })]), 'Everything is stopped');
+  assert.equal(level(location('a', { state: 'external' })), 'off');
+});
+
+test('saves in a row that changed nothing are one entry', () => {
+  const nothing = { location: 'a', added: [], changed: [], removed: [] };
+  const entries = folded([nothing, nothing, { ...nothing, added: [1] }, nothing]);
+  assert.deepEqual(entries.map((one) => one.count), [2, 1, 1]);
+});
+
+test('a crash loop is one story', () => {
+  const entries = Array.from({ length: 5 }, (_, at) => ({ seq: 9 - at, at: 100 - at * 10, location: 'a', event: 'crashed', generation: null, detail: 'x' }));
+  const stories = told(entries);
+  assert.deepEqual([stories.length, stories[0].count], [1, 5]);
+});
+
+test('numbers and names are shown as people read them', () => {
+  assert.equal(seconds(0.0404), '40 ms');
+  assert.equal(seconds(1.239), '1.24 s');
+  assert.equal(seconds(null), '−');
+  assert.equal(bytes(4 * 1024 * 1024), '4 MiB');
+  assert.equal(visible('a\u202eb\u0007'), 'a\\u202eb\\u0007');
+});

@@ -1,0 +1,169 @@
+"""The page in a real browser: Debian's or another Chromium, driven by Playwright."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+from tests.end_to_end.daemons import Dev
+from tests.ui.conftest import ASSETS, ServedPage, serve
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="the page is tried with Playwright")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+PATIENCE = 60_000
+"""Milliseconds for what must come to be seen."""
+
+PAGES = {
+    "#/": "Everything is serving",
+    "#/location/shop": "shop",
+    "#/location/shop/definitions": "paid",
+    "#/location/shop/environment": "Working directory",
+    "#/location/shop/timing": "reload",
+    "#/definition/shop/asset/paid": "Made from",
+    "#/definitions": "orders",
+    "#/graph": "1 location, 2 assets, 1 edge",
+    "#/output": "Following",
+    "#/events": "loaded",
+    "#/environments": "Environments",
+}
+HOSTILE = "<img src=x onerror=\"document.title='owned'\">\\u202e\\x1b]8;;javascript:alert(1)\\x07"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[sync_api.Browser]:
+    with sync_api.sync_playwright() as playwright:
+        arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        yield launched
+        launched.close()
+
+
+class Shown:
+    """A tab that has logged in by the link; `said` is what its console had to say."""
+
+    def __init__(self, browser: sync_api.Browser, page: ServedPage, scheme: str = "light") -> None:
+        self.context = browser.new_context(
+            viewport={"width": 1440, "height": 900},
+            color_scheme=scheme,  # type: ignore[arg-type]
+        )
+        self.tab = self.context.new_page()
+        self.tab.set_default_timeout(PATIENCE)
+        self.said: list[str] = []
+        self.asked: list[str] = []
+        self.url = page.url
+        self.tab.on("console", lambda message: self.said.append(message.text))
+        self.tab.on("pageerror", lambda error: self.said.append(str(error)))
+        self.tab.on("request", lambda request: self.asked.append(request.url))
+        self.tab.goto(f"{page.url}#{page.token}")
+        self.until("Locations")
+
+    def until(self, text: str) -> None:
+        self.tab.get_by_text(text).first.wait_for()
+
+    def go(self, address: str) -> None:
+        self.tab.goto(self.url + address)
+
+
+@pytest.fixture
+def shown(browser: sync_api.Browser, page: ServedPage) -> Iterator[Shown]:
+    made = Shown(browser, page)
+    yield made
+    made.context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_page_is_shown_and_the_browser_has_nothing_to_say(
+    browser: sync_api.Browser, page: ServedPage, scheme: str
+) -> None:
+    made = Shown(browser, page, scheme)
+    for address, text in PAGES.items():
+        made.go(address)
+        made.until(text)
+    assert made.said == []
+    assert [each for each in made.asked if not each.startswith((page.url, "data:"))] == []
+    made.context.close()
+
+
+def test_a_broken_save_shows_the_users_line_and_a_repair_takes_it_away(
+    page: ServedPage, shown: Shown
+) -> None:
+    source = page.daemon.project / "definitions.py"
+    source.write_text(ASSETS.replace("def paid(): ...", "def paid(: ..."))
+    shown.until("1 location needs attention")
+    shown.until("SyntaxError")
+    assert "def paid(: ..." in shown.tab.locator(".code .at.hit").first.inner_text()
+    source.write_text(ASSETS)
+    shown.until("Everything is serving")
+
+
+def test_what_a_save_changed_is_shown(page: ServedPage, shown: Shown) -> None:
+    source = page.daemon.project / "definitions.py"
+    more = ASSETS.replace("defs =", "@asset\ndef newcomer(): ...\n\ndefs =")
+    source.write_text(more.replace("[orders, paid]", "[orders, paid, newcomer]"))
+    shown.tab.locator(".delta.add", has_text="newcomer").wait_for()
+    source.write_text(ASSETS)
+    shown.tab.locator(".delta.remove", has_text="newcomer").wait_for()
+
+
+def test_a_location_is_stopped_after_a_question_and_started_again(shown: Shown) -> None:
+    shown.go("#/location/shop")
+    shown.tab.locator("[data-order=stop]").click()
+    shown.until("It stays stopped until started")
+    shown.tab.locator(".ask .danger").click()
+    shown.tab.locator("[data-order=start]").click()
+    shown.tab.locator("[data-order=reload]").wait_for()
+
+
+def test_what_code_prints_is_text(page: ServedPage, shown: Shown) -> None:
+    source = page.daemon.project / "definitions.py"
+    shown.go("#/output")
+    source.write_text(f'print("""{HOSTILE}said""")\n{ASSETS}')
+    line = shown.tab.locator(".output .line .text", has_text="said").first
+    line.wait_for()
+    assert line.inner_text().startswith("<img src=x onerror=")
+    assert "\\u202e" in line.inner_text()
+    assert "owned" not in shown.tab.title()
+    source.write_text(ASSETS)
+    assert shown.said == []
+
+
+def test_a_wrong_link_asks_for_the_right_one(browser: sync_api.Browser, page: ServedPage) -> None:
+    context = browser.new_context()
+    tab = context.new_page()
+    tab.set_default_timeout(PATIENCE)
+    tab.goto(f"{page.url}#{'x' * 32}")
+    tab.get_by_text("this link is not valid here").wait_for()
+    tab.get_by_label("Or paste the link here").fill(f"{page.url}#{page.token}")
+    tab.get_by_role("button", name="Log in").click()
+    tab.get_by_text("Locations").first.wait_for()
+    context.close()
+
+
+def test_keys_lead_from_page_to_page(shown: Shown) -> None:
+    shown.tab.keyboard.press("g")
+    shown.tab.keyboard.press("d")
+    shown.tab.get_by_label("Filter definitions").wait_for()
+    shown.tab.keyboard.press("Control+k")
+    shown.tab.get_by_role("combobox", name="Search").fill("paid")
+    shown.tab.keyboard.press("Enter")
+    shown.until("Made from")
+
+
+def test_the_page_says_when_nothing_answers_and_comes_back_by_itself(
+    browser: sync_api.Browser, daemon: Dev, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("secret")
+    served = serve(daemon, folder)
+    made = Shown(browser, served)
+    served.process.kill()
+    served.end()
+    made.until("What you see is as of then")
+    again = serve(daemon, folder, "--port", served.host.rpartition(":")[2])
+    made.tab.get_by_text("What you see is as of then").wait_for(state="detached")
+    made.until("Everything is serving")
+    made.context.close()
+    again.end()

@@ -1,0 +1,50 @@
+"""The page's own files: pure modules under Node, what was taken from npm, and nothing unsafe."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from codelocd_ui.static_files import FOLDER
+
+MODULES = Path(__file__).with_name("modules")
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="no Node on this machine")
+def test_the_pure_modules_decide_as_they_should() -> None:
+    tests = [str(each) for each in MODULES.glob("*.test.mjs")]
+    done = subprocess.run(
+        ["node", "--test", *tests], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_what_was_taken_from_npm_is_what_the_list_says() -> None:
+    folder = FOLDER / "vendor"
+    listed = json.loads((folder / "vendor.json").read_text())
+    files = {name: digest for each in listed.values() for name, digest in each["files"].items()}
+    there = {each.name for each in folder.iterdir()} - {"vendor.json"}
+    assert set(files) == there
+    for name, digest in files.items():
+        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest, name
+    assert all(
+        any(name.endswith("LICENSE.txt") for name in each["files"]) for each in listed.values()
+    )
+
+
+def test_no_module_of_ours_writes_markup_or_evaluates_text() -> None:
+    unsafe = re.compile(
+        r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function"
+    )
+    for module in (FOLDER / "app").glob("*.js"):
+        assert not unsafe.search(module.read_text()), module.name
+
+
+def test_nothing_names_another_host() -> None:
+    for file in [FOLDER / "index.html", FOLDER / "style.css", *(FOLDER / "app").glob("*.js")]:
+        assert not re.search(r"https?://[a-z]", file.read_text()), file.name

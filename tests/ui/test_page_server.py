@@ -1,0 +1,153 @@
+"""What the page's server tells a tab that is logged in."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.sync.client import ClientConnection, connect
+
+from tests.end_to_end.daemons import Dev
+from tests.ui.conftest import ASSETS, DEADLINE, ServedPage, serve
+
+
+@pytest.fixture
+def tab(page: ServedPage) -> Iterator[ClientConnection]:
+    with opened(page) as socket:
+        yield socket
+
+
+@contextmanager
+def opened(page: ServedPage) -> Iterator[ClientConnection]:
+    with connect(
+        f"ws://{page.host}/api/socket",
+        additional_headers={"Cookie": page.cookie},
+        origin=page.url.rstrip("/"),  # type: ignore[arg-type]
+        open_timeout=DEADLINE,
+        proxy=None,
+    ) as socket:
+        socket.send(json.dumps({"half": page.half}))
+        yield socket
+
+
+def until(socket: ClientConnection, holds: Callable[[Any], bool]) -> Any:
+    """The first message of which `holds` is true."""
+    while True:
+        message = json.loads(socket.recv(timeout=DEADLINE))
+        if holds(message):
+            return message
+
+
+def test_a_tab_begins_with_the_whole_state(tab: ClientConnection) -> None:
+    assert until(tab, lambda one: one["type"] == "page")["name"] == "shop"
+    state = until(tab, lambda one: one["type"] == "state" and one["gone"] is None)
+    assert [each["name"] for each in state["locations"]] == ["shop"]
+    assert state["definitions"] == 2
+
+
+def test_a_save_tells_each_tab_what_changed_and_where_its_time_went(
+    page: ServedPage, tab: ClientConnection
+) -> None:
+    until(tab, lambda one: one["type"] == "state" and one["gone"] is None)
+    source = page.daemon.project / "definitions.py"
+    source.write_text(
+        ASSETS.replace("defs =", "@asset\ndef late(): ...\n\ndefs =").replace(
+            "[orders, paid]", "[orders, paid, late]"
+        )
+    )
+    news = until(tab, lambda one: one["type"] == "definitions" and one["added"])
+    assert [row[3] for row in news["added"]] == ["late"]
+    assert news["timing"]["total"] > 0
+    source.write_text(ASSETS)
+    until(tab, lambda one: one["type"] == "definitions" and one["removed"])
+
+
+def test_the_registry_is_sent_once_for_each_version(page: ServedPage) -> None:
+    answer = page.request("GET", "/api/registry")
+    rows = json.loads(gzip.decompress(answer.body))["rows"]
+    paid = next(row for row in rows if row[3] == "paid")
+    assert paid == ["shop", "__repository__", "asset", "paid", "default", [], ["orders"], ""]
+    again = page.request("GET", "/api/registry", headers={"If-None-Match": answer.headers["etag"]})
+    assert (again.status, again.body) == (304, b"")
+
+
+def test_an_order_is_carried_out_and_answered(page: ServedPage) -> None:
+    answer = page.request("POST", "/api/orders", {"order": "reload", "locations": ["shop"]})
+    assert answer.json()["locations"][0]["ok"]
+    unknown = page.request("POST", "/api/orders", {"order": "reload", "locations": ["shp"]})
+    assert unknown.status == 404
+    assert 'did you mean "shop"' in unknown.json()["error"]["message"]
+
+
+def test_output_comes_in_batches_to_who_looks_at_it(
+    page: ServedPage, tab: ClientConnection
+) -> None:
+    source = page.daemon.project / "definitions.py"
+    tab.send(json.dumps({"output": ["shop"]}))
+    source.write_text(f"print('one\\x1b[31m two')\n{ASSETS}")
+    batch = until(tab, lambda one: one["type"] == "output" and one["lines"])
+    assert batch["lines"][0][2:5] == ["shop", "stdout", "one\x1b[31m two"]
+    source.write_text(ASSETS)
+
+
+def test_memory_is_told_while_a_tab_shows_it(page: ServedPage, tab: ClientConnection) -> None:
+    tab.send(json.dumps({"usage": True}))
+    usage = until(tab, lambda one: one["type"] == "usage")
+    assert list(usage["locations"]) == ["shop"]
+
+
+def test_files_have_an_address_that_changes_with_them(page: ServedPage) -> None:
+    shell = gzip.decompress(page.request("GET", "/").body).decode()
+    addresses = [
+        piece.partition('"')[0] for piece in shell.split('="')[1:] if piece.startswith("static/")
+    ]
+    assert addresses
+    for address in addresses:
+        answer = page.request("GET", f"/{address}")
+        assert answer.status == 200, address
+        assert "immutable" in answer.headers["cache-control"]
+    assert page.request("GET", "/static/older/app/main.js").status == 404
+    assert page.request("GET", "/static/x/..%2f..%2f__main__.py").status == 404
+
+
+def test_the_page_stays_while_the_daemon_goes_and_comes_back(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    home = tmp_path_factory.mktemp("back")
+    project = home / "project"
+    project.mkdir()
+    (project / "definitions.py").write_text(ASSETS)
+    (project / "codelocd.toml").write_text('[location.shop]\npython_file = "definitions.py"\n')
+    first = Dev(project, home / "home", ())
+    first.until_serving("shop")
+    served = serve(first, home / "secret")
+    second = None
+    try:
+        served.log_in()
+        with opened(served) as socket:
+            until(socket, lambda one: one["type"] == "state" and one["gone"] is None)
+            first.stop()
+            until(socket, lambda one: one["type"] == "gone")
+            assert served.request("GET", "/api/status").status == 503
+            second = Dev(project, home / "home", ())
+            state = until(socket, lambda one: one["type"] == "state" and one["gone"] is None)
+            assert [each["name"] for each in state["locations"]] == ["shop"]
+    finally:
+        served.end()
+        for each in (first, second):
+            if each is not None:
+                each.stop()
+
+
+def test_the_secret_is_its_owners_alone_and_no_link_is_followed(
+    daemon: Dev, tmp_path: Path
+) -> None:
+    served = serve(daemon, tmp_path / "secret")
+    served.end()
+    assert (tmp_path / "secret" / "secret").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "secret").stat().st_mode & 0o777 == 0o700

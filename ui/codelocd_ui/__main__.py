@@ -1,0 +1,173 @@
+"""`python -m codelocd_ui`: serve the page of one daemon until SIGINT or SIGTERM."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import socket
+import sys
+import webbrowser
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+
+import uvicorn
+
+from codelocd_ui import guard, secret
+from codelocd_ui.feed import Feed
+from codelocd_ui.server import Page, PageFacts
+from codelocd_ui.static_files import StaticFiles
+
+FIRST_PORT, PORTS = 4300, 100
+BACKLOG = 128
+USAGE, FAILED = 2, 1
+
+
+class CannotServe(Exception):
+    """The page cannot be served as asked; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageSocket:
+    """Where the page listens; `hosts` are the names that it answers to."""
+
+    socket: socket.socket
+    hosts: frozenset[str]
+    url: str
+    cookie: str
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The exit code: 0 asked to end, 1 it cannot listen, 2 wrong usage."""
+    asked = parser().parse_args(arguments)
+    try:
+        folder, daemon = Path(asked.folder), os.path.realpath(asked.daemon)
+        session = secret.session(secret.kept(folder / "secret", renew=asked.new_token), daemon)
+        address = folder / f"{blake2b(daemon.encode(), digest_size=8).hexdigest()}.address"
+        if asked.url:
+            return show(address, session)
+        listener = listening(asked)
+    except (CannotServe, secret.UnsafeSecret, OSError) as error:
+        print(f"codelocd ui: {error}", file=sys.stderr)
+        return FAILED
+    say(asked, listener, session)
+    rules = guard.Guard(session, listener.hosts, listener.cookie, read_only=asked.read_only)
+    facts = PageFacts(asked.name, asked.editor, asked.read_only)
+    page = Page(Feed(Path(asked.daemon)), rules, StaticFiles(), facts)
+    note(address, f"{os.getpid()} {listener.url}")
+    try:
+        asyncio.run(serve(page, listener))
+    finally:
+        address.unlink(missing_ok=True)
+    return 0
+
+
+def note(address: Path, text: str) -> None:
+    """Leave word of the page for `--url`."""
+    beside = address.with_name(f"{address.name}.{os.getpid()}")
+    beside.write_text(text, encoding="utf-8")
+    beside.replace(address)
+
+
+def show(address: Path, session: secret.Session) -> int:
+    """Print the link of the page that runs. Raises CannotServe where none does."""
+    try:
+        pid, _, url = address.read_text(encoding="utf-8").partition(" ")
+        os.kill(int(pid), 0)
+    except (OSError, ValueError):
+        raise CannotServe("no page of this daemon runs; start one with `codelocd ui`") from None
+    print(f"{url}#{session.token}")
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(prog="python -m codelocd_ui", description=__doc__)
+    made.add_argument("--daemon", required=True, help="the daemon's control socket")
+    made.add_argument("--folder", required=True, help="where the page keeps its secret")
+    made.add_argument("--name", default="codelocd", help="the title of the page")
+    made.add_argument("--host", default="127.0.0.1")
+    made.add_argument("--port", type=int, help="the first free one from 4300 unless given")
+    made.add_argument("--socket", help="a Unix socket for a proxy, instead of host and port")
+    made.add_argument("--allowed-host", action="append", default=[])
+    made.add_argument("--read-only", action="store_true")
+    made.add_argument("--editor", default="vscode")
+    made.add_argument("--new-token", action="store_true")
+    made.add_argument("--open", action="store_true", help="open the link in a browser")
+    made.add_argument("--url", action="store_true", help="print the link of the page that runs")
+    return made
+
+
+def listening(asked: argparse.Namespace) -> PageSocket:
+    """The socket that the page listens on. Raises CannotServe, and OSError."""
+    if asked.socket:
+        bound = socket.socket(socket.AF_UNIX)
+        bound.bind(asked.socket)
+        os.chmod(asked.socket, 0o600)
+        bound.listen(BACKLOG)
+        return PageSocket(bound, frozenset(map(str.lower, asked.allowed_host)), "", "codelocd-unix")
+    if asked.host not in guard.LOOPBACK | {"::1"} and not asked.allowed_host:
+        raise CannotServe(
+            f"host {asked.host!r} is not this machine alone; name who may ask with allowed_hosts"
+        )
+    bound = bind(asked.host, asked.port)
+    port = bound.getsockname()[1]
+    shown = f"[{asked.host}]" if ":" in asked.host else asked.host
+    hosts = guard.hosts(asked.host, port, asked.allowed_host)
+    return PageSocket(bound, hosts, f"http://{shown}:{port}/", f"codelocd-{port}")
+
+
+def bind(host: str, port: int | None) -> socket.socket:
+    """Bound to `port`, or to the first free one. Raises CannotServe where none is."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    reason: str | None = None
+    for each in range(FIRST_PORT, FIRST_PORT + PORTS) if port is None else [port]:
+        bound = socket.socket(family)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            bound.bind((host, each))
+            bound.listen(BACKLOG)  # so that a browser may connect as soon as the link is printed
+        except OSError as error:
+            bound.close()
+            reason = error.strerror
+        else:
+            return bound
+    what = f"port {port}" if port is not None else f"each port from {FIRST_PORT} on"
+    raise CannotServe(f"{what} of {host}: {reason}; choose another with --port")
+
+
+def say(asked: argparse.Namespace, listener: PageSocket, session: secret.Session) -> None:
+    """One line with the link; below ssh a second one with the way to it."""
+    if not listener.url:
+        return print(f"listening at {asked.socket}; its link ends in #{session.token}", flush=True)
+    print(f"{listener.url}#{session.token}", flush=True)
+    if asked.open:
+        webbrowser.open(f"{listener.url}#{session.token}")
+    if os.environ.get("SSH_CONNECTION"):
+        port = listener.socket.getsockname()[1]
+        print(
+            f"from your machine: ssh -L {port}:127.0.0.1:{port} {socket.gethostname()}", flush=True
+        )
+    return None
+
+
+async def serve(page: Page, listener: PageSocket) -> None:
+    config = uvicorn.Config(
+        page.application(),
+        http="h11",
+        ws="websockets-sansio",
+        loop="asyncio",
+        ws_per_message_deflate=False,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        timeout_graceful_shutdown=1,
+        h11_max_incomplete_event_size=64 * 1024,
+    )
+    await uvicorn.Server(config).serve(sockets=[listener.socket])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,51 @@
+// Numbers, times and names as people read them. Pure.
+
+/** @param {number | null | undefined} seconds */
+export function seconds(seconds) {
+  if (seconds == null) return '−';
+  if (seconds < 0.9995) return `${Math.round(seconds * 1000)} ms`;
+  if (seconds < 10) return `${seconds.toFixed(2)} s`;
+  if (seconds < 60) return `${seconds.toFixed(1)} s`;
+  return age(seconds);
+}
+
+/** A duration in its largest unit. @param {number | null | undefined} seconds */
+export function age(seconds) {
+  if (seconds == null) return '−';
+  if (seconds < 60) return `${Math.floor(seconds)} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
+  if (seconds < 86400) return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
+  return `${Math.floor(seconds / 86400)} d ${Math.floor((seconds % 86400) / 3600)} h`;
+}
+
+/** @param {number | null | undefined} bytes */
+export function bytes(bytes) {
+  if (bytes == null) return '−';
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+  let value = bytes, unit = 0;
+  while (value >= 1023.5 && unit < units.length - 1) { value /= 1024; unit += 1; }
+  return `${value < 9.95 && unit > 0 && value % 1 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
+}
+
+/** A part of one core. @param {number | null | undefined} part */
+export const percent = (part) => (part == null ? '−' : `${Math.round(part * 100)} %`);
+
+/** Time of day, local. @param {number} at Unix seconds */
+export function clock(at) {
+  return new Date(at * 1000).toLocaleTimeString('en-GB', { hour12: false });
+}
+
+/** The whole moment, for the tooltip. @param {number} at Unix seconds */
+export const moment = (at) => new Date(at * 1000).toISOString();
+
+/** @param {number} count @param {string} one @param {string} [many] */
+export const counted = (count, one, many = `${one}s`) => `${count.toLocaleString('en')} ${count === 1 ? one : many}`;
+
+const HIDDEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]/g;
+/** Text whose controls and direction marks can be seen. @param {unknown} text */
+export function visible(text) {
+  return String(text ?? '').replace(HIDDEN, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+/** The last parts of a path, which is enough to know it by. @param {string} path */
+export const shortPath = (path) => path.split('/').slice(-2).join('/');

@@ -1,0 +1,90 @@
+"""The open tabs, and what waits to be sent to each of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Iterator
+from typing import Any
+
+from codelocd_ui.output import Batch
+from codelocd_ui.text import to_json
+
+MOST_TABS = 64
+BEHIND_BYTES = 1024 * 1024
+"""What may wait for one tab; a slower one is ended, and comes back with the full state."""
+
+
+class TabBehind(Exception):
+    """The tab does not read what it is sent."""
+
+
+class Tab:
+    """One browser tab: messages wait here until its socket takes them."""
+
+    def __init__(self) -> None:
+        self.batch: Batch | None = None
+        self.wants_usage = False
+        self._waiting: list[bytes] = []
+        self._bytes = 0
+        self._something = asyncio.Event()
+        self._is_behind = False
+
+    def send(self, message: bytes) -> None:
+        """Put a message behind those that wait; where too much waits, `next` raises."""
+        self._waiting.append(message)
+        self._bytes += len(message)
+        self._is_behind = self._is_behind or self._bytes > BEHIND_BYTES
+        self._something.set()
+
+    async def next(self) -> bytes:
+        """The oldest message that waits. Raises TabBehind."""
+        while not self._waiting:
+            self._something.clear()
+            await self._something.wait()
+        if self._is_behind:
+            raise TabBehind
+        message = self._waiting.pop(0)
+        self._bytes -= len(message)
+        return message
+
+    def look_at_output(self, locations: Collection[str] | None) -> None:
+        """From now on it gets the output of these locations; None: of all."""
+        self.batch = Batch(None if locations is None else frozenset(locations))
+
+
+class Tabs:
+    """All of them."""
+
+    def __init__(self) -> None:
+        self._tabs: set[Tab] = set()
+        self.changed = asyncio.Event()
+        """Set when another tab wants something else of the daemon."""
+
+    def __len__(self) -> int:
+        return len(self._tabs)
+
+    def __iter__(self) -> Iterator[Tab]:
+        return iter(list(self._tabs))
+
+    def add(self, tab: Tab) -> None:
+        self._tabs.add(tab)
+        self.changed.set()
+
+    def remove(self, tab: Tab) -> None:
+        self._tabs.discard(tab)
+        self.changed.set()
+
+    def tell(self, message: dict[str, Any]) -> None:
+        """Send a message to every tab; it is encoded once."""
+        if self._tabs:
+            encoded = to_json(message)
+            for tab in self._tabs:
+                tab.send(encoded)
+
+    @property
+    def want_output(self) -> bool:
+        return any(tab.batch is not None for tab in self._tabs)
+
+    @property
+    def want_usage(self) -> bool:
+        return any(tab.wants_usage for tab in self._tabs)
