@@ -39,7 +39,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class GrpcServer:
-    """A code server that somebody else runs: listed, not supervised."""
+    """A code server that another program runs: listed, not supervised."""
 
     host: str = "localhost"
     port: int | None = None
@@ -140,7 +140,7 @@ class DaemonSettings:
 class DagsterSettings:
     """The `[dagster]` table: whether Dagster's own UI and daemon run beside the locations.
 
-    `page` False: code servers only, page and daemon are somebody else's, who may be told of
+    `page` False: code servers only, another program runs page and daemon, and may be told of
     changes at `host` and `port`. `port` None: the first that is free from 3000 on.
     `drain_timeout`: seconds for the runs of a replaced code server. `environment` None: built,
     with the newest dagster of the locations.

@@ -232,6 +232,6 @@ def test_promise_28_doctor_names_what_is_in_the_way_and_the_next_step(
         timeout=DEADLINE,
     )  # fmt: skip
     assert done.returncode == 1
-    assert f"! sockets: nobody listens on {place}\n  `rm {place}`" in done.stdout
+    assert f"! sockets: no process listens on {place}\n  `rm {place}`" in done.stdout
     assert f"no such file: {broken}/gone.py\n  create it, or correct the path\n" in done.stdout
     assert "\n1 problem, " in done.stdout

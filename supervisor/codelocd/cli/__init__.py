@@ -9,7 +9,8 @@ if TYPE_CHECKING:  # `typing` itself would take as long as asking the daemon
     from collections.abc import Sequence
 
 DAEMONS = ("dev", "serve")
-"""Commands that run until they are told to stop: that is no failure, however early it comes."""
+"""Commands that run until they are told to stop. Their end by a signal is no failure, even during
+the start."""
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""The command line's frame: which commands there are, and how they are read."""
+"""The root of the command line: the list of commands, and how arguments are read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a shell offers at TAB: names that the daemon knows, and the script that asks for them."""
+"""Shell completion: the names that a shell offers at TAB, and the script that asks for them."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def answer(app: click.Command, instruction: str) -> int:
     """Print what could be typed next; the exit code. Says nothing about what goes wrong."""
     try:
         return shell_complete(app, {}, "codelocd", COMPLETION, instruction)
-    except Exception:  # noqa: BLE001 it would be printed into the line that somebody types
+    except Exception:  # noqa: BLE001 it would be printed into the line that the user types
         return ExitCode.FAILED
 
 

@@ -1,4 +1,4 @@
-"""The way to the daemon that a command means."""
+"""Finds and connects to the daemon that a command means."""
 
 from __future__ import annotations
 
@@ -157,7 +157,8 @@ def ask(
 
 
 def _distrust(socket: str, folder: str, uid: int) -> None:
-    """Anybody can create the folder that stands in for a runtime folder, and listen there."""
+    """Fail if the folder that stands in for a runtime folder belongs to another user: any user can
+    create it, and listen there."""
     if not socket.startswith(f"{folder}/") or not os.path.exists(folder):
         return
     owner = os.lstat(folder).st_uid

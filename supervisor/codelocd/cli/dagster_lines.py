@@ -1,4 +1,4 @@
-"""Which lines of Dagster's own processes `codelocd dev` shows. Pure."""
+"""Chooses the lines of Dagster's own processes that `codelocd dev` shows. Pure."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ ADDRESS = "Dagster's UI: "
 """What codelocd says beside the webserver's own lines when the page is open."""
 
 OURS = ("Dagster's ", "not in Dagster's UI: ")
-"""How everything begins that codelocd says there, and that stays."""
+"""The beginnings of codelocd's own lines there that stay on the screen."""
 
 PROGRESS = "environment: "
-"""The same, while the webserver's environment is built."""
+"""The beginning of the lines about the build of the webserver's environment."""
 
 LOGGED = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d .*? - (?P<level>[A-Z]+) - ")
 """How Dagster's console logger begins a line (dagster._utils.log)."""
@@ -27,7 +27,8 @@ BANNER = re.compile(r"\s*Telemetry:\s*$")
 
 
 class HelperLines:
-    """Remembers of each whether its last line was worth saying: others may belong to it."""
+    """Remembers of each process whether its last line was shown: the lines after it may belong to
+    it."""
 
     def __init__(self, *, everything: bool) -> None:
         self._everything = everything

@@ -1,4 +1,4 @@
-"""What `codelocd dev` says about what happens. Pure: events in, lines out."""
+"""Turns events into the lines that `codelocd dev` prints. Pure."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from codelocd.documents.locations import ConfigDocument, LocationStatus, ProblemDocument
 
 CHANGED = ("sources-changed", "started", "restart-asked", "reload-asked")
-"""Events after which a problem is told in full again: somebody did something about the last."""
+"""Events after which a problem is told in full again: a person has done something about the last
+one."""
 
 HEALTHY = 60.0
 """Seconds of serving after which a crash is another one, not the next of a loop."""
@@ -246,7 +247,7 @@ class DevOutput:
             self._under_way.pop(name, None)
 
     def _leaves(self, event: str, location: LocationStatus) -> bool:
-        """Whether somebody stops it before its first outcome, as at the end of the daemon."""
+        """Whether the location is stopped before its first outcome, as at the end of the daemon."""
         name = location["name"]
         if event == STOPPED:
             self._leaving.add(name)

@@ -1,4 +1,4 @@
-"""What `codelocd doctor` looks at: this machine, and the daemon that is meant, if it runs."""
+"""Examines this machine, and the daemon that is meant, for `codelocd doctor`."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def _folders(paths: DaemonPaths) -> Iterator[Finding]:
 
 
 def _sockets() -> Iterator[Finding]:
-    """Left over: nobody listens on them."""
+    """Control sockets that are left over: no process listens on them."""
     runtime = Path(sockets.runtime_folder(os.environ, os.getuid())) / "codelocd"
     found = [Path(sockets.SYSTEM) / sockets.CONTROL, *sorted(runtime.rglob(sockets.CONTROL))]
     stale = [path for path in found if _is_stale(path)]
@@ -153,7 +153,7 @@ def _sockets() -> Iterator[Finding]:
         yield Finding("sockets", "ok", "none is left over")
     for path in stale:
         yield Finding(
-            "sockets", "warning", f"nobody listens on {path}", f"`rm {path}`, or start it"
+            "sockets", "warning", f"no process listens on {path}", f"`rm {path}`, or start it"
         )
 
 

@@ -1,4 +1,4 @@
-"""From an error that ends a command to one line on stderr and an exit code."""
+"""Turns an error that ends a command into one line on stderr and an exit code."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class NoDaemon(Failure):
 
 
 DEBUG = "CODELOCD_DEBUG"
-"""Set: a bug of ours shows its traceback."""
+"""When it is set, an internal error shows its traceback."""
 
 
 def guarded(command: Callable[[], int]) -> int:

@@ -1,4 +1,4 @@
-"""What the last daemon left, for commands that find none."""
+"""Answers commands from what the last daemon left, where none runs."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def _refuse_other(remains: Remains, name: str, inner: str | None) -> None:
 
 
 def _folders(asked: Asked, project: str | None) -> Iterator[tuple[str, Path]]:
-    """Whose state may be meant, and where it is."""
+    """The daemons whose state may be meant, and its folders."""
     if asked.service:
         yield from ((NAMES[asked.service], state) for state in _states_of(asked.service))
         return

@@ -1,4 +1,4 @@
-"""Lines that are written over and over on a terminal."""
+"""Writes lines on a terminal that are replaced by the next."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a command works with that runs here, without a daemon: a config, its places, its store."""
+"""Finds the config, the folders and the store for commands that work without a daemon."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def _refuse_unknown(key: str, group: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Local:
-    """A config, the places of the daemon that runs it, and what to say about where it came from."""
+    """A config, the folders of the daemon that runs it, and notes on where the config was found."""
 
     config: Config
     paths: DaemonPaths
@@ -174,7 +174,7 @@ def _origin(targets: Targets) -> tuple[Path, tuple[str, ...]]:
 
 
 def _nothing(config: Config) -> tuple[str, ...]:
-    """That there is nothing to load, for those who expected something."""
+    """The note that there is nothing to load."""
     if config.own:
         return ()
     if config.locations:

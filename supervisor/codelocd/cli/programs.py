@@ -1,4 +1,5 @@
-"""Which program a command means, and whether it is one of a location's environment."""
+"""Finds the program that a command names, and tells whether it belongs to a location's
+environment."""
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ class ProgramPlace:
     """Where commands of a location run.
 
     `prefix` is the environment, None for an interpreter that is used as it is: its folder then
-    has programs of everybody. `project` is the folder whose scripts are the location's own.
+    has programs of the whole machine. `project` is the folder whose scripts are the location's own.
     """
 
     executable: Path

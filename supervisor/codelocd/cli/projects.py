@@ -1,4 +1,4 @@
-"""The project a folder belongs to. Few imports: `codelocd status` must start at once."""
+"""Finds the project that a folder belongs to. Few imports: `codelocd status` must start at once."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def own_state(folder: str) -> str | None:
 
 
 def service_folder(service: str, environ: Mapping[str, str]) -> str:
-    """Where a service's config is looked for that nobody names: `user` or `system`."""
+    """The folder of a service's config, where none is named: of the `user` or the `system`."""
     if service == "system":
         return "/etc/codelocd"
     given = environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")

@@ -1,4 +1,4 @@
-"""What `codelocd status` prints, however its command line was read."""
+"""Prints what `codelocd status` shows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What is known of a daemon that does not answer: its last status, held against its processes."""
+"""The status of a daemon that does not answer: what it kept last, compared with the processes that
+are there."""
 
 from __future__ import annotations
 

@@ -138,7 +138,7 @@ class AsyncClient:
             self._balance()
 
     def _balance(self) -> None:
-        """Read on while somebody waits for an answer, or few events wait for somebody."""
+        """Read while a caller waits for an answer, or while few events wait to be taken."""
         waiting = sum(queue.qsize() for queue in self._queues.values())
         self._peer.read(self._calls > 0 or waiting < READ_AHEAD)
 

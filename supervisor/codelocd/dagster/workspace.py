@@ -156,5 +156,5 @@ def _folder(runtime: Path) -> Path:
     make_folder(folder)
     found = folder.lstat()  # a link that another user made could lead to any of our folders
     if found.st_uid != os.getuid() or not stat.S_ISDIR(found.st_mode) or found.st_mode & 0o077:
-        raise PermissionError(f"{folder} belongs to somebody else, or others can use it; remove it")
+        raise PermissionError(f"{folder} belongs to another user, or others can use it; remove it")
     return folder

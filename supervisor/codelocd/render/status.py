@@ -261,7 +261,7 @@ def state(location: LocationFacts) -> tuple[str, str]:
 
 
 def healthy(location: LocationFacts) -> bool:
-    """Not wanted (nor is a server of somebody else), or serving the newest source."""
+    """Whether it serves the newest source, or is not wanted, as external servers are not."""
     if not location["wanted"]:
         return True
     return location["state"] == "serving" and not location["stale"]

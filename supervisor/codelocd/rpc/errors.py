@@ -1,4 +1,4 @@
-"""What goes wrong in a call, as it travels."""
+"""The error of a call, and its form on the wire."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ KINDS: tuple[Kind, ...] = (
 
 
 class RpcError(Exception):
-    """A call that failed: its kind, one line, and whatever helps a program to go on."""
+    """A call that failed: its kind, one line for people, and data for programs."""
 
     def __init__(self, kind: Kind, message: str, data: Any = None) -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""Unix stream sockets at paths of any length, and who is at the other end of one."""
+"""Unix stream sockets at paths of any length, and the credentials of the peer."""
 
 from __future__ import annotations
 
@@ -122,8 +122,8 @@ def _refuse_if_taken(path: Path) -> None:
     except (ConnectionRefusedError, FileNotFoundError):
         return
     except (BlockingIOError, TimeoutError):
-        pass  # its queue is full: somebody listens, however slowly
-    raise OSError(errno.EADDRINUSE, "somebody listens there already", str(path))
+        pass  # its queue is full: a process listens, however slowly
+    raise OSError(errno.EADDRINUSE, "another process listens there already", str(path))
 
 
 def _publish(path: Path, mode: int, group: int | None) -> socket.socket:

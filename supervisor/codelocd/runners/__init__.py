@@ -1,1 +1,1 @@
-"""Where runners run, and how they start."""
+"""Starts runners and speaks with them."""

@@ -1,4 +1,4 @@
-"""What a launcher must do: start a runner, load its code, call it, end it."""
+"""The interface of launchers and of the runners that they start."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ class Good:
 
 @dataclass(frozen=True, slots=True)
 class Bad:
-    """It has not: `problem` has `summary`, `detail`, and `missing` where a package is.
+    """The code has not loaded: `problem` has `summary`, `detail`, and `missing` where a package is
+    missing.
 
     `sources` maps what was read to its digest, as in a snapshot; `read` as for a good load.
     """
@@ -43,7 +44,7 @@ class Bad:
 
 @dataclass(frozen=True, slots=True)
 class MustStartCold:
-    """A fresh interpreter may load it otherwise: nothing of this load counts."""
+    """A cold start may end otherwise: nothing of this load counts."""
 
     cold: Cold
 
@@ -53,7 +54,7 @@ LoadOutcome = Good | Bad | MustStartCold
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a runner says of its load. `seen` is for those who keep interpreters warm."""
+    """A runner's answer to `load`. `seen` is for the import profile."""
 
     outcome: Good | Bad
     seen: Mapping[str, Any]
@@ -76,7 +77,7 @@ def hangs_after(former: float, start_timeout: float) -> float:
 
 
 PROTOCOL = 1
-"""Of what the daemon and a runner say to each other (`codeloc_runner.wire.methods`)."""
+"""The version of the protocol between daemon and runner (`codeloc_runner.wire.methods`)."""
 
 CALL_TIMEOUT = 60.0
 """Seconds for a call that names no timeout of its own."""
@@ -195,7 +196,7 @@ class RunnerHandle(Protocol):
         """Raises RpcError; of kind "down" when it went away during the call: outcome unknown."""
 
     def take_over(self) -> None:
-        """It has loaded, and from now on callers get this one."""
+        """The runner takes over: from now on callers get this one."""
 
     async def retire(self, patience: float, grace: float) -> None:
         """Answer what was accepted, for up to `patience` seconds; then leave.

@@ -60,9 +60,8 @@ def make_bundle(root: Path) -> Path:
 
 
 class Bundle:
-    """That of this version in a store, whole for as long as a daemon runs: who deletes the store
-    under it deletes what the next runner is run from. Raises OSError.
-    """
+    """The bundle of this version in a store, kept whole for as long as a daemon runs: the store may
+    be deleted meanwhile, and with it the files of the next runner. Raises OSError."""
 
     def __init__(self, store: Path) -> None:
         self._layout, files = Layout(store), contents()
@@ -171,7 +170,8 @@ def fingerprint(files: Mapping[PurePosixPath, bytes]) -> str:
 
 
 def publish(files: Mapping[PurePosixPath, bytes], root: Path, bundle: Path) -> None:
-    """Write beside, then rename: somebody else's may be there by then, which is the same."""
+    """Write beside, then rename. If another process has made the same bundle by then, that one is
+    used."""
     draft = Path(tempfile.mkdtemp(prefix=DRAFT_BUNDLE, dir=root))
     try:
         for name, data in files.items():

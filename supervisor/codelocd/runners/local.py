@@ -49,7 +49,7 @@ class LocalRunner:
     def __init__(
         self, child: Child, socket_path: Path, connected: socket.socket | None = None
     ) -> None:
-        """`connected`: the first connection, made before anybody could remove the path."""
+        """`connected`: the first connection, made before user code could remove the path."""
         self.pid = child.pid
         self.exited = child.exited
         self._child = child
@@ -99,7 +99,7 @@ class LocalRunner:
                 self._idle.set()
 
     def take_over(self) -> None:
-        """Callers are led to it by the daemon alone."""
+        """Nothing to do: callers reach the runner through the daemon."""
 
     async def retire(self, patience: float, grace: float) -> None:
         self._child.look_at_family()
@@ -176,7 +176,7 @@ class LocalLauncher:
         restore: Callable[[], None] = lambda: None,
         kept: Collection[str] = (),
     ) -> None:
-        """`restore` makes the bundle whole again, should somebody have removed it; `kept`:
+        """`restore` makes the bundle whole again if files of it were removed; `kept`:
         sockets of runners that an earlier daemon has left."""
         self._children = children
         self._restore = restore
@@ -236,12 +236,12 @@ class LocalLauncher:
         return LocalRunner(child, path, connected)
 
     def adopt(self, child: Child, path: Path) -> LocalRunner:
-        """One that another daemon has started, and that listens there."""
+        """A runner that another daemon has started, and that listens there."""
         child.exited.add_done_callback(lambda _: path.unlink(missing_ok=True))
         return LocalRunner(child, path)
 
     def _new_path(self) -> Path:
-        """One that is not there: an earlier daemon may have had this process's number."""
+        """A path that is not in use: an earlier daemon may have had this process's pid."""
         paths = (self._sockets / f"{os.getpid()}-{number}.sock" for number in self._numbers)
         return next(path for path in paths if not path.exists())
 
@@ -255,7 +255,7 @@ async def _checked(said: Any) -> Answer:
 
 
 def _remove_stale(sockets: Path, kept: Collection[str]) -> None:
-    """What a daemon that was killed had no time to remove; its number begins their names."""
+    """Remove the sockets that killed daemons left; their names begin with the daemon's pid."""
     for path in sockets.glob("*-*.sock"):
         pid = int(path.name.partition("-")[0])
         if str(path) in kept:
@@ -271,7 +271,8 @@ def _noting(spec: RunnerSpec) -> dict[str, Any]:
 
 
 def living(life: int | None) -> list[int]:
-    """What a process is passed, to end when nobody is there any more who could take it."""
+    """The end of a pipe that a process is passed: it ends itself when neither daemon nor holder has
+    the other end."""
     return [] if life is None else [life]
 
 

@@ -1,4 +1,5 @@
-"""Where the threads of a process are: as it says, as a signal makes it print, as /proc has it.
+"""Finds where the threads of a process are: it is asked, made to print by a signal, or seen in
+/proc.
 
 A process that was started from the bundle prints the stacks of all its threads to its standard
 error when it gets `NUMBER`: Python's fault handler does so in the signal's own handler, whatever
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
     from codelocd.documents.answers import ProcessStacks, ThreadStack
 
 NUMBER: int = signal.SIGRTMAX - 1 if sys.platform == "linux" else getattr(signal, "SIGINFO", 0)
-"""A signal that nobody else uses; 0 where there is none. macOS ignores its own one by default."""
+"""A signal that other programs do not use; 0 where there is none. On macOS it is SIGINFO, which is
+ignored by default."""
 
 ANSWER = 1.0
 """Seconds for a runner to tell its stacks itself."""

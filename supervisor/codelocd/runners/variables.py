@@ -26,7 +26,8 @@ _OURS = frozenset(
         "__PYVENV_LAUNCHER__",
     }
 )
-"""What is meant for the daemon, or would leak its own Python's settings into another one."""
+"""Variables that are meant for the daemon, or would pass its own Python's settings to another
+one."""
 
 DEVELOPMENT = "DAGSTER_IS_DEV_CLI"
 """Set by `dagster dev` and `dg` (`dagster/_cli/dev.py`). Where it has a value, a project prepares
@@ -61,7 +62,7 @@ def of_runner(
 
 
 def with_codeloc(variables: Mapping[str, str], children: Path) -> dict[str, str]:
-    """The same for a command that has no runner to make `codeloc` importable for it.
+    """The same for a command, which has no runner to make `codeloc` importable for it.
 
     `children`: the bundle's folder that does so in each Python that searches it first.
     """

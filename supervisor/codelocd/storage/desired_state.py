@@ -1,4 +1,5 @@
-"""Which locations somebody stopped for good: `stop` holds until `start`, restarts included."""
+"""Remembers which locations were stopped: `stop` holds until `start`, also under the next
+daemon."""
 
 from __future__ import annotations
 
@@ -18,13 +19,13 @@ from codeloc_envs.files import make_folder, replace_text
 log = structlog.get_logger()
 
 AGAIN = 5.0
-"""Seconds until a wish that could not be written is written again."""
+"""Seconds until a change that could not be written is written again."""
 
 
 class DesiredState:
     """The names of stopped locations, kept in a file that is replaced as a whole.
 
-    `recalled` says of whom else this is known, should the file be damaged.
+    `recalled` gives the stopped locations that are known otherwise, for when the file is damaged.
     """
 
     def __init__(
@@ -34,7 +35,7 @@ class DesiredState:
         self._again = again
         self._retry: asyncio.TimerHandle | None = None
         self.unwritten = ""
-        """Why the next daemon would not know what is stopped, "" where it would."""
+        """Why the file does not hold the present state; "" where it does."""
         self._stopped: set[str] = set()
         self._written = frozenset[str]()
         try:

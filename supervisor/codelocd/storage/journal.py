@@ -1,4 +1,4 @@
-"""What happened to which location, when and why: numbered, kept in memory and on disk."""
+"""The journal: numbered entries of what happened to locations, in memory and on disk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `status` would say, kept in a file beside the control socket, for when no daemon answers.
+"""The file beside the control socket that keeps what `status` said, for when no daemon answers.
 
 Few imports: `codelocd status` reads it.
 """
@@ -32,7 +32,8 @@ def beside(socket: str) -> str:
 
 
 def text(status: StatusDocument, began: Mapping[int, int]) -> str:
-    """What the file holds: the `status --json` document, when that was, whose processes those are.
+    """The content of the file: the `status --json` document, its time, and the identities of its
+    processes.
 
     `began` has the beginnings of the processes that the document names, as `identity` tells them.
     """
@@ -68,7 +69,7 @@ class LastStatus:
 
     @property
     def age(self) -> float:
-        """Seconds since it was written; by a clock that nobody sets, while the machine is up."""
+        """Seconds since it was written; by a clock that cannot be set, while the machine is up."""
         return max(0.0, clock() - self._clock if self.same_boot else time.time() - self.at)
 
     def process(self, pid: int) -> str:

@@ -1,4 +1,4 @@
-"""One daemon per state directory."""
+"""The lock that allows one daemon for each state directory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ class Busy(Exception):
 
 @contextlib.contextmanager
 def held(path: Path) -> Iterator[None]:
-    """The lock is the process's until it ends, however it ends; the file says whose it is.
+    """Hold the lock. The kernel frees it when the process ends, however that happens; the file has
+    its pid.
 
     Raises Busy, and OSError.
     """

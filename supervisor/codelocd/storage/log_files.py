@@ -1,4 +1,4 @@
-"""The files that the output of one location is in: one that grows, and older ones, compressed."""
+"""The log files of one location: one that grows, and older ones, compressed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _LEVEL = 1
 """Of gzip: a file of 10 MB in a tenth of a second, to a seventh of its size."""
 
 Later = Callable[[Callable[[], None]], object]
-"""Takes what may take a while and need not be done at once, to be done in this order."""
+"""Takes work that may be slow and is done later, in the order in which it came."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -70,7 +70,7 @@ class LogFiles:
         """
         try:
             if self._descriptor is not None and not os.fstat(self._descriptor).st_nlink:
-                self.close()  # somebody removed the file: begin another one in its place
+                self.close()  # the file was removed: begin another one in its place
             descriptor = self._open()
             if self._size and self._size + len(block) > self._largest:
                 self._set_aside()

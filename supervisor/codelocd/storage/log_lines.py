@@ -1,4 +1,4 @@
-"""From output as it arrives to numbered lines, and lines as they stand in a log file."""
+"""Cuts output into numbered lines, and writes and reads the lines of a log file."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def moment(at: float) -> str:
 
 
 def decode(location: str, record: bytes) -> Line | None:
-    """One line; None for what is none, as after somebody has edited the file."""
+    """One line; None for what is none, as after a person has edited the file."""
     try:
         seq, at, generation, stream, text = record.split(b" ", 4)
         return Line(

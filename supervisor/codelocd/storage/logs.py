@@ -1,4 +1,4 @@
-"""What runners print: the last lines in memory, more in files, all to followers."""
+"""Keeps what runners print: the last lines in memory, more in files; followers get all of it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ RECENT_BYTES = 512 * 1024
 """What a location keeps in memory, whichever is less; the files have the rest."""
 
 ANSWER_BYTES = 16 * 1024 * 1024
-"""Text in one answer: a message has a bound, and so has the patience of whoever waits."""
+"""Bytes of text in one answer: a message has a bound, and a large answer takes long."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Where one daemon keeps what it has, and under which file names."""
+"""The folders and files of one daemon."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Kind = Literal["dev", "user", "system"]
 SYSTEM_STATE = Path("/var/lib/codelocd")
 
 
-REMEDY = "a socket there could be somebody else's; set XDG_RUNTIME_DIR to a folder of your own"
+REMEDY = "a socket there could be another user's; set XDG_RUNTIME_DIR to a folder of your own"
 _OF_FILES = (
     "what is there decides what is run; name a folder of your own in [daemon], "
     "or change its owner and mode"
@@ -29,7 +29,7 @@ _OF_FILES = (
 
 
 class UnsafeFolder(Exception):
-    """A folder of the daemon's that somebody else owns or can write to; `str()` is one line."""
+    """A folder of the daemon that another user owns or can write to; `str()` is one line."""
 
 
 @dataclass(frozen=True, slots=True)

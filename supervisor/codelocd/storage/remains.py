@@ -1,4 +1,4 @@
-"""What a daemon has left on disk, for who asks when none runs."""
+"""Answers commands from what a daemon has left on disk, when none runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is kept of each location on disk, for who asks when nothing of it runs any more."""
+"""Keeps JSON documents of each location on disk, such as its last good snapshot."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Documents:
 
 
 def stopped(entries: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Who was stopped for good, by the last entries of `status`."""
+    """The names of stopped locations, by the last entries of `status`."""
     return [each["name"] for each in entries if each.get("wanted") is False]
 
 

@@ -1,4 +1,5 @@
-"""Where daemons listen. Plain strings and few imports: `codelocd status` must start at once."""
+"""The paths of control sockets. Plain strings and few imports: `codelocd status` must start at
+once."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Which locations are no longer what their files say: file events, judged by content."""
+"""Tells which locations have changed on disk: file events, judged by content."""

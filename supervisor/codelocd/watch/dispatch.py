@@ -1,4 +1,4 @@
-"""What each look at a file means to the locations that read it: asked once for all of them."""
+"""Sends what a look at a file showed to the locations that it concerns."""
 
 from __future__ import annotations
 

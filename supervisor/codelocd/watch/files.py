@@ -1,4 +1,4 @@
-"""What files contain: a digest each, taken in a thread, and again only where a change may hide."""
+"""Takes the digests of files in a thread; a file is read again only where it may have changed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from operator import attrgetter
 from codeloc_envs.problem import shortage
 
 DIRECTORY = "directory"
-"""Stands for the digest of a folder: that it is there is all that counts."""
+"""Stands for the digest of a folder: of a folder only the existence counts."""
 
 LARGE = 16 * 1024 * 1024
 """Bytes from which a file is judged by its size and time, not by its content."""

@@ -1,4 +1,4 @@
-"""The folders that are watched, once each however many locations need them."""
+"""Watches folders: each once, for all locations that need it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Watcher(Protocol):
 
 
 class Folders:
-    """Shares one watch between all who need it; polls where the kernel does not watch.
+    """Shares one watch between all locations that need it; polls where the kernel does not watch.
 
     All methods are called on the loop, and so are `on_notices` and `on_problem`.
     """

@@ -1,4 +1,4 @@
-"""Whether git is in the middle of something: its locks say so from first to last file."""
+"""Tells from its lock files whether git is rewriting a working tree."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What a watch noticed, and what that means for a location: the words between watches and loop."""
+"""The values that pass between backends, watch and loop: notices of file events, and changes of a
+location."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Globs, and the folders and files that never count."""
+"""Matches globs, and knows the files and folders that never count, such as caches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Where to look for what counts for one location, links and missing parts included."""
+"""Finds the folders to watch for one location, through links and for paths that do not exist
+yet."""
 
 from __future__ import annotations
 

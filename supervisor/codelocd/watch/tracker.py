@@ -1,4 +1,5 @@
-"""One location: what its newest attempt saw, what is served, and what differs from them."""
+"""Knows for one location which files its newest attempt and its serving runner saw, and which
+differ now."""
 
 from __future__ import annotations
 

@@ -1,1 +1,2 @@
-"""One module per command: its options, its help, and what it asks of the rest."""
+"""The commands: their options, their help texts, and what they do. Commands of one kind share a
+module."""

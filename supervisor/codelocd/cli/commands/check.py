@@ -1,4 +1,4 @@
-"""`codelocd check`"""
+"""`codelocd check`: build and load every location once."""
 
 from __future__ import annotations
 

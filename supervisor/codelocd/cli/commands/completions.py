@@ -1,4 +1,4 @@
-"""`codelocd completions`"""
+"""`codelocd completions`: print the completion script of a shell."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`codelocd dev`"""
+"""`codelocd dev`: run locations in the foreground."""
 
 from __future__ import annotations
 
@@ -119,7 +119,8 @@ def dev_command(
 
 
 def _reread(targets: Targets, before: Config) -> Config:
-    """The config as it is now. Where it is gone, and no other is there, it is what to restore."""
+    """The config as its files say now. Where the file is gone, and no other is there, the error
+    names it as the one to restore."""
     try:
         return from_targets(targets, Path.cwd(), os.environ)
     except ConfigError:
@@ -131,7 +132,7 @@ def _reread(targets: Targets, before: Config) -> Config:
 
 
 class _Shown:
-    """What goes to stdout while the daemon runs, with what is under way below it on a terminal."""
+    """Writes the lines of `dev` to stdout; on a terminal, what is under way stands below them."""
 
     def __init__(self, here: local.Local, writer: Writer, loudness: Loudness) -> None:
         self._writer = writer
@@ -146,7 +147,7 @@ class _Shown:
         )
 
     def observe(self, event: TopicEvent) -> None:
-        """Gets what a subscriber of all topics gets."""
+        """The observer of the daemon: takes the events of all topics."""
         self._print(list(self._said.lines(event, time.monotonic())))
 
     def report(self, message: str) -> None:

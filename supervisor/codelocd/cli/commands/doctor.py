@@ -1,4 +1,4 @@
-"""`codelocd doctor`"""
+"""`codelocd doctor`: look for problems of the machine and say what to do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`codelocd init`"""
+"""`codelocd init`: write a config, or a small project."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _write(files: Mapping[Path, str]) -> None:
 
 
 def _refuse_invalid(here: Path) -> None:
-    """What is there may be broken; what we have written is not."""
+    """Fail if the config that is there, or was written, has mistakes."""
     found = discover(here)
     if found is not None:
         local.config_in(found.path, activated=True)

@@ -1,4 +1,4 @@
-"""`codelocd serve`"""
+"""`codelocd serve`: run locations as a service."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ LOOSE = ("asset", "multi_asset", "graph_asset", "dbt_assets", "observable_source
 """Decorators that make an asset, which Dagster also takes as it stands in a module."""
 
 LARGEST = 2_000_000
-"""Bytes of a file that somebody has written."""
+"""Bytes of a file that a person may have written; a larger one was generated."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,7 +79,7 @@ class LoadRecorder:
             pool.refresh()
 
     def diverged(self, start: WarmStart, divergence: Divergence) -> None:
-        """A cold start may end otherwise."""
+        """The load after a warm start was not as a cold one might be: note why."""
         self._choices.diverged(start.spec.location, divergence)
 
     def _learn(self, start: WarmStart, seen: Mapping[str, Any]) -> bool:
@@ -159,7 +159,8 @@ class WarmRunner(WrappedRunner):
 
 
 class WarmLauncher:
-    """Decides for each start; warm interpreters come, are renewed and go in the background."""
+    """Chooses the method of each start. Warm interpreters are made, renewed and ended in the
+    background."""
 
     def __init__(
         self,
@@ -232,7 +233,7 @@ class WarmLauncher:
         return WarmRunner(runner, start, self._recorder, told=True)
 
     def forget(self, location: str) -> None:
-        """It is gone, and what it imports no longer counts."""
+        """The location is gone: forget what it imports."""
         self._pools.leave(location)
 
     def suspect(self, spec: RunnerSpec, what: str) -> None:

@@ -1,4 +1,4 @@
-"""How a location's next runner starts: forked, from a spare, or on its own. Pure."""
+"""Decides how a location's next runner starts: forked, from a spare, or on its own. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Locations that start from one warm interpreter, which is kept as it should be meanwhile."""
+"""A pool: locations that start from one warm interpreter, which is kept up to date in the
+background."""
 
 from __future__ import annotations
 
@@ -30,7 +31,8 @@ PATIENCE = 30.0
 """Seconds that a start waits for a preload which takes no longer, as a rule, than a cold start."""
 
 AGAIN = 600.0
-"""Seconds until what could not be preloaded is tried again: somebody may have killed it."""
+"""Seconds until a preload that failed is tried again: the interpreter may have been killed from
+outside."""
 
 NOT_READY = "no warm interpreter was ready"
 NOT_IMPORTED = "no warm interpreter could import its packages; the next try is in ten minutes"

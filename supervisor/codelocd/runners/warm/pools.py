@@ -1,4 +1,4 @@
-"""Which locations start from which warm interpreter, and how long one is kept."""
+"""Assigns locations to warm interpreters, and ends those that are idle."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which modules a location's loads import from outside its own sources."""
+"""The import profile: which modules of other packages the loads of each location import."""
 
 from __future__ import annotations
 

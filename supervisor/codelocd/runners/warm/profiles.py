@@ -1,4 +1,4 @@
-"""What was learned of each environment's imports, kept for the next daemon."""
+"""Keeps the import profiles on disk for the next daemon."""
 
 from __future__ import annotations
 

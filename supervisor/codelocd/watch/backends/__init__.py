@@ -1,1 +1,1 @@
-"""The ways in which a file system tells of changes."""
+"""The sources of file events: the kernel's queue, watchdog, or polling."""

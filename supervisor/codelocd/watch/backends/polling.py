@@ -1,4 +1,4 @@
-"""Folders that the kernel does not watch for us, looked at every few seconds."""
+"""Looks every few seconds at folders that the kernel does not watch."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ INTERVAL = 2.0
 """Seconds between two looks."""
 
 SHARE = 0.02
-"""Looking takes at most this part of a core: where it is slow, it is rarer."""
+"""Polling takes at most this part of a core: where a look is slow, looks are rarer."""
 
 _Entry = tuple[int, int, int, int, int]
 
@@ -36,7 +36,8 @@ class Poller:
         self._thread: threading.Thread | None = None
 
     def add(self, path: str) -> None:
-        """What is there now is known, unless the machine has no means to look: then it is news."""
+        """Poll this folder from now on. The entries that are there now are no news, unless the
+        machine lacked the means to list them."""
         listing = _listed(path, {})
         with self._lock:
             self._listings[path] = listing
