@@ -6,14 +6,24 @@ import errno
 import re
 from pathlib import Path
 
+_USER_INFO = re.compile(r"(?<=://)[^/\s\"']*@")
+"""What an address may have before its host (RFC 3986, 3.2.1), as people write it: a password with
+an @ in it should have that encoded, but works in many programs."""
+
+
+def without_passwords(text: str) -> str:
+    """The same text to be shown: without what addresses in it have before their hosts."""
+    return _USER_INFO.sub("…@", text) if "://" in text else text
+
 
 class EnvironmentProblem(Exception):
     """An environment cannot be chosen, built or used.
 
     `summary` is one line that names the culprit and what to do; `detail` is the installer's
-    own output, or empty. `inputs` are files whose change may repair it. `passing`: it may
-    repair itself, as a network does; the same is worth trying again later. `shortage`: the number
-    of what the machine lacked (`errno`), where that is all that is wrong.
+    own output, or empty; neither has passwords of addresses in it. `inputs` are files whose change
+    may repair it. `passing`: it may repair itself, as a network does; the same is worth trying
+    again later. `shortage`: the number of what the machine lacked (`errno`), where that is all that
+    is wrong.
     """
 
     def __init__(
@@ -25,9 +35,9 @@ class EnvironmentProblem(Exception):
         passing: bool = False,
         shortage: int | None = None,
     ) -> None:
-        super().__init__(summary)
-        self.summary = summary
-        self.detail = detail
+        self.summary = without_passwords(summary)
+        self.detail = without_passwords(detail)
+        super().__init__(self.summary)
         self.inputs = inputs
         self.passing = passing or shortage is not None
         self.shortage = shortage

@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 from codeloc_envs.environment import Existing, environment_files, inspect, require
 from codeloc_envs.inputs import described_files, looked_for, settings_files
 from codeloc_envs.ownership import planted
-from codeloc_envs.problem import EnvironmentProblem
+from codeloc_envs.problem import EnvironmentProblem, without_passwords
 from codeloc_envs.project.neighbourhood import (
     ENVIRONMENT,
     LOCKS,
@@ -90,7 +90,7 @@ def _first(place: _Place) -> Choice:
         found = _bare(place)
     _check_added(place.asked.added, found.specification)
     why = found.specification.with_added(found.why)
-    return replace(found, why="; ".join([why, *passed]))
+    return replace(found, why=without_passwords("; ".join([why, *passed])))
 
 
 def _check_added(added: tuple[str, ...], found: Specification) -> None:

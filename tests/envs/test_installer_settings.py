@@ -20,6 +20,13 @@ def told(home: Path, variables: dict[str, str]) -> dict[str, str]:
     return variables_for_uv({"PIP_CONFIG_FILE": os.devnull, **variables}, home, Path("/cache"))
 
 
+def test_an_empty_variable_of_uvs_is_one_that_is_not_set(home: Path) -> None:
+    private = {"PIP_EXTRA_INDEX_URL": "https://own/simple"}
+    assert told(home, {**private, "UV_EXTRA_INDEX_URL": ""}) == told(home, private)
+    names = ("UV_INDEX", "UV_DEFAULT_INDEX", "UV_FIND_LINKS", "UV_CONFIG_FILE", "UV_OFFLINE")
+    assert told(home, {**private, **dict.fromkeys(names, "")}) == told(home, private)
+
+
 def test_files_of_pip_are_read_and_its_variables_win(home: Path) -> None:
     file = home / ".config/pip/pip.conf"
     file.parent.mkdir(parents=True)

@@ -36,6 +36,17 @@ def test_what_is_meant_for_the_daemon_does_not_leak() -> None:
     assert not set(leaks) & set(of(dict.fromkeys(leaks, "x")))
 
 
+def test_what_is_a_services_own_does_not_reach_its_runners() -> None:
+    """systemd.exec(5), systemd.resource-control(5)"""
+    kinds = "STATE CACHE LOGS RUNTIME CONFIGURATION CREDENTIALS"
+    names = [f"{kind}_DIRECTORY" for kind in kinds.split()]
+    names += ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID", "NOTIFY_SOCKET"]
+    names += ["MEMORY_PRESSURE_WATCH", "MEMORY_PRESSURE_WRITE", "WATCHDOG_PID", "WATCHDOG_USEC"]
+    names += ["INVOCATION_ID", "JOURNAL_STREAM", "SYSTEMD_EXEC_PID", "MANAGERPID"]
+    assert of(dict.fromkeys(names, "x")).keys() == {"PATH", "VIRTUAL_ENV"}
+    assert of({}, {"STATE_DIRECTORY": "/mine"})["STATE_DIRECTORY"] == "/mine"
+
+
 def test_what_is_configured_wins() -> None:
     assert of({"REGION": "us"}, {"REGION": "eu", "PYTHONPATH": "/lib"})["REGION"] == "eu"
     assert of({}, {"PYTHONPATH": "/lib"})["PYTHONPATH"] == "/lib"

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from codeloc_envs.problem import without_passwords
+
 if TYPE_CHECKING:
     from codeloc_envs.documents import ProgressDocument
 
@@ -52,7 +54,7 @@ class Progress:
     def to_json(self) -> ProgressDocument:
         return {
             "phase": self.phase,
-            "message": self.message,
+            "message": without_passwords(self.message),
             "done": self.done,
             "total": self.total,
             "bytes_done": self.bytes_done,

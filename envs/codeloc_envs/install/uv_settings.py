@@ -80,13 +80,18 @@ def variables_for_uv(
 ) -> dict[str, str]:
     """What uv inherits, and pip's configuration where uv has none of its own.
 
-    The index of `installation` replaces both. The cache lies on the filesystem of the
+    An empty variable of uv's is one that is not set: pip's index must not give way to it. The index
+    of `installation` replaces both. The cache lies on the filesystem of the
     environments, so that files are linked, not copied. Raises EnvironmentProblem.
     """
     index = installation.index
     if index.names_places:
         inherited = {name: text for name, text in inherited.items() if name not in _INDEXES}
-    kept = {name: value for name, value in inherited.items() if not name.startswith(_MISLEADING)}
+    kept = {
+        name: value
+        for name, value in inherited.items()
+        if not name.startswith(_MISLEADING) and (value or not name.startswith("UV_"))
+    }
     return {
         **_translated(pip_settings(inherited, home), kept, indexes=not index.names_places),
         **kept,

@@ -19,7 +19,7 @@ from codeloc_envs.install.installer import download
 from codeloc_envs.install.output import Listener, Progress
 from codeloc_envs.install.tools import tool_of
 from codeloc_envs.install.uv_settings import BUILD_VARIABLES, settings_that_count, variables_for_uv
-from codeloc_envs.problem import EnvironmentProblem, shortage
+from codeloc_envs.problem import EnvironmentProblem, shortage, without_passwords
 from codeloc_envs.python.interpreter import Interpreter
 from codeloc_envs.python.interpreters import Interpreters, NotAskedYetError, activation
 from codeloc_envs.request import EnvironmentKind, Specification
@@ -126,7 +126,10 @@ class Store:
         """Every environment."""
         why = reasons(self._layout.resolutions.glob("*"))
         return [
-            {**self._listed(publication), "why": sorted(why.get(publication.key, ()))}
+            {
+                **self._listed(publication),
+                "why": sorted(map(without_passwords, why.get(publication.key, ()))),
+            }
             for publication in publications(self._layout)
         ]
 

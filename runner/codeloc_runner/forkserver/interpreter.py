@@ -111,6 +111,7 @@ def run(text: str, path: List[str], known: AbstractSet[str]) -> None:
 
 def warmed(order: Dict[str, Any], preloaded: Preloaded) -> Dict[str, Any]:
     """Preload; what the daemon is told of it."""
+    os.environ.update(order.get("variables", {}))
     variables = dict(os.environ)
     arrange(preloaded.path)
     reads, hooks, missing = VariableReads(), RegisteredHooks(), FailedLookups()

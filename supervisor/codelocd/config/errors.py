@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from codeloc_envs.problem import without_passwords
 from codelocd.core.nearest import advice
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Mistake:
     def __str__(self) -> str:
         place = self.source if self.line is None else f"{self.source}:{self.line}"
         key = f" {dotted(self.key)}:" if self.key else ""
-        return f"{place}:{key} {self.what}; {self.remedy}"
+        return without_passwords(f"{place}:{key} {self.what}; {self.remedy}")
 
 
 class ConfigError(Exception):

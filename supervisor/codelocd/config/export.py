@@ -15,6 +15,7 @@ from codelocd.config.errors import UnfitError
 from codelocd.config.location import LONGEST, check_own
 from codelocd.config.tables import CodelocdTable
 from codelocd.config.variables import Reference, referred, shown
+from codelocd.core.config_diff import to_be_shown
 from codelocd.model import Config, GrpcServer, LocationSpec, Policy, Target
 
 
@@ -27,7 +28,7 @@ def describe(config: Config) -> dict[str, Any]:
     document = {
         "files": config.files,
         "daemon": asdict(config.daemon),
-        "dagster": asdict(config.dagster),
+        "dagster": to_be_shown(asdict(config.dagster)),
         "locations": [_location_document(spec) for spec in config.locations],
         "notes": config.notes,
     }
@@ -36,7 +37,10 @@ def describe(config: Config) -> dict[str, Any]:
 
 def _location_document(spec: LocationSpec) -> dict[str, Any]:
     fields = {name: each for name, each in asdict(spec).items() if name != "declared_line"}
-    return {**fields, "target": _target(spec.target), "variables": shown(spec.variables)}
+    environment = to_be_shown(fields["environment"])
+    shown_variables = shown(spec.variables)
+    target = _target(spec.target)
+    return {**fields, "target": target, "variables": shown_variables, "environment": environment}
 
 
 def _target(target: Target | GrpcServer) -> dict[str, Any]:
@@ -75,7 +79,7 @@ def written(config: Config) -> str:
         parts.append(_table("dagster.environment", _environment(config.dagster.environment)))
     index = _index(config)
     if index != ANYWHERE:
-        parts.append(_table("index", asdict(index)))
+        parts.append(_table("index", to_be_shown(asdict(index))))
     name = _Names(config)
     parts += ["\n".join(_location(spec, name(spec), config)) for spec in config.locations]
     notes = [f"# {note}" for note in config.notes]
@@ -151,7 +155,7 @@ def _environment(request: Request) -> dict[str, Any]:
         for f in fields(Installation)
         if f.name != "index"
     }
-    return {**own, **manners}
+    return dict(to_be_shown({**own, **manners}))
 
 
 def _index(config: Config) -> Index:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from codeloc_envs.problem import without_passwords
 from codelocd.model import GrpcServer, LocationSpec, Policy
 
 if TYPE_CHECKING:
     from codelocd.documents.answers import ConfigChanges
-
-USER_INFO = re.compile(r"(?<=://)[^/@\s]+@")
-"""What an address may have before its host: often a password."""
 
 NOT_SHOWN = "(not shown)"
 
@@ -70,7 +67,7 @@ def differences(old: LocationSpec, new: LocationSpec) -> Fields:
     """What differs, by the key of the config. Values of variables and passwords are not told."""
     was, now = dict(_facts(old)), dict(_facts(new))
     found = {
-        name: (_safe(was.get(name)), _safe(now.get(name)))
+        name: (to_be_shown(was.get(name)), to_be_shown(now.get(name)))
         for name in {**was, **now}
         if was.get(name) != now.get(name)
     }
@@ -101,14 +98,14 @@ def _facts(spec: LocationSpec) -> Iterator[tuple[str, Any]]:
     yield from ((name, value) for name, value in installation.items() if value)
 
 
-def _safe(value: Any) -> Any:
-    """Without passwords in addresses, and as JSON has it."""
+def to_be_shown(value: Any) -> Any:
+    """As JSON has it, and without passwords in addresses."""
     if isinstance(value, str):
-        return USER_INFO.sub("…@", value)
+        return without_passwords(value)
     if isinstance(value, Mapping):
-        return {name: _safe(each) for name, each in value.items()}
+        return {name: to_be_shown(each) for name, each in value.items()}
     if isinstance(value, list | tuple):
-        return [_safe(each) for each in value]
+        return [to_be_shown(each) for each in value]
     return value
 
 

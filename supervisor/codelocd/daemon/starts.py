@@ -251,6 +251,7 @@ class RunnerSpecs:
             environment=environment.key,
             executable=environment.executable,
             variables=self.variables(spec, environment),
+            own=frozenset(spec.variables),
             working_directory=spec.working_directory,
             target=spec.target,
             attribute=spec.attribute,

@@ -91,7 +91,8 @@ class RunnerSpec:
     `output(stream, data)` gets what it prints. `beside`: another runner serves meanwhile.
     `held` are descriptors that its processes keep open: the lease of their environment. `cold`:
     why it must have no warm start, whatever `start_method` says. `nice` and `open_files` hold from
-    before its code on; None: as for the daemon. So does that it is in the control group with the
+    before its code on; None: as for the daemon. `own`: the names of the variables that the location
+    alone has been given. So does that it is in the control group with the
     folder `group`; None: in the daemon's.
     `suspects`: files of which its process notes in the file `written` when it writes them.
     """
@@ -114,6 +115,7 @@ class RunnerSpec:
     nice: int | None = None
     open_files: int | None = None
     group: str | None = None
+    own: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,6 @@ _OURS = frozenset(
     {
         "CODELOCD_MODULE",
         "CODELOCD_SOCKET",
-        "LISTEN_FDS",
-        "LISTEN_FDNAMES",
-        "LISTEN_PID",
-        "NOTIFY_SOCKET",
         "PYTHONDONTWRITEBYTECODE",
         "PYTHONHOME",
         "PYTHONPATH",
@@ -21,13 +17,37 @@ _OURS = frozenset(
         "PYTHONSTARTUP",
         "VIRTUAL_ENV",
         "VIRTUAL_ENV_PROMPT",
-        "WATCHDOG_PID",
-        "WATCHDOG_USEC",
         "__PYVENV_LAUNCHER__",
     }
 )
 """Variables that are meant for the daemon, or would pass its own Python's settings to another
 one."""
+
+_SERVICE = frozenset(
+    {
+        "CACHE_DIRECTORY",
+        "CONFIGURATION_DIRECTORY",
+        "CREDENTIALS_DIRECTORY",
+        "FDSTORE",
+        "INVOCATION_ID",
+        "JOURNAL_STREAM",
+        "LOGS_DIRECTORY",
+        "MAINPID",
+        "MANAGERPID",
+        "MANAGERPIDFDID",
+        "NOTIFY_SOCKET",
+        "PIDFILE",
+        "RUNTIME_DIRECTORY",
+        "STATE_DIRECTORY",
+        "SYSTEMD_EXEC_PID",
+        "SYSTEMD_NSS_DYNAMIC_BYPASS",
+    }
+)
+_SERVICE_KINDS = ("LISTEN_", "MEMORY_PRESSURE_", "TRIGGER_", "WATCHDOG_")
+"""What a service manager tells one service about itself (systemd.exec(5)): in the hands of another
+process it names folders and secrets, or speaks for the service."""
+
+_FOREIGN = ("UV_", *_SERVICE_KINDS)
 
 DEVELOPMENT = "DAGSTER_IS_DEV_CLI"
 """Set by `dagster dev` and `dg` (`dagster/_cli/dev.py`). Where it has a value, a project prepares
@@ -54,7 +74,7 @@ def of_runner(
     variables = {
         name: value
         for name, value in inherited.items()
-        if name not in _OURS and not name.startswith("UV_")
+        if name not in _OURS and name not in _SERVICE and not name.startswith(_FOREIGN)
     }
     path = variables.get("PATH", "/usr/local/bin:/usr/bin:/bin")
     variables["PATH"] = f"{executable.parent}:{path}"

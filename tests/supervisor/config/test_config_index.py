@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+from codeloc_envs.install.output import Progress
+from codeloc_envs.problem import EnvironmentProblem, without_passwords
 from codeloc_envs.request import Index, Installation
+from codeloc_envs.selection import choose
+from codelocd.config import describe, written
+from codelocd.config.errors import Mistake
 
 LOCATION = '[location.a]\nmodule = "a"\n'
 INDEX = """\
@@ -72,3 +78,38 @@ def test_a_python_of_the_command_line_keeps_the_index(folder):
     [spec] = Overrides({}, "3.12").applied(config).locations
     assert spec.environment.python == "3.12"
     assert spec.environment.installation.index.url == "https://pypi.example/simple"
+
+
+def test_no_password_in_an_address_is_shown(folder):
+    secret = "hunter2"
+    text = f"""\
+        [index]
+        url = "https://me:{secret}@one.example/simple"
+        extra = ["https://me:{secret}@two.example/simple"]
+        find_links = ["https://me:{secret}@three.example/"]
+        [dagster.environment]
+        packages = ["dagster @ https://me:p@{secret}@four.example/d.whl"]
+        [location.a]
+        module = "a"
+        [location.a.environment]
+        packages = ["x @ git+https://{secret}@five.example/x"]
+        """
+    folder.write("codelocd.toml", text)
+    found = folder.load("codelocd.toml")
+    for shown in (json.dumps(describe(found)), written(found)):
+        assert secret not in shown
+        assert all(f"@{name}.example" in shown for name in ("one", "two", "three", "four", "five"))
+    assert secret in found.locations[0].environment.packages[0]
+    choice = choose(found.locations[0].environment, code=folder.path)
+    assert choice.why.startswith("asked for: x @ git+https://…@five.example/x; Python")
+    problem = EnvironmentProblem(f"no https://{secret}@h", f"error: https://me:{secret}@h/simple")
+    assert secret not in f"{problem} {problem.summary} {problem.detail}"
+    step = Progress("building", f"x @ https://me:{secret}@h/x.whl").to_json()
+    assert step["message"] == "x @ https://…@h/x.whl"
+    mistake = Mistake("c", 1, (), f'"x@https://{secret}@h" is no requirement', "write another")
+    assert secret not in str(mistake)
+
+
+def test_what_is_no_password_stays():
+    for text in ("https://host/a@b", "file:///a@b", "me@example.org", "x @ https://host/x@v1"):
+        assert without_passwords(text) == text

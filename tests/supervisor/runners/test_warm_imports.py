@@ -323,3 +323,29 @@ async def test_a_variable_that_imports_read_decides_who_shares(bench, newest, pa
     loads = await asyncio.gather(*(bench.load(each, "fork") for each in (first, same, another)))
     assert [load.told for load in loads] == [["eu", "1"], ["eu", "2"], ["us", "3"]]
     assert [set(pool.locations) for pool in bench.pools] == [{"first", "same"}, {"another"}]
+
+
+AROUND = """
+import lib
+with open("/proc/self/environ") as file:
+    around = file.read()
+told = [lib.MODE, "hunter2" in around, "fast" in around]
+"""
+
+
+@pytest.mark.parametrize("method", ["fork", "spare"])
+async def test_no_process_shows_what_another_location_alone_was_given(
+    bench, newest, packages, method
+):
+    """Nor its own: what it is forked from was started without. Imports find what they read."""
+    (packages / "lib.py").write_text("import os\nMODE = os.environ.get('MODE')")
+    plain = installed(bench, newest, packages, telling(AROUND), location="plain")
+    secret = {"TOKEN": "hunter2", "MODE": "fast"}
+    first = replace(
+        plain, location="first", variables={**plain.variables, **secret}, own=frozenset(secret)
+    )
+    second = replace(plain, variables={**plain.variables, "MODE": "fast"}, own=frozenset({"MODE"}))
+    for spec in (first, second, first, second):
+        loaded = await bench.load(spec, method)
+    assert loaded.runner.start_method == method
+    assert loaded.told == ["fast", False, False]

@@ -27,6 +27,8 @@ PRELOAD_SECONDS = 120.0
 ANSWER_SECONDS = 10.0
 """For an order to become a process; milliseconds, but on a machine that is out of memory."""
 
+NO_MORE: Mapping[str, str] = {}
+
 _LINE_BYTES = 1024 * 1024
 
 
@@ -103,14 +105,18 @@ class WarmInterpreter:
     def lives(self) -> bool:
         return not self._child.exited.done()
 
-    async def preload(self, cold: Mapping[str, str], *, carefully: bool) -> PreloadResult:
-        """Raises OSError when it dies over it, TimeoutError when it takes for ever."""
+    async def preload(
+        self, cold: Mapping[str, str], *, carefully: bool, variables: Mapping[str, str] = NO_MORE
+    ) -> PreloadResult:
+        """`variables`: what imports read, beyond what it was started with. Raises OSError when it
+        dies over it, TimeoutError when it takes for ever."""
         order = {
             "modules": self.imports.preloaded,
             "cold": dict(cold),
             "sharing": self._sharing,
             "carefully": carefully,
             "decisive": BY_LIBRARIES,
+            "variables": dict(variables),
         }
         async with asyncio.timeout(PRELOAD_SECONDS):
             await self._send(order, [])

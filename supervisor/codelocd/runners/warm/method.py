@@ -147,6 +147,19 @@ BY_LIBRARIES = (
 """Read by libraries in C, some as they are loaded."""
 
 
+def at_start(variables: Mapping[str, str], own: Collection[str]) -> dict[str, str]:
+    """What a warm interpreter is started with: nothing that is a location's `own`, for each process
+    that comes of it shows that in its /proc/PID/environ. But for what is read before any Python
+    code runs, which is the same for all that start from there.
+    """
+    always = BY_INTERPRETER + BY_LIBRARIES
+    return {
+        name: value
+        for name, value in variables.items()
+        if name not in own or name.startswith(always)
+    }
+
+
 def visible(variables: Mapping[str, str], read: Collection[str]) -> frozenset[tuple[str, str]]:
     """`read`: the names that imports were seen to read. Equal results may share imports."""
     return frozenset(

@@ -17,7 +17,7 @@ from codelocd.model import StartMethod
 from codelocd.process.child import Children
 from codelocd.runners.api import RunnerSpec
 from codelocd.runners.warm.interpreter import PreloadResult, WarmInterpreter
-from codelocd.runners.warm.method import cold_packages, newly_cold, visible
+from codelocd.runners.warm.method import at_start, cold_packages, newly_cold, visible
 from codelocd.runners.warm.profile import Beside, Imports, common, shareable, with_beside
 from codelocd.runners.warm.profiles import ImportProfiles
 
@@ -194,9 +194,11 @@ class WarmPool:
     async def _preload(self, wanted: Imports, *, carefully: bool) -> bool:
         """Whether it may be used. Raises OSError when it cannot be started, TimeoutError when it
         hangs."""
-        new = self._in_work = self._start(wanted)
+        new, given = self._start(wanted), self._given()
+        self._in_work = new
         try:
-            usable = self._found(await new.preload(self._cold(), carefully=carefully))
+            result = await new.preload(self._cold(), carefully=carefully, variables=given)
+            usable = self._found(result)
         except ConnectionError:
             usable = False  # it died over it
         except BaseException:
@@ -207,6 +209,9 @@ class WarmPool:
         if not usable:
             new.kill()
             return False
+        if self._given() != given:  # imports have read more, and found it missing
+            new.kill()
+            return await self._preload(wanted, carefully=carefully)
         self.retire()
         if self._sharing:
             new.imports = shareable(wanted, self._cold())  # as it turned out
@@ -220,10 +225,16 @@ class WarmPool:
             self._preloading.children,
             self._preloading.entry,
             self.spec.executable,
-            self.spec.variables,
+            at_start(self.spec.variables, self.spec.own),
             wanted,
             sharing=self._sharing,
         )
+
+    def _given(self) -> dict[str, str]:
+        """What imports read of the location's own: the same for all that start from here."""
+        read = self._preloading.profiles.of(self.spec.environment).variables
+        own = self.spec.own & read & self.spec.variables.keys()
+        return {name: self.spec.variables[name] for name in own}
 
     def _found(self, result: PreloadResult) -> bool:
         """Whether an interpreter that has preloaded may be used."""
