@@ -75,3 +75,4 @@ def test_promise_8_the_time_of_day_plays_no_part() -> None:
         loop = runner.get_loop()
         assert isinstance(loop, SteadyLoop)
         assert loop._clock.__name__ == "monotonic"
+        assert loop.time is loop._clock  # without a function of ours, until time is lost

@@ -100,6 +100,10 @@ class Control:
             raise RpcError("usage", f"{method} does not take {', '.join(unknown)}")
         return await answer(peer, params)
 
+    def names(self) -> list[str]:
+        """All locations that there are."""
+        return self._locations.names()
+
     def status(self, locations: Iterable[str] | None = None) -> StatusDocument:
         """The `status --json` document."""
         identity, dagster = self._identity, self._application.dagster

@@ -55,13 +55,11 @@ class Publisher:
             generation=state.generation or None,
             detail=detail,
         )
-        news: StatusNews = {
-            "event": entry,
-            "location": status.location(location, self.registry),
-        }
+        now = status.location(location, self.registry)
+        news: StatusNews = {"event": entry, "location": now}
         self._hub.publish("status", news)
         if state.phase not in UNDER_WAY and not (self._ends or location.removed):
-            self._entries.keep(location.name, status.left(location, self.registry))
+            self._entries.keep(location.name, status.left(location, now, self.registry))
 
     def tell(self, event: str, detail: str | None, config: ConfigDocument | None = None) -> None:
         """Something happened to the daemon itself, or to its `config`."""

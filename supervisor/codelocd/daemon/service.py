@@ -113,7 +113,7 @@ class Service:
         )
         signs_of_life = asyncio.ensure_future(self._show_life())
         kept = asyncio.ensure_future(control_socket.keep(server)) if passed is None else None
-        status_file = StatusFile(self._paths.socket, control.status, gate.group)
+        status_file = StatusFile(self._paths.socket, control, gate.group)
         application.hub.subscribe(status_file, ("status",), None, lambda _topic: {})
         current = asyncio.ensure_future(status_file.keep())
         application.apply(config)

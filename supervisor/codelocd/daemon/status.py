@@ -215,10 +215,10 @@ def shown(
     }
 
 
-def left(location_: Location, listed: registry.Registry) -> KeptLocation:
+def left(location_: Location, entry: LocationStatus, listed: registry.Registry) -> KeptLocation:
     """The part of that document that is kept on disk; definitions and output have files of their
-    own."""
-    return {**location(location_, listed), **_about(location_, listed)}
+    own. `entry` is the location's one of `status`."""
+    return {**entry, **_about(location_, listed)}
 
 
 def _about(location_: Location, listed: registry.Registry) -> LocationAccount:

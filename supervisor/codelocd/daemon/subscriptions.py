@@ -80,9 +80,11 @@ class Hub:
     def publish(self, topic: str, data: Mapping[str, object]) -> int:
         """Send an event to all subscribers of its topic; returns its number."""
         event = self._history.add(topic, pack(data))
-        for subscription in self._listening(topic):
-            if not subscription.behind:
-                self._tell(subscription, event)
+        now = [each for each in self._listening(topic) if not each.behind]
+        # Connections first: somebody waits at their other end.
+        now.sort(key=lambda each: isinstance(each.peer, InProcessSubscriber))
+        for subscription in now:
+            self._tell(subscription, event, document=data)
         return event.seq
 
     def publish_block(self, topic: str, lines: int, block: Callable[[], LogBlock]) -> None:
@@ -178,13 +180,18 @@ class Hub:
         for topic, state in zip(topics, states, strict=True):
             self._tell(subscription, Event(self._history.last, topic, state))
 
-    def _tell(self, subscription: _Subscription, *events: Event) -> None:
-        """Send events, all of them at once; at least one."""
+    def _tell(
+        self,
+        subscription: _Subscription,
+        *events: Event,
+        document: Mapping[str, object] | None = None,
+    ) -> None:
+        """Send events, all of them at once; at least one. `document`: that of a single one."""
         peer = subscription.peer
         subscription.seq = events[-1].seq
         if isinstance(peer, InProcessSubscriber):
             for event in events:
-                peer.take(subscription.id, event)
+                peer.take(subscription.id, event, document or unpack(event.data))
             return
         peer.send(b"".join(encoded(subscription.id, event) for event in events))
         if not subscription.behind and peer.backlog > BACKLOG:
@@ -324,8 +331,8 @@ class InProcessSubscriber(ABC):
     """A subscriber without a connection: never slow, never gone."""
 
     @abstractmethod
-    def take(self, subscription: int, event: Event) -> None:
-        """An event of the subscription with that number."""
+    def take(self, subscription: int, event: Event, document: Mapping[str, Any]) -> None:
+        """An event of the subscription with that number; its document, which others have, too."""
 
     def when_drained(self, callback: Callable[[], None]) -> None:
         asyncio.get_running_loop().call_soon(callback)
@@ -337,7 +344,7 @@ class LocalSubscriber(InProcessSubscriber):
     def __init__(self, observer: Observer) -> None:
         self._observer = observer
 
-    def take(self, subscription: int, event: Event) -> None:
+    def take(self, subscription: int, event: Event, document: Mapping[str, Any]) -> None:
         around = {"subscription": subscription, "topic": event.topic, "seq": event.seq}
-        whole: Any = {**around, "data": unpack(event.data)}
+        whole: Any = {**around, "data": document}
         self._observer(whole)

@@ -267,11 +267,11 @@ class RunnerWithServer(WrappedRunner):
         Where Dagster's libraries prepare files, which either of the two does, the runner may read
         what the server is writing: if only the runner fails, both load again, one after the other.
         """
-        clock = asyncio.get_running_loop().time
-        began = clock()
+        loop = asyncio.get_running_loop()
+        began = loop.time()
         outcome = await self._runner.load()
         if isinstance(outcome, Bad) and outcome.read:
-            left = self._start_timeout - (clock() - began)
+            left = self._start_timeout - (loop.time() - began)
             if await self._supervision.loads(left / 2):
                 outcome = MustStartCold(Cold(OTHERWISE))
         if not isinstance(outcome, Good) or outcome.snapshot.loader != LOADER:

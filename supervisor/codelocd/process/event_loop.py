@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import selectors
-import time
 from collections.abc import Callable
+from time import monotonic
 
 LAG = 1.0
 """Seconds by which a wait may be longer than asked for. Where it is longer, the whole process was
@@ -19,17 +19,22 @@ class SteadyLoop(asyncio.SelectorEventLoop):
     plays no part: the clock below is the kernel's monotonic one.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+    time: Callable[[], float]  # pyright: ignore[reportIncompatibleMethodOverride]
+    """Seconds, from any beginning; does not go on while the process is held up. The loop asks
+    often, so it is the clock itself while nothing was lost, and another function then: look it up
+    each time that you call it."""
+
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+        self._clock = self.time = clock
         self._lost = 0.0
         super().__init__(_Selector(clock, self._lose))
 
-    def time(self) -> float:
-        """Seconds, from any beginning; does not go on while the process is held up."""
-        return self._clock() - self._lost
-
     def _lose(self, seconds: float) -> None:
         self._lost += seconds
+        self.time = self._time_that_counts
+
+    def _time_that_counts(self) -> float:
+        return self._clock() - self._lost
 
 
 class _Selector(selectors.DefaultSelector):

@@ -121,13 +121,13 @@ class LocalRunner:
 
     async def _leave(self, deadline: float, patience: float) -> None:
         """Gone by the deadline; asked by a signal, too, if it says nothing for that long."""
-        clock = asyncio.get_running_loop().time
+        loop = asyncio.get_running_loop()
         with contextlib.suppress(RpcError, TimeoutError):
             async with asyncio.timeout(patience):
                 await self.call("stop")
-            await self._child.gone(deadline - clock())
+            await self._child.gone(deadline - loop.time())
         if not self.exited.done():
-            await self._child.end(max(0.0, deadline - clock()))
+            await self._child.end(max(0.0, deadline - loop.time()))
 
     def _hang_up(self) -> None:
         """What it had still said is heard; a child with its connection does not hold this up."""

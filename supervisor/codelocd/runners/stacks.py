@@ -101,12 +101,12 @@ class Overheard:
         return Stacks(threads, "" if threads else f"it printed no stacks; {kernel(pid)}")
 
     async def _complete(self, heard: bytearray) -> None:
-        clock = asyncio.get_running_loop().time
-        end, length, grew = clock() + PATIENCE, 0, clock()
-        while clock() < end and (not heard or clock() < grew + CALM):
+        loop = asyncio.get_running_loop()
+        end, length, grew = loop.time() + PATIENCE, 0, loop.time()
+        while loop.time() < end and (not heard or loop.time() < grew + CALM):
             await asyncio.sleep(PAUSE)
             if len(heard) > length:
-                length, grew = len(heard), clock()
+                length, grew = len(heard), loop.time()
 
 
 def parsed(text: str) -> Iterator[ThreadStack]:

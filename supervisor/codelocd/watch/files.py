@@ -68,6 +68,8 @@ def look(paths: Mapping[str, Content | None]) -> dict[str, Content]:
             status = os.stat(path)
             holds = known is not None and known.holds(_stamp(status))
             found[path] = known if known and holds else _read(path, status, now)
+        except (FileNotFoundError, NotADirectoryError):  # most of the paths that are looked at
+            found[path] = Content(None, None, now)
         except (OSError, ValueError) as error:  # ValueError: a NUL in the path
             if not shortage(error):
                 found[path] = Content(None, None, now)

@@ -80,10 +80,10 @@ class WarmPool:
         self._in_work: WarmInterpreter | None = None
         self._failed: Imports | None = None
         self._failed_at = 0.0
-        self._now = asyncio.get_running_loop().time
+        self._loop = asyncio.get_running_loop()
         self._learned = asyncio.Event()
         self._learning = False
-        self.used = self._now()
+        self.used = self._loop.time()
 
     def fits(self, spec: RunnerSpec, read: frozenset[str]) -> bool:
         """Whether imports cannot tell the two apart, by the variables that they read."""
@@ -101,7 +101,7 @@ class WarmPool:
 
     def current(self) -> WarmInterpreter | None:
         """The one that is ready now; it stays here."""
-        self.used = self._now()
+        self.used = self._loop.time()
         return self.ready if self.ready is not None and self.ready.lives else None
 
     async def wait_ready(self) -> None:
@@ -171,7 +171,7 @@ class WarmPool:
         return wanted if set(wanted.preloaded) != set(self.ready.imports.preloaded) else None
 
     def _has_failed(self, wanted: Imports) -> bool:
-        return wanted == self._failed and self._now() - self._failed_at < AGAIN
+        return wanted == self._failed and self._loop.time() - self._failed_at < AGAIN
 
     async def _prepare(self, after: float) -> None:
         await asyncio.sleep(after)
@@ -186,7 +186,7 @@ class WarmPool:
                 self.why_none = f"no warm interpreter could be started: {why}"
                 return
             if wanted == self._lacking():
-                self._failed, self._failed_at = wanted, self._now()
+                self._failed, self._failed_at = wanted, self._loop.time()
                 self.why_none = NOT_IMPORTED
                 return
             self.why_none = NOT_READY
