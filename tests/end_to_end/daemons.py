@@ -44,9 +44,10 @@ class Reached:
         """The location's entry, as soon as `holds` of it."""
         with self.client() as client:
             for event in client.subscribe(["status"]):
-                data = event["data"]
+                data: Any = event["data"]
                 entries = data["locations"] if data.get("full") else [data["location"]]
-                for entry in entries:
+                for found in entries:
+                    entry: Entry | None = found
                     if entry is not None and entry["name"] == name and holds(entry):
                         return entry
         raise AssertionError("the daemon closed the connection")

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -299,7 +300,7 @@ def test_an_upgrade_ends_nothing_and_keeps_the_pid(place: Place, way: str) -> No
     with daemon.client() as client:
         former = client.call("hello")
     if way == "command":
-        command = [CODELOCD, "upgrade"]
+        command: list[str | Path] = [CODELOCD, "upgrade"]
         done = subprocess.run(command, env=daemon.environ, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         assert f"goes on (pid {daemon.process.pid})" in done.stderr
@@ -381,7 +382,7 @@ def test_promise_3_killed_at_any_moment_there_is_never_a_second_or_a_stray(
             client.call("start", {"all": True})
         for name in names:
             daemon.until(name, serving)
-        wait_for(lambda daemon=daemon: runners(place) == served(daemon))
+        wait_for(partial(lambda daemon: runners(place) == served(daemon), daemon))
     assert daemon.stop() == 0
     assert place.left() == set()
 
@@ -436,7 +437,7 @@ def test_promise_11_a_service_is_stopped_at_any_moment_of_its_start(place: Place
         (place.home / "notify").unlink(missing_ok=True)
         daemon = Service(place.project, place.home)
         place.started.append(daemon)
-        wait_for(lambda moment=moment, daemon=daemon: happened(moment, daemon))
+        wait_for(partial(happened, moment, daemon))
         assert daemon.stop() in (0, -signal.SIGTERM)
     place.start().until("one", serving)
     assert place.started[-1].stop() == 0

@@ -18,7 +18,7 @@ def until_config(daemon: Dev | Service, state: str) -> dict[str, Any]:
     """`daemon.config`, as soon as it is in that state."""
     with daemon.client() as client:
         for event in client.subscribe(["status"]):
-            data = event["data"]
+            data: Any = event["data"]
             found = data["daemon"]["config"] if data.get("full") else data.get("config")
             if found is not None and found["state"] == state:
                 config: dict[str, Any] = found
@@ -92,7 +92,7 @@ def test_a_service_says_that_its_config_waits_until_it_is_applied(
     service = Service(project, tmp_path)
 
     def cli(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [CODELOCD, *arguments]
+        command: list[str | Path] = [CODELOCD, *arguments]
         return subprocess.run(
             command, env=service.environ, capture_output=True, text=True, timeout=DEADLINE
         )

@@ -75,7 +75,7 @@ def test_without_a_daemon_the_environment_is_built_and_the_command_runs_in_it(
     assert prefix.startswith(str(CACHE / "codelocd" / "environments"))
 
     waits = "import signal; print('ready', flush=True); signal.pause()"
-    words = [CODELOCD, "exec", "sales", "--", "python", "-c", waits]
+    words: list[str | Path] = [CODELOCD, "exec", "sales", "--", "python", "-c", waits]
     with subprocess.Popen(words, cwd=project, env=environ, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
@@ -135,14 +135,14 @@ def test_a_daemon_that_runs_gives_the_same_answers(
     assert run("sales", "--", "python", "-c", "raise SystemExit(7)").returncode == 7
 
     waits = "import sys; print(sys.prefix, flush=True); sys.stdin.read()"
-    words = [CODELOCD, "exec", "sales", "python", "-c", waits]
+    words: list[str | Path] = [CODELOCD, "exec", "sales", "python", "-c", waits]
     pipe = subprocess.PIPE
     with subprocess.Popen(words, cwd=project, env=environ, stdin=pipe, stdout=pipe) as process:
         assert process.stdout is not None
         prefix = Path(os.fsdecode(process.stdout.readline().rstrip()))
         daemon.stop()
         key = prefix.name.rpartition("-")[0]
-        listed = [CODELOCD, "env", "prune", "--dry-run", "--idle", "0", "--json"]
+        listed: list[str | Path] = [CODELOCD, "env", "prune", "--dry-run", "--idle", "0", "--json"]
         told = subprocess.check_output(listed, cwd=project, env=environ)
         assert key not in json.loads(told)["keys"]
         assert process.stdin is not None

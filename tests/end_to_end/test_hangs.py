@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -157,7 +158,7 @@ def test_promise_8_a_clock_that_is_set_by_a_day_restarts_nothing_and_tells_no_wr
         draft.write_text(str(days * 86400))
         draft.replace(offset)
         answers = answered(daemon)
-        wait_for(lambda former=answers: answered(daemon) > former + 2)
+        wait_for(partial(lambda former: answered(daemon) > former + 2, answers))
         now = daemon.entry("sales")
         assert (now["pid"], now["restarts"], now["state"]) == (first["pid"], 0, "serving")
         assert first["uptime"] <= now["uptime"] < 3600
@@ -170,7 +171,8 @@ def answered(daemon: Dev) -> float:
     """When the runner answered its last ping, in seconds since the daemon began."""
     document = daemon.status()
     (sales,) = document["locations"]
-    return document["daemon"]["uptime"] - (sales["last_answer"] or document["daemon"]["uptime"])
+    uptime: float = document["daemon"]["uptime"]
+    return uptime - float(sales["last_answer"] or uptime)
 
 
 def test_user_code_that_closes_every_descriptor_goes_on_serving(

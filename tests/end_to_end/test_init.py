@@ -164,7 +164,7 @@ def run(tmp_path: Path, folder: Path) -> Run:
     environ = {name: text for name, text in os.environ.items() if name not in hidden} | given
 
     def codelocd(*words: str, cwd: Path = folder) -> subprocess.CompletedProcess[str]:
-        command = [CODELOCD, *words]
+        command: list[str | Path] = [CODELOCD, *words]
         return subprocess.run(
             command, cwd=cwd, env=environ, capture_output=True, text=True, timeout=DEADLINE
         )

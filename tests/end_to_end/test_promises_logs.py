@@ -355,7 +355,7 @@ def test_promise_24_events_begin_with_a_snapshot_and_leave_nothing_out(
         daemon = dev()
         daemon.until_serving("sales")
         last = daemon.status()["daemon"]["events"]
-        heard = []
+        heard: list[Any] = []
         while not heard or heard[-1]["seq"] < last:
             heard.append(json.loads(follower.stdout.readline()))
         assert [entry["seq"] for entry in heard] == list(range(snapshot["seq"] + 1, last + 1))
@@ -373,12 +373,13 @@ def test_promise_24_a_reader_that_sleeps_holds_nobody_up(dev: StartDev, project:
     daemon.until_serving("sales")
     with daemon.client() as sleeper, daemon.client() as client:
         events = sleeper.subscribe(["status"])
-        assert next(events)["data"]["full"]
+        assert "full" in next(events)["data"]
         before = daemon.status()["daemon"]["events"]
         for _ in range(5):
             client.call("reload", {"locations": ["sales"]}, timeout=DEADLINE)
         last = daemon.status()["daemon"]["events"]
         seen = [before]
         while seen[-1] < last:
-            seen.append(next(events)["data"]["event"]["seq"])
+            news: Any = next(events)["data"]
+            seen.append(news["event"]["seq"])
         assert seen == list(range(before, last + 1))

@@ -38,7 +38,7 @@ class Commands:
         self.config.write_text(LOG + "".join(found))
 
     def cli(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [CODELOCD, *arguments]
+        command: list[str | Path] = [CODELOCD, *arguments]
         return subprocess.run(
             command, env=self.service.environ, capture_output=True, text=True, timeout=DEADLINE
         )

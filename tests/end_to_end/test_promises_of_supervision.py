@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -53,7 +54,8 @@ def test_promise_1_each_killed_runner_is_replaced_although_nothing_is_polled(
     for restarts in range(1, 6):
         former = daemon.entry("sales")["pid"]
         os.kill(former, signal.SIGKILL)
-        entry = daemon.until("sales", lambda each, old=former: serving(each) and each["pid"] != old)
+        replaced = partial(lambda old, each: serving(each) and each["pid"] != old, former)
+        entry = daemon.until("sales", replaced)
         assert entry["restarts"] == restarts
 
 

@@ -7,6 +7,7 @@ import re
 import signal
 import sys
 import threading
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -118,7 +119,7 @@ def test_no_call_fails_during_reloads(dev: StartDev, project: Path) -> None:
     calls.start()
     for number in range(1, 11):
         (project / "defs.py").write_text(native(*(f"a{n}" for n in range(number + 1))))
-        daemon.until("defs", lambda e, n=number: serving(e) and e["generation"] == n + 1)
+        daemon.until("defs", partial(lambda n, e: serving(e) and e["generation"] == n + 1, number))
     calls.stop()
     assert calls.failures == []
     assert calls.answered > 10

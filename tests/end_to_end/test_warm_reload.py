@@ -10,16 +10,16 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.end_to_end.daemons import CODELOCD, StartDev, native, serving
+from tests.end_to_end.daemons import CODELOCD, Dev, Entry, StartDev, native, serving
 
 ENTRY = os.path.join("codeloc_runner", "__main__.py")
 
 
-def forked(entry: dict) -> bool:
+def forked(entry: Entry) -> bool:
     return serving(entry) and entry["start_method"] == "fork"
 
 
-def reload_until_forked(daemon, name: str = "defs") -> dict:
+def reload_until_forked(daemon: Dev, name: str = "defs") -> Entry:
     """A warm interpreter is made in the background: sooner or later a reload starts from it."""
     while not forked(entry := daemon.entry(name)):
         assert daemon.cli("reload", name).returncode == 0

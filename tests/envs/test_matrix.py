@@ -108,7 +108,7 @@ def ready(folder: Path, python: str, wheel: Wheel, project: Project) -> tuple[No
     uv = [sys.executable, "-m", "uv"]
     found = Interpreters(folder / "known.json").find(wish(python, folder))
     subprocess.run([*uv, "venv", "-q", "--python", found.executable, own], check=True)
-    install = [*uv, "pip", "install", "-q", "--python", own / "bin/python", "alpha"]
+    install = [*uv, "pip", "install", "-q", "--python", str(own / "bin/python"), "alpha"]
     subprocess.run(install, check=True)
     (folder / ".venv").write_text("elsewhere\n")
     return None, folder

@@ -68,7 +68,7 @@ zeta = "1.0"
         "epsilon>=2",
         "zeta==1.0",
     ]
-    assert (project.extras, project.groups) == ({"more"}, {"dev"})
+    assert (project.extras, project.groups) == (frozenset({"more"}), frozenset({"dev"}))
 
 
 def test_a_version_that_pip_cannot_be_told_is_named() -> None:

@@ -60,8 +60,8 @@ class Report:
             yield f"{kind:<26}{len(seconds):>8}{len(good):>11}{worst:>9}"
         for kind, why in self.missing.items():
             yield f"{kind:<26} not tried: {why}"
-        for seconds, step in self.slowest:
-            yield f"{seconds:.2f} s: {step.kind}, {step.location} {step.when}"
+        for longest, step in self.slowest:
+            yield f"{longest:.2f} s: {step.kind}, {step.location} {step.when}"
         yield f"{self.faults} faults; {self.missed} came after their moment"
         yield f"descriptors: {self.files:+d}; memory of the daemon: {self.memory / 2**20:+.1f} MiB"
         yield f"runners with lost lines: {len(self.lost)}; violations: {len(self.violations)}"

@@ -150,7 +150,12 @@ def _client(world: World, words: bytes, count: int) -> Heal:
             client.connect(world.socket)
             client.sendall(words)
         clients.append(client)
-    return lambda: [client.close() for client in clients]
+
+    def heal() -> None:
+        for client in clients:
+            client.close()
+
+    return heal
 
 
 def _file_gone(world: World, name: str) -> Heal:

@@ -78,7 +78,7 @@ class Watcher:
     def _listen(self) -> None:
         with Client(self._socket, timeout=MISSED) as client:
             for event in client.subscribe(["status"]):
-                data = event["data"]
+                data: Any = event["data"]
                 entries = data["locations"] if data.get("full") else [data["location"]]
                 with self._more:
                     self._seen += [each for each in entries if each is not None]

@@ -7,6 +7,7 @@ import sys
 import tomllib
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -64,7 +65,7 @@ def violations() -> list[tuple[str, str, str]]:
     return found
 
 
-def _first_of_each_layer(contract: dict) -> list[str]:
+def _first_of_each_layer(contract: dict[str, Any]) -> list[str]:
     (container,) = contract["containers"]
     return [f"{container}.{layer.split('|')[0].strip()}" for layer in contract["layers"]]
 

@@ -6,11 +6,14 @@ import http.client
 import json
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.end_to_end.daemons import StartDev
 
 DEADLINE = 120.0
 PAUSE = 0.1
@@ -108,7 +111,7 @@ def declare(project: Path, dagster_environment) -> Callable[..., None]:
 
 
 @pytest.fixture
-def page(dev, page_of) -> Iterator[Callable[..., Page]]:
+def page(dev: StartDev, page_of: Callable[[Any, int], Page]) -> Callable[..., Page]:
     """Starts `codelocd dev --dagster`; returns once its page shows these locations."""
 
     def start(*locations: str) -> Page:

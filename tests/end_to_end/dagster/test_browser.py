@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -74,20 +75,25 @@ class Browser:
         self.ask("DELETE", "")
 
 
+Start = Callable[[Callable[[Callable[[], Browser]], Browser]], Browser]
+
+
 @pytest.fixture
-def browser(tmp_path, unused_port):
+def browser(tmp_path: Path, unused_port: Callable[[], int]) -> Iterator[Start]:
+    assert DRIVER is not None
     port = unused_port()
     log = (tmp_path / "chromedriver.log").open("wb")
     process = subprocess.Popen([DRIVER, f"--port={port}"], stdout=log, stderr=log)
 
-    def start(until) -> Browser:
-        opened = until(lambda: Browser(port))
-        start.opened = opened
-        return opened
+    opened: list[Browser] = []
+
+    def start(until: Callable[[Callable[[], Browser]], Browser]) -> Browser:
+        opened.append(until(lambda: Browser(port)))
+        return opened[-1]
 
     yield start
-    if getattr(start, "opened", None):
-        start.opened.close()
+    for each in opened[-1:]:
+        each.close()
     process.terminate()
     process.wait(30)
     log.close()

@@ -51,7 +51,7 @@ modules = [{type = "module", name = "module"}, {type = "module", name = "package
 
 
 @pytest.fixture
-def code(project) -> Path:
+def code(project: Path) -> Path:
     """Files, modules, a package and a folder of definitions with one asset each."""
     for name in ("plain.py", "mapped.py", "module.py", "lib/inner.py", "packaged/__init__.py"):
         file = project / name
@@ -83,7 +83,7 @@ def check(tmp_path, dagster_environment):
         environ.pop("VIRTUAL_ENV", None)
         if activated:
             environ["VIRTUAL_ENV"] = str(dagster_environment("newest"))
-        command = [CODELOCD, "check", *arguments]
+        command: list[str | Path] = [CODELOCD, "check", *arguments]
         return subprocess.run(
             command, cwd=folder, env=environ, capture_output=True, text=True, timeout=170
         )

@@ -139,7 +139,7 @@ def test_runs_and_all_of_dagsters_processes_outlive_the_daemon_and_an_upgrade(pl
     page = place.start()
     assert pids(page) == before
     assert page.status(run) == "STARTED"
-    command = [CODELOCD, "upgrade"]
+    command: list[str | Path] = [CODELOCD, "upgrade"]
     done = subprocess.run(command, env=page.dev.environ, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     page.dev.told(b"READY=1")

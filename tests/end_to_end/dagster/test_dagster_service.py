@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
@@ -12,6 +13,9 @@ import yaml
 
 from codelocd.dagster.grpc import CallFailed, call
 from tests.end_to_end.daemons import Service
+
+if TYPE_CHECKING:
+    from tests.end_to_end.dagster.conftest import Page
 
 SOURCE = "import dagster as dg\n@dg.asset\ndef {0}(): ...\ndefs = dg.Definitions(assets=[{0}])\n"
 TABLE = """
@@ -35,7 +39,9 @@ page = false
 
 
 @pytest.fixture
-def headless(project, declare, page_of, tmp_path) -> Iterator:
+def headless(
+    project: Path, declare: Callable[..., None], page_of: Callable[[Any, int], Page], tmp_path: Path
+) -> Iterator[Page]:
     """A service that leaves the page to others; what is asked of theirs has no answer."""
     declare(shop="newest")
     (project / "shop.py").write_text(SOURCE.format("one"))
@@ -48,7 +54,13 @@ def headless(project, declare, page_of, tmp_path) -> Iterator:
 
 
 @pytest.fixture
-def served(project, declare, page_of, unused_port, tmp_path) -> Iterator:
+def served(
+    project: Path,
+    declare: Callable[..., None],
+    page_of: Callable[[Any, int], Page],
+    unused_port: Callable[[], int],
+    tmp_path: Path,
+) -> Iterator[Page]:
     """The page of a service with the locations `shop` and `old`, of two releases."""
     declare(shop="newest", old="1.5")
     (project / "shop.py").write_text(SOURCE.format("one"))
@@ -65,7 +77,7 @@ def ping(path: Path) -> str:
     return asyncio.run(call(path, "Ping", "hello", timeout=10))
 
 
-def sockets_of(about: dict) -> dict[str, Path]:
+def sockets_of(about: dict[str, Any]) -> dict[str, Path]:
     """The constant paths in the workspace.yaml, by location."""
     workspace = yaml.safe_load(Path(about["workspace"]).read_text())
     servers = [each["grpc_server"] for each in workspace["load_from"]]

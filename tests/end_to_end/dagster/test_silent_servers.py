@@ -11,13 +11,15 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.end_to_end import daemons
+
 IMPATIENT = """#!{python}
 import sys
 from codelocd.cli import main
-from codelocd.dagster import code_server, drain, launcher
+from codelocd.dagster import code_server, launcher
 
-assert launcher.PING_POLICY is code_server.PING_POLICY and drain.GRACE > 0.5  # what is used
-drain.GRACE = 0.5
+assert launcher.PING_POLICY is code_server.PING_POLICY and code_server.GRACE > 0.5  # what is used
+code_server.GRACE = 0.5
 launcher.PING_POLICY = code_server.PingPolicy(interval=0.2, answer=1.0, misses=2)
 sys.exit(main())
 """
@@ -38,13 +40,13 @@ defs = dg.Definitions(assets=[one])
 
 
 @pytest.fixture
-def impatient(monkeypatch, tmp_path) -> Path:
+def impatient(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """`codelocd`, but what takes minutes with it takes seconds."""
     command = tmp_path / "impatient" / "codelocd"
     command.parent.mkdir()
     command.write_text(IMPATIENT.format(python=sys.executable))
     command.chmod(0o700)
-    monkeypatch.setattr("daemons.CODELOCD", command)
+    monkeypatch.setattr(daemons, "CODELOCD", command)
     return command
 
 

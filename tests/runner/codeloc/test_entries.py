@@ -210,12 +210,12 @@ class Lazy(Connecting):
     """Has annotations as a function of Python 3.14 has, which are evaluated when asked for."""
 
     @property
-    def __annotations__(self):  # type: ignore[no-untyped-def,override]  # not a dict, on purpose
+    def __annotations__(self):  # type: ignore[override]  # not a dict, on purpose
         raise NameError("Nowhere")
 
 
 def test_the_type_of_a_resource_is_what_its_function_promises_or_is(entry: Entry) -> None:
-    def unannotated():  # type: ignore[no-untyped-def]  # that is the point
+    def unannotated():  # that is the point
         return 3
 
     def promising() -> None: ...
