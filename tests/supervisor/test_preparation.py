@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from codeloc_envs import Choice
+from codeloc_envs import Choice, Specification
+from codeloc_envs.request import EnvironmentKind
 from codelocd.daemon import preparation
 from codelocd.daemon.application import Application
+from codelocd.daemon.preparation import SharedLooks
 from codelocd.model import Config, LocationSpec, Phase, Policy, Target
 from codelocd.storage.paths import DaemonPaths
 
@@ -90,3 +93,25 @@ async def test_a_save_while_a_location_of_a_known_kind_is_chosen_is_not_lost(
             await asyncio.wait_for(application.locations["two"].settled(), 60)
             await asyncio.sleep(0)
     assert seen == ["", ">=3.9\n"]
+
+
+async def test_those_who_ask_during_a_look_share_the_next_one() -> None:
+    """So what is found is never older than the question, and sixty questions are a few looks."""
+    begun, may_end = threading.Semaphore(0), threading.Semaphore(0)
+    looked: list[Specification] = []
+
+    def look(specification: Specification) -> None:
+        looked.append(specification)
+        begun.release()
+        assert may_end.acquire(timeout=60)
+
+    specification = Specification(EnvironmentKind.PACKAGES, Path("/"))
+    looks = SharedLooks(look)
+    first = asyncio.ensure_future(looks.find(specification))
+    assert await asyncio.to_thread(begun.acquire, timeout=60)
+    others = [asyncio.ensure_future(looks.find(specification)) for _ in range(5)]
+    may_end.release()
+    await first
+    may_end.release()
+    await asyncio.gather(*others)
+    assert len(looked) == 2

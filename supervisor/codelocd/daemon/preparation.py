@@ -6,9 +6,18 @@ import asyncio
 import os
 import random
 import time
+from collections.abc import Callable
 from pathlib import Path
 
-from codeloc_envs import Choice, Environment, EnvironmentProblem, Request, Store, choose
+from codeloc_envs import (
+    Choice,
+    Environment,
+    EnvironmentProblem,
+    Request,
+    Specification,
+    Store,
+    choose,
+)
 from codelocd.core import events
 from codelocd.daemon import sources
 from codelocd.daemon.location import Location, shortage_problem, tell_shortage
@@ -39,7 +48,7 @@ class Preparation:
         start_limits: StartLimits,
         publisher: Publisher,
     ) -> None:
-        self._store = store
+        self._finds = SharedLooks(store.find)
         self._builder = builder
         self._watch = watch
         self._start_limits = start_limits
@@ -80,7 +89,7 @@ class Preparation:
         """The location's environment, ready, and the files that it depends on. Raises
         EnvironmentProblem, OSError."""
         choice = await self._chosen(location, build)
-        ready = await asyncio.to_thread(self._store.find, choice.specification)
+        ready = await self._finds.find(choice.specification)
         if ready is None:
             ready = await self._builder.build(
                 choice.specification,
@@ -123,6 +132,37 @@ class Preparation:
         self._looked_at[kind] = looked_at
         if len(self._looked_at) > KINDS:
             del self._looked_at[next(iter(self._looked_at))]
+
+
+class SharedLooks:
+    """One look at a time for each specification. Those who ask while one is under way share the
+    next, which has not begun when they ask: many locations that start together ask for the same.
+    """
+
+    def __init__(self, look: Callable[[Specification], Environment | None]) -> None:
+        self._look = look
+        self._latest: dict[Specification, asyncio.Task[Environment | None]] = {}
+        self._next: dict[Specification, asyncio.Task[Environment | None]] = {}
+
+    async def find(self, specification: Specification) -> Environment | None:
+        """What a look finds that begins after this was asked. Raises what the look raises."""
+        shared = self._next.get(specification)
+        if shared is None:
+            look = self._after(self._latest.get(specification), specification)
+            shared = self._next[specification] = asyncio.get_running_loop().create_task(look)
+        return await asyncio.shield(shared)
+
+    async def _after(
+        self, former: asyncio.Task[Environment | None] | None, specification: Specification
+    ) -> Environment | None:
+        if former is not None:
+            await asyncio.wait([former])
+        mine = self._latest[specification] = self._next.pop(specification)
+        try:
+            return await asyncio.to_thread(self._look, specification)
+        finally:
+            if self._latest[specification] is mine:
+                del self._latest[specification]
 
 
 def _kind(spec: LocationSpec, code: Path) -> _Kind:
