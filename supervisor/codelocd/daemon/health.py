@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from codelocd.core import problems
 from codelocd.core.events import Condemned, Event
 from codelocd.daemon.location import Location, Running
-from codelocd.model import RunnerId
+from codelocd.model import Policy, RunnerId
 from codelocd.rpc.errors import RpcError
 from codelocd.runners.stacks import Stacks
 
@@ -40,13 +40,18 @@ class _Served:
     def is_asked(self) -> bool:
         return self.asking is not None and not self.asking.done()
 
+    def wait(self, policy: Policy, now: float) -> float:
+        """Seconds until its next ping; while one is under way, until after its end."""
+        least = policy.ping_interval * EARLY if self.is_asked else 0.0
+        return max(least, self.since + policy.ping_interval - now)
+
     def end(self) -> None:
         if self.asking is not None:
             self.asking.cancel()
             self.asking = None
 
 
-_Serving = tuple[Location, tuple[str, RunnerId], Running]
+_Asked = tuple[Location, RunnerId, Running]
 
 
 class Heartbeat:
@@ -88,48 +93,40 @@ class Heartbeat:
 
     def sweep(self) -> float | None:
         """Ask those that are due; seconds until the next one is, None while nothing serves."""
-        now, serving = self._clock(), list(self._serving())
-        self._hold_to(serving, now)
-        waits = [self._wait(location, key, now) for location, key, _ in serving]
+        now, serving = self._clock(), self._held()
+        waits = [served.wait(policy, now) for _, served, policy in serving]
         if any(wait <= 0 for wait in waits):
-            for (location, key, running), wait in zip(serving, waits, strict=True):
-                if wait <= EARLY * location.spec.policy.ping_interval:
-                    self._ask(location, key, running)
-            waits = [self._wait(location, key, now) for location, key, _ in serving]
+            for (asked, served, policy), wait in zip(serving, waits, strict=True):
+                if wait <= EARLY * policy.ping_interval:
+                    self._ask(asked, served, policy)
+            waits = [served.wait(policy, now) for _, served, policy in serving]
         return min(waits, default=None)
 
-    def _hold_to(self, serving: Iterable[_Serving], now: float) -> None:
-        """Forget runners that serve no more. A ping whose time limit has changed is sent again."""
-        former = self._served
-        self._served = {key: former.pop(key, _Served(now)) for _, key, _ in serving}
+    def _held(self) -> list[tuple[_Asked, _Served, Policy]]:
+        """Those that serve; forget runners that serve no more. A ping whose time limit has changed
+        is sent again. One function: each takeover asks it of all locations."""
+        now, former, self._served = self._clock(), self._served, {}
+        serving = []
+        for location in self._locations():
+            number, policy = location.state.serving, location.spec.policy
+            if number is None or (running := location.runners.get(number)) is None:
+                continue
+            key = (location.name, number)
+            served = self._served[key] = former.pop(key) if key in former else _Served(now)
+            serving.append(((location, number, running), served, policy))
         for gone in former.values():
             gone.end()
-        for location, key, running in serving:
-            served = self._served[key]
-            if served.is_asked and served.timeout != location.spec.policy.ping_timeout:
+        for asked, served, policy in serving:
+            if served.asking and served.is_asked and served.timeout != policy.ping_timeout:
                 served.end()
-                self._ask(location, key, running)
+                self._ask(asked, served, policy)
+        return serving
 
-    def _serving(self) -> Iterable[_Serving]:
-        for location in self._locations():
-            number, running = location.state.serving, location.serving
-            if number is not None and running is not None:
-                yield location, (location.name, number), running
-
-    def _wait(self, location: Location, key: tuple[str, RunnerId], now: float) -> float:
-        """Seconds until the next ping of this runner; while one is under way, until after its
-        end."""
-        served, policy = self._served[key], location.spec.policy
-        least = policy.ping_interval * EARLY if served.is_asked else 0.0
-        return max(least, served.since + policy.ping_interval - now)
-
-    def _ask(self, location: Location, key: tuple[str, RunnerId], running: Running) -> None:
-        served = self._served[key]
+    def _ask(self, asked: _Asked, served: _Served, policy: Policy) -> None:
         if served.is_asked:
             return
-        served.since, served.timeout = self._clock(), location.spec.policy.ping_timeout
-        asking = self._examine(location, key[1], running)
-        served.asking = asyncio.get_running_loop().create_task(asking)
+        served.since, served.timeout = self._clock(), policy.ping_timeout
+        served.asking = asyncio.get_running_loop().create_task(self._examine(*asked))
 
     async def _examine(self, location: Location, number: RunnerId, running: Running) -> None:
         policy = location.spec.policy
