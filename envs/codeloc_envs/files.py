@@ -139,14 +139,17 @@ def replace_text(path: Path, text: str, *, mode: int = 0o600) -> None:
 
     `mode` less the umask is that of the new file. Raises OSError, and leaves nothing then.
     """
-    draft = path.with_name(f"{path.name}.{os.urandom(4).hex()}{TEMPORARY}")
+    draft, rest = f"{path}.{os.urandom(4).hex()}{TEMPORARY}", text.encode()
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    handle = os.open(draft, flags, mode)
+    file = os.open(draft, flags, mode)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        draft.replace(path)
+        try:
+            while rest:
+                rest = rest[os.write(file, rest) :]
+        finally:
+            os.close(file)
+        os.replace(draft, path)
     except BaseException:
         with contextlib.suppress(OSError):
-            draft.unlink()
+            os.unlink(draft)
         raise

@@ -164,16 +164,20 @@ class Journal:
 
 
 def _append_line(path: Path, line: str) -> None:
-    with open(path, "a", encoding="utf-8", opener=_private) as file:
-        if file.tell() <= ROTATE_BYTES:
-            file.write(line)
+    file = os.open(path, _APPENDED, 0o600)  # without a buffer: each event costs one of these
+    try:
+        if os.fstat(file).st_size <= ROTATE_BYTES:
+            rest = line.encode()
+            while rest:
+                rest = rest[os.write(file, rest) :]
             return
+    finally:
+        os.close(file)
     path.replace(path.with_suffix(".1"))
     _append_line(path, line)
 
 
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NOFOLLOW, 0o600)
+_APPENDED = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def stored(path: Path, query: JournalQuery) -> list[JournalEntry]:

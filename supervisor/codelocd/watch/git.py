@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import stat
 from collections.abc import Iterable
@@ -23,8 +22,10 @@ def locked(folders: Iterable[str]) -> bool:
         while directory is None and folder not in seen:
             seen.add(folder)
             mark = os.path.join(folder, ".git")
-            with contextlib.suppress(OSError, ValueError):
+            try:
                 directory = _directory(mark, os.stat(mark).st_mode)
+            except (OSError, ValueError):  # as for most folders; ValueError: a NUL in the path
+                directory = None
             folder = os.path.dirname(folder)
         if directory and any(os.path.lexists(os.path.join(directory, lock)) for lock in LOCKS):
             return True

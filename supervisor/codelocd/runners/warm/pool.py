@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import errno
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,14 @@ from codelocd.process.child import Children
 from codelocd.runners.api import RunnerSpec
 from codelocd.runners.warm.interpreter import PreloadResult, WarmInterpreter
 from codelocd.runners.warm.method import at_start, cold_packages, newly_cold, visible
-from codelocd.runners.warm.profile import Beside, Imports, common, shareable, with_beside
+from codelocd.runners.warm.profile import (
+    Beside,
+    ImportProfile,
+    Imports,
+    common,
+    shareable,
+    with_beside,
+)
 from codelocd.runners.warm.profiles import ImportProfiles
 
 GATHERING = 0.05
@@ -78,6 +85,8 @@ class WarmPool:
         self._sharing = method == "fork"
         self._preparing: asyncio.Task[None] | None = None
         self._in_work: WarmInterpreter | None = None
+        self._last_wanted: tuple[ImportProfile | None, tuple[str, ...], Imports | None]
+        self._last_wanted = None, (), None
         self._failed: Imports | None = None
         self._failed_at = 0.0
         self._loop = asyncio.get_running_loop()
@@ -147,8 +156,16 @@ class WarmPool:
 
     def _wanted(self) -> Imports | None:
         """What all locations here import, as far as they are known; None: nothing to preload."""
-        learned = self._preloading.profiles.of(self.spec.environment).locations
-        known = [learned[name] for name in self.locations if name in learned]
+        profile, names = self._preloading.profiles.of(self.spec.environment), tuple(self.locations)
+        last, of_whom, wanted = self._last_wanted
+        if last is not profile or of_whom != names:  # many imports of many locations
+            wanted = self._wanted_by(names, profile)
+            self._last_wanted = profile, names, wanted
+        return wanted
+
+    def _wanted_by(self, names: Iterable[str], profile: ImportProfile) -> Imports | None:
+        learned = profile.locations
+        known = [learned[name] for name in names if name in learned]
         if not known:
             return None
         imports = common(known)
@@ -156,7 +173,7 @@ class WarmPool:
             imports = with_beside(imports, self._preloading.beside)
         if self.module is not None and not imports.beside:
             return None
-        return shareable(imports, self._cold()) if self._sharing else imports
+        return shareable(imports, cold_packages(profile)) if self._sharing else imports
 
     def _cold(self) -> Mapping[str, str]:
         return cold_packages(self._preloading.profiles.of(self.spec.environment))
