@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from codelocd.core import takeover
 from codelocd.core.events import (
     DeadlinePassed,
+    EnvironmentChosen,
+    EnvironmentFailed,
     Follow,
     Inspect,
     Kill,
@@ -16,11 +20,12 @@ from codelocd.core.events import (
     ReloadAsked,
     RestartAsked,
     Retire,
+    SourcesChanged,
     Started,
     Stopped,
 )
 from codelocd.model import Phase, RunnerId
-from tests.supervisor.stories import CRASH, LOAD, Story
+from tests.supervisor.stories import CHOICE, CRASH, INSTALLER, LOAD, Story
 
 
 def test_a_save_starts_a_candidate_beside_the_runner_that_serves() -> None:
@@ -328,3 +333,34 @@ def test_a_load_that_failed_adds_what_it_has_read_and_missed_to_what_was_read_be
     assert Follow() in story.effects
     story.saved().loaded()
     assert (story.state.read, story.effects[0]) == ((), Follow())
+
+
+def test_a_load_that_writes_what_its_environment_depends_on_is_not_dropped_for_ever() -> None:
+    story = Story().serving().saved()
+    for _ in range(takeover.MAX_DROPS):
+        story.wait(0.01).tell(SourcesChanged(1, inputs=True))
+        assert story.state.phase is Phase.BUILDING
+        story.environment_ready()
+    last = story.state.candidate
+    story.wait(0.01).tell(SourcesChanged(1, inputs=True))
+    assert (story.state.candidate, story.effects) == (last, [])
+    story.loaded()
+    assert (story.state.serving, story.state.reloading) == (last, None)
+
+
+def test_a_load_that_failed_and_is_made_again_has_what_it_read_watched_meanwhile() -> None:
+    story = dropped_as_often_as_may_be().wait(0.01).saved()
+    candidate = story.state.candidate
+    story.tell(LoadFailed(candidate, LOAD, read=("*.yml",), current=False))
+    assert story.effects == [Follow(), Kill(candidate)]
+    assert story.state.read == ("*.yml",)
+
+
+def test_an_environment_that_failed_is_tried_again_by_the_files_that_it_depends_on() -> None:
+    chosen, missing = (Path("/p/uv.lock"),), (Path("/p/pyproject.toml"),)
+    for named, known in (((), chosen), (missing, missing)):
+        story = Story().tell(Started())
+        build = story.state.build
+        story.tell(EnvironmentChosen(build, CHOICE, chosen))
+        story.tell(EnvironmentFailed(build, INSTALLER, inputs=named))
+        assert story.state.inputs == known

@@ -15,7 +15,7 @@ from codeloc_envs import Store, choose
 from codeloc_envs.files import seen_text
 from codeloc_envs.problem import shortage, shortage_in
 from codelocd.core import shortages
-from codelocd.core.events import Exited, MachineLacks, PolicyChanged, ReloadAsked, Started
+from codelocd.core.events import Exited, Kill, MachineLacks, PolicyChanged, ReloadAsked, Started
 from codelocd.core.state import State
 from codelocd.model import Phase, Policy, RunnerId
 from codelocd.watch.backends.polling import _listed
@@ -100,6 +100,16 @@ def test_promise_9_the_runner_that_serves_may_die_meanwhile() -> None:
     story.tell(Exited(RunnerId(serving), CRASHED))
     assert story.state.phase is Phase.BACKOFF
     assert story.until_deadline().loaded().state.shown == "serving"
+
+
+def test_a_runner_whose_attempt_lacks_something_is_ended_if_it_lives() -> None:
+    for lives in (True, False):
+        story = starting()
+        runner = story.state.candidate
+        assert runner is not None
+        story.tell(MachineLacks(runner, LACKING, lives=lives))
+        assert (Kill(runner) in story.effects) == lives
+        assert story.state.leaving == ({runner} if lives else frozenset())
 
 
 def test_what_is_no_longer_asked_for_lacks_nothing() -> None:

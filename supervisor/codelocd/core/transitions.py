@@ -84,7 +84,7 @@ def _sources_changed(
 def _inputs_changed(state: State, now: float, policy: Policy) -> Step:
     """Prepare the environment again first. But a load that writes these files itself is let finish
     after some tries."""
-    if state.phase is Phase.STARTING and state.candidate is not None:
+    if state.candidate is not None:
         if not takeover.may_drop(state.burst):
             return (_looked_at_later(state, now) if state.loaded else state), ()
         state = replace(state, burst=takeover.dropped(state.burst))
