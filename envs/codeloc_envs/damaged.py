@@ -1,4 +1,4 @@
-"""Files of our own that hold something else than we wrote: set aside, kept, and told of."""
+"""Sets aside damaged files of codelocd's own, and reports them."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def read_record(path: Path, made: Callable[[Any], T], then: str = "") -> T | Non
 
 
 def set_aside(path: Path, then: str = "") -> None:
-    """Another file can take its place; this one is kept for whoever wants to look at it."""
+    """Rename the file, so that another can take its place; it is kept for a person to look at."""
     kept = path.with_name(f"{path.name}.{time.time_ns() // 1_000_000}{SUFFIX}")
     with contextlib.suppress(OSError):
         path.replace(kept)
@@ -61,7 +61,7 @@ def set_aside(path: Path, then: str = "") -> None:
 
 
 def kept_in(*folders: Path) -> list[Damage]:
-    """What was set aside there, whichever process did, and is still kept; what is known of it."""
+    """The files in these folders that any process has set aside, with what is known of them."""
     known = {each.kept: each for each in found}
     there = [kept for folder in folders for kept in sorted(folder.glob(f"*{SUFFIX}"))]
     return [known.get(kept) or Damage(_original(kept), kept) for kept in there]

@@ -1,4 +1,4 @@
-"""A ready environment: one of the store's, or one that somebody else made, which is only read."""
+"""A ready environment: one of the store's, or one that the user made, which is only read."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Environment:
     """An interpreter with everything that was asked for.
 
     `path` is its prefix, None for a plain interpreter. `python` is the version, `3.12.1`.
-    `existing` ones are somebody else's: they are read, never written; `has_bytecode` says
+    `existing` ones belong to the user: they are read, never written; `has_bytecode` says
     that compiled files stand in theirs, so that nothing need be compiled elsewhere, and
     `activation` is what the scripts of a conda prefix set. `sources` are the files of local
     packages that were installed into it: a change of one means another environment, like a change

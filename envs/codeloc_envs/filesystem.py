@@ -1,4 +1,4 @@
-"""Filesystems: which one a folder is on, whether locks mean anything there, how much it takes."""
+"""Facts of filesystems: the one that a folder is on, whether its locks work, and sizes on disk."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NETWORKED = (
     "glusterfs lustre ncpfs nfs nfs4 ocfs2 smb2 smb3 smbfs"
 )
 NETWORKED = frozenset(_NETWORKED.split())
-"""Types on which a `flock` may be granted to two machines at once, or to everybody."""
+"""Types on which a `flock` may be granted to two machines at once, or to any process."""
 
 
 def require_locks(folder: Path, mounts: Path = MOUNTS) -> None:

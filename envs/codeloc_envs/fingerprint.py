@@ -1,4 +1,4 @@
-"""Keys of environments: the same for the same needs, another for any difference.
+"""Computes the keys of environments: equal for equal needs, different for any difference.
 
 Two levels. The inputs key stands for what a location says (cheap to compute, finds the lock that
 was resolved for it); the environment key for what that lock installs (so locations that say it

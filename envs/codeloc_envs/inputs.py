@@ -1,4 +1,4 @@
-"""What a specification depends on: the files to watch, and their content for a key."""
+"""Finds what a specification depends on: the files to watch, and their content for a key."""
 
 from __future__ import annotations
 

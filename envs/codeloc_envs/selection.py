@@ -1,4 +1,4 @@
-"""Which environment a location gets."""
+"""Chooses the environment that a location gets."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def _first(place: _Place) -> Choice:
 
 
 def _check_added(added: tuple[str, ...], found: Specification) -> None:
-    """What is locked or made by somebody else stays what it is."""
+    """Refuse to add packages to an environment that is locked, or that the user made."""
     if added and found.kind in (
         EnvironmentKind.EXISTING,
         EnvironmentKind.UV_LOCK,

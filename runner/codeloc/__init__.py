@@ -1,4 +1,4 @@
-"""What the code of a code location imports to say what it holds.
+"""The API with which the code of a location declares its definitions.
 
 Everything is checked when it is made, with or without a daemon: what breaks a rule raises
 `DefinitionsError`.

@@ -1,4 +1,5 @@
-"""The words of annotations, without `typing`, which every start of a runner would pay for.
+"""The names that annotations use, without an import of `typing`, which every start of a runner
+would pay for.
 
 Type checkers take a name `TYPE_CHECKING` for true, wherever it comes from.
 """

@@ -1,4 +1,4 @@
-"""What holds the definitions of a location: a `Definitions` object, or repositories."""
+"""`Definitions` objects and repositories, which hold the definitions of a location."""
 
 from __future__ import annotations
 

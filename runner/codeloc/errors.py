@@ -1,4 +1,4 @@
-"""What is raised when definitions break a rule, and how its message names the alternatives."""
+"""The exceptions for definitions that break a rule, and their messages."""
 
 from __future__ import annotations
 

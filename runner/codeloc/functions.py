@@ -1,4 +1,4 @@
-"""What can be read from a user's function: its place, its docstring and its parameters."""
+"""Reads the place, the docstring and the parameters of a user's function."""
 
 from __future__ import annotations
 

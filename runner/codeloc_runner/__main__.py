@@ -1,4 +1,4 @@
-"""Started by path with a location's interpreter: loads the runner under a private name, runs it.
+"""The entry point of a runner: loads the runner's package under a private name and runs it.
 
 With a location and its settings it is a runner, with settings alone a warm interpreter.
 

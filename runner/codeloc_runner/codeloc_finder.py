@@ -1,4 +1,4 @@
-"""`codeloc` made importable where it is not installed, and nothing else of the bundle with it.
+"""Makes `codeloc` importable where it is not installed, and nothing else of the bundle.
 
 In a runner, and in the Pythons that it starts: those load this module by its path, through
 `children/sitecustomize`, and so it imports nothing of the bundle.

@@ -1,4 +1,4 @@
-"""The runner's process: what the daemon asks of it, and what user code finds around it."""
+"""Prepares the runner's process as the daemon asks, and as user code expects it."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ WATCH_SECONDS = 1.0
 
 
 def die_with(parent: Optional[int]) -> None:
-    """Die when `parent` does, at once if it is gone already; None: not bound to anybody."""
+    """Die when `parent` does, at once if it is gone already; None: bound to no process."""
     if parent is None:
         return
     if not ask_kernel_for_signal():
@@ -90,7 +90,7 @@ def ask_kernel_for_signal(number: int = SIGKILL) -> bool:
 
 
 def live_as_long_as(descriptor: Optional[int]) -> None:
-    """End, with the whole group, when nobody has the other end of that pipe any more: then no
+    """End, with the whole group, when no process has the other end of that pipe any more: then no
     daemon can take over this process. One that is read from stays open, whatever user code closes.
     """
     if descriptor is not None:

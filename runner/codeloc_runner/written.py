@@ -1,4 +1,5 @@
-"""Notes which of some files this process writes: whether it starts its own reloads by that."""
+"""Notes which of the suspected files this process writes, to find locations that start their own
+reloads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a build leaves in a project's own folder is taken away again.
+"""Removes what a build leaves in a project's own folder.
 
 setuptools writes `*.egg-info` and `build` beside the sources, with every installer. What is to be
 put back is written down before the build begins, for the case that it is killed.

@@ -1,4 +1,4 @@
-"""What an installer's output means: how far a build is, and what made it fail."""
+"""Reads an installer's output: how far a build is, and what made it fail."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What users have configured for pip, which uv does not read by itself."""
+"""Reads what users have configured for pip, which uv does not do by itself."""
 
 from __future__ import annotations
 

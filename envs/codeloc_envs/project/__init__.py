@@ -1,1 +1,2 @@
-"""What stands around a location's code: projects, locks and lists, each format in a module."""
+"""Reads the files that describe an environment: projects, locks and lists, each format in a
+module."""

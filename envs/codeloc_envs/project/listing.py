@@ -1,4 +1,4 @@
-"""Which packages a description already names, and where."""
+"""Finds the packages that a description already names, and where."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands around a piece of code, and how far up its project may reach."""
+"""Finds the folders around a location's code that may describe its environment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Poetry's and Pipenv's files in the words that pip and uv know.
+"""Translates Poetry's and Pipenv's files into requirements for pip and uv.
 
 https://python-poetry.org/docs/dependency-specification/ and
 https://pipenv.pypa.io/en/latest/pipfile.html

@@ -1,4 +1,4 @@
-"""What a project says, in its `pyproject.toml` or what stands for it, that an environment needs."""
+"""Reads from a project's `pyproject.toml`, or what stands for it, what an environment needs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which files a requirements file reaches through `-r` and `-c`."""
+"""Finds the files that a requirements file includes through `-r` and `-c`."""
 
 from __future__ import annotations
 

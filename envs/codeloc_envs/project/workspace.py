@@ -36,7 +36,7 @@ def workspace_of(member: Path) -> Path | None:
     """The root of the workspace that the project in `member` belongs to, if any.
 
     The nearest folder above that has a workspace decides, as with uv. A project file above that
-    cannot be read is somebody else's matter, and has none.
+    cannot be read is ignored here: uv reports it where it matters.
     """
     for root in member.parents:
         try:

@@ -214,7 +214,7 @@ class Interpreters:
             identity = FileIdentity.of(path).to_json()
         except OSError:
             return None
-        with contextlib.suppress(*WRONG):  # one that somebody has damaged is asked for again
+        with contextlib.suppress(*WRONG):  # a damaged record is made again
             kept = self._known[str(path)]
             if kept["identity"] == identity:
                 return Interpreter.from_json(kept["python"]) if kept["python"] else None
@@ -289,7 +289,7 @@ def activation(prefix: Path, cache: Path, *, ask: bool) -> dict[str, str]:
         return variables
     identity = [[str(s), s.stat().st_size, s.stat().st_mtime_ns] for s in scripts]
     known = read_record(cache, mapping) or {}
-    with contextlib.suppress(*WRONG):  # what somebody has damaged is asked for again
+    with contextlib.suppress(*WRONG):  # a damaged record is made again
         if known[str(prefix)]["scripts"] == identity:
             return {**variables, **mapping(known[str(prefix)]["variables"])}
     if not ask:

@@ -72,7 +72,7 @@ class Unused:
 
 
 def sweep(layout: Layout) -> None:
-    """Remove what killed builders and collectors left; never what anybody uses."""
+    """Remove what killed builders and collectors left; never what is in use."""
     for folder in _children(layout.environments):
         if _published(layout, folder.name) is None:
             _remove(layout, folder.name, published=False)
@@ -226,7 +226,7 @@ def _discard(layout: Layout, folder: Path, lock: Path) -> None:
 
 
 def _clean_packages(layout: Layout) -> None:
-    """Let uv drop what no cache entry names any more; never while somebody builds."""
+    """Let uv drop what no cache entry names any more; never during a build."""
     lease = try_hold(layout.packages_lock)
     if lease is not None:
         with lease:

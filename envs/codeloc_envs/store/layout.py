@@ -1,10 +1,10 @@
-"""Where things lie in a store.
+"""The files and folders of a store.
 
 keys/KEY.json           names the folder of a ready environment: the only point of publication
 environments/KEY-HEX/   final from the start, never renamed while in use, never rebuilt in place
 resolutions/KEY/        the lock that an inputs key was resolved to
 locks/KEY.lock          held by a builder, so that work is not done twice
-leases/KEY-HEX.lock     shared by everyone who uses an environment; its time is the last use
+leases/KEY-HEX.lock     shared by all processes that use an environment; its time is the last use
 trash/                  what is being removed
 pythons/                Pythons that were fetched
 bundle/HASH/            what runners are run from; HASH.lock beside it is shared by its daemons

@@ -1,4 +1,4 @@
-"""Locks between processes: who builds, and who uses.
+"""Locks between processes that build environments and those that use them.
 
 Only `flock`: it dies with the processes that hold the descriptor, so nothing is ever stale.
 """
@@ -59,7 +59,7 @@ class Lease:
 
 
 def share(path: Path) -> Lease:
-    """Use together with others; waits while someone holds it alone."""
+    """Hold it together with others; waits while a process holds it alone."""
     descriptor = _acquire(path, fcntl.LOCK_SH)
     assert descriptor is not None
     return Lease(path, descriptor, is_use=True)
@@ -77,7 +77,7 @@ def hold(path: Path, waiting: Callable[[], None] | None = None) -> Lease:
 
 
 def try_hold(path: Path) -> Lease | None:
-    """Hold alone to take something away, which is no use; None if somebody has it."""
+    """Hold it alone, in order to remove what it protects; None if another process holds it."""
     descriptor = _acquire(path, fcntl.LOCK_EX | fcntl.LOCK_NB)
     return None if descriptor is None else Lease(path, descriptor, is_use=False)
 

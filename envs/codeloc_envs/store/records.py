@@ -1,4 +1,4 @@
-"""What a store writes down of an environment: its lock, and what was built."""
+"""The records of a store about an environment: its lock, and what was built."""
 
 from __future__ import annotations
 

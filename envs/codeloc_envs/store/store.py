@@ -1,4 +1,4 @@
-"""Environments by what they hold, shared by everyone with the same needs."""
+"""The store: environments by what they hold, shared by all with the same needs."""
 
 from __future__ import annotations
 

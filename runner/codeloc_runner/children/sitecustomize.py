@@ -1,4 +1,4 @@
-"""Python imports this as it starts in a child of a runner, which then can import `codeloc`.
+"""Makes `codeloc` importable in the children of a runner: Python imports this file as it starts.
 
 The name is Python's own (see its module `site`). The folder stands first in PYTHONPATH, leaves
 `sys.path` here, and gives way to the `sitecustomize` that there would be without it. Any Python may

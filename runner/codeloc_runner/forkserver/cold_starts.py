@@ -1,4 +1,4 @@
-"""Why a runner has to start cold although there is a warm interpreter for it."""
+"""Finds the reasons for which a runner has to start cold although a warm interpreter is ready."""
 
 from __future__ import annotations
 

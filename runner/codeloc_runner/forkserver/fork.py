@@ -1,4 +1,4 @@
-"""A warm process, forked or not, becomes a runner or a program, as if just started."""
+"""Turns a warm process, forked or not, into a runner or a program, as if just started."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What imports leave behind that forbids to fork a process: files, threads, hooks."""
+"""Finds what imports leave behind that makes a fork unsafe: files, threads, hooks."""
 
 from __future__ import annotations
 

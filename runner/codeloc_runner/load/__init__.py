@@ -1,1 +1,1 @@
-"""The one load of a runner: what it imports, what it tells of it, what it says when it fails."""
+"""The load of a location in its runner: imports, the snapshot, and the report of a failure."""

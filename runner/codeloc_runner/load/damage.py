@@ -1,4 +1,4 @@
-"""What user code takes away from its interpreter: put back after the load, and reported.
+"""Puts back what user code took away from its interpreter during the load, and reports it.
 
 Code that empties `sys.modules`, or deletes a built-in function, takes it from the runner too.
 """

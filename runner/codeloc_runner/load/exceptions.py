@@ -1,4 +1,4 @@
-"""What an exception says, read past whatever its author's code does about it.
+"""Reads an exception without trusting the code of its class.
 
 Python's own slots are read, not the attributes: a class may have given them another meaning.
 Everything is bounded, for user code may have built anything: rings, long chains, large groups.

@@ -1,4 +1,4 @@
-"""What to do about an import that failed, where the runner knows better than Python."""
+"""Says what to do about a failed import, where the runner knows more than Python."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What became of a load, as the JSON that the daemon takes into its registry."""
+"""The outcome of a load as JSON, for the daemon's registry."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The location's source files: which are its own, how they are read, how a line is told."""
+"""The source files of a location: which files are its own, and how they are read past the bytecode
+cache."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What went wrong in one line: the kind of error, what is missing or wrong, the user's line."""
+"""Summarises an error in one line: its kind, what is missing or wrong, and the user's line."""
 
 from __future__ import annotations
 

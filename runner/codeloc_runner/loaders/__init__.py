@@ -1,4 +1,5 @@
-"""Which of a module's objects are the location's definitions, and which loader reads them.
+"""Chooses the objects of a module that are the location's definitions, and the loader that reads
+them.
 
 A loader is a module with the functions of `Loader`. It is imported only once user code has
 imported the package whose definitions it reads.

@@ -1,4 +1,4 @@
-"""Dagster's definitions, from 1.5 on, by the Dagster that user code imported.
+"""Reads Dagster's definitions, from 1.5 on, with the Dagster that user code imported.
 
 What is searched for, and in which order, is Dagster's own rule
 (`dagster/_core/workspace/autodiscovery.py`): the first kind of object that a module has counts.

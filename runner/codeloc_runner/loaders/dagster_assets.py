@@ -1,4 +1,4 @@
-"""Dagster's assets and asset checks: what they are, and how they are made."""
+"""Reads Dagster's assets and asset checks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Dagster's kinds of definitions have in common, over its versions: facts, tags, metadata.
+"""Reads what all kinds of Dagster's definitions have, in all its versions: facts, tags, metadata.
 
 Which metadata is kept is Dagster's rule: `normalize_metadata_value` in
 `dagster/_core/definitions/metadata`.

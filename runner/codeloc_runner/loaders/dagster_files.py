@@ -1,4 +1,5 @@
-"""What Dagster's libraries read beside Python while a location loads: a change of it counts.
+"""Finds the files other than Python that Dagster's libraries read while a location loads: a change
+of them counts.
 
 A dbt project is parsed by a process of its own, so that nothing in ours shows which files it read.
 """

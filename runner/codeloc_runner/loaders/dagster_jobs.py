@@ -1,4 +1,4 @@
-"""Dagster's jobs, and the schedules and sensors that start them."""
+"""Reads Dagster's jobs, and the schedules and sensors that start them."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ def written(chosen: Any) -> str:
 
 
 def status(definition: Any) -> str:
-    """RUNNING or STOPPED: what it is until somebody turns it on or off."""
+    """RUNNING or STOPPED: its state until a user turns it on or off."""
     return str(fact(fact(definition, "default_status"), "value", "STOPPED"))
 
 

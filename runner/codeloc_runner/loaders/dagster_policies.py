@@ -1,4 +1,4 @@
-"""How a Dagster asset is partitioned, when it is made by itself, and how fresh it is to be."""
+"""Reads the partitions, automation conditions and freshness policies of Dagster's assets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Dagster's resources: names, types and the fields of their configuration, never values."""
+"""Reads Dagster's resources: names, types and the fields of their configuration, never values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Definitions written for codelocd, with the `codeloc` that user code imported."""
+"""Reads definitions that were made with `codeloc`."""
 
 from __future__ import annotations
 

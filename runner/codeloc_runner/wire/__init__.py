@@ -1,1 +1,1 @@
-"""How a runner and the daemon speak: JSON values, MessagePack-RPC, sockets."""
+"""The conversation of a runner with the daemon: JSON values, MessagePack-RPC, sockets."""

@@ -1,4 +1,5 @@
-"""JSON of whatever user code made: its values are copied, bounded, and never asked anything.
+"""Makes JSON of values that user code made: they are copied within bounds, and none of their
+methods is called.
 
 Whatever a class says of its own objects (`__str__`, `__iter__`, `__class__`, `__eq__`) is user
 code: it may raise, hang, lie, or give an address that differs at each load. So an object is known

@@ -98,7 +98,7 @@ class CheckedSocket:
                     continue
 
     def close(self) -> None:
-        """Close it, unless its number belongs to somebody else by now."""
+        """Close it, unless its number belongs to another file by now."""
         _open.discard(self)
         if self._is_ours():
             self._socket.close()

@@ -1,4 +1,4 @@
-"""From config files and command lines to locations.
+"""Reads config files and command lines, and makes locations of them.
 
 Importing this costs next to nothing: the parsers are imported when they are used.
 """

@@ -1,4 +1,4 @@
-"""codelocd.toml and [tool.codelocd] to locations."""
+"""Reads locations from codelocd.toml and [tool.codelocd]."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several configs as one, in which every location has a name of its own. Pure."""
+"""Joins several configs to one, in which every location has a name of its own. Pure."""
 
 from __future__ import annotations
 

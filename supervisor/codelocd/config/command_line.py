@@ -1,4 +1,4 @@
-"""The targets of a command line to locations."""
+"""Makes locations of the targets of a command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The env files that a config names: each read once, their text to variables."""
+"""Reads the env files that a config names into variables."""
 
 from __future__ import annotations
 

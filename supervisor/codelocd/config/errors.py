@@ -1,4 +1,4 @@
-"""What is wrong with a config: one line for each mistake, all of them at once."""
+"""The mistakes of a config: one line for each, all of them at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is wrong with a config on this machine: mistakes that reading it alone does not show.
+"""Finds the mistakes of a config that show only on this machine, such as missing files.
 
 A daemon does not refuse such a config. A file may appear later, and one location whose
 environment cannot be built must not hold up the others.

@@ -1,4 +1,4 @@
-"""A config told again: as a JSON document, as a codelocd.toml, and the schema of that."""
+"""Writes a config as a JSON document or a codelocd.toml, and the schema of codelocd.toml."""
 
 from __future__ import annotations
 

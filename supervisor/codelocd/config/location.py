@@ -222,7 +222,8 @@ def merged(defaults: Raw, own: Raw) -> dict[str, Any]:
 
 
 def _environment(defaults: Raw, own: Raw) -> dict[str, Any]:
-    """A location that says what is in its environment replaces all of it but its manners."""
+    """A location that says what is in its environment replaces all of the default one but how it is
+    installed."""
     if "path" in own:
         return dict(own)
     if own.keys() <= _MANNERS:

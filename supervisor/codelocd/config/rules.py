@@ -1,4 +1,5 @@
-"""What a config may say of modules and environments, and whether what it names is there."""
+"""Checks what a config says of modules and environments, and whether the files that it names
+exist."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What a command line names. Few imports: every command that takes targets has this one."""
+"""The targets that a command line names. Few imports: every command that takes targets has this
+one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a pydantic model finds wrong with a table, said as mistakes."""
+"""Turns what a pydantic model finds wrong with a table into mistakes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What became another in a definition, in a few words."""
+"""Says in a few words what changed in a definition."""
 
 from __future__ import annotations
 

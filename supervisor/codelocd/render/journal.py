@@ -1,4 +1,4 @@
-"""What happened, and what runners printed: one line each."""
+"""Lines of the journal and of runners' output."""
 
 from __future__ import annotations
 

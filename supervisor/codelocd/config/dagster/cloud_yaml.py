@@ -1,4 +1,4 @@
-"""Dagster's dagster_cloud.yaml and build.yaml to locations."""
+"""Reads locations from Dagster's dagster_cloud.yaml and build.yaml."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""dg.toml and [tool.dg], of a workspace or a project, to locations."""
+"""Reads locations from dg.toml and [tool.dg], of a workspace or a project."""
 
 from __future__ import annotations
 

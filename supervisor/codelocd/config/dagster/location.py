@@ -1,4 +1,4 @@
-"""A location as Dagster's formats describe it, whichever of them it was."""
+"""Makes a location of an entry in any of Dagster's formats."""
 
 from __future__ import annotations
 

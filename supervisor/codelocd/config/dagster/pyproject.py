@@ -1,4 +1,4 @@
-"""[tool.dagster] in pyproject.toml to locations.
+"""Reads locations from [tool.dagster] in pyproject.toml.
 
 Its form: `dagster/_core/workspace/load_target.py`. What that passes over is passed over here too,
 and said. There the working directory is that of the process, here the folder of the file.

@@ -1,4 +1,4 @@
-"""Dagster's workspace.yaml to locations: which keys there are, and what each means."""
+"""Reads locations from Dagster's workspace.yaml."""
 
 from __future__ import annotations
 
