@@ -177,10 +177,27 @@ class Config:
 
 
 @dataclass(frozen=True, slots=True)
+class CodeFrame:
+    """What was running when code failed; `code` has lines with their numbers, of own files alone.
+
+    `column`: where in the line a mistake of syntax is, from 0. `own`: no package's.
+    """
+
+    file: str
+    line: int
+    column: int | None
+    function: str
+    own: bool
+    code: tuple[tuple[int, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Problem:
     """Why something is not as it should be: one line, the whole story, and when (Unix seconds).
 
     `final`: nothing is tried again by itself, though nothing has to change for another try.
+    `frames`: what was running, outermost first, as the protocol has it. `remedy`: what to paste
+    or to do; empty where that is not known.
     """
 
     kind: ProblemKind
@@ -188,6 +205,8 @@ class Problem:
     detail: str = ""
     at: float = 0.0
     final: bool = False
+    frames: tuple[CodeFrame, ...] = ()
+    remedy: str = ""
 
 
 class Phase(enum.StrEnum):

@@ -73,7 +73,7 @@ def test_what_a_good_runner_says_is_taken() -> None:
     problem = {"summary": "1 / 0", "detail": "", "missing": None, "error": None}
     bad = Answer.of(said({"problem": problem, "sources": {}}, ok=False)).outcome
     assert isinstance(bad, Bad)
-    assert bad.problem == problem
+    assert bad.problem == {**problem, "frames": ()}
 
 
 @pytest.mark.parametrize(
@@ -143,6 +143,10 @@ def test_a_snapshot_of_another_shape_is_refused(body: Any) -> None:
         said({"problem": {"summary": 1}, "sources": {}}, ok=False),
         said({"problem": {"summary": "", "error": {"type": 1}}, "sources": {}}, ok=False),
         said({"problem": {"summary": "", "missing": []}, "sources": {}}, ok=False),
+        said({"problem": {"summary": "", "frames": [1]}, "sources": {}}, ok=False),
+        said(
+            {"problem": {"summary": "", "frames": [{"code": [["1", 2]]}]}, "sources": {}}, ok=False
+        ),
     ],
 )
 def test_an_answer_of_another_shape_is_refused(answer: Any) -> None:

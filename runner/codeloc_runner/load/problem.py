@@ -11,7 +11,7 @@ import sys
 
 from . import exceptions, hints, summary
 from .exceptions import LoadFailure
-from .sources import frame_text, is_ours, source_line
+from .sources import frame_text, is_ours, source_line, source_lines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -196,8 +196,56 @@ def describe(
         "summary": exceptions.bounded(" ".join(said.splitlines()), 2 * summary.CHARACTERS),
         "detail": exceptions.bounded(detail),
         "error": as_data(error, set()),
+        "frames": frames(error),
         "missing": hint.missing,
         "variable": variable,
+    }
+
+
+TOLD_FRAMES = 12
+"""How many frames are told as data, from the innermost on."""
+AROUND = 3
+"""Lines of code before and after the one that was running."""
+LINE_CHARACTERS = 300
+
+
+def frames(error: BaseException) -> List[Dict[str, Any]]:
+    """What was running, outermost first, with the code as it is now; of the exception, of those
+    that are told of, that a line of the user's own led to. A mistake of syntax is the last frame.
+    """
+    if exceptions.is_a(error, LoadFailure):
+        return []
+    told = list(reversed(summary.told_of(error)))
+    meant = next((one for one in told if summary.own_place(one) is not None), error)
+    entries = exceptions.entries_of(exceptions.traceback_of(meant))
+    shown = [one for one in entries if is_shown(one, meant)][-TOLD_FRAMES:]
+    made = []
+    for one in shown:
+        code = one.tb_frame.f_code
+        made.append(frame(code.co_filename, one.tb_lineno or 0, None, code.co_name))
+    if exceptions.is_a(meant, SyntaxError):
+        file, line, offset = (
+            exceptions.attribute(meant, SyntaxError, name)
+            for name in ("filename", "lineno", "offset")
+        )
+        if type(file) is str and type(line) is int:
+            made.append(frame(file, line, offset - 1 if type(offset) is int else None, ""))
+    return made
+
+
+def frame(file: str, line: int, column: Optional[int], function: str) -> Dict[str, Any]:
+    """`column`: where in the line the mistake is, from 0; None where that is not known."""
+    own = summary.is_users(file)
+    first = max(1, line - AROUND)
+    lines = source_lines(file, first, line + AROUND) if own and line > 0 else []
+    code = [[first + at, text[:LINE_CHARACTERS]] for at, text in enumerate(lines)]
+    return {
+        "file": exceptions.bounded(file, 4096),
+        "line": line,
+        "column": column if column is not None and column >= 0 else None,
+        "function": exceptions.bounded(function, LINE_CHARACTERS),
+        "own": own,
+        "code": code,
     }
 
 

@@ -11,7 +11,7 @@ from _frozen_importlib_external import SourceFileLoader
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import CodeType, ModuleType
-    from typing import Dict, Iterator, Set, Tuple
+    from typing import Dict, Iterator, List, Set, Tuple
 
     Read = Tuple[Dict[str, str], Set[str]]
 
@@ -104,19 +104,27 @@ def frame_text(file: str, line: int, name: str) -> str:
 
 
 def source_line(file: str, number: int) -> str:
+    """Without the space around it; empty where there is none."""
+    return "".join(source_lines(file, number, number)).strip()
+
+
+def source_lines(file: str, first: int, last: int) -> List[str]:
     """In the coding that the file declares in one of its first two lines."""
     coding = "utf-8-sig"
+    found: List[str] = []
     if not os.path.isfile(file):  # not a device that never ends
-        return ""
+        return found
     try:
         with open(file, "rb") as source:
             for count, line in enumerate(source, 1):
                 coding = (coding_in(line) if count <= 2 else "") or coding
-                if count == number:
-                    return decoded(line, coding).strip()
+                if count >= first:
+                    found.append(decoded(line, coding).rstrip("\r\n"))
+                if count >= last:
+                    break
     except OSError:
         pass
-    return ""
+    return found
 
 
 def coding_in(line: bytes) -> str:

@@ -106,7 +106,14 @@ def _entry(entry: LocationStatus, kept: LastStatus, condition: Condition) -> Loc
 
 
 def _problem(kind: ProblemKind, summary: str, kept: LastStatus) -> ProblemDocument:
-    return {"kind": kind, "summary": summary, "detail": "", "at": kept.at}
+    return {
+        "kind": kind,
+        "summary": summary,
+        "detail": "",
+        "at": kept.at,
+        "frames": [],
+        "remedy": None,
+    }
 
 
 def _later(seconds: float | None, kept: LastStatus) -> float | None:

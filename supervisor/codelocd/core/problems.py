@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from codeloc_envs.problem import shortage_in
 from codelocd.core.restarts import RestartHistory
-from codelocd.model import Exit, Policy, Problem
+from codelocd.model import CodeFrame, Exit, Policy, Problem
 
 if TYPE_CHECKING:
-    from codelocd.documents.locations import ProblemDocument
+    from codelocd.documents.locations import FrameDocument, ProblemDocument
 
 FRAME = re.compile(r'^\s*File "([^"]+)", line (\d+),? in ')
 """A line of a stack, as Python or its fault handler prints it."""
@@ -95,7 +95,8 @@ def of_load(data: Mapping[str, Any], at: float, remedy: str = "", block: str = "
     if remedy:
         pasted = f":\n\n{block}" if block else "\n"
         summary, detail = f"{summary}; {remedy}", f"{detail}\n{remedy}{pasted}"
-    return Problem("load", summary, detail, at)
+    frames = tuple(data.get("frames") or ())
+    return Problem("load", summary, detail, at, frames=frames, remedy=block.rstrip() or remedy)
 
 
 def lacking(said: Mapping[str, Any]) -> int | None:
@@ -202,6 +203,19 @@ def as_json(problem: Problem | None, location: str = "") -> ProblemDocument | No
         "summary": problem.summary + (start if problem.final and location else ""),
         "detail": problem.detail,
         "at": problem.at,
+        "frames": [_frame(each) for each in problem.frames],
+        "remedy": problem.remedy or None,
+    }
+
+
+def _frame(frame: CodeFrame) -> FrameDocument:
+    return {
+        "file": frame.file,
+        "line": frame.line,
+        "column": frame.column,
+        "function": frame.function,
+        "own": frame.own,
+        "code": [list(line) for line in frame.code],
     }
 
 

@@ -12,7 +12,7 @@ from itertools import chain
 from typing import Any, TypeAlias
 
 from codelocd.core.registry import KINDS
-from codelocd.model import Snapshot
+from codelocd.model import CodeFrame, Snapshot
 
 BODY_BYTES = 60 * 1024 * 1024
 """Of one snapshot as JSON; a message holds 64 MiB, and a runner cuts its own at 48 MiB."""
@@ -24,6 +24,8 @@ LEVELS = 128
 """Arrays and objects within each other in one definition; a message to a client takes 256."""
 INTEGERS = range(-(2**63), 2**64)
 """What MessagePack can carry."""
+FRAMES, FRAME_LINES, FRAME_CHARACTERS = 12, 7, 300
+"""Of one problem, of one frame, and of one line of it."""
 SHOWN = 40
 """Characters of a wrong value that a message shows."""
 
@@ -93,7 +95,36 @@ def problem(data: Any) -> dict[str, Any]:
             if type(error.get("causes")) is not list:
                 raise WrongShape(f"causes is {_told(error.get('causes'))}, not a list")
             waiting += error["causes"]
+    given["frames"] = _frames(given.get("frames"))
     return given
+
+
+def _frames(told: Any) -> tuple[CodeFrame, ...]:
+    """Raises WrongShape. A runner of an older version tells none."""
+    if type(told) is not list:
+        return ()
+    found = []
+    for each in told[:FRAMES]:
+        frame = _object(each, "a frame")
+        code = frame.get("code")
+        if type(code) is not list or len(code) > FRAME_LINES:
+            raise WrongShape("the code of a frame is no short list")
+        for line in code:
+            if type(line) is not list or list(map(type, line)) != [int, str]:
+                raise WrongShape(f"a line of code is {_told(line)}, not a number and a text")
+        if type(frame.get("line")) is not int or type(frame.get("own")) is not bool:
+            raise WrongShape("a frame says not where it is, or whose")
+        found.append(
+            CodeFrame(
+                file=text(frame, "file"),
+                line=frame["line"],
+                column=frame["column"] if type(frame.get("column")) is int else None,
+                function=text(frame, "function"),
+                own=frame["own"],
+                code=tuple((number, line[:FRAME_CHARACTERS]) for number, line in code),
+            )
+        )
+    return tuple(found)
 
 
 def load_facts(data: Any) -> dict[str, Any]:

@@ -16,6 +16,17 @@ Condition: TypeAlias = Literal["stopped", "silent", "gone"]
 """Of the process of a daemon that does not answer."""
 
 
+class FrameDocument(TypedDict):
+    """What was running when code failed; each of `code` is a number and the line that has it."""
+
+    file: str
+    line: int
+    column: int | None
+    function: str
+    own: bool
+    code: list[list[int | str]]
+
+
 class ProblemDocument(TypedDict):
     """Why something is not as it should be."""
 
@@ -23,6 +34,8 @@ class ProblemDocument(TypedDict):
     summary: str
     detail: str
     at: float
+    frames: list[FrameDocument]
+    remedy: str | None
 
 
 class EnvironmentInUse(TypedDict):

@@ -24,6 +24,29 @@ def test_an_exception_is_told_in_one_line_and_in_full(run, code, python):
     assert "in load" in problem["error"]["traceback"]
 
 
+def test_the_frames_are_told_with_the_users_own_code(run, code, python):
+    source = "import json\n\ndef load():\n    return json.loads('{')\n\nload()\n"
+    frames = run(python, source).problem()["frames"]
+    file = str(code / "defs.py")
+    assert [(one["file"], one["line"], one["own"]) for one in frames[:2]] == [
+        (file, 6, True),
+        (file, 4, True),
+    ]
+    assert frames[1]["function"] == "load"
+    lines = source.splitlines()
+    assert frames[1]["code"] == [[number, lines[number - 1]] for number in range(1, 7)]
+    assert not frames[-1]["own"]
+    assert frames[-1]["code"] == []
+
+
+def test_a_mistake_of_syntax_is_the_last_frame(run, code, python):
+    frames = run(python, "a = 1\nb = = 2\n").problem()["frames"]
+    last = frames[-1]
+    assert (last["file"], last["line"], last["own"]) == (str(code / "defs.py"), 2, True)
+    assert last["column"] == 4
+    assert last["code"] == [[1, "a = 1"], [2, "b = = 2"]]
+
+
 def test_the_chain_of_causes_is_kept(run, python):
     source = """
 try:
