@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -91,6 +92,13 @@ class ServedPage:
         assert answer.status == 200, answer.body
         self.cookie = answer.headers["set-cookie"].partition(";")[0]
         self.half = answer.json()["half"]
+        self.until_live()
+
+    def until_live(self) -> None:
+        """Until the page has heard of its daemon."""
+        end = time.monotonic() + DEADLINE
+        while self.request("GET", "/api/status").status == 503:
+            assert time.monotonic() < end, "the page does not reach its daemon"
 
     def ask(self, method: str, **params: Any) -> Any:
         answer = self.request("GET", f"/api/{method}?q={quote(json.dumps(params))}")

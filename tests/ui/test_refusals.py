@@ -163,6 +163,7 @@ def test_a_login_outlives_the_page_and_a_new_token_ends_it(
     again = serve(daemon, folder, "--port", port)
     again.cookie, again.half = first.cookie, first.half
     assert again.token == first.token
+    again.until_live()
     assert again.request("GET", "/api/status").status == 200
     again.end()
     other = serve(daemon, folder, "--port", port, "--new-token")
