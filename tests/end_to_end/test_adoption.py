@@ -359,7 +359,9 @@ def test_promise_3_a_number_that_was_used_again_is_not_adopted(place: Place) -> 
     wait_for(lambda: before["pid"] not in place.left())
 
 
-@pytest.mark.parametrize("rounds", [3, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "rounds", [3, pytest.param(200, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])]
+)
 def test_promise_3_killed_at_any_moment_there_is_never_a_second_or_a_stray(
     place: Place, rounds: int
 ) -> None:

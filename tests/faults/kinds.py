@@ -34,6 +34,10 @@ def _all_runners(world: World, _name: str) -> Heal:
     return None
 
 
+GUARDIAN = "_process import main"
+"""In the command line of a guardian as of a holder, which is what `serve` has in its place."""
+
+
 def _helper(word: str, number: signal.Signals) -> Fault:
     def fault(world: World, _name: str) -> Heal:
         pids = world.helpers(word)
@@ -213,8 +217,8 @@ KINDS: dict[str, Fault] = {
     ),
     "warm interpreter killed": _helper("codeloc_runner", signal.SIGKILL),
     "warm interpreter stopped": _helper("codeloc_runner", signal.SIGSTOP),
-    "guardian killed": _helper("guardian_process", signal.SIGKILL),
-    "guardian stopped": _helper("guardian_process", signal.SIGSTOP),
+    "guardian killed": _helper(GUARDIAN, signal.SIGKILL),
+    "guardian stopped": _helper(GUARDIAN, signal.SIGSTOP),
     "daemon stopped": _daemon_stopped,
     "daemon killed": _daemon_ended(signal.SIGKILL),
     "daemon terminated": _daemon_ended(signal.SIGTERM),

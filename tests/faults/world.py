@@ -97,7 +97,6 @@ class World:
         self.serve = serve
         self.outlived: dict[str, list[int]] = {}
         self.cut_off = False
-        self.unsettled: tuple[str, set[int]] = ("", set())
         self.project = home / "p"
         self.runtime = home / "run"
         self.state = home / "state"
@@ -145,7 +144,6 @@ class World:
             )
         self.until_true()
         restarted = [name for name, pids in self.outlived.items() if self.alive(name) != pids]
-        self._excuse_unsettled()
         self.outlived, self.cut_off = {}, False
         if restarted:
             raise Violation(f"not taken over as they were: {restarted}")
@@ -153,13 +151,12 @@ class World:
         self.memory = self.resident()
 
     def stop(self, number: signal.Signals = signal.SIGTERM, moving: str = "") -> None:
-        """End it; what ran is gone, and a killed one may have lost what came last.
+        """End it; what ran is gone. Under `dev` a killed one may have lost what came last.
 
         Under `serve` a killed one leaves all as it was but `moving`, which is not at rest.
         """
         before = {name: self.alive(name) for name in NAMES}
         if self.serve and number == signal.SIGKILL:
-            self.unsettled = (moving, self._printers(moving) - set(before[moving]))
             if self.cut_off:
                 self.excuse()
             else:
@@ -259,14 +256,6 @@ class World:
         """What a fault takes away: lines of all runners that have printed by now."""
         for name in NAMES:
             self.excused |= {(name, pid) for pid in self._printers(name)}
-
-    def _excuse_unsettled(self) -> None:
-        """A runner that starts or ends at the moment at which the daemon is killed may lose what
-        it prints then: nobody has its pipe yet, or nobody has it any more."""
-        name, settled = self.unsettled
-        self.unsettled = ("", set())
-        if name:
-            self.excused |= {(name, pid) for pid in self._printers(name) - settled}
 
     def _printers(self, name: str) -> set[int]:
         """Every runner of a location that has ever printed."""

@@ -17,7 +17,7 @@ import pytest
 from codelocd.model import Exit
 from codelocd.process.child import Child, Children
 from codelocd.process.guardian import Guardian
-from codelocd.process.pipes import OutputPipes
+from codelocd.process.pipes import OutputPipes, passages
 
 DEADLINE = 60.0
 
@@ -135,7 +135,8 @@ async def test_reading_goes_on_from_a_descriptor_that_was_handed_over() -> None:
     readers, writers = zip(os.pipe(), os.pipe(), strict=True)
     os.write(writers[0], b"before")
     printed = Printed()
-    outputs = OutputPipes(asyncio.get_running_loop(), readers, printed)
+    ways = passages(printed, None, {})
+    outputs = OutputPipes(asyncio.get_running_loop(), readers, ways)
     outputs.begin()
     await printed.until(b"before")
     os.write(writers[0], b" after")

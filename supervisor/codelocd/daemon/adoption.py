@@ -16,7 +16,7 @@ from codelocd.core.timing import Timing
 from codelocd.daemon import sources
 from codelocd.daemon.location import Location, Running
 from codelocd.daemon.starts import RunnerSpecs, RunnerStarts
-from codelocd.model import LocationSpec, RunnerId, Snapshot
+from codelocd.model import LocationSpec, Output, RunnerId, Snapshot
 from codelocd.process.child import Child, Children
 from codelocd.process.inheritance import RUNNER, Inheritance, Left
 from codelocd.runners.api import PROTOCOL, RunnerHandle, RunnerSpec
@@ -93,25 +93,41 @@ class Adoption:
         self._store = store
         self._watch = watch
         self._last = last
+        self._rest: list[tuple[Left, Output]] = []
 
     def adopt(self, location: Location) -> bool:
         """Whether a runner was left that serves the location now."""
         left = self._newest_of(location.name)
         if left is None:
             return False
-        running = self._running(location, left)
+        output = Overheard(self._output(left))
+        left.tell(output)
+        running = self._running(location, left, output)
         if running is None:
             left.end()
+            left.finish(output)
             return False
         self._serve(location, running, left.record)
         return True
 
+    def tell_rest(self) -> None:
+        """Write what those printed last that ended with their daemon, and what is not wanted."""
+        for left in self._inheritance.over:
+            output = self._output(left)
+            left.tell(output)
+            left.finish(output)
+        self._rest = [(left, self._output(left)) for left in self._inheritance.left]
+        for left, output in self._rest:
+            left.tell(output)
+
     async def settle(self) -> None:
         """End every runner that no location has taken. It must not serve beside a new one."""
-        rest, self._inheritance.left = self._inheritance.left, []
-        for left in rest:
-            left.tell(self._specs.logs.output(left.record["location"], left.record["generation"]))
+        for left, output in self._rest:
             await asyncio.to_thread(left.end)
+            left.finish(output)
+
+    def _output(self, left: Left) -> Output:
+        return self._specs.logs.output(left.record["location"], left.record["generation"])
 
     def _newest_of(self, name: str) -> Left | None:
         runners = [left for left in self._inheritance.left if left.kind == RUNNER]
@@ -122,13 +138,11 @@ class Adoption:
         self._inheritance.left.remove(mine[-1])
         return mine[-1]
 
-    def _running(self, location: Location, left: Left) -> Running | None:
+    def _running(self, location: Location, left: Left, output: Overheard) -> Running | None:
         """The runner, as a launcher of this daemon would have made it; None if it cannot be
         continued."""
         record = left.record
         snapshot = self._last(location)
-        output = Overheard(self._specs.logs.output(location.name, record["generation"]))
-        left.tell(output)
         if snapshot is None or snapshot.load_seconds != record["load_seconds"]:
             return None
         environment = Environment.from_json(record["environment"])

@@ -144,7 +144,8 @@ class Application:
             return Inheritance()
         found = receive(self._guardian.keeping.path)
         if found.life is not None:
-            self._guardian.share_life(found.life)
+            self._guardian.share(found.life, found.transit)
+        found.write_on_its_way(self.logs.output)
         return found
 
     def _adopting(self, launcher: Adopts, starts: RunnerStarts) -> Adoption:
@@ -165,9 +166,11 @@ class Application:
         if self.dagster is not None:
             wanted = {name for name, each in self.locations.items() if each.state.wanted}
             self.dagster.settle(wanted)
-        await self._adoption.settle()
+        self._adoption.tell_rest()
+        self._inheritance.taking()
         self._guardian.take_charge()
         self._inheritance.taken()
+        await self._adoption.settle()
         if self._guardian.keeping is not None:
             await self._children.end_earlier()
 

@@ -17,7 +17,7 @@ import psutil
 
 from codelocd.core import problems
 from codelocd.dagster.grpc import CallFailed, call
-from codelocd.model import Exit, Output, Stream
+from codelocd.model import Exit, LoggedOutput, Output, Stream
 from codelocd.process.child import Child
 from codelocd.runners.api import RunnerSpec
 from codelocd.runners.warm.method import MethodChoice
@@ -168,11 +168,13 @@ class ServerOutput:
     """While it loads, the runner beside it prints the same: it is not shown twice."""
 
     def __init__(self, output: Output) -> None:
-        self._output = output
+        logged: LoggedOutput | None = getattr(output, "logged", None)
+        self._output = output if logged is None else logged.beside()
+        self.logged = getattr(self._output, "logged", None)
         self._loading = True
         self._said: deque[bytes] = deque(maxlen=LAST_PIECES)
 
-    def heard(self, stream: Stream, data: bytes) -> None:
+    def __call__(self, stream: Stream, data: bytes) -> None:
         if self._loading:
             self._said.append(data)
         else:

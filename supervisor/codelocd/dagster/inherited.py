@@ -66,9 +66,9 @@ def _taken(left: Left, children: Children, output: Output) -> CodeServer | None:
     """The server; None where it is gone, and with it all that it had."""
     record, words = left.record, ServerOutput(output)
     words.pass_on()
-    left.tell(output)
+    left.tell(words)
     try:
-        child = left.child(children, words.heard)
+        child = left.child(children, words)
     except ProcessLookupError:
         left.end()
         return None

@@ -76,7 +76,7 @@ class Servers:
         path, output = self._sockets.new(), ServerOutput(spec.output)
         variables = self._instance.variables(spec)
         asked = arguments(spec, path)
-        program = Program(spec, MODULE, asked, variables, output.heard, self._codeloc)
+        program = Program(spec, MODULE, asked, variables, output, self._codeloc)
         child, choice = await self._launcher.program(program)
         return CodeServer(spec.location, child, spec.executable, path, output, choice)
 

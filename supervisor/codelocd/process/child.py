@@ -14,14 +14,13 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Se
 from pathlib import Path
 from typing import Any, TypeVar
 
-from codelocd.model import Exit, Output
+from codelocd.model import Exit, Output, Stream
 from codelocd.process.guardian import Guardian
 from codelocd.process.guardian_process import Identity, descendants
-from codelocd.process.holder_process import STREAMS
 from codelocd.process.identity import GONE, began, state
 from codelocd.process.orphans import Orphans, marked
-from codelocd.process.pidfd import exit_of
-from codelocd.process.pipes import OutputPipes, pipes
+from codelocd.process.pidfd import ended, exit_of, is_child, reaped
+from codelocd.process.pipes import STREAMS, OutputPipes, pipes
 
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -122,7 +121,7 @@ class Children:
         Raises OSError when it cannot be started.
         """
         mark = self.mark() if mark is None else mark
-        with pipes(self._loop, output) as (outputs, writers):
+        with self._printing(output) as (outputs, writers):
             process = subprocess.Popen(
                 command,
                 stdin=stdin,
@@ -141,6 +140,28 @@ class Children:
         """A new mark."""
         return self._orphans.mark()
 
+    @contextlib.contextmanager
+    def _printing(self, output: Output) -> Iterator[tuple[OutputPipes, Sequence[int]]]:
+        """Pipes for one that starts, which outlive the daemon; gone where it does not."""
+        with pipes() as (readers, writers):
+            outputs = self._outputs(readers, output)
+            try:
+                yield outputs, writers
+            except BaseException:
+                outputs.ended()
+                raise
+
+    def _outputs(
+        self, readers: Sequence[int], output: Output, slots: Mapping[Stream, int] | None = None
+    ) -> OutputPipes:
+        words = self._guardian.words(output, slots)
+        outputs = OutputPipes(
+            self._loop, readers, words.passages, lambda: self._guardian.heard(words)
+        )
+        outputs.number = words.number
+        self._guardian.listen(words, lambda: outputs.descriptors)
+        return outputs
+
     async def adopt(
         self,
         mark: str,
@@ -155,9 +176,9 @@ class Children:
         from here, with the pid `becoming`, may change what it prints to in that way. Raises
         OSError when it is gone already, and whatever `ask` does.
         """
-        with pipes(self._loop, output) as (outputs, writers), self._adopting(becoming):
+        with self._printing(output) as (outputs, writers), self._adopting(becoming):
             pid = await ask(writers)
-            _ended(os.P_PID, pid, missing_ok=False)
+            ended(os.P_PID, pid, missing_ok=False)
             if pid in self._ours:
                 child, former = self._ours.pop(pid)
                 child.mark = mark
@@ -166,14 +187,20 @@ class Children:
             return self._watched(Child(pid, mark, self._loop.create_future()), outputs)
 
     def take(
-        self, pid: int, since: int, mark: str, output: Output, readers: Mapping[str, int]
+        self,
+        pid: int,
+        since: int,
+        mark: str,
+        output: Output,
+        readers: Mapping[Stream, int],
+        slots: Mapping[Stream, int],
     ) -> Child:
         """A process that an earlier daemon started; `readers` are the reading ends of its output,
-        and are closed here, whatever comes of it.
+        and are closed here, whatever comes of it; `slots`: those in the transit.
 
         Raises ProcessLookupError when the process that began then is gone.
         """
-        outputs = OutputPipes(self._loop, [_or_empty(readers.get(s)) for s in STREAMS], output)
+        outputs = self._outputs([_or_empty(readers.get(s)) for s in STREAMS], output, slots)
         descriptor = -1
         try:
             descriptor = os.pidfd_open(pid)
@@ -185,7 +212,7 @@ class Children:
                 os.close(descriptor)
             raise ProcessLookupError from None
         child = Child(pid, mark, self._loop.create_future())
-        if not _is_child(pid):
+        if not is_child(pid):
             self._loop.add_reader(descriptor, self._ended_elsewhere, pid, descriptor)
         else:
             os.close(descriptor)  # this process was an earlier daemon, and is still its parent
@@ -209,8 +236,8 @@ class Children:
         if since is None or pid not in self._ours:
             return
         child, outputs = self._ours[pid]
-        whole = {**record, "pid": pid, "began": since, "mark": child.mark}
-        self._guardian.hold(pid, whole, lambda: outputs.descriptors)
+        known = {"pid": pid, "began": since, "mark": child.mark, "words": outputs.number}
+        self._guardian.hold(pid, {**record, **known})
 
     def let_go(self, pid: int) -> None:
         """Take the record back: the child ends with the daemon again."""
@@ -249,7 +276,7 @@ class Children:
 
     def _reap(self) -> None:
         self._look_after_guardian()
-        while (pid := _ended(os.P_ALL, 0)) is not None:
+        while (pid := ended(os.P_ALL, 0)) is not None:
             if pid in self._ours and pid not in self._becoming:
                 self._deliver(pid)
             elif pid == self._guardian.pid:
@@ -268,13 +295,13 @@ class Children:
     def _look_behind(self) -> None:
         """One that is not ours, or not yet, has ended and stays: ask for each of ours."""
         for pid in self._ours.keys() - self._becoming:
-            if _ended(os.P_PID, pid) is not None:
+            if ended(os.P_PID, pid) is not None:
                 self._deliver(pid)
 
     def _deliver(self, pid: int) -> None:
         child, outputs = self._ours.pop(pid)
         child.kill()  # before it is reaped: its number still means this group
-        self._finish(child, outputs, _reaped(pid))
+        self._finish(child, outputs, reaped(pid))
 
     def _finish(self, child: Child, outputs: OutputPipes, end: Exit) -> None:
         child.exited.set_result(end)  # its callbacks come later: after its last words
@@ -297,33 +324,6 @@ def _or_empty(reader: int | None) -> int:
     reading, writing = os.pipe()
     os.close(writing)
     return reading
-
-
-def _is_child(pid: int) -> bool:
-    try:
-        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-        return True
-    except ChildProcessError:
-        return False
-
-
-def _ended(which: int, number: int, *, missing_ok: bool = True) -> int | None:
-    """The pid of a child that has ended and was not waited for, left as it is."""
-    try:
-        found = os.waitid(which, number, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    except ChildProcessError:
-        if not missing_ok:
-            raise
-        return None
-    return found.si_pid if found is not None else None
-
-
-def _reaped(pid: int) -> Exit:
-    found = os.waitid(os.P_PID, pid, os.WEXITED)
-    assert found is not None
-    if found.si_code == os.CLD_EXITED:
-        return Exit(status=found.si_status)
-    return Exit(signal=found.si_status)
 
 
 def _become_subreaper() -> None:

@@ -22,8 +22,13 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
+
+from codelocd.model import LoggedOutput, Output, Stream
+from codelocd.process.pipes import STREAMS, Passage, passages
+from codelocd.process.transit import Transit
 
 _ROOT = Path(__file__).parents[2]
 
@@ -58,9 +63,13 @@ class Keeping:
 
 
 @dataclass(frozen=True, slots=True)
-class _Held:
-    record: Mapping[str, Any]
-    streams: Streams
+class Printing:
+    """What a process will print: its number among all, and its ways to where that goes."""
+
+    number: int
+    about: Mapping[str, Any]
+    passages: Mapping[Stream, Passage]
+    slots: Mapping[Stream, int]
 
 
 class Guardian:
@@ -74,8 +83,11 @@ class Guardian:
         self.life = os.pipe() if keeping is not None else None
         """A pipe whose writing end only the daemon and the holder have: runners that could
         outlive both end when it does. Its reading end is theirs."""
+        self.transit = _transit() if keeping is not None else None
         self._groups: set[int] = set()
-        self._held: dict[int, _Held] = {}
+        self._held: dict[int, Mapping[str, Any]] = {}
+        self._numbers = count(1)
+        self._words: dict[int, tuple[Printing, Streams]] = {}
         self._in_charge = False
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: socket.socket | None = None
@@ -85,11 +97,15 @@ class Guardian:
     def pid(self) -> int | None:
         return self._process.pid if self._process is not None else None
 
-    def share_life(self, life: tuple[int, int]) -> None:
-        """Of runners that an earlier daemon started; to be called before others are."""
+    def share(self, life: tuple[int, int], transit: Transit | None) -> None:
+        """Those of runners that an earlier daemon started; to be called before others are."""
         for descriptor in self.life or ():
             os.close(descriptor)
         self.life = life
+        if transit is not None:
+            if self.transit is not None:
+                self.transit.close()
+            self.transit = transit
 
     def watch(self, group: int) -> None:
         """From now on `group` ends with the daemon."""
@@ -102,12 +118,41 @@ class Guardian:
         self._held.pop(group, None)
         self._say(f"-{group}\n")
 
-    def hold(self, pid: int, record: Mapping[str, Any], streams: Streams) -> None:
-        """From now on the process outlives the daemon. `record` is what the next one gets to know
-        of it, with its `pid`, when it `began`, and its `mark`."""
+    def words(self, output: Output, slots: Mapping[Stream, int] | None = None) -> Printing:
+        """Of a process that is about to start; `slots`: those it has in the transit already."""
+        logged: LoggedOutput | None = getattr(output, "logged", None)
+        transit = self.transit if logged is not None else None
+        if slots is None:
+            slots = {each: transit.slot() for each in STREAMS} if transit is not None else {}
+        number = next(self._numbers)
+        about = {
+            "words": number,
+            "location": None if logged is None else logged.location,
+            "generation": None if logged is None else logged.generation,
+            "slots": slots,
+        }
+        return Printing(number, about, passages(output, transit, slots), slots)
+
+    def listen(self, words: Printing, streams: Streams) -> None:
+        """From now on they outlive the daemon until somebody has read them, whatever ends."""
         if self.keeping is not None:
-            self._held[pid] = held = _Held(record, streams)
-            self._say(*_words_of(held))
+            self._words[words.number] = words, streams
+            self._say(*_told(words, streams))
+
+    def heard(self, words: Printing) -> None:
+        """All of them."""
+        if self._words.pop(words.number, None) is not None:
+            self._say(f">{words.number}\n")
+        for slot in words.slots.values():
+            if self.transit is not None:
+                self.transit.free(slot)
+
+    def hold(self, pid: int, record: Mapping[str, Any]) -> None:
+        """From now on the process outlives the daemon. `record` is what the next one gets to know
+        of it, with its `pid`, when it `began`, its `mark`, and the number of its `words`."""
+        if self.keeping is not None:
+            self._held[pid] = record
+            self._say(_held(record))
 
     def let_go(self, pid: int) -> None:
         """Take the record back: the process ends with the daemon again."""
@@ -193,9 +238,12 @@ class Guardian:
         ours.settimeout(_YOUNG)
         if self.keeping is not None:
             self._send(ours, "L\n", self.life or ())
+        if self.transit is not None:
+            self._send(ours, "T\n", [self.transit.descriptor])
         self._send(ours, "".join(f"+{group}\n" for group in self._groups), ())
-        for held in self._held.values():
-            self._send(ours, *_words_of(held))
+        for words, streams in self._words.values():
+            self._send(ours, *_told(words, streams))
+        self._send(ours, "".join(map(_held, self._held.values())), ())
         if self.keeping is not None and self._in_charge:
             self._send(ours, "!\n", ())
         ours.setblocking(False)
@@ -219,7 +267,19 @@ class Guardian:
         )
 
 
-def _words_of(held: _Held) -> tuple[str, list[int]]:
-    streams = held.streams()
-    record = {**held.record, "streams": list(streams)}
-    return f"={json.dumps(record)}\n", list(streams.values())
+def _transit() -> Transit | None:
+    """None where the machine has none to give: what is on its way can be lost then."""
+    try:
+        return Transit()
+    except (OSError, AttributeError):
+        return None
+
+
+def _held(record: Mapping[str, Any]) -> str:
+    return f"={json.dumps(record)}\n"
+
+
+def _told(words: Printing, streams: Streams) -> tuple[str, list[int]]:
+    open_ones = streams()
+    about = {**words.about, "streams": list(open_ones)}
+    return f"<{json.dumps(about)}\n", list(open_ones.values())

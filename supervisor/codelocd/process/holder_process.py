@@ -17,13 +17,12 @@ from tempfile import TemporaryFile
 
 from codelocd.process import guardian_process
 from codelocd.process.identity import GONE, state
+from codelocd.process.transit import Transit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import IO, Any
-
-    from codelocd.model import Stream
 
 SPOOL_BYTES = 64 * 1024 * 1024
 """Bytes that are kept of each stream while no daemon reads it; what a process prints beyond that is
@@ -33,7 +32,8 @@ CHUNK = 256 * 1024
 DESCRIPTORS = 16
 """Most that come with one line."""
 
-STREAMS: tuple[Stream, ...] = ("stdout", "stderr")
+HANDOVER = 5.0
+"""Seconds for the holder of a daemon that was killed as it took over to be in charge."""
 
 
 class Lines:
@@ -69,30 +69,31 @@ class Lines:
         return taken
 
 
-class Held:
-    """One process with what it prints to: a descriptor for each stream that is open."""
+class Words:
+    """What one process prints: a descriptor for each stream that is open, and what was taken of it
+    since no daemon reads it.
 
-    def __init__(self, record: dict[str, Any], descriptors: list[int]) -> None:
-        self.record = record
-        self.streams = dict(zip(record["streams"], descriptors, strict=False))
+    `about`: the `location` and `generation` whose log it goes to, None for none, and its `slots` in
+    the transit, by stream.
+    """
+
+    def __init__(self, about: dict[str, Any], descriptors: list[int]) -> None:
+        self.about = about
+        self.streams = dict(zip(about["streams"], descriptors, strict=False))
         self.spools: dict[str, IO[bytes]] = {}
         self.dropped = 0
 
-    @property
-    def lives(self) -> bool:
-        return state(self.record["pid"], self.record["began"]) != GONE
-
-    def spool(self, stream: str, folder: str) -> None:
-        """Take what has come; at the end, or where that fails, close it."""
+    def spool(self, stream: str, folder: str) -> bool:
+        """Take what has come, whether there was any; at the end, or where that fails, close it."""
         try:
             data = os.read(self.streams[stream], CHUNK)
         except BlockingIOError:
-            return
+            return False
         except OSError:
             data = b""
         if not data:
             os.close(self.streams.pop(stream))
-            return
+            return False
         try:
             if stream not in self.spools:
                 self.spools[stream] = TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115
@@ -102,6 +103,7 @@ class Held:
             file.write(data)
         except OSError:
             self.dropped += len(data)
+        return True
 
     def close(self) -> None:
         for descriptor in self.streams.values():
@@ -109,13 +111,16 @@ class Held:
         for file in self.spools.values():
             file.close()
 
-    def told(self) -> tuple[bytes, list[int]]:
-        """The line for the next daemon, and its descriptors: the streams', then the files'."""
+    def told(self, record: dict[str, Any], holder: int) -> tuple[bytes, list[int]]:
+        """The line for the next daemon, and its descriptors: the streams', then the files'.
+
+        `record` is of the process, and empty where that ends; `holder` says whose files they are.
+        """
         spooled = {name: os.fstat(file.fileno()).st_size for name, file in self.spools.items()}
-        streams, files = list(self.streams), list(self.spools)
-        line = {**self.record, "streams": streams, "spooled": spooled, "dropped": self.dropped}
-        descriptors = [*self.streams.values(), *(self.spools[name].fileno() for name in files)]
-        return json.dumps(line).encode() + b"\n", descriptors
+        kept = {"streams": list(self.streams), "spooled": spooled, "dropped": self.dropped}
+        own = {**kept, "holder": holder}
+        descriptors = [*self.streams.values(), *(file.fileno() for file in self.spools.values())]
+        return json.dumps({**self.about, **record, **own}).encode() + b"\n", descriptors
 
 
 class Holder:
@@ -129,9 +134,13 @@ class Holder:
         self._run_family, self._family = run_family, family
         self._path, self._folder, self._timeout = path, folder, timeout
         self._groups: set[int] = set()
-        self._held: dict[int, Held] = {}
+        self._held: dict[int, dict[str, Any]] = {}
+        self._words: dict[int, Words] = {}
         self._gone: set[int] = set()
         self._life: list[int] = []
+        self._transit: list[int] = []
+        self._memory: Transit | None = None
+        self._number = int.from_bytes(os.urandom(7), "big") + 1
         self._listener: socket.socket | None = None
         self._at: tuple[int, int] | None = None
 
@@ -147,24 +156,25 @@ class Holder:
             self._groups.add(int(rest))
         elif word == b"-":
             self._groups.discard(int(rest))
-            self._let_go(int(rest))
+            self._held.pop(int(rest), None)
         elif word == b"~":
-            self._let_go(int(rest))
+            self._held.pop(int(rest), None)
         elif word == b"=":
             record = json.loads(rest)
-            self._let_go(record["pid"])
-            self._held[record["pid"]] = Held(record, lines.take(len(record["streams"])))
+            self._held[record["pid"]] = record
+        elif word == b"<":
+            about = json.loads(rest)
+            self._words[about["words"]] = Words(about, lines.take(len(about["streams"])))
+        elif word == b">":
+            self._words.pop(int(rest)).close()
         elif word == b"L":
             self._life = lines.take(2)
+        elif word == b"T":
+            self._transit = lines.take(1)
         elif word == b"!":
             self._take_charge()
         elif word == b".":
             self._end()
-
-    def _let_go(self, pid: int) -> None:
-        former = self._held.pop(pid, None)
-        if former is not None:
-            former.close()
 
     def _take_charge(self) -> None:
         """From now on the next daemon finds this one: the path changes hands in one step."""
@@ -192,7 +202,7 @@ class Holder:
 
     def outlive(self) -> None:
         """The daemon has ended without a word: keep what is held for the next one."""
-        marks = {each.record["mark"] for each in self._held.values()}
+        marks = {record["mark"] for record in self._held.values()}
         in_charge = self._is_in_charge
         family = self._family if in_charge else self._run_family
         guardian_process.end_groups(self._groups - set(self._held))
@@ -208,33 +218,51 @@ class Holder:
         assert self._listener is not None
         poll = select.poll()
         poll.register(self._listener, select.POLLIN)
-        readers: dict[int, tuple[Held, str]] = {}
-        for held in self._held.values():
-            for stream, descriptor in held.streams.items():
-                os.set_blocking(descriptor, False)
-                poll.register(descriptor, select.POLLIN)
-                readers[descriptor] = held, stream
-        while (left := until - time.monotonic()) > 0 and self._alive():
+        readers = self._last_words()
+        for descriptor in readers:
+            poll.register(descriptor, select.POLLIN)
+        while (left := until - time.monotonic()) > 0 and self._is_needed():
             for descriptor, _ in poll.poll(min(left, 1.0) * 1000):
                 if descriptor == self._listener.fileno():
                     if self._hand_over():
                         os._exit(0)
                     continue
-                held, stream = readers[descriptor]
-                held.spool(stream, self._folder)
-                if stream not in held.streams:
+                words, stream = readers[descriptor]
+                words.spool(stream, self._folder)
+                if stream not in words.streams:
                     poll.unregister(descriptor)
 
-    def _alive(self) -> bool:
-        """Whether there is one, or last words of one; what left the group of one that is gone,
-        ends."""
-        for pid, held in list(self._held.items()):
-            if pid not in self._gone and not held.lives:
+    def _last_words(self) -> dict[int, tuple[Words, str]]:
+        """The streams that may bring more; of those that have just ended, all that they brought."""
+        if self._transit:
+            self._memory = Transit(os.dup(self._transit[0]))
+        held = {record["words"] for record in self._held.values()}
+        for number, words in list(self._words.items()):
+            if words.about["location"] is None and number not in held:
+                self._words.pop(number).close()
+        readers: dict[int, tuple[Words, str]] = {}
+        for words in self._words.values():
+            for stream, descriptor in list(words.streams.items()):
+                os.set_blocking(descriptor, False)
+                while words.spool(stream, self._folder):
+                    pass
+                if stream in words.streams:
+                    readers[descriptor] = words, stream
+        return readers
+
+    def _is_needed(self) -> bool:
+        """Whether one lives, or words are left; what left the group of one that is gone, ends."""
+        for pid, record in self._held.items():
+            if pid not in self._gone and not _lives(record):
                 self._gone.add(pid)
-                mark = held.record["mark"]
+                mark = record["mark"]
                 guardian_process.end_all(mark.__eq__)
-        left = (each for pid, each in self._held.items() if pid not in self._gone or each.spools)
-        return any(left)
+        return len(self._gone) < len(self._held) or self._has_words()
+
+    def _has_words(self) -> bool:
+        slots = [slot for words in self._words.values() for slot in words.about["slots"].values()]
+        kept = any(words.spools for words in self._words.values())
+        return kept or (self._memory is not None and self._memory.has_any(slots))
 
     def _hand_over(self) -> bool:
         """Give all to a daemon; whether it says that it has it."""
@@ -245,20 +273,40 @@ class Holder:
             if _uid_of(connection) not in (0, os.geteuid()):
                 return False
             try:
-                if self._life:
-                    socket.send_fds(connection, [b"L\n"], self._life)
-                for held in self._held.values():
-                    line, descriptors = held.told()
-                    socket.send_fds(connection, [line], descriptors)
-                connection.sendall(b".\n")
-                return connection.recv(16) == b"taken\n"
+                self._tell_all(connection)
+                return self._is_taken(connection)
             except OSError:
                 return False
 
+    def _tell_all(self, connection: socket.socket) -> None:
+        if self._life:
+            socket.send_fds(connection, [b"L\n"], self._life)
+        if self._transit:
+            socket.send_fds(connection, [b"T\n"], self._transit)
+        records = {record["words"]: record for record in self._held.values()}
+        for number, words in self._words.items():
+            line, descriptors = words.told(records.get(number, {}), self._number)
+            socket.send_fds(connection, [line], descriptors)
+        connection.sendall(b".\n")
+
+    def _is_taken(self, connection: socket.socket) -> bool:
+        """Whether the daemon has all, or ended when its own holder was about to take charge.
+
+        Nothing is read meanwhile: for as long as it lives, the daemon may.
+        """
+        connection.settimeout(None)
+        said = data = connection.recv(64)
+        while data and not said.endswith(b"taken\n"):
+            said += (data := connection.recv(64))
+        until = time.monotonic() + HANDOVER
+        while said == b"taking\n" and self._is_in_charge and time.monotonic() < until:
+            time.sleep(0.01)
+        return said.endswith(b"taken\n") or not self._is_in_charge
+
     def _end(self) -> None:
         """End all that is held, and whatever descends from it."""
-        marks = {each.record["mark"] for each in self._held.values()}
-        guardian_process.end_groups({p for p, each in self._held.items() if each.lives})
+        marks = {record["mark"] for record in self._held.values()}
+        guardian_process.end_groups({pid for pid, each in self._held.items() if _lives(each)})
         guardian_process.end_groups(self._groups - set(self._held))
         guardian_process.end_all(lambda mark: mark.startswith(self._family) or mark in marks)
         if self._is_in_charge:
@@ -278,6 +326,10 @@ class ShortPath:
 
     def __exit__(self, *_: object) -> None:
         os.close(self._descriptor)
+
+
+def _lives(record: dict[str, Any]) -> bool:
+    return state(record["pid"], record["began"]) != GONE
 
 
 def _uid_of(connection: socket.socket) -> int:

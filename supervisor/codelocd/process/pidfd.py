@@ -1,4 +1,4 @@
-"""Asks the kernel how a process ended that is not a child of this one."""
+"""How a process ended: a child, and, by the kernel, one that is not a child of this one."""
 
 from __future__ import annotations
 
@@ -7,6 +7,38 @@ import os
 import struct
 
 from codelocd.model import Exit
+
+
+def is_child(pid: int) -> bool:
+    """Whether this process is its parent."""
+    try:
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        return True
+    except ChildProcessError:
+        return False
+
+
+def ended(which: int, number: int, *, missing_ok: bool = True) -> int | None:
+    """The pid of a child that has ended and was not waited for, left as it is.
+
+    Raises ChildProcessError where there is none, unless `missing_ok`.
+    """
+    try:
+        found = os.waitid(which, number, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        if not missing_ok:
+            raise
+        return None
+    return found.si_pid if found is not None else None
+
+
+def reaped(pid: int) -> Exit:
+    """How a child ended, which waits for nobody any more."""
+    found = os.waitid(os.P_PID, pid, os.WEXITED)
+    assert found is not None
+    if found.si_code == os.CLD_EXITED:
+        return Exit(status=found.si_status)
+    return Exit(signal=found.si_status)
 
 
 def exit_of(descriptor: int) -> Exit:

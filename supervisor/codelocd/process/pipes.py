@@ -10,15 +10,19 @@ import struct
 import termios
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from codelocd.model import Output, Stream
+from codelocd.model import LoggedOutput, Output, Stream
+from codelocd.process.transit import Transit
 
 _CHUNK = 256 * 1024
 _FIRST_CHUNK = 64 * 1024
 _SMALLEST_CHUNK = 4096
 _PATIENCE = 0.005
 """Seconds of CPU that dealing with one chunk may take: everything else waits meanwhile."""
+
+STREAMS: tuple[Stream, ...] = ("stdout", "stderr")
+"""In the order of their descriptors."""
 
 _PIPE = 64 * 1024
 _LARGE_PIPE = 256 * 1024
@@ -40,11 +44,16 @@ _MUCH = 16 * 1024
 class _Pipe:
     """The reading end of one."""
 
-    def __init__(self, descriptor: int, stream: Stream) -> None:
+    def __init__(self, descriptor: int, stream: Stream, passage: Passage) -> None:
         self.descriptor = descriptor
         self.stream: Stream = stream
+        self.passage = passage
         self.seen = 0
         self.large = False
+
+    def read(self, size: int) -> bytes:
+        """Raises BlockingIOError."""
+        return self.passage.read(self.descriptor, size)
 
     def unseen(self) -> int:
         """Bytes that have come since the last look."""
@@ -60,6 +69,61 @@ class _Pipe:
                 self.large = large
 
 
+class Passage:
+    """From a pipe to its output: what is lost on the way if the daemon is killed is lost."""
+
+    def __init__(self, stream: Stream, output: Output) -> None:
+        self._stream: Stream = stream
+        self._output = output
+
+    def read(self, pipe: int, size: int) -> bytes:
+        return os.read(pipe, size)
+
+    def tell(self, data: bytes) -> None:
+        """What was read; b"" at the end."""
+        self._output(self._stream, data)
+
+
+class SafePassage(Passage):
+    """By the transit, to an output that is `logged`: nothing is lost on the way."""
+
+    def __init__(
+        self, stream: Stream, output: Output, logged: LoggedOutput, transit: Transit, slot: int
+    ) -> None:
+        super().__init__(stream, output)
+        self._logged = logged
+        self._transit = transit
+        self._slot = slot
+
+    def read(self, pipe: int, size: int) -> bytes:
+        try:
+            return self._transit.take(self._slot, pipe, size, self._logged.last)
+        except BlockingIOError:
+            raise
+        except OSError:  # short of memory: as well as it goes
+            return os.read(pipe, size)
+
+    def tell(self, data: bytes) -> None:
+        if not data:
+            self._transit.begin(self._slot, self._logged.last)
+        self._output(self._stream, data)
+        self._transit.written(self._slot, self._logged.begun(self._stream))
+
+
+def passages(
+    output: Output, transit: Transit | None, slots: Mapping[Stream, int]
+) -> dict[Stream, Passage]:
+    """Of each stream to `output`: safe where it has a slot."""
+    logged: LoggedOutput | None = getattr(output, "logged", None)
+    found: dict[Stream, Passage] = {}
+    for stream in STREAMS:
+        if transit is not None and logged is not None and stream in slots:
+            found[stream] = SafePassage(stream, output, logged, transit, slots[stream])
+        else:
+            found[stream] = Passage(stream, output)
+    return found
+
+
 class OutputPipes:
     """The reading ends of a child's standard output and error, or of one that another daemon began.
 
@@ -68,11 +132,19 @@ class OutputPipes:
     """
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, descriptors: Sequence[int], output: Output
+        self,
+        loop: asyncio.AbstractEventLoop,
+        descriptors: Sequence[int],
+        passages: Mapping[Stream, Passage],
+        ended: Callable[[], object] = lambda: None,
     ) -> None:
+        """`ended` is called once both are at their end, and all of them is told."""
         self._loop = loop
-        self._output = output
-        self._pipes = [_Pipe(descriptors[0], "stdout"), _Pipe(descriptors[1], "stderr")]
+        self.ended = ended
+        self.number = 0
+        """Among all that print; the owner's to use."""
+        ends = zip(STREAMS, descriptors, strict=True)
+        self._pipes = [_Pipe(end, stream, passages[stream]) for stream, end in ends]
         self._seen: deque[tuple[_Pipe, int]] = deque()
         self._chunk = _FIRST_CHUNK
         self._looked = 0.0
@@ -130,14 +202,14 @@ class OutputPipes:
             if len(data) < seen:
                 self._seen.appendleft((pipe, seen - len(data)))
             self._speaks(pipe)
-            self._output(pipe.stream, data)
+            pipe.passage.tell(data)
         taken = self._chunk - left
         self._adapt(time.thread_time() - began)
         return taken
 
     def _read(self, pipe: _Pipe, size: int) -> bytes:
         try:
-            return os.read(pipe.descriptor, size)
+            return pipe.read(size)
         except BlockingIOError:
             pipe.seen = 0
             return b""
@@ -176,11 +248,11 @@ class OutputPipes:
     def _end(self, pipe: _Pipe) -> None:
         """Close a pipe that is readable and empty: it has no writer any more."""
         try:
-            data = os.read(pipe.descriptor, self._chunk)
+            data = pipe.read(self._chunk)
         except BlockingIOError:
             return
         if data:  # it came between the two looks
-            self._output(pipe.stream, data)
+            pipe.passage.tell(data)
         else:
             self._close(pipe)
 
@@ -191,17 +263,18 @@ class OutputPipes:
         self._pipes.remove(pipe)
         self._loop.remove_reader(pipe.descriptor)
         os.close(pipe.descriptor)
-        self._output(pipe.stream, b"")
+        pipe.passage.tell(b"")
+        if not self._pipes:
+            self.ended()
 
 
 @contextlib.contextmanager
-def pipes(
-    loop: asyncio.AbstractEventLoop, output: Output
-) -> Iterator[tuple[OutputPipes, Sequence[int]]]:
-    """Those of standard output and error; the writing ends are closed here in the end."""
+def pipes() -> Iterator[tuple[Sequence[int], Sequence[int]]]:
+    """The reading ends of those of standard output and error, and the writing ends, which are
+    closed here in the end; where it fails, the others as well."""
     readers, writers = _two_pipes()
     try:
-        yield OutputPipes(loop, readers, output), writers
+        yield readers, writers
     except BaseException:
         _close_all(readers)
         raise

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from codelocd.core import shapes
 from codelocd.core.problems import FRAME, THREAD
-from codelocd.model import Output, Stream
+from codelocd.model import LoggedOutput, Output, Stream
 from codelocd.rpc.errors import RpcError
 from codelocd.runners.api import RunnerHandle
 
@@ -75,6 +75,7 @@ class Overheard:
 
     def __init__(self, output: Output) -> None:
         self._output = output
+        self.logged: LoggedOutput | None = getattr(output, "logged", None)
         self._listeners: list[bytearray] = []
 
     def __call__(self, stream: Stream, data: bytes) -> None:

@@ -78,24 +78,24 @@ class Block:
 
 
 class Splitter:
-    """Cuts one stream into lines, and keeps what has no end yet. Nothing is lost."""
+    """Cuts one stream into lines, and keeps what has no end yet in `begun`. Nothing is lost."""
 
     def __init__(self, longest: int = LINE_BYTES) -> None:
         self._longest = longest
-        self._held = b""
+        self.begun = b""
 
     def feed(self, data: bytes) -> list[str]:
         """The lines that are complete with `data`; invalid UTF-8 in them becomes `\\xNN`."""
-        complete, end, self._held = (self._held + data).rpartition(b"\n")
+        complete, end, self.begun = (self.begun + data).rpartition(b"\n")
         lines = self._lines(complete) if end else []
-        if len(self._held) > self._longest:
-            *pieces, self._held = self._pieces(self._held)
+        if len(self.begun) > self._longest:
+            *pieces, self.begun = self._pieces(self.begun)
             lines += map(_text, pieces)
         return lines
 
     def close(self) -> list[str]:
         """The last line, where it has no end."""
-        last, self._held = self._held, b""
+        last, self.begun = self.begun, b""
         return [_text(last)] if last else []
 
     def _lines(self, complete: bytes) -> list[str]:

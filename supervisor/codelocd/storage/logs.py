@@ -13,7 +13,7 @@ from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from codelocd.model import Output, Stream
+from codelocd.model import LoggedOutput, Stream
 from codelocd.storage.log_files import FILE_BYTES, KEPT_BYTES, Later, LogFiles
 from codelocd.storage.log_lines import Block, Line, Splitter, decode, encode, moment
 from codelocd.storage.paths import file_name
@@ -68,6 +68,51 @@ class LogQuery:
                 yield record
 
 
+class RunnerOutput:
+    """An Output of lines to the log of a location, and a LoggedOutput."""
+
+    def __init__(
+        self,
+        location: str,
+        generation: int | None,
+        add: Callable[[Stream, list[str]], None],
+        last: Callable[[], int],
+    ) -> None:
+        self.location = location
+        self.generation = generation
+        self._add = add
+        self._last = last
+        self._splitters: dict[Stream, Splitter] = {"stdout": Splitter(), "stderr": Splitter()}
+
+    def __call__(self, stream: Stream, data: bytes) -> None:
+        splitter = self._splitters[stream]
+        texts = splitter.feed(data) if data else splitter.close()
+        if texts:
+            self._add(stream, texts)
+
+    def beside(self) -> RunnerOutput:
+        """For another process whose output goes to the same log."""
+        return RunnerOutput(self.location, self.generation, self._add, self._last)
+
+    @property
+    def logged(self) -> LoggedOutput:
+        return self
+
+    @property
+    def last(self) -> int:
+        return self._last()
+
+    def begun(self, stream: Stream) -> bytes:
+        return self._splitters[stream].begun
+
+    def go_on(self, stream: Stream, begun: bytes, data: bytes = b"", known: int = 0) -> None:
+        splitter = self._splitters[stream]
+        splitter.begun = begun
+        texts = splitter.feed(data)[known:]
+        if texts:
+            self._add(stream, texts)
+
+
 class Logs:
     """Takes what runners print and keeps the last of it, in memory and in `folder`.
 
@@ -91,18 +136,14 @@ class Logs:
         self._chores = ThreadPoolExecutor(1, "logs")
         self._locations: dict[str, _LocationLog] = {}
 
-    def output(self, location: str, generation: int | None) -> Output:
+    def output(self, location: str, generation: int | None) -> RunnerOutput:
         """Where one runner's output goes: call it with each chunk, and with b"" at the end."""
-        splitters: dict[Stream, Splitter] = {"stdout": Splitter(), "stderr": Splitter()}
 
-        def take(stream: Stream, data: bytes) -> None:
-            splitter = splitters[stream]
-            texts = splitter.feed(data) if data else splitter.close()
-            if texts:
-                at = round(self._clock(), 3)
-                self._follow(self._log(location).add(at, stream, texts, generation))
+        def add(stream: Stream, texts: list[str]) -> None:
+            at = round(self._clock(), 3)
+            self._follow(self._log(location).add(at, stream, texts, generation))
 
-        return take
+        return RunnerOutput(location, generation, add, lambda: self._log(location).last)
 
     def lines(self, locations: Collection[str], n: int) -> list[Line]:
         """The last `n` lines of these locations together, oldest first."""

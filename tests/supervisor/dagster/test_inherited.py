@@ -33,7 +33,7 @@ async def main(folder):
     guardian = Guardian(Keeping(folder / "holder.sock", folder, 60.0, "kin-"))
     children = Children(asyncio.get_running_loop(), guardian)
     hold = holding(children, folder / "home")
-    heard = ServerOutput(lambda *_: None).heard
+    heard = ServerOutput(lambda *_: None)
     script = "until [ -e told ]; do sleep 0.02; done; echo told; sleep 600 & echo run $!; wait"
     for name, kind in (("shop", SERVER), ("old", LEAVING), ("lost", None)):
         child = children.start(
