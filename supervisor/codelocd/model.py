@@ -158,12 +158,12 @@ class DaemonSettings:
     store: Path | None = None
     socket: Path | None = None
     socket_group: str | None = None
-    operator_group: str | None = None
     log_format: Literal["auto", "console", "json"] = "auto"
     warm_idle: float = 1800.0
     prune: bool = True
     orphan_timeout: float = 600.0
     trusted: tuple[str, ...] = ()
+    operator_group: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

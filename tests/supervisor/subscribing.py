@@ -8,7 +8,8 @@ from typing import Any
 
 import msgpack
 
-from codelocd.daemon.subscriptions import BACKLOG, HISTORY_BYTES, FullState, Hub, Subscriber
+from codelocd.daemon.event_history import HISTORY_BYTES
+from codelocd.daemon.subscriptions import BACKLOG, FullState, Hub, Subscriber
 
 
 class StatefulHub(Hub):

@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
-from codelocd.daemon.subscriptions import BACKLOG, HISTORY_BYTES, SUBSCRIPTIONS, TOPICS
+from codelocd.daemon.event_history import HISTORY_BYTES
+from codelocd.daemon.subscriptions import BACKLOG, SUBSCRIPTIONS, TOPICS
 from codelocd.documents import answers, definitions, events, locations
 from codelocd.rpc.errors import KINDS
-from codelocd.rpc.requests import Limits
+from codelocd.rpc.requests import HEARD
 from codelocd.storage.log_lines import LINE_BYTES
 from tests.shapes import faults, keys
 
@@ -41,7 +42,7 @@ def first_column(heading: str) -> set[str]:
     return {name for cell in cells for name in re.findall(r"\w+", cell)}
 
 
-@pytest.mark.parametrize(("bound", "value"), asdict(Limits()).items())
+@pytest.mark.parametrize(("bound", "value"), asdict(HEARD).items())
 def test_every_bound_is_told(bound: str, value: int) -> None:
     assert re.search(rf"^\| `{bound}` \| {value}\b", DOCUMENT, flags=re.MULTILINE)
 

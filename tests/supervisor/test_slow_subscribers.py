@@ -6,7 +6,8 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-from codelocd.daemon.subscriptions import BACKLOG, EventHistory, Hub
+from codelocd.daemon.event_history import EventHistory
+from codelocd.daemon.subscriptions import BACKLOG, Hub
 from codelocd.rpc import unix
 from codelocd.rpc.peer import Peer
 from codelocd.rpc.server import open_peer, start_server

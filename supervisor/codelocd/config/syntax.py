@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
-from functools import cache
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,53 +51,70 @@ def _toml_mistake(path: Path, message: str, text: str) -> Mistake:
 class _Lines:
     """Finds the line of a key with nothing but the parser, which gives none.
 
-    The first lines of a file that hold whole statements are TOML themselves, so a key
-    stands in the statement that ends where these lines first know it.
+    Each statement of a file is TOML itself: what it says stands where it begins.
     """
 
     def __init__(self, text: str) -> None:
-        self._lines = text.splitlines(keepends=True)
-        self._parsed = cache(self._parse)
+        self._text = text
 
     def line_of(self, key: KeyPath) -> int | None:
-        whole = tomllib.loads("".join(self._lines))
-        while key and not _knows(whole, key):
+        while key and key not in self._by_key:
             key = key[:-1]
-        return self._first_line(key) if key else None
+        return self._by_key.get(key)
 
-    def _first_line(self, key: KeyPath) -> int:
-        unknown, known = 0, len(self._lines)
-        while known - unknown > 1:
-            middle = (unknown + known) // 2
-            if _knows(self._until(middle), key):
-                known = middle
-            else:
-                unknown = middle
-        return self._statement_end(known - 1) + 1
+    @cached_property
+    def _by_key(self) -> Mapping[KeyPath, int]:
+        """The line at which each key is first known."""
+        lines: dict[KeyPath, int] = {}
+        arrays: dict[KeyPath, int] = {}
+        table: KeyPath = ()
+        for line, text in _statements(self._text.splitlines(keepends=True)):
+            said = tomllib.loads(text)
+            is_header = text.lstrip().startswith("[")
+            if is_header:
+                *_, named = _keys(said)
+                table = _in_arrays(named, arrays, begins=text.lstrip().startswith("[["))
+            for depth in range(1, len(table) + 1):
+                lines.setdefault(table[:depth], line)
+            for key in () if is_header else _keys(said):
+                lines.setdefault((*table, *key), line)
+        return lines
 
-    def _until(self, count: int) -> Mapping[str, Any]:
-        """What the whole statements within the first `count` lines say."""
-        return self._parsed(self._statement_end(count)) or {}
 
-    def _statement_end(self, count: int) -> int:
-        while self._parsed(count) is None:
-            count -= 1
-        return count
-
-    def _parse(self, count: int) -> Mapping[str, Any] | None:
+def _statements(lines: Sequence[str]) -> Iterator[tuple[int, str]]:
+    """Each with the number of its first line; what is no TOML at the end is none."""
+    begin = 0
+    for end in range(1, len(lines) + 1):
+        text = "".join(lines[begin:end])
         try:
-            return tomllib.loads("".join(self._lines[:count]))
+            said = tomllib.loads(text)
         except ValueError:
-            return None
+            continue
+        if said:
+            yield begin + 1, text
+        begin = end
 
 
-def _knows(data: Any, key: KeyPath) -> bool:
-    for part in key:
-        try:
-            data = data[part]
-        except (KeyError, IndexError, TypeError):
-            return False
-    return True
+def _keys(data: Any) -> Iterator[KeyPath]:
+    """All that are in it, outer ones first."""
+    items = data if isinstance(data, dict) else dict(enumerate(data if type(data) is list else ()))
+    for name, value in items.items():
+        yield (name,)
+        yield from ((name, *key) for key in _keys(value))
+
+
+def _in_arrays(named: KeyPath, arrays: dict[KeyPath, int], *, begins: bool) -> KeyPath:
+    """Where a header leads, by its keys: below an array of tables to its last table, or where it
+    `begins` one to that."""
+    names = [part for part in named if isinstance(part, str)]
+    key: KeyPath = ()
+    for count, name in enumerate(names, 1):
+        key = (*key, name)
+        if begins and count == len(names):
+            arrays[key] = arrays.get(key, -1) + 1
+        if key in arrays:
+            key = (*key, arrays[key])
+    return key
 
 
 _MERGE = "tag:yaml.org,2002:merge"

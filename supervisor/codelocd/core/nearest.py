@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
+LONGEST = 200
+"""Characters of a word that is looked for: to compare a longer one would take too long."""
+
 SHOWN = 30
 """More names than this in one message do not help."""
 
@@ -28,7 +31,7 @@ def closest(word: str, names: Iterable[str]) -> str | None:
 
 def advice(word: str, names: Iterable[str], else_say: str = "there are") -> str:
     """`did you mean "sales"?`, or where no name is close all of them: `there are: sales, web`."""
-    everything = list(names)
+    everything, word = list(names), word[:LONGEST]
     close = closest(word, everything)
     if close is not None:
         return f"did you mean {json.dumps(close, ensure_ascii=False)}?"

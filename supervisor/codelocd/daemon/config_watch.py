@@ -91,10 +91,22 @@ class ConfigWatch:
 
     def read(self) -> Config | None:
         """What the files say now; None where they cannot be used, which `state` then says."""
+        return self._judged(self._reading())
+
+    async def read_apart(self) -> Config | None:
+        """The same, read on another thread: a config of many mistakes takes its time."""
+        return self._judged(await asyncio.to_thread(self._reading))
+
+    def _reading(self) -> Config | ConfigError | OSError:
         assert self._reread is not None
         try:
-            config = self._reread()
+            return self._reread()
         except (ConfigError, OSError) as error:
+            return error
+
+    def _judged(self, config: Config | ConfigError | OSError) -> Config | None:
+        if not isinstance(config, Config):
+            error = config
             if (lacking := shortage(error)) is not None:
                 self._shortages += 1
                 self._is("changed", shortage_problem(lacking, str(error)).summary)

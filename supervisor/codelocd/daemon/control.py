@@ -19,7 +19,7 @@ from codelocd.daemon.config_watch import ConfigWatch
 from codelocd.daemon.params import Params
 from codelocd.rpc.errors import RpcError
 from codelocd.rpc.peer import Peer
-from codelocd.rpc.requests import Limits
+from codelocd.rpc.requests import HEARD
 from codelocd.runners import stacks
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ class Control:
     # --- asking --------------------------------------------------------------------------------
 
     async def _hello(self, _peer: Peer, _params: Params) -> Hello:
-        limits = Limits()
+        limits = HEARD
         return {
             "protocol": PROTOCOL,
             "version": __version__,
@@ -151,6 +151,7 @@ class Control:
                 "in_flight": limits.in_flight,
                 "depth": limits.depth,
                 "elements": limits.elements,
+                "heard_elements": limits.heard_elements,
             },
         }
 
@@ -246,7 +247,7 @@ class Control:
         dry_run = take.flag(params, "dry_run", default=False)
         if not self._config.has_files:
             raise RpcError("usage", "this daemon has no config file")
-        config = self._config.read()
+        config = await self._config.read_apart()
         if config is None:
             problem = self._config.state.problem or ""
             raise RpcError("usage", problem, {"problems": problem.splitlines()})

@@ -25,6 +25,9 @@ EVENT_PARAMS = frozenset({"locations", "lines", "after", "before"})
 LINES = 100
 """How many are given unless another number is asked for."""
 
+MOST_LINES = 100_000
+"""How many may be asked for at once."""
+
 
 async def logs(logs: Logs, names: Sequence[str], params: Params) -> LogsDocument:
     """The answer of `logs`: lines of these locations, and the number of the last one of each."""
@@ -48,7 +51,7 @@ async def _lines(logs: Logs, names: Sequence[str], query: LogQuery) -> tuple[lis
 
 async def events(journal: Journal, names: Sequence[str] | None, params: Params) -> EventsDocument:
     """The answer of `events`: entries of the journal, of these locations or of all."""
-    count = take.number(params, "lines", LINES)
+    count = _count(params)
     query = JournalQuery(count, names, _place(params, "after"), _place(params, "before"))
     slow, read = journal.reading(query)
     entries = await asyncio.to_thread(read) if slow else read()
@@ -58,7 +61,7 @@ async def events(journal: Journal, names: Sequence[str] | None, params: Params) 
 def _query(params: Params) -> LogQuery:
     stream = take.choice(params, "stream", get_args(Stream))
     return LogQuery(
-        lines=take.number(params, "lines", LINES),
+        lines=_count(params),
         since=_moment(params, "since"),
         until=_moment(params, "until"),
         stream=stream,  # type: ignore[arg-type]
@@ -66,6 +69,14 @@ def _query(params: Params) -> LogQuery:
         after=_places(params, "after"),
         before=_places(params, "before") or {},
     )
+
+
+def _count(params: Params) -> int:
+    count = take.number(params, "lines", LINES)
+    if count > MOST_LINES:
+        what = f"lines must be at most {MOST_LINES}; `before` and `after` give the next page"
+        raise RpcError("usage", what)
+    return count
 
 
 def _moment(params: Params, name: str) -> float | None:

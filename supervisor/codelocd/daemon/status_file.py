@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from codeloc_envs.files import replace_text
 from codelocd.daemon.control import Control
-from codelocd.daemon.subscriptions import Event, InProcessSubscriber
+from codelocd.daemon.event_history import Event
+from codelocd.daemon.subscriptions import InProcessSubscriber
 from codelocd.process import identity
 from codelocd.storage import last_status
 

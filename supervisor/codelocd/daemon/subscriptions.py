@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import time
 from abc import ABC, abstractmethod
-from bisect import bisect_right
-from collections import deque
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
-from heapq import merge
-from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import msgpack
 
+from codelocd.daemon.event_history import HISTORY_BYTES, Event, EventHistory
 from codelocd.rpc.errors import RpcError
 from codelocd.rpc.messages import EVENT, NOTIFICATION, pack
 
@@ -31,9 +29,11 @@ TOPICS = ("status", "definitions", "logs", "builds")
 BACKLOG = 1024 * 1024
 """Unsent bytes at which a subscriber counts as slow; more than a peer's own high water."""
 
-HISTORY_BYTES = 8 * 1024 * 1024
-SUBSCRIPTIONS = 100
-"""Subscriptions that one connection may have at a time."""
+SUBSCRIPTIONS, ALL_SUBSCRIPTIONS = 100, 1000
+"""Subscriptions that one connection may have at a time, and all connections together."""
+
+FRESH = 1.0
+"""Seconds for which a full state is given to those who come without an event between them."""
 
 
 class Subscriber(Protocol):
@@ -76,6 +76,8 @@ class Hub:
         self._history = EventHistory(history, history_bytes)
         self._ids = itertools.count(1)
         self._subscriptions: dict[int, _Subscription] = {}
+        self._states: dict[tuple[FullState, str, bool], bytes] = {}
+        self._states_of = 0, 0.0
 
     def publish(self, topic: str, data: Mapping[str, object]) -> int:
         """Send an event to all subscribers of its topic; returns its number."""
@@ -119,8 +121,7 @@ class Hub:
         `blocks`: lines of output come in blocks, not one by one.
         """
         _check(topics, since)
-        if sum(other.peer is peer for other in self._subscriptions.values()) >= SUBSCRIPTIONS:
-            raise RpcError("limit", f"{SUBSCRIPTIONS} subscriptions on one connection")
+        self._refuse_too_many(peer)
         known = since is not None and since["instance"] == self._instance
         seq = since["seq"] if since is not None and known else None
         subscription = _Subscription(
@@ -139,6 +140,12 @@ class Hub:
             "instance": self._instance,
             "seq": self._history.last,
         }
+
+    def _refuse_too_many(self, peer: Subscriber | InProcessSubscriber) -> None:
+        if sum(other.peer is peer for other in self._subscriptions.values()) >= SUBSCRIPTIONS:
+            raise RpcError("limit", f"{SUBSCRIPTIONS} subscriptions on one connection")
+        if len(self._subscriptions) >= ALL_SUBSCRIPTIONS:
+            raise RpcError("limit", f"{ALL_SUBSCRIPTIONS} subscriptions in all; end some")
 
     def unsubscribe(self, peer: Subscriber, subscription: object) -> Nothing:
         """The result of the method `unsubscribe`; no event follows it."""
@@ -173,12 +180,22 @@ class Hub:
                 return
 
     def _begin_anew(self, subscription: _Subscription) -> None:
-        facts = {"full": True, "missed": subscription.missed}
         topics = [topic for topic in TOPICS if topic in subscription.topics]
-        states = [pack({**facts, **subscription.full_state(topic)}) for topic in topics]
+        states = [self._state(subscription, topic) for topic in topics]
         subscription.behind, subscription.missed = False, True
         for topic, state in zip(topics, states, strict=True):
             self._tell(subscription, Event(self._history.last, topic, state))
+
+    def _state(self, subscription: _Subscription, topic: str) -> bytes:
+        """The full state, encoded once for all who come together."""
+        now, full_state, missed = time.monotonic(), subscription.full_state, subscription.missed
+        if self._history.last != self._states_of[0] or now - self._states_of[1] > FRESH:
+            self._states.clear()
+            self._states_of = self._history.last, now
+        key = full_state, topic, missed
+        if key not in self._states:
+            self._states[key] = pack({"full": True, "missed": missed, **full_state(topic)})
+        return self._states[key]
 
     def _tell(
         self,
@@ -223,19 +240,6 @@ def _is_place(since: object) -> bool:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Something that happened; `data` is packed already, once for all subscribers.
-
-    Where it is a block of `lines`, these have the numbers up to `seq`.
-    """
-
-    seq: int
-    topic: str
-    data: bytes
-    lines: int = 0
-
-
 def _one_by_one(event: Event) -> list[Event]:
     """An event for each line of a block, numbered as the lines are."""
     block = unpack(event.data)
@@ -248,74 +252,6 @@ def _one_by_one(event: Event) -> list[Event]:
         )
         for n, text in enumerate(texts)
     ]
-
-
-BLOCKS = frozenset({"logs"})
-"""Topics with so many events that they must not push those of others out of the history."""
-
-BLOCKS_BYTES = 2 * 1024 * 1024
-"""The number of events of these topics that are kept; not more than of the others."""
-
-
-class EventHistory:
-    """Numbers events from 1 and keeps the last of them, bounded in number and in bytes."""
-
-    def __init__(self, events: int, size: int) -> None:
-        self._shelves = {
-            False: _Shelf(events, size),
-            True: _Shelf(events, min(size, BLOCKS_BYTES)),
-        }
-        self._forgotten: dict[str, int] = {}
-        self.last = 0
-
-    def add(self, topic: str, data: bytes, lines: int = 0) -> Event:
-        """`lines`: how many lines the event has, where it is a block of them."""
-        self.last += lines or 1
-        event = Event(self.last, topic, data, lines)
-        for dropped in self._shelves[topic in BLOCKS].put(event):
-            self._forgotten[dropped.topic] = dropped.seq
-        return event
-
-    def skip(self, topic: str, events: int) -> None:
-        """Number events of a topic without keeping them."""
-        self.last += events
-        self._forgotten[topic] = self.last
-
-    def reaches(self, seq: int, topics: Collection[str]) -> bool:
-        """Whether everything after `seq` in these topics is still here."""
-        return 0 <= seq <= self.last and all(
-            self._forgotten.get(topic, 0) <= seq for topic in topics
-        )
-
-    def after(self, seq: int, topics: Collection[str]) -> Iterator[Event]:
-        """The events after `seq` in these topics, oldest first."""
-        shelves = (shelf.after(seq) for shelf in self._shelves.values())
-        events = merge(*shelves, key=lambda event: event.seq)
-        return (event for event in events if event.topic in topics)
-
-
-class _Shelf:
-    """The last events of some topics."""
-
-    def __init__(self, events: int, size: int) -> None:
-        self._most = events
-        self._largest = size
-        self._size = 0
-        self._kept: deque[Event] = deque()
-
-    def put(self, event: Event) -> list[Event]:
-        """Keep an event; returns those that it has pushed out."""
-        self._kept.append(event)
-        self._size += len(event.data)
-        dropped = []
-        while len(self._kept) > self._most or self._size > self._largest:
-            dropped.append(self._kept.popleft())
-            self._size -= len(dropped[-1].data)
-        return dropped
-
-    def after(self, seq: int) -> Iterator[Event]:
-        first = bisect_right(self._kept, seq, key=lambda event: event.seq)
-        return islice(self._kept, first, None)
 
 
 Observer: TypeAlias = "Callable[[TopicEvent], None]"

@@ -26,6 +26,7 @@ class LimitsDocument(TypedDict):
     in_flight: int
     depth: int
     elements: int
+    heard_elements: int
 
 
 class Hello(TypedDict):

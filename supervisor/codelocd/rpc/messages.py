@@ -182,6 +182,11 @@ class Decoder:
         if self._begin == self._fed > _CHUNK:
             self._renew()
 
+    @property
+    def unfinished(self) -> int:
+        """Bytes of a message that is not complete."""
+        return self._fed - self._begin
+
     def _renew(self) -> None:
         """Begin anew between two messages: an unpacker never gives its buffer back."""
         self._unpacker = Unpacker(

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from functools import cached_property, partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from codelocd.rpc.errors import RpcError, received
+from codelocd.rpc.fair_queue import FairQueue, RateLimit
 from codelocd.rpc.messages import (
     FAREWELL,
     NOTIFICATION,
     REQUEST,
+    RESPONSE,
     Decoder,
     Malformed,
     failure,
@@ -30,6 +33,9 @@ Handler: TypeAlias = "Callable[[Peer, str, Mapping[str, Any]], Awaitable[Any]]"
 
 Listener: TypeAlias = Callable[[str, Mapping[str, Any]], None]
 """Takes notifications in the order in which they came."""
+
+UNREAD, SMALL = 1024 * 1024, 4096
+"""Bytes unsent after which nothing more is asked that is larger than SMALL: a ping still is."""
 
 HIGH_WATER, LOW_WATER = 256 * 1024, 64 * 1024
 """Unsent bytes at which an end counts as slow, and at which no longer."""
@@ -52,8 +58,9 @@ class Peer(asyncio.Protocol):
 
     `closed` is done when the connection is gone; handlers that still work for it are cancelled
     then, and calls that still wait get RpcError "down". `credentials` are those of the other
-    end, None where the system does not tell. A `patient` end reads no more requests while the
-    other one does not read its answers.
+    end, None where the system does not tell. A `patient` end reads and begins no more requests
+    while the other one does not read its answers. `queue`: of all connections that are heard
+    together; `rate`: messages that are heard in a second.
     """
 
     closed: asyncio.Future[None]
@@ -66,6 +73,8 @@ class Peer(asyncio.Protocol):
         limits: Limits | None = None,
         report: Report = keep_quiet,
         patient: bool = False,
+        queue: FairQueue | None = None,
+        rate: float | None = None,
     ) -> None:
         self._limits = limits or Limits()
         self._loop = asyncio.get_running_loop()
@@ -73,12 +82,17 @@ class Peer(asyncio.Protocol):
         self._report = report
         self._patient = patient
         self._decoder = Decoder(
-            self._limits.message_bytes, self._limits.depth, self._limits.elements
+            self._limits.message_bytes, self._limits.depth, self._limits.most_heard
         )
+        self._queue = queue or FairQueue()
+        self._rate = None if rate is None else RateLimit(rate)
+        self._heard: Iterator[Message] = iter(())
+        self._next: Message | None = None
         self._calls = Calls(self._limits.in_flight)
-        self._work = Work(partial(handler, self), self.send, self._limits, report)
+        self._work = Work(partial(handler, self), self.send, self._limits, report, self._ready)
         self._drained: list[Callable[[], None]] = []
         self._slow = False
+        self._wanted = self._reading = True
         self._end: RpcError | None = None
         self._farewell: RpcError | None = None
         self.closed = self._loop.create_future()
@@ -116,6 +130,17 @@ class Peer(asyncio.Protocol):
         """Bytes that the other end has yet to take."""
         return self._transport.get_write_buffer_size()
 
+    @property
+    def unfinished(self) -> int:
+        """Bytes of a message that is not complete yet."""
+        return 0 if self._end is not None else self._decoder.unfinished
+
+    def cut_off(self, why: RpcError) -> None:
+        """End the connection at once: what was still to be sent is not."""
+        self._report("connection", why)
+        self._end = self._end or why
+        self._transport.abort()
+
     @cached_property
     def credentials(self) -> Credentials | None:
         return of_peer(self._transport.get_extra_info("socket"))
@@ -125,14 +150,19 @@ class Peer(asyncio.Protocol):
         if self._slow:
             self._drained.append(callback)
         else:
-            self._loop.call_soon(callback)
+            self._loop.call_soon(self._call_back, callback)
+
+    def _call_back(self, callback: Callable[[], None]) -> None:
+        """One that was called back before may have filled the connection again."""
+        if self._slow:
+            self._drained.append(callback)
+        else:
+            callback()
 
     def read(self, on: bool) -> None:
         """Whether to take more of what the other end says; it may say a little more anyway."""
-        if on and self._end is None:
-            self._transport.resume_reading()
-        elif not on:
-            self._transport.pause_reading()
+        self._wanted = on
+        self._read_or_not()
 
     def close(self) -> None:
         """End the connection after what is still to be sent, which may take some seconds."""
@@ -150,28 +180,64 @@ class Peer(asyncio.Protocol):
         self._transport.set_write_buffer_limits(HIGH_WATER, LOW_WATER)
 
     def data_received(self, data: bytes) -> None:
+        if self._next is not None:  # the transport had it already when reading was paused
+            self._heard = chain(self._heard, self._decoder.feed(data))
+            return
+        self._heard = self._decoder.feed(data)
+        if self._look_ahead():
+            self._queue.add(self)
+        if self._next is not None:
+            self._read_or_not()
+
+    def take_next(self) -> bool:
+        """Take one message; whether there is another now. Nothing is read until all are taken."""
+        if self._rate is not None and (wait := self._rate.wait(self._loop.time())):
+            self._loop.call_later(wait, self._queue.add, self)
+            return False
+        message, self._next = self._next, None
+        if message is None or self._end is not None:
+            return False
+        self._take(message)
+        if self._look_ahead():
+            return True
+        if not self._reading:
+            self._read_or_not()
+        return False
+
+    def _look_ahead(self) -> bool:
+        """Whether a message waits to be taken."""
+        if self._end is not None:
+            return False
         try:
-            for message in self._decoder.feed(data):
-                self._take(message)
-                if self._end is not None:
-                    return
+            self._next = next(self._heard, None)
         except Malformed as malformed:
             self.reject(malformed.error, malformed.msgid)
+        return self._next is not None
+
+    def _read_or_not(self) -> None:
+        self._reading = self._next is None and self._wanted and not (self._patient and self._slow)
+        if not self._reading:
+            self._transport.pause_reading()
+        elif self._end is None:
+            self._transport.resume_reading()
 
     def pause_writing(self) -> None:
         self._slow = True
-        if self._patient:
-            self.read(False)
+        self._read_or_not()
 
     def resume_writing(self) -> None:
         self._slow = False
-        if self._patient:
-            self.read(True)
+        self._read_or_not()
         drained, self._drained = self._drained, []
         for callback in drained:
-            self._loop.call_soon(callback)
+            self._loop.call_soon(self._call_back, callback)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        while self._next is not None:  # answers that were here in time
+            if self._next[0] == RESPONSE:
+                self._take(self._next)
+            self._next = None
+            self._look_ahead()
         gone = RpcError("down", "the other end closed the connection")
         self._end = self._end or self._farewell or gone
         self._work.cancel()
@@ -187,11 +253,21 @@ class Peer(asyncio.Protocol):
             raise RpcError(self._end.kind, self._end.message, self._end.data)
         msgid, answer = self._calls.begin()
         try:
-            self.send(self._limits.encode(request(msgid, method, params)))
+            message = self._limits.encode(request(msgid, method, params))
+            if len(message) > SMALL and self.backlog > UNREAD:
+                raise RpcError("busy", f"the other end does not read what it is asked: {method}")
+            self.send(message)
         except BaseException:
             self._calls.give_up(msgid)
             raise
         return answer
+
+    async def _ready(self) -> None:
+        """Returns when the other end, if this one is patient, has taken most of its answers."""
+        while self._patient and self._slow:
+            drained = self._loop.create_future()
+            self._drained.append(partial(_done, drained))
+            await drained
 
     def _take(self, message: Message) -> None:
         match message:
@@ -225,3 +301,8 @@ class Peer(asyncio.Protocol):
         if self.backlog:
             abort = self._loop.call_later(LAST_WORDS, self._transport.abort)
             self.closed.add_done_callback(lambda _: abort.cancel())
+
+
+def _done(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -26,16 +27,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds of one connection, the same for both directions.
+    """Bounds of one connection, the same for both directions where nothing else is said.
 
     `message_bytes`: of one encoded message. `in_flight`: requests that wait for an answer.
-    `depth`: arrays and maps within each other. `elements`: values in one message.
+    `depth`: arrays and maps within each other. `elements`: values in one message; of one that
+    this end receives `heard_elements`, because to take a message apart takes time.
     """
 
     message_bytes: int = MESSAGE_BYTES
     in_flight: int = 1024
     depth: int = DEPTH
     elements: int = ELEMENTS
+    heard_elements: int = ELEMENTS
+
+    @property
+    def most_heard(self) -> int:
+        """Values in one message that this end receives."""
+        return min(self.elements, self.heard_elements)
 
     def encode(self, message: Message) -> bytes:
         """The bytes of a message; RpcError "limit" for one that the other end would refuse."""
@@ -47,6 +55,30 @@ class Limits:
             if wrong is not None:
                 raise RpcError("limit", f"a message {wrong}")
         return encoded
+
+
+HEARD = Limits(heard_elements=64 * 1024)
+"""What one who asks may say: no method takes as much, and the loop takes it apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Bounds of all connections together.
+
+    `connections`: of one user at a time, and no more than a quarter of the descriptors that the
+    process may have. `unsent`: bytes that wait to be read, in all; those who have not read for the
+    longest are cut off. `unfinished`: bytes of messages that are not complete. `rate`: messages of
+    one connection that are heard in a second.
+    """
+
+    connections: int = 256
+    unsent: int = 256 * 1024 * 1024
+    unfinished: int = 256 * 1024 * 1024
+    rate: float = 5000.0
+
+    def connections_of_one(self) -> int:
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        return self.connections if soft < 0 else max(1, min(self.connections, soft // 4))
 
 
 class Calls:
@@ -103,7 +135,8 @@ Report: TypeAlias = Callable[[str, Exception], None]
 class Work:
     """The handlers at work for one connection, each in a task of its own.
 
-    `handle(method, params)` gives the result or raises; `send` takes each answer.
+    `handle(method, params)` gives the result or raises; `send` takes each answer. Nothing is begun
+    before `ready`: the other end has to take the answers that there are.
     """
 
     def __init__(
@@ -112,8 +145,10 @@ class Work:
         send: Callable[[bytes], None],
         limits: Limits,
         report: Report,
+        ready: Callable[[], Awaitable[None]],
     ) -> None:
         self._handle = handle
+        self._ready = ready
         self._send = send
         self._limits = limits
         self._report = report
@@ -134,6 +169,7 @@ class Work:
 
     async def _carry_out(self, msgid: int | None, method: str, params: list[Any]) -> None:
         try:
+            await self._ready()
             result = await self._handle(method, parameters(params))
             if msgid is not None:
                 self._send(self._answer(msgid, method, result))
@@ -157,11 +193,20 @@ class Work:
     def _fail(self, msgid: int | None, error: RpcError) -> None:
         if msgid is None:
             return
+        error = RpcError(error.kind, cut(error.message), error.data)
         try:
             answer = self._limits.encode(failure(msgid, error))
         except (RpcError, TypeError, ValueError, OverflowError):
-            answer = self._limits.encode(failure(msgid, RpcError(error.kind, error.message[:1000])))
+            answer = self._limits.encode(failure(msgid, RpcError(error.kind, error.message)))
         self._send(answer)
+
+
+MESSAGE = 4000
+"""Characters of an error's message: it may repeat a name of any length that somebody sent."""
+
+
+def cut(message: str) -> str:
+    return message if len(message) <= MESSAGE else f"{message[:MESSAGE]}…"
 
 
 def _one_line(error: Exception) -> str:

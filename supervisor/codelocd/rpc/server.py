@@ -7,15 +7,20 @@ import contextlib
 import errno
 import os
 import socket
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from codelocd.rpc import unix
 from codelocd.rpc.errors import RpcError
+from codelocd.rpc.fair_queue import FairQueue
 from codelocd.rpc.peer import Handler, Listener, Peer, keep_quiet, no_methods
-from codelocd.rpc.requests import Limits, Report
+from codelocd.rpc.requests import HEARD, Limits, Report, Totals
 from codelocd.rpc.unix import BACKLOG, Credentials
+
+LARGE = 1024 * 1024
+"""Bytes of a message that is not complete, beyond which it is looked at what all have."""
 
 RESERVE = 8
 """Connections that are accepted although the process has used up its descriptors."""
@@ -43,7 +48,9 @@ class Server:
         allowed: Callable[[Credentials], bool],
         disconnected: Callable[[Peer], None],
         report: Report = keep_quiet,
+        totals: Totals | None = None,
     ) -> None:
+        self.totals = totals or Totals()
         self._allowed = allowed
         self._disconnected = disconnected
         self._accept = accept
@@ -54,7 +61,10 @@ class Server:
         self._later: asyncio.TimerHandle | None = None
         self._told_at = -TOLD
         self._opening: set[asyncio.Task[Any]] = set()
+        self.queue = FairQueue()
         self.peers: set[Peer] = set()
+        self._slow: dict[Peer, None] = {}
+        self._users: Counter[int] = Counter()
 
     def listen(self, sock: socket.socket) -> None:
         """Accept at `sock`, and no longer where it did before; connections stay."""
@@ -140,13 +150,39 @@ class Server:
         self.peers.add(peer)
         peer.closed.add_done_callback(lambda _: self._forget(peer))
         who = peer.credentials
+        if who is not None:
+            self._users[who.uid] += 1
         if who is None:
             peer.reject(RpcError("usage", "this system does not tell who connects"))
         elif not self._allowed(who):
             peer.reject(RpcError("usage", f"user {who.uid} may not use this socket"))
+        elif self._users[who.uid] > (most := self.totals.connections_of_one()):
+            what = f"user {who.uid} has {most} connections already; close some"
+            peer.reject(RpcError("limit", what))
+
+    def is_slow(self, peer: Peer) -> None:
+        """It does not read. Those that have not read for the longest go where all is too much."""
+        self._slow[peer] = None
+        unsent = sum(each.backlog for each in self._slow)
+        while unsent > self.totals.unsent and len(self._slow) > 1:
+            oldest = next(iter(self._slow))
+            unsent -= oldest.backlog
+            self.is_quick(oldest)
+            oldest.cut_off(RpcError("limit", "it does not read its answers, and others wait"))
+
+    def is_quick(self, peer: Peer) -> None:
+        self._slow.pop(peer, None)
+
+    def hears_much(self, peer: Peer) -> None:
+        """A large message of this connection is not complete yet."""
+        if sum(each.unfinished for each in self.peers) > self.totals.unfinished:
+            peer.reject(RpcError("limit", "too much is being sent at once; try again later"))
 
     def _forget(self, peer: Peer) -> None:
         self.peers.discard(peer)
+        self.is_quick(peer)
+        if peer.credentials is not None:
+            self._users[peer.credentials.uid] -= 1
         self._loop.call_soon(self._refill)  # its descriptor is closed by then
         self._disconnected(peer)
 
@@ -159,12 +195,32 @@ class _Accepted(Peer):
     """The server's end of a connection."""
 
     def __init__(self, server: Server, handler: Handler, limits: Limits, report: Report) -> None:
-        super().__init__(handler, limits=limits, report=report, patient=True)
+        super().__init__(
+            handler,
+            limits=limits,
+            report=report,
+            patient=True,
+            queue=server.queue,
+            rate=server.totals.rate,
+        )
         self._server = server
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self._server.admit(self)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._server.is_slow(self)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._server.is_quick(self)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.unfinished > LARGE:
+            self._server.hears_much(self)
 
 
 async def start_server(
@@ -175,6 +231,7 @@ async def start_server(
     limits: Limits | None = None,
     report: Report = keep_quiet,
     disconnected: Callable[[Peer], Any] = lambda _peer: None,
+    totals: Totals | None = None,
 ) -> Server:
     """Answer on a listening Unix socket.
 
@@ -182,9 +239,13 @@ async def start_server(
     connection ends. `allowed` decides on each connection. `report` hears of exceptions that are
     no RpcError, and of connections that were broken off; `disconnected` of each that ended.
     """
-    bounds = limits or Limits()
+    bounds = limits or HEARD
     server = Server(
-        lambda server: _Accepted(server, handler, bounds, report), allowed, disconnected, report
+        lambda server: _Accepted(server, handler, bounds, report),
+        allowed,
+        disconnected,
+        report,
+        totals,
     )
     server.listen(sock)
     return server
@@ -201,16 +262,17 @@ async def open_peer(
     listener: Listener | None = None,
     limits: Limits | None = None,
     timeout: float = 10.0,
+    patient: bool = False,
 ) -> Peer:
     """A connection to the process that listens at `path`.
 
     `handler` answers what the other end asks, `listener` takes its notifications (without one
     they go to the handler). Raises OSError; TimeoutError where the listener does not accept
-    for `timeout` seconds.
+    for `timeout` seconds. `patient`: as of a Peer.
     """
     async with asyncio.timeout(timeout):
         connected = await reach(path)
-    return await talk_on(connected, handler, listener=listener, limits=limits)
+    return await talk_on(connected, handler, listener=listener, limits=limits, patient=patient)
 
 
 async def talk_on(
@@ -219,10 +281,11 @@ async def talk_on(
     *,
     listener: Listener | None = None,
     limits: Limits | None = None,
+    patient: bool = False,
 ) -> Peer:
     """The same on a connection that there is already, which is the peer's from now on."""
     _, peer = await asyncio.get_running_loop().create_unix_connection(
-        lambda: Peer(handler, listener=listener, limits=limits), sock=connected
+        lambda: Peer(handler, listener=listener, limits=limits, patient=patient), sock=connected
     )
     return peer
 

@@ -22,6 +22,7 @@ from codelocd.process.child import Child, Children
 from codelocd.rpc import unix
 from codelocd.rpc.errors import RpcError
 from codelocd.rpc.peer import Peer
+from codelocd.rpc.requests import HEARD
 from codelocd.rpc.server import open_peer, reach, talk_on
 from codelocd.runners.api import Answer, Hooks, LoadOutcome, Program, RunnerSpec
 from codelocd.runners.stacks import NUMBER
@@ -150,12 +151,12 @@ class LocalRunner:
         lacking: OSError | None = None
         early, self._connected_early = self._connected_early, None
         if early is not None:
-            return await talk_on(early)
+            return await talk_on(early, limits=HEARD, patient=True)
         for _ in range(_RECONNECTS):
             if self.exited.done():
                 break
             try:
-                return await open_peer(self._socket_path)
+                return await open_peer(self._socket_path, limits=HEARD, patient=True)
             except OSError as error:
                 lacking = error if shortage(error) else None
             await asyncio.wait([self.exited], timeout=_RECONNECT_PAUSE)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Generator, Iterable, Iterator,
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
-from heapq import heappush, heappushpop
+from heapq import heappop, heappush
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -161,7 +161,7 @@ class Logs:
         """
         found = [self._log(location).reading(query) for location in locations]
         slow = any(each.needs_files for each in found)
-        return slow, lambda: _within(_nearest(found, query), newest=query.after is None)
+        return slow, lambda: _nearest(found, query)
 
     def last_numbers(self, locations: Iterable[str]) -> dict[str, int]:
         """The number of the newest line of each; 0 for one that never printed."""
@@ -197,35 +197,30 @@ class Logs:
         return self._locations[location]
 
 
-def _nearest(found: Iterable[_Reading], query: LogQuery) -> list[Line]:
+def _nearest(found: Iterable[_Reading], query: LogQuery) -> tuple[list[Line], bool]:
     """Of all locations together the last lines, oldest first; or the first, where so asked.
 
-    One file is open at a time, and no more is read of it than is needed.
+    Whether some are left out because an answer has a bound. One file is open at a time, and no
+    more is read of it, or kept, than is needed.
     """
     sign = 1 if query.after is None else -1
-    kept: list[tuple[float, int, int, Line]] = []
+    kept: list[tuple[tuple[float, int, int], Line]] = []
+    floor, size, cut = (-inf, 0, 0), 0, False
     for index, reading in enumerate(found if query.lines > 0 else ()):
         with closing(reading.backwards() if sign > 0 else reading.forwards()) as lines:
             at = inf
             for line in lines:
                 at = min(at, sign * line.at)  # where the clock was set back, its order counts
-                if len(kept) < query.lines:
-                    heappush(kept, (at, sign * line.seq, index, line))
-                elif at < kept[0][0]:
+                place = (at, sign * line.seq, index)
+                if place < floor:
                     break
-                else:
-                    heappushpop(kept, (at, sign * line.seq, index, line))
-    return [line for *_, line in sorted(kept)][::sign]
-
-
-def _within(lines: list[Line], *, newest: bool) -> tuple[list[Line], bool]:
-    """As many as one answer can have, at least one, the last or the first; whether some are out."""
-    size = 0
-    for count, line in enumerate(reversed(lines) if newest else lines):
-        size += len(line.text)
-        if count and size > ANSWER_BYTES:
-            return (lines[-count:] if newest else lines[:count]), True
-    return lines, False
+                heappush(kept, (place, line))
+                size += len(line.text)
+                while len(kept) > query.lines or (size > ANSWER_BYTES and len(kept) > 1):
+                    cut = cut or len(kept) <= query.lines
+                    floor, left_out = heappop(kept)
+                    size -= len(left_out.text)
+    return [line for _, line in sorted(kept)][::sign], cut
 
 
 class _LocationLog:

@@ -27,6 +27,7 @@ state_dir = "state"
 store = "~/store"
 socket = "here.sock"
 socket_group = "root"
+operator_group = "root"
 log_format = "json"
 warm_idle = "5min"
 prune = false

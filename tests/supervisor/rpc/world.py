@@ -12,7 +12,7 @@ import msgpack
 from codelocd.rpc.errors import RpcError
 from codelocd.rpc.peer import Peer
 
-DEADLINE = 20.0
+DEADLINE = 60.0
 
 
 class World:
@@ -38,6 +38,9 @@ class World:
 
     async def do_echo(self, peer: Peer, value: Any = None) -> Any:
         return value
+
+    async def do_large(self, peer: Peer) -> Any:
+        return "x" * 1_000_000
 
     async def do_whoami(self, peer: Peer) -> Any:
         who = peer.credentials
