@@ -38,6 +38,17 @@ def test_a_service_says_when_it_is_ready_and_when_it_stops(service: Service) -> 
     assert service.stop() == 0
 
 
+def test_no_signal_ends_a_service_without_a_word(service: Service) -> None:
+    service.told(b"READY=1")
+    for number in (signal.SIGUSR1, signal.SIGALRM):
+        service.process.send_signal(number)
+        ignored = f"{number.name} was ignored: it means nothing here; SIGTERM ends the daemon"
+        service.until_logged(ignored)
+    service.process.send_signal(signal.SIGQUIT)
+    service.until_logged("SIGQUIT ends the daemon at once, and kills what it runs")
+    assert service.stop() == 0
+
+
 def test_code_in_a_service_is_not_told_that_it_is_in_development(
     service: Service, project: Path
 ) -> None:

@@ -59,11 +59,24 @@ def test_a_unit_with_a_misspelt_key_would_be_noticed(tmp_path: Path) -> None:
 
 
 @needs_systemd
-def test_the_service_is_exposed_to_little(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("unit", "drop_in", "rating"),
+    [
+        ("codelocd.service", None, 1.7),
+        ("codelocd.service", "strict.conf", 1.5),
+        ("user/codelocd.service", None, 6.3),
+        ("user/codelocd.service", "user-strict.conf", 5.0),
+    ],
+)
+def test_the_service_is_exposed_to_little(
+    unit: str, drop_in: str | None, rating: float, tmp_path: Path
+) -> None:
     assert ANALYZE is not None
-    unit = installed(UNITS / "codelocd.service", tmp_path)
+    copy = installed(UNITS / unit, tmp_path)
+    if drop_in is not None:
+        copy.write_text(copy.read_text() + (UNITS / "drop-ins" / drop_in).read_text())
     judged = subprocess.run(
-        [ANALYZE, "security", "--offline=yes", "--threshold=25", unit],
+        [ANALYZE, "security", "--offline=yes", f"--threshold={rating * 10:.0f}", copy],
         text=True,
         capture_output=True,
         check=False,

@@ -149,6 +149,19 @@ def test_a_name_cannot_move_the_cursor(text: str) -> None:
     assert "\x1b" not in block(text)
 
 
+@pytest.mark.parametrize("hidden", "\u202e\u2066\u200e\u200b\u2028\ufeff\u00ad\U000e0041")
+def test_what_hides_or_turns_round_is_seen(hidden: str) -> None:
+    assert one_line(f"sales{hidden}gpj.exe") == "sales\ufffdgpj.exe"
+    assert block(f"a{hidden}b\nc") == "a\ufffdb\nc"
+
+
+def test_what_scripts_and_emoji_need_stays() -> None:
+    assert (
+        one_line("👩\u200d💻 \u0645\u06cc\u200c\u062e ❤\ufe0f")
+        == "👩\u200d💻 \u0645\u06cc\u200c\u062e ❤\ufe0f"
+    )
+
+
 def test_a_traceback_keeps_its_lines() -> None:
     assert block("a\r\n\tb\x1b[2J") == "a\n\tb�[2J"
 

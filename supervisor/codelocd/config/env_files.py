@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import ChainMap
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
@@ -118,9 +119,10 @@ def parse(source: str, text: str, environ: Mapping[str, str]) -> dict[str, str]:
     `environ`. Raises ConfigError with every line that is none of these.
     """
     variables: dict[str, str] = {}
+    known = ChainMap(variables, dict(environ))
     mistakes: list[Mistake] = []
-    position, line = 0, 1
-    while position < len(text):
+    position, line, size = 0, 1, 0
+    while position < len(text) and size <= MOST:
         start = position
         if match := _EMPTY.match(text, position):
             position = match.end()
@@ -129,7 +131,8 @@ def parse(source: str, text: str, environ: Mapping[str, str]) -> dict[str, str]:
             name = match["quoted"] or match["name"]
             try:
                 if match["bare"] is None:
-                    variables[name] = _checked(name, _value(match, {**environ, **variables}))
+                    variables[name] = _checked(name, _value(match, known))
+                    size += len(variables[name])
                 else:
                     variables.pop(name, None)
             except _Wrong as wrong:
@@ -141,7 +144,7 @@ def parse(source: str, text: str, environ: Mapping[str, str]) -> dict[str, str]:
             what = "is no assignment"
             mistakes.append(Mistake(source, line, (), what, 'write NAME=value or NAME="value"'))
         line += len(_NEWLINE.findall(text, start, position))
-    if not mistakes and are_too_many(variables):
+    if not mistakes and (size > MOST or are_too_many(variables)):
         what = f"has more variables than a process can have ({MOST} bytes)"
         mistakes.append(Mistake(source, None, (), what, "put the long ones into files"))
     if mistakes:

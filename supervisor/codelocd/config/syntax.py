@@ -33,11 +33,29 @@ def parse_toml(path: Path, text: str) -> Document:
     except ValueError as error:
         raise ConfigError([_toml_mistake(path, str(error), text)]) from None
     except RecursionError:
-        raise ConfigError(
-            [Mistake(str(path), None, (), "is nested too deeply", "flatten it")]
-        ) from None
+        raise _too_deep(path) from None
+    if _is_deep(data):
+        raise _too_deep(path)
     document = Document(path, data, _Lines(text).line_of)
     return document if path.name == PYPROJECT else document.checked()
+
+
+DEEPEST = 64
+"""Tables and arrays within each other: a key of a few hundred bytes may have hundreds of dots."""
+
+
+def _is_deep(data: Any) -> bool:
+    level = [data]
+    for _ in range(DEEPEST):
+        inner = (each.values() if isinstance(each, dict) else each for each in level)
+        level = [one for each in inner for one in each if isinstance(one, dict | list)]
+        if not level:
+            return False
+    return True
+
+
+def _too_deep(path: Path) -> ConfigError:
+    return ConfigError([Mistake(str(path), None, (), "is nested too deeply", "flatten it")])
 
 
 def _toml_mistake(path: Path, message: str, text: str) -> Mistake:
@@ -130,8 +148,7 @@ def parse_yaml(path: Path, text: str) -> Document:
     except (yaml.YAMLError, ValueError) as error:
         raise ConfigError([_yaml_mistake(path, error)]) from None
     except RecursionError:
-        mistake = Mistake(str(path), None, (), "is nested too deeply", "flatten it")
-        raise ConfigError([mistake]) from None
+        raise _too_deep(path) from None
     if node is None or not isinstance(data, dict):
         remedy = "write `load_from:` or `locations:` at the top"
         raise ConfigError([Mistake(str(path), None, (), "holds no mapping", remedy)])

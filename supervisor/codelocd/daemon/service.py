@@ -164,8 +164,21 @@ class Service:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._stop)
         loop.add_signal_handler(signal.SIGHUP, hang_up)
+        loop.add_signal_handler(signal.SIGQUIT, self._quit)
+        for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM):
+            loop.add_signal_handler(number, self._ignore, number)
         if not self._development:
             loop.add_signal_handler(signal.SIGUSR2, self._upgrade_at_signal)
+
+    def _ignore(self, number: signal.Signals) -> None:
+        """By default it would end the process without a word, and leave what it runs."""
+        self._report(f"{number.name} was ignored: it means nothing here; SIGTERM ends the daemon")
+
+    def _quit(self) -> None:
+        """As Ctrl-\\ on a terminal is meant: nothing is waited for."""
+        self._report("SIGQUIT ends the daemon at once, and kills what it runs")
+        self._application.kill()
+        self._ends.set()
 
     def _stop(self) -> None:
         """End the daemon: the first signal asks it to finish in order, the second ends it at

@@ -76,7 +76,8 @@ class StatusFile(InProcessSubscriber):
         with contextlib.suppress(OSError):
             replace_text(self._path, text)
             if self._group is not None:
-                os.chown(self._path, -1, self._group)
+                if self._path.stat().st_gid != self._group:
+                    os.chown(self._path, -1, self._group)
                 os.chmod(self._path, 0o640)
 
     def _beginnings(self, document: StatusDocument) -> dict[int, int]:

@@ -7,7 +7,25 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-CONTROL = dict.fromkeys((*range(32), 127, *range(128, 160)), "�")
+_INVISIBLE = (
+    0x00AD,  # soft hyphen
+    0x034F,  # combining grapheme joiner
+    0x061C,  # Arabic letter mark
+    *range(0x115F, 0x1161),  # Hangul fillers
+    *range(0x180B, 0x1810),
+    *(0x200B, 0x200E, 0x200F),  # zero width space, direction marks
+    *range(0x2028, 0x202F),  # separators, direction embeddings and overrides
+    *range(0x2060, 0x2070),  # word joiner, invisible operators, direction isolates
+    0x3164,
+    0xFEFF,
+    *range(0xFFF0, 0xFFFC),
+    *range(0xE0000, 0xE0100),  # tags
+)
+"""Characters that show nothing or turn round what follows (Unicode's categories Cf, Zl and Zp, and
+fillers): names that look alike would differ. The joiners U+200C and U+200D are left, as emoji and
+several scripts cannot be written without them, and so are variation selectors."""
+
+CONTROL = dict.fromkeys((*range(32), 127, *range(128, 160), *_INVISIBLE), "�")
 LINE = {**CONTROL, ord("\t"): " ", ord("\n"): " ", ord("\r"): " "}
 BLOCK = {**CONTROL, ord("\t"): "\t", ord("\n"): "\n", ord("\r"): ""}
 

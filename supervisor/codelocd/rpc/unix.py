@@ -134,8 +134,8 @@ def _publish(path: Path, mode: int, group: int | None) -> socket.socket:
     try:
         with shortcut(str(path.parent), room=len(name) + 1) as folder:
             listener.bind(f"{folder}/{name}")
-        if group is not None:
-            os.chown(unfinished, -1, group)
+        if group not in (None, unfinished.lstat().st_gid):  # a service may not, and need not
+            os.chown(unfinished, -1, group or 0)
         unfinished.chmod(mode)
         listener.listen(BACKLOG)
         unfinished.rename(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
 
 import dotenv
 import pytest
@@ -166,3 +167,14 @@ def test_what_python_dotenv_reads_is_read_alike(text):
         read = dotenv.dotenv_values(stream=io.StringIO(text, newline=""))
     theirs = {name: value for name, value in read.items() if value is not None}
     assert parse("f", text, {"HOME": "/home"}) == theirs
+
+
+def test_values_that_grow_by_reference_are_refused_before_they_fill_the_memory():
+    """150 kB that would be 500 MB."""
+    text = f"A={'x' * 100_000}\n" + "".join(f"B{n}=${{A}}\n" for n in range(5000))
+    tracemalloc.start()
+    with pytest.raises(ConfigError, match="more variables than a process can have"):
+        parse("file", text, {})
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 30 * 2**20

@@ -64,6 +64,22 @@ def test_the_line_of_a_key_of_toml_is_right_whatever_stands_before_it(before):
     assert document.line_of(("here", "key")) == text.count("\n") + 2
 
 
+def test_the_lines_of_thousands_of_keys_are_found_in_one_pass():
+    """Looked up one by one, each by parsing, they would take minutes."""
+    count = 3000
+    text = "".join(f"[location.l{n}]\nwrong = {n}\n" for n in range(count))
+    document = parse_toml(Path("f.toml"), text)
+    found = [document.line_of(("location", f"l{n}", "wrong")) for n in range(count)]
+    assert found == [2 * n + 2 for n in range(count)]
+
+
+def test_tables_of_arrays_within_arrays_are_found_each_at_its_line():
+    text = "[[a]]\n[[a.b]]\nx = 1\n[a.b.c]\n[[a]]\n[[a.b]]\n[[a.b]]\nx = 2\n"
+    line_of = parse_toml(Path("f.toml"), text).line_of
+    keys = [("a", 0, "b", 0, "x"), ("a", 0, "b", 0, "c"), ("a", 1), ("a", 1, "b", 1, "x")]
+    assert [line_of(key) for key in keys] == [3, 4, 5, 8]
+
+
 YAML = """\
 a:
   - x: 1
@@ -94,7 +110,12 @@ def test_a_key_of_yaml_is_found_or_else_what_is_around_it(key, line):
 
 @pytest.mark.parametrize(
     ("parse", "text"),
-    [(parse_toml, "a = " + "[" * 5000 + "]" * 5000), (parse_yaml, "[" * 5000)],
+    [
+        (parse_toml, "a = " + "[" * 5000 + "]" * 5000),
+        (parse_toml, ".".join("a" * 5000) + " = 1"),
+        (parse_toml, f"[{'.'.join('a' * 200)}]"),
+        (parse_yaml, "[" * 5000),
+    ],
 )
 def test_a_file_that_is_nested_too_deeply_is_refused(parse, text):
     with pytest.raises(ConfigError, match="f: is nested too deeply; flatten it"):
