@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from codelocd.daemon.subscriptions import Hub
 from codelocd.process.child import Children
 from codelocd.process.guardian import Guardian
 from tests.supervisor.subscribing import Connection, State, StatefulHub
@@ -29,7 +28,7 @@ def state() -> State:
 
 
 @pytest.fixture
-def hub(state: State) -> Hub:
+def hub(state: State) -> StatefulHub:
     return StatefulHub("me", state, history=10)
 
 

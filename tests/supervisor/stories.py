@@ -20,7 +20,7 @@ from codelocd.core.events import (
 )
 from codelocd.core.state import State
 from codelocd.core.transitions import step
-from codelocd.model import Cold, Phase, Policy, Problem, RunnerId
+from codelocd.model import BuildId, Cold, Phase, Policy, Problem, RunnerId
 
 LOAD = Problem("load", "SyntaxError (defs.py:1)", at=1.0)
 CRASH = Problem("crash", "the runner was killed by SIGKILL", at=1.0)
@@ -44,6 +44,24 @@ class Story:
         self.now = 1000.0
         self.effects: list[Effect] = []
 
+    @property
+    def candidate(self) -> RunnerId:
+        """The runner that loads."""
+        assert self.state.candidate is not None
+        return self.state.candidate
+
+    @property
+    def runner(self) -> RunnerId:
+        """The runner that serves."""
+        assert self.state.serving is not None
+        return self.state.serving
+
+    @property
+    def build(self) -> BuildId:
+        """The environment that is prepared."""
+        assert self.state.build is not None
+        return self.state.build
+
     def tell(self, event: Event) -> Story:
         self.state, effects = step(self.state, event, self.now, self.policy)
         self.effects = list(effects)
@@ -59,18 +77,15 @@ class Story:
         return self.tell(DeadlinePassed())
 
     def environment_ready(self) -> Story:
-        assert self.state.build is not None
-        return self.tell(EnvironmentReady(self.state.build, ENVIRONMENT))
+        return self.tell(EnvironmentReady(self.build, ENVIRONMENT))
 
     def loaded(self, *, current: bool = True, locked: bool = False) -> Story:
-        assert self.state.candidate is not None
-        candidate = self.state.candidate
+        candidate = self.candidate
         self.tell(Launched(candidate))
         return self.tell(Loaded(candidate, current, locked))
 
     def load_failed(self) -> Story:
-        assert self.state.candidate is not None
-        return self.tell(LoadFailed(self.state.candidate, LOAD))
+        return self.tell(LoadFailed(self.candidate, LOAD))
 
     def exited(self, runner: int | None) -> Story:
         assert runner is not None

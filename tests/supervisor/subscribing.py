@@ -9,7 +9,14 @@ from typing import Any
 import msgpack
 
 from codelocd.daemon.event_history import HISTORY_BYTES
-from codelocd.daemon.subscriptions import BACKLOG, FullState, Hub, Subscriber
+from codelocd.daemon.subscriptions import (
+    BACKLOG,
+    FullState,
+    Hub,
+    InProcessSubscriber,
+    Subscriber,
+)
+from codelocd.documents.answers import Subscribed
 
 
 class StatefulHub(Hub):
@@ -27,13 +34,13 @@ class StatefulHub(Hub):
 
     def subscribe(
         self,
-        peer: Subscriber,
+        peer: Subscriber | InProcessSubscriber,
         topics: Collection[str],
         since: Mapping[str, Any] | None = None,
         full_state: FullState | None = None,
         *,
         blocks: bool = False,
-    ) -> dict[str, Any]:
+    ) -> Subscribed:
         state = full_state or self._full_state
         return super().subscribe(peer, topics, since, state, blocks=blocks)
 

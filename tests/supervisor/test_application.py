@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
+import codeloc_envs
 from codeloc_envs import Choice, Environment, EnvironmentProblem, Lease, Specification
 from codelocd.daemon import preparation, start_limits, status
 from codelocd.daemon.application import Application
@@ -350,7 +351,7 @@ async def test_what_is_printed_around_a_build_does_not_break_it(
 async def test_a_save_while_the_environment_is_chosen_for_the_first_time_is_not_lost(
     application: Application, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    project, choose, chosen = tmp_path / "pyproject.toml", preparation.choose, list[str]()
+    project, choose, chosen = tmp_path / "pyproject.toml", codeloc_envs.choose, list[str]()
 
     def slow(*arguments: Any, **named: Any) -> Choice:
         chosen.append(project.read_text() if project.exists() else "")
@@ -369,7 +370,9 @@ async def test_an_uptime_does_not_jump_with_the_clock_on_the_wall(
     location = await serving(application, spec(tmp_path))
     tomorrow = time.time() + 86400.0
     monkeypatch.setattr(time, "time", lambda: tomorrow)
-    assert status.location(location, application.publisher.registry)["uptime"] < 86400
+    uptime = status.location(location, application.publisher.registry)["uptime"]
+    assert uptime is not None
+    assert uptime < 86400
 
 
 async def test_a_shortage_of_descriptors_at_a_start_is_waited_out(

@@ -5,15 +5,15 @@ from __future__ import annotations
 import multiprocessing
 import os
 import time
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import msgpack
 import pytest
 
 from codeloc_envs import Store
+from codeloc_envs.store.lease import Lease
 from codelocd.runners import bundle
 from codelocd.runners.bundle import (
-    PurePosixPath,
     contents,
     fingerprint,
     is_genuine,
@@ -80,6 +80,12 @@ def test_what_a_maker_that_was_killed_left_is_no_bundle(tmp_path):
     assert (made / "codeloc_runner" / "__main__.py").exists()
 
 
+def leased(store: Path) -> tuple[Path, Lease]:
+    made, lease = lease_bundle(store)
+    assert lease is not None
+    return made, lease
+
+
 def age(store: Path, name: str) -> None:
     """As if it had last been used fifteen days ago."""
     then = time.time() - FIFTEEN_DAYS
@@ -88,11 +94,11 @@ def age(store: Path, name: str) -> None:
 
 
 def test_a_bundle_that_no_daemon_uses_is_removed_with_what_else_is_old(tmp_path, monkeypatch):
-    old, lease = lease_bundle(tmp_path)
+    old, lease = leased(tmp_path)
     lease.close()
     changed = {**contents(), PurePosixPath("codeloc", "more.py"): b""}
     monkeypatch.setattr(bundle, "contents", lambda: changed)
-    new, other = lease_bundle(tmp_path)
+    new, other = leased(tmp_path)
     for made in (old, new):
         age(tmp_path, made.name)
     Store(tmp_path).prune()
@@ -102,8 +108,8 @@ def test_a_bundle_that_no_daemon_uses_is_removed_with_what_else_is_old(tmp_path,
 
 
 def test_a_bundle_stays_as_long_as_one_of_its_daemons_lives(tmp_path):
-    made, one = lease_bundle(tmp_path)
-    same, two = lease_bundle(tmp_path)
+    made, one = leased(tmp_path)
+    same, two = leased(tmp_path)
     assert same == made
     one.close()
     age(tmp_path, made.name)
@@ -115,7 +121,7 @@ def test_a_bundle_stays_as_long_as_one_of_its_daemons_lives(tmp_path):
 
 
 def test_what_an_earlier_codelocd_made_under_another_name_is_removed(tmp_path):
-    _, lease = lease_bundle(tmp_path)
+    _, lease = leased(tmp_path)
     lease.close()
     (tmp_path / "bundle").rename(tmp_path / "kit")
     Store(tmp_path).prune(idle=0)
@@ -123,7 +129,7 @@ def test_what_an_earlier_codelocd_made_under_another_name_is_removed(tmp_path):
 
 
 def test_a_bundle_that_was_used_lately_stays(tmp_path):
-    made, lease = lease_bundle(tmp_path)
+    made, lease = leased(tmp_path)
     age(tmp_path, made.name)
     lease.close()
     Store(tmp_path).prune()
@@ -131,17 +137,17 @@ def test_a_bundle_that_was_used_lately_stays(tmp_path):
 
 
 def test_a_daemon_that_starts_while_its_bundle_is_removed_makes_it_again(tmp_path):
-    made, lease = lease_bundle(tmp_path)
+    made, lease = leased(tmp_path)
     lease.close()
     Store(tmp_path).prune(idle=0)
-    again, lease = lease_bundle(tmp_path)
+    again, lease = leased(tmp_path)
     assert again == made
     assert (made / "codeloc_runner" / "__main__.py").exists()
     lease.close()
 
 
 def test_a_half_written_bundle_is_removed_when_nobody_can_still_be_writing_it(tmp_path):
-    made, lease = lease_bundle(tmp_path)
+    made, lease = leased(tmp_path)
     for name, seconds in ((".bundle-old", 7200), (".bundle-new", 0)):
         draft = made.parent / name
         (draft / "codeloc").mkdir(parents=True)

@@ -298,7 +298,8 @@ async def test_an_async_client_gets_results_and_errors(path: Path) -> None:
 async def test_an_async_client_gets_events(path: Path, daemon: Daemon) -> None:
     async with await AsyncClient.connect(path) as client, asyncio.timeout(DEADLINE):
         events = client.subscribe(["status"])
-        assert (await anext(events))["data"]["full"] is True
+        first: Any = (await anext(events))["data"]
+        assert first["full"] is True
         daemon.publish("status", {"n": 1}, {"n": 2})
         assert [(await anext(events))["seq"], (await anext(events))["seq"]] == [1, 2]
         await client.call("echo")
@@ -320,12 +321,15 @@ async def test_an_async_client_reads_no_more_events_than_it_may_hold(
     monkeypatch.setattr("codelocd.client.aio.READ_AHEAD", 100)
     async with await AsyncClient.connect(path) as client, asyncio.timeout(DEADLINE):
         events = client.subscribe(["status"])
-        assert (await anext(events))["data"]["missed"] is False
+        first: Any = (await anext(events))["data"]
+        assert first["missed"] is False
         for number in range(200):
             daemon.publish("status", *({"n": number, "filler": "x" * 1000} for _ in range(100)))
         assert await client.call("echo", {"still": "answered"}) == {"still": "answered"}
         taken = 0
-        while not (event := await anext(events))["data"].get("full"):
+        event: Any = await anext(events)
+        while not event["data"].get("full"):
+            event = await anext(events)
             taken += 1
         assert taken < 20_000
         assert event["data"]["missed"] is True

@@ -114,9 +114,14 @@ async def test_a_file_in_its_place_is_left_alone_until_it_is_gone(kept: Kept) ->
 async def test_it_is_looked_at_when_something_happens_to_it_and_never_else(
     kept: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    looks = []
+    looks: list[Path] = []
     look = control_socket._identity
-    monkeypatch.setattr(control_socket, "_identity", lambda path: looks.append(path) or look(path))
+
+    def counted(path: Path) -> Any:
+        looks.append(path)
+        return look(path)
+
+    monkeypatch.setattr(control_socket, "_identity", counted)
     for number in range(3):  # a runner's socket comes and goes
         runner = kept.path.with_name(f"1-{number}.sock")
         unix.listen(runner).close()

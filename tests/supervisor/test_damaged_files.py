@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from codeloc_envs import damaged
+from codeloc_envs.fingerprint import EnvironmentKey
 from codeloc_envs.store.layout import Layout
 from codeloc_envs.store.records import Publication, publications, read_publication, read_resolution
 from codelocd.model import Snapshot
@@ -129,7 +130,8 @@ def test_promise_9_a_damaged_record_of_the_store_counts_as_missing(
 
 def test_a_record_with_one_field_of_another_type_is_damaged(tmp_path: Path) -> None:
     layout = Layout(tmp_path)
-    good = asdict(Publication("key", "key-1", "3.12.1", "/p", "0", ("six==1",), 1, 1, 1.0))
+    key = EnvironmentKey("key")
+    good = asdict(Publication(key, "key-1", "3.12.1", "/p", "0", ("six==1",), 1, 1, 1.0))
     for name in good:
         damage(layout.pointer("key"), json.dumps({**good, name: {}}))
         assert read_publication(layout, "key") is None, name

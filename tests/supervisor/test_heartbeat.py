@@ -126,7 +126,7 @@ class Patient:
         await asyncio.sleep(0)
         return [name for name, _ in self.asked]
 
-    def hold_to(self, name: str, **rules: float) -> None:
+    def hold_to(self, name: str, **rules: Any) -> None:
         found = self.locations[name]
         found.spec = replace(found.spec, policy=replace(found.spec.policy, **rules))
 

@@ -150,7 +150,7 @@ def test_a_stale_runner_that_dies_cannot_be_brought_back_and_the_problem_says_bo
 def test_a_load_that_takes_too_long_is_explained_then_failed() -> None:
     story = Story()
     story.tell(Started()).environment_ready()
-    candidate = story.state.candidate
+    candidate = story.candidate
     assert candidate is not None
     story.tell(Launched(candidate)).until_deadline()
     assert story.effects == [Explain(candidate)]
@@ -200,7 +200,7 @@ def test_a_build_that_takes_too_long_is_cancelled() -> None:
 
 def test_a_stop_withdraws_the_definitions_and_holds_against_changes() -> None:
     story = Story().serving()
-    runner = story.state.serving
+    runner = story.runner
     story.tell(Stopped())
     assert story.effects == [Retire(runner), Withdraw()]
     assert story.state.phase is Phase.STOPPING
@@ -210,18 +210,17 @@ def test_a_stop_withdraws_the_definitions_and_holds_against_changes() -> None:
 
 def test_a_stop_in_the_middle_of_a_reload_ends_both_runners() -> None:
     story = Story().serving().saved()
-    serving, candidate = story.state.serving, story.state.candidate
+    serving, candidate = story.runner, story.candidate
     story.tell(Stopped())
     assert story.effects == [Kill(candidate), Retire(serving), Withdraw()]
     story.exited(candidate)
     assert story.state.phase is Phase.STOPPING
-    story.exited(serving)
-    assert story.state.phase is Phase.STOPPED
+    assert story.exited(serving).state.phase is Phase.STOPPED
 
 
 def test_a_restart_starts_only_after_the_old_runner_is_gone() -> None:
     story = Story().serving()
-    runner = story.state.serving
+    runner = story.runner
     story.tell(RestartAsked())
     assert story.effects == [Retire(runner)]
     assert story.state.listed
@@ -231,7 +230,7 @@ def test_a_restart_starts_only_after_the_old_runner_is_gone() -> None:
 
 def test_a_start_during_a_stop_starts_again_when_it_is_done() -> None:
     story = Story().serving()
-    runner = story.state.serving
+    runner = story.runner
     story.tell(Stopped()).tell(Started()).exited(runner)
     assert story.state.phase is Phase.BUILDING
 
@@ -239,7 +238,7 @@ def test_a_start_during_a_stop_starts_again_when_it_is_done() -> None:
 def test_an_unresponsive_runner_is_killed_and_replaced_and_the_problem_says_why() -> None:
     hang = Problem("unresponsive", "no answer within 10 s", at=1.0)
     story = Story().serving()
-    runner = story.state.serving
+    runner = story.runner
     assert runner is not None
     story.tell(Condemned(runner, hang))
     assert story.effects == [Kill(runner)]
@@ -285,9 +284,9 @@ def test_beside_a_runner_that_serves_no_build_is_tried_again_by_itself() -> None
 def test_an_environment_that_was_lost_before_the_start_is_prepared_again() -> None:
     story = Story().serving().saved()
     assert story.state.candidate is not None
-    candidate = story.state.candidate
+    candidate = story.candidate
     story.tell(EnvironmentLost(candidate, LOST))
-    assert story.effects == [Kill(candidate), Prepare(story.state.build)]
+    assert story.effects == [Kill(candidate), Prepare(story.build)]
     assert (story.state.shown, story.state.reloading) == ("serving", "building")
     assert story.tell(EnvironmentLost(candidate, LOST)).effects == []
 
@@ -346,7 +345,7 @@ def test_other_limits_hold_for_a_load_that_is_under_way() -> None:
 
 def test_a_fresh_environment_that_was_lost_is_prepared_again_after_a_pause() -> None:
     story = Story().tell(Started()).environment_ready()
-    candidate = story.state.candidate
+    candidate = story.candidate
     assert candidate is not None
     story.tell(EnvironmentLost(candidate, LOST))
     assert (story.state.phase, story.state.problem) == (Phase.BACKOFF, LOST)
@@ -387,13 +386,13 @@ def test_definitions_of_before_that_come_too_late_are_not_listed() -> None:
 
 def test_how_the_last_runner_ended_and_whether_that_was_asked_for_is_kept() -> None:
     story = Story().serving()
-    first = story.state.serving
+    first = story.runner
     assert first is not None
     killed = Ended(7, Exit(signal=9), 1.0)
     story.tell(Exited(first, CRASH, ended=killed))
     assert story.state.last_exit == LastExit(killed, asked=False)
     story.until_deadline().environment_ready().loaded()
-    second = story.state.serving
+    second = story.runner
     assert second is not None
     left = Ended(8, Exit(status=0), 2.0)
     story.tell(Stopped()).tell(Exited(second, CRASH, ended=left))
@@ -403,10 +402,10 @@ def test_how_the_last_runner_ended_and_whether_that_was_asked_for_is_kept() -> N
 @pytest.mark.parametrize("beside", [False, True])
 def test_a_warm_start_that_diverged_is_made_again_without_warmth(beside: bool) -> None:
     story = Story().serving().saved() if beside else Story().tell(Started()).environment_ready()
-    first = story.state.candidate
+    first = story.candidate
     assert first is not None
     story.tell(Launched(first)).tell(Diverged(first, SETS))
-    second = story.state.candidate
+    second = story.candidate
     assert second is not None
     assert story.effects == [Kill(first), Launch(second, SETS)]
     assert story.state.problem is None
@@ -417,10 +416,10 @@ def test_a_warm_start_that_diverged_is_made_again_without_warmth(beside: bool) -
 
 def test_a_load_that_ends_after_a_fork_is_made_again_and_is_no_failure_of_the_location() -> None:
     story = Story(replace(POLICY, restart="never")).tell(Started()).environment_ready()
-    first = story.state.candidate
+    first = story.candidate
     assert first is not None
     story.tell(Exited(first, CRASH, cold=CRASHED))
-    second = story.state.candidate
+    second = story.candidate
     assert second is not None
     assert story.effects == [Launch(second, CRASHED)]
     story.loaded()
@@ -449,7 +448,7 @@ def test_a_second_try_that_is_held_back_raises_its_suspicion_once() -> None:
     story = Story().serving().saved(2)
     assert story.state.candidate is not None
     story.tell(Diverged(story.state.candidate, CRASHED)).loaded()
-    candidate = story.state.candidate
+    candidate = story.candidate
     assert candidate is not None
     assert story.effects == [Suspect(candidate, CRASHED.suspicion)]
     story.until_deadline().tell(Loaded(candidate, current=True))
@@ -502,20 +501,20 @@ def test_what_was_listed_before_is_asked_for_once() -> None:
 def test_a_stop_ends_what_was_wrong() -> None:
     story = Story().serving().saved().load_failed()
     assert story.state.problem is not None
-    story.tell(Stopped())
-    assert (story.state.problem, story.state.behind) == (None, False)
+    after = story.tell(Stopped())
+    assert (after.state.problem, after.state.behind) == (None, False)
 
 
 def test_a_stop_during_a_restart_does_not_start_again() -> None:
     story = Story().serving()
-    former = story.state.serving
+    former = story.runner
     story.tell(RestartAsked()).tell(Stopped()).exited(former)
     assert (story.state.phase, story.state.start_again) == (Phase.STOPPED, False)
 
 
 def test_a_restart_that_is_over_leaves_nothing_behind_that_starts_again() -> None:
     story = Story().serving()
-    former = story.state.serving
+    former = story.runner
     story.tell(RestartAsked()).exited(former)
     assert not story.state.start_again
     story.environment_ready().loaded()
@@ -527,7 +526,7 @@ HANG = Problem("unresponsive", "no answer within 10 s", at=1.0)
 
 def condemned(story: Story) -> Story:
     assert story.state.serving is not None
-    return story.tell(Condemned(story.state.serving, HANG))
+    return story.tell(Condemned(story.runner, HANG))
 
 
 def test_why_a_runner_was_ended_is_not_said_of_the_next_one() -> None:
@@ -559,14 +558,14 @@ def test_a_save_forgives_the_failures_of_the_past() -> None:
 
 def test_the_last_failure_of_what_was_condemned_is_what_it_was_condemned_for() -> None:
     story = Story().serving()
-    runner = story.state.serving
+    runner = story.runner
     story.tell(Condemned(runner, HANG)).exited(runner)
     assert story.state.last_failure == HANG
 
 
 def test_the_last_failure_of_a_candidate_beside_what_was_condemned_is_its_own() -> None:
     story = Story().serving().saved()
-    story.tell(Condemned(story.state.serving, HANG)).exited(story.state.candidate)
+    story.tell(Condemned(story.runner, HANG)).exited(story.state.candidate)
     assert story.state.last_failure == CRASH
 
 

@@ -33,7 +33,7 @@ def adopted(*, current: bool = True) -> Story:
 
 def test_it_serves_at_once_and_its_environment_is_looked_up_beside() -> None:
     story = adopted()
-    assert story.effects == [Publish(FIRST), Prepare(story.state.build)]
+    assert story.effects == [Publish(FIRST), Prepare(story.build)]
     assert (story.state.shown, story.state.generation, story.state.restarts) == ("serving", 7, 0)
     assert not story.state.stale
 

@@ -30,7 +30,7 @@ from tests.supervisor.stories import CHOICE, CRASH, INSTALLER, LOAD, Story
 
 def test_a_save_starts_a_candidate_beside_the_runner_that_serves() -> None:
     story = Story().serving()
-    former = story.state.serving
+    former = story.runner
     story.saved()
     assert story.effects == [Launch(RunnerId(3))]
     assert (story.state.shown, story.state.reloading) == ("serving", "starting")
@@ -46,7 +46,7 @@ def test_the_candidate_of_a_single_save_takes_over_as_soon_as_it_has_loaded() ->
 
 def test_a_broken_save_keeps_the_old_runner_and_says_stale() -> None:
     story = Story().serving()
-    former = story.state.serving
+    former = story.runner
     story.saved().load_failed()
     assert story.state.serving == former
     assert (story.state.shown, story.state.stale, story.state.problem) == ("serving", True, LOAD)
@@ -79,7 +79,7 @@ def test_a_runner_that_dies_while_its_successor_loads_leaves_the_successor_to_ta
 
 def test_a_save_during_a_load_drops_the_candidate_and_starts_another() -> None:
     story = Story().serving().saved()
-    dropped = story.state.candidate
+    dropped = story.candidate
     story.wait(0.01).saved()
     assert story.effects == [Kill(dropped)]
     story.until_deadline()
@@ -89,7 +89,7 @@ def test_a_save_during_a_load_drops_the_candidate_and_starts_another() -> None:
 
 def test_late_news_of_a_dropped_candidate_changes_nothing() -> None:
     story = Story().serving().saved()
-    dropped = story.state.candidate
+    dropped = story.candidate
     assert dropped is not None
     story.wait(0.01).saved()
     before = story.state
@@ -99,7 +99,7 @@ def test_late_news_of_a_dropped_candidate_changes_nothing() -> None:
 
 def test_a_candidate_that_did_not_read_what_the_disk_holds_is_replaced() -> None:
     story = Story().serving().saved()
-    outdated = story.state.candidate
+    outdated = story.candidate
     story.loaded(current=False)
     assert Kill(outdated) in story.effects
     story.until_deadline().loaded()
@@ -161,7 +161,7 @@ def test_a_git_lock_holds_a_takeover_back_but_not_for_ever() -> None:
 
 def test_a_hung_candidate_is_dropped_at_once_by_the_fix() -> None:
     story = Story().serving().saved()
-    hung = story.state.candidate
+    hung = story.candidate
     story.wait(60).saved()
     assert story.effects == [Kill(hung)]
     story.until_deadline().loaded()
@@ -175,7 +175,7 @@ def test_a_reload_loads_a_new_runner_even_if_nothing_changed() -> None:
 
 def test_a_reload_during_a_restart_waits_for_the_old_runner_like_the_restart() -> None:
     story = Story().serving()
-    former = story.state.serving
+    former = story.runner
     story.tell(RestartAsked()).tell(ReloadAsked())
     assert (story.state.phase, story.effects) == (Phase.STOPPING, [])
     story.exited(former)
@@ -202,7 +202,7 @@ def test_a_save_while_a_dropped_candidate_is_replaced_neither_counts_nor_prolong
 
 def test_a_candidate_is_not_dropped_for_ever() -> None:
     story = dropped_as_often_as_may_be()
-    last = story.state.candidate
+    last = story.candidate
     story.wait(0.01).saved()
     assert (story.state.candidate, story.state.deadline, story.effects) == (last, None, [])
 
@@ -211,14 +211,14 @@ def test_a_slow_load_that_writes_what_is_watched_is_not_dropped_for_ever() -> No
     story = Story().serving().saved()
     for _ in range(takeover.MAX_DROPS):
         story.wait(takeover.CHURN_PATIENCE + 3).saved().until_deadline()
-    last = story.state.candidate
+    last = story.candidate
     story.wait(takeover.CHURN_PATIENCE + 3).saved()
     assert (story.state.candidate, story.effects) == (last, [])
 
 
 def test_a_load_that_fails_after_a_save_that_did_not_drop_it_is_made_again() -> None:
     story = dropped_as_often_as_may_be().wait(0.01).saved()
-    failed = LoadFailed(story.state.candidate, LOAD, current=False)
+    failed = LoadFailed(story.candidate, LOAD, current=False)
     story.tell(failed)
     assert story.effects == [Kill(failed.runner)]
     assert story.state.phase is Phase.STARTING
@@ -228,7 +228,7 @@ def test_a_load_that_fails_after_a_save_that_did_not_drop_it_is_made_again() -> 
 
 def test_a_load_that_fails_before_the_news_of_a_save_is_made_again_by_that_news() -> None:
     story = Story().serving().wait(5.0).saved()
-    story.tell(LoadFailed(story.state.candidate, LOAD, current=False))
+    story.tell(LoadFailed(story.candidate, LOAD, current=False))
     assert (story.state.phase, story.state.problem) == (Phase.SERVING, LOAD)
     story.wait(0.01).saved()
     assert story.state.phase is Phase.STARTING
@@ -236,7 +236,7 @@ def test_a_load_that_fails_before_the_news_of_a_save_is_made_again_by_that_news(
 
 def test_a_save_after_all_drops_has_what_is_loaded_looked_at_later() -> None:
     story = dropped_as_often_as_may_be().wait(0.01).saved(2).loaded()
-    held = story.state.candidate
+    held = story.candidate
     story.wait(0.1).saved(2)
     assert (story.state.candidate, story.effects) == (held, [])
     assert story.state.deadline == story.now + takeover.QUIET
@@ -244,7 +244,7 @@ def test_a_save_after_all_drops_has_what_is_loaded_looked_at_later() -> None:
 
 def test_what_is_outdated_after_all_drops_is_replaced_once_more_when_the_saves_have_ended() -> None:
     story = dropped_as_often_as_may_be()
-    last = story.state.candidate
+    last = story.candidate
     story.wait(1.0).loaded(current=False)
     assert story.effects == [Kill(last)]
     assert story.state.phase is Phase.STARTING
@@ -252,7 +252,7 @@ def test_what_is_outdated_after_all_drops_is_replaced_once_more_when_the_saves_h
 
 def test_what_is_outdated_after_all_drops_serves_while_the_saves_go_on() -> None:
     story = dropped_as_often_as_may_be().wait(0.01).saved()
-    last, former = story.state.candidate, story.state.serving
+    last, former = story.candidate, story.runner
     story.loaded(current=False)
     assert (story.state.serving, story.state.stale, story.state.reloading) == (
         last,
@@ -262,7 +262,7 @@ def test_what_is_outdated_after_all_drops_serves_while_the_saves_go_on() -> None
     assert story.effects == [
         Publish(last),
         Retire(former, replaced=True),
-        Launch(story.state.candidate),
+        Launch(story.candidate),
     ]
 
 
@@ -272,19 +272,18 @@ def test_the_definitions_are_stale_from_the_save_on() -> None:
 
 def test_the_runner_that_was_replaced_is_waited_for_by_a_stop() -> None:
     story = Story().serving()
-    former = story.state.serving
+    former = story.runner
     story.saved().loaded()
-    newest = story.state.serving
+    newest = story.runner
     assert story.state.leaving == {former}
     story.tell(Stopped()).exited(newest)
     assert story.state.phase is Phase.STOPPING
-    story.exited(former)
-    assert story.state.phase is Phase.STOPPED
+    assert story.exited(former).state.phase is Phase.STOPPED
 
 
 def test_a_single_save_soon_after_a_burst_does_not_wait() -> None:
     story = Story().serving().saved(2).loaded().until_deadline()
-    candidate = story.state.candidate
+    candidate = story.candidate
     assert candidate is not None
     story.tell(Loaded(candidate, current=True)).wait(0.5)
     story.saved().loaded()
@@ -293,7 +292,7 @@ def test_a_single_save_soon_after_a_burst_does_not_wait() -> None:
 
 def test_a_start_after_a_stop_does_not_wait_for_the_burst_of_before() -> None:
     story = Story().serving().saved(2)
-    former, candidate = story.state.serving, story.state.candidate
+    former, candidate = story.runner, story.candidate
     story.tell(Stopped()).exited(candidate).exited(former)
     story.tell(Started()).loaded()
     assert isinstance(story.effects[0], Publish)
@@ -328,11 +327,11 @@ def test_a_load_that_failed_adds_what_it_has_read_and_missed_to_what_was_read_be
     assert story.state.candidate is not None
     story.tell(Loaded(story.state.candidate, current=True, read=("a.csv",))).saved()
     assert story.state.candidate is not None
-    story.tell(LoadFailed(story.state.candidate, LOAD, ("b.csv",)))
+    story.tell(LoadFailed(story.candidate, LOAD, ("b.csv",)))
     assert story.state.read == ("a.csv", "b.csv")
     assert Follow() in story.effects
-    story.saved().loaded()
-    assert (story.state.read, story.effects[0]) == ((), Follow())
+    after = story.saved().loaded()
+    assert (after.state.read, after.effects[0]) == ((), Follow())
 
 
 def test_a_load_that_writes_what_its_environment_depends_on_is_not_dropped_for_ever() -> None:
@@ -350,7 +349,7 @@ def test_a_load_that_writes_what_its_environment_depends_on_is_not_dropped_for_e
 
 def test_a_load_that_failed_and_is_made_again_has_what_it_read_watched_meanwhile() -> None:
     story = dropped_as_often_as_may_be().wait(0.01).saved()
-    candidate = story.state.candidate
+    candidate = story.candidate
     story.tell(LoadFailed(candidate, LOAD, read=("*.yml",), current=False))
     assert story.effects == [Follow(), Kill(candidate)]
     assert story.state.read == ("*.yml",)
@@ -360,7 +359,7 @@ def test_an_environment_that_failed_is_tried_again_by_the_files_that_it_depends_
     chosen, missing = (Path("/p/uv.lock"),), (Path("/p/pyproject.toml"),)
     for named, known in (((), chosen), (missing, missing)):
         story = Story().tell(Started())
-        build = story.state.build
+        build = story.build
         story.tell(EnvironmentChosen(build, CHOICE, chosen))
         story.tell(EnvironmentFailed(build, INSTALLER, inputs=named))
         assert story.state.inputs == known

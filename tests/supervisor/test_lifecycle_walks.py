@@ -261,19 +261,18 @@ class Walk(RuleBasedStateMachine):
         if what in ("exit", "blamed"):
             self.runners.remove(runner)
             self.started.remove(runner)
-        self.tell(
-            {
-                "good": Loaded(runner, current=True, read=read),
-                "old": Loaded(runner, current=False, read=read),
-                "locked": Loaded(runner, current=True, locked=True, read=read),
-                "diverged": Diverged(runner, SETS),
-                "blamed": Exited(runner, CRASH, ended=END, cold=CRASHED),
-                "bad": LoadFailed(runner, LOAD, read),
-                "bad, old": LoadFailed(runner, LOAD, read, current=False),
-                "sick": Condemned(runner, CRASH),
-                "exit": Exited(runner, CRASH, ended=END),
-            }[what]
-        )
+        told: dict[str, Event] = {
+            "good": Loaded(runner, current=True, read=read),
+            "old": Loaded(runner, current=False, read=read),
+            "locked": Loaded(runner, current=True, locked=True, read=read),
+            "diverged": Diverged(runner, SETS),
+            "blamed": Exited(runner, CRASH, ended=END, cold=CRASHED),
+            "bad": LoadFailed(runner, LOAD, read),
+            "bad, old": LoadFailed(runner, LOAD, read, current=False),
+            "sick": Condemned(runner, CRASH),
+            "exit": Exited(runner, CRASH, ended=END),
+        }
+        self.tell(told[what])
 
     @precondition(lambda self: self.ever - self.runners)
     @rule(data=st.data())

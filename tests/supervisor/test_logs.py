@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from codelocd.storage import logs as log_module
 from codelocd.storage.log_files import LogFiles
 from codelocd.storage.log_lines import Block, Splitter
-from codelocd.storage.logs import RECENT_LINES, LogQuery, Logs, file_name
+from codelocd.storage.logs import RECENT_LINES, LogQuery, Logs
+from codelocd.storage.paths import file_name
 
 NOON = 1_700_000_000.125
 

@@ -19,7 +19,7 @@ def location(folder: Path, declared_in: str, env_file: Path | None = None) -> Lo
 
 def line(environment: Specification, declared_in: str, module: str = "pandas") -> str | None:
     found = remedy(module, environment, Origin(declared_in))
-    return found and found.line
+    return found.line if found is not None else None
 
 
 def test_codelocd_toml_gets_the_whole_list_under_a_name_that_toml_takes(tmp_path):

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import codeloc_envs
 from codeloc_envs import Choice, Specification
 from codeloc_envs.request import EnvironmentKind
 from codelocd.daemon import preparation
@@ -57,7 +58,7 @@ async def serve(application: Application, project: Path, *names: str) -> None:
 async def test_of_a_kind_that_is_known_one_choice_is_enough(
     application: Application, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    chosen, choose = list[str](), preparation.choose
+    chosen, choose = list[str](), codeloc_envs.choose
 
     def counted(*arguments: Any, code: Path, **named: Any) -> Choice:
         chosen.append(code.stem)
@@ -74,7 +75,7 @@ async def test_of_a_kind_that_is_known_one_choice_is_enough(
 async def test_a_save_while_a_location_of_a_known_kind_is_chosen_is_not_lost(
     application: Application, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pins, choose = project / ".python-version", preparation.choose
+    pins, choose = project / ".python-version", codeloc_envs.choose
     seen = list[str]()
 
     def slow(*arguments: Any, code: Path, **named: Any) -> Choice:

@@ -45,7 +45,9 @@ def test_a_definition_that_only_moved_in_its_file_is_not_a_changed_one() -> None
     moved = asset("x", source={"file": "defs.py", "line": 9})
     second, difference = first.publish("a", [moved])
     assert not difference
-    assert second.definitions()[0]["source"]["line"] == 9
+    source = second.definitions()[0]["source"]
+    assert source is not None
+    assert source["line"] == 9
 
 
 def test_the_lines_that_dagster_keeps_of_an_asset_make_no_changed_one_either() -> None:
@@ -173,7 +175,8 @@ def test_what_a_location_only_describes_has_the_dependencies_of_the_real_one() -
 def test_an_asset_knows_its_producer_and_what_is_made_from_it_across_locations() -> None:
     merged, _ = both(consumer_defines=False).publish("web", [asset("orders", external=True)])
     merged, _ = merged.publish("web", [*merged.definitions(["web"]), asset("p", deps=("orders",))])
-    raw, orders, stub = merged.definitions(kind="asset")[:3]
+    assets: list[Any] = merged.definitions(kind="asset")[:3]
+    raw, orders, stub = assets
     where = {"repository": "__repository__"}
     told = registry.relations(merged, orders)
     ingest = {"location": "ingest", **where, "key": ["raw"]}
@@ -188,7 +191,8 @@ def test_an_asset_knows_its_producer_and_what_is_made_from_it_across_locations()
 
 def test_what_nobody_produces_has_no_producer_but_those_who_need_it() -> None:
     merged, _ = Registry().publish("a", [asset("x", external=True), asset("y", deps=("x",))])
-    told = registry.relations(merged, merged.definitions()[0])
+    first: Any = merged.definitions()[0]
+    told = registry.relations(merged, first)
     assert (told["producers"], [one["key"] for one in told["downstream"]]) == ([], [["y"]])
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from codelocd.render.journal import event, output, visible
@@ -173,7 +175,7 @@ def test_the_colours_of_a_runner_stay_where_colours_are_shown_and_nothing_else_d
 
 
 def test_a_line_of_output_has_its_time_and_its_location() -> None:
-    line = {"at": 1700000000.25, "location": "sales", "text": "hello", "stream": "stdout"}
+    line: Any = {"at": 1700000000.25, "location": "sales", "text": "hello", "stream": "stdout"}
     assert output(line, PLAIN, "cyan").endswith(".250 sales | hello")
     assert "\x1b[36msales\x1b[0m | hello" in output(line, COLOUR, "cyan")
 
@@ -187,12 +189,19 @@ def test_a_line_of_output_has_its_time_and_its_location() -> None:
     ],
 )
 def test_an_event_says_what_became_of_what(before: str | None, after: str, text: str) -> None:
-    entry = {"at": 0.0, "location": "sales", "event": "loaded", "before": before, "after": after}
-    assert event({**entry, "generation": None, "detail": "why"}, PLAIN).endswith(text)
+    entry: Any = {
+        "at": 0.0,
+        "location": "sales",
+        "event": "loaded",
+        "before": before,
+        "after": after,
+    }
+    entry |= {"generation": None, "detail": "why"}
+    assert event(entry, PLAIN).endswith(text)
 
 
 def test_an_event_is_one_line_that_ends_where_the_screen_does() -> None:
-    entry = {
+    entry: Any = {
         "at": 0.0,
         "location": "売上",
         "event": "load-failed",

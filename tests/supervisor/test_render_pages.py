@@ -26,6 +26,8 @@ PROBLEM: ProblemDocument = {
     "summary": "SyntaxError: invalid syntax (defs.py, line 3)",
     "detail": 'Traceback:\n  File "defs.py", line 3',
     "at": NOW - 5,
+    "frames": [],
+    "remedy": None,
 }
 STALE: ShownLocation = {
     "name": "sales",
@@ -79,6 +81,10 @@ STALE: ShownLocation = {
     "working_directory": "/a",
     "variables": [],
     "config": {"file": None, "state": "applied", "problem": None, "at": NOW},
+    "changed_by": None,
+    "left_out": [],
+    "polled": [],
+    "own_writes": [],
 }
 ASSET: ListedAsset = {
     "location": "sales",
@@ -204,9 +210,7 @@ def test_definitions_are_a_table_with_edges_and_conflicts_below() -> None:
         ({"kind": "resource", "type": "Warehouse"}, "Warehouse"),
     ],
 )
-def test_what_matters_about_a_definition_depends_on_its_kind(
-    found: dict[str, Any], text: str
-) -> None:
+def test_what_matters_about_a_definition_depends_on_its_kind(found: Any, text: str) -> None:
     assert about(found) == text
 
 
@@ -244,7 +248,7 @@ def test_a_column_schema_is_shown_as_a_table() -> None:
 
 
 def test_what_is_nested_in_a_definition_is_told_in_words() -> None:
-    found = {
+    found: Any = {
         "location": "sales",
         "repository": "__repository__",
         "kind": "job",
@@ -261,9 +265,9 @@ def test_what_is_nested_in_a_definition_is_told_in_words() -> None:
 
 
 def test_a_check_shows_every_problem_in_full_and_counts() -> None:
-    good = {"name": "a", "ok": True, "problem": None, "definitions": {"asset": 2, "job": 0}}
-    bad = {"name": "b", "ok": False, "problem": PROBLEM, "definitions": {}}
-    document = {"locations": [good, bad], "conflicts": []}
+    good: Any = {"name": "a", "ok": True, "problem": None, "definitions": {"asset": 2, "job": 0}}
+    bad: Any = {"name": "b", "ok": False, "problem": PROBLEM, "definitions": {}}
+    document: Any = {"locations": [good, bad], "conflicts": []}
     told = [checked(found, PLAIN) for found in document["locations"]]
     assert "\n".join([*told, result(document, PLAIN)]).splitlines() == [
         "✓ a: 2 assets",
@@ -276,9 +280,13 @@ def test_a_check_shows_every_problem_in_full_and_counts() -> None:
 
 
 def test_a_check_passes_if_all_load_and_none_defines_what_another_does() -> None:
-    good = {"name": "a", "ok": True, "problem": None, "definitions": {}}
+    good: Any = {"name": "a", "ok": True, "problem": None, "definitions": {}}
     node = {"location": "a", "repository": "__repository__", "key": ["x"]}
-    conflict = {"kind": "asset", "key": ["x"], "definitions": [node, {**node, "location": "b"}]}
+    conflict: Any = {
+        "kind": "asset",
+        "key": ["x"],
+        "definitions": [node, {**node, "location": "b"}],
+    }
     assert passed({"locations": [good], "conflicts": []})
     assert not passed({"locations": [good], "conflicts": [conflict]})
     assert result({"locations": [good], "conflicts": [conflict]}, PLAIN).splitlines() == [
@@ -289,7 +297,7 @@ def test_a_check_passes_if_all_load_and_none_defines_what_another_does() -> None
 
 def test_a_problem_of_one_line_is_told_once() -> None:
     summary = "no file /a/gone.py; create it, or correct the path"
-    found = {
+    found: Any = {
         "name": "sales",
         "ok": False,
         "problem": {**PROBLEM, "summary": summary, "detail": f"{summary}\n"},

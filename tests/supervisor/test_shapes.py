@@ -38,7 +38,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "sensor": {**COMMON, "kind": "sensor", "minimum_interval": 30, "job": "orders"},
     "resource": {**COMMON, "kind": "resource", "type": "int"},
 }
-FACTS = {
+FACTS: dict[str, Any] = {
     "modules": [],
     "named": [],
     "variables": [],
@@ -178,7 +178,7 @@ FIELDS = sorted({*COMMON, *(name for each in GOOD.values() for name in each), "e
 @st.composite
 def anything(draw: st.DrawFn) -> Any:
     """A definition with some fields left out, or holding anything; or no definition at all."""
-    made = dict(draw(st.sampled_from(list(GOOD.values()))))
+    made: Any = dict(draw(st.sampled_from(list(GOOD.values()))))
     for name in draw(st.lists(st.sampled_from([*FIELDS, "location", "other"]), max_size=3)):
         if draw(st.booleans()):
             made[name] = draw(VALUES)

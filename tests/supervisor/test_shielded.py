@@ -9,11 +9,15 @@ import pytest
 from codelocd.process.child import shielded
 
 
+def unexpected(result: int) -> None:
+    pytest.fail(f"{result} came too late")
+
+
 async def test_the_result_is_that_of_the_work() -> None:
     async def work() -> int:
         return 7
 
-    assert await shielded(work(), pytest.fail) == 7
+    assert await shielded(work(), unexpected) == 7
 
 
 async def test_an_error_is_that_of_the_work() -> None:
@@ -21,7 +25,7 @@ async def test_an_error_is_that_of_the_work() -> None:
         raise OSError("full")
 
     with pytest.raises(OSError, match="full"):
-        await shielded(work(), pytest.fail)
+        await shielded(work(), unexpected)
 
 
 async def test_what_comes_after_the_caller_was_cancelled_is_disposed_of() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from codelocd.daemon.event_history import EventHistory
-from codelocd.daemon.subscriptions import BACKLOG, Hub
+from codelocd.daemon.subscriptions import BACKLOG
 from codelocd.rpc import unix
 from codelocd.rpc.peer import Peer
 from codelocd.rpc.server import open_peer, start_server
@@ -15,7 +15,7 @@ from tests.supervisor.subscribing import Connection, Recorder, State, StatefulHu
 
 
 def test_a_slow_subscriber_gets_what_is_kept_when_it_has_caught_up(
-    hub: Hub, connection: Connection, state: State
+    hub: StatefulHub, connection: Connection, state: State
 ) -> None:
     listen(hub, connection, "status")
     connection.clog()
@@ -30,7 +30,7 @@ def test_a_slow_subscriber_gets_what_is_kept_when_it_has_caught_up(
 
 
 def test_a_slow_subscriber_that_missed_something_is_told_and_gets_the_full_state(
-    hub: Hub, connection: Connection
+    hub: StatefulHub, connection: Connection
 ) -> None:
     listen(hub, connection, "status", "builds")
     connection.clog()
@@ -46,7 +46,9 @@ def test_a_slow_subscriber_that_missed_something_is_told_and_gets_the_full_state
     assert connection.take() == [("status", 31, {"n": 31})]
 
 
-def test_a_slow_subscriber_goes_on_a_little_at_a_time(hub: Hub, connection: Connection) -> None:
+def test_a_slow_subscriber_goes_on_a_little_at_a_time(
+    hub: StatefulHub, connection: Connection
+) -> None:
     listen(hub, connection, "status")
     connection.clog()
     for number in range(1, 6):
@@ -58,7 +60,7 @@ def test_a_slow_subscriber_goes_on_a_little_at_a_time(hub: Hub, connection: Conn
 
 
 def test_a_full_state_that_fills_a_connection_is_sent_whole(
-    hub: Hub, connection: Connection
+    hub: StatefulHub, connection: Connection
 ) -> None:
     connection.clog()
     hub.subscribe(connection, ["status", "definitions", "logs", "builds"])
@@ -75,7 +77,7 @@ def test_a_full_state_that_fills_a_connection_is_sent_whole(
     assert connection.take() == [("status", 1, {"n": 1})]
 
 
-def test_a_slow_subscriber_keeps_nobody_waiting(hub: Hub, connection: Connection) -> None:
+def test_a_slow_subscriber_keeps_nobody_waiting(hub: StatefulHub, connection: Connection) -> None:
     quick = Connection()
     listen(hub, connection, "status")
     listen(hub, quick, "status")

@@ -6,17 +6,17 @@ from typing import Any
 
 import pytest
 
-from codelocd.daemon.subscriptions import SUBSCRIPTIONS, Hub
+from codelocd.daemon.subscriptions import SUBSCRIPTIONS
 from codelocd.rpc.errors import RpcError
-from tests.supervisor.subscribing import Connection, State, full, listen
+from tests.supervisor.subscribing import Connection, State, StatefulHub, full, listen
 
 
-def test_events_of_all_topics_are_numbered_from_one(hub: Hub) -> None:
+def test_events_of_all_topics_are_numbered_from_one(hub: StatefulHub) -> None:
     assert [hub.publish(topic, {}) for topic in ("status", "logs", "status")] == [1, 2, 3]
 
 
 def test_a_newcomer_gets_the_answer_then_the_full_state_then_events(
-    hub: Hub, connection: Connection
+    hub: StatefulHub, connection: Connection
 ) -> None:
     hub.publish("status", {"n": 1})
     answer = hub.subscribe(connection, ["logs", "status"])
@@ -35,7 +35,7 @@ def test_a_newcomer_gets_the_answer_then_the_full_state_then_events(
 
 
 def test_an_event_before_the_first_full_state_is_part_of_it(
-    hub: Hub, connection: Connection
+    hub: StatefulHub, connection: Connection
 ) -> None:
     hub.subscribe(connection, ["status"])
     hub.publish("status", {"n": 1})
@@ -43,14 +43,14 @@ def test_an_event_before_the_first_full_state_is_part_of_it(
     assert connection.take() == [full("status", 1, missed=False)]
 
 
-def test_each_subscription_has_its_own_number(hub: Hub, connection: Connection) -> None:
+def test_each_subscription_has_its_own_number(hub: StatefulHub, connection: Connection) -> None:
     first, second = listen(hub, connection, "status"), listen(hub, connection, "status")
     hub.publish("status", {})
     assert [event["subscription"] for event in connection.events] == [first, second]
 
 
 def test_who_comes_back_in_time_gets_what_happened_meanwhile(
-    hub: Hub, connection: Connection, state: State
+    hub: StatefulHub, connection: Connection, state: State
 ) -> None:
     for number in range(1, 7):
         hub.publish("status" if number % 2 else "builds", {"n": number})
@@ -61,7 +61,7 @@ def test_who_comes_back_in_time_gets_what_happened_meanwhile(
     assert state.asked == []
 
 
-def test_who_missed_nothing_gets_nothing(hub: Hub, connection: Connection) -> None:
+def test_who_missed_nothing_gets_nothing(hub: StatefulHub, connection: Connection) -> None:
     last = hub.publish("status", {})
     hub.subscribe(connection, ["status"], {"instance": "me", "seq": last})
     connection.drain()
@@ -79,7 +79,7 @@ def test_who_missed_nothing_gets_nothing(hub: Hub, connection: Connection) -> No
     ids=["another instance", "too old", "nonsense", "of the future"],
 )
 def test_who_comes_back_too_late_is_told_and_gets_the_full_state(
-    since: dict[str, Any], hub: Hub, connection: Connection
+    since: dict[str, Any], hub: StatefulHub, connection: Connection
 ) -> None:
     for _ in range(15):
         hub.publish("status", {})
@@ -89,7 +89,7 @@ def test_who_comes_back_too_late_is_told_and_gets_the_full_state(
 
 
 def test_events_of_other_topics_that_are_forgotten_are_not_missed(
-    hub: Hub, connection: Connection
+    hub: StatefulHub, connection: Connection
 ) -> None:
     hub.publish("status", {"n": 1})
     for _ in range(9):
@@ -102,7 +102,7 @@ def test_events_of_other_topics_that_are_forgotten_are_not_missed(
     assert connection.take() == [("status", 11, {"n": 2})]
 
 
-def block(seq: int, *texts: str) -> dict[str, Any]:
+def block(seq: int, *texts: str) -> Any:
     return {"seq": seq, "location": "sales", "texts": list(texts)}
 
 
@@ -110,7 +110,7 @@ def line(seq: int, text: str) -> dict[str, Any]:
     return {"seq": seq, "location": "sales", "text": text}
 
 
-def test_lines_that_come_together_arrive_one_by_one_or_as_a_block(hub: Hub) -> None:
+def test_lines_that_come_together_arrive_one_by_one_or_as_a_block(hub: StatefulHub) -> None:
     singly, together = Connection(), Connection()
     listen(hub, singly, "logs")
     listen(hub, together, "logs", blocks=True)
@@ -124,7 +124,7 @@ def test_lines_that_come_together_arrive_one_by_one_or_as_a_block(hub: Hub) -> N
     assert together.take() == [("logs", 2, block(7, "a", "b")), ("logs", 3, block(9, "c"))]
 
 
-def test_who_comes_back_within_a_block_gets_the_rest_of_it(hub: Hub) -> None:
+def test_who_comes_back_within_a_block_gets_the_rest_of_it(hub: StatefulHub) -> None:
     listen(hub, Connection(), "logs")
     hub.publish_block("logs", 3, lambda: block(1, "a", "b", "c"))
     for blocks, expected in (
@@ -138,7 +138,7 @@ def test_who_comes_back_within_a_block_gets_the_rest_of_it(hub: Hub) -> None:
 
 
 def test_lines_that_nobody_hears_have_numbers_and_cost_nothing(
-    hub: Hub, connection: Connection
+    hub: StatefulHub, connection: Connection
 ) -> None:
     hub.publish("status", {"n": 1})
     hub.publish_block("logs", 2, lambda: pytest.fail("nobody asked"))
@@ -150,7 +150,7 @@ def test_lines_that_nobody_hears_have_numbers_and_cost_nothing(
 
 
 def test_a_flood_of_lines_makes_nobody_forget_what_happened(
-    hub: Hub, connection: Connection
+    hub: StatefulHub, connection: Connection
 ) -> None:
     listen(hub, Connection(), "logs", blocks=True)
     hub.publish("status", {"n": 1})
@@ -161,7 +161,7 @@ def test_a_flood_of_lines_makes_nobody_forget_what_happened(
     assert connection.take() == [("status", 1, {"n": 1})]
 
 
-def test_who_unsubscribed_hears_nothing_more(hub: Hub, connection: Connection) -> None:
+def test_who_unsubscribed_hears_nothing_more(hub: StatefulHub, connection: Connection) -> None:
     first, _second = listen(hub, connection, "status"), listen(hub, connection, "status")
     assert hub.unsubscribe(connection, first) == {}
     hub.publish("status", {})
@@ -170,9 +170,10 @@ def test_who_unsubscribed_hears_nothing_more(hub: Hub, connection: Connection) -
         hub.unsubscribe(connection, first)
 
 
-def test_nobody_ends_the_subscription_of_another(hub: Hub, connection: Connection) -> None:
+def test_nobody_ends_the_subscription_of_another(hub: StatefulHub, connection: Connection) -> None:
     subscription = listen(hub, connection, "status")
-    for wrong in (subscription, None, "x", []):
+    several: tuple[Any, ...] = (subscription, None, "x", [])
+    for wrong in several:
         with pytest.raises(RpcError) as caught:
             hub.unsubscribe(Connection(), wrong)
         assert caught.value.kind == "unknown"
@@ -180,7 +181,9 @@ def test_nobody_ends_the_subscription_of_another(hub: Hub, connection: Connectio
     assert len(connection.events) == 1
 
 
-def test_a_connection_that_is_gone_is_sent_nothing(hub: Hub, connection: Connection) -> None:
+def test_a_connection_that_is_gone_is_sent_nothing(
+    hub: StatefulHub, connection: Connection
+) -> None:
     listen(hub, connection, "status")
     hub.subscribe(connection, ["status"])
     hub.drop(connection)
@@ -190,20 +193,22 @@ def test_a_connection_that_is_gone_is_sent_nothing(hub: Hub, connection: Connect
 
 
 @pytest.mark.parametrize("topics", [[], "status", ["status", "weather"], None, 5, [[]]])
-def test_unknown_topics_are_an_error_that_lists_the_known(topics: Any, hub: Hub) -> None:
+def test_unknown_topics_are_an_error_that_lists_the_known(topics: Any, hub: StatefulHub) -> None:
     with pytest.raises(RpcError, match="status, definitions, logs, builds") as caught:
         hub.subscribe(Connection(), topics)
     assert caught.value.kind == "usage"
 
 
 @pytest.mark.parametrize("since", [5, {}, {"instance": "me"}, {"instance": "me", "seq": "1"}, []])
-def test_a_wrong_place_to_go_on_from_is_an_error(since: Any, hub: Hub) -> None:
+def test_a_wrong_place_to_go_on_from_is_an_error(since: Any, hub: StatefulHub) -> None:
     with pytest.raises(RpcError, match="since must be") as caught:
         hub.subscribe(Connection(), ["status"], since)
     assert caught.value.kind == "usage"
 
 
-def test_subscriptions_of_one_connection_are_bounded(hub: Hub, connection: Connection) -> None:
+def test_subscriptions_of_one_connection_are_bounded(
+    hub: StatefulHub, connection: Connection
+) -> None:
     for _ in range(SUBSCRIPTIONS):
         hub.subscribe(connection, ["status"])
     with pytest.raises(RpcError) as caught:

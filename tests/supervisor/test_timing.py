@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from codelocd.core.timing import Timing
 from codelocd.render import location
 
@@ -44,7 +46,8 @@ def test_the_line_names_the_start_method_and_leaves_out_what_is_not_known() -> N
 
 
 def test_the_page_ends_with_the_total() -> None:
-    document = {"timing": RELOAD.as_json(), "start_method": "spare"}
+    document: Any = {"timing": RELOAD.as_json(), "start_method": "spare"}
     assert location.page(document).splitlines()[2] == "spare        500ms"
     assert location.page(document).splitlines()[-1] == "total         3.1s"
-    assert location.page({"timing": None, "start_method": None}) == "nothing serves"
+    document = {"timing": None, "start_method": None}
+    assert location.page(document) == "nothing serves"

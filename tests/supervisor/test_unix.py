@@ -147,9 +147,10 @@ def test_of_many_starts_at_once_exactly_one_listens(tmp_path: Path) -> None:
     ]
     try:
         for start in starts:
+            assert start.stdin is not None
             start.stdin.write(b"x")
             start.stdin.flush()
-        answers = sorted(start.stdout.readline() for start in starts)
+        answers = sorted(start.stdout.readline() for start in starts if start.stdout is not None)
     finally:
         for start in starts:
             start.communicate(timeout=30)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import (
     Any,
     Literal,
@@ -135,7 +135,7 @@ ALLOWED = re.compile("none of \\(|, which [A-Za-z]+ has not")
 
 def _places(value: Any, way: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     """The way to every value within a document."""
-    items = value.items() if isinstance(value, dict) else ()
+    items: Iterable[tuple[Any, Any]] = value.items() if isinstance(value, dict) else ()
     items = enumerate(value[:1]) if isinstance(value, list) else items
     for name, each in items:
         yield (*way, name)
@@ -174,7 +174,7 @@ def test_a_document_that_lacks_anything_or_has_it_of_another_type_is_shown(
 
 
 def test_what_a_newer_daemon_says_besides_stays() -> None:
-    problem = {"kind": "flood", "summary": "s", "detail": "", "at": 1.0, "river": "Elbe"}
+    problem = {**full(locations.ProblemDocument), "kind": "flood", "river": "Elbe"}
     made = whole.whole(problem, locations.ProblemDocument)
     assert made == problem
     assert whole.answer("tides", {"high": 1}) == {"high": 1}

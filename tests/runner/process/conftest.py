@@ -23,19 +23,20 @@ import pytest
 
 from codelocd.runners.bundle import make_bundle
 from tests.pythons import EXTREMES, VERSIONS, interpreter
+from tests.runner.process.failure import Failure
 from tests.runner.process.warm_starts import Fork, WarmInterpreter
 
 DEADLINE_SECONDS = 60
 
 
 @pytest.fixture(params=VERSIONS)
-def python(request) -> str:
+def python(request: pytest.FixtureRequest) -> str:
     """Every version that a location may have."""
     return str(interpreter(request.param))
 
 
 @pytest.fixture(params=EXTREMES)
-def extreme(request) -> str:
+def extreme(request: pytest.FixtureRequest) -> str:
     """The oldest and the newest, for what does not depend on the version."""
     return str(interpreter(request.param))
 
@@ -43,28 +44,19 @@ def extreme(request) -> str:
 @pytest.fixture
 def newest() -> str:
     """For what only newer versions have."""
-    return interpreter(VERSIONS[-1])
+    return str(interpreter(VERSIONS[-1]))
 
 
 @pytest.fixture(scope="session")
-def bundle(tmp_path_factory) -> Path:
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_bundle(tmp_path_factory.mktemp("bundles"))
 
 
 @pytest.fixture
-def code(tmp_path) -> Path:
+def code(tmp_path: Path) -> Path:
     folder = tmp_path / "code"
     folder.mkdir()
     return folder
-
-
-class Failure(Exception):
-    """A call that was answered by an error."""
-
-    def __init__(self, error: dict[str, Any]) -> None:
-        super().__init__(error["message"])
-        self.kind = error["kind"]
-        self.data = error["data"]
 
 
 class Connection:
@@ -145,12 +137,14 @@ class Runner:
         raise AssertionError("it never happened")
 
     def load(self) -> dict[str, Any]:
-        return json.loads(self.call("snapshot")["body"])
+        content: dict[str, Any] = json.loads(self.call("snapshot")["body"])
+        return content
 
     def problem(self) -> dict[str, Any]:
         content = self.load()
         assert "problem" in content, content
-        return content["problem"]
+        problem: dict[str, Any] = content["problem"]
+        return problem
 
     def assets(self) -> list[str]:
         content = self.load()
@@ -212,6 +206,7 @@ class Starter:
                 "parent": os.getpid(),
             }
             every = {**clean_environment(), **variables}
+            process: subprocess.Popen[bytes] | Fork
             if self.warm is None:
                 process = self.cold([python, *options], settings, every)
             else:

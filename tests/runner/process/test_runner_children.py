@@ -6,10 +6,14 @@ import json
 import os
 import subprocess
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.pythons import PYENV
+
+if TYPE_CHECKING:
+    from tests.runner.process.conftest import Runner
 
 DEFINED = """
 import json, multiprocessing, os, subprocess, sys
@@ -43,7 +47,7 @@ def say(what: str) -> str:
     return f"\nif multiprocessing.parent_process() is None:\n    print(json.dumps({what}))\n"
 
 
-def printed(runner) -> object:
+def printed(runner: Runner) -> Any:
     assert runner.assets() == ["orders"]
     return json.loads(runner.printed())
 

@@ -7,6 +7,8 @@ import signal
 
 import pytest
 
+from tests.runner.process.failure import Failure
+
 
 def test_an_exception_is_told_in_one_line_and_in_full(run, code, python):
     source = "def load():\n    import nothing_here\n\nload()\n"
@@ -161,7 +163,7 @@ def test_a_segfault_ends_the_process_and_leaves_its_stack(run, code, python):
 def test_a_failed_load_answers_describe_with_its_problem(run, extreme):
     runner = run(extreme, "raise ValueError('no')\n")
     runner.load()
-    with pytest.raises(Exception, match=r"ValueError: no \(defs.py:1\)") as failure:
+    with pytest.raises(Failure, match=r"ValueError: no \(defs.py:1\)") as failure:
         runner.call("describe")
     assert failure.value.kind == "down"
     assert runner.stop() == 0

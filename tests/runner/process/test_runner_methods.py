@@ -12,6 +12,8 @@ import threading
 import msgpack
 import pytest
 
+from tests.runner.process.failure import Failure
+
 HERE = sys.executable
 GOOD = """
 from codeloc import Definitions, asset, job
@@ -74,7 +76,7 @@ def test_describe_counts_or_tells_the_one_that_is_meant(run, python):
 def test_a_definition_that_is_not_there_is_unknown(run, extreme):
     runner = run(extreme, GOOD)
     runner.load()
-    with pytest.raises(Exception, match="no asset 'nothing' in this location") as failure:
+    with pytest.raises(Failure, match="no asset 'nothing' in this location") as failure:
         runner.call("describe", kind="asset", name="nothing")
     assert failure.value.kind == "unknown"
 
@@ -82,7 +84,7 @@ def test_a_definition_that_is_not_there_is_unknown(run, extreme):
 def test_several_that_match_are_a_wrong_usage_that_lists_them(run, extreme):
     two = run(extreme, TWO_REPOSITORIES)
     two.load()
-    with pytest.raises(Exception, match="2 definitions match 'orders'") as failure:
+    with pytest.raises(Failure, match="2 definitions match 'orders'") as failure:
         two.call("describe", kind="asset", name="orders")
     assert failure.value.kind == "usage"
     assert [one["repository"] for one in failure.value.data["matches"]] == ["first", "second"]
@@ -107,7 +109,7 @@ def second():
 
 def test_before_the_load_has_ended_describe_is_busy(run, extreme):
     runner = run(extreme, ENDLESS)
-    with pytest.raises(Exception, match="still loading") as failure:
+    with pytest.raises(Failure, match="still loading") as failure:
         runner.call("describe")
     assert failure.value.kind == "busy"
 
@@ -183,10 +185,10 @@ def test_stop_does_not_wait_for_threads_that_are_no_daemons(run, extreme):
 
 def test_unknown_methods_and_parameters_are_told(run, extreme):
     connection = run(extreme, GOOD).connect()
-    with pytest.raises(Exception, match="no method 'dance'") as unknown:
+    with pytest.raises(Failure, match="no method 'dance'") as unknown:
         connection.call("dance")
     assert unknown.value.kind == "unknown"
-    with pytest.raises(Exception, match="ping takes no parameter 'loudly'") as usage:
+    with pytest.raises(Failure, match="ping takes no parameter 'loudly'") as usage:
         connection.call("ping", loudly=True)
     assert usage.value.kind == "usage"
     assert connection.call("ping") == {}

@@ -50,6 +50,7 @@ def starter(bundle, code, tmp_path):
     for process in started:
         process.kill()
         process.wait()
+        assert process.stdout is not None
         process.stdout.close()
 
 
@@ -100,6 +101,7 @@ def test_where_the_kernel_cannot_tell_a_thread_watches(extreme):
     process = subprocess.Popen(
         [extreme, "-c", source], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
+    assert process.stdout is not None
     assert process.stdout.readline() == "bound\n"
     output, _ = process.communicate("x")
     assert output == ""

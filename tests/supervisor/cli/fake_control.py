@@ -87,6 +87,8 @@ PROBLEM: ProblemDocument = {
     "summary": "SyntaxError: invalid syntax (defs.py, line 3)",
     "detail": "Traceback (most recent call last):\n  File defs.py, line 3",
     "at": 1700000000.0,
+    "frames": [],
+    "remedy": None,
 }
 
 

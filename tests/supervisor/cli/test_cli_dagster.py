@@ -33,7 +33,7 @@ def test_a_port_of_no_page_is_wrong_usage():
 
 def test_it_ends_with_one_line_and_status_2(tmp_path):
     (tmp_path / "defs.py").touch()
-    command = [CODELOCD, "dev", "-f", "defs.py", "-p", "3000"]
+    command: list[str | Path] = [CODELOCD, "dev", "-f", "defs.py", "-p", "3000"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert done.returncode == 2
     [line] = done.stderr.splitlines()

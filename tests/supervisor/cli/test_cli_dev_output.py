@@ -58,7 +58,7 @@ def test_a_terminal_has_what_is_under_way_elsewhere() -> None:
     assert status(output, state="building") == []
     assert status(output, name="web", state="starting") == []
     assert output.under_way == ["sales building", "web starting"]
-    step = {"location": "sales", "phase": "downloading", "done": 1, "total": 4}
+    step: dict[str, Any] = {"location": "sales", "phase": "downloading", "done": 1, "total": 4}
     assert said(output, "builds", **step, message="pandas") == []
     assert output.under_way == ["sales downloading 1/4 pandas", "web starting"]
     assert len(status(output)) == 1
@@ -71,7 +71,12 @@ def test_quiet_is_about_what_goes_wrong_and_what_the_code_prints() -> None:
     output = DevOutput(["sales"], PLAIN, 0.0, loudness="quiet")
     assert status(output, state="building") == []
     assert status(output, 1.0) == ["1 location serving after 1.0s"]
-    change = {"added": [definition("orders")], "changed": [], "removed": [], "seconds": 0.1}
+    change: dict[str, Any] = {
+        "added": [definition("orders")],
+        "changed": [],
+        "removed": [],
+        "seconds": 0.1,
+    }
     assert said(output, "definitions", location="sales", **change) == []
     assert said(output, "logs", location="sales", texts=["hello"]) == ["sales | hello"]
     failed = status(output, stale=True, problem=PROBLEM)
@@ -84,7 +89,7 @@ def test_verbose_says_each_step_and_resolving_once() -> None:
     assert status(output, state="building") == ["sales ● building"]
 
     def step(phase: str, message: str) -> list[str]:
-        counted = {"done": None, "total": None}
+        counted: dict[str, Any] = {"done": None, "total": None}
         return said(output, "builds", location="sales", phase=phase, message=message, **counted)
 
     assert step("resolving", "which versions fit") == ["sales resolving which versions fit"]
@@ -95,7 +100,12 @@ def test_verbose_says_each_step_and_resolving_once() -> None:
     assert step("ready", "it is") == ["sales ready it is"]
     assert step("resolving", "which versions fit") == ["sales resolving which versions fit"]
     assert status(output, state="starting") == ["sales ● starting"]
-    change = {"added": [definition("orders")], "changed": [], "removed": [], "seconds": None}
+    change: dict[str, Any] = {
+        "added": [definition("orders")],
+        "changed": [],
+        "removed": [],
+        "seconds": None,
+    }
     lines = said(output, "definitions", location="sales", **change)
     assert lines == ["sales + asset sales/orders", "sales 1 added"]
     assert status(output, 1.0)[0] == "sales ● serving"
@@ -223,7 +233,7 @@ def test_a_problem_comes_with_its_traceback_and_once() -> None:
 
 def test_the_retries_of_a_crash_take_one_line_each() -> None:
     output = DevOutput(["sales"], PLAIN, 0.0)
-    crash = {
+    crash: dict[str, Any] = {
         "kind": "crash",
         "summary": "the runner exited with status 7",
         "detail": "why",
@@ -294,7 +304,7 @@ def test_a_reload_says_what_changed_on_disk() -> None:
 def test_definitions_are_named_as_they_change_with_the_time_it_took() -> None:
     output = DevOutput(["sales"], PLAIN, 0.0)
     status(output)
-    change = {
+    change: dict[str, Any] = {
         "added": [definition("orders")],
         "changed": [definition("nightly", "schedule")],
         "fields": [{"cron": ["0 6 * * *", "0 7 * * *"]}],
@@ -321,7 +331,7 @@ def test_a_great_many_definitions_are_counted() -> None:
     output = DevOutput(["sales"], PLAIN, 0.0)
     status(output)
     added = [definition(f"a{n}") for n in range(SHOWN + 5)]
-    change = {"added": added, "changed": [], "removed": []}
+    change: dict[str, Any] = {"added": added, "changed": [], "removed": []}
     lines = said(output, "definitions", location="sales", seconds=None, **change)
     assert lines[-2:] == ["sales + 5 more", "sales 25 added"]
 

@@ -6,7 +6,7 @@ import json
 import os
 import pty
 import subprocess
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -20,10 +20,13 @@ from tests.supervisor.cli.fake_control import (
     status_document,
 )
 
-STALE = {**LOCATION, "stale": True, "problem": PROBLEM}
-FAILED = {**LOCATION, "state": "failed", "pid": None, "problem": PROBLEM}
-STOPPED = {**LOCATION, "state": "stopped", "wanted": False}
-EXTERNAL = {**LOCATION, "state": "external", "wanted": None, "environment": None}
+if TYPE_CHECKING:
+    from codelocd.documents.locations import LocationStatus
+
+STALE: LocationStatus = {**LOCATION, "stale": True, "problem": PROBLEM}
+FAILED: LocationStatus = {**LOCATION, "state": "failed", "pid": None, "problem": PROBLEM}
+STOPPED: LocationStatus = {**LOCATION, "state": "stopped", "wanted": False}
+EXTERNAL: LocationStatus = {**LOCATION, "state": "external", "wanted": None, "environment": None}
 
 
 def test_a_table_shows_every_location(project: Shell, daemon: FakeDaemon) -> None:
@@ -52,7 +55,7 @@ def test_json_is_the_daemons_own_document(project: Shell, daemon: FakeDaemon) ->
     ids=["serving", "stale", "failed", "stopped", "external"],
 )
 def test_a_wanted_location_that_does_not_serve_the_newest_source_is_exit_1(
-    project: Shell, daemon: FakeDaemon, location: dict[str, Any], code: int
+    project: Shell, daemon: FakeDaemon, location: LocationStatus, code: int
 ) -> None:
     daemon.answers["status"] = lambda _: status_document(LOCATION, location)
     assert project.run("status").returncode == code
@@ -127,7 +130,7 @@ def test_watch_prints_again_until_its_reader_leaves(project: Shell, daemon: Fake
 
 
 def test_a_closed_pipe_ends_quietly(project: Shell, daemon: FakeDaemon) -> None:
-    many = [{**LOCATION, "name": f"location-{n}"} for n in range(2000)]
+    many: list[LocationStatus] = [{**LOCATION, "name": f"location-{n}"} for n in range(2000)]
     daemon.answers["status"] = lambda _: status_document(*many)
     process = project.start("status", "--json")
     head = subprocess.run(["head", "-c1"], stdin=process.stdout, capture_output=True, check=True)
@@ -154,7 +157,14 @@ def test_those_that_failed_can_be_asked_for_alone(project: Shell, daemon: FakeDa
 
 def test_dagsters_ui_is_named_below_the_table(project: Shell, daemon: FakeDaemon) -> None:
     document = status_document(LOCATION)
-    document["daemon"]["dagster"] = {"url": "http://127.0.0.1:3000"}
+    document["daemon"]["dagster"] = {
+        "url": "http://127.0.0.1:3000",
+        "home": "/h",
+        "workspace": "/h/workspace.yaml",
+        "pids": {},
+        "servers": {},
+        "starts": {},
+    }
     daemon.answers["status"] = lambda _: document
     assert project.run("status").stdout.endswith("\nDagster's UI: http://127.0.0.1:3000\n")
 

@@ -74,7 +74,12 @@ def test_without_an_edge_nothing_is_left_out() -> None:
 def test_no_line_is_wider_than_the_screen(width: int) -> None:
     random.seed(width)
     names = ["sales", "売上" * 20, "a" * 100, "e\N{COMBINING ACUTE ACCENT}" * 40, "👩‍💻" * 30]
-    states = [{}, FAILED, {"stale": True, "problem": PROBLEM}, {"state": "backoff"}]
+    states: list[dict[str, Any]] = [
+        {},
+        FAILED,
+        {"stale": True, "problem": PROBLEM},
+        {"state": "backoff"},
+    ]
     rows = [location(random.choice(names), **random.choice(states)) for _ in range(20)]
     lines = status(document(*rows), Screen(width=width)).splitlines()
     assert len(lines) == 21

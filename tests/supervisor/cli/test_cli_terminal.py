@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,14 +13,17 @@ from codelocd.rpc.errors import RpcError
 from tests.supervisor.cli.fake_control import LOCATION, PROBLEM, FakeDaemon, Shell, status_document
 from tests.supervisor.cli.terminal import terminal
 
+if TYPE_CHECKING:
+    from codelocd.documents.locations import LocationStatus
+
 pytestmark = pytest.mark.skipif(
     shutil.which("tmux") is None, reason="tmux is not installed: there is no terminal to look at"
 )
 
 WIDTHS = (60, 80, 200)
 
-FAILED = {"state": "failed", "pid": None, "uptime": None, "problem": PROBLEM}
-LOCATIONS = [
+FAILED: Any = {"state": "failed", "pid": None, "uptime": None, "problem": PROBLEM}
+LOCATIONS: list[LocationStatus] = [
     {**LOCATION, "name": "ingest"},
     {**LOCATION, "name": "売上の場所", "stale": True, "problem": PROBLEM},
     {**LOCATION, "name": "a_location_with_a_long_name_of_its_own", **FAILED},
@@ -117,7 +120,7 @@ def test_watch_has_a_screen_of_its_own_and_gives_it_back(
     project: Shell, daemon: FakeDaemon
 ) -> None:
     names = [f"location-{n:02}" for n in range(30)]
-    entries = [{**LOCATION, "name": name} for name in names]
+    entries: list[LocationStatus] = [{**LOCATION, "name": name} for name in names]
     daemon.answers["status"] = lambda _: status_document(*entries)
     with terminal(project, 80, 30, "status", "--watch") as shown:
         lines = shown.until(lambda lines: names[29] in lines[-1])

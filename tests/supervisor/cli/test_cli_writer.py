@@ -36,7 +36,12 @@ def test_a_reader_that_stands_still_stops_nobody_and_learns_what_it_missed() -> 
         assert begun + next(lines) == f"{line}\n"
         note = next(lines)
         writer.put("last")
-        waiting = threading.Thread(target=lambda: (writer.close(DEADLINE), os.close(writing)))
+
+        def close() -> None:
+            writer.close(DEADLINE)
+            os.close(writing)
+
+        waiting = threading.Thread(target=close)
         waiting.start()
         last = [text for text in lines if len(text) < 100]
         waiting.join(DEADLINE)

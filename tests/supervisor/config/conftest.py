@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
 import pytest
 
@@ -40,10 +41,10 @@ class Folder:
             self.load(name, environ)
         return self.lines(caught.value)
 
-    def from_targets(self, environ: Mapping[str, str] | None = None, **targets: object) -> Config:
+    def from_targets(self, environ: Mapping[str, str] | None = None, **targets: Any) -> Config:
         return config.from_targets(Targets(**targets), self.path, environ or {})
 
-    def target_problems(self, **targets: object) -> list[str]:
+    def target_problems(self, **targets: Any) -> list[str]:
         with pytest.raises(config.ConfigError) as caught:
             self.from_targets(**targets)
         return self.lines(caught.value)

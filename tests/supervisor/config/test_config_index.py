@@ -76,6 +76,7 @@ def test_a_python_of_the_command_line_keeps_the_index(folder):
     from codelocd.config.command_line import Overrides
 
     [spec] = Overrides({}, "3.12").applied(config).locations
+    assert spec.environment is not None
     assert spec.environment.python == "3.12"
     assert spec.environment.installation.index.url == "https://pypi.example/simple"
 

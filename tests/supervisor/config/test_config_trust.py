@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,6 +12,9 @@ from codeloc_envs.problem import EnvironmentProblem
 from codeloc_envs.selection import choose
 from codelocd import config
 from codelocd.config.targets import Targets
+
+if TYPE_CHECKING:
+    from tests.supervisor.config.conftest import Folder
 
 STRANGER = 65533
 pytestmark = pytest.mark.skipif(
@@ -108,20 +112,24 @@ def test_projects_that_a_group_shares_and_those_of_who_called_sudo_are_taken(
     assert found(foreign, {**settings(""), "SUDO_UID": str(STRANGER)})
 
 
-@pytest.fixture
-def shared(folder):
-    """A folder like the temporary one, in which another user has planted what is searched for."""
-    folder.write("defs.py", "")
-    folder.path.chmod(0o1777)
+class Shared:
+    """A folder like the temporary one, in which another user plants what is searched for."""
 
-    def plant(name, text=""):
-        path = folder.write(name, text)
-        for each in (path, *([path.parent] if path.parent != folder.path else [])):
+    def __init__(self, folder: Folder) -> None:
+        self.folder = folder
+
+    def __call__(self, name: str, text: str = "") -> Path:
+        path = self.folder.write(name, text)
+        for each in (path, *([path.parent] if path.parent != self.folder.path else [])):
             os.lchown(each, STRANGER, -1)
         return path
 
-    plant.folder = folder
-    return plant
+
+@pytest.fixture
+def shared(folder: Folder) -> Shared:
+    folder.write("defs.py", "")
+    folder.path.chmod(0o1777)
+    return Shared(folder)
 
 
 def test_a_planted_env_file_is_refused(shared):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -143,7 +144,7 @@ def test_any_text_survives(tmp_path: Path, value: str) -> None:
     path = tmp_path / "codelocd.toml"
     path.write_text('[location.a]\nmodule = "a"\n')
     [spec] = config.load(path, {}, activated=False).locations
-    variables = config.load(path, {}, activated=False).locations[0].variables.__class__
+    variables: Any = config.load(path, {}, activated=False).locations[0].variables.__class__
     changed = replace(spec, watch=(value,), variables=variables({"A": value}, ["A"]))
     [pasted] = again(Config((changed,)), tmp_path / "pasted", {}).locations
     assert (pasted.watch, pasted.variables) == ((value,), {"A": value})

@@ -27,7 +27,8 @@ class FakeServer:
         """What comes of each ping in turn; none are answered beyond these."""
 
     async def answered(self) -> bool:
-        await asyncio.wait([self.ready, self.exited], return_when=asyncio.FIRST_COMPLETED)
+        either: list[asyncio.Future[Any]] = [self.ready, self.exited]
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         return self.ready.done()
 
     async def gone(self, seconds: float) -> bool:

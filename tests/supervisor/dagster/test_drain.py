@@ -7,11 +7,13 @@ import asyncio
 import pytest
 
 from codelocd.dagster import code_server as draining
-from codelocd.dagster.code_server import Drain
+from codelocd.dagster.code_server import CodeServer, Drain
 from codelocd.dagster.grpc import CallFailed
 
 
-class FakeServer:
+class FakeServer(CodeServer):
+    """Starts no process: nothing of a real one is used but what stands here."""
+
     def __init__(self, *runs: str) -> None:
         self.running = list(runs)
         self.did: list[str] = []

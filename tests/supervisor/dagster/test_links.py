@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from codelocd.dagster.code_server import Drain
 from codelocd.dagster.workspace import Links, Sockets
 
 
@@ -21,12 +23,12 @@ class FakeServer:
         self.killed = True
 
 
-class FakeDrain:
+class FakeDrain(Drain):
     def __init__(self) -> None:
-        self.taken: list[FakeServer] = []
+        self.taken: list[Any] = []
         self.closed: float | None = None
 
-    def take(self, server: FakeServer) -> None:
+    def take(self, server: Any) -> None:
         self.taken.append(server)
 
     async def close(self, seconds: float) -> None:
@@ -82,7 +84,8 @@ async def test_at_the_end_all_of_them_leave(parts):
 async def test_it_is_news_where_a_location_is_served_or_by_another_interpreter(tmp_path):
     news, sockets = asyncio.Event(), Sockets(tmp_path)
     links = Links(sockets, FakeDrain(), news)
-    first, second, third = (FakeServer(sockets) for _ in range(3))
+    servers: list[Any] = [FakeServer(sockets) for _ in range(3)]
+    first, second, third = servers
     links.lead("sales", first)
     assert news.is_set()
     news.clear()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -50,7 +51,8 @@ class Pair:
         self.dagster = FakeDagster()
         self.server = FakeServer("spawn")
         supervision = self.dagster.supervised(self.server)
-        self.handle = RunnerWithServer(self.runner, supervision, start_timeout=60)
+        runner: Any = self.runner
+        self.handle = RunnerWithServer(runner, supervision, start_timeout=60)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -23,8 +24,8 @@ class FakeLauncher:
 
     def __init__(self, children) -> None:
         self._children = children
-        self.programs = []
-        self.suspected = []
+        self.programs: list[Any] = []
+        self.suspected: list[Any] = []
 
     async def program(self, program):
         self.programs.append(program)

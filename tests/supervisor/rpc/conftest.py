@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from codelocd.rpc.peer import Peer
 from codelocd.rpc.server import Server, open_peer, start_server
 from tests.supervisor.rpc.world import DEADLINE, World
 
-Start = Callable[..., "asyncio.Future[Server]"]
+Start = Callable[..., Awaitable[Server]]
 
 
 @pytest.fixture

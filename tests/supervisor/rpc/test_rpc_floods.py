@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+from functools import partial
 from typing import Any
 
 import msgpack
@@ -44,7 +45,7 @@ async def test_those_who_have_not_read_for_the_longest_go_where_all_is_too_much(
         reader._transport.pause_reading()
         writer.write(msgpack.packb([0, 1, "large", []]))
         slow.append(reader)
-        await eventually(lambda count=count: len(world.peers) == count)
+        await eventually(partial(lambda count: len(world.peers) == count, count))
     await eventually(lambda: len(server.peers) < 4)
     assert sum(peer.backlog for peer in server.peers) <= 2_500_000
     assert await (await dial()).call("echo", {"value": 1}, timeout=DEADLINE) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from typing import Any
 
 import msgpack
 import pytest
@@ -36,8 +37,8 @@ def rejected(data: bytes, limits: Limits = SMALL) -> Malformed:
     return caught.value
 
 
-def nested(levels: int) -> list:
-    value: list = []
+def nested(levels: int) -> list[Any]:
+    value: list[Any] = []
     for _ in range(levels - 1):
         value = [value]
     return value
@@ -59,7 +60,7 @@ def test_however_messages_are_cut_they_arrive_whole(ids: list[int], step: int) -
     sent = [request(msgid, "method", {"text": "é" * msgid}) for msgid in ids]
     stream = b"".join(pack(message) for message in sent)
     receiver = decoder()
-    got = []
+    got: list[Any] = []
     for begin in range(0, len(stream), step):
         got += receiver.feed(stream[begin : begin + step])
     assert got == sent
@@ -194,7 +195,8 @@ def test_the_id_of_a_bad_request_is_known_where_it_has_one() -> None:
 def test_parameters_are_one_map_of_names() -> None:
     assert parameters([]) == {}
     assert parameters([{"a": 1}]) == {"a": 1}
-    for wrong in ([1], [{}, {}], [[]], [{1: 2}], [None]):
+    several: list[list[Any]] = [[1], [{}, {}], [[]], [{1: 2}], [None]]
+    for wrong in several:
         with pytest.raises(RpcError) as caught:
             parameters(wrong)
         assert caught.value.kind == "usage"

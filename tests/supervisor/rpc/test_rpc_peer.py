@@ -174,7 +174,12 @@ async def test_the_server_knows_who_is_at_the_other_end(serve, dial) -> None:
 
 async def test_who_is_not_allowed_is_told_so_and_served_nothing(serve, dial, world: World) -> None:
     asked: list[Credentials] = []
-    await serve(allowed=lambda who: bool(asked.append(who)))
+
+    def allowed(who: Credentials) -> bool:
+        asked.append(who)
+        return False
+
+    await serve(allowed=allowed)
     with pytest.raises(RpcError, match=f"user {os.getuid()} may not use this socket"):
         await (await dial()).call("echo", timeout=DEADLINE)
     assert [who.uid for who in asked] == [os.getuid()]

@@ -44,6 +44,7 @@ class World:
 
     async def do_whoami(self, peer: Peer) -> Any:
         who = peer.credentials
+        assert who is not None
         return [who.pid, who.uid, who.gid]
 
     async def do_ask_back(self, peer: Peer) -> Any:
@@ -80,7 +81,8 @@ class World:
 
 async def messages(reader: asyncio.StreamReader, number: int) -> list[Any]:
     """The next messages."""
-    unpacker, found = msgpack.Unpacker(), []
+    unpacker = msgpack.Unpacker()
+    found: list[Any] = []
     async with asyncio.timeout(DEADLINE):
         while len(found) < number:
             unpacker.feed(await reader.read(1 << 16))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from codelocd.model import Snapshot, Target
+from codelocd.model import Snapshot, StartWish, Target
 from codelocd.rpc.errors import RpcError
 from codelocd.runners.api import Bad, Good, LoadOutcome, MustStartCold, RunnerSpec
 from codelocd.runners.warm.launcher import WarmLauncher, WarmRunner
@@ -68,7 +68,7 @@ class Bench:
         )
         return replace(spec, **changes)
 
-    async def load(self, spec: RunnerSpec, method: str) -> Loaded:
+    async def load(self, spec: RunnerSpec, method: StartWish) -> Loaded:
         """As a location's lifecycle has it: a load that must start cold is made once more."""
         spec = replace(spec, start_method=method)
         async with asyncio.timeout(DEADLINE):

@@ -15,16 +15,18 @@ import pytest
 
 from codelocd.model import StartMethod
 from codelocd.process.child import Child
-from codelocd.process.orphans import VARIABLE
+from codelocd.process.guardian_process import VARIABLE
 from codelocd.runners.api import Program, RunnerSpec
 from codelocd.runners.bundle import CHILDREN
 from codelocd.runners.warm import launcher
+from codelocd.runners.warm.interpreter import WarmInterpreter
 from codelocd.runners.warm.method import MethodChoice
+from codelocd.runners.warm.pool import NOT_READY as NONE_READY
 from codelocd.runners.warm.pool import WarmPool
 from tests.supervisor.runners.launching import DEADLINE, Bench, telling, until
 
 METHODS = ["fork", "spare"]
-NOT_READY = MethodChoice("spawn", launcher.NOT_READY)
+NOT_READY = MethodChoice("spawn", NONE_READY)
 SURROUNDINGS = Path(__file__).with_name("what_user_code_meets.py").read_text()
 ALMOST = (
     "del told['streams']  # a fork's are UTF-8, line by line\n"
@@ -86,6 +88,13 @@ async def spare_ready(bench: Bench) -> WarmPool:
     (pool,) = [pool for pool in bench.pools if pool.module is not None]
     await until(lambda: pool.current() is not None)
     return pool
+
+
+async def spare_of(bench: Bench) -> WarmInterpreter:
+    """The one that is ready."""
+    ready = (await spare_ready(bench)).ready
+    assert ready is not None
+    return ready
 
 
 async def started(bench: Bench, program: Program, method: StartMethod = "fork") -> Child:
@@ -260,16 +269,16 @@ async def test_a_spare_for_a_program_has_what_its_location_and_the_program_impor
 
 async def test_a_spare_for_a_program_is_used_once_and_replaced(bench, newest):
     tool = await warm(bench, newest, "", "spare")
-    first = (await spare_ready(bench)).ready.pid
+    first = (await spare_of(bench)).pid
     child = await started(bench, tool.program(), "spare")
     assert child.pid == first
     await ended(child)
-    assert (await spare_ready(bench)).ready.pid != first
+    assert (await spare_of(bench)).pid != first
 
 
 async def test_programs_of_locations_that_import_the_same_share_a_spare(bench, newest):
     tool = await warm(bench, newest, "", "spare")
-    waiting = (await spare_ready(bench)).ready.pid
+    waiting = (await spare_of(bench)).pid
     other = Tool(replace(tool.spec, location="other"))
     child = await started(bench, other.program(), "spare")
     assert child.pid == waiting
@@ -277,7 +286,7 @@ async def test_programs_of_locations_that_import_the_same_share_a_spare(bench, n
 
 async def test_a_program_with_other_variables_that_imports_see_needs_another_spare(bench, newest):
     tool = await warm(bench, newest, "", "spare")
-    waiting = (await spare_ready(bench)).ready
+    waiting = await spare_of(bench)
     program = tool.program()
     program = replace(program, variables={**program.variables, "TZ": "Asia/Tokyo"})
     assert await why_cold(bench, program) == NOT_READY.why
@@ -287,7 +296,7 @@ async def test_a_program_with_other_variables_that_imports_see_needs_another_spa
 async def test_a_spare_that_has_ended_is_none_and_leaves_no_descriptor(bench, newest):
     tool = await warm(bench, newest, "", "spare")
     pool = await spare_ready(bench)
-    waiting, before = pool.ready, psutil.Process().num_fds()
+    waiting, before = await spare_of(bench), psutil.Process().num_fds()
     os.kill(waiting.pid, signal.SIGKILL)
     await until(lambda: not waiting.lives)
     assert await why_cold(bench, tool.program()) == NOT_READY.why
@@ -299,7 +308,7 @@ async def test_a_spare_that_has_ended_is_none_and_leaves_no_descriptor(bench, ne
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 async def test_a_spare_for_a_program_ends_when_its_location_starts_otherwise(bench, newest, method):
     tool = await warm(bench, newest, "", "spare")
-    waiting = (await spare_ready(bench)).ready
+    waiting = await spare_of(bench)
     await bench.load(tool.spec, method)
     await until(lambda: not waiting.lives)
     assert not [pool for pool in bench.pools if pool.module is not None]
@@ -307,7 +316,7 @@ async def test_a_spare_for_a_program_ends_when_its_location_starts_otherwise(ben
 
 async def test_a_spare_for_a_program_ends_with_its_last_location(bench, newest):
     tool = await warm(bench, newest, "", "spare")
-    waiting = (await spare_ready(bench)).ready
+    waiting = await spare_of(bench)
     bench.launcher.forget(tool.spec.location)
     await until(lambda: not waiting.lives)
     assert not list(bench.pools)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from codelocd.model import StartMethod
 from tests.supervisor.runners.launching import Bench, installed, telling
 
 HELD = """
@@ -16,7 +17,7 @@ told = [os.getpriority(os.PRIO_PROCESS, 0), resource.getrlimit(resource.RLIMIT_N
 
 @pytest.mark.parametrize("method", ["spawn", "spare", "fork"])
 async def test_limits_hold_before_user_code_however_it_starts(
-    bench: Bench, extreme: Path, packages: Path, method: str
+    bench: Bench, extreme: Path, packages: Path, method: StartMethod
 ) -> None:
     (packages / "plain.py").write_text("")
     plain = installed(bench, extreme, packages, telling(HELD))

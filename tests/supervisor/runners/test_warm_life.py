@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
+from typing import Any
 
 import psutil
 import pytest
@@ -250,7 +251,12 @@ async def test_what_is_installed_ends_suspicions_of_what_was(bench, newest):
     ],
 )
 def test_a_list_that_is_no_list_of_ours_counts_as_none(tmp_path, changes):
-    content = {"locations": {}, "cold": {"numpy": "why"}, "suspicions": [], "variables": []}
+    content: dict[str, Any] = {
+        "locations": {},
+        "cold": {"numpy": "why"},
+        "suspicions": [],
+        "variables": [],
+    }
     content["installed"] = 1
     file = tmp_path / "key.json"
     file.write_text(json.dumps(content))
