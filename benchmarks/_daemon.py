@@ -141,7 +141,7 @@ def folder() -> Iterator[Path]:
 
 
 def free_port() -> int:
-    """One of this machine's own, that nobody uses at the moment."""
+    """A free port of this machine."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

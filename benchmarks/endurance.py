@@ -21,7 +21,7 @@ SETTLED = 900
 """
 MEGABYTES = 1.0
 PAUSE = 3.0
-"""Seconds without a change after which nobody is leaving any more."""
+"""Seconds without a change after which no runner is leaving any more."""
 
 HEAVY = """\
 import pandas

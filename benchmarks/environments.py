@@ -157,7 +157,7 @@ def _timed(work: Callable[[], None]) -> float:
 
 
 def _quiet(_progress: object) -> None:
-    """Nobody watches a benchmark."""
+    """Show no progress: a benchmark has no audience."""
 
 
 if __name__ == "__main__":

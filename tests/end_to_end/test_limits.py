@@ -132,7 +132,7 @@ def test_other_limits_hold_for_what_runs_already(dev: StartDev, project: Path) -
     usual, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     (project / "codelocd.toml").write_text(CONFIG.format(limits=""))
     wait_for(lambda: held(pid)[1] == usual)
-    if os.geteuid() == 0:  # nobody else may take niceness back
+    if os.geteuid() == 0:  # only root may take niceness back
         assert held(pid)[0] == own
     (project / "codelocd.toml").write_text(CONFIG.format(limits="tasks_limit = 1"))
     assert daemon.until("sales", failed)["problem"]["kind"] == "limit"

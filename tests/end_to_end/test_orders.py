@@ -1,4 +1,4 @@
-"""What somebody orders of locations, and what they hear of it."""
+"""Orders of clients to locations, and the answers to them."""
 
 from __future__ import annotations
 

@@ -294,7 +294,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     folder.mkdir(parents=True, mode=0o700)
     mounted = shutil.which("mount") is not None and os.geteuid() == 0
     if not mounted or mount("-t", "tmpfs", "-o", "size=1m,mode=700", "small", str(folder)):
-        pytest.skip("a file system of one megabyte: nobody but root may mount one")
+        pytest.skip("a file system of one megabyte: only root may mount one")
     yield folder
     subprocess.run(["umount", "-l", folder], check=True)
 

@@ -1,4 +1,4 @@
-"""An environment that somebody else made is used and never touched."""
+"""An environment that the user made is used and never touched."""
 
 from __future__ import annotations
 

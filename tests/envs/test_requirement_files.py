@@ -85,7 +85,7 @@ def test_an_unreadable_file_says_why(tmp_path: Path) -> None:
         reached([file])
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="a file of Linux that nobody can read")
+@pytest.mark.skipif(sys.platform != "linux", reason="a file of Linux that no user can read")
 def test_a_file_that_cannot_be_read_says_why() -> None:
     with pytest.raises(EnvironmentProblem, match="cannot be read: Input/output error"):
         reached([Path("/proc/self/mem")])

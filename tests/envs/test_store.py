@@ -1,4 +1,4 @@
-"""A store is whole for whoever looks, whatever happened to builders and collectors."""
+"""A store is whole for every process, whatever happened to builders and collectors."""
 
 from __future__ import annotations
 

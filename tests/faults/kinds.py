@@ -191,7 +191,7 @@ def _config_broken(world: World, _name: str) -> Heal:
 
 
 def _orders(world: World, name: str) -> Heal:
-    """One after the other, and nobody waits for any."""
+    """One after the other, without waiting for any."""
     for method in ("stop", "start", "reload", "restart", "start", "stop"):
         world.order(method, name)
     return lambda: world.order("start", name)

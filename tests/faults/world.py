@@ -32,7 +32,7 @@ MISSED = 3.0
 """Seconds in which a moment must come; one that was over too soon to be seen is not waited for."""
 
 PAUSE = 0.02
-"""Seconds between two looks at /proc, which tells nobody that it has changed."""
+"""Seconds between two looks at /proc, which sends no event when it changes."""
 
 BUGS = ("Exception in callback", "exception was never retrieved", "internal error")
 Entry = Mapping[str, Any]

@@ -107,7 +107,7 @@ def readme(*contained: str) -> str:
 
 
 def in_shell(script: str, folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run lines as somebody types them, who stops at the first that fails."""
+    """Run lines as a person types them, who stops at the first that fails."""
     folder.mkdir(exist_ok=True)
     runtime = folder.parent / "run"
     runtime.mkdir(mode=0o700, exist_ok=True)

@@ -70,7 +70,7 @@ def test_time_that_passes_in_small_steps_counts(loop: SteadyLoop, clock: Clock) 
 
 
 def test_promise_8_the_time_of_day_plays_no_part() -> None:
-    """What is asked for the time is the kernel's monotonic clock, which nobody can set."""
+    """What is asked for the time is the kernel's monotonic clock, which cannot be set."""
     with asyncio.Runner(loop_factory=SteadyLoop) as runner:
         loop = runner.get_loop()
         assert isinstance(loop, SteadyLoop)

@@ -1,4 +1,4 @@
-"""Memory that nobody uses goes back to the system when nothing happens."""
+"""Unused memory goes back to the system when the daemon is idle."""
 
 import asyncio
 import ctypes

@@ -413,7 +413,7 @@ async def test_a_child_is_known_even_if_no_guardian_can_be_started(
 async def test_a_guardian_that_stands_still_does_not_hold_up_the_daemon(
     guardian: Guardian,
 ) -> None:
-    guardian.watch(2**22 + 1)  # beyond the largest pid: nobody's group
+    guardian.watch(2**22 + 1)  # beyond the largest pid: the group of no process
     first = guardian.pid
     assert first is not None
     os.kill(first, signal.SIGSTOP)

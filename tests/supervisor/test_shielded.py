@@ -1,4 +1,4 @@
-"""Work whose result nobody waits for any more."""
+"""Work whose caller no longer waits for its result."""
 
 from __future__ import annotations
 

@@ -105,7 +105,7 @@ def test_a_socket_that_somebody_answers_on_is_left_alone(length: int, of_length)
         with pytest.raises(OSError, match="another process listens there already") as caught:
             unix.listen(path)
         assert caught.value.errno == errno.EADDRINUSE
-        first.accept()[0].close()  # the question whether anybody listens
+        first.accept()[0].close()  # the question whether a process listens
         assert exchange(first, path) == b"hello"
 
 

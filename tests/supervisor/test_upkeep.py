@@ -1,4 +1,4 @@
-"""Environments that nobody uses go by themselves; the clock is the test's."""
+"""Unused environments are removed by themselves; the clock is the test's."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def store(tmp_path: Path) -> Path:
 
 
 def built(store: Path) -> Environment:
-    """One that nobody has used for fifteen days."""
+    """One that has not been used for fifteen days."""
     specification = choose(Request(), code=store.parent / "defs.py").specification
     environment = Store(store).build(specification, lambda _: None)
     forget(store, environment)

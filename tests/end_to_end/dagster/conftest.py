@@ -53,7 +53,7 @@ class Page:
             connection.close()
 
     def until(self, holds: Callable[[], Any]) -> Any:
-        """What it says as soon as it says something; the page tells changes to nobody unasked."""
+        """What it says as soon as it says something; the page sends no changes by itself."""
         end = time.monotonic() + DEADLINE
         while time.monotonic() < end:
             try:

@@ -22,7 +22,7 @@ ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # https://www.w3.org/TR/webdriv
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(
-        not (DRIVER and BROWSER), reason="no chromium with chromedriver: nobody can look at it"
+        not (DRIVER and BROWSER), reason="no chromium with chromedriver to look at it"
     ),
 ]
 

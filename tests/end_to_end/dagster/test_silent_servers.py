@@ -1,4 +1,4 @@
-"""Code servers that live and answer nobody, under a daemon with less patience than usual."""
+"""Code servers that live and do not answer, under a daemon with less patience than usual."""
 
 from __future__ import annotations
 

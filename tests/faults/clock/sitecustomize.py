@@ -1,4 +1,4 @@
-"""The daemon's wall clock, and nobody else's, is set by a file: seconds, as a double."""
+"""Sets the daemon's wall clock, and that of no other process, by a file: seconds, as a double."""
 
 import mmap
 import os

@@ -13,7 +13,7 @@ from tests.supervisor.cli.fake_control import LOCATION, FakeDaemon, Shell, statu
 
 @pytest.fixture
 def shell(tmp_path: Path) -> Shell:
-    """A folder that is in no project, as long as nobody writes a config into it."""
+    """A folder that is in no project, as long as no config is written into it."""
     (tmp_path / "work").mkdir()
     return Shell((tmp_path / "work").resolve(), tmp_path.resolve() / "run")
 

@@ -131,7 +131,7 @@ class FakeDaemon:
         return answer
 
     def tell(self, topic: str, data: Mapping[str, Any]) -> None:
-        """Send an event to everybody who has subscribed."""
+        """Send an event to all subscribers."""
         event = {"subscription": 1, "topic": topic, "seq": 1, "data": data}
         for peer in self.peers:
             self._loop.call_soon_threadsafe(peer.notify, "event", event)

@@ -78,7 +78,7 @@ async def test_at_the_end_nothing_is_waited_for():
 
 
 class SilentServer(FakeServer):
-    """`looked` is set once somebody asked in vain, and then looked at its processes."""
+    """`looked` is set once the drain has asked in vain, and then looked at its processes."""
 
     def __init__(self, *, children: bool) -> None:
         super().__init__()

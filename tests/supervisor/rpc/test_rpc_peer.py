@@ -222,7 +222,7 @@ async def test_nobody_to_connect_to_is_an_oserror(tmp_path: Path) -> None:
 
 
 async def test_a_peer_works_on_an_inherited_socket(serve, tmp_path: Path) -> None:
-    """As under socket activation: the socket came from somebody else."""
+    """As under socket activation: the socket came from another process."""
     listener = unix.listen(tmp_path / "t")
     inherited = socket.socket(fileno=os.dup(listener.fileno()))
     listener.close()

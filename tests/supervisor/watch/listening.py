@@ -1,4 +1,4 @@
-"""A project in a folder, and somebody who listens to its watch."""
+"""A project in a folder, and a listener to its watch."""
 
 from __future__ import annotations
 

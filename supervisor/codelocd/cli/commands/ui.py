@@ -33,7 +33,7 @@ MODULE = "codelocd_ui"
 @click.option("--read-only", is_flag=True, help="Show everything, and refuse every order.")
 @click.option("--open", "in_browser", is_flag=True, help="Open the link in a browser.")
 @click.option("--url", "only_url", is_flag=True, help="Print the link of the page that runs.")
-@click.option("--new-token", is_flag=True, help="Make a new link; whoever has an old one is out.")
+@click.option("--new-token", is_flag=True, help="Make a new link; old links stop working.")
 @daemon_options
 @click.pass_obj
 def ui_command(
