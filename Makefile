@@ -21,7 +21,7 @@ help: ## list the targets
 		printf '  make %-11s %s\n' "$$name" "$$does"; done
 
 demo: $(RUNTIME) ## run examples/quickstart until Ctrl-C
-	@cd examples/quickstart && exec $(BIN)/python ../../.ci/foreground.py $(BIN)/codelocd dev
+	@cd examples/quickstart && exec $(BIN)/python ../../.ci/foreground.py $(BIN)/codelocd dev --ui
 
 test: $(DEVELOPMENT) ## run the tests that take seconds
 	@$(BIN)/pytest -n $(WORKERS) --dist worksteal -m "not slow"

@@ -190,12 +190,14 @@ class Config:
 
     `files`: what was read; a change of one of them is a change of the config. `looked_for`: what
     would have been read, had it been there.
-    `notes`: one line each about what was accepted but has no effect here.
+    `notes`: one line each about what was accepted but has no effect here. `page`: whether
+    codelocd's own page is served beside the daemon.
     """
 
     locations: tuple[LocationSpec, ...]
     daemon: DaemonSettings = DaemonSettings()
     dagster: DagsterSettings = DagsterSettings()
+    page: bool = False
     files: tuple[Path, ...] = ()
     looked_for: tuple[Path, ...] = ()
     notes: tuple[str, ...] = ()

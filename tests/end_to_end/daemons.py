@@ -97,11 +97,11 @@ class Dev(Reached):
             self.printed.append("")
             self._more.notify_all()
 
-    def until_printed(self, text: str) -> str:
-        """The first line with `text` in it."""
+    def until_printed(self, text: str, after: int = 0) -> str:
+        """The first line with `text` in it, but for so many that were printed before."""
 
         def found() -> str | None:
-            return next((line for line in self.printed if text in line), None)
+            return next((line for line in self.printed[after:] if text in line), None)
 
         with self._more:
             self._more.wait_for(lambda: found() is not None or self._ended(), DEADLINE)

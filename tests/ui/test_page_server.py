@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from websockets.sync.client import ClientConnection, connect
 
@@ -151,3 +152,22 @@ def test_the_secret_is_its_owners_alone_and_no_link_is_followed(
     served.end()
     assert (tmp_path / "secret" / "secret").stat().st_mode & 0o777 == 0o600
     assert (tmp_path / "secret").stat().st_mode & 0o777 == 0o700
+
+
+def test_dev_serves_the_page_and_starts_it_again(tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "definitions.py").write_text(ASSETS)
+    (project / "codelocd.toml").write_text('[location.shop]\npython_file = "definitions.py"\n')
+    dev = Dev(project, tmp_path / "home", ("--ui",))
+    try:
+        link = dev.until_printed("page: http").partition("page: ")[2]
+        assert dev.cli("ui", "--url").stdout.strip() == link
+        served = psutil.Process(dev.process.pid)
+        (page,) = [one for one in served.children() if "codelocd_ui" in " ".join(one.cmdline())]
+        page.kill()
+        before = len(dev.printed)
+        assert dev.until_printed("page: http", after=before).endswith(link.partition("#")[2])
+    finally:
+        dev.stop()
+    assert not page.is_running()

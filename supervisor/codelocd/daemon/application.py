@@ -24,6 +24,7 @@ from codelocd.daemon.limits import RunnerLimits
 from codelocd.daemon.locations import Locations
 from codelocd.daemon.loop import Daemon
 from codelocd.daemon.loops import LoopGuard
+from codelocd.daemon.page import start_page
 from codelocd.daemon.preparation import Preparation
 from codelocd.daemon.publisher import Publisher
 from codelocd.daemon.start_limits import StartLimits
@@ -31,6 +32,7 @@ from codelocd.daemon.starts import RunnerSpecs, RunnerStarts
 from codelocd.daemon.status import Warnings
 from codelocd.daemon.subscriptions import Hub
 from codelocd.dagster.code_server import BESIDE
+from codelocd.dagster.helper import HelperProcess
 from codelocd.dagster.instance import dagster_home
 from codelocd.dagster.integration import DagsterServing
 from codelocd.dagster.webserver import DaemonParts
@@ -101,6 +103,7 @@ class Application:
         means = DaemonParts(self._children, builder, self.store, self.logs, development, codeloc)
         self.dagster = self._dagster(config, paths, means) if config.dagster.serve else None
         self.runner_specs = _runner_specs(self.logs, codeloc, paths, development=development)
+        self._page: HelperProcess | None = None
         self.watch = SourceWatch(self.locations.changed, report, loop)
         self.daemon = self._daemon(builder, paths.runtime_dir, report)
         self._chores = self._begin_chores(config, paths, report)
@@ -215,6 +218,10 @@ class Application:
         for spec in change.adjusted:
             self.daemon.change(spec, reload=False)
 
+    def start_page(self, socket: Path, name: str, report: Callable[[str], None]) -> None:
+        """Serve codelocd's page; `report` gets the line with its link."""
+        self._page = start_page(self._children, socket, name, report)
+
     def environments(self) -> list[EnvironmentDocument]:
         """The `env list --json` document."""
         users: dict[str, list[str]] = {}
@@ -248,6 +255,8 @@ class Application:
         gone = [self.locations.settled()]
         if self.dagster is not None:
             gone.append(self.dagster.close())
+        if self._page is not None:
+            gone.append(self._page.close())
         await asyncio.gather(*gone)
         self._warm.close()
         self.kill()
@@ -277,6 +286,8 @@ class Application:
                 running.handle.kill()
         if self.dagster is not None:
             self.dagster.kill()
+        if self._page is not None:
+            self._page.kill()
 
 
 def _runner_specs(

@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import structlog
@@ -111,11 +112,11 @@ class Service:
             report=lambda where, error: log.warning("request failed", where=where, error=error),
             disconnected=application.hub.drop,
         )
-        signs_of_life = asyncio.ensure_future(self._show_life())
         kept = asyncio.ensure_future(control_socket.keep(server)) if passed is None else None
         status_file = StatusFile(self._paths.socket, control, gate.group)
         application.hub.subscribe(status_file, ("status",), None, lambda _topic: {})
-        current = asyncio.ensure_future(status_file.keep())
+        chores = [asyncio.ensure_future(each) for each in (self._show_life(), status_file.keep())]
+        self._begin_page(config)
         application.apply(config)
         await application.settle_inheritance()
         if self._config.has_files:
@@ -128,13 +129,18 @@ class Service:
         self._notifier.stopping()
         self._config.close()
         await application.close()
-        signs_of_life.cancel()
-        current.cancel()
+        for chore in chores:
+            chore.cancel()
         status_file.remove()
         if kept is not None:
             kept.cancel()
             control_socket.close()
         server.close()
+
+    def _begin_page(self, config: Config) -> None:
+        if config.page:
+            name = (config.files[0].parent if config.files else Path.cwd()).name or "codelocd"
+            self._application.start_page(self._paths.socket, name, self._report)
 
     def _begin_observing(self, application: Application, control: Control) -> None:
         if self._observer is not None:

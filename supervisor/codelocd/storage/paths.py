@@ -121,6 +121,11 @@ def _store(kind: Kind, environ: Mapping[str, str]) -> Path:
     return _xdg("XDG_DATA_HOME", ".local/share", environ) / "codelocd"
 
 
+def page_folder(environ: Mapping[str, str]) -> Path:
+    """Where a user's pages keep the secret of their links, and say where they listen."""
+    return _xdg("XDG_STATE_HOME", ".local/state", environ) / "codelocd" / "ui"
+
+
 def _given(variable: str, environ: Mapping[str, str]) -> Path | None:
     first = environ.get(variable, "").partition(":")[0]
     return Path(first) if os.path.isabs(first) else None

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import pytest
 
-from codelocd.cli.commands.dev import DagsterOptions
+from codelocd.cli.commands.dev import PageOptions
 from codelocd.model import Config, DagsterSettings
 
 CODELOCD = Path(sys.executable).with_name("codelocd")
@@ -17,18 +17,18 @@ CODELOCD = Path(sys.executable).with_name("codelocd")
 
 def test_the_command_line_wins_over_the_config():
     config = Config((), dagster=DagsterSettings(port=1, host="a", drain_timeout=5))
-    granted = DagsterOptions(serve=True, port=2, host=None).granted(config).dagster
+    granted = PageOptions(serve=True, port=2, host=None).granted(config).dagster
     assert granted == DagsterSettings(serve=True, port=2, host="a", drain_timeout=5)
 
 
 def test_a_config_that_serves_needs_no_option():
     config = Config((), dagster=DagsterSettings(serve=True))
-    assert DagsterOptions(serve=False, port=4000, host=None).granted(config).dagster.port == 4000
+    assert PageOptions(serve=False, port=4000, host=None).granted(config).dagster.port == 4000
 
 
 def test_a_port_of_no_page_is_wrong_usage():
     with pytest.raises(click.UsageError, match="add --dagster"):
-        DagsterOptions(serve=False, port=3000, host=None).granted(Config(()))
+        PageOptions(serve=False, port=3000, host=None).granted(Config(()))
 
 
 def test_it_ends_with_one_line_and_status_2(tmp_path):

@@ -32,12 +32,13 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class DagsterOptions:
-    """`--dagster`, `--port` and `--host`; what is left out is as the config has it."""
+class PageOptions:
+    """`--dagster`, `--port`, `--host` and `--ui`; what is left out is as the config has it."""
 
     serve: bool
     port: int | None
     host: str | None
+    page: bool = False
 
     def granted(self, config: Config) -> Config:
         """The config with it. Raises UsageError for a port or a host of no page."""
@@ -46,7 +47,8 @@ class DagsterOptions:
         if not serve and (self.port or self.host):
             raise click.UsageError("--port and --host are about Dagster's UI: add --dagster")
         port, host = self.port or settings.port, self.host or settings.host
-        return replace(config, dagster=replace(settings, serve=serve, port=port, host=host))
+        granted = replace(settings, serve=serve, port=port, host=host)
+        return replace(config, dagster=granted, page=self.page or config.page)
 
 
 PATIENCE = 1.0
@@ -59,6 +61,9 @@ PATIENCE = 1.0
     "--dagster",
     is_flag=True,
     help="Run Dagster's own UI and daemon beside them, kept current by themselves.",
+)
+@click.option(
+    "--ui", is_flag=True, help="Serve codelocd's own page beside them; see `codelocd ui`."
 )
 @click.option(
     "-p",
@@ -77,6 +82,7 @@ def dev_command(
     asked: Asked,
     targets: Targets,
     dagster: bool,
+    ui: bool,
     port: int | None,
     host: str | None,
     quiet: bool,
@@ -98,11 +104,12 @@ def dev_command(
     codelocd dev -f etl/definitions.py -f sales/definitions.py
     codelocd dev -m sales.definitions -d sales --python 3.12 --env REGION=eu
     codelocd dev --dagster -p 3333
+    codelocd dev --ui
     """
     if quiet and verbose:
         raise click.UsageError("--quiet and --verbose: give one of them")
     loudness: Loudness = "quiet" if quiet else "verbose" if verbose else "normal"
-    wish = DagsterOptions(dagster, port, host)
+    wish = PageOptions(dagster, port, host, ui)
     here = local.of_targets(targets, asked)
     here = replace(here, config=wish.granted(here.config))
     with _printer() as writer:

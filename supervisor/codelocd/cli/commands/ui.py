@@ -12,6 +12,7 @@ from codelocd.cli.connection import connect
 from codelocd.cli.guard import ExitCode, Failure
 from codelocd.cli.options import daemon_options
 from codelocd.cli.which import Asked
+from codelocd.storage.paths import page_folder
 
 MODULE = "codelocd_ui"
 """Never imported here: the daemon and its commands start without a web server."""
@@ -64,24 +65,19 @@ def ui_command(
     """
     with connect(asked) as connection:
         daemon = connection.daemon
-        if connection.foreign_uid is not None and not read_only:
+        if connection.foreign_uid is not None:
             what = f"the daemon at {daemon.socket} is another user's"
-            raise Failure(f"{what}; --read-only shows it all the same", ExitCode.FAILED)
-    given = {"--host": host, "--port": port, "--socket": listen}
+            raise Failure(f"{what}, who can serve its page", ExitCode.FAILED)
+    switches = {"--read-only": read_only, "--open": in_browser, "--url": only_url}
+    switches["--new-token"] = new_token
     command = [
-        *(sys.executable, "-m", MODULE, "--daemon", daemon.socket, "--folder", str(folder())),
+        *(sys.executable, "-m", MODULE, "--daemon", daemon.socket),
         *("--name", Path(daemon.project).name if daemon.project else daemon.name),
-        *(word for name, value in given.items() if value for word in (name, str(value))),
+        *("--folder", str(page_folder(os.environ)), "--host", host),
+        *(["--port", str(port)] if port else []),
+        *(["--socket", listen] if listen else []),
         *(word for name in allowed_host for word in ("--allowed-host", name)),
-        *(["--read-only"] * read_only + ["--open"] * in_browser + ["--url"] * only_url),
-        *(["--new-token"] * new_token),
+        *(name for name, given in switches.items() if given),
     ]
     sys.stdout.flush()
     os.execv(sys.executable, command)  # noqa: S606  no shell is wanted
-
-
-def folder() -> Path:
-    """Where this user's pages keep their secret: below $XDG_STATE_HOME, or ~/.local/state."""
-    named = os.environ.get("XDG_STATE_HOME", "")
-    state = Path(named) if os.path.isabs(named) else Path.home() / ".local" / "state"
-    return state / "codelocd" / "ui"
