@@ -116,6 +116,27 @@ def make_folder(folder: Path, mode: int = 0o700) -> None:
             each.mkdir(mode=mode, exist_ok=True)
 
 
+def open_for_reading(folder: Path, root: Path) -> None:
+    """Let every user read what is in `folder`, and pass those that lead there from `root` on.
+
+    Done once: the folder's own mode, which is set last, says so. Raises OSError.
+    """
+    below = folder.relative_to(root).parts
+    for count in range(len(below)):
+        each = root.joinpath(*below[:count])
+        each.chmod(each.stat().st_mode | 0o011)
+    if folder.stat().st_mode & 0o005 == 0o005:
+        return
+    for path, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            entry = os.path.join(path, name)
+            mode = os.lstat(entry).st_mode
+            if not stat.S_ISLNK(mode):
+                readable = 0o055 if mode & 0o100 else 0o044
+                os.chmod(entry, stat.S_IMODE(mode) & ~0o022 | readable)
+    folder.chmod(0o755)
+
+
 TEMPORARY = ".tmp"
 """The suffix of a file that is being written."""
 

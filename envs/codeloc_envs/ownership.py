@@ -57,6 +57,19 @@ def distrusted(
     return None
 
 
+def barrier(path: Path, uid: int, groups: Collection[int]) -> str | None:
+    """The first folder on the way to `path` that this user may not pass, links followed."""
+    try:
+        way = list(_way(os.path.abspath(path)))
+    except OSError as error:
+        return str(error.filename)
+    for entry, found in way:
+        at = 6 if found.st_uid == uid else 3 if found.st_gid in groups else 0
+        if stat.S_ISDIR(found.st_mode) and not found.st_mode >> at & stat.S_IXOTH:
+            return entry
+    return None
+
+
 def planted(entry: Path, code: Path) -> str | None:
     """Why an entry of a folder that everybody may write to, such as the temporary one, may not
     decide about `code`; None where the caller, root or the owner of the code made it.

@@ -135,7 +135,8 @@ def hold_to_limits(settings: Settings) -> None:
             with open(os.path.join(settings.group, "cgroup.procs"), "w") as members:
                 members.write("0")  # who writes it
         except OSError as error:
-            print(f"the control group is refused: {error}", file=sys.stderr)
+            if not comes_into(settings.group):
+                print(f"the control group is refused: {error}", file=sys.stderr)
     if settings.nice is not None:
         try:
             os.setpriority(os.PRIO_PROCESS, 0, settings.nice)
@@ -148,6 +149,23 @@ def hold_to_limits(settings: Settings) -> None:
             setrlimit(RLIMIT_NOFILE, (settings.open_files, getrlimit(RLIMIT_NOFILE)[1]))
         except (OSError, ValueError) as error:
             print(f"open_files = {settings.open_files} is refused: {error}", file=sys.stderr)
+
+
+GROUP_SECONDS = 5.0
+PAUSE_SECONDS = 0.001
+
+
+def comes_into(group: str) -> bool:
+    """Whether the daemon puts this process there soon, as it does with processes of other users."""
+    if os.getuid() == 0:
+        return False
+    name = "/" + os.path.basename(group)
+    for _ in range(int(GROUP_SECONDS / PAUSE_SECONDS)):
+        with open("/proc/self/cgroup") as file:
+            if file.read().rstrip().endswith(name):
+                return True
+        sleep(PAUSE_SECONDS)
+    return False
 
 
 def print_stacks_at(number: int) -> None:

@@ -125,7 +125,8 @@ class LocationSpec:
     `codeloc_envs.selection` decides. `variables` are set over those of the daemon.
     `declared_in` names the file and table (or the command line), for messages.
     `declared_line`: the line of its entry, where that is known without a second look.
-    `activated_allowed`: the activated environment of the caller's shell may serve it.
+    `activated_allowed`: the activated environment of the caller's shell may serve it. `user` and
+    `group`: as whom its processes run, by name or number; None: as the daemon.
     """
 
     name: str
@@ -141,6 +142,8 @@ class LocationSpec:
     watch: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     policy: Policy = Policy()
+    user: str | None = None
+    group: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

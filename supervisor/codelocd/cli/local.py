@@ -53,6 +53,7 @@ def run_daemon(
     for key, group in groups.items():
         if group is not None:
             _refuse_unknown(key, group)
+    _refuse_users_beside_dagster(here.config)
     make_folders(here.paths, shared=any(groups.values()))
     try:
         return service.run(
@@ -65,6 +66,22 @@ def run_daemon(
         )
     except Busy as busy:
         raise Failure(str(busy), ExitCode.BUSY) from None
+
+
+def _refuse_users_beside_dagster(config: Config) -> None:
+    """Its code servers share an instance with the UI, which belongs to the daemon's user."""
+    names = [spec.name for spec in config.own if spec.user or spec.group]
+    if config.dagster.serve and names:
+        what = f"location.{names[0]}: user and group do not go with Dagster's UI and code servers"
+        raise Failure(f"{what}; remove them, or serve it without [dagster]", ExitCode.USAGE)
+
+
+def as_root(config: Config) -> tuple[str, ...]:
+    """What to say of a daemon that gives its locations the rights of root."""
+    if os.geteuid() != 0 or all(spec.user for spec in config.own):
+        return ()
+    what = "locations run as root; `user` under [defaults] names another user for them"
+    return (f"{what} (docs/security.md)",)
 
 
 def _refuse_unknown(key: str, group: str) -> None:
@@ -106,7 +123,8 @@ def of_service(path: Path, asked: Asked) -> Local:
         else f"--socket {shlex.quote(str(paths.socket))}"
     )
     reach = f"socket: {paths.socket}; from another shell: codelocd {option} status"
-    notes = (f"config: {path}", remark(path, os.environ), reach, *config.notes)
+    told = (reach, *config.notes, *as_root(config))
+    notes = (f"config: {path}", remark(path, os.environ), *told)
     return Local(config, paths, path.parent, tuple(filter(None, notes)))
 
 

@@ -23,6 +23,7 @@ from codelocd.config.tables import CodelocdTable
 from codelocd.config.trust import is_settings
 from codelocd.config.variables import LONGEST, MOST, are_too_many, is_too_long
 from codelocd.model import Config, LocationSpec
+from codelocd.process import accounts
 
 
 def read(document: Document, environ: Mapping[str, str]) -> Config:
@@ -93,8 +94,21 @@ def _is_own(data: Raw, key: KeyPath) -> bool:
 def _broken_rules(document: Document, environ: Mapping[str, str]) -> Iterator[Mistake]:
     for name, table in _complete(document.data).items():
         yield from broken(document, name, table)
+        yield from _unfit_account(document, ("location", name), table)
     for key, table in _written(document.data):
         yield from _unfit(document, (*key, "env"), as_table(table.get("env")), environ)
+
+
+def _unfit_account(document: Document, key: KeyPath, table: Raw) -> Iterator[Mistake]:
+    """Said where it stands, which may be in the defaults."""
+    asked = [table.get(name) for name in ("user", "group")]
+    user, group = (text if isinstance(text, str) and text else None for text in asked)
+    try:
+        accounts.account(user, group)
+    except accounts.NoAccount as none:
+        own = as_table(as_table(document.data.get("location")).get(str(key[-1])))
+        place = key if none.key in own else ("defaults",)
+        yield document.mistake((*place, none.key), none.what, none.remedy)
 
 
 def _is_full(spec: LocationSpec, environ: Mapping[str, str]) -> bool:

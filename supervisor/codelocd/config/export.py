@@ -129,6 +129,8 @@ def _location(spec: LocationSpec, name: str, config: Config) -> Iterator[str]:
             "env_file": spec.env_file,
             "watch": spec.watch,
             "ignore": spec.ignore,
+            "user": spec.user,
+            "group": spec.group,
             **{field.name: getattr(spec.policy, field.name) for field in fields(Policy)},
         }
     )

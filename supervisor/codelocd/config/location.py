@@ -55,6 +55,8 @@ def location(
         watch=tuple(table.watch),
         ignore=tuple(table.ignore),
         policy=_policy(table),
+        user=table.user,
+        group=table.group,
     )
 
 

@@ -263,6 +263,8 @@ class LocationTable(Table):
     open_files: int | None = Field(
         default=None, ge=64, description="Files that each process of a runner may have open."
     )
+    user: Text | None = Field(default=None, description="As whom it runs, where root starts it.")
+    group: Text | None = Field(default=None, description="The same; without it, the user's own.")
     environment: EnvironmentTable | None = Field(
         default=None, description="The Python environment; left out, the code's own files decide."
     )

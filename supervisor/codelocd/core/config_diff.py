@@ -91,6 +91,8 @@ def _facts(spec: LocationSpec) -> Iterator[tuple[str, Any]]:
     yield "env_file", str(spec.env_file) if spec.env_file else None
     yield "watch", spec.watch
     yield "ignore", spec.ignore
+    yield "user", spec.user
+    yield "group", spec.group
     yield from asdict(spec.policy).items()
     asked = spec.environment.to_json() if spec.environment else {}
     installation = asked.pop("installation", {})

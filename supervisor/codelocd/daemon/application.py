@@ -294,7 +294,15 @@ def _runner_specs(
     logs: Logs, codeloc: Path, paths: DaemonPaths, *, development: bool
 ) -> RunnerSpecs:
     cache = Layout(paths.store).bytecode
-    return RunnerSpecs(logs, codeloc, cache, development=development, notes=paths.runtime_dir)
+    state = paths.state_dir if paths.store.is_relative_to(paths.state_dir) else None
+    return RunnerSpecs(
+        logs,
+        codeloc,
+        cache,
+        development=development,
+        notes=paths.runtime_dir,
+        reached_from=state,
+    )
 
 
 def _wishes(paths: DaemonPaths) -> tuple[DesiredState, Warnings]:

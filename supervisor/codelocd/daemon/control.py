@@ -236,6 +236,8 @@ class Control:
             "prefix": str(environment.path) if environment.path else None,
             "specification": chosen.specification.to_json() if chosen else None,
             "declared_in": location.spec.declared_in,
+            "user": location.spec.user,
+            "group": location.spec.group,
             "environment": specs.command_variables(location.spec, environment),
             "working_directory": str(location.spec.working_directory),
         }

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from codeloc_envs import Environment, EnvironmentProblem, Lease, Store
+from codeloc_envs.files import make_folder, open_for_reading
+from codeloc_envs.ownership import barrier
 from codelocd.core import events, problems, remedies
 from codelocd.core.timing import Timing
 from codelocd.daemon import loops, sources
@@ -19,6 +21,7 @@ from codelocd.daemon.limits import RunnerLimits
 from codelocd.daemon.location import Location, Running, shortage_problem, tell_shortage
 from codelocd.daemon.start_limits import StartLimits
 from codelocd.model import Cold, Ended, Exit, LocationSpec, Policy, Problem, RunnerId, Target
+from codelocd.process.accounts import account
 from codelocd.process.child import shielded
 from codelocd.rpc.errors import RpcError
 from codelocd.runners import stacks, variables
@@ -67,7 +70,7 @@ class RunnerStarts:
         try:
             sources.follow(self._watch, location)
             self._watch.begin(location.name, prepared=True)
-            leasing = asyncio.to_thread(self._store.lease, environment)
+            leasing = asyncio.to_thread(self._leased, location, environment)
             lease = await shielded(leasing, Lease.close)
         except EnvironmentProblem as failure:
             problem = Problem("crash", failure.summary, at=time.time())
@@ -97,6 +100,17 @@ class RunnerStarts:
         location.tell(events.Launched(number))
         return running
 
+    def _leased(self, location: Location, environment: Environment) -> Lease:
+        """The lease of an environment that the location's user can use. Blocks. Raises
+        EnvironmentProblem, OSError."""
+        lease = self._store.lease(environment)
+        try:
+            self._specs.open_up(location.spec, environment)
+        except OSError:
+            lease.close()
+            raise
+        return lease
+
     def follow(self, location: Location, number: RunnerId, running: Running) -> None:
         """Add it to the location's runners, and report its end when that comes."""
         location.runners[number] = running
@@ -107,6 +121,14 @@ class RunnerStarts:
 
     def _not_started(self, location: Location, number: RunnerId, failure: OSError) -> None:
         if tell_shortage(location, number, "the runner cannot be started", failure):
+            return
+        who, environment = account(location.spec.user, location.spec.group), location.environment
+        if who is not None and environment is not None and isinstance(failure, PermissionError):
+            closed = barrier(environment.executable, who.uid, who.groups)
+            what = f"user {who.name} may not pass {closed}, where its Python is"
+            summary = f"{what}; use another Python, or `chmod o+x` that folder"
+            problem = Problem("config", summary, at=time.time())
+            location.tell(events.LoadFailed(number, problem))
             return
         directory = location.spec.working_directory
         if not directory.is_dir():
@@ -226,7 +248,8 @@ class RunnerSpecs:
     """Makes the orders for launchers. `children`: the folder of the bundle that makes `codeloc`
     importable in any Python. `bytecode_cache`: the folder for compiled files of environments that
     are not ours. `development`: whether user code is told that it runs under `dev`. `notes`: the
-    folder where runners note which files they write."""
+    folder where runners note which files they write. `reached_from`: the folder of ours above the
+    store, which other users have to pass; None: the store."""
 
     def __init__(
         self,
@@ -236,8 +259,10 @@ class RunnerSpecs:
         *,
         development: bool,
         notes: Path | None = None,
+        reached_from: Path | None = None,
     ) -> None:
         self.logs = logs
+        self._reached_from = reached_from
         self._children = children
         self._bytecode_cache = bytecode_cache
         self._development = development
@@ -246,12 +271,14 @@ class RunnerSpecs:
     def order(self, location: Location, environment: Environment, lease: Lease) -> RunnerSpec:
         spec = location.spec
         assert isinstance(spec.target, Target)
+        who, notes = account(spec.user, spec.group), self._notes
         return RunnerSpec(
             location=spec.name,
             environment=environment.key,
             executable=environment.executable,
             variables=self.variables(spec, environment),
             own=frozenset(spec.variables),
+            account=who,
             working_directory=spec.working_directory,
             target=spec.target,
             attribute=spec.attribute,
@@ -260,23 +287,42 @@ class RunnerSpecs:
             start_timeout=spec.policy.start_timeout,
             beside=location.state.serving is not None,
             held=(lease.fileno(),),
-            written=None if self._notes is None else loops.notes(self._notes, spec.name),
+            written=None if notes is None or who else loops.notes(notes, spec.name),
             suspects=tuple(sorted(location.loops.suspects)),
         )
 
     def variables(self, spec: LocationSpec, environment: Environment) -> dict[str, str]:
         """All environment variables of a runner of such a location."""
+        inherited = variables.inherited(os.environ, development=self._development)
+        writable, cache = environment.origin != "existing", self._bytecode_cache / environment.key
+        who, brought = account(spec.user, spec.group), environment.has_bytecode
+        if who is not None:
+            inherited = variables.of_user(inherited, who.name, who.home)
+            writable, cache, brought = False, cache / str(who.uid), brought and not writable
         return variables.of_runner(
-            variables.inherited(os.environ, development=self._development),
+            inherited,
             spec.variables,
             environment.executable,
             environment.variables,
-            variables.bytecode(
-                writable=environment.origin != "existing",
-                has_bytecode=environment.has_bytecode,
-                cache=self._bytecode_cache / environment.key,
-            ),
+            variables.bytecode(writable=writable, has_bytecode=brought, cache=cache),
         )
+
+    def open_up(self, spec: LocationSpec, environment: Environment) -> None:
+        """Have another user reach and read what its processes need, and nothing more. Blocks, the
+        first time for as long as it takes to go through the environment. Raises OSError.
+        """
+        who = account(spec.user, spec.group)
+        if who is None:
+            return
+        root = self._reached_from or self._bytecode_cache.parent
+        open_for_reading(self._children.parents[1], root)
+        if environment.origin != "existing" and environment.path is not None:
+            open_for_reading(environment.path, root)
+        own = self._bytecode_cache / environment.key / str(who.uid)
+        make_folder(own)
+        os.chown(own, who.uid, who.gid)
+        for folder in (own.parent, own.parent.parent):
+            folder.chmod(0o711)
 
     def command_variables(self, spec: LocationSpec, environment: Environment) -> dict[str, str]:
         """Those of a command that runs as a runner would, with `codeloc` importable."""

@@ -74,6 +74,8 @@ class CommandDocument(TypedDict):
     prefix: str | None
     specification: dict[str, Any] | None
     declared_in: str
+    user: str | None
+    group: str | None
     environment: dict[str, str]
     working_directory: str
 

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import ctypes
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from codelocd.model import Exit, Output, Stream
+from codelocd.process.accounts import Account, spawn
 from codelocd.process.guardian import Guardian
 from codelocd.process.guardian_process import Identity, descendants
 from codelocd.process.identity import GONE, began, state
@@ -112,18 +112,20 @@ class Children:
         stdin: int = subprocess.DEVNULL,
         mark: str | None = None,
         private: bool = False,
+        account: Account | None = None,
     ) -> Child:
         """Start `command`; `output(stream, data)` gets what it prints, b"" at its end.
 
-        What a `private` one makes is for this user alone.
+        What a `private` one makes is for this user alone. `account`: as another user.
         What descends from it bears `mark`, and ends with it; with "" it is left alone, as is
         right for a process whose forks, which bear marks of their own, shall outlive it.
         Raises OSError when it cannot be started.
         """
         mark = self.mark() if mark is None else mark
         with self._printing(output) as (outputs, writers):
-            process = subprocess.Popen(
+            process = spawn(
                 command,
+                account,
                 stdin=stdin,
                 stdout=writers[0],
                 stderr=writers[1],
@@ -309,12 +311,6 @@ class Children:
             self._orphans.orphaned(child.mark, child.family)
         self._guardian.release(child.pid)
         outputs.finish()
-
-
-def dying_with_us() -> list[str]:
-    """A wrapper under which a process ends with its parent, where there is one."""
-    wrapper = shutil.which("setpriv")
-    return [wrapper, "--pdeathsig", "KILL"] if wrapper and sys.platform == "linux" else []
 
 
 def _or_empty(reader: int | None) -> int:

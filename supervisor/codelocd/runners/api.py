@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from codelocd.core import shapes
 from codelocd.model import Cold, Exit, Output, Snapshot, StartMethod, StartWish, Target
+from codelocd.process.accounts import Account
 from codelocd.runners.variables import with_codeloc
 
 HANG_FACTOR, HANG_SECONDS = 10.0, 10.0
@@ -91,9 +92,9 @@ class RunnerSpec:
     `output(stream, data)` gets what it prints. `beside`: another runner serves meanwhile.
     `held` are descriptors that its processes keep open: the lease of their environment. `cold`:
     why it must have no warm start, whatever `start_method` says. `nice` and `open_files` hold from
-    before its code on; None: as for the daemon. `own`: the names of the variables that the location
-    alone has been given. So does that it is in the control group with the
-    folder `group`; None: in the daemon's.
+    before its code on; None: as for the daemon. So does that it is in the control group with the
+    folder `group`; None: in the daemon's. `own`: the names of the variables that the location alone
+    has been given. `account`: the user as whom it runs; None: the daemon's.
     `suspects`: files of which its process notes in the file `written` when it writes them.
     """
 
@@ -116,6 +117,7 @@ class RunnerSpec:
     open_files: int | None = None
     group: str | None = None
     own: frozenset[str] = frozenset()
+    account: Account | None = None
 
 
 @dataclass(frozen=True, slots=True)

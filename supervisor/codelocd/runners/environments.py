@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from codeloc_envs import Environment, EnvironmentProblem, Specification, Store
 from codeloc_envs.problem import shortage_in
 from codelocd.model import Exit, Stream
-from codelocd.process.child import Children, dying_with_us
+from codelocd.process.child import Children
 
 if TYPE_CHECKING:
     from codeloc_envs.documents import ProgressDocument
@@ -38,6 +39,12 @@ class WorkerResult:
     def last_line(self) -> str:
         """The last of its errors; an exception's message, where Python shows one."""
         return self.errors.rstrip().rpartition("\n")[2]
+
+
+def _dying_with_us() -> list[str]:
+    """A wrapper under which a process ends with its parent, where there is one."""
+    wrapper = shutil.which("setpriv")
+    return [wrapper, "--pdeathsig", "KILL"] if wrapper and sys.platform == "linux" else []
 
 
 async def run_worker(
@@ -64,7 +71,7 @@ async def run_worker(
         stdin.write(question)
         stdin.seek(0)
         child = children.start(
-            [*dying_with_us(), sys.executable, "-m", module, *arguments],
+            [*_dying_with_us(), sys.executable, "-m", module, *arguments],
             variables=os.environ,
             directory=Path("/"),
             output=heard,

@@ -188,7 +188,7 @@ class LocalLauncher:
 
     async def start(self, spec: RunnerSpec) -> LocalRunner:
         async def spawn(listener: socket.socket, path: Path) -> Child:
-            return self._children.start(
+            child = self._children.start(
                 [
                     str(spec.executable),
                     str(self._entry),
@@ -199,7 +199,10 @@ class LocalLauncher:
                 directory=spec.working_directory,
                 output=spec.output,
                 pass_fds=[listener.fileno(), *spec.held, *living(self._children.life)],
+                account=spec.account,
             )
+            hold_to_limits(spec, child.pid)
+            return child
 
         return await self.through(spawn)
 
@@ -212,6 +215,7 @@ class LocalLauncher:
             directory=spec.working_directory,
             output=program.output,
             pass_fds=spec.held,
+            account=spec.account,
         )
 
     async def through(
@@ -265,6 +269,17 @@ def _remove_stale(sockets: Path, kept: Collection[str]) -> None:
             path.unlink(missing_ok=True)
 
 
+def hold_to_limits(spec: RunnerSpec, pid: int) -> None:
+    """Do for a runner of another user what that user may not: it waits for its control group."""
+    if spec.account is None:
+        return
+    with contextlib.suppress(OSError):
+        if spec.group is not None:
+            Path(spec.group, "cgroup.procs").write_text(str(pid))
+        if spec.nice is not None:
+            os.setpriority(os.PRIO_PROCESS, pid, spec.nice)
+
+
 def _noting(spec: RunnerSpec) -> dict[str, Any]:
     if spec.written is None or not spec.suspects:
         return {}
@@ -289,7 +304,7 @@ def settings(spec: RunnerSpec, path: Path, descriptor: int, life: int | None) ->
             "parent": os.getpid() if life is None else None,
             "life_fd": life,
             "stacks_signal": NUMBER,
-            "nice": spec.nice,
+            "nice": None if spec.account else spec.nice,
             "open_files": spec.open_files,
             "group": spec.group,
             **_noting(spec),

@@ -47,6 +47,8 @@ _SERVICE_KINDS = ("LISTEN_", "MEMORY_PRESSURE_", "TRIGGER_", "WATCHDOG_")
 """What a service manager tells one service about itself (systemd.exec(5)): in the hands of another
 process it names folders and secrets, or speaks for the service."""
 
+_OF_USER = ("DBUS_", "MAIL", "SHELL", "SSH_", "SUDO_", "XAUTHORITY", "XDG_")
+
 _FOREIGN = ("UV_", *_SERVICE_KINDS)
 
 DEVELOPMENT = "DAGSTER_IS_DEV_CLI"
@@ -57,6 +59,12 @@ what it prepares in development only: dbt's manifest, the state of components.""
 def inherited(environ: Mapping[str, str], *, development: bool) -> dict[str, str]:
     """What runners inherit of the daemon's variables; a mark set there stays, even an empty one."""
     return {**({DEVELOPMENT: "1"} if development else {}), **environ}
+
+
+def of_user(variables: Mapping[str, str], name: str, home: str) -> dict[str, str]:
+    """The same for another user: none of the folders that are the daemon's own user's."""
+    others = {each: value for each, value in variables.items() if not each.startswith(_OF_USER)}
+    return {**others, "HOME": home, "USER": name, "LOGNAME": name}
 
 
 def of_runner(

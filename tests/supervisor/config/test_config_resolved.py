@@ -82,6 +82,8 @@ def test_show_has_every_field_and_no_value_that_may_be_secret(folder):
                     },
                 },
                 "activated_allowed": False,
+                "user": None,
+                "group": None,
                 "watch": [],
                 "ignore": [],
                 "policy": document["locations"][0]["policy"],

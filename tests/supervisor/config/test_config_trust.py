@@ -12,6 +12,7 @@ from codeloc_envs.problem import EnvironmentProblem
 from codeloc_envs.selection import choose
 from codelocd import config
 from codelocd.config.targets import Targets
+from codelocd.process import accounts
 
 if TYPE_CHECKING:
     from tests.supervisor.config.conftest import Folder
@@ -157,3 +158,15 @@ def test_a_planted_environment_is_refused_and_that_of_the_codes_owner_is_not(sha
         choose(None, code=place / "defs.py")
     os.chown(place / "defs.py", STRANGER, -1)
     assert choose(None, code=place / "defs.py").specification.request.path == place / ".venv"
+
+
+def test_only_root_may_ask_for_another_user(folder, monkeypatch):
+    folder.write("codelocd.toml", '[location.a]\nmodule = "a"\nuser = "root"\n')
+    assert folder.load("codelocd.toml").locations[0].user == "root"
+    accounts.account.cache_clear()
+    monkeypatch.setattr(os, "geteuid", lambda: STRANGER)
+    [line] = folder.problems("codelocd.toml")
+    assert line == (
+        "codelocd.toml:3: location.a.user: is another user than that of codelocd, and only root "
+        "may become one; run codelocd as root, or as that user, or remove the key"
+    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 import tomllib
 from dataclasses import replace
 from pathlib import Path
@@ -77,6 +79,8 @@ memory_limit = "2GiB"
 cpu_weight = 50
 tasks_limit = 100
 nice = 5
+user = "{USER}"
+group = "{GROUP}"
 open_files = 1024
 
 [location."a.b-c_D".environment]
@@ -99,7 +103,7 @@ environment = { path = ".venv" }
 [location.python]
 module = "a"
 environment = { python = "./bin/python" }
-"""
+""".replace("{USER}", pwd.getpwuid(os.geteuid()).pw_name).replace("{GROUP}", str(os.getegid()))
 
 
 def essence(spec: LocationSpec) -> LocationSpec:

@@ -25,6 +25,7 @@ from codelocd.cli.options import daemon_options, location_argument
 from codelocd.cli.programs import PYTHON, ProgramPlace, found, may_be_packaged, outsider
 from codelocd.cli.which import VARIABLE, Asked
 from codelocd.core.remedies import Origin, remedy
+from codelocd.process.accounts import Account, account, become
 
 INSTALLERS = ("pip", "pip3")
 
@@ -38,7 +39,7 @@ SOCKET = "--socket"
 @dataclass(frozen=True, slots=True)
 class ExecSetting:
     """How to run something as a location's runner runs; `specification` made its environment,
-    `declared_in` names the file and the table of the location.
+    `declared_in` names the file and the table of the location, `account` as whom it runs.
     """
 
     location: str
@@ -46,6 +47,7 @@ class ExecSetting:
     variables: Mapping[str, str]
     specification: Specification | None
     declared_in: str
+    account: Account | None = None
 
 
 class Exec(click.Command):
@@ -153,6 +155,7 @@ def _from_answer(location: str, answer: Mapping[str, Any]) -> ExecSetting:
         answer["environment"],
         Specification.from_json(specification) if specification else None,
         answer.get("declared_in", ""),
+        account(answer.get("user"), answer.get("group")),
     )
 
 
@@ -193,7 +196,9 @@ def _without_daemon(asked: Asked, location: str) -> ExecSetting:
     orders = RunnerSpecs(Logs(root), bundle / CHILDREN, Layout(root).bytecode, development=True)
     variables = orders.command_variables(spec, environment)
     place = _place(environment.executable, environment.path, spec.working_directory, variables)
-    return ExecSetting(location, place, variables, needed.specification, spec.declared_in)
+    orders.open_up(spec, environment)
+    who = account(spec.user, spec.group)
+    return ExecSetting(location, place, variables, needed.specification, spec.declared_in, who)
 
 
 def _place(
@@ -214,6 +219,8 @@ def _become(path: Path, words: Sequence[str], setting: ExecSetting) -> NoReturn:
         what = f"the working directory of {setting.location}, {directory}: {error.strerror}"
         raise Failure(f"{what}; create it, or correct the config") from None
     try:
+        if setting.account is not None:
+            become(setting.account)
         os.execve(path, list(words), dict(setting.variables))  # noqa: S606 no shell is wanted
     except OSError as error:
         raise Failure(_unrunnable(path, error), ExitCode.NOT_EXECUTABLE) from None

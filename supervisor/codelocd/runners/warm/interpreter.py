@@ -13,10 +13,11 @@ from typing import Any
 
 from codeloc_envs.damaged import WRONG, texts
 from codelocd.model import Output, Stream
+from codelocd.process.accounts import Account, give_away
 from codelocd.process.child import Child, Children
 from codelocd.process.orphans import marked
 from codelocd.runners.api import Hooks, Program, RunnerSpec
-from codelocd.runners.local import living, settings
+from codelocd.runners.local import hold_to_limits, living, settings
 from codelocd.runners.stacks import NUMBER, Overheard, Stacks
 from codelocd.runners.warm.method import BY_LIBRARIES
 from codelocd.runners.warm.profile import Imports
@@ -68,11 +69,13 @@ class WarmInterpreter:
         imports: Imports,
         *,
         sharing: bool,
+        account: Account | None = None,
     ) -> None:
         """Raises OSError when it cannot be started."""
         self.imports = imports
         self.hooks: Hooks | None = None
         self._sharing = sharing
+        self._account = account
         self._children = children
         self._printed = Overheard(_unheard)
         self._ours, theirs = socket.socketpair()
@@ -90,6 +93,7 @@ class WarmInterpreter:
                 output=self._printed,
                 pass_fds=[theirs.fileno(), *living(children.life)],
                 mark="",
+                account=account,
             )
         except OSError:
             self._ours.close()
@@ -134,7 +138,9 @@ class WarmInterpreter:
             "location": spec.location,
             "settings": settings(spec, path, listener.fileno(), self._children.life),
         }
-        return await self._process(message, [listener.fileno()], spec.variables, spec.output)
+        child = await self._process(message, [listener.fileno()], spec.variables, spec.output)
+        hold_to_limits(spec, child.pid)
+        return child
 
     async def program(self, program: Program) -> Child:
         """Raises Refused."""
@@ -164,6 +170,7 @@ class WarmInterpreter:
         }
 
         async def ask(writers: Sequence[int]) -> int:
+            give_away(writers, self._account)
             hearing, telling = socket.socketpair()
             with hearing:
                 with telling:

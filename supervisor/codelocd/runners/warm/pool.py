@@ -95,10 +95,12 @@ class WarmPool:
         self.used = self._loop.time()
 
     def fits(self, spec: RunnerSpec, read: frozenset[str]) -> bool:
-        """Whether imports cannot tell the two apart, by the variables that they read."""
-        return (self.spec.environment, self.spec.executable) == (
+        """Whether they are the same user's, and imports cannot tell them apart by the variables
+        that they read."""
+        return (self.spec.environment, self.spec.executable, self.spec.account) == (
             spec.environment,
             spec.executable,
+            spec.account,
         ) and visible(self.spec.variables, read) == visible(spec.variables, read)
 
     def take(self) -> WarmInterpreter | None:
@@ -245,6 +247,7 @@ class WarmPool:
             at_start(self.spec.variables, self.spec.own),
             wanted,
             sharing=self._sharing,
+            account=self.spec.account,
         )
 
     def _given(self) -> dict[str, str]:
