@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import random
 import signal
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -299,6 +301,11 @@ def test_an_upgrade_ends_nothing_and_keeps_the_pid(place: Place, way: str) -> No
     before = {name: daemon.until(name, serving) for name in ("one", "two")}
     with daemon.client() as client:
         former = client.call("hello")
+    asking = asked_until_another(daemon, former["instance"])
+    watch: list[str | Path] = [CODELOCD, "status", "--watch", "--json"]
+    watching = subprocess.Popen(watch, env=daemon.environ, stdout=subprocess.PIPE, text=True)
+    assert watching.stdout is not None
+    assert json.loads(watching.stdout.readline())["daemon"]["instance"] == former["instance"]
     if way == "command":
         command: list[str | Path] = [CODELOCD, "upgrade"]
         done = subprocess.run(command, env=daemon.environ, capture_output=True, text=True)
@@ -309,6 +316,11 @@ def test_an_upgrade_ends_nothing_and_keeps_the_pid(place: Place, way: str) -> No
     daemon.told(b"READY=1")
     with daemon.client() as client:
         now = client.call("hello")
+    assert asking.result(DEADLINE) == []
+    seen = (json.loads(line)["daemon"]["instance"] for line in watching.stdout)
+    assert now["instance"] in seen, "--watch went on"
+    watching.terminate()
+    watching.communicate()
     assert (now["pid"], daemon.process.poll()) == (former["pid"], None)
     assert now["instance"] != former["instance"]
     for name in ("one", "two"):
@@ -318,6 +330,48 @@ def test_an_upgrade_ends_nothing_and_keeps_the_pid(place: Place, way: str) -> No
     assert after["last_exit"]["signal"] == signal.SIGKILL
     assert daemon.stop() == 0
     assert place.left() == set()
+
+
+def asked_until_another(daemon: Service, instance: str) -> Future[list[Exception]]:
+    """What clients met that asked one after the other, until another instance answered. One that
+    the former accepted and had no time to answer is told so; it was not refused."""
+
+    def ask() -> list[Exception]:
+        met: list[Exception] = []
+        while True:
+            try:
+                with daemon.client() as client:
+                    if client.call("hello", timeout=DEADLINE)["instance"] != instance:
+                        return met
+            except DaemonUnreachable as failure:
+                if failure.reason != "lost":
+                    met.append(failure)
+
+    return ThreadPoolExecutor(1).submit(ask)
+
+
+def test_promise_11_a_service_told_to_end_before_it_heeds_it_leaves_nothing(place: Place) -> None:
+    place.config("one")
+    place.write("one", native("one"))
+    place.start().until("one", serving)
+    place.kill()
+    (place.home / "notify").unlink()
+    place.started.append(Service(place.project, place.home, [sys.executable, "-c", TOLD_EARLY]))
+    assert place.started[-1].process.wait(DEADLINE) == 0
+    assert place.left() == set()
+
+
+TOLD_EARLY = """
+import os, signal, sys
+from codelocd.cli import main
+from codelocd.cli.commands import serve
+run = serve.run_daemon
+def told(*arguments):
+    os.kill(os.getpid(), signal.SIGTERM)
+    return run(*arguments)
+serve.run_daemon = told
+sys.exit(main())
+"""
 
 
 OLDER = """

@@ -20,7 +20,8 @@ def main() -> int:
     output.prepare()
     arguments = sys.argv[1:]
     if any(word in DAEMONS for word in arguments[:3]):
-        return guard.guarded_daemon(lambda: _run(arguments))
+        service = "serve" in arguments[:3]
+        return guard.guarded_daemon(lambda: _run(arguments), service=service)
     return guard.guarded(lambda: _run(arguments))
 
 

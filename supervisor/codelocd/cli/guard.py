@@ -73,11 +73,16 @@ def guarded(command: Callable[[], int]) -> int:
     return code
 
 
-def guarded_daemon(command: Callable[[], int]) -> int:
-    """The same for a daemon: SIGINT and SIGTERM before it heeds them itself end it well."""
+def guarded_daemon(command: Callable[[], int], *, service: bool) -> int:
+    """The same for a daemon: SIGINT and SIGTERM before it heeds them itself end it well. For a
+    service SIGTERM waits until then: what an earlier daemon has left is to end with it.
+    """
     import signal
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if service:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    else:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     code = guarded(command)
     return ExitCode.DONE if code == ExitCode.INTERRUPTED else code
 

@@ -162,10 +162,11 @@ def follow(
             except Failure as failure:
                 if failure.code != ExitCode.NO_DAEMON or patience <= 0:
                     raise
-        connection = _next_one(connect, time.monotonic() + patience)
+        connection = next_daemon(connect, time.monotonic() + patience)
 
 
-def _next_one(connect: Callable[[], Connection], deadline: float) -> Connection:
+def next_daemon(connect: Callable[[], Connection], deadline: float) -> Connection:
+    """A connection to a daemon that may start only now; `deadline`: monotonic."""
     while True:
         try:
             return connect()

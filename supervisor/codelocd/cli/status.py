@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from codelocd.cli import output
-from codelocd.cli.connection import Connection, meant
+from codelocd.cli.connection import ANSWER_TIMEOUT, Connection, meant
 from codelocd.cli.guard import ExitCode, Failure
 from codelocd.cli.guard import failed as say_failed
 from codelocd.render.status import failed, healthy, status
@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:  # `typing` itself would take as long as asking the daemon
     from collections.abc import Sequence
 
-    from codelocd.cli.which import Asked
+    from codelocd.cli.which import Asked, DaemonAddress
     from codelocd.documents.locations import StatusDocument
 
 PATIENCE = 1.5
@@ -39,19 +39,25 @@ def _answer(asked: Asked, locations: Sequence[str]) -> StatusDocument:
     """The `status --json` document, by the daemon or by what it left."""
     daemon = meant(asked)
     try:
-        with Connection(daemon, PATIENCE) as connection:
-            answer: StatusDocument = connection.call("status", wanted(locations), PATIENCE)
+        return _asked(daemon, locations, PATIENCE)
     except Failure as failure:
         if failure.code != ExitCode.NO_DAEMON:
             raise
         from codelocd.cli import unanswered  # seldom: the others need not wait for its imports
 
+        if unanswered.is_upgraded(daemon):
+            return _asked(daemon, locations, ANSWER_TIMEOUT)
         left = unanswered.status(daemon, locations)
         if left is None:
             raise
         say_failed(unanswered.told(daemon, left))
         return left
-    return answer
+
+
+def _asked(daemon: DaemonAddress, locations: Sequence[str], patience: float) -> StatusDocument:
+    with Connection(daemon, patience) as connection:
+        answer: StatusDocument = connection.call("status", wanted(locations), patience)
+        return answer
 
 
 def document(answer: StatusDocument, *, only_failed: bool) -> StatusDocument:

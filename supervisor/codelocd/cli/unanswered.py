@@ -58,6 +58,16 @@ def status(daemon: DaemonAddress, locations: Sequence[str]) -> StatusDocument | 
     }
 
 
+LONGEST_UPGRADE = 30.0
+"""Seconds; an upgrade that takes longer has failed."""
+
+
+def is_upgraded(daemon: DaemonAddress) -> bool:
+    """Whether it takes up other code just now, and answers when that has begun."""
+    kept = last_status.read(daemon.socket)
+    return kept is not None and kept.upgrade and kept.age < LONGEST_UPGRADE
+
+
 def told(daemon: DaemonAddress, document: StatusDocument) -> str:
     """In one line: that the daemon does not answer, why, how old the answer is, what to do."""
     about = document["daemon"]

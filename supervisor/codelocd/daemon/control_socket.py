@@ -6,10 +6,12 @@ import asyncio
 import contextlib
 import os
 import socket
+import stat
 from collections.abc import Callable, Collection
 from pathlib import Path
 
 from codeloc_envs.files import make_folder
+from codelocd.daemon.successor import LeftSocket
 from codelocd.rpc import unix
 from codelocd.rpc.server import Server
 from codelocd.watch.backends.polling import Mounts
@@ -35,12 +37,41 @@ class ControlSocket:
         self._path = path
         self._group = group
         self._report = report
+        self._identity: tuple[int, int] | None = None
+
+    def take(self, left: LeftSocket | None) -> socket.socket:
+        """The socket that this process listened on before an upgrade, as far as it is what `open`
+        would make; else a new one. Raises OSError."""
+        if left is None:
+            return self.open()
+        listener = socket.socket(fileno=left.descriptor)
+        os.set_inheritable(left.descriptor, False)
+        if _identity(self._path) == left.identity and self._is_right():
+            self._identity = left.identity
+            return listener
+        listener.close()
+        return self.open()
+
+    def leave(self, listener: socket.socket) -> LeftSocket | None:
+        """For the process that this one becomes; None where no client can reach the socket."""
+        if not self._is_there() or self._identity is None:
+            return None
+        return LeftSocket(listener.fileno(), self._identity)
+
+    def _is_right(self) -> bool:
+        """Whether it has the permissions that one of ours has."""
+        found = self._path.lstat()
+        its_group = self._group in (None, found.st_gid)
+        return stat.S_IMODE(found.st_mode) == self._mode and its_group
+
+    @property
+    def _mode(self) -> int:
+        return 0o600 if self._group is None else 0o660
 
     def open(self) -> socket.socket:
         """Raises OSError, also where another process listens there."""
-        mode = 0o600 if self._group is None else 0o660
         make_folder(self._path.parent)
-        listener = unix.listen(self._path, mode=mode, group=self._group)
+        listener = unix.listen(self._path, mode=self._mode, group=self._group)
         self._identity = _identity(self._path)
         return listener
 

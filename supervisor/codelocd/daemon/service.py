@@ -9,11 +9,10 @@ import grp
 import os
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -29,6 +28,7 @@ from codelocd.daemon.control_socket import ControlSocket
 from codelocd.daemon.rights import Gate, Refusals, Trusted
 from codelocd.daemon.status_file import StatusFile
 from codelocd.daemon.subscriptions import TOPICS, LocalSubscriber, Observer
+from codelocd.daemon.successor import HEEDED, LeftSocket, Successor
 from codelocd.model import Config, DaemonSettings
 from codelocd.process.event_loop import SteadyLoop
 from codelocd.render.text import colours
@@ -69,6 +69,10 @@ def run(
     return 0
 
 
+LAST_ANSWERS = 1.0
+"""Seconds in which what was asked before an upgrade is answered."""
+
+
 class Service:
     """One run of the daemon."""
 
@@ -87,6 +91,7 @@ class Service:
         self._reread = reread
         self._observer = observer
         self._report = report or log.warning
+        self._left = LeftSocket.told(os.environ)
         self._successor = Successor(dict(os.environ))
         self._notifier = systemd.Notifier(os.environ)
         self._ends = asyncio.Event()
@@ -106,7 +111,7 @@ class Service:
         control_socket = ControlSocket(self._paths.socket, gate.group, report)
         passed = systemd.passed_socket(os.environ, gate.group)
         server = await start_server(
-            passed or control_socket.open(),
+            passed or control_socket.take(self._left),
             gate.guard(control.handle),
             allowed=gate.admits,
             report=lambda where, error: log.warning("request failed", where=where, error=error),
@@ -123,9 +128,8 @@ class Service:
             self._config.follow(application.watch, apply=self._development)
         self._notifier.ready(f"{len(config.locations)} locations")
         await self._ends.wait()
-        if self._successor.is_due:
-            await application.hand_over()
-            self._successor.begin(passed)
+        if self._successor.is_due and (listener := await server.pause(LAST_ANSWERS)) is not None:
+            await self._upgraded(status_file, passed, control_socket.leave(listener))
         self._notifier.stopping()
         self._config.close()
         await application.close()
@@ -175,6 +179,7 @@ class Service:
             loop.add_signal_handler(number, self._ignore, number)
         if not self._development:
             loop.add_signal_handler(signal.SIGUSR2, self._upgrade_at_signal)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HEEDED)
 
     def _ignore(self, number: signal.Signals) -> None:
         """By default it would end the process without a word, and leave what it runs."""
@@ -183,13 +188,16 @@ class Service:
     def _quit(self) -> None:
         """As Ctrl-\\ on a terminal is meant: nothing is waited for."""
         self._report("SIGQUIT ends the daemon at once, and kills what it runs")
+        self._successor.is_due = False
         self._application.kill()
         self._ends.set()
 
     def _stop(self) -> None:
         """End the daemon: the first signal asks it to finish in order, the second ends it at
-        once."""
-        if self._ends.is_set():
+        once. It also calls off an upgrade."""
+        if self._successor.is_due:
+            self._successor.is_due = False
+        elif self._ends.is_set():
             self._application.kill()
         self._ends.set()
 
@@ -200,6 +208,15 @@ class Service:
         await asyncio.to_thread(self._successor.try_out)
         self._successor.is_due = True
         asyncio.get_running_loop().call_soon(self._ends.set)
+
+    async def _upgraded(
+        self, status_file: StatusFile, passed: socket.socket | None, left: LeftSocket | None
+    ) -> None:
+        """Returns only where the upgrade was called off meanwhile."""
+        if self._successor.is_due:
+            status_file.tell_upgrade()
+            await self._application.hand_over()
+            self._successor.begin(passed, left)
 
     def _upgrade_at_signal(self) -> None:
         self._upgrading = asyncio.ensure_future(self._upgrade())
@@ -281,45 +298,3 @@ def observe(event: TopicEvent) -> None:
 
 
 _PROBLEMS = frozenset({"environment-failed", "load-failed", "condemned", "exited", "machine-lacks"})
-
-
-TRIAL = "import codelocd.cli.commands.serve, codelocd.daemon.service"
-TRIAL_SECONDS = 60.0
-
-
-class Successor:
-    """Replaces this process by the code that is installed now. The pid stays, so that a service
-    manager sees no end.
-
-    `environ`: the variables that this process was started with.
-    """
-
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self._environ = environ
-        self.is_due = False
-
-    def try_out(self) -> None:
-        """Check that the new code can be imported. Blocks. Raises RpcError if it cannot."""
-        try:
-            done = subprocess.run(
-                [sys.executable, "-c", TRIAL],
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                timeout=TRIAL_SECONDS,
-            )
-        except (OSError, subprocess.TimeoutExpired) as failure:
-            raise RpcError("internal", f"the new code cannot be tried: {failure}") from None
-        if done.returncode:
-            why = done.stderr.strip().rpartition("\n")[2]
-            raise RpcError("internal", f"the new code does not load, the old one goes on: {why}")
-
-    def begin(self, passed: socket.socket | None) -> None:
-        """Execute the new code at once; `passed`: the socket that a service manager has handed
-        over."""
-        if passed is not None:
-            os.set_inheritable(passed.fileno(), True)
-        for stream in (sys.stdout, sys.stderr):
-            stream.flush()
-        command = [sys.executable, *sys.orig_argv[1:]]
-        os.execve(sys.executable, command, dict(self._environ))  # noqa: S606  no shell

@@ -70,9 +70,13 @@ class StatusFile(InProcessSubscriber):
         document["locations"] = [_later(entry, now - at) for at, entry in self._entries.values()]
         return document
 
-    def _write(self, document: StatusDocument) -> None:
+    def tell_upgrade(self) -> None:
+        """A client that gets no answer from now on is to wait for the code that takes over."""
+        self._write(self._whole(), upgrade=True)
+
+    def _write(self, document: StatusDocument, *, upgrade: bool = False) -> None:
         """What cannot be written now is written with the next event."""
-        text = last_status.text(document, self._beginnings(document))
+        text = last_status.text(document, self._beginnings(document), upgrade)
         with contextlib.suppress(OSError):
             replace_text(self._path, text)
             if self._group is not None:

@@ -90,6 +90,7 @@ class Peer(asyncio.Protocol):
         self._next: Message | None = None
         self._calls = Calls(self._limits.in_flight)
         self._work = Work(partial(handler, self), self.send, self._limits, report, self._ready)
+        self.is_due = self._work.is_due
         self._drained: list[Callable[[], None]] = []
         self._slow = False
         self._wanted = self._reading = True

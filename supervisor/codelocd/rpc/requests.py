@@ -153,14 +153,20 @@ class Work:
         self._limits = limits
         self._report = report
         self._tasks: set[asyncio.Task[None]] = set()
+        self._begun = False
 
     def begin(self, msgid: int | None, method: str, params: list[Any]) -> None:
         """Carry out a request, or without `msgid` a notification; RpcError "limit" if too many."""
         if len(self._tasks) >= self._limits.in_flight:
             raise RpcError("limit", f"more than {self._limits.in_flight} requests in flight")
+        self._begun = True
         task = asyncio.get_running_loop().create_task(self._carry_out(msgid, method, params))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    def is_due(self) -> bool:
+        """Whether an answer is due, or nothing was asked yet, for which the other end connected."""
+        return bool(self._tasks) or not self._begun
 
     def cancel(self) -> None:
         """The connection is gone: no answers are waited for."""

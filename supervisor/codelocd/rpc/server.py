@@ -31,6 +31,9 @@ AGAIN = 0.2
 TOLD = 1.0
 """Seconds in which that is reported once at most."""
 
+SETTLING = 0.02
+"""Seconds between two looks whether all that was asked is answered."""
+
 AT_ONCE = 64
 """Connections accepted in a row: the loop has other things to do."""
 
@@ -80,6 +83,20 @@ class Server:
         for peer in list(self.peers):
             peer.close()
         self._reserve.close()
+
+    async def pause(self, patience: float) -> socket.socket | None:
+        """Accept no more connections: who connects from now on waits in the socket's queue. Returns
+        that socket when what was asked before is answered, after `patience` seconds at the latest.
+        """
+        if self._listening is not None:
+            self._loop.remove_reader(self._listening)
+        if self._later is not None:
+            self._later.cancel()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                while self._opening or any(peer.is_due() for peer in self.peers):  # noqa: ASYNC110  seldom
+                    await asyncio.sleep(SETTLING)
+        return self._listening
 
     def _stop_listening(self) -> None:
         if self._later is not None:

@@ -31,11 +31,12 @@ def beside(socket: str) -> str:
     return f"{socket}.json"
 
 
-def text(status: StatusDocument, began: Mapping[int, int]) -> str:
+def text(status: StatusDocument, began: Mapping[int, int], upgrade: bool = False) -> str:
     """The content of the file: the `status --json` document, its time, and the identities of its
     processes.
 
     `began` has the beginnings of the processes that the document names, as `identity` tells them.
+    `upgrade`: the daemon takes up other code now, and answers again in a moment.
     """
     return json.dumps(
         {
@@ -44,6 +45,7 @@ def text(status: StatusDocument, began: Mapping[int, int]) -> str:
             "clock": clock(),
             "boot": identity.boot(),
             "began": {str(pid): since for pid, since in began.items()},
+            "upgrade": upgrade,
             "status": status,
         }
     )
@@ -63,6 +65,7 @@ class LastStatus:
             self.status = whole.status(self.status)
         self.at = float(kept["at"])
         self.daemon = int(self.status["daemon"]["pid"])
+        self.upgrade = bool(kept.get("upgrade"))
         self.same_boot = kept["boot"] == identity.boot()
         self._began = {int(pid): int(since) for pid, since in kept["began"].items()}
         self._clock = float(kept["clock"])

@@ -15,8 +15,9 @@ import click
 from codelocd.cli import output, status
 from codelocd.cli.completion import methods
 from codelocd.cli.connection import GRACE, ask, connect
-from codelocd.cli.guard import NoDaemon
+from codelocd.cli.guard import ExitCode, Failure, NoDaemon
 from codelocd.cli.options import (
+    PATIENCE,
     daemon_options,
     definition_argument,
     json_option,
@@ -24,6 +25,7 @@ from codelocd.cli.options import (
     location_argument,
     locations_argument,
 )
+from codelocd.cli.pages import next_daemon
 from codelocd.cli.status import document, wanted
 from codelocd.cli.which import Asked
 from codelocd.render.definitions import definition, definitions
@@ -209,12 +211,20 @@ HOME, END_OF_LINE, BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
 
 
 def _watch(asked: Asked, locations: Sequence[str], *, as_json: bool, only_failed: bool) -> NoReturn:
-    """Print until interrupted."""
-    with connect(asked) as connection, _place(as_json=as_json) as show:
+    """Print until interrupted. When the daemon ends, the next one is waited for."""
+    connection = connect(asked)
+    with _place(as_json=as_json) as show:
         while True:
-            answer: StatusDocument = connection.call("status", wanted(locations))
-            show(document(answer, only_failed=only_failed))
-            time.sleep(INTERVAL)
+            try:
+                with connection:
+                    while True:
+                        answer: StatusDocument = connection.call("status", wanted(locations))
+                        show(document(answer, only_failed=only_failed))
+                        time.sleep(INTERVAL)
+            except Failure as failure:
+                if failure.code != ExitCode.NO_DAEMON:
+                    raise
+                connection = next_daemon(lambda: connect(asked), time.monotonic() + PATIENCE)
 
 
 @contextmanager
