@@ -302,7 +302,8 @@ class Children:
 
     def _deliver(self, pid: int) -> None:
         child, outputs = self._ours.pop(pid)
-        child.kill()  # before it is reaped: its number still means this group
+        # before it is reaped: its number still means this group, and nothing descends from it
+        child.signal_group(signal.SIGKILL)
         self._finish(child, outputs, reaped(pid))
 
     def _finish(self, child: Child, outputs: OutputPipes, end: Exit) -> None:
