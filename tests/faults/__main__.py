@@ -91,7 +91,7 @@ def drive(
     serve: bool = False,
 ) -> None:
     """Do the steps, as long as there are any and `more`; then look at all that must hold."""
-    world = World(home, serve=serve)
+    world, step = World(home, serve=serve), None
     try:
         for step in steps:
             if not more():

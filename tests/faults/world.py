@@ -106,7 +106,7 @@ class World:
         self.runtime.mkdir(mode=0o700)
         self.state.mkdir(exist_ok=True)
         locations.write(self.project)
-        self.assets = dict.fromkeys(NAMES, "a0")
+        self.assets: dict[str, str] = dict.fromkeys(NAMES, "a0")
         self.excused: set[tuple[str, int]] = set()
         self.counter = 0
         runtime = str(self.runtime)

@@ -151,7 +151,8 @@ def test_a_half_written_bundle_is_removed_when_nobody_can_still_be_writing_it(tm
     for name, seconds in ((".bundle-old", 7200), (".bundle-new", 0)):
         draft = made.parent / name
         (draft / "codeloc").mkdir(parents=True)
-        os.utime(draft, (time.time() - seconds,) * 2)
+        then = time.time() - seconds
+        os.utime(draft, (then, then))
     Store(tmp_path).prune()
     assert not (made.parent / ".bundle-old").exists()
     assert (made.parent / ".bundle-new").exists()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from codelocd.runners.warm.method import choose, visible
+from codelocd.model import StartWish
+from codelocd.runners.warm.method import MethodChoice, choose, visible
 from codelocd.runners.warm.profile import (
     ImportProfile,
     Imports,
@@ -18,7 +19,12 @@ SEEN = Imports(("a", "a.b", "c"), ("a", "c"))
 NOTHING = ImportProfile()
 
 
-def method(learned: ImportProfile = NOTHING, wanted="auto", platform="linux", **variables: str):
+def method(
+    learned: ImportProfile = NOTHING,
+    wanted: StartWish = "auto",
+    platform: str = "linux",
+    **variables: str,
+) -> MethodChoice:
     return choose(wanted, "sales", learned, variables, platform)
 
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.end_to_end.daemons import Dev
 from tests.ui.conftest import ASSETS, ServedPage, serve
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="the page is tried with Playwright")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -34,7 +38,7 @@ HOSTILE = "<img src=x onerror=\"document.title='owned'\">\\u202e\\x1b]8;;javascr
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[sync_api.Browser]:
+def browser() -> Iterator[Browser]:
     with sync_api.sync_playwright() as playwright:
         arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
         launched = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
@@ -45,7 +49,7 @@ def browser() -> Iterator[sync_api.Browser]:
 class Shown:
     """A tab that has logged in by the link; `said` is what its console had to say."""
 
-    def __init__(self, browser: sync_api.Browser, page: ServedPage, scheme: str = "light") -> None:
+    def __init__(self, browser: Browser, page: ServedPage, scheme: str = "light") -> None:
         self.context = browser.new_context(
             viewport={"width": 1440, "height": 900},
             color_scheme=scheme,  # type: ignore[arg-type]
@@ -69,7 +73,7 @@ class Shown:
 
 
 @pytest.fixture
-def shown(browser: sync_api.Browser, page: ServedPage) -> Iterator[Shown]:
+def shown(browser: Browser, page: ServedPage) -> Iterator[Shown]:
     made = Shown(browser, page)
     yield made
     made.context.close()
@@ -77,7 +81,7 @@ def shown(browser: sync_api.Browser, page: ServedPage) -> Iterator[Shown]:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_page_is_shown_and_the_browser_has_nothing_to_say(
-    browser: sync_api.Browser, page: ServedPage, scheme: str
+    browser: Browser, page: ServedPage, scheme: str
 ) -> None:
     made = Shown(browser, page, scheme)
     for address, text in PAGES.items():
@@ -131,7 +135,7 @@ def test_what_code_prints_is_text(page: ServedPage, shown: Shown) -> None:
     assert shown.said == []
 
 
-def test_a_wrong_link_asks_for_the_right_one(browser: sync_api.Browser, page: ServedPage) -> None:
+def test_a_wrong_link_asks_for_the_right_one(browser: Browser, page: ServedPage) -> None:
     context = browser.new_context()
     tab = context.new_page()
     tab.set_default_timeout(PATIENCE)
@@ -154,7 +158,7 @@ def test_keys_lead_from_page_to_page(shown: Shown) -> None:
 
 
 def test_the_page_says_when_nothing_answers_and_comes_back_by_itself(
-    browser: sync_api.Browser, daemon: Dev, tmp_path_factory: pytest.TempPathFactory
+    browser: Browser, daemon: Dev, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     folder = tmp_path_factory.mktemp("secret")
     served = serve(daemon, folder)

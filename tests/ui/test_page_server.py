@@ -12,6 +12,7 @@ from typing import Any
 import psutil
 import pytest
 from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin
 
 from tests.end_to_end.daemons import Dev
 from tests.ui.conftest import ASSETS, DEADLINE, ServedPage, serve
@@ -28,7 +29,7 @@ def opened(page: ServedPage) -> Iterator[ClientConnection]:
     with connect(
         f"ws://{page.host}/api/socket",
         additional_headers={"Cookie": page.cookie},
-        origin=page.url.rstrip("/"),  # type: ignore[arg-type]
+        origin=Origin(page.url.rstrip("/")),
         open_timeout=DEADLINE,
         proxy=None,
     ) as socket:

@@ -112,7 +112,7 @@ def test_a_socket_tells_nothing_before_the_second_half(page: ServedPage, first: 
     assert closed.value.rcvd.code == 4401
 
 
-def open_socket(page: ServedPage, headers: Mapping[str, str], origin: str | None):  # type: ignore[no-untyped-def]
+def open_socket(page: ServedPage, headers: Mapping[str, str], origin: str | None):
     return connect(
         f"ws://{page.host}/api/socket",
         additional_headers=headers,

@@ -107,7 +107,7 @@ def test_a_save_is_seen_on_the_open_page_without_a_click(project, declare, page,
     window.open(f"http://127.0.0.1:{shown.port}/assets")
     shown.until(lambda: window.click("Skip"))  # Dagster's welcome to a newcomer
     shown.until(lambda: window.shows("before_the_save") and not window.shows("Skip"))
-    pictures = Path(os.environ.get("SCREENSHOTS", tmp_path))
+    pictures = Path(os.environ.get("SCREENSHOTS") or tmp_path)
     before = window.screenshot(pictures / "before.png")
 
     (project / "shop.py").write_text(SOURCE.format("after_the_save"))

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgpack
 import pytest
@@ -72,7 +72,8 @@ class Connection:
 
     def send(self, method: str, **params: Any) -> int:
         number = next(self.numbers)
-        self.socket.sendall(msgpack.packb([0, number, method, [params] if params else []]))
+        message = [0, number, method, [params] if params else []]
+        self.socket.sendall(cast("bytes", msgpack.packb(message)))
         return number
 
     def answer(self, number: int) -> Any:

@@ -8,6 +8,7 @@ import json
 import os
 import sys
 import threading
+from typing import cast
 
 import msgpack
 import pytest
@@ -227,7 +228,7 @@ def test_notifications_are_not_answered(run):
 
 def test_a_request_may_arrive_byte_by_byte(run):
     connection = run(HERE, GOOD).connect()
-    for byte in msgpack.packb([0, 7, "ping", []]):
+    for byte in cast("bytes", msgpack.packb([0, 7, "ping", []])):
         connection.socket.sendall(bytes([byte]))
     assert connection.answer(7) == {}
 

@@ -22,11 +22,22 @@ pytestmark = pytest.mark.skipif(
 
 WIDTHS = (60, 80, 200)
 
-FAILED: Any = {"state": "failed", "pid": None, "uptime": None, "problem": PROBLEM}
+
+def failed(name: str) -> LocationStatus:
+    return {
+        **LOCATION,
+        "name": name,
+        "state": "failed",
+        "pid": None,
+        "uptime": None,
+        "problem": PROBLEM,
+    }
+
+
 LOCATIONS: list[LocationStatus] = [
     {**LOCATION, "name": "ingest"},
     {**LOCATION, "name": "売上の場所", "stale": True, "problem": PROBLEM},
-    {**LOCATION, "name": "a_location_with_a_long_name_of_its_own", **FAILED},
+    failed("a_location_with_a_long_name_of_its_own"),
 ]
 SHOWN = {
     60: ["NAME", "STATE", "PROBLEM"],
@@ -128,7 +139,7 @@ def test_watch_has_a_screen_of_its_own_and_gives_it_back(
         assert lines[0].endswith("30 locations: 30 serving  CPU 900%, memory 900 MiB")
         assert len(lines) == 30
         assert all(any(name in line for line in lines) for name in names)
-        entries[29] = {**LOCATION, "name": names[29], **FAILED}
+        entries[29] = failed(names[29])
         lines = shown.until(lambda lines: lines[2].startswith(names[29]))
         assert lines[0].endswith("30 locations: 29 serving, 1 failed  CPU 900%, memory 900 MiB")
         assert shown.tmux("display-message", "-p", "#{alternate_on}").strip() == "1"

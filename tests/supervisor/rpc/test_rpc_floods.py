@@ -8,7 +8,6 @@ import socket
 from functools import partial
 from typing import Any
 
-import msgpack
 import pytest
 
 from codelocd.rpc.errors import RpcError
@@ -16,7 +15,7 @@ from codelocd.rpc.fair_queue import MOST, FairQueue, RateLimit
 from codelocd.rpc.peer import UNREAD
 from codelocd.rpc.requests import MESSAGE, Limits, Totals
 from codelocd.rpc.server import talk_on
-from tests.supervisor.rpc.world import DEADLINE, World, eventually, everything, messages
+from tests.supervisor.rpc.world import DEADLINE, World, eventually, everything, messages, packed
 
 
 async def test_an_answer_that_is_not_read_is_the_last_that_is_made(
@@ -26,7 +25,7 @@ async def test_an_answer_that_is_not_read_is_the_last_that_is_made(
     await serve()
     reader, writer = await raw()
     reader._transport.pause_reading()
-    writer.write(b"".join(msgpack.packb([0, n, "large", []]) for n in range(100)))
+    writer.write(b"".join(packed([0, n, "large", []]) for n in range(100)))
     await eventually(lambda: bool(world.peers) and world.peers[0].backlog > 0)
     for _ in range(100):
         await asyncio.sleep(0)
@@ -43,7 +42,7 @@ async def test_those_who_have_not_read_for_the_longest_go_where_all_is_too_much(
     for count in range(1, 5):
         reader, writer = await raw()
         reader._transport.pause_reading()
-        writer.write(msgpack.packb([0, 1, "large", []]))
+        writer.write(packed([0, 1, "large", []]))
         slow.append(reader)
         await eventually(partial(lambda count: len(world.peers) == count, count))
     await eventually(lambda: len(server.peers) < 4)
@@ -88,7 +87,7 @@ async def test_messages_that_are_not_complete_have_a_bound_together(
     server = await serve(totals=Totals(unfinished=3_000_000))
     for _ in range(2):
         _reader, writer = await raw()
-        writer.write(msgpack.packb([0, 1, "echo", [{"value": b"x" * 4_000_000}]])[:2_000_000])
+        writer.write(packed([0, 1, "echo", [{"value": b"x" * 4_000_000}]])[:2_000_000])
     await eventually(lambda: bool(world.reports))
     await eventually(lambda: len(server.peers) == 1)
     assert world.reports == [("connection", "too much is being sent at once; try again later")]
@@ -98,7 +97,7 @@ async def test_messages_that_are_not_complete_have_a_bound_together(
 async def test_a_request_of_very_many_values_is_refused(serve, raw) -> None:
     await serve()
     reader, writer = await raw()
-    writer.write(msgpack.packb([0, 9, "echo", [{"value": [0] * 100_000}]]))
+    writer.write(packed([0, 9, "echo", [{"value": [0] * 100_000}]]))
     ((_, msgid, error, _),) = await everything(reader)
     assert (msgid, error["kind"]) == (9, "limit")
 
@@ -115,7 +114,7 @@ async def test_a_connection_with_much_to_say_lets_others_speak(serve, raw, dial)
     quick = await dial()
     await quick.call("echo", timeout=DEADLINE)
     reader, writer = await raw()
-    writer.write(b"".join(msgpack.packb([0, n, "echo", []]) for n in range(1000)))
+    writer.write(b"".join(packed([0, n, "echo", []]) for n in range(1000)))
     first, _ = await asyncio.gather(messages(reader, 1), quick.call("echo", timeout=DEADLINE))
     assert first[0][1] == 0
     rest = await messages(reader, 1000 - len(first))
@@ -158,7 +157,7 @@ def test_a_rate_lets_a_second_pass_at_once_and_then_its_share() -> None:
 async def test_a_connection_that_is_too_fast_is_slowed_down_and_loses_nothing(serve, raw) -> None:
     await serve(totals=Totals(rate=200))
     reader, writer = await raw()
-    writer.write(b"".join(msgpack.packb([0, n, "echo", []]) for n in range(300)))
+    writer.write(b"".join(packed([0, n, "echo", []]) for n in range(300)))
     assert [each[1] for each in await messages(reader, 300)] == list(range(300))
 
 
@@ -189,7 +188,7 @@ async def test_an_end_that_asks_and_does_not_read_is_answered_no_further() -> No
     here.setblocking(False)
     there.setblocking(False)
     peer = await talk_on(here, limits=Limits(in_flight=10_000), patient=True)
-    request = b"".join(msgpack.packb([0, n, "status", []]) for n in range(500))
+    request = b"".join(packed([0, n, "status", []]) for n in range(500))
     sent, stuck = 0, 0
     while stuck < 100:
         try:

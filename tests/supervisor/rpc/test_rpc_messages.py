@@ -23,6 +23,7 @@ from codelocd.rpc.messages import (
     response,
 )
 from codelocd.rpc.requests import Limits
+from tests.supervisor.rpc.world import packed
 
 SMALL = Limits(message_bytes=1000, depth=10, elements=100)
 
@@ -77,7 +78,7 @@ def test_half_a_surrogate_pair_does_not_stop_a_message() -> None:
 
 
 def test_a_timestamp_is_unix_seconds() -> None:
-    stamp = msgpack.packb(msgpack.Timestamp(1_700_000_000, 500_000_000))
+    stamp = packed(msgpack.Timestamp(1_700_000_000, 500_000_000))
     assert list(decoder().feed(b"\x94\x01\x01\xc0" + stamp)) == [[1, 1, None, 1_700_000_000.5]]
 
 

@@ -6,13 +6,12 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-import msgpack
 import pytest
 
 from codelocd.rpc import peer as peer_module
 from codelocd.rpc.errors import RpcError
 from codelocd.rpc.requests import Limits
-from tests.supervisor.rpc.world import DEADLINE, World, eventually, everything, messages
+from tests.supervisor.rpc.world import DEADLINE, World, eventually, everything, messages, packed
 
 
 async def test_what_is_no_message_closes_that_connection_and_no_other(
@@ -42,7 +41,7 @@ async def test_a_bad_request_with_an_id_is_answered_before_the_end(
 ) -> None:
     await serve(limits=limits)
     reader, writer = await raw()
-    writer.write(msgpack.packb(request_))
+    writer.write(packed(request_))
     ((_, msgid, error, result),) = await everything(reader)
     assert (msgid, error["kind"], result) == (8, kind, None)
 
@@ -52,7 +51,7 @@ async def test_too_many_requests_in_flight_close_the_connection(serve, dial, raw
     other = await dial()
     reader, writer = await raw()
     for msgid in range(4):
-        writer.write(msgpack.packb([0, msgid, "hang", []]))
+        writer.write(packed([0, msgid, "hang", []]))
     ((_, msgid, error, _),) = await everything(reader)
     assert (msgid, error["kind"]) == (3, "limit")
     assert await other.call("echo", {"value": 1}, timeout=DEADLINE) == 1
@@ -87,7 +86,7 @@ async def test_a_call_that_cannot_be_sent_takes_no_place(serve, dial) -> None:
 async def test_an_answer_to_nothing_is_ignored(serve, raw) -> None:
     await serve()
     reader, writer = await raw()
-    writer.write(msgpack.packb([1, 77, None, "?"]) + msgpack.packb([0, 1, "echo", [{"value": 3}]]))
+    writer.write(packed([1, 77, None, "?"]) + packed([0, 1, "echo", [{"value": 3}]]))
     assert await messages(reader, 1) == [[1, 1, None, 3]]
 
 
@@ -96,7 +95,7 @@ async def test_an_end_that_does_not_read_is_not_read_from(serve, raw, world: Wor
     reader, writer = await raw()
     reader._transport.pause_reading()
     for msgid in range(1000):
-        writer.write(msgpack.packb([0, msgid, "echo", [{"value": "x" * 10_000}]]))
+        writer.write(packed([0, msgid, "echo", [{"value": "x" * 10_000}]]))
         await asyncio.sleep(0)
     await eventually(lambda: bool(world.peers) and world.peers[0].backlog > peer_module.LOW_WATER)
     assert len(world.peers) < 1000
@@ -110,7 +109,7 @@ async def test_a_slow_end_is_known_by_its_backlog_and_by_when_it_is_drained(
 ) -> None:
     await serve()
     reader, writer = await raw()
-    writer.write(msgpack.packb([0, 1, "echo", []]))
+    writer.write(packed([0, 1, "echo", []]))
     await messages(reader, 1)
     (peer,) = world.peers
     drained = asyncio.Event()
@@ -119,7 +118,7 @@ async def test_a_slow_end_is_known_by_its_backlog_and_by_when_it_is_drained(
 
     drained.clear()
     reader._transport.pause_reading()
-    peer.send(msgpack.packb([2, "event", [{"data": b"x" * 5_000_000}]]))
+    peer.send(packed([2, "event", [{"data": b"x" * 5_000_000}]]))
     assert peer.backlog > peer_module.HIGH_WATER
     peer.when_drained(drained.set)
     reader._transport.resume_reading()
@@ -149,7 +148,7 @@ async def test_an_end_that_does_not_read_the_last_words_is_cut_off(
     server = await serve()
     reader, writer = await raw()
     reader._transport.pause_reading()
-    writer.write(msgpack.packb([0, 1, "echo", [{"value": "x" * 5_000_000}]]))
+    writer.write(packed([0, 1, "echo", [{"value": "x" * 5_000_000}]]))
     await writer.drain()
     await eventually(lambda: bool(world.peers) and world.peers[0].backlog > 0)
     server.close()

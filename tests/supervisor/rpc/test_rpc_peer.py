@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import msgpack
 import pytest
 
 from codelocd.rpc import unix
@@ -18,7 +17,7 @@ from codelocd.rpc.peer import Peer
 from codelocd.rpc.requests import Limits
 from codelocd.rpc.server import open_peer, start_server
 from codelocd.rpc.unix import Credentials
-from tests.supervisor.rpc.world import DEADLINE, World, eventually, everything, messages
+from tests.supervisor.rpc.world import DEADLINE, World, eventually, everything, messages, packed
 
 
 async def test_a_call_gets_its_result(serve, dial) -> None:
@@ -97,7 +96,7 @@ async def test_a_failure_of_a_handler_is_an_error_of_one_call(
 async def test_wrong_parameters_are_an_error_of_one_call(serve, raw) -> None:
     await serve()
     reader, writer = await raw()
-    writer.write(msgpack.packb([0, 1, "echo", [1, 2]]) + msgpack.packb([0, 2, "echo", []]))
+    writer.write(packed([0, 1, "echo", [1, 2]]) + packed([0, 2, "echo", []]))
     wrong, right = await messages(reader, 2)
     assert (wrong[1], wrong[2]["kind"], wrong[3]) == (1, "usage", None)
     assert right == [1, 2, None, None]
@@ -125,8 +124,8 @@ async def test_notifications_come_in_order_and_get_no_answer(
     assert heard == list(range(2000))
     reader, writer = await raw()
     for method in ("tell", "nonsense", "break"):
-        writer.write(msgpack.packb([2, method, [{"kind": "bug"}]]))
-    writer.write(msgpack.packb([0, 1, "echo", []]))
+        writer.write(packed([2, method, [{"kind": "bug"}]]))
+    writer.write(packed([0, 1, "echo", []]))
     await eventually(lambda: len(world.reports) == 1)
     assert world.told == [{"kind": "bug"}]
     writer.write(b"\xc1")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import msgpack
 
@@ -77,6 +77,10 @@ class World:
         for number in range(events):
             peer.notify("event", {"number": number, "filler": "x" * 1000})
         return "flooded"
+
+
+def packed(message: Any) -> bytes:
+    return cast("bytes", msgpack.packb(message))
 
 
 async def messages(reader: asyncio.StreamReader, number: int) -> list[Any]:
