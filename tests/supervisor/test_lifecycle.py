@@ -90,7 +90,7 @@ def test_an_exit_during_the_load_with_nothing_serving_backs_off_and_tries_again(
     story = Story()
     story.tell(Started()).environment_ready()
     story.exited(story.state.candidate)
-    assert story.state.phase is Phase.BACKOFF
+    assert (story.state.phase, story.state.candidate) == (Phase.BACKOFF, None)
     story.until_deadline()
     assert (story.state.phase, story.state.restarts) == (Phase.BUILDING, 1)
 

@@ -43,6 +43,7 @@ def test_the_same_environment_starts_nothing() -> None:
     assert story.effects == []
     assert (story.state.phase, story.state.serving) == (Phase.SERVING, FIRST)
     assert story.state.environment_known
+    assert (story.state.unchecked, story.state.deadline) == (False, None)
 
 
 def test_another_environment_is_an_ordinary_takeover() -> None:

@@ -342,9 +342,25 @@ def test_a_load_that_writes_what_its_environment_depends_on_is_not_dropped_for_e
         story.environment_ready()
     last = story.state.candidate
     story.wait(0.01).tell(SourcesChanged(1, inputs=True))
-    assert (story.state.candidate, story.effects) == (last, [])
+    assert (story.state.candidate, story.state.deadline, story.effects) == (last, None, [])
     story.loaded()
     assert (story.state.serving, story.state.reloading) == (last, None)
+
+
+def test_what_is_loaded_after_all_drops_is_looked_at_later_when_its_environment_changes() -> None:
+    story = dropped_as_often_as_may_be().wait(0.01).saved(2).loaded()
+    held = story.state.candidate
+    story.wait(0.1).tell(SourcesChanged(1, inputs=True))
+    assert (story.state.candidate, story.effects) == (held, [])
+    assert story.state.deadline == story.now + takeover.QUIET
+
+
+def test_what_follows_an_outdated_takeover_is_not_dropped_as_often_again() -> None:
+    story = dropped_as_often_as_may_be().wait(0.01).saved().loaded(current=False)
+    candidate = story.state.candidate
+    assert candidate is not None
+    story.wait(0.01).saved()
+    assert (story.state.candidate, story.effects) == (candidate, [])
 
 
 def test_a_load_that_failed_and_is_made_again_has_what_it_read_watched_meanwhile() -> None:

@@ -110,6 +110,16 @@ def test_a_runner_whose_attempt_lacks_something_is_ended_if_it_lives() -> None:
         story.tell(MachineLacks(runner, LACKING, lives=lives))
         assert (Kill(runner) in story.effects) == lives
         assert story.state.leaving == ({runner} if lives else frozenset())
+        assert story.state.candidate is None
+
+
+def test_an_attempt_that_lacks_something_is_over() -> None:
+    building = lacking(Story().tell(Started()))
+    assert building.state.build is None
+    held = Story().serving().saved(2).loaded()
+    assert held.state.loaded
+    lacking(held)
+    assert (held.state.candidate, held.state.loaded) == (None, False)
 
 
 def test_what_is_no_longer_asked_for_lacks_nothing() -> None:
