@@ -40,7 +40,7 @@ class Foreground:
             os.killpg(self.child.pid, signal.SIGCONT)
 
     def hand_over(self, giver: int, taker: int) -> None:
-        """Only the group that has the terminal may give it away: in the background nobody does."""
+        """Only the group that has the terminal may give it away: in the background none does."""
         if os.tcgetpgrp(self.terminal) == giver:
             os.tcsetpgrp(self.terminal, taker)
 

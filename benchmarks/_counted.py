@@ -27,7 +27,7 @@ PRODUCT = tuple(
     f"{Path(module.__file__ or '').parent}{os.sep}" for module in (codelocd, codeloc_envs)
 )
 NAMELESS = ("<module>", "<lambda>", "<genexpr>", "<listcomp>", "<dictcomp>", "<setcomp>")
-"""Code that is no function somebody would look up: of imports and of expressions."""
+"""Code that is not counted as a function: of imports and of expressions."""
 
 
 class Counter:

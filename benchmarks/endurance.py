@@ -107,7 +107,7 @@ def _reload(daemon: Daemon, runs: range, events: Iterator[Any]) -> None:
 
 
 def _count(daemon: Daemon) -> Count:
-    """Once the runners that were replaced have left, and whoever asked which they are."""
+    """Once the runners that were replaced have left, and the requests about them have ended."""
     runners = {location["pid"] for location in daemon.status()["locations"]}
     while len(tree(daemon.process.pid)) != _later(daemon):
         continue

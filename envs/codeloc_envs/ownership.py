@@ -32,10 +32,10 @@ def own_users(environ: Mapping[str, str]) -> frozenset[int]:
 def distrusted(
     path: str | os.PathLike[str], owners: Collection[int], *, private: bool = False
 ) -> str | None:
-    """Why somebody else than `owners` decides what is at `path`, in a few words; None: nobody does.
+    """Why a user besides `owners` decides what is at `path`, in a few words; None: no other does.
 
     Looks at everything on the way as the kernel takes it, links and what they lead to, as far as it
-    is there. With `private` nobody else may put anything into the folder at `path` either: no
+    is there. With `private` no other user may put anything into the folder at `path` either: no
     sticky bit helps, and no group but one that its owner alone is in.
     """
     try:
@@ -71,7 +71,7 @@ def barrier(path: Path, uid: int, groups: Collection[int]) -> str | None:
 
 
 def planted(entry: Path, code: Path) -> str | None:
-    """Why an entry of a folder that everybody may write to, such as the temporary one, may not
+    """Why an entry of a folder that all users may write to, such as the temporary one, may not
     decide about `code`; None where the caller, root or the owner of the code made it.
 
     Elsewhere only those who may write there have put it there, and they may change the code.

@@ -45,7 +45,7 @@ class Installation:
 
     How an environment is built, whatever is in it.
 
-    `link_mode`: `copy` for who edits installed packages; linked files are shared with the
+    `link_mode`: `copy` for users who edit installed packages; linked files are shared with the
     package cache and other environments. `allow_python_download`: uv may fetch a Python that
     this machine does not have.
     """

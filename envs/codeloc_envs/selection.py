@@ -169,7 +169,8 @@ def _own(place: _Place) -> Choice | _Passed | None:
 
 
 def _refuse_planted(place: _Place, entry: Path) -> None:
-    """What it says is run: EnvironmentProblem where somebody else has put it beside the code."""
+    """Raises EnvironmentProblem where another user has put it beside the code: what it says would
+    be run."""
     why = planted(entry, place.code)
     if why:
         raise EnvironmentProblem(

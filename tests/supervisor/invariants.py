@@ -60,7 +60,7 @@ def hold_in(daemon: type[Daemon], monkeypatch: pytest.MonkeyPatch) -> list[str]:
             return
         goes_on = isinstance(event, EnvironmentChosen)
         reporting = None if goes_on else asyncio.current_task()
-        try:  # a daemon that ends lets the definitions go with it, and says so to nobody
+        try:  # a daemon that ends lets the definitions go with it, and tells no subscriber
             hold(
                 location.state,
                 runners=set(location.runners) | _tasks(location, "RunnerStarts.launch", reporting),

@@ -141,7 +141,7 @@ def test_lines_that_nobody_hears_have_numbers_and_cost_nothing(
     hub: StatefulHub, connection: Connection
 ) -> None:
     hub.publish("status", {"n": 1})
-    hub.publish_block("logs", 2, lambda: pytest.fail("nobody asked"))
+    hub.publish_block("logs", 2, lambda: pytest.fail("it was not asked for"))
     assert hub.publish("status", {"n": 4}) == 4
     for topics in (["status"], ["logs"]):
         hub.subscribe(connection, topics, {"instance": "me", "seq": 1})

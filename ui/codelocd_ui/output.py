@@ -13,7 +13,7 @@ BATCH_LINES = 2000
 """Lines of one batch; of more that came meanwhile the oldest are left out, and counted."""
 BATCH_SECONDS = 0.1
 LINE_CHARACTERS = 8192
-"""Of one line; the page shows 2,000 of them until somebody asks for the rest."""
+"""Of one line; the page shows 2,000 of them until the reader asks for the rest."""
 
 Line: TypeAlias = tuple[int, float, str, str, str, int | None]
 """`(seq, at, location, stream, text, generation)`."""

@@ -154,7 +154,7 @@ def fixed_uv_files(variables: Mapping[str, str], home: Path) -> tuple[Path | Non
 
 def begin_of_uv_settings(directory: Path) -> Path:
     """Where uv is to begin to look for its settings, upwards: `directory`, unless a file there or
-    above cannot be read, which uv refuses, or was planted there by somebody else.
+    above cannot be read, which uv refuses, or was planted there by another user.
 
     Raises EnvironmentProblem for a file of the project itself with settings that uv cannot read.
     """

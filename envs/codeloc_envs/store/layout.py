@@ -40,7 +40,7 @@ class Layout:
         self.trash = root / "trash"
         self.packages = root / "cache/uv"
         self.packages_lock = self.locks / "packages.lock"
-        """Shared by builders, exclusive for who cleans the package cache."""
+        """Shared by builders, exclusive for the collector that cleans the package cache."""
         self.virtualenv = root / "cache/virtualenv"
         self.pythons = root / "pythons"
         """Those that uv fetched."""
@@ -67,7 +67,7 @@ class Layout:
     def prepare(self) -> None:
         """Make its folders, for their owner alone; raises OSError.
 
-        Not in a folder of somebody else, who could put there what is run: PermissionError.
+        Not in a folder of another user, who could put there what is run: PermissionError.
         """
         why = distrusted(self.root, {os.geteuid(), 0}, private=True)
         if why:

@@ -76,7 +76,7 @@ def from_targets(targets: Targets, cwd: Path, environ: Mapping[str, str]) -> Con
 def discover(start: Path, environ: Mapping[str, str] | None = None) -> Found | None:
     """The config of the first folder, from `start` (absolute) upwards, that has any.
 
-    With `environ` it is meant to be used: ConfigError where somebody else decides about it.
+    With `environ` it is meant to be used: ConfigError where another user decides about it.
     """
     from codelocd.config import discovery
 
@@ -89,7 +89,7 @@ def discover(start: Path, environ: Mapping[str, str] | None = None) -> Found | N
 
 
 def remark(path: Path, environ: Mapping[str, str]) -> str | None:
-    """What to say of a config that was named, where somebody else can change it."""
+    """What to say of a config that was named, where another user can change it."""
     from codelocd.config import trust
 
     return trust.remark(path, environ)

@@ -1,4 +1,4 @@
-"""Which files that nobody has named may decide what is run."""
+"""Decides which files, found by searching, may decide what is run."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def check_found(path: Path, environ: Mapping[str, str], owners: Iterable[int] = 
 
 
 def remark(path: Path, environ: Mapping[str, str]) -> str | None:
-    """What to say of a config that was named: it is taken, whoever else can change it."""
+    """What to say of a config that was named: it is taken, even if other users can change it."""
     why = distrusted(path, own_users(environ))
     return f"{path} decides what is run, and {why}" if why else None
 

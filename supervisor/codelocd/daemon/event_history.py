@@ -1,4 +1,5 @@
-"""The last events of an instance of the daemon, for who was away for a while."""
+"""Keeps the last events of an instance of the daemon, for subscribers that were away for a
+while."""
 
 from __future__ import annotations
 

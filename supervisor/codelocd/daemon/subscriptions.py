@@ -83,7 +83,7 @@ class Hub:
         """Send an event to all subscribers of its topic; returns its number."""
         event = self._history.add(topic, pack(data))
         now = [each for each in self._listening(topic) if not each.behind]
-        # Connections first: somebody waits at their other end.
+        # Connections first: a client waits at their other end.
         now.sort(key=lambda each: isinstance(each.peer, InProcessSubscriber))
         for subscription in now:
             self._tell(subscription, event, document=data)

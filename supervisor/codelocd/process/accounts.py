@@ -41,7 +41,7 @@ class NoAccount(Exception):
 def account(user: str | None, group: str | None) -> Account | None:
     """By names or numbers; None: this process's own. Raises NoAccount.
 
-    Only root may become another user, so for everybody else every other one is NoAccount, too.
+    Only root may become another user, so for other callers every other user is NoAccount, too.
     """
     if user is None and group is None:
         return None
@@ -115,7 +115,7 @@ def _spawn(command: Sequence[str], options: dict[str, Any]) -> subprocess.Popen[
 
 
 def become(who: Account) -> None:
-    """This process itself, for good; for who is about to run another program. Raises OSError."""
+    """Change this process itself, for good, before it runs another program. Raises OSError."""
     os.setgroups(who.groups)
     os.setresgid(who.gid, who.gid, who.gid)
     os.setresuid(who.uid, who.uid, who.uid)

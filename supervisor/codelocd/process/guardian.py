@@ -134,7 +134,7 @@ class Guardian:
         return Printing(number, about, passages(output, transit, slots), slots)
 
     def listen(self, words: Printing, streams: Streams) -> None:
-        """From now on they outlive the daemon until somebody has read them, whatever ends."""
+        """From now on they outlive the daemon until a daemon has read them, whatever ends."""
         if self.keeping is not None:
             self._words[words.number] = words, streams
             self._say(*_told(words, streams))

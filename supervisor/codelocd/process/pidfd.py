@@ -33,7 +33,7 @@ def ended(which: int, number: int, *, missing_ok: bool = True) -> int | None:
 
 
 def reaped(pid: int) -> Exit:
-    """How a child ended, which waits for nobody any more."""
+    """Reap a child that has ended; returns how it ended."""
     found = os.waitid(os.P_PID, pid, os.WEXITED)
     assert found is not None
     if found.si_code == os.CLD_EXITED:

@@ -91,16 +91,16 @@ def _threads(pid: int) -> Iterable[int]:
 
 
 def _family(leader: int) -> dict[int, _Process]:
-    everybody = dict(_processes())
+    processes = dict(_processes())
     children: dict[int, list[int]] = {}
-    for pid, each in everybody.items():
+    for pid, each in processes.items():
         children.setdefault(each.parent, []).append(pid)
-    waiting = [pid for pid, each in everybody.items() if leader in (each.session, pid)]
+    waiting = [pid for pid, each in processes.items() if leader in (each.session, pid)]
     found: dict[int, _Process] = {}
     while waiting:
         pid = waiting.pop()
         if pid not in found:
-            found[pid] = everybody[pid]
+            found[pid] = processes[pid]
             waiting += children.get(pid, ())
     return found
 

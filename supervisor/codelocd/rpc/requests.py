@@ -208,7 +208,7 @@ class Work:
 
 
 MESSAGE = 4000
-"""Characters of an error's message: it may repeat a name of any length that somebody sent."""
+"""Characters of an error's message: it may repeat a name of any length from a request."""
 
 
 def cut(message: str) -> str:

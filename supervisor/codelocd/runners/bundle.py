@@ -108,7 +108,7 @@ def made(files: Mapping[PurePosixPath, bytes], root: Path) -> Path:
 
 
 def _refuse_foreign(folder: Path) -> None:
-    """PermissionError where somebody else decides what is run from there."""
+    """PermissionError where another user decides what is run from there."""
     why = distrusted(folder, (os.geteuid(), 0), private=True)
     if why:
         what = f"{why}; what is there is run: change its owner and mode, or name another store"

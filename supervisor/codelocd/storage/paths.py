@@ -148,7 +148,7 @@ def _make_private(folder: Path, uid: int, remedy: str, mode: int = 0o700) -> Non
 
 
 def _distrust(folder: Path, uid: int, remedy: str) -> None:
-    """UnsafeFolder where somebody else than this user and root decides what is in the folder."""
+    """UnsafeFolder where a user other than this one and root decides what is in the folder."""
     why = distrusted(folder, (uid, 0), private=True)
     if why:
         raise UnsafeFolder(f"{why}; {remedy}")
