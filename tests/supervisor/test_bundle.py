@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import shutil
 import time
 from pathlib import Path, PurePosixPath
 
@@ -174,6 +175,20 @@ def test_what_is_not_what_its_name_says_is_not_run(tmp_path, attack):
         main.chmod(0o666)
     assert not is_genuine(made, contents())
     assert make_bundle(tmp_path) == made
+    assert is_genuine(made, contents())
+
+
+def test_one_that_somebody_removes_while_it_is_looked_at_is_made_again(tmp_path, monkeypatch):
+    made, rglob = make_bundle(tmp_path), Path.rglob
+
+    def vanishing(path, pattern):
+        for each in rglob(path, pattern):
+            yield each
+            shutil.rmtree(made, ignore_errors=True)
+
+    monkeypatch.setattr(Path, "rglob", vanishing)
+    assert make_bundle(tmp_path) == made
+    monkeypatch.undo()
     assert is_genuine(made, contents())
 
 

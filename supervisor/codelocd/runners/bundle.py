@@ -116,14 +116,17 @@ def _refuse_foreign(folder: Path) -> None:
 
 
 def is_genuine(bundle: Path, files: Mapping[PurePosixPath, bytes]) -> bool:
-    """Whether it holds what its name says, and nothing more that could be imported."""
+    """Whether it holds what its name says, and nothing more that could be imported.
+
+    False, too, where somebody removes parts of it meanwhile.
+    """
     own = (os.geteuid(), 0)
-    entries = [path for path in bundle.rglob("*") if path.parent.name != COMPILED]
-    found = {path: path.lstat() for path in entries if path.name != COMPILED}
-    if any(each.st_uid not in own or each.st_mode & 0o022 for each in found.values()):
-        return False
-    plain = {path for path, each in found.items() if not stat.S_ISDIR(each.st_mode)}
     with contextlib.suppress(OSError):
+        entries = [path for path in bundle.rglob("*") if path.parent.name != COMPILED]
+        found = {path: path.lstat() for path in entries if path.name != COMPILED}
+        if any(each.st_uid not in own or each.st_mode & 0o022 for each in found.values()):
+            return False
+        plain = {path for path, each in found.items() if not stat.S_ISDIR(each.st_mode)}
         return plain == {bundle / name for name in files} and all(
             stat.S_ISREG(found[bundle / name].st_mode) and (bundle / name).read_bytes() == data
             for name, data in files.items()
