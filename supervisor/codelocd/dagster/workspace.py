@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import os
 import stat
@@ -99,6 +100,7 @@ class Links:
         for server in self.current.values():
             self._drain.take(server)
         await self._drain.close(seconds)
+        self._sockets.close()
 
     def kill(self) -> None:
         for server in self.current.values():
@@ -142,6 +144,14 @@ class Sockets:
 
     def forget(self, location: str) -> None:
         self.link(location).unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Remove the folder, unless somebody still listens there."""
+        with contextlib.suppress(OSError):
+            for link in filter(Path.is_symlink, self.folder.iterdir()):
+                if not link.exists():
+                    link.unlink()
+            self.folder.rmdir()
 
     def _make_folder(self) -> None:
         """Make the folder again where it was removed."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,17 @@ from tests.pythons import EXTREMES
 from tests.pythons import interpreter as python_of
 
 STRIPPED = ("DAGSTER_", "PYTHON", "VIRTUAL_ENV", "UV_")
+
+
+@pytest.fixture(autouse=True)
+def temporary(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    """Sockets of a runtime folder with a long path lie in the temporary folder, beyond its end."""
+    tmp_path_factory.getbasetemp()  # it is not below the one that goes here
+    with tempfile.TemporaryDirectory(prefix="sockets-", ignore_cleanup_errors=True) as folder:
+        monkeypatch.setattr(tempfile, "tempdir", folder)
+        yield
 
 
 @pytest.fixture(params=EXTREMES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 
 import pytest
 
@@ -14,9 +15,7 @@ def sockets(tmp_path):
     runtime = tmp_path / "r"
     found = Sockets(runtime)
     yield found
-    for left in found.folder.iterdir():
-        left.unlink()
-    found.folder.rmdir()
+    shutil.rmtree(found.folder, ignore_errors=True)
 
 
 def test_every_server_has_a_path_of_its_own_that_any_program_can_connect_to(sockets):
@@ -58,3 +57,18 @@ def test_a_folder_that_others_can_use_is_refused(tmp_path):
     with pytest.raises(PermissionError, match="remove it"):
         Sockets(runtime)
     folder.rmdir()
+
+
+def test_the_folder_goes_with_the_last_server(sockets):
+    for name in ("sales", "news"):
+        server = sockets.new()
+        server.touch()
+        sockets.lead(name, server)
+    server.unlink()
+    sockets.close()
+    assert sockets.link("sales").exists()
+    assert not sockets.link("news").is_symlink()
+    sockets.link("sales").resolve().unlink()
+    sockets.close()
+    assert not sockets.folder.exists()
+    sockets.close()
