@@ -1,16 +1,21 @@
-"""What several folders of tests need: environments with real releases of Dagster."""
+"""What several folders of tests need: environments with Dagster, what the Pythons here say."""
 
 from __future__ import annotations
 
 import fcntl
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from codeloc_envs.python.interpreters import Interpreters
 from tests.pythons import PYENV, found
+
+# A shell starts what is in its background with SIGINT ignored; tests end what they start by it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).parents[1]
 CACHE = ROOT / ".cache"
@@ -64,3 +69,11 @@ def _uv(*arguments: str) -> None:
     done = subprocess.run([uv, *arguments], capture_output=True, text=True, check=False)
     if done.returncode:
         pytest.skip(f"an environment with dagster cannot be built: {done.stderr.strip()}")
+
+
+@pytest.fixture(scope="session")
+def asked_pythons(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The answers of this machine's Pythons: asking takes a second, so once is enough."""
+    cache = tmp_path_factory.mktemp("pythons") / "interpreters.json"
+    Interpreters(cache).every()
+    return cache

@@ -10,11 +10,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from codelocd.client import Client
+from tests import commands
 
 CODELOCD = Path(sys.executable).with_name("codelocd")
 DEADLINE = 120.0
@@ -24,6 +25,19 @@ Found = TypeVar("Found")
 Entry = dict[str, Any]
 Until = Callable[[Entry], bool]
 StartDev = Callable[..., "Dev"]
+
+
+class PatientClient(Client):
+    """Waits for an answer as long as a test does."""
+
+    def call(
+        self,
+        method: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        timeout: float | None = DEADLINE,
+    ) -> Any:
+        return super().call(method, params, timeout=timeout)
 
 
 class Reached:
@@ -113,7 +127,7 @@ class Dev(Reached):
         return bool(self.printed) and self.printed[-1] == "" and self.process.poll() is not None
 
     def client(self) -> Client:
-        return Client(self.socket)
+        return PatientClient(self.socket, timeout=DEADLINE)
 
     def definitions(self, name: str | None = None) -> list[str]:
         with self.client() as client:
@@ -122,14 +136,7 @@ class Dev(Reached):
         return [f"{each['kind']} {each['name']}" for each in found]
 
     def cli(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [CODELOCD, *arguments],
-            cwd=self.project,
-            env=self.environ,
-            capture_output=True,
-            text=True,
-            timeout=DEADLINE,
-        )
+        return commands.run(arguments, cwd=self.project, environ=self.environ)
 
     def json(self, *arguments: str) -> Any:
         done = self.cli(*arguments, "--json")
@@ -186,7 +193,7 @@ class Service(Reached):
             continue
 
     def client(self) -> Client:
-        return Client(self.environ["CODELOCD_SOCKET"])
+        return PatientClient(self.environ["CODELOCD_SOCKET"], timeout=DEADLINE)
 
     def stop(self) -> int:
         self.process.terminate()

@@ -19,6 +19,7 @@ import psutil
 import pytest
 
 from codelocd.client import DaemonUnreachable, RpcError
+from tests import commands
 from tests.end_to_end.daemons import CODELOCD, DEADLINE, Service, native, serving, wait_for
 
 CONFIG = """
@@ -307,8 +308,7 @@ def test_an_upgrade_ends_nothing_and_keeps_the_pid(place: Place, way: str) -> No
     assert watching.stdout is not None
     assert json.loads(watching.stdout.readline())["daemon"]["instance"] == former["instance"]
     if way == "command":
-        command: list[str | Path] = [CODELOCD, "upgrade"]
-        done = subprocess.run(command, env=daemon.environ, capture_output=True, text=True)
+        done = commands.run(["upgrade"], environ=daemon.environ)
         assert done.returncode == 0, done.stderr
         assert f"goes on (pid {daemon.process.pid})" in done.stderr
     else:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.daemons import CODELOCD, DEADLINE, Dev, Service, StartDev, native
+from tests import commands
+from tests.end_to_end.daemons import Dev, Service, StartDev, native
 
 CONFIG = '[location.sales]\npython_file = "defs.py"\n[location.broken]\npython_file = "broken.py"\n'
 
@@ -109,14 +110,7 @@ def test_what_a_service_left_can_be_looked_at(project: Path, tmp_path: Path) -> 
     service = Service(project, tmp_path)
     service.until_logged("loaded")
     service.stop()
-    done = subprocess.run(
-        [CODELOCD, "--user", "logs", "sales"],
-        cwd=project,
-        env=service.environ,
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE,
-    )
+    done = commands.run(["--user", "logs", "sales"], cwd=project, environ=service.environ)
     assert "the user's daemon does not run; this is what it left at 2" in done.stderr
     assert (done.returncode, "loading sales" in done.stdout) == (0, True)
 
@@ -142,14 +136,7 @@ def test_what_a_service_left_where_its_config_says_can_be_looked_at(
     environ["XDG_RUNTIME_DIR"] = str(tmp_path / "run")
 
     def asked(cwd: Path, *words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [CODELOCD, *words],
-            cwd=cwd,
-            env=environ,
-            capture_output=True,
-            text=True,
-            timeout=DEADLINE,
-        )
+        return commands.run(words, cwd=cwd, environ=environ)
 
     for cwd, words in ((outside, ()), (outside, ("--user",)), (folder, ("--user",))):
         logs = asked(cwd, *words, "logs", "sales")

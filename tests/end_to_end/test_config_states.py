@@ -8,7 +8,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from tests.end_to_end.daemons import CODELOCD, DEADLINE, Dev, Service, StartDev, native
+from tests import commands
+from tests.end_to_end.daemons import Dev, Service, StartDev, native
 
 GOOD = '[location.sales]\npython_file = "defs.py"\n'
 BROKEN = '[location.sales]\npython_fil = "defs.py"\nreload = "sometimes"\n'
@@ -92,10 +93,7 @@ def test_a_service_says_that_its_config_waits_until_it_is_applied(
     service = Service(project, tmp_path)
 
     def cli(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command: list[str | Path] = [CODELOCD, *arguments]
-        return subprocess.run(
-            command, env=service.environ, capture_output=True, text=True, timeout=DEADLINE
-        )
+        return commands.run(arguments, environ=service.environ)
 
     try:
         service.until_logged("loaded")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -50,8 +51,11 @@ def wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Wheel:
 
 
 @pytest.fixture
-def shop(project: Path, tmp_path: Path) -> Path:
+def shop(project: Path, tmp_path: Path, asked_pythons: Path) -> Path:
     """A location that needs what `requirements.txt` says, with a store of its own."""
+    cache = tmp_path / "store" / "cache"
+    cache.mkdir(parents=True)
+    shutil.copy(asked_pythons, cache)
     (project / "codelocd.toml").write_text(
         f'[daemon]\nstore = "{tmp_path / "store"}"\n'
         '[location.shop]\npython_file = "shop.py"\n'

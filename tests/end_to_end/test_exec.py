@@ -10,10 +10,10 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests import commands
 from tests.end_to_end.daemons import CACHE, CODELOCD, DEADLINE, StartDev, native
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -47,16 +47,8 @@ def environ(project: Path, tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture
 def run(project: Path, environ: dict[str, str]) -> Run:
-    def run(*words: str, **options: Any) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [CODELOCD, "exec", *words],
-            cwd=project,
-            env=environ,
-            capture_output=True,
-            text=True,
-            timeout=DEADLINE,
-            **options,
-        )
+    def run(*words: str, given: str = "") -> subprocess.CompletedProcess[str]:
+        return commands.run(["exec", *words], cwd=project, environ=environ, given=given)
 
     return run
 
@@ -68,7 +60,7 @@ def test_without_a_daemon_the_environment_is_built_and_the_command_runs_in_it(
         "import codeloc, os, sys; print(os.environ['REGION'], os.getcwd(), sys.prefix,"
         " os.environ['DAGSTER_IS_DEV_CLI'], sys.stdin.read()); sys.exit(5)"
     )
-    done = run("sales", "--", "python", "-c", code, input="hello")
+    done = run("sales", "--", "python", "-c", code, given="hello")
     assert done.returncode == 5, done.stderr
     region, directory, prefix, development, given = done.stdout.split()
     assert (region, directory, development, given) == ("eu", str(project), "1", "hello")

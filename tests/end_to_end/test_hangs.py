@@ -26,6 +26,7 @@ CONFIG = """\
 python_file = "defs.py"
 ping_interval = "200ms"
 ping_timeout = "{timeout}"
+stop_timeout = "1s"
 {more}
 """
 
@@ -115,12 +116,12 @@ def test_promise_5_two_minutes_at_full_load_end_no_runner(dev: StartDev, project
 
 def test_promise_5_a_machine_that_stood_still_ends_no_runner(dev: StartDev, project: Path) -> None:
     """Daemon and runner are stopped together, and for longer than the runner may be silent."""
-    daemon = started(dev, project, IN_PYTHON, "500ms")
+    daemon = started(dev, project, IN_PYTHON, "1s")
     runner = daemon.entry("sales")["pid"]
     for _ in range(2):
         os.kill(daemon.process.pid, signal.SIGSTOP)
         os.kill(runner, signal.SIGSTOP)
-        time.sleep(2.5)  # what is looked at is that time passes
+        time.sleep(1.5)  # what is looked at is that time passes
         os.kill(runner, signal.SIGCONT)
         os.kill(daemon.process.pid, signal.SIGCONT)
     with daemon.client() as client:
@@ -158,7 +159,7 @@ def test_promise_8_a_clock_that_is_set_by_a_day_restarts_nothing_and_tells_no_wr
         draft.write_text(str(days * 86400))
         draft.replace(offset)
         answers = answered(daemon)
-        wait_for(partial(lambda former: answered(daemon) > former + 2, answers))
+        wait_for(partial(lambda former: answered(daemon) > former + 0.5, answers))
         now = daemon.entry("sales")
         assert (now["pid"], now["restarts"], now["state"]) == (first["pid"], 0, "serving")
         assert first["uptime"] <= now["uptime"] < 3600

@@ -18,7 +18,8 @@ from codelocd.config import load
 from codelocd.daemon import check
 from codelocd.model import Config, LocationSpec
 from codelocd.storage.paths import DaemonPaths
-from tests.end_to_end.daemons import CACHE, CODELOCD, DEADLINE, native
+from tests import commands
+from tests.end_to_end.daemons import CACHE, native
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 Files = Mapping[str, str]
@@ -164,10 +165,7 @@ def run(tmp_path: Path, folder: Path) -> Run:
     environ = {name: text for name, text in os.environ.items() if name not in hidden} | given
 
     def codelocd(*words: str, cwd: Path = folder) -> subprocess.CompletedProcess[str]:
-        command: list[str | Path] = [CODELOCD, *words]
-        return subprocess.run(
-            command, cwd=cwd, env=environ, capture_output=True, text=True, timeout=DEADLINE
-        )
+        return commands.run(words, cwd=cwd, environ=environ)
 
     return codelocd
 

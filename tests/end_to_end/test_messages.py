@@ -19,7 +19,8 @@ from typing import Any
 
 import pytest
 
-from tests.end_to_end.daemons import CACHE, CODELOCD, failed
+from tests import commands
+from tests.end_to_end.daemons import CACHE, failed
 
 DEADLINE = 300.0
 
@@ -281,15 +282,7 @@ def codelocd(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         "XDG_DATA_HOME": str(CACHE),
         "NO_COLOR": "1",
     }
-    return subprocess.run(
-        [CODELOCD, *arguments],
-        cwd=folder,
-        env=environ,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=DEADLINE,
-    )
+    return commands.run(arguments, cwd=folder, environ=environ)
 
 
 @pytest.mark.parametrize("name", CASES)

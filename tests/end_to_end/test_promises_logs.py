@@ -22,6 +22,7 @@ from codelocd.client import Client
 from codelocd.process.child import Children
 from codelocd.process.guardian import Guardian
 from codelocd.storage.logs import Logs
+from tests import commands
 from tests.end_to_end.daemons import CODELOCD, DEADLINE, Service, StartDev, failed, native, wait_for
 
 SLACK = 5
@@ -313,9 +314,7 @@ def test_promise_19_a_full_disk_of_logs_holds_nobody_up_and_is_told(
         dropped = client.call("status")["daemon"]["dropped"]["sales"]
         assert dropped["why"] == "No space left on device"
         assert dropped["bytes"] > 5_000_000
-        told = subprocess.run(
-            [CODELOCD, "status"], env=service.environ, capture_output=True, text=True, check=False
-        )
+        told = commands.run(["status"], environ=service.environ)
         assert "output not written to disk: " in told.stdout
         assert " of sales: No space left on device" in told.stdout
 

@@ -15,6 +15,7 @@ import pytest
 
 from codelocd.rpc import unix
 from codelocd.storage import sockets
+from tests.commands import run
 from tests.end_to_end.daemons import CODELOCD, DEADLINE, Service, native, serving
 
 LOG = '[daemon]\nlog_format = "json"\n'
@@ -38,10 +39,7 @@ class Commands:
         self.config.write_text(LOG + "".join(found))
 
     def cli(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command: list[str | Path] = [CODELOCD, *arguments]
-        return subprocess.run(
-            command, env=self.service.environ, capture_output=True, text=True, timeout=DEADLINE
-        )
+        return run(arguments, environ=self.service.environ)
 
     def begin(self, *arguments: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
@@ -227,10 +225,7 @@ def test_promise_28_doctor_names_what_is_in_the_way_and_the_next_step(
     environ = {**commands.service.environ, "XDG_RUNTIME_DIR": str(project.parent / "runtime")}
     for name in ("CODELOCD_SOCKET", "RUNTIME_DIRECTORY"):
         environ.pop(name)
-    done = subprocess.run(
-        [CODELOCD, "doctor"], cwd=broken, env=environ, capture_output=True, text=True,
-        timeout=DEADLINE,
-    )  # fmt: skip
+    done = run(["doctor"], cwd=broken, environ=environ)
     assert done.returncode == 1
     assert f"! sockets: no process listens on {place}\n  `rm {place}`" in done.stdout
     assert f"no such file: {broken}/gone.py\n  create it, or correct the path\n" in done.stdout

@@ -16,7 +16,7 @@ import pytest
 
 from tests.end_to_end.daemons import DEADLINE, Dev, StartDev, native, serving
 
-MANY = 4
+MANY = 3
 
 ALONE = """\
 [location.sales]

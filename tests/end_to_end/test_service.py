@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.daemons import CODELOCD, DEADLINE, Service, native
+from tests import commands
+from tests.end_to_end.daemons import Service, native
 
 CONFIG = """
 [daemon]
@@ -54,13 +54,8 @@ def test_code_in_a_service_is_not_told_that_it_is_in_development(
 ) -> None:
     service.until_logged("loaded")
     command = ["-c", "import os; print(os.environ.get('DAGSTER_IS_DEV_CLI'))"]
-    done = subprocess.run(
-        [CODELOCD, "exec", "sales", "--", "python", *command],
-        env=service.environ,
-        cwd=project,
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE,
+    done = commands.run(
+        ["exec", "sales", "--", "python", *command], cwd=project, environ=service.environ
     )
     assert done.stdout == "None\n", done.stderr
 
@@ -82,14 +77,7 @@ def test_a_saved_config_waits_for_sighup(service: Service, project: Path) -> Non
     (project / "codelocd.toml").write_text(CONFIG.replace("sales", "renamed"))
     service.process.send_signal(signal.SIGHUP)
     assert service.until_logged("loaded")["location"] == "renamed"
-    status = subprocess.run(
-        [CODELOCD, "status", "--json"],
-        env=service.environ,
-        cwd="/",
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE,
-    )
+    status = commands.run(["status", "--json"], cwd="/", environ=service.environ)
     assert [each["name"] for each in json.loads(status.stdout)["locations"]] == ["renamed"]
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from codelocd.cli.connection import ANSWER_TIMEOUT
+from codelocd.storage import last_status
 from tests.end_to_end.daemons import DEADLINE, Dev, StartDev, failed, native
 
 CONFIG = '[location.sales]\npython_file = "defs.py"\n[location.broken]\npython_file = "broken.py"\n'
@@ -62,7 +63,6 @@ def test_promise_15_a_stopped_daemon_does_not_keep_status_waiting(daemon: Dev) -
         done = daemon.cli("status")
         assert time.monotonic() - began < ANSWER_TIMEOUT
         document = daemon.json("status", "sales")
-        unknown = daemon.cli("status", "sale")
     assert done.returncode == 3
     assert done.stderr.startswith(f"codelocd: the dev daemon of {daemon.project}, process {pid},")
     assert "is stopped: what follows is from its file of " in done.stderr
@@ -76,7 +76,6 @@ def test_promise_15_a_stopped_daemon_does_not_keep_status_waiting(daemon: Dev) -
     moving = {"uptime", "phase_seconds", "last_answer", "memory", "cpu"}
     for name in sales.keys() - moving:
         assert sales[name] == truth["sales"][name], name
-    assert (unknown.returncode, 'did you mean "sales"?' in unknown.stderr) == (4, True)
     assert daemon.json("status")["daemon"]["answers"] is True
 
 
@@ -100,6 +99,8 @@ def test_promise_15_a_dead_daemon_leaves_its_last_status(daemon: Dev) -> None:
     assert (document["daemon"]["condition"], document["daemon"]["uptime"]) == ("gone", None)
     states = {each["name"]: each["state"] for each in document["locations"]}
     assert states == {"sales": "stopped", "broken": "failed"}
+    unknown = daemon.cli("status", "sale")
+    assert (unknown.returncode, 'did you mean "sales"?' in unknown.stderr) == (4, True)
 
 
 def test_a_daemon_that_ended_in_good_order_is_only_said_to_be_absent(daemon: Dev) -> None:
@@ -110,10 +111,15 @@ def test_a_daemon_that_ended_in_good_order_is_only_said_to_be_absent(daemon: Dev
     assert not Path(f"{daemon.socket}.json").exists()
 
 
-@pytest.mark.parametrize("content", ["", "[1, 2]", "{}", '{"version": 1, "status": 3}'])
-def test_a_damaged_file_is_as_good_as_none(daemon: Dev, content: str) -> None:
+def test_a_stopped_daemon_with_a_damaged_file_is_only_said_not_to_answer(daemon: Dev) -> None:
     with stopped(daemon.process.pid):
-        Path(f"{daemon.socket}.json").write_text(content)
+        Path(f"{daemon.socket}.json").write_text("")
         done = daemon.cli("status")
     assert (done.returncode, done.stdout) == (3, "")
     assert "did not answer within 1.5 s" in done.stderr
+
+
+@pytest.mark.parametrize("content", ["", "[1, 2]", "{}", '{"version": 1, "status": 3}'])
+def test_a_damaged_file_is_as_good_as_none(tmp_path: Path, content: str) -> None:
+    Path(last_status.beside(f"{tmp_path}/socket")).write_text(content)
+    assert last_status.read(f"{tmp_path}/socket") is None

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 from pathlib import Path
 
 import psutil
 import pytest
 
-from tests.end_to_end.daemons import CODELOCD, Dev, Entry, StartDev, native, serving
+from tests import commands
+from tests.end_to_end.daemons import Dev, Entry, StartDev, native, serving
 
 ENTRY = os.path.join("codeloc_runner", "__main__.py")
 
@@ -85,7 +85,7 @@ def test_a_killed_runner_is_replaced_by_a_fork(dev: StartDev, project: Path) -> 
     former = reload_until_forked(daemon)
     os.kill(former["pid"], signal.SIGKILL)
     entry = daemon.until("defs", lambda each: serving(each) and each["pid"] != former["pid"])
-    assert entry["start_method"] == "fork"
+    assert entry["start_method"] == "fork", daemon.cli("show", "defs").stdout
 
 
 def test_forked_runners_and_warm_interpreters_end_with_a_daemon_that_is_killed(
@@ -158,7 +158,7 @@ def test_children_of_a_runner_that_was_started_warm_have_what_it_has(
         )
     )
     (project / "defs.py").write_text(WITH_CHILDREN)
-    checked = subprocess.run([CODELOCD, "check"], cwd=project, capture_output=True, text=True)
+    checked = commands.run(["check"], cwd=project)
     assert "2 locations checked, 0 failed" in checked.stdout, checked.stdout
     daemon = dev()
     daemon.until_serving("fork", "spare")

@@ -13,7 +13,6 @@ import pytest
 
 from codeloc_envs import Environment, Progress, Request, Store, choose
 from codeloc_envs.install.uv_settings import NO_INDEX
-from codeloc_envs.python.interpreters import Interpreters
 
 BACKEND = """
 import base64, hashlib, os, sys, zipfile
@@ -43,14 +42,6 @@ def build_wheel(directory, config_settings=None, metadata_directory=None):
 def build_editable(directory, config_settings=None, metadata_directory=None):
     return _write(directory, {{f"{{NAME}}.pth": os.path.join(HERE, "src") + "\\n"}})
 """
-
-
-@pytest.fixture(scope="session")
-def asked_pythons(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The answers of this machine's Pythons: asking takes a second, so once is enough."""
-    cache = tmp_path_factory.mktemp("pythons") / "interpreters.json"
-    Interpreters(cache).every()
-    return cache
 
 
 @pytest.fixture

@@ -18,6 +18,10 @@ Wheel = Callable[..., Path]
 Project = Callable[..., Path]
 
 WRONG = "0" * 64
+UV_AND_SLOWLY_PIP = pytest.mark.parametrize(
+    "installer", ["uv", pytest.param("pip", marks=pytest.mark.slow)], indirect=True
+)
+"""Builds with pip take a second and more each; of most tests the short form is that with uv."""
 
 
 def hash_of(file: Path) -> str:
@@ -72,6 +76,7 @@ def test_right_hashes_install_and_a_wrong_one_names_file_line_and_package(
     assert "find out why the file changed" in said
 
 
+@UV_AND_SLOWLY_PIP
 def test_where_one_requirement_has_a_hash_each_needs_one(
     build: Build, wheel: Wheel, ask: Callable[..., Request], workplace: Path
 ) -> None:
@@ -88,6 +93,7 @@ def test_where_one_requirement_has_a_hash_each_needs_one(
     assert installed(build(with_packages), "beta")
 
 
+@UV_AND_SLOWLY_PIP
 def test_an_environment_built_without_hashes_is_no_way_around_a_wrong_one(
     build: Build, wheel: Wheel, ask: Callable[..., Request]
 ) -> None:

@@ -16,7 +16,7 @@ import pytest
 from codeloc_envs import Store
 from codeloc_envs.store.lease import hold
 
-KILLS = 30
+KILLS = 10
 SECONDS = float(os.environ.get("SOAK_SECONDS", "60"))
 """How long the slow one takes; for `make soak` that is a minute."""
 USER = """

@@ -21,7 +21,7 @@ from codelocd.rpc.requests import Limits
 from codelocd.rpc.server import Server, start_server
 from tests.supervisor.subscribing import StatefulHub
 
-DEADLINE = 20.0
+DEADLINE = 60.0
 
 
 class Daemon:

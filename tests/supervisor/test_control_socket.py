@@ -16,7 +16,7 @@ from codelocd.rpc import unix
 from codelocd.rpc.peer import Peer
 from codelocd.rpc.server import open_peer, start_server
 
-DEADLINE = 30.0
+DEADLINE = 60.0
 
 
 async def answer(_peer: Peer, method: str, _params: Mapping[str, Any]) -> str:

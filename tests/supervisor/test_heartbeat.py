@@ -63,7 +63,7 @@ async def told(handle: Handle) -> list[Event]:
         unseen,
     )
     beating = asyncio.ensure_future(heart.run())
-    await asyncio.wait_for(handle.asked.wait(), 30)
+    await asyncio.wait_for(handle.asked.wait(), 60)
     beating.cancel()
     return events[1:]
 
@@ -183,7 +183,7 @@ async def test_the_loop_wakes_when_other_rules_come() -> None:
     patient.hold_to("x", ping_interval=0.001)
     patient.now += 1
     patient.stirred.set()
-    await asyncio.wait_for(patient.first.wait(), 30)
+    await asyncio.wait_for(patient.first.wait(), 60)
     beating.cancel()
 
 
@@ -213,7 +213,7 @@ async def test_a_runner_that_leaves_during_a_sweep_does_not_end_the_sweeps() -> 
     beating = asyncio.ensure_future(heart.run())
     await asyncio.wait(
         {asyncio.ensure_future(handle.asked.wait()), beating},
-        timeout=30,
+        timeout=60,
         return_when=asyncio.FIRST_COMPLETED,
     )
     assert handle.asked.is_set()

@@ -13,7 +13,7 @@ from codelocd.daemon import systemd
 def manager(tmp_path: Path) -> socket.socket:
     receiver = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     receiver.bind(str(tmp_path / "notify"))
-    receiver.settimeout(10)
+    receiver.settimeout(60)
     return receiver
 
 

@@ -15,7 +15,7 @@ async def test_a_place_that_is_given_back_goes_to_the_next() -> None:
     assert not done
     first.give_back()
     first.give_back()
-    await asyncio.wait_for(second, 10)
+    await asyncio.wait_for(second, 60)
     third = asyncio.ensure_future(places.take())
     done, _ = await asyncio.wait([third], timeout=0)
     assert not done, "a place was given back twice"
@@ -26,7 +26,7 @@ async def test_a_start_that_hangs_gives_its_place_away(monkeypatch: pytest.Monke
     monkeypatch.setattr(start_limits, "PATIENCE", 0.01)
     places = start_limits.StartLimit(1)
     await places.take()
-    assert await asyncio.wait_for(places.take(), 10)
+    assert await asyncio.wait_for(places.take(), 60)
 
 
 async def test_within_a_turn_a_place_is_held() -> None:
@@ -35,12 +35,12 @@ async def test_within_a_turn_a_place_is_held() -> None:
         second = asyncio.ensure_future(places.take())
         done, _ = await asyncio.wait([second], timeout=0)
         assert not done
-    await asyncio.wait_for(second, 10)
+    await asyncio.wait_for(second, 60)
 
 
 async def test_reloads_do_not_wait_for_starts_nor_these_for_environments() -> None:
     queues = start_limits.StartLimits(1)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         start, prepare = queues.start, queues.preparation
         async with start(beside=False), start(beside=True), prepare(beside=True):
             pass
@@ -63,6 +63,6 @@ async def test_promise_6_many_that_fail_together_are_started_again_in_turns() ->
 
 async def test_promise_6_a_few_restarts_do_not_wait() -> None:
     pace = start_limits.RestartPace(count=10, seconds=3600.0)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         for _ in range(10):
             await pace.turn()

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import commands
+
 CODELOCD = Path(sys.executable).with_name("codelocd")
 STORE = Path(__file__).parents[3] / ".cache" / "tests"
 
@@ -83,10 +85,7 @@ def check(tmp_path, dagster_environment):
         environ.pop("VIRTUAL_ENV", None)
         if activated:
             environ["VIRTUAL_ENV"] = str(dagster_environment("newest"))
-        command: list[str | Path] = [CODELOCD, "check", *arguments]
-        return subprocess.run(
-            command, cwd=folder, env=environ, capture_output=True, text=True, timeout=170
-        )
+        return commands.run(["check", *arguments], cwd=folder, environ=environ)
 
     return check
 
@@ -189,7 +188,7 @@ MISTAKES = {
 @pytest.mark.parametrize("name", MISTAKES)
 def test_a_mistake_of_a_config_is_one_line_and_exit_2(project, name):
     (project / name).write_text(MISTAKES[name])
-    done = subprocess.run([CODELOCD, "check"], cwd=project, capture_output=True, text=True)
+    done = commands.run(["check"], cwd=project)
     assert done.returncode == 2
     assert done.stdout == ""
     [line] = done.stderr.splitlines()

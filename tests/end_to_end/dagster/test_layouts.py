@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.end_to_end.daemons import CACHE, CODELOCD
+from tests import commands
+from tests.end_to_end.daemons import CACHE
 
 ASSET = """\
 import dagster as dg
@@ -166,9 +167,7 @@ def run(tmp_path: Path) -> Run:
         environ.pop(name, None)
 
     def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [CODELOCD, *words], cwd=folder, env=environ, capture_output=True, text=True, check=False
-        )
+        return commands.run(words, cwd=folder, environ=environ)
 
     return run
 

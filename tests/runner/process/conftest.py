@@ -206,7 +206,7 @@ class Starter:
                 "socket_path": path,
                 "parent": os.getpid(),
             }
-            every = {**clean_environment(), **variables}
+            every = {**clean_environment(), "TMPDIR": str(self.folder), **variables}
             process: subprocess.Popen[bytes] | Fork
             if self.warm is None:
                 process = self.cold([python, *options], settings, every)
@@ -235,6 +235,11 @@ class Starter:
             runner.wait()
 
 
+def temporary_folder() -> tempfile.TemporaryDirectory[str]:
+    """For sockets, whose paths must be short, and for the temporary files of runners."""
+    return tempfile.TemporaryDirectory(prefix="runner-", ignore_cleanup_errors=True)
+
+
 def clean_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
 
@@ -247,7 +252,7 @@ def starters(bundle):
 
 @pytest.fixture
 def start(starters):
-    with tempfile.TemporaryDirectory(prefix="runner-") as folder:  # short: a socket's name is
+    with temporary_folder() as folder:
         starter = starters(Path(folder))
         yield starter
         starter.end()
@@ -256,7 +261,7 @@ def start(starters):
 @pytest.fixture(scope="module")
 def start_once(bundle):
     """The same for what all tests of a module look at."""
-    with tempfile.TemporaryDirectory(prefix="runner-") as folder:
+    with temporary_folder() as folder:
         starter = Starter(bundle, Path(folder))
         yield starter
         starter.end()
@@ -283,7 +288,7 @@ def warm(bundle):
 @pytest.fixture
 def start_warm(bundle, warm):
     """`start` for a location of Dagster's, without the second that its import takes."""
-    with tempfile.TemporaryDirectory(prefix="runner-") as folder:
+    with temporary_folder() as folder:
         starter = Starter(bundle, Path(folder), warm)
         yield starter
         starter.end()

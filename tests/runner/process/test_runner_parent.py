@@ -23,9 +23,9 @@ settings = {
 }
 process = subprocess.Popen(
     [python, boot, "sales", json.dumps(settings)], pass_fds=[listening.fileno()],
-    start_new_session=True, stdin=subprocess.DEVNULL,
+    start_new_session=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
 )
-print(process.pid, flush=True)
+print(process.pid, process.stdout.readline().decode().strip(), flush=True)
 sys.exit(process.wait())
 """
 
@@ -56,12 +56,12 @@ def starter(bundle, code, tmp_path):
 
 def test_it_is_killed_with_its_parent(starter, python):
     process = starter(python, "yes")
-    runner = int(process.stdout.readline())
-    assert process.stdout.readline() == "loading\n"
+    runner, said = process.stdout.readline().split()
+    assert said == "loading"
     process.kill()
     end = time.monotonic() + 60
     assert process.stdout.read() == ""  # the end of the pipe: no process has it open any more
-    while is_alive(runner):  # its descriptors are closed a moment before it is gone
+    while is_alive(int(runner)):  # its descriptors are closed a moment before it is gone
         assert time.monotonic() < end
 
 

@@ -85,11 +85,15 @@ for _ in range(5000):
 raise error
 """
 ASKED = 'import os\ndef work():\n    return os.environ["NO_SUCH"]\nwork()'
-SLOW = """
+IMPATIENT = (
+    "import sys; next(v for k, v in sys.modules.items() if k.endswith('load.exceptions'))"
+    ".SECONDS = 0.2"
+)
+SLOW = f"""{IMPATIENT}
 class Slow(Exception):
-    def {}:
+    def {{}}:
         while True: pass
-raise {}
+raise {{}}
 """
 WRAPPED_VARIABLE = """
 import os

@@ -6,7 +6,6 @@ import asyncio
 import copy
 import os
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +17,8 @@ from codelocd.rpc import unix
 from codelocd.rpc.errors import RpcError
 from codelocd.rpc.peer import Peer
 from codelocd.rpc.server import Server, start_server
+from tests import commands
+from tests.commands import CODELOCD, DEADLINE
 
 if TYPE_CHECKING:
     from codelocd.documents.locations import (
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
         StatusDocument,
     )
 
-SCRIPT = Path(sys.executable).with_name("codelocd")
-DEADLINE = 30.0
-"""Seconds after which something that a test waits for will not come any more."""
 
 Answer = Callable[[Mapping[str, Any]], Any]
 
@@ -169,9 +167,13 @@ class Shell:
         environ = {**self.environ, **options.pop("environ", {})}
         options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
         options = {"cwd": self.folder, "stdin": subprocess.DEVNULL, **options}
-        return subprocess.Popen([SCRIPT, *words], env=environ, text=True, **options)
+        return subprocess.Popen([CODELOCD, *words], env=environ, text=True, **options)
 
     def run(self, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        """With no options but `environ` it is started as `commands.run` does that."""
+        if not options.keys() - {"environ"}:
+            environ = {**self.environ, **options.get("environ", {})}
+            return commands.run(words, cwd=self.folder, environ=environ, timeout=DEADLINE)
         process = self.start(*words, **options)
         out, err = process.communicate(timeout=DEADLINE)
         return subprocess.CompletedProcess(words, process.returncode, out, err)

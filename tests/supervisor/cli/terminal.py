@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.supervisor.cli.fake_control import DEADLINE, SCRIPT, Shell
+from tests.commands import CODELOCD, DEADLINE
+from tests.supervisor.cli.fake_control import Shell
 
 PAUSE = 0.05
 """Seconds between two looks at the screen: a terminal does not tell when it has changed."""
@@ -58,7 +59,7 @@ def terminal(
     folder = Path(tempfile.mkdtemp(prefix="tmux-"))
     given = {**shell.environ, **(environ or {})}
     variables = [f"{name}={given[name]}" for name in ("HOME", "XDG_RUNTIME_DIR")]
-    command = shlex.join(["env", *variables, str(SCRIPT), *words])
+    command = shlex.join(["env", *variables, str(CODELOCD), *words])
     script = f"cd {shlex.quote(str(shell.folder))}; {command}; echo ended: $?; exec cat"
     name = f"codelocd-{os.getpid()}"
     shown = Terminal(name, folder)

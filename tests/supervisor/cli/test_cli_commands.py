@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from codelocd.rpc.errors import RpcError
-from tests.supervisor.cli.fake_control import DEADLINE, PROBLEM, FakeDaemon, Shell
+from tests.commands import DEADLINE
+from tests.supervisor.cli.fake_control import PROBLEM, FakeDaemon, Shell
 
 DOWN = {"name": "sales", "ok": False, "state": "failed", "problem": PROBLEM}
 UP = {"name": "sales", "ok": True, "state": "serving", "problem": None}

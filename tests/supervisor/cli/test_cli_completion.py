@@ -14,14 +14,8 @@ from typing import Any
 
 import pytest
 
-from tests.supervisor.cli.fake_control import (
-    DEADLINE,
-    LOCATION,
-    SCRIPT,
-    FakeDaemon,
-    Shell,
-    status_document,
-)
+from tests.commands import CODELOCD, DEADLINE
+from tests.supervisor.cli.fake_control import LOCATION, FakeDaemon, Shell, status_document
 
 STRANGE = "my code.py:defs, 'all'"
 """A name as Dagster makes them: with what shells give a meaning to."""
@@ -79,7 +73,7 @@ def started(name: str, shell: Shell) -> Terminal:
     command, evaluate = START[name]
     if shutil.which(command[0]) is None:
         pytest.skip(f"{name} is not installed: its completion cannot be tried")
-    path = os.pathsep.join((str(SCRIPT.parent), os.environ["PATH"]))
+    path = os.pathsep.join((str(CODELOCD.parent), os.environ["PATH"]))
     pid, file = pty.fork()
     if pid == 0:
         os.chdir(shell.folder)

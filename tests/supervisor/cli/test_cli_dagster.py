@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from pathlib import Path
-
 import click
 import pytest
 
 from codelocd.cli.commands.dev import PageOptions
 from codelocd.model import Config, DagsterSettings
-
-CODELOCD = Path(sys.executable).with_name("codelocd")
+from tests import commands
 
 
 def test_the_command_line_wins_over_the_config():
@@ -33,8 +28,7 @@ def test_a_port_of_no_page_is_wrong_usage():
 
 def test_it_ends_with_one_line_and_status_2(tmp_path):
     (tmp_path / "defs.py").touch()
-    command: list[str | Path] = [CODELOCD, "dev", "-f", "defs.py", "-p", "3000"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    done = commands.run(["dev", "-f", "defs.py", "-p", "3000"], cwd=tmp_path)
     assert done.returncode == 2
     [line] = done.stderr.splitlines()
     assert line.startswith("codelocd: --port and --host are about Dagster's UI")

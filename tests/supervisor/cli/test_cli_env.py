@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import zipfile
 from collections.abc import Callable
@@ -18,8 +19,11 @@ Build = Callable[..., str]
 
 
 @pytest.fixture
-def build(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> Build:
+def build(shell: Shell, monkeypatch: pytest.MonkeyPatch, asked_pythons: Path) -> Build:
     """Builds what a requirements file with that text asks for; gives the path that is printed."""
+    cache = shell.folder.parent / ".local/share/codelocd/cache"
+    cache.mkdir(parents=True)
+    shutil.copy(asked_pythons, cache)
     wheels = shell.folder / "wheels"
     wheels.mkdir()
     for name in [name for name in os.environ if name.startswith(("UV_", "PIP_"))]:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from codelocd.client import AsyncClient, Client, DaemonUnreachable
+from tests import commands
 
 pytestmark = pytest.mark.skipif(
     os.geteuid() != 0 or sys.platform != "linux",
@@ -19,7 +20,6 @@ pytestmark = pytest.mark.skipif(
 )
 
 OTHER = 12345
-CODELOCD = Path(sys.executable).with_name("codelocd")
 LISTENER = f"""
 import os, socket, sys
 listener = socket.socket(fileno=int(sys.argv[1]))
@@ -79,9 +79,7 @@ async def test_the_async_client_asks_it_nothing_either(foreign: tuple[Path, Hear
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     environ = {k: v for k, v in os.environ.items() if k != "CODELOCD_SOCKET"}
-    return subprocess.run(
-        [CODELOCD, *arguments], cwd=folder, env=environ, capture_output=True, text=True, timeout=60
-    )
+    return commands.run(arguments, cwd=folder, environ=environ)
 
 
 @pytest.mark.parametrize("command", [["status"], ["definitions"], ["exec", "a", "--", "python"]])

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.supervisor.cli.fake_control import DEADLINE, Shell
+from tests.commands import DEADLINE
+from tests.supervisor.cli.fake_control import Shell
 
 GOOD = "from codeloc import Definitions, asset\n@asset\ndef orders(): ...\n"
 DEFS = f"{GOOD}defs = Definitions(assets=[orders])\n"

@@ -11,14 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from codelocd.rpc.errors import RpcError
-from tests.supervisor.cli.fake_control import (
-    DEADLINE,
-    LOCATION,
-    PROBLEM,
-    FakeDaemon,
-    Shell,
-    status_document,
-)
+from tests.commands import DEADLINE
+from tests.supervisor.cli.fake_control import LOCATION, PROBLEM, FakeDaemon, Shell, status_document
 
 if TYPE_CHECKING:
     from codelocd.documents.locations import LocationStatus

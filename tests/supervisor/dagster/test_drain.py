@@ -53,7 +53,7 @@ async def test_a_cancel_that_reached_the_new_server_is_passed_on_to_the_old_one(
     server, drain = FakeServer("a", "b"), Drain(60, canceling)
     drain.take(server)
     asked.update({"a", "b"})
-    await asyncio.wait_for(server.ended.wait(), 5)
+    await asyncio.wait_for(server.ended.wait(), 60)
     assert server.did == ["leave", "cancel a", "cancel b"]
 
 
@@ -63,7 +63,7 @@ async def test_a_server_whose_runs_do_not_end_in_time_is_made_to_leave():
 
     server, drain = FakeServer("for ever"), Drain(0.01, nobody)
     drain.take(server)
-    await asyncio.wait_for(server.ended.wait(), 5)
+    await asyncio.wait_for(server.ended.wait(), 60)
     assert server.did == ["leave", "terminate", "kill"]
 
 
@@ -105,13 +105,13 @@ def at_once(monkeypatch):
 async def test_a_silent_server_without_runs_is_ended(at_once):
     server, drain = SilentServer(children=False), Drain(3600, nothing)
     drain.take(server)
-    await asyncio.wait_for(server.ended.wait(), 5)
+    await asyncio.wait_for(server.ended.wait(), 60)
     assert server.did == ["leave", "kill"]
 
 
 async def test_a_silent_server_that_may_have_runs_is_left_to_its_patience(at_once):
     server, drain = SilentServer(children=True), Drain(3600, nothing)
     drain.take(server)
-    await asyncio.wait_for(server.looked.wait(), 5)
+    await asyncio.wait_for(server.looked.wait(), 60)
     assert server.did == ["leave"]
     await drain.close(0)

@@ -53,7 +53,7 @@ SETTINGS, END = frame(4, 0, b"", 0), frame(1, 5, b"")
 
 async def test_a_call_sends_one_string_and_gets_one_back(server):
     path, received = await server(SETTINGS, frame(1, 4, b""), frame(0, 0, message("hi")), END)
-    assert await call(path, "Ping", "hello", timeout=5) == "hi"
+    assert await call(path, "Ping", "hello", timeout=60) == "hi"
     assert received[0].startswith(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
     assert b"/api.DagsterApi/Ping" in received[0]
     assert received[0].endswith(b"\x0a\x05hello")
@@ -63,7 +63,7 @@ async def test_a_call_sends_one_string_and_gets_one_back(server):
 async def test_a_long_answer_in_several_frames_is_put_together(server, compressed):
     body = message("long " * 100, compressed=compressed)
     path, _ = await server(SETTINGS, frame(0, 0, body[:20]), frame(0, 0, body[20:]), END)
-    assert await call(path, "GetCurrentRuns", timeout=5) == "long " * 100
+    assert await call(path, "GetCurrentRuns", timeout=60) == "long " * 100
 
 
 @pytest.mark.parametrize(
@@ -80,12 +80,12 @@ async def test_a_long_answer_in_several_frames_is_put_together(server, compresse
 async def test_whatever_is_no_answer_is_a_failed_call(server, frames):
     path, _ = await server(*frames)
     with pytest.raises(CallFailed, match="Ping at"):
-        await call(path, "Ping", timeout=5)
+        await call(path, "Ping", timeout=60)
 
 
 async def test_a_server_that_is_not_there_is_a_failed_call(tmp_path):
     with pytest.raises(CallFailed):
-        await call(tmp_path / "nobody", "Ping", timeout=5)
+        await call(tmp_path / "nobody", "Ping", timeout=60)
 
 
 async def test_a_server_that_says_nothing_is_given_up(tmp_path):

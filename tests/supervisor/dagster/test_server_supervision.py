@@ -29,7 +29,7 @@ async def fork():
 
 
 async def within(awaitable):
-    return await asyncio.wait_for(awaitable, 5)
+    return await asyncio.wait_for(awaitable, 60)
 
 
 async def serving(dagster, server, *policy):

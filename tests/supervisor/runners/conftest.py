@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -52,10 +53,11 @@ async def bench(bundle: Path, tmp_path: Path) -> AsyncIterator[Bench]:
     choices = StartChoices(profiles.of, "linux")
     pools = WarmPools(children, entry, profiles, choices, idle=1800, beside=BESIDE)
     launcher = WarmLauncher(cold, pools, profiles, choices)
-    yield Bench(launcher, pools, choices, profiles, tmp_path)
-    launcher.close()
-    children.close()
-    guardian.close()
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as temporary:  # short: for sockets
+        yield Bench(launcher, pools, choices, profiles, tmp_path, temporary)
+        launcher.close()
+        children.close()
+        guardian.close()
 
 
 @pytest.fixture

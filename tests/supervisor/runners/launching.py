@@ -42,13 +42,14 @@ class Loaded:
 
 @dataclass(slots=True)
 class Bench:
-    """A launcher with everything around it, and a folder for code."""
+    """A launcher with everything around it, a folder for code, and one for temporary files."""
 
     launcher: WarmLauncher
     pools: WarmPools
     choices: StartChoices
     profiles: ImportProfiles
     folder: Path
+    temporary: str
     printed: list[str] = field(default_factory=list)
 
     def spec(self, executable: Path, source: str, **changes: Any) -> RunnerSpec:
@@ -56,6 +57,7 @@ class Bench:
         code.mkdir(exist_ok=True)
         (code / "defs.py").write_text(source)
         variables = {k: v for k, v in os.environ.items() if not k.startswith(STRIPPED)}
+        variables["TMPDIR"] = self.temporary
         spec = RunnerSpec(
             location="sales",
             environment="key",

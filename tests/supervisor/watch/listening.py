@@ -13,7 +13,7 @@ from codelocd.watch.backends.polling import INTERVAL
 from codelocd.watch.notices import Change, Watched
 from codelocd.watch.watch import SourceWatch
 
-DEADLINE = 10.0
+DEADLINE = 60.0
 
 
 @dataclass

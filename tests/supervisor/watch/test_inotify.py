@@ -18,7 +18,7 @@ if not sys.platform.startswith("linux"):
 from codelocd.watch.backends.inotify import Inotify
 from codelocd.watch.notices import Kind, Notice
 
-DEADLINE = 10.0
+DEADLINE = 60.0
 
 
 class Notices:

@@ -10,7 +10,7 @@ import pytest
 from codelocd.watch.backends.polling import Poller
 from codelocd.watch.notices import Kind, Notice
 
-DEADLINE = 10.0
+DEADLINE = 60.0
 
 
 @pytest.fixture

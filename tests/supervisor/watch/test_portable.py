@@ -12,7 +12,7 @@ from watchdog.observers.polling import PollingObserver
 from codelocd.watch.backends.portable import Portable
 from codelocd.watch.notices import Kind, Notice
 
-DEADLINE = 10.0
+DEADLINE = 60.0
 
 
 def quick_polling() -> BaseObserver:
