@@ -47,7 +47,7 @@ def compile_bundle() -> None:
     for path in bundle_sources():
         SourceFileLoader(__name__, path).get_code(__name__)
     try:  # noqa: SIM105  contextlib would cost milliseconds
-        open(done, "w").close()
+        os.close(os.open(done, os.O_WRONLY | os.O_CREAT, 0o600))
     except OSError:
         pass  # a bundle that cannot be written to: slower, not broken
 

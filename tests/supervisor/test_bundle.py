@@ -5,6 +5,8 @@ from __future__ import annotations
 import multiprocessing
 import os
 import shutil
+import subprocess
+import sys
 import time
 from pathlib import Path, PurePosixPath
 
@@ -22,6 +24,13 @@ from codelocd.runners.bundle import (
     make_bundle,
 )
 
+RUN = """
+import os, sys
+sys.dont_write_bytecode = False
+sys.path.insert(0, os.path.dirname(sys.argv[1]))
+from codeloc_runner import main
+main.compile_bundle()
+"""
 FIFTEEN_DAYS = 15 * 86400.0
 
 
@@ -192,11 +201,19 @@ def test_one_that_somebody_removes_while_it_is_looked_at_is_made_again(tmp_path,
     assert is_genuine(made, contents())
 
 
-def test_what_its_runners_compiled_is_no_part_of_it(tmp_path):
+def test_what_its_runners_compile_is_no_part_of_it_and_is_not_for_others(tmp_path):
     made = make_bundle(tmp_path)
-    (made / "codeloc_runner" / "__pycache__").mkdir()
-    (made / "codeloc_runner" / "__pycache__" / "main.cpython-38.pyc").touch()
+    before = os.umask(0)
+    try:
+        subprocess.run([sys.executable, "-c", RUN, made / "codeloc_runner"], check=True)
+    finally:
+        os.umask(before)
+    assert list(made.glob(".compiled-*"))
+    assert list((made / "codeloc_runner" / "load" / "__pycache__").iterdir())
     assert is_genuine(made, contents())
+    assert {each.stat().st_mode & 0o022 for each in made.rglob("*")} == {0}
+    (made / "codeloc_runner" / "__pycache__").chmod(0o777)
+    assert not is_genuine(made, contents())
 
 
 def test_it_is_for_its_owner_alone_whatever_the_umask(tmp_path):

@@ -29,7 +29,10 @@ CHILDREN = PurePosixPath(RUNNER, "children")
 MSGPACK = PurePosixPath(RUNNER, "_msgpack")
 DIGEST_BYTES = 16
 COMPILED = "__pycache__"
-"""Made by its runners, which are of the same user where they can write to it."""
+"""What its runners compile; they are of the same user where they can write to it. Such folders are
+in it from the beginning, so that no runner's umask decides who else can."""
+MARK = ".compiled-"
+"""How the empty file begins by which a runner says that it has compiled all."""
 
 
 def lease_bundle(store: Path) -> tuple[Path, Lease | None]:
@@ -123,7 +126,7 @@ def is_genuine(bundle: Path, files: Mapping[PurePosixPath, bytes]) -> bool:
     own = (os.geteuid(), 0)
     with contextlib.suppress(OSError):
         entries = [path for path in bundle.rglob("*") if path.parent.name != COMPILED]
-        found = {path: path.lstat() for path in entries if path.name != COMPILED}
+        found = {path: path.lstat() for path in entries if not path.name.startswith(MARK)}
         if any(each.st_uid not in own or each.st_mode & 0o022 for each in found.values()):
             return False
         plain = {path for path, each in found.items() if not stat.S_ISDIR(each.st_mode)}
@@ -179,7 +182,7 @@ def publish(files: Mapping[PurePosixPath, bytes], root: Path, bundle: Path) -> N
     try:
         for name, data in files.items():
             file = draft / name
-            make_folder(file.parent)
+            make_folder(file.parent / COMPILED)
             with open(file, "xb", opener=_private) as opened:
                 opened.write(data)
         os.rename(draft, bundle)
