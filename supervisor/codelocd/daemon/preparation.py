@@ -48,7 +48,7 @@ class Preparation:
         start_limits: StartLimits,
         publisher: Publisher,
     ) -> None:
-        self._finds = SharedLooks(store.find)
+        self._finds = SharedLooks(lambda specification: store.find(specification))
         self._builder = builder
         self._watch = watch
         self._start_limits = start_limits
