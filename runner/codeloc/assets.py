@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from typing_extensions import TypeAlias, Unpack
 
     from codeloc.arguments import Key
-    from codeloc.definition import Labels
+    from codeloc.definition import Item, Labels
     from codeloc.namespace import Bound
 
     KeyText: TypeAlias = Union[str, Sequence[str]]
@@ -51,7 +51,7 @@ class AssetDefinition(FunctionDefinition[P, R_co]):
     def declared(self) -> tuple[Key, ...]:
         return self.deps
 
-    def item(self, bound: Bound) -> dict[str, Any]:
+    def item(self, bound: Bound) -> Item:
         return {
             **super().item(bound),
             "key": list(self.key),
@@ -147,7 +147,7 @@ class AssetCheckDefinition(FunctionDefinition[P, R_co]):
     def declared(self) -> tuple[Key, ...]:
         return (self.key,)
 
-    def item(self, bound: Bound) -> dict[str, Any]:
+    def item(self, bound: Bound) -> Item:
         return {**super().item(bound), "key": list(self.key)}
 
 

@@ -10,11 +10,11 @@ from codeloc.definition import FunctionDefinition, name_of, opening
 from codeloc.jobs import JobTarget
 
 if TYPE_CHECKING:
-    from typing import Any, Callable
+    from typing import Callable
 
     from typing_extensions import Unpack
 
-    from codeloc.definition import Labels
+    from codeloc.definition import Item, Labels
     from codeloc.jobs import JobReference
     from codeloc.namespace import Bound
 
@@ -61,7 +61,7 @@ class ScheduleDefinition(FunctionDefinition[P, R_co]):
         self.target = JobTarget(self._arguments, job)
         self.timezone = self._sound("timezone", timezone, timezones.problem)
 
-    def item(self, bound: Bound) -> dict[str, Any]:
+    def item(self, bound: Bound) -> Item:
         times = {"cron": self.cron, "timezone": self.timezone}
         return {**super().item(bound), **times, "job": self.target.name}
 
@@ -121,7 +121,7 @@ class SensorDefinition(FunctionDefinition[P, R_co]):
         self.target = JobTarget(self._arguments, job)
         self.minimum_interval = _interval(self._arguments, minimum_interval)
 
-    def item(self, bound: Bound) -> dict[str, Any]:
+    def item(self, bound: Bound) -> Item:
         interval = {"minimum_interval": self.minimum_interval}
         return {**super().item(bound), **interval, "job": self.target.name}
 

@@ -10,13 +10,16 @@ from codeloc.arguments import Arguments, named
 from codeloc.functions import Parameter, docstring, parameters_of, source_of
 
 if TYPE_CHECKING:
-    from typing import Any, Callable, ClassVar, Iterable, Optional
+    from typing import Any, Callable, ClassVar, Dict, Iterable, Optional
 
     from typing_extensions import TypedDict, Unpack
 
     from codeloc.arguments import Key
     from codeloc.functions import Source
     from codeloc.namespace import Bound
+
+    Item = Dict[str, Any]
+    """A definition as the daemon gets it; its fields depend on its kind (docs/protocol.md)."""
 
     class Labels(TypedDict, total=False):
         """The keyword arguments that every definition takes.
@@ -162,7 +165,7 @@ class Definition:
     def __repr__(self) -> str:
         return f"<{self}>"
 
-    def item(self, bound: Bound) -> dict[str, Any]:
+    def item(self, bound: Bound) -> Item:
         """Its entry among the definitions, without `location` and `repository`."""
         return {
             "kind": self.kind,

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import TypeAlias
 
+    from codeloc.definition import Item
     from codeloc.functions import Source
 
     AnyAsset: TypeAlias = AssetDefinition[..., Any]
@@ -132,7 +133,7 @@ class Definitions:
         )
         self._namespace = Namespace(REPOSITORY, contents)
 
-    def describe(self) -> list[dict[str, Any]]:
+    def describe(self) -> list[Item]:
         """One dict of plain JSON values for each definition.
 
         All have `repository`, `kind`, `name`, `description`, `tags`, `owners`, `metadata`,
@@ -227,7 +228,7 @@ class RepositoryDefinition:
     def __call__(self) -> Returned:
         return self.function()
 
-    def describe(self) -> list[dict[str, Any]]:
+    def describe(self) -> list[Item]:
         """As `Definitions.describe`, with this repository's name."""
         return self._namespace.describe()
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing_extensions import TypeAlias, Unpack
 
     from codeloc.assets import AssetReference
-    from codeloc.definition import Labels
+    from codeloc.definition import Item, Labels
     from codeloc.namespace import Bound
 
     JobReference: TypeAlias = Union[str, "JobDefinition"]
@@ -38,7 +38,7 @@ class FunctionJobDefinition(FunctionDefinition[P, R_co], JobDefinition):
         name = name_of(opening(self.maker, function), function, name)
         super().__init__(function, name, **labels)
 
-    def item(self, bound: Bound) -> dict[str, Any]:
+    def item(self, bound: Bound) -> Item:
         return {**super().item(bound), "ops": [self.name]}
 
 
@@ -61,7 +61,7 @@ class AssetJobDefinition(JobDefinition):
         if not self.assets:
             raise self._arguments.invalid("assets", "at least one is needed")
 
-    def item(self, bound: Bound) -> dict[str, Any]:
+    def item(self, bound: Bound) -> Item:
         return {**super().item(bound), "assets": [list(key) for key in self.assets]}
 
 

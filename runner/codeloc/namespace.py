@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from codeloc.arguments import Key
     from codeloc.assets import AssetDefinition
+    from codeloc.definition import Item
     from codeloc.definitions import NamespaceContents
     from codeloc.jobs import JobDefinition, JobTarget
 
@@ -185,7 +186,7 @@ class Namespace:
         if problems:
             raise DefinitionsError(*problems)
 
-    def describe(self) -> list[dict[str, Any]]:
+    def describe(self) -> list[Item]:
         """All entries; see `Definitions.describe`."""
         nothing = Bound()
         entries = [each.item(self.bound.get(each, nothing)) for each in self.contents.definitions()]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
-    from codeloc.definition import Labels
+    from codeloc.definition import Item, Labels
     from codeloc.functions import Source
     from codeloc.namespace import Bound
 
@@ -42,7 +42,7 @@ class ResourceDefinition(FunctionDefinition[P, R_co]):
                 raise self._arguments.invalid("parameter", complaint)
         self.variables = _variables(self._arguments, variables)
 
-    def item(self, bound: Bound) -> dict[str, Any]:
+    def item(self, bound: Bound) -> Item:
         made = {"type": _result(self.function), "variables": sorted({*self.variables.values()})}
         return {**super().item(bound), **made}
 
@@ -56,7 +56,7 @@ class RawResource(Definition):
         super().__init__(name, source)
         self.type = _full_name(type(value))
 
-    def item(self, bound: Bound) -> dict[str, Any]:
+    def item(self, bound: Bound) -> Item:
         return {**super().item(bound), "type": self.type, "variables": []}
 
 

@@ -6,7 +6,7 @@ import os
 import re
 import shlex
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import (
@@ -23,6 +23,9 @@ from codelocd.cli.connection import ask
 from codelocd.cli.guard import ExitCode
 from codelocd.cli.quick import COMPLETION
 from codelocd.cli.which import Asked
+
+if TYPE_CHECKING:
+    from codelocd.documents.locations import LocationStatus
 
 SHELLS = ("bash", "zsh", "fish")
 
@@ -80,7 +83,7 @@ def programs(context: click.Context, _parameter: click.Parameter, typed: str) ->
     return _starting(typed, sorted(os.listdir(folder))) if os.path.isdir(folder) else []
 
 
-def _status(context: click.Context) -> list[dict[str, Any]]:
+def _status(context: click.Context) -> list[LocationStatus]:
     answer = _asked(context, "status", {})
     return list(answer["locations"]) if answer else []
 

@@ -8,6 +8,8 @@ DefinitionKind: TypeAlias = Literal["asset", "asset_check", "job", "resource", "
 Counts: TypeAlias = dict[DefinitionKind, int]
 """How many definitions there are of each kind."""
 AssetKey: TypeAlias = list[str]
+Told: TypeAlias = dict[str, Any]
+"""An object that is handed on and shown as the runner told it; nothing of it is read."""
 
 
 class SourceLine(TypedDict):
@@ -26,7 +28,7 @@ class _ListedDefinition(TypedDict):
     description: str | None
     tags: dict[str, str]
     owners: list[str]
-    metadata: dict[str, Any]
+    metadata: Told
     resources: list[str]
     source: SourceLine | None
 
@@ -44,11 +46,11 @@ class _AssetFacts(_ListedDefinition):
     code_version: NotRequired[str | None]
     virtual: NotRequired[bool]
     observed_every: NotRequired[float | None]
-    partitions: NotRequired[dict[str, Any] | None]
-    partition_mappings: NotRequired[list[dict[str, Any]]]
+    partitions: NotRequired[Told | None]
+    partition_mappings: NotRequired[list[Told]]
     automation: NotRequired[str | None]
-    backfill_policy: NotRequired[dict[str, Any] | None]
-    freshness_policy: NotRequired[dict[str, Any] | None]
+    backfill_policy: NotRequired[Told | None]
+    freshness_policy: NotRequired[Told | None]
     op: NotRequired[str | None]
     graph: NotRequired[str | None]
     ops: NotRequired[list[str]]
@@ -57,7 +59,7 @@ class _AssetFacts(_ListedDefinition):
     checks: NotRequired[list[str]]
     io_manager: NotRequired[str | None]
     op_tags: NotRequired[dict[str, str]]
-    retry_policy: NotRequired[dict[str, Any] | None]
+    retry_policy: NotRequired[Told | None]
 
 
 @final
@@ -81,7 +83,7 @@ class ListedCheck(_ListedDefinition):
     blocking: NotRequired[bool]
     additional_deps: NotRequired[list[AssetKey]]
     automation: NotRequired[str | None]
-    partitions: NotRequired[dict[str, Any] | None]
+    partitions: NotRequired[Told | None]
 
 
 class CheckName(TypedDict):
@@ -99,13 +101,13 @@ class ListedJob(_ListedDefinition):
     assets: NotRequired[list[AssetKey]]
     ops: NotRequired[list[str]]
     graph: NotRequired[dict[str, list[str]]]
-    config_schema: NotRequired[dict[str, Any]]
+    config_schema: NotRequired[Told]
     checks: NotRequired[list[CheckName]]
     pools: NotRequired[dict[str, str]]
     preset: NotRequired[list[str]]
     run_tags: NotRequired[dict[str, str]]
-    partitions: NotRequired[dict[str, Any] | None]
-    backfill_policy: NotRequired[dict[str, Any] | None]
+    partitions: NotRequired[Told | None]
+    backfill_policy: NotRequired[Told | None]
     automation: NotRequired[str | None]
 
 
@@ -151,8 +153,8 @@ class ListedResource(_ListedDefinition):
     type: str
     variables: list[str]
     fields: NotRequired[list[str]]
-    config_schema: NotRequired[dict[str, Any]]
-    nested: NotRequired[dict[str, dict[str, Any]]]
+    config_schema: NotRequired[Told]
+    nested: NotRequired[dict[str, Told]]
 
 
 Listed: TypeAlias = (

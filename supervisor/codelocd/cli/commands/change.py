@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -22,6 +22,9 @@ from codelocd.client import Client, DaemonUnreachable, RpcError
 from codelocd.render.changes import changes
 from codelocd.render.status import under_way
 from codelocd.render.text import STATES, Screen, one_line
+
+if TYPE_CHECKING:
+    from codelocd.documents.answers import ActionOutcome
 
 
 def order(verb: str, text: str) -> click.Command:
@@ -77,7 +80,7 @@ def _with_options(callback: Callable[..., int], verb: str, text: str) -> click.C
     return click.command(verb, help=text)(command)
 
 
-def _report(verb: str, outcomes: Sequence[dict[str, Any]], *, as_json: bool) -> int:
+def _report(verb: str, outcomes: Sequence[ActionOutcome], *, as_json: bool) -> int:
     if as_json:
         output.document({"locations": outcomes})
     else:
@@ -89,7 +92,7 @@ def _report(verb: str, outcomes: Sequence[dict[str, Any]], *, as_json: bool) -> 
     return ExitCode.DONE
 
 
-def _outcome_line(outcome: dict[str, Any]) -> str:
+def _outcome_line(outcome: ActionOutcome) -> str:
     screen = output.stdout_screen()
     state = screen.paint(outcome["state"], STATES.get(outcome["state"]))
     problem = outcome["problem"]
