@@ -16,10 +16,11 @@ from codelocd.daemon import params as take
 from codelocd.daemon.actions import Actions, Method
 from codelocd.daemon.application import Application
 from codelocd.daemon.config_watch import ConfigWatch
+from codelocd.daemon.listing import Listings
 from codelocd.daemon.params import Params
 from codelocd.rpc.errors import RpcError
 from codelocd.rpc.peer import Peer
-from codelocd.rpc.requests import HEARD
+from codelocd.rpc.requests import HEARD, Packed
 from codelocd.runners import stacks
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ class Control:
         self._shutdown = shutdown
         self._upgrade = upgrade
         self._actions = Actions(application.daemon)
+        self._listings = Listings()
         self._methods: dict[str, tuple[Method, frozenset[str]]] = {
             "hello": (self._hello, frozenset()),
             "status": (self._status, frozenset({"locations"})),
@@ -128,12 +130,13 @@ class Control:
             "locations": [self._entry(name) for name in names],
         }
 
-    def full_state(self, topic: str) -> Mapping[str, object]:
+    def full_state(self, topic: str) -> Mapping[str, object] | Packed:
         """What a subscriber of `topic` starts from, or catches up with."""
         if topic == "status":
             return self.status()
         if topic == "definitions":
-            return status.definitions(self._registry, None, None)
+            known = self._listings.known(self._registry)
+            return known or status.definitions(self._registry, None, None)
         return {}
 
     # --- asking --------------------------------------------------------------------------------
@@ -167,10 +170,11 @@ class Control:
             [each.handle.pid for each in serving if each is not None]
         )
 
-    async def _definitions(self, _peer: Peer, params: Params) -> DefinitionsDocument:
+    async def _definitions(self, _peer: Peer, params: Params) -> DefinitionsDocument | Packed:
         kind = take.choice(params, "kind", registry.KINDS)
         names = self._locations.known(take.texts(params, "locations"))
-        return status.definitions(self._registry, names, kind)
+        packed = await self._listings.packed(self._registry, names, kind)
+        return packed or status.definitions(self._registry, names, kind)
 
     async def _show(self, _peer: Peer, params: Params) -> ShownLocation | Listed | ShownAsset:
         name, inner = take.text(params, "location"), take.optional_text(params, "name")
@@ -270,9 +274,12 @@ class Control:
     # --- subscribing ---------------------------------------------------------------------------
 
     async def _subscribe(self, peer: Peer, params: Params) -> Subscribed:
+        topics = params.get("topics", ())
+        if isinstance(topics, list) and "definitions" in topics:
+            await self._listings.packed(self._registry)
         return self._application.hub.subscribe(
             peer,
-            params.get("topics", ()),
+            topics,
             params.get("since"),
             self.full_state,
             blocks=take.flag(params, "blocks", default=False),

@@ -16,13 +16,14 @@ import msgpack
 from codelocd.daemon.event_history import HISTORY_BYTES, Event, EventHistory
 from codelocd.rpc.errors import RpcError
 from codelocd.rpc.messages import EVENT, NOTIFICATION, pack
+from codelocd.rpc.requests import Packed
 
 if TYPE_CHECKING:
     from codelocd.documents.answers import Nothing, Subscribed
     from codelocd.documents.events import TopicEvent
     from codelocd.documents.locations import LogBlock
 
-FullState = Callable[[str], Mapping[str, object]]
+FullState = Callable[[str], Mapping[str, object] | Packed]
 
 TOPICS = ("status", "definitions", "logs", "builds")
 
@@ -194,7 +195,14 @@ class Hub:
             self._states_of = self._history.last, now
         key = full_state, topic, missed
         if key not in self._states:
-            self._states[key] = pack({"full": True, "missed": missed, **full_state(topic)})
+            facts, state = {"full": True, "missed": missed}, full_state(topic)
+            if isinstance(state, Packed):
+                whole = state.head(facts) + state.items
+            else:
+                whole = pack({**facts, **state})
+            if len(whole) > BACKLOG:  # not kept: it would stay in memory
+                return whole
+            self._states[key] = whole
         return self._states[key]
 
     def _tell(

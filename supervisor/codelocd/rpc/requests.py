@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import resource
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -55,6 +55,46 @@ class Limits:
             if wrong is not None:
                 raise RpcError("limit", f"a message {wrong}")
         return encoded
+
+
+PIECE = 100
+"""Values of a long list that are encoded in one go, so that other threads have their turn."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Packed:
+    """A result that is a map, and is encoded already: `items` are its keys and values."""
+
+    count: int
+    items: bytes
+
+    @classmethod
+    def of(cls, result: Mapping[str, Any], limits: Limits) -> Packed:
+        """On any thread; RpcError "limit" for what the other end would refuse."""
+        wrong = excess(result, limits.depth - 2, limits.elements)
+        if wrong is not None:
+            raise RpcError("limit", f"a message {wrong}")
+        pieces: list[bytes] = []
+        for name, value in result.items():
+            pieces.append(pack(name))
+            pieces += _pieces(value) if type(value) is list else [pack(value)]
+        items = b"".join(pieces)
+        if len(items) > limits.message_bytes - 100:
+            raise RpcError("limit", f"a message is larger than {limits.message_bytes} bytes")
+        return cls(len(result), items)
+
+    def head(self, more: Mapping[str, Any]) -> bytes:
+        """What comes before `items` in a map that has `more`, too."""
+        count = self.count + len(more)
+        inner = b"".join(pack(name) + pack(value) for name, value in more.items())
+        return pack(dict.fromkeys(range(count)))[:1] + inner
+
+
+def _pieces(values: list[Any]) -> Iterator[bytes]:
+    yield b"\xdd" + len(values).to_bytes(4, "big")
+    for begin in range(0, len(values), PIECE):
+        piece = values[begin : begin + PIECE]
+        yield pack(piece)[1 if len(piece) < 16 else 3 :]
 
 
 HEARD = Limits(heard_elements=64 * 1024)
@@ -177,7 +217,11 @@ class Work:
         try:
             await self._ready()
             result = await self._handle(method, parameters(params))
-            if msgid is not None:
+            if msgid is not None and isinstance(result, Packed):
+                around = pack(response(msgid, None))[: -len(pack(None))]
+                self._send(around + result.head({}))
+                self._send(result.items)
+            elif msgid is not None:
                 self._send(self._answer(msgid, method, result))
         except RpcError as error:
             self._fail(msgid, error)

@@ -201,3 +201,10 @@ async def test_an_end_that_asks_and_does_not_read_is_answered_no_further() -> No
     peer.close()
     there.close()
     await peer.closed
+
+
+async def test_an_answer_that_is_packed_already_arrives_like_any_other(serve, dial) -> None:
+    await serve()
+    peer = await dial()
+    answer = await peer.call("packed", {"count": 500}, timeout=DEADLINE)
+    assert answer == {"revision": 1, "definitions": [{"n": n} for n in range(500)]}

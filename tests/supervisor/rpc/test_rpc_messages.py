@@ -22,7 +22,7 @@ from codelocd.rpc.messages import (
     request,
     response,
 )
-from codelocd.rpc.requests import Limits
+from codelocd.rpc.requests import Limits, Packed
 from tests.supervisor.rpc.world import packed
 
 SMALL = Limits(message_bytes=1000, depth=10, elements=100)
@@ -208,3 +208,19 @@ def test_an_error_survives_the_journey_and_a_foreign_one_is_understood() -> None
     assert (error.kind, error.message, error.data) == ("unknown", "no location x", ["y"])
     for foreign in ("boom", 5, {"code": 3}, {"kind": "weird"}):
         assert received(foreign).kind == "internal"
+
+
+@pytest.mark.parametrize("count", [0, 1, 15, 16, 100, 101, 250])
+def test_a_result_that_is_packed_in_pieces_says_the_same(count: int) -> None:
+    result = {"revision": 7, "definitions": [{"n": n, "deps": [[]]} for n in range(count)], "": []}
+    packed = Packed.of(result, Limits())
+    whole = packed.head({"full": True}) + packed.items
+    assert msgpack.unpackb(whole) == {"full": True, **result}
+    assert msgpack.unpackb(packed.head({}) + packed.items) == result
+
+
+def test_a_result_that_is_packed_in_pieces_keeps_the_bounds() -> None:
+    for limits in (Limits(elements=50), Limits(message_bytes=200), Limits(depth=3)):
+        with pytest.raises(RpcError) as caught:
+            Packed.of({"definitions": [{"name": ["x"]}] * 30}, limits)
+        assert caught.value.kind == "limit"

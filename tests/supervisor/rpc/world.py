@@ -11,6 +11,7 @@ import msgpack
 
 from codelocd.rpc.errors import RpcError
 from codelocd.rpc.peer import Peer
+from codelocd.rpc.requests import Limits, Packed
 
 DEADLINE = 60.0
 
@@ -41,6 +42,10 @@ class World:
 
     async def do_large(self, peer: Peer) -> Any:
         return "x" * 1_000_000
+
+    async def do_packed(self, peer: Peer, count: int) -> Packed:
+        definitions = [{"n": n} for n in range(count)]
+        return Packed.of({"revision": 1, "definitions": definitions}, Limits())
 
     async def do_whoami(self, peer: Peer) -> Any:
         who = peer.credentials

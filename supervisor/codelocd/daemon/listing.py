@@ -1,0 +1,66 @@
+"""The document of `definitions`, encoded where it is so large that the loop must not do it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from codelocd.core.registry import Registry
+from codelocd.daemon import status
+from codelocd.rpc.requests import Limits, Packed
+
+LARGE = 2000
+"""Definitions from which on it takes more than some milliseconds."""
+
+KEPT = 5.0
+"""Seconds for which the last one is kept: those who ask at the same time share it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    registry: Registry
+    names: tuple[str, ...] | None
+    kind: str | None
+
+    def packed(self) -> Packed:
+        return Packed.of({**status.definitions(self.registry, self.names, self.kind)}, Limits())
+
+
+class Listings:
+    """Encodes on another thread, one at a time. Lives on the running loop."""
+
+    def __init__(self) -> None:
+        self._one_at_a_time = asyncio.Lock()
+        self._last: tuple[_Listing, Packed] | None = None
+
+    async def packed(
+        self, registry: Registry, names: Collection[str] | None = None, kind: str | None = None
+    ) -> Packed | None:
+        """None where it is small. Raises RpcError "limit"."""
+        listing = _Listing(registry, None if names is None else tuple(names), kind)
+        among = registry.by_location if names is None else names
+        if sum(len(registry.by_location.get(name, ())) for name in among) < LARGE:
+            return None
+        async with self._one_at_a_time:
+            if (known := self._known(listing)) is None:
+                known = await asyncio.to_thread(listing.packed)
+                self._last = listing, known
+                asyncio.get_running_loop().call_later(KEPT, self._forget, known)
+        return known
+
+    def known(self, registry: Registry) -> Packed | None:
+        """The whole document, if it was encoded just now."""
+        return self._known(_Listing(registry, None, None))
+
+    def _known(self, listing: _Listing) -> Packed | None:
+        """The registry is a value that does not change: another revision is another object."""
+        if self._last is None:
+            return None
+        last, packed = self._last
+        same = (last.names, last.kind) == (listing.names, listing.kind)
+        return packed if same and last.registry is listing.registry else None
+
+    def _forget(self, packed: Packed) -> None:
+        if self._last is not None and self._last[1] is packed:
+            self._last = None
