@@ -14,7 +14,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 # The tests start a thousand processes, and each would compile whatever it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test test-failed test-slow soak check bench bench-quick docs vendor clean distclean
+.PHONY: help demo test test-failed test-slow soak fuzz lowest check bench bench-quick docs vendor clean distclean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name does; do \
@@ -36,6 +36,18 @@ soak: $(DEVELOPMENT) ## try to break a daemon for ten minutes, then a store for 
 	@$(BIN)/python -m tests.faults --seconds 300 --seed $$(date +%s)
 	@$(BIN)/python -m tests.faults --seconds 300 --seed $$(date +%s) --serve
 	@SOAK_SECONDS=60 $(BIN)/pytest -m slow tests/envs/test_store_under_fire.py
+
+fuzz: $(DEVELOPMENT) ## five minutes of bytes, requests and snapshots that nobody would send
+	@$(BIN)/python -m tests.fuzz --seconds 300
+
+lowest: $(DEVELOPMENT) ## quick tests with the oldest dependencies that pyproject.toml allows
+	@$(BIN)/python -m venv --clear .cache/lowest
+	@$(BIN)/uv pip install --quiet --python .cache/lowest/bin/python --resolution lowest-direct \
+		--editable . 'pytest>=8.4' 'pytest-asyncio>=1.2' 'pytest-timeout>=2.4' 'hypothesis>=6.140' \
+		'python-dotenv>=1.2' 'watchdog>=4'
+	@.cache/lowest/bin/python -m pytest -q -m "not slow" tests/supervisor/config tests/supervisor/rpc \
+		tests/supervisor/test_client.py tests/supervisor/test_render.py tests/supervisor/test_shapes.py \
+		tests/supervisor/test_logs.py tests/runner/codeloc
 
 check: $(DEVELOPMENT) ## lint, types, layers, structure, oldest Python
 	$(BIN)/ruff check .
