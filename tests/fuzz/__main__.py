@@ -72,7 +72,7 @@ def repeated(test: Callable[..., None], seconds: float, *strategies: Any) -> int
             count += 1
             test(*arguments)
 
-    checks = list(HealthCheck)
+    checks: Any = list(HealthCheck)
     phases = (Phase.generate, Phase.shrink)
     while time.monotonic() < end:
         setting = settings(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import msgpack
 import pytest
@@ -29,7 +29,7 @@ MESSAGES = st.one_of(
     st.tuples(st.just(1), st.integers(0, 9), VALUES, VALUES),
     st.tuples(st.just(2), st.text(max_size=8), st.lists(VALUES)),
     VALUES,
-).map(lambda message: msgpack.packb(message, unicode_errors="surrogatepass"))
+).map(lambda message: cast("bytes", msgpack.packb(message, unicode_errors="surrogatepass")))
 
 
 @st.composite
