@@ -8,15 +8,20 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.daemons import DEADLINE, Dev, StartDev, native, serving
+from tests.end_to_end.daemons import DEADLINE, Dev, StartDev, native, serving, wait_for
 
 MANY = 3
+
+SPARE = 6
+"""Descriptors that come and go with a warm interpreter; a leak of one for each restart is more."""
 
 ALONE = """\
 [location.sales]
@@ -106,3 +111,53 @@ def wake_ups(pid: int) -> int:
         lines = status.read_text().splitlines()
         found += sum(int(line.split()[1]) for line in lines if line.startswith("voluntary"))
     return found
+
+
+def test_promise_21_no_call_fails_while_the_location_is_loaded_anew(
+    dev: StartDev, project: Path
+) -> None:
+    """A call in a row with the next, for as long as two saves take to be served."""
+    (project / "defs.py").write_text(native("a0"))
+    daemon = dev("-f", "defs.py")
+    daemon.until_serving("defs")
+    answered, over = set(), threading.Event()
+
+    def ask() -> None:
+        with daemon.client() as client:
+            while not over.is_set():
+                said = client.call("call", {"location": "defs", "method": "ping"})
+                answered.add(said["generation"])
+
+    with ThreadPoolExecutor(1) as calls:
+        asking = calls.submit(ask)
+        try:
+            for number in range(1, 3):
+                (project / "defs.py").write_text(native(f"a{number}"))
+                served = partial(lambda each, which: each["generation"] > which, which=number)
+                daemon.until("defs", served)
+        finally:
+            over.set()
+        asking.result(DEADLINE)
+    assert len(answered) > 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="descriptors are counted in /proc")
+@pytest.mark.parametrize(
+    "restarts", [8, pytest.param(2_000, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])]
+)
+def test_promise_10_restarts_leave_no_descriptor_behind(
+    dev: StartDev, project: Path, restarts: int
+) -> None:
+    (project / "codelocd.toml").write_text(ALONE)
+    (project / "defs.py").write_text(native("orders"))
+    daemon = dev()
+    daemon.until_serving("sales")
+    held = Path(f"/proc/{daemon.process.pid}/fd")
+    with daemon.client() as client:
+        client.call("restart", {"locations": ["sales"]}, timeout=DEADLINE)
+        daemon.until_serving("sales")
+        before = len(list(held.iterdir()))
+        for _ in range(restarts):
+            client.call("restart", {"locations": ["sales"]}, timeout=DEADLINE)
+        daemon.until_serving("sales")
+        wait_for(lambda: len(list(held.iterdir())) <= before + SPARE)

@@ -19,7 +19,7 @@ def test_a_saved_asset_is_listed(dev: StartDev, project: Path) -> None:
     daemon.until_printed("+ asset defs/two")
 
 
-def test_a_broken_save_keeps_the_old_definitions_until_the_repair(
+def test_promise_21_a_broken_save_keeps_the_old_definitions_until_the_repair(
     dev: StartDev, project: Path
 ) -> None:
     (project / "defs.py").write_text(native("one"))
@@ -100,7 +100,7 @@ def test_a_save_in_the_same_second_of_the_same_size_loads_the_new_code(
     assert not list(project.glob("**/__pycache__"))
 
 
-def test_a_checkout_of_2000_files_ends_in_exactly_one_takeover(
+def test_promise_20_a_checkout_of_2000_files_ends_in_exactly_one_takeover(
     dev: StartDev, project: Path
 ) -> None:
     package = project / "big"

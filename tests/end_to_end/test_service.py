@@ -31,7 +31,7 @@ def service(project: Path, tmp_path: Path) -> Iterator[Service]:
         service.stop()
 
 
-def test_a_service_says_when_it_is_ready_and_when_it_stops(service: Service) -> None:
+def test_promise_27_a_service_says_when_it_is_ready_and_when_it_stops(service: Service) -> None:
     service.told(b"READY=1")
     service.process.send_signal(signal.SIGTERM)
     service.told(b"STOPPING=1")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -24,7 +25,7 @@ CONFIG = '[location.sales]\npython_file = "defs.py"\n[location.broken]\npython_f
 def daemon(dev: StartDev, project: Path) -> Dev:
     """Serves `sales`, fails with `broken`, and has written so."""
     (project / "codelocd.toml").write_text(CONFIG)
-    (project / "defs.py").write_text(native("orders"))
+    (project / "defs.py").write_text(native("orders", before="print('hello from sales')\n"))
     (project / "broken.py").write_text("1 / 0\n")
     started = dev()
     started.until_serving("sales")
@@ -77,6 +78,27 @@ def test_promise_15_a_stopped_daemon_does_not_keep_status_waiting(daemon: Dev) -
     for name in sales.keys() - moving:
         assert sales[name] == truth["sales"][name], name
     assert daemon.json("status")["daemon"]["answers"] is True
+
+
+@pytest.mark.parametrize(
+    ("command", "shown"),
+    [
+        (("show", "sales"), "1 asset"),
+        (("show", "sales/orders"), "orders"),
+        (("logs",), "hello from sales"),
+        (("events", "-n", "5"), "sales"),
+        (("status", "--watch"), "serving"),
+        (("logs", "-f"), ""),
+    ],
+)
+def test_promise_15_what_is_on_disk_is_shown_of_a_daemon_that_does_not_answer(
+    daemon: Dev, command: tuple[str, ...], shown: str
+) -> None:
+    with stopped(daemon.process.pid):
+        done = daemon.cli(*command)
+    assert done.returncode == 3, done.stderr
+    assert shown in done.stdout
+    assert re.search(r"did not answer within 1\.5 s|is stopped", done.stderr)
 
 
 def test_promise_15_a_runner_that_ended_while_the_daemon_was_stopped_is_not_said_to_serve(

@@ -34,6 +34,9 @@ MISSED = 3.0
 PAUSE = 0.02
 """Seconds between two looks at /proc, which sends no event when it changes."""
 
+PAGE = 20_000
+"""Lines that are asked for at once."""
+
 BUGS = ("Exception in callback", "exception was never retrieved", "internal error")
 Entry = Mapping[str, Any]
 
@@ -330,9 +333,8 @@ class World:
     def _missing(self, printed: Mapping[tuple[str, int], int]) -> list[str]:
         lost = []
         for name in NAMES:
-            lines = self.ask("logs", {"locations": [name], "lines": 1_000_000})["lines"]
             logged: dict[int, set[int]] = {}
-            for line in lines:
+            for line in self._logged(name):
                 if line["text"].startswith("line "):
                     pid, number = map(int, line["text"].split()[1:])
                     logged.setdefault(pid, set()).add(number)
@@ -341,6 +343,16 @@ class World:
                 if of == name and missing and (name, pid) not in self.excused:
                     lost.append(f"{name} {pid}: {len(missing)} of {last}: {sorted(missing)[:5]}")
         return lost
+
+    def _logged(self, name: str) -> Iterator[Mapping[str, Any]]:
+        """All lines of a location that are in its log."""
+        page: list[Mapping[str, Any]] = [{}]
+        after = 0
+        while page:
+            asked = {"locations": [name], "lines": PAGE, "after": {name: after}}
+            page = self.ask("logs", asked)["lines"]
+            yield from page
+            after = page[-1]["seq"] if page else after
 
     def differs_from_a_fresh_load(self) -> bool:
         """Whether `check`, which loads all anew, finds other definitions than the daemon lists."""

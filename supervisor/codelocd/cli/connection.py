@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from codelocd import __version__
-from codelocd.cli.guard import KINDS, ExitCode, Failure
+from codelocd.cli.guard import KINDS, ExitCode, Failure, SilentDaemon
 from codelocd.cli.which import Asked, DaemonAddress, is_there, which
 from codelocd.client import Client, DaemonUnreachable, RpcError
 from codelocd.storage import sockets
@@ -22,6 +22,9 @@ if TYPE_CHECKING:  # `typing` itself would take as long as asking the daemon
 
 ANSWER_TIMEOUT = 10.0
 """Seconds after which a daemon that says nothing counts as not answering."""
+
+PROMPT_TIMEOUT = 1.5
+"""Seconds for the daemon to answer where something is known without it: that comes within two."""
 
 GRACE = 10.0
 """Seconds beyond the time limit of a request in which the daemon still answers."""
@@ -76,10 +79,15 @@ class Connection:
         """Whether the daemon is, as it says itself."""
         if self._version is None:
             try:
-                self._version = str(self._client.call("hello", timeout=ANSWER_TIMEOUT)["version"])
-            except (RpcError, DaemonUnreachable, KeyError, TypeError):
+                self.greet(ANSWER_TIMEOUT)
+            except Failure:
                 self._version = ""  # it did answer the question before
         return self._version == __version__
+
+    def greet(self, patience: float) -> None:
+        """Raises SilentDaemon where the daemon does not say within `patience` what it is."""
+        said = self._ask(lambda: self._client.call("hello", timeout=patience))
+        self._version = str(said.get("version", "")) if isinstance(said, dict) else ""
 
     def until_gone(self, method: str) -> None:
         """Call a method that ends the daemon; returns when it has hung up."""
@@ -99,6 +107,9 @@ class Connection:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
         self._client.close()
 
     def _ask(self, question: Callable[[], Answer]) -> Answer:
@@ -143,6 +154,25 @@ def meant(asked: Asked) -> DaemonAddress:
 def connect(asked: Asked) -> Connection:
     """A connection to the daemon meant; Failure with NO_DAEMON where it does not answer."""
     return Connection(meant(asked))
+
+
+def connect_promptly(asked: Asked) -> Connection:
+    """The same for what files could answer, too.
+
+    Raises SilentDaemon where the daemon says nothing within PROMPT_TIMEOUT.
+    """
+    daemon = meant(asked)
+    connection = Connection(daemon, PROMPT_TIMEOUT)
+    try:
+        connection.greet(PROMPT_TIMEOUT)
+        return connection
+    except SilentDaemon:
+        connection.close()
+        from codelocd.cli import unanswered  # seldom: the others need not wait for its imports
+
+        if not unanswered.is_upgraded(daemon):
+            raise
+    return Connection(daemon)
 
 
 def ask(

@@ -51,6 +51,16 @@ class NoDaemon(Failure):
         self.project = project
 
 
+class SilentDaemon(Failure):
+    """A daemon listens and does not answer. `name` says which; `project` is set where it is the
+    project's own."""
+
+    def __init__(self, summary: str, name: str, project: str | None) -> None:
+        super().__init__(summary, ExitCode.NO_DAEMON)
+        self.name = name
+        self.project = project
+
+
 DEBUG = "CODELOCD_DEBUG"
 """When it is set, an internal error shows its traceback."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from codelocd.cli import local, output, projects
 from codelocd.cli.connection import refused
-from codelocd.cli.guard import ExitCode, Failure, NoDaemon
+from codelocd.cli.guard import ExitCode, Failure, NoDaemon, SilentDaemon
 from codelocd.cli.which import VARIABLE, Asked
 from codelocd.client import RpcError
 from codelocd.core.nearest import advice
@@ -28,21 +28,24 @@ NAMES: dict[Service, str] = {
 }
 
 
-def by(asked: Asked, failure: NoDaemon, locations: Sequence[str]) -> Remains:
-    """What the daemon left that was meant, with a word about it on stderr.
+def by(asked: Asked, failure: NoDaemon | SilentDaemon, locations: Sequence[str]) -> Remains:
+    """What the daemon left that was meant, or has kept on disk, with a word about it on stderr.
 
     Raises `failure` where there is nothing, and a Failure for names that it did not have.
     """
     if asked.socket or (os.environ.get(VARIABLE) and not asked.service):
         raise failure  # it is not known where that one keeps its state
-    for what, folder in _folders(asked, failure.project):
+    for what, folder in _folders(asked, failure):
         try:
             remains = Remains(folder)
             at = remains.at
         except PermissionError as error:
             raise Failure(f"{failure}; {error.filename} may not be read by you") from None
         if at is not None:
-            output.note(f"{what}; this is what it left at {moment(at, date=True)}")
+            if isinstance(failure, SilentDaemon):
+                output.note(f"this is what {failure.name} has on disk, of {moment(at, date=True)}")
+            else:
+                output.note(f"{what}; this is what it left at {moment(at, date=True)}")
             _refuse_unknown(remains, locations)
             return remains
     raise failure
@@ -80,10 +83,14 @@ def _refuse_other(remains: Remains, name: str, inner: str | None) -> None:
     raise _unknown(remains, name)
 
 
-def _folders(asked: Asked, project: str | None) -> Iterator[tuple[str, Path]]:
+def _folders(asked: Asked, failure: NoDaemon | SilentDaemon) -> Iterator[tuple[str, Path]]:
     """The daemons whose state may be meant, and its folders."""
-    if asked.service:
-        yield from ((NAMES[asked.service], state) for state in _states_of(asked.service))
+    project = failure.project
+    silent = failure.name if isinstance(failure, SilentDaemon) else None
+    for service, name in NAMES.items():
+        if service == asked.service or (silent is not None and name.startswith(silent)):
+            yield from ((name, state) for state in _states_of(service))
+    if asked.service or (silent is not None and project is None):
         return
     folder = project or _last_dev(os.getcwd())
     if folder is not None:

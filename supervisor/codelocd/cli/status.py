@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from codelocd.cli import output
-from codelocd.cli.connection import ANSWER_TIMEOUT, Connection, meant
+from codelocd.cli.connection import ANSWER_TIMEOUT, PROMPT_TIMEOUT, Connection, meant
 from codelocd.cli.guard import ExitCode, Failure
 from codelocd.cli.guard import failed as say_failed
 from codelocd.render.status import failed, healthy, status
@@ -15,9 +15,6 @@ if TYPE_CHECKING:  # `typing` itself would take as long as asking the daemon
     from codelocd.cli.which import Asked, DaemonAddress
     from codelocd.documents.locations import StatusDocument
 
-PATIENCE = 1.5
-"""Seconds for the daemon to answer: what is known without it comes within two."""
-
 
 def once(
     asked: Asked, locations: Sequence[str], *, as_json: bool, only_failed: bool = False
@@ -26,7 +23,7 @@ def once(
 
     Where no daemon answers, it prints what the last one kept of them, and says so.
     """
-    answer = _answer(asked, locations)
+    answer = answered(asked, locations)
     if as_json:
         output.document(document(answer, only_failed=only_failed))
     else:
@@ -35,11 +32,11 @@ def once(
     return verdict(answer)
 
 
-def _answer(asked: Asked, locations: Sequence[str]) -> StatusDocument:
-    """The `status --json` document, by the daemon or by what it left."""
+def answered(asked: Asked, locations: Sequence[str]) -> StatusDocument:
+    """The `status --json` document, by the daemon or, with a word on stderr, by what it left."""
     daemon = meant(asked)
     try:
-        return _asked(daemon, locations, PATIENCE)
+        return _asked(daemon, locations, PROMPT_TIMEOUT)
     except Failure as failure:
         if failure.code != ExitCode.NO_DAEMON:
             raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from codelocd.cli import projects
-from codelocd.cli.guard import ExitCode, Failure, NoDaemon
+from codelocd.cli.guard import ExitCode, Failure, NoDaemon, SilentDaemon
 from codelocd.storage import sockets
 
 TYPE_CHECKING = False
@@ -66,7 +66,10 @@ class DaemonAddress:
     def unreachable(self, why: str, reason: str) -> Failure:
         """It cannot be asked anything; `reason` is that of DaemonUnreachable."""
         if reason not in ABSENT:
-            return Failure(f"{why}; {REMEDIES.get(reason, 'see its log')}", ExitCode.NO_DAEMON)
+            summary = f"{why}; {REMEDIES.get(reason, 'see its log')}"
+            if reason == "silent":
+                return SilentDaemon(summary, self.name, self.project)
+            return Failure(summary, ExitCode.NO_DAEMON)
         if self.project is not None:
             summary = f"no dev daemon for {self.project}; --user or --system reach the others"
         elif self.others:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from codelocd.cli import output
-from codelocd.cli.connection import connect
-from codelocd.cli.guard import NoDaemon
+from codelocd.cli.connection import PROMPT_TIMEOUT, connect, connect_promptly
+from codelocd.cli.guard import NoDaemon, SilentDaemon
 from codelocd.cli.options import daemon_options, locations_argument, reading_options, stream_options
 from codelocd.cli.pages import Ask, Line, Pages, follow
 from codelocd.cli.status import wanted
@@ -37,29 +37,31 @@ def show(
     followed: float | None,
 ) -> Iterator[Line]:
     """The last `lines`, or all that `pages` asks for, and then those that come: `followed` is for
-    how many seconds the next daemon is waited for. Where no daemon runs, `left` answers."""
+    how many seconds the next daemon is waited for. Where no daemon answers, `left` does."""
 
     def past(ask: Ask) -> Iterable[Line]:
         return pages.all(ask) if lines is None else pages.newest(ask, lines)
 
     try:
-        with connect(asked) as connection:
+        with connect_promptly(asked) as connection:
             yield from past(lambda params: connection.call(pages.method, params))
             if followed is not None:
                 yield from follow(pages, connection, lambda: connect(asked), followed)
-    except NoDaemon as failure:
+    except (NoDaemon, SilentDaemon) as failure:
         if followed is not None:
             raise
         from codelocd.cli.left import by  # its imports would slow down every other case
 
         remains = by(asked, failure, pages.params.get("locations", ()))
         yield from past(lambda params: left(remains, params))
+        if isinstance(failure, SilentDaemon):
+            raise
 
 
 def _from_snapshot(asked: Asked, pages: Pages, followed: float | None) -> Iterator[Line]:
     """The state of each location in the shape of an event, and then what happens to them."""
-    with connect(asked) as connection:
-        answer: StatusDocument = connection.call("status", pages.params)
+    with connect_promptly(asked) as connection:
+        answer: StatusDocument = connection.call("status", pages.params, PROMPT_TIMEOUT)
         seq, now = answer["daemon"]["events"], time.time()
         for each in answer["locations"]:
             yield {
@@ -133,8 +135,8 @@ def logs_command(
     """Show what runners printed.
 
     Without -n these are the last 100 lines, or with --since, --until, --grep or --stream all that
-    there are. Where no daemon runs, it shows what is on disk, and says so; -f needs one. Lines of
-    another day have their date. A line that is lost is counted where it would stand.
+    there are. Where no daemon answers, it shows what is on disk, and says so; -f needs one. Lines
+    of another day have their date. A line that is lost is counted where it would stand.
 
     \b
     codelocd logs sales -n 20
@@ -172,7 +174,7 @@ def events_command(
     """Show what happened to which location, when and why.
 
     Without -n these are the last 100 events. Without LOCATION also what happened to the daemon
-    itself: that its config changed, or could not be applied. Where no daemon runs, it shows what
+    itself: that its config changed, or could not be applied. Where no daemon answers, it shows what
     is on disk, and says so; -f needs one. Numbers go on from one daemon to the next.
 
     \b

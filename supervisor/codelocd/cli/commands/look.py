@@ -7,15 +7,15 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from codelocd.cli import output, status
 from codelocd.cli.completion import methods
-from codelocd.cli.connection import GRACE, ask, connect
-from codelocd.cli.guard import ExitCode, Failure, NoDaemon
+from codelocd.cli.connection import GRACE, PROMPT_TIMEOUT, ask, connect_promptly
+from codelocd.cli.guard import ExitCode, Failure, NoDaemon, SilentDaemon
 from codelocd.cli.options import (
     PATIENCE,
     daemon_options,
@@ -73,7 +73,8 @@ def status_command(
     codelocd status --json | jq -r '.locations[] | select(.stale) | .name'
     """
     if watch:
-        return _watch(asked, locations, as_json=as_json, only_failed=failed)
+        with suppress(SilentDaemon):  # what it left is shown in its place
+            _watch(asked, locations, as_json=as_json, only_failed=failed)
     return status.once(asked, locations, as_json=as_json, only_failed=failed)
 
 
@@ -130,8 +131,8 @@ def show_command(
     complete traceback of its problem and its last lines of output. LOCATION/NAME shows one
     definition; an asset's name is its key joined by slashes. An asset comes with the location
     that produces it, and with what is upstream and downstream of it in every location. Where
-    several definitions have the name, --kind and --repository choose one. Where no daemon runs, it
-    shows what the last one left, and says so.
+    several definitions have the name, --kind and --repository choose one. Where no daemon answers,
+    it shows what is on disk, and says so; one that runs but does not answer makes it end with 3.
 
     \b
     codelocd show sales
@@ -155,18 +156,23 @@ def show_command(
 
 def _show_location(asked: Asked, name: str, timing: bool, as_json: bool) -> None:
     found: ShownLocation | LeftLocation
+    silent: SilentDaemon | None = None
     try:
-        found = ask(asked, "show", {"location": name})
-    except NoDaemon as failure:
+        with connect_promptly(asked) as connection:
+            found = connection.call("show", {"location": name})
+    except (NoDaemon, SilentDaemon) as failure:
         from codelocd.cli import left  # its imports would slow down every other case
 
         found = left.location(left.by(asked, failure, ()), name)
+        silent = failure if isinstance(failure, SilentDaemon) else None
     if as_json:
         output.document(found["timing"] if timing else found)
     elif timing:
         output.say(timing_page(found))
     else:
         output.say(page(found, time.time(), output.stdout_screen()))
+    if silent is not None:
+        raise silent
 
 
 def _show_definition(
@@ -175,16 +181,21 @@ def _show_definition(
     chosen = {"location": location, "name": name, "kind": kind, "repository": repository}
     given = {key: value for key, value in chosen.items() if value}
     found: Listed | ShownAsset
+    silent: SilentDaemon | None = None
     try:
-        found = ask(asked, "show", given)
-    except NoDaemon as failure:
+        with connect_promptly(asked) as connection:
+            found = connection.call("show", given)
+    except (NoDaemon, SilentDaemon) as failure:
         from codelocd.cli import left  # its imports would slow down every other case
 
         found = left.definition(left.by(asked, failure, ()), location, name, kind, repository)
+        silent = failure if isinstance(failure, SilentDaemon) else None
     if as_json:
         output.document(found)
     else:
         output.say(definition(found, output.stdout_screen()))
+    if silent is not None:
+        raise silent
 
 
 def _show_stacks(asked: Asked, location: str, *, warm: bool, as_json: bool) -> None:
@@ -211,20 +222,26 @@ HOME, END_OF_LINE, BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
 
 
 def _watch(asked: Asked, locations: Sequence[str], *, as_json: bool, only_failed: bool) -> NoReturn:
-    """Print until interrupted. When the daemon ends, the next one is waited for."""
-    connection = connect(asked)
+    """Print until interrupted. When the daemon ends, the next one is waited for.
+
+    Raises SilentDaemon where one does not answer.
+    """
+    connection = connect_promptly(asked)
     with _place(as_json=as_json) as show:
         while True:
             try:
                 with connection:
                     while True:
-                        answer: StatusDocument = connection.call("status", wanted(locations))
+                        answer: StatusDocument = connection.call(
+                            "status", wanted(locations), PROMPT_TIMEOUT
+                        )
                         show(document(answer, only_failed=only_failed))
                         time.sleep(INTERVAL)
             except Failure as failure:
                 if failure.code != ExitCode.NO_DAEMON:
                     raise
-                connection = next_daemon(lambda: connect(asked), time.monotonic() + PATIENCE)
+                deadline = time.monotonic() + PATIENCE
+                connection = next_daemon(lambda: connect_promptly(asked), deadline)
 
 
 @contextmanager
