@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +18,7 @@ import pytest
 
 from codelocd.model import Exit
 from codelocd.process.child import Child, Children
-from codelocd.process.guardian import Guardian
+from codelocd.process.guardian import BEAT, Guardian, Keeping
 from codelocd.process.pipes import OutputPipes, passages
 
 DEADLINE = 60.0
@@ -381,6 +383,40 @@ async def main():
 
 asyncio.run(main())
 """
+
+
+async def test_a_guardian_that_gives_no_sign_of_life_is_replaced(guardian: Guardian) -> None:
+    guardian.watch(2**22 + 1)  # beyond the largest pid: nobody's group
+    first, now = guardian.pid, time.monotonic()
+    assert first is not None
+    guardian.beat(now)
+    assert guardian._channel is not None
+    assert select.select([guardian._channel], [], [], DEADLINE)[0]
+    guardian.beat(now + BEAT)
+    assert guardian.pid == first
+    os.kill(first, signal.SIGSTOP)
+    for beats in range(2, 5):  # the last sign of life may have been on its way
+        guardian.beat(now + beats * BEAT)
+    assert guardian.pid != first
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there what serves outlives a daemon")
+async def test_the_holder_makes_its_socket_again_that_was_removed(tmp_path: Path) -> None:
+    path = tmp_path / "run" / "holder.sock"
+    path.parent.mkdir()
+    guardian = Guardian(Keeping(path, tmp_path, 60.0, "kin-"))
+    guardian.take_charge()
+    holder, now = guardian.pid, time.monotonic()
+    async with asyncio.timeout(DEADLINE):
+        while not path.exists():  # noqa: ASYNC110  no event tells a test
+            await asyncio.sleep(0.01)
+        shutil.rmtree(path.parent)
+        path.parent.mkdir()
+        guardian.beat(now)
+        while not path.exists():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    assert guardian.pid == holder
+    guardian.close()
 
 
 async def test_a_shortage_of_descriptors_leaks_none(

@@ -186,6 +186,7 @@ class Application:
             self.daemon.send,
             self.daemon.stirred,
             lambda silent: of_runner(silent.handle, silent.order.output, ask=False),
+            beat=self._guardian.beat,
         )
         chores = [loop.create_task(heartbeat.run())]
         if config.daemon.prune:

@@ -64,15 +64,18 @@ class Heartbeat:
         stirred: asyncio.Event,
         stacks: Callable[[Running], Awaitable[Stacks]],
         clock: Callable[[], float] = time.monotonic,
+        beat: Callable[[float], None] = lambda _now: None,
     ) -> None:
         """`stirred`: set by the daemon when a location is served by another runner, or is to be
-        kept by other rules. `stacks` tells where a runner is that does not answer.
+        kept by other rules. `stacks` tells where a runner is that does not answer. `beat` is called
+        with each sweep, for what else is to give a sign of life.
         """
         self._locations = locations
         self._send = send
         self._stirred = stirred
         self._stacks = stacks
         self._clock = clock
+        self._beat = beat
         self._served: dict[tuple[str, RunnerId], _Served] = {}
 
     async def run(self) -> None:
@@ -96,6 +99,7 @@ class Heartbeat:
         now, serving = self._clock(), self._held()
         waits = [served.wait(policy, now) for _, served, policy in serving]
         if any(wait <= 0 for wait in waits):
+            self._beat(now)
             for (asked, served, policy), wait in zip(serving, waits, strict=True):
                 if wait <= EARLY * policy.ping_interval:
                     self._ask(asked, served, policy)

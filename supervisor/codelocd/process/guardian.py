@@ -41,6 +41,9 @@ _START = (
 _YOUNG = 1.0
 """Seconds of life after which one that ends is replaced at once: it may be that none can live."""
 
+BEAT = 10.0
+"""Seconds between two signs of life, which the guardian gives in a millisecond."""
+
 _PATIENCE = 0.05
 """Seconds for the process to take what it was told before."""
 
@@ -92,6 +95,7 @@ class Guardian:
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: socket.socket | None = None
         self._began = 0.0
+        self._asked, self._asked_at = False, 0.0
 
     @property
     def pid(self) -> int | None:
@@ -181,6 +185,23 @@ class Guardian:
         self._end()
         return 0.0 if time.monotonic() - self._began > _YOUNG else _YOUNG
 
+    def beat(self, now: float) -> None:
+        """Ask the guardian for a sign of life, at most every BEAT seconds. One that has not given
+        the last one hangs, or a debugger has stopped it, and is replaced. `now`: monotonic."""
+        if self._channel is None or now - self._asked_at < BEAT:
+            return
+        if self._asked and not self._has_answered(self._channel):
+            self._end()
+            self.renew()
+        self._asked_at, self._asked = now, True
+        self._say("?\n")
+
+    def _has_answered(self, channel: socket.socket) -> bool:
+        try:
+            return bool(channel.recv(64))
+        except OSError:
+            return False
+
     def renew(self) -> None:
         """Start another one, unless there is one."""
         if self._process is None:
@@ -192,6 +213,7 @@ class Guardian:
         if self._process is not None and self._channel is not None:
             if self.keeping is not None:
                 self._say(".\n")
+            self._words.clear()
             self._channel.close()
             os.kill(self._process.pid, signal.SIGCONT)  # a signal may have stopped it
             self._process.wait()
@@ -247,7 +269,7 @@ class Guardian:
         if self.keeping is not None and self._in_charge:
             self._send(ours, "!\n", ())
         ours.setblocking(False)
-        self._channel, self._began = ours, time.monotonic()
+        self._channel, self._began, self._asked = ours, time.monotonic(), False
 
     def _start(self, reading: int) -> subprocess.Popen[bytes]:
         module, more = "guardian_process", [self.family]

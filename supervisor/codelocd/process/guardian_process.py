@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import suppress
 
 from codelocd.process.identity import GONE, began, state
 
@@ -173,6 +174,26 @@ def _go_on_at_its_end() -> None:
         return
 
 
+class ShortPath:
+    """A path of any length as one that a socket's address can hold."""
+
+    def __init__(self, path: str) -> None:
+        self._folder, self._name = os.path.split(path)
+
+    def __enter__(self) -> tuple[str, str]:
+        self._descriptor = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
+        return f"/proc/self/fd/{self._descriptor}", self._name
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._descriptor)
+
+
+def answer(descriptor: int) -> None:
+    """Give the daemon, which asks now and then, a sign of life."""
+    with suppress(OSError):  # it has ended meanwhile
+        os.write(descriptor, b".")
+
+
 def _groups_left() -> set[int]:
     """Those that were not released when the daemon ended."""
     groups: set[int] = set()
@@ -180,6 +201,9 @@ def _groups_left() -> set[int]:
     while chunk := os.read(0, 65536):
         *lines, rest = (rest + chunk).split(b"\n")
         for line in lines:
+            if line == b"?":
+                answer(0)
+                continue
             change = groups.add if line[:1] == b"+" else groups.discard
             change(int(line[1:]))
     return groups

@@ -13,6 +13,7 @@ import select
 import socket
 import struct
 import time
+from functools import partial
 from tempfile import TemporaryFile
 
 from codelocd.process import guardian_process
@@ -43,6 +44,7 @@ class Lines:
         self._connection = connection
         self._rest = b""
         self._descriptors: list[int] = []
+        self.sign_of_life = partial(guardian_process.answer, connection.fileno())
 
     def __iter__(self) -> Iterator[bytes]:
         """The lines up to the end of the connection. Waits for each."""
@@ -173,6 +175,10 @@ class Holder:
             self._transit = lines.take(1)
         elif word == b"!":
             self._take_charge()
+        elif word == b"?":
+            lines.sign_of_life()
+            if self._listener is not None and not os.path.lexists(self._path):
+                self._take_charge()  # the folder was removed, or the socket in it
         elif word == b".":
             self._end()
 
@@ -181,7 +187,7 @@ class Holder:
         draft = f"{self._path}.{os.getpid()}"
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            with ShortPath(draft) as (folder, name):
+            with guardian_process.ShortPath(draft) as (folder, name):
                 listener.bind(f"{folder}/{name}")
             os.chmod(draft, 0o600)
             listener.listen(1)
@@ -190,6 +196,8 @@ class Holder:
         except OSError:
             listener.close()
             return
+        if self._listener is not None:
+            self._listener.close()
         self._listener, self._at = listener, (found.st_dev, found.st_ino)
 
     @property
@@ -312,20 +320,6 @@ class Holder:
         if self._is_in_charge:
             os.unlink(self._path)
         os._exit(0)
-
-
-class ShortPath:
-    """A path of any length as one that a socket's address can hold."""
-
-    def __init__(self, path: str) -> None:
-        self._folder, self._name = os.path.split(path)
-
-    def __enter__(self) -> tuple[str, str]:
-        self._descriptor = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
-        return f"/proc/self/fd/{self._descriptor}", self._name
-
-    def __exit__(self, *_: object) -> None:
-        os.close(self._descriptor)
 
 
 def _lives(record: dict[str, Any]) -> bool:

@@ -15,8 +15,8 @@ from typing import Any
 
 from codelocd.model import LoggedOutput, Output, Stream
 from codelocd.process.child import Child, Children
-from codelocd.process.guardian_process import end_all
-from codelocd.process.holder_process import CHUNK, Lines, ShortPath
+from codelocd.process.guardian_process import ShortPath, end_all
+from codelocd.process.holder_process import CHUNK, Lines
 from codelocd.process.identity import GONE, state
 from codelocd.process.pipes import STREAMS, passages
 from codelocd.process.transit import Transit
