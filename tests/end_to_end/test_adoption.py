@@ -105,6 +105,8 @@ def test_promise_3_the_next_daemon_adopts_what_served(place: Place, method: str)
     first = place.start()
     before = {name: first.until(name, serving) for name in names}
     if method == "auto":
+        for name in names:
+            wait_for(partial(is_warm, first, name))
         with first.client() as client:
             client.call("reload", {"all": True})
         before = {name: first.until(name, serving) for name in names}
@@ -122,6 +124,19 @@ def test_promise_3_the_next_daemon_adopts_what_served(place: Place, method: str)
         said = client.call("call", {"location": "one", "method": "hello"})
         assert said["result"]["pid"] == before["one"]["pid"]
     assert {each["name"] for each in found} == set(names)
+    if method == "auto":
+        wait_for(partial(is_warm, second, "one"))
+        with second.client() as client:
+            client.call("reload", {"locations": ["one"]})
+        again = second.until("one", lambda each: serving(each) and each["generation"] > 2)
+        assert again["start_method"] == "fork", "a warm interpreter was prepared at once"
+
+
+def is_warm(daemon: Service, name: str) -> bool:
+    """Whether the next runner of that location has a warm interpreter to start from."""
+    with daemon.client() as client:
+        asked = {"location": name, "warm": True}
+        return client.call("stacks", asked)["warm"] is not None
 
 
 NOISY = native(
