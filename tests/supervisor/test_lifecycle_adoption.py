@@ -88,3 +88,11 @@ def test_it_is_stopped_like_any_other() -> None:
     story = adopted().environment_ready().tell(Stopped())
     assert story.effects == [Retire(FIRST), Withdraw()]
     assert story.exited(FIRST).state.phase is Phase.STOPPED
+
+
+def test_it_is_known_since_its_adoption_and_by_a_number_of_its_own() -> None:
+    story = Story().tell(Adopted(FIRST, 7, ENVIRONMENT, ("*.yml",), True))
+    assert story.state.read == ("*.yml",)
+    assert (story.state.last_id, story.build) == (FIRST + 1, FIRST + 1)
+    story.environment_ready().wait(1.0).exited(FIRST)
+    assert story.state.phase is Phase.BACKOFF, "it has not served for long here"

@@ -200,6 +200,11 @@ def test_a_save_while_a_dropped_candidate_is_replaced_neither_counts_nor_prolong
     assert story.effects == []
 
 
+def test_a_dropped_candidate_is_replaced_after_a_pause() -> None:
+    story = Story().serving().saved().wait(0.01).saved()
+    assert story.state.deadline == story.now + takeover.FIRST_PAUSE
+
+
 def test_a_candidate_is_not_dropped_for_ever() -> None:
     story = dropped_as_often_as_may_be()
     last = story.candidate

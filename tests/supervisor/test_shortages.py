@@ -122,6 +122,18 @@ def test_an_attempt_that_lacks_something_is_over() -> None:
     assert (held.state.candidate, held.state.loaded) == (None, False)
 
 
+def test_the_pauses_begin_anew_with_every_other_outcome() -> None:
+    served = lacking(Story().serving().saved())
+    assert served.state.stale
+    served.until_deadline()
+    assert served.loaded().state.shortages == 0
+    failed = lacking(starting()).until_deadline().load_failed()
+    assert failed.state.shortages == 0
+    crashed = lacking(starting()).until_deadline()
+    assert crashed.exited(crashed.state.candidate).state.shortages == 0
+    assert lacking(starting()).tell(ReloadAsked()).state.shortages == 0
+
+
 def test_what_is_no_longer_asked_for_lacks_nothing() -> None:
     state = starting().state
     assert Story().tell(MachineLacks(99, LACKING)).state == State()
