@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -585,7 +586,7 @@ HEX VERSION SIZE TIME ago unused for too long STORE/environments/FOLDER
 
 
 def test_env_prune_says_exactly_what_goes_and_why(tmp_path, monkeypatch):
-    monkeypatch.setattr("test_messages.CACHE", tmp_path / "data")
+    monkeypatch.setattr(sys.modules[__name__], "CACHE", tmp_path / "data")
     (tmp_path / "requirements.txt").touch()
     assert codelocd(tmp_path, "env", "build", "-r", "requirements.txt").returncode == 0
     assert codelocd(tmp_path, "env", "prune").stdout == "0 environments removed, 0 B freed\n"

@@ -243,7 +243,8 @@ def test_a_full_disk_is_named_and_may_pass(
     store.mkdir()
     choice = choose(Request(packages=("alpha",)), code=workplace)
     question = {"store": str(store), "specification": choice.specification.to_json()}
-    script = f"mount -t tmpfs -o size={room} tmpfs {store} && exec {sys.executable} -m {WORKER}"
+    mount = f"mount -t tmpfs -o size={room},mode=700 tmpfs {store}"
+    script = f"{mount} && exec {sys.executable} -m {WORKER}"
     done = subprocess.run(
         ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script],
         input=json.dumps(question),
