@@ -27,6 +27,7 @@ test: $(DEVELOPMENT) ## run the tests that take seconds
 	@$(BIN)/pytest -n $(WORKERS) --dist worksteal -m "not slow"
 
 test-failed: $(DEVELOPMENT) ## run the tests that failed last time, one after the other
+	@$(BIN)/pytest --collect-only -qq -m "not slow" > $(VENV)/collected || { cat $(VENV)/collected; exit 1; }
 	@$(BIN)/pytest --last-failed --last-failed-no-failures none -m "not slow" -v
 
 test-slow: $(DEVELOPMENT) ## run the tests that take minutes

@@ -111,6 +111,7 @@ def test_promise_3_the_next_daemon_adopts_what_served(place: Place, method: str)
             client.call("reload", {"all": True})
         before = {name: first.until(name, serving) for name in names}
         assert {each["start_method"] for each in before.values()} == {"fork"}
+        wait_for(lambda: learned(place) == set(names))  # a daemon writes it within a second
     place.kill()
     second = place.start()
     began = time.monotonic()
@@ -130,6 +131,12 @@ def test_promise_3_the_next_daemon_adopts_what_served(place: Place, method: str)
             client.call("reload", {"locations": ["one"]})
         again = second.until("one", lambda each: serving(each) and each["generation"] > 2)
         assert again["start_method"] == "fork", "a warm interpreter was prepared at once"
+
+
+def learned(place: Place) -> set[str]:
+    """The locations of which a file says what they import."""
+    files = place.home.rglob("warm/*.json")
+    return {name for file in files for name in json.loads(file.read_text())["locations"]}
 
 
 def is_warm(daemon: Service, name: str) -> bool:

@@ -296,6 +296,7 @@ async def test_a_program_with_other_variables_that_imports_see_needs_another_spa
 async def test_a_spare_that_has_ended_is_none_and_leaves_no_descriptor(bench, newest):
     tool = await warm(bench, newest, "", "spare")
     pool = await spare_ready(bench)
+    await until(lambda: all(each.current() is not None for each in bench.pools))  # runners', too
     waiting, before = await spare_of(bench), psutil.Process().num_fds()
     os.kill(waiting.pid, signal.SIGKILL)
     await until(lambda: not waiting.lives)
