@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from codelocd.client import AsyncClient, DaemonUnreachable, RpcError
 from codelocd_ui.output import BATCH_SECONDS
 from codelocd_ui.registry import ListedRows
-from codelocd_ui.tabs import Tab, Tabs
+from codelocd_ui.tabs import Tabs
 from codelocd_ui.text import to_json
 
 if TYPE_CHECKING:
@@ -176,7 +175,7 @@ class Feed:
         """Lines, as long as a tab shows them: each one costs the daemon and this process."""
         while True:
             await self._until(lambda: self.tabs.want_output)
-            async with _closing(client.subscribe(["logs"], blocks=True)) as events:
+            async with contextlib.aclosing(client.subscribe(["logs"], blocks=True)) as events:
                 sending = asyncio.create_task(self._send_batches())
                 try:
                     async for event in events:
@@ -208,15 +207,3 @@ class Feed:
             self.tabs.changed.clear()
             if not wanted():
                 await self.tabs.changed.wait()
-
-
-@contextlib.asynccontextmanager
-async def _closing(events: Any) -> AsyncIterator[Any]:
-    """An asynchronous generator that is closed, and so ends its subscription."""
-    try:
-        yield events
-    finally:
-        await events.aclose()
-
-
-__all__ = ["Feed", "Tab"]

@@ -30,7 +30,7 @@ export function arranged(rows, open) {
   const links = [...between.keys()].map((name) => name.split('\0').map((each) => locations.get(each)));
   const size = placed(boxes, links, BETWEEN);
   for (const one of boxes) for (const asset of one.assets) {
-    if (one.isOpen) { asset.x += one.x; asset.y += one.y; } else { asset.x = one.x; asset.y = one.y + (CARD.height - CARD.height) / 2; }
+    if (one.isOpen) { asset.x += one.x; asset.y += one.y; } else { asset.x = one.x; asset.y = one.y; }
   }
   return { boxes, assets, edges, between, ghosts, width: size.width, height: size.height };
 }

@@ -88,5 +88,3 @@ function Timing({ name, reloads }) {
       ${reloads.length > 0 && html`<div class="legend">${['event', 'decision', 'start', 'import', 'snapshot', 'publish'].map((stage) => html`<span><i class=${`stage-${stage}`}></i>${stage}</span>`)}</div>`}</div></div>
     ${answer?.timing && html`<div class="card"><header><h2 class="words">The last load</h2></header><div class="body stack"><${Stages} timing=${answer.timing} /><p class="meta">Started by ${visible(answer.start_method ?? '−')}${answer.why?.start_method ? `: ${visible(answer.why.start_method)}` : ''}</p></div></div>`}`;
 }
-
-export { bytes };

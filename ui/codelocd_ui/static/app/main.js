@@ -1,7 +1,7 @@
 // Which page an address means, keys, the title, and the login.
 import { html, render, useEffect, useState } from './html.js';
 import { useStore, store } from './store.js';
-import { begin, login, order } from './connection.js';
+import { begin, login } from './connection.js';
 import { Frame, nextTheme } from './frame.js';
 import { Overview } from './overview.js';
 import { Search, KeysHelp } from './search.js';
@@ -136,4 +136,3 @@ function actOn(name, key) {
 
 render(html`<${App} />`, document.getElementById('page'));
 begin();
-export { order };

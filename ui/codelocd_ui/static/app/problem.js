@@ -1,6 +1,6 @@
 // Why a location is not as it should be: the summary, what to try, and the user's own lines.
 import { html, useState } from './html.js';
-import { Copy, Mark, Orders, When, ordersFor, to, useAnswer } from './parts.js';
+import { Copy, Mark, Orders, ordersFor, to, useAnswer } from './parts.js';
 import { coloured, framesOf, ownFrame } from './frames.js';
 import { level } from './stories.js';
 import { clock, counted, visible, shortPath } from './format.js';
@@ -63,5 +63,3 @@ function Detail({ text }) {
   return html`<div class="code"><button class="button" style=${{ marginLeft: '16px' }} aria-expanded=${isOpen} onClick=${() => set(!isOpen)}>Whole text</button></div>
     ${isOpen && html`<pre class="text" tabindex="0">${visible(text)}</pre>`}`;
 }
-
-export { When };

@@ -20,7 +20,7 @@ export const worstFirst = (a, b) => ORDER[level(a)] - ORDER[level(b)] || a.name.
 export function word(location) {
   if (location.state === 'serving') {
     if (location.reloading) return location.reloading === 'building' ? 'building the next' : 'loading the next';
-    return location.stale && location.problem ? 'serving last good' : location.stale ? 'serving' : 'serving';
+    return location.stale && location.problem ? 'serving last good' : 'serving';
   }
   if (location.state === 'backoff') return 'tries again soon';
   return location.state;
