@@ -38,6 +38,8 @@ def _lines(say: Callable[[str], None]) -> Output:
 
     def take(stream: Stream, data: bytes) -> None:
         *whole, begun[stream] = (begun.get(stream, b"") + data).split(b"\n")
+        if not data and begun[stream]:  # its end: what the next process prints is another line
+            whole.append(begun.pop(stream))
         for line in whole:
             say(f"page: {line.decode('utf-8', 'replace')}")
 
