@@ -8,7 +8,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from codelocd.client import AsyncClient, DaemonUnreachable, RpcError
+from codelocd.client import AsyncClient, DaemonUnreachable
+from codelocd.client.follow import follow, until_first
+from codelocd.client.known import KnownState
 from codelocd_ui.output import BATCH_SECONDS
 from codelocd_ui.registry import ListedRows
 from codelocd_ui.tabs import Tabs
@@ -16,11 +18,8 @@ from codelocd_ui.text import to_json
 
 if TYPE_CHECKING:
     from codelocd.documents.events import DefinitionsNews, StatusNews, TopicEvent
-    from codelocd.documents.locations import LocationStatus
 
 TOPICS = ("status", "definitions", "builds")
-PAUSES = (0.25, 0.5, 1.0, 2.0)
-"""Seconds between tries to reach a daemon that is gone; the last one for as long as it takes."""
 USAGE_SECONDS = 5.0
 """Between two looks at memory and CPU, as long as a tab shows them."""
 FORWARDED = frozenset({"status", "definitions", "show", "logs", "events", "environments"})
@@ -38,30 +37,17 @@ class Feed:
         self._client: AsyncClient | None = None
         """None until the state is whole."""
         self._whole: set[str] = set()
-        self._daemon: dict[str, Any] | None = None
-        self._locations: dict[str, LocationStatus] = {}
+        self._known = KnownState()
         self._gone: dict[str, Any] | None = {"at": time.time(), "why": "not reached yet"}
 
     @property
     def instance(self) -> str:
         """Of the daemon that was heard last; empty before."""
-        return "" if self._daemon is None else str(self._daemon["instance"])
+        return "" if self._known.daemon is None else self._known.daemon["instance"]
 
     async def run(self) -> None:
         """Follow the daemon for ever, whether or not it is there."""
-        pauses = iter(PAUSES)
-        pause = next(pauses)
-        while True:
-            try:
-                async with await AsyncClient.connect(self._socket) as client:
-                    pauses = iter(PAUSES)
-                    await self._follow(client)
-            except (DaemonUnreachable, RpcError) as error:
-                self._lose(str(error))
-            finally:
-                self._client = None
-            pause = next(pauses, pause)
-            await asyncio.sleep(pause)
+        await follow(self._socket, self._follow, self._lose)
 
     async def ask(self, method: str, params: dict[str, Any], timeout: float | None = 10.0) -> Any:
         """The daemon's answer. Raises DaemonUnreachable, RpcError, and ValueError for a method that
@@ -77,9 +63,9 @@ class Feed:
         """Everything that a tab begins with."""
         return {
             "type": "state",
-            "daemon": self._daemon,
+            "daemon": self._known.daemon,
             "gone": self._gone,
-            "locations": list(self._locations.values()),
+            "locations": list(self._known.locations.values()),
             "revision": self.registry.revision,
             "definitions": len(self.registry),
         }
@@ -87,19 +73,12 @@ class Feed:
     async def _follow(self, client: AsyncClient) -> None:
         """Until the connection ends, or a task of it fails."""
         self._whole.clear()
-        tasks = [
-            asyncio.create_task(self._hear(client)),
-            asyncio.create_task(self._hear_output(client)),
-            asyncio.create_task(self._look_at_usage(client)),
-        ]
         try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
+            await until_first(
+                self._hear(client), self._hear_output(client), self._look_at_usage(client)
+            )
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            self._client = None
 
     async def _hear(self, client: AsyncClient) -> None:
         async for event in client.subscribe(TOPICS):
@@ -124,26 +103,16 @@ class Feed:
     def _replace(self, topic: str, full: dict[str, Any]) -> None:
         self._whole.add(topic)
         if topic == "status":
-            self._daemon = full["daemon"]
-            self._locations = {each["name"]: each for each in full["locations"]}
+            self._known.replace(cast("Any", full))
         elif topic == "definitions":
             self.registry.replace(cast("Any", full))
         if self._client is not None and topic != "builds":  # it had to leave something out
             self.tabs.tell(self.state())
 
     def _take_status(self, news: StatusNews) -> None:
-        entry, location = news["event"], news["location"]
-        name = entry["location"]
-        if location is not None:
-            before = self._locations.get(location["name"])
-            if before is not None:  # events are without what is sampled
-                location["memory"], location["cpu"] = before["memory"], before["cpu"]
-            self._locations[location["name"]] = location
-        elif name is not None:
-            self._locations.pop(name, None)
-            self.registry.drop(name)
-        if self._daemon is not None and "config" in news:
-            self._daemon["config"] = news["config"]
+        gone = self._known.change(news)
+        if gone is not None:
+            self.registry.drop(gone)
         self._tell({"type": "status", **news, "at": time.time()})
 
     def _tell(self, message: dict[str, Any]) -> None:
@@ -166,8 +135,7 @@ class Feed:
             for location in answer["locations"]:
                 name, sample = location["name"], [location["memory"], location["cpu"]]
                 usage[name] = sample
-                if name in self._locations:
-                    self._locations[name]["memory"], self._locations[name]["cpu"] = sample
+                self._known.sample(name, *sample)
             self._tell({"type": "usage", "at": time.time(), "locations": usage})
             await asyncio.sleep(USAGE_SECONDS)
 

@@ -1,0 +1,53 @@
+"""Stays with a daemon whether or not it is there: connects again when the connection is lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from pathlib import Path
+from typing import Any, NoReturn
+
+from codelocd.client.aio import AsyncClient
+from codelocd.client.connection import DaemonUnreachable
+from codelocd.rpc.errors import RpcError
+
+PAUSES = (0.25, 0.5, 1.0, 2.0)
+"""Seconds between tries to reach a daemon that is gone; the last one for as long as it takes."""
+
+
+async def follow(
+    socket: Path,
+    use: Callable[[AsyncClient], Awaitable[None]],
+    lost: Callable[[str], None],
+    *,
+    foreign: bool = False,
+) -> NoReturn:
+    """Await `use` with a connection to the daemon at `socket`, and again each time that it ends.
+
+    `use` ends, or raises DaemonUnreachable or RpcError, when the connection is of no more use;
+    then, and at each try that fails, `lost` is told why. `foreign`: as for `Client`.
+    """
+    pauses = iter(PAUSES)
+    pause = PAUSES[0]
+    while True:
+        try:
+            async with await AsyncClient.connect(socket, foreign=foreign) as client:
+                pauses = iter(PAUSES)
+                await use(client)
+        except (DaemonUnreachable, RpcError) as error:
+            lost(str(error))
+        pause = next(pauses, pause)
+        await asyncio.sleep(pause)
+
+
+async def until_first(*running: Coroutine[Any, Any, None]) -> None:
+    """Run all of these until one ends or raises; the others are cancelled then."""
+    tasks = [asyncio.create_task(each) for each in running]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
