@@ -17,10 +17,10 @@ from codelocd.config.tables import (
     DaemonTable,
     DagsterTable,
     EnvironmentTable,
-    FromEnv,
     IndexTable,
     LocationTable,
 )
+from codelocd.config.values import FromEnv
 from codelocd.config.variables import Variables
 from codelocd.model import (
     Backoff,

@@ -2,112 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainValidator,
-    StringConstraints,
-    WithJsonSchema,
-    model_validator,
-)
+from pydantic import Field, model_validator
 
 from codeloc_envs.request import ORDINARY
-from codelocd.config import quantities
 from codelocd.config.errors import UnfitError
-from codelocd.config.variables import NAME
+from codelocd.config.values import (
+    Duration,
+    Port,
+    Size,
+    Table,
+    Text,
+    Timeout,
+    Variable,
+    VariableName,
+)
 from codelocd.model import DaemonSettings, DagsterSettings, Policy, StartWish
 
 _POLICY = Policy()
 _DAEMON = DaemonSettings()
 _DAGSTER = DagsterSettings()
-
-
-def _schema(units: dict[str, float] | dict[str, int], **number: Any) -> WithJsonSchema:
-    text = {"type": "string", "pattern": quantities.pattern(units)}
-    return WithJsonSchema({"anyOf": [{"type": "number", **number}, text]})
-
-
-def _variable(value: object) -> object:
-    """A string, a whole number as one, or the name of a variable as `FromEnv`; UnfitError.
-
-    Not `true` and not 1.10: it is not clear which text a program would get for them.
-    """
-    if isinstance(value, str) and "\0" not in value:
-        return value
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    if isinstance(value, dict) and list(value) == ["from_env"]:
-        name = value["from_env"]
-        if isinstance(name, str) and NAME.fullmatch(name):
-            return FromEnv(from_env=name)
-    remedy = 'write it in quotes, or { from_env = "NAME" }'
-    raise UnfitError("is neither a string nor a whole number nor a variable's name", remedy)
-
-
-def _variable_name(name: str) -> str:
-    if not NAME.fullmatch(name):
-        raise UnfitError(
-            "is not a name for a variable", "use letters, digits and `_`, no digit first"
-        )
-    return name
-
-
-Text = Annotated[str, StringConstraints(min_length=1)]
-Duration = Annotated[
-    float,
-    BeforeValidator(quantities.seconds),
-    Field(ge=0),
-    _schema(quantities.SECONDS, minimum=0),
-]
-Timeout = Annotated[
-    float,
-    BeforeValidator(quantities.seconds),
-    Field(gt=0),
-    _schema(quantities.SECONDS, exclusiveMinimum=0),
-]
-Port = Annotated[int, Field(ge=1, le=65535)]
-Size = Annotated[
-    int,
-    BeforeValidator(quantities.size),
-    Field(gt=0),
-    _schema(quantities.BYTES, exclusiveMinimum=0),
-]
-
-
-class Table(BaseModel):
-    """A table: no key but those it names, no value but of the type it names."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class FromEnv(Table):
-    """A value that is taken from a variable of the daemon when the config is read."""
-
-    from_env: Text = Field(description="Name of the variable; an unset one is an error.")
-
-
-Variable = Annotated[
-    str | FromEnv,
-    PlainValidator(_variable),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": ["string", "integer"]},
-                {
-                    "type": "object",
-                    "properties": {"from_env": {"type": "string", "pattern": f"^{NAME.pattern}$"}},
-                    "required": ["from_env"],
-                    "additionalProperties": False,
-                },
-            ]
-        }
-    ),
-]
-VariableName = Annotated[str, PlainValidator(_variable_name), WithJsonSchema({"type": "string"})]
 
 
 class EnvironmentTable(Table):

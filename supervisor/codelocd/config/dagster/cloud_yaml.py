@@ -15,8 +15,8 @@ from codelocd.config.dagster.location import LocationEntry, ReadingContext, spec
 from codelocd.config.document import Document
 from codelocd.config.errors import ConfigError, KeyPath, Mistake, Problems, UnfitError
 from codelocd.config.syntax import parse_yaml
-from codelocd.config.tables import Table, Text
 from codelocd.config.validation import parsed, parsed_in_part
+from codelocd.config.values import Table, Text
 from codelocd.model import Config, Target, TargetKind
 
 _UNUSED = (("image",), ("build", "registry"), ("container_context",), ("agent_queue",))

@@ -19,8 +19,8 @@ from codelocd.config.document import Document, read_text
 from codelocd.config.env_files import EnvFiles
 from codelocd.config.errors import ConfigError, KeyPath, Problems, UnfitError
 from codelocd.config.syntax import parse_toml
-from codelocd.config.tables import Table, Text
 from codelocd.config.validation import parsed, parsed_in_part, parsed_leniently
+from codelocd.config.values import Table, Text
 from codelocd.core.config_files import PYPROJECT
 from codelocd.model import Config, Target
 

@@ -18,8 +18,8 @@ from codelocd.config import env_files
 from codelocd.config.dagster.location import LocationEntry, ReadingContext, specs
 from codelocd.config.document import Document
 from codelocd.config.errors import ConfigError, Problems, UnfitError
-from codelocd.config.tables import Table, Text
 from codelocd.config.validation import parsed_in_part, parsed_leniently
+from codelocd.config.values import Table, Text
 from codelocd.model import Config, Target
 
 _MODULE = "module"

@@ -15,8 +15,8 @@ from codelocd.config.document import Document
 from codelocd.config.errors import Problems, UnfitError
 from codelocd.config.location import dagster_default
 from codelocd.config.syntax import parse_yaml
-from codelocd.config.tables import Table, Text
 from codelocd.config.validation import parsed, parsed_in_part
+from codelocd.config.values import Table, Text
 from codelocd.model import Config, GrpcServer, Target, TargetKind
 
 
