@@ -11,10 +11,12 @@ RUNTIME := $(VENV)/.runtime-installed
 DEVELOPMENT := $(VENV)/.development-installed
 
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+# What is built is dated by its source, so that the same source gives the same bytes.
+export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 1580601600)
 # The tests start a thousand processes, and each would compile whatever it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test test-failed test-slow soak fuzz lowest check bench bench-quick docs vendor clean distclean
+.PHONY: help demo test test-failed test-slow soak fuzz lowest check bench bench-quick docs man dist vendor clean distclean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name does; do \
@@ -67,6 +69,13 @@ bench-quick: $(DEVELOPMENT) ## measure a part of it, in two minutes
 
 docs: $(DEVELOPMENT) ## write docs/cli.md, the page that is made from --help
 	@$(BIN)/python .ci/cli_reference.py
+
+man: $(DEVELOPMENT) ## write the man pages into build/man
+	@$(BIN)/python .ci/manual.py
+
+dist: man ## build the sdist and the wheel into dist/, the same bytes each time
+	@rm -rf dist && $(BIN)/python -m build --no-isolation --outdir dist . > build/dist.log || { cat build/dist.log; exit 1; }
+	@cd dist && sha256sum *
 
 vendor: $(DEVELOPMENT) ## take the page's libraries and fonts from npm again
 	@$(BIN)/python .ci/vendor.py

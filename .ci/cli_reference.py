@@ -26,12 +26,12 @@ Every command and option, as `--help` prints it. This page is made from it:
 
 def page() -> str:
     """The text of docs/cli.md."""
-    sections = [_section(path, context) for path, context in _commands("codelocd", app, None)]
+    sections = [_section(path, context) for path, context in commands("codelocd", app, None)]
     contents = " · ".join(f"[{path}](#{path.replace(' ', '-')})" for path, _ in sections)
     return "\n".join([HEAD, f"Contents: {contents}\n", *(text for _, text in sections)])
 
 
-def _commands(
+def commands(
     name: str, command: click.Command, parent: click.Context | None
 ) -> Iterator[tuple[str, click.Context]]:
     context = command.context_class(
@@ -43,7 +43,7 @@ def _commands(
         for each in command.list_commands(context):
             found = command.get_command(context, each)
             assert found is not None
-            yield from _commands(each, found, context)
+            yield from commands(each, found, context)
 
 
 def _section(path: str, context: click.Context) -> tuple[str, str]:
