@@ -53,9 +53,9 @@ def hold_in(daemon: type[Daemon], monkeypatch: pytest.MonkeyPatch) -> list[str]:
     broken: list[str] = []
     send = daemon.send
 
-    def observed(self: Daemon, location: Location, event: Event) -> None:
+    def observed(self: Daemon, location: Location, event: Event, by: str | None = None) -> None:
         under_way = self._draining
-        send(self, location, event)
+        send(self, location, event, by)
         if under_way:
             return
         goes_on = isinstance(event, EnvironmentChosen)

@@ -41,8 +41,8 @@ def test_journal_entries_are_numbered_and_written_down(tmp_path: Path) -> None:
         "event": "started",
         "before": "stopped",
         "after": "building",
-        "generation": None,
-        "detail": None,
+        **dict.fromkeys(("generation", "detail", "attempt", "by")),
+        **dict.fromkeys(("timing", "added", "changed", "removed")),
     }
 
 
@@ -52,8 +52,18 @@ def test_entries_of_another_version_are_told_as_far_as_they_are_known(tmp_path: 
     lines = [known, {**known, "before": 7, "new": True}, {**known, "at": 1e300}, {"seq": 2}, 7]
     path.write_text("\n".join(map(json.dumps, lines)))
     found = journal.stored(path, JournalQuery(10))
-    rest = dict.fromkeys(("location", "before", "after", "generation", "detail"))
+    rest = dict.fromkeys(("location", "before", "after", "generation", "detail", "attempt", "by"))
+    rest |= dict.fromkeys(("timing", "added", "changed", "removed"))
     assert found == [{**rest, **known}, {**rest, **known, "new": True}]
+
+
+def test_a_kept_timing_has_every_stage_and_nothing_but_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    timing = {"total": 0.5, "import": "long", "event": True, "more": 1}
+    entry = {"seq": 1, "at": 12.5, "event": "loaded", "timing": timing}
+    path.write_text(json.dumps(entry) + "\n")
+    (found,) = journal.stored(path, JournalQuery(10))
+    assert found["timing"] == {**dict.fromkeys(journal.STAGES), "total": 0.5}
 
 
 def test_the_journal_file_is_rotated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

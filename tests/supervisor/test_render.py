@@ -180,6 +180,17 @@ def test_a_line_of_output_has_its_time_and_its_location() -> None:
     assert "\x1b[36msales\x1b[0m | hello" in output(line, COLOUR, "cyan")
 
 
+NO_LOAD = dict.fromkeys(("attempt", "by", "timing", "added", "changed", "removed"))
+
+
+def test_an_event_says_what_a_load_took_and_who_asked_for_it() -> None:
+    entry: Any = {"at": 0.0, "location": "sales", "event": "loaded", "before": "starting"}
+    entry |= {**NO_LOAD, "after": "serving", "generation": 2, "detail": None, "by": "page"}
+    entry |= {"timing": {"total": 0.25}, "added": 2, "changed": 0, "removed": 1}
+    line = event(entry, PLAIN)
+    assert line.endswith("starting → serving  (generation 2)  0.25 s +2 -1  by page")
+
+
 @pytest.mark.parametrize(
     ("before", "after", "text"),
     [
@@ -196,7 +207,7 @@ def test_an_event_says_what_became_of_what(before: str | None, after: str, text:
         "before": before,
         "after": after,
     }
-    entry |= {"generation": None, "detail": "why"}
+    entry |= {**NO_LOAD, "generation": None, "detail": "why"}
     assert event(entry, PLAIN).endswith(text)
 
 
@@ -208,7 +219,7 @@ def test_an_event_is_one_line_that_ends_where_the_screen_does() -> None:
         "before": "a",
         "after": "failed",
     }
-    entry |= {"generation": 3, "detail": "ImportError: " + "x" * 200}
+    entry |= {**NO_LOAD, "generation": 3, "detail": "ImportError: " + "x" * 200}
     for width in (10, 40, 60, 80, 200):
         line = event(entry, Screen(width=width))
         assert columns(line) <= width

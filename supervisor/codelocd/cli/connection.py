@@ -60,7 +60,7 @@ class Connection:
         answer = self._ask(lambda: self._client.call(method, params, timeout=timeout))
         if method == "status":
             return whole_status(answer)
-        if method in FREE or self._is_of_this_version():
+        if method in FREE or self.is_of_this_version():
             return answer
         from codelocd.core import whole  # seldom: what is declared takes long to import
 
@@ -69,13 +69,13 @@ class Connection:
     def subscribe(self, topics: Sequence[str], *, blocks: bool = False) -> Iterator[TopicEvent]:
         """Events as they come, for ever; from this call on, not one is missed."""
         events = self._ask(lambda: self._client.subscribe(topics, blocks=blocks))
-        if not self._is_of_this_version():
+        if not self.is_of_this_version():
             from codelocd.core import whole  # seldom: what is declared takes long to import
 
             events = map(whole.event, events)
         return iter(lambda: self._ask(lambda: next(events)), {})
 
-    def _is_of_this_version(self) -> bool:
+    def is_of_this_version(self) -> bool:
         """Whether the daemon is, as it says itself."""
         if self._version is None:
             try:

@@ -16,9 +16,10 @@ Step: TypeAlias = tuple[State, tuple[Effect, ...]]
 
 def attempt(state: State, now: float, policy: Policy, before: tuple[Effect, ...] = ()) -> Step:
     """Begin an attempt: the environment first, unless it is known to be as asked for."""
+    number = state.last_id + 1
+    state = replace(state, attempt=number)
     if state.environment_known:
         return launch(state, before)
-    number = state.last_id + 1
     state = replace(
         state,
         phase=Phase.BUILDING,

@@ -34,7 +34,8 @@ class State:
     machine had no means for; while it waits for them, phase is BACKOFF, beside a runner that
     serves, too. `last_failure`: why a runner last ended that was not told to; it stays when
     another serves. `unchecked`: what serves was adopted, and it is not known yet whether its
-    environment is still what is asked for.
+    environment is still what is asked for. `attempt`: the number of the newest attempt: that
+    of its first build or runner; 0 before the first.
     """
 
     phase: Phase = Phase.STOPPED
@@ -61,6 +62,7 @@ class State:
     generation: int = 0
     restarts: int = 0
     last_id: int = 0
+    attempt: int = 0
     burst: takeover.Burst = takeover.CALM
     history: RestartHistory = NO_FAILURES
     shortages: int = 0

@@ -15,7 +15,8 @@ class Timing:
 
     `saved` is the newest time of the files that changed, `noticed` when the watch told of them,
     `decided` when a runner was ordered, `started` when its process was there, `loaded` when its
-    snapshot had arrived. `importing`: how many seconds of the load were the user's imports.
+    snapshot had arrived, or its failure. `importing`: how many seconds of the load were the user's
+    imports.
     """
 
     saved: float | None = None
@@ -34,7 +35,7 @@ class Timing:
             (self.decided, self.started),
             (self.started, self.loaded),
             (self.loaded, self.published),
-            (self.saved or self.noticed or self.decided, self.published),
+            (self.saved or self.noticed or self.decided, self.published or self.loaded),
         )
         after = load - self.importing if load is not None and self.importing else load
         return {

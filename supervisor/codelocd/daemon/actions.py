@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import signal
 import time
 from collections.abc import Awaitable, Callable
@@ -12,7 +13,7 @@ from codelocd.core import problems
 from codelocd.core.nearest import advice
 from codelocd.daemon import params as take
 from codelocd.daemon.location import Location
-from codelocd.daemon.loop import Daemon
+from codelocd.daemon.loop import CLIENT, Daemon
 from codelocd.daemon.params import Params
 from codelocd.model import Phase
 from codelocd.rpc.errors import RpcError
@@ -44,7 +45,7 @@ class Actions:
 
     def _action(
         self,
-        act: Callable[[Location], None],
+        act: Callable[[Location, str], None],
         succeeded: Callable[[Location], bool],
         addressed: Callable[[Params], list[Location]],
         *,
@@ -55,10 +56,10 @@ class Actions:
 
         async def carried_out(_peer: Peer, params: Params) -> ActionOutcomes:
             wait, timeout = take.flag(params, "wait", default=True), take.seconds(params, "timeout")
-            began = time.time()
+            began, by = time.time(), _asker(params)
             locations = [(each, each.stops if stops else None) for each in addressed(params)]
             for location, _ in locations:
-                act(location)
+                act(location, by)
             if wait:
                 await self._outcomes(locations, timeout)
             return {
@@ -112,6 +113,17 @@ class Actions:
         patience = CALL_TIMEOUT if timeout is None else timeout
         result = await running.handle.call(method, given, patience)
         return {"result": result, "generation": running.generation}
+
+
+ASKER = re.compile(r"[a-z][a-z0-9._-]{0,31}")
+
+
+def _asker(params: Params) -> str:
+    """The word by which the client calls itself in the journal. Raises RpcError."""
+    by = take.optional_text(params, "by")
+    if by is not None and not ASKER.fullmatch(by):
+        raise RpcError("usage", "by must be one word of at most 32 small letters, digits and `._-`")
+    return by or CLIENT
 
 
 def _refuse_what_is_not_asking(location: str, method: str) -> None:

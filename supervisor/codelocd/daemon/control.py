@@ -91,7 +91,7 @@ class Control:
             "upgrade": (self._upgrade_daemon, frozenset()),
         }
         for name, action in self._actions.by_name.items():
-            self._methods[name] = (action, frozenset({"locations", "all", "wait", "timeout"}))
+            self._methods[name] = (action, frozenset({"locations", "all", "wait", "timeout", "by"}))
 
     async def handle(self, peer: Peer, method: str, params: Params) -> Any:
         """Answer one request. Raises RpcError."""

@@ -15,7 +15,7 @@ from codelocd.core.transitions import step
 from codelocd.daemon import sources
 from codelocd.daemon.adoption import Keeper
 from codelocd.daemon.executor import Executor
-from codelocd.daemon.location import Location
+from codelocd.daemon.location import Location, Running
 from codelocd.daemon.locations import Locations
 from codelocd.daemon.loops import LoopGuard
 from codelocd.daemon.publisher import Publisher
@@ -26,6 +26,9 @@ from codelocd.watch.watch import SourceWatch
 
 if TYPE_CHECKING:
     from codelocd.documents.locations import WatchedApart
+
+CLIENT, CONFIG, FILE = "client", "config", "file"
+"""What asks for something: a client that does not say what it is, the config, a saved file."""
 
 
 class Daemon:
@@ -51,7 +54,7 @@ class Daemon:
         self._keeper = keeper
         self._loops = loops
         self._adopt = adopt
-        self._queue: deque[tuple[Location, events.Event]] = deque()
+        self._queue: deque[tuple[Location, events.Event, str | None]] = deque()
         self._draining = False
         self._ends = False
         self.usage = Sampler()
@@ -70,9 +73,9 @@ class Daemon:
         location.spec, location.removed = spec, False  # one that was removed may still be leaving
         if self._desired.is_wanted(spec.name):
             if not self._adopt(location):
-                self.send(location, events.Started())
+                self.send(location, events.Started(), CONFIG)
         else:
-            self._publisher.announce(location, "added", location.state)
+            self._publisher.announce(location, "added", location.state, by=CONFIG)
 
     def remove(self, name: str) -> None:
         """The location is no longer in the config: it stops and is forgotten."""
@@ -81,7 +84,7 @@ class Daemon:
         if location is not None:
             location.removed = True
             self._publisher.forget(name)
-            self.send(location, events.Stopped())
+            self.send(location, events.Stopped(), CONFIG)
 
     def change(self, spec: LocationSpec, *, reload: bool) -> None:
         """The location's description has changed; `reload`: the present runner does not fit the new
@@ -95,36 +98,37 @@ class Daemon:
             if running.retirement is not None:
                 running.retirement.last(spec.policy.stop_timeout)
         if reload:
-            self.reload(location)
+            self.reload(location, CONFIG)
             return
         self.stirred.set()
         self._executor.adjust(location, former)
         if location.state.wanted:
-            self.send(location, events.PolicyChanged(former))
+            self.send(location, events.PolicyChanged(former), CONFIG)
             sources.follow_if_possible(self._watch, location)
             if former.reload == "manual" and (left := self._watch.pending(spec.name)).paths:
                 self.locations.changed(spec.name, left)
 
     # --- wishes --------------------------------------------------------------------------------
+    # `by`: the word of the journal for what asks.
 
-    def start(self, location: Location) -> None:
+    def start(self, location: Location, by: str = CLIENT) -> None:
         self._loops.forgive(location)
         self._desired.want(location.name)
-        self.send(location, events.Started())
+        self.send(location, events.Started(), by)
 
-    def stop(self, location: Location) -> None:
+    def stop(self, location: Location, by: str = CLIENT) -> None:
         self._desired.unwant(location.name)
         self._publisher.forget_definitions(location.name)
-        self.send(location, events.Stopped())
+        self.send(location, events.Stopped(), by)
 
-    def restart(self, location: Location) -> None:
+    def restart(self, location: Location, by: str = CLIENT) -> None:
         self._loops.forgive(location)
         self._desired.want(location.name)
-        self.send(location, events.RestartAsked())
+        self.send(location, events.RestartAsked(), by)
 
-    def reload(self, location: Location) -> None:
+    def reload(self, location: Location, by: str = CLIENT) -> None:
         self._loops.forgive(location)
-        self.send(location, events.ReloadAsked())
+        self.send(location, events.ReloadAsked(), by)
 
     def shut_down(self) -> None:
         """Stop everything without remembering it: the next daemon starts it all again."""
@@ -147,15 +151,15 @@ class Daemon:
 
     # --- the loop ------------------------------------------------------------------------------
 
-    def send(self, location: Location, event: events.Event) -> None:
+    def send(self, location: Location, event: events.Event, by: str | None = None) -> None:
         """Take an event; effects may send further ones, which wait for their turn.
 
-        A daemon that ends begins nothing any more.
+        A daemon that ends begins nothing any more. `by`: what asked for it, if anything did.
         """
         if self._ends and isinstance(event, _BEGINNINGS):
             return
         self._memory.stir()
-        self._queue.append((location, event))
+        self._queue.append((location, event, by))
         if self._draining:
             return
         self._draining = True
@@ -165,14 +169,16 @@ class Daemon:
         finally:
             self._draining = False
 
-    def _take(self, location: Location, event: events.Event) -> None:
-        before = location.state
+    def _take(self, location: Location, event: events.Event, by: str | None) -> None:
+        before, failed = location.state, _failed(location, event)
         self._apply(location, event)
         location.changed_from(before, time.monotonic())
         if location.state.serving != before.serving:
             self.stirred.set()
         if location.state != before and not isinstance(event, _UNANNOUNCED):
-            self._publisher.announce(location, _name(event), before, _detail(event, before))
+            by = FILE if isinstance(event, events.SourcesChanged) else by
+            name, detail = _name(event), _detail(event, before)
+            self._publisher.announce(location, name, before, detail, by=by, failed=failed)
         self._wake(location, before)
         if location.removed and location.state.phase is Phase.STOPPED:
             self.locations.pop(location.name, None)
@@ -226,6 +232,11 @@ _BEGINNINGS = (events.Started, events.RestartAsked, events.ReloadAsked)
 
 _UNANNOUNCED = (events.EnvironmentChosen,)
 """Whether an event changes nothing that subscribers are told."""
+
+
+def _failed(location: Location, event: events.Event) -> Running | None:
+    """The runner whose code did not load, if the event says so."""
+    return location.runners.get(event.runner) if isinstance(event, events.LoadFailed) else None
 
 
 def _name(event: events.Event) -> str:

@@ -12,7 +12,7 @@ from codelocd.daemon import status
 from codelocd.daemon.location import Location, Running
 from codelocd.daemon.subscriptions import Hub
 from codelocd.model import Snapshot
-from codelocd.storage.journal import Journal
+from codelocd.storage.journal import Journal, LoadOutcome
 from codelocd.storage.snapshots import Documents, Snapshots
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ class Publisher:
         self._snapshots = snapshots
         self._entries = entries
         self._ends = False
+        self._outcomes: dict[str, LoadOutcome] = {}
+        """By location: of the load that took over in the event that is announced next."""
 
     def end(self) -> None:
         """The daemon ends: report no more withdrawals, and leave what is on disk as it is."""
@@ -43,10 +45,20 @@ class Publisher:
     # --- what happens --------------------------------------------------------------------------
 
     def announce(
-        self, location: Location, event: str, before: State, detail: str | None = None
+        self,
+        location: Location,
+        event: str,
+        before: State,
+        detail: str | None = None,
+        *,
+        by: str | None = None,
+        failed: Running | None = None,
     ) -> None:
-        """An event that has led from the state `before` to the present one."""
-        state = location.state
+        """An event that has led from the state `before` to the present one.
+
+        `by`: what asked for it. `failed`: the runner whose code did not load.
+        """
+        state, outcome = location.state, self._outcomes.pop(location.name, None)
         entry = self.journal.write(
             event,
             location.name,
@@ -54,6 +66,9 @@ class Publisher:
             after=state.shown,
             generation=state.generation or None,
             detail=detail,
+            attempt=state.attempt or None,
+            by=by,
+            load=LoadOutcome(failed.timing.as_json()) if failed is not None else outcome,
         )
         now = status.location(location, self.registry)
         news: StatusNews = {"event": entry, "location": now}
@@ -142,4 +157,7 @@ class Publisher:
             "start_method": loaded.handle.start_method if loaded is not None else None,
         }
         location.changed_at = location.saved_at = None
+        if loaded is not None:
+            counts = (len(news["added"]), len(news["changed"]), len(news["removed"]))
+            self._outcomes[location.name] = LoadOutcome(loaded.timing.as_json(), *counts)
         self._hub.publish("definitions", news)

@@ -160,6 +160,7 @@ class RunnerStarts:
                 running.timing.loaded, running.timing.importing = time.time(), importing
                 self.inspect(location, number)
             case Bad(said, seen, read):
+                running.timing.loaded = time.time()
                 remedy = await asyncio.to_thread(_remedy, location, said)
                 problem = problems.of_load(said, time.time(), remedy.line, remedy.block)
                 problem = self._limits.met(problem, running, location.spec.policy)

@@ -19,7 +19,11 @@ from codelocd.model import StartMethod
 
 
 class JournalEntry(TypedDict):
-    """One thing that happened; `location` is None where it happened to the daemon itself."""
+    """One thing that happened; `location` is None where it happened to the daemon itself.
+
+    `attempt`: the number of the location's newest attempt. `by`: what or who asked for it. `timing`
+    and the numbers of definitions `added`, `changed`, `removed`: of a load that took over.
+    """
 
     seq: int
     at: float
@@ -29,6 +33,12 @@ class JournalEntry(TypedDict):
     after: LocationState | None
     generation: int | None
     detail: str | None
+    attempt: int | None
+    by: str | None
+    timing: TimingDocument | None
+    added: int | None
+    changed: int | None
+    removed: int | None
 
 
 class _FullState(TypedDict):

@@ -33,8 +33,19 @@ def event(entry: JournalEntry, screen: Screen) -> str:
         (change, STATES.get(after or "")),
         (f"(generation {entry['generation']})" if known else "", None),
         (one_line(entry["detail"] or ""), None),
+        (_load(entry), None),
+        (f"by {one_line(by)}" if (by := entry["by"]) and by != "file" else "", "dim"),
     ]
     return _joined([(text, style) for text, style in words if text], screen)
+
+
+def _load(entry: JournalEntry) -> str:
+    """How long a load took from the save on, and how many definitions it changed."""
+    timing, total = entry["timing"], None
+    if timing is not None and timing["total"] is not None:
+        total = f"{timing['total']:.2f} s"
+    signs = (("+", entry["added"]), ("~", entry["changed"]), ("-", entry["removed"]))
+    return " ".join([total or "", *(f"{sign}{count}" for sign, count in signs if count)]).strip()
 
 
 def gap(lost: dict[str, Any]) -> str:

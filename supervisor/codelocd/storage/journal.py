@@ -17,7 +17,7 @@ from codelocd.storage.log_files import lines_backwards
 
 if TYPE_CHECKING:
     from codelocd.documents.events import JournalEntry
-    from codelocd.documents.locations import LocationState
+    from codelocd.documents.locations import LocationState, TimingDocument
 
 KEPT = 10_000
 """Entries kept in memory."""
@@ -25,13 +25,39 @@ KEPT = 10_000
 NEEDED = {"seq": (int,), "at": (int, float), "event": (str,), "location": (str, type(None))}
 """Types without which a line is no entry; one of another version may lack the rest (`TOLD`)."""
 
-TOLD = {"before": str, "after": str, "generation": int, "detail": str}
+TOLD = {
+    "before": str,
+    "after": str,
+    "generation": int,
+    "detail": str,
+    "attempt": int,
+    "by": str,
+    "timing": dict,
+    "added": int,
+    "changed": int,
+    "removed": int,
+}
+
+STAGES = ("event", "decision", "start", "import", "snapshot", "publish", "total")
 
 LATEST = 2**53
 """In Unix seconds: from then on, no moment can be told."""
 
 ROTATE_BYTES = 8 * 1024 * 1024
 """Size at which the file is set aside as `.1`; the one before it is dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadOutcome:
+    """Where the time of a load went, and of how many definitions it brought a change.
+
+    The numbers are None where the load failed.
+    """
+
+    timing: TimingDocument
+    added: int | None = None
+    changed: int | None = None
+    removed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +70,14 @@ class Entry:
     event: str
     before: LocationState | None
     after: LocationState | None
-    generation: int | None
-    detail: str | None
+    generation: int | None = None
+    detail: str | None = None
+    attempt: int | None = None
+    by: str | None = None
+    load: LoadOutcome | None = None
 
     def as_json(self) -> JournalEntry:
+        load = self.load
         return {
             "seq": self.seq,
             "at": self.at,
@@ -57,6 +87,12 @@ class Entry:
             "after": self.after,
             "generation": self.generation,
             "detail": self.detail,
+            "attempt": self.attempt,
+            "by": self.by,
+            "timing": None if load is None else load.timing,
+            "added": None if load is None else load.added,
+            "changed": None if load is None else load.changed,
+            "removed": None if load is None else load.removed,
         }
 
 
@@ -115,10 +151,14 @@ class Journal:
         after: LocationState | None = None,
         generation: int | None = None,
         detail: str | None = None,
+        attempt: int | None = None,
+        by: str | None = None,
+        load: LoadOutcome | None = None,
     ) -> JournalEntry:
         """The new entry, in the shape of `events --json`."""
         self._seq += 1
-        entry = Entry(self._seq, self._clock(), location, event, before, after, generation, detail)
+        facts = before, after, generation, detail, attempt, by, load
+        entry = Entry(self._seq, self._clock(), location, event, *facts)
         self._entries.append(entry)
         document = entry.as_json()
         self._append(document)
@@ -236,4 +276,14 @@ def _decoded(line: bytes) -> JournalEntry | None:
     for name, kind in TOLD.items():
         if type(entry.get(name)) is not kind:
             entry[name] = None
+    if entry["timing"] is not None:
+        entry["timing"] = _timing(entry["timing"])
     return cast("JournalEntry", entry) if 0 <= entry["at"] < LATEST else None
+
+
+def _timing(kept: dict[str, object]) -> dict[str, object]:
+    """The seconds of each stage; None for what is no number."""
+    return {
+        stage: kept.get(stage) if type(kept.get(stage)) in (int, float) else None
+        for stage in STAGES
+    }

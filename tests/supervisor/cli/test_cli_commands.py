@@ -34,6 +34,12 @@ EVENT = {
     "after": "serving",
     "generation": 3,
     "detail": None,
+    "attempt": None,
+    "by": None,
+    "timing": None,
+    "added": None,
+    "changed": None,
+    "removed": None,
 }
 
 
@@ -42,14 +48,25 @@ def test_an_order_waits_for_its_outcome(project: Shell, daemon: FakeDaemon, verb
     daemon.answers[verb] = lambda _: {"locations": [UP]}
     done = project.run(verb, "sales", "--timeout", "7")
     assert (done.stdout, done.stderr, done.returncode) == ("sales serving\n", "", 0)
-    assert daemon.asked == [(verb, {"locations": ["sales"], "wait": True, "timeout": 7.0})]
+    order = {"locations": ["sales"], "wait": True, "timeout": 7.0, "by": "cli"}
+    assert daemon.asked == [(verb, order)]
+
+
+def test_a_daemon_of_another_version_is_not_told_who_asks(
+    project: Shell, daemon: FakeDaemon
+) -> None:
+    daemon.answers["hello"] = lambda _: {"version": "0"}
+    daemon.answers["stop"] = lambda _: {"locations": [UP]}
+    project.run("stop", "--all")
+    orders = [params for method, params in daemon.asked if method == "stop"]
+    assert orders == [{"all": True, "wait": True, "timeout": None}]
 
 
 def test_an_order_may_be_for_all_and_need_not_wait(project: Shell, daemon: FakeDaemon) -> None:
     daemon.answers["reload"] = lambda _: {"locations": [UP]}
     done = project.run("reload", "--all", "--no-wait", "--json")
     assert json.loads(done.stdout) == {"locations": [UP]}
-    assert daemon.asked == [("reload", {"all": True, "wait": False, "timeout": None})]
+    assert daemon.asked == [("reload", {"all": True, "wait": False, "timeout": None, "by": "cli"})]
 
 
 def test_what_another_version_does_not_say_is_shown_as_not_known(

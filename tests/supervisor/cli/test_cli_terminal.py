@@ -81,6 +81,12 @@ EVENT = {
     "after": "failed",
     "generation": 3,
     "detail": "ImportError: " + "no module named " * 20,
+    "attempt": None,
+    "by": None,
+    "timing": None,
+    "added": None,
+    "changed": None,
+    "removed": None,
 }
 
 

@@ -42,6 +42,8 @@ def order(verb: str, text: str) -> click.Command:
         patience = None if timeout is None else timeout + GRACE
         with connect(asked) as connection:
             announce(connection)
+            if connection.is_of_this_version():
+                parameters["by"] = "cli"
             with Waiting(connection.daemon.socket, parameters) if wait else nullcontext():
                 answer = connection.call(verb, parameters, timeout=patience)
         return _report(verb, answer["locations"], as_json=as_json)
