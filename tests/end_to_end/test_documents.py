@@ -62,7 +62,7 @@ def test_every_answer_and_event_has_its_declared_shape(project: Path, dev: Start
     (project / "broken.py").write_text("1 / 0")
     daemon = dev("-f", "sales.py", "-f", "broken.py")
     with daemon.client() as subscriber:
-        topics = ["status", "definitions", "logs", "builds"]
+        topics = ["status", "definitions", "logs", "builds", "usage"]
         heard = subscriber.subscribe(topics)
         daemon.until("sales", serving)
         daemon.until("broken", failed)

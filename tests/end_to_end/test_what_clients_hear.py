@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from codelocd.client import Client
+from codelocd.client import Client, RpcError
 from tests.end_to_end.daemons import Dev, native
 
 TWO = '[location.shop]\npython_file = "shop.py"\n[location.mill]\npython_file = "mill.py"\n'
@@ -85,3 +85,33 @@ def test_an_order_has_the_name_of_the_client_that_gave_it(daemon: Dev) -> None:
         params = {"locations": ["shop"], "after": before}
         asked = [e for e in client.call("events", params)["events"] if "asked" in e["event"]]
     assert [entry["by"] for entry in asked] == ["page", "client", "cli"]
+
+
+def test_usage_is_sampled_while_a_client_has_subscribed_and_what_is_not_known_is_nil(
+    daemon: Dev,
+) -> None:
+    with daemon.client() as client:
+        client.call("stop", {"locations": ["mill"]})
+        heard = client.subscribe(["usage"])
+        full: Any = next(heard)["data"]
+        sample: Any = next(heard)["data"]
+        memory, cpu = sample["locations"]["shop"]
+        assert full["full"] is True
+        assert memory > 1_000_000
+        assert cpu is None or cpu >= 0
+        assert sample["locations"]["mill"] is None
+        client.call("start", {"locations": ["mill"]})
+
+
+def test_who_subscribes_for_one_location_hears_of_no_other(daemon: Dev) -> None:
+    with daemon.client() as client, daemon.client() as other:
+        heard = client.subscribe(["status", "definitions"], locations=["shop"])
+        fulls: list[Any] = [next(heard)["data"] for _ in range(2)]
+        assert [each["name"] for each in fulls[0]["locations"]] == ["shop"]
+        assert [each["name"] for each in fulls[1]["definitions"]] == ["shop"]
+        other.call("reload", {"locations": ["mill"]})
+        other.call("reload", {"locations": ["shop"]})
+        first: Any = next(heard)["data"]
+        assert first["event"]["location"] == "shop"
+        with pytest.raises(RpcError, match="did you mean"):
+            client.call("subscribe", {"topics": ["status"], "locations": ["shp"]})

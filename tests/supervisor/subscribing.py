@@ -40,9 +40,10 @@ class StatefulHub(Hub):
         full_state: FullState | None = None,
         *,
         blocks: bool = False,
+        locations: Collection[str] | None = None,
     ) -> Subscribed:
         state = full_state or self._full_state
-        return super().subscribe(peer, topics, since, state, blocks=blocks)
+        return super().subscribe(peer, topics, since, state, blocks=blocks, locations=locations)
 
 
 class Connection:

@@ -149,6 +149,49 @@ def test_lines_that_nobody_hears_have_numbers_and_cost_nothing(
     assert connection.take() == [("status", 4, {"n": 4}), full("logs", 4, missed=True)]
 
 
+def heard_at(connection: Connection) -> list[int]:
+    return [seq for _, seq, data in connection.take() if not data.get("full")]
+
+
+def test_who_asked_for_one_location_hears_of_it_and_of_the_daemon(
+    hub: StatefulHub, connection: Connection
+) -> None:
+    hub.subscribe(connection, ["status", "logs"], locations=["shop"], blocks=True)
+    connection.drain()
+    hub.publish("status", {}, "shop")
+    hub.publish("status", {}, "mill")
+    hub.publish("status", {})
+    hub.publish_block("logs", 1, lambda: block(1, "of the mill"), "mill")
+    hub.publish_block("logs", 1, lambda: block(1, "of the shop"), "shop")
+    assert heard_at(connection) == [1, 3, 5]
+
+
+def test_what_others_did_meanwhile_is_not_missed_by_who_asked_for_one_location(
+    hub: StatefulHub, connection: Connection
+) -> None:
+    hub.publish("status", {}, "shop")
+    for _ in range(200):
+        hub.publish_block("logs", 1, lambda: block(1, "of the mill"), "mill")
+    hub.publish("status", {}, "shop")
+    since = {"instance": "me", "seq": 1}
+    hub.subscribe(connection, ["status", "logs"], since, locations=["shop"])
+    connection.drain()
+    assert heard_at(connection) == [202]
+
+
+def test_of_usage_the_newest_sample_is_kept_and_no_other_event_is_pushed_out(
+    hub: StatefulHub, connection: Connection
+) -> None:
+    hub.publish("status", {})
+    for at in range(200):
+        hub.publish("usage", {"at": at, "locations": {"shop": [at, 0.5], "mill": None}})
+    since = {"instance": "me", "seq": 0}
+    hub.subscribe(connection, ["status", "usage"], since, locations=["shop"])
+    connection.drain()
+    newest = {"at": 199, "locations": {"shop": [199, 0.5]}}
+    assert connection.take() == [("status", 1, {}), ("usage", 201, newest)]
+
+
 def test_a_flood_of_lines_makes_nobody_forget_what_happened(
     hub: StatefulHub, connection: Connection
 ) -> None:

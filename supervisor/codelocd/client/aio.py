@@ -94,14 +94,15 @@ class AsyncClient:
         since: Mapping[str, Any] | None = None,
         *,
         blocks: bool = False,
+        locations: Sequence[str] | None = None,
     ) -> AsyncGenerator[TopicEvent, None]:
         """Events `{"subscription", "topic", "seq", "data"}` of these topics, for ever.
 
         `since` `{"instance", "seq"}` goes on where an earlier subscription ended. `blocks`: lines
-        of output that came together are one event. Closing the generator (`aclose`) ends the
-        subscription.
+        of output that came together are one event. `locations`: only what concerns these, or the
+        daemon itself. Closing the generator (`aclose`) ends the subscription.
         """
-        params = subscribing(topics, since, blocks=blocks)
+        params = subscribing(topics, since, blocks=blocks, locations=locations)
         answer = await self.call("subscribe", params)
         subscription: int = answer["subscription"]
         queue = self._queue(subscription)

@@ -22,7 +22,11 @@ TIMEOUT = 10.0
 
 
 def subscribing(
-    topics: Sequence[str], since: Mapping[str, Any] | None, *, blocks: bool
+    topics: Sequence[str],
+    since: Mapping[str, Any] | None,
+    *,
+    blocks: bool,
+    locations: Sequence[str] | None,
 ) -> dict[str, Any]:
     """The parameters of `subscribe`."""
     params: dict[str, Any] = {"topics": list(topics)}
@@ -30,6 +34,8 @@ def subscribing(
         params["since"] = dict(since)
     if blocks:
         params["blocks"] = True
+    if locations is not None:
+        params["locations"] = list(locations)
     return params
 
 
@@ -81,13 +87,15 @@ class Client:
         since: Mapping[str, Any] | None = None,
         *,
         blocks: bool = False,
+        locations: Sequence[str] | None = None,
     ) -> Iterator[TopicEvent]:
         """Events `{"subscription", "topic", "seq", "data"}` of these topics, for ever.
 
         `since` `{"instance", "seq"}` goes on where an earlier subscription ended. `blocks`: lines
-        of output that came together are one event.
+        of output that came together are one event. `locations`: only what concerns these, or the
+        daemon itself.
         """
-        params = subscribing(topics, since, blocks=blocks)
+        params = subscribing(topics, since, blocks=blocks, locations=locations)
         answer = self.call("subscribe", params)
         self._events[answer["subscription"]] = deque()
         return self._events_of(answer["subscription"])

@@ -31,6 +31,7 @@ from codelocd.daemon.start_limits import StartLimits
 from codelocd.daemon.starts import RunnerSpecs, RunnerStarts
 from codelocd.daemon.status import Warnings
 from codelocd.daemon.subscriptions import Hub
+from codelocd.daemon.usage_reports import UsageReports
 from codelocd.dagster.code_server import BESIDE
 from codelocd.dagster.helper import HelperProcess
 from codelocd.dagster.instance import dagster_home
@@ -106,6 +107,7 @@ class Application:
         self._page: HelperProcess | None = None
         self.watch = SourceWatch(self.locations.changed, report, loop)
         self.daemon = self._daemon(builder, paths.runtime_dir, report)
+        self.usage = UsageReports(self.hub, self.daemon.usage, self.locations.pids)
         self._chores = self._begin_chores(config, paths, report)
 
     def _dagster(self, config: Config, paths: DaemonPaths, means: DaemonParts) -> DagsterServing:
@@ -188,7 +190,7 @@ class Application:
             lambda silent: of_runner(silent.handle, silent.order.output, ask=False),
             beat=self._guardian.beat,
         )
-        chores = [loop.create_task(heartbeat.run())]
+        chores = [loop.create_task(heartbeat.run()), loop.create_task(self.usage.run())]
         if config.daemon.prune:
             tidy = functools.partial(self._tidy, paths.state_dir)
             upkeep = EnvironmentPruner(
@@ -333,4 +335,4 @@ def _publisher(hub: Hub, state: Path) -> Publisher:
 
 
 def _printed(hub: Hub, block: Block) -> None:
-    hub.publish_block("logs", len(block.texts), block.document)
+    hub.publish_block("logs", len(block.texts), block.document, block.location)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from codelocd import __version__
@@ -83,7 +84,7 @@ class Control:
             "command": (self._command, frozenset({"location"})),
             "logs": (self._last_lines, history.LOG_PARAMS),
             "events": (self._events, history.EVENT_PARAMS),
-            "subscribe": (self._subscribe, frozenset({"topics", "since", "blocks"})),
+            "subscribe": (self._subscribe, frozenset({"topics", "since", "blocks", "locations"})),
             "unsubscribe": (self._unsubscribe, frozenset({"subscription"})),
             "environments": (self._environments, frozenset()),
             "apply": (self._apply, frozenset({"dry_run"})),
@@ -130,14 +131,18 @@ class Control:
             "locations": [self._entry(name) for name in names],
         }
 
-    def full_state(self, topic: str) -> Mapping[str, object] | Packed:
-        """What a subscriber of `topic` starts from, or catches up with."""
+    def full_state(
+        self, topic: str, names: Collection[str] | None = None
+    ) -> Mapping[str, object] | Packed:
+        """What a subscriber of `topic` starts from, or catches up with; of these locations, or of
+        all."""
         if topic == "status":
-            return self.status()
+            there = self.names()
+            return self.status(None if names is None else [n for n in names if n in there])
         if topic == "definitions":
-            known = self._listings.known(self._registry)
-            return known or status.definitions(self._registry, None, None)
-        return {}
+            known = self._listings.known(self._registry) if names is None else None
+            return known or status.definitions(self._registry, names, None)
+        return self._application.usage.last() if topic == "usage" else {}
 
     # --- asking --------------------------------------------------------------------------------
 
@@ -275,14 +280,16 @@ class Control:
 
     async def _subscribe(self, peer: Peer, params: Params) -> Subscribed:
         topics = params.get("topics", ())
-        if isinstance(topics, list) and "definitions" in topics:
+        names = self._locations.known(take.texts(params, "locations"))
+        if isinstance(topics, list) and "definitions" in topics and names is None:
             await self._listings.packed(self._registry)
         return self._application.hub.subscribe(
             peer,
             topics,
             params.get("since"),
-            self.full_state,
+            self.full_state if names is None else partial(self.full_state, names=names),
             blocks=take.flag(params, "blocks", default=False),
+            locations=names,
         )
 
     async def _unsubscribe(self, peer: Peer, params: Params) -> Nothing:

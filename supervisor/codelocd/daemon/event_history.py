@@ -17,13 +17,15 @@ HISTORY_BYTES = 8 * 1024 * 1024
 class Event:
     """Something that happened; `data` is packed already, once for all subscribers.
 
-    Where it is a block of `lines`, these have the numbers up to `seq`.
+    Where it is a block of `lines`, these have the numbers up to `seq`. `location`: whom it
+    concerns; None: the daemon, or several locations.
     """
 
     seq: int
     topic: str
     data: bytes
     lines: int = 0
+    location: str | None = None
 
 
 BLOCKS = frozenset({"logs"})
@@ -31,6 +33,9 @@ BLOCKS = frozenset({"logs"})
 
 BLOCKS_BYTES = 2 * 1024 * 1024
 """The number of events of these topics that are kept; not more than of the others."""
+
+NEWEST = frozenset({"usage"})
+"""Topics whose newest event says everything: no other is kept, and a subscriber misses none."""
 
 
 class EventHistory:
@@ -41,33 +46,48 @@ class EventHistory:
             False: _Shelf(events, size),
             True: _Shelf(events, min(size, BLOCKS_BYTES)),
         }
-        self._forgotten: dict[str, int] = {}
+        self._newest: dict[str, Event] = {}
+        self._forgotten: dict[tuple[str, str | None], int] = {}
+        """By topic and location: the number of the newest event that is no longer here."""
         self.last = 0
 
-    def add(self, topic: str, data: bytes, lines: int = 0) -> Event:
+    def add(self, topic: str, data: bytes, lines: int = 0, location: str | None = None) -> Event:
         """`lines`: how many lines the event has, where it is a block of them."""
         self.last += lines or 1
-        event = Event(self.last, topic, data, lines)
+        event = Event(self.last, topic, data, lines, location)
+        if topic in NEWEST:
+            self._newest[topic] = event
+            return event
         for dropped in self._shelves[topic in BLOCKS].put(event):
-            self._forgotten[dropped.topic] = dropped.seq
+            self._forgotten[dropped.topic, dropped.location] = dropped.seq
         return event
 
-    def skip(self, topic: str, events: int) -> None:
+    def skip(self, topic: str, events: int, location: str | None = None) -> None:
         """Number events of a topic without keeping them."""
         self.last += events
-        self._forgotten[topic] = self.last
+        self._forgotten[topic, location] = self.last
 
-    def reaches(self, seq: int, topics: Collection[str]) -> bool:
-        """Whether everything after `seq` in these topics is still here."""
+    def reaches(
+        self, seq: int, topics: Collection[str], locations: Collection[str] | None = None
+    ) -> bool:
+        """Whether everything after `seq` in these topics, of these locations or of all, is here."""
         return 0 <= seq <= self.last and all(
-            self._forgotten.get(topic, 0) <= seq for topic in topics
+            last <= seq
+            for (topic, location), last in self._forgotten.items()
+            if topic in topics and concerns(location, locations)
         )
 
     def after(self, seq: int, topics: Collection[str]) -> Iterator[Event]:
         """The events after `seq` in these topics, oldest first."""
         shelves = (shelf.after(seq) for shelf in self._shelves.values())
-        events = merge(*shelves, key=lambda event: event.seq)
+        newest = sorted(self._newest.values(), key=lambda event: event.seq)
+        events = merge(*shelves, (e for e in newest if e.seq > seq), key=lambda event: event.seq)
         return (event for event in events if event.topic in topics)
+
+
+def concerns(location: str | None, locations: Collection[str] | None) -> bool:
+    """Whether what happened to `location` is of interest for `locations`; None: all of them."""
+    return location is None or locations is None or location in locations
 
 
 class _Shelf:

@@ -61,6 +61,11 @@ class Locations(dict[str, Location]):
         inputs = change.inputs or sources.describes_environment(location.spec, change.paths)
         location.tell(events.SourcesChanged(change.differing, inputs, change.locked, change.paths))
 
+    def pids(self) -> dict[str, int | None]:
+        """The process of the runner that serves, of each supervised location."""
+        serving = ((name, each.serving) for name, each in self.items())
+        return {name: its.handle.pid if its is not None else None for name, its in serving}
+
     def environments(self) -> Iterator[tuple[Location, Environment]]:
         """The environment of each location that has one."""
         for location in self.values():

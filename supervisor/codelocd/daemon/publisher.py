@@ -72,7 +72,7 @@ class Publisher:
         )
         now = status.location(location, self.registry)
         news: StatusNews = {"event": entry, "location": now}
-        self._hub.publish("status", news)
+        self._hub.publish("status", news, location.name)
         if state.phase not in UNDER_WAY and not (self._ends or location.removed):
             self._entries.keep(location.name, status.left(location, now, self.registry))
 
@@ -86,7 +86,7 @@ class Publisher:
     def progressed(self, location: Location, progress: ProgressDocument) -> None:
         """A build of the location's environment goes on."""
         step: BuildStep = {"location": location.name, **progress}
-        self._hub.publish("builds", step)
+        self._hub.publish("builds", step, location.name)
         if progress["phase"] == "replacing":
             self.announce(location, "environment-replaced", location.state, progress["message"])
 
@@ -160,4 +160,4 @@ class Publisher:
         if loaded is not None:
             counts = (len(news["added"]), len(news["changed"]), len(news["removed"]))
             self._outcomes[location.name] = LoadOutcome(loaded.timing.as_json(), *counts)
-        self._hub.publish("definitions", news)
+        self._hub.publish("definitions", news, location.name)

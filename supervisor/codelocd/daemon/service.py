@@ -27,7 +27,7 @@ from codelocd.daemon.control import Control, Identity
 from codelocd.daemon.control_socket import ControlSocket
 from codelocd.daemon.rights import Gate, Refusals, Trusted
 from codelocd.daemon.status_file import StatusFile
-from codelocd.daemon.subscriptions import TOPICS, LocalSubscriber, Observer
+from codelocd.daemon.subscriptions import LocalSubscriber, Observer
 from codelocd.daemon.successor import HEEDED, LeftSocket, Successor
 from codelocd.model import Config, DaemonSettings
 from codelocd.process.event_loop import SteadyLoop
@@ -150,8 +150,10 @@ class Service:
         if self._observer is not None:
             beginning = {"instance": application.instance, "seq": 0}
             observer = LocalSubscriber(self._observer)
-            topics = TOPICS if self._development else ("status",)
-            application.hub.subscribe(observer, topics, beginning, control.full_state, blocks=True)
+            more = ("definitions", "logs", "builds") if self._development else ()
+            application.hub.subscribe(
+                observer, ("status", *more), beginning, control.full_state, blocks=True
+            )
 
     # --- the config ----------------------------------------------------------------------------
 

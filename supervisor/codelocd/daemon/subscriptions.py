@@ -7,13 +7,13 @@ import itertools
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import msgpack
 
-from codelocd.daemon.event_history import HISTORY_BYTES, Event, EventHistory
+from codelocd.daemon.event_history import HISTORY_BYTES, Event, EventHistory, concerns
 from codelocd.rpc.errors import RpcError
 from codelocd.rpc.messages import EVENT, NOTIFICATION, pack
 from codelocd.rpc.requests import Packed
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 FullState = Callable[[str], Mapping[str, object] | Packed]
 
-TOPICS = ("status", "definitions", "logs", "builds")
+TOPICS = ("status", "definitions", "logs", "builds", "usage")
 
 BACKLOG = 1024 * 1024
 """Unsent bytes at which a subscriber counts as slow; more than a peer's own high water."""
@@ -52,6 +52,7 @@ class _Subscription:
 
     `missed`: an event after that was not sent to it. `behind`: it has to be sent more when it is
     its turn. `blocks`: it takes lines of output in blocks, as they are published, not one by one.
+    `locations`: it hears of these alone, and of the daemon; None: of all.
     """
 
     id: int
@@ -61,7 +62,11 @@ class _Subscription:
     seq: int | None
     missed: bool
     blocks: bool = False
+    locations: frozenset[str] | None = None
     behind: bool = True
+
+    def hears(self, topic: str, location: str | None) -> bool:
+        return topic in self.topics and concerns(location, self.locations)
 
 
 class Hub:
@@ -79,29 +84,35 @@ class Hub:
         self._subscriptions: dict[int, _Subscription] = {}
         self._states: dict[tuple[FullState, str, bool], bytes] = {}
         self._states_of = 0, 0.0
+        self._came = asyncio.Event()
 
-    def publish(self, topic: str, data: Mapping[str, object]) -> int:
-        """Send an event to all subscribers of its topic; returns its number."""
-        event = self._history.add(topic, pack(data))
-        now = [each for each in self._listening(topic) if not each.behind]
+    def publish(self, topic: str, data: Mapping[str, object], location: str | None = None) -> int:
+        """Send an event to all subscribers of its topic; returns its number.
+
+        `location`: whom it concerns; None: the daemon, or several locations.
+        """
+        event = self._history.add(topic, pack(data), location=location)
+        now = [each for each in self._listening(topic, location) if not each.behind]
         # Connections first: a client waits at their other end.
         now.sort(key=lambda each: isinstance(each.peer, InProcessSubscriber))
         for subscription in now:
             self._tell(subscription, event, document=data)
         return event.seq
 
-    def publish_block(self, topic: str, lines: int, block: Callable[[], LogBlock]) -> None:
+    def publish_block(
+        self, topic: str, lines: int, block: Callable[[], LogBlock], location: str | None = None
+    ) -> None:
         """Publish lines that came together as one event, or as one each, as a subscriber wishes.
 
         `block()` is the document of them all. Cheap without subscribers: such events have numbers
         then, but are not kept, so a subscriber that comes back later and asks for them gets the
         full state instead.
         """
-        listening = self._listening(topic)
+        listening = self._listening(topic, location)
         if not listening:
-            self._history.skip(topic, lines)
+            self._history.skip(topic, lines, location)
             return
-        event = self._history.add(topic, pack(block()), lines)
+        event = self._history.add(topic, pack(block()), lines, location)
         now = [each for each in listening if not each.behind]
         singly = [] if all(each.blocks for each in now) else _one_by_one(event)
         for subscription in now:
@@ -115,11 +126,13 @@ class Hub:
         full_state: FullState,
         *,
         blocks: bool = False,
+        locations: Collection[str] | None = None,
     ) -> Subscribed:
         """The result of the method `subscribe`; the first events follow it soon.
 
         `full_state(topic)` gives what a newcomer to a topic must know, as a JSON document.
-        `blocks`: lines of output come in blocks, not one by one.
+        `blocks`: lines of output come in blocks, not one by one. `locations`: only what concerns
+        these is told, or the daemon itself.
         """
         _check(topics, since)
         self._refuse_too_many(peer)
@@ -133,8 +146,10 @@ class Hub:
             seq,
             missed=since is not None,
             blocks=blocks,
+            locations=None if locations is None else frozenset(locations),
         )
         self._subscriptions[subscription.id] = subscription
+        self._came.set()
         peer.when_drained(partial(self._catch_up, subscription))
         return {
             "subscription": subscription.id,
@@ -162,18 +177,26 @@ class Hub:
             if subscription.peer is peer:
                 del self._subscriptions[subscription.id]
 
-    def _listening(self, topic: str) -> list[_Subscription]:
-        return [one for one in self._subscriptions.values() if topic in one.topics]
+    async def heard(self, topic: str) -> None:
+        """Returns when there is a subscriber to the topic."""
+        while not self._listening(topic):
+            self._came.clear()
+            await self._came.wait()
+
+    def _listening(self, topic: str, location: str | None = None) -> list[_Subscription]:
+        return [one for one in self._subscriptions.values() if one.hears(topic, location)]
 
     def _catch_up(self, subscription: _Subscription) -> None:
         if subscription.id not in self._subscriptions:
             return
-        seq, topics = subscription.seq, subscription.topics
-        if seq is None or not self._history.reaches(seq, topics):
+        seq, topics, locations = subscription.seq, subscription.topics, subscription.locations
+        if seq is None or not self._history.reaches(seq, topics, locations):
             self._begin_anew(subscription)
             return
         subscription.behind = False
         for event in list(self._history.after(seq, topics)):
+            if not subscription.hears(event.topic, event.location):
+                continue
             singly = event.lines and not subscription.blocks
             events = _one_by_one(event) if singly else [event]
             self._tell(subscription, *[each for each in events if each.seq > seq])
@@ -214,9 +237,12 @@ class Hub:
         """Send events, all of them at once; at least one. `document`: that of a single one."""
         peer = subscription.peer
         subscription.seq = events[-1].seq
+        if subscription.locations is not None:
+            events = tuple(_of_locations(event, subscription.locations) for event in events)
         if isinstance(peer, InProcessSubscriber):
             for event in events:
-                peer.take(subscription.id, event, document or unpack(event.data))
+                whole = document if subscription.locations is None else None
+                peer.take(subscription.id, event, whole or unpack(event.data))
             return
         peer.send(b"".join(encoded(subscription.id, event) for event in events))
         if not subscription.behind and peer.backlog > BACKLOG:
@@ -231,6 +257,15 @@ def encoded(subscription: int, event: Event) -> bytes:
     """The notification of an event: `data` is the last value of its map, as it was packed."""
     around = {"subscription": subscription, "topic": event.topic, "seq": event.seq, "data": None}
     return pack([NOTIFICATION, EVENT, [around]])[: -len(_NOTHING)] + event.data
+
+
+def _of_locations(event: Event, locations: Collection[str]) -> Event:
+    """The same of these locations alone, where the event is of several."""
+    if event.topic != "usage":
+        return event
+    data = unpack(event.data)
+    data["locations"] = {n: each for n, each in data["locations"].items() if n in locations}
+    return replace(event, data=pack(data))
 
 
 def _check(topics: object, since: object) -> None:

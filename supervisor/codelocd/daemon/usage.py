@@ -102,8 +102,9 @@ class Sampler:
         return sample.usage if sample is not None else None
 
     async def sample(self, pids: Collection[int]) -> None:
-        """Sample these processes, unless their last samples are new enough."""
-        look = asyncio.get_running_loop().create_task(self._refresh(pids))
+        """Sample these processes, unless their last samples are new enough. Where the last ones
+        are of some use, it waits only a moment for new ones."""
+        look = asyncio.get_running_loop().create_task(self.refresh(pids, INTERVAL))
         self._looks.add(look)
         look.add_done_callback(self._looks.discard)
         well_known = not self._due(pids, OLD)
@@ -111,9 +112,10 @@ class Sampler:
         if look.done():
             look.result()
 
-    async def _refresh(self, pids: Collection[int]) -> None:
+    async def refresh(self, pids: Collection[int], age: float) -> None:
+        """Sample those of which there is no sample younger than `age` seconds."""
         async with self._looking:
-            if due := self._due(pids, INTERVAL):
+            if due := self._due(pids, age):
                 now = time.monotonic()
                 try:
                     looked = await asyncio.to_thread(_look, due, dict(self._samples), now)

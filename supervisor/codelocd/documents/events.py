@@ -90,6 +90,24 @@ class BuildStep(ProgressDocument):
     location: str
 
 
+class _Usage(TypedDict):
+    """What runners use, by location: bytes of memory, and the share of a core since the sample
+    before. None where there is no runner, or no sample of it."""
+
+    at: float
+    locations: dict[str, list[float | None] | None]
+
+
+@final
+class UsageDocument(_Usage):
+    """A sample of all."""
+
+
+@final
+class FullUsage(_FullState, _Usage):
+    """What a subscriber to `usage` starts from: the newest sample, if there is one."""
+
+
 @final
 class FullOfNothing(_FullState):
     """What a subscriber to `logs` or `builds` starts from: they have no state."""
@@ -122,5 +140,10 @@ class BuildsEvent(_EventEnvelope):
     data: BuildStep | FullOfNothing
 
 
-TopicEvent: TypeAlias = StatusEvent | DefinitionsEvent | LogsEvent | BuildsEvent
+class UsageEvent(_EventEnvelope):
+    topic: Literal["usage"]
+    data: UsageDocument | FullUsage
+
+
+TopicEvent: TypeAlias = StatusEvent | DefinitionsEvent | LogsEvent | BuildsEvent | UsageEvent
 """The parameters of the notification `event`."""
