@@ -188,6 +188,13 @@ class DagsterSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class MetricsSettings:
+    """The `[metrics]` table. `port`: one of 127.0.0.1, or None: the Unix socket alone."""
+
+    port: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """What a config file, or the command line, asks for.
 
@@ -200,6 +207,7 @@ class Config:
     locations: tuple[LocationSpec, ...]
     daemon: DaemonSettings = DaemonSettings()
     dagster: DagsterSettings = DagsterSettings()
+    metrics: MetricsSettings = MetricsSettings()
     page: bool = False
     files: tuple[Path, ...] = ()
     looked_for: tuple[Path, ...] = ()

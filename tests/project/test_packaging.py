@@ -12,7 +12,7 @@ import codelocd
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-MODULES = {"pyyaml": "yaml"}
+MODULES = {"prometheus-client": "prometheus_client", "pyyaml": "yaml"}
 PROGRAMS = {"uv"}
 LOADED_BY_OTHERS = {"websockets"}
 """Named in an argument: uvicorn imports it."""

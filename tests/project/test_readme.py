@@ -13,7 +13,7 @@ DOCUMENTS = [
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
     ROOT / "CHANGELOG.md",
-    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
     ROOT / "systemd" / "README.md",
     ROOT / "runner" / "README.md",
     *sorted((ROOT / "examples").glob("*/README.md")),
@@ -74,7 +74,8 @@ def test_the_readme_is_short() -> None:
 
 def test_every_page_is_in_the_index() -> None:
     index = (ROOT / "docs" / "index.md").read_text()
-    pages = {page.name for page in (ROOT / "docs").glob("*.md")} - {"index.md"}
+    found = (ROOT / "docs").rglob("*.md")
+    pages = {str(page.relative_to(ROOT / "docs")) for page in found} - {"index.md"}
     assert {page for page in pages if f"]({page})" not in index} == set()
 
 

@@ -22,7 +22,7 @@ from codelocd.config.location import (
 from codelocd.config.tables import CodelocdTable
 from codelocd.config.trust import is_settings
 from codelocd.config.variables import LONGEST, MOST, are_too_many, is_too_long
-from codelocd.model import Config, LocationSpec
+from codelocd.model import Config, LocationSpec, MetricsSettings
 from codelocd.process import accounts
 
 
@@ -48,6 +48,7 @@ def read(document: Document, environ: Mapping[str, str]) -> Config:
         locations=locations,
         daemon=daemon_settings(document, parsed.daemon),
         dagster=dagster_settings(document, parsed.dagster, packages),
+        metrics=MetricsSettings(**parsed.metrics.model_dump()),
         files=(document.path, *files),
         notes=tuple(_notes(document, parsed.daemon.trusted, environ)),
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from codelocd.config.errors import ConfigError, Mistake
 from codelocd.config.location import clashes
-from codelocd.model import Config, DaemonSettings, DagsterSettings
+from codelocd.model import Config, DaemonSettings, DagsterSettings, MetricsSettings
 
 
 def file_names(paths: Iterable[Path], taken: Collection[str] = ()) -> dict[Path, str]:
@@ -36,6 +36,7 @@ def combined(configs: Iterable[Config]) -> Config:
     parts = list(configs)
     dagster = [part.dagster for part in parts if part.dagster != DagsterSettings()]
     settings = [part for part in parts if part.daemon != DaemonSettings()]
+    metrics = [part.metrics for part in parts if part.metrics != MetricsSettings()]
     unused = [
         f"{part.files[0]}: daemon has no effect here, that of {settings[0].files[0]} has"
         for part in settings[1:]
@@ -44,6 +45,7 @@ def combined(configs: Iterable[Config]) -> Config:
         locations=tuple(chain.from_iterable(part.locations for part in parts)),
         daemon=settings[0].daemon if settings else DaemonSettings(),
         dagster=dagster[0] if dagster else DagsterSettings(),
+        metrics=metrics[0] if metrics else MetricsSettings(),
         files=tuple(dict.fromkeys(chain.from_iterable(part.files for part in parts))),
         looked_for=tuple(dict.fromkeys(chain.from_iterable(part.looked_for for part in parts))),
         notes=(*chain.from_iterable(part.notes for part in parts), *unused),

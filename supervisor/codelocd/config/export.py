@@ -29,6 +29,7 @@ def describe(config: Config) -> dict[str, Any]:
         "files": config.files,
         "daemon": asdict(config.daemon),
         "dagster": to_be_shown(asdict(config.dagster)),
+        "metrics": asdict(config.metrics),
         "locations": [_location_document(spec) for spec in config.locations],
         "notes": config.notes,
     }
@@ -77,6 +78,7 @@ def written(config: Config) -> str:
     ]
     if config.dagster.environment is not None:
         parts.append(_table("dagster.environment", _environment(config.dagster.environment)))
+    parts.append(_table("metrics", asdict(config.metrics)))
     index = _index(config)
     if index != ANYWHERE:
         parts.append(_table("index", to_be_shown(asdict(index))))

@@ -240,6 +240,14 @@ class DagsterTable(Table):
     )
 
 
+class MetricsTable(Table):
+    """Metrics for Prometheus, and health."""
+
+    port: Port | None = Field(
+        default=None, description="A port of 127.0.0.1 for them, beside their Unix socket."
+    )
+
+
 class CodelocdTable(Table):
     """codelocd.toml, or [tool.codelocd] in pyproject.toml."""
 
@@ -248,6 +256,9 @@ class CodelocdTable(Table):
     )
     dagster: DagsterTable = Field(
         default_factory=DagsterTable, description="Dagster's UI and daemon beside the locations."
+    )
+    metrics: MetricsTable = Field(
+        default_factory=MetricsTable, description="What monitoring asks the daemon."
     )
     index: IndexTable = Field(
         default_factory=IndexTable, description="Where packages come from, for all locations."

@@ -8,14 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from codeloc_envs.problem import shortage
 from codelocd.config import ConfigError
 from codelocd.core import shortages as core
 from codelocd.core.config_diff import ConfigDiff, plan
 from codelocd.daemon.location import shortage_problem
-from codelocd.model import Config, DaemonSettings, DagsterSettings
+from codelocd.model import Config, DaemonSettings, DagsterSettings, MetricsSettings
 from codelocd.watch.notices import Change, Watched
 from codelocd.watch.watch import SourceWatch
 
@@ -72,7 +72,7 @@ class ConfigWatch:
         told: Callable[[ConfigState], None],
     ) -> None:
         self.config = config
-        self._started_with = (config.daemon, config.dagster)
+        self._started_with = _settings(config)
         self._reread = reread
         self._apply = apply
         self._told = told
@@ -217,11 +217,18 @@ def _compared(config: Config) -> Config:
     return replace(config, notes=(), files=(), looked_for=())
 
 
-def _pending(before: tuple[DaemonSettings, DagsterSettings], config: Config) -> str | None:
+_Settings: TypeAlias = tuple[DaemonSettings, DagsterSettings, MetricsSettings]
+
+
+def _settings(config: Config) -> _Settings:
+    return config.daemon, config.dagster, config.metrics
+
+
+def _pending(before: _Settings, config: Config) -> str | None:
     """Which tables differ from those that the daemon was started with. `warm_idle` is left out: it
     takes effect at once."""
     daemon = replace(config.daemon, warm_idle=before[0].warm_idle)
-    now = (daemon, config.dagster)
-    names = ("[daemon]", "[dagster]")
+    now = (daemon, *_settings(config)[1:])
+    names = ("[daemon]", "[dagster]", "[metrics]")
     changed = [name for name, old, new in zip(names, before, now, strict=True) if old != new]
     return f"{' and '.join(changed)} was changed, which {RESTART}" if changed else None

@@ -74,7 +74,7 @@ class Control:
         self._upgrade = upgrade
         self._actions = Actions(application.daemon)
         self._listings = Listings()
-        self._methods: dict[str, tuple[Method, frozenset[str]]] = {
+        self.methods: dict[str, tuple[Method, frozenset[str]]] = {
             "hello": (self._hello, frozenset()),
             "status": (self._status, frozenset({"locations"})),
             "definitions": (self._definitions, frozenset({"locations", "kind"})),
@@ -92,13 +92,13 @@ class Control:
             "upgrade": (self._upgrade_daemon, frozenset()),
         }
         for name, action in self._actions.by_name.items():
-            self._methods[name] = (action, frozenset({"locations", "all", "wait", "timeout", "by"}))
+            self.methods[name] = (action, frozenset({"locations", "all", "wait", "timeout", "by"}))
 
     async def handle(self, peer: Peer, method: str, params: Params) -> Any:
         """Answer one request. Raises RpcError."""
-        if method not in self._methods:
+        if method not in self.methods:
             raise RpcError("unknown", f"there is no method {method!r}")
-        answer, known = self._methods[method]
+        answer, known = self.methods[method]
         if unknown := sorted(set(params) - known):
             raise RpcError("usage", f"{method} does not take {', '.join(unknown)}")
         return await answer(peer, params)
@@ -153,7 +153,7 @@ class Control:
             "version": __version__,
             "instance": self._identity.instance,
             "pid": os.getpid(),
-            "methods": sorted(self._methods),
+            "methods": sorted(self.methods),
             "limits": {
                 "message_bytes": limits.message_bytes,
                 "in_flight": limits.in_flight,

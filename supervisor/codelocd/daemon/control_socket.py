@@ -9,11 +9,11 @@ import socket
 import stat
 from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import Protocol
 
 from codeloc_envs.files import make_folder
 from codelocd.daemon.successor import LeftSocket
 from codelocd.rpc import unix
-from codelocd.rpc.server import Server
 from codelocd.watch.backends.polling import Mounts
 from codelocd.watch.folders import Folders
 from codelocd.watch.notices import Kind, Notice
@@ -26,8 +26,14 @@ LOOK = 300.0
 """Seconds between two looks without an event: none comes when a folder further up is moved."""
 
 
+class Listens(Protocol):
+    """A server that can accept at another socket than before."""
+
+    def listen(self, listener: socket.socket, /) -> None: ...
+
+
 class ControlSocket:
-    """Makes the control socket, and makes it again when it was removed.
+    """Makes the control socket, or the one for metrics, and makes it again when it was removed.
 
     `group` is the number of the group that may use it. `report` gets one line when the socket is
     gone, and one when it cannot be made again.
@@ -75,7 +81,7 @@ class ControlSocket:
         self._identity = _identity(self._path)
         return listener
 
-    async def keep(self, server: Server) -> None:
+    async def keep(self, server: Listens) -> None:
         """Look after it for ever, whenever its entry may have changed."""
         entry = _Entry(self._path, self._report)
         try:
@@ -90,7 +96,7 @@ class ControlSocket:
         finally:
             entry.close()
 
-    async def _reopen(self, server: Server) -> None:
+    async def _reopen(self, server: Listens) -> None:
         told = ""
         while True:
             try:

@@ -18,6 +18,7 @@ from codelocd.daemon.executor import Executor
 from codelocd.daemon.location import Location, Running
 from codelocd.daemon.locations import Locations
 from codelocd.daemon.loops import LoopGuard
+from codelocd.daemon.metrics.tally import Tally
 from codelocd.daemon.publisher import Publisher
 from codelocd.daemon.usage import MemoryTrimmer, Sampler
 from codelocd.model import GrpcServer, LocationSpec, Phase
@@ -58,6 +59,7 @@ class Daemon:
         self._draining = False
         self._ends = False
         self.usage = Sampler()
+        self.tally = Tally()
         self._memory = MemoryTrimmer()
         self.stirred = asyncio.Event()
         """Set when another runner serves a location, or other rules hold for one."""
@@ -173,6 +175,7 @@ class Daemon:
         before, failed = location.state, _failed(location, event)
         self._apply(location, event)
         location.changed_from(before, time.monotonic())
+        self.tally.took(location, event, before)
         if location.state.serving != before.serving:
             self.stirred.set()
         if location.state != before and not isinstance(event, _UNANNOUNCED):
@@ -183,6 +186,7 @@ class Daemon:
         if location.removed and location.state.phase is Phase.STOPPED:
             self.locations.pop(location.name, None)
             self._executor.forget(location)
+            self.tally.forget(location.name)
 
     def _apply(self, location: Location, event: events.Event) -> None:
         now, policy = asyncio.get_running_loop().time(), location.spec.policy

@@ -29,15 +29,16 @@ from codelocd.daemon.rights import Gate, Refusals, Trusted
 from codelocd.daemon.status_file import StatusFile
 from codelocd.daemon.subscriptions import LocalSubscriber, Observer
 from codelocd.daemon.successor import HEEDED, LeftSocket, Successor
-from codelocd.model import Config, DaemonSettings
+from codelocd.model import Config, DaemonSettings, MetricsSettings
 from codelocd.process.event_loop import SteadyLoop
 from codelocd.render.text import colours
 from codelocd.rpc.errors import RpcError
-from codelocd.rpc.server import start_server
+from codelocd.rpc.server import Server, start_server
 from codelocd.storage import lock
 from codelocd.storage.paths import DaemonPaths
 
 if TYPE_CHECKING:
+    from codelocd.daemon.metrics.endpoint import Monitoring
     from codelocd.documents.events import TopicEvent
 
 log = structlog.get_logger()
@@ -104,28 +105,29 @@ class Service:
             config, self._paths, report, development=self._development
         )
         self._config = ConfigWatch(config, self._reread, application.apply, self._told_of_config)
-        identity = Identity(application.instance, str(self._paths.socket), began=time.monotonic())
-        control = Control(application, self._config, identity, self._ends.set, self._upgrade)
+        control = self._control()
         self._begin_observing(application, control)
         gate = self._gate(config.daemon)
         control_socket = ControlSocket(self._paths.socket, gate.group, report)
         passed = systemd.passed_socket(os.environ, gate.group)
         server = await start_server(
             passed or control_socket.take(self._left),
-            gate.guard(control.handle),
+            application.daemon.tally.counting(gate.guard(control.handle), control.methods),
             allowed=gate.admits,
             report=lambda where, error: log.warning("request failed", where=where, error=error),
             disconnected=application.hub.drop,
         )
-        kept = asyncio.ensure_future(control_socket.keep(server)) if passed is None else None
         status_file = StatusFile(self._paths.socket, control, gate.group)
         application.hub.subscribe(status_file, ("status",), None, lambda _topic: {})
-        chores = [asyncio.ensure_future(each) for each in (self._show_life(), status_file.keep())]
+        kept = [] if passed is not None else [control_socket.keep(server)]
+        work = (self._show_life(), status_file.keep(), *kept)
+        chores = [asyncio.ensure_future(each) for each in work]
         self._begin_page(config)
         application.apply(config)
         await application.settle_inheritance()
         if self._config.has_files:
             self._config.follow(application.watch, apply=self._development)
+        monitoring = await self._begin_monitoring(config, server, gate.group)
         self._notifier.ready(f"{len(config.locations)} locations")
         await self._ends.wait()
         if self._successor.is_due and (listener := await server.pause(LAST_ANSWERS)) is not None:
@@ -136,10 +138,33 @@ class Service:
         for chore in chores:
             chore.cancel()
         status_file.remove()
-        if kept is not None:
-            kept.cancel()
-            control_socket.close()
+        control_socket.close()
+        if monitoring is not None:
+            monitoring.close()
         server.close()
+
+    async def _begin_monitoring(
+        self, config: Config, server: Server, group: int | None
+    ) -> Monitoring | None:
+        """Under `dev` only where the config asks for it."""
+        if self._development and config.metrics == MetricsSettings():
+            return None
+        from codelocd.daemon.metrics.endpoint import Monitoring, beside  # `dev` starts without it
+
+        monitoring = Monitoring(
+            self._application,
+            self._config,
+            lambda: len(server.peers),
+            self._ends.is_set,
+            self._report,
+        )
+        await monitoring.begin(beside(self._paths.socket), group, config.metrics.port)
+        return monitoring
+
+    def _control(self) -> Control:
+        application, began = self._application, time.monotonic()
+        identity = Identity(application.instance, str(self._paths.socket), began)
+        return Control(application, self._config, identity, self._ends.set, self._upgrade)
 
     def _begin_page(self, config: Config) -> None:
         if config.page:

@@ -49,7 +49,8 @@ class LogFiles:
     """`path`, and `path.NUMBER.gz` with what is older, named after its last line.
 
     Nothing here raises for want of space or permission: what cannot be written is counted in
-    `dropped` (bytes) and `why` says what was in the way; the next block is tried again.
+    `dropped` (bytes) and `why` says what was in the way; the next block is tried again. `written`:
+    the bytes that were.
     """
 
     def __init__(self, path: Path, largest: int, kept: int, later: Later) -> None:
@@ -60,7 +61,7 @@ class LogFiles:
         self._descriptor: int | None = None
         self._size = 0
         self._last = 0
-        self.dropped = 0
+        self.dropped = self.written = 0
         self.why: str | None = None
 
     def append(self, block: bytes, last: int) -> bool:
@@ -82,6 +83,7 @@ class LogFiles:
             self.close()  # what is in the way may be this file: begin with a fresh look
             return False
         self._last = last
+        self.written += len(block)
         return True
 
     def last_number(self) -> int:

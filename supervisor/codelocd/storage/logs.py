@@ -176,6 +176,11 @@ class Logs:
             if log.files.dropped
         }
 
+    @property
+    def written(self) -> dict[str, int]:
+        """Bytes that were written for each location since the daemon started."""
+        return {name: log.files.written for name, log in self._locations.items()}
+
     def forget(self, location: str) -> None:
         """Free what a location that is gone takes; its files stay."""
         log = self._locations.pop(location, None)

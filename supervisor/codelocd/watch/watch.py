@@ -76,6 +76,7 @@ class SourceWatch:
         self._plan_not_before = 0.0
         self._cut: set[str] = set()
         self._rescanning = loop.call_later(RESCAN, self._rescan)
+        self.noticed = 0  # events of the file system so far
 
     def follow(self, location: str, watched: Watched, on_change: OnChange | None = None) -> None:
         """Watches stand when this returns. Replaces what was followed before; OSError where the
@@ -164,8 +165,7 @@ class SourceWatch:
 
     def files(self, location: str) -> list[str]:
         """The files there are whose content matters now, sorted; none where nothing is followed."""
-        tracker = self._trackers.get(location)
-        counted = tracker.counted() if tracker else ()
+        counted = tracker.counted() if (tracker := self._trackers.get(location)) else ()
         return sorted(path for path in counted if self._contents.digest(path) is not None)
 
     def close(self) -> None:
@@ -180,6 +180,7 @@ class SourceWatch:
         self._folders.close()
 
     def _noticed(self, notices: Collection[Notice]) -> None:
+        self.noticed += len(notices)
         written: set[str] = set()
         unsettled: set[str] = set()
         for notice in notices:
@@ -189,8 +190,7 @@ class SourceWatch:
                 self._outdated |= dict.fromkeys(self._folders.users(notice.folder))
                 self._folders.gone(notice.folder)
             else:
-                files = written if notice.kind is Kind.WRITTEN else unsettled
-                files.update(self._sort(notice))
+                (written if notice.kind is Kind.WRITTEN else unsettled).update(self._sort(notice))
         if unsettled:
             self._examiner.doubt(unsettled)
         if written:

@@ -27,6 +27,7 @@ def test_show_has_every_field_and_no_value_that_may_be_secret(folder):
     root = str(folder.path)
     assert document == {
         "files": [f"{root}/codelocd.toml", f"{root}/a.env"],
+        "metrics": {"port": None},
         "dagster": {
             "serve": False,
             "page": True,

@@ -21,6 +21,7 @@ from codelocd.config.tables import (
     EnvironmentTable,
     IndexTable,
     LocationTable,
+    MetricsTable,
 )
 from codelocd.model import Config, LocationSpec
 
@@ -44,6 +45,9 @@ host = "0.0.0.0"
 port = 3333
 drain_timeout = "1h"
 environment = { packages = ["dagster-webserver"] }
+
+[metrics]
+port = 9464
 
 [index]
 url = "https://host/simple"
@@ -126,7 +130,8 @@ def test_every_key_survives(folder, tmp_path: Path) -> None:
     assert "hunter" not in text
     pasted = again(found, tmp_path / "elsewhere", environ)
     assert [*map(essence, pasted.locations)] == [*map(essence, found.locations)]
-    assert (pasted.daemon, pasted.dagster) == (found.daemon, found.dagster)
+    settings = (found.daemon, found.dagster, found.metrics)
+    assert (pasted.daemon, pasted.dagster, pasted.metrics) == settings
     assert config.written(pasted) == text
 
 
@@ -135,6 +140,7 @@ def test_the_text_above_has_every_key_there_is() -> None:
     assert data.keys() == CodelocdTable.model_fields.keys()
     assert data["daemon"].keys() == DaemonTable.model_fields.keys()
     assert data["dagster"].keys() == DagsterTable.model_fields.keys()
+    assert data["metrics"].keys() == MetricsTable.model_fields.keys()
     assert data["index"].keys() == IndexTable.model_fields.keys()
     tables = [data["defaults"], *data["location"].values()]
     assert {key for table in tables for key in table} == LocationTable.model_fields.keys()
