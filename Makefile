@@ -16,7 +16,7 @@ export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 
 # The tests start a thousand processes, and each would compile whatever it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test test-failed test-slow soak fuzz lowest check bench bench-quick docs man dist vendor clean distclean
+.PHONY: help demo test test-failed test-slow soak fuzz lowest check bench bench-quick docs man dist vendor screenshots clean distclean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name does; do \
@@ -79,6 +79,9 @@ dist: man ## build the sdist and the wheel into dist/, the same bytes each time
 
 vendor: $(DEVELOPMENT) ## take the page's libraries and fonts from npm again
 	@$(BIN)/python .ci/vendor.py
+
+screenshots: $(DEVELOPMENT) ## take a picture of every page of the quickstart; two are the README's
+	@$(BIN)/python -m tests.ui.screenshots
 
 clean: ## remove what the targets above left behind, but not .venv
 	rm -rf build dist .cache .*_cache .hypothesis benchmarks/results

@@ -11,12 +11,15 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 import pytest
 
 from tests.end_to_end.daemons import Dev
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 DEADLINE = 60.0
 ASSETS = """\
@@ -154,3 +157,11 @@ def page(daemon: Dev, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serv
         yield served
     finally:
         served.end()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    from tests.ui.browser import launched
+
+    with launched() as made:
+        yield made

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.end_to_end.daemons import Dev
+from tests.ui.browser import NEEDS_BROWSER, PATIENCE, Shown
 from tests.ui.conftest import ASSETS, ServedPage, serve
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="the page is tried with Playwright")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
-PATIENCE = 60_000
-"""Milliseconds for what must come to be seen."""
+pytestmark = NEEDS_BROWSER
 
 PAGES = {
     "#/": "Everything is serving",
@@ -30,53 +25,18 @@ PAGES = {
     "#/definition/shop/asset/paid": "Made from",
     "#/definitions": "orders",
     "#/graph": "1 location, 2 assets, 1 edge",
-    "#/output": "Following",
-    "#/events": "loaded",
+    "#/output": "Follow",
+    "#/events": "serves",
     "#/environments": "Environments",
 }
 HOSTILE = "<img src=x onerror=\"document.title='owned'\">\\u202e\\x1b]8;;javascript:alert(1)\\x07"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_api.sync_playwright() as playwright:
-        arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        yield launched
-        launched.close()
-
-
-class Shown:
-    """A tab that has logged in by the link; `said` is what its console had to say."""
-
-    def __init__(self, browser: Browser, page: ServedPage, scheme: str = "light") -> None:
-        self.context = browser.new_context(
-            viewport={"width": 1440, "height": 900},
-            color_scheme=scheme,  # type: ignore[arg-type]
-        )
-        self.tab = self.context.new_page()
-        self.tab.set_default_timeout(PATIENCE)
-        self.said: list[str] = []
-        self.asked: list[str] = []
-        self.url = page.url
-        self.tab.on("console", lambda message: self.said.append(message.text))
-        self.tab.on("pageerror", lambda error: self.said.append(str(error)))
-        self.tab.on("request", lambda request: self.asked.append(request.url))
-        self.tab.goto(f"{page.url}#{page.token}")
-        self.until("Locations")
-
-    def until(self, text: str) -> None:
-        self.tab.get_by_text(text).first.wait_for()
-
-    def go(self, address: str) -> None:
-        self.tab.goto(self.url + address)
 
 
 @pytest.fixture
 def shown(browser: Browser, page: ServedPage) -> Iterator[Shown]:
     made = Shown(browser, page)
     yield made
-    made.context.close()
+    made.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -89,7 +49,7 @@ def test_every_page_is_shown_and_the_browser_has_nothing_to_say(
         made.until(text)
     assert made.said == []
     assert [each for each in made.asked if not each.startswith((page.url, "data:"))] == []
-    made.context.close()
+    made.close()
 
 
 def test_a_broken_save_shows_the_users_line_and_a_repair_takes_it_away(
@@ -169,5 +129,5 @@ def test_the_page_says_when_nothing_answers_and_comes_back_by_itself(
     again = serve(daemon, folder, "--port", served.host.rpartition(":")[2])
     made.tab.get_by_text("What you see is as of then").wait_for(state="detached")
     made.until("Everything is serving")
-    made.context.close()
+    made.close()
     again.end()

@@ -7,10 +7,10 @@ const load = (name) => import(new URL(name, app));
 const { styled } = await load('ansi.js');
 const { coloured, framesOf, ownFrame } = await load('frames.js');
 const { found, matcher, lineFilter } = await load('filters.js');
-const { Ring } = await load('ring.js');
+const { Ring, wrapped, lineAt } = await load('ring.js');
 const { arranged, lineage, placed, graphOf } = await load('layout.js');
-const { headline, level, folded, told } = await load('stories.js');
-const { bytes, seconds, visible } = await load('format.js');
+const { headline, level, folded, told, past, density } = await load('stories.js');
+const { bytes, seconds, visible, words } = await load('format.js');
 
 const asset = (location, name, deps = []) => [location, '__repository__', 'asset', name, 'default', [], deps, ''];
 
@@ -120,10 +120,49 @@ test('saves in a row that changed nothing are one entry', () => {
   assert.deepEqual(entries.map((one) => one.count), [2, 1, 1]);
 });
 
-test('a crash loop is one story', () => {
-  const entries = Array.from({ length: 5 }, (_, at) => ({ seq: 9 - at, at: 100 - at * 10, location: 'a', event: 'crashed', generation: null, detail: 'x' }));
-  const stories = told(entries);
-  assert.deepEqual([stories.length, stories[0].count], [1, 5]);
+const entry = (seq, event, more = {}) => ({ seq, at: 1000 + seq, location: 'a', event, before: 'serving', after: 'serving', generation: 1, detail: null, ...more });
+test('what one save led to is one story, which says how it ended', () => {
+  const stories = told([
+    entry(8, 'exited', { detail: 'ended by the daemon' }), entry(7, 'load-failed', { detail: 'E: no', timing: { total: 0.03 } }), entry(6, 'launched'), entry(5, 'sources-changed', { detail: '/p/defs.py' }),
+    entry(4, 'exited', { detail: 'ended by the daemon' }), entry(3, 'loaded', { added: 1, changed: 0, removed: 2 }), entry(2, 'launched'), entry(1, 'reload-asked', { by: 'cli' }),
+  ]);
+  assert.deepEqual(stories.map((one) => [one.title, one.detail, one.level, one.entries.length]), [
+    ['defs.py saved → load failed', 'E: no', 'bad', 4], ['reload → serves, +1 −2, asked by cli', '', 'ok', 4],
+  ]);
+  assert.equal(stories[0].seconds, 0.03);
+});
+
+test('a crash loop is one story, and so are saves that changed nothing', () => {
+  const crashes = Array.from({ length: 5 }, (_, at) => entry(9 - at, 'exited', { detail: 'signal 9', after: 'backoff' }));
+  assert.deepEqual(told(crashes).map((one) => [one.count, one.level]), [[5, 'bad']]);
+  const saves = [1, 2, 3].flatMap((at) => [entry(2 * at, 'loaded', { added: 0, changed: 0, removed: 0 }), entry(2 * at - 1, 'sources-changed', { detail: '/p/a.py' })]).sort((a, b) => b.seq - a.seq);
+  assert.deepEqual(told(saves).map((one) => [one.count, one.title]), [[3, 'a.py saved → serves, nothing changed']]);
+});
+
+test('saves and reload times are remembered from the journal, each once', () => {
+  const timing = { import: 0.01, total: 0.02 };
+  const journal = [entry(3, 'load-failed', { timing }), entry(2, 'loaded', { generation: 2, timing, added: 1, changed: 0, removed: 0 }), entry(1, 'loaded', { timing, added: 2, changed: 0, removed: 0 })];
+  const live = [{ location: 'a', generation: 2, at: 1002, timing, seconds: 0.02, added: [[]], changed: [], removed: [] }];
+  const { saves, reloads } = past(journal, live);
+  assert.deepEqual(saves.map((one) => [one.generation, one.counts]), [[2, undefined], [1, [2, 0, 0]]]);
+  assert.deepEqual(reloads.get('a').map((one) => one.ok), [true, true, false]);
+});
+
+test('the density of a time counts what began in each part of it', () => {
+  const stories = [{ first: { at: 5 }, level: 'bad' }, { first: { at: 95 }, level: 'ok' }, { first: { at: 200 }, level: 'ok' }];
+  assert.deepEqual(density(stories, 0, 100, 2), [{ all: 1, bad: 1 }, { all: 1, bad: 0 }]);
+});
+
+test('a line is as high as its text is long', () => {
+  const lines = ['short', 'x'.repeat(25), '\x1b[31mred\x1b[0m', '漢'.repeat(8)].map((text) => ({ text }));
+  const tops = wrapped(lines, 10, 2000);
+  assert.deepEqual([...tops], [0, 1, 4, 5, 7]);
+  assert.deepEqual([0, 1, 3, 4, 6, 99].map((row) => lineAt(tops, row)), [0, 1, 1, 2, 3, 3]);
+});
+
+test('a value of a definition is words, not JSON', () => {
+  assert.equal(words({ max_retries: 3, backoff: null, delay: { seconds: 2 } }), 'max retries 3, delay (seconds 2)');
+  assert.equal(words(['a', true]), 'a, yes');
 });
 
 test('numbers and names are shown as people read them', () => {

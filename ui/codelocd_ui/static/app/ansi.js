@@ -8,9 +8,10 @@ const ESCAPE = /\x1b(?:\[([0-9;:]*)([@-~])|\][^\x07\x1b]*(?:\x07|\x1b\\|$)|[PX^_
  */
 export function styled(line) {
   if (!line.includes('\x1b')) return [['', line]];
+  /** @type {[string, string][]} */
   const pieces = [];
-  let style = { marks: new Set(), fore: '', back: '' }, from = 0;
-  const put = (text) => {
+  let style = /** @type {Style} */ ({ marks: new Set(), fore: '', back: '' }), from = 0;
+  const put = (/** @type {string} */ text) => {
     if (text) pieces.push([[...style.marks, style.fore, style.back].filter(Boolean).join(' '), text]);
   };
   for (const match of line.matchAll(ESCAPE)) {
@@ -22,6 +23,12 @@ export function styled(line) {
   return pieces;
 }
 
+/** A line without its colours and other escape sequences. @param {string} line */
+export const plain = (line) => (line.includes('\x1b') ? styled(line).map(([, text]) => text).join('') : line);
+
+/** @typedef {{marks: Set<string>, fore: string, back: string}} Style */
+
+/** @param {Style} style @param {number[]} codes @returns {Style} */
 function applied(style, codes) {
   const next = { marks: new Set(style.marks), fore: style.fore, back: style.back };
   for (let at = 0; at < codes.length; at += 1) {
@@ -45,19 +52,20 @@ function applied(style, codes) {
   return next;
 }
 
-/** One of the 256 colours as one of eight (xterm's palette). */
+/** One of the 256 colours as one of eight (xterm's palette). @param {number} index @returns {number} */
 function ofPalette(index) {
   if (!(index >= 0 && index < 256)) return 7;
   if (index < 16) return index % 8;
   if (index >= 232) { const grey = (index - 232) * 10 + 8; return nearest(grey, grey, grey); }
-  const level = (one) => (one ? one * 40 + 55 : 0);
+  const level = (/** @type {number} */ one) => (one ? one * 40 + 55 : 0);
   const at = index - 16;
   return nearest(level(Math.floor(at / 36)), level(Math.floor(at / 6) % 6), level(at % 6));
 }
 
+/** @param {number} red @param {number} green @param {number} blue */
 function nearest(red, green, blue) {
   const most = Math.max(red, green, blue);
   if (!(most > 60)) return 0;
-  const bit = (one) => (one > most * 0.6 ? 1 : 0);
+  const bit = (/** @type {number} */ one) => (one > most * 0.6 ? 1 : 0);
   return bit(red) + 2 * bit(green) + 4 * bit(blue);
 }

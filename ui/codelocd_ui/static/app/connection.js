@@ -3,19 +3,26 @@ import { store, take, takeRegistry, addEvents, tell } from './store.js';
 
 const KEY = `codelocd:${location.pathname}`;
 const PAUSES = [500, 1000, 2000, 4000];
+const REFUSED = 4401; // the close code by which the server asks for a login
 let half = read();
+/** @type {WebSocket | null} */
 let socket = null;
 let tries = 0;
+/** @type {{output: true | string[] | null, usage: boolean}} */
 let wanted = { output: null, usage: false };
+/** @type {Set<(message: {lines: any[], skipped: number}) => void>} */
 const outputListeners = new Set();
 
 function read() { try { return localStorage.getItem(KEY) ?? ''; } catch { return ''; } }
+/** @param {string} value */
 function keep(value) { half = value; try { localStorage.setItem(KEY, value); } catch { /* a private window: for this tab only */ } }
 
 export class Refused extends Error {
-  constructor(status, error) { super(error?.message ?? `the page's server answered ${status}`); this.status = status; this.kind = error?.kind; this.data = error?.data; }
+  /** @param {number} status @param {{message?: string, kind?: string} | undefined} error */
+  constructor(status, error) { super(error?.message ?? `the page's server answered ${status}`); this.status = status; this.kind = error?.kind; }
 }
 
+/** @param {string} path @param {RequestInit} options @returns {Promise<any>} */
 async function request(path, options = {}) {
   const headers = { 'X-Codelocd': half, ...options.headers };
   const response = await fetch(path, { ...options, headers, credentials: 'same-origin' });
@@ -25,16 +32,19 @@ async function request(path, options = {}) {
   return body;
 }
 
-/** The answer of one of the daemon's methods that only read. */
+/** The answer of one of the daemon's methods that only read. @param {string} method @param {object} params */
 export const ask = (method, params = {}) => request(`api/${method}?q=${encodeURIComponent(JSON.stringify(params))}`);
 
+/** @param {string} path @param {object} body */
 const post = (path, body) => request(path, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) });
+/** @param {Order} name @param {string[]} locations */
 export const order = (name, locations) => post('api/orders', { order: name, locations });
 
-/** Log in with the token of the link. Throws Refused. */
+/** Log in with the token of the link. Throws Refused. @param {string} token */
 export async function login(token) {
   const answer = await post('api/login', { token });
   keep(answer.half);
+  store.link = 'connecting';
   connect();
 }
 
@@ -42,7 +52,7 @@ export async function begin() {
   const token = location.hash.slice(1);
   if (token && !token.startsWith('/')) {
     history.replaceState(null, '', '#/');
-    try { return await login(token); } catch (error) { store.loginProblem = error.message; }
+    try { return await login(token); } catch (error) { store.loginProblem = String(/** @type {Error} */ (error).message); }
   }
   if (half) connect(); else { store.link = 'login'; tell(); }
 }
@@ -59,7 +69,7 @@ export function connect() {
   mine.onclose = ({ code }) => {
     if (socket !== mine) return;
     socket = null;
-    if (code === 4401) { store.link = 'login'; tell(); return; }
+    if (code === REFUSED) { store.link = 'login'; tell(); return; }
     if (store.link !== 'lost') { store.link = 'lost'; store.lostAt = Date.now() / 1000; tell(); }
     check();
     setTimeout(connect, PAUSES[Math.min(tries++, PAUSES.length - 1)]);
@@ -67,32 +77,41 @@ export function connect() {
 }
 
 /** A socket that is refused before it opens does not say why; a request does. */
-function check() { if (tries === 1) ask('hello-there').catch(() => undefined); }
+function check() { if (tries === 1) ask('status').catch(() => undefined); }
 
 document.addEventListener('visibilitychange', () => { if (!document.hidden && store.link === 'lost') { tries = 0; connect(); } });
 
+/** @param {any} message */
 function hear(message) {
   if (message.type === 'output') { for (const listener of [...outputListeners]) listener(message); return; }
+  const wasAway = message.type === 'state' && !message.gone && (store.link === 'lost' || store.gone) ? store.lostAt : 0;
   take(message);
-  if (message.type === 'state' && !message.gone) refresh();
+  if (message.type === 'state' && !message.gone) refresh(wasAway);
 }
 
-/** What changed while the page was not told: the registry where its revision is another one, and the journal. */
-async function refresh() {
+/**
+ * What changed while the page was not told: the registry, and the journal.
+ * @param {number} lostAt 0: it was told of everything
+ */
+async function refresh(lostAt) {
   try {
     takeRegistry(await request('api/registry'));
     const { events } = await ask('events', { lines: 400 });
-    addEvents(events);
+    const count = addEvents(events);
+    if (lostAt) { store.back = { at: Date.now() / 1000, count }; tell(); }
   } catch { /* the next state brings them */ }
 }
 
-/** Say what this tab shows. @param {{output?: any, usage?: boolean}} changed */
+/** Say what this tab shows. @param {{output?: true | string[] | null, usage?: boolean}} changed */
 export function want(changed) {
   wanted = { ...wanted, ...changed };
   if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify(wanted));
 }
 
-/** Hear of output until the returned function is called. @param {any} locations true: of all */
+/**
+ * Hear of output until the returned function is called.
+ * @param {true | string[]} locations true: of all @param {(message: {lines: any[], skipped: number}) => void} listener
+ */
 export function hearOutput(locations, listener) {
   outputListeners.add(listener);
   want({ output: locations });

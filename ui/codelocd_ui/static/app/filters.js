@@ -1,9 +1,14 @@
 // Finding things by text: a search over all, and the filter of the list of definitions. Pure.
 
-/** The best hits of a text: what begins with it, then what has it, then its letters in order. */
+/**
+ * The best hits of a text: what begins with it, then what has it, then its letters in order.
+ * @template {{text: string}} T
+ * @param {T[]} items @param {string} text @param {number} most @returns {T[]}
+ */
 export function found(items, text, most) {
   const wanted = text.trim().toLowerCase();
   if (!wanted) return items.slice(0, most);
+  /** @type {[T[], T[], T[]]} */
   const ranked = [[], [], []];
   for (const item of items) {
     const name = item.text.toLowerCase();
@@ -15,6 +20,7 @@ export function found(items, text, most) {
   return ranked.flat().slice(0, most);
 }
 
+/** @param {string} name @param {string} letters */
 function inOrder(name, letters) {
   let from = 0;
   for (const letter of letters) {
@@ -24,17 +30,19 @@ function inOrder(name, letters) {
   return true;
 }
 
+/** @type {Record<string, number>} */
 const FIELDS = { location: 0, kind: 2, group: 4 };
 
 /**
  * `kind:asset group:raw orders` as a function of a row. A word without a field is looked for in names.
- * @param {string} text @returns {(row: any[]) => boolean}
+ * @param {string} text @returns {(row: Row) => boolean}
  */
 export function matcher(text) {
+  /** @type {((row: Row) => boolean)[]} */
   const tests = text.trim().toLowerCase().split(/\s+/).filter(Boolean).map((word) => {
     const [, field, value] = /^(location|kind|group|tag):(.*)$/.exec(word) ?? [];
     if (field === 'tag') return (row) => row[5].some((one) => one.toLowerCase().includes(value));
-    if (field) return (row) => String(row[FIELDS[field]]).toLowerCase().includes(value);
+    if (field) return (row) => String(row[/** @type {0} */ (FIELDS[field])]).toLowerCase().includes(value);
     return (row) => row[3].toLowerCase().includes(word);
   });
   return (row) => tests.every((test) => test(row));
@@ -46,6 +54,7 @@ export function matcher(text) {
  */
 export function lineFilter(text) {
   if (!text) return { test: () => true, parts: (line) => [[false, line]] };
+  /** @type {RegExp} */
   let expression;
   try {
     const written = /^\/(.+)\/(i?)$/.exec(text);
@@ -54,6 +63,7 @@ export function lineFilter(text) {
   return {
     test: (line) => { expression.lastIndex = 0; return expression.test(line); },
     parts: (line) => {
+      /** @type {[boolean, string][]} */
       const parts = [];
       let from = 0;
       for (const match of line.matchAll(expression)) {

@@ -31,9 +31,11 @@ export function bytes(bytes) {
 export const percent = (part) => (part == null ? '−' : `${Math.round(part * 100)} %`);
 
 /** Time of day, local. @param {number} at Unix seconds */
-export function clock(at) {
-  return new Date(at * 1000).toLocaleTimeString('en-GB', { hour12: false });
-}
+export function clock(at) { return DAY.format(at * 1000); }
+const DAY = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit', hour12: false });
+
+/** The same with milliseconds. @param {number} at Unix seconds */
+export const exactly = (at) => `${clock(at)}.${String(Math.floor((at % 1) * 1000)).padStart(3, '0')}`;
 
 /** The whole moment, for the tooltip. @param {number} at Unix seconds */
 export const moment = (at) => new Date(at * 1000).toISOString();
@@ -49,3 +51,12 @@ export function visible(text) {
 
 /** The last parts of a path, which is enough to know it by. @param {string} path */
 export const shortPath = (path) => path.split('/').slice(-2).join('/');
+
+/** A value of a definition as words: `every 3 days, within 2 h` rather than JSON. @param {any} value @returns {string} */
+export function words(value) {
+  if (value == null) return '−';
+  if (typeof value === 'boolean') return value ? 'yes' : 'no';
+  if (Array.isArray(value)) return value.map(words).join(', ') || 'none';
+  if (typeof value !== 'object') return String(value);
+  return Object.entries(value).filter(([, one]) => one != null).map(([name, one]) => `${name.replaceAll('_', ' ')} ${typeof one === 'object' && !Array.isArray(one) ? `(${words(one)})` : words(one)}`).join(', ') || 'none';
+}

@@ -24,10 +24,11 @@ const NOT_THEIRS = /\/(?:site|dist)-packages\/|\/lib(?:64)?\/python\d|\/codeloc_
 /**
  * The frames that a traceback's text tells of, outermost first, each with the one line of code
  * that stands below it.
- * @param {string} detail
+ * @param {string} detail @returns {Frame[]}
  */
 export function framesOf(detail) {
   const lines = detail.split('\n');
+  /** @type {Frame[]} */
   const frames = [];
   for (let at = 0; at < lines.length; at += 1) {
     const match = FRAME.exec(lines[at]);
@@ -43,7 +44,7 @@ export function framesOf(detail) {
   return frames;
 }
 
-/** The user's own line that is nearest to what failed. @param {{own: boolean}[]} frames */
+/** The user's own line that is nearest to what failed. @param {Frame[]} frames */
 export function ownFrame(frames) {
   const own = frames.filter((one) => one.own);
   return own.length ? own[own.length - 1] : frames[frames.length - 1];

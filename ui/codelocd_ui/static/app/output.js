@@ -1,106 +1,181 @@
 // Lines as they are printed. At the end the view follows; scrolled up it stands still.
 import { html, useEffect, useMemo, useRef, useState } from './html.js';
 import { useStore } from './store.js';
-import { Ring } from './ring.js';
-import { styled } from './ansi.js';
+import { Copy } from './parts.js';
+import { Ring, lineAt, wrapped } from './ring.js';
+import { plain, styled } from './ansi.js';
 import { lineFilter } from './filters.js';
-import { clock, counted, visible } from './format.js';
+import { clock, counted, exactly, moment, visible } from './format.js';
 import { ask, hearOutput } from './connection.js';
 
-const LINES = 20000, HEIGHT = 18, SHOWN = 2000, DRAW = 50;
+const LINES = 20000, HEIGHT = 18, SHOWN = 2000, DRAW = 50, SPARE = 8, FIRST = 1000;
 
+/** @param {{route: Route}} props */
 export function OutputPage({ route }) {
   const store = useStore();
   const [name, set] = useState(route.query.get('location') ?? '');
-  return html`<h1 class="hidden">Output</h1><${Output} key=${name} locations=${name ? [name] : null} picker=${html`<select class="field" aria-label="Location" value=${name} onChange=${(event) => set(event.target.value)}><option value="">all locations</option>${[...store.locations.keys()].sort().map((one) => html`<option value=${one}>${visible(one)}</option>`)}</select>`} />`;
+  const picker = html`<select class="field" aria-label="Location" value=${name} onChange=${(/** @type {any} */ event) => set(event.target.value)}><option value="">all locations</option>${[...store.locations.keys()].sort().map((one) => html`<option value=${one}>${visible(one)}</option>`)}</select>`;
+  return html`<h1 class="hidden">Output</h1><${Output} key=${name} locations=${name ? [name] : null} picker=${picker} route=${route} />`;
 }
 
-/** The output of these locations, null: of all, with its tools. */
-export function Output({ locations, picker }) {
-  const ring = useRef(new Ring(LINES)), box = useRef(null), timer = useRef(0);
-  const [tick, draw] = useState(0);
-  const [text, setText] = useState('');
-  const [stream, setStream] = useState('');
-  const [follows, setFollows] = useState(true);
-  const [frozen, freeze] = useState(null);
-  const [view, look] = useState([0, 60]);
-  const filter = useMemo(() => lineFilter(text), [text]);
-  const seen = useRef(new Map());
+/** Lines of the socket and of the method `logs` as one kind. @param {any} one @returns {Line} */
+const lineOf = (one) => (Array.isArray(one) ? { seq: one[0], at: one[1], location: one[2], stream: one[3], text: one[4], generation: one[5] } : one);
 
+/**
+ * The lines of these locations, null: of all; `changed` counts what was added.
+ * @param {string[] | null} locations
+ */
+function useLines(locations) {
+  const ring = useRef(/** @type {Ring<Line>} */ (new Ring(LINES)));
+  const [changed, draw] = useState(0);
   useEffect(() => {
-    const soon = () => { if (!timer.current) timer.current = setTimeout(() => { timer.current = 0; draw((count) => count + 1); }, DRAW); };
-    const add = (lines) => {
+    /** @type {Map<string, [number, number | null]>} */
+    const seen = new Map();
+    let timer = 0, began = false;
+    /** @type {Line[]} */
+    let early = [];
+    const rule = (/** @type {string} */ text, /** @type {Line} */ line) => ({ ...line, text, rule: true });
+    const add = (/** @type {Line[]} */ lines) => {
       const fresh = [];
       for (const line of lines) {
-        const last = seen.current.get(line[2]);
-        if (last && line[0] <= last[0]) continue;
-        if (last && line[0] > last[0] + 1) fresh.push(rule(`${counted(line[0] - last[0] - 1, 'line')} of ${line[2]} skipped`, line));
-        if (last && line[5] !== last[1] && line[5] != null) fresh.push(rule(`generation ${line[5]}, ${clock(line[1])}`, line));
-        seen.current.set(line[2], [line[0], line[5]]);
+        const last = seen.get(line.location);
+        if (last && line.seq <= last[0]) continue;
+        if (last && line.seq > last[0] + 1) fresh.push(rule(`${counted(line.seq - last[0] - 1, 'line')} skipped`, line));
+        if (last && line.generation !== last[1] && line.generation != null) fresh.push(rule(`generation ${line.generation}, ${clock(line.at)}`, line));
+        seen.set(line.location, [line.seq, line.generation]);
         fresh.push(line);
       }
       ring.current.push(fresh);
-      soon();
+      if (!timer) timer = window.setTimeout(() => { timer = 0; draw((count) => count + 1); }, DRAW);
     };
-    let early = [], began = false;
-    const stop = hearOutput(locations ?? true, (message) => { if (began) add(message.lines); else early.push(...message.lines); });
-    ask('logs', { lines: 1000, ...(locations ? { locations } : {}) })
-      .then(({ lines }) => add(lines.map((one) => [one.seq, one.at, one.location, one.stream, one.text, one.generation])), () => undefined)
+    const stop = hearOutput(locations ?? true, (message) => { const lines = message.lines.map(lineOf); if (began) add(lines); else early.push(...lines); });
+    ask('logs', { lines: FIRST, ...(locations ? { locations } : {}) })
+      .then(({ lines }) => add(lines), () => undefined)
       .finally(() => { began = true; add(early); early = []; });
-    return () => { stop(); clearTimeout(timer.current); timer.current = 0; };
+    return () => { stop(); clearTimeout(timer); };
   }, []);
+  return { ring: ring.current, changed };
+}
 
-  const live = useMemo(() => (filter ? ring.current.filter((line) => line.rule || ((!stream || line[3] === stream) && filter.test(line[4]))) : []), [tick, filter, stream]);
-  const lines = follows || !frozen ? live : frozen;
-  const fresh = frozen && !follows ? Math.max(0, ring.current.dropped + ring.current.length - frozen.mark) : 0;
-  useEffect(() => { if (follows && box.current) { box.current.scrollTop = box.current.scrollHeight; measure(); } }, [live, follows]);
+/**
+ * The output of these locations, null: of all, with its tools.
+ * @param {{locations: string[] | null, picker?: any, route: Route}} props
+ */
+export function Output({ locations, picker, route }) {
+  const { ring, changed } = useLines(locations);
+  const box = useRef(/** @type {HTMLElement | null} */ (null));
+  const [text, setText] = useState(route.query.get('q') ?? '');
+  const [stream, setStream] = useState('');
+  const [wraps, wrap] = useState(false);
+  const [frozen, freeze] = useState(/** @type {{lines: Line[], mark: number} | null} */ (null));
+  const [view, look] = useState([0, 60]);
+  const [chosen, choose] = useState(/** @type {[Line, Line] | null} */ (null));
+  const [wanted, want] = useState(Number(route.query.get('at')) || 0);
+  const filter = useMemo(() => lineFilter(text), [text]);
+  const total = ring.dropped + ring.length;
+  const fits = (/** @type {Line} */ line) => line.rule || ((!stream || line.stream === stream) && (!filter || filter.test(line.text)));
+  const live = useMemo(() => ring.filter(fits), [changed, filter, stream]);
+  const lines = frozen ? frozen.lines : live;
+  const several = !locations || locations.length > 1;
+  const columns = Math.max(20, Math.floor(((box.current?.clientWidth ?? 1000) - (several ? 268 : 164)) / 7.2));
+  const tops = useMemo(() => (wraps ? wrapped(lines, columns, SHOWN) : null), [lines, wraps, columns]);
+  const rows = tops ? tops[lines.length] : lines.length;
+  const topOf = (/** @type {number} */ index) => (tops ? tops[index] : index) * HEIGHT;
 
   const measure = () => {
     const element = box.current;
-    const first = Math.max(0, Math.floor(element.scrollTop / HEIGHT) - 5);
-    const last = Math.ceil((element.scrollTop + element.clientHeight) / HEIGHT) + 5;
+    if (!element) return;
+    const first = Math.floor(element.scrollTop / HEIGHT) - SPARE, last = Math.ceil((element.scrollTop + element.clientHeight) / HEIGHT) + SPARE;
     look((now) => (now[0] === first && now[1] === last ? now : [first, last]));
   };
-  const hold = () => { if (!follows) return; const kept = live.slice(); kept.mark = ring.current.dropped + ring.current.length; freeze(kept); setFollows(false); };
-  const onScroll = () => {
-    const element = box.current;
-    const atEnd = element.scrollTop + element.clientHeight >= element.scrollHeight - HEIGHT;
-    if (atEnd && !follows) follow();
-    measure();
+  useEffect(() => { if (!frozen && box.current) { box.current.scrollTop = box.current.scrollHeight; measure(); } }, [live, frozen, wraps]);
+  useEffect(() => {
+    const observer = new ResizeObserver(measure);
+    if (box.current) observer.observe(box.current);
+    return () => observer.disconnect();
+  }, []);
+
+  const hold = () => { if (!frozen) freeze({ lines: live, mark: total }); };
+  const follow = () => freeze(null);
+  const show = (/** @type {Line[]} */ among, /** @type {(line: Line) => boolean} */ test) => {
+    const index = among.findIndex(test);
+    freeze({ lines: among, mark: total });
+    requestAnimationFrame(() => { if (box.current) box.current.scrollTop = Math.max(0, topOf(index < 0 ? among.length - 1 : index) - box.current.clientHeight / 2); });
+    return index < 0 ? null : among[index];
   };
-  const follow = () => { freeze(null); setFollows(true); };
-  const keys = (event) => {
+  useEffect(() => { // the address names a moment
+    if (!wanted || !live.length) return;
+    want(0);
+    const found = show(live, (line) => line.at >= wanted - 0.0005);
+    if (found) choose([found, found]);
+  }, [live.length > 0]);
+  const refilter = (/** @type {() => void} */ change) => { freeze(null); change(); };
+  const pick = (/** @type {Line} */ line, /** @type {MouseEvent} */ event) => {
+    if (!getSelection()?.isCollapsed) return;
+    hold();
+    choose(event.shiftKey && chosen ? [chosen[0], line] : [line, line]);
+    history.replaceState(null, '', addressed(route, { at: String(line.at), location: locations && route.name === 'output' ? locations[0] : '' }));
+  };
+  const ends = chosen ? chosen.map((one) => lines.indexOf(one)).sort((a, b) => a - b) : [-1, -1];
+  const selected = chosen && ends[0] >= 0 ? lines.slice(ends[0], ends[1] + 1).filter((line) => !line.rule) : [];
+  const context = () => {
+    const [line] = /** @type {[Line, Line]} */ (chosen);
+    setText('');
+    setStream('');
+    show(ring.filter(() => true), (one) => one === line);
+  };
+  const keys = (/** @type {KeyboardEvent} */ event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (['ArrowUp', 'PageUp', 'Home'].includes(event.key)) hold();
     if (event.key === 'f' || event.key === 'End') { event.preventDefault(); follow(); }
+    if (event.key === 'Escape') choose(null);
   };
-  const download = () => {
-    const text = lines.filter((line) => !line.rule).map((line) => `${new Date(line[1] * 1000).toISOString()} ${line[2]} ${line[3]} ${line[4]}`).join('\n');
-    const link = document.createElement('a');
-    link.href = URL.createObjectURL(new Blob([text, '\n'], { type: 'text/plain' }));
-    link.download = 'output.txt';
-    link.click();
-    URL.revokeObjectURL(link.href);
+  const onScroll = () => {
+    const element = box.current;
+    if (element && frozen && !wanted && element.scrollTop + element.clientHeight >= element.scrollHeight - HEIGHT / 2 && !chosen) follow();
+    measure();
   };
-  const [first, last] = view;
-  const several = !locations || locations.length > 1;
+  const fresh = frozen ? Math.max(0, total - frozen.mark) : 0;
+  const first = Math.max(0, tops ? lineAt(tops, Math.max(0, view[0])) : view[0]), last = Math.min(lines.length, (tops ? lineAt(tops, Math.max(0, view[1])) : view[1]) + 1);
   return html`<div class="tools">${picker}
-      <input class="field" type="search" placeholder="text, or /expression/" aria-label="Filter lines" value=${text} onInput=${(event) => setText(event.target.value)} aria-invalid=${!filter} />
-      <select class="field" aria-label="Stream" value=${stream} onChange=${(event) => setStream(event.target.value)}><option value="">both streams</option><option value="stdout">stdout</option><option value="stderr">stderr</option></select>
-      <button class="button" aria-pressed=${follows} onClick=${() => (follows ? hold() : follow())}>${follows ? 'Following' : 'Follow'} <kbd>f</kbd></button>
-      <button class="button" onClick=${download}>Download</button>
-      <span class="meta">${counted(lines.length, 'line')}${ring.current.dropped ? `, older ones are in the log` : ''}</span></div>
-    <div class="output" ref=${box} tabindex="0" role="log" aria-live="off" aria-label="Output" onScroll=${onScroll} onWheel=${(event) => event.deltaY < 0 && hold()} onKeyDown=${keys}>
-      <div style=${{ height: `${lines.length * HEIGHT}px` }}></div>
-      ${lines.slice(first, last).map((line, index) => html`<${Line} key=${line.rule ? `r${first + index}` : `${line[2]} ${line[0]}`} line=${line} top=${(first + index) * HEIGHT} several=${several} filter=${text ? filter : null} />`)}
+      <input class="field" type="search" placeholder="text, or /expression/" aria-label="Filter lines" value=${text} onInput=${(/** @type {any} */ event) => refilter(() => setText(event.target.value))} aria-invalid=${!filter} />
+      <select class="field" aria-label="Stream" value=${stream} onChange=${(/** @type {any} */ event) => refilter(() => setStream(event.target.value))}><option value="">both streams</option><option value="stdout">stdout</option><option value="stderr">stderr</option></select>
+      <button type="button" class="button" aria-pressed=${!frozen} onClick=${() => (frozen ? follow() : hold())}>Follow <kbd aria-hidden="true">f</kbd></button>
+      <button type="button" class="button" aria-pressed=${wraps} onClick=${() => wrap(!wraps)}>Wrap</button>
+      <button type="button" class="button" onClick=${() => download(lines)}>Download</button>
+      ${selected.length > 0 && html`<${Copy} text=${selected.map((line) => plain(line.text)).join('\n')}>Copy ${counted(selected.length, 'line')}<//>${(text || stream) && html`<button type="button" class="button" onClick=${context}>In context</button>`}<button type="button" class="button" onClick=${() => choose(null)} aria-label="Select no line">×</button>`}
+      <span class="meta">${filter ? counted(lines.length, 'line') : 'This is no expression.'}${ring.dropped ? ', older ones are in the log' : ''}</span></div>
+    <div class="output-frame"><div class=${`output ${wraps ? 'wraps' : ''}`} ref=${box} tabindex="0" role="log" aria-live="off" aria-label="Output" onScroll=${onScroll} onWheel=${(/** @type {WheelEvent} */ event) => event.deltaY < 0 && hold()} onPointerDown=${(/** @type {PointerEvent} */ event) => event.offsetX > /** @type {HTMLElement} */ (event.currentTarget).clientWidth && hold()} onTouchMove=${hold} onKeyDown=${keys}>
+      <div style=${{ height: `${rows * HEIGHT}px` }}></div>
+      ${lines.slice(first, last).map((line, index) => html`<${One} key=${`${line.location} ${line.seq}${line.rule ? line.text : ''}`} line=${line} top=${topOf(first + index)} several=${several} filter=${text ? filter : null} isChosen=${first + index >= ends[0] && first + index <= ends[1]} pick=${pick} />`)}
+      ${!lines.length && html`<p class="empty">${text || stream ? 'No line fits that filter.' : 'Nothing was printed yet.'}</p>`}
     </div>
-    ${fresh > 0 && html`<button class="button primary new-lines" onClick=${follow}>${counted(fresh, 'new line')} ↓</button>`}`;
+    ${fresh > 0 && html`<button type="button" class="button primary new-lines" onClick=${follow}>${counted(fresh, 'new line')} ↓</button>`}</div>`;
 }
 
-const rule = (text, line) => ({ rule: text, 2: line[2], 4: '' });
+/** The address of the page with other values in its query. @param {Route} route @param {Record<string, string>} changed */
+function addressed(route, changed) {
+  const query = new URLSearchParams(route.query);
+  for (const [name, value] of Object.entries(changed)) if (value) query.set(name, value); else query.delete(name);
+  return `#/${[route.name, ...route.parts].map(encodeURIComponent).join('/')}?${query}`;
+}
 
-function Line({ line, top, several, filter }) {
+/** @param {Line[]} lines */
+function download(lines) {
+  const text = lines.filter((line) => !line.rule).map((line) => `${moment(line.at)} ${line.location} ${line.stream} ${plain(line.text)}\n`);
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(new Blob(text, { type: 'text/plain' }));
+  link.download = 'output.txt';
+  link.click();
+  URL.revokeObjectURL(link.href);
+}
+
+/** @param {{line: Line, top: number, several: boolean, filter: ReturnType<typeof lineFilter>, isChosen: boolean, pick: (line: Line, event: MouseEvent) => void}} props */
+function One({ line, top, several, filter, isChosen, pick }) {
   const [whole, set] = useState(false);
-  if (line.rule) return html`<div class="line rule" style=${{ top: `${top}px` }}>${several ? html`<span class="who">${visible(line[2])}</span>` : ''}<span>${visible(line.rule)}</span></div>`;
-  const text = whole ? line[4] : line[4].slice(0, SHOWN);
-  return html`<div class=${`line ${line[3]}`} style=${{ top: `${top}px` }}><span class="when">${clock(line[1])}</span>${several ? html`<span class="who" title=${visible(line[2])}>${visible(line[2])}</span>` : ''}<span class="text">${styled(text).map(([style, piece]) => html`<span class=${style}>${filter ? filter.parts(piece).map(([hit, part]) => (hit ? html`<mark>${visible(part)}</mark>` : visible(part))) : visible(piece)}</span>`)}${line[4].length > SHOWN && !whole ? html` <button class="button" onClick=${() => set(true)}>and ${(line[4].length - SHOWN).toLocaleString('en')} more characters</button>` : ''}</span></div>`;
+  const who = several ? html`<span class="who" title=${visible(line.location)}>${visible(line.location)}</span>` : '';
+  if (line.rule) return html`<div class="line rule" style=${{ top: `${top}px` }}>${who}<span>${visible(line.text)}</span></div>`;
+  const text = whole ? line.text : line.text.slice(0, SHOWN), more = line.text.length - SHOWN;
+  const shown = (/** @type {string} */ piece) => (filter ? filter.parts(piece).map(([hit, part]) => (hit ? html`<mark>${visible(part)}</mark>` : visible(part))) : visible(piece));
+  return html`<div class=${`line ${line.stream} ${isChosen ? 'chosen' : ''} ${whole ? 'whole' : ''}`} style=${{ top: `${top}px` }} onClick=${(/** @type {MouseEvent} */ event) => pick(line, event)}><span class="when" title=${moment(line.at)}>${exactly(line.at)}</span>${who}<span class="text">${styled(text).map(([style, piece]) => (style ? html`<span class=${style}>${shown(piece)}</span>` : shown(piece)))}${more > 0 && !whole ? html` <button type="button" class="link-button" onClick=${(/** @type {Event} */ event) => { event.stopPropagation(); set(true); }}>and ${more.toLocaleString('en')} more characters</button>` : ''}</span></div>`;
 }

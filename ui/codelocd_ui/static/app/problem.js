@@ -1,65 +1,76 @@
 // Why a location is not as it should be: the summary, what to try, and the user's own lines.
 import { html, useState } from './html.js';
-import { Copy, Mark, Orders, ordersFor, to, useAnswer } from './parts.js';
+import { Copy, Mark, Orders, editorLink, ordersFor, to, useAnswer } from './parts.js';
 import { coloured, framesOf, ownFrame } from './frames.js';
-import { level } from './stories.js';
+import { definitionsOf, level } from './stories.js';
 import { clock, counted, visible, shortPath } from './format.js';
 import { ask } from './connection.js';
-import { store } from './store.js';
 
-/** The code of one frame, with a caret where the mistake is. */
+/** The code of one frame, with a caret where the mistake is. @param {{frame: Frame, folder?: string}} props */
 export function Code({ frame, folder }) {
-  if (!frame) return null;
   const name = folder && frame.file.startsWith(`${folder}/`) ? frame.file.slice(folder.length + 1) : shortPath(frame.file);
-  const editor = store.page.editor;
-  const address = `${editor}://file${encodeURI(frame.file)}:${frame.line}`;
-  return html`<div class="code" tabindex="0" role="group" aria-label=${`Code of ${visible(name)}`}>
-    <div class="file" title=${visible(frame.file)}>${editor && frame.own ? html`<a href=${address} title="Open in the editor">${visible(name)}:${frame.line}</a>` : html`${visible(name)}:${frame.line}`}${frame.function ? html` <span class="quiet">in ${visible(frame.function)}</span>` : ''}</div>
-    ${(frame.code ?? []).map(([number, text]) => html`<div class=${`at ${number === frame.line ? 'hit' : ''}`}><span>${number}</span><span>${coloured(text).map(([kind, piece]) => html`<span class=${kind}>${visible(piece)}</span>`)}${number === frame.line && frame.column >= 0 ? html`<div class="caret" aria-hidden="true">${' '.repeat(frame.column)}^</div>` : ''}</span></div>`)}
+  const address = frame.own ? editorLink(frame.file, frame.line) : undefined;
+  const text = `${visible(name)}:${frame.line}`;
+  return html`<div class="code" tabindex="0" role="group" aria-label=${`Code of ${text}`}>
+    <div class="file" title=${visible(frame.file)}>${address ? html`<a href=${address} title="Open in the editor">${text}</a>` : text}${frame.function ? html` <span class="quiet">in ${visible(frame.function)}</span>` : ''}</div>
+    ${(frame.code ?? []).map(([number, line]) => html`<div class=${`at ${number === frame.line ? 'hit' : ''}`}><span>${number}</span><span>${coloured(line).map(([kind, piece]) => html`<span class=${kind}>${visible(piece)}</span>`)}${number === frame.line && frame.column != null && frame.column >= 0 ? html`<div class="caret" aria-hidden="true">${' '.repeat(frame.column)}^</div>` : ''}</span></div>`)}
   </div>`;
 }
 
-/** A card that tells all of it; `open` false: one line until it is opened. */
-export function Problem({ location, open = true }) {
+/** The summary without the remedy, which stands below it. @param {ProblemDocument} problem */
+function short({ summary, remedy }) {
+  return remedy && summary.endsWith(remedy) ? summary.slice(0, -remedy.length).replace(/[;,\s]+$/, '') : summary;
+}
+
+/**
+ * A card that tells all of it. `open` false: one line until it is opened. `here`: on the location's own page,
+ * which has its name and its orders already.
+ * @param {{location: CodeLocation, open?: boolean, here?: boolean}} props
+ */
+export function Problem({ location, open = true, here = false }) {
   const [isOpen, set] = useState(open);
   const problem = location.problem;
   const { answer } = useAnswer(() => (isOpen && problem ? ask('show', { location: location.name }) : Promise.resolve(null)), [isOpen, location.name, problem?.at]);
   if (!problem) return null;
+  /** @type {ProblemDocument} */
   const full = answer?.problem ?? problem;
   const frames = full.frames?.length ? full.frames : framesOf(full.detail ?? '');
   const own = ownFrame(frames);
-  const others = frames.filter((one) => one !== own);
-  const served = location.state === 'serving';
-  const count = Object.values(location.definitions ?? {}).reduce((sum, one) => sum + one, 0);
-  return html`<article class="card" aria-label=${`Problem of ${visible(location.name)}`}>
+  const folder = answer?.working_directory;
+  const orders = ordersFor(location).filter((one) => one === 'reload' || one === 'start');
+  return html`<article class=${`card problem ${isOpen ? '' : 'closed'}`} aria-label=${`Problem of ${visible(location.name)}`}>
     <header>
-      <span class="row"><${Mark} of=${level(location)} /></span>
+      <${Mark} of=${level(location)} />
       <div class="words">
-        <h3><a href=${to.location(location.name)}>${visible(location.name)}</a></h3>
-        <p class="summary">${visible(full.summary)}</p>
-        <p class="meta">${served
-          ? `Last good version still serves (generation ${location.generation}, ${counted(count, 'definition')}). Broken since ${clock(full.at)}. Save a fix and it takes over.`
-          : `${location.state === 'backoff' ? 'It is tried again by itself.' : 'Nothing serves.'} Since ${clock(full.at)}.`}</p>
+        ${!here && html`<h3><a href=${to.location(location.name)}>${visible(location.name)}</a></h3>`}
+        <p class="summary">${visible(short(full))}</p>
+        ${isOpen && html`<p class="meta">${since(location, full)}</p>`}
       </div>
-      ${isOpen ? html`<div class="row"><${Copy} text=${`${full.summary}\n\n${full.detail ?? ''}`}>Copy traceback<//><${Orders} names=${[location.name]} orders=${ordersFor(location).filter((one) => one === 'reload' || one === 'start')} primary="" /></div>`
-        : html`<button class="button" aria-expanded="false" onClick=${() => set(true)}>Show</button>`}
+      <div class="row actions">${isOpen ? html`<${Copy} text=${`${full.summary}\n\n${full.detail ?? ''}`}>Copy traceback<//>${!here && html`<${Orders} names=${[location.name]} orders=${orders} primary="" />`}`
+        : html`<button type="button" class="button" aria-expanded="false" aria-label=${`Show the problem of ${visible(location.name)}`} onClick=${() => set(true)}>Show</button>`}</div>
     </header>
-    ${isOpen && full.remedy ? html`<div class="try"><b>Try</b><code>${visible(full.remedy)}</code><${Copy} text=${full.remedy} /></div>` : ''}
-    ${isOpen && own ? html`<${Code} frame=${own} folder=${answer?.working_directory} />` : ''}
-    ${isOpen && others.length ? html`<${Others} frames=${others} folder=${answer?.working_directory} />` : ''}
-    ${isOpen && full.detail ? html`<${Detail} text=${full.detail} />` : ''}
+    ${isOpen && full.remedy ? html`<div class="try"><b>Try</b><code>${visible(full.remedy)}</code><${Copy} text=${full.remedy} label="Copy what to try" /></div>` : ''}
+    ${isOpen && own ? html`<${Code} frame=${own} folder=${folder} />` : ''}
+    ${isOpen ? html`<${More} frames=${frames.filter((one) => one !== own)} folder=${folder} detail=${full.detail ?? ''} />` : ''}
   </article>`;
 }
 
-function Others({ frames, folder }) {
-  const [isOpen, set] = useState(false);
-  const inPackages = frames.filter((one) => !one.own).length;
-  return html`<div class="code"><button class="button" style=${{ marginLeft: '16px' }} aria-expanded=${isOpen} onClick=${() => set(!isOpen)}>${inPackages === frames.length ? `${counted(frames.length, 'frame')} in packages` : `${counted(frames.length, 'more frame')}`}</button></div>
-    ${isOpen && frames.map((frame) => html`<${Code} frame=${frame} folder=${folder} />`)}`;
+/** What serves, and since when it is so. @param {CodeLocation} location @param {ProblemDocument} problem */
+function since(location, problem) {
+  if (location.state === 'serving') return `Last good version still serves (generation ${location.generation}, ${counted(definitionsOf(location), 'definition')}). Broken since ${clock(problem.at)}. Save a fix and it takes over.`;
+  return `${location.state === 'backoff' ? 'It is tried again by itself.' : 'Nothing serves. Save a fix and it is tried again.'} Since ${clock(problem.at)}.`;
 }
 
-function Detail({ text }) {
-  const [isOpen, set] = useState(false);
-  return html`<div class="code"><button class="button" style=${{ marginLeft: '16px' }} aria-expanded=${isOpen} onClick=${() => set(!isOpen)}>Whole text</button></div>
-    ${isOpen && html`<pre class="text" tabindex="0">${visible(text)}</pre>`}`;
+/** The other frames, and the text as it was written; folded. @param {{frames: Frame[], folder?: string, detail: string}} props */
+function More({ frames, folder, detail }) {
+  const [shown, show] = useState('');
+  const inPackages = frames.filter((one) => !one.own).length;
+  const turn = (/** @type {string} */ what) => () => show(shown === what ? '' : what);
+  if (!frames.length && !detail) return null;
+  return html`<div class="more">
+      ${frames.length > 0 && html`<button type="button" class="button" aria-expanded=${shown === 'frames'} onClick=${turn('frames')}>${inPackages === frames.length ? `${counted(frames.length, 'frame')} in packages` : `${counted(frames.length, 'more frame')}`}</button>`}
+      ${detail && html`<button type="button" class="button" aria-expanded=${shown === 'text'} onClick=${turn('text')}>Whole text</button>`}
+    </div>
+    ${shown === 'frames' && frames.map((frame) => html`<${Code} frame=${frame} folder=${folder} />`)}
+    ${shown === 'text' && html`<pre class="text" tabindex="0" role="region" aria-label="Whole text">${visible(detail)}</pre>`}`;
 }

@@ -1,32 +1,40 @@
 // What the page knows, changed by what the server tells; components look at it by `useStore`.
 import { useEffect, useState } from './html.js';
+import { past, sentence, level } from './stories.js';
 
-const SAVES = 200, RELOADS = 40, SAMPLES = 720, JOURNAL = 2000;
+const SAVES = 200, SAMPLES = 720, JOURNAL = 2000;
 
+/**
+ * `lostAt`: since when nothing is heard. `outdated`: another version of the page is served than runs here.
+ * `back`: when the connection came back, and how much happened meanwhile. `live`: saves that were told
+ * while this page was open; `saves` and `reloads` have those of the journal, too. `touched`: keys of
+ * definitions that a save changed, with a sign and when. `sentence`: what is to be said aloud.
+ */
 export const store = {
-  /** @type {'connecting' | 'live' | 'lost' | 'login'} */
-  link: 'connecting',
+  link: /** @type {'connecting' | 'live' | 'lost' | 'login'} */ ('connecting'),
   lostAt: 0,
-  /** Another version of the page is served than the one that runs here. */
+  loginProblem: '',
   outdated: false,
+  back: /** @type {{at: number, count: number} | null} */ (null),
   page: { name: '', editor: '', read_only: false, version: '' },
-  daemon: null,
-  gone: null,
-  /** @type {Map<string, any>} */
-  locations: new Map(),
-  /** @type {any[][]} */
-  rows: [],
-  conflicts: [],
+  daemon: /** @type {any} */ (null),
+  gone: /** @type {{at: number, why: string} | null} */ (null),
+  locations: /** @type {Map<string, CodeLocation>} */ (new Map()),
+  rows: /** @type {Row[]} */ ([]),
+  conflicts: /** @type {any[]} */ ([]),
   revision: -1,
-  saves: [],
-  reloads: new Map(),
-  usage: new Map(),
-  builds: new Map(),
-  journal: [],
-  /** Keys of definitions that the last save changed: `[sign, when]`. */
-  touched: new Map(),
+  count: 0,
+  live: /** @type {Save[]} */ ([]),
+  saves: /** @type {Save[]} */ ([]),
+  reloads: /** @type {Map<string, Reload[]>} */ (new Map()),
+  usage: /** @type {Map<string, [number, number | null, number | null][]>} */ (new Map()),
+  builds: /** @type {Map<string, Build>} */ (new Map()),
+  journal: /** @type {Entry[]} */ ([]),
+  touched: /** @type {Map<string, [string, number]>} */ (new Map()),
+  sentence: '',
 };
 
+/** @type {Set<() => void>} */
 const listeners = new Set();
 let isTold = false;
 
@@ -48,7 +56,7 @@ export function useStore() {
   return store;
 }
 
-/** A number that grows every second, for ages. @param {number} every in ms */
+/** The time in Unix seconds, again and again, for ages. @param {number} every in ms */
 export function useClock(every = 1000) {
   const [now, set] = useState(Date.now() / 1000);
   useEffect(() => {
@@ -58,71 +66,70 @@ export function useClock(every = 1000) {
   return now;
 }
 
+/** @param {Row} row */
 export const keyOf = (row) => `${row[0]}\0${row[1]}\0${row[2]}\0${row[3]}`;
 
 /** Take over a message of the socket. @param {any} message */
 export function take(message) {
-  const handler = HANDLERS[message.type];
+  const handler = Object.hasOwn(HANDLERS, message.type) ? HANDLERS[message.type] : null;
   if (handler) { handler(message); tell(); }
 }
 
+/** @type {Record<string, (message: any) => void>} */
 const HANDLERS = {
-  page(message) {
-    if (store.page.version && store.page.version !== message.version) store.outdated = true;
-    const { type: _, ...page } = message;
+  page({ type: _, ...page }) {
+    if (store.page.version && store.page.version !== page.version) store.outdated = true;
     store.page = page;
   },
   state(message) {
     store.link = 'live';
     store.daemon = message.daemon;
     store.gone = message.gone;
-    store.heardAt = Date.now() / 1000;
-    store.locations = new Map(message.locations.map((one) => [one.name, received(one)]));
+    store.locations = new Map(message.locations.map((/** @type {any} */ one) => [one.name, received(one)]));
     store.builds.clear();
     store.count = message.definitions;
   },
-  gone(message) { store.gone = message; },
-  status(message) {
-    const { event, location } = message;
-    if (location) store.locations.set(location.name, received(location));
-    else if (event.location) {
+  gone(message) { store.gone = message; store.lostAt = message.at; },
+  status({ event, location, config }) {
+    if (location) {
+      const before = store.locations.get(location.name);
+      const now = received(location);
+      store.locations.set(location.name, now);
+      if (before && level(before) !== level(now)) store.sentence = sentence(now);
+    } else if (event.location) {
       store.locations.delete(event.location);
       store.rows = store.rows.filter((row) => row[0] !== event.location);
     }
-    if (message.config && store.daemon) store.daemon.config = message.config;
+    if (config && store.daemon) store.daemon.config = config;
     if (location && location.state !== 'building' && location.reloading !== 'building') store.builds.delete(location.name);
     addEvents([event]);
   },
   definitions(message) {
     applyRows(message);
-    const save = { ...message, at: Date.now() / 1000 };
-    store.saves.unshift(save);
-    store.saves.length = Math.min(store.saves.length, SAVES);
-    if (message.timing) push(store.reloads, message.location, { at: save.at, timing: message.timing, ok: true }, RELOADS);
+    if (!message.timing && message.seconds == null) return; // it stopped, or serves again after a stop
+    store.live = [{ ...message, at: Date.now() / 1000 }, ...store.live].slice(0, SAVES);
+    remember();
   },
   build(message) { store.builds.set(message.location, message); },
   usage(message) {
-    for (const [name, [memory, cpu]] of Object.entries(message.locations)) {
-      push(store.usage, name, [message.at, memory, cpu], SAMPLES);
+    for (const [name, [memory, cpu]] of /** @type {[string, [number | null, number | null]][]} */ (Object.entries(message.locations))) {
+      const list = store.usage.get(name) ?? [];
+      list.push([message.at, memory, cpu]);
+      if (list.length > SAMPLES) list.shift();
+      store.usage.set(name, list);
       const location = store.locations.get(name);
       if (location) { location.memory = memory; location.cpu = cpu; }
     }
   },
 };
 
-/** `since`: when its uptime and phase began, by this machine's clock. */
+/** `upSince`, `phaseSince`: by this machine's clock. @param {any} location @returns {CodeLocation} */
 function received(location) {
   const now = Date.now() / 1000;
   return { ...location, upSince: location.uptime == null ? null : now - location.uptime, phaseSince: now - (location.phase_seconds ?? 0) };
 }
 
-function push(map, name, value, most) {
-  const list = map.get(name) ?? [];
-  list.push(value);
-  if (list.length > most) list.shift();
-  map.set(name, list);
-}
-
+/** @param {{added: Row[], changed: Row[], removed: Row[], revision: number}} message */
 function applyRows({ added, changed, removed, revision }) {
   const gone = new Set([...removed, ...changed, ...added].map(keyOf));
   store.rows = store.rows.filter((row) => !gone.has(keyOf(row))).concat(changed, added);
@@ -133,20 +140,21 @@ function applyRows({ added, changed, removed, revision }) {
   for (const row of changed) store.touched.set(keyOf(row), ['~', now]);
 }
 
-/** @param {any} registry what `api/registry` answered */
-export function takeRegistry(registry) {
-  store.rows = registry.rows;
-  store.conflicts = registry.conflicts;
-  store.revision = registry.revision;
-  store.count = registry.rows.length;
+/** @param {{rows: Row[], conflicts: any[], revision: number}} registry what `api/registry` answered */
+export function takeRegistry({ rows, conflicts, revision }) {
+  Object.assign(store, { rows, conflicts, revision, count: rows.length });
   tell();
 }
 
-/** Put journal entries into the order of their numbers, newest first. @param {any[]} entries */
+/** Put journal entries into the order of their numbers, newest first. @param {Entry[]} entries */
 export function addEvents(entries) {
   const known = new Set(store.journal.map((one) => one.seq));
   const fresh = entries.filter((one) => one.seq != null && !known.has(one.seq));
-  if (!fresh.length) return;
+  if (!fresh.length) return 0;
   store.journal = fresh.concat(store.journal).sort((a, b) => b.seq - a.seq).slice(0, JOURNAL);
+  remember();
   tell();
+  return fresh.length;
 }
+
+function remember() { Object.assign(store, past(store.journal, store.live)); }

@@ -1,11 +1,10 @@
-// What a location's state means in words, and what the last saves changed. Pure.
+// What a location's state means in words, and what the journal tells of saves and failures. Pure.
 
 const BUSY = new Set(['building', 'starting', 'stopping']);
 
-/** The worst first: bad, warn, busy, off, ok. @param {any} location */
+/** The worst first: bad, warn, busy, off, ok. @param {Pick<CodeLocation, 'state' | 'stale' | 'problem' | 'reloading'>} location @returns {Level} */
 export function level(location) {
-  if (location.state === 'external') return 'off';
-  if (location.state === 'stopped') return 'off';
+  if (location.state === 'external' || location.state === 'stopped') return 'off';
   if (location.state === 'failed' || location.state === 'backoff') return 'bad';
   if (location.stale && location.problem) return 'warn';
   if (BUSY.has(location.state) || location.reloading) return 'busy';
@@ -13,45 +12,57 @@ export function level(location) {
 }
 
 const ORDER = { bad: 0, warn: 1, busy: 2, off: 3, ok: 4 };
-/** @param {any} a @param {any} b */
+/** @param {CodeLocation} a @param {CodeLocation} b */
 export const worstFirst = (a, b) => ORDER[level(a)] - ORDER[level(b)] || a.name.localeCompare(b.name);
 
-/** @param {any} location */
+/** @param {CodeLocation} location */
 export function word(location) {
   if (location.state === 'serving') {
     if (location.reloading) return location.reloading === 'building' ? 'building the next' : 'loading the next';
     return location.stale && location.problem ? 'serving last good' : 'serving';
   }
-  if (location.state === 'backoff') return 'tries again soon';
-  return location.state;
+  return location.state === 'backoff' ? 'tries again soon' : location.state;
 }
 
-/** The headline of the overview. @param {any[]} locations */
+/** How many definitions it has. @param {CodeLocation} location */
+export const definitionsOf = (location) => Object.values(location.definitions ?? {}).reduce((sum, each) => sum + each, 0);
+
+/** The headline of the overview. @param {CodeLocation[]} locations */
 export function headline(locations) {
-  const count = (wanted) => locations.filter((one) => wanted.includes(level(one))).length;
-  const attention = count(['bad', 'warn']), busy = count(['busy']);
+  const count = (/** @type {Level[]} */ ...wanted) => locations.filter((one) => wanted.includes(level(one))).length;
+  const attention = count('bad', 'warn'), busy = count('busy');
   if (!locations.length) return 'No locations yet';
   if (attention) return `${attention} location${attention === 1 ? ' needs' : 's need'} attention`;
   if (busy) {
     const building = locations.filter((one) => one.state === 'building' || one.reloading === 'building').length;
     return `${busy} location${busy === 1 ? ' is' : 's are'} ${building === busy ? 'building' : 'starting'}`;
   }
-  const running = locations.filter((one) => level(one) === 'ok').length;
-  return running ? 'Everything is serving' : 'Everything is stopped';
+  return count('ok') ? 'Everything is serving' : 'Everything is stopped';
 }
 
-const STAGES = ['event', 'decision', 'start', 'import', 'snapshot', 'publish'];
-/** Stages of a load with their seconds, those that are known. @param {any} timing */
-export const stages = (timing) => STAGES.filter((name) => timing?.[name] != null).map((name) => [name, timing[name]]);
+/** What is said aloud of a location, and of nothing but a change. @param {CodeLocation} location */
+export function sentence(location) {
+  const kind = /^[\w.]+/.exec(location.problem?.summary ?? '')?.[0];
+  const line = /:(\d+)\)/.exec(location.problem?.summary ?? '')?.[1];
+  return `${location.name}: ${word(location)}${kind ? `, ${kind}` : ''}${kind && line ? ` line ${line}` : ''}`;
+}
+
+export const STAGES = ['event', 'decision', 'start', 'import', 'snapshot', 'publish'];
+/** Stages of a load with their seconds, those that are known. @param {Timing | null | undefined} timing @returns {[string, number][]} */
+export const stages = (timing) => STAGES.flatMap((name) => (timing?.[name] == null ? [] : [/** @type {[string, number]} */ ([name, timing[name]])]));
+
+/** @param {Save} save */
+const changedNothing = (save) => !(save.counts ?? [save.added.length, save.changed.length, save.removed.length]).some(Boolean);
 
 /**
  * Saves, newest first; those in a row of one location that changed nothing are one entry.
- * @param {any[]} saves newest first
+ * @param {Save[]} saves newest first
  */
 export function folded(saves) {
+  /** @type {{save: Save, nothing: boolean, count: number}[]} */
   const entries = [];
   for (const save of saves) {
-    const nothing = !save.added.length && !save.changed.length && !save.removed.length;
+    const nothing = changedNothing(save);
     const last = entries[entries.length - 1];
     if (nothing && last?.nothing && last.save.location === save.location) last.count += 1;
     else entries.push({ save, nothing, count: 1 });
@@ -59,28 +70,124 @@ export function folded(saves) {
   return entries;
 }
 
-const OUTCOMES = { loaded: 'ok', served: 'ok', 'load-failed': 'bad', crashed: 'bad', failed: 'bad', 'build-failed': 'bad' };
-/** @param {string} event */
-export const outcome = (event) => OUTCOMES[event] ?? (/fail|crash|unresponsive|limit|damaged/.test(event) ? 'bad' : 'off');
+/**
+ * The loads that the journal tells of: of each location its reloads, oldest first, and all saves, newest
+ * first. `live`: what was told while this page was open, with the names of what changed.
+ * @param {Entry[]} journal newest first @param {Save[]} live newest first
+ */
+export function past(journal, live) {
+  /** @type {Map<string, Reload[]>} */
+  const reloads = new Map();
+  const known = new Set(live.map((save) => `${save.location}\0${save.generation}`));
+  const saves = [...live];
+  for (const entry of [...journal].reverse()) {
+    if (!entry.location || !entry.timing || entry.timing.total == null) continue;
+    const ok = entry.event === 'loaded';
+    const list = reloads.get(entry.location) ?? [];
+    list.push({ at: entry.at, timing: entry.timing, ok, generation: entry.generation });
+    reloads.set(entry.location, list);
+    if (!ok || known.has(`${entry.location}\0${entry.generation}`)) continue;
+    saves.push({ location: entry.location, generation: entry.generation, at: entry.at, seconds: entry.timing.total, timing: entry.timing, added: [], changed: [], removed: [], counts: [entry.added ?? 0, entry.changed ?? 0, entry.removed ?? 0] });
+  }
+  for (const save of live) {
+    const list = reloads.get(save.location) ?? [];
+    if (!save.timing || list.some((one) => one.ok && one.generation === save.generation)) continue;
+    reloads.set(save.location, [...list, { at: save.at, timing: save.timing, ok: true, generation: save.generation }].sort((a, b) => a.at - b.at));
+  }
+  return { reloads, saves: saves.sort((a, b) => b.at - a.at) };
+}
+
+const ASKED = 'ended by the daemon';
+/** @type {Record<string, Level>} */
+const OUTCOMES = { loaded: 'ok', adopted: 'ok', 'load-failed': 'bad', 'environment-failed': 'bad', 'environment-lost': 'bad', 'deadline-passed': 'bad', condemned: 'bad', 'machine-lacks': 'warn', 'config-invalid': 'bad', refused: 'warn', 'left-out': 'warn' };
+const BEGINS = new Set(['sources-changed', 'reload-asked', 'restart-asked', 'started', 'stopped', 'added', 'policy-changed', 'environment-chosen']);
+/** @param {Entry} entry */
+const crashed = (entry) => entry.event === 'exited' && entry.detail !== ASKED && entry.after !== 'stopped';
+
+/** @param {Entry} entry @returns {Level} */
+export const outcome = (entry) => (crashed(entry) ? 'bad' : OUTCOMES[entry.event] ?? (/fail|crash|unresponsive|limit|damaged|lost/.test(entry.event) ? 'bad' : 'off'));
+
+/** @type {Record<string, string>} */
+const WORDS = { 'sources-changed': 'saved', 'reload-asked': 'reload', 'restart-asked': 'restart', started: 'start', stopped: 'stopped', loaded: 'serves', 'load-failed': 'load failed', 'environment-failed': 'environment failed', exited: 'ended', 'environment-ready': 'environment ready', adopted: 'taken over' };
+/** @param {Entry} entry */
+function said(entry) {
+  if (crashed(entry)) return 'crashed';
+  if (entry.event === 'sources-changed') {
+    const files = (entry.detail ?? '').split(/, (?=\/)/).map((path) => path.split('/').pop());
+    return `${files.length > 2 ? `${files.length} files` : files.join(', ') || 'files'} saved`;
+  }
+  return WORDS[entry.event] ?? entry.event.replaceAll('-', ' ');
+}
 
 /**
- * Journal entries, newest first, as stories: what belongs to one attempt of a location, and crash
- * loops, are one entry.
- * @param {any[]} entries newest first
+ * Journal entries as stories, newest first: what one save, order or crash led to is one of them, and
+ * so is a crash loop.
+ * @param {Entry[]} entries newest first @returns {Story[]}
  */
 export function told(entries) {
-  const stories = [];
-  for (const entry of entries) {
-    const last = stories.findLast?.((story) => story.location === entry.location) ?? null;
-    const near = last && last.oldest - entry.at < 2 && last.generation === entry.generation;
-    const again = last && last.head.event === entry.event && last.head.detail === entry.detail && last.oldest - entry.at < 90;
-    if (last && (near || again)) {
-      last.entries.push(entry);
-      last.oldest = entry.at;
-      if (again) last.count += 1;
-    } else {
-      stories.push({ location: entry.location, generation: entry.generation, head: entry, entries: [entry], oldest: entry.at, count: 1 });
-    }
+  /** @type {Map<string | null, Entry[]>} */
+  const running = new Map();
+  /** @type {Entry[][]} */
+  const groups = [];
+  for (const entry of [...entries].reverse()) {
+    const group = running.get(entry.location);
+    const begins = !group || BEGINS.has(entry.event) || crashed(entry) || entry.location === null || entry.at - group[group.length - 1].at > 600;
+    if (begins) {
+      const made = [entry];
+      running.set(entry.location, made);
+      groups.push(made);
+    } else group.push(entry);
   }
-  return stories;
+  /** @type {Story[]} */
+  const stories = [];
+  /** @type {Map<string | null, Story>} */
+  const last = new Map();
+  for (const group of groups) {
+    const made = story(group);
+    const before = last.get(made.location);
+    const folds = made.level === 'bad' || made.title.endsWith(UNCHANGED);
+    if (before && folds && before.title === made.title && before.detail === made.detail && made.first.at - before.head.at < NEAR) {
+      before.count += 1;
+      before.entries.unshift(...made.entries);
+      before.head = made.head;
+      before.seconds = made.seconds;
+    } else { stories.push(made); last.set(made.location, made); }
+  }
+  return stories.sort((a, b) => b.head.seq - a.head.seq);
+}
+
+const UNCHANGED = 'nothing changed', NEAR = 120; // s
+/** What a load changed, in counts; empty where the daemon does not tell. @param {Entry} entry */
+function changes({ event, added, changed, removed }) {
+  if (event !== 'loaded' || added == null) return '';
+  const parts = [[added, '+'], [changed ?? 0, '~'], [removed ?? 0, '−']].filter(([count]) => count).map(([count, sign]) => `${sign}${count}`);
+  return `, ${parts.join(' ') || UNCHANGED}`;
+}
+
+/** @param {Entry[]} group oldest first @returns {Story} */
+function story(group) {
+  const [first] = group;
+  const ends = group.filter((one) => one !== first && outcome(one) !== 'off');
+  const end = ends[ends.length - 1] ?? (outcome(first) === 'off' ? null : first);
+  const detail = end && end.event !== 'loaded' ? end.detail ?? '' : first.event === 'sources-changed' || first === end ? '' : first.detail ?? '';
+  const title = end && end !== first ? `${said(first)} → ${said(end)}${changes(end)}` : said(first);
+  const by = first.by && !['file', 'config'].includes(first.by) ? `, asked by ${first.by}` : '';
+  const seconds = end?.timing?.total ?? (end && end !== first ? end.at - first.at : null);
+  const level = crashed(first) ? 'bad' : end ? outcome(end) : 'off';
+  return { location: first.location, entries: [...group].reverse(), head: group[group.length - 1], first, level, title: `${title}${by}`, detail, seconds, count: 1, oldest: first.at };
+}
+
+/**
+ * How many stories began in each part of a span of time, and how many of them are bad.
+ * @param {Story[]} stories @param {number} from @param {number} to Unix seconds @param {number} parts
+ */
+export function density(stories, from, to, parts) {
+  const counts = Array.from({ length: parts }, () => ({ all: 0, bad: 0 }));
+  for (const one of stories) {
+    const part = Math.floor(((one.first.at - from) / (to - from)) * parts);
+    if (part < 0 || part >= parts) continue;
+    counts[part].all += 1;
+    if (one.level === 'bad') counts[part].bad += 1;
+  }
+  return counts;
 }
