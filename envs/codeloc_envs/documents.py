@@ -36,6 +36,14 @@ class EnvironmentFacts(TypedDict):
     last_used: float
 
 
+class InstalledPackage(TypedDict):
+    """One package of an environment; `size`: of its files, as its own record of them says."""
+
+    name: str
+    version: str
+    size: int | None
+
+
 class StoredEnvironment(EnvironmentFacts):
     """One environment of `Store.list`; `why` are the descriptions that gave it."""
 

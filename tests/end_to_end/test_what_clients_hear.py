@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from codelocd.client import Client, RpcError
+from codelocd.documents import answers
 from tests.end_to_end.daemons import Dev, native
+from tests.shapes import faults
 
 TWO = '[location.shop]\npython_file = "shop.py"\n[location.mill]\npython_file = "mill.py"\n'
 
@@ -115,3 +117,18 @@ def test_who_subscribes_for_one_location_hears_of_no_other(daemon: Dev) -> None:
         assert first["event"]["location"] == "shop"
         with pytest.raises(RpcError, match="did you mean"):
             client.call("subscribe", {"topics": ["status"], "locations": ["shp"]})
+
+
+def test_an_environment_is_told_with_its_packages_and_compared(daemon: Dev) -> None:
+    key = daemon.entry("shop")["environment"]["key"]
+    with daemon.client() as client:
+        found = client.call("environment", {"key": key[:12]})
+        assert found["key"] == key
+        assert {"shop"} <= {*found["used_by"]}
+        assert found["why"]
+        assert faults(found, answers.ShownEnvironment, "environment") == []
+        same = client.call("diff", {"environments": [key, key[:12]]})
+        assert faults(same, answers.EnvironmentsDiff, "diff") == []
+        assert (same["removed"], same["added"], same["changed"]) == ([], [], [])
+        with pytest.raises(RpcError, match="there is no environment"):
+            client.call("environment", {"key": "nothing"})

@@ -16,6 +16,7 @@ import pytest
 
 from codeloc_envs import Choice, Environment, EnvironmentProblem, Request, Store, choose
 from codeloc_envs.store.lease import hold, try_hold
+from codeloc_envs.store.records import package_sizes
 
 Build = Callable[..., Environment]
 Wheel = Callable[..., Path]
@@ -331,3 +332,15 @@ def test_a_worker_reports_a_problem_as_its_last_line(
     assert last["problem"]["summary"].startswith("no such package: gone")
     assert "gone was not found" in last["problem"]["detail"]
     assert worker.wait() == 0
+
+
+def test_a_package_is_as_large_as_its_own_record_says(tmp_path: Path) -> None:
+    site = tmp_path / "lib" / "python3.12" / "site-packages"
+    for name in ("small-1.0", "odd_one-2"):
+        (site / f"{name}.dist-info").mkdir(parents=True)
+    record = site / "small-1.0.dist-info" / "RECORD"
+    record.write_text('a.py,sha256=x,12\n"b,c.py",,30\nRECORD,,\n')
+    assert package_sizes(tmp_path) == [
+        {"name": "odd-one", "version": "2", "size": None},
+        {"name": "small", "version": "1.0", "size": 42},
+    ]

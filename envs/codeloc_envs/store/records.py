@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from codeloc_envs.damaged import mapping, of_type, read_record, set_aside, texts
 from codeloc_envs.environment import Environment, Origin
@@ -17,6 +17,9 @@ from codeloc_envs.problem import EnvironmentProblem, shortage
 from codeloc_envs.project.pylock import LocalSource, read_lock
 from codeloc_envs.store.layout import Layout
 from codeloc_envs.store.lease import last_used
+
+if TYPE_CHECKING:
+    from codeloc_envs.documents import InstalledPackage
 
 LOCK_NAME = "pylock.toml"
 RECORD_NAME = "resolution.json"
@@ -216,6 +219,26 @@ def installed_packages(prefix: Path) -> tuple[str, ...]:
     """`name==version` of every package, sorted."""
     names = (entry.name for entry in _entries(prefix) if entry.name.endswith(".dist-info"))
     return tuple(sorted(_requirement(name) for name in names))
+
+
+def package_sizes(prefix: Path) -> list[InstalledPackage]:
+    """Every package with the bytes of its files, sorted. Reads a file of each."""
+    found: list[InstalledPackage] = []
+    for folder in _entries(prefix):
+        if folder.name.endswith(".dist-info"):
+            name, _, version = _requirement(folder.name).partition("==")
+            found.append({"name": name, "version": version, "size": _size(folder.path)})
+    return sorted(found, key=lambda package: package["name"].lower())
+
+
+def _size(folder: str) -> int | None:
+    """The sum of the sizes in RECORD, whose lines are `path,hash,size`; some files have none."""
+    try:
+        with open(os.path.join(folder, "RECORD"), encoding="utf-8", errors="replace") as record:
+            sizes = (line.rpartition(",")[2].strip() for line in record)
+            return sum(int(size) for size in sizes if size.isdecimal())
+    except OSError:
+        return None
 
 
 def _requirement(folder: str) -> str:

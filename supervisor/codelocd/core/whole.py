@@ -32,6 +32,8 @@ ANSWERS: dict[str, Any] = {
     "show": locations.ShownLocation | definitions.ShownAsset | definitions.Listed,
     "definitions": definitions.DefinitionsDocument,
     "environments": list[answers.EnvironmentDocument],
+    "environment": answers.ShownEnvironment,
+    "diff": answers.EnvironmentsDiff,
     "stacks": answers.StacksDocument,
     "command": answers.CommandDocument,
     "logs": answers.LogsDocument,

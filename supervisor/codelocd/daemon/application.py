@@ -56,7 +56,7 @@ from codelocd.storage.snapshots import Documents, Snapshots, stopped
 from codelocd.watch.watch import SourceWatch
 
 if TYPE_CHECKING:
-    from codelocd.documents.answers import EnvironmentDocument, ProcessStacks
+    from codelocd.documents.answers import ProcessStacks
 
 
 class Application:
@@ -224,13 +224,6 @@ class Application:
     def start_page(self, socket: Path, name: str, report: Callable[[str], None]) -> None:
         """Serve codelocd's page; `report` gets the line with its link."""
         self._page = start_page(self._children, socket, name, report)
-
-    def environments(self) -> list[EnvironmentDocument]:
-        """The `env list --json` document."""
-        users: dict[str, list[str]] = {}
-        for location, environment in self.locations.environments():
-            users.setdefault(environment.key, []).append(location.name)
-        return [{**each, "used_by": users.get(each["key"], [])} for each in self.store.list()]
 
     async def warm_stacks(self, location: str) -> ProcessStacks | None:
         """The stacks of the warm interpreter that the location's next runner would start from."""

@@ -17,6 +17,7 @@ from codelocd.daemon import params as take
 from codelocd.daemon.actions import Actions, Method
 from codelocd.daemon.application import Application
 from codelocd.daemon.config_watch import ConfigWatch
+from codelocd.daemon.environments import Environments
 from codelocd.daemon.listing import Listings
 from codelocd.daemon.params import Params
 from codelocd.rpc.errors import RpcError
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from codelocd.documents.answers import (
         AppliedConfig,
         CommandDocument,
-        EnvironmentDocument,
         EventsDocument,
         Hello,
         LogsDocument,
@@ -86,7 +86,7 @@ class Control:
             "events": (self._events, history.EVENT_PARAMS),
             "subscribe": (self._subscribe, frozenset({"topics", "since", "blocks", "locations"})),
             "unsubscribe": (self._unsubscribe, frozenset({"subscription"})),
-            "environments": (self._environments, frozenset()),
+            **Environments(application.store, application.locations).methods,
             "apply": (self._apply, frozenset({"dry_run"})),
             "shutdown": (self._shut_down, frozenset()),
             "upgrade": (self._upgrade_daemon, frozenset()),
@@ -228,9 +228,6 @@ class Control:
             if not journal.last(1, [name]):  # one that is gone may have a past
                 self._locations.known([name])
         return await history.events(journal, names, params)
-
-    async def _environments(self, _peer: Peer, _params: Params) -> list[EnvironmentDocument]:
-        return await asyncio.to_thread(self._application.environments)
 
     async def _command(self, _peer: Peer, params: Params) -> CommandDocument:
         location = self._locations.supervised(take.text(params, "location"))

@@ -23,9 +23,10 @@ class Right(enum.IntEnum):
 
 NEEDED: Mapping[str, Right] = {
     **dict.fromkeys(
-        ("hello", "status", "definitions", "show", "logs", "events", "environments"), Right.READ
+        ("hello", "status", "definitions", "show", "logs", "events", "subscribe", "unsubscribe"),
+        Right.READ,
     ),
-    **dict.fromkeys(("subscribe", "unsubscribe"), Right.READ),
+    **dict.fromkeys(("environments", "environment", "diff"), Right.READ),
     **dict.fromkeys(("start", "stop", "restart", "reload", "call", "stacks"), Right.OPERATE),
     **dict.fromkeys(("apply", "command", "upgrade", "shutdown"), Right.OWN),
 }

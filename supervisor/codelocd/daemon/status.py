@@ -187,7 +187,7 @@ def refuse_definition(listed: registry.Registry, name: str, inner: str | None) -
         raise RpcError("unknown", f"there is no location {name!r}; {meant}")
 
 
-def _described(location_: Location) -> Iterator[Path]:
+def describing(location_: Location) -> Iterator[Path]:
     """The files that describe the environment, without those that were only looked for."""
     choice = location_.choice
     aside = {*choice.looked_at} - {*choice.inputs} if choice is not None else ()
@@ -227,7 +227,7 @@ def _about(location_: Location, listed: registry.Registry) -> LocationAccount:
         "counts": listed.counts(location_.name),
         "why": {
             "environment": choice.why if choice is not None else None,
-            "inputs": sorted({str(path) for path in _described(location_)}),
+            "inputs": sorted({str(path) for path in describing(location_)}),
             "start_method": location_.serving.handle.why if location_.serving else None,
             "hooks": _hooks(location_),
         },

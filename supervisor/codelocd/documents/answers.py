@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, NotRequired, TypedDict
 
-from codeloc_envs.documents import StoredEnvironment
+from codeloc_envs.documents import InstalledPackage, StoredEnvironment
 from codelocd.documents.definitions import Conflict, Counts, Edge, Listed
 from codelocd.documents.events import JournalEntry
 from codelocd.documents.locations import (
@@ -123,8 +123,25 @@ class EnvironmentDocument(StoredEnvironment):
     used_by: list[str]
 
 
+class ShownEnvironment(TypedDict):
+    """The result of `environment`: one of the store, or one of the user's own that a location uses,
+    of which sizes and times are not known. `inputs`: the files that describe it."""
+
+    key: str
+    path: str | None
+    python: str
+    packages: list[InstalledPackage]
+    size: int | None
+    shared: int | None
+    created: float | None
+    last_used: float | None
+    why: list[str]
+    used_by: list[str]
+    inputs: list[str]
+
+
 class EnvironmentsDiff(TypedDict):
-    """The document of `env diff`: each of `changed` is a name and both versions."""
+    """The result of `diff`, and of `env diff`: each of `changed` is a name and both versions."""
 
     keys: list[str]
     python: list[str]

@@ -21,6 +21,7 @@ from codelocd.cli.targets import target_options
 from codelocd.cli.which import Asked
 from codelocd.config.errors import UnfitError
 from codelocd.config.targets import Targets
+from codelocd.core.environments import difference as changed
 from codelocd.render.environments import difference, environment, environments, prunable, unused
 from codelocd.render.text import STATES, Cell, Column, one_line, plural, size, table
 
@@ -118,18 +119,8 @@ def diff_command(asked: Asked, one: str, other: str, as_json: bool) -> None:
 
 def compared(one: EnvironmentDocument, other: EnvironmentDocument) -> EnvironmentsDiff:
     """What one has to become to be the other; packages as `name==version`."""
-    before, after = _versions(one["packages"]), _versions(other["packages"])
-    return {
-        "keys": [one["key"], other["key"]],
-        "python": [one["python"], other["python"]],
-        "removed": [f"{name}=={before[name]}" for name in sorted(before.keys() - after)],
-        "added": [f"{name}=={after[name]}" for name in sorted(after.keys() - before)],
-        "changed": [
-            [name, before[name], after[name]]
-            for name in sorted(before.keys() & after)
-            if before[name] != after[name]
-        ],
-    }
+    keys, pythons = (one["key"], other["key"]), (one["python"], other["python"])
+    return changed(keys, pythons, _versions(one["packages"]), _versions(other["packages"]))
 
 
 def _versions(packages: Iterable[str]) -> dict[str, str]:
