@@ -16,7 +16,7 @@ export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 
 # The tests start a thousand processes, and each would compile whatever it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test test-failed test-slow soak fuzz lowest check bench bench-quick docs man dist vendor screenshots clean distclean
+.PHONY: help demo test test-failed test-slow soak fuzz lowest check bench bench-quick docs man dist deb site vendor screenshots clean distclean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name does; do \
@@ -52,7 +52,7 @@ lowest: $(DEVELOPMENT) ## quick tests with the oldest dependencies that pyprojec
 		tests/supervisor/test_client.py tests/supervisor/test_render.py tests/supervisor/test_shapes.py \
 		tests/supervisor/test_logs.py tests/runner/codeloc
 
-check: $(DEVELOPMENT) ## lint, types, layers, structure, oldest Python
+check: $(DEVELOPMENT) site ## lint, types, layers, structure, oldest Python, links of the documents
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -67,7 +67,7 @@ bench: $(DEVELOPMENT) ## measure everything that is promised, and write docs/ben
 bench-quick: $(DEVELOPMENT) ## measure a part of it, in two minutes
 	@$(BIN)/python -m benchmarks --quick
 
-docs: $(DEVELOPMENT) ## write docs/cli.md, the page that is made from --help
+docs: $(DEVELOPMENT) ## write what is made from the code: docs/cli.md and the schema of codelocd.toml
 	@$(BIN)/python .ci/cli_reference.py
 
 man: $(DEVELOPMENT) ## write the man pages into build/man
@@ -76,6 +76,14 @@ man: $(DEVELOPMENT) ## write the man pages into build/man
 dist: man ## build the sdist and the wheel into dist/, the same bytes each time
 	@rm -rf dist && $(BIN)/python -m build --no-isolation --outdir dist . > build/dist.log || { cat build/dist.log; exit 1; }
 	@cd dist && sha256sum *
+
+deb: dist ## build dist/codelocd_VERSION_ARCH.deb, for the system's Python
+	@$(BIN)/python .ci/deb.py
+
+site: $(DEVELOPMENT) ## build the documents as a site into build/site
+	@rm -rf build/pages && mkdir -p build/pages
+	@git ls-files -co --exclude-standard README.md CHANGELOG.md CONTRIBUTING.md docs systemd examples "runner/*.md" | xargs cp --parents -t build/pages
+	@$(BIN)/zensical build --strict
 
 vendor: $(DEVELOPMENT) ## take the page's libraries and fonts from npm again
 	@$(BIN)/python .ci/vendor.py

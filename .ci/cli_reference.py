@@ -1,10 +1,11 @@
-"""Writes docs/cli.md from what `codelocd --help` and the help of every command say.
+"""Writes docs/cli.md from what `--help` of every command says, and the schema of codelocd.toml.
 
-`make docs` runs it; a test compares. Nothing in that page is written by hand.
+`make docs` runs it; a test compares. Nothing in the two files is written by hand.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Iterator
@@ -13,8 +14,11 @@ from pathlib import Path
 import click
 
 from codelocd.cli.app import app
+from codelocd.config import json_schema
 
-PAGE = Path(__file__).parents[1] / "docs" / "cli.md"
+DOCUMENTS = Path(__file__).parents[1] / "docs"
+PAGE = DOCUMENTS / "cli.md"
+SCHEMA = DOCUMENTS / "codelocd.schema.json"
 WIDTH = 100
 HEAD = """\
 # The command line
@@ -52,9 +56,15 @@ def _section(path: str, context: click.Context) -> tuple[str, str]:
     return path, f"## {path}\n\n```text\n{text}\n```\n"
 
 
+def schema() -> str:
+    """What `codelocd config schema` prints."""
+    return json.dumps(json_schema(), indent=2) + "\n"
+
+
 def main() -> None:
-    PAGE.write_text(page())
-    sys.stdout.write(f"wrote {PAGE}\n")
+    for path, text in ((PAGE, page()), (SCHEMA, schema())):
+        path.write_text(text)
+        sys.stdout.write(f"wrote {path}\n")
 
 
 if __name__ == "__main__":

@@ -56,16 +56,19 @@ def test_every_relative_link_leads_somewhere(document: Path) -> None:
     assert [link for link in links if not (document.parent / link).exists()] == []
 
 
-def test_the_page_of_commands_is_what_help_says() -> None:
-    page = subprocess.run(
-        [sys.executable, "-c", "import cli_reference; print(cli_reference.page(), end='')"],
+@pytest.mark.parametrize(
+    ("name", "maker"), [("cli.md", "page"), ("codelocd.schema.json", "schema")]
+)
+def test_what_is_made_from_the_code_is_what_it_says(name: str, maker: str) -> None:
+    made = subprocess.run(
+        [sys.executable, "-c", f"import cli_reference; print(cli_reference.{maker}(), end='')"],
         cwd=ROOT / ".ci",
         text=True,
         capture_output=True,
         check=True,
     ).stdout
-    how = "docs/cli.md is not what --help says: run `make docs`, or python .ci/cli_reference.py"
-    assert (ROOT / "docs" / "cli.md").read_text() == page, how
+    how = f"docs/{name} is not what the code says: run `make docs`, or python .ci/cli_reference.py"
+    assert (ROOT / "docs" / name).read_text() == made, how
 
 
 def test_the_readme_is_short() -> None:
