@@ -85,7 +85,7 @@ SECTIONS = {
     "Look": ("ui", "status", "definitions", "show", "logs", "events"),
     "Change": ("start", "stop", "restart", "reload", "apply", "upgrade", "shutdown"),
     "Use": ("call", "exec"),
-    "Set up": ("init", "env", "config", "doctor", "completions"),
+    "Set up": ("init", "env", "config", "service", "doctor", "completions"),
 }
 MODULES = {
     "exec": "execute",
