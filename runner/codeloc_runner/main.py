@@ -24,6 +24,7 @@ from .process import (
     print_stacks_at,
     search_path,
 )
+from .serving import ServingLock
 from .wire.methods import Methods
 from .wire.server import CheckInterval, Listener, close_in_forks, serve
 
@@ -106,7 +107,10 @@ def live(
     close_in_forks()
     live_as_long_as(settings.life_fd)
     interval = CheckInterval()
-    methods = Methods()
+    lock = None
+    if settings.lock_path is not None:
+        lock = ServingLock(settings.lock_path, settings.lock_fd)
+    methods = Methods(lock)
     serve(Listener(settings.socket_fd, settings.socket_path, interval), methods)
     read = prepare_for_user_code(settings, path, known)
     own_process = os.getpid()

@@ -25,6 +25,8 @@ class Settings:
         "kind",
         "life_fd",
         "location",
+        "lock_fd",
+        "lock_path",
         "nice",
         "open_files",
         "parent",
@@ -52,6 +54,8 @@ class Settings:
         self.nice: Optional[int] = given.get("nice")
         self.open_files: Optional[int] = given.get("open_files")
         self.life_fd: Optional[int] = given.get("life_fd")
+        self.lock_fd: Optional[int] = given.get("lock_fd")
+        self.lock_path: Optional[str] = given.get("lock_path")
         self.stacks_signal: int = given.get("stacks_signal", 0)
         self.written: Optional[str] = given.get("written")
         self.suspects: List[str] = given.get("suspects", [])

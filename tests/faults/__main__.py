@@ -45,6 +45,7 @@ class Report:
     lost: list[str] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
     slowest: list[tuple[float, Step]] = field(default_factory=list)
+    looks: int = 0
     files: int = 0
     memory: int = 0
 
@@ -64,6 +65,7 @@ class Report:
             yield f"{longest:.2f} s: {step.kind}, {step.location} {step.when}"
         yield f"{self.faults} faults; {self.missed} came after their moment"
         yield f"descriptors: {self.files:+d}; memory of the daemon: {self.memory / 2**20:+.1f} MiB"
+        yield f"looks at who holds which lock: {self.looks}"
         yield f"runners with lost lines: {len(self.lost)}; violations: {len(self.violations)}"
         yield from (*self.lost, *self.violations)
 
@@ -103,6 +105,7 @@ def drive(
     except Violation as violation:
         report.violations.append(f"{step}: {violation}")
     finally:
+        report.looks = world.locks.looks
         world.close()
 
 

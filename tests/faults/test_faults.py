@@ -5,9 +5,11 @@ outside. `make soak` does so for ten minutes.
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Collection
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ import pytest
 from tests.faults import schedule
 from tests.faults.__main__ import Report, drive, place
 from tests.faults.kinds import KINDS
+from tests.faults.locks import Locks
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="what processes there are is read from Linux's /proc"
@@ -65,6 +68,39 @@ def test_promise_3_two_hundred_daemons_are_killed_and_nothing_runs_twice_or_agai
     assert report.violations == []
     assert report.lost == []
     assert report.faults == 200
+
+
+LOCKS = """
+import fcntl, sys
+file = open(sys.argv[1], "a")
+fcntl.flock(file, fcntl.LOCK_EX)
+print(flush=True)
+sys.stdin.read()
+"""
+
+
+def test_two_processes_that_hold_the_lock_of_one_location_are_seen(tmp_path: Path) -> None:
+    file = tmp_path / "codelocd/daemons/user/serving/s0.lock"
+    file.parent.mkdir(parents=True)
+    command, pipe = [sys.executable, "-c", LOCKS, str(file)], subprocess.PIPE
+    with ExitStack() as stack:
+        running: list[subprocess.Popen[bytes]] = []
+        locks = Locks(tmp_path, lambda name: {each.pid for each in running if name == "s0"})
+        stack.callback(locks.close)
+        for _ in range(2):
+            process = stack.enter_context(subprocess.Popen(command, stdin=pipe, stdout=pipe))
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"\n"
+            running.append(process)
+            held = locks.holders("s0")
+            assert held == {each.pid for each in running}
+            file.unlink()
+        end = time.monotonic() + 60
+        while not locks.violations:
+            assert time.monotonic() < end
+            time.sleep(0.01)
+    pids = sorted(each.pid for each in running)
+    assert locks.violations[0] == f"s0 is served by {pids} at once"
 
 
 def test_a_schedule_is_made_from_its_seed_and_read_back_as_it_was(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from codelocd.client import Client, DaemonUnreachable, RpcError
 from codelocd.storage import sockets
 from tests.faults import locations
 from tests.faults.locations import NAMES
+from tests.faults.locks import Locks
 
 CODELOCD = Path(os.environ.get("FAULTS_CODELOCD") or Path(sys.executable).with_name("codelocd"))
 """The command that is tried; another checkout's may be named."""
@@ -116,6 +117,7 @@ class World:
         folder = sockets.dev_folder(str(self.project), runtime)
         self.socket = sockets.control(sockets.user_folder(runtime) if serve else folder)
         self.environ = self._environ()
+        self.locks = Locks(self.state, self.pids)
         self.start()
         self.watcher = Watcher(self.socket)
 
@@ -230,6 +232,15 @@ class World:
         """The runners of a location that there are."""
         return [pid for pid, _ in self._living("alive", name)]
 
+    def pids(self, name: str) -> set[int]:
+        """The runners of a location that there are or were."""
+        folder = self.project / "alive" / name
+        return (
+            {int(each) for each in os.listdir(folder) if each.isdigit()}
+            if folder.is_dir()
+            else set()
+        )
+
     def children(self, name: str) -> list[tuple[int, int]]:
         """Its children, each with the pid of the runner that it is of."""
         return [(pid, int(text.split()[0])) for pid, text in self._living("children", name)]
@@ -280,6 +291,8 @@ class World:
                 raise Violation(f"no {what} within {TRUTH:g} s:\n{story}")
             self.process.poll()
             time.sleep(PAUSE)
+        if self.locks.violations:
+            raise Violation("; ".join(self.locks.violations))
 
     def lies(self) -> list[str]:
         """What is not so, in words."""
@@ -297,6 +310,8 @@ class World:
                 found.append(f"{name}: {entry['state']}, {entry['reloading']}, {entry['problem']}")
             elif alive != [entry["pid"]]:
                 found.append(f"{name}: status says {entry['pid']}, there are {alive}")
+            elif (held := self.locks.holders(name)) != {entry["pid"]}:
+                found.append(f"{name}: {entry['pid']} serves, the lock is held by {sorted(held)}")
             strays = [child for child, runner in self.children(name) if runner not in alive]
             if strays:
                 found.append(f"{name}: strays {strays}")
@@ -366,6 +381,7 @@ class World:
 
     def close(self) -> None:
         self.watcher.close()
+        self.locks.close()
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()

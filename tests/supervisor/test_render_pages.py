@@ -80,6 +80,7 @@ STALE: ShownLocation = {
     "declared_in": "codelocd.toml",
     "working_directory": "/a",
     "variables": [],
+    "lock": "/state/serving/sales.lock",
     "config": {"file": None, "state": "applied", "problem": None, "at": NOW},
     "changed_by": None,
     "left_out": [],

@@ -119,9 +119,11 @@ def become_runner(
     order: Dict[str, Any], descriptors: List[int], preloaded: Preloaded, verdict: Verdict
 ) -> None:
     """Live as the runner that was ordered; returns only where it has to refuse."""
-    listening, *own = descriptors
+    listening, own = descriptors[0], descriptors[-3:]
     settings = Settings(order["location"], order["settings"])
     settings.socket_fd = listening
+    if settings.lock_fd is not None:
+        settings.lock_fd = descriptors[1]
     path = search_path(settings, preloaded.path)
     if not accepted(settings.working_directory, path, own, preloaded, verdict):
         return

@@ -1,4 +1,4 @@
-"""The methods that a runner answers: `hello ping snapshot describe stacks stop`."""
+"""The methods that a runner answers: `hello ping snapshot describe stacks serve hand_over stop`."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from typing import Any, Dict, List, Mapping, Optional
 
     from ..load.snapshot import Definition, Outcome
+    from ..serving import ServingLock
 
 
 class OneTimeEvent:
@@ -79,6 +80,8 @@ def thread_name(ident: int) -> str:
 
 PROTOCOL = 1
 SETTLE_SECONDS = 0.25
+SERVE_SECONDS = 30.0
+"""For the runner before to let go of the lock."""
 IDENTITY = ("kind", "name", "repository", "key")
 PARAMS = {
     "hello": (),
@@ -86,6 +89,8 @@ PARAMS = {
     "snapshot": (),
     "describe": ("kind", "name", "repository"),
     "stacks": (),
+    "serve": (),
+    "hand_over": (),
     "stop": (),
 }
 
@@ -93,9 +98,12 @@ PARAMS = {
 class Methods:
     """Answers from any thread, before, during and after the load."""
 
-    __slots__ = ("_loaded", "_outcome", "_stopping")
+    __slots__ = ("_loaded", "_lock", "_outcome", "_serving", "_stopping")
 
-    def __init__(self) -> None:
+    def __init__(self, lock: Optional[ServingLock] = None) -> None:
+        """`lock`: what it holds while it serves; None for one that never does, as in `check`."""
+        self._lock = lock
+        self._serving = OneTimeEvent()
         self._loaded = OneTimeEvent()
         self._stopping = OneTimeEvent()
         self._outcome: Optional[Outcome] = None
@@ -115,7 +123,9 @@ class Methods:
             self._stopping.wait()
 
     def would_wait(self, method: str) -> bool:
-        return method == "snapshot" and not self._loaded.is_open
+        if method == "describe" and self._lock is not None:
+            return self._outcome is not None and not self._serving.is_open
+        return method == "serve" or (method == "snapshot" and not self._loaded.is_open)
 
     def call(self, method: str, params: Mapping[str, Any]) -> Any:
         """The result of one call. Raises CallError."""
@@ -145,6 +155,19 @@ class Methods:
         }
 
     def _ping(self) -> Dict[str, Any]:
+        return {} if self._lock is None or self._lock.renew() else {"serves": False}
+
+    def _serve(self) -> Dict[str, Any]:
+        """From now on it serves, unless another process holds the lock of the location."""
+        serves = self._lock is None or self._lock.take()
+        if serves and not self._serving.is_open:
+            self._serving.open()
+        return {"serves": serves}
+
+    def _hand_over(self) -> Dict[str, Any]:
+        """Another runner serves from now on; this one still answers what was asked of it before."""
+        if self._lock is not None:
+            self._lock.let_go()
         return {}
 
     def _stop(self) -> Dict[str, Any]:
@@ -171,6 +194,7 @@ class Methods:
         outcome = self._served()
         if outcome.problem is not None:
             raise CallError("down", outcome.problem["summary"])
+        self._refuse_to_serve_beside_another()
         if name is not None:
             return the_one(outcome.definitions, kind, name, repository)
         return {
@@ -181,6 +205,12 @@ class Methods:
             "load_seconds": outcome.seconds,
             "sources": len(outcome.sources),
         }
+
+    def _refuse_to_serve_beside_another(self) -> None:
+        if self._lock is not None:
+            self._serving.wait(SERVE_SECONDS)
+            if self._lock.is_lost or not self._serving.is_open:
+                raise CallError("busy", f"another process holds {self._lock.path}")
 
     def _served(self) -> Outcome:
         if self._outcome is None:

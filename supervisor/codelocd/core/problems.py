@@ -155,6 +155,14 @@ def _hangs(stacks: Sequence[Mapping[str, Any]], note: str, folder: Path) -> tupl
     return place, "\n".join([*threads, *([note] if note else [])])
 
 
+def of_another(lock: Path, holder: int | None, at: float) -> Problem:
+    """Another process holds the lock of the location, so the runner must not serve it."""
+    who = "another process" if holder is None else f"another process (pid {holder})"
+    summary = f"{who} serves this location: it holds {lock}; end it"
+    detail = "It is tried again by itself, for as long as it takes."
+    return Problem("limit", summary, detail, at)
+
+
 def over_memory(used: str, limit: str, at: float) -> Problem:
     """Both as people write amounts of memory."""
     summary = f"the runner used {used} of memory, more than memory_limit = {limit}"

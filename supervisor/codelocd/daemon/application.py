@@ -51,7 +51,7 @@ from codelocd.storage.journal import Journal
 from codelocd.storage.log_lines import Block
 from codelocd.storage.logs import Logs
 from codelocd.storage.paths import DaemonPaths
-from codelocd.storage.remains import ENTRIES, JOURNAL, LOGS, SNAPSHOTS
+from codelocd.storage.remains import ENTRIES, JOURNAL, LOGS, SERVING, SNAPSHOTS
 from codelocd.storage.snapshots import Documents, Snapshots, stopped
 from codelocd.watch.watch import SourceWatch
 
@@ -298,6 +298,7 @@ def _runner_specs(
         development=development,
         notes=paths.runtime_dir,
         reached_from=state,
+        locks=paths.state_dir / SERVING,
     )
 
 

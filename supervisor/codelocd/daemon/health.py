@@ -7,10 +7,12 @@ import contextlib
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from codelocd.core import problems
 from codelocd.core.events import Condemned, Event
 from codelocd.daemon.location import Location, Running
+from codelocd.daemon.starts import another
 from codelocd.model import Policy, RunnerId
 from codelocd.rpc.errors import RpcError
 from codelocd.runners.stacks import Stacks
@@ -134,19 +136,22 @@ class Heartbeat:
 
     async def _examine(self, location: Location, number: RunnerId, running: Running) -> None:
         policy = location.spec.policy
-        if not await self._answers(running, policy.ping_timeout):
+        answer = await self._answer(running, policy.ping_timeout)
+        if answer is None:
             found, folder = await self._stacks(running), location.spec.working_directory
             problem = problems.unresponsive(
                 policy.ping_timeout, found.threads, time.time(), folder, found.note
             )
             self._send(location, Condemned(number, problem))
+        elif answer.get("serves") is False and not location.state.leaving:
+            self._send(location, Condemned(number, await another(running)))
 
-    async def _answers(self, running: Running, timeout: float) -> bool:
-        """Whether the runner answers. One that has ended counts as answering: its end is handled
-        where processes are reaped."""
+    async def _answer(self, running: Running, timeout: float) -> dict[str, Any] | None:
+        """The runner's answer to a ping, None where none comes. One that has ended counts as
+        answering: its end is handled where processes are reaped."""
         try:
-            await running.handle.call("ping", timeout=timeout)
+            said = await running.handle.call("ping", timeout=timeout)
         except RpcError as failure:
-            return failure.kind != "timeout"
+            return None if failure.kind == "timeout" else {}
         running.answered = time.monotonic()
-        return True
+        return said if isinstance(said, dict) else {}

@@ -27,7 +27,9 @@ from codelocd.rpc.errors import RpcError
 from codelocd.runners import stacks, variables
 from codelocd.runners.api import Bad, Good, Launcher, MustStartCold, RunnerHandle, RunnerSpec
 from codelocd.runners.stacks import Overheard
+from codelocd.storage.lock import holder
 from codelocd.storage.logs import Logs
+from codelocd.storage.paths import file_name
 from codelocd.watch.watch import SourceWatch
 
 LAST_LINES = 200
@@ -158,6 +160,10 @@ class RunnerStarts:
             case Good(snapshot, importing, read):
                 running.snapshot, running.read = snapshot, read
                 running.timing.loaded, running.timing.importing = time.time(), importing
+                if location.state.serving is None and not await running.handle.serve():
+                    found = await another(running)
+                    location.tell(events.MachineLacks(number, found, random.random(), lives=True))
+                    return
                 self.inspect(location, number)
             case Bad(said, seen, read):
                 running.timing.loaded = time.time()
@@ -229,6 +235,13 @@ def crashed(location: Location, number: RunnerId, summary: str) -> None:
     location.tell(events.Exited(number, problem, random.random()))
 
 
+async def another(running: Running) -> Problem:
+    """The problem of a runner that may not serve, since another process does."""
+    lock = running.order.lock
+    assert lock is not None, "one without a lock may always serve"
+    return problems.of_another(lock, await asyncio.to_thread(holder, lock), time.time())
+
+
 def _kill(handle: RunnerHandle) -> None:
     handle.kill()
 
@@ -250,7 +263,8 @@ class RunnerSpecs:
     importable in any Python. `bytecode_cache`: the folder for compiled files of environments that
     are not ours. `development`: whether user code is told that it runs under `dev`. `notes`: the
     folder where runners note which files they write. `reached_from`: the folder of ours above the
-    store, which other users have to pass; None: the store."""
+    store, which other users have to pass; None: the store. `locks`: the folder of the files that
+    runners hold a lock on while they serve."""
 
     def __init__(
         self,
@@ -261,8 +275,10 @@ class RunnerSpecs:
         development: bool,
         notes: Path | None = None,
         reached_from: Path | None = None,
+        locks: Path | None = None,
     ) -> None:
         self.logs = logs
+        self._locks = locks
         self._reached_from = reached_from
         self._children = children
         self._bytecode_cache = bytecode_cache
@@ -289,6 +305,7 @@ class RunnerSpecs:
             beside=location.state.serving is not None,
             held=(lease.fileno(),),
             written=None if notes is None or who else loops.notes(notes, spec.name),
+            lock=None if self._locks is None else self._locks / f"{file_name(spec.name)}.lock",
             suspects=tuple(sorted(location.loops.suspects)),
         )
 

@@ -133,6 +133,7 @@ def shown_external(spec: LocationSpec, config: ConfigDocument) -> ShownLocation:
         "declared_in": spec.declared_in,
         "working_directory": None,
         "variables": [],
+        "lock": None,
         "config": config,
     }
 
@@ -235,7 +236,13 @@ def _about(location_: Location, listed: registry.Registry) -> LocationAccount:
         "declared_in": spec.declared_in,
         "working_directory": str(spec.working_directory),
         "variables": sorted(spec.variables),
+        "lock": _lock(location_),
     }
+
+
+def _lock(location: Location) -> str | None:
+    lock = location.serving.order.lock if location.serving else None
+    return None if lock is None else str(lock)
 
 
 def _hooks(location: Location) -> HooksDocument | None:

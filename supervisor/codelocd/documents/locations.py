@@ -223,6 +223,7 @@ class LocationAccount(TypedDict):
     declared_in: str
     working_directory: str | None
     variables: list[str]
+    lock: str | None
 
 
 class _LocationPage(LocationFacts, LocationAccount):

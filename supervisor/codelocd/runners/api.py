@@ -95,7 +95,8 @@ class RunnerSpec:
     before its code on; None: as for the daemon. So does that it is in the control group with the
     folder `group`; None: in the daemon's. `own`: the names of the variables that the location alone
     has been given. `account`: the user as whom it runs; None: the daemon's.
-    `suspects`: files of which its process notes in the file `written` when it writes them.
+    `suspects`: files of which its process notes in the file `written` when it writes them. `lock`:
+    the file that it holds a lock on while it serves; None for one that does not serve.
     """
 
     location: str
@@ -112,6 +113,7 @@ class RunnerSpec:
     held: tuple[int, ...] = ()
     cold: Cold | None = None
     written: Path | None = None
+    lock: Path | None = None
     suspects: tuple[str, ...] = ()
     nice: int | None = None
     open_files: int | None = None
@@ -199,6 +201,11 @@ class RunnerHandle(Protocol):
     ) -> Any:
         """Raises RpcError; of kind "down" when it went away during the call: outcome unknown."""
 
+    async def serve(self) -> bool:
+        """Have it take the lock of its location. False if another process holds that; a runner
+        that has ended counts as serving: its end is handled where processes are reaped."""
+        ...
+
     def take_over(self) -> None:
         """The runner takes over: from now on callers get this one."""
 
@@ -252,6 +259,9 @@ class WrappedRunner:
         self, method: str, params: Mapping[str, Any] | None = None, timeout: float | None = None
     ) -> Any:
         return await self._runner.call(method, params, timeout)
+
+    async def serve(self) -> bool:
+        return await self._runner.serve()
 
     def take_over(self) -> None:
         self._runner.take_over()

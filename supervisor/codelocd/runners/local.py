@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-import json
 import os
 import socket
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ from codelocd.rpc.peer import Peer
 from codelocd.rpc.requests import HEARD
 from codelocd.rpc.server import open_peer, reach, talk_on
 from codelocd.runners.api import Answer, Hooks, LoadOutcome, Program, RunnerSpec
-from codelocd.runners.stacks import NUMBER
+from codelocd.runners.settings import Passed, hold_to_limits, living, opened, settings
 
 _RECONNECTS = 50
 _RECONNECT_PAUSE = 0.02
@@ -35,6 +34,10 @@ _PAUSE = 0.05
 
 LARGE = 256 * 1024
 """Bytes of a snapshot from which on it takes more than a few milliseconds to read."""
+
+HAND_OVER = 10.0
+"""Seconds for a runner that was replaced to let go of its location's lock, which takes less than a
+millisecond. One that needs more hangs, and is ended."""
 
 LAST_WORDS = 1.0
 """Seconds for which a connection may outlive its runner: a forked child may hold it open."""
@@ -61,6 +64,7 @@ class LocalRunner:
         self._in_flight = 0
         self._idle = asyncio.Event()
         self._idle.set()
+        self._working: set[asyncio.Task[None]] = set()
         child.exited.add_done_callback(lambda _: self._hang_up())
 
     @property
@@ -99,12 +103,45 @@ class LocalRunner:
             if not self._in_flight:
                 self._idle.set()
 
+    async def serve(self) -> bool:
+        try:
+            said = await self._tell("serve")
+        except RpcError as failure:
+            return failure.kind not in ("busy", "timeout")  # an older release knows no `serve`
+        return not isinstance(said, dict) or said.get("serves") is not False
+
     def take_over(self) -> None:
-        """Nothing to do: callers reach the runner through the daemon."""
+        """Callers reach the runner through the daemon. It holds the lock as soon as the runner
+        before, which is told so at the same time, has let go."""
+        self._begin(self._take_lock())
+
+    async def _take_lock(self) -> None:
+        while not await self.serve():
+            await asyncio.wait([self.exited], timeout=_PAUSE)
+
+    async def _let_go_of_lock(self) -> None:
+        try:
+            await self._tell("hand_over", HAND_OVER)
+        except RpcError as failure:
+            if failure.kind == "timeout":
+                self.kill()
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        """In place of what was begun before."""
+        for task in self._working:
+            task.cancel()
+        task = asyncio.get_running_loop().create_task(work)
+        self._working.add(task)
+        task.add_done_callback(self._working.discard)
+
+    async def _tell(self, method: str, timeout: float | None = None) -> Any:
+        """A call of the daemon's own, which does not count as a request that was accepted."""
+        return await (await self._connected()).call(method, timeout=timeout)
 
     async def retire(self, patience: float, grace: float) -> None:
         self._child.look_at_family()
         self._child.resume()
+        self._begin(self._let_go_of_lock())
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._answered(), patience)
         if not self.exited.done():
@@ -187,24 +224,24 @@ class LocalLauncher:
         self._numbers = itertools.count(1)
 
     async def start(self, spec: RunnerSpec) -> LocalRunner:
-        async def spawn(listener: socket.socket, path: Path) -> Child:
+        async def spawn(passed: Passed) -> Child:
             child = self._children.start(
                 [
                     str(spec.executable),
                     str(self._entry),
                     spec.location,
-                    settings(spec, path, listener.fileno(), self._children.life),
+                    settings(spec, passed, self._children.life),
                 ],
                 variables=spec.variables,
                 directory=spec.working_directory,
                 output=spec.output,
-                pass_fds=[listener.fileno(), *spec.held, *living(self._children.life)],
+                pass_fds=[*passed.descriptors, *spec.held, *living(self._children.life)],
                 account=spec.account,
             )
             hold_to_limits(spec, child.pid)
             return child
 
-        return await self.through(spawn)
+        return await self.through(spec, spawn)
 
     def program(self, program: Program) -> Child:
         """A program beside a runner. Raises OSError when it cannot be started."""
@@ -219,17 +256,18 @@ class LocalLauncher:
         )
 
     async def through(
-        self, start: Callable[[socket.socket, Path], Awaitable[Child]]
+        self, spec: RunnerSpec, start: Callable[[Passed], Awaitable[Child]]
     ) -> LocalRunner:
-        """A runner that `start` starts, given the socket that it shall listen on."""
+        """A runner that `start` starts, given what it is passed."""
         self._restore()
         path = self._new_path()
         make_folder(self._sockets)
         listener = unix.listen(path)
+        lock = opened(spec.lock)
         connected = None
         try:
             connected = await reach(path)
-            child = await start(listener, path)
+            child = await start(Passed(path, listener.fileno(), lock))
         except BaseException:
             path.unlink(missing_ok=True)
             if connected is not None:
@@ -237,13 +275,17 @@ class LocalLauncher:
             raise
         finally:
             listener.close()
+            if lock is not None:
+                os.close(lock)
         child.exited.add_done_callback(lambda _: path.unlink(missing_ok=True))
         return LocalRunner(child, path, connected)
 
     def adopt(self, child: Child, path: Path) -> LocalRunner:
         """A runner that another daemon has started, and that listens there."""
         child.exited.add_done_callback(lambda _: path.unlink(missing_ok=True))
-        return LocalRunner(child, path)
+        runner = LocalRunner(child, path)
+        runner.take_over()  # the other daemon may have ended before it told the runner so
+        return runner
 
     def _new_path(self) -> Path:
         """A path that is not in use: an earlier daemon may have had this process's pid."""
@@ -267,46 +309,3 @@ def _remove_stale(sockets: Path, kept: Collection[str]) -> None:
             continue
         if pid == os.getpid() or not psutil.pid_exists(pid):
             path.unlink(missing_ok=True)
-
-
-def hold_to_limits(spec: RunnerSpec, pid: int) -> None:
-    """Do for a runner of another user what that user may not: it waits for its control group."""
-    if spec.account is None:
-        return
-    with contextlib.suppress(OSError):
-        if spec.group is not None:
-            Path(spec.group, "cgroup.procs").write_text(str(pid))
-        if spec.nice is not None:
-            os.setpriority(os.PRIO_PROCESS, pid, spec.nice)
-
-
-def _noting(spec: RunnerSpec) -> dict[str, Any]:
-    if spec.written is None or not spec.suspects:
-        return {}
-    return {"written": str(spec.written), "suspects": spec.suspects}
-
-
-def living(life: int | None) -> list[int]:
-    """The end of a pipe that a process is passed: it ends itself when neither daemon nor holder has
-    the other end."""
-    return [] if life is None else [life]
-
-
-def settings(spec: RunnerSpec, path: Path, descriptor: int, life: int | None) -> str:
-    """What a runner is told, as JSON. With a `life` it may outlive this process."""
-    return json.dumps(
-        {
-            "target": {"kind": spec.target.kind, "value": spec.target.value},
-            "attribute": spec.attribute,
-            "working_directory": str(spec.working_directory),
-            "socket_fd": descriptor,
-            "socket_path": str(path),
-            "parent": os.getpid() if life is None else None,
-            "life_fd": life,
-            "stacks_signal": NUMBER,
-            "nice": None if spec.account else spec.nice,
-            "open_files": spec.open_files,
-            "group": spec.group,
-            **_noting(spec),
-        }
-    )

@@ -1,4 +1,4 @@
-"""The lock that allows one daemon for each state directory."""
+"""The lock that allows one daemon for each state directory, and who holds a lock."""
 
 from __future__ import annotations
 
@@ -29,6 +29,17 @@ def held(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(file)
+
+
+def holder(path: Path) -> int | None:
+    """The process that has locked the file with flock(2), as Linux tells of it; None if unknown."""
+    with contextlib.suppress(OSError, ValueError):
+        number = path.stat().st_ino
+        for line in Path("/proc/locks").read_text().splitlines():
+            _, kind, _, _, pid, place, *_ = line.split()
+            if kind == "FLOCK" and place.rpartition(":")[2] == str(number) and int(pid) > 0:
+                return int(pid)
+    return None
 
 
 def _take(file: int, folder: Path) -> None:

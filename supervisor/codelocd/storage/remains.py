@@ -21,7 +21,9 @@ JOURNAL = "events.jsonl"
 LOGS = "logs"
 SNAPSHOTS = "snapshots"
 ENTRIES = "last"
-"""Names in the daemon's folder of state; `last` has a document for each location."""
+SERVING = "serving"
+"""Names in the daemon's folder of state. `last` has a document for each location, `serving` the
+file that its runner holds a lock on while it serves."""
 
 LAST_LINES = 20
 """Lines of output that `show` gives."""

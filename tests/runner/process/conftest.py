@@ -191,8 +191,10 @@ class Starter:
         directory: Path | None = None,
         attribute: str | None = None,
         options: tuple[str, ...] = (),
+        lock: Path | None = None,
         **variables: str,
     ) -> Runner:
+        """`lock`: the file of the lock that it holds while it serves."""
         directory = directory or Path(value).parent
         path = str(self.folder / f"{len(self.runners)}.sock")
         with socket.socket(socket.AF_UNIX) as listening:
@@ -205,6 +207,7 @@ class Starter:
                 "socket_fd": listening.fileno(),
                 "socket_path": path,
                 "parent": os.getpid(),
+                "lock_path": None if lock is None else str(lock),
             }
             every = {**clean_environment(), "TMPDIR": str(self.folder), **variables}
             process: subprocess.Popen[bytes] | Fork

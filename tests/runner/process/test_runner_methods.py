@@ -41,7 +41,8 @@ def test_hello_tells_protocol_process_and_methods(run, python):
     hello = runner.call("hello")
     assert hello["protocol"] == 1
     assert hello["pid"] == runner.process.pid
-    assert hello["methods"] == ["hello", "ping", "snapshot", "describe", "stacks", "stop"]
+    asking = ["hello", "ping", "snapshot", "describe", "stacks"]
+    assert hello["methods"] == [*asking, "serve", "hand_over", "stop"]
     assert f"{os.sep}{hello['python']}{os.sep}" in python
 
 

@@ -28,6 +28,9 @@ class FakeRunner:
     def blamed(self, end):
         return COLD
 
+    async def serve(self) -> bool:
+        return True
+
     def take_over(self) -> None:
         self.did.append("take over")
 

@@ -17,7 +17,7 @@ from codelocd.process.accounts import Account, give_away
 from codelocd.process.child import Child, Children
 from codelocd.process.orphans import marked
 from codelocd.runners.api import Hooks, Program, RunnerSpec
-from codelocd.runners.local import hold_to_limits, living, settings
+from codelocd.runners.settings import Passed, hold_to_limits, living, settings
 from codelocd.runners.stacks import NUMBER, Overheard, Stacks
 from codelocd.runners.warm.method import BY_LIBRARIES
 from codelocd.runners.warm.profile import Imports
@@ -132,13 +132,13 @@ class WarmInterpreter:
         except WRONG:
             raise ConnectionAbortedError("the warm interpreter said what it should not") from None
 
-    async def runner(self, spec: RunnerSpec, listener: socket.socket, path: Path) -> Child:
+    async def runner(self, spec: RunnerSpec, passed: Passed) -> Child:
         """Raises Refused."""
         message = {
             "location": spec.location,
-            "settings": settings(spec, path, listener.fileno(), self._children.life),
+            "settings": settings(spec, passed, self._children.life),
         }
-        child = await self._process(message, [listener.fileno()], spec.variables, spec.output)
+        child = await self._process(message, passed.descriptors, spec.variables, spec.output)
         hold_to_limits(spec, child.pid)
         return child
 

@@ -265,9 +265,7 @@ class WarmLauncher:
     async def _from(self, interpreter: WarmInterpreter, spec: RunnerSpec) -> LocalRunner:
         """Raises Refused, and OSError where there is no socket for it."""
         try:
-            runner = await self._cold.through(
-                lambda listener, path: interpreter.runner(spec, listener, path)
-            )
+            runner = await self._cold.through(spec, lambda to: interpreter.runner(spec, to))
         finally:
             interpreter.release()
         runner.hooks = interpreter.hooks
