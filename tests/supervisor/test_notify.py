@@ -2,6 +2,7 @@
 
 import os
 import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -20,16 +21,43 @@ def manager(tmp_path: Path) -> socket.socket:
 def test_readiness_life_and_the_end_are_announced(manager: socket.socket, tmp_path: Path) -> None:
     with manager:
         notifier = systemd.Notifier({"NOTIFY_SOCKET": str(tmp_path / "notify")})
-        notifier.ready("3 locations")
+        notifier.ready()
+        notifier.status("3 locations")
+        notifier.status("3 locations")
         notifier.alive()
         notifier.stopping()
-        told = [manager.recv(100) for _ in range(3)]
-    assert told == [b"READY=1\nSTATUS=3 locations", b"WATCHDOG=1", b"STOPPING=1"]
+        told = [manager.recv(100) for _ in range(4)]
+    assert told == [b"READY=1", b"STATUS=3 locations", b"WATCHDOG=1", b"STOPPING=1"]
+
+
+def test_promise_27_a_reload_says_when_it_began(manager: socket.socket, tmp_path: Path) -> None:
+    before = time.clock_gettime(time.CLOCK_MONOTONIC)
+    with manager:
+        systemd.Notifier({"NOTIFY_SOCKET": str(tmp_path / "notify")}).reloading()
+        word, _, since = manager.recv(100).decode().partition("\nMONOTONIC_USEC=")
+    assert word == "RELOADING=1"
+    assert before - 0.001 <= int(since) / 1e6 <= time.clock_gettime(time.CLOCK_MONOTONIC)
+
+
+def test_promise_27_a_status_is_not_worth_waiting_for(
+    manager: socket.socket, tmp_path: Path
+) -> None:
+    """A manager that takes nothing gets the newest one when it does."""
+    notifier = systemd.Notifier({"NOTIFY_SOCKET": str(tmp_path / "notify")})
+    with manager:
+        manager.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+        for number in range(5_000):
+            notifier.status(f"{number} locations")
+        manager.settimeout(0)
+        with pytest.raises(BlockingIOError):
+            _ = [manager.recv(100) for _ in range(5_000)]
+        notifier.status("the last")
+        assert manager.recv(100) == b"STATUS=the last"
 
 
 def test_without_a_manager_nothing_happens() -> None:
     notifier = systemd.Notifier({})
-    notifier.ready("")
+    notifier.ready()
     assert notifier.watchdog_interval is None
 
 

@@ -40,6 +40,7 @@ from codelocd.storage.paths import DaemonPaths
 if TYPE_CHECKING:
     from codelocd.daemon.metrics.endpoint import Monitoring
     from codelocd.documents.events import TopicEvent
+    from codelocd.documents.locations import StatusDocument
 
 log = structlog.get_logger()
 
@@ -117,7 +118,7 @@ class Service:
             report=lambda where, error: log.warning("request failed", where=where, error=error),
             disconnected=application.hub.drop,
         )
-        status_file = StatusFile(self._paths.socket, control, gate.group)
+        status_file = StatusFile(self._paths.socket, control, gate.group, self._tell_manager)
         application.hub.subscribe(status_file, ("status",), None, lambda _topic: {})
         kept = [] if passed is not None else [control_socket.keep(server)]
         work = (self._show_life(), status_file.keep(), *kept)
@@ -128,7 +129,8 @@ class Service:
         if self._config.has_files:
             self._config.follow(application.watch, apply=self._development)
         monitoring = await self._begin_monitoring(config, server, gate.group)
-        self._notifier.ready(f"{len(config.locations)} locations")
+        self._tell_manager(control.status())
+        self._notifier.ready()
         await self._ends.wait()
         if self._successor.is_due and (listener := await server.pause(LAST_ANSWERS)) is not None:
             await self._upgraded(status_file, passed, control_socket.leave(listener))
@@ -166,6 +168,9 @@ class Service:
         identity = Identity(application.instance, str(self._paths.socket), began)
         return Control(application, self._config, identity, self._ends.set, self._upgrade)
 
+    def _tell_manager(self, document: StatusDocument) -> None:
+        self._notifier.status(systemd.counted(document["locations"]))
+
     def _begin_page(self, config: Config) -> None:
         if config.page:
             name = (config.files[0].parent if config.files else Path.cwd()).name or "codelocd"
@@ -183,9 +188,11 @@ class Service:
     # --- the config ----------------------------------------------------------------------------
 
     def _reapply(self) -> None:
+        self._notifier.reloading()
         config = self._config.read() if self._config.has_files else None
         if config is not None:
             self._config.take(config)
+        self._notifier.ready()
 
     def _told_of_config(self, state: ConfigState) -> None:
         self._application.publisher.tell(f"config-{state.state}", state.problem, state.as_json())
@@ -232,6 +239,8 @@ class Service:
         """Become what is installed now. Raises RpcError."""
         if self._development:
             raise RpcError("usage", "only `codelocd serve` is upgraded as it runs: start dev again")
+        if self._config.has_files and await self._config.read_apart() is None:
+            raise RpcError("usage", f"the new code could not start: {self._config.state.problem}")
         await asyncio.to_thread(self._successor.try_out)
         self._successor.is_due = True
         asyncio.get_running_loop().call_soon(self._ends.set)
@@ -241,6 +250,7 @@ class Service:
     ) -> None:
         """Returns only where the upgrade was called off meanwhile."""
         if self._successor.is_due:
+            self._notifier.reloading()
             status_file.tell_upgrade()
             await self._application.hand_over()
             self._successor.begin(passed, left)

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,13 +29,21 @@ class StatusFile(InProcessSubscriber):
     """A subscriber of the topic `status`.
 
     An event has the entry of the location that it is about, so the others are not looked at again.
-    `group`: the number of the group that may use the control socket, and so may read this.
+    `group`: the number of the group that may use the control socket, and so may read this. `told`
+    gets each document that is written.
     """
 
-    def __init__(self, socket: Path, control: Control, group: int | None) -> None:
+    def __init__(
+        self,
+        socket: Path,
+        control: Control,
+        group: int | None,
+        told: Callable[[StatusDocument], None] = lambda _: None,
+    ) -> None:
         self._path = Path(last_status.beside(str(socket)))
         self._control = control
         self._group = group
+        self._told = told
         self._stirred = asyncio.Event()
         self._entries: dict[str, tuple[float, LocationStatus]] = {}
         self._began: dict[str, tuple[object, int | None]] = {}
@@ -52,7 +60,9 @@ class StatusFile(InProcessSubscriber):
             await self._stirred.wait()
             await asyncio.sleep(REST)
             self._stirred.clear()
-            await asyncio.to_thread(self._write, self._whole())
+            document = self._whole()
+            self._told(document)
+            await asyncio.to_thread(self._write, document)
             await asyncio.sleep(REST)
 
     def remove(self) -> None:

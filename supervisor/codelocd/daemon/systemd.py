@@ -8,7 +8,13 @@ from __future__ import annotations
 import os
 import socket
 import stat
-from collections.abc import MutableMapping
+import time
+from collections import Counter
+from collections.abc import Iterable, MutableMapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from codelocd.documents.locations import LocationStatus
 
 _FIRST_DESCRIPTOR = 3
 """SD_LISTEN_FDS_START of sd_listen_fds(3)."""
@@ -23,12 +29,23 @@ class Notifier:
         meant = environ.pop("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
         self.watchdog_interval = int(usec) / 2e6 if usec and meant else None
         """Seconds between two signs of life, or None: systemd does not wait for them."""
+        self._status = ""
 
-    def ready(self, status: str) -> None:
-        self._send(f"READY=1\nSTATUS={status}")
+    def ready(self) -> None:
+        """It serves: at its start, and after it was reloading."""
+        self._send("READY=1")
 
     def status(self, status: str) -> None:
-        self._send(f"STATUS={status}")
+        """The line that `systemctl status` shows; the same one is sent once.
+
+        A manager that has no room for it is not waited for: it gets the next one.
+        """
+        if status != self._status and self._send(f"STATUS={status}", socket.MSG_DONTWAIT):
+            self._status = status
+
+    def reloading(self) -> None:
+        """Until `ready` it reads its config again, or takes up other code."""
+        self._send(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def alive(self) -> None:
         self._send("WATCHDOG=1")
@@ -36,16 +53,29 @@ class Notifier:
     def stopping(self) -> None:
         self._send("STOPPING=1")
 
-    def _send(self, message: str) -> None:
+    def _send(self, message: str, flags: int = 0) -> bool:
+        """Whether the manager has it."""
         if not self._address:
-            return
+            return False
         name = f"\0{self._address[1:]}" if self._address.startswith("@") else self._address
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
             try:
                 sender.connect(name)
-                sender.sendall(message.encode())
+                sender.sendall(message.encode(), flags)
+            except BlockingIOError:
+                return False
             except OSError:
                 self._address = ""
+                return False
+        return True
+
+
+def counted(locations: Iterable[LocationStatus]) -> str:
+    """How many locations are in which state, the most frequent state first."""
+    states = Counter(each["state"] for each in locations)
+    told = ", ".join(f"{count} {state}" for state, count in states.most_common())
+    total = states.total()
+    return f"{total} location{'' if total == 1 else 's'}{': ' if told else ''}{told}"
 
 
 def passed_socket(
