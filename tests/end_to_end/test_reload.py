@@ -140,6 +140,7 @@ def test_promise_20_200_files_saved_within_two_seconds_end_in_exactly_one_takeov
     daemon = dev("-f", "defs.py")
     daemon.until_serving("defs")
     end = time.monotonic() + DEADLINE
+    before = daemon.entry("defs")["generation"]
     for number in itertools.count(1):
         before, value = daemon.entry("defs")["generation"], f"new_{number}"
         times = [time.monotonic()]
