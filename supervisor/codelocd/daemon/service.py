@@ -121,8 +121,7 @@ class Service:
         status_file = StatusFile(self._paths.socket, control, gate.group, self._tell_manager)
         application.hub.subscribe(status_file, ("status",), None, lambda _topic: {})
         kept = [] if passed is not None else [control_socket.keep(server)]
-        work = (self._show_life(), status_file.keep(), *kept)
-        chores = [asyncio.ensure_future(each) for each in work]
+        chores = [*map(asyncio.ensure_future, (self._show_life(), status_file.keep(), *kept))]
         self._begin_page(config)
         application.apply(config)
         await application.settle_inheritance()
