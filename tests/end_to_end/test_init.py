@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from codelocd.cli.scaffold import planned
+from codelocd.cli.commands.init import planned
 from codelocd.config import load
 from codelocd.daemon import check
 from codelocd.model import Config, LocationSpec

@@ -11,7 +11,8 @@ import click
 from click.shell_completion import CompletionItem
 
 from codelocd import __version__
-from codelocd.cli import completion, guard
+from codelocd.cli import guard
+from codelocd.cli.commands import completions
 from codelocd.cli.guard import ExitCode
 from codelocd.cli.options import daemon_options
 from codelocd.cli.quick import COMPLETION
@@ -89,6 +90,7 @@ SECTIONS = {
 }
 MODULES = {
     "exec": "execute",
+    **dict.fromkeys(SECTIONS["Run"], "run"),
     **dict.fromkeys(("status", "definitions", "show", "call"), "look"),
     **dict.fromkeys(("logs", "events"), "history"),
     **dict.fromkeys(SECTIONS["Change"], "change"),
@@ -130,7 +132,7 @@ def app() -> None:
 def run(arguments: Sequence[str]) -> int:
     """Read `arguments` and do what they say; the exit code."""
     if instruction := os.environ.get(COMPLETION):
-        return completion.answer(app, instruction)
+        return completions.answer(app, instruction)
     try:
         with app.make_context("codelocd", list(arguments)) as context:
             return int(app.invoke(context) or ExitCode.DONE)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from codelocd.cli import local, output, projects
+from codelocd.cli import local, output, which
 from codelocd.cli.connection import refused
 from codelocd.cli.guard import ExitCode, Failure, NoDaemon, SilentDaemon
 from codelocd.cli.which import VARIABLE, Asked
@@ -94,7 +94,7 @@ def _folders(asked: Asked, failure: NoDaemon | SilentDaemon) -> Iterator[tuple[s
         return
     folder = project or _last_dev(os.getcwd())
     if folder is not None:
-        settings = projects.own_state(folder)
+        settings = which.own_state(folder)
         state = Path(settings) if settings else _dev_state(folder)
         yield f"no dev daemon runs for {folder}", state
     if project is None:
@@ -104,7 +104,7 @@ def _folders(asked: Asked, failure: NoDaemon | SilentDaemon) -> Iterator[tuple[s
 
 def _last_dev(here: str) -> str | None:
     """The nearest folder upwards for which a dev daemon has kept anything."""
-    return projects.nearest(here, lambda folder: _dev_state(folder).is_dir())
+    return which.nearest(here, lambda folder: _dev_state(folder).is_dir())
 
 
 def _dev_state(folder: str) -> Path:
@@ -117,9 +117,9 @@ def _states_of(service: Service) -> Iterator[Path]:
     The config is looked for where systemd/README.md puts it, and where `serve` finds it unasked.
     """
     usual = local.places(service, DaemonSettings(), Asked()).state_dir
-    named = projects.own_state(projects.service_folder(service, os.environ))
-    project = projects.nearest(os.getcwd(), projects.is_project)
-    around = projects.own_state(project) if project is not None else None
+    named = which.own_state(which.service_folder(service, os.environ))
+    project = which.nearest(os.getcwd(), which.is_project)
+    around = which.own_state(project) if project is not None else None
     yield from dict.fromkeys(Path(each) for each in (named, usual, around) if each)
 
 

@@ -39,7 +39,7 @@ class LeftSocket:
         return cls(descriptor, (device, number)) if pid == os.getpid() else None
 
 
-TRIAL = "import codelocd.cli.commands.serve, codelocd.daemon.service"
+TRIAL = "import codelocd.cli.commands.run, codelocd.daemon.service"
 TRIAL_SECONDS = 60.0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 import pytest
 
-from codelocd.cli.commands.dev import PageOptions
+from codelocd.cli.commands.run import PageOptions
 from codelocd.model import Config, DagsterSettings
 from tests import commands
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from codelocd.cli.live_line import LiveBlock
+from codelocd.cli.output import LiveBlock
 from codelocd.render.text import Screen
 
 SMALL = Screen(width=20, height=5)

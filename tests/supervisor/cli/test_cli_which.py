@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 
-from codelocd.cli import projects
 from codelocd.cli.guard import ExitCode, Failure
-from codelocd.cli.which import Asked, DaemonAddress, which
+from codelocd.cli.which import Asked, DaemonAddress, is_project, own_socket, which
 from codelocd.config import discover
 from codelocd.config.discovery import TOOLS, ConfigKind, file_of
 from codelocd.core.config_files import PYPROJECT
@@ -141,29 +140,29 @@ def test_a_daemon_that_is_there_but_does_not_answer_is_never_called_missing(reas
 def test_a_folder_is_a_project_exactly_if_dev_finds_something_there(
     kind: ConfigKind, tmp_path: Path
 ) -> None:
-    assert not projects.is_project(str(tmp_path))
+    assert not is_project(str(tmp_path))
     table = next((f"[tool.{name}]\n" for name, each in TOOLS.items() if each is kind), "")
     (tmp_path / file_of(kind)).write_text(table)
-    assert projects.is_project(str(tmp_path))
+    assert is_project(str(tmp_path))
     assert discover(tmp_path) is not None
 
 
 @pytest.mark.parametrize("text", ["", "[tool.ruff]", "# codelocd, dagster, dg", "broken = ["])
 def test_a_pyproject_of_another_tool_is_no_project(text: str, tmp_path: Path) -> None:
     (tmp_path / PYPROJECT).write_text(text)
-    assert not projects.is_project(str(tmp_path))
+    assert not is_project(str(tmp_path))
 
 
 def test_a_config_may_name_a_socket_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "codelocd.toml").write_text('[daemon]\nsocket = "run/../s.sock"\n')
-    assert projects.own_socket(str(tmp_path)) == f"{tmp_path}/s.sock"
+    assert own_socket(str(tmp_path)) == f"{tmp_path}/s.sock"
 
 
 @pytest.mark.parametrize("text", ["", "broken socket [", 'daemon = "socket"', "[daemon]\nsocket=1"])
 def test_a_config_that_names_no_socket_leaves_the_usual_one(text: str, tmp_path: Path) -> None:
     (tmp_path / "codelocd.toml").write_text(text)
     (tmp_path / PYPROJECT).write_text('[tool.codelocd.daemon]\nsocket = "/x"\n')
-    assert projects.own_socket(str(tmp_path)) == ("/x" if not text else None)
+    assert own_socket(str(tmp_path)) == ("/x" if not text else None)
 
 
 def test_no_daemon_in_a_project_is_exit_3_and_names_the_project(project: Shell) -> None:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 
-from codelocd.cli.commands.dev import KEPT, Writer
+from codelocd.cli.commands.run import KEPT, Writer
 
 DEADLINE = 60.0
 

@@ -15,8 +15,8 @@ import click
 from codelocd.cli import output
 from codelocd.cli.connection import GRACE, Connection, connect, whole_status
 from codelocd.cli.guard import ExitCode, Failure
-from codelocd.cli.live_line import LiveLine
 from codelocd.cli.options import daemon_options, json_option, locations_argument
+from codelocd.cli.output import LiveLine
 from codelocd.cli.which import Asked
 from codelocd.client import Client, DaemonUnreachable, RpcError
 from codelocd.render.changes import changes

@@ -2,14 +2,40 @@
 
 from __future__ import annotations
 
-import click
+import contextlib
+import os
+import re
+import shutil
+import stat
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from codelocd.cli import output
-from codelocd.cli.guard import ExitCode
+import click
+import psutil
+
+from codeloc_envs.damaged import SUFFIX
+from codelocd.cli import local, output
+from codelocd.cli.connection import Connection, meant
+from codelocd.cli.guard import ExitCode, Failure
 from codelocd.cli.options import daemon_options, json_option
 from codelocd.cli.which import Asked
+from codelocd.client import Client, DaemonUnreachable
+from codelocd.config import ConfigError, discover
+from codelocd.config import examine as examine_config
+from codelocd.core import findings
 from codelocd.core.findings import Finding, verdict
+from codelocd.model import Config, DaemonSettings
+from codelocd.process.guardian_process import VARIABLE
 from codelocd.render.text import Screen, one_line, plural
+from codelocd.storage import sockets
+from codelocd.storage.paths import DaemonPaths
+
+if TYPE_CHECKING:
+    from codelocd.documents.locations import StatusDocument
+
 
 SIGNS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "problem": ("✗", "red")}
 
@@ -31,7 +57,7 @@ def doctor_command(asked: Asked, as_json: bool) -> int:
     codelocd doctor
     codelocd doctor --json | jq '.findings[] | select(.level != "ok")'
     """
-    from codelocd.cli import doctor
+    from codelocd.cli.commands import doctor
 
     found = []
     for finding in doctor.examine(asked):
@@ -51,3 +77,241 @@ def _lines(finding: Finding, screen: Screen) -> str:
     sign, style = SIGNS[finding.level]
     first = f"{screen.paint(sign, style)} {finding.area}: {one_line(finding.what)}"
     return f"{first}\n  {one_line(finding.then)}" if finding.then else first
+
+
+# --- what is examined --------------------------------------------------------------------------
+
+PATIENCE = 2.0
+"""Seconds for the daemon to answer."""
+
+INOTIFY = Path("/proc/sys/fs/inotify")
+
+
+class Examined:
+    """What all looks share: the daemon that is meant, its answers if any, its config and places."""
+
+    def __init__(self, asked: Asked) -> None:
+        self.asked = asked
+        self.config, self.mistakes = _config()
+        self.status: StatusDocument | None = None
+        self.silence: Failure | None = None
+        try:
+            self.daemon = meant(asked)
+            with Connection(self.daemon, PATIENCE) as connection:
+                self.status = connection.call("status", timeout=PATIENCE)
+        except Failure as failure:
+            self.silence = failure
+
+    @property
+    def pid(self) -> int | None:
+        return self.status["daemon"]["pid"] if self.status is not None else None
+
+    @property
+    def paths(self) -> DaemonPaths:
+        """Where the daemon that is meant has its things, or would have them."""
+        settings = self.config.daemon if self.config is not None else DaemonSettings()
+        project = getattr(getattr(self, "daemon", None), "project", None)
+        if project is None or self.asked.service:
+            return local.places(self.asked.service or "user", settings, self.asked)
+        return local.places("dev", settings, self.asked, Path(project))
+
+
+def examine(asked: Asked) -> Iterator[Finding]:
+    """Every finding, one after the other."""
+    seen = Examined(asked)
+    yield from _daemon(seen)
+    yield from _folders(seen.paths)
+    yield from _sockets()
+    yield from _processes(seen)
+    yield from _limits(seen)
+    yield findings.cgroup(*_cgroup())
+    yield _clock(seen.paths.state_dir)
+    yield from _environments(seen)
+
+
+def _config() -> tuple[Config | None, list[str]]:
+    """That of this folder, if it has one, and each mistake in it or in what it names."""
+    from codeloc_envs import Store
+
+    try:
+        found = discover(Path.cwd(), os.environ)
+    except ConfigError as error:
+        return None, [str(each) for each in error.problems]
+    if found is None:
+        return None, []
+    pythons = Store(local.places("user", DaemonSettings(), Asked()).store).pythons
+    config, mistakes = examine_config(
+        found.path, os.environ, lambda: tuple(pythons()), local.choice
+    )
+    return config, [str(each) for each in mistakes]
+
+
+def _daemon(seen: Examined) -> Iterator[Finding]:
+    if seen.status is not None:
+        about = seen.status["daemon"]
+        yield Finding("daemon", "ok", f"pid {about['pid']}, version {about['version']}, answers")
+    elif seen.silence is not None and "did not answer" in str(seen.silence):
+        yield Finding("daemon", "problem", *_split(str(seen.silence)))
+    else:
+        yield Finding("daemon", "ok", f"none runs: {seen.silence}")
+    for mistake in seen.mistakes:
+        yield Finding("config", "problem", *_split(mistake))
+    for line in local.as_root(seen.config) if seen.config is not None else ():
+        yield Finding("users", "warning", *_split(line))
+    if not seen.mistakes and seen.config is not None:
+        yield Finding("config", "ok", plural(len(seen.config.locations), "location"))
+
+
+def _split(text: str) -> tuple[str, str]:
+    what, _, then = text.partition("; ")
+    return what, then
+
+
+def _folders(paths: DaemonPaths) -> Iterator[Finding]:
+    uid = os.getuid()
+    for area, folder in (
+        ("sockets", paths.socket.parent),
+        ("state", paths.state_dir),
+        ("store", paths.store),
+    ):
+        existing = next(each for each in (folder, *folder.parents) if each.exists())
+        if not os.access(existing, os.W_OK | os.X_OK):
+            yield Finding(
+                area, "problem", f"{existing} cannot be written to by you (user {uid})",
+                f"`chown -R {uid} {existing}`, or name another folder in [daemon]",
+            )  # fmt: skip
+            continue
+        found = folder.stat() if folder.exists() else None
+        if area != "store" and found and stat.S_IMODE(found.st_mode) & 0o022:
+            yield Finding(
+                area, "problem", f"others can write to {folder}", f"`chmod go-w {folder}`"
+            )
+        else:
+            yield findings.room(area, str(folder), shutil.disk_usage(existing).free)
+    for broken in sorted(paths.state_dir.rglob(f"*{SUFFIX}")):
+        what = f"{broken} was damaged, and set aside"
+        yield Finding("state", "warning", what, "delete it once you have seen what it was")
+
+
+def _sockets() -> Iterator[Finding]:
+    """Control sockets that are left over: no process listens on them."""
+    runtime = Path(sockets.runtime_folder(os.environ, os.getuid())) / "codelocd"
+    found = [Path(sockets.SYSTEM) / sockets.CONTROL, *sorted(runtime.rglob(sockets.CONTROL))]
+    stale = [path for path in found if _is_stale(path)]
+    if not stale:
+        yield Finding("sockets", "ok", "none is left over")
+    for path in stale:
+        yield Finding(
+            "sockets", "warning", f"no process listens on {path}", f"`rm {path}`, or start it"
+        )
+
+
+def _is_stale(path: Path) -> bool:
+    try:
+        Client(str(path), timeout=PATIENCE, foreign=True).close()
+    except DaemonUnreachable as error:
+        return error.reason == "refused"
+    return False
+
+
+def _processes(seen: Examined) -> Iterator[Finding]:
+    marked = {pid for pid in psutil.pids() if _is_marked(pid)}
+    yield findings.orphans(sorted(pid for pid in marked if not _has_daemon(pid)))
+    for each in seen.status["locations"] if seen.status is not None else ():
+        if each["pid"] is not None and not psutil.pid_exists(each["pid"]):
+            what = f"the runner of {each['name']}, pid {each['pid']}, is not there"
+            yield Finding("processes", "problem", what, f"`codelocd restart {each['name']}`")
+
+
+def _is_marked(pid: int) -> bool:
+    try:
+        return f"\0{VARIABLE}=".encode() in Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return False
+
+
+def _has_daemon(pid: int) -> bool:
+    """Whether a daemon of ours is among its ancestors, or it is one that runs on its own."""
+    with contextlib.suppress(psutil.Error):
+        for ancestor in psutil.Process(pid).parents():
+            words = ancestor.cmdline()
+            if any(word in ("dev", "serve") for word in words) and any(
+                "codelocd" in word for word in words
+            ):
+                return True
+        return False
+    return True  # it ended meanwhile
+
+
+def _limits(seen: Examined) -> Iterator[Finding]:
+    pid = seen.pid or os.getpid()
+    whose = "the daemon" if seen.pid else "this shell"
+    with contextlib.suppress(OSError, psutil.Error):
+        yield findings.descriptors(_count(pid), _open_files(pid), whose)
+    for name, used in (
+        ("max_user_watches", _in_use(lambda text: text.count("inotify wd:"))),
+        ("max_user_instances", _in_use(lambda text: int("inotify wd:" in text))),
+    ):
+        with contextlib.suppress(OSError):
+            most = int((INOTIFY / name).read_text())
+            then = f"`sysctl fs.inotify.{name}={most * 4}`, and in /etc/sysctl.d to keep it"
+            yield findings.limit("inotify", name, used, most, then)
+
+
+def _count(pid: int) -> int:
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def _open_files(pid: int) -> int | None:
+    limits = Path(f"/proc/{pid}/limits").read_text()
+    found = re.search(r"^Max open files\s+(\d+)", limits, re.MULTILINE)
+    return int(found[1]) if found else None
+
+
+def _in_use(count: Any) -> int:
+    """Over the descriptors of all processes of this user; the limits are for each user."""
+    total = 0
+    for pid in psutil.pids():
+        with contextlib.suppress(OSError):
+            if os.stat(f"/proc/{pid}").st_uid != os.getuid():
+                continue
+            for each in os.scandir(f"/proc/{pid}/fd"):
+                if os.readlink(each.path) == "anon_inode:inotify":
+                    total += count(Path(f"/proc/{pid}/fdinfo/{each.name}").read_text())
+    return total
+
+
+def _cgroup() -> tuple[int, bool]:
+    root = Path("/sys/fs/cgroup")
+    if not (root / "cgroup.controllers").exists():
+        return (1 if root.is_dir() and any(root.iterdir()) else 0), False
+    with contextlib.suppress(OSError):
+        own = Path("/proc/self/cgroup").read_text().rpartition("::")[2].strip().lstrip("/")
+        return 2, os.access(root / own / "cgroup.subtree_control", os.W_OK)
+    return 2, False
+
+
+def _clock(state: Path) -> Finding:
+    existing = next(each for each in (state, *state.parents) if each.exists())
+    skew = 0.0
+    with contextlib.suppress(OSError), tempfile.TemporaryFile(dir=existing) as file:
+        file.write(b"x")
+        file.flush()
+        skew = os.fstat(file.fileno()).st_mtime - time.time()
+    newest = max((each.stat().st_mtime for each in state.glob("*")), default=0.0)
+    return findings.clock(skew, newest - time.time(), str(existing))
+
+
+def _environments(seen: Examined) -> Iterator[Finding]:
+    from codeloc_envs import Store
+
+    store = Store(seen.paths.store)
+    found = store.pythons()
+    yield findings.pythons([each.label for each in sorted(found, key=lambda p: p.version)])
+    if seen.status is None:
+        environments = [{**each, "used_by": []} for each in store.list()]
+    else:
+        with Connection(seen.daemon, PATIENCE) as connection:
+            environments = connection.call("environments")
+        environments = [each for each in environments if each["used_by"]]
+    yield from findings.dagsters(environments)

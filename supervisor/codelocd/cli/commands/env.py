@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 import click
 
 from codeloc_envs import Request
-from codelocd.cli import completion, local, output
+from codelocd.cli import local, output
 from codelocd.cli.app import Commands
+from codelocd.cli.commands import completions
 from codelocd.cli.guard import ExitCode, Failure
 from codelocd.cli.local import choice, chosen, listed, one_of, ready, store, told
-from codelocd.cli.options import daemon_options, json_option, locations_argument
-from codelocd.cli.targets import target_options
+from codelocd.cli.options import daemon_options, json_option, locations_argument, target_options
 from codelocd.cli.which import Asked
 from codelocd.config.errors import UnfitError
 from codelocd.config.targets import Targets
@@ -73,7 +73,7 @@ def list_command(asked: Asked, as_json: bool) -> None:
 
 
 @click.command("show")
-@click.argument("key", shell_complete=completion.environments)
+@click.argument("key", shell_complete=completions.environments)
 @json_option
 @daemon_options
 @click.pass_obj
@@ -94,8 +94,8 @@ def show_command(asked: Asked, key: str, as_json: bool) -> None:
 
 
 @click.command("diff")
-@click.argument("one", metavar="A", shell_complete=completion.environments)
-@click.argument("other", metavar="B", shell_complete=completion.environments)
+@click.argument("one", metavar="A", shell_complete=completions.environments)
+@click.argument("other", metavar="B", shell_complete=completions.environments)
 @json_option
 @daemon_options
 @click.pass_obj

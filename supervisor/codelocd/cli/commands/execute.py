@@ -16,8 +16,8 @@ from typing import Any, NoReturn
 import click
 
 from codeloc_envs import Specification
-from codelocd.cli import local, projects
-from codelocd.cli.completion import programs
+from codelocd.cli import local, which
+from codelocd.cli.commands.completions import programs
 from codelocd.cli.connection import Connection, connect
 from codelocd.cli.guard import ExitCode, Failure, NoDaemon
 from codelocd.cli.local import choice, chosen, folder, ready, told
@@ -204,7 +204,7 @@ def _without_daemon(asked: Asked, location: str) -> ExecSetting:
 def _place(
     executable: Path, prefix: Path | None, directory: Path, variables: Mapping[str, str]
 ) -> ProgramPlace:
-    project = projects.nearest(str(directory), projects.is_project)
+    project = which.nearest(str(directory), which.is_project)
     search = variables.get("PATH", os.defpath)
     return ProgramPlace(executable, prefix, directory, Path(project or directory), search)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from codelocd.cli import output, status
-from codelocd.cli.completion import methods
+from codelocd.cli.commands.completions import methods
 from codelocd.cli.connection import GRACE, PROMPT_TIMEOUT, ask, connect_promptly
 from codelocd.cli.guard import ExitCode, Failure, NoDaemon, SilentDaemon
 from codelocd.cli.options import (

@@ -1,4 +1,4 @@
-"""`codelocd dev`: run locations in the foreground."""
+"""`codelocd dev`, `serve` and `check`: run locations, or load each of them once."""
 
 from __future__ import annotations
 
@@ -18,17 +18,23 @@ import click
 
 from codelocd.cli import local, output
 from codelocd.cli.dev_output import DevOutput, Loudness
-from codelocd.cli.live_line import LiveBlock
+from codelocd.cli.guard import ExitCode
 from codelocd.cli.local import run_daemon
-from codelocd.cli.targets import target_options
+from codelocd.cli.options import json_option, service_options, target_options
+from codelocd.cli.output import LiveBlock, LiveLine
 from codelocd.cli.which import Asked
-from codelocd.config import ConfigError, Mistake, discover, from_targets
+from codelocd.config import ConfigError, Mistake, discover, from_targets, load
 from codelocd.config.targets import Targets
 from codelocd.model import Config
-from codelocd.render.text import one_line
+from codelocd.render.location import checked, passed, result, step
+from codelocd.render.text import one_line, plural
 
 if TYPE_CHECKING:
-    from codelocd.documents.events import TopicEvent
+    from codelocd.documents.answers import CheckedLocation
+    from codelocd.documents.events import BuildStep, TopicEvent
+
+
+# --- codelocd dev ------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,3 +249,90 @@ class Writer:
         rest = f"{note}{text}".encode(errors="backslashreplace")
         while rest:
             rest = rest[os.write(self._descriptor, rest) :]
+
+
+# --- codelocd serve ----------------------------------------------------------------------------
+
+
+@click.command()
+@click.option(
+    "-c", "-w", "--config", "--workspace", "file", metavar="FILE", type=click.Path(path_type=Path),
+    help="The config; without it, the one that `dev` would take.",
+)  # fmt: skip
+@service_options
+@click.pass_obj
+def serve_command(asked: Asked, file: Path | None) -> int:
+    """Run locations as a service: in the foreground, with logs to stdout or the journal.
+
+    Under systemd it takes its socket and its folders from the unit, and tells systemd when it
+    is ready. A change of the config takes effect with `codelocd apply`, or when the daemon gets
+    SIGHUP.
+
+    \b
+    codelocd serve -c /etc/codelocd/codelocd.toml
+    systemctl reload codelocd
+    """
+    path = (file or local.found_config()).absolute()
+    here = local.of_service(path, asked)
+    for note in here.notes:
+        output.note(note)
+    return run_daemon("service", here, lambda: load(path, os.environ, activated=False))
+
+
+# --- codelocd check ----------------------------------------------------------------------------
+
+
+@click.command()
+@target_options
+@json_option
+@click.option(
+    "--definitions",
+    "in_full",
+    is_flag=True,
+    help="With --json: all definitions, too, as `codelocd definitions --json` lists them.",
+)
+def check_command(targets: Targets, as_json: bool, in_full: bool) -> int:
+    """Build and load every location once, without a daemon, and report every problem.
+
+    Takes the same targets as `codelocd dev`, and prints each result as it comes; on a terminal,
+    one line says which environment is being built. Ends with 1 if a location did not load, or if
+    two locations define the same asset. Where a config has no locations, it says so and ends
+    with 0.
+
+    \b
+    codelocd check
+    codelocd check -f etl/definitions.py --python 3.12
+    codelocd check --json | jq '.locations[] | select(.ok | not)'
+    codelocd check --json --definitions | jq .definitions > definitions.json
+    """
+    if in_full and not as_json:
+        raise click.UsageError("--definitions adds to what --json prints: give both")
+    from codelocd.daemon import check
+
+    here = local.of_targets(targets, Asked())
+    count = plural(len(here.config.own), "location")
+    for note in (*here.notes, f"checking {count}"):
+        output.note(note)
+    screen, live = output.stdout_screen(), LiveLine(sys.stderr)
+
+    def told(found: CheckedLocation) -> None:
+        live.clear()
+        if not as_json:
+            output.say(checked(found, screen))
+
+    def progress(data: BuildStep) -> None:
+        live.show(f"{one_line(data['location'])}: {step(data, output.stderr_screen())}")
+
+    with live:
+        document = check.run(
+            here.config,
+            here.paths,
+            in_full=in_full,
+            told=told,
+            progress=progress if live.is_live else None,
+        )
+    if as_json:
+        output.document(document)
+    else:
+        output.say(result(document, screen))
+    return ExitCode.DONE if passed(document) else ExitCode.FAILED
