@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from codeloc_envs.python.interpreters import Interpreters
+from codeloc_envs.interpreters import Interpreters
 from tests.pythons import PYENV, found
 
 # A shell starts what is in its background with SIGINT ignored; tests end what they start by it.

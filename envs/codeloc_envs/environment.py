@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from codeloc_envs.files import read_text, seen_text
+from codeloc_envs.interpreter import python_of
 from codeloc_envs.problem import EnvironmentProblem
-from codeloc_envs.python.interpreter import python_of
 
 Origin = Literal["built", "reused", "existing"]
 Flavour = Literal["virtualenv", "conda", "interpreter"]

@@ -11,6 +11,7 @@ from packaging.utils import canonicalize_name
 
 from codeloc_envs.environment import Existing, environment_files, inspect, require
 from codeloc_envs.inputs import described_files, looked_for, settings_files
+from codeloc_envs.interpreter import fits_text, is_path
 from codeloc_envs.ownership import planted
 from codeloc_envs.problem import EnvironmentProblem, without_passwords
 from codeloc_envs.project.neighbourhood import (
@@ -24,7 +25,6 @@ from codeloc_envs.project.other_tools import PIPENV_FILES, pipenv_python
 from codeloc_envs.project.pyproject import Pyproject, read_project
 from codeloc_envs.project.script import read_metadata
 from codeloc_envs.project.workspace import lock_of_workspace, requires_of
-from codeloc_envs.python.interpreter import fits_text, is_path
 from codeloc_envs.request import EnvironmentKind, PythonWish, Request, Specification
 
 

@@ -19,7 +19,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from codeloc_envs import damaged
+from codeloc_envs import files
 from codeloc_envs.install.output import Progress
 from codeloc_envs.problem import EnvironmentProblem
 from codeloc_envs.request import Specification
@@ -54,7 +54,7 @@ def build() -> None:
         said = {name: getattr(problem, name) for name in names}
         _say({"problem": said})
     else:
-        for damage in damaged.found:
+        for damage in files.found:
             _report(Progress("replacing", damage.text))
         _say({"environment": environment.to_json()})
 

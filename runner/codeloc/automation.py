@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from codeloc import cron as crontab
-from codeloc import timezones
 from codeloc._typing import TYPE_CHECKING, P, R_co
 from codeloc.arguments import Arguments, named
 from codeloc.definition import FunctionDefinition, name_of, opening
 from codeloc.jobs import JobTarget
+from codeloc.times import cron_problem, timezone_problem
 
 if TYPE_CHECKING:
     from typing import Callable
@@ -57,9 +56,9 @@ class ScheduleDefinition(FunctionDefinition[P, R_co]):
     ) -> None:
         name = name_of(opening(self.maker, function), function, name)
         super().__init__(function, name, **labels)
-        self.cron = self._sound("cron", cron, crontab.problem)
+        self.cron = self._sound("cron", cron, cron_problem)
         self.target = JobTarget(self._arguments, job)
-        self.timezone = self._sound("timezone", timezone, timezones.problem)
+        self.timezone = self._sound("timezone", timezone, timezone_problem)
 
     def item(self, bound: Bound) -> Item:
         times = {"cron": self.cron, "timezone": self.timezone}

@@ -126,7 +126,7 @@ def live(
 
 
 def note_suspects(written: str, suspects: List[str]) -> None:
-    from .written import note_writes  # rarely
+    from .load.sources import note_writes  # rarely
 
     note_writes(written, suspects)
 

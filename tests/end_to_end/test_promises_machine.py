@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from codelocd.core.shortages import WAITING
+from codelocd.core.restarts import WAITING
 from tests.end_to_end.daemons import Dev, StartDev, native, serving
 
 pytestmark = pytest.mark.skipif(

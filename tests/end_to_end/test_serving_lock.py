@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from codelocd.client import RpcError
-from codelocd.storage.lock import holder
+from codelocd.storage.paths import lock_holder
 from tests.end_to_end.daemons import Dev, Entry, StartDev, native, serving, wait_for
 
 pytestmark = pytest.mark.skipif(
@@ -44,7 +44,7 @@ def lock_of(daemon: Dev) -> Path:
 
 
 def served_by(lock: Path, entry: Entry) -> None:
-    wait_for(lambda: holder(lock) == entry["pid"])
+    wait_for(lambda: lock_holder(lock) == entry["pid"])
 
 
 @contextmanager
@@ -78,16 +78,18 @@ def test_the_runner_that_serves_holds_the_lock_of_its_location(
     daemon = begin(dev, project, method=method)
     first = daemon.until("sales", serving)
     lock = lock_of(daemon)
-    assert holder(lock) == first["pid"], "one that is not beside another takes it before it serves"
+    assert lock_holder(lock) == first["pid"], (
+        "one that is not beside another takes it before it serves"
+    )
     (project / "sales.py").write_text(native("a1"))
     second = daemon.until("sales", lambda each: serving(each) and each["pid"] != first["pid"])
     served_by(lock, second)
     os.kill(second["pid"], signal.SIGKILL)
     third = daemon.until("sales", lambda each: serving(each) and each["pid"] != second["pid"])
-    assert holder(lock) == third["pid"]
+    assert lock_holder(lock) == third["pid"]
     assert daemon.cli("call", "sales", "describe").returncode == 0
     assert daemon.cli("stop", "sales").returncode == 0
-    assert holder(lock) is None
+    assert lock_holder(lock) is None
 
 
 def test_a_location_that_another_process_serves_waits_until_that_ends(
@@ -119,7 +121,7 @@ def test_a_runner_that_has_lost_the_lock_to_another_process_serves_no_more(
         waits = daemon.until("sales", lambda each: each["state"] == "backoff")
         assert waits["last_failure"]["summary"].startswith("another process (pid ")
     last = daemon.until("sales", lambda each: serving(each) and each["pid"] != first["pid"])
-    assert holder(lock) == last["pid"]
+    assert lock_holder(lock) == last["pid"]
 
 
 def test_one_that_hangs_as_it_is_replaced_is_ended_and_the_other_serves(

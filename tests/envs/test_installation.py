@@ -214,7 +214,7 @@ def test_a_fetched_python_is_found(store_root: Path, monkeypatch: pytest.MonkeyP
     fetched.mkdir(parents=True)
     (fetched / "python3.99").symlink_to(sys.executable)
     monkeypatch.setattr(
-        "codeloc_envs.python.interpreters._is_virtual", lambda path: "pythons" not in str(path)
+        "codeloc_envs.interpreters._is_virtual", lambda path: "pythons" not in str(path)
     )
     (found,) = Store(store_root).pythons()
     assert found.executable == fetched / "python3.99"

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from codeloc_envs import EnvironmentProblem, Store
-from codeloc_envs.python.interpreter import Interpreter
-from codeloc_envs.python.interpreters import Interpreters, NotAskedYetError, candidates
+from codeloc_envs.interpreter import Interpreter
+from codeloc_envs.interpreters import Interpreters, NotAskedYetError, candidates
 from codeloc_envs.request import PythonWish
 from tests.pythons import PYENV, VERSIONS, interpreter
 

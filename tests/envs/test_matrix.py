@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from codeloc_envs import Environment, Request, Store, choose
-from codeloc_envs.python.interpreters import Interpreters
+from codeloc_envs.interpreters import Interpreters
 from codeloc_envs.request import PythonWish, Specification
 from tests.pythons import VERSIONS
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from codeloc_envs import EnvironmentProblem
-from codeloc_envs.python.interpreter import FileIdentity, Interpreter, Version, newest
+from codeloc_envs.interpreter import FileIdentity, Interpreter, Version, newest
 
 
 def python(

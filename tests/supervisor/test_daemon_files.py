@@ -10,7 +10,7 @@ from codelocd.model import Snapshot
 from codelocd.storage import journal
 from codelocd.storage.desired_state import DesiredState
 from codelocd.storage.journal import Journal, JournalQuery
-from codelocd.storage.lock import Busy, held
+from codelocd.storage.paths import Busy, held_lock
 from codelocd.storage.snapshots import Snapshots
 
 
@@ -125,15 +125,19 @@ def test_a_lock_holds_on_a_disk_that_is_full(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "write", full)
-    with held(tmp_path / "lock"), pytest.raises(Busy, match="unknown"), held(tmp_path / "lock"):
+    with (
+        held_lock(tmp_path / "lock"),
+        pytest.raises(Busy, match="unknown"),
+        held_lock(tmp_path / "lock"),
+    ):
         pass
 
 
 def test_a_second_daemon_on_the_same_state_is_told_whose_it_is(tmp_path: Path) -> None:
     path, holder = tmp_path / "lock", f"pid {os.getpid()}"
-    with held(path), pytest.raises(Busy, match=holder), held(path):
+    with held_lock(path), pytest.raises(Busy, match=holder), held_lock(path):
         pass
-    with held(tmp_path / "lock"):
+    with held_lock(tmp_path / "lock"):
         assert (tmp_path / "lock").read_text() == str(os.getpid())
 
 

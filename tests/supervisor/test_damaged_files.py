@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from codeloc_envs import damaged
+from codeloc_envs import files
 from codeloc_envs.fingerprint import EnvironmentKey
 from codeloc_envs.store.layout import Layout
 from codeloc_envs.store.records import Publication, publications, read_publication, read_resolution
@@ -41,9 +41,9 @@ GOOD = Snapshot("native", "3.12.1", 0.1, (), {"/a.py": "0"})
 
 @pytest.fixture(autouse=True)
 def nothing_found() -> Iterator[None]:
-    damaged.found.clear()
+    files.found.clear()
     yield
-    damaged.found.clear()
+    files.found.clear()
 
 
 def damage(path: Path, shape: str) -> None:
@@ -52,7 +52,7 @@ def damage(path: Path, shape: str) -> None:
 
 
 def is_kept(path: Path, shape: str) -> bool:
-    (found,) = [each for each in damaged.found if each.path == path]
+    (found,) = [each for each in files.found if each.path == path]
     kept = found.kept.read_bytes() == shape.encode("utf-8", "surrogateescape")
     return kept and not path.exists() and found.text.startswith(f"{path} was damaged")
 
@@ -69,7 +69,7 @@ def test_promise_9_a_damaged_wanted_json_is_set_aside_and_nobody_who_was_stopped
     desired = DesiredState(path, lambda: stopped(entries.all()))
     assert not desired.is_wanted("sales")
     assert desired.is_wanted("ops")
-    (found,) = damaged.found
+    (found,) = files.found
     assert found.kept.exists()
     assert found.text.endswith("stopped, as far as is known: sales")
     assert not DesiredState(path).is_wanted("sales")
@@ -142,12 +142,12 @@ def test_a_record_with_one_field_of_another_type_is_damaged(tmp_path: Path) -> N
 def test_what_is_kept_is_told_until_it_is_removed(tmp_path: Path) -> None:
     damage(tmp_path / "wanted.json", "[1, 2]")
     DesiredState(tmp_path / "wanted.json")
-    (found,) = damaged.kept_in(tmp_path)
-    damaged.found.clear()  # as another process sees it
-    (again,) = damaged.kept_in(tmp_path)
+    (found,) = files.kept_in(tmp_path)
+    files.found.clear()  # as another process sees it
+    (again,) = files.kept_in(tmp_path)
     assert (again.path, again.kept) == (found.path, found.kept)
     found.kept.unlink()
-    assert damaged.kept_in(tmp_path) == []
+    assert files.kept_in(tmp_path) == []
 
 
 async def test_a_wish_that_cannot_be_written_is_written_once_it_can_be(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from codelocd.render.changes import changes
+from codelocd.render.definitions import changes
 
 
 @pytest.mark.parametrize(

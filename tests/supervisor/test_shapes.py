@@ -12,7 +12,7 @@ from msgpack import packb
 
 from codelocd.core import registry, shapes
 from codelocd.daemon import status
-from codelocd.render.changes import changes
+from codelocd.render.definitions import changes
 from codelocd.render.definitions import definition as shown
 from codelocd.render.definitions import definitions as listed
 from codelocd.render.text import Screen

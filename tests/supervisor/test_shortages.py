@@ -14,16 +14,16 @@ import pytest
 from codeloc_envs import Store, choose
 from codeloc_envs.files import seen_text
 from codeloc_envs.problem import shortage, shortage_in
-from codelocd.core import shortages
+from codelocd.core import restarts
 from codelocd.core.events import Exited, Kill, MachineLacks, PolicyChanged, ReloadAsked, Started
 from codelocd.core.state import State
 from codelocd.model import Phase, Policy, RunnerId
-from codelocd.watch.backends.polling import _listed
 from codelocd.watch.files import Contents
+from codelocd.watch.polling import _listed
 from tests.supervisor.stories import Story
 
-LACKING = shortages.problem(errno.EMFILE, "pipe", 1.0, files=1024, processes=-1)
-CRASHED = shortages.problem(errno.ENOMEM, "a crash", 1.0, files=1024, processes=-1)
+LACKING = restarts.shortage_problem(errno.EMFILE, "pipe", 1.0, files=1024, processes=-1)
+CRASHED = restarts.shortage_problem(errno.ENOMEM, "a crash", 1.0, files=1024, processes=-1)
 
 
 @contextmanager

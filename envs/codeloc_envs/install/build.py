@@ -16,14 +16,13 @@ from codeloc_envs.files import make_folder
 from codeloc_envs.filesystem import size_of
 from codeloc_envs.fingerprint import EnvironmentKey, environment_key
 from codeloc_envs.inputs import built_folders, described_files
-from codeloc_envs.install.installer import InstallerResult
 from codeloc_envs.install.leftovers import nothing_left
 from codeloc_envs.install.output import Listener, Progress, conclusion, expected_digests, explain
-from codeloc_envs.install.tools import Tool
+from codeloc_envs.install.tools import InstallerResult, Tool
+from codeloc_envs.interpreter import Interpreter
 from codeloc_envs.problem import EnvironmentProblem, shortage, shortage_in
 from codeloc_envs.project.hashes import place_of
 from codeloc_envs.project.pylock import Lock, read_lock
-from codeloc_envs.python.interpreter import Interpreter
 from codeloc_envs.request import EnvironmentKind, Specification
 from codeloc_envs.store.layout import Layout
 from codeloc_envs.store.lease import Lease, share

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from codeloc_envs.interpreter import Interpreter
 from codeloc_envs.problem import EnvironmentProblem
-from codeloc_envs.python.interpreter import Interpreter
 from codeloc_envs.request import EnvironmentKind, Index, Request, Specification
 
 EMPTY_LOCK = 'lock-version = "1.0"\ncreated-by = "codelocd"\npackages = []\n'

@@ -14,8 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from codeloc_envs.damaged import mapping, of_type, read_record, texts
-from codeloc_envs.files import write_json
+from codeloc_envs.files import mapping, of_type, read_record, texts, write_json
 from codeloc_envs.fingerprint import digest_bytes
 from codeloc_envs.problem import EnvironmentProblem
 from codeloc_envs.project.pyproject import read_project

@@ -10,11 +10,11 @@ from itertools import takewhile
 from pathlib import Path
 
 from codeloc_envs.files import seen_text
+from codeloc_envs.interpreter import check
 from codeloc_envs.problem import EnvironmentProblem
 from codeloc_envs.project import setuptools_files
 from codeloc_envs.project.other_tools import PIPENV_FILES
 from codeloc_envs.project.pyproject import Pyproject, read_project, read_pyproject
-from codeloc_envs.python.interpreter import check
 from codeloc_envs.request import PythonWish
 
 REPOSITORY_MARKS = (".git", ".hg", ".jj", ".svn", ".bzr", "_darcs", ".fslckout", ".pijul")

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Literal
 
 from codeloc_envs.files import TEMPORARY, make_folder
-from codeloc_envs.install.installer import Installer
 from codeloc_envs.install.leftovers import sweep_leftovers
+from codeloc_envs.install.tools import Installer
 from codeloc_envs.install.uv_settings import variables_for_uv
 from codeloc_envs.store.layout import DRAFT_BUNDLE, Layout
 from codeloc_envs.store.lease import last_used, try_hold

@@ -9,9 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from codeloc_envs.damaged import mapping, of_type, read_record, set_aside, texts
 from codeloc_envs.environment import Environment, Origin
-from codeloc_envs.files import write_json
+from codeloc_envs.files import mapping, of_type, read_record, set_aside, texts, write_json
 from codeloc_envs.fingerprint import EnvironmentKey, canonical, digest_bytes
 from codeloc_envs.problem import EnvironmentProblem, shortage
 from codeloc_envs.project.pylock import LocalSource, read_lock

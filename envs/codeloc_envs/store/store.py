@@ -15,13 +15,12 @@ from codeloc_envs.filesystem import require_locks
 from codeloc_envs.fingerprint import InputsKey, existing_key, inputs_key
 from codeloc_envs.inputs import gather
 from codeloc_envs.install.build import EnvironmentBuild
-from codeloc_envs.install.installer import download
 from codeloc_envs.install.output import Listener, Progress
-from codeloc_envs.install.tools import tool_of
+from codeloc_envs.install.tools import download, tool_of
 from codeloc_envs.install.uv_settings import BUILD_VARIABLES, settings_that_count, variables_for_uv
+from codeloc_envs.interpreter import Interpreter
+from codeloc_envs.interpreters import Interpreters, NotAskedYetError, activation
 from codeloc_envs.problem import EnvironmentProblem, shortage, without_passwords
-from codeloc_envs.python.interpreter import Interpreter
-from codeloc_envs.python.interpreters import Interpreters, NotAskedYetError, activation
 from codeloc_envs.request import EnvironmentKind, Specification
 from codeloc_envs.store import collect
 from codeloc_envs.store.layout import Layout

@@ -1,5 +1,6 @@
 """The source files of a location: which files are its own, and how they are read past the bytecode
-cache."""
+cache.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +10,13 @@ from _blake2 import blake2b
 from _frozen_importlib_external import SourceFileLoader
 
 TYPE_CHECKING = False
+
 if TYPE_CHECKING:
     from types import CodeType, ModuleType
     from typing import Dict, Iterator, List, Set, Tuple
 
     Read = Tuple[Dict[str, str], Set[str]]
+    from typing import Any, Dict, Tuple
 
 
 def names_in(code: CodeType) -> Set[str]:
@@ -148,3 +151,48 @@ def decoded(line: bytes, coding: str) -> str:
         return line.decode(coding, "replace")
     except (LookupError, ValueError):  # no coding, or none of texts: Python refuses the file
         return line.decode("utf-8", "replace")
+
+
+# --- which files this process writes -----------------------------------------------------------
+
+WRITES = os.O_WRONLY | os.O_RDWR
+TARGET = {"open": 0, "os.rename": 1, "os.link": 1, "os.symlink": 1, "os.truncate": 0}
+"""By audit event (https://docs.python.org/3/library/audit_events.html): which argument is written.
+
+`os.replace` and `shutil` come down to these; what other programs write is not seen.
+"""
+
+
+def note_writes(notes: str, suspects: List[str]) -> None:
+    """From now on a line in the file `notes` for each suspect that this process opens to write.
+
+    Only asked for where a file has started several loads: each event of the interpreter costs a
+    call then.
+    """
+    known: Dict[str, str] = {os.path.realpath(path): path for path in suspects}
+
+    def heard(event: str, arguments: Tuple[Any, ...]) -> None:
+        at = TARGET.get(event)
+        if at is None or not known:
+            return
+        try:
+            if event == "open" and not arguments[2] & WRITES:
+                return
+            path = os.path.realpath(os.fsdecode(arguments[at]))
+            if path in known:
+                note(notes, known.pop(path))
+        except Exception:  # noqa: BLE001, S110  never in the way of what user code does
+            pass
+
+    try:  # noqa: SIM105  contextlib would cost milliseconds
+        sys.addaudithook(heard)
+    except RuntimeError:
+        pass  # another hook does not allow it
+
+
+def note(notes: str, path: str) -> None:
+    descriptor = os.open(notes, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        os.write(descriptor, os.fsencode(path) + b"\n")
+    finally:
+        os.close(descriptor)

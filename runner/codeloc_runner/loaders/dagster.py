@@ -14,8 +14,7 @@ from ..load.sources import imported
 from . import arguments, at_most_one, distinct
 from .dagster_assets import asset_checks, assets
 from .dagster_facts import SHARED
-from .dagster_jobs import jobs, schedules, sensors
-from .dagster_resources import resources
+from .dagster_jobs import jobs, resources, schedules, sensors
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

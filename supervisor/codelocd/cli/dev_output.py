@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from codelocd.cli.dagster_lines import ADDRESS, HELPERS, OURS, HelperLines
 from codelocd.render import location
-from codelocd.render.changes import changes
+from codelocd.render.definitions import changes
 from codelocd.render.journal import visible
 from codelocd.render.location import counts, rest, step
 from codelocd.render.status import config, starting, state

@@ -46,7 +46,7 @@ def run_daemon(
 ) -> int:
     """Run until told to stop; the exit code. Failure where another daemon is in the way."""
     from codelocd.daemon import service
-    from codelocd.storage.lock import Busy
+    from codelocd.storage.paths import Busy
 
     settings = here.config.daemon
     groups = {"socket_group": settings.socket_group, "operator_group": settings.operator_group}

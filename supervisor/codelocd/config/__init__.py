@@ -40,8 +40,8 @@ def load(path: Path, environ: Mapping[str, str], *, activated: bool) -> Config:
     Raises ConfigError with everything that is wrong.
     """
     from codelocd.config import formats
-    from codelocd.config.combination import distinct
     from codelocd.config.dagster.location import ReadingContext
+    from codelocd.config.location import distinct
 
     return distinct(formats.read(path.absolute(), ReadingContext(environ, activated)))
 
@@ -82,17 +82,17 @@ def discover(start: Path, environ: Mapping[str, str] | None = None) -> Found | N
 
     found = discovery.discover(start)
     if found is not None and environ is not None:
-        from codelocd.config import trust
+        from codelocd.config import discovery
 
-        trust.check_found(found.path, environ)
+        discovery.check_found(found.path, environ)
     return found
 
 
 def remark(path: Path, environ: Mapping[str, str]) -> str | None:
     """What to say of a config that was named, where another user can change it."""
-    from codelocd.config import trust
+    from codelocd.config import discovery
 
-    return trust.remark(path, environ)
+    return discovery.remark(path, environ)
 
 
 def describe(config: Config) -> dict[str, Any]:

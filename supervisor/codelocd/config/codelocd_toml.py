@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 
 from codelocd.config import env_files, validation
+from codelocd.config.discovery import is_settings
 from codelocd.config.document import Document
 from codelocd.config.errors import ConfigError, KeyPath, Mistake, Problems
 from codelocd.config.location import (
@@ -20,7 +21,6 @@ from codelocd.config.location import (
     merged,
 )
 from codelocd.config.tables import CodelocdTable
-from codelocd.config.trust import is_settings
 from codelocd.config.variables import LONGEST, MOST, are_too_many, is_too_long
 from codelocd.model import Config, LocationSpec, MetricsSettings
 from codelocd.process import accounts

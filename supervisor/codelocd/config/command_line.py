@@ -9,9 +9,8 @@ from pathlib import Path
 
 from codeloc_envs import Request
 from codelocd.config import env_files, formats
-from codelocd.config.combination import combined, distinct, file_names
 from codelocd.config.dagster.location import ReadingContext
-from codelocd.config.discovery import Found, discover
+from codelocd.config.discovery import Found, check_found, discover
 from codelocd.config.document import absolute
 from codelocd.config.errors import (
     COMMAND_LINE,
@@ -21,9 +20,8 @@ from codelocd.config.errors import (
     UnfitError,
     gathered,
 )
-from codelocd.config.location import check_foreign
+from codelocd.config.location import check_foreign, combined, distinct, file_names
 from codelocd.config.targets import Targets
-from codelocd.config.trust import check_found
 from codelocd.config.variables import NAME, Variables, over
 from codelocd.model import Config, GrpcServer, LocationSpec, Target
 

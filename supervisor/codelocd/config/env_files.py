@@ -10,9 +10,9 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from codelocd.config.discovery import check_found
 from codelocd.config.document import Document, read_text
 from codelocd.config.errors import ConfigError, KeyPath, Mistake, gathered
-from codelocd.config.trust import check_found
 from codelocd.config.variables import LONGEST, MOST, are_too_many, is_too_long
 
 EnvFiles = Mapping[Path, Mapping[str, str]]

@@ -15,8 +15,8 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 from codeloc_envs import EnvironmentProblem, Specification
 from codeloc_envs.environment import require
+from codeloc_envs.interpreter import Interpreter, newest
 from codeloc_envs.project.requirement_files import logical_lines, walked
-from codeloc_envs.python.interpreter import Interpreter, newest
 from codeloc_envs.request import EnvironmentKind
 from codelocd.config.errors import KeyPath, Mistake, nearest
 from codelocd.config.location import Raw

@@ -5,8 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TypeAlias
 
-from codelocd.core import problems, restarts, shortages, takeover
-from codelocd.core.events import CancelBuild, Effect, Kill, Launch, Prepare, Publish, Retire
+from codelocd.core import events, problems, restarts, takeover
+from codelocd.core.events import (
+    CancelBuild,
+    Effect,
+    Kill,
+    Launch,
+    Prepare,
+    Publish,
+    Restore,
+    Retire,
+)
 from codelocd.core.restarts import NO_FAILURES
 from codelocd.core.state import State
 from codelocd.model import BuildId, Cold, Phase, Policy, Problem, RunnerId
@@ -90,7 +99,7 @@ def wait_for_machine(state: State, problem: Problem, chance: float, now: float) 
         problem=problem,
         behind=state.listed,
         shortages=streak,
-        deadline=now + shortages.pause(streak, chance),
+        deadline=now + restarts.shortage_pause(streak, chance),
     )
 
 
@@ -156,3 +165,41 @@ def ended_if_gone(state: State, effects: tuple[Effect, ...], now: float, policy:
     if not state.start_again:
         return replace(state, phase=Phase.STOPPED), effects
     return attempt(replace(state, start_again=False, environment_known=False), now, policy, effects)
+
+
+# --- what an earlier daemon left ---------------------------------------------------------------
+
+
+def adopted(state: State, event: events.Adopted, now: float, policy: Policy) -> Step:
+    """The adopted runner serves at once. What changed while no daemon ran leads to an ordinary
+    takeover."""
+    if state.phase is not Phase.STOPPED:
+        return state, ()
+    state = replace(
+        state,
+        wanted=True,
+        serving=event.runner,
+        serving_since=now,
+        last_id=max(state.last_id, event.runner),
+        generation=event.generation,
+        environment=event.environment,
+        read=event.read,
+        listed=True,
+        behind=not event.current,
+    )
+    state, effects = attempt(state, now, policy, (Publish(event.runner),))
+    return replace(state, unchecked=True), effects
+
+
+def goes_on(state: State, event: events.EnvironmentReady) -> bool:
+    """Whether this is the environment of an adopted runner, and nothing else calls for another."""
+    known = state.environment
+    right = known is not None and event.environment.key == known.key
+    return right and state.unchecked and state.serving is not None and not state.behind
+
+
+def remembered(state: State, event: events.Remembered, _now: float, _policy: Policy) -> Step:
+    """List the kept definitions of an earlier daemon while the code does not load."""
+    if not state.lacks_definitions:
+        return state, ()
+    return replace(state, listed=True, behind=True), (Restore(event.snapshot),)

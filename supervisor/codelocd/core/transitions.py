@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from codelocd.core import events, moves, past, problems, restarts, takeover
+from codelocd.core import events, moves, problems, restarts, takeover
 from codelocd.core.events import (
     Explain,
     Follow,
@@ -121,7 +121,7 @@ def _environment_ready(
 ) -> Step:
     if event.build != state.build:
         return state, ()
-    was_right = past.goes_on(state, event)
+    was_right = moves.goes_on(state, event)
     state = replace(
         state,
         build=None,
@@ -336,8 +336,8 @@ _HANDLERS: dict[type, Callable[[State, Any, float, Policy], Step]] = {
     events.LoadFailed: _load_failed,
     events.Condemned: _condemned,
     events.Exited: _exited,
-    events.Adopted: past.adopted,
+    events.Adopted: moves.adopted,
     events.PolicyChanged: _policy_changed,
-    events.Remembered: past.remembered,
+    events.Remembered: moves.remembered,
     events.DeadlinePassed: _deadline_passed,
 }

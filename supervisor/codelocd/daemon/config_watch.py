@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from codeloc_envs.problem import shortage
 from codelocd.config import ConfigError
-from codelocd.core import shortages as core
+from codelocd.core import restarts as core
 from codelocd.core.config_diff import ConfigDiff, plan
 from codelocd.daemon.location import shortage_problem
 from codelocd.model import Config, DaemonSettings, DagsterSettings, MetricsSettings
@@ -140,7 +140,7 @@ class ConfigWatch:
         watch.begin(NAME)
         config = self.read()
         if config is None and self._shortages:
-            self._look_later(core.pause(self._shortages, 0.5), apply=apply)
+            self._look_later(core.shortage_pause(self._shortages, 0.5), apply=apply)
         elif config is not None and _compared(config) != _compared(self.config):
             self._look(apply=apply)
             watch.follow(NAME, self._watched())
@@ -163,7 +163,7 @@ class ConfigWatch:
         config = self.read()
         if config is None:
             if self._shortages:
-                self._look_later(core.pause(self._shortages, 0.5), apply=apply)
+                self._look_later(core.shortage_pause(self._shortages, 0.5), apply=apply)
         elif apply:
             self._take_once_stable(config, waited)
         elif _compared(config) != _compared(self.config):

@@ -14,10 +14,10 @@ from typing import Protocol
 from codeloc_envs.files import make_folder
 from codelocd.daemon.successor import LeftSocket
 from codelocd.rpc import unix
-from codelocd.watch.backends.polling import Mounts
 from codelocd.watch.folders import Folders
 from codelocd.watch.notices import Kind, Notice
 from codelocd.watch.plan import Routes
+from codelocd.watch.polling import Mounts
 
 AGAIN = 0.5
 """Seconds between two tries to make the socket again; no event tells when one may succeed."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from codeloc_envs import Choice, Environment, Lease
 from codeloc_envs.problem import shortage
-from codelocd.core import shortages
+from codelocd.core import restarts
 from codelocd.core.events import Event, MachineLacks
 from codelocd.core.loops import NO_LOOPS, Loops
 from codelocd.core.state import UNDER_WAY, State
@@ -187,4 +187,4 @@ def shortage_problem(lacking: int, what: str) -> Problem:
     in its text."""
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     processes, _ = resource.getrlimit(resource.RLIMIT_NPROC)
-    return shortages.problem(lacking, what, time.time(), files=files, processes=processes)
+    return restarts.shortage_problem(lacking, what, time.time(), files=files, processes=processes)

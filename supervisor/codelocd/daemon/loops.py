@@ -14,8 +14,8 @@ from codelocd.daemon.location import Location
 from codelocd.daemon.locations import Locations
 from codelocd.daemon.publisher import Publisher
 from codelocd.storage.paths import file_name
-from codelocd.watch.backends.polling import INTERVAL
 from codelocd.watch.notices import Change
+from codelocd.watch.polling import INTERVAL
 from codelocd.watch.watch import OWN_WRITE, SourceWatch
 
 LEFT_OUT = (

@@ -34,8 +34,7 @@ from codelocd.process.event_loop import SteadyLoop
 from codelocd.render.text import colours
 from codelocd.rpc.errors import RpcError
 from codelocd.rpc.server import Server, start_server
-from codelocd.storage import lock
-from codelocd.storage.paths import DaemonPaths
+from codelocd.storage.paths import DaemonPaths, held_lock
 
 if TYPE_CHECKING:
     from codelocd.daemon.metrics.endpoint import Monitoring
@@ -59,14 +58,14 @@ def run(
     `reread` gives the config as its files say now: heeded on save under `dev`, on SIGHUP as a
     service. `observer` gets what a subscriber of all topics gets, lines of output in blocks; a
     service has one of its own, which writes its log. `report` gets remarks about the daemon itself,
-    instead of its log. Raises `lock.Busy` when another daemon has the state, and OSError.
+    instead of its log. Raises `Busy` when another daemon has the state, and OSError.
     """
     coloured = colours(os.environ, terminal=sys.stdout.isatty())
     configure(config.daemon.log_format, coloured=coloured)
     if mode == "service":
         observer = observe
     gc.freeze()  # all that is imported by now stays, so the garbage collector need not search it
-    with lock.held(paths.state_dir / "lock"), asyncio.Runner(loop_factory=SteadyLoop) as runner:
+    with held_lock(paths.state_dir / "lock"), asyncio.Runner(loop_factory=SteadyLoop) as runner:
         runner.run(Service(config, paths, reread, observer, report, mode).run())
     return 0
 

@@ -27,9 +27,8 @@ from codelocd.rpc.errors import RpcError
 from codelocd.runners import stacks, variables
 from codelocd.runners.api import Bad, Good, Launcher, MustStartCold, RunnerHandle, RunnerSpec
 from codelocd.runners.stacks import Overheard
-from codelocd.storage.lock import holder
 from codelocd.storage.logs import Logs
-from codelocd.storage.paths import file_name
+from codelocd.storage.paths import file_name, lock_holder
 from codelocd.watch.watch import SourceWatch
 
 LAST_LINES = 200
@@ -239,7 +238,7 @@ async def another(running: Running) -> Problem:
     """The problem of a runner that may not serve, since another process does."""
     lock = running.order.lock
     assert lock is not None, "one without a lock may always serve"
-    return problems.of_another(lock, await asyncio.to_thread(holder, lock), time.time())
+    return problems.of_another(lock, await asyncio.to_thread(lock_holder, lock), time.time())
 
 
 def _kill(handle: RunnerHandle) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from codeloc_envs import damaged
+from codeloc_envs import files
 from codeloc_envs.store.layout import Layout
 from codelocd.core import problems, registry
 from codelocd.core.nearest import advice
@@ -292,14 +292,14 @@ class Warnings:
         self._desired = desired
         self.of_locations: Callable[[], Iterable[str]] = tuple
         """Further lines, about single locations."""
-        self._kept: list[damaged.Damage] = []
+        self._kept: list[files.Damage] = []
         self._known = -1
         self._looked_at = 0.0
 
     def lines(self) -> list[str]:
-        now, count = time.monotonic(), len(damaged.found)
+        now, count = time.monotonic(), len(files.found)
         if count != self._known or now - self._looked_at >= FRESH:
-            self._kept = damaged.kept_in(*self._folders)
+            self._kept = files.kept_in(*self._folders)
             self._known, self._looked_at = count, now
         kept = (each.text for each in self._kept)
         return [*filter(None, [self._desired.unwritten]), *kept, *self.of_locations()]

@@ -9,7 +9,6 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from codelocd.rpc.errors import RpcError, received
-from codelocd.rpc.fair_queue import FairQueue, RateLimit
 from codelocd.rpc.messages import (
     FAREWELL,
     NOTIFICATION,
@@ -22,7 +21,7 @@ from codelocd.rpc.messages import (
     parameters,
     request,
 )
-from codelocd.rpc.requests import Calls, Limits, Report, Work
+from codelocd.rpc.requests import Calls, FairQueue, Limits, RateLimit, Report, Work
 from codelocd.rpc.unix import Credentials, of_peer
 
 if TYPE_CHECKING:

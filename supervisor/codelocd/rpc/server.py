@@ -14,9 +14,8 @@ from typing import Any
 
 from codelocd.rpc import unix
 from codelocd.rpc.errors import RpcError
-from codelocd.rpc.fair_queue import FairQueue
 from codelocd.rpc.peer import Handler, Listener, Peer, keep_quiet, no_methods
-from codelocd.rpc.requests import HEARD, Limits, Report, Totals
+from codelocd.rpc.requests import HEARD, FairQueue, Limits, Report, Totals
 from codelocd.rpc.unix import BACKLOG, Credentials
 
 LARGE = 1024 * 1024

@@ -13,8 +13,7 @@ from typing import Any
 
 import structlog
 
-from codeloc_envs.damaged import found, mapping, read_record, texts
-from codeloc_envs.files import make_folder, replace_text
+from codeloc_envs.files import found, make_folder, mapping, read_record, replace_text, texts
 
 log = structlog.get_logger()
 

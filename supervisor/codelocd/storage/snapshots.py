@@ -8,8 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from codeloc_envs.damaged import read_record
-from codeloc_envs.files import make_folder, replace_text
+from codeloc_envs.files import make_folder, read_record, replace_text
 from codelocd.core import shapes
 from codelocd.model import Snapshot
 from codelocd.storage.paths import file_name

@@ -9,8 +9,8 @@ import sys
 from collections.abc import Callable, Collection
 from typing import Protocol
 
-from codelocd.watch.backends.polling import INTERVAL, Mounts, Poller
 from codelocd.watch.notices import Inbox, Kind, Notice
+from codelocd.watch.polling import INTERVAL, Mounts, Poller
 
 _EXHAUSTED = {errno.ENOSPC, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 
@@ -170,10 +170,10 @@ class Folders:
 
 def _make_watcher(loop: asyncio.AbstractEventLoop, inbox: Inbox) -> Watcher:
     if sys.platform.startswith("linux"):
-        from codelocd.watch.backends.inotify import Inotify  # works on Linux only
+        from codelocd.watch.inotify import Inotify  # works on Linux only
 
         return Inotify(loop, inbox.take)
-    from codelocd.watch.backends.portable import Portable  # needs watchdog, which Linux does not
+    from codelocd.watch.portable import Portable  # needs watchdog, which Linux does not
 
     return Portable(inbox.put)
 

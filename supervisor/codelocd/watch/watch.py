@@ -7,13 +7,12 @@ import os
 from collections.abc import Callable, Collection, Iterable, Mapping
 
 from codeloc_envs.problem import shortage
-from codelocd.watch import git
-from codelocd.watch.backends.polling import INTERVAL, Mounts
 from codelocd.watch.dispatch import News, Views
-from codelocd.watch.files import AGAIN, Contents, Examiner
+from codelocd.watch.files import AGAIN, Contents, Examiner, locked_by_git
 from codelocd.watch.folders import Folders
 from codelocd.watch.notices import Change, Kind, Notice, Watched
 from codelocd.watch.plan import MOST_FOLDERS, Plan, make_plan
+from codelocd.watch.polling import INTERVAL, Mounts
 from codelocd.watch.tracker import Tracker
 
 RESCAN = 300.0
@@ -153,7 +152,7 @@ class SourceWatch:
 
         Whether git is at work is looked up."""
         tracker = self._trackers[location]
-        return tracker.change(locked=git.locked(tracker.folders))
+        return tracker.change(locked=locked_by_git(tracker.folders))
 
     def apart(self, location: str) -> tuple[list[str], list[str]]:
         """The folders of it that are polled, and the files that its loads write."""

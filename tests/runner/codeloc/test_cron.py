@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codeloc import cron
+from codeloc import times
 
-MINUTE, HOUR, DAY, MONTH, WEEKDAY = cron.FIELDS
+MINUTE, HOUR, DAY, MONTH, WEEKDAY = times.FIELDS
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ MINUTE, HOUR, DAY, MONTH, WEEKDAY = cron.FIELDS
     ],
 )
 def test_an_expression_that_names_a_time_has_no_problem(expression: str) -> None:
-    assert cron.problem(expression) is None
+    assert times.cron_problem(expression) is None
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_an_expression_that_names_a_time_has_no_problem(expression: str) -> None
         (WEEKDAY, "7", {7}),
     ],
 )
-def test_a_field_allows_these_values(field: cron.Field, text: str, values: set[int]) -> None:
+def test_a_field_allows_these_values(field: times.Field, text: str, values: set[int]) -> None:
     assert field.values(text) == values
 
 
@@ -99,14 +99,14 @@ def test_a_field_allows_these_values(field: cron.Field, text: str, values: set[i
         ("**  * * * *", "minute '**': '**' is not one of 0 to 59"),
         (
             "@reboot",
-            f"'@reboot' is not one of {', '.join(cron.MACROS)}",
+            f"'@reboot' is not one of {', '.join(times.MACROS)}",
         ),
     ],
 )
 def test_a_malformed_expression_is_refused_with_the_field_and_what_it_may_be(
     expression: str, complaint: str
 ) -> None:
-    assert cron.problem(expression) == f"{expression!r}: {complaint}"
+    assert times.cron_problem(expression) == f"{expression!r}: {complaint}"
 
 
 @pytest.mark.parametrize(
@@ -120,17 +120,17 @@ def test_a_malformed_expression_is_refused_with_the_field_and_what_it_may_be(
     ],
 )
 def test_a_date_that_no_year_has_is_refused(expression: str, complaint: str) -> None:
-    assert cron.problem(expression) == f"{expression!r}: {complaint}"
+    assert times.cron_problem(expression) == f"{expression!r}: {complaint}"
 
 
 @pytest.mark.parametrize("expression", ["0 0 31 2,3 *", "0 0 29-31 2 *", "0 0 30 2 mon"])
 def test_a_day_that_some_month_or_the_weekday_offers_is_taken(expression: str) -> None:
-    assert cron.problem(expression) is None
+    assert times.cron_problem(expression) is None
 
 
 @given(st.text(alphabet="0123456789*/,- @adfimnouwy", max_size=20))
 def test_any_text_is_either_taken_or_refused_in_one_line(expression: str) -> None:
-    problem = cron.problem(expression)
+    problem = times.cron_problem(expression)
 
     assert problem is None or "\n" not in problem
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from codeloc import asset, asset_job, cron, job, resource, schedule, sensor
+from codeloc import asset, asset_job, job, resource, schedule, sensor, times
 
 HERE = __file__
 
@@ -136,7 +136,7 @@ def test_an_interval_is_a_duration(
     [
         ({"cron": 3}, "cron: got int, expected str"),
         ({"cron": "0 0 30 2 *"}, "cron: '0 0 30 2 *': it would never run: no day 30 in feb"),
-        ({"cron": "* * *"}, f"cron: '* * *': 3 fields, expected 5: {cron.FORM}"),
+        ({"cron": "* * *"}, f"cron: '* * *': 3 fields, expected 5: {times.FORM}"),
         ({"timezone": None}, "timezone: got None, expected str"),
         ({"timezone": "Mars"}, "timezone: 'Mars' is not an IANA time zone"),
         ({"job": 3}, "job: got int, expected a job or its name (str)"),

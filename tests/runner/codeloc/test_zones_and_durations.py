@@ -8,21 +8,21 @@ from datetime import datetime
 
 import pytest
 
-from codeloc import timezones
+from codeloc import times
 from codeloc.automation import duration_in_seconds
-from codeloc.timezones import NAMES
+from codeloc.times import NAMES
 
 
 @pytest.mark.parametrize("name", ["UTC", "Europe/Berlin", "America/Argentina/Ushuaia", "Etc/GMT+3"])
 def test_an_iana_name_is_a_time_zone(name: str) -> None:
-    assert timezones.problem(name) is None
+    assert times.timezone_problem(name) is None
 
 
 def test_every_time_zone_that_the_machine_knows_is_one() -> None:
     known = zoneinfo.available_timezones()
 
     assert known
-    assert [name for name in known if timezones.problem(name)] == []
+    assert [name for name in known if times.timezone_problem(name)] == []
 
 
 def test_a_listed_time_zone_is_real_where_the_machine_has_it() -> None:
@@ -45,7 +45,7 @@ def test_a_listed_time_zone_is_real_where_the_machine_has_it() -> None:
     ],
 )
 def test_anything_else_is_refused_with_the_nearest_name(name: str, hint: str) -> None:
-    assert timezones.problem(name) == f"{name!r} is not an IANA time zone{hint}"
+    assert times.timezone_problem(name) == f"{name!r} is not an IANA time zone{hint}"
 
 
 def test_a_zone_newer_than_the_list_is_taken_from_the_machine(
@@ -53,14 +53,14 @@ def test_a_zone_newer_than_the_list_is_taken_from_the_machine(
 ) -> None:
     monkeypatch.setattr(zoneinfo, "available_timezones", lambda: {"Mars/Olympus"})
 
-    assert timezones.problem("Mars/Olympus") is None
+    assert times.timezone_problem("Mars/Olympus") is None
 
 
 def test_without_zoneinfo_the_list_decides(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "zoneinfo", None)
 
-    assert timezones.problem("Europe/Berlin") is None
-    assert timezones.problem("Mars/Olympus") == "'Mars/Olympus' is not an IANA time zone"
+    assert times.timezone_problem("Europe/Berlin") is None
+    assert times.timezone_problem("Mars/Olympus") == "'Mars/Olympus' is not an IANA time zone"
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from codelocd.storage.lock import holder
+from codelocd.storage.paths import lock_holder
 from tests.runner.process.conftest import DEADLINE_SECONDS
 from tests.runner.process.failure import Failure
 
@@ -68,7 +68,7 @@ def test_the_runner_that_serves_holds_the_lock_and_no_other_takes_it(run, python
     assert not lock.exists(), "one that has only loaded does not serve"
     assert first.call("serve") == {"serves": True}
     if sys.platform == "linux":
-        assert holder(lock) == first.process.pid
+        assert lock_holder(lock) == first.process.pid
     assert second.call("serve") == {"serves": False}
     assert first.call("ping") == {}
     assert second.call("ping") == {"serves": False}

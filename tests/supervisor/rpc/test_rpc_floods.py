@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 
 from codelocd.rpc.errors import RpcError
-from codelocd.rpc.fair_queue import MOST, FairQueue, RateLimit
 from codelocd.rpc.peer import UNREAD
-from codelocd.rpc.requests import MESSAGE, Limits, Totals
+from codelocd.rpc.requests import MESSAGE, MOST, FairQueue, Limits, RateLimit, Totals
 from codelocd.rpc.server import talk_on
 from tests.supervisor.rpc.world import DEADLINE, World, eventually, everything, messages, packed
 

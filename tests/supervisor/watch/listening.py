@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from codelocd.watch.backends.polling import INTERVAL
 from codelocd.watch.notices import Change, Watched
+from codelocd.watch.polling import INTERVAL
 from codelocd.watch.watch import SourceWatch
 
 DEADLINE = 60.0

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from codelocd.watch import folders
-from codelocd.watch.backends.polling import Mounts
+from codelocd.watch.polling import Mounts
 from tests.supervisor.watch.listening import Listener
 
 IN_A_NAMESPACE = """

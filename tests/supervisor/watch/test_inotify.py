@@ -15,7 +15,7 @@ import pytest
 if not sys.platform.startswith("linux"):
     pytest.skip("inotify is Linux's own", allow_module_level=True)
 
-from codelocd.watch.backends.inotify import Inotify
+from codelocd.watch.inotify import Inotify
 from codelocd.watch.notices import Kind, Notice
 
 DEADLINE = 60.0

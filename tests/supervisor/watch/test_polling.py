@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from codelocd.watch.backends.polling import Poller
 from codelocd.watch.notices import Kind, Notice
+from codelocd.watch.polling import Poller
 
 DEADLINE = 60.0
 

@@ -9,8 +9,8 @@ from watchdog.observers import Observer
 from watchdog.observers.api import BaseObserver
 from watchdog.observers.polling import PollingObserver
 
-from codelocd.watch.backends.portable import Portable
 from codelocd.watch.notices import Kind, Notice
+from codelocd.watch.portable import Portable
 
 DEADLINE = 60.0
 

@@ -3,11 +3,11 @@
 import asyncio
 from pathlib import Path
 
-from codelocd.watch.backends.polling import Mounts
 from codelocd.watch.dispatch import Views, view
 from codelocd.watch.folders import Folders
 from codelocd.watch.notices import Watched
 from codelocd.watch.plan import Plan, make_plan
+from codelocd.watch.polling import Mounts
 from codelocd.watch.tracker import Tracker
 
 

@@ -19,7 +19,7 @@ from codelocd.cli.options import daemon_options, json_option, locations_argument
 from codelocd.cli.output import LiveLine
 from codelocd.cli.which import Asked
 from codelocd.client import Client, DaemonUnreachable, RpcError
-from codelocd.render.changes import changes
+from codelocd.render.definitions import changes
 from codelocd.render.status import under_way
 from codelocd.render.text import STATES, Screen, one_line
 

@@ -21,7 +21,7 @@ from codelocd.model import DaemonSettings
 from codelocd.render.text import plural
 
 if TYPE_CHECKING:
-    from codeloc_envs.python.interpreter import Interpreter
+    from codeloc_envs.interpreter import Interpreter
 
 
 COMMANDS = ("validate", "show", "schema")

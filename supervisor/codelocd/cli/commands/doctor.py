@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import psutil
 
-from codeloc_envs.damaged import SUFFIX
+from codeloc_envs.files import SUFFIX
 from codelocd.cli import local, output
 from codelocd.cli.connection import Connection, meant
 from codelocd.cli.guard import ExitCode, Failure

@@ -12,12 +12,12 @@ from pydantic import Field, model_validator
 
 from codeloc_envs.project.workspace import shared_interpreter
 from codelocd.config import env_files
-from codelocd.config.combination import combined
 from codelocd.config.dagster.location import LocationEntry, ReadingContext, spec
 from codelocd.config.discovery import ConfigKind
 from codelocd.config.document import Document, read_text
 from codelocd.config.env_files import EnvFiles
 from codelocd.config.errors import ConfigError, KeyPath, Problems, UnfitError
+from codelocd.config.location import combined
 from codelocd.config.syntax import parse_toml
 from codelocd.config.validation import parsed, parsed_in_part, parsed_leniently
 from codelocd.config.values import Table, Text

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from codeloc_envs.damaged import WRONG, texts
+from codeloc_envs.files import WRONG, texts
 from codelocd.model import Output, Stream
 from codelocd.process.accounts import Account, give_away
 from codelocd.process.child import Child, Children

@@ -9,8 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from codeloc_envs.damaged import read_record, texts
-from codeloc_envs.files import make_folder, replace_text
+from codeloc_envs.files import make_folder, read_record, replace_text, texts
 from codeloc_envs.store.collect import IDLE
 from codelocd.runners.warm.profile import ImportProfile, Imports
 

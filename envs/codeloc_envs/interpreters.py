@@ -12,10 +12,8 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
-from codeloc_envs.damaged import WRONG, mapping, read_record
-from codeloc_envs.files import read_json, write_json
-from codeloc_envs.problem import EnvironmentProblem, shortage
-from codeloc_envs.python.interpreter import (
+from codeloc_envs.files import WRONG, mapping, read_json, read_record, write_json
+from codeloc_envs.interpreter import (
     FileIdentity,
     Interpreter,
     ask,
@@ -24,6 +22,7 @@ from codeloc_envs.python.interpreter import (
     python_of,
     satisfies,
 )
+from codeloc_envs.problem import EnvironmentProblem, shortage
 from codeloc_envs.request import PythonWish
 
 SEARCHED = "PATH, pyenv, mise, asdf, uv, conda, Homebrew, /opt and /usr/bin"

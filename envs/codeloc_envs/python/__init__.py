@@ -1,1 +1,0 @@
-"""The Pythons of this machine, and which of them fits."""

@@ -1,1 +1,0 @@
-"""The sources of file events: the kernel's queue, watchdog, or polling."""
