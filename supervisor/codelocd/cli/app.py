@@ -83,7 +83,7 @@ class Commands(click.Group):
 
 SECTIONS = {
     "Run": ("dev", "serve", "check"),
-    "Look": ("ui", "status", "definitions", "show", "logs", "events"),
+    "Look": ("ui", "top", "status", "definitions", "show", "logs", "events"),
     "Change": ("start", "stop", "restart", "reload", "apply", "upgrade", "shutdown"),
     "Use": ("call", "exec"),
     "Set up": ("init", "env", "config", "service", "doctor", "completions"),

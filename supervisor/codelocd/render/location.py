@@ -183,7 +183,7 @@ def rest(problem: ProblemDocument, margin: str) -> Iterator[str]:
 
 def line(timing: TimingDocument, start_method: str | None) -> str:
     """`event 3ms, decision 1ms, fork 14ms, …`; what is not known is left out."""
-    return ", ".join(f"{name} {duration(each)}" for name, each in _stages(timing, start_method))
+    return ", ".join(f"{name} {duration(each)}" for name, each in stages(timing, start_method))
 
 
 def page(document: ShownLocation | LeftLocation) -> str:
@@ -191,11 +191,12 @@ def page(document: ShownLocation | LeftLocation) -> str:
     timing = document["timing"]
     if timing is None:
         return "nothing serves"
-    stages = [*_stages(timing, document["start_method"]), ("total", timing["total"])]
-    return "\n".join(f"{name:<10}{duration(each):>8}" for name, each in stages)
+    listed = [*stages(timing, document["start_method"]), ("total", timing["total"])]
+    return "\n".join(f"{name:<10}{duration(each):>8}" for name, each in listed)
 
 
-def _stages(timing: TimingDocument, start_method: str | None) -> Iterator[tuple[str, float]]:
+def stages(timing: TimingDocument, start_method: str | None) -> Iterator[tuple[str, float]]:
+    """The parts of a load in their order, those that are known, with their seconds."""
     parts = (
         ("event", timing["event"]),
         ("decision", timing["decision"]),

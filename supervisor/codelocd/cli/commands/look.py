@@ -74,7 +74,7 @@ def status_command(
     """
     if watch:
         with suppress(SilentDaemon):  # what it left is shown in its place
-            _watch(asked, locations, as_json=as_json, only_failed=failed)
+            watch_status(asked, locations, as_json=as_json, only_failed=failed)
     return status.once(asked, locations, as_json=as_json, only_failed=failed)
 
 
@@ -221,7 +221,9 @@ HOME, END_OF_LINE, BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
 """To the first column of the first row; erase to the end of the line, of the screen (ECMA-48)."""
 
 
-def _watch(asked: Asked, locations: Sequence[str], *, as_json: bool, only_failed: bool) -> NoReturn:
+def watch_status(
+    asked: Asked, locations: Sequence[str], *, as_json: bool, only_failed: bool
+) -> NoReturn:
     """Print until interrupted. When the daemon ends, the next one is waited for.
 
     Raises SilentDaemon where one does not answer.

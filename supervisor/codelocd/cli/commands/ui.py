@@ -11,7 +11,7 @@ import click
 from codelocd.cli.connection import connect
 from codelocd.cli.guard import ExitCode, Failure
 from codelocd.cli.options import daemon_options
-from codelocd.cli.which import Asked
+from codelocd.cli.which import Asked, DaemonAddress
 from codelocd.storage.paths import page_folder
 
 MODULE = "codelocd_ui"
@@ -71,9 +71,9 @@ def ui_command(
     switches = {"--read-only": read_only, "--open": in_browser, "--url": only_url}
     switches["--new-token"] = new_token
     command = [
-        *(sys.executable, "-m", MODULE, "--daemon", daemon.socket),
+        *page_command(daemon),
+        *("--host", host),
         *("--name", Path(daemon.project).name if daemon.project else daemon.name),
-        *("--folder", str(page_folder(os.environ)), "--host", host),
         *(["--port", str(port)] if port else []),
         *(["--socket", listen] if listen else []),
         *(word for name in allowed_host for word in ("--allowed-host", name)),
@@ -81,3 +81,9 @@ def ui_command(
     ]
     sys.stdout.flush()
     os.execv(sys.executable, command)  # noqa: S606  no shell is wanted
+
+
+def page_command(daemon: DaemonAddress) -> list[str]:
+    """Serves the page of that daemon; with `--url`, prints the link of the one that runs."""
+    folder = str(page_folder(os.environ))
+    return [sys.executable, "-m", MODULE, "--daemon", daemon.socket, "--folder", folder]

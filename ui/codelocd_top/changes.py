@@ -1,0 +1,194 @@
+"""What the terminal view becomes by what happens, and what it then orders. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import singledispatch
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from codelocd.render.text import one_line
+from codelocd_top import keys, rows
+from codelocd_top.model import (
+    ENTRIES,
+    FROZEN,
+    LINES,
+    RELOADS,
+    SAID,
+    Clicked,
+    Done,
+    Happened,
+    Lost,
+    Past,
+    Pressed,
+    Printed,
+    Resized,
+    Said,
+    Ticked,
+    Timed,
+    TitleClicked,
+    Told,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from codelocd.documents.locations import LocationStatus
+    from codelocd_top.model import Event, Order, TopModel
+
+
+def step(model: TopModel, event: Event) -> tuple[TopModel, tuple[Order, ...]]:
+    """The view after `event`, and what is to be done."""
+    if isinstance(event, Pressed):
+        return keys.press(model, event)
+    return _changed(event, model), ()
+
+
+@singledispatch
+def _changed(event: Any, model: TopModel) -> TopModel:
+    raise TypeError(event)
+
+
+@_changed.register(Told)
+def _told(event: Told, model: TopModel) -> TopModel:
+    started = {}
+    for name, location in event.locations.items():
+        if location is model.locations.get(name):
+            if name in model.started:
+                started[name] = model.started[name]
+        elif location["uptime"] is not None:
+            started[name] = event.at - location["uptime"]
+    uptime = event.daemon["uptime"]
+    if event.daemon is model.daemon:
+        since = model.since
+    else:
+        since = None if uptime is None else event.at - uptime
+    loads = _loads(event.locations, model)
+    found = replace(
+        model,
+        daemon=event.daemon,
+        since=since,
+        locations=event.locations,
+        started=MappingProxyType(started),
+        reloads=MappingProxyType(loads) if loads != model.reloads else model.reloads,
+        lost=None,
+        now=max(model.now, event.at),
+    )
+    return _selected(rows.ordered(found, at_once=not model.order), model)
+
+
+def _loads(
+    locations: Mapping[str, LocationStatus], model: TopModel
+) -> dict[str, tuple[float, ...]]:
+    """The reloads of each location that is there; a new generation brings the time of its load,
+    which an entry of the journal that tells of more replaces."""
+    kept = {name: each for name, each in model.reloads.items() if name in locations}
+    for name, location in locations.items():
+        before, seconds = model.locations.get(name), location["load_seconds"]
+        is_new = before is None or before["generation"] != location["generation"]
+        if is_new and seconds is not None and (before is not None or name not in kept):
+            kept[name] = (*kept.get(name, ()), seconds)[-RELOADS:]
+    return kept
+
+
+def _selected(model: TopModel, before: TopModel) -> TopModel:
+    """With the cursor on a row that is there: where its row is gone, on the one that came there."""
+    if model.selected in model.order:
+        return model
+    if not model.order:
+        return model.at(None)
+    was = before.order.index(before.selected) if before.selected in before.order else 0
+    return model.at(model.order[min(was, len(model.order) - 1)])
+
+
+@_changed.register(Happened)
+def _happened(event: Happened, model: TopModel) -> TopModel:
+    entry: Any = event.entry
+    name, timing = entry["location"], entry.get("timing")
+    if timing and timing.get("total") is not None and name in model.reloads:
+        loads = (*model.reloads[name][:-1], timing["total"])
+        model = replace(
+            model,
+            reloads=MappingProxyType({**model.reloads, name: loads}),
+            newest_reload=timing["total"],
+        )
+    if name is None or name != model.selected:
+        return model
+    return replace(model, past=(*model.past, event.entry)[-ENTRIES:])
+
+
+@_changed.register(Lost)
+def _lost(event: Lost, model: TopModel) -> TopModel:
+    """Since when counts from the first time; why, as it was found last."""
+    since = event.at if model.lost is None else model.lost.at
+    return replace(model, lost=replace(event, at=since))
+
+
+@_changed.register(Printed)
+def _printed(event: Printed, model: TopModel) -> TopModel:
+    if event.location != model.selected:
+        return model
+    if event.first:
+        return replace(model, printed=event.lines[-LINES:], count=0, skipped=0)
+    return replace(
+        model,
+        printed=(*model.printed, *event.lines)[-LINES:],
+        count=model.count + len(event.lines) + event.skipped,
+        skipped=model.skipped + event.skipped,
+    )
+
+
+@_changed.register(Past)
+def _past(event: Past, model: TopModel) -> TopModel:
+    return replace(model, past=event.entries) if event.location == model.selected else model
+
+
+@_changed.register(Timed)
+def _timed(event: Timed, model: TopModel) -> TopModel:
+    return replace(model, timed=event) if event.location == model.selected else model
+
+
+@_changed.register(Done)
+def _done(event: Done, model: TopModel) -> TopModel:
+    outcome = event.outcome
+    problem = outcome["problem"]
+    words = f": {problem['summary']}" if problem and not outcome["ok"] else ""
+    if outcome["superseded"]:
+        words = f": another order, {outcome['superseded']}, came after this one"
+    if outcome["note"]:
+        words += f"; {outcome['note']}"
+    text = one_line(f"{event.verb} {outcome['name']}: {outcome['state']}{words}")
+    return _said(Said(text, None if outcome["ok"] else "red"), model)
+
+
+@_changed.register(Said)
+def _said(event: Said, model: TopModel) -> TopModel:
+    return replace(model, said=event, said_at=model.now)
+
+
+@_changed.register(Clicked)
+def _clicked(event: Clicked, model: TopModel) -> TopModel:
+    if event.location not in model.order:
+        return model
+    moved = keys.moved_to(model, event.location)
+    return replace(moved, whole_pane=True) if event.twice else moved
+
+
+@_changed.register(TitleClicked)
+def _title_clicked(event: TitleClicked, model: TopModel) -> TopModel:
+    return keys.sorted_by_title(model, event.title)
+
+
+@_changed.register(Resized)
+def _resized(event: Resized, model: TopModel) -> TopModel:
+    return replace(model, width=event.width, height=event.height)
+
+
+@_changed.register(Ticked)
+def _ticked(event: Ticked, model: TopModel) -> TopModel:
+    model = replace(model, now=event.at)
+    if model.said and not model.said.stays and event.at - model.said_at > SAID:
+        model = replace(model, said=None)
+    if event.at - model.moved < FROZEN:
+        return model
+    return _selected(rows.ordered(model), model)

@@ -1,0 +1,257 @@
+"""What the terminal view knows and shows, and what may happen to it. Values alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from codelocd.documents.answers import ActionOutcome
+    from codelocd.documents.events import JournalEntry
+    from codelocd.documents.locations import DaemonStatus, LocationStatus, TimingDocument
+    from codelocd.model import StartMethod
+
+Pane: TypeAlias = Literal["problem", "output", "events", "timing"]
+Verb: TypeAlias = Literal["start", "stop", "restart", "reload"]
+Mode: TypeAlias = Literal["table", "filter", "question", "keys"]
+"""What keys do: move in the table, write the filter, answer a question, close the list of keys."""
+Sort: TypeAlias = Literal["trouble", "name", "state", "defs", "reload", "mem", "cpu", "up"]
+
+PANES: tuple[Pane, ...] = ("problem", "output", "events", "timing")
+SORTS: tuple[Sort, ...] = ("trouble", "name", "state", "defs", "reload", "mem", "cpu", "up")
+
+RELOADS = 20
+"""Reloads that are kept of a location."""
+LINES, LINE_LENGTH = 1000, 2000
+"""Lines of output that are kept, of the selected location alone, and characters of one of them."""
+ENTRIES = 200
+"""Entries of the journal that are kept, of the selected location alone."""
+FROZEN = 3.0
+"""Seconds after a move of the cursor in which the order of the rows stays as it is."""
+SAID = 10.0
+"""Seconds for which the outcome of an order stands on the last line."""
+
+
+@dataclass(frozen=True, slots=True)
+class PrintedLine:
+    """A line of output; `at` in Unix seconds."""
+
+    at: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The daemon does not answer since `at` (Unix seconds)."""
+
+    at: float
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The daemon told of itself and all its locations, in the order of the config."""
+
+    at: float
+    daemon: DaemonStatus
+    locations: Mapping[str, LocationStatus]
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """An entry of the journal came."""
+
+    entry: JournalEntry
+
+
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """A location printed lines; `skipped` of them came too fast and are not here. `first`: they are
+    what the pane begins with."""
+
+    location: str
+    lines: tuple[PrintedLine, ...]
+    skipped: int = 0
+    first: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """The last entries of the journal of a location, oldest first."""
+
+    location: str
+    entries: tuple[JournalEntry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """Where the time of a location's last load went; None where nothing serves."""
+
+    location: str
+    timing: TimingDocument | None
+    start_method: StartMethod | None
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """An order has its outcome."""
+
+    verb: Verb
+    outcome: ActionOutcome
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """Something to stand on the last line for a while, or until the next key."""
+
+    text: str
+    style: str | None = None
+    stays: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Pressed:
+    """A key, by Textual's name for it; `character` where it stands for one."""
+
+    key: str
+    character: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Clicked:
+    """A row of the table was clicked on; `twice` in a row."""
+
+    location: str
+    twice: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TitleClicked:
+    """The title of a column was clicked on."""
+
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resized:
+    """The terminal has so many columns and lines."""
+
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ticked:
+    """It is so late: Unix seconds."""
+
+    at: float
+
+
+Event: TypeAlias = (
+    Told | Happened | Lost | Printed | Past | Timed | Done | Said
+    | Pressed | Clicked | TitleClicked | Resized | Ticked
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Have the daemon act on a location."""
+
+    verb: Verb
+    location: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scroll:
+    """Move what the pane shows: "up", "pagedown" and so on, by Textual's names of keys."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShowLink:
+    """Find out the link of the page, say it, and open it where there is a browser."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suspend:
+    """Give the terminal back to the shell until it says `fg`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quit:
+    """End, with this exit code."""
+
+    code: int = 0
+
+
+Order: TypeAlias = Act | Scroll | ShowLink | Suspend | Quit
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is done if the answer is yes."""
+
+    verb: Verb
+    location: str
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """What the pane needs to be told beyond the status: it changes with the generation."""
+
+    pane: Pane
+    location: str
+    generation: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TopModel:
+    """All that the screen shows depends on this alone.
+
+    `name` is what the daemon is called. `started` has the moment since which each location is up,
+    `reloads` the seconds that its last reloads took, oldest first. `order` are the rows, `moved` is
+    when the cursor last did. `printed`, `past` and `timed` are of the selected location. All times
+    are Unix seconds.
+    """
+
+    name: str = "codelocd"
+    now: float = 0.0
+    width: int = 80
+    height: int = 24
+    daemon: DaemonStatus | None = None
+    since: float | None = None
+    locations: Mapping[str, LocationStatus] = field(default_factory=lambda: MappingProxyType({}))
+    started: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    reloads: Mapping[str, tuple[float, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    newest_reload: float | None = None
+    lost: Lost | None = None
+    order: tuple[str, ...] = ()
+    selected: str | None = None
+    moved: float = float("-inf")
+    sort: Sort = "trouble"
+    wanted: str = ""
+    mode: Mode = "table"
+    question: Question | None = None
+    pane: Pane = "problem"
+    whole_pane: bool = False
+    said: Said | None = None
+    said_at: float = 0.0
+    printed: tuple[PrintedLine, ...] = ()
+    count: int = 0
+    skipped: int = 0
+    past: tuple[JournalEntry, ...] = ()
+    timed: Timed | None = None
+
+    @property
+    def chosen(self) -> LocationStatus | None:
+        """The selected location."""
+        return None if self.selected is None else self.locations.get(self.selected)
+
+    def at(self, name: str | None) -> TopModel:
+        """With the cursor on that location; what was told of another one is gone."""
+        if name == self.selected:
+            return self
+        return replace(self, selected=name, printed=(), count=0, skipped=0, past=(), timed=None)

@@ -1,0 +1,64 @@
+"""Restores the terminal however the view ends: it runs in a child process, which is waited for.
+
+A process that is killed by SIGKILL can restore nothing itself. The child does so where only this
+process is killed; where both are, the shell's own `reset` has to.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import termios
+from collections.abc import Callable
+from types import FrameType
+
+SIGNALLED = 128
+LEAVE = (
+    "\x1b[?2026l"  # no synchronized update
+    "\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l\x1b[?1016l"  # no mouse
+    "\x1b[?1004l\x1b[?2004l\x1b[?2048l"  # no focus events, bracketed paste, sizes within the input
+    "\x1b[<u"  # keys as before (kitty's protocol)
+    "\x1b[0m\x1b[?7h\x1b[?1049l\x1b[?25h"  # no colours, wrap lines, main screen, cursor
+)
+"""What a view that was killed has left on, switched off (xterm's private modes)."""
+
+
+def restoring(view: Callable[[int], int]) -> int:
+    """Run `view` in a child process; its exit code, once the terminal is as it was before.
+
+    `view` gets a descriptor that is at its end as soon as this process is gone. It may raise.
+    """
+    before = termios.tcgetattr(sys.stdin)
+    sys.stdout.flush()
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        os.close(writing)
+        return view(reading)
+    os.close(reading)
+    status = _ended(child)
+    os.close(writing)
+    if os.WIFSIGNALED(status):
+        termios.tcsetattr(sys.stdin, termios.TCSANOW, before)
+        termios.tcflush(sys.stdin, termios.TCIFLUSH)
+        sys.stdout.write(LEAVE)
+        sys.stdout.flush()
+        return SIGNALLED + os.WTERMSIG(status)
+    return os.waitstatus_to_exitcode(status)
+
+
+def _ended(child: int) -> int:
+    """How it ended. Signals to end are passed on; this process stops whenever the child does."""
+
+    def pass_on(number: int, _frame: FrameType | None) -> None:
+        os.kill(child, number)
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal has sent it to the child, too
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, pass_on)
+    while True:
+        _, status = os.waitpid(child, os.WUNTRACED)
+        if not os.WIFSTOPPED(status):
+            return status
+        os.kill(os.getpid(), signal.SIGSTOP)  # until the shell says `fg` to both
