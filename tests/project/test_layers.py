@@ -79,6 +79,20 @@ def test_every_contract_has_a_violation_to_be_tested_with() -> None:
     assert {name for name, _, _ in violations()} == {contract["name"] for contract in CONTRACTS}
 
 
+def test_no_command_but_top_loads_what_draws_on_the_whole_terminal() -> None:
+    code = """
+import importlib, pkgutil, sys
+import codelocd, codelocd_ui
+for package in (codelocd, codelocd_ui):
+    for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+print(*sorted({"codelocd_top", "rich", "textual"} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], text=True, capture_output=True, check=True)
+    assert done.stdout.strip() == ""
+
+
 @pytest.mark.parametrize(("contract", "who", "whom"), violations())
 def test_a_contract_breaks_when_it_is_violated(
     copied_tree: Path, contract: str, who: str, whom: str

@@ -13,7 +13,7 @@ from codelocd_top.model import (
     ENTRIES,
     FROZEN,
     LINES,
-    RELOADS,
+    LOADS,
     SAID,
     Clicked,
     Done,
@@ -22,18 +22,18 @@ from codelocd_top.model import (
     Past,
     Pressed,
     Printed,
+    Recalled,
     Resized,
     Said,
     Ticked,
-    Timed,
     TitleClicked,
     Told,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Sequence
 
-    from codelocd.documents.locations import LocationStatus
+    from codelocd.documents.events import JournalEntry
     from codelocd_top.model import Event, Order, TopModel
 
 
@@ -63,32 +63,16 @@ def _told(event: Told, model: TopModel) -> TopModel:
         since = model.since
     else:
         since = None if uptime is None else event.at - uptime
-    loads = _loads(event.locations, model)
     found = replace(
         model,
         daemon=event.daemon,
         since=since,
         locations=event.locations,
         started=MappingProxyType(started),
-        reloads=MappingProxyType(loads) if loads != model.reloads else model.reloads,
         lost=None,
         now=max(model.now, event.at),
     )
     return _selected(rows.ordered(found, at_once=not model.order), model)
-
-
-def _loads(
-    locations: Mapping[str, LocationStatus], model: TopModel
-) -> dict[str, tuple[float, ...]]:
-    """The reloads of each location that is there; a new generation brings the time of its load,
-    which an entry of the journal that tells of more replaces."""
-    kept = {name: each for name, each in model.reloads.items() if name in locations}
-    for name, location in locations.items():
-        before, seconds = model.locations.get(name), location["load_seconds"]
-        is_new = before is None or before["generation"] != location["generation"]
-        if is_new and seconds is not None and (before is not None or name not in kept):
-            kept[name] = (*kept.get(name, ()), seconds)[-RELOADS:]
-    return kept
 
 
 def _selected(model: TopModel, before: TopModel) -> TopModel:
@@ -103,18 +87,32 @@ def _selected(model: TopModel, before: TopModel) -> TopModel:
 
 @_changed.register(Happened)
 def _happened(event: Happened, model: TopModel) -> TopModel:
-    entry: Any = event.entry
-    name, timing = entry["location"], entry.get("timing")
-    if timing and timing.get("total") is not None and name in model.reloads:
-        loads = (*model.reloads[name][:-1], timing["total"])
-        model = replace(
-            model,
-            reloads=MappingProxyType({**model.reloads, name: loads}),
-            newest_reload=timing["total"],
-        )
-    if name is None or name != model.selected:
+    entry = event.entry
+    model = _with_loads([entry], model)
+    if entry["location"] is None or entry["location"] != model.selected:
         return model
-    return replace(model, past=(*model.past, event.entry)[-ENTRIES:])
+    return replace(model, past=(*model.past, entry)[-ENTRIES:])
+
+
+@_changed.register(Recalled)
+def _remembered(event: Recalled, model: TopModel) -> TopModel:
+    """As it is told whenever the daemon is there again, it replaces what was known."""
+    return _with_loads(event.entries, replace(model, loads=MappingProxyType({})))
+
+
+def _with_loads(entries: Sequence[JournalEntry], model: TopModel) -> TopModel:
+    """With the time of each load that these entries tell of."""
+    loads, newest = dict(model.loads), model.newest_save
+    for entry in entries:
+        name, timing = entry["location"], entry["timing"]
+        if entry["event"] != "loaded" or name is None or timing is None or timing["total"] is None:
+            continue
+        loads[name] = (*loads.get(name, ()), timing["total"])[-LOADS:]
+        if timing["event"] is not None:  # it was a save that it came from
+            newest = timing["total"]
+    if loads == model.loads:
+        return model
+    return replace(model, loads=MappingProxyType(loads), newest_save=newest)
 
 
 @_changed.register(Lost)
@@ -141,11 +139,6 @@ def _printed(event: Printed, model: TopModel) -> TopModel:
 @_changed.register(Past)
 def _past(event: Past, model: TopModel) -> TopModel:
     return replace(model, past=event.entries) if event.location == model.selected else model
-
-
-@_changed.register(Timed)
-def _timed(event: Timed, model: TopModel) -> TopModel:
-    return replace(model, timed=event) if event.location == model.selected else model
 
 
 @_changed.register(Done)

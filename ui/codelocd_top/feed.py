@@ -26,8 +26,8 @@ from codelocd_top.model import (
     Past,
     Printed,
     PrintedLine,
+    Recalled,
     Said,
-    Timed,
     Told,
 )
 
@@ -41,6 +41,10 @@ BATCH_SECONDS = 0.1
 """Lines of output are told so often, however many there are."""
 SETTLED = 0.12
 """Seconds that the cursor stays on a location before its details are asked for."""
+REMEMBERED = 1000
+"""Entries of the journal from which the times of former loads are taken."""
+BY = "top"
+"""What the journal says of who gave an order."""
 FIRST_LINES = 300
 """Lines of output that a location has printed before, which its pane begins with."""
 
@@ -73,7 +77,7 @@ class DaemonFeed:
         try:
             if self._client is None:
                 raise DaemonUnreachable("absent", "the daemon does not answer")
-            params = {"locations": [act.location], "wait": True}
+            params = {"locations": [act.location], "wait": True, "by": BY}
             answer = await self._ask(act.verb, params, timeout=None)
         except (DaemonUnreachable, RpcError) as error:
             self._tell(Said(f"{act.verb} {act.location}: {error}", "red"))
@@ -86,7 +90,7 @@ class DaemonFeed:
         try:
             hello = await client.call("hello")
             self._is_other_version = hello.get("version") != __version__
-            await until_first(self._hear(), self._look_at_usage(), self._follow_details())
+            await until_first(self._hear(), self._look_back(), self._follow_details())
         finally:
             self._client = None
 
@@ -135,7 +139,10 @@ class DaemonFeed:
             locations = MappingProxyType(dict(self._known.locations))
             self._tell(Told(time.time(), self._known.daemon, locations))
 
-    async def _look_at_usage(self) -> None:
+    async def _look_back(self) -> None:
+        """What the journal has of former loads; then memory and CPU, again and again."""
+        found = await self._ask("events", {"lines": REMEMBERED})
+        self._tell(Recalled(tuple(found["events"])))
         while True:
             await asyncio.sleep(USAGE_SECONDS)
             answer = await self._ask("status", {})
@@ -160,20 +167,16 @@ class DaemonFeed:
                 await asyncio.gather(following, changed, return_exceptions=True)
 
     async def _detail(self, wanted: Detail | None) -> None:
-        if wanted is None or wanted.pane == "problem":
+        if wanted is None:
             return
         await asyncio.sleep(SETTLED)
         name = wanted.location
         try:
-            match wanted.pane:
-                case "events":
-                    asked = {"locations": [name], "lines": ENTRIES}
-                    self._tell(Past(name, tuple((await self._ask("events", asked))["events"])))
-                case "timing":
-                    found = await self._ask("show", {"location": name})
-                    self._tell(Timed(name, found["timing"], found["start_method"]))
-                case _:
-                    await self._hear_output(name)
+            if wanted.what == "output":
+                await self._hear_output(name)
+            else:
+                asked = {"locations": [name], "lines": ENTRIES}
+                self._tell(Past(name, tuple((await self._ask("events", asked))["events"])))
         except RpcError as error:  # it may be gone from the config by now
             self._tell(Said(f"{name}: {error}", "yellow"))
 

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 if TYPE_CHECKING:
     from codelocd.documents.answers import ActionOutcome
     from codelocd.documents.events import JournalEntry
-    from codelocd.documents.locations import DaemonStatus, LocationStatus, TimingDocument
-    from codelocd.model import StartMethod
+    from codelocd.documents.locations import DaemonStatus, LocationStatus
 
 Pane: TypeAlias = Literal["problem", "output", "events", "timing"]
 Verb: TypeAlias = Literal["start", "stop", "restart", "reload"]
@@ -22,8 +21,8 @@ Sort: TypeAlias = Literal["trouble", "name", "state", "defs", "reload", "mem", "
 PANES: tuple[Pane, ...] = ("problem", "output", "events", "timing")
 SORTS: tuple[Sort, ...] = ("trouble", "name", "state", "defs", "reload", "mem", "cpu", "up")
 
-RELOADS = 20
-"""Reloads that are kept of a location."""
+LOADS = 20
+"""Loads of which it is kept how long they took, by location."""
 LINES, LINE_LENGTH = 1000, 2000
 """Lines of output that are kept, of the selected location alone, and characters of one of them."""
 ENTRIES = 200
@@ -86,12 +85,10 @@ class Past:
 
 
 @dataclass(frozen=True, slots=True)
-class Timed:
-    """Where the time of a location's last load went; None where nothing serves."""
+class Recalled:
+    """The last entries of the journal of all locations, oldest first."""
 
-    location: str
-    timing: TimingDocument | None
-    start_method: StartMethod | None
+    entries: tuple[JournalEntry, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +147,7 @@ class Ticked:
 
 
 Event: TypeAlias = (
-    Told | Happened | Lost | Printed | Past | Timed | Done | Said
+    Told | Happened | Recalled | Lost | Printed | Past | Done | Said
     | Pressed | Clicked | TitleClicked | Resized | Ticked
 )  # fmt: skip
 
@@ -200,11 +197,10 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """What the pane needs to be told beyond the status: it changes with the generation."""
+    """What the pane needs to be told beyond the status."""
 
-    pane: Pane
+    what: Literal["output", "events"]
     location: str
-    generation: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,8 +208,8 @@ class TopModel:
     """All that the screen shows depends on this alone.
 
     `name` is what the daemon is called. `started` has the moment since which each location is up,
-    `reloads` the seconds that its last reloads took, oldest first. `order` are the rows, `moved` is
-    when the cursor last did. `printed`, `past` and `timed` are of the selected location. All times
+    `loads` the seconds that its last loads took, oldest first. `order` are the rows, `moved` is
+    when the cursor last did. `printed` and `past` are of the selected location. All times
     are Unix seconds.
     """
 
@@ -225,8 +221,8 @@ class TopModel:
     since: float | None = None
     locations: Mapping[str, LocationStatus] = field(default_factory=lambda: MappingProxyType({}))
     started: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
-    reloads: Mapping[str, tuple[float, ...]] = field(default_factory=lambda: MappingProxyType({}))
-    newest_reload: float | None = None
+    loads: Mapping[str, tuple[float, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    newest_save: float | None = None
     lost: Lost | None = None
     order: tuple[str, ...] = ()
     selected: str | None = None
@@ -243,7 +239,6 @@ class TopModel:
     count: int = 0
     skipped: int = 0
     past: tuple[JournalEntry, ...] = ()
-    timed: Timed | None = None
 
     @property
     def chosen(self) -> LocationStatus | None:
@@ -254,4 +249,4 @@ class TopModel:
         """With the cursor on that location; what was told of another one is gone."""
         if name == self.selected:
             return self
-        return replace(self, selected=name, printed=(), count=0, skipped=0, past=(), timed=None)
+        return replace(self, selected=name, printed=(), count=0, skipped=0, past=())

@@ -15,6 +15,7 @@ from codelocd_top.view import key_lines
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from codelocd.documents.events import JournalEntry
     from codelocd.documents.locations import FrameDocument, LocationStatus, ProblemDocument
     from codelocd_top.model import PrintedLine, TopModel
 
@@ -38,9 +39,9 @@ def lines(model: TopModel, screen: Screen) -> Sequence[str]:
         case "output":
             return OutputLines(model.printed, screen) if model.printed else [_silent(chosen)]
         case "events":
-            return [f" {journal.event(entry, screen)}" for entry in model.past]
+            return list(_entries(model.past, model, screen))
         case _:
-            return list(_timing(model))
+            return list(_timing(model, screen))
 
 
 class OutputLines(Sequence[str]):
@@ -117,17 +118,24 @@ def _frame(frame: FrameDocument, screen: Screen) -> Iterator[str]:
         yield f"{MARGIN}{screen.paint(line, 'bold' if is_at_fault else None)}"
 
 
-def _timing(model: TopModel) -> Iterator[str]:
-    """A bar for each stage of the last load."""
-    timed = model.timed
-    if timed is None:
-        yield f"{MARGIN}…"
+def _timing(model: TopModel, screen: Screen) -> Iterator[str]:
+    """A bar for each stage of the newest load; below it a line for each of those before."""
+    loads = [entry for entry in model.past[::-1] if entry["timing"]]
+    newest = loads[0]["timing"] if loads else None
+    if newest is None:
+        yield f"{MARGIN}no load that the journal tells of"
         return
-    if timed.timing is None:
-        yield f"{MARGIN}nothing serves"
-        return
-    longest = max((each for _, each in stages(timed.timing, timed.start_method)), default=0)
-    for name, seconds in stages(timed.timing, timed.start_method):
+    yield from _entries(loads[:1], model, screen)
+    chosen = model.chosen
+    found = list(stages(newest, chosen["start_method"] if chosen else None))
+    longest = max((seconds for _, seconds in found), default=0)
+    for name, seconds in found:
         bar = "█" * round(seconds / longest * BAR) if longest else ""
         yield f"{MARGIN}{name:<10}{duration(seconds):>8}  {bar}".rstrip()
-    yield f"{MARGIN}{'total':<10}{duration(timed.timing['total']):>8}"
+    yield ""
+    yield from _entries(loads[1:], model, screen)
+
+
+def _entries(entries: Sequence[JournalEntry], model: TopModel, screen: Screen) -> Iterator[str]:
+    edge = Screen(colour=screen.colour, width=model.width - 2)
+    return (f" {journal.event(entry, edge)}" for entry in entries)

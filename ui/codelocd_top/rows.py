@@ -49,12 +49,18 @@ def _rank(name: str, model: TopModel) -> tuple[Any, ...]:
             return value is None, -(value or 0), name
 
 
+def load_seconds(location: LocationStatus, model: TopModel) -> float | None:
+    """How long its last load took, from the save on; where no journal tells, the load alone."""
+    loads = model.loads.get(location["name"])
+    return loads[-1] if loads else location["load_seconds"]
+
+
 def _number(name: str, location: LocationStatus, model: TopModel) -> float | None:
     match model.sort:
         case "defs":
             return sum(location["definitions"].values())
         case "reload":
-            return model.reloads.get(name, (None,))[-1]
+            return load_seconds(location, model)
         case "mem":
             return location["memory"]
         case "cpu":

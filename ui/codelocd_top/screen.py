@@ -160,8 +160,9 @@ class TopApp(App[None]):
         chosen, found = self.model.chosen, view.heights(self.model)
         if chosen is None or not found.pane or self.model.mode == "keys":
             return None
-        generation = chosen["generation"] if self.model.pane == "timing" else None
-        return Detail(self.model.pane, chosen["name"], generation)
+        if self.model.pane == "problem":
+            return None
+        return Detail("output" if self.model.pane == "output" else "events", chosen["name"])
 
     def on_key(self, event: events.Key) -> None:
         event.stop()
@@ -253,7 +254,7 @@ class TopApp(App[None]):
 
     def _show_rows(self, model: TopModel) -> None:
         """Made anew only if something that they show is another."""
-        of = (model.locations, model.order, model.reloads, model.sort, model.width, int(model.now))
+        of = (model.locations, model.order, model.loads, model.sort, model.width, int(model.now))
         if of != self._of:
             self._of = of
             head, lines = view.head_and_rows(model, self._look)
@@ -302,4 +303,4 @@ def run(facts: TopFacts, orphaned: int) -> int:
     app.run()
     if app.broken is not None:
         raise app.broken
-    return app.return_code or 0
+    return int(app.return_code or 0)

@@ -27,6 +27,7 @@ from codelocd.render.text import (
 from codelocd_top.keys import HINTS, KEYS
 from codelocd_top.levels import SIGNS, STYLES, level, sparkline, word
 from codelocd_top.model import PANES
+from codelocd_top.rows import load_seconds
 
 if TYPE_CHECKING:
     from codelocd.render.text import Cell
@@ -39,7 +40,7 @@ AROUND = 4
 """Lines that are neither rows nor pane: the title, the columns' titles, the pane's, the last."""
 TITLES = (
     Column("NAME", least=10),
-    Column("STATE", least=9),
+    Column("STATE"),
     Column("DEFS", 1, right=True),
     Column("RELOAD", 2, right=True),
     Column("LAST 20", 3),
@@ -88,8 +89,8 @@ def title(model: TopModel, screen: Screen) -> str:
     if daemon["config"]["state"] == "invalid":
         told.append("config has a mistake, and is not applied")
     told.append(plural(sum(sum(each["definitions"].values()) for each in found), "definition"))
-    if model.newest_reload is not None:
-        told.append(f"save {duration(model.newest_reload)}")
+    if model.newest_save is not None:
+        told.append(f"save {duration(model.newest_save)}")
     up = f" · {duration(model.now - model.since)}" if model.since is not None else ""
     right = f"{one_line(daemon['version'])}{up} "
     left = shortened(f" {one_line(model.name)}  {' · '.join(told)}", model.width)
@@ -123,14 +124,14 @@ def _marked(column: Column, model: TopModel) -> Column:
 def _row(name: str, model: TopModel) -> list[Cell]:
     location = model.locations[name]
     how = level(location)
-    loads, started = model.reloads.get(name, ()), model.started.get(name)
+    loads, started = model.loads.get(name, ()), model.started.get(name)
     problem = location["problem"]
     text = problem["summary"] if problem else ""
     return [
         (f"{SIGNS[how]} {name}", STYLES[how] if how != "well" else None),
         (word(location), STYLES[how]),
         str(sum(location["definitions"].values())),
-        duration(loads[-1]) if loads else NOTHING,
+        duration(load_seconds(location, model)),
         sparkline(loads) if len(loads) > 1 else NOTHING,
         size(location["memory"]),
         share(location["cpu"]),

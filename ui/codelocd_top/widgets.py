@@ -32,9 +32,10 @@ class Hit(Message):
         self.chain = chain
 
 
-class Bar(Widget, can_focus=False):
+class Bar(Widget):
     """One line of text."""
 
+    can_focus = False
     DEFAULT_CSS = "Bar { height: 1; }"
     text = ""
 
@@ -50,11 +51,17 @@ class Bar(Widget, can_focus=False):
         self.post_message(Hit(self, 0, event.x, event.chain))
 
 
-class ScrolledLines(ScrollView, can_focus=False):
-    """ScrolledLines of text that scroll; only what is seen is looked at."""
+class ScrolledLines(ScrollView):
+    """Lines of text that scroll; only what is seen is looked at."""
 
+    can_focus = False
     DEFAULT_CSS = """
-    ScrolledLines { overflow-x: hidden; overflow-y: auto; scrollbar-size-vertical: 1; }
+    ScrolledLines {
+        overflow-x: hidden; overflow-y: auto; scrollbar-size-vertical: 1;
+        scrollbar-color: ansi_default; scrollbar-background: ansi_default;
+        scrollbar-color-hover: ansi_default; scrollbar-background-hover: ansi_default;
+        scrollbar-color-active: ansi_default; scrollbar-background-active: ansi_default;
+    }
     """
 
     def __init__(self, *, id: str) -> None:  # noqa: A002  Textual's name for it
@@ -66,7 +73,7 @@ class ScrolledLines(ScrollView, can_focus=False):
     @property
     def is_at_end(self) -> bool:
         """Nothing is below what is seen."""
-        return self.scroll_y >= self.max_scroll_y
+        return bool(self.scroll_y >= self.max_scroll_y)
 
     def show(self, lines: Sequence[str], cursor: int | None = None) -> None:
         """These lines from now on, one of them with a cursor."""
@@ -74,9 +81,7 @@ class ScrolledLines(ScrollView, can_focus=False):
             return
         moved = cursor != self.cursor
         self.lines, self.cursor = lines, cursor
-        size = Size(max(self.size.width, 1), len(lines))
-        if self.virtual_size != size:
-            self.virtual_size = size
+        self.virtual_size = Size(max(self.size.width, 1), len(lines))
         if moved and cursor is not None:
             self._reveal(cursor)
         self.refresh()

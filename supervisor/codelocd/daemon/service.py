@@ -17,8 +17,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import structlog
-
 from codelocd.core.problems import ENDED
 from codelocd.daemon import systemd
 from codelocd.daemon.application import Application
@@ -34,6 +32,7 @@ from codelocd.process.event_loop import SteadyLoop
 from codelocd.render.text import colours
 from codelocd.rpc.errors import RpcError
 from codelocd.rpc.server import Server, start_server
+from codelocd.storage.daemon_log import structlog
 from codelocd.storage.paths import DaemonPaths, held_lock
 
 if TYPE_CHECKING:

@@ -11,9 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import structlog
-
 from codeloc_envs.files import found, make_folder, mapping, read_record, replace_text, texts
+from codelocd.storage.daemon_log import structlog
 
 log = structlog.get_logger()
 

@@ -62,7 +62,8 @@ def status_command(
     first. A terminal gets as many columns as it has room for, a pipe all of them.
 
     Ends with 1 if a location that is wanted is not serving, or is stale, or if the config has a
-    mistake and is therefore not applied: a line below the table says which. Where the daemon is
+    mistake and is therefore not applied: a line below the table says which. `codelocd top` shows
+    more than --watch does, and acts on what it shows. Where the daemon is
     stopped, hangs or is dead, it shows what the daemon kept last, says how old that is, and ends
     with 3.
 
