@@ -420,7 +420,7 @@ def test_a_runner_of_another_protocol_is_replaced_new_beside_old(place: Place) -
 def test_promise_3_a_number_that_was_used_again_is_not_adopted(place: Place) -> None:
     """The record has another beginning than the process with that number."""
     wrong = (
-        "Keeper\nimport codelocd.process.child as child\n"
+        "HeldRunners\nimport codelocd.process.child as child\n"
         "child.began = (lambda began: lambda pid: began(pid) - 1)(child.began)"
     )
     place.config("one")

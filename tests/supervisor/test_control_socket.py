@@ -56,7 +56,7 @@ class Kept:
 async def kept(tmp_path: Path) -> AsyncIterator[Kept]:
     kept = Kept(tmp_path / "run" / "control.sock")
     await kept.start()
-    await asyncio.sleep(0)  # its keeper has its turn, and watches
+    await asyncio.sleep(0)  # its watcher has its turn, and looks
     yield kept
     kept.stop()
 
@@ -86,7 +86,7 @@ async def test_a_folder_that_somebody_still_listens_in_may_be_removed_twice(kept
     with unix.listen(runners / "1-1.sock"):
         for _ in range(2):
             shutil.rmtree(kept.path.parent)
-            runners.mkdir(parents=True)  # for the next runner, before the keeper has its turn
+            runners.mkdir(parents=True)  # for the next runner, before the watcher has its turn
             assert await asked_until_it_answers(kept.path) == "again"
 
 
@@ -95,7 +95,7 @@ async def test_a_socket_that_is_removed_while_nothing_watches_yet_is_made_again(
 ) -> None:
     kept = Kept(tmp_path / "run" / "control.sock")
     await kept.start()
-    kept.path.unlink()  # its keeper has not had a turn
+    kept.path.unlink()  # its watcher has not had a turn
     assert await asked_until_it_answers(kept.path) == "again"
     kept.stop()
 

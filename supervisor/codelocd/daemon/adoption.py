@@ -30,7 +30,7 @@ class Adopts(Protocol):
     def adopt(self, spec: RunnerSpec, child: Child, record: Mapping[str, Any]) -> RunnerHandle: ...
 
 
-class Keeper:
+class HeldRunners:
     """Hands each runner that serves to the holder, so that it outlives the daemon. Candidates and
     runners that are leaving end with the daemon."""
 

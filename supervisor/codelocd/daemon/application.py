@@ -17,7 +17,7 @@ from codeloc_envs import Environment, Store
 from codeloc_envs.store.collect import remove_half_written
 from codeloc_envs.store.layout import Layout
 from codelocd.core.config_diff import ConfigDiff, plan
-from codelocd.daemon.adoption import Adoption, Adopts, Keeper
+from codelocd.daemon.adoption import Adoption, Adopts, HeldRunners
 from codelocd.daemon.executor import Executor
 from codelocd.daemon.health import Heartbeat
 from codelocd.daemon.limits import RunnerLimits
@@ -137,7 +137,7 @@ class Application:
             self.publisher,
             self.watch,
             self._desired,
-            Keeper(self._children),
+            HeldRunners(self._children),
             guard,
             self._adoption.adopt,
         )

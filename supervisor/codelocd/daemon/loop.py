@@ -13,7 +13,7 @@ from codelocd.core import events, problems
 from codelocd.core.state import UNDER_WAY, State
 from codelocd.core.transitions import step
 from codelocd.daemon import sources
-from codelocd.daemon.adoption import Keeper
+from codelocd.daemon.adoption import HeldRunners
 from codelocd.daemon.executor import Executor
 from codelocd.daemon.location import Location, Running
 from codelocd.daemon.locations import Locations
@@ -42,7 +42,7 @@ class Daemon:
         publisher: Publisher,
         watch: SourceWatch,
         desired: DesiredState,
-        keeper: Keeper,
+        held: HeldRunners,
         loops: LoopGuard,
         adopt: Callable[[Location], bool],
     ) -> None:
@@ -52,7 +52,7 @@ class Daemon:
         self._publisher = publisher
         self._watch = watch
         self._desired = desired
-        self._keeper = keeper
+        self._held = held
         self._loops = loops
         self._adopt = adopt
         self._queue: deque[tuple[Location, events.Event, str | None]] = deque()
@@ -194,7 +194,7 @@ class Daemon:
         self._set_alarm(location)
         for effect in effects:
             if isinstance(effect, events.Retire | events.Kill):
-                self._keeper.let_go(location, effect.runner)
+                self._held.let_go(location, effect.runner)
             self._executor.carry_out(location, effect)
             self._publish(location, effect)
 
@@ -203,7 +203,7 @@ class Daemon:
         match effect:
             case events.Publish(runner):
                 self._publisher.publish(location, location.runners[runner])
-                self._keeper.keep(location, location.runners[runner])
+                self._held.keep(location, location.runners[runner])
             case events.Withdraw():
                 self._publisher.withdraw(location)
             case events.Restore(snapshot):

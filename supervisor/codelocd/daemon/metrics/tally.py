@@ -1,5 +1,5 @@
-"""Counts what happens in a daemon, for its metrics. Plain numbers: it costs a daemon that nobody
-monitors next to nothing."""
+"""Counts what happens in a daemon, for its metrics. Plain numbers: they cost a daemon that is not
+monitored next to nothing."""
 
 from __future__ import annotations
 
