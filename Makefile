@@ -16,11 +16,11 @@ export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 
 # The tests start a thousand processes, and each would compile whatever it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test test-failed test-slow soak fuzz lowest check bench bench-quick docs man dist deb site vendor screenshots clean distclean
+.PHONY: help demo test test-failed test-slow test-systemd soak fuzz lowest check bench bench-quick docs man dist deb site vendor screenshots clean distclean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name does; do \
-		printf '  make %-11s %s\n' "$$name" "$$does"; done
+		printf '  make %-12s %s\n' "$$name" "$$does"; done
 
 demo: $(RUNTIME) ## run examples/quickstart until Ctrl-C
 	@cd examples/quickstart && exec $(BIN)/python ../../.ci/foreground.py $(BIN)/codelocd dev --ui
@@ -34,6 +34,9 @@ test-failed: $(DEVELOPMENT) ## run the tests that failed last time, one after th
 
 test-slow: $(DEVELOPMENT) ## run the tests that take minutes
 	@$(BIN)/pytest -m slow
+
+test-systemd: $(DEVELOPMENT) ## boot a real systemd, as root, and run codelocd under it
+	@$(BIN)/pytest -m slow tests/systemd
 
 soak: $(DEVELOPMENT) ## try to break a daemon for ten minutes, then a store for one
 	@$(BIN)/python -m tests.faults --seconds 300 --seed $$(date +%s)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from codelocd.daemon import preparation
 from codelocd.daemon.application import Application
 from codelocd.daemon.preparation import SharedLooks
 from codelocd.model import Config, LocationSpec, Phase, Policy, Target
+from codelocd.runners import environments
 from codelocd.storage.paths import DaemonPaths
 
 CACHE = Path(__file__).parents[2] / ".cache" / "tests" / "codelocd"
@@ -116,3 +118,17 @@ async def test_those_who_ask_during_a_look_share_the_next_one() -> None:
     may_end.release()
     await asyncio.gather(*others)
     assert len(looked) == 2
+
+
+def test_a_wrapper_that_is_denied_what_it_needs_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrapper = tmp_path / "setpriv"
+    wrapper.write_text(
+        "#!/bin/sh\necho 'activate capabilities: Operation not permitted' >&2\nexit 127\n"
+    )
+    wrapper.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    environments.dying_with_us.cache_clear()
+    assert environments.dying_with_us() == ()
+    environments.dying_with_us.cache_clear()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import json
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -41,10 +43,17 @@ class WorkerResult:
         return self.errors.rstrip().rpartition("\n")[2]
 
 
-def _dying_with_us() -> list[str]:
-    """A wrapper under which a process ends with its parent, where there is one."""
+@functools.cache
+def dying_with_us() -> tuple[str, ...]:
+    """A wrapper under which a process ends with its parent, where there is one that works: it
+    needs the system call capset, which a service may be denied. The guardian ends a worker, too.
+    """
     wrapper = shutil.which("setpriv")
-    return [wrapper, "--pdeathsig", "KILL"] if wrapper and sys.platform == "linux" else []
+    if wrapper is None or sys.platform != "linux":
+        return ()
+    words = (wrapper, "--pdeathsig", "KILL")
+    works = subprocess.run([*words, "true"], capture_output=True, check=False).returncode == 0
+    return words if works else ()
 
 
 async def run_worker(
@@ -71,7 +80,7 @@ async def run_worker(
         stdin.write(question)
         stdin.seek(0)
         child = children.start(
-            [*_dying_with_us(), sys.executable, "-m", module, *arguments],
+            [*dying_with_us(), sys.executable, "-m", module, *arguments],
             variables=os.environ,
             directory=Path("/"),
             output=heard,
