@@ -150,7 +150,8 @@ class LocationSpec:
 class DaemonSettings:
     """The `[daemon]` table; None means the default of `codelocd.storage.paths`.
 
-    `socket_group` may read, `operator_group` may start, stop and call, too.
+    `socket_group` may read, `operator_group` may start, stop and call, too; `observe_group` may use
+    `observe.sock`, where nobody may do more than read.
     `warm_idle`: seconds without a start after which a warm interpreter ends. `prune`: whether
     environments that no location uses are removed, as by `codelocd env prune`. `orphan_timeout`:
     seconds for which a service's runners go on without a daemon; 0: they end with it.
@@ -167,6 +168,7 @@ class DaemonSettings:
     orphan_timeout: float = 600.0
     trusted: tuple[str, ...] = ()
     operator_group: str | None = None
+    observe_group: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,20 +197,39 @@ class MetricsSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class PageSettings:
+    """The `[ui]` table: codelocd's own page, and whether the daemon serves it beside itself.
+
+    `port` None: the first that is free from 4300 on. `socket`: a Unix socket for a proxy in the
+    place of host and port, for members of `socket_group`. `auth`: "token", the link logs in, or
+    "proxy", who reaches the socket is logged in.
+    """
+
+    serve: bool = False
+    host: str = "127.0.0.1"
+    port: int | None = None
+    socket: Path | None = None
+    socket_group: str | None = None
+    allowed_hosts: tuple[str, ...] = ()
+    read_only: bool = False
+    editor: str = "vscode"
+    auth: Literal["token", "proxy"] = "token"
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """What a config file, or the command line, asks for.
 
     `files`: what was read; a change of one of them is a change of the config. `looked_for`: what
     would have been read, had it been there.
-    `notes`: one line each about what was accepted but has no effect here. `page`: whether
-    codelocd's own page is served beside the daemon.
+    `notes`: one line each about what was accepted but has no effect here.
     """
 
     locations: tuple[LocationSpec, ...]
     daemon: DaemonSettings = DaemonSettings()
     dagster: DagsterSettings = DagsterSettings()
     metrics: MetricsSettings = MetricsSettings()
-    page: bool = False
+    page: PageSettings = PageSettings()
     files: tuple[Path, ...] = ()
     looked_for: tuple[Path, ...] = ()
     notes: tuple[str, ...] = ()

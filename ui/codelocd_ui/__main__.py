@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import grp
 import os
 import socket
 import sys
@@ -15,9 +16,10 @@ from pathlib import Path
 
 import uvicorn
 
+from codelocd.rpc import unix
 from codelocd_ui import guard, secret
-from codelocd_ui.feed import Feed
-from codelocd_ui.server import Page, PageFacts
+from codelocd_ui.feed import Feed, PageFacts
+from codelocd_ui.server import Page
 from codelocd_ui.static_files import StaticFiles
 
 FIRST_PORT, PORTS = 4300, 100
@@ -53,14 +55,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"codelocd ui: {error}", file=sys.stderr)
         return FAILED
     say(asked, listener, session)
-    rules = guard.Guard(session, listener.hosts, listener.cookie, read_only=asked.read_only)
-    facts = PageFacts(asked.name, asked.editor, asked.read_only)
-    page = Page(Feed(Path(asked.daemon)), rules, StaticFiles(), facts)
+    rules = guard.Guard(
+        session,
+        listener.hosts,
+        listener.cookie,
+        read_only=asked.read_only,
+        is_behind_login=asked.auth == "proxy",
+    )
+    files = StaticFiles(logs_in=asked.auth == "token")
+    facts = PageFacts(asked.name, asked.editor, asked.read_only, files.version)
+    page = Page(Feed(Path(asked.daemon), facts, foreign=asked.foreign), rules, files)
     note(address, f"{os.getpid()} {listener.url}")
     try:
         asyncio.run(serve(page, listener))
     finally:
         address.unlink(missing_ok=True)
+        if asked.socket:
+            Path(asked.socket).unlink(missing_ok=True)
     return 0
 
 
@@ -90,6 +101,10 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--host", default="127.0.0.1")
     made.add_argument("--port", type=int, help="the first free one from 4300 unless given")
     made.add_argument("--socket", help="a Unix socket for a proxy, instead of host and port")
+    made.add_argument("--socket-group", help="whose members may use that socket")
+    made.add_argument("--auth", choices=("token", "proxy"), default="token")
+    made.add_argument("--foreign", action="store_true", help="the daemon may be another user's")
+    made.add_argument("--no-link", action="store_true", help="print the address without its token")
     made.add_argument("--allowed-host", action="append", default=[])
     made.add_argument("--read-only", action="store_true")
     made.add_argument("--editor", default="vscode")
@@ -102,11 +117,10 @@ def parser() -> argparse.ArgumentParser:
 def listening(asked: argparse.Namespace) -> PageSocket:
     """The socket that the page listens on. Raises CannotServe, and OSError."""
     if asked.socket:
-        bound = socket.socket(socket.AF_UNIX)
-        bound.bind(asked.socket)
-        os.chmod(asked.socket, 0o600)
-        bound.listen(BACKLOG)
+        bound = listen_at(asked.socket, asked.socket_group)
         return PageSocket(bound, frozenset(map(str.lower, asked.allowed_host)), "", "codelocd-unix")
+    if asked.auth == "proxy":
+        raise CannotServe("auth = proxy needs a socket, which the proxy alone can reach")
     if asked.host not in guard.LOOPBACK | {"::1"} and not asked.allowed_host:
         raise CannotServe(
             f"host {asked.host!r} is not this machine alone; name who may ask with allowed_hosts"
@@ -116,6 +130,17 @@ def listening(asked: argparse.Namespace) -> PageSocket:
     shown = f"[{asked.host}]" if ":" in asked.host else asked.host
     hosts = guard.hosts(asked.host, port, asked.allowed_host)
     return PageSocket(bound, hosts, f"http://{shown}:{port}/", f"codelocd-{port}")
+
+
+def listen_at(path: str, group: str | None) -> socket.socket:
+    """A Unix socket for this user, or for a group too. Raises CannotServe, OSError."""
+    try:
+        number = None if group is None else grp.getgrnam(group).gr_gid
+        return unix.listen(Path(path), mode=0o600 if group is None else 0o660, group=number)
+    except KeyError:
+        raise CannotServe(f"there is no group {group!r}; create it, or name another") from None
+    except OSError as error:
+        raise CannotServe(f"{path}: {error.strerror or error}") from None
 
 
 def bind(host: str, port: int | None) -> socket.socket:
@@ -139,9 +164,11 @@ def bind(host: str, port: int | None) -> socket.socket:
 
 def say(asked: argparse.Namespace, listener: PageSocket, session: secret.Session) -> None:
     """One line with the link; below ssh a second one with the way to it."""
+    token = "" if asked.no_link or asked.auth == "proxy" else f"#{session.token}"
     if not listener.url:
-        return print(f"listening at {asked.socket}; its link ends in #{session.token}", flush=True)
-    print(f"{listener.url}#{session.token}", flush=True)
+        ends = f"; its link ends in {token}" if token else ""
+        return print(f"listening at {asked.socket}{ends}", flush=True)
+    print(f"{listener.url}{token}", flush=True)
     if asked.open:
         webbrowser.open(f"{listener.url}#{session.token}")
     if os.environ.get("SSH_CONNECTION"):

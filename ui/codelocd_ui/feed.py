@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections.abc import Callable, Coroutine
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
-from codelocd.client import AsyncClient, DaemonUnreachable
+from codelocd import __version__
+from codelocd.client import AsyncClient, DaemonUnreachable, RpcError
 from codelocd.client.follow import follow, until_first
 from codelocd.client.known import KnownState
 from codelocd_ui.output import BATCH_SECONDS
@@ -17,25 +21,44 @@ from codelocd_ui.tabs import Tabs
 from codelocd_ui.text import to_json
 
 if TYPE_CHECKING:
-    from codelocd.documents.events import DefinitionsNews, StatusNews, TopicEvent
+    from codelocd.documents.events import DefinitionsNews, StatusNews, TopicEvent, UsageDocument
+
+Wish = TypeVar("Wish")
 
 TOPICS = ("status", "definitions", "builds")
-USAGE_SECONDS = 5.0
-"""Between two looks at memory and CPU, as long as a tab shows them."""
-FORWARDED = frozenset({"status", "definitions", "show", "logs", "events", "environments"})
+FORWARDED = frozenset(
+    {"status", "definitions", "show", "logs", "events", "environments", "environment", "diff"}
+)
 ORDERS = frozenset({"start", "stop", "restart", "reload"})
 """Nothing else is ever asked of the daemon: not what hands over secrets, ends it or runs code."""
 
 
-class Feed:
-    """The daemon's state as it was told last, and the tabs that hear of each change."""
+@dataclass(frozen=True, slots=True)
+class PageFacts:
+    """What the page is told about itself. `editor`: the scheme of links to files, or empty."""
 
-    def __init__(self, socket: Path) -> None:
+    name: str
+    editor: str = "vscode"
+    read_only: bool = False
+    version: str = ""
+
+
+class Feed:
+    """The daemon's state as it was told last, and the tabs that hear of each change.
+
+    `foreign`: the daemon at `socket` may be another user's.
+    """
+
+    def __init__(self, socket: Path, facts: PageFacts, *, foreign: bool = False) -> None:
         self.tabs = Tabs()
+        self.only_reads = facts.read_only
+        self._facts = facts
+        self._foreign = foreign
         self.registry = ListedRows()
         self._socket = socket
         self._client: AsyncClient | None = None
         """None until the state is whole."""
+        self._is_of_this_version = False
         self._whole: set[str] = set()
         self._known = KnownState()
         self._gone: dict[str, Any] | None = {"at": time.time(), "why": "not reached yet"}
@@ -47,7 +70,7 @@ class Feed:
 
     async def run(self) -> None:
         """Follow the daemon for ever, whether or not it is there."""
-        await follow(self._socket, self._follow, self._lose)
+        await follow(self._socket, self._follow, self._lose, foreign=self._foreign)
 
     async def ask(self, method: str, params: dict[str, Any], timeout: float | None = 10.0) -> Any:
         """The daemon's answer. Raises DaemonUnreachable, RpcError, and ValueError for a method that
@@ -57,25 +80,33 @@ class Feed:
             raise ValueError(method)
         if self._client is None:
             raise DaemonUnreachable("absent", "codelocd does not run")
+        if method in ORDERS and self._is_of_this_version:
+            params = {**params, "by": "page"}
         return await self._client.call(method, params, timeout=timeout)
 
-    def state(self) -> dict[str, Any]:
+    def beginning(self) -> list[dict[str, Any]]:
         """Everything that a tab begins with."""
-        return {
-            "type": "state",
+        page = {**asdict(self._facts), "read_only": self.only_reads}
+        state = {
             "daemon": self._known.daemon,
             "gone": self._gone,
             "locations": list(self._known.locations.values()),
             "revision": self.registry.revision,
             "definitions": len(self.registry),
         }
+        return [{"type": "page", **page}, {"type": "state", **state}]
 
     async def _follow(self, client: AsyncClient) -> None:
         """Until the connection ends, or a task of it fails."""
         self._whole.clear()
+        hello = await client.call("hello")
+        self._is_of_this_version = hello.get("version") == __version__
+        self.only_reads = self._facts.read_only or hello.get("right") == "read"
         try:
             await until_first(
-                self._hear(client), self._hear_output(client), self._look_at_usage(client)
+                self._hear(client),
+                self._while_wanted(lambda: self.tabs.output_of, partial(self._output, client)),
+                self._while_wanted(lambda: self.tabs.want_usage, partial(self._usage, client)),
             )
         finally:
             self._client = None
@@ -85,7 +116,7 @@ class Feed:
             self._take(event)
             if self._client is None and self._whole.issuperset(TOPICS):
                 self._client, self._gone = client, None
-                self.tabs.tell(self.state())
+                self._tell_all()
 
     def _take(self, event: TopicEvent) -> None:
         """Change what is known, and tell the tabs once the daemon's state is whole."""
@@ -107,7 +138,11 @@ class Feed:
         elif topic == "definitions":
             self.registry.replace(cast("Any", full))
         if self._client is not None and topic != "builds":  # it had to leave something out
-            self.tabs.tell(self.state())
+            self._tell_all()
+
+    def _tell_all(self) -> None:
+        for message in self.beginning():
+            self.tabs.tell(message)
 
     def _take_status(self, news: StatusNews) -> None:
         gone = self._known.change(news)
@@ -126,38 +161,59 @@ class Feed:
         else:
             self._gone["why"] = why
 
-    async def _look_at_usage(self, client: AsyncClient) -> None:
-        """Memory and CPU of each runner, as long as a tab shows them."""
+    async def _while_wanted(
+        self, wish: Callable[[], Wish], work: Callable[[Wish], Coroutine[Any, Any, None]]
+    ) -> None:
+        """Do the work for what the tabs wish for, and anew whenever they wish for something else;
+        nothing while that is None or False."""
         while True:
-            await self._until(lambda: self.tabs.want_usage)
-            answer = await client.call("status", {})
-            usage = {}
-            for location in answer["locations"]:
-                name, sample = location["name"], [location["memory"], location["cpu"]]
-                usage[name] = sample
-                self._known.sample(name, *sample)
-            self._tell({"type": "usage", "at": time.time(), "locations": usage})
-            await asyncio.sleep(USAGE_SECONDS)
+            wanted = wish()
+            other = self._until_other(wish, wanted)
+            await (until_first(work(wanted), other) if wanted else other)
 
-    async def _hear_output(self, client: AsyncClient) -> None:
-        """Lines, as long as a tab shows them: each one costs the daemon and this process."""
-        while True:
-            await self._until(lambda: self.tabs.want_output)
-            async with contextlib.aclosing(client.subscribe(["logs"], blocks=True)) as events:
-                sending = asyncio.create_task(self._send_batches())
-                try:
-                    async for event in events:
-                        data = cast("dict[str, Any]", event["data"])
-                        if data.get("full"):
-                            self._tell_missed(data)
-                            continue
-                        for tab in self.tabs:
-                            if tab.batch is not None:
-                                tab.batch.add(cast("Any", data))
-                        if not self.tabs.want_output:
-                            break
-                finally:
-                    sending.cancel()
+    async def _until_other(self, wish: Callable[[], Wish], wanted: Wish) -> None:
+        while wish() == wanted:
+            self.tabs.changed.clear()
+            await self.tabs.changed.wait()
+
+    async def _usage(self, client: AsyncClient, _wanted: object) -> None:
+        """Memory and CPU of each runner. A daemon that does not know the topic tells none."""
+        try:
+            async with contextlib.aclosing(client.subscribe(["usage"])) as events:
+                async for event in events:
+                    data = cast("UsageDocument", event["data"])
+                    for name, sample in data["locations"].items():
+                        memory, cpu = sample or (None, None)
+                        self._known.sample(name, cast("int | None", memory), cpu)
+                    if data["locations"]:
+                        self._tell({"type": "usage", **_drawn(data)})
+        except RpcError as error:
+            if error.kind != "usage":
+                raise
+            await asyncio.Event().wait()
+
+    async def _output(self, client: AsyncClient, wanted: frozenset[str] | Literal["all"]) -> None:
+        """Lines that tabs show: each one costs the daemon and this process."""
+        there = self._known.locations.keys()
+        known = self._is_of_this_version and wanted != "all" and wanted <= there
+        names = sorted(wanted) if known else None
+        events = client.subscribe(["logs"], blocks=True, locations=names)
+        sending = asyncio.create_task(self._send_batches())
+        try:
+            async with contextlib.aclosing(events):
+                async for event in events:
+                    self._take_lines(cast("dict[str, Any]", event["data"]))
+        finally:
+            sending.cancel()
+
+    def _take_lines(self, data: dict[str, Any]) -> None:
+        if data.get("full"):
+            if data["missed"]:
+                self._tell({"type": "output", "lines": [], "skipped": -1})
+            return
+        for tab in self.tabs:
+            if tab.batch is not None:
+                tab.batch.add(cast("Any", data))
 
     async def _send_batches(self) -> None:
         while True:
@@ -166,12 +222,8 @@ class Feed:
                 if tab.batch is not None and (batch := tab.batch.take()) is not None:
                     tab.send(to_json(batch))
 
-    def _tell_missed(self, full: dict[str, Any]) -> None:
-        if full["missed"]:
-            self._tell({"type": "output", "lines": [], "skipped": -1})
 
-    async def _until(self, wanted: Any) -> None:
-        while not wanted():
-            self.tabs.changed.clear()
-            if not wanted():
-                await self.tabs.changed.wait()
+def _drawn(sample: UsageDocument) -> dict[str, Any]:
+    """A sample as the page draws it: what is not known is a gap in both lines."""
+    pairs = {name: each or [None, None] for name, each in sample["locations"].items()}
+    return {"at": sample["at"], "locations": pairs}

@@ -66,12 +66,14 @@ class Guard:
 
     `hosts`: names that the header `Host` may have; empty: any, as on a Unix socket whose proxy
     checks them. `cookie_name` holds the port, because browsers do not separate cookies by it.
+    `is_behind_login`: a proxy lets through only those who have logged in there.
     """
 
     session: Session
     hosts: Collection[str]
     cookie_name: str
     read_only: bool = False
+    is_behind_login: bool = False
     _wrong: deque[float] = field(default_factory=deque)
 
     def refusal(self, asking: Asking) -> Refusal | None:
@@ -88,6 +90,8 @@ class Guard:
 
         `now`: seconds of any clock that does not go back.
         """
+        if self.is_behind_login:
+            return None
         while self._wrong and now - self._wrong[0] > MINUTE:
             self._wrong.popleft()
         if len(self._wrong) >= WRONG_TOKENS:

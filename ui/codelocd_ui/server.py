@@ -7,7 +7,6 @@ import contextlib
 import json
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import Any
 
 from starlette.applications import Starlette
@@ -33,23 +32,13 @@ STATUSES = {"usage": 400, "unknown": 404, "busy": 409, "down": 503, "timeout": 5
 """Of HTTP, by the kind of the daemon's error."""
 
 
-@dataclass(frozen=True, slots=True)
-class PageFacts:
-    """What the page is told about itself. `editor`: the scheme of links to files, or empty."""
-
-    name: str
-    editor: str
-    read_only: bool
-
-
 class Page:
     """The application; `files`, `feed` and `guard` do the work."""
 
-    def __init__(self, feed: Feed, guard: Guard, files: StaticFiles, facts: PageFacts) -> None:
+    def __init__(self, feed: Feed, guard: Guard, files: StaticFiles) -> None:
         self._feed = feed
         self._guard = guard
         self._files = files
-        self._facts = facts
 
     def application(self) -> ASGIApp:
         routes = [
@@ -125,6 +114,8 @@ class Page:
         order, locations = said.get("order"), said.get("locations")
         if order not in ORDERS or not isinstance(locations, list) or not locations:
             return refused(Refusal(400, "an order is one of start, stop, restart, reload"))
+        if self._feed.only_reads:
+            return refused(Refusal(403, "whoever serves this page may only read"))
         return await self._answer(str(order), {"locations": locations}, ORDER_SECONDS)
 
     async def _answer(self, method: str, params: dict[str, Any], timeout: float) -> Response:
@@ -143,10 +134,8 @@ class Page:
         if len(self._feed.tabs) >= MOST_TABS:
             return await socket.close(CLOSE_FULL)
         tab = Tab()
-        facts = {"name": self._facts.name, "editor": self._facts.editor}
-        page = {**facts, "read_only": self._facts.read_only, "version": self._files.version}
-        tab.send(to_json({"type": "page", **page}))
-        tab.send(to_json(self._feed.state()))
+        for message in self._feed.beginning():
+            tab.send(to_json(message))
         self._feed.tabs.add(tab)
         ends = [
             asyncio.create_task(_send(socket, tab)),

@@ -30,9 +30,12 @@ class StaticFile:
 
 
 class StaticFiles:
-    """All files of the folder `static`, by their path below it; nothing else is ever read."""
+    """All files of the folder `static`, by their path below it; nothing else is ever read.
 
-    def __init__(self, folder: Path = FOLDER) -> None:
+    `logs_in` False: the shell says that whoever can reach it is logged in.
+    """
+
+    def __init__(self, folder: Path = FOLDER, *, logs_in: bool = True) -> None:
         paths = sorted(path for path in folder.rglob("*") if path.suffix in TYPES)
         contents = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
         digest = hashlib.blake2b(digest_size=6)
@@ -40,6 +43,8 @@ class StaticFiles:
             digest.update(f"{name}\0{len(content)}\0".encode() + content)
         self.version = digest.hexdigest()
         shell = contents.pop(SHELL).replace(b"{version}", self.version.encode())
+        if not logs_in:
+            shell = shell.replace(b"<html ", b'<html data-login="proxy" ', 1)
         self.shell = _made(SHELL, shell)
         self._files = {name: _made(name, content) for name, content in contents.items()}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Iterator
-from typing import Any
+from typing import Any, Literal
 
 from codelocd_ui.output import Batch
 from codelocd_ui.text import to_json
@@ -82,8 +82,13 @@ class Tabs:
                 tab.send(encoded)
 
     @property
-    def want_output(self) -> bool:
-        return any(tab.batch is not None for tab in self._tabs)
+    def output_of(self) -> frozenset[str] | Literal["all"] | None:
+        """The locations whose output tabs show; None: no tab shows any."""
+        shown = [tab.batch.locations for tab in self._tabs if tab.batch is not None]
+        if not shown:
+            return None
+        named = [locations for locations in shown if locations is not None]
+        return frozenset[str]().union(*named) if len(named) == len(shown) else "all"
 
     @property
     def want_usage(self) -> bool:

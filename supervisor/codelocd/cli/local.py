@@ -49,7 +49,8 @@ def run_daemon(
     from codelocd.storage.paths import Busy
 
     settings = here.config.daemon
-    groups = {"socket_group": settings.socket_group, "operator_group": settings.operator_group}
+    names = ("socket_group", "operator_group", "observe_group")
+    groups = {name: getattr(settings, name) for name in names}
     for key, group in groups.items():
         if group is not None:
             _refuse_unknown(key, group)

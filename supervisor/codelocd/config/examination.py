@@ -149,7 +149,7 @@ def _daemon(document: Document, table: Raw) -> Iterator[Mistake]:
     if socket and os.path.isdir(document.absolute(socket)):
         path = document.absolute(socket)
         yield say(("socket",), f"is a folder: {path}", "name the socket in it, like control.sock")
-    for key in ("socket_group", "operator_group"):
+    for key in ("socket_group", "operator_group", "observe_group"):
         group = _text(table, key)
         try:
             if group:

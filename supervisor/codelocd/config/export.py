@@ -30,6 +30,7 @@ def describe(config: Config) -> dict[str, Any]:
         "daemon": asdict(config.daemon),
         "dagster": to_be_shown(asdict(config.dagster)),
         "metrics": asdict(config.metrics),
+        "ui": asdict(config.page),
         "locations": [_location_document(spec) for spec in config.locations],
         "notes": config.notes,
     }
@@ -79,6 +80,7 @@ def written(config: Config) -> str:
     if config.dagster.environment is not None:
         parts.append(_table("dagster.environment", _environment(config.dagster.environment)))
     parts.append(_table("metrics", asdict(config.metrics)))
+    parts.append(_table("ui", asdict(config.page)))
     index = _index(config)
     if index != ANYWHERE:
         parts.append(_table("index", to_be_shown(asdict(index))))

@@ -16,8 +16,6 @@ from codelocd.config.document import Document
 from codelocd.config.env_files import EnvFiles
 from codelocd.config.errors import ConfigError, KeyPath, Mistake, UnfitError
 from codelocd.config.tables import (
-    DaemonTable,
-    DagsterTable,
     EnvironmentTable,
     IndexTable,
     LocationTable,
@@ -31,6 +29,7 @@ from codelocd.model import (
     DagsterSettings,
     LocationSpec,
     MetricsSettings,
+    PageSettings,
     Policy,
     RestartLimit,
     Target,
@@ -46,47 +45,21 @@ def location(
     index: Index,
 ) -> LocationSpec:
     """The location of a complete, valid table whose variables are all set."""
-    env_file = _path(document, table.env_file)
+    env_file = path_of(document, table.env_file)
     return LocationSpec(
         name=name,
         target=_target(document, table),
-        working_directory=_path(document, table.working_directory) or document.folder,
+        working_directory=path_of(document, table.working_directory) or document.folder,
         declared_in=document.place(("location", name)),
         attribute=table.attribute,
         variables=_variables(table, files[env_file] if env_file else {}, environ),
         env_file=env_file,
-        environment=_request(document, table.environment, index),
+        environment=request_of(document, table.environment, index),
         watch=tuple(table.watch),
         ignore=tuple(table.ignore),
         policy=_policy(table),
         user=table.user,
         group=table.group,
-    )
-
-
-def daemon_settings(document: Document, table: DaemonTable) -> DaemonSettings:
-    return DaemonSettings(
-        state_dir=_path(document, table.state_dir),
-        store=_path(document, table.store),
-        socket=_path(document, table.socket),
-        socket_group=table.socket_group,
-        operator_group=table.operator_group,
-        log_format=table.log_format,
-        warm_idle=table.warm_idle,
-        prune=table.prune,
-        orphan_timeout=table.orphan_timeout,
-        trusted=tuple(table.trusted),
-    )
-
-
-def dagster_settings(document: Document, table: DagsterTable, index: Index) -> DagsterSettings:
-    return DagsterSettings(
-        serve=table.serve,
-        page=table.page,
-        host=table.host,
-        port=table.port,
-        drain_timeout=table.drain_timeout,
-        environment=_request(document, table.environment, index) if table.environment else None,
     )
 
 
@@ -116,7 +89,7 @@ def index(document: Document, table: IndexTable) -> Index:
         url=table.url,
         extra=tuple(table.extra),
         find_links=tuple(_link(document, text) for text in table.find_links),
-        certificate=_path(document, table.certificate),
+        certificate=path_of(document, table.certificate),
         keyring=table.keyring,
         credential=table.credential,
     )
@@ -126,7 +99,9 @@ def _link(document: Document, text: str) -> str:
     return text if "://" in text else str(document.absolute(text))
 
 
-def _request(document: Document, written: EnvironmentTable | None, index: Index) -> Request | None:
+def request_of(
+    document: Document, written: EnvironmentTable | None, index: Index
+) -> Request | None:
     """None where nothing is asked for: then the code's own files decide all of it."""
     if written is None and index == ANYWHERE:
         return None
@@ -139,11 +114,11 @@ def _request(document: Document, written: EnvironmentTable | None, index: Index)
         python=str(document.absolute(python)) if python and "/" in python else python,
         packages=tuple(table.packages),
         requirements=tuple(map(document.absolute, table.requirements)),
-        project=_path(document, table.project),
+        project=path_of(document, table.project),
         extras=tuple(table.extras),
         groups=tuple(table.groups),
-        lock=_path(document, table.lock),
-        path=_path(document, table.path),
+        lock=path_of(document, table.lock),
+        path=path_of(document, table.path),
     )
 
 
@@ -156,7 +131,7 @@ def _policy(table: LocationTable) -> Policy:
     return Policy(**{**plain, **nested})
 
 
-def _path(document: Document, text: str | None) -> Path | None:
+def path_of(document: Document, text: str | None) -> Path | None:
     return document.absolute(text) if text else None
 
 
@@ -309,6 +284,7 @@ def combined(configs: Iterable[Config]) -> Config:
     parts = list(configs)
     dagster = [part.dagster for part in parts if part.dagster != DagsterSettings()]
     settings = [part for part in parts if part.daemon != DaemonSettings()]
+    pages = [part.page for part in parts if part.page != PageSettings()]
     metrics = [part.metrics for part in parts if part.metrics != MetricsSettings()]
     unused = [
         f"{part.files[0]}: daemon has no effect here, that of {settings[0].files[0]} has"
@@ -319,6 +295,7 @@ def combined(configs: Iterable[Config]) -> Config:
         daemon=settings[0].daemon if settings else DaemonSettings(),
         dagster=dagster[0] if dagster else DagsterSettings(),
         metrics=metrics[0] if metrics else MetricsSettings(),
+        page=pages[0] if pages else PageSettings(),
         files=tuple(dict.fromkeys(chain.from_iterable(part.files for part in parts))),
         looked_for=tuple(dict.fromkeys(chain.from_iterable(part.looked_for for part in parts))),
         notes=(*chain.from_iterable(part.notes for part in parts), *unused),

@@ -18,11 +18,12 @@ from codelocd.config.values import (
     Variable,
     VariableName,
 )
-from codelocd.model import DaemonSettings, DagsterSettings, Policy, StartWish
+from codelocd.model import DaemonSettings, DagsterSettings, PageSettings, Policy, StartWish
 
 _POLICY = Policy()
 _DAEMON = DaemonSettings()
 _DAGSTER = DagsterSettings()
+_PAGE = PageSettings()
 
 
 class EnvironmentTable(Table):
@@ -195,6 +196,9 @@ class DaemonTable(Table):
     operator_group: Text | None = Field(
         default=None, description="Group that may start, stop, restart, reload and call, too."
     )
+    observe_group: Text | None = Field(
+        default=None, description="Group that may use observe.sock, which only tells."
+    )
     log_format: Literal["auto", "console", "json"] = Field(
         default="auto", description="Of its own log."
     )
@@ -248,6 +252,47 @@ class MetricsTable(Table):
     )
 
 
+class PageTable(Table):
+    """codelocd's own page."""
+
+    serve: bool = Field(
+        default=_PAGE.serve, description="Whether the daemon serves it beside itself."
+    )
+    host: Text = Field(default=_PAGE.host, description="Where it listens.")
+    port: Port | None = Field(
+        default=None, description="Its port; by default the first free one from 4300 on."
+    )
+    socket: Text | None = Field(
+        default=None, description="Path of a Unix socket for a proxy, instead of host and port."
+    )
+    socket_group: Text | None = Field(
+        default=None, description="Group whose members may use that socket: the proxy's."
+    )
+    allowed_hosts: list[Text] = Field(
+        default=[], description="Other names of the page, as a proxy passes them on."
+    )
+    read_only: bool = Field(
+        default=_PAGE.read_only, description="Whether it shows everything and refuses every order."
+    )
+    editor: Literal["vscode", "cursor", "zed", "idea", ""] = Field(
+        default="vscode", description='Which program opens files from the page; "": none.'
+    )
+    auth: Literal["token", "proxy"] = Field(
+        default=_PAGE.auth,
+        description="Who logs in: its link, or a proxy in front of socket.",
+    )
+
+    @model_validator(mode="after")
+    def _listens_where_it_may(self) -> PageTable:
+        if self.socket is None and self.auth == "proxy":
+            raise UnfitError("has auth without a socket", "add socket: any user reaches a port")
+        if self.socket is None and self.socket_group:
+            raise UnfitError("has a socket_group without a socket", "add socket")
+        if self.socket is not None and self.port is not None:
+            raise UnfitError("has a socket and a port", "remove one of them")
+        return self
+
+
 class CodelocdTable(Table):
     """codelocd.toml, or [tool.codelocd] in pyproject.toml."""
 
@@ -260,6 +305,7 @@ class CodelocdTable(Table):
     metrics: MetricsTable = Field(
         default_factory=MetricsTable, description="What monitoring asks the daemon."
     )
+    ui: PageTable = Field(default_factory=PageTable, description="The page of `codelocd ui`.")
     index: IndexTable = Field(
         default_factory=IndexTable, description="Where packages come from, for all locations."
     )

@@ -33,7 +33,6 @@ from codelocd.daemon.status import Warnings
 from codelocd.daemon.subscriptions import Hub
 from codelocd.daemon.usage_reports import UsageReports
 from codelocd.dagster.code_server import BESIDE
-from codelocd.dagster.helper import HelperProcess
 from codelocd.dagster.instance import dagster_home
 from codelocd.dagster.integration import DagsterServing
 from codelocd.dagster.webserver import DaemonParts
@@ -41,6 +40,7 @@ from codelocd.model import Config
 from codelocd.process import cgroups
 from codelocd.process.child import Children
 from codelocd.process.guardian import Guardian, Keeping
+from codelocd.process.helper import HelperProcess
 from codelocd.process.inheritance import RUNNER, Inheritance, receive
 from codelocd.runners.bundle import CHILDREN, Bundle
 from codelocd.runners.environments import Builder, EnvironmentPruner
@@ -221,9 +221,9 @@ class Application:
         for spec in change.adjusted:
             self.daemon.change(spec, reload=False)
 
-    def start_page(self, socket: Path, name: str, report: Callable[[str], None]) -> None:
+    def start_page(self, command: list[str], report: Callable[[str], None]) -> None:
         """Serve codelocd's page; `report` gets the line with its link."""
-        self._page = start_page(self._children, socket, name, report)
+        self._page = start_page(self._children, command, report)
 
     async def warm_stacks(self, location: str) -> ProcessStacks | None:
         """The stacks of the warm interpreter that the location's next runner would start from."""
@@ -269,6 +269,8 @@ class Application:
         if self._guardian.keeping is None:
             await self.close()
             return
+        if self._page is not None:  # the next one takes its port
+            await self._page.close()
         for chore in self._chores:
             chore.cancel()
         self._warm.close()

@@ -15,7 +15,13 @@ from codelocd.config import ConfigError
 from codelocd.core import restarts as core
 from codelocd.core.config_diff import ConfigDiff, plan
 from codelocd.daemon.location import shortage_problem
-from codelocd.model import Config, DaemonSettings, DagsterSettings, MetricsSettings
+from codelocd.model import (
+    Config,
+    DaemonSettings,
+    DagsterSettings,
+    MetricsSettings,
+    PageSettings,
+)
 from codelocd.watch.notices import Change, Watched
 from codelocd.watch.watch import SourceWatch
 
@@ -217,11 +223,11 @@ def _compared(config: Config) -> Config:
     return replace(config, notes=(), files=(), looked_for=())
 
 
-_Settings: TypeAlias = tuple[DaemonSettings, DagsterSettings, MetricsSettings]
+_Settings: TypeAlias = tuple[DaemonSettings, DagsterSettings, MetricsSettings, PageSettings]
 
 
 def _settings(config: Config) -> _Settings:
-    return config.daemon, config.dagster, config.metrics
+    return config.daemon, config.dagster, config.metrics, config.page
 
 
 def _pending(before: _Settings, config: Config) -> str | None:
@@ -229,6 +235,6 @@ def _pending(before: _Settings, config: Config) -> str | None:
     takes effect at once."""
     daemon = replace(config.daemon, warm_idle=before[0].warm_idle)
     now = (daemon, *_settings(config)[1:])
-    names = ("[daemon]", "[dagster]", "[metrics]")
+    names = ("[daemon]", "[dagster]", "[metrics]", "[ui]")
     changed = [name for name, old, new in zip(names, before, now, strict=True) if old != new]
     return f"{' and '.join(changed)} was changed, which {RESTART}" if changed else None

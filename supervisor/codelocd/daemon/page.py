@@ -7,25 +7,37 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from codelocd.dagster.helper import HelperProcess
-from codelocd.model import Output, Stream
+from codelocd.model import Output, PageSettings, Stream
 from codelocd.process.child import Children
-from codelocd.storage.paths import page_folder
+from codelocd.process.helper import HelperProcess
 
 MODULE = "codelocd_ui"
 """Never imported here: the daemon starts without a web server, and is not held up by one."""
 
 
-def start_page(
-    children: Children, socket: Path, name: str, say: Callable[[str], None]
-) -> HelperProcess:
-    """Serve the page of the daemon at `socket`; `say` gets each line that the page's process
-    prints, its link first.
+def page_command(
+    settings: PageSettings, socket: str, name: str, folder: Path, *more: str
+) -> list[str]:
+    """What serves the page, called `name`, of the daemon at `socket`; `folder`: where pages keep
+    the secret of their links. `more`: further arguments of `python -m codelocd_ui`.
     """
-    command = [
-        *(sys.executable, "-m", MODULE, "--daemon", str(socket), "--name", name),
-        *("--folder", str(page_folder(os.environ))),
+    listen = ["--host", settings.host]
+    if settings.socket is not None:
+        listen = ["--socket", str(settings.socket), "--auth", settings.auth]
+        listen += ["--socket-group", settings.socket_group] if settings.socket_group else []
+    elif settings.port is not None:
+        listen += ["--port", str(settings.port)]
+    return [
+        *(sys.executable, "-m", MODULE, "--daemon", socket, "--name", name),
+        *("--folder", str(folder), "--editor", settings.editor, *listen),
+        *(word for host in settings.allowed_hosts for word in ("--allowed-host", host)),
+        *(["--read-only"] if settings.read_only else []),
+        *more,
     ]
+
+
+def start_page(children: Children, command: list[str], say: Callable[[str], None]) -> HelperProcess:
+    """Serve the page; `say` gets each line that its process prints, its link first."""
     environ = dict(os.environ)
     return HelperProcess(
         children, command, environ, Path("/"), _lines(say), held=(), runs=lambda _child: None

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import enum
+import grp
+import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from codelocd.model import DaemonSettings
 from codelocd.rpc.errors import RpcError
 from codelocd.rpc.peer import Handler, Peer
 from codelocd.rpc.unix import Credentials
@@ -42,11 +45,22 @@ HOLDERS = {
 
 @dataclass(frozen=True, slots=True)
 class Trusted:
-    """The daemon's own user, and the numbers of the groups that may read and that may operate."""
+    """The daemon's own user, and the numbers of the groups that may read and that may operate.
+
+    `most`: what even the owner and root may not exceed here.
+    """
 
     owner: int
     readers: int | None = None
     operators: int | None = None
+    most: Right = Right.OWN
+
+    @classmethod
+    def by(cls, settings: DaemonSettings) -> Trusted:
+        """Whom the config names. Raises KeyError where there is no such group."""
+        names = (settings.socket_group, settings.operator_group)
+        readers, operators = (None if name is None else grp.getgrnam(name).gr_gid for name in names)
+        return cls(os.geteuid(), readers, operators)
 
     @property
     def group(self) -> int | None:
@@ -56,6 +70,9 @@ class Trusted:
 
     def right(self, who: Credentials) -> Right:
         """What a peer may, by the user and the groups that it had when it connected."""
+        return min(self._right(who), self.most)
+
+    def _right(self, who: Credentials) -> Right:
         if who.uid in (0, self.owner):
             return Right.OWN
         if self.operators is not None and self.operators in who.groups:
@@ -110,17 +127,26 @@ class Gate:
         return self._trusted.right(who) > Right.NONE
 
     def guard(self, handler: Handler) -> Handler:
-        """The same handler for those who have the right; RpcError "usage" for others."""
+        """The same handler for those who have the right; RpcError "usage" for others. `hello` tells
+        each its right."""
 
         def guarded(peer: Peer, method: str, params: Mapping[str, Any]) -> Awaitable[Any]:
             needed, who = NEEDED.get(method, Right.READ), peer.credentials
-            if who is None or self._trusted.right(who) < needed:
+            right = self._trusted.right(who) if who is not None else Right.NONE
+            if right < needed:
                 uid = who.uid if who is not None else -1
                 self._refusals.add(uid, method)
-                raise RpcError("usage", f"{_refusal(uid, method)}; only {HOLDERS[needed]} may")
-            return handler(peer, method, params)
+                allowed = self._trusted.most >= needed
+                only = f"only {HOLDERS[needed]} may" if allowed else "this socket only tells"
+                raise RpcError("usage", f"{_refusal(uid, method)}; {only}")
+            answer = handler(peer, method, params)
+            return _greeting(answer, right) if method == "hello" else answer
 
         return guarded
+
+
+async def _greeting(hello: Awaitable[dict[str, Any]], right: Right) -> dict[str, Any]:
+    return {**await hello, "right": right.name.lower()}
 
 
 def _refusal(uid: int, method: str) -> str:

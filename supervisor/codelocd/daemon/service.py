@@ -23,17 +23,19 @@ from codelocd.daemon.application import Application
 from codelocd.daemon.config_watch import ConfigState, ConfigWatch
 from codelocd.daemon.control import Control, Identity
 from codelocd.daemon.control_socket import ControlSocket
+from codelocd.daemon.observe_socket import ObserveSocket
+from codelocd.daemon.page import page_command
 from codelocd.daemon.rights import Gate, Refusals, Trusted
 from codelocd.daemon.status_file import StatusFile
 from codelocd.daemon.subscriptions import LocalSubscriber, Observer
 from codelocd.daemon.successor import HEEDED, LeftSocket, Successor
-from codelocd.model import Config, DaemonSettings, MetricsSettings
+from codelocd.model import Config, MetricsSettings
 from codelocd.process.event_loop import SteadyLoop
 from codelocd.render.text import colours
 from codelocd.rpc.errors import RpcError
 from codelocd.rpc.server import Server, start_server
 from codelocd.storage.daemon_log import structlog
-from codelocd.storage.paths import DaemonPaths, held_lock
+from codelocd.storage.paths import DaemonPaths, held_lock, page_folder
 
 if TYPE_CHECKING:
     from codelocd.daemon.metrics.endpoint import Monitoring
@@ -95,6 +97,7 @@ class Service:
         self._successor = Successor(dict(os.environ))
         self._notifier = systemd.Notifier(os.environ)
         self._ends = asyncio.Event()
+        self._beside: list[Monitoring | ObserveSocket] = []
 
     async def run(self) -> None:
         config, report = self._started_with, self._report
@@ -106,16 +109,18 @@ class Service:
         self._config = ConfigWatch(config, self._reread, application.apply, self._told_of_config)
         control = self._control()
         self._begin_observing(application, control)
-        gate = self._gate(config.daemon)
+        self._refusals = Refusals(self._told_of_refusal, asyncio.get_running_loop().call_later)
+        gate = Gate(Trusted.by(config.daemon), self._refusals)
         control_socket = ControlSocket(self._paths.socket, gate.group, report)
         passed = systemd.passed_socket(os.environ, gate.group)
         server = await start_server(
             passed or control_socket.take(self._left),
             application.daemon.tally.counting(gate.guard(control.handle), control.methods),
             allowed=gate.admits,
-            report=lambda where, error: log.warning("request failed", where=where, error=error),
+            report=_failed,
             disconnected=application.hub.drop,
         )
+        await self._begin_observe_socket(config.daemon.observe_group, control)
         status_file = StatusFile(self._paths.socket, control, gate.group, self._tell_manager)
         application.hub.subscribe(status_file, ("status",), None, lambda _topic: {})
         kept = [] if passed is not None else [control_socket.keep(server)]
@@ -125,7 +130,7 @@ class Service:
         await application.settle_inheritance()
         if self._config.has_files:
             self._config.follow(application.watch, apply=self._development)
-        monitoring = await self._begin_monitoring(config, server, gate.group)
+        await self._begin_monitoring(config, server, gate.group)
         self._tell_manager(control.status())
         self._notifier.ready()
         await self._ends.wait()
@@ -137,17 +142,13 @@ class Service:
         for chore in chores:
             chore.cancel()
         status_file.remove()
-        control_socket.close()
-        if monitoring is not None:
-            monitoring.close()
-        server.close()
+        for socket_or_server in (control_socket, *self._beside, server):
+            socket_or_server.close()
 
-    async def _begin_monitoring(
-        self, config: Config, server: Server, group: int | None
-    ) -> Monitoring | None:
+    async def _begin_monitoring(self, config: Config, server: Server, group: int | None) -> None:
         """Under `dev` only where the config asks for it."""
         if self._development and config.metrics == MetricsSettings():
-            return None
+            return
         from codelocd.daemon.metrics.endpoint import Monitoring, beside  # `dev` starts without it
 
         monitoring = Monitoring(
@@ -158,7 +159,17 @@ class Service:
             self._report,
         )
         await monitoring.begin(beside(self._paths.socket), group, config.metrics.port)
-        return monitoring
+        self._beside.append(monitoring)
+
+    async def _begin_observe_socket(self, group: str | None, control: Control) -> None:
+        """Where the config names a group for it."""
+        if group is None:
+            return
+        number, application = grp.getgrnam(group).gr_gid, self._application
+        observing = ObserveSocket(self._paths.socket, number, self._refusals, self._report)
+        handler = application.daemon.tally.counting(control.handle, control.methods)
+        await observing.begin(handler, _failed, application.hub.drop)
+        self._beside.append(observing)
 
     def _control(self) -> Control:
         application, began = self._application, time.monotonic()
@@ -169,9 +180,14 @@ class Service:
         self._notifier.status(systemd.counted(document["locations"]))
 
     def _begin_page(self, config: Config) -> None:
-        if config.page:
-            name = (config.files[0].parent if config.files else Path.cwd()).name or "codelocd"
-            self._application.start_page(self._paths.socket, name, self._report)
+        """A log does not get the link, by which one logs in: `codelocd ui --url` prints it."""
+        if not config.page.serve:
+            return
+        name = (config.files[0].parent if config.files else Path.cwd()).name or "codelocd"
+        folder = page_folder(os.environ, system=self._paths.instance == "system")
+        more = () if self._development else ("--no-link",)
+        command = page_command(config.page, str(self._paths.socket), name, folder, *more)
+        self._application.start_page(command, self._report if self._development else log.info)
 
     def _begin_observing(self, application: Application, control: Control) -> None:
         if self._observer is not None:
@@ -266,20 +282,13 @@ class Service:
             self._notifier.alive()
             await asyncio.sleep(interval)
 
-    def _gate(self, settings: DaemonSettings) -> Gate:
-        later = asyncio.get_running_loop().call_later
-        return Gate(_trusted(settings), Refusals(self._told_of_refusal, later))
-
     def _told_of_refusal(self, line: str) -> None:
         self._application.publisher.tell("refused", line)
         self._report(line)
 
 
-def _trusted(settings: DaemonSettings) -> Trusted:
-    """The groups that the config names. Raises KeyError where there is no such group."""
-    names = (settings.socket_group, settings.operator_group)
-    readers, operators = (None if name is None else grp.getgrnam(name).gr_gid for name in names)
-    return Trusted(os.geteuid(), readers, operators)
+def _failed(where: str, error: Exception) -> None:
+    log.warning("request failed", where=where, error=error)
 
 
 def _start_threads(loop: asyncio.AbstractEventLoop) -> None:

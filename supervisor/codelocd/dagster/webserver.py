@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from codeloc_envs import Environment, EnvironmentProblem, Lease, Request, Store, choose
-from codelocd.dagster.helper import HelperProcess
 from codelocd.dagster.instance import VARIABLE, Release
 from codelocd.model import DagsterSettings
 from codelocd.process.child import Child, Children
+from codelocd.process.helper import HelperProcess
 from codelocd.process.inheritance import Left
 from codelocd.runners import variables
 from codelocd.runners.environments import Builder

@@ -30,7 +30,7 @@ class LimitsDocument(TypedDict):
 
 
 class Hello(TypedDict):
-    """The result of `hello`."""
+    """The result of `hello`; `right` is what the one who asks may."""
 
     protocol: int
     version: str
@@ -38,6 +38,7 @@ class Hello(TypedDict):
     pid: int
     methods: list[str]
     limits: LimitsDocument
+    right: NotRequired[Literal["read", "operate", "own"]]
 
 
 class ActionOutcome(TypedDict):

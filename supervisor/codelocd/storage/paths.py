@@ -123,8 +123,14 @@ def _store(kind: Kind, environ: Mapping[str, str]) -> Path:
     return _xdg("XDG_DATA_HOME", ".local/share", environ) / "codelocd"
 
 
-def page_folder(environ: Mapping[str, str]) -> Path:
-    """Where a user's pages keep the secret of their links, and say where they listen."""
+def page_folder(environ: Mapping[str, str], *, system: bool = False) -> Path:
+    """Where pages keep the secret of their links, and say where they listen: all of a user's in one
+    folder, those of a service manager's unit in its own. `system`: of the machine's daemon.
+    """
+    if given := _given("STATE_DIRECTORY", environ):
+        return given / "ui"
+    if system:
+        return SYSTEM_STATE / "ui"
     return _xdg("XDG_STATE_HOME", ".local/state", environ) / "codelocd" / "ui"
 
 

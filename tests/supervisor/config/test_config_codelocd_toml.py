@@ -158,11 +158,12 @@ def test_a_file_without_locations_is_a_config_without_locations(folder):
     assert folder.load("codelocd.toml").locations == ()
 
 
+TABLES = "daemon, dagster, metrics, ui, index, defaults, location"
 MISTAKES = [
     ("daemn = 1", '1: daemn: unknown key; did you mean "daemon"?'),
     (
         "zebra = 1",
-        "1: zebra: unknown key; valid here: daemon, dagster, metrics, index, defaults, location",
+        f"1: zebra: unknown key; valid here: {TABLES}",
     ),
     ("daemon = 3", "1: daemon: must be a table, not a whole number; write a table"),
     ("[location]\na = 3", "2: location.a: must be a table, not a whole number; write a table"),

@@ -28,6 +28,17 @@ def test_show_has_every_field_and_no_value_that_may_be_secret(folder):
     assert document == {
         "files": [f"{root}/codelocd.toml", f"{root}/a.env"],
         "metrics": {"port": None},
+        "ui": {
+            "serve": False,
+            "host": "127.0.0.1",
+            "port": None,
+            "socket": None,
+            "socket_group": None,
+            "allowed_hosts": [],
+            "read_only": False,
+            "editor": "vscode",
+            "auth": "token",
+        },
         "dagster": {
             "serve": False,
             "page": True,
@@ -42,6 +53,7 @@ def test_show_has_every_field_and_no_value_that_may_be_secret(folder):
             "socket": None,
             "socket_group": None,
             "operator_group": None,
+            "observe_group": None,
             "log_format": "auto",
             "warm_idle": 1800.0,
             "prune": True,

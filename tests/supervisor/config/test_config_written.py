@@ -22,6 +22,7 @@ from codelocd.config.tables import (
     IndexTable,
     LocationTable,
     MetricsTable,
+    PageTable,
 )
 from codelocd.model import Config, LocationSpec
 
@@ -32,6 +33,7 @@ store = "~/store"
 socket = "here.sock"
 socket_group = "root"
 operator_group = "root"
+observe_group = "root"
 log_format = "json"
 warm_idle = "5min"
 prune = false
@@ -48,6 +50,16 @@ environment = { packages = ["dagster-webserver"] }
 
 [metrics]
 port = 9464
+
+[ui]
+serve = true
+host = "0.0.0.0"
+socket = "page.sock"
+socket_group = "root"
+allowed_hosts = ["shop.example"]
+read_only = true
+editor = "zed"
+auth = "proxy"
 
 [index]
 url = "https://host/simple"
@@ -130,8 +142,8 @@ def test_every_key_survives(folder, tmp_path: Path) -> None:
     assert "hunter" not in text
     pasted = again(found, tmp_path / "elsewhere", environ)
     assert [*map(essence, pasted.locations)] == [*map(essence, found.locations)]
-    settings = (found.daemon, found.dagster, found.metrics)
-    assert (pasted.daemon, pasted.dagster, pasted.metrics) == settings
+    settings = (found.daemon, found.dagster, found.metrics, found.page)
+    assert (pasted.daemon, pasted.dagster, pasted.metrics, pasted.page) == settings
     assert config.written(pasted) == text
 
 
@@ -141,6 +153,7 @@ def test_the_text_above_has_every_key_there_is() -> None:
     assert data["daemon"].keys() == DaemonTable.model_fields.keys()
     assert data["dagster"].keys() == DagsterTable.model_fields.keys()
     assert data["metrics"].keys() == MetricsTable.model_fields.keys()
+    assert {*data["ui"], "port"} == PageTable.model_fields.keys()
     assert data["index"].keys() == IndexTable.model_fields.keys()
     tables = [data["defaults"], *data["location"].values()]
     assert {key for table in tables for key in table} == LocationTable.model_fields.keys()

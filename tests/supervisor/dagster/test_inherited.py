@@ -12,9 +12,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from codelocd.dagster.helper import HelperProcess
 from codelocd.dagster.inherited import InheritedServers, paths
 from codelocd.dagster.workspace import Sockets
+from codelocd.process.helper import HelperProcess
 from codelocd.process.inheritance import Inheritance, receive
 from codelocd.runners.warm.method import MethodChoice
 

@@ -54,7 +54,8 @@ class PageOptions:
             raise click.UsageError("--port and --host are about Dagster's UI: add --dagster")
         port, host = self.port or settings.port, self.host or settings.host
         granted = replace(settings, serve=serve, port=port, host=host)
-        return replace(config, dagster=granted, page=self.page or config.page)
+        page = replace(config.page, serve=self.page or config.page.serve)
+        return replace(config, dagster=granted, page=page)
 
 
 PATIENCE = 1.0

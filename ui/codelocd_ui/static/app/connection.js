@@ -54,6 +54,9 @@ export async function begin() {
     history.replaceState(null, '', '#/');
     try { return await login(token); } catch (error) { store.loginProblem = String(/** @type {Error} */ (error).message); }
   }
+  if (!half && document.documentElement.dataset.login === 'proxy') {
+    try { return await login(''); } catch (error) { store.loginProblem = String(/** @type {Error} */ (error).message); }
+  }
   if (half) connect(); else { store.link = 'login'; tell(); }
 }
 

@@ -1,4 +1,5 @@
-"""One of Dagster's own processes: its webserver, or its daemon."""
+"""A process beside the daemon that serves all locations, such as a page: started again when it
+ends."""
 
 from __future__ import annotations
 
