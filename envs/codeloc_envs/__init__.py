@@ -51,4 +51,6 @@ def __getattr__(name: str) -> Any:
     """The rest is imported at first use: the command line needs `Request` alone, and quickly."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"codeloc_envs.{_HOMES[name]}"), name)
+    value = getattr(importlib.import_module(f"codeloc_envs.{_HOMES[name]}"), name)
+    globals()[name] = value  # from now on it is found without this
+    return value

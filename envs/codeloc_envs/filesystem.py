@@ -62,7 +62,8 @@ def mounted(table: Path = MOUNTS) -> Iterator[Mount]:
         _, _, device, _, place, *_ = mount.split(" ")
         major, minor = device.split(":")
         kind = described.split(" ", 1)[0]
-        yield Mount(os.makedev(int(major), int(minor)), Path(_unescaped(place)), kind)
+        path = _unescaped(place) if "\\" in place else place
+        yield Mount(os.makedev(int(major), int(minor)), Path(path), kind)
 
 
 def filesystem_type(folder: Path, mounts: Path = MOUNTS) -> str | None:

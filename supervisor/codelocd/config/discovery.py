@@ -37,9 +37,8 @@ TOOLS = {name: ConfigKind(f"[tool.{name}]") for name in config_files.TOOLS}
 """The tables under [tool] in pyproject.toml, first the one that wins."""
 
 
-def file_of(kind: ConfigKind) -> str:
-    """The name of the file that a config of this kind stands in."""
-    return PYPROJECT if kind in TOOLS.values() else kind.value
+FILE_OF = {kind: PYPROJECT if kind in TOOLS.values() else kind.value for kind in ConfigKind}
+"""The name of the file that a config of each kind stands in."""
 
 
 _HEADER = re.compile(r"^\s*\[+\s*tool\s*\.\s*(\w+)", re.MULTILINE)
@@ -71,7 +70,7 @@ class Found:
     @property
     def preferred(self) -> tuple[Path, ...]:
         """The files of its folder that would be taken instead, if they were there."""
-        names = dict.fromkeys(file_of(kind) for kind in takewhile(self._is_before, ConfigKind))
+        names = dict.fromkeys(FILE_OF[kind] for kind in takewhile(self._is_before, ConfigKind))
         return tuple(self.folder / name for name in names)
 
     def _is_before(self, kind: ConfigKind) -> bool:
@@ -113,9 +112,9 @@ def _is_deployment(name: str, table: object) -> bool:
 def _candidates(folder: Path) -> list[Candidate]:
     found = _tables(folder / PYPROJECT)
     return [
-        Candidate(kind, folder / file_of(kind))
+        Candidate(kind, folder / FILE_OF[kind])
         for kind in ConfigKind
-        if (kind in found if kind in TOOLS.values() else (folder / file_of(kind)).is_file())
+        if (kind in found if kind in TOOLS.values() else (folder / FILE_OF[kind]).is_file())
     ]
 
 

@@ -23,18 +23,14 @@ _ARGUMENTS = 16 * 1024
 
 def is_too_long(name: str, value: str) -> bool:
     """Whether no process can have this variable."""
-    return _size(name, value) > LONGEST
+    return len(f"{name}={value}\0".encode(errors="surrogateescape")) > LONGEST
 
 
 def are_too_many(variables: Mapping[str, str]) -> bool:
     """Whether no process can have all of them together."""
-    each = (_size(name, value) + 8 for name, value in variables.items())
-    return sum(each) > MOST - _ARGUMENTS
-
-
-def _size(name: str, value: str) -> int:
-    """Bytes of `NAME=value` with its end."""
-    return len(f"{name}={value}".encode(errors="surrogateescape")) + 1
+    texts = "".join(f"{name}={value}\0" for name, value in variables.items())
+    size = len(texts.encode(errors="surrogateescape")) + 8 * len(variables)
+    return size > MOST - _ARGUMENTS
 
 
 @dataclass(frozen=True, slots=True)

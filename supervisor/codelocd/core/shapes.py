@@ -161,7 +161,7 @@ def text(given: Mapping[str, Any], name: str) -> str:
 
 def texts(given: Mapping[str, Any], name: str) -> list[str]:
     value = given.get(name, [])
-    if type(value) is not list or not _are_texts(value):
+    if type(value) is not list or not _TEXT.issuperset(map(type, value)):
         raise WrongShape(f"{name} is {_told(value)}, not a list of texts")
     return value
 
@@ -176,7 +176,7 @@ def seconds(given: Mapping[str, Any], name: str) -> float:
 def sources(given: Mapping[str, Any]) -> dict[str, str]:
     """Digests by path."""
     found = _object(given.get("sources"), "sources")
-    if not _are_texts(found.values()):
+    if not _TEXT.issuperset(map(type, found.values())):
         raise WrongShape("sources has a value that is no digest")
     return found
 
@@ -199,7 +199,8 @@ def _are_texts(values: Iterable[Any]) -> bool:
 
 
 def _are_keys(values: Sequence[Any]) -> bool:
-    return _LISTS.issuperset(map(type, values)) and _are_texts(chain.from_iterable(values))
+    texts = chain.from_iterable(values)
+    return _LISTS.issuperset(map(type, values)) and _TEXT.issuperset(map(type, texts))
 
 
 def _is_place(value: Mapping[str, Any]) -> bool:
@@ -262,23 +263,16 @@ def _excess(value: Any) -> str | None:
         counted += len(level)
         if counted > VALUES:
             return f"more than {VALUES} values"
-        if (wrong := next(filter(_is_unknown, _numbers(level)), None)) is not None:
+        numbers = [value for value in level if type(value) in _NUMBERS]
+        # A float that is infinite or none minus itself is none; an int may have too many bits.
+        odd = (n for n in numbers if (n - n != 0 if type(n) is float else n not in INTEGERS))
+        wrong = next(odd, None)
+        if wrong is not None:
             return f"the number {_told(wrong)} has no form in JSON or MessagePack"
         level = [inner for inner in level if type(inner) in _CONTAINERS]
         if not level:
             return None
     return f"nested more than {LEVELS} levels deep"
-
-
-def _numbers(values: Iterable[Any]) -> list[Any]:
-    return [value for value in values if type(value) in _NUMBERS]
-
-
-def _is_unknown(value: Any) -> bool:
-    """Of numbers: infinite, none, or of too many bits."""
-    if type(value) is float:
-        return value - value != 0
-    return type(value) is int and value not in INTEGERS
 
 
 def _named(definition: Any, number: int) -> str:

@@ -74,7 +74,7 @@ class EventHistory:
         return 0 <= seq <= self.last and all(
             last <= seq
             for (topic, location), last in self._forgotten.items()
-            if topic in topics and concerns(location, locations)
+            if topic in topics and (location is None or locations is None or location in locations)
         )
 
     def after(self, seq: int, topics: Collection[str]) -> Iterator[Event]:
@@ -83,11 +83,6 @@ class EventHistory:
         newest = sorted(self._newest.values(), key=lambda event: event.seq)
         events = merge(*shelves, (e for e in newest if e.seq > seq), key=lambda event: event.seq)
         return (event for event in events if event.topic in topics)
-
-
-def concerns(location: str | None, locations: Collection[str] | None) -> bool:
-    """Whether what happened to `location` is of interest for `locations`; None: all of them."""
-    return location is None or locations is None or location in locations
 
 
 class _Shelf:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import msgpack
 
-from codelocd.daemon.event_history import HISTORY_BYTES, Event, EventHistory, concerns
+from codelocd.daemon.event_history import HISTORY_BYTES, Event, EventHistory
 from codelocd.rpc.errors import RpcError
 from codelocd.rpc.messages import EVENT, NOTIFICATION, pack
 from codelocd.rpc.requests import Packed
@@ -66,7 +66,10 @@ class _Subscription:
     behind: bool = True
 
     def hears(self, topic: str, location: str | None) -> bool:
-        return topic in self.topics and concerns(location, self.locations)
+        """Whether an event of the topic, about a location or (None) the daemon, is sent to it."""
+        if topic not in self.topics:
+            return False
+        return location is None or self.locations is None or location in self.locations
 
 
 class Hub:

@@ -175,15 +175,18 @@ def fingerprint(files: Mapping[PurePosixPath, bytes]) -> str:
     return digest.hexdigest()
 
 
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
 def publish(files: Mapping[PurePosixPath, bytes], root: Path, bundle: Path) -> None:
     """Write beside, then rename. If another process has made the same bundle by then, that one is
     used."""
     draft = Path(tempfile.mkdtemp(prefix=DRAFT_BUNDLE, dir=root))
     try:
+        for folder in {name.parent for name in files}:
+            make_folder(draft / folder / COMPILED)
         for name, data in files.items():
-            file = draft / name
-            make_folder(file.parent / COMPILED)
-            with open(file, "xb", opener=_private) as opened:
+            with open(os.open(draft / name, _NEW, 0o600), "wb") as opened:
                 opened.write(data)
         os.rename(draft, bundle)
     except OSError:
@@ -191,7 +194,3 @@ def publish(files: Mapping[PurePosixPath, bytes], root: Path, bundle: Path) -> N
             raise
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NOFOLLOW, 0o600)

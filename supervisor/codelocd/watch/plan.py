@@ -205,8 +205,8 @@ class Routes:
 
     def file(self, path: str) -> None:
         """A file that is there, or may come."""
-        folder, name = _split(path)
-        real = self.folder(folder)
+        folder, _, name = path.rpartition("/")
+        real = self.folder(folder or "/")
         if real is None:
             return
         entry = f"{real}/{name}" if real != "/" else f"/{name}"
@@ -227,7 +227,10 @@ class Routes:
 
     def _walk(self, path: str) -> tuple[str, bool]:
         """The real path of the end, or of what stands where it goes no further, and which."""
-        here, rest, links = "/", path.split("/")[::-1], 0
+        here = path
+        while here not in self._plain:
+            here = here.rpartition("/")[0] or "/"
+        rest, links = [part for part in path[len(here) :].split("/")[::-1] if part], 0
         while rest:
             entry = _entry(here, rest.pop())
             if entry in self._plain:

@@ -27,28 +27,26 @@ class OwnWrites:
 
     def __init__(self) -> None:
         self.known: frozenset[str] = frozenset()
+        self.passed_over: frozenset[str] = frozenset()
+        """The files whose changes do not count at the moment."""
         self._before: Seen | None = None
         self._rest: Seen = {}
         self._loads: dict[str, int] = {}
         self._appearing = 0
-
-    @property
-    def passed_over(self) -> frozenset[str]:
-        """The files whose changes do not count at the moment."""
-        return frozenset() if self._before is None else self.known
 
     def begin(self, now: Seen) -> None:
         """A load begins, when the files hold this."""
         shared = now.keys() & self._rest.keys()
         if self._before is None and any(now[path] != self._rest[path] for path in shared):
             self._loads, self._appearing = {}, 0
-        self._before = now
+        self._before, self.passed_over = now, self.known
 
     def end(self, now: Seen) -> frozenset[str]:
         """It has come to its end; the files that are known since then."""
         if self._before is None:
             return frozenset()
         before, self._before, self._rest = self._before, None, now
+        self.passed_over = frozenset()
         changed = {p for p in now.keys() | before.keys() if now.get(p) != before.get(p)}
         self._loads = {path: self._loads.get(path, 0) + 1 for path in changed}
         made = {path for path, loads in self._loads.items() if loads >= LOADS}
@@ -116,19 +114,14 @@ class Tracker:
 
         News is what the newest attempt did not see, and what was not news before.
         """
-        if path in self.named or path in self._seen:
-            return self._is_news(path)
-        if self.plan.matches(path):
-            self._matched.add(path)
-            return self._is_news(path)
-        if path in self._bystanders:
-            if self._digest(path) is None:
-                self._bystanders.discard(path)
+        if path not in self.named and path not in self._seen and not self._joins(path):
             return False
-        if self.plan.is_module(path):
-            self._arrivals.add(path)
-            return self._is_news(path)
-        return False
+        if path in self._own_writes.passed_over:
+            return False
+        now, seen = self._digest(path), self._seen.get(path)
+        news = now != self._told.get(path, seen)
+        self._told[path] = now
+        return news and now != seen
 
     def change(self, *, locked: bool) -> Change:
         """What differs now; `locked` is what git says."""
@@ -233,13 +226,19 @@ class Tracker:
         paths -= self._own_writes.passed_over
         return [path for path in paths if self._digest(path) != base.get(path)]
 
-    def _is_news(self, path: str) -> bool:
-        if path in self._own_writes.passed_over:
+    def _joins(self, path: str) -> bool:
+        """Takes note of a file that was none of those that count; whether it is one now."""
+        if self.plan.matches(path):
+            self._matched.add(path)
+            return True
+        if path in self._bystanders:
+            if self._digest(path) is None:
+                self._bystanders.discard(path)
             return False
-        now, seen = self._digest(path), self._seen.get(path)
-        news = now != self._told.get(path, seen)
-        self._told[path] = now
-        return news and now != seen
+        if self.plan.is_module(path):
+            self._arrivals.add(path)
+            return True
+        return False
 
 
 def _globs(watched: Watched) -> tuple[str, tuple[str, ...], tuple[str, ...]]:

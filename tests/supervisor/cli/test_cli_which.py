@@ -13,7 +13,7 @@ import pytest
 from codelocd.cli.guard import ExitCode, Failure
 from codelocd.cli.which import Asked, DaemonAddress, is_project, own_socket, which
 from codelocd.config import discover
-from codelocd.config.discovery import TOOLS, ConfigKind, file_of
+from codelocd.config.discovery import FILE_OF, TOOLS, ConfigKind
 from codelocd.core.config_files import PYPROJECT
 from codelocd.storage import sockets
 from tests.supervisor.cli.fake_control import LOCATION, FakeDaemon, Shell, status_document
@@ -142,7 +142,7 @@ def test_a_folder_is_a_project_exactly_if_dev_finds_something_there(
 ) -> None:
     assert not is_project(str(tmp_path))
     table = next((f"[tool.{name}]\n" for name, each in TOOLS.items() if each is kind), "")
-    (tmp_path / file_of(kind)).write_text(table)
+    (tmp_path / FILE_OF[kind]).write_text(table)
     assert is_project(str(tmp_path))
     assert discover(tmp_path) is not None
 
