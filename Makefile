@@ -26,6 +26,7 @@ demo: $(RUNTIME) ## run examples/quickstart until Ctrl-C
 	@cd examples/quickstart && exec $(BIN)/python ../../.ci/foreground.py $(BIN)/codelocd dev --ui
 
 test: $(DEVELOPMENT) ## run the tests that take seconds
+	@$(BIN)/python .ci/page_tools.py --install
 	@$(BIN)/pytest -n $(WORKERS) --dist worksteal -m "not slow"
 
 test-failed: $(DEVELOPMENT) ## run the tests that failed last time, one after the other
@@ -63,6 +64,7 @@ check: $(DEVELOPMENT) site ## lint, types, layers, structure, oldest Python, lin
 	$(BIN)/lint-imports
 	$(BIN)/python -m tests.architecture
 	$(BIN)/vermin --quiet --no-tips --violations --target=3.8- runner
+	$(BIN)/python .ci/page_tools.py
 
 bench: $(DEVELOPMENT) ## measure everything that is promised, and write docs/benchmarks.md
 	@$(BIN)/python -m benchmarks

@@ -8,7 +8,8 @@ const { styled } = await load('ansi.js');
 const { coloured, framesOf, ownFrame } = await load('frames.js');
 const { found, matcher, lineFilter } = await load('filters.js');
 const { Ring, wrapped, lineAt } = await load('ring.js');
-const { arranged, lineage, placed, graphOf } = await load('layout.js');
+const { arranged, lineage, graphOf, groupId, CARD } = await load('layout.js');
+const { placed } = await load('placing.js');
 const { headline, level, folded, told, past, density } = await load('stories.js');
 const { bytes, seconds, visible, words } = await load('format.js');
 
@@ -98,6 +99,29 @@ test('a lineage goes both ways, or one', () => {
   assert.deepEqual(names(lineage(edges, y, 'up')), ['x', 'y']);
 });
 
+test('groups of a large location fold, and unfold by their name', () => {
+  const rows = Array.from({ length: 80 }, (_, at) => [...asset('a', `n${at}`, at ? [`n${at - 1}`] : []).slice(0, 4), at < 40 ? 'raw' : 'mart', [], at ? [`n${at - 1}`] : [], '']);
+  const names = (unfolded) => arranged(rows, new Set(['a']), unfolded).boxes[0].cards.length;
+  assert.deepEqual([names(new Set()), names(new Set([groupId('a', 'raw')])), names(new Set([groupId('a', 'raw'), groupId('a', 'mart')]))], [2, 41, 80]);
+  assert.equal(arranged(rows, new Set(['a'])).lines[0].count, 1);
+});
+
+test('a line that passes a column runs between its cards', () => {
+  const rows = [asset('a', 'x'), asset('a', 'y', ['x']), asset('a', 'z', ['y', 'x']), asset('b', 'far', ['x'])];
+  const picture = arranged(rows, new Set(['a', 'b']));
+  const inside = ({ x, y }, card) => x > card.x && x < card.x + CARD.width && y > card.y && y < card.y + CARD.height;
+  const cards = picture.boxes.flatMap((one) => one.cards);
+  for (const { points } of picture.lines) for (let at = 1; at < points.length; at += 1) if (points[at - 1].y === points[at].y) {
+    const middle = { x: (points[at - 1].x + points[at].x) / 2, y: points[at].y };
+    assert.ok(!cards.some((card) => inside(middle, card)), JSON.stringify(points));
+  }
+});
+
+test('an upstream that no location makes is a card of its own', () => {
+  const [box] = arranged([asset('a', 'x', ['gone'])], new Set(['a'])).boxes;
+  assert.deepEqual(box.cards.map((card) => [card.name, Boolean(card.isGhost)]), [['x', false], ['gone', true]]);
+});
+
 test('ten thousand assets are laid out', () => {
   const rows = Array.from({ length: 10000 }, (_, at) => asset(`l${at % 200}`, `n${at}`, at > 200 ? [`n${at - 200}`, ...(at % 10 ? [] : [`n${at - 199}`])] : []));
   const picture = arranged(rows, new Set(rows.map((row) => row[0])));
@@ -141,7 +165,7 @@ test('a crash loop is one story, and so are saves that changed nothing', () => {
 
 test('saves and reload times are remembered from the journal, each once', () => {
   const timing = { import: 0.01, total: 0.02 };
-  const journal = [entry(3, 'load-failed', { timing }), entry(2, 'loaded', { generation: 2, timing, added: 1, changed: 0, removed: 0 }), entry(1, 'loaded', { timing, added: 2, changed: 0, removed: 0 })];
+  const journal = [entry(3, 'load-failed', { timing }), entry(2, 'loaded', { generation: 2, timing, added: 1, changed: 0, removed: 0 }), entry(1, 'loaded', { timing, added: 2, changed: 0, removed: 0 }), entry(0, 'loaded', { timing, before: 'starting' })];
   const live = [{ location: 'a', generation: 2, at: 1002, timing, seconds: 0.02, added: [[]], changed: [], removed: [] }];
   const { saves, reloads } = past(journal, live);
   assert.deepEqual(saves.map((one) => [one.generation, one.counts]), [[2, undefined], [1, [2, 0, 0]]]);

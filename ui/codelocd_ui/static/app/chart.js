@@ -20,7 +20,8 @@ export function Chart({ points, unit, label, empty }) {
     /** @type {ResizeObserver | undefined} */
     let observer;
     sheet();
-    import('../vendor/uplot.js').then(({ default: Plot }) => {
+    import('../vendor/uplot.js').then((module) => {
+      const Plot = /** @type {new (...given: any[]) => any} */ (/** @type {unknown} */ (module.default));
       const element = box.current;
       if (gone || !element) return;
       chart.current = new Plot({ ...looks(element, unit, points.length), width: element.clientWidth, height: HEIGHT }, columns(points), element);
@@ -98,6 +99,6 @@ export function Bars({ reloads, height = HEIGHT }) {
   const ticks = [1, 0.5, 0];
   const told = (/** @type {Reload} */ one) => `${clock(one.at)}: ${one.ok ? '' : 'failed after '}${seconds(one.timing.total)} (${stages(one.timing).map(([name, took]) => `${name} ${seconds(took)}`).join(', ')})`;
   return html`<div class="bars"><div class="scale" aria-hidden="true" style=${{ height: `${height - 30}px` }}>${ticks.map((part) => html`<span style=${{ top: `${(1 - part) * 100}%` }}>${seconds(most * part)}</span>`)}</div>
-    <ol class="stacks" style=${{ height: `${height - 30}px` }} aria-label="Reloads, oldest first">${reloads.map((one) => html`<li key=${one.at} class=${one.ok ? '' : 'failed'} title=${told(one)} style=${{ height: `${Math.min(100, ((one.timing.total ?? 0) / most) * 100)}%`, maxWidth: `${WIDEST}px` }}><span class="hidden">${told(one)}</span>${one.ok && [...stages(one.timing)].reverse().map(([name, took]) => html`<i class=${`stage-${name}`} style=${{ flexGrow: took }}></i>`)}</li>`)}</ol>
+    <ol class="stacks" style=${{ height: `${height - 30}px` }} aria-label="Reloads, oldest first">${reloads.map((one) => html`<li key=${one.at} class=${one.ok ? '' : 'failed'} title=${told(one)} style=${{ height: `${Math.min(100, ((one.timing.total ?? 0) / most) * 100)}%`, maxWidth: `${WIDEST}px` }}><span class="hidden">${told(one)}</span>${one.ok && [...stages(one.timing)].reverse().map(([name, took]) => html`<i class=${`stage-${name}`} style=${{ flexGrow: 1000 * took }}></i>`)}</li>`)}</ol>
     <div class="legend">${STAGES.map((stage) => html`<span><i class=${`stage-${stage}`}></i>${stage}</span>`)}${reloads.some((one) => !one.ok) && html`<span><i class="failed"></i>failed</span>`}</div></div>`;
 }

@@ -38,7 +38,7 @@ export function Frame({ route, crumbs, full, onSearch, children }) {
         <div class="crumbs">${visible(store.page.name)}${crumbs.map((one) => html`<span class="quiet">/</span>${visible(one)}`)}</div>
         <span class="spring"></span>
         ${store.page.read_only && html`<span class="pill off">read-only</span>`}
-        <button type="button" class="button search-button" onClick=${onSearch} aria-label="Search"><${Icon} name="search" /><span class="wide">Search</span><kbd class="wide" aria-hidden="true">⌘K</kbd></button>
+        <button type="button" class="button search-button" onClick=${onSearch}><${Icon} name="search" /><span class="label">Search</span><kbd class="wide" aria-hidden="true">⌘K</kbd></button>
         <${Live} />
         <button type="button" class="button icon" onClick=${nextTheme} aria-label="Change the theme: system, light or dark" title="Theme: system, light, dark"><${Icon} name="theme" /></button>
       </header>

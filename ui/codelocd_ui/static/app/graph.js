@@ -1,235 +1,161 @@
 // How assets hang together across locations: locations first, each opened in place.
-import { html, useEffect, useMemo, useRef, useState } from './html.js';
+import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from './html.js';
 import { useStore, keyOf } from './store.js';
-import { Mark, to } from './parts.js';
-import { arranged, lineage, Cells } from './layout.js';
+import { Mark } from './parts.js';
+import { Outline, levelOf } from './outline.js';
+import { CARDS_FROM, areaOf, draw, isIn } from './canvas.js';
+import { CARD, arranged, groupId, lineage, Cells } from './layout.js';
 import { found } from './filters.js';
-import { level } from './stories.js';
 import { counted, visible } from './format.js';
 
-const ALL_OPEN = 150, CARDS_FROM = 0.45, LEAST = 0.02, MOST = 1.5, MANY_EDGES = 5000;
+const ALL_OPEN = 150, LEAST = 0.02, MOST = 1.5, HEAD = 34, PLATE = 46, FRESH = 30, HITS = 8, MARGIN = 48, PANEL = 300, READABLE = 0.6;
 
-export function GraphPage({ route }) {
-  const store = useStore();
-  const [focusLocation, focusAsset] = route.parts;
-  const assets = store.rows.filter((row) => row[2] === 'asset').length;
-  const [open, setOpen] = useState(() => new Set((route.query.get('open') ?? '').split(',').filter(Boolean).concat(focusLocation ? [focusLocation] : [])));
+/** The graph's state that its address holds. @param {Route} route */
+function readAddress(route) {
+  const [location, ...name] = route.parts;
+  return { location: location ?? '', name: name.join('/'), open: (route.query.get('open') ?? '').split(',').filter(Boolean), unfolded: route.query.getAll('group'), direction: route.query.get('dir') ?? 'both' };
+}
+
+/** @param {{chosen: Asset | null, open: Set<string>, unfolded: Set<string>, direction: string}} state */
+function writeAddress({ chosen, open, unfolded, direction }) {
+  const query = new URLSearchParams();
+  if (open.size) query.set('open', [...open].join(','));
+  for (const each of unfolded) query.append('group', each);
+  if (direction !== 'both') query.set('dir', direction);
+  const path = chosen ? `/${encodeURIComponent(chosen.location)}/${encodeURIComponent(chosen.name)}` : '';
+  history.replaceState(null, '', `#/graph${path}${query.size ? `?${query}` : ''}`);
+}
+
+/** What is open, what is chosen, and the picture of it. @param {Route} route */
+function useGraph(route) {
+  const { rows } = useStore();
+  const begin = readAddress(route);
+  const [open, setOpen] = useState(() => new Set([...begin.open, ...(begin.location ? [begin.location] : [])]));
+  const [unfolded, setUnfolded] = useState(() => new Set(begin.unfolded));
+  const [direction, turn] = useState(begin.direction);
+  const [id, setId] = useState('');
+  const assets = useMemo(() => rows.filter((row) => row[2] === 'asset').length, [rows]);
   const everything = assets <= ALL_OPEN && !open.size;
-  const names = useMemo(() => new Set(everything ? store.rows.map((row) => row[0]) : open), [everything, open, store.rows]);
-  const picture = useMemo(() => arranged(store.rows, names), [store.rows, names]);
-  const [chosen, choose] = useState(null);
-  const [direction, setDirection] = useState(route.query.get('dir') ?? 'both');
-  const [text, setText] = useState('');
-  const [camera, setCamera] = useState(null);
-  const box = useRef(null), canvas = useRef(null);
-  const narrow = matchMedia('(max-width: 899px)').matches;
-
-  const related = useMemo(() => {
-    const asset = chosen && picture.assets.find((one) => one.id === chosen);
-    return asset ? lineage(picture.edges, asset, direction) : null;
-  }, [chosen, direction, picture]);
-
-  const fit = () => {
-    const { clientWidth: width, clientHeight: height } = box.current;
-    const zoom = Math.max(LEAST, Math.min(1, (width - 48) / (picture.width || 1), (height - 48) / (picture.height || 1)));
-    setCamera({ zoom, x: (width - picture.width * zoom) / 2, y: (height - picture.height * zoom) / 2 });
-  };
-  const fly = (node, zoom = 1) => {
-    const { clientWidth: width, clientHeight: height } = box.current;
-    setCamera({ zoom, x: width / 2 - (node.x + node.width / 2) * zoom, y: height / 2 - (node.y + node.height / 2) * zoom });
-  };
-  useEffect(() => {
-    if (!box.current || !picture.boxes.length || camera) return;
-    const asset = focusAsset && picture.assets.find((one) => one.location === focusLocation && one.name === focusAsset);
-    const location = focusLocation && picture.boxes.find((one) => one.name === focusLocation);
-    if (asset) { choose(asset.id); fly(asset); } else if (location) fly(location, Math.min(1, box.current.clientWidth / (location.width + 100))); else fit();
-  }, [picture, camera]);
-
-  const toggle = (one) => {
-    const next = new Set(everything ? picture.boxes.map((each) => each.name) : open);
-    if (next.has(one.name)) next.delete(one.name); else next.add(one.name);
-    const moved = arranged(store.rows, next).boxes.find((each) => each.name === one.name);
+  const names = useMemo(() => new Set(everything || assets <= ALL_OPEN ? rows.map((row) => row[0]) : open), [everything, assets, open, rows]);
+  const shut = useRef(/** @type {Set<string>} */ (new Set()));
+  const shown = useMemo(() => new Set([...names].filter((name) => !shut.current.has(name))), [names, open]);
+  const picture = useMemo(() => arranged(rows, shown, unfolded), [rows, shown, unfolded]);
+  const chosen = useMemo(() => (id && picture.assets.find((one) => one.id === id)) || null, [id, picture]);
+  const related = useMemo(() => (chosen ? lineage(picture.edges, chosen, direction) : null), [chosen, direction, picture]);
+  useEffect(() => { if (id || open.size || unfolded.size) writeAddress({ chosen, open, unfolded, direction }); }, [chosen, open, unfolded, direction]);
+  const toggle = (/** @type {string} */ name) => {
+    if (shown.has(name)) shut.current.add(name); else shut.current.delete(name);
+    const next = new Set([...shown].filter((one) => one !== name));
+    if (!shown.has(name)) next.add(name);
     setOpen(next);
-    setCamera((now) => ({ ...now, x: now.x + (one.x - moved.x) * now.zoom, y: now.y + (one.y - moved.y) * now.zoom }));
-    history.replaceState(null, '', `#/graph?open=${[...next].map(encodeURIComponent).join(',')}`);
+    return arranged(rows, next, unfolded);
   };
+  const unfold = (/** @type {string} */ group) => { const next = new Set(unfolded); if (next.has(group)) next.delete(group); else next.add(group); setUnfolded(next); return arranged(rows, shown, next); };
+  /** The picture in which that asset has a card. */
+  const reveal = (/** @type {Asset} */ asset) => {
+    const group = groupId(asset.location, asset.group), isFolded = picture.boxes.some((box) => box.cards.some((card) => card.id === group));
+    setId(asset.id);
+    if (shown.has(asset.location) && !isFolded) return picture;
+    const next = new Set([...shown, asset.location]), groups = new Set([...unfolded, group]);
+    shut.current.delete(asset.location);
+    setOpen(next);
+    setUnfolded(groups);
+    return arranged(rows, next, groups);
+  };
+  return { assets, picture, chosen, related, direction, turn, toggle, unfold, reveal, clear: () => setId('') };
+}
 
-  const cells = useMemo(() => {
-    const made = new Cells();
-    for (const line of linesOf(picture)) made.add(line, Math.min(line.x1, line.x2), Math.min(line.y1, line.y2), Math.max(line.x1, line.x2), Math.max(line.y1, line.y2));
-    return made;
-  }, [picture]);
-  useEffect(() => { if (camera && canvas.current) draw(canvas.current, box.current, camera, picture, cells, related, store); }, [camera, picture, related, store.link, document.documentElement.dataset.theme]);
-  useEffect(() => {
-    if (!box.current) return undefined;
-    const observer = new ResizeObserver(() => setCamera((now) => now && { ...now }));
-    observer.observe(box.current);
-    return () => observer.disconnect();
-  }, []);
+/** Where one looks from. @param {{current: HTMLElement | null}} box */
+function useCamera(box) {
+  const [camera, setCamera] = useState(/** @type {Camera | null} */ (null));
+  const size = () => [box.current?.clientWidth ?? 0, box.current?.clientHeight ?? 0];
+  const move = (/** @type {(now: Camera) => Camera} */ change) => setCamera((now) => (now ? change(now) : now));
+  return {
+    camera, move,
+    fit: (/** @type {Picture} */ picture) => {
+      const [width, height] = size();
+      const zoom = Math.max(LEAST, Math.min(1, (width - MARGIN) / (picture.width || 1), (height - MARGIN) / (picture.height || 1)));
+      setCamera({ zoom, x: (width - picture.width * zoom) / 2, y: (height - picture.height * zoom) / 2 });
+    },
+    fly: (/** @type {Placed} */ node, zoom = 1) => {
+      const [width, height] = size();
+      setCamera({ zoom, x: width / 2 - (node.x + node.width / 2) * zoom, y: height / 2 - (node.y + node.height / 2) * zoom });
+    },
+    zoom: (/** @type {number} */ factor, /** @type {number} */ x, /** @type {number} */ y) => move((now) => {
+      const zoom = Math.max(LEAST, Math.min(MOST, now.zoom * factor));
+      return { zoom, x: x - ((x - now.x) / now.zoom) * zoom, y: y - ((y - now.y) / now.zoom) * zoom };
+    }),
+  };
+}
 
-  const zoomAt = (factor, x, y) => setCamera((now) => {
-    const zoom = Math.max(LEAST, Math.min(MOST, now.zoom * factor));
-    return { zoom, x: x - ((x - now.x) / now.zoom) * zoom, y: y - ((y - now.y) / now.zoom) * zoom };
-  });
-  const onWheel = (event) => {
-    event.preventDefault();
-    const area = box.current.getBoundingClientRect();
-    if (event.ctrlKey || event.metaKey) zoomAt(Math.exp(-event.deltaY / 200), event.clientX - area.left, event.clientY - area.top);
-    else setCamera((now) => ({ ...now, x: now.x - event.deltaX, y: now.y - event.deltaY }));
+/** @param {{route: Route}} props */
+export function GraphPage({ route }) {
+  const graph = useGraph(route);
+  const { picture, chosen, related } = graph;
+  const box = useRef(/** @type {HTMLElement | null} */ (null));
+  const view = useCamera(box);
+  const [text, setText] = useState('');
+  const [outlined, outline] = useState(false);
+  const narrow = matchMedia('(max-width: 899px)').matches;
+  const asked = `${route.parts.join('/')}`;
+  useEffect(() => { // what the address names, when it is shown or changed
+    if (!picture.boxes.length || (!box.current && !narrow)) return;
+    const { location, name } = readAddress(route);
+    const asset = name ? picture.assets.find((one) => one.location === location && one.name === name) : undefined;
+    if (asset) choose(asset);
+    else {
+      const at = picture.boxes.find((one) => one.name === location);
+      if (at && box.current) view.fly(at, Math.min(1, box.current.clientWidth / (at.width + 100), box.current.clientHeight / (at.height + 60))); else view.fit(picture);
+    }
+  }, [asked, picture.boxes.length > 0]);
+
+  /** Choose an asset and fly to it, and to all that hangs together with it where that can be read. */
+  const choose = (/** @type {Asset | null} */ asset) => {
+    if (!asset) { graph.clear(); return; }
+    const shown = graph.reveal(asset), target = shown.assets.find((one) => one.id === asset.id);
+    const width = (box.current?.clientWidth ?? 0) - (related ? 0 : PANEL) - MARGIN, height = (box.current?.clientHeight ?? 0) - MARGIN;
+    if (!target || width <= 0) return;
+    const all = around([...lineage(shown.edges, target, graph.direction)]), zoom = Math.min(1, width / all.width, height / all.height);
+    requestAnimationFrame(() => view.fly(zoom >= READABLE ? all : { ...target, ...CARD }, zoom >= READABLE ? zoom : 1));
   };
-  useEffect(() => {
-    const element = box.current;
-    element?.addEventListener('wheel', onWheel, { passive: false });
-    return () => element?.removeEventListener('wheel', onWheel);
-  });
-  const drag = useRef(null);
-  const pointer = {
-    onPointerDown: (event) => { if (event.target === canvas.current) { drag.current = [event.clientX, event.clientY, false]; event.currentTarget.setPointerCapture(event.pointerId); } },
-    onPointerMove: (event) => {
-      if (!drag.current) return;
-      const [x, y] = drag.current;
-      drag.current = [event.clientX, event.clientY, true];
-      setCamera((now) => ({ ...now, x: now.x + event.clientX - x, y: now.y + event.clientY - y }));
-    },
-    onPointerUp: (event) => {
-      const moved = drag.current?.[2];
-      drag.current = null;
-      if (event.target === canvas.current && moved === false) choose(null);
-    },
+  /** Open or close something, so that it stays under the pointer. */
+  const change = (/** @type {Placed} */ before, /** @type {Picture} */ after, /** @type {(one: any) => boolean} */ isSame) => {
+    const moved = [...after.boxes, ...after.boxes.flatMap((one) => one.cards)].find(isSame);
+    if (moved) view.move((now) => ({ ...now, x: now.x + (before.x - moved.x) * now.zoom, y: now.y + (before.y - moved.y) * now.zoom }));
   };
-  const hits = text ? found(picture.assets.map((one) => ({ text: one.name, one })), text, 8) : [];
-  const jump = (one) => {
-    setText('');
-    if (!names.has(one.location)) setOpen(new Set([...names, one.location]));
-    choose(one.id);
-    const target = arranged(store.rows, new Set([...names, one.location])).assets.find((each) => each.id === one.id);
-    fly(target);
-  };
-  const keys = (event) => {
-    if (event.key === 'u') setDirection(direction === 'up' ? 'both' : 'up');
-    if (event.key === 'd') setDirection(direction === 'down' ? 'both' : 'down');
+  const toggle = (/** @type {Box} */ one) => change(one, graph.toggle(one.name), (each) => each.assets && each.name === one.name);
+  const unfold = (/** @type {Asset} */ card) => change(card, graph.unfold(card.id), (each) => each.id === card.folded?.[0].id);
+  const pick = (/** @type {Asset | null} */ asset) => { if (asset) graph.reveal(asset); else graph.clear(); };
+  const hits = useMemo(() => (text ? found(picture.assets.map((one) => ({ text: one.name, one })), text, HITS) : []), [text, picture]);
+  const jump = (/** @type {Asset} */ one) => { setText(''); choose(one); };
+  const keys = (/** @type {KeyboardEvent} */ event) => {
+    if (/** @type {HTMLElement} */ (event.target).closest('input') || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === 'u' || event.key === 'd') graph.turn(graph.direction === 'both' ? (event.key === 'u' ? 'up' : 'down') : 'both');
     if (event.key === 'Escape') choose(null);
-    const at = chosen && picture.assets.find((one) => one.id === chosen);
-    if (!at || !event.key.startsWith('Arrow')) return;
+    if (!chosen || !event.key.startsWith('Arrow')) return;
     event.preventDefault();
-    const next = neighbour(picture, at, event.key);
-    if (next) { choose(next.id); fly(next, camera.zoom); }
+    const next = neighbour(picture, chosen, event.key);
+    if (next) choose(next);
   };
-  if (!assets) return html`<div class="empty"><h1>Graph</h1>No location lists an asset.</div>`;
-  const selected = chosen && picture.assets.find((one) => one.id === chosen);
-  return html`<div class="tools"><h1 class="hidden">Graph</h1><input class="field" type="search" placeholder="Asset" aria-label="Find an asset" value=${text} onInput=${(event) => setText(event.target.value)} onKeyDown=${(event) => event.key === 'Enter' && hits[0] && jump(hits[0].one)} />
-      ${hits.map((hit) => html`<button class="button" onClick=${() => jump(hit.one)}>${visible(hit.text)}</button>`)}
-      ${selected && html`<button class="button" aria-pressed=${direction === 'up'} onClick=${() => setDirection(direction === 'up' ? 'both' : 'up')}>Upstream only <kbd>u</kbd></button><button class="button" aria-pressed=${direction === 'down'} onClick=${() => setDirection(direction === 'down' ? 'both' : 'down')}>Downstream only <kbd>d</kbd></button>`}
-      <span class="meta">${counted(picture.boxes.length, 'location')}, ${counted(assets, 'asset')}, ${counted(picture.edges.length, 'edge')}</span></div>
+  if (!graph.assets) return html`<div class="empty"><h1>Graph</h1>No location lists an asset.</div>`;
+  return html`<div class="tools"><h1 class="hidden">Graph</h1><input class="field" type="search" placeholder="Find an asset" aria-label="Find an asset" value=${text} onInput=${(/** @type {any} */ event) => setText(event.target.value)} onKeyDown=${(/** @type {KeyboardEvent} */ event) => event.key === 'Enter' && hits[0] && jump(hits[0].one)} />
+      ${hits.map((hit) => html`<button type="button" class="button" onClick=${() => jump(hit.one)}>${visible(hit.text)}</button>`)}
+      ${!narrow && html`<button type="button" class="button" aria-pressed=${outlined || Boolean(chosen)} onClick=${() => outline(!outlined)}>Outline</button>`}
+      <span class="meta">${counted(picture.boxes.length, 'location')}, ${counted(graph.assets, 'asset')}, ${counted(picture.edges.length, 'edge')}</span></div>
     <div class="graph" onKeyDown=${keys}>
-      ${!narrow && html`<div class="plane" ref=${box} ...${pointer} tabindex="0" role="application" aria-label="Graph of assets; the outline beside it has the same">
-        <canvas ref=${canvas}></canvas>
-        ${camera && cardsIn(picture, camera, box.current).map((node) => node.assets
-          ? html`<button key=${node.name} class=${`box ${node.isOpen ? 'open' : ''} ${stale(store, node.name)}`} style=${placedAt(node, camera, node.isOpen ? 34 : node.height)} aria-expanded=${node.isOpen} onClick=${() => toggle(node)}><${Mark} of=${levelOf(store, node.name)} /><b>${visible(node.name)}</b><span class="quiet">${node.assets.length}</span></button>`
-          : html`<button key=${node.id} class=${`asset ${node.id === chosen ? 'chosen' : ''} ${related && !related.has(node) ? 'apart' : ''} ${sign(store, node)}`} style=${placedAt(node, camera, node.height)} onClick=${() => choose(node.id === chosen ? null : node.id)}><b>${visible(node.name)}</b><span class="quiet">${visible(node.group || node.location)}</span></button>`)}
-        <div class="zoom"><button class="button" aria-label="Smaller" onClick=${() => zoomAt(1 / 1.3, box.current.clientWidth / 2, box.current.clientHeight / 2)}>−</button><span class="meta">${camera ? Math.round(camera.zoom * 100) : 100} %</span><button class="button" aria-label="Larger" onClick=${() => zoomAt(1.3, box.current.clientWidth / 2, box.current.clientHeight / 2)}>+</button><button class="button" onClick=${fit}>Fit</button></div>
-      </div>`}
-      ${(selected || narrow) && html`<aside class="outline" aria-label="Outline">${selected ? html`<${Chosen} asset=${selected} picture=${picture} choose=${(one) => { choose(one.id); if (box.current) fly(one); }} />` : html`<${Outline} picture=${picture} choose=${(one) => choose(one.id)} />`}</aside>`}
+      ${!narrow && html`<${Plane} box=${box} view=${view} picture=${picture} chosen=${chosen} related=${related} choose=${pick} toggle=${toggle} unfold=${unfold} />`}
+      ${(outlined || chosen || narrow) && html`<${Outline} picture=${picture} chosen=${chosen} related=${related} direction=${graph.direction} choose=${choose} turn=${graph.turn} />`}
     </div>`;
 }
 
-const levelOf = (store, name) => (store.locations.has(name) ? level(store.locations.get(name)) : 'off');
-const stale = (store, name) => (['warn', 'bad'].includes(levelOf(store, name)) ? 'stale' : '');
-function sign(store, node) {
-  const [what, at] = store.touched.get(keyOf(node.row)) ?? ['', 0];
-  return what && Date.now() / 1000 - at < 30 ? 'touched' : '';
-}
-const placedAt = (node, camera, height) => ({ transform: `translate(${camera.x + node.x * camera.zoom}px, ${camera.y + node.y * camera.zoom}px) scale(${camera.zoom})`, width: `${node.width}px`, height: `${height}px` });
-
-/** The cards that are in view, and large enough to be read. */
-function cardsIn(picture, camera, element) {
-  if (!element) return [];
-  const left = -camera.x / camera.zoom, top = -camera.y / camera.zoom;
-  const right = left + element.clientWidth / camera.zoom, bottom = top + element.clientHeight / camera.zoom;
-  const isIn = (one) => one.x < right && one.x + one.width > left && one.y < bottom && one.y + one.height > top;
-  const boxes = picture.boxes.filter(isIn);
-  if (camera.zoom < CARDS_FROM) return boxes;
-  return boxes.concat(boxes.filter((one) => one.isOpen).flatMap((one) => one.assets.filter(isIn)));
+/** The least part of the plane that holds these cards. @param {Asset[]} cards */
+function around(cards) {
+  const left = Math.min(...cards.map((one) => one.x)), top = Math.min(...cards.map((one) => one.y));
+  const right = Math.max(...cards.map((one) => one.x + CARD.width)), bottom = Math.max(...cards.map((one) => one.y + CARD.height));
+  return { x: left, y: top, width: right - left, height: bottom - top, column: 0 };
 }
 
-/** Edges as lines of the plane; those between closed locations are one. */
-function linesOf(picture) {
-  const byName = new Map(picture.boxes.map((one) => [one.name, one]));
-  const lines = [], joined = new Map();
-  for (const [from, target] of picture.edges) {
-    const a = byName.get(from.location), b = byName.get(target.location);
-    const start = a.isOpen ? from : a, end = b.isOpen ? target : b;
-    if (start === end) continue;
-    const name = `${start.id ?? start.name}\0${end.id ?? end.name}`;
-    const known = joined.get(name);
-    if (known) { known.count += 1; known.pairs.push([from, target]); continue; }
-    const line = { x1: start.x + start.width, y1: start.y + (start.isOpen ? 17 : start.height / 2), x2: end.x, y2: end.y + (end.isOpen ? 17 : end.height / 2), across: a !== b, count: 1, pairs: [[from, target]] };
-    joined.set(name, line);
-    lines.push(line);
-  }
-  return lines;
-}
-
-function draw(canvas, element, camera, picture, cells, related, store) {
-  const ratio = devicePixelRatio || 1, width = element.clientWidth, height = element.clientHeight;
-  if (canvas.width !== width * ratio || canvas.height !== height * ratio) { canvas.width = width * ratio; canvas.height = height * ratio; }
-  const style = getComputedStyle(element), colour = (name) => probe(element, style.getPropertyValue(name));
-  const pen = canvas.getContext('2d');
-  pen.setTransform(ratio, 0, 0, ratio, 0, 0);
-  pen.clearRect(0, 0, width, height);
-  pen.setTransform(ratio * camera.zoom, 0, 0, ratio * camera.zoom, ratio * camera.x, ratio * camera.y);
-  const left = -camera.x / camera.zoom, top = -camera.y / camera.zoom, right = left + width / camera.zoom, bottom = top + height / camera.zoom;
-  const line2 = colour('--line2'), panel = colour('--panel'), quiet = colour('--t3'), accent = colour('--accent'), warn = colour('--warn-dot');
-  for (const one of picture.boxes) {
-    if (one.x > right || one.x + one.width < left || one.y > bottom || one.y + one.height < top) continue;
-    pen.fillStyle = panel;
-    pen.strokeStyle = stale(store, one.name) ? warn : line2;
-    pen.setLineDash(stale(store, one.name) ? [6, 4] : []);
-    pen.lineWidth = 1 / camera.zoom;
-    pen.beginPath();
-    pen.roundRect(one.x, one.y, one.width, one.height, 10);
-    if (one.isOpen) pen.globalAlpha = 0.5;
-    pen.fill();
-    pen.globalAlpha = 1;
-    pen.stroke();
-    if (one.isOpen && camera.zoom < CARDS_FROM) {
-      pen.fillStyle = line2;
-      for (const asset of one.assets) { pen.globalAlpha = related && !related.has(asset) ? 0.35 : 1; pen.fillStyle = related?.has(asset) ? accent : line2; pen.fillRect(asset.x, asset.y + 12, asset.width, asset.height - 24); }
-      pen.globalAlpha = 1;
-    }
-  }
-  pen.setLineDash([]);
-  const lines = cells.within(left, top, right, bottom);
-  const few = lines.size > MANY_EDGES;
-  for (const line of lines) {
-    if (few && !line.across) continue;
-    const lit = related && line.pairs.some(([from, target]) => related.has(from) && related.has(target));
-    pen.globalAlpha = lit ? 1 : related ? 0.1 : line.across && camera.zoom < CARDS_FROM ? 0.35 : 0.75;
-    pen.strokeStyle = lit ? accent : quiet;
-    pen.lineWidth = (lit ? 1.8 : Math.min(4, 1 + Math.log2(line.count) / 2)) / Math.max(camera.zoom, 0.4);
-    const bend = Math.max(24, Math.abs(line.x2 - line.x1) / 2);
-    pen.beginPath();
-    pen.moveTo(line.x1, line.y1);
-    pen.bezierCurveTo(line.x1 + bend, line.y1, line.x2 - bend, line.y2, line.x2, line.y2);
-    pen.stroke();
-  }
-  pen.globalAlpha = 1;
-}
-
-const colours = new Map();
-function probe(element, value) {
-  const name = `${value}${document.documentElement.dataset.theme}${matchMedia('(prefers-color-scheme: dark)').matches}`;
-  if (!colours.has(name)) {
-    const made = document.createElement('i');
-    made.style.color = value;
-    element.append(made);
-    colours.set(name, getComputedStyle(made).color);
-    made.remove();
-  }
-  return colours.get(name);
-}
-
-/** What an arrow key leads to: left is upstream, right is downstream, up and down the same column. */
+/** What an arrow key leads to: left is upstream, right is downstream, up and down the same column. @param {Picture} picture @param {Asset} at @param {string} key */
 function neighbour(picture, at, key) {
   if (key === 'ArrowLeft') return picture.edges.find(([, target]) => target === at)?.[0];
   if (key === 'ArrowRight') return picture.edges.find(([from]) => from === at)?.[1];
@@ -237,14 +163,71 @@ function neighbour(picture, at, key) {
   return column[column.indexOf(at) + (key === 'ArrowDown' ? 1 : -1)];
 }
 
-function Chosen({ asset, picture, choose }) {
-  const up = picture.edges.filter(([, target]) => target === asset).map(([from]) => from);
-  const down = picture.edges.filter(([from]) => from === asset).map(([, target]) => target);
-  const list = (title, nodes) => html`<h3>${title}</h3>${nodes.map((one) => html`<button class="link-button" onClick=${() => choose(one)}>${visible(one.name)} <span class="quiet">${visible(one.location)}</span></button>`)}${!nodes.length && html`<span class="quiet">nothing</span>`}`;
-  return html`<h2>${visible(asset.name)}</h2><p class="quiet">${visible(asset.location)}${asset.group ? ` · ${visible(asset.group)}` : ''}</p><a class="button" href=${to.definition(asset.row)}>Definition</a>
-    ${list('Made from', up)}${(picture.ghosts.get(asset.id) ?? []).map((key) => html`<span class="quiet">${visible(key)}: no location makes it</span>`)}${list('Used by', down)}`;
+/** The picture itself. @param {{box: {current: HTMLElement | null}, view: ReturnType<typeof useCamera>, picture: Picture, chosen: Asset | null, related: Set<Asset> | null, choose: (asset: Asset | null) => void, toggle: (box: Box) => void, unfold: (card: Asset) => void}} props */
+function Plane({ box, view, picture, chosen, related, choose, toggle, unfold }) {
+  const store = useStore();
+  const canvas = useRef(/** @type {HTMLCanvasElement | null} */ (null));
+  const { camera } = view;
+  const cells = useMemo(() => { const made = new Cells(); for (const line of picture.lines) made.add(line); return made; }, [picture]);
+  useLayoutEffect(() => { if (camera && canvas.current) draw(canvas.current, camera, picture, cells, related, (one) => ['warn', 'bad'].includes(levelOf(one.name))); });
+  const drag = useRef(/** @type {{x: number, y: number, moved: boolean} | null} */ (null));
+  useEffect(() => {
+    const element = box.current;
+    if (!element) return undefined;
+    const observer = new ResizeObserver(() => view.move((now) => ({ ...now })));
+    const wheel = (/** @type {WheelEvent} */ event) => {
+      event.preventDefault();
+      const area = element.getBoundingClientRect();
+      if (event.ctrlKey || event.metaKey) view.zoom(Math.exp(-event.deltaY / 200), event.clientX - area.left, event.clientY - area.top);
+      else view.move((now) => ({ ...now, x: now.x - event.deltaX, y: now.y - event.deltaY }));
+    };
+    observer.observe(element);
+    element.addEventListener('wheel', wheel, { passive: false });
+    return () => { observer.disconnect(); element.removeEventListener('wheel', wheel); };
+  }, []);
+  const pointer = {
+    onPointerDown: (/** @type {PointerEvent} */ event) => { if (event.target === canvas.current) { drag.current = { x: event.clientX, y: event.clientY, moved: false }; box.current?.setPointerCapture(event.pointerId); } },
+    onPointerMove: (/** @type {PointerEvent} */ event) => {
+      const from = drag.current;
+      if (!from) return;
+      drag.current = { x: event.clientX, y: event.clientY, moved: true };
+      view.move((now) => ({ ...now, x: now.x + event.clientX - from.x, y: now.y + event.clientY - from.y }));
+    },
+    onPointerUp: () => { const was = drag.current; drag.current = null; if (was && !was.moved) choose(null); },
+  };
+  const middle = () => /** @type {[number, number]} */ ([(box.current?.clientWidth ?? 0) / 2, (box.current?.clientHeight ?? 0) / 2]);
+  const seen = camera && box.current ? inView(picture, camera, box.current) : { boxes: [], cards: [] };
+  const conflicts = useMemo(() => new Set(store.conflicts.map((one) => one.key?.join('/'))), [store.conflicts]);
+  const far = (camera?.zoom ?? 1) < CARDS_FROM;
+  return html`<div class="plane" ref=${box} ...${pointer} tabindex="0" role="group" aria-label="Graph of assets; the outline has the same as a list">
+      <canvas ref=${canvas}></canvas>
+      ${camera && seen.boxes.map((one) => html`<button type="button" key=${one.name} class=${`box ${far ? 'plate' : ''} ${one.isOpen ? 'open' : ''}`} style=${placedAt(one, camera, one.isOpen ? HEAD : one.height, far)} aria-expanded=${one.isOpen} title=${visible(one.name)} onClick=${() => toggle(one)}><${Mark} of=${levelOf(one.name)} /><b>${visible(one.name)}</b><span class="quiet">${one.assets.length}</span></button>`)}
+      ${camera && seen.cards.map((one) => html`<${Card} key=${one.id} card=${one} style=${placedAt(one, camera, one.height, false)} chosen=${chosen} related=${related} isTwice=${conflicts.has(one.name)} choose=${choose} unfold=${unfold} />`)}
+      <div class="zoom"><button type="button" class="button" aria-label="Smaller" onClick=${() => view.zoom(1 / 1.3, ...middle())}>−</button><span class="meta">${camera ? Math.round(camera.zoom * 100) : 100} %</span><button type="button" class="button" aria-label="Larger" onClick=${() => view.zoom(1.3, ...middle())}>+</button><button type="button" class="button" onClick=${() => view.fit(picture)}>Fit</button></div>
+    </div>`;
 }
 
-function Outline({ picture, choose }) {
-  return html`${picture.boxes.map((one) => html`<details><summary><b>${visible(one.name)}</b> <span class="quiet">${one.assets.length}</span></summary>${one.assets.map((asset) => html`<button class="link-button" onClick=${() => choose(asset)}>${visible(asset.name)}</button>`)}</details>`)}`;
+/** @param {{card: Asset, style: any, chosen: Asset | null, related: Set<Asset> | null, isTwice: boolean, choose: (asset: Asset | null) => void, unfold: (card: Asset) => void}} props */
+function Card({ card, style, chosen, related, isTwice, choose, unfold }) {
+  const { touched } = useStore();
+  if (card.isGhost) return html`<div class="asset ghost" style=${style}><b>${visible(card.name)}</b><span class="quiet">no location makes it</span></div>`;
+  const apart = related && !(card.folded ? card.folded.some((one) => related.has(one)) : related.has(card)) ? 'apart' : '';
+  const lit = related && !apart ? 'lit' : '';
+  if (card.folded) return html`<button type="button" class=${`asset folded ${apart} ${lit}`} style=${style} aria-expanded="false" onClick=${() => unfold(card)}><b>${visible(card.name)}</b><span class="quiet">${counted(card.folded.length, 'asset')}</span></button>`;
+  const [sign, at] = touched.get(keyOf(card.row)) ?? ['', 0];
+  const isFresh = sign && Date.now() / 1000 - at < FRESH;
+  return html`<button type="button" class=${`asset ${card === chosen ? 'chosen' : ''} ${apart} ${lit} ${isFresh ? 'touched' : ''}`} style=${style} title=${visible(card.name)} aria-pressed=${card === chosen} onClick=${() => choose(card === chosen ? null : card)}><b>${isTwice ? html`<${Mark} of="bad" /> ` : ''}${isFresh ? html`<i class="sign">${sign}</i>` : ''}${visible(card.name)}</b><span class="quiet">${isTwice ? 'more than one location defines it' : visible(card.group || card.location)}</span></button>`;
+}
+
+/** @param {Placed} node @param {Camera} camera @param {number} height @param {boolean} far a plate keeps its size */
+function placedAt(node, camera, height, far) {
+  const place = `translate(${camera.x + node.x * camera.zoom}px, ${camera.y + node.y * camera.zoom}px)`;
+  return far ? { transform: place, maxWidth: `${node.width * camera.zoom}px`, width: '', height: '' } : { transform: `${place} scale(${camera.zoom})`, width: `${node.width}px`, height: `${height}px`, maxWidth: '' };
+}
+
+/** The boxes and cards that are in view, and large enough to be read. @param {Picture} picture @param {Camera} camera @param {HTMLElement} element */
+function inView(picture, camera, element) {
+  const area = areaOf(camera, element.clientWidth, element.clientHeight);
+  const boxes = picture.boxes.filter((one) => isIn(area, one)), far = camera.zoom < CARDS_FROM;
+  return { boxes: far ? boxes.filter((one) => one.width * camera.zoom >= PLATE) : boxes, cards: far ? [] : boxes.flatMap((one) => one.cards.filter((card) => isIn(area, card))) };
 }

@@ -1,49 +1,60 @@
-// Where the cards of the graph stand: locations in columns, and inside an open one its assets. Pure.
-//
-// Each level is laid out alike: a node's column is the length of the longest path to it; sources stand
-// beside their first reader; six passes order each column by the middle of its neighbours; nodes
-// without edges are packed below. Edges that close a ring are left out of account, by depth-first order.
+// The picture of the graph: locations as boxes, and inside an open one its assets or groups. Pure.
+import { placed } from './placing.js';
 
 export const CARD = { width: 198, height: 52 };
 const GAP = { x: 64, y: 14 }, PAD = { x: 16, top: 44, bottom: 16 }, BETWEEN = { x: 110, y: 28 };
-const PASSES = 6;
+const FOLDED_FROM = 60, GROUP_FROM = 3, EDGE_OF_OPEN = 17;
+
+/** The name by which a group of a location is unfolded. @param {string} location @param {string} group */
+export const groupId = (location, group) => `${location}\0\0${group}`;
 
 /**
- * The graph of assets. `rows` as in the registry; edges go from what is made to what is made from it.
- * @param {any[][]} rows @param {Set<string>} open locations whose assets are shown
+ * The graph of assets. Edges go from what is made to what is made from it. In a location of more than 60
+ * assets the groups are one card each, but for those in `unfolded`.
+ * @param {Row[]} rows @param {Set<string>} open locations whose assets are shown @param {Set<string>} unfolded as `groupId` names them
+ * @returns {Picture}
  */
-export function arranged(rows, open) {
+export function arranged(rows, open, unfolded = new Set()) {
   const { assets, edges, ghosts } = graphOf(rows);
-  const locations = new Map();
-  for (const asset of assets) {
-    if (!locations.has(asset.location)) locations.set(asset.location, { name: asset.location, assets: [], width: CARD.width, height: CARD.height, isOpen: open.has(asset.location) });
-    locations.get(asset.location).assets.push(asset);
-  }
-  for (const one of locations.values()) if (one.isOpen) inside(one, edges);
-  const between = new Map();
-  for (const [from, to] of edges) {
-    if (from.location === to.location) continue;
-    const name = `${from.location}\0${to.location}`;
-    between.set(name, (between.get(name) ?? 0) + 1);
-  }
-  const boxes = [...locations.values()].sort((a, b) => a.name.localeCompare(b.name));
-  const links = [...between.keys()].map((name) => name.split('\0').map((each) => locations.get(each)));
-  const size = placed(boxes, links, BETWEEN);
-  for (const one of boxes) for (const asset of one.assets) {
-    if (one.isOpen) { asset.x += one.x; asset.y += one.y; } else { asset.x = one.x; asset.y = one.y; }
-  }
-  return { boxes, assets, edges, between, ghosts, width: size.width, height: size.height };
-}
-
-/** Assets and the edges between them; an upstream that no location makes is a ghost. */
-export function graphOf(rows) {
-  const assets = rows.filter((row) => row[2] === 'asset').map((row) => ({ row, id: `${row[0]}\0${row[1]}\0${row[3]}`, location: row[0], name: row[3], group: row[4], x: 0, y: 0, width: CARD.width, height: CARD.height, column: 0 }));
+  /** @type {Map<string, Box>} */
   const byName = new Map();
   for (const asset of assets) {
-    if (!byName.has(asset.name)) byName.set(asset.name, []);
-    byName.get(asset.name).push(asset);
+    let box = byName.get(asset.location);
+    if (!box) byName.set(asset.location, box = { name: asset.location, assets: [], cards: [], x: 0, y: 0, column: 0, ...CARD, isOpen: open.has(asset.location) });
+    box.assets.push(asset);
   }
-  const edges = [], ghosts = new Map();
+  const boxes = [...byName.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  const cardOf = cardsOf(boxes, unfolded);
+  const joined = joinedUp(edges, cardOf, byName);
+  addGhosts(boxes, ghosts, cardOf, joined);
+  const sizes = new Map(boxes.filter((one) => one.isOpen).map((one) => [one, inside(one, joined)]));
+  /** @type {Map<string, [Box, Box]>} */
+  const links = new Map();
+  for (const one of joined.values()) if (one.across) links.set(`${one.a.name}\0${one.b.name}`, [one.a, one.b]);
+  const size = placed(boxes, [...links.values()], BETWEEN);
+  for (const box of boxes) {
+    const lanes = sizes.get(box);
+    for (const each of [...box.cards, ...[...lanes?.out.values() ?? [], ...lanes?.in.values() ?? []].flat()]) { each.x += box.x; each.y += box.y; }
+  }
+  for (const asset of assets) { const card = cardOf.get(asset) ?? byName.get(asset.location); if (card && card !== asset) Object.assign(asset, { x: card.x, y: card.y }); }
+  const lines = [...joined.values()].map((one) => ({ from: one.from, to: one.to, across: one.across, count: one.pairs.length, pairs: one.pairs, points: route(one, sizes, size) }));
+  return { boxes, assets, edges, lines, ghosts, width: size.width, height: size.height };
+}
+
+/** Assets and the edges between them; an upstream that no location makes is a ghost. @param {Row[]} rows */
+export function graphOf(rows) {
+  /** @type {Asset[]} */
+  const assets = rows.filter((row) => row[2] === 'asset').map((row) => ({ row, id: `${row[0]}\0${row[1]}\0${row[3]}`, location: row[0], name: row[3], group: row[4], x: 0, y: 0, ...CARD, column: 0 }));
+  /** @type {Map<string, Asset[]>} */
+  const byName = new Map();
+  for (const asset of assets) {
+    const same = byName.get(asset.name);
+    if (same) same.push(asset); else byName.set(asset.name, [asset]);
+  }
+  /** @type {Edge[]} */
+  const edges = [];
+  /** @type {Map<string, string[]>} */
+  const ghosts = new Map();
   for (const asset of assets) for (const key of asset.row[6]) {
     const made = byName.get(key);
     const from = made?.find((one) => one.location === asset.location && one !== asset) ?? made?.find((one) => !one.row[7] && one !== asset) ?? made?.find((one) => one !== asset);
@@ -52,161 +63,149 @@ export function graphOf(rows) {
   return { assets, edges, ghosts };
 }
 
-function inside(box, edges) {
-  const own = edges.filter(([from, to]) => from.location === box.name && to.location === box.name);
-  const size = placed(box.assets, own, GAP);
-  for (const asset of box.assets) { asset.x += PAD.x; asset.y += PAD.top; }
+/** The cards of open boxes: assets, and groups that are folded. @param {Box[]} boxes @param {Set<string>} unfolded */
+function cardsOf(boxes, unfolded) {
+  /** @type {Map<Asset, Asset>} */
+  const cardOf = new Map();
+  for (const box of boxes) {
+    if (!box.isOpen) continue;
+    /** @type {Map<string, Asset[]>} */
+    const groups = new Map();
+    for (const asset of box.assets) (groups.get(asset.group) ?? groups.set(asset.group, []).get(asset.group))?.push(asset);
+    for (const [group, members] of groups) {
+      const folds = box.assets.length > FOLDED_FROM && groups.size > 1 && members.length >= GROUP_FROM && !unfolded.has(groupId(box.name, group));
+      if (!folds) { for (const asset of members) { box.cards.push(asset); cardOf.set(asset, asset); } continue; }
+      const card = { ...members[0], id: groupId(box.name, group), name: group || 'no group', folded: members, ...CARD };
+      box.cards.push(card);
+      for (const asset of members) cardOf.set(asset, card);
+    }
+  }
+  return cardOf;
+}
+
+/** @typedef {{from: Asset | Box, to: Asset | Box, a: Box, b: Box, across: boolean, pairs: Edge[]}} Joined */
+
+/**
+ * Edges between cards, or closed boxes; those of the same two are one.
+ * @param {Edge[]} edges @param {Map<Asset, Asset>} cardOf @param {Map<string, Box>} byName
+ */
+function joinedUp(edges, cardOf, byName) {
+  /** @type {Map<Asset | Box, Map<Asset | Box, Joined>>} */
+  const known = new Map();
+  /** @type {Set<Joined>} */
+  const joined = new Set();
+  for (const edge of edges) {
+    const a = /** @type {Box} */ (byName.get(edge[0].location)), b = /** @type {Box} */ (byName.get(edge[1].location));
+    const from = cardOf.get(edge[0]) ?? a, to = cardOf.get(edge[1]) ?? b;
+    if (from === to) continue;
+    let targets = known.get(from);
+    if (!targets) known.set(from, targets = new Map());
+    let one = targets.get(to);
+    if (!one) { one = { from, to, a, b, across: a !== b, pairs: [] }; targets.set(to, one); joined.add(one); }
+    one.pairs.push(edge);
+  }
+  return joined;
+}
+
+/** A card for each upstream that no location makes. @param {Box[]} boxes @param {Map<string, string[]>} ghosts @param {Map<Asset, Asset>} cardOf @param {Set<Joined>} joined */
+function addGhosts(boxes, ghosts, cardOf, joined) {
+  for (const box of boxes) {
+    if (!box.isOpen) continue;
+    /** @type {Map<string, Asset>} */
+    const made = new Map();
+    for (const asset of box.assets) for (const name of ghosts.get(asset.id) ?? []) {
+      let ghost = made.get(name);
+      if (!ghost) { ghost = { row: asset.row, id: `${box.name}\0ghost\0${name}`, location: box.name, name, group: '', isGhost: true, x: 0, y: 0, column: 0, ...CARD }; made.set(name, ghost); box.cards.push(ghost); }
+      joined.add({ from: ghost, to: cardOf.get(asset) ?? asset, a: box, b: box, across: false, pairs: [] });
+    }
+  }
+}
+
+/** @param {Box} box @param {Set<Joined>} joined */
+function inside(box, joined) {
+  /** @type {Edge[]} */
+  const own = [];
+  const leaving = new Set(), entered = new Set();
+  for (const one of joined) {
+    if (one.across && one.a === box) leaving.add(one.from);
+    else if (one.across && one.b === box) entered.add(one.to);
+    else if (!one.across && one.a === box) own.push(/** @type {Edge} */ ([one.from, one.to]));
+  }
+  const size = placed(box.cards, own, GAP, leaving, entered);
+  for (const each of [...box.cards, ...[...size.out.values(), ...size.in.values()].flat()]) { each.x += PAD.x; each.y += PAD.top; }
   box.width = Math.max(CARD.width, size.width + 2 * PAD.x);
   box.height = size.height + PAD.top + PAD.bottom;
+  return size;
 }
 
-/** Gives each node `x`, `y` and `column`. @returns {{width: number, height: number}} */
-export function placed(nodes, edges, gap) {
-  const index = new Map(nodes.map((node, at) => [node, at]));
-  const down = nodes.map(() => []), up = nodes.map(() => []);
-  for (const [from, to] of acyclic(nodes.length, edges.map(([from, to]) => [index.get(from), index.get(to)]))) { down[from].push(to); up[to].push(from); }
-  const column = longest(nodes.length, up, down);
-  for (let at = 0; at < nodes.length; at += 1) if (!up[at].length && down[at].length) column[at] = Math.max(0, Math.min(...down[at].map((one) => column[one])) - 1);
-  const joined = [], alone = [];
-  for (let at = 0; at < nodes.length; at += 1) (up[at].length || down[at].length ? joined : alone).push(at);
-  const columns = [];
-  for (const at of joined) (columns[column[at]] ??= []).push(at);
-  for (let at = 0; at < columns.length; at += 1) columns[at] ??= [];
-  ordered(columns, up, down);
-  const size = stacked(nodes, columns, up, gap);
-  return packed(nodes, alone, size, gap);
-}
-
-/** The edges without those that close a ring. */
-function acyclic(count, edges) {
-  const out = Array.from({ length: count }, () => []);
-  for (const edge of edges) out[edge[0]].push(edge[1]);
-  const state = new Uint8Array(count), kept = [];
-  for (let root = 0; root < count; root += 1) {
-    if (state[root]) continue;
-    const stack = [[root, 0]];
-    state[root] = 1;
-    while (stack.length) {
-      const top = stack[stack.length - 1];
-      if (top[1] === out[top[0]].length) { state[top[0]] = 2; stack.pop(); continue; }
-      const next = out[top[0]][top[1]];
-      top[1] += 1;
-      if (state[next] === 1) continue;
-      kept.push([top[0], next]);
-      if (!state[next]) { state[next] = 1; stack.push([next, 0]); }
-    }
+/**
+ * The points of a line: out of a card, along lanes, into a card.
+ * @param {Joined} one @param {Map<Box, import('./placing.js').Size>} sizes lanes inside boxes @param {import('./placing.js').Size} between lanes between boxes
+ * @returns {Point[]}
+ */
+function route({ from, to, a, b, across }, sizes, between) {
+  const middle = (/** @type {Asset | Box} */ one) => one.y + ('isOpen' in one && one.isOpen ? EDGE_OF_OPEN : one.height / 2);
+  /** @type {Point[]} */
+  const points = [{ x: from.x + from.width, y: middle(from) }];
+  const along = (/** @type {import('./placing.js').Node[]} */ lanes) => { for (const lane of lanes) points.push({ x: lane.x, y: lane.y }, { x: lane.x + lane.width, y: lane.y }); };
+  const out = sizes.get(a)?.out.get(/** @type {Asset} */ (from)) ?? [];
+  if (!across) along(out.filter((lane) => lane.column < to.column));
+  else {
+    along(out);
+    if (a.isOpen) points.push({ x: a.x + a.width, y: points[points.length - 1].y });
+    along((between.out.get(a) ?? []).filter((lane) => lane.column < b.column && a.column < b.column));
+    const into = sizes.get(b)?.in.get(/** @type {Asset} */ (to)) ?? [];
+    if (b.isOpen) points.push({ x: b.x, y: into[0]?.y ?? middle(to) });
+    along(into);
   }
-  return kept;
+  points.push({ x: to.x, y: middle(to) });
+  return points;
 }
 
-function longest(count, up, down) {
-  const column = new Int32Array(count), waits = up.map((one) => one.length);
-  const ready = [];
-  for (let at = 0; at < count; at += 1) if (!waits[at]) ready.push(at);
-  for (let head = 0; head < ready.length; head += 1) {
-    const at = ready[head];
-    for (const next of down[at]) {
-      column[next] = Math.max(column[next], column[at] + 1);
-      waits[next] -= 1;
-      if (!waits[next]) ready.push(next);
-    }
-  }
-  return column;
-}
-
-function ordered(columns, up, down) {
-  const place = new Map();
-  const note = (list) => list.forEach((at, position) => place.set(at, position));
-  columns.forEach(note);
-  for (let pass = 0; pass < PASSES; pass += 1) {
-    const forward = pass % 2 === 0, near = forward ? up : down;
-    const order = forward ? columns : [...columns].reverse();
-    for (const list of order) {
-      const middle = new Map(list.map((at) => [at, near[at].length ? near[at].reduce((sum, one) => sum + place.get(one), 0) / near[at].length : place.get(at)]));
-      list.sort((a, b) => middle.get(a) - middle.get(b) || a - b);
-      note(list);
-    }
-  }
-}
-
-function stacked(nodes, columns, up, gap) {
-  let x = 0, height = 0;
-  columns.forEach((list, number) => {
-    let y = 0, width = 0;
-    for (const at of list) {
-      const node = nodes[at];
-      node.column = number;
-      node.x = x;
-      node.y = y;
-      y += node.height + gap.y;
-      width = Math.max(width, node.width);
-    }
-    height = Math.max(height, y - gap.y);
-    if (list.length) x += width + gap.x;
-  });
-  for (const list of columns) {
-    if (!list.length) continue;
-    const last = nodes[list[list.length - 1]];
-    const shift = (height - (last.y + last.height)) / 2;
-    for (const at of list) nodes[at].y += shift;
-  }
-  return { width: Math.max(0, x - gap.x), height: Math.max(0, height) };
-}
-
-/** Nodes without edges, in rows below the others. */
-function packed(nodes, alone, size, gap) {
-  if (!alone.length) return size;
-  const area = alone.reduce((sum, at) => sum + (nodes[at].width + gap.x) * (nodes[at].height + gap.y), 0);
-  const limit = Math.max(size.width, Math.sqrt(area * 1.8), nodes[alone[0]].width);
-  let x = 0, y = size.height ? size.height + gap.y : 0, tallest = 0, width = size.width;
-  for (const at of alone) {
-    const node = nodes[at];
-    if (x > 0 && x + node.width > limit) { x = 0; y += tallest + gap.y; tallest = 0; }
-    node.x = x;
-    node.y = y;
-    node.column = 0;
-    width = Math.max(width, x + node.width);
-    x += node.width + gap.x;
-    tallest = Math.max(tallest, node.height);
-  }
-  return { width, height: y + tallest };
-}
-
-/** All that one asset is made from, and all that is made from it. */
+/** All that one asset is made from, and all that is made from it. @param {Edge[]} edges @param {Asset} chosen @param {string} direction `up`, `down` or `both` */
 export function lineage(edges, chosen, direction = 'both') {
-  const up = new Map(), down = new Map();
+  /** @type {Map<Asset, Asset[]>} */
+  const up = new Map(), /** @type {Map<Asset, Asset[]>} */ down = new Map();
   for (const [from, to] of edges) {
-    if (!down.has(from)) down.set(from, []);
-    if (!up.has(to)) up.set(to, []);
-    down.get(from).push(to);
-    up.get(to).push(from);
+    (down.get(from) ?? down.set(from, []).get(from))?.push(to);
+    (up.get(to) ?? up.set(to, []).get(to))?.push(from);
   }
   const found = new Set([chosen]);
-  const walk = (links) => {
+  const walk = (/** @type {Map<Asset, Asset[]>} */ links) => {
     const waiting = [chosen];
-    while (waiting.length) for (const next of links.get(waiting.pop()) ?? []) if (!found.has(next)) { found.add(next); waiting.push(next); }
+    for (let at = waiting.pop(); at; at = waiting.pop()) for (const next of links.get(at) ?? []) if (!found.has(next)) { found.add(next); waiting.push(next); }
   };
   if (direction !== 'down') walk(up);
   if (direction !== 'up') walk(down);
   return found;
 }
 
-/** Edges by cells of the plane, so that those in view are found without looking at all. */
+/** Lines by cells of the plane, so that those in view are found without looking at all. */
 export class Cells {
-  constructor(size = 2048) { this.size = size; this.cells = new Map(); }
-
-  /** @param {any} item */
-  add(item, left, top, right, bottom) {
-    for (let x = Math.floor(left / this.size); x <= Math.floor(right / this.size); x += 1) for (let y = Math.floor(top / this.size); y <= Math.floor(bottom / this.size); y += 1) {
-      const name = `${x} ${y}`;
-      if (!this.cells.has(name)) this.cells.set(name, []);
-      this.cells.get(name).push(item);
-    }
+  constructor(size = 2048) {
+    this.size = size;
+    /** @type {Map<string, GraphLine[]>} */
+    this.cells = new Map();
   }
 
+  /** @param {GraphLine} line */
+  add(line) {
+    let left = Infinity, top = Infinity, right = -Infinity, bottom = -Infinity;
+    for (const { x, y } of line.points) { left = Math.min(left, x); right = Math.max(right, x); top = Math.min(top, y); bottom = Math.max(bottom, y); }
+    for (const name of this.#names(left, top, right, bottom)) (this.cells.get(name) ?? this.cells.set(name, []).get(name))?.push(line);
+  }
+
+  /** @param {number} left @param {number} top @param {number} right @param {number} bottom */
   within(left, top, right, bottom) {
+    /** @type {Set<GraphLine>} */
     const found = new Set();
-    for (let x = Math.floor(left / this.size); x <= Math.floor(right / this.size); x += 1) for (let y = Math.floor(top / this.size); y <= Math.floor(bottom / this.size); y += 1) for (const item of this.cells.get(`${x} ${y}`) ?? []) found.add(item);
+    for (const name of this.#names(left, top, right, bottom)) for (const line of this.cells.get(name) ?? []) found.add(line);
     return found;
+  }
+
+  /** @param {number} left @param {number} top @param {number} right @param {number} bottom */
+  * #names(left, top, right, bottom) {
+    const at = (/** @type {number} */ value) => Math.floor(value / this.size);
+    for (let x = at(left); x <= at(right); x += 1) for (let y = at(top); y <= at(bottom); y += 1) yield `${x} ${y}`;
   }
 }

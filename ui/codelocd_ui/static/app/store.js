@@ -106,7 +106,7 @@ const HANDLERS = {
   },
   definitions(message) {
     applyRows(message);
-    if (!message.timing && message.seconds == null) return; // it stopped, or serves again after a stop
+    if (message.seconds == null) return; // no save: it started or stopped, or was told to reload
     store.live = [{ ...message, at: Date.now() / 1000 }, ...store.live].slice(0, SAVES);
     remember();
   },

@@ -71,7 +71,7 @@ export function folded(saves) {
 }
 
 /**
- * The loads that the journal tells of: of each location its reloads, oldest first, and all saves, newest
+ * The reloads that the journal tells of: of each location all of them, oldest first, and all saves, newest
  * first. `live`: what was told while this page was open, with the names of what changed.
  * @param {Entry[]} journal newest first @param {Save[]} live newest first
  */
@@ -81,7 +81,7 @@ export function past(journal, live) {
   const known = new Set(live.map((save) => `${save.location}\0${save.generation}`));
   const saves = [...live];
   for (const entry of [...journal].reverse()) {
-    if (!entry.location || !entry.timing || entry.timing.total == null) continue;
+    if (!entry.location || entry.timing?.total == null || entry.before !== 'serving') continue; // a start is no reload
     const ok = entry.event === 'loaded';
     const list = reloads.get(entry.location) ?? [];
     list.push({ at: entry.at, timing: entry.timing, ok, generation: entry.generation });

@@ -1,0 +1,55 @@
+// What the page's modules hand to each other, for `tsc --checkJs`; nothing of it is served.
+// The daemon's documents are described in docs/protocol.md.
+
+type Level = 'ok' | 'warn' | 'bad' | 'busy' | 'off';
+type Order = 'start' | 'stop' | 'restart' | 'reload';
+
+interface Frame { file: string; line: number; column: number | null; function: string; own: boolean; code: [number, string][]; }
+interface ProblemDocument { kind?: string; summary: string; detail: string; at: number; frames?: Frame[]; remedy?: string | null; }
+interface EnvironmentInUse { key: string; path: string | null; python: string; executable: string; origin: string; }
+
+/** An entry of `status`; `upSince` and `phaseSince` are by this machine's clock. */
+interface CodeLocation {
+  name: string; state: string; wanted: boolean | null; reloading: string | null; stale: boolean;
+  generation: number | null; restarts: number; start_method: string | null; uptime: number | null;
+  memory: number | null; cpu: number | null; environment: EnvironmentInUse | null; loader: string | null;
+  load_seconds: number | null; problem: ProblemDocument | null; last_failure: ProblemDocument | null;
+  definitions: Record<string, number>; phase_seconds: number | null;
+  upSince: number | null; phaseSince: number;
+}
+
+/** `[location, repository, kind, name, group, kinds, deps, flags]` of a definition. */
+type Row = [string, string, string, string, string, string[], string[], string];
+type Timing = Record<string, number | null>;
+
+/** An entry of the journal. */
+interface Entry {
+  seq: number; at: number; location: string | null; event: string; before: string | null; after: string | null;
+  generation: number | null; detail: string | null; attempt?: number | null; by?: string | null;
+  timing?: Timing | null; added?: number | null; changed?: number | null; removed?: number | null;
+}
+
+/** What a save did; `counts` where the names are not known any more. */
+interface Save {
+  location: string; generation: number | null; at: number; seconds: number | null; timing: Timing | null;
+  added: Row[]; changed: Row[]; removed: Row[]; fields?: string[][]; counts?: [number, number, number];
+}
+interface Reload { at: number; timing: Timing; ok: boolean; generation: number | null; }
+interface Story { location: string | null; entries: Entry[]; head: Entry; first: Entry; level: Level; title: string; detail: string; seconds: number | null; count: number; oldest: number; }
+
+/** `[seq, at, location, stream, text, generation]`, or a rule between lines. */
+interface Line { seq: number; at: number; location: string; stream: string; text: string; generation: number | null; rule?: boolean; }
+
+interface Build { location: string; phase: string; message: string; done: number | null; total: number | null; bytes_done: number | null; bytes_total: number | null; }
+interface Route { name: string; parts: string[]; query: URLSearchParams; }
+interface EnvironmentDocument { key: string; path: string; python: string; packages: string[]; size: number; shared: number; why: string[]; used_by: string[]; last_used: number; created: number; }
+
+/** A card of the graph. A group that is folded is one, too. */
+interface Asset { row: Row; id: string; isGhost?: boolean; location: string; name: string; group: string; x: number; y: number; width: number; height: number; column: number; box?: Box; folded?: Asset[]; }
+interface Box { name: string; assets: Asset[]; cards: Asset[]; x: number; y: number; width: number; height: number; column: number; isOpen: boolean; }
+interface Placed { x: number; y: number; width: number; height: number; column: number; }
+type Edge = [Asset, Asset];
+interface Point { x: number; y: number; }
+interface Picture { boxes: Box[]; assets: Asset[]; edges: Edge[]; lines: GraphLine[]; ghosts: Map<string, string[]>; width: number; height: number; }
+interface GraphLine { from: Asset | Box; to: Asset | Box; points: Point[]; across: boolean; count: number; pairs: Edge[]; }
+interface Camera { zoom: number; x: number; y: number; }
