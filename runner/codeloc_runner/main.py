@@ -103,7 +103,7 @@ def live(
 
     `path`: what `sys.path` shall be, all of it; `divergence`: as for `load`.
     """
-    hold_to_limits(settings)
+    hold_to_limits(settings.group, settings.nice, settings.open_files)
     close_in_forks()
     live_as_long_as(settings.life_fd)
     interval = CheckInterval()

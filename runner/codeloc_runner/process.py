@@ -129,30 +129,30 @@ def prepare_streams() -> None:
         faulthandler.enable()
 
 
-def hold_to_limits(settings: Settings) -> None:
+def hold_to_limits(group: Optional[str], nice: Optional[int], open_files: Optional[int]) -> None:
     """Before any code of the location's; what this system refuses is said and left.
 
     Files: the soft limit alone, which the daemon may raise again.
     """
-    if settings.group is not None:
+    if group is not None:
         try:
-            with open(os.path.join(settings.group, "cgroup.procs"), "w") as members:
+            with open(os.path.join(group, "cgroup.procs"), "w") as members:
                 members.write("0")  # who writes it
         except OSError as error:
-            if not comes_into(settings.group):
+            if not comes_into(group):
                 print(f"the control group is refused: {error}", file=sys.stderr)
-    if settings.nice is not None:
+    if nice is not None:
         try:
-            os.setpriority(os.PRIO_PROCESS, 0, settings.nice)
+            os.setpriority(os.PRIO_PROCESS, 0, nice)
         except OSError as error:
-            print(f"nice = {settings.nice} is refused: {error.strerror}", file=sys.stderr)
-    if settings.open_files is not None:
+            print(f"nice = {nice} is refused: {error.strerror}", file=sys.stderr)
+    if open_files is not None:
         from resource import RLIMIT_NOFILE, getrlimit, setrlimit  # where asked for: a millisecond
 
         try:
-            setrlimit(RLIMIT_NOFILE, (settings.open_files, getrlimit(RLIMIT_NOFILE)[1]))
+            setrlimit(RLIMIT_NOFILE, (open_files, getrlimit(RLIMIT_NOFILE)[1]))
         except (OSError, ValueError) as error:
-            print(f"open_files = {settings.open_files} is refused: {error}", file=sys.stderr)
+            print(f"open_files = {open_files} is refused: {error}", file=sys.stderr)
 
 
 GROUP_SECONDS = 5.0

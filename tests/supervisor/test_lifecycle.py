@@ -22,7 +22,9 @@ from codelocd.core.events import (
     Kill,
     Launch,
     Launched,
+    LimitMetBeside,
     Loaded,
+    LoadFailed,
     PolicyChanged,
     Prepare,
     Publish,
@@ -567,6 +569,25 @@ def test_the_last_failure_of_a_candidate_beside_what_was_condemned_is_its_own() 
     story = Story().serving().saved()
     story.tell(Condemned(story.runner, HANG)).exited(story.state.candidate)
     assert story.state.last_failure == CRASH
+
+
+BESIDE = Problem("limit", "a run used 2 GiB of memory", at=1.0)
+
+
+def test_a_limit_that_was_met_beside_the_runner_is_shown_until_the_next_load() -> None:
+    story = Story().serving()
+    story.tell(LimitMetBeside(BESIDE))
+    assert (story.state.shown, story.state.problem) == ("serving", BESIDE)
+    assert not story.state.stale
+    story.saved().loaded()
+    assert (story.state.problem, story.state.last_failure) == (None, BESIDE)
+
+
+def test_a_limit_that_was_met_beside_the_runner_hides_no_problem_of_its_own() -> None:
+    story = Story().serving().saved()
+    assert story.state.candidate is not None
+    story.tell(LoadFailed(story.state.candidate, CRASH)).tell(LimitMetBeside(BESIDE))
+    assert (story.state.problem, story.state.last_failure) == (CRASH, BESIDE)
 
 
 @pytest.mark.parametrize("event", [ReloadAsked(), RestartAsked(), Started()])

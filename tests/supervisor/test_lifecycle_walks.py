@@ -36,6 +36,7 @@ from codelocd.core.events import (
     Kill,
     Launch,
     Launched,
+    LimitMetBeside,
     Loaded,
     LoadFailed,
     PolicyChanged,
@@ -252,7 +253,18 @@ class Walk(RuleBasedStateMachine):
     @rule(
         data=st.data(),
         what=st.sampled_from(
-            ["good", "old", "locked", "diverged", "bad", "bad, old", "sick", "exit", "blamed"]
+            [
+                "good",
+                "old",
+                "locked",
+                "diverged",
+                "bad",
+                "bad, old",
+                "sick",
+                "server sick",
+                "exit",
+                "blamed",
+            ]
         ),
         read=st.sampled_from([(), ("a",), ("b", "a")]),
     )
@@ -270,6 +282,7 @@ class Walk(RuleBasedStateMachine):
             "bad": LoadFailed(runner, LOAD, read),
             "bad, old": LoadFailed(runner, LOAD, read, current=False),
             "sick": Condemned(runner, CRASH),
+            "server sick": LimitMetBeside(CRASH),
             "exit": Exited(runner, CRASH, ended=END),
         }
         self.tell(told[what])

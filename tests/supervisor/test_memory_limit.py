@@ -15,7 +15,7 @@ from codelocd.core.events import Condemned, Event, LoadFailed
 from codelocd.core.limits import MEMORY_LATEST, MEMORY_SOONEST, look_at_memory_again
 from codelocd.core.state import State
 from codelocd.core.timing import Timing
-from codelocd.daemon.limits import MemoryWatch
+from codelocd.daemon.limits import MemoryWatch, held_runner
 from codelocd.daemon.location import Location, Running
 from codelocd.daemon.usage import memory_of
 from codelocd.model import LocationSpec, Policy, RunnerId, Target
@@ -46,7 +46,7 @@ class Growing:
         handle: Any = SimpleNamespace(pid=1, exited=exited)
         order: Any = SimpleNamespace(group=None)
         running = Running(handle, order, None, None, 0.0, Timing())  # type: ignore[arg-type]
-        self.watch.begin(self.location, RunnerId(1), running)
+        self.watch.begin(held_runner(self.location, RunnerId(1), running))
         assert self.watch._work is not None
         self.watch._work.cancel()  # the clock moves when it is told to
         while self.now < 100.0 + seconds and (watched := dict(self.watch._watched)):

@@ -10,7 +10,7 @@ from time import monotonic, sleep
 from .. import main
 from ..codeloc_finder import begins_with_codeloc, remove_finder
 from ..load.sources import read_fresh
-from ..process import Settings, die_with, search_path
+from ..process import Settings, die_with, hold_to_limits, search_path
 from ..wire.json_values import dumps, loads
 from .cold_starts import divergence, reason_for_all, reason_for_one
 
@@ -148,6 +148,7 @@ def become_program(
     path = [directory, *preloaded.path]
     if not accepted(directory, path, descriptors[-3:], preloaded, verdict):
         return
+    hold_to_limits(**order["limits"])
     arrange_process(["-m", module, *arguments], order["variables"], preloaded.added, since=1)
     if not begins_with_codeloc():
         remove_finder()

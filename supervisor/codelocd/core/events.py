@@ -155,6 +155,14 @@ class Condemned:
 
 
 @dataclass(frozen=True, slots=True)
+class LimitMetBeside:
+    """Dagster's code server beside the runner, or a run of it, broke a limit and was ended. The
+    runner serves on, and the server is started again."""
+
+    problem: Problem
+
+
+@dataclass(frozen=True, slots=True)
 class Exited:
     """A runner's process has ended. `chance` in [0, 1) places a restart within its jitter.
 
@@ -220,6 +228,7 @@ Event = (
     | Diverged
     | LoadFailed
     | Condemned
+    | LimitMetBeside
     | Exited
     | Adopted
     | PolicyChanged

@@ -61,9 +61,22 @@ def look_at_memory_again(
     return min(max(soon, MEMORY_SOONEST, cost / MEMORY_SHARE), MEMORY_LATEST)
 
 
-def over_tasks(tasks: int, limit: int, at: float) -> Problem:
-    what = f"the runner had {tasks} tasks (processes and threads)"
-    return Problem("limit", f"{what}, more than tasks_limit = {limit}", at=at)
+RUNNER = "the runner"
+SERVER = "Dagster's code server"
+SERVER_WITH_RUNS = "Dagster's code server and its runs"
+"""What can be beyond a limit, as problems call it."""
+
+
+def over_memory(used: str, limit: str, at: float, what: str = RUNNER, more: str = "") -> Problem:
+    """Both as people write amounts of memory. `more`: what else there is to say."""
+    summary = f"{what} used {used} of memory, more than memory_limit = {limit}"
+    return Problem("limit", f"{summary}{more}", at=at)
+
+
+def over_tasks(tasks: int, limit: int, at: float, what: str = RUNNER, more: str = "") -> Problem:
+    """`more`: what else there is to say."""
+    summary = f"{what} had {tasks} tasks (processes and threads), more than tasks_limit = {limit}"
+    return Problem("limit", f"{summary}{more}", at=at)
 
 
 def of_group(policy: Policy) -> dict[str, str]:
@@ -77,10 +90,10 @@ def of_group(policy: Policy) -> dict[str, str]:
     }
 
 
-def out_of_memory(limit: str, at: float) -> Problem:
+def out_of_memory(limit: str, at: float, what: str = RUNNER) -> Problem:
     """`limit` as people write amounts of memory."""
-    what = f"the kernel ended the runner, which needed more than memory_limit = {limit}"
-    return Problem("limit", what, at=at)
+    summary = f"the kernel ended {what}, which needed more than memory_limit = {limit}"
+    return Problem("limit", summary, at=at)
 
 
 def met(problem: Problem, policy: Policy, *, refused: bool) -> Problem:

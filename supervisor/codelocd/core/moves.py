@@ -90,6 +90,13 @@ def given_up(state: State, problem: Problem) -> State:
     )
 
 
+def with_problem_beside(state: State, problem: Problem) -> State:
+    """The runner serves on. The problem is shown until the next load, unless the runner itself has
+    one: that says more."""
+    shown = state.phase is Phase.SERVING and not state.behind
+    return replace(state, last_failure=problem, problem=problem if shown else state.problem)
+
+
 def wait_for_machine(state: State, problem: Problem, chance: float, now: float) -> State:
     """The attempt failed for a shortage of the machine: try again, without a limit."""
     streak = state.shortages + 1

@@ -163,12 +163,6 @@ def of_another(lock: Path, holder: int | None, at: float) -> Problem:
     return Problem("limit", summary, detail, at)
 
 
-def over_memory(used: str, limit: str, at: float) -> Problem:
-    """Both as people write amounts of memory."""
-    summary = f"the runner used {used} of memory, more than memory_limit = {limit}"
-    return Problem("limit", summary, at=at)
-
-
 def slow_build(seconds: float, at: float) -> Problem:
     summary = f"building the environment took longer than {seconds:g} s (build_timeout)"
     return Problem("environment", summary, at=at)

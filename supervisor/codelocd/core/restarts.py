@@ -66,18 +66,19 @@ class Pauses:
     without a limit. A run of more than `policy.healthy_after` seconds starts a new streak.
     """
 
-    def __init__(self, policy: Policy = DEFAULT) -> None:
+    def __init__(self, policy: Policy = DEFAULT, streak: int = 0) -> None:
+        """`streak`: how often in a row it ended by itself before, under an earlier daemon."""
         self._policy = policy
-        self._streak = 0
+        self.streak = streak
 
     def after(self, ran_for: float) -> float:
         """Seconds to wait after a run that took so many and then ended by itself."""
-        self._streak = 1 if ran_for > self._policy.healthy_after else self._streak + 1
-        return growing(self._streak, self._policy.backoff)
+        self.streak = 1 if ran_for > self._policy.healthy_after else self.streak + 1
+        return growing(self.streak, self._policy.backoff)
 
     def forget(self) -> None:
         """Its end was asked for: the next one begins a new streak."""
-        self._streak = 0
+        self.streak = 0
 
 
 # --- what the machine lacks for now ------------------------------------------------------------

@@ -240,6 +240,10 @@ def _condemned(state: State, event: events.Condemned, _now: float, _policy: Poli
     return replace(state, condemned=event.problem), (Kill(event.runner),)
 
 
+def _met_beside(state: State, event: events.LimitMetBeside, _now: float, _: Policy) -> Step:
+    return moves.with_problem_beside(state, event.problem), ()
+
+
 def _exited(state: State, event: events.Exited, now: float, policy: Policy) -> Step:
     if event.ended is not None:
         asked = event.runner in state.leaving
@@ -335,6 +339,7 @@ _HANDLERS: dict[type, Callable[[State, Any, float, Policy], Step]] = {
     events.Diverged: _diverged,
     events.LoadFailed: _load_failed,
     events.Condemned: _condemned,
+    events.LimitMetBeside: _met_beside,
     events.Exited: _exited,
     events.Adopted: moves.adopted,
     events.PolicyChanged: _policy_changed,

@@ -20,13 +20,14 @@ from codelocd.core.config_diff import ConfigDiff, plan
 from codelocd.daemon.adoption import Adoption, Adopts, HeldRunners
 from codelocd.daemon.executor import Executor
 from codelocd.daemon.health import Heartbeat
-from codelocd.daemon.limits import RunnerLimits
+from codelocd.daemon.limits import LocationLimits
 from codelocd.daemon.locations import Locations
 from codelocd.daemon.loop import Daemon
 from codelocd.daemon.loops import LoopGuard
 from codelocd.daemon.page import start_page
 from codelocd.daemon.preparation import Preparation
 from codelocd.daemon.publisher import Publisher
+from codelocd.daemon.server_limits import ServerLimits
 from codelocd.daemon.start_limits import StartLimits
 from codelocd.daemon.starts import RunnerSpecs, RunnerStarts
 from codelocd.daemon.status import Warnings
@@ -75,7 +76,7 @@ class Application:
         development: bool,
     ) -> None:
         loop = asyncio.get_running_loop()
-        self.limits = RunnerLimits(cgroups.delegated())  # before there is any other process
+        self.limits = LocationLimits(cgroups.delegated())  # before there is any other process
         self.instance = secrets.token_hex(8)
         self.hub = hub = Hub(self.instance)
         self.logs = Logs(paths.state_dir / LOGS, follow=lambda block: _printed(hub, block))
@@ -113,9 +114,9 @@ class Application:
     def _dagster(self, config: Config, paths: DaemonPaths, means: DaemonParts) -> DagsterServing:
         project = config.files[0].parent if config.files else Path.cwd()
         home = dagster_home(os.environ, paths.state_dir, project)
-        native = self.locations.native
+        native, limits = self.locations.native, ServerLimits(self.limits, self.locations)
         return DagsterServing(
-            means, config.dagster, paths, home, self._warm, native, self._inheritance
+            means, config.dagster, paths, home, self._warm, native, self._inheritance, limits
         )
 
     def _daemon(self, builder: Builder, notes: Path, report: Callable[[str], None]) -> Daemon:

@@ -1,4 +1,4 @@
-"""Holds runners to the limits of their locations: by control groups, else by watching."""
+"""Holds processes to the limits of their locations: by control groups, else by watching."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import asyncio
 import contextlib
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from codeloc_envs.problem import shortage
-from codelocd.core import events, limits, problems
-from codelocd.core.limits import LATEST, look_again, look_at_memory_again
+from codelocd.core import events, limits
+from codelocd.core.limits import LATEST, RUNNER, look_again, look_at_memory_again
 from codelocd.daemon.location import Location, Running
 from codelocd.daemon.usage import memory_of
 from codelocd.model import Exit, Policy, Problem, RunnerId
@@ -24,19 +25,52 @@ CAN_WATCH = sys.platform == "linux"
 """Other systems have no way to count the descendants of a process often enough."""
 
 
-class RunnerLimits:
-    """Enforces the limits of all locations. What a runner can enforce itself, it is told at its
-    start."""
+@dataclass(frozen=True, slots=True)
+class Excess:
+    """A limit of the location that is exceeded: bytes of memory, or tasks."""
+
+    key: Literal["memory_limit", "tasks_limit"]
+    used: int
+    limit: int
+
+    def problem(self, what: str, more: str = "") -> Problem:
+        """`what` is beyond the limit; `more`: what else there is to say."""
+        if self.key == "tasks_limit":
+            return limits.over_tasks(self.used, self.limit, time.time(), what, more)
+        used, limit = _amounts(self.used, self.limit)
+        return limits.over_memory(used, limit, time.time(), what, more)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A process that is held to the limits of its location, with all that descends from it. `over`
+    says of it what limit is exceeded, and ends what is to blame."""
+
+    location: Location
+    pid: int
+    exited: asyncio.Future[Exit]
+    group: str | None
+    over: Callable[[Excess], Awaitable[None]]
+
+    @property
+    def policy(self) -> Policy:
+        return self.location.spec.policy
+
+
+class LocationLimits:
+    """Enforces the limits of all locations on their processes. What a process can enforce itself,
+    it is told at its start."""
 
     def __init__(self, groups: Subtree | None = None) -> None:
         """`groups`: where each runner gets a control group of its own; None: nowhere."""
         self._groups = groups
+        self._held: dict[int, Held] = {}
         self._work: dict[int, asyncio.Task[None]] = {}
         self._removals: set[asyncio.Task[None]] = set()
         self._memory = MemoryWatch()
 
     def told(self, order: RunnerSpec, policy: Policy) -> RunnerSpec:
-        """The order with the limits that the runner sets for itself before it runs user code."""
+        """The order with the limits that hold for its process before it runs user code."""
         group = None
         if self._groups is not None:
             try:
@@ -49,37 +83,46 @@ class RunnerLimits:
 
     def begin(self, location: Location, number: RunnerId, running: Running) -> None:
         """Watch a runner that was started, where its location asks for that."""
-        pid, group = running.handle.pid, running.order.group
-        if group is None or self._groups is None or not self._groups.keeps("memory"):
-            self._memory.begin(location, number, running)
-        if not CAN_WATCH or location.spec.policy.tasks_limit is None or pid in self._work:
+        self.hold(held_runner(location, number, running))
+
+    def hold(self, held: Held) -> None:
+        """Watch a process until it ends, where its location asks for that. One that is watched
+        already is looked at at once."""
+        pid = held.pid
+        if pid not in self._held:
+            self._held[pid] = held
+            held.exited.add_done_callback(lambda _: self._held.pop(pid, None))
+        if held.group is None or self._groups is None or not self._groups.keeps("memory"):
+            self._memory.begin(held)
+        if not CAN_WATCH or held.policy.tasks_limit is None or pid in self._work:
             return
-        watching = asyncio.get_running_loop().create_task(self._watch(location, number, running))
+        watching = asyncio.get_running_loop().create_task(self._watch(held))
         self._work[pid] = watching
         watching.add_done_callback(lambda _: self._work.pop(pid, None))
 
     def adjust(self, location: Location, former: Policy) -> None:
-        """The policy has changed: apply the new limits to the runners that are there."""
+        """The policy has changed: apply the new limits to the processes that are there."""
         policy = location.spec.policy
         nice, open_files = self._niceness(policy), policy.open_files
-        for number, running in location.runners.items():
-            if self._groups is not None and running.order.group is not None:
-                self._groups.hold_to(running.order.group, limits.of_group(policy))
+        for held in [each for each in self._held.values() if each.location is location]:
+            if self._groups is not None and held.group is not None:
+                self._groups.hold_to(held.group, limits.of_group(policy))
             if CAN_WATCH and (nice, open_files) != (self._niceness(former), former.open_files):
-                tasks.hold_to(running.handle.pid, nice, open_files)
-            self.begin(location, number, running)
+                tasks.hold_to(held.pid, nice, open_files)
+            self.hold(held)
 
-    def ended(self, running: Running, end: Exit, policy: Policy) -> Problem | None:
-        """A runner has ended. The problem, if the kernel killed it for its memory limit. Processes
-        that are left in its group are ended."""
-        group = running.order.group
+    def ended(
+        self, group: str | None, end: Exit, policy: Policy, what: str = RUNNER
+    ) -> Problem | None:
+        """A process with that group has ended. The problem, if the kernel killed it for its memory
+        limit. Processes that are left in the group are ended."""
         if self._groups is None or group is None:
             return None
         killed = cgroups.events(group, "memory.events").get("oom_kill", 0)
-        self.discard(running.order)
+        self.discard(group)
         if not killed or end.signal is None or policy.memory_limit is None:
             return None
-        return limits.out_of_memory(size(policy.memory_limit), time.time())
+        return limits.out_of_memory(size(policy.memory_limit), time.time(), what)
 
     def met(self, problem: Problem, running: Running, policy: Policy) -> Problem:
         """The problem of a load; as a problem of the limit, where a limit was the cause."""
@@ -87,12 +130,12 @@ class RunnerLimits:
         refused = group is not None and bool(cgroups.events(group, "pids.events").get("max"))
         return limits.met(problem, policy, refused=refused)
 
-    def discard(self, order: RunnerSpec) -> None:
-        """Nothing runs by this order any more."""
-        if self._groups is None or order.group is None:
+    def discard(self, group: str | None) -> None:
+        """Nothing is to run in this group any more."""
+        if self._groups is None or group is None:
             return
         removal = asyncio.get_running_loop().create_task(
-            asyncio.to_thread(self._groups.remove, order.group)
+            asyncio.to_thread(self._groups.remove, group)
         )
         self._removals.add(removal)
         removal.add_done_callback(self._removals.discard)
@@ -106,39 +149,44 @@ class RunnerLimits:
         weighs = self._groups is not None and self._groups.keeps("cpu")
         return policy.nice if weighs else limits.niceness(policy)
 
-    async def _watch(self, location: Location, number: RunnerId, running: Running) -> None:
-        """Count the tasks of a runner until it ends, loses its limit, or exceeds it."""
-        pid, group, newest, count = running.handle.pid, running.order.group, "", 0
-        while (limit := location.spec.policy.tasks_limit) is not None:
+    async def _watch(self, held: Held) -> None:
+        """Count the tasks of a process until it ends, loses its limit, or exceeds it."""
+        group, newest, count = held.group, "", 0
+        while (limit := held.policy.tasks_limit) is not None:
             pause = LATEST
             if group is not None and self._groups is not None and self._groups.keeps("pids"):
                 count = limit + cgroups.events(group, "pids.events").get("max", 0)
             else:
                 latest = tasks.newest()
                 if latest != newest:
-                    newest, count = latest, await asyncio.to_thread(tasks.count, pid)
+                    newest, count = latest, await asyncio.to_thread(tasks.count, held.pid)
                 pause = look_again(count, limit)
-            if running.handle.exited.done():
+            if held.exited.done():
                 return
             if count > limit:
-                await self._end(location, number, running, count)
+                await held.over(Excess("tasks_limit", count, limit))
                 return
-            await asyncio.wait([running.handle.exited], timeout=pause)
+            await asyncio.wait([held.exited], timeout=pause)
 
-    async def _end(
-        self, location: Location, number: RunnerId, running: Running, count: int
-    ) -> None:
-        """Freeze its processes first, so that they start no others; then tell the location why the
-        runner ends."""
-        pid, limit = running.handle.pid, location.spec.policy.tasks_limit or 0
-        groups = await asyncio.to_thread(tasks.freeze, pid)
-        problem = limits.over_tasks(count, limit, time.time())
+
+def held_runner(location: Location, number: RunnerId, running: Running) -> Held:
+    """A runner, which ends with all that it has started when it exceeds a limit."""
+
+    async def over(excess: Excess) -> None:
+        pid, groups = running.handle.pid, frozenset[int]()
+        if excess.key == "tasks_limit":  # stopped first, so that they start no others
+            groups = await asyncio.to_thread(tasks.freeze, pid)
+        problem = excess.problem(RUNNER)
         if number == location.state.candidate:
             location.tell(events.LoadFailed(number, problem))
         else:
             location.tell(events.Condemned(number, problem))
-        running.handle.kill()
-        await asyncio.to_thread(tasks.end, groups - {pid})
+        if groups:
+            running.handle.kill()
+            await asyncio.to_thread(tasks.end, groups - {pid})
+
+    handle = running.handle
+    return Held(location, handle.pid, handle.exited, running.order.group, over)
 
 
 Look = Callable[[Mapping[int, int]], tuple[dict[int, int], float]]
@@ -148,22 +196,20 @@ core that the look took."""
 
 @dataclass(slots=True)
 class _Watched:
-    """A runner, when to look at it again (monotonic), and what the last look found."""
+    """A process, when to look at it again (monotonic), and what the last look found."""
 
-    location: Location
-    number: RunnerId
-    running: Running
+    held: Held
     due: float
     used: int | None = None
     looked_at: float = 0.0
 
     @property
     def limit(self) -> int | None:
-        return self.location.spec.policy.memory_limit
+        return self.held.policy.memory_limit
 
 
 class MemoryWatch:
-    """Watches the memory of the runners of all locations; those that are due are measured
+    """Watches the memory of the processes of all locations; those that are due are measured
     together."""
 
     def __init__(self, look: Look = memory_of, clock: Callable[[], float] = time.monotonic) -> None:
@@ -173,12 +219,12 @@ class MemoryWatch:
         self._begun = asyncio.Event()
         self._work: asyncio.Task[None] | None = None
 
-    def begin(self, location: Location, number: RunnerId, running: Running) -> None:
-        """Watch a runner from its start on, if its location has a limit. One that is watched
+    def begin(self, held: Held) -> None:
+        """Watch a process from its start on, if its location has a limit. One that is watched
         already is measured at once."""
-        if location.spec.policy.memory_limit is None:
+        if held.policy.memory_limit is None:
             return
-        self._watched[running.handle.pid] = _Watched(location, number, running, self._clock())
+        self._watched[held.pid] = _Watched(held, self._clock())
         self._begun.set()
         if self._work is None or self._work.done():
             self._work = asyncio.get_running_loop().create_task(self._run())
@@ -196,10 +242,10 @@ class MemoryWatch:
                     await asyncio.wait_for(self._begun.wait(), max(0.0, pause))
 
     async def sweep(self, due: Mapping[int, _Watched]) -> None:
-        """Measure these runners. End those that exceed their limit, and plan the next look at the
+        """Measure these processes. End those that exceed their limit, and plan the next look at the
         others."""
         for pid, each in due.items():
-            if each.running.handle.exited.done() or each.limit is None:
+            if each.held.exited.done() or each.limit is None:
                 self._watched.pop(pid, None)
         limits = {p: each.limit for p, each in due.items() if p in self._watched and each.limit}
         if not limits:
@@ -212,9 +258,9 @@ class MemoryWatch:
             found, cost = {}, 0.0
         now = self._clock()
         for pid, limit in limits.items():
-            self._judge(pid, limit, found.get(pid), now, cost)
+            await self._judge(pid, limit, found.get(pid), now, cost)
 
-    def _judge(self, pid: int, limit: int, used: int | None, now: float, cost: float) -> None:
+    async def _judge(self, pid: int, limit: int, used: int | None, now: float, cost: float) -> None:
         each = self._watched.get(pid)
         if each is None:
             return
@@ -223,7 +269,7 @@ class MemoryWatch:
             return
         if used > limit:
             del self._watched[pid]
-            self._end(each, used, limit)
+            await each.held.over(Excess("memory_limit", used, limit))
             return
         growth = pause = 0.0
         if each.used is not None and now > each.looked_at:
@@ -231,13 +277,6 @@ class MemoryWatch:
             growth = (used - each.used) / pause
         each.used, each.looked_at = used, now
         each.due = now + look_at_memory_again(used, limit, growth, pause=pause, cost=cost)
-
-    def _end(self, each: _Watched, used: int, limit: int) -> None:
-        problem = problems.over_memory(*_amounts(used, limit), time.time())
-        if each.number == each.location.state.candidate:
-            each.location.tell(events.LoadFailed(each.number, problem))
-        else:
-            each.location.tell(events.Condemned(each.number, problem))
 
 
 def _amounts(used: int, limit: int) -> tuple[str, str]:

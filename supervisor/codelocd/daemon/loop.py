@@ -264,6 +264,7 @@ def _detail(event: events.Event, before: State) -> str | None:
             | events.MachineLacks(_, problem)
             | events.LoadFailed(_, problem)
             | events.Condemned(_, problem)
+            | events.LimitMetBeside(problem)
             | events.Exited(_, problem)
         ):
             return problem.summary

@@ -340,4 +340,13 @@ def observe(event: TopicEvent) -> None:
         log.info(entry["event"], **told)
 
 
-_PROBLEMS = frozenset({"environment-failed", "load-failed", "condemned", "exited", "machine-lacks"})
+_PROBLEMS = frozenset(
+    {
+        "environment-failed",
+        "load-failed",
+        "condemned",
+        "limit-met-beside",
+        "exited",
+        "machine-lacks",
+    }
+)

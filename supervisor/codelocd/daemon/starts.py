@@ -17,7 +17,7 @@ from codeloc_envs.ownership import barrier
 from codelocd.core import events, problems, remedies
 from codelocd.core.timing import Timing
 from codelocd.daemon import loops, sources
-from codelocd.daemon.limits import RunnerLimits
+from codelocd.daemon.limits import LocationLimits
 from codelocd.daemon.location import Location, Running, shortage_problem, tell_shortage
 from codelocd.daemon.start_limits import StartLimits
 from codelocd.model import Cold, Ended, Exit, LocationSpec, Policy, Problem, RunnerId, Target
@@ -46,7 +46,7 @@ class RunnerStarts:
         store: Store,
         watch: SourceWatch,
         start_limits: StartLimits,
-        limits: RunnerLimits,
+        limits: LocationLimits,
     ) -> None:
         self._limits = limits
         self._launcher = launcher
@@ -88,11 +88,11 @@ class RunnerStarts:
             handle = await shielded(self._launcher.start(order), _kill)
         except asyncio.CancelledError:
             lease.close()
-            self._limits.discard(order)
+            self._limits.discard(order.group)
             raise
         except OSError as failure:
             lease.close()
-            self._limits.discard(order)
+            self._limits.discard(order.group)
             self._not_started(location, number, failure)
             return None
         timing.started = time.time()
@@ -164,11 +164,11 @@ class RunnerStarts:
                     location.tell(events.MachineLacks(number, found, random.random(), lives=True))
                     return
                 self.inspect(location, number)
-            case Bad(said, seen, read):
+            case Bad(said, seen, read, limit):
                 running.timing.loaded = time.time()
                 remedy = await asyncio.to_thread(_remedy, location, said)
                 problem = problems.of_load(said, time.time(), remedy.line, remedy.block)
-                problem = self._limits.met(problem, running, location.spec.policy)
+                problem = limit or self._limits.met(problem, running, location.spec.policy)
                 current = not self._watch.loaded(location.name, seen).paths
                 lacking = problems.lacking(said)
                 if lacking is not None and problem.kind != "limit":  # that is its own, not ours
@@ -220,7 +220,7 @@ class RunnerStarts:
         last = self._specs.logs.lines([location.name], LAST_LINES)
         lines = [line.text for line in last if line.at >= since]
         folder = location.spec.working_directory
-        problem = self._limits.ended(running, end, location.spec.policy)
+        problem = self._limits.ended(running.order.group, end, location.spec.policy)
         problem = problem or problems.of_exit(end, running.snapshot is None, lines, now, folder)
         ended, cold = Ended(running.handle.pid, end, now), running.handle.blamed(end)
         exited = events.Exited(number, problem, random.random(), ended, cold)

@@ -157,6 +157,15 @@ def memory_of(limits: Mapping[int, int]) -> tuple[dict[int, int], float]:
     return found, time.thread_time() - began
 
 
+def shares(pid: int) -> dict[int, int]:
+    """Bytes of PSS of each child of a process with what descends from it, by the child's pid.
+    Blocks."""
+    children, found = _children(), {}
+    for child in children.get(pid, ()):
+        found[child.pid] = sum(_measure(each)[0] for each in _family(child, children))
+    return found
+
+
 def _resident(process: psutil.Process) -> int:
     try:
         return int(process.memory_info().rss)

@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import signal
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ import psutil
 
 from codelocd.core import problems
 from codelocd.dagster.grpc import CallFailed, call
-from codelocd.model import Exit, LoggedOutput, Output, Stream
+from codelocd.model import Exit, LoggedOutput, Output, Problem, Stream
 from codelocd.process.child import Child
 from codelocd.runners.api import RunnerSpec
 from codelocd.runners.warm.method import MethodChoice
@@ -36,7 +37,8 @@ _OPTIONS = {
 
 
 class CodeServer:
-    """A started server, which listens at `path`; `choice` says in which way it was started."""
+    """A started server, which listens at `path`; `choice` says in which way it was started.
+    `broke`: the limit that it exceeded, for which it ends or has ended."""
 
     def __init__(
         self,
@@ -46,7 +48,14 @@ class CodeServer:
         path: Path,
         words: ServerOutput,
         choice: MethodChoice,
+        group: str | None = None,
+        since: float | None = None,
     ) -> None:
+        """`group`: the folder of its control group; `since`: when it was started, monotonic; None:
+        now."""
+        self.group = group
+        self.since = time.monotonic() if since is None else since
+        self.broke: Problem | None = None
         self.location = location
         self.executable = executable
         self.path = path
@@ -83,7 +92,34 @@ class CodeServer:
 
     async def runs(self) -> list[str]:
         """The ids of the runs in progress, its children. Raises CallFailed."""
-        told = await call(self.path, "GetCurrentRuns", timeout=CALL_TIMEOUT)
+        return await self._runs(CALL_TIMEOUT)
+
+    async def runs_by_process(self, seconds: float) -> dict[int, str]:
+        """The runs in progress by the pids of their processes; {} where it does not say so in that
+        time. It starts one after the other, and lists them in that order
+        (`DagsterApiServer.StartRun` and `GetCurrentRuns`)."""
+        try:
+            runs = await self._runs(seconds)
+        except CallFailed:
+            return {}
+        processes = await asyncio.to_thread(self.run_processes)
+        if len(processes) != len(runs):
+            return {}
+        return {each.pid: run for each, run in zip(processes, runs, strict=True)}
+
+    def run_processes(self) -> list[psutil.Process]:
+        """The processes of its runs, in the order of their starts: children that `multiprocessing`
+        has started for it."""
+        found: list[tuple[float, int, psutil.Process]] = []
+        with contextlib.suppress(psutil.Error):
+            for child in psutil.Process(self.pid).children():
+                with contextlib.suppress(psutil.Error):
+                    if any("spawn_main" in word for word in child.cmdline()):
+                        found.append((child.create_time(), child.pid, child))
+        return [child for _, _, child in sorted(found, key=lambda each: each[:2])]
+
+    async def _runs(self, seconds: float) -> list[str]:
+        told = await call(self.path, "GetCurrentRuns", timeout=seconds)
         try:
             return [str(each) for each in json.loads(told)["current_runs"]]
         except (ValueError, KeyError) as failure:

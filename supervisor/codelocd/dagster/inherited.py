@@ -24,6 +24,8 @@ def holding(children: Children, home: Path) -> Hold:
             "executable": str(server.executable),
             "start_method": server.choice.method,
             "why": server.choice.why,
+            "group": server.group,
+            "since": server.since,
             "home": str(home),
         }
         children.hold(server.pid, record)
@@ -74,4 +76,5 @@ def _taken(left: Left, children: Children, output: Output) -> CodeServer | None:
         return None
     choice = MethodChoice(record["start_method"], record["why"])
     executable, path = Path(record["executable"]), Path(record["path"])
-    return CodeServer(record["location"], child, executable, path, words, choice)
+    group, since = record.get("group"), record.get("since")  # an older daemon noted neither
+    return CodeServer(record["location"], child, executable, path, words, choice, group, since)

@@ -14,7 +14,8 @@ from codelocd.dagster import workspace
 from codelocd.dagster.code_server import Drain
 from codelocd.dagster.inherited import InheritedServers, holding, paths
 from codelocd.dagster.instance import Instance, newest_of
-from codelocd.dagster.launcher import DagsterLauncher, ProgramLauncher, Servers
+from codelocd.dagster.launcher import DagsterLauncher
+from codelocd.dagster.supervision import HoldsToLimits, ProgramLauncher, Servers
 from codelocd.dagster.webserver import HELPER, DaemonParts, UserInterface
 from codelocd.dagster.workspace import Links, Sockets
 from codelocd.model import DagsterSettings, GrpcServer, LocationSpec
@@ -46,6 +47,7 @@ class DagsterServing:
         warm: ProgramLauncher,
         native: Callable[[], Awaitable[list[str]]],
         inheritance: Inheritance,
+        limits: HoldsToLimits,
     ) -> None:
         self._settings = settings
         self._native = native
@@ -54,7 +56,7 @@ class DagsterServing:
         sockets = Sockets(of_daemon.runtime_dir, paths(inheritance))
         self._warm = warm
         instance = Instance(home, means.children)
-        self._servers = Servers(warm, sockets, instance, means.codeloc)
+        self._servers = Servers(warm, sockets, instance, limits, means.codeloc)
         self._ui = UserInterface(means, settings, self._home, self._workspace)
         self._ui.go_on(inheritance.of(HELPER))
         self._news = asyncio.Event()
@@ -66,6 +68,8 @@ class DagsterServing:
             self._links.lead(server.location, server)
         for server in left.leaving:
             drain.take(server)
+        self._adopted = [*left.serving, *left.leaving]
+        self._limits, self._note = limits, means.children.note
         self._external: list[LocationSpec] = []
         self._listed = asyncio.Event()
         self._told: set[str] = set()
@@ -73,7 +77,7 @@ class DagsterServing:
 
     def launcher(self) -> DagsterLauncher:
         """The launcher that starts runners, each with a code server."""
-        return DagsterLauncher(self._warm, self._servers, self._links)
+        return DagsterLauncher(self._warm, self._servers, self._links, self._note)
 
     def locations_are(self, specs: Iterable[LocationSpec]) -> None:
         """The config as it is now: what is no longer in it leaves Dagster too."""
@@ -86,8 +90,10 @@ class DagsterServing:
         self._listed.set()
 
     def settle(self, wanted: Collection[str]) -> None:
-        """What an earlier daemon has left of other locations leaves, too."""
+        """The locations are known: what an earlier daemon has left of others leaves, too."""
         self._links.keep_only(wanted)
+        for server in self._adopted:
+            self._limits.begin(server)
 
     def about(self) -> DagsterStatus:
         """For `status`: the address of the page, and the code server of each location."""

@@ -79,6 +79,7 @@ class Children:
         self._loop = loop
         self._guardian = guardian
         self._ours: dict[int, tuple[Child, OutputPipes]] = {}
+        self.note = guardian.note
         self._adoptions = 0
         self._becoming: set[int] = set()
         self._orphans = Orphans(guardian.keeping.family if guardian.keeping else "")

@@ -158,6 +158,11 @@ class Guardian:
             self._held[pid] = record
             self._say(_held(record))
 
+    def note(self, pid: int, more: Mapping[str, Any]) -> None:
+        """The next daemon gets to know more of a process, if that outlives this one."""
+        if (record := self._held.get(pid)) is not None:
+            self.hold(pid, {**record, **more})
+
     def let_go(self, pid: int) -> None:
         """Take the record back: the process ends with the daemon again."""
         if self._held.pop(pid, None) is not None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from codelocd.core import shapes
-from codelocd.model import Cold, Exit, Output, Snapshot, StartMethod, StartWish, Target
+from codelocd.model import Cold, Exit, Output, Problem, Snapshot, StartMethod, StartWish, Target
 from codelocd.process.accounts import Account
 from codelocd.runners.variables import with_codeloc
 
@@ -36,11 +36,13 @@ class Bad:
     missing.
 
     `sources` maps what was read to its digest, as in a snapshot; `read` as for a good load.
+    `limit`: the problem of a limit that was exceeded, where that is why.
     """
 
     problem: Mapping[str, Any]
     sources: Mapping[str, str]
     read: tuple[str, ...] = ()
+    limit: Problem | None = None
 
 
 @dataclass(frozen=True, slots=True)

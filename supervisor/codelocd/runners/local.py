@@ -24,7 +24,14 @@ from codelocd.rpc.peer import Peer
 from codelocd.rpc.requests import HEARD
 from codelocd.rpc.server import open_peer, reach, talk_on
 from codelocd.runners.api import Answer, Hooks, LoadOutcome, Program, RunnerSpec
-from codelocd.runners.settings import Passed, hold_to_limits, living, opened, settings
+from codelocd.runners.settings import (
+    Passed,
+    hold_from_outside,
+    hold_to_limits,
+    living,
+    opened,
+    settings,
+)
 
 _RECONNECTS = 50
 _RECONNECT_PAUSE = 0.02
@@ -246,7 +253,7 @@ class LocalLauncher:
     def program(self, program: Program) -> Child:
         """A program beside a runner. Raises OSError when it cannot be started."""
         spec = program.beside
-        return self._children.start(
+        child = self._children.start(
             [str(spec.executable), "-m", program.module, *program.arguments],
             variables=program.environ,
             directory=spec.working_directory,
@@ -254,6 +261,9 @@ class LocalLauncher:
             pass_fds=spec.held,
             account=spec.account,
         )
+        if spec.group is not None or spec.nice is not None or spec.open_files is not None:
+            hold_from_outside(spec, child.pid)
+        return child
 
     async def through(
         self, spec: RunnerSpec, start: Callable[[Passed], Awaitable[Child]]

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from codeloc_envs.files import make_folder
+from codelocd.process import tasks
 from codelocd.runners.api import RunnerSpec
 from codelocd.runners.stacks import NUMBER
 
@@ -53,9 +55,7 @@ def settings(spec: RunnerSpec, passed: Passed, life: int | None) -> str:
             "parent": os.getpid() if life is None else None,
             "life_fd": life,
             "stacks_signal": NUMBER,
-            "nice": None if spec.account else spec.nice,
-            "open_files": spec.open_files,
-            "group": spec.group,
+            **limits_of(spec),
             **_noting(spec),
         }
     )
@@ -74,11 +74,36 @@ def living(life: int | None) -> list[int]:
 
 
 def hold_to_limits(spec: RunnerSpec, pid: int) -> None:
-    """Do for a runner of another user what that user may not: it waits for its control group."""
+    """Do for a process of another user what that user may not: it waits for its control group."""
     if spec.account is None:
         return
     with contextlib.suppress(OSError):
-        if spec.group is not None:
-            Path(spec.group, "cgroup.procs").write_text(str(pid))
+        _join(spec.group, pid)
         if spec.nice is not None:
             os.setpriority(os.PRIO_PROCESS, pid, spec.nice)
+
+
+def hold_from_outside(spec: RunnerSpec, pid: int) -> None:
+    """Hold a process to its limits that does not know of them: at once after its start, when it has
+    not begun with any code. On macOS the limit of open files is left as it is."""
+    with contextlib.suppress(OSError):
+        _join(spec.group, pid)
+    if sys.platform == "linux":
+        tasks.hold_to(pid, spec.nice, spec.open_files)
+    elif spec.nice is not None:
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, pid, spec.nice)
+
+
+def _join(group: str | None, pid: int) -> None:
+    if group is not None:
+        Path(group, "cgroup.procs").write_text(str(pid))
+
+
+def limits_of(spec: RunnerSpec) -> dict[str, Any]:
+    """The limits that a process sets for itself before it runs user code."""
+    return {
+        "group": spec.group,
+        "nice": None if spec.account else spec.nice,
+        "open_files": spec.open_files,
+    }

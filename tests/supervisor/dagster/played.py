@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from codelocd.dagster.code_server import PING_POLICY, PingPolicy
 from codelocd.dagster.grpc import CallFailed
-from codelocd.dagster.launcher import ServerSupervision
-from codelocd.model import Cold, Exit, StartMethod, Stream, Target
+from codelocd.dagster.supervision import ServerSupervision
+from codelocd.model import Cold, Exit, Problem, StartMethod, Stream, Target
 from codelocd.runners.api import RunnerSpec
 from codelocd.runners.warm.method import MethodChoice
 
@@ -23,6 +24,8 @@ class FakeServer:
         self.exited: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.killed = False
+        self.since = time.monotonic()
+        self.broke: Problem | None = None
         self.pings: list[Any] = []
         """What comes of each ping in turn; none are answered beyond these."""
 
@@ -69,12 +72,12 @@ class FakeDagster:
         )
 
     def supervised(
-        self, server: FakeServer | None, policy: PingPolicy = PING_POLICY
+        self, server: FakeServer | None, policy: PingPolicy = PING_POLICY, **more: Any
     ) -> ServerSupervision:
         """It, as a runner of `spec` has it beside it."""
         fake: Any = self
         given: Any = server
-        return ServerSupervision(self.spec, given, fake, fake, policy)
+        return ServerSupervision(self.spec, given, fake, fake, policy, **more)
 
     async def start(self, spec: RunnerSpec) -> FakeServer:
         assert replace(spec, cold=None) == replace(self.spec, cold=None)

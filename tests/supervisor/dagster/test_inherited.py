@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -44,6 +45,7 @@ async def main(folder):
         server = CodeServer(name, child, Path("python"), path, heard, choice)
         if kind is not None:
             hold(server, kind)
+        children.note(child.pid, {"failures": 3})
     guardian.take_charge()
     while not (folder / "holder.sock").exists():
         await asyncio.sleep(0.01)
@@ -94,10 +96,12 @@ async def test_servers_and_their_runs_go_on_and_no_line_of_theirs_is_lost(left, 
     """A server that Dagster was not led to yet ended with the daemon."""
     (tmp_path / "told").touch()
     heard = Heard()
+    assert {each.record["failures"] for each in left.left} == {3}, "what was noted later"
     servers = InheritedServers(left, children, heard.output, tmp_path / "home")
     (shop,), (old,) = servers.serving, servers.leaving
     assert (shop.location, old.location) == ("shop", "old")
     assert shop.path == tmp_path / "dagster" / "shop"
+    assert shop.since < time.monotonic() - 0.001, "when it began, not when it was adopted"
     assert shop.choice == MethodChoice("fork", "nothing forbids it")
     for server in (shop, old):
         first, second = (await heard.until(server.location, 2))[:2]

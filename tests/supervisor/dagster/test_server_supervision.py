@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from codelocd.dagster.code_server import PingPolicy, until_down
-from codelocd.model import Cold, Exit, Snapshot
+from codelocd.model import Cold, Exit, Problem, Snapshot
 from codelocd.runners.api import Bad, Good, MustStartCold
 from codelocd.runners.warm.method import MethodChoice
 from tests.supervisor.dagster.played import FakeDagster, FakeServer
@@ -182,6 +182,47 @@ async def test_a_server_that_dies_while_it_serves_is_back_by_itself(dagster, for
     assert dagster.said == [
         "Dagster's code server was killed by SIGKILL; another one takes its place"
     ]
+
+
+BROKEN = Problem("limit", "Dagster's code server used 2 GiB of memory", at=1.0)
+
+
+async def test_a_server_that_broke_a_limit_is_back_and_no_fork_is_blamed(dagster, fork):
+    supervision = await serving(dagster, fork)
+    fork.broke = BROKEN
+    fork.kill()
+    second = await within(dagster.started.get())
+    assert dagster.said == [f"{BROKEN.summary}; another one takes its place"]
+    second.broke = BROKEN
+    second.kill()
+    assert (await within(dagster.started.get())).choice.method == "fork"
+    assert dagster.suspicions == []
+    supervision.release()
+
+
+async def test_a_load_that_broke_a_limit_fails_with_that_problem(dagster, fork):
+    supervision = dagster.supervised(fork)
+    fork.broke = BROKEN
+    fork.kill()
+    outcome = await within(supervision.load(LONG, GOOD))
+    assert isinstance(outcome, Bad)
+    assert outcome.limit is BROKEN
+    assert dagster.started.empty()
+
+
+async def test_failures_in_a_row_are_noted_and_go_on_from_those_of_an_earlier_daemon(dagster, fork):
+    noted: asyncio.Queue[int] = asyncio.Queue()
+    supervision = dagster.supervised(None, failures=4, note=noted.put_nowait)
+    assert supervision.failures == 4
+    supervision.take_over()
+    assert await within(noted.get()) == 5
+    supervision.release()
+    long_ago = dagster.supervised(fork, failures=4, note=noted.put_nowait)
+    fork.since -= 3600.0
+    fork.exited.set_result(Exit(signal=9))
+    long_ago.take_over()
+    assert await within(noted.get()) == 1
+    long_ago.release()
 
 
 async def test_a_server_that_falls_silent_serves_until_another_one_answers(dagster, fork):

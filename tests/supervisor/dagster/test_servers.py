@@ -10,7 +10,7 @@ import pytest
 
 from codelocd.dagster.code_server import arguments
 from codelocd.dagster.instance import Instance
-from codelocd.dagster.launcher import Servers
+from codelocd.dagster.supervision import Servers
 from codelocd.dagster.workspace import Sockets
 from codelocd.model import Cold, Target
 from codelocd.runners.warm.method import MethodChoice
@@ -41,6 +41,19 @@ class FakeLauncher:
         self.suspected.append((spec, what))
 
 
+class Unlimited:
+    """Holds servers to no limits."""
+
+    def told(self, spec):
+        return spec
+
+    def discard(self, spec):
+        return
+
+    def begin(self, server):
+        return
+
+
 @pytest.fixture
 def home(tmp_path):
     """One that has been used."""
@@ -56,7 +69,9 @@ async def launcher(children):
 
 @pytest.fixture
 async def servers(launcher, children, tmp_path, home):
-    return Servers(launcher, Sockets(tmp_path), Instance(home, children), tmp_path / "codeloc")
+    return Servers(
+        launcher, Sockets(tmp_path), Instance(home, children), Unlimited(), tmp_path / "codeloc"
+    )
 
 
 async def ended(server):

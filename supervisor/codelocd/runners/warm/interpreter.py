@@ -17,7 +17,7 @@ from codelocd.process.accounts import Account, give_away
 from codelocd.process.child import Child, Children
 from codelocd.process.orphans import marked
 from codelocd.runners.api import Hooks, Program, RunnerSpec
-from codelocd.runners.settings import Passed, hold_to_limits, living, settings
+from codelocd.runners.settings import Passed, hold_to_limits, limits_of, living, settings
 from codelocd.runners.stacks import NUMBER, Overheard, Stacks
 from codelocd.runners.warm.method import BY_LIBRARIES
 from codelocd.runners.warm.profile import Imports
@@ -148,9 +148,12 @@ class WarmInterpreter:
             "module": program.module,
             "arguments": program.arguments,
             "directory": str(program.beside.working_directory),
+            "limits": limits_of(program.beside),
         }
         held = program.beside.held
-        return await self._process(message, held, program.environ, program.output)
+        child = await self._process(message, held, program.environ, program.output)
+        hold_to_limits(program.beside, child.pid)
+        return child
 
     async def _process(
         self,
