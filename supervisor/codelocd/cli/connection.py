@@ -151,28 +151,48 @@ def meant(asked: Asked) -> DaemonAddress:
     return daemon
 
 
-def connect(asked: Asked) -> Connection:
-    """A connection to the daemon meant; Failure with NO_DAEMON where it does not answer."""
-    return Connection(meant(asked))
+def connect_patiently(asked: Asked) -> Connection:
+    """A connection to the daemon meant, for an order. Where it does not answer at once, that it is
+    waited for is said on stderr.
+
+    Raises SilentDaemon where it says nothing within ANSWER_TIMEOUT.
+    """
+    daemon = meant(asked)
+    try:
+        return _greeted(daemon, PROMPT_TIMEOUT)
+    except SilentDaemon:
+        from codelocd.cli import output, unanswered  # seldom
+
+        rest = ANSWER_TIMEOUT - PROMPT_TIMEOUT
+        output.note(unanswered.waited_for(daemon, rest))
+    return _greeted(daemon, rest)
 
 
 def connect_promptly(asked: Asked) -> Connection:
-    """The same for what files could answer, too.
+    """A connection to the daemon meant, for what only reads.
 
-    Raises SilentDaemon where the daemon says nothing within PROMPT_TIMEOUT.
+    Raises SilentDaemon where the daemon says nothing within PROMPT_TIMEOUT, and NoDaemon.
     """
     daemon = meant(asked)
-    connection = Connection(daemon, PROMPT_TIMEOUT)
     try:
-        connection.greet(PROMPT_TIMEOUT)
-        return connection
+        return _greeted(daemon, PROMPT_TIMEOUT)
     except SilentDaemon:
-        connection.close()
         from codelocd.cli import unanswered  # seldom: the others need not wait for its imports
 
         if not unanswered.is_upgraded(daemon):
             raise
     return Connection(daemon)
+
+
+def _greeted(daemon: DaemonAddress, patience: float) -> Connection:
+    """Raises SilentDaemon where it says nothing within `patience`."""
+    connection = Connection(daemon, patience)
+    try:
+        connection.greet(patience)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def ask(
@@ -181,8 +201,8 @@ def ask(
     params: Mapping[str, Any] | None = None,
     timeout: float | None = ANSWER_TIMEOUT,
 ) -> Any:
-    """One question to the daemon meant."""
-    with connect(asked) as connection:
+    """One question to the daemon meant, which changes nothing."""
+    with connect_promptly(asked) as connection:
         return connection.call(method, params, timeout)
 
 

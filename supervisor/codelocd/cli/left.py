@@ -19,7 +19,7 @@ from codelocd.storage.remains import Remains
 
 if TYPE_CHECKING:
     from codelocd.cli.which import Service
-    from codelocd.documents.definitions import Listed, ShownAsset
+    from codelocd.documents.definitions import DefinitionsDocument, Listed, ShownAsset
     from codelocd.documents.locations import LeftLocation
 
 NAMES: dict[Service, str] = {
@@ -55,6 +55,15 @@ def location(remains: Remains, name: str) -> LeftLocation:
     """What `show` prints of a location."""
     _refuse_other(remains, name, None)
     return remains.show(name)
+
+
+def definitions(
+    remains: Remains, locations: Sequence[str], kind: str | None
+) -> DefinitionsDocument:
+    """What `definitions` prints."""
+    from codelocd.daemon import status
+
+    return status.definitions(remains.registry(), locations or None, kind)
 
 
 def definition(

@@ -68,17 +68,32 @@ def is_upgraded(daemon: DaemonAddress) -> bool:
     return kept is not None and kept.upgrade and kept.age < LONGEST_UPGRADE
 
 
+def waited_for(daemon: DaemonAddress, seconds: float) -> str:
+    """In one line: that a command waits for the daemon to answer, why, and what to do."""
+    kept, wait = last_status.read(daemon.socket), f"waiting up to {seconds:g} s for {daemon.name}"
+    if kept is None:
+        return f"{wait}, which does not answer"
+    if kept.upgrade and kept.age < LONGEST_UPGRADE:
+        return f"{wait}, which takes up its new version"
+    pid = kept.daemon
+    what, remedy = _SAID[_condition(kept.process(kept.daemon))]
+    return f"{wait}, process {pid}, which {what}; {remedy.format(pid=pid)}"
+
+
+_SAID: dict[Condition, tuple[str, str]] = {
+    "stopped": ("is stopped", "`kill -CONT {pid}` lets it go on"),
+    "silent": ("runs but does not answer", "see its log, or `kill {pid}`"),
+    "gone": ("is gone", "start it again"),
+}
+
+
 def told(daemon: DaemonAddress, document: StatusDocument) -> str:
     """In one line: that the daemon does not answer, why, how old the answer is, what to do."""
     about = document["daemon"]
     pid, condition = about["pid"], about.get("condition", "silent")
-    what, remedy = {
-        "stopped": ("is stopped", f"`kill -CONT {pid}` lets it go on"),
-        "silent": ("runs but does not answer", f"see its log, or `kill {pid}`"),
-        "gone": ("is gone", "start it again"),
-    }[condition]
+    what, remedy = _SAID[condition]
     kept = f"what follows is from its file of {duration(about.get('age'))} ago and its processes"
-    return f"{daemon.name}, process {pid}, {what}: {kept}; {remedy}"
+    return f"{daemon.name}, process {pid}, {what}: {kept}; {remedy.format(pid=pid)}"
 
 
 def _condition(letter: str) -> Condition:

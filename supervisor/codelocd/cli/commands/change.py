@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from codelocd.cli import output
-from codelocd.cli.connection import GRACE, Connection, connect, whole_status
+from codelocd.cli.connection import GRACE, Connection, connect_patiently, whole_status
 from codelocd.cli.guard import ExitCode, Failure
 from codelocd.cli.options import daemon_options, json_option, locations_argument
 from codelocd.cli.output import LiveLine
@@ -40,7 +40,7 @@ def order(verb: str, text: str) -> click.Command:
     ) -> int:
         parameters = {**_chosen(locations, every=every), "wait": wait, "timeout": timeout}
         patience = None if timeout is None else timeout + GRACE
-        with connect(asked) as connection:
+        with connect_patiently(asked) as connection:
             announce(connection)
             if connection.is_of_this_version():
                 parameters["by"] = "cli"
@@ -190,7 +190,7 @@ def apply_command(asked: Asked, dry_run: bool, as_json: bool) -> None:
     codelocd --system apply
     codelocd apply --dry-run --json | jq .changes
     """
-    with connect(asked) as connection:
+    with connect_patiently(asked) as connection:
         if not dry_run:
             announce(connection)
         plan = connection.call("apply", {"dry_run": True}, timeout=None)
@@ -236,14 +236,14 @@ def upgrade_command(asked: Asked) -> None:
     \b
     pip install --upgrade codelocd && codelocd --user upgrade
     """
-    with connect(asked) as connection:
+    with connect_patiently(asked) as connection:
         announce(connection)
         former = connection.call("hello")["instance"]
         connection.until_gone("upgrade")
     deadline = time.monotonic() + UPGRADE_SECONDS
     while True:
         try:
-            with connect(asked) as connection:
+            with connect_patiently(asked) as connection:
                 now = connection.call("hello")
                 if now["instance"] != former:
                     output.note(f"codelocd {now['version']} goes on (pid {now['pid']})")
@@ -266,7 +266,7 @@ def shutdown_command(asked: Asked) -> None:
     codelocd shutdown
     codelocd --user shutdown
     """
-    with connect(asked) as connection:
+    with connect_patiently(asked) as connection:
         announce(connection)
         pid = connection.call("hello")["pid"]
         connection.until_gone("shutdown")

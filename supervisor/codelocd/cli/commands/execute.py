@@ -18,7 +18,7 @@ import click
 from codeloc_envs import Specification
 from codelocd.cli import local, which
 from codelocd.cli.commands.completions import programs
-from codelocd.cli.connection import Connection, connect
+from codelocd.cli.connection import Connection, connect_promptly
 from codelocd.cli.guard import ExitCode, Failure, NoDaemon
 from codelocd.cli.local import choice, chosen, folder, ready, told
 from codelocd.cli.options import daemon_options, location_argument
@@ -116,7 +116,7 @@ def exec_command(asked: Asked, outside: bool, location: str, words: tuple[str, .
 def _setting(asked: Asked, location: str) -> ExecSetting:
     """From the daemon, or where none listens from the config here."""
     try:
-        with connect(asked) as connection:
+        with connect_promptly(asked) as connection:
             _refuse_to_obey(connection)
             answer = connection.call("command", {"location": location})
     except NoDaemon as failure:

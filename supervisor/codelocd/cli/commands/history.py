@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from codelocd.cli import output
-from codelocd.cli.connection import PROMPT_TIMEOUT, connect, connect_promptly
+from codelocd.cli.connection import PROMPT_TIMEOUT, connect_promptly
 from codelocd.cli.guard import NoDaemon, SilentDaemon
 from codelocd.cli.options import daemon_options, locations_argument, reading_options, stream_options
 from codelocd.cli.pages import Ask, Line, Pages, follow
@@ -46,7 +46,7 @@ def show(
         with connect_promptly(asked) as connection:
             yield from past(lambda params: connection.call(pages.method, params))
             if followed is not None:
-                yield from follow(pages, connection, lambda: connect(asked), followed)
+                yield from follow(pages, connection, lambda: connect_promptly(asked), followed)
     except (NoDaemon, SilentDaemon) as failure:
         if followed is not None:
             raise
@@ -76,7 +76,7 @@ def _from_snapshot(asked: Asked, pages: Pages, followed: float | None) -> Iterat
             }
         pages.seen[""] = seq
         if followed is not None:
-            yield from follow(pages, connection, lambda: connect(asked), followed)
+            yield from follow(pages, connection, lambda: connect_promptly(asked), followed)
 
 
 def _left_logs(remains: Remains, params: Mapping[str, Any]) -> LogsDocument:

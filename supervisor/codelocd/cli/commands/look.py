@@ -91,7 +91,7 @@ def definitions_command(
     """List the definitions of all locations, merged.
 
     Below the table: assets that depend on another location's, and assets that more than one
-    location defines.
+    location defines. Where no daemon answers, it shows what is on disk, says so, and ends with 3.
 
     \b
     codelocd definitions
@@ -99,11 +99,21 @@ def definitions_command(
     codelocd definitions --json | jq '.edges'
     """
     parameters = {**wanted(locations), **({"kind": kind} if kind else {})}
-    answer: DefinitionsDocument = ask(asked, "definitions", parameters)
+    answer: DefinitionsDocument
+    unanswered: NoDaemon | SilentDaemon | None = None
+    try:
+        answer = ask(asked, "definitions", parameters)
+    except (NoDaemon, SilentDaemon) as failure:
+        from codelocd.cli import left  # its imports would slow down every other case
+
+        answer = left.definitions(left.by(asked, failure, locations), locations, kind)
+        unanswered = failure
     if as_json:
         output.document(answer)
     else:
         output.say(definitions(answer, output.stdout_screen()))
+    if unanswered is not None:
+        raise unanswered
 
 
 @click.command()

@@ -11,7 +11,7 @@ import click
 
 from codelocd.cli.commands.look import watch_status
 from codelocd.cli.commands.ui import page_command
-from codelocd.cli.connection import connect
+from codelocd.cli.connection import connect_promptly
 from codelocd.cli.guard import ExitCode, Failure
 from codelocd.cli.options import daemon_options
 from codelocd.cli.which import Asked, DaemonAddress
@@ -40,7 +40,7 @@ def top_command(asked: Asked) -> int:
         raise Failure(what, ExitCode.USAGE)
     if os.environ.get("TERM", "dumb") in ("", "dumb"):
         watch_status(asked, (), as_json=False, only_failed=False)
-    with connect(asked) as connection:
+    with connect_promptly(asked) as connection:
         daemon = connection.daemon
     from codelocd_top.terminal import restoring  # alone here: see the layers in pyproject.toml
 

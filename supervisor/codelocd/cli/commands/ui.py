@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from codelocd.cli import output
-from codelocd.cli.connection import connect
+from codelocd.cli.connection import connect_promptly
 from codelocd.cli.guard import ExitCode, Failure
 from codelocd.cli.options import daemon_options
 from codelocd.cli.which import Asked, DaemonAddress
@@ -71,7 +71,7 @@ def ui_command(
     codelocd ui --read-only --port 8080
     codelocd ui --url
     """
-    with connect(asked) as connection:
+    with connect_promptly(asked) as connection:
         daemon = connection.daemon
         if connection.foreign_uid is not None and not daemon.foreign:
             what = f"the daemon at {daemon.socket} is another user's"
