@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,9 +17,12 @@ import pytest
 
 from codelocd.cli.connection import ANSWER_TIMEOUT
 from codelocd.storage import last_status
-from tests.end_to_end.daemons import DEADLINE, Dev, StartDev, failed, native
+from tests.end_to_end.daemons import CODELOCD, DEADLINE, Dev, StartDev, failed, native
 
 CONFIG = '[location.sales]\npython_file = "defs.py"\n[location.broken]\npython_file = "broken.py"\n'
+
+
+SLOW = "import os, time\nwhile os.path.exists('slow'):\n    time.sleep(0.05)\n"
 
 
 @pytest.fixture
@@ -89,16 +93,77 @@ def test_promise_15_a_stopped_daemon_does_not_keep_status_waiting(daemon: Dev) -
         (("events", "-n", "5"), "sales"),
         (("status", "--watch"), "serving"),
         (("logs", "-f"), ""),
+        (("definitions",), "orders"),
+        (("definitions", "sales", "--kind", "asset", "--json"), '"orders"'),
+        (("show", "sales", "--stacks"), ""),
+        (("call", "sales", "ping"), ""),
+        (("exec", "sales", "--", "true"), ""),
+        (("apply", "--dry-run"), ""),
     ],
 )
 def test_promise_15_what_is_on_disk_is_shown_of_a_daemon_that_does_not_answer(
     daemon: Dev, command: tuple[str, ...], shown: str
 ) -> None:
     with stopped(daemon.process.pid):
+        began = time.monotonic()
         done = daemon.cli(*command)
+        assert time.monotonic() - began < ANSWER_TIMEOUT
     assert done.returncode == 3, done.stderr
     assert shown in done.stdout
+    assert shown or not done.stdout
     assert re.search(r"did not answer within 1\.5 s|is stopped", done.stderr)
+
+
+def test_promise_15_what_needs_no_daemon_does_not_wait_for_one_that_is_stopped(
+    daemon: Dev,
+) -> None:
+    with stopped(daemon.process.pid):
+        began = time.monotonic()
+        environments = daemon.cli("env", "list", "--json")
+        doctor = daemon.cli("doctor")
+        assert time.monotonic() - began < 2 * ANSWER_TIMEOUT
+    assert (environments.returncode, json.loads(environments.stdout)[0]["used_by"]) == (0, [])
+    assert "did not answer within" in doctor.stdout
+
+
+def test_promise_15_an_order_says_what_it_waits_for_and_is_carried_out_when_it_can_be(
+    daemon: Dev,
+) -> None:
+    pid, former = daemon.process.pid, daemon.entry("sales")["generation"]
+    reload: list[str | Path] = [CODELOCD, "reload", "sales"]
+    with stopped(pid):
+        waiting = subprocess.Popen(
+            reload, cwd=daemon.project, env=daemon.environ, stderr=subprocess.PIPE, text=True
+        )
+        assert waiting.stderr is not None
+        said = waiting.stderr.readline()
+    assert said == (
+        f"waiting up to 8.5 s for the dev daemon of {daemon.project}, process {pid}, "
+        f"which is stopped; `kill -CONT {pid}` lets it go on\n"
+    )
+    waiting.communicate(timeout=DEADLINE)
+    assert waiting.returncode == 0
+    assert daemon.entry("sales")["generation"] == former + 1
+
+
+def test_promise_15_an_order_under_way_says_that_the_daemon_fell_silent(daemon: Dev) -> None:
+    (daemon.project / "slow").touch()
+    (daemon.project / "defs.py").write_text(native("orders", before=SLOW))
+    daemon.until("sales", lambda entry: entry["reloading"] == "starting")
+    waiting = subprocess.Popen(
+        [CODELOCD, "start", "sales"],
+        cwd=daemon.project,
+        env=daemon.environ,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert waiting.stderr is not None
+    assert "waiting for" in waiting.stderr.readline()
+    with stopped(daemon.process.pid):
+        assert "waiting for the daemon, which does not answer (" in waiting.stderr.readline()
+        (daemon.project / "slow").unlink()
+    waiting.communicate(timeout=DEADLINE)
+    assert waiting.returncode == 0
 
 
 def test_promise_15_a_runner_that_ended_while_the_daemon_was_stopped_is_not_said_to_serve(

@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from codelocd.cli import output
-from codelocd.cli.connection import GRACE, Connection, connect_patiently, whole_status
+from codelocd.cli.connection import (
+    GRACE,
+    Connection,
+    connect_patiently,
+    connect_promptly,
+    whole_status,
+)
 from codelocd.cli.guard import ExitCode, Failure
 from codelocd.cli.options import daemon_options, json_option, locations_argument
 from codelocd.cli.output import LiveLine
@@ -21,7 +27,7 @@ from codelocd.cli.which import Asked
 from codelocd.client import Client, DaemonUnreachable, RpcError
 from codelocd.render.definitions import changes
 from codelocd.render.status import under_way
-from codelocd.render.text import STATES, Screen, one_line
+from codelocd.render.text import STATES, Screen, duration, one_line
 
 if TYPE_CHECKING:
     from codelocd.documents.answers import ActionOutcome
@@ -190,7 +196,7 @@ def apply_command(asked: Asked, dry_run: bool, as_json: bool) -> None:
     codelocd --system apply
     codelocd apply --dry-run --json | jq .changes
     """
-    with connect_patiently(asked) as connection:
+    with connect_promptly(asked) if dry_run else connect_patiently(asked) as connection:
         if not dry_run:
             announce(connection)
         plan = connection.call("apply", {"dry_run": True}, timeout=None)
@@ -276,6 +282,9 @@ def shutdown_command(asked: Asked) -> None:
 QUIET = 1.0
 """Seconds before the first word, and between two looks: most orders have their outcome by then."""
 
+HEED = 0.8
+"""Seconds for the daemon to say what it does: so what an order waits for is said within two."""
+
 
 class Waiting:
     """While an order is carried out: looks from time to time, on a connection of its own.
@@ -305,15 +314,25 @@ class Waiting:
 
     def _look(self) -> None:
         said: set[str] = set()
+        heard = time.monotonic()
         with LiveLine(sys.stderr) as line:
             while not self._ended.wait(QUIET):
                 try:
-                    with Client(self._socket, timeout=QUIET, foreign=True) as client:
-                        found = whole_status(client.call("status", self._parameters, timeout=QUIET))
-                except (DaemonUnreachable, RpcError, OSError):
-                    continue  # the order itself says what is wrong
+                    with Client(self._socket, timeout=HEED, foreign=True) as client:
+                        found = whole_status(client.call("status", self._parameters, timeout=HEED))
+                    heard, waits = time.monotonic(), under_way(found["locations"])
+                except DaemonUnreachable as failure:
+                    if failure.reason != "silent":
+                        continue  # the order itself says what is wrong
+                    waits = [("the daemon, which does not answer", _since(heard))]
+                except (RpcError, OSError):
+                    continue
                 if not self._ended.is_set():
-                    _say(line, said, under_way(found["locations"]))
+                    _say(line, said, waits)
+
+
+def _since(moment: float) -> str:
+    return duration(time.monotonic() - moment)
 
 
 def _say(line: LiveLine, said: set[str], waits: Sequence[tuple[str, str]]) -> None:
