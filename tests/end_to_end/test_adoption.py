@@ -315,6 +315,61 @@ def test_runners_end_that_neither_daemon_nor_holder_is_there_for(place: Place) -
     second.until("one", serving)
 
 
+SLOW = """\
+import os, time
+while os.path.exists("slow"):
+    time.sleep(0.05)
+"""
+
+
+@pytest.mark.parametrize("verb", ["reload", "restart"])
+def test_an_order_that_waits_across_an_upgrade_has_its_outcome(place: Place, verb: str) -> None:
+    place.config("one")
+    place.write("one", native("one", before=SLOW))
+    daemon = place.start()
+    before = daemon.until("one", serving)
+    (place.project / "slow").touch()
+    command: list[str | Path] = [CODELOCD, verb, "one", "--json"]
+    pipe = subprocess.PIPE
+    order = subprocess.Popen(command, env=daemon.environ, stdout=pipe, stderr=pipe, text=True)
+    daemon.until("one", lambda each: "starting" in (each["state"], each["reloading"]))
+    done = commands.run(["upgrade"], environ=daemon.environ)
+    assert done.returncode == 0, done.stderr
+    daemon.until("one", lambda each: "starting" in (each["state"], each["reloading"]))
+    (place.project / "slow").unlink()
+    said, words = order.communicate(timeout=DEADLINE)
+    assert order.returncode == 0, words
+    (outcome,) = json.loads(said)["locations"]
+    assert (outcome["name"], outcome["ok"], outcome["state"]) == ("one", True, "serving")
+    assert f"was started anew meanwhile; waiting for the outcome of {verb}" in words
+    after = daemon.entry("one")
+    assert (after["pid"] != before["pid"], after["stale"]) == (True, False)
+    with daemon.client() as client:
+        events = client.call("events", {"lines": 1000})["events"]
+    asked = [each["event"] for each in events if each["event"].endswith("-asked")]
+    assert asked == {"reload": ["reload-asked"] * 2, "restart": ["restart-asked"]}[verb]
+
+
+def test_a_stop_that_waits_across_an_upgrade_has_its_outcome(place: Place) -> None:
+    place.config("one")
+    ignoring = "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+    place.write("one", native("one", before=f"{ignoring}import atexit, time\n{LINGERS}"))
+    config = place.project / "codelocd.toml"
+    config.write_text(f'{config.read_text()}stop_timeout = "10min"\n')
+    daemon = place.start()
+    daemon.until("one", serving)
+    command: list[str | Path] = [CODELOCD, "stop", "one"]
+    order = subprocess.Popen(command, env=daemon.environ, stdout=subprocess.PIPE, text=True)
+    daemon.until("one", lambda each: each["state"] == "stopping")
+    assert commands.run(["upgrade"], environ=daemon.environ).returncode == 0
+    said, _ = order.communicate(timeout=DEADLINE)
+    assert (order.returncode, said) == (0, "one stopped\n")
+    assert daemon.entry("one")["state"] == "stopped"
+
+
+LINGERS = "atexit.register(time.sleep, 600)\n"
+
+
 @pytest.mark.parametrize("way", ["command", "signal"])
 def test_an_upgrade_ends_nothing_and_keeps_the_pid(place: Place, way: str) -> None:
     place.config("one", "two")

@@ -34,7 +34,8 @@ FREE = ("hello", "call", "unsubscribe")
 
 
 class Connection:
-    """A daemon that answers. Its errors become Failures that name it."""
+    """A daemon that answers. Its errors become Failures that name it. `instance`: which start of it
+    this is, "" where it was not greeted."""
 
     def __init__(self, daemon: DaemonAddress, patience: float = ANSWER_TIMEOUT) -> None:
         """`patience`: seconds for the daemon to take it."""
@@ -43,6 +44,7 @@ class Connection:
             lambda: Client(daemon.socket, timeout=patience, foreign=daemon.foreign)
         )
         self._version: str | None = None
+        self.instance = ""
 
     @property
     def foreign_uid(self) -> int | None:
@@ -87,7 +89,8 @@ class Connection:
     def greet(self, patience: float) -> None:
         """Raises SilentDaemon where the daemon does not say within `patience` what it is."""
         said = self._ask(lambda: self._client.call("hello", timeout=patience))
-        self._version = str(said.get("version", "")) if isinstance(said, dict) else ""
+        facts = said if isinstance(said, dict) else {}
+        self._version, self.instance = str(facts.get("version", "")), str(facts.get("instance", ""))
 
     def until_gone(self, method: str) -> None:
         """Call a method that ends the daemon; returns when it has hung up."""

@@ -3,31 +3,23 @@
 from __future__ import annotations
 
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from codelocd.cli import output
 from codelocd.cli.connection import (
-    GRACE,
-    Connection,
     connect_patiently,
     connect_promptly,
-    whole_status,
 )
 from codelocd.cli.guard import ExitCode, Failure
 from codelocd.cli.options import daemon_options, json_option, locations_argument
-from codelocd.cli.output import LiveLine
+from codelocd.cli.orders import Order, announce
 from codelocd.cli.which import Asked
-from codelocd.client import Client, DaemonUnreachable, RpcError
 from codelocd.render.definitions import changes
-from codelocd.render.status import under_way
-from codelocd.render.text import STATES, Screen, duration, one_line
+from codelocd.render.text import STATES, Screen, one_line
 
 if TYPE_CHECKING:
     from codelocd.documents.answers import ActionOutcome
@@ -44,23 +36,10 @@ def order(verb: str, text: str) -> click.Command:
         timeout: float | None,
         as_json: bool,
     ) -> int:
-        parameters = {**_chosen(locations, every=every), "wait": wait, "timeout": timeout}
-        patience = None if timeout is None else timeout + GRACE
-        with connect_patiently(asked) as connection:
-            announce(connection)
-            if connection.is_of_this_version():
-                parameters["by"] = "cli"
-            with Waiting(connection.daemon.socket, parameters) if wait else nullcontext():
-                answer = connection.call(verb, parameters, timeout=patience)
-        return _report(verb, answer["locations"], as_json=as_json)
+        order = Order(verb, _chosen(locations, every=every), wait=wait, timeout=timeout)
+        return _report(verb, order.outcomes(asked), as_json=as_json)
 
     return _with_options(callback, verb, text)
-
-
-def announce(connection: Connection) -> None:
-    """Say who is about to change something, unless it is the project's own daemon."""
-    if connection.daemon.project is None:
-        output.note(f"asking {connection.daemon.name} at {connection.daemon.socket}")
 
 
 def _chosen(locations: Sequence[str], *, every: bool) -> dict[str, Any]:
@@ -277,71 +256,3 @@ def shutdown_command(asked: Asked) -> None:
         pid = connection.call("hello")["pid"]
         connection.until_gone("shutdown")
         output.note(f"stopped {connection.daemon.name} (pid {pid})")
-
-
-QUIET = 1.0
-"""Seconds before the first word, and between two looks: most orders have their outcome by then."""
-
-HEED = 0.8
-"""Seconds for the daemon to say what it does: so what an order waits for is said within two."""
-
-
-class Waiting:
-    """While an order is carried out: looks from time to time, on a connection of its own.
-
-    `parameters` are those of the order, which name its locations.
-    """
-
-    def __init__(self, socket: str, parameters: Mapping[str, Any]) -> None:
-        self._socket = socket
-        names = parameters.get("locations")
-        self._parameters = {"locations": names} if names else {}
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._look, name="waiting", daemon=True)
-
-    def __enter__(self) -> Waiting:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._ended.set()
-        self._thread.join(QUIET)
-
-    def _look(self) -> None:
-        said: set[str] = set()
-        heard = time.monotonic()
-        with LiveLine(sys.stderr) as line:
-            while not self._ended.wait(QUIET):
-                try:
-                    with Client(self._socket, timeout=HEED, foreign=True) as client:
-                        found = whole_status(client.call("status", self._parameters, timeout=HEED))
-                    heard, waits = time.monotonic(), under_way(found["locations"])
-                except DaemonUnreachable as failure:
-                    if failure.reason != "silent":
-                        continue  # the order itself says what is wrong
-                    waits = [("the daemon, which does not answer", _since(heard))]
-                except (RpcError, OSError):
-                    continue
-                if not self._ended.is_set():
-                    _say(line, said, waits)
-
-
-def _since(moment: float) -> str:
-    return duration(time.monotonic() - moment)
-
-
-def _say(line: LiveLine, said: set[str], waits: Sequence[tuple[str, str]]) -> None:
-    """All of it on a terminal, where it is written over; elsewhere each wait once."""
-    if line.is_live:
-        texts = [f"{what} ({since})" for what, since in waits]
-        line.show(f"waiting for {', '.join(texts)}") if texts else line.clear()
-        return
-    for what, since in waits:
-        if what not in said:
-            said.add(what)
-            line.show(f"waiting for {what} ({since})")
