@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from codelocd.cli import output
+from codelocd.cli.actions import Order, announce
 from codelocd.cli.connection import (
     connect_patiently,
     connect_promptly,
 )
 from codelocd.cli.guard import ExitCode, Failure
 from codelocd.cli.options import daemon_options, json_option, locations_argument
-from codelocd.cli.orders import Order, announce
 from codelocd.cli.which import Asked
 from codelocd.render.definitions import changes
 from codelocd.render.text import STATES, Screen, one_line

@@ -30,6 +30,7 @@ from codelocd.render.text import duration
 
 if TYPE_CHECKING:
     from codelocd.documents.answers import ActionOutcome
+    from codelocd.documents.locations import StatusDocument
 
 NEXT = 2.0
 """Seconds for the next daemon to listen where the connection has ended. One that is upgraded
@@ -54,7 +55,7 @@ class Order:
         announce(connection)
         while True:
             with connection:
-                before = _last_event(connection) if self.wait else 0
+                before = _last_event(connection) if self.wait and verb == "restart" else None
                 former = connection.instance
                 try:
                     return self._carried_out(connection, verb, end)
@@ -109,12 +110,14 @@ def _ended(failure: Failure) -> bool:
 
 
 def _last_event(connection: Connection) -> int:
-    last: int = connection.call("events", {"lines": 1})["last"]
-    return last
+    status: StatusDocument = connection.call("status", {"locations": []})
+    return status["daemon"]["events"]
 
 
-def _was_given(connection: Connection, since: int) -> bool:
+def _was_given(connection: Connection, since: int | None) -> bool:
     """Whether an earlier daemon has noted a restart in the journal since that event."""
+    if since is None:
+        return False
     events = connection.call("events", {"lines": 10_000, "after": since})["events"]
     return any(each["event"] == "restart-asked" for each in events)
 
