@@ -341,12 +341,6 @@ def observe(event: TopicEvent) -> None:
 
 
 _PROBLEMS = frozenset(
-    {
-        "environment-failed",
-        "load-failed",
-        "condemned",
-        "limit-met-beside",
-        "exited",
-        "machine-lacks",
-    }
+    {"environment-failed", "load-failed", "condemned", "limit-met-beside"}
+    | {"exited", "machine-lacks"}
 )
