@@ -31,6 +31,7 @@ from benchmarks import (
     save_to_visible,
     status_command,
     supervision,
+    terminal_view,
     warm_packages,
     warm_reload,
 )
@@ -56,6 +57,7 @@ ALL = (
     environments,
     first_start,
     idle_cost,
+    terminal_view,
     flows,
 )
 QUICK = (save_to_visible, warm_reload, restart_after_kill, status_command)

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
@@ -107,10 +107,10 @@ class DaemonFeed:
 
         return whole.answer(method, answer)
 
-    async def _events(self, topics: Iterable[str]) -> Any:
+    async def _events(self, topics: Sequence[str]) -> AsyncGenerator[Any, None]:
         """The data of each event of these topics, for ever."""
         assert self._client is not None
-        events = self._client.subscribe(list(topics), blocks=True)
+        events = self._client.subscribe(topics, blocks=True)
         async with contextlib.aclosing(events):
             async for event in events:
                 if self._is_other_version:

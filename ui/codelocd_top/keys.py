@@ -141,7 +141,8 @@ def sorted_by_title(model: TopModel, title: str) -> TopModel:
     """Sorted by the column of this title; by trouble where it is sorted by that already, or the
     column is none to sort by."""
     word = title.strip(" ▾").casefold()
-    found: Sort = next((each for each in SORTS if each == word != model.sort), "trouble")
+    known: dict[str, Sort] = {each: each for each in SORTS if each != model.sort}
+    found = known.get(word, "trouble")
     return rows.ordered(replace(model, sort=found), at_once=True)
 
 

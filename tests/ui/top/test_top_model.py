@@ -361,6 +361,7 @@ def test_names_problems_and_output_are_text(hostile: str) -> None:
         Past(hostile, (entry(hostile, hostile, detail=hostile, by=hostile, timing=TIMING),)),
         Said(hostile),
     )
+    parts: list[str] = []
     for pane in "poet":
         model = pressed(model, pane)[0]
         parts = [*view.head_and_rows(model, PLAIN)[1], *panes.lines(model, PLAIN),
