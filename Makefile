@@ -54,7 +54,8 @@ lowest: $(DEVELOPMENT) ## quick tests with the oldest dependencies that pyprojec
 		'python-dotenv>=1.2' 'watchdog>=4'
 	@.cache/lowest/bin/python -m pytest -q -m "not slow" tests/supervisor/config tests/supervisor/rpc \
 		tests/supervisor/test_client.py tests/supervisor/test_render.py tests/supervisor/test_shapes.py \
-		tests/supervisor/test_logs.py tests/runner/codeloc
+		tests/supervisor/test_logs.py tests/runner/codeloc tests/ui/top/test_top_model.py \
+		tests/ui/top/test_top_keys.py
 
 check: $(DEVELOPMENT) site ## lint, types, layers, structure, oldest Python, links of the documents
 	$(BIN)/ruff check .
