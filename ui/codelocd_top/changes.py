@@ -17,6 +17,7 @@ from codelocd_top.model import (
     SAID,
     Clicked,
     Done,
+    Granted,
     Happened,
     Lost,
     Past,
@@ -47,6 +48,11 @@ def step(model: TopModel, event: Event) -> tuple[TopModel, tuple[Order, ...]]:
 @singledispatch
 def _changed(event: Any, model: TopModel) -> TopModel:
     raise TypeError(event)
+
+
+@_changed.register(Granted)
+def _granted(event: Granted, model: TopModel) -> TopModel:
+    return replace(model, may_order=event.orders)
 
 
 @_changed.register(Told)

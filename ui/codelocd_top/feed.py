@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from codelocd import __version__
 from codelocd.client import AsyncClient, DaemonUnreachable, RpcError
-from codelocd.client.follow import follow, until_first
+from codelocd.client.follow import follow, samples, until_first
 from codelocd.client.known import KnownState
 from codelocd_top.model import (
     ENTRIES,
@@ -21,6 +21,7 @@ from codelocd_top.model import (
     LINES,
     Act,
     Done,
+    Granted,
     Happened,
     Lost,
     Past,
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
     from codelocd.documents.events import StatusNews
     from codelocd_top.model import Detail, Event
 
-USAGE_SECONDS = 2.0
-"""Between two looks at memory and CPU."""
 BATCH_SECONDS = 0.1
 """Lines of output are told so often, however many there are."""
 SETTLED = 0.12
@@ -77,7 +76,9 @@ class DaemonFeed:
         try:
             if self._client is None:
                 raise DaemonUnreachable("absent", "the daemon does not answer")
-            params = {"locations": [act.location], "wait": True, "by": BY}
+            params: dict[str, Any] = {"locations": [act.location], "wait": True}
+            if not self._is_other_version:
+                params["by"] = BY
             answer = await self._ask(act.verb, params, timeout=None)
         except (DaemonUnreachable, RpcError) as error:
             self._tell(Said(f"{act.verb} {act.location}: {error}", "red"))
@@ -90,7 +91,10 @@ class DaemonFeed:
         try:
             hello = await client.call("hello")
             self._is_other_version = hello.get("version") != __version__
-            await until_first(self._hear(), self._look_back(), self._follow_details())
+            self._tell(Granted(hello.get("right") != "read"))
+            await until_first(
+                self._hear(), self._sample(client), self._look_back(), self._follow_details()
+            )
         finally:
             self._client = None
 
@@ -107,10 +111,14 @@ class DaemonFeed:
 
         return whole.answer(method, answer)
 
-    async def _events(self, topics: Sequence[str]) -> AsyncGenerator[Any, None]:
-        """The data of each event of these topics, for ever."""
+    async def _events(
+        self, topics: Sequence[str], locations: Sequence[str] | None = None
+    ) -> AsyncGenerator[Any, None]:
+        """The data of each event of these topics, for ever; of these locations alone, unless the
+        daemon is of another version."""
         assert self._client is not None
-        events = self._client.subscribe(topics, blocks=True)
+        only = None if self._is_other_version else locations
+        events = self._client.subscribe(topics, blocks=True, locations=only)
         async with contextlib.aclosing(events):
             async for event in events:
                 if self._is_other_version:
@@ -140,15 +148,17 @@ class DaemonFeed:
             self._tell(Told(time.time(), self._known.daemon, locations))
 
     async def _look_back(self) -> None:
-        """What the journal has of former loads; then memory and CPU, again and again."""
+        """What the journal has of former loads."""
         found = await self._ask("events", {"lines": REMEMBERED})
         self._tell(Recalled(tuple(found["events"])))
-        while True:
-            await asyncio.sleep(USAGE_SECONDS)
-            answer = await self._ask("status", {})
-            for location in answer["locations"]:
-                self._known.sample(location["name"], location["memory"], location["cpu"])
-            self._tell_all()
+        await asyncio.Event().wait()  # what it runs beside ends with the connection
+
+    async def _sample(self, client: AsyncClient) -> None:
+        """Memory and CPU of all runners."""
+        async with contextlib.aclosing(samples(client)) as found:
+            async for usage in found:
+                self._known.sample(usage)
+                self._tell_all()
 
     async def _follow_details(self) -> None:
         """What the pane shows, again as soon as it shows something else."""
@@ -183,7 +193,7 @@ class DaemonFeed:
     async def _hear_output(self, name: str) -> None:
         """The last lines, then those that come, in batches."""
         batch = _Batch(name)
-        async with contextlib.aclosing(self._events(["logs"])) as events:
+        async with contextlib.aclosing(self._events(["logs"], [name])) as events:
             await anext(events)  # the full state: from here on no line is missed
             found = await self._ask("logs", {"locations": [name], "lines": FIRST_LINES})
             lines = tuple(PrintedLine(each["at"], _cut(each["text"])) for each in found["lines"])

@@ -177,6 +177,8 @@ def _refusal(model: TopModel) -> str | None:
     chosen = model.chosen
     if model.lost is not None:
         return "the daemon does not answer"
+    if not model.may_order:
+        return "you may only look: the daemon belongs to another user"
     if chosen is None:
         return "no location is selected"
     if chosen["state"] == "external":

@@ -50,6 +50,13 @@ class Lost:
 
 
 @dataclass(frozen=True, slots=True)
+class Granted:
+    """What the daemon lets us do: give orders, or only look."""
+
+    orders: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Told:
     """The daemon told of itself and all its locations, in the order of the config."""
 
@@ -147,7 +154,7 @@ class Ticked:
 
 
 Event: TypeAlias = (
-    Told | Happened | Recalled | Lost | Printed | Past | Done | Said
+    Granted | Told | Happened | Recalled | Lost | Printed | Past | Done | Said
     | Pressed | Clicked | TitleClicked | Resized | Ticked
 )  # fmt: skip
 
@@ -224,6 +231,7 @@ class TopModel:
     loads: Mapping[str, tuple[float, ...]] = field(default_factory=lambda: MappingProxyType({}))
     newest_save: float | None = None
     lost: Lost | None = None
+    may_order: bool = True
     order: tuple[str, ...] = ()
     selected: str | None = None
     moved: float = float("-inf")

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 from codelocd import __version__
-from codelocd.client import AsyncClient, DaemonUnreachable, RpcError
-from codelocd.client.follow import follow, until_first
+from codelocd.client import AsyncClient, DaemonUnreachable
+from codelocd.client.follow import follow, samples, until_first
 from codelocd.client.known import KnownState
 from codelocd_ui.output import BATCH_SECONDS
 from codelocd_ui.registry import ListedRows
@@ -177,20 +177,12 @@ class Feed:
             await self.tabs.changed.wait()
 
     async def _usage(self, client: AsyncClient, _wanted: object) -> None:
-        """Memory and CPU of each runner. A daemon that does not know the topic tells none."""
-        try:
-            async with contextlib.aclosing(client.subscribe(["usage"])) as events:
-                async for event in events:
-                    data = cast("UsageDocument", event["data"])
-                    for name, sample in data["locations"].items():
-                        memory, cpu = sample or (None, None)
-                        self._known.sample(name, cast("int | None", memory), cpu)
-                    if data["locations"]:
-                        self._tell({"type": "usage", **_drawn(data)})
-        except RpcError as error:
-            if error.kind != "usage":
-                raise
-            await asyncio.Event().wait()
+        """Memory and CPU of each runner."""
+        async with contextlib.aclosing(samples(client)) as found:
+            async for usage in found:
+                self._known.sample(usage)
+                if usage["locations"]:
+                    self._tell({"type": "usage", **_drawn(usage)})
 
     async def _output(self, client: AsyncClient, wanted: frozenset[str] | Literal["all"]) -> None:
         """Lines that tabs show: each one costs the daemon and this process."""

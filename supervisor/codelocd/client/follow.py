@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+import contextlib
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from codelocd.client.aio import AsyncClient
 from codelocd.client.connection import DaemonUnreachable
 from codelocd.rpc.errors import RpcError
+
+if TYPE_CHECKING:
+    from codelocd.documents.events import UsageDocument
 
 PAUSES = (0.25, 0.5, 1.0, 2.0)
 """Seconds between tries to reach a daemon that is gone; the last one for as long as it takes."""
@@ -38,6 +42,21 @@ async def follow(
             lost(str(error))
         pause = next(pauses, pause)
         await asyncio.sleep(pause)
+
+
+async def samples(client: AsyncClient) -> AsyncGenerator[UsageDocument, None]:
+    """What the runners use, at each sample, for ever; one of no location says nothing.
+
+    A daemon of a version that does not tell it is waited for in vain.
+    """
+    try:
+        async with contextlib.aclosing(client.subscribe(["usage"])) as events:
+            async for event in events:
+                yield cast("UsageDocument", event["data"])
+    except RpcError as error:
+        if error.kind != "usage":
+            raise
+        await asyncio.Event().wait()
 
 
 async def until_first(*running: Coroutine[Any, Any, None]) -> None:

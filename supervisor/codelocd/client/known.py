@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from codelocd.documents.events import FullStatus, StatusNews
+    from codelocd.documents.events import FullStatus, StatusNews, UsageDocument
     from codelocd.documents.locations import DaemonStatus, LocationStatus
 
 
@@ -36,8 +36,9 @@ class KnownState:
             self.locations.pop(name, None)
         return name
 
-    def sample(self, name: str, memory: int | None, cpu: float | None) -> None:
-        """Take over what a location's runner uses: bytes, and the share of one core."""
-        location: Any = self.locations.get(name)
-        if location is not None:
-            location["memory"], location["cpu"] = memory, cpu
+    def sample(self, usage: UsageDocument) -> None:
+        """Take over what the runners use: bytes, and the share of one core."""
+        for name, sample in usage["locations"].items():
+            location: Any = self.locations.get(name)
+            if location is not None:
+                location["memory"], location["cpu"] = sample or (None, None)

@@ -19,6 +19,7 @@ from codelocd_top.model import (
     Act,
     Clicked,
     Done,
+    Granted,
     Happened,
     Lost,
     Past,
@@ -185,6 +186,9 @@ def test_nothing_is_ordered_of_what_another_program_runs_or_while_the_daemon_is_
         refused, orders = pressed(external, key)
         assert orders == ()
         assert "another program runs this location" in view.last_line(refused, PLAIN)
+    reader, orders = pressed(after(model, Granted(orders=False)), "r")
+    assert orders == ()
+    assert "you may only look" in view.last_line(reader, PLAIN)
     gone = after(model, Lost(NOW, "it ended"))
     assert pressed(gone, "s", "y")[1] == ()
 
