@@ -341,7 +341,3 @@ class LastExit:
 
     ended: Ended
     asked: bool
-
-    @property
-    def exit(self) -> Exit:
-        return self.ended.exit

@@ -310,7 +310,7 @@ async def test_a_stopped_process_leaves_in_good_order_when_its_location_is_stopp
     application.daemon.stop(location)
     await outcome(application, location)
     assert location.last_exit is not None
-    assert location.last_exit.exit == Exit(status=0)
+    assert location.last_exit.ended.exit == Exit(status=0)
 
 
 async def test_sockets_of_runners_are_made_in_a_folder_that_was_removed(

@@ -159,10 +159,12 @@ def read_publication(layout: Layout, key: str) -> Publication | None:
 def _publication(data: Any) -> Publication:
     """Raises what read_record expects of another shape."""
     made = Publication(**{**mapping(data), "packages": texts(data["packages"])})
-    for text in (made.key, made.directory, made.python, made.interpreter, made.site):
-        of_type(text, str)
-    for number in (made.size, made.shared, made.created):
-        of_type(number, (int, float))
+    named = (made.key, made.directory, made.python, made.interpreter, made.site)
+    counted = (made.size, made.shared, made.created)
+    if not all(isinstance(each, str) for each in named):
+        raise TypeError
+    if not all(isinstance(each, int | float) for each in counted):
+        raise TypeError
     return made
 
 

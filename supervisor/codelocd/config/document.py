@@ -42,13 +42,14 @@ class Document:
         mistakes = [
             (key, self.mistake(key, f"holds {what}, which no process can have", "take it out"))
             for key, text in texts
+            if not (text.isascii() and text.isprintable() and len(text) < LONGEST)
             for what, found in _IMPOSSIBLE
             if found(text)
         ]
         mistakes += [
             (key, self.mistake(key, "is longer than the path of a file can be", "correct the path"))
             for key, text in texts
-            if _names_a_file(key) and _is_no_path(text)
+            if 4 * len(text) > _LONGEST_NAME and _names_a_file(key) and _is_no_path(text)
         ]
         if not mistakes:
             return self

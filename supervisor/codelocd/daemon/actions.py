@@ -178,7 +178,7 @@ def _note(location: Location, began: float) -> str | None:
     last = location.state.last_exit
     if last is None or not last.asked or last.ended.at < began:
         return None
-    if last.exit.signal != signal.SIGKILL:
+    if last.ended.exit.signal != signal.SIGKILL:
         return None
     limit = location.spec.policy.stop_timeout
     if last.ended.at - began < NEARLY * limit:

@@ -134,7 +134,7 @@ class _Entry:
         self._stirred.clear()
         while True:
             routes = Routes()
-            routes.file(self._path)
+            routes.files([self._path])
             real = routes.folder(os.path.dirname(self._path))
             own = [] if real is None else [os.path.join(real, os.path.basename(self._path))]
             self._concerned = frozenset({*routes.turns, *own})

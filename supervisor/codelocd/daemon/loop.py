@@ -15,7 +15,7 @@ from codelocd.core.transitions import step
 from codelocd.daemon import sources
 from codelocd.daemon.adoption import HeldRunners
 from codelocd.daemon.executor import Executor
-from codelocd.daemon.location import Location, Running
+from codelocd.daemon.location import Location
 from codelocd.daemon.locations import Locations
 from codelocd.daemon.loops import LoopGuard
 from codelocd.daemon.metrics.tally import Tally
@@ -172,7 +172,9 @@ class Daemon:
             self._draining = False
 
     def _take(self, location: Location, event: events.Event, by: str | None) -> None:
-        before, failed = location.state, _failed(location, event)
+        before, failed = location.state, None
+        if isinstance(event, events.LoadFailed):
+            failed = location.runners.get(event.runner)
         self._apply(location, event)
         location.changed_from(before, time.monotonic())
         self.tally.took(location, event, before)
@@ -236,11 +238,6 @@ _BEGINNINGS = (events.Started, events.RestartAsked, events.ReloadAsked)
 
 _UNANNOUNCED = (events.EnvironmentChosen,)
 """Whether an event changes nothing that subscribers are told."""
-
-
-def _failed(location: Location, event: events.Event) -> Running | None:
-    """The runner whose code did not load, if the event says so."""
-    return location.runners.get(event.runner) if isinstance(event, events.LoadFailed) else None
 
 
 def _name(event: events.Event) -> str:

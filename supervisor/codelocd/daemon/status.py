@@ -257,8 +257,8 @@ def _ended(last: LastExit | None) -> ExitDocument | None:
         return None
     return {
         "pid": last.ended.pid,
-        "status": last.exit.status,
-        "signal": last.exit.signal,
+        "status": last.ended.exit.status,
+        "signal": last.ended.exit.signal,
         "at": last.ended.at,
         "asked": last.asked,
     }

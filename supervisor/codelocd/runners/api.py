@@ -226,18 +226,9 @@ class WrappedRunner:
 
     def __init__(self, runner: RunnerHandle) -> None:
         self._runner = runner
-
-    @property
-    def pid(self) -> int:
-        return self._runner.pid
-
-    @property
-    def start_method(self) -> StartMethod:
-        return self._runner.start_method
-
-    @property
-    def why(self) -> str:
-        return self._runner.why
+        self.pid = runner.pid
+        self.start_method = runner.start_method
+        self.why = runner.why
 
     @property
     def hooks(self) -> Hooks | None:

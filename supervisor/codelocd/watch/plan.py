@@ -95,8 +95,7 @@ class _Survey:
 
     def _follow(self, links: Iterable[str]) -> None:
         """Their folder is walked already: what is no link leads nowhere else."""
-        for path in links:
-            self.routes.file(path)
+        self.routes.files(links)
 
     def _walk(
         self, top: str, enters: Callable[[str], bool]
@@ -163,8 +162,7 @@ def make_plan(watched: Watched, sources: Iterable[str]) -> Plan:
         survey.add_root(root)
     for tree in trees(watched.base, watched.patterns):
         survey.add_tree(tree)
-    for path in {*watched.files, *watched.inputs, *sources}:
-        survey.routes.file(path)
+    survey.routes.files({*watched.files, *watched.inputs, *sources})
     return Plan(
         folders={real: tuple(names) for real, names in survey.routes.names.items()},
         turns=frozenset(survey.routes.turns),
@@ -199,31 +197,32 @@ class Routes:
 
     def folder(self, path: str) -> str | None:
         """The real path of a folder, or None: then its nearest existing parent is watched."""
-        if path not in self._real:
-            self._real[path] = self._find_folder(path)
-        return self._real[path]
-
-    def file(self, path: str) -> None:
-        """A file that is there, or may come."""
-        folder, _, name = path.rpartition("/")
-        real = self.folder(folder or "/")
-        if real is None:
-            return
-        entry = f"{real}/{name}" if real != "/" else f"/{name}"
-        target = _link(entry)
-        if target is not None:
-            self._turn(entry)
-            end, _ = self._walk(os.path.join(real, target))
-            self.aliases[end].add(path)
-            self.names.setdefault(os.path.dirname(end), set())
-
-    def _find_folder(self, path: str) -> str | None:
+        if path in self._real:
+            return self._real[path]
         end, exists = self._walk(path)
         if not exists or not os.path.isdir(end):
             self._turn(end)
+            self._real[path] = None
             return None
         self.names.setdefault(end, set()).add(path)
+        self._real[path] = end
         return end
+
+    def files(self, paths: Iterable[str]) -> None:
+        """Files that are there, or may come."""
+        for path in paths:
+            folder, _, name = path.rpartition("/")
+            folder = folder or "/"
+            real = self._real[folder] if folder in self._real else self.folder(folder)
+            if real is None:
+                continue
+            entry = f"{real}/{name}" if real != "/" else f"/{name}"
+            target = _link(entry)
+            if target is not None:
+                self._turn(entry)
+                end, _ = self._walk(os.path.join(real, target))
+                self.aliases[end].add(path)
+                self.names.setdefault(os.path.dirname(end), set())
 
     def _walk(self, path: str) -> tuple[str, bool]:
         """The real path of the end, or of what stands where it goes no further, and which."""
@@ -232,7 +231,9 @@ class Routes:
             here = here.rpartition("/")[0] or "/"
         rest, links = [part for part in path[len(here) :].split("/")[::-1] if part], 0
         while rest:
-            entry = _entry(here, rest.pop())
+            entry = f"{here if here != '/' else ''}/{rest.pop()}"
+            if entry.endswith(("/", "/.", "/..")):
+                entry = os.path.normpath(entry)
             if entry in self._plain:
                 here = entry
                 continue
@@ -253,13 +254,6 @@ class Routes:
         self.turns.add(entry)
         self.names.setdefault(os.path.dirname(entry), set())
         return entry
-
-
-def _entry(folder: str, part: str) -> str:
-    """Where a part of a path leads: os.path.normpath for what is normal already, and quicker."""
-    if part in ("", ".", ".."):
-        return os.path.normpath(os.path.join(folder, part))
-    return f"{folder}/{part}" if folder != "/" else f"/{part}"
 
 
 def _link(path: str) -> str | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from codelocd.model import Cold, Exit, StartMethod
+from codelocd.model import Cold, Exit
 from codelocd.process.child import Child, Children
 from codelocd.runners.api import (
     Good,
@@ -102,20 +102,13 @@ class WarmRunner(WrappedRunner):
     ) -> None:
         """`told`: its load was recorded before."""
         super().__init__(runner)
+        self.start_method, self.why = start.choice.method, start.choice.why
         self._answer = runner.answer
         self._start = start
         self._recorder = recorder
         self._hangs_after = hangs_after(recorder.seconds(start.spec), start.spec.start_timeout)
         self._told = told
         runner.exited.add_done_callback(lambda _: self._ends())
-
-    @property
-    def start_method(self) -> StartMethod:
-        return self._start.choice.method
-
-    @property
-    def why(self) -> str:
-        return self._start.choice.why
 
     @property
     def record(self) -> Mapping[str, Any] | None:
