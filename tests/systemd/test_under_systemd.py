@@ -160,6 +160,26 @@ def test_reload_applies_the_config(daemon: Daemon) -> None:
     wait_for(lambda: "ingest" not in daemon.locations())
 
 
+def test_the_journal_can_be_searched_by_location(daemon: Daemon) -> None:
+    daemon.box.write(f"{CODE}/loud.py", "print('here I am', flush=True)\n" + native("loud"))
+    daemon.box.write(CONFIG, config("sales", "loud"))
+    daemon.box.run("systemctl", "start", daemon.unit)
+    runners = daemon.until_serving("sales", "loud")
+
+    def entries(*matches: str) -> list[dict[str, str]]:
+        said = daemon.box.run("journalctl", "--output=json", *matches).stdout
+        return [json.loads(line) for line in said.splitlines()]
+
+    wait_for(lambda: entries("CODELOCD_LOCATION=loud", "CODELOCD_STREAM=stdout"))
+    [line] = entries("CODELOCD_LOCATION=loud", "CODELOCD_STREAM=stdout")
+    assert line["MESSAGE"] == "loud: here I am"
+    assert line["_SYSTEMD_UNIT"] == daemon.unit
+    events = entries("CODELOCD_LOCATION=loud", "CODELOCD_EVENT=loaded")
+    assert [each["MESSAGE"] for each in events] == ["loud: loaded (serving)"]
+    assert events[0]["CODELOCD_PID"] == str(runners["loud"])
+    assert not [each for each in entries("_PID=" + str(daemon.pid)) if "Z [info" in each["MESSAGE"]]
+
+
 def test_stop_leaves_nothing(daemon: Daemon) -> None:
     daemon.box.run("systemctl", "start", daemon.unit)
     daemon.until_serving("sales", "ingest")

@@ -12,17 +12,17 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-from codelocd.core.problems import ENDED
 from codelocd.daemon import systemd
 from codelocd.daemon.application import Application
 from codelocd.daemon.config_watch import ConfigState, ConfigWatch
 from codelocd.daemon.control import Control, Identity
 from codelocd.daemon.control_socket import ControlSocket
+from codelocd.daemon.log import begin as begin_log
 from codelocd.daemon.observe_socket import ObserveSocket
 from codelocd.daemon.page import page_command
 from codelocd.daemon.rights import Gate, Refusals, Trusted
@@ -39,7 +39,6 @@ from codelocd.storage.paths import DaemonPaths, held_lock, page_folder
 
 if TYPE_CHECKING:
     from codelocd.daemon.metrics.endpoint import Monitoring
-    from codelocd.documents.events import TopicEvent
     from codelocd.documents.locations import StatusDocument
 
 log = structlog.get_logger()
@@ -62,12 +61,16 @@ def run(
     instead of its log. Raises `Busy` when another daemon has the state, and OSError.
     """
     coloured = colours(os.environ, terminal=sys.stdout.isatty())
-    configure(config.daemon.log_format, coloured=coloured)
+    logged, topics = begin_log(
+        config.daemon.log_format, coloured=coloured, is_service=mode == "service"
+    )
     if mode == "service":
-        observer = observe
+        observer = logged
+    else:
+        topics = ("status", "definitions", "logs", "builds")
     gc.freeze()  # all that is imported by now stays, so the garbage collector need not search it
     with held_lock(paths.state_dir / "lock"), asyncio.Runner(loop_factory=SteadyLoop) as runner:
-        runner.run(Service(config, paths, reread, observer, report, mode).run())
+        runner.run(Service(config, paths, reread, observer, topics, report, mode).run())
     return 0
 
 
@@ -84,6 +87,7 @@ class Service:
         paths: DaemonPaths,
         reread: Callable[[], Config] | None,
         observer: Observer | None,
+        topics: Collection[str],
         report: Callable[[str], None] | None,
         mode: Literal["dev", "service"],
     ) -> None:
@@ -92,6 +96,7 @@ class Service:
         self._paths = paths
         self._reread = reread
         self._observer = observer
+        self._topics = topics
         self._report = report or log.warning
         self._left = LeftSocket.told(os.environ)
         self._successor = Successor(dict(os.environ))
@@ -193,9 +198,8 @@ class Service:
         if self._observer is not None:
             beginning = {"instance": application.instance, "seq": 0}
             observer = LocalSubscriber(self._observer)
-            more = ("definitions", "logs", "builds") if self._development else ()
             application.hub.subscribe(
-                observer, ("status", *more), beginning, control.full_state, blocks=True
+                observer, self._topics, beginning, control.full_state, blocks=True
             )
 
     # --- the config ----------------------------------------------------------------------------
@@ -300,47 +304,3 @@ def _start_threads(loop: asyncio.AbstractEventLoop) -> None:
     with contextlib.suppress(RuntimeError):  # the daemon works with those that could be started
         for _ in range(count):
             pool.submit(together.wait, 10.0)
-
-
-Format = Literal["auto", "console", "json"]
-
-
-def configure(chosen: Format, *, coloured: bool) -> None:
-    """Lines for people, or JSON documents; always on stdout."""
-    renderer: Any = structlog.processors.JSONRenderer()
-    if chosen != "json":
-        renderer = structlog.dev.ConsoleRenderer(colors=coloured)
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            renderer,
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
-        cache_logger_on_first_use=False,
-    )
-
-
-def observe(event: TopicEvent) -> None:
-    """Log a status event; a problem is a warning, told in full once."""
-    if event["topic"] != "status" or "full" in event["data"]:
-        return
-    entry, location = event["data"]["event"], event["data"]["location"]
-    if location is None and entry["detail"] is not None:
-        return  # the daemon itself has logged it already
-    facts = {"location": entry["location"], "state": entry["after"], "detail": entry["detail"]}
-    told = {name: value for name, value in facts.items() if value is not None}
-    log = structlog.get_logger()
-    problem = location["problem"] if location is not None else None
-    is_new = entry["event"] in _PROBLEMS and entry["detail"] != ENDED
-    if is_new and problem is not None:
-        log.warning(entry["event"], **told, problem=problem["detail"])
-    else:
-        log.info(entry["event"], **told)
-
-
-_PROBLEMS = frozenset(
-    {"environment-failed", "load-failed", "condemned", "limit-met-beside"}
-    | {"exited", "machine-lacks"}
-)
