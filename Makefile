@@ -39,9 +39,10 @@ test-slow: $(DEVELOPMENT) ## run the tests that take minutes
 test-systemd: $(DEVELOPMENT) ## boot a real systemd, as root, and run codelocd under it
 	@$(BIN)/pytest -m slow tests/systemd
 
-soak: $(DEVELOPMENT) ## try to break a daemon for ten minutes, then a store for one
-	@$(BIN)/python -m tests.faults --seconds 300 --seed $$(date +%s)
-	@$(BIN)/python -m tests.faults --seconds 300 --seed $$(date +%s) --serve
+soak: $(DEVELOPMENT) ## try to break a daemon for ten minutes, kill 200 of them, then a store for one
+	@$(BIN)/python -m tests.faults --seconds 150 --seed $$(date +%s)
+	@$(BIN)/python -m tests.faults --seconds 250 --seed $$(date +%s) --serve
+	@$(BIN)/python -m tests.faults --kills 200 --seed $$(date +%s)
 	@SOAK_SECONDS=60 $(BIN)/pytest -m slow tests/envs/test_store_under_fire.py
 
 fuzz: $(DEVELOPMENT) ## five minutes of bytes, requests and snapshots that nobody would send

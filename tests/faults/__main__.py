@@ -6,6 +6,8 @@ What is done is written to a file before it is done; `--replay FILE` does the sa
 from __future__ import annotations
 
 import argparse
+import math
+import os
 import signal
 import subprocess
 import sys
@@ -48,6 +50,7 @@ class Report:
     looks: int = 0
     files: int = 0
     memory: int = 0
+    loads: list[float] = field(default_factory=list)
 
     @property
     def faults(self) -> int:
@@ -65,6 +68,8 @@ class Report:
             yield f"{longest:.2f} s: {step.kind}, {step.location} {step.when}"
         yield f"{self.faults} faults; {self.missed} came after their moment"
         yield f"descriptors: {self.files:+d}; memory of the daemon: {self.memory / 2**20:+.1f} MiB"
+        loads = f"{min(self.loads):.0f} to {max(self.loads):.0f}" if self.loads else "unknown"
+        yield f"load of the machine (of one minute): {loads}; {os.cpu_count()} cores"
         yield f"looks at who holds which lock: {self.looks}"
         yield f"runners with lost lines: {len(self.lost)}; violations: {len(self.violations)}"
         yield from (*self.lost, *self.violations)
@@ -98,6 +103,7 @@ def drive(
         for step in steps:
             if not more():
                 break
+            report.loads.append(os.getloadavg()[0])
             report.recovered[step.kind].append(-1.0)
             seconds = report.recovered[step.kind][-1] = _take(world, step, report)
             report.slowest = sorted([*report.slowest, (seconds, step)], key=lambda x: -x[0])[:5]
@@ -160,9 +166,15 @@ def main() -> int:
     options.add_argument("--schedule", type=Path, default=Path(".cache/faults.jsonl"))
     options.add_argument("--replay", type=Path)
     options.add_argument("--serve", action="store_true", help="under `serve` instead of `dev`")
+    options.add_argument(
+        "--kills", type=int, metavar="COUNT", help="kill -9 of the daemon under `serve`, no less"
+    )
     options.add_argument("--only", action="append", choices=sorted(KINDS), metavar="KIND")
     asked = options.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # ends all it began
+    if asked.kills:
+        asked.serve, asked.only, asked.faults = True, ["daemon killed"], asked.kills
+        asked.seconds = math.inf
     report = Report()
     with place() as (home, report.missing):
         kinds = [each for each in asked.only or KINDS if each not in report.missing]
