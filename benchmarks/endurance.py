@@ -17,7 +17,8 @@ from benchmarks._tree import tree
 RELOADS = 1000
 SETTLED = 900
 """Reloads after which the histories that the daemon keeps are full: of events, of which there are
-15 for a reload of each, and of the journal, which has 12 entries of them, 10,000 each.
+15 for a reload of each and 10,000 are kept, and of the journal, which has 12 entries of them and
+keeps 1,000.
 """
 MEGABYTES = 1.0
 PAUSE = 3.0
@@ -61,7 +62,7 @@ class Count:
 def measure(_runs: int) -> list[Figure]:
     """A thousand reloads of each of three locations, native, Dagster and pandas, after nine
     hundred that fill the histories which the daemon keeps (10,000 events, at most 8 MiB, and
-    10,000 entries of the journal). Memory is the RSS of all processes but the runners: the share
+    1,000 entries of the journal). Memory is the RSS of all processes but the runners: the share
     in a page that is PSS changes with what runners write.
     """
     with folder() as home, running(_project(home), home) as daemon:

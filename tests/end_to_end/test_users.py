@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from codeloc_envs.ownership import barrier
+from codelocd.storage.lock import holder
 
 DEADLINE = 60.0
 FIRST, SECOND = 65532, 65533
@@ -152,6 +153,8 @@ def test_two_users_share_no_interpreter_and_a_new_daemon_takes_over(place: Place
         daemon = place.start("serve", "-c", file, stdout=subprocess.DEVNULL)
         kept = place.until(lambda each: each["state"] == "serving")
         assert {name: each["pid"] for name, each in kept.items()} == pids
+        locks = place.folder / "state" / "serving"
+        assert {name: holder(locks / f"{name}.lock") for name in pids} == pids
         code, out, err = place.run("call", "first", "describe")
         assert code == 0, err
         who = "import os; print(os.getresuid(), os.getgroups(), os.environ['USER'])"

@@ -6,7 +6,10 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-from codelocd.daemon.event_history import EventHistory
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from codelocd.daemon.event_history import Event, EventHistory
 from codelocd.daemon.subscriptions import BACKLOG
 from codelocd.rpc import unix
 from codelocd.rpc.peer import Peer
@@ -109,6 +112,44 @@ def test_a_history_finds_its_place_among_numbers_with_gaps() -> None:
     assert [event.seq for event in history.after(3, {"status", "logs"})] == [7]
     assert history.reaches(3, {"status"})
     assert not history.reaches(3, {"status", "logs"})
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["status", "logs"]),
+            st.sampled_from([None, "one", "two"]),
+            st.sampled_from([0, 10, 1000, 50_000]),
+            st.integers(1, 80),
+        ),
+        max_size=12,
+    ),
+    st.integers(0, 400),
+)
+@settings(deadline=None, max_examples=30)
+def test_a_history_keeps_the_last_events_whole_however_it_packs_them(
+    added: Any, since: int
+) -> None:
+    history = EventHistory(events=300, size=1_000_000)
+    every = [
+        history.add(topic, bytes(size), location=location)
+        for topic, location, size, times in added
+        for _ in range(times)
+    ]
+    kept: list[Event] = []
+    for topic in ("status", "logs"):
+        left = 1_000_000
+        for event in [each for each in every if each.topic == topic][:-301:-1]:
+            left -= len(event.data)
+            if left < 0:
+                break
+            kept.append(event)
+    kept.sort(key=lambda event: event.seq)
+    assert list(history.after(since, {"status", "logs"})) == [e for e in kept if e.seq > since]
+    oldest = [each.seq for each in kept if each.topic == "status"]
+    assert history.reaches(0, {"status"}) == (
+        len(oldest) == sum(times for topic, *_, times in added if topic == "status")
+    )
 
 
 async def test_a_real_subscriber_that_sleeps_slows_nobody_and_catches_up(tmp_path: Path) -> None:

@@ -3,12 +3,14 @@ while."""
 
 from __future__ import annotations
 
-from bisect import bisect_right
+import zlib
 from collections import deque
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from heapq import merge
-from itertools import islice
+from itertools import chain, dropwhile
+
+import msgpack
 
 HISTORY_BYTES = 8 * 1024 * 1024
 
@@ -44,7 +46,7 @@ class EventHistory:
     def __init__(self, events: int, size: int) -> None:
         self._shelves = {
             False: _Shelf(events, size),
-            True: _Shelf(events, min(size, BLOCKS_BYTES)),
+            True: _Shelf(events, min(size, BLOCKS_BYTES), packs=False),
         }
         self._newest: dict[str, Event] = {}
         self._forgotten: dict[tuple[str, str | None], int] = {}
@@ -85,25 +87,68 @@ class EventHistory:
         return (event for event in events if event.topic in topics)
 
 
-class _Shelf:
-    """The last events of some topics."""
+PACK_EVENTS = 64
+PACK_BYTES = 128 * 1024
+"""So many events, or as many as have so many bytes, are packed together: they are much alike, and
+take a tenth of their room then. It takes the loop a millisecond or two."""
 
-    def __init__(self, events: int, size: int) -> None:
+
+class _Shelf:
+    """The last events of some topics. If it `packs`, all are packed but the newest and those that
+    are next to go; a flood of output is not worth the time.
+
+    `largest`: bytes that the events' data may have before they are packed.
+    """
+
+    def __init__(self, events: int, largest: int, *, packs: bool = True) -> None:
+        self._packs = packs
         self._most = events
-        self._largest = size
+        self._largest = largest
         self._size = 0
-        self._kept: deque[Event] = deque()
+        self._count = 0
+        self._oldest: deque[Event] = deque()
+        self._packed: deque[tuple[int, bytes]] = deque()
+        self._newest: deque[Event] = deque()
+        self._loose = 0
+        """Bytes of the newest."""
 
     def put(self, event: Event) -> list[Event]:
         """Keep an event; returns those that it has pushed out."""
-        self._kept.append(event)
+        self._newest.append(event)
+        self._count += 1
         self._size += len(event.data)
+        self._loose += len(event.data)
+        if self._packs and (len(self._newest) == PACK_EVENTS or self._loose > PACK_BYTES):
+            self._packed.append((event.seq, _packed(self._newest)))
+            self._newest.clear()
+            self._loose = 0
         dropped = []
-        while len(self._kept) > self._most or self._size > self._largest:
-            dropped.append(self._kept.popleft())
-            self._size -= len(dropped[-1].data)
+        while self._count > self._most or self._size > self._largest:
+            dropped.append(self._drop())
         return dropped
 
+    def _drop(self) -> Event:
+        if not self._oldest and self._packed:
+            self._oldest.extend(_unpacked(self._packed.popleft()[1]))
+        if self._oldest:
+            event = self._oldest.popleft()
+        else:
+            event = self._newest.popleft()
+            self._loose -= len(event.data)
+        self._count -= 1
+        self._size -= len(event.data)
+        return event
+
     def after(self, seq: int) -> Iterator[Event]:
-        first = bisect_right(self._kept, seq, key=lambda event: event.seq)
-        return islice(self._kept, first, None)
+        packed = (data for last, data in list(self._packed) if last > seq)
+        events = chain(self._oldest, chain.from_iterable(map(_unpacked, packed)), self._newest)
+        return dropwhile(lambda event: event.seq <= seq, events)
+
+
+def _packed(events: Iterable[Event]) -> bytes:
+    told = [(each.seq, each.topic, each.data, each.lines, each.location) for each in events]
+    return zlib.compress(msgpack.packb(told), 1)
+
+
+def _unpacked(data: bytes) -> list[Event]:
+    return [Event(*told) for told in msgpack.unpackb(zlib.decompress(data))]

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from codelocd.documents.events import JournalEntry
     from codelocd.documents.locations import LocationState, TimingDocument
 
-KEPT = 10_000
-"""Entries kept in memory."""
+KEPT = 1_000
+"""Entries kept in memory; earlier ones are read from the files."""
 
 NEEDED = {"seq": (int,), "at": (int, float), "event": (str,), "location": (str, type(None))}
 """Types without which a line is no entry; one of another version may lack the rest (`TOLD`)."""
