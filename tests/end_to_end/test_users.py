@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from codeloc_envs.ownership import barrier
-from codelocd.storage.lock import holder
+from codelocd.storage.paths import lock_holder
 
 DEADLINE = 60.0
 FIRST, SECOND = 65532, 65533
@@ -154,7 +154,7 @@ def test_two_users_share_no_interpreter_and_a_new_daemon_takes_over(place: Place
         kept = place.until(lambda each: each["state"] == "serving")
         assert {name: each["pid"] for name, each in kept.items()} == pids
         locks = place.folder / "state" / "serving"
-        assert {name: holder(locks / f"{name}.lock") for name in pids} == pids
+        assert {name: lock_holder(locks / f"{name}.lock") for name in pids} == pids
         code, out, err = place.run("call", "first", "describe")
         assert code == 0, err
         who = "import os; print(os.getresuid(), os.getgroups(), os.environ['USER'])"
