@@ -74,7 +74,14 @@ class Reached:
 class Dev(Reached):
     """`codelocd dev` in `project`; its environments are shared by all tests and later runs."""
 
-    def __init__(self, project: Path, home: Path, arguments: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        project: Path,
+        home: Path,
+        arguments: tuple[str, ...],
+        within: tuple[str, ...] = (),
+    ) -> None:
+        """`within`: the program that runs it, such as `unshare`."""
         self.project = project
         runtime = home / "run"
         runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -86,7 +93,7 @@ class Dev(Reached):
         for name in ("VIRTUAL_ENV", "CONDA_PREFIX", "CODELOCD_SOCKET"):
             self.environ.pop(name, None)
         self.process = subprocess.Popen(
-            [CODELOCD, "dev", *arguments],
+            [*within, CODELOCD, "dev", *arguments],
             cwd=project,
             env=self.environ,
             stdin=subprocess.DEVNULL,

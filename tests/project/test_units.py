@@ -41,7 +41,8 @@ def verify(*arguments: str | Path, runtime: Path) -> str:
 
 @needs_systemd
 def test_systemd_has_nothing_to_say_about_the_units_of_the_machine(tmp_path: Path) -> None:
-    units = [installed(UNITS / name, tmp_path) for name in ("codelocd.service", "codelocd.socket")]
+    names = ("codelocd.service", "codelocd.socket", "codelocd-ui.service")
+    units = [installed(UNITS / name, tmp_path) for name in names]
     assert verify(*units, runtime=tmp_path) == ""
 
 
@@ -64,6 +65,7 @@ def test_a_unit_with_a_misspelt_key_would_be_noticed(tmp_path: Path) -> None:
     [
         ("codelocd.service", None, 1.7),
         ("codelocd.service", "strict.conf", 1.5),
+        ("codelocd-ui.service", None, 1.3),
         ("user/codelocd.service", None, 6.3),
         ("user/codelocd.service", "user-strict.conf", 5.0),
     ],

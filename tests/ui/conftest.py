@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import http.client
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -15,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 import pytest
+from codelocd_ui.static_files import FOLDER, SHELL, TYPES
 
 from tests.end_to_end.daemons import Dev
 
@@ -57,6 +60,7 @@ class ServedPage:
     daemon: Dev
     cookie: str = ""
     half: str = ""
+    socket: Path | None = None
     sent: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -75,15 +79,19 @@ class ServedPage:
             "Host": self.host,
             "Cookie": self.cookie,
             "X-Codelocd": self.half,
-            **({"Origin": self.url.rstrip("/")} if method == "POST" else {}),
+            **({"Origin": f"http://{self.host}"} if method == "POST" else {}),
             **({"Content-Type": "application/json"} if body is not None else {}),
             **(headers or {}),
         }
         connection = http.client.HTTPConnection(self.host, timeout=DEADLINE)
         try:
+            if self.socket is not None:
+                connection.sock = socket.socket(socket.AF_UNIX)
+                connection.sock.settimeout(DEADLINE)
+                connection.sock.connect(str(self.socket))
             text = body if isinstance(body, str) or body is None else json.dumps(body)
             given = {name: value for name, value in asked.items() if value}
-            connection.request(method, path, text, given)
+            connection.request(method, f"{urlsplit(self.url).path.rstrip('/')}{path}", text, given)
             response = connection.getresponse()
             headers_got = {name.lower(): value for name, value in response.getheaders()}
             return Answer(response.status, headers_got, response.read())
@@ -108,6 +116,17 @@ class ServedPage:
         assert answer.status == 200, answer.body
         return answer.json()
 
+    def shell(self) -> bytes:
+        return gzip.decompress(self.request("GET", "/").body)
+
+    def every_file(self) -> None:
+        """Each file that the shell names, and each that is in the folder, is there."""
+        version = self.shell().decode().partition("static/")[2].partition("/")[0]
+        for file in FOLDER.rglob("*"):
+            name = file.relative_to(FOLDER).as_posix()
+            if file.suffix in TYPES and name != SHELL:
+                assert self.request("GET", f"/static/{version}/{name}").status == 200, name
+
     def end(self) -> None:
         self.process.terminate()
         self.process.wait(DEADLINE)
@@ -115,12 +134,26 @@ class ServedPage:
             self.process.stdout.close()
 
 
-def serve(daemon: Dev, folder: Path, *arguments: str) -> ServedPage:
-    """Start the page's process; it has printed its link when this returns."""
+def at_socket(where: Path, daemon: Dev) -> ServedPage:
+    """A page that listens at a Unix socket, for those whom a proxy lets through."""
+    ended = subprocess.Popen(["true"], text=True)
+    return ServedPage(ended, "http://page/", "", daemon, socket=where)
+
+
+def serve(
+    daemon: Dev,
+    folder: Path,
+    *arguments: str,
+    socket: Path | None = None,
+    daemon_socket: str | None = None,
+) -> ServedPage:
+    """Start the page's process; it has printed its link when this returns. `socket`: where it
+    listens instead of a port; `daemon_socket`: instead of the control socket."""
     process = subprocess.Popen(
         [
-            *(sys.executable, "-m", "codelocd_ui", "--daemon", daemon.socket),
-            *("--folder", str(folder), "--name", "shop", "--port", "0", *arguments),
+            *(sys.executable, "-m", "codelocd_ui", "--daemon", daemon_socket or daemon.socket),
+            *("--folder", str(folder), "--name", "shop", *arguments),
+            *(("--port", "0") if socket is None else ()),
         ],
         stdout=subprocess.PIPE,
         text=True,
@@ -128,6 +161,9 @@ def serve(daemon: Dev, folder: Path, *arguments: str) -> ServedPage:
     )
     assert process.stdout is not None
     url, _, token = process.stdout.readline().strip().partition("#")
+    if socket is not None:
+        assert url.startswith("listening at")
+        return ServedPage(process, "http://page/", token, daemon, socket=socket)
     assert token, "the page printed no link"
     return ServedPage(process, url, token, daemon)
 

@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import grp
 import os
+import signal
 import socket
 import sys
 import webbrowser
@@ -66,6 +67,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     facts = PageFacts(asked.name, asked.editor, asked.read_only, files.version)
     page = Page(Feed(Path(asked.daemon), facts, foreign=asked.foreign), rules, files)
     note(address, f"{os.getpid()} {listener.url}")
+    for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn ends in order, then raises it again
+        signal.signal(number, lambda *_: sys.exit(0))
     try:
         asyncio.run(serve(page, listener))
     finally:

@@ -29,6 +29,8 @@ TOPICS = ("status", "definitions", "builds")
 FORWARDED = frozenset(
     {"status", "definitions", "show", "logs", "events", "environments", "environment", "diff"}
 )
+BEAT_SECONDS, BEAT_PATIENCE = 2.0, 2.0
+"""While a tab is open: how often the daemon is asked for a word, and for how long it may take."""
 ORDERS = frozenset({"start", "stop", "restart", "reload"})
 """Nothing else is ever asked of the daemon: not what hands over secrets, ends it or runs code."""
 
@@ -105,6 +107,7 @@ class Feed:
         try:
             await until_first(
                 self._hear(client),
+                self._ask_for_life(client),
                 self._while_wanted(lambda: self.tabs.output_of, partial(self._output, client)),
                 self._while_wanted(lambda: self.tabs.want_usage, partial(self._usage, client)),
             )
@@ -160,6 +163,13 @@ class Feed:
             self.tabs.tell({"type": "gone", **self._gone})
         else:
             self._gone["why"] = why
+
+    async def _ask_for_life(self, client: AsyncClient) -> None:
+        """A daemon that is stopped keeps its connections; no end of one tells."""
+        while True:
+            await asyncio.sleep(BEAT_SECONDS)
+            if len(self.tabs):
+                await client.call("hello", timeout=BEAT_PATIENCE)
 
     async def _while_wanted(
         self, wish: Callable[[], Wish], work: Callable[[Wish], Coroutine[Any, Any, None]]
