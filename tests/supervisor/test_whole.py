@@ -18,7 +18,7 @@ from typing import (
 
 import pytest
 
-from codelocd.cli.commands.change import _outcome_line, _step_lines
+from codelocd.cli.commands.change import _step_lines
 from codelocd.cli.dev_output import DevOutput
 from codelocd.cli.status import document as status_json
 from codelocd.cli.status import verdict
@@ -90,7 +90,7 @@ def _event(found: Any) -> None:
 
 def _actions(found: Any) -> None:
     for each in found["locations"]:
-        _outcome_line(each)
+        pages.outcome(each, PLAIN)
 
 
 def _stacks(found: Any) -> None:

@@ -7,7 +7,8 @@ from functools import singledispatch
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from codelocd.render.text import one_line
+from codelocd.render.location import outcome
+from codelocd.render.text import PLAIN
 from codelocd_top import keys, rows
 from codelocd_top.model import (
     ENTRIES,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from codelocd.documents.events import JournalEntry
+    from codelocd.documents.locations import LocationStatus
     from codelocd_top.model import Event, Order, TopModel
 
 
@@ -57,13 +59,13 @@ def _granted(event: Granted, model: TopModel) -> TopModel:
 
 @_changed.register(Told)
 def _told(event: Told, model: TopModel) -> TopModel:
-    started = {}
-    for name, location in event.locations.items():
-        if location is model.locations.get(name):
-            if name in model.started:
-                started[name] = model.started[name]
-        elif location["uptime"] is not None:
-            started[name] = event.at - location["uptime"]
+    started = {
+        name: event.at - location["uptime"]
+        if _is_news(location, model.locations.get(name))
+        else model.started[name]
+        for name, location in event.locations.items()
+        if location["uptime"] is not None
+    }
     uptime = event.daemon["uptime"]
     if event.daemon is model.daemon:
         since = model.since
@@ -78,10 +80,16 @@ def _told(event: Told, model: TopModel) -> TopModel:
         lost=None,
         now=max(model.now, event.at),
     )
-    return _selected(rows.ordered(found, at_once=not model.order), model)
+    return _on_a_row(rows.ordered(found, at_once=not model.order), model)
 
 
-def _selected(model: TopModel, before: TopModel) -> TopModel:
+def _is_news(location: LocationStatus, known: LocationStatus | None) -> bool:
+    """Whether the daemon has told of it again, and not only of what its runner uses: its uptime is
+    as of when it was told."""
+    return known is None or location["uptime"] != known["uptime"]
+
+
+def _on_a_row(model: TopModel, before: TopModel) -> TopModel:
     """With the cursor on a row that is there: where its row is gone, on the one that came there."""
     if model.selected in model.order:
         return model
@@ -101,7 +109,7 @@ def _happened(event: Happened, model: TopModel) -> TopModel:
 
 
 @_changed.register(Recalled)
-def _remembered(event: Recalled, model: TopModel) -> TopModel:
+def _recalled(event: Recalled, model: TopModel) -> TopModel:
     """As it is told whenever the daemon is there again, it replaces what was known."""
     return _with_loads(event.entries, replace(model, loads=MappingProxyType({})))
 
@@ -149,15 +157,8 @@ def _past(event: Past, model: TopModel) -> TopModel:
 
 @_changed.register(Done)
 def _done(event: Done, model: TopModel) -> TopModel:
-    outcome = event.outcome
-    problem = outcome["problem"]
-    words = f": {problem['summary']}" if problem and not outcome["ok"] else ""
-    if outcome["superseded"]:
-        words = f": another order, {outcome['superseded']}, came after this one"
-    if outcome["note"]:
-        words += f"; {outcome['note']}"
-    text = one_line(f"{event.verb} {outcome['name']}: {outcome['state']}{words}")
-    return _said(Said(text, None if outcome["ok"] else "red"), model)
+    style = None if event.outcome["ok"] else "red"
+    return _said(Said(f"{event.verb}: {outcome(event.outcome, PLAIN)}", style), model)
 
 
 @_changed.register(Said)
@@ -190,4 +191,4 @@ def _ticked(event: Ticked, model: TopModel) -> TopModel:
         model = replace(model, said=None)
     if event.at - model.moved < FROZEN:
         return model
-    return _selected(rows.ordered(model), model)
+    return _on_a_row(rows.ordered(model), model)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 MARGIN = "  "
 MOST = 6
 """Lines that the summary of a problem may take."""
+DETAILS = 300
+"""Lines of the details of a problem, the last ones: a traceback ends with what went wrong."""
 BAR = 40
 """Columns of the longest bar of the timing pane."""
 
@@ -101,7 +103,8 @@ def _told(problem: ProblemDocument, model: TopModel, screen: Screen, style: str)
         yield f"{MARGIN}{screen.paint(line, 'bold')}"
     if problem["detail"] and problem["detail"].strip() != problem["summary"]:
         yield ""
-        yield from (f"{MARGIN}{one_line(line)}" for line in problem["detail"].splitlines())
+        details = problem["detail"].splitlines()
+        yield from (f"{MARGIN}{one_line(line)}" for line in details[-DETAILS:])
 
 
 def _own(frames: Sequence[FrameDocument]) -> Sequence[FrameDocument]:

@@ -187,7 +187,8 @@ class TopApp(App[None]):
             self.take(Clicked(self.model.order[hit.line], twice=hit.chain > 1), at_once=True)
         elif widget.id == "head" and word:
             self.take(TitleClicked(word), at_once=True)
-        elif widget.id in ("tabs", "last") and (key := view.key_of(word)):
+        elif widget.id in ("tabs", "last") and self.model.mode == "table":
+            key = view.key_of(word)
             self.take(Pressed("enter" if key == "↵" else key, key), at_once=True)
 
     # --- what is ordered -----------------------------------------------------------------------

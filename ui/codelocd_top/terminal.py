@@ -6,6 +6,7 @@ process is killed; where both are, the shell's own `reset` has to.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -52,7 +53,8 @@ def _ended(child: int) -> int:
     """How it ended. Signals to end are passed on; this process stops whenever the child does."""
 
     def pass_on(number: int, _frame: FrameType | None) -> None:
-        os.kill(child, number)
+        with contextlib.suppress(ProcessLookupError):  # it has ended just now
+            os.kill(child, number)
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal has sent it to the child, too
     for number in (signal.SIGTERM, signal.SIGHUP):

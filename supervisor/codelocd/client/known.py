@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from codelocd.documents.events import FullStatus, StatusNews, UsageDocument
@@ -39,6 +39,7 @@ class KnownState:
     def sample(self, usage: UsageDocument) -> None:
         """Take over what the runners use: bytes, and the share of one core."""
         for name, sample in usage["locations"].items():
-            location: Any = self.locations.get(name)
+            location = self.locations.get(name)
             if location is not None:
-                location["memory"], location["cpu"] = sample or (None, None)
+                memory, cpu = cast("tuple[int | None, float | None]", sample or (None, None))
+                self.locations[name] = {**location, "memory": memory, "cpu": cpu}

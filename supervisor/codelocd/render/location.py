@@ -13,6 +13,7 @@ from codelocd.render.text import STATES, Screen, duration, indented, one_line, p
 if TYPE_CHECKING:
     from codeloc_envs.documents import ProgressDocument
     from codelocd.documents.answers import (
+        ActionOutcome,
         CheckDocument,
         CheckedLocation,
         ProcessStacks,
@@ -206,6 +207,18 @@ def stages(timing: TimingDocument, start_method: str | None) -> Iterator[tuple[s
         ("publish", timing["publish"]),
     )
     return ((name, seconds) for name, seconds in parts if seconds is not None)
+
+
+def outcome(found: ActionOutcome, screen: Screen) -> str:
+    """What became of a location that was started, stopped, restarted or reloaded, in a line."""
+    how_it_is = screen.paint(found["state"], STATES.get(found["state"]))
+    problem = found["problem"]
+    words = f": {problem['kind']}: {one_line(problem['summary'])}" if problem else ""
+    if found.get("superseded"):
+        words = f": another order, {found['superseded']}, came after this one"
+    if note := found.get("note"):
+        words += f"; {one_line(note)}"
+    return f"{screen.paint(one_line(found['name']), 'bold')} {how_it_is}{words}"
 
 
 def stacks(document: StacksDocument, *, warm: bool, screen: Screen) -> str:

@@ -197,7 +197,7 @@ def test_the_outcome_of_an_order_is_said_and_goes_after_a_while(model: TopModel)
     outcome: Any = {"name": "sales", "ok": False, "superseded": None, "state": "failed",
                     "problem": PROBLEM, "note": None}  # fmt: skip
     done = after(model, Done("start", outcome))
-    assert view.last_line(done, PLAIN).startswith(" start sales: failed: SyntaxError")
+    assert view.last_line(done, PLAIN).startswith(" start: sales failed: load: SyntaxError")
     assert after(done, Ticked(NOW + SAID + 1)).said is None
     link = after(model, Said("http://127.0.0.1:4300/#a", stays=True), Ticked(NOW + SAID + 1))
     assert "4300" in view.last_line(link, PLAIN)

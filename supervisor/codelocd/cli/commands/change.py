@@ -19,7 +19,8 @@ from codelocd.cli.guard import ExitCode, Failure
 from codelocd.cli.options import daemon_options, json_option, locations_argument
 from codelocd.cli.which import Asked
 from codelocd.render.definitions import changes
-from codelocd.render.text import STATES, Screen, one_line
+from codelocd.render.location import outcome as outcome_line
+from codelocd.render.text import Screen, one_line
 
 if TYPE_CHECKING:
     from codelocd.documents.answers import ActionOutcome
@@ -72,23 +73,11 @@ def _report(verb: str, outcomes: Sequence[ActionOutcome], *, as_json: bool) -> i
         output.document({"locations": outcomes})
     else:
         for outcome in outcomes:
-            output.say(_outcome_line(outcome))
+            output.say(outcome_line(outcome, output.stdout_screen()))
     failed = [outcome["name"] for outcome in outcomes if not outcome["ok"]]
     if failed:
         raise Failure(_what_failed(verb, failed), ExitCode.FAILED)
     return ExitCode.DONE
-
-
-def _outcome_line(outcome: ActionOutcome) -> str:
-    screen = output.stdout_screen()
-    state = screen.paint(outcome["state"], STATES.get(outcome["state"]))
-    problem = outcome["problem"]
-    words = f": {problem['kind']}: {one_line(problem['summary'])}" if problem else ""
-    if outcome.get("superseded"):
-        words = f": another order, {outcome['superseded']}, came after this one"
-    if note := outcome.get("note"):
-        words += f"; {one_line(note)}"
-    return f"{screen.paint(one_line(outcome['name']), 'bold')} {state}{words}"
 
 
 def _what_failed(verb: str, failed: Sequence[str]) -> str:
