@@ -83,7 +83,7 @@ LOOK = """() => new Promise((done) => requestAnimationFrame(() => requestAnimati
   document.querySelectorAll('#page :is(img, script, iframe)').length,
   'owned' in window,
 ]))))"""
-"""Of what was drawn: where links lead, elements that are none of the page's, and whether one ran."""
+"""Of what was drawn: where links lead, elements that are not ours, and whether one of them ran."""
 
 
 def rename(route: Any) -> None:
