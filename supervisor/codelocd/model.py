@@ -122,11 +122,11 @@ class LocationSpec:
     """One location as its config describes it, every path absolute, every variable resolved.
 
     `environment` is what was asked for explicitly, or None: then the rule of
-    `codeloc_envs.selection` decides. `variables` are set over those of the daemon.
-    `declared_in` names the file and table (or the command line), for messages.
-    `declared_line`: the line of its entry, where that is known without a second look.
-    `activated_allowed`: the activated environment of the caller's shell may serve it. `user` and
-    `group`: as whom its processes run, by name or number; None: as the daemon.
+    `codeloc_envs.selection` decides. `variables` are set over those of the daemon. `declared_in`
+    names the file and table (or the command line), for messages. `declared_line`: the line of its
+    entry, where that is known without a second look. `activated_allowed`: the activated environment
+    of the caller's shell may serve it. `user` and `group`: as whom its processes run, by name or
+    number; None: as the daemon.
     """
 
     name: str
@@ -151,11 +151,11 @@ class DaemonSettings:
     """The `[daemon]` table; None means the default of `codelocd.storage.paths`.
 
     `socket_group` may read, `operator_group` may start, stop and call, too; `observe_group` may use
-    `observe.sock`, where nobody may do more than read.
-    `warm_idle`: seconds without a start after which a warm interpreter ends. `prune`: whether
-    environments that no location uses are removed, as by `codelocd env prune`. `orphan_timeout`:
-    seconds for which a service's runners go on without a daemon; 0: they end with it.
-    `trusted`: folders as they stand in the file, `~` and `*` among them.
+    `observe.sock`, where nobody may do more than read. `warm_idle`: seconds without a start after
+    which a warm interpreter ends. `prune`: whether environments that no location uses are removed,
+    as by `codelocd env prune`. `orphan_timeout`: seconds for which a service's runners go on
+    without a daemon; 0: they end with it. `trusted`: folders as they stand in the file, `~` and `*`
+    among them.
     """
 
     state_dir: Path | None = None
@@ -197,6 +197,14 @@ class MetricsSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class NotifySettings:
+    """The `[notify]` table: who is told that a location fails, is stale, or recovers."""
+
+    command: tuple[str, ...] = ()
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class PageSettings:
     """The `[ui]` table: codelocd's own page, and whether the daemon serves it beside itself.
 
@@ -220,15 +228,15 @@ class PageSettings:
 class Config:
     """What a config file, or the command line, asks for.
 
-    `files`: what was read; a change of one of them is a change of the config. `looked_for`: what
-    would have been read, had it been there.
-    `notes`: one line each about what was accepted but has no effect here.
+    `files`: what was read, `looked_for`: what would have been, had it been there; a change of one
+    of these is a change of the config. `notes`: a line for each thing that has no effect here.
     """
 
     locations: tuple[LocationSpec, ...]
     daemon: DaemonSettings = DaemonSettings()
     dagster: DagsterSettings = DagsterSettings()
     metrics: MetricsSettings = MetricsSettings()
+    notify: NotifySettings = NotifySettings()
     page: PageSettings = PageSettings()
     files: tuple[Path, ...] = ()
     looked_for: tuple[Path, ...] = ()
@@ -289,10 +297,9 @@ class Phase(enum.StrEnum):
 class Snapshot:
     """What one runner loaded.
 
-    `definitions` have the shape of the contract, without `location`.
-    `sources` maps the absolute path of every imported source outside the environment
-    to the blake2b digest of the bytes that were compiled. `core.shapes` makes one of what came
-    from outside.
+    `definitions` have the shape of the contract, without `location`. `sources` maps the absolute
+    path of every imported source outside the environment to the blake2b digest of the bytes that
+    were compiled. `core.shapes` makes one of what came from outside.
     """
 
     loader: str

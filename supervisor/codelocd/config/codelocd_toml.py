@@ -21,7 +21,7 @@ from codelocd.config.location import (
 from codelocd.config.settings import daemon_settings, dagster_settings, page_settings
 from codelocd.config.tables import CodelocdTable
 from codelocd.config.variables import LONGEST, MOST, are_too_many, is_too_long
-from codelocd.model import Config, LocationSpec, MetricsSettings
+from codelocd.model import Config, LocationSpec, MetricsSettings, NotifySettings
 from codelocd.process import accounts
 
 
@@ -48,6 +48,7 @@ def read(document: Document, environ: Mapping[str, str]) -> Config:
         daemon=daemon_settings(document, parsed.daemon),
         dagster=dagster_settings(document, parsed.dagster, packages),
         metrics=MetricsSettings(**parsed.metrics.model_dump()),
+        notify=NotifySettings(tuple(parsed.notify.command), parsed.notify.url),
         page=page_settings(document, parsed.ui),
         files=(document.path, *files),
         notes=tuple(_notes(document, parsed.daemon.trusted, environ)),

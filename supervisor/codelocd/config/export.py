@@ -30,6 +30,7 @@ def describe(config: Config) -> dict[str, Any]:
         "daemon": asdict(config.daemon),
         "dagster": to_be_shown(asdict(config.dagster)),
         "metrics": asdict(config.metrics),
+        "notify": asdict(config.notify),
         "ui": asdict(config.page),
         "locations": [_location_document(spec) for spec in config.locations],
         "notes": config.notes,
@@ -80,6 +81,7 @@ def written(config: Config) -> str:
     if config.dagster.environment is not None:
         parts.append(_table("dagster.environment", _environment(config.dagster.environment)))
     parts.append(_table("metrics", asdict(config.metrics)))
+    parts.append(_table("notify", asdict(config.notify)))
     parts.append(_table("ui", asdict(config.page)))
     index = _index(config)
     if index != ANYWHERE:

@@ -29,6 +29,7 @@ from codelocd.model import (
     DagsterSettings,
     LocationSpec,
     MetricsSettings,
+    NotifySettings,
     PageSettings,
     Policy,
     RestartLimit,
@@ -286,6 +287,7 @@ def combined(configs: Iterable[Config]) -> Config:
     settings = [part for part in parts if part.daemon != DaemonSettings()]
     pages = [part.page for part in parts if part.page != PageSettings()]
     metrics = [part.metrics for part in parts if part.metrics != MetricsSettings()]
+    notify = [part.notify for part in parts if part.notify != NotifySettings()]
     unused = [
         f"{part.files[0]}: daemon has no effect here, that of {settings[0].files[0]} has"
         for part in settings[1:]
@@ -295,6 +297,7 @@ def combined(configs: Iterable[Config]) -> Config:
         daemon=settings[0].daemon if settings else DaemonSettings(),
         dagster=dagster[0] if dagster else DagsterSettings(),
         metrics=metrics[0] if metrics else MetricsSettings(),
+        notify=notify[0] if notify else NotifySettings(),
         page=pages[0] if pages else PageSettings(),
         files=tuple(dict.fromkeys(chain.from_iterable(part.files for part in parts))),
         looked_for=tuple(dict.fromkeys(chain.from_iterable(part.looked_for for part in parts))),

@@ -17,6 +17,7 @@ from codelocd.config.values import (
     Timeout,
     Variable,
     VariableName,
+    WebAddress,
 )
 from codelocd.model import DaemonSettings, DagsterSettings, PageSettings, Policy, StartWish
 
@@ -252,6 +253,17 @@ class MetricsTable(Table):
     )
 
 
+class NotifyTable(Table):
+    """Who is told that a location fails, is stale, or recovers; once a minute at most for each."""
+
+    command: list[Text] = Field(
+        default=[], description="A program and its words; it gets a JSON document to read."
+    )
+    url: WebAddress | None = Field(
+        default=None, description="Where the same document is sent by POST."
+    )
+
+
 class PageTable(Table):
     """codelocd's own page."""
 
@@ -301,6 +313,9 @@ class CodelocdTable(Table):
     )
     dagster: DagsterTable = Field(
         default_factory=DagsterTable, description="Dagster's UI and daemon beside the locations."
+    )
+    notify: NotifyTable = Field(
+        default_factory=NotifyTable, description="Notifications about locations in trouble."
     )
     metrics: MetricsTable = Field(
         default_factory=MetricsTable, description="What monitoring asks the daemon."

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -49,6 +51,12 @@ def _variable_name(name: str) -> str:
     return name
 
 
+def _web_address(text: str) -> str:
+    if not re.match(r"https?://[^/]", text):
+        raise UnfitError("is no address on the web", "write it as https://HOST/PATH")
+    return text
+
+
 Text = Annotated[str, StringConstraints(min_length=1)]
 Duration = Annotated[
     float,
@@ -62,6 +70,7 @@ Timeout = Annotated[
     Field(gt=0),
     _schema(quantities.SECONDS, exclusiveMinimum=0),
 ]
+WebAddress = Annotated[str, AfterValidator(_web_address), WithJsonSchema({"type": "string"})]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Size = Annotated[
     int,

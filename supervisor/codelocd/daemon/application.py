@@ -24,6 +24,7 @@ from codelocd.daemon.limits import LocationLimits
 from codelocd.daemon.locations import Locations
 from codelocd.daemon.loop import Daemon
 from codelocd.daemon.loops import LoopGuard
+from codelocd.daemon.notifications import Notifications
 from codelocd.daemon.page import start_page
 from codelocd.daemon.preparation import Preparation
 from codelocd.daemon.publisher import Publisher
@@ -84,6 +85,7 @@ class Application:
         self.locations = Locations()
         self._desired, self.warnings = _wishes(paths)
         self.publisher = _publisher(hub, paths.state_dir)
+        self._notify = config.notify
         self._guardian = Guardian(_keeping(config, paths, development=development))
         self._inheritance = self._inherited()
         self._children = Children(loop, self._guardian)
@@ -221,6 +223,10 @@ class Application:
             self.daemon.change(spec, reload=True)
         for spec in change.adjusted:
             self.daemon.change(spec, reload=False)
+
+    def notifications(self, report: Callable[[str], None]) -> Notifications:
+        """What the config asks for; `report` gets a line for each that did not go out."""
+        return Notifications(self._notify, self._children, self.instance, report)
 
     def start_page(self, command: list[str], report: Callable[[str], None]) -> None:
         """Serve codelocd's page; `report` gets the line with its link."""

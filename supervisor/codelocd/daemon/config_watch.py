@@ -20,6 +20,7 @@ from codelocd.model import (
     DaemonSettings,
     DagsterSettings,
     MetricsSettings,
+    NotifySettings,
     PageSettings,
 )
 from codelocd.watch.notices import Change, Watched
@@ -223,11 +224,13 @@ def _compared(config: Config) -> Config:
     return replace(config, notes=(), files=(), looked_for=())
 
 
-_Settings: TypeAlias = tuple[DaemonSettings, DagsterSettings, MetricsSettings, PageSettings]
+_Settings: TypeAlias = tuple[
+    DaemonSettings, DagsterSettings, MetricsSettings, PageSettings, NotifySettings
+]
 
 
 def _settings(config: Config) -> _Settings:
-    return config.daemon, config.dagster, config.metrics, config.page
+    return config.daemon, config.dagster, config.metrics, config.page, config.notify
 
 
 def _pending(before: _Settings, config: Config) -> str | None:
@@ -235,6 +238,6 @@ def _pending(before: _Settings, config: Config) -> str | None:
     takes effect at once."""
     daemon = replace(config.daemon, warm_idle=before[0].warm_idle)
     now = (daemon, *_settings(config)[1:])
-    names = ("[daemon]", "[dagster]", "[metrics]", "[ui]")
+    names = ("[daemon]", "[dagster]", "[metrics]", "[ui]", "[notify]")
     changed = [name for name, old, new in zip(names, before, now, strict=True) if old != new]
     return f"{' and '.join(changed)} was changed, which {RESTART}" if changed else None

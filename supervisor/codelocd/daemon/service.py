@@ -29,7 +29,7 @@ from codelocd.daemon.rights import Gate, Refusals, Trusted
 from codelocd.daemon.status_file import StatusFile
 from codelocd.daemon.subscriptions import LocalSubscriber, Observer
 from codelocd.daemon.successor import HEEDED, LeftSocket, Successor
-from codelocd.model import Config, MetricsSettings
+from codelocd.model import Config, MetricsSettings, NotifySettings
 from codelocd.process.event_loop import SteadyLoop
 from codelocd.render.text import colours
 from codelocd.rpc.errors import RpcError
@@ -195,12 +195,15 @@ class Service:
         self._application.start_page(command, self._report if self._development else log.info)
 
     def _begin_observing(self, application: Application, control: Control) -> None:
-        if self._observer is not None:
-            beginning = {"instance": application.instance, "seq": 0}
-            observer = LocalSubscriber(self._observer)
-            application.hub.subscribe(
-                observer, self._topics, beginning, control.full_state, blocks=True
-            )
+        beginning = {"instance": application.instance, "seq": 0}
+        observers = [(self._observer, self._topics)]
+        if self._started_with.notify != NotifySettings():
+            observers.append((application.notifications(self._report).observe, ("status",)))
+        for observer, topics in observers:
+            if observer is not None:
+                application.hub.subscribe(
+                    LocalSubscriber(observer), topics, beginning, control.full_state, blocks=True
+                )
 
     # --- the config ----------------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ from codelocd.config.tables import (
     IndexTable,
     LocationTable,
     MetricsTable,
+    NotifyTable,
     PageTable,
 )
 from codelocd.model import Config, LocationSpec
@@ -50,6 +51,10 @@ environment = { packages = ["dagster-webserver"] }
 
 [metrics]
 port = 9464
+
+[notify]
+command = ["/usr/local/bin/page", "ops"]
+url = "https://hooks.example/T0"
 
 [ui]
 serve = true
@@ -142,8 +147,9 @@ def test_every_key_survives(folder, tmp_path: Path) -> None:
     assert "hunter" not in text
     pasted = again(found, tmp_path / "elsewhere", environ)
     assert [*map(essence, pasted.locations)] == [*map(essence, found.locations)]
-    settings = (found.daemon, found.dagster, found.metrics, found.page)
-    assert (pasted.daemon, pasted.dagster, pasted.metrics, pasted.page) == settings
+    tables = ("daemon", "dagster", "metrics", "notify", "page")
+    for table in tables:
+        assert getattr(pasted, table) == getattr(found, table)
     assert config.written(pasted) == text
 
 
@@ -152,6 +158,7 @@ def test_the_text_above_has_every_key_there_is() -> None:
     assert data.keys() == CodelocdTable.model_fields.keys()
     assert data["daemon"].keys() == DaemonTable.model_fields.keys()
     assert data["dagster"].keys() == DagsterTable.model_fields.keys()
+    assert data["notify"].keys() == NotifyTable.model_fields.keys()
     assert data["metrics"].keys() == MetricsTable.model_fields.keys()
     assert {*data["ui"], "port"} == PageTable.model_fields.keys()
     assert data["index"].keys() == IndexTable.model_fields.keys()
