@@ -42,15 +42,21 @@ class ServingLock:
     def take(self) -> bool:
         """Hold it from now on; False while another process has it, or once it was let go."""
         for _ in range(TRIES):
-            with self._guard:
-                if self._ends:
-                    return False
-                self._wanted = True
-                self.is_lost = not self._is_held()
-                if not self.is_lost:
-                    return True
+            if self.is_taken():
+                return True
+            if self._ends:
+                break
             sleep(PAUSE_SECONDS)
         return False
+
+    def is_taken(self) -> bool:
+        """The same, without a pause."""
+        with self._guard:
+            if self._ends:
+                return False
+            self._wanted = True
+            self.is_lost = not self._is_held()
+            return not self.is_lost
 
     def renew(self) -> bool:
         """Whether it is still held, where it was taken. It is taken again if user code has closed

@@ -125,7 +125,9 @@ class Methods:
     def would_wait(self, method: str) -> bool:
         if method == "describe" and self._lock is not None:
             return self._outcome is not None and not self._serving.is_open
-        return method == "serve" or (method == "snapshot" and not self._loaded.is_open)
+        if method == "serve" and self._lock is not None:
+            return not self._lock.is_taken()
+        return method == "snapshot" and not self._loaded.is_open
 
     def call(self, method: str, params: Mapping[str, Any]) -> Any:
         """The result of one call. Raises CallError."""

@@ -114,6 +114,8 @@ class LocalRunner:
         try:
             said = await self._tell("serve")
         except RpcError as failure:
+            if failure.kind == "down":  # its code may have closed the connection
+                return self.exited.done()
             return failure.kind not in ("busy", "timeout")  # an older release knows no `serve`
         return not isinstance(said, dict) or said.get("serves") is not False
 

@@ -62,8 +62,8 @@ def until(happened) -> None:
         time.sleep(0.01)
 
 
-def test_the_runner_that_serves_holds_the_lock_and_no_other_takes_it(run, python, lock):
-    first, second = (run(python, GOOD, name=f"{n}.py", lock=lock) for n in ("one", "two"))
+def test_the_runner_that_serves_holds_the_lock_and_no_other_takes_it(run, extreme, lock):
+    first, second = (run(extreme, GOOD, name=f"{n}.py", lock=lock) for n in ("one", "two"))
     assert first.assets() == second.assets() == ["orders"]
     assert not lock.exists(), "one that has only loaded does not serve"
     assert first.call("serve") == {"serves": True}
