@@ -152,8 +152,9 @@ def serve(
     process = subprocess.Popen(
         [
             *(sys.executable, "-m", "codelocd_ui", "--daemon", daemon_socket or daemon.socket),
-            *("--folder", str(folder), "--name", "shop", *arguments),
+            *("--folder", str(folder), "--name", "shop"),
             *(("--port", "0") if socket is None else ()),
+            *arguments,
         ],
         stdout=subprocess.PIPE,
         text=True,

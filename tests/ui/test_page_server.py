@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -144,6 +145,33 @@ def test_the_page_stays_while_the_daemon_goes_and_comes_back(
         for each in (first, second):
             if each is not None:
                 each.stop()
+
+
+def test_a_daemon_that_hangs_is_gone_and_back_without_a_new_tab(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    home = tmp_path_factory.mktemp("hangs")
+    project = home / "project"
+    project.mkdir()
+    (project / "definitions.py").write_text(ASSETS)
+    (project / "codelocd.toml").write_text('[location.shop]\npython_file = "definitions.py"\n')
+    hangs = Dev(project, home / "home", ())
+    hangs.until_serving("shop")
+    served = serve(hangs, home / "secret")
+    try:
+        served.log_in()
+        with opened(served) as socket:
+            until(socket, lambda one: one["type"] == "state" and one["gone"] is None)
+            hangs.process.send_signal(signal.SIGSTOP)
+            until(socket, lambda one: one["type"] == "gone")
+            hangs.process.send_signal(signal.SIGCONT)
+            until(socket, lambda one: one["type"] == "state" and one["gone"] is None)
+            hangs.process.kill()
+            until(socket, lambda one: one["type"] == "gone")
+    finally:
+        served.end()
+        hangs.process.send_signal(signal.SIGCONT)
+        hangs.stop()
 
 
 def test_the_secret_is_its_owners_alone_and_no_link_is_followed(

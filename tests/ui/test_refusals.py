@@ -13,7 +13,16 @@ from websockets.sync.client import connect
 from tests.end_to_end.daemons import Dev
 from tests.ui.conftest import DEADLINE, ServedPage, serve
 
-READS = ("registry", "status", "show", "definitions", "logs", "events", "environments")
+READS = (
+    *("registry", "status", "show", "definitions", "logs", "events"),
+    *("environments", "environment", "diff"),
+)
+UPGRADE = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+}
 WRONG: dict[str, tuple[Mapping[str, str | None], int]] = {
     "no cookie": ({"Cookie": None}, 401),
     "a cookie alone": ({"X-Codelocd": None}, 401),
@@ -38,7 +47,36 @@ def test_no_address_with_data_answers_who_is_not_logged_in_here(
     for method in READS:
         answer = page.request("GET", f"/api/{method}", headers=headers)
         assert (answer.status, list(answer.json())) == (status, ["error"]), method
-    assert page.request("POST", "/api/orders", ORDER, headers).status == status
+    order = page.request("POST", "/api/orders", ORDER, headers)
+    assert (order.status, list(order.json())) == (status, ["error"])
+
+
+BY_MESSAGE = ("a cookie alone", "a wrong second half")
+"""A socket proves its second half by its first message; that is tried below."""
+
+
+@pytest.mark.parametrize("what", [each for each in WRONG if each not in BY_MESSAGE])
+def test_no_socket_opens_for_who_is_not_logged_in_here(page: ServedPage, what: str) -> None:
+    headers, _ = WRONG[what]
+    asked = {**UPGRADE, "Origin": page.url.rstrip("/"), **headers}
+    answer = page.request("GET", "/api/socket", headers=asked)
+    assert (answer.status, answer.body) == (403, b"")
+
+
+@pytest.mark.parametrize("what", [each for each in WRONG if WRONG[each][1] != 401])
+def test_the_link_logs_in_from_the_page_itself_alone(page: ServedPage, what: str) -> None:
+    headers, status = WRONG[what]
+    answer = page.request("POST", "/api/login", {"token": page.token}, headers)
+    assert (answer.status, list(answer.json())) == (status, ["error"])
+    assert "set-cookie" not in answer.headers
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "HEAD"])
+def test_no_other_method_does_anything(page: ServedPage, method: str) -> None:
+    for path in ("/api/orders", "/api/login", "/api/status"):
+        answer = page.request(method, path, ORDER)
+        assert answer.status in (404, 405) or (method, path) == ("HEAD", "/api/status"), path
+        assert b"shop" not in answer.body
 
 
 @pytest.mark.parametrize(
