@@ -15,6 +15,7 @@ from typing import Any
 
 from benchmarks import (
     _peers,
+    beside_supervisors,
     dagster_dbt,
     dagster_environments,
     dagster_page,
@@ -37,7 +38,7 @@ from benchmarks import (
     warm_reload,
 )
 from benchmarks._measure import Figure
-from benchmarks._report import Section, document, earlier, keep, machine, markdown
+from benchmarks._report import Section, document, earlier, keep, machine, markdown, sections_of
 
 RUNS, QUICK_RUNS = 10, 3
 ALL = (
@@ -47,6 +48,7 @@ ALL = (
     restart_after_kill,
     status_command,
     supervision,
+    beside_supervisors,
     output_flood,
     page_in_browser,
     dagster_page,
@@ -100,9 +102,16 @@ def _measured(benchmark: ModuleType, runs: int) -> Sequence[Figure]:
 def _keep(
     figures: Mapping[str, Sequence[Figure]], described: dict[str, Any], peers: Sequence[str]
 ) -> None:
-    """After each benchmark: a run that is cut short has measured something."""
-    found = ((each, figures.get(_name(each))) for each in ALL)
-    sections = [Section(benchmark, kept) for benchmark, kept in found if kept is not None]
+    """After each benchmark: a run that is cut short has measured something. What has no figures
+    here keeps the section that it has on the page, measured elsewhere."""
+    there = sections_of(PAGE.read_text()) if PAGE.exists() else {}
+    sections: list[Section | str] = []
+    for benchmark in ALL:
+        section = Section(benchmark, figures.get(_name(benchmark), ()))
+        if section.figures:
+            sections.append(section)
+        elif section.title in there:
+            sections.append(there[section.title])
     keep(RESULTS, document(figures, described, peers))
     keep(PAGE, HEADING + markdown(sections, described, peers))
 

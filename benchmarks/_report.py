@@ -64,12 +64,21 @@ def machine() -> dict[str, Any]:
     }
 
 
-def markdown(sections: Sequence[Section], described: dict[str, Any], peers: Sequence[str]) -> str:
-    """The whole page, without its heading."""
+def markdown(
+    sections: Sequence[Section | str], described: dict[str, Any], peers: Sequence[str]
+) -> str:
+    """The whole page, without its heading; a section may be text that was kept."""
     facts = "; ".join(f"{name} {value}" for name, value in described.items())
     beside = ", ".join(peers)
-    parts = [f"Machine: {facts}.", f"Beside: {beside}.", *(each.markdown() for each in sections)]
+    texts = (each if isinstance(each, str) else each.markdown() for each in sections)
+    parts = [f"Machine: {facts}.", f"Beside: {beside}.", *texts]
     return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
+def sections_of(page: str) -> dict[str, str]:
+    """The sections of a page by their titles, as they stand there."""
+    parts = page.split("\n## ")[1:]
+    return {part.partition("\n")[0]: f"## {part.strip()}" for part in parts}
 
 
 def document(

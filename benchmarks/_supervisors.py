@@ -1,20 +1,23 @@
-"""supervisord and circusd, each with Python programs that only say that they are there."""
+"""supervisord, circusd, pm2 and honcho, with Python programs that only say that they are there."""
 
 from __future__ import annotations
 
+import json
 import os
+import shlex
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks._daemon import NothingHappened, plain_environment
-from benchmarks._peers import program
+from benchmarks._peers import PEERS, environment, program
+from benchmarks._peers import pm2 as pm2_folder
 
 SECONDS = 60.0
 """For a program to be there again: circusd looks every 5 s."""
@@ -98,11 +101,105 @@ def circusd(
         yield supervisor
 
 
-def _config(home: Path, head: str, each: str, programs: int, code: str) -> Path:
+@contextmanager
+def pm2(home: Path, programs: int = 1, script: str = ANNOUNCER) -> Iterator[Supervisor]:
+    """Its daemon in the foreground, and then its command that starts the programs."""
+    place, daemon = home / "pm2", pm2_folder()
+    command = _command(place, script)
+    app = {"script": command[-2], "interpreter": command[0], "interpreter_args": command[1:-2]}
+    told = {"args": command[-1:], "out_file": f"{place}/out.log", "max_restarts": 10**9}
+    apps = [{"name": f"p{number}", **app, **told} for number in range(programs)]
+    (place / "apps.json").write_text(json.dumps({"apps": apps}))
+    environ = plain_environment() | {"PM2_HOME": f"{place}/home", "PM2_DISCRETE_MODE": "true"}
+    node = [str(daemon / "bin" / "pm2")]
+    with _running(
+        place, ["node", str(daemon / "lib" / "Daemon.js")], (*node, "jlist"), environ
+    ) as supervisor:
+        while not (place / "home" / "rpc.sock").exists():
+            time.sleep(0.002)
+        start = [*node, "start", f"{place}/apps.json"]
+        starting = subprocess.Popen(start, env=environ, stdout=subprocess.DEVNULL)
+        try:
+            yield supervisor
+        finally:
+            starting.wait(SECONDS)
+
+
+@contextmanager
+def honcho(home: Path, programs: int = 1, script: str = ANNOUNCER) -> Iterator[Supervisor]:
+    """It restarts nothing, and has no command that asks it."""
+    place = home / "honcho"
+    command = shlex.join(_command(place, script))
+    lines = [f"p{number}: exec {command}\n" for number in range(programs)]
+    (place / "Procfile").write_text("".join(lines))
+    with _running(
+        place, [program("honcho", "honcho"), "start", "-f", str(place / "Procfile")], ()
+    ) as supervisor:
+        yield supervisor
+
+
+CALLS = 100
+RAW = {
+    "supervisord": """\
+import sys, time, xmlrpc.client
+from supervisor.xmlrpc import SupervisorTransport
+told = SupervisorTransport(None, None, serverurl="unix://" + sys.argv[1])
+server = xmlrpc.client.ServerProxy("http://127.0.0.1", told)
+ask = server.supervisor.getAllProcessInfo
+""",
+    "circusd": """\
+import sys, time
+from circus.client import CircusClient
+client = CircusClient(endpoint="ipc://" + sys.argv[1])
+ask = lambda: client.send_message("status")
+""",
+}
+TIMED = """\
+for _ in range(CALLS):
+    began = time.monotonic()
+    ask()
+    print(1000 * (time.monotonic() - began))
+"""
+RAW_PM2 = """\
+const pm2 = require(process.argv[1]);
+const ask = (left) => {
+  if (!left) process.exit(0);
+  const began = process.hrtime.bigint();
+  pm2.list(() => { console.log(Number(process.hrtime.bigint() - began) / 1e6); ask(left - 1); });
+};
+pm2.connect(() => ask(CALLS));
+"""
+
+
+def raw_calls(name: str, home: Path) -> tuple[float, ...]:
+    """Milliseconds of a question for all states on an open connection, as the supervisor's own
+    library asks it; () where it has none."""
+    if name == "pm2":
+        command = ["node", "-e", RAW_PM2.replace("CALLS", str(CALLS)), str(pm2_folder())]
+        environ = {"PM2_HOME": f"{home}/pm2/home"}
+    elif name in RAW:
+        peer = "supervisor" if name == "supervisord" else "circus"
+        code = RAW[name] + TIMED.replace("CALLS", str(CALLS))
+        python = environment(*PEERS[peer]) / "bin" / "python"
+        folder = "supervisord" if name == "supervisord" else "circus"
+        command, environ = [str(python), "-c", code, f"{home}/{folder}/control.sock"], {}
+    else:
+        return ()
+    done = subprocess.run(
+        command, env=plain_environment() | environ, capture_output=True, text=True, check=True
+    )
+    return tuple(map(float, done.stdout.split()))
+
+
+def _command(home: Path, code: str) -> list[str]:
     home.mkdir()
     script = home / "program.py"
     script.write_text(code)
-    command = f"{sys.executable} -I -S {script} {home}/announced.sock"
+    return [sys.executable, "-I", "-S", str(script), f"{home}/announced.sock"]
+
+
+def _config(home: Path, head: str, each: str, programs: int, code: str) -> Path:
+    command = shlex.join(_command(home, code))
     tables = [each.format(number=n, command=command, home=home) for n in range(programs)]
     config = home / "config.ini"
     config.write_text(head.format(home=home) + "".join(tables))
@@ -110,7 +207,12 @@ def _config(home: Path, head: str, each: str, programs: int, code: str) -> Path:
 
 
 @contextmanager
-def _running(home: Path, command: list[str], status: tuple[str, ...]) -> Iterator[Supervisor]:
+def _running(
+    home: Path,
+    command: list[str],
+    status: tuple[str, ...],
+    environ: Mapping[str, str] | None = None,
+) -> Iterator[Supervisor]:
     with (
         socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as announced,
         (home / "log").open("wb") as log,
@@ -118,7 +220,7 @@ def _running(home: Path, command: list[str], status: tuple[str, ...]) -> Iterato
         announced.bind(f"{home}/announced.sock")
         announced.settimeout(SECONDS)
         process = subprocess.Popen(
-            command, cwd=home, env=plain_environment(), stdout=log, stderr=log
+            command, cwd=home, env=environ or plain_environment(), stdout=log, stderr=log
         )
         try:
             yield Supervisor(process, announced, status)

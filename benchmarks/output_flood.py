@@ -1,4 +1,4 @@
-"""108 MB of output in 1,048,576 lines by one process; codelocd, supervisord and circusd keep it."""
+"""108 MB of output in 1,048,576 lines by one process, which five supervisors keep."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ from benchmarks._supervisors import (
     SUPERVISORD_PROGRAM,
     Supervisor,
     circusd,
+    honcho,
+    pm2,
     supervisord,
 )
 
@@ -63,7 +65,8 @@ Starts = Callable[[Path, str], AbstractContextManager[Supervisor]]
 
 def measure(runs: int) -> list[Figure]:
     """In turns. The seconds are those in which the process has written everything; a pipe that is
-    full keeps it waiting. CPU is that of the supervisor, until all is in its files.
+    full keeps it waiting. CPU is that of the supervisor, until all is in its files; honcho prints
+    it all to one file, with a name and a time before each line.
     """
     found: list[Figure] = []
     for writes, goal in GOALS.items():
@@ -71,6 +74,8 @@ def measure(runs: int) -> list[Figure]:
             "codelocd": _codelocd,
             "supervisord": lambda home, script: supervisord(home, 1, script, LOGGED),
             "circusd": lambda home, script: circusd(home, 1, script, STREAMED),
+            "pm2": lambda home, script: pm2(home, 1, script),
+            "honcho": lambda home, script: honcho(home, 1, script),
         }
         taken = {
             name: [_flood(start, writes) for _ in range(min(runs, MOST_RUNS))]

@@ -302,17 +302,21 @@ def is_in_charge(place: Place, holder: psutil.Process) -> bool:
 
 
 def test_runners_end_that_neither_daemon_nor_holder_is_there_for(place: Place) -> None:
+    """What they have started goes on at most until the next daemon, which leaves none of it."""
     place.config("one")
-    place.write("one", native("one"))
+    place.write("one", native("one", before=STRAYS))
     first = place.start()
     runner = psutil.Process(first.until("one", serving)["pid"])
-    holder = the_holder(first)
+    holder, earlier = the_holder(first), place.left()
     os.kill(first.process.pid, signal.SIGSTOP)
     holder.kill()
     place.kill()
     runner.wait(DEADLINE)
     second = place.start()
     second.until("one", serving)
+    wait_for(lambda: not earlier & place.left())
+    assert second.stop() == 0
+    assert place.left() == set()
 
 
 SLOW = """\

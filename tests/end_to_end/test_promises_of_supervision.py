@@ -78,10 +78,11 @@ def together(dev: StartDev, project: Path) -> Dev:
     return daemon
 
 
-def test_promise_12_and_16_no_location_waits_for_another_to_be_ready_or_to_be_gone(
-    together: Dev, project: Path
-) -> None:
+def test_promise_12_no_location_waits_for_another_to_be_ready(together: Dev, project: Path) -> None:
     assert len(list(project.glob("all-came-*"))) == MANY
+
+
+def test_promise_16_no_location_waits_for_another_to_be_gone(together: Dev, project: Path) -> None:
     assert together.cli("stop", "--all").returncode == 0
     assert len(list(project.glob("all-left-*"))) == MANY
 

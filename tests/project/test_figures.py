@@ -7,7 +7,16 @@ import pytest
 
 import benchmarks.status_command
 from benchmarks._measure import Figure, difference, ratio
-from benchmarks._report import Section, document, earlier, keep, machine, markdown, table
+from benchmarks._report import (
+    Section,
+    document,
+    earlier,
+    keep,
+    machine,
+    markdown,
+    sections_of,
+    table,
+)
 
 SLOW = Figure("slow", "ms", (30.0, 50.0, 40.0))
 QUICK = Figure("quick", "ms", (10.0, 10.0, 20.0))
@@ -63,3 +72,11 @@ def test_a_missed_target_stands_out_in_the_table() -> None:
     assert "**missed**" in lines[2]
     assert "missed" not in lines[3]
     assert len({len(line) for line in lines}) == 1
+
+
+def test_a_section_that_was_measured_elsewhere_stands_on_the_page_as_it_was() -> None:
+    former = markdown([Section(benchmarks.status_command, [SLOW])], {"date": "then"}, [])
+    ((title, text),) = sections_of(former).items()
+    assert title == Section(benchmarks.status_command, []).title
+    now = markdown([text], {"date": "now"}, [])
+    assert now == former.replace("then", "now")
