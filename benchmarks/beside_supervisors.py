@@ -17,7 +17,16 @@ from typing import Any
 import psutil
 
 from benchmarks import _projects
-from benchmarks._daemon import CODELOCD, Daemon, first, folder, plain_environment, replaced, running
+from benchmarks._daemon import (
+    CODELOCD,
+    Daemon,
+    first,
+    folder,
+    plain_environment,
+    replaced,
+    running,
+    started,
+)
 from benchmarks._measure import Figure
 from benchmarks._report import alone
 from benchmarks._supervisors import (
@@ -97,11 +106,9 @@ def _ours(quick: bool) -> Found:
     found = Found()
     with folder() as home, _announced(home) as announced:
         project = _projects.write(home / "project", PROGRAMS)
+        started(project, home)  # builds the environment, which is there from then on
         for source in project.glob("*.py"):
             source.write_text(_saying(home) + source.read_text())
-        with running(project, home) as daemon:
-            daemon.until_serving()  # builds the environment, which is there from then on
-        _drained(announced)
         began = time.monotonic()
         with running(project, home) as daemon:
             own = Supervisor(daemon.process, announced, (str(CODELOCD), "status"))
@@ -236,15 +243,6 @@ def _announced(home: Path) -> Iterator[socket.socket]:
         announced.bind(f"{home}/announced.sock")
         announced.settimeout(SECONDS)
         yield announced
-
-
-def _drained(announced: socket.socket) -> None:
-    announced.settimeout(0.0)
-    try:
-        while announced.recv(64):
-            continue
-    except BlockingIOError:
-        announced.settimeout(SECONDS)
 
 
 def _wake_ups(pid: int) -> int:
