@@ -110,12 +110,16 @@ def pm2(home: Path, programs: int = 1, script: str = ANNOUNCER) -> Iterator[Supe
     told = {"args": command[-1:], "out_file": f"{place}/out.log", "max_restarts": 10**9}
     apps = [{"name": f"p{number}", **app, **told} for number in range(programs)]
     (place / "apps.json").write_text(json.dumps({"apps": apps}))
+    for name in ("logs", "pids", "modules"):
+        (place / "home" / name).mkdir(parents=True)
     environ = plain_environment() | {"PM2_HOME": f"{place}/home", "PM2_DISCRETE_MODE": "true"}
     node = [str(daemon / "bin" / "pm2")]
     with _running(
         place, ["node", str(daemon / "lib" / "Daemon.js")], (*node, "jlist"), environ
     ) as supervisor:
         while not (place / "home" / "rpc.sock").exists():
+            if supervisor.process.poll() is not None:
+                raise NothingHappened((place / "log").read_text())
             time.sleep(0.002)
         start = [*node, "start", f"{place}/apps.json"]
         starting = subprocess.Popen(start, env=environ, stdout=subprocess.DEVNULL)
