@@ -81,10 +81,10 @@ def measure(runs: int) -> list[Figure]:
     looks for ended programs every 5 s, supervisord every second. Growth is that of the supervisor's
     own process over kills of all 50 at once, 2,500 restarts of codelocd and pm2, 500 of the others.
     honcho restarts nothing and cannot be asked. codelocd's status is the only one that measures the
-    memory and CPU of what runs. Where codelocd is behind in a line, this is why: before a program
-    counts it has loaded a location's definitions and reported them, and beside 50 of them there is a
-    warm interpreter, which makes the next load quick, and a process that keeps what serves when the
-    daemon dies. At rest all that a supervisor has beside the programs is counted. Fewer than three runs: a trial with two rounds of kills.
+    memory and CPU of what runs. At rest all counts that a supervisor has beside the programs.
+    Where codelocd is behind in a line, this is why: its 50 also load and report definitions, and
+    beside them there are a warm interpreter, which makes the next load quick, and a process that
+    keeps what serves when the daemon dies. Fewer than three runs: a trial, two rounds of kills.
     """
     supervisors: dict[str, Starts] = {
         "supervisord": supervisord,
