@@ -31,6 +31,7 @@ from benchmarks import (
     page_in_browser,
     restart_after_kill,
     save_to_visible,
+    scrape,
     status_command,
     supervision,
     terminal_view,
@@ -62,6 +63,7 @@ ALL = (
     first_start,
     idle_cost,
     terminal_view,
+    scrape,
     flows,
 )
 QUICK = (save_to_visible, warm_reload, restart_after_kill, status_command)

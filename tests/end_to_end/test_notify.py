@@ -45,7 +45,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(204)
         self.end_headers()
 
-    def log_message(self, *_words: Any) -> None:
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 the base's name
         """No word on stderr."""
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
+from prometheus_client.openmetrics import parser as openmetrics_parser
 from prometheus_client.parser import text_string_to_metric_families
 
 from codelocd.core.registry import Registry
@@ -27,19 +28,40 @@ needs_promtool = pytest.mark.skipif(
 )
 
 
+def exposition(count: int, accepted: str = "") -> str:
+    """What a daemon with so many locations can expose, every series of it."""
+    entries = []
+    tally = Tally()
+    for name in (f"location {number}" for number in range(count)):
+        spec = LocationSpec(name, GrpcServer("a", 1), Path("/"), "x")
+        entries.append({**external(spec), "wanted": True, "memory": 1, "cpu": 0.5})
+        tally.restarts[name, "crash"] = tally.loads[name, "served"] = tally.changes[name] = 1
+        tally.last_good[name] = 1.0
+        tally.reloads[name].add(0.3)
+    tally.requests["status", "ok"] = 1
+    tally.starts["fork"].add(0.3)
+    tally.builds["built"].add(0.3)
+    reading = Reading(tuple(entries), Registry(), tally, {}, {}, 1, 1, True)  # type: ignore[arg-type]
+    return exposed(reading, accepted)[0].decode()
+
+
 def names() -> set[str]:
     """Every series that a daemon can expose."""
-    spec = LocationSpec("a", GrpcServer("a", 1), Path("/"), "x")
-    entry = {**external(spec), "wanted": True, "memory": 1, "cpu": 0.5}
-    tally = Tally()
-    tally.restarts["a", "crash"] = tally.loads["a", "served"] = tally.changes["a"] = 1
-    tally.requests["status", "ok"] = 1
-    tally.last_good["a"] = 1.0
-    for durations in (tally.reloads["a"], tally.starts["fork"], tally.builds["built"]):
-        durations.add(0.3)
-    reading = Reading((entry,), Registry(), tally, {"a": 1}, {}, 1, 1, True)  # type: ignore[arg-type]
-    text = exposed(reading, "")[0].decode()
-    return {s.name for family in text_string_to_metric_families(text) for s in family.samples}
+    families = text_string_to_metric_families(exposition(1))
+    return {sample.name for family in families for sample in family.samples}
+
+
+def test_fifty_locations_are_read_back_as_they_were_written() -> None:
+    accepted = "application/openmetrics-text; version=1.0.0"
+    text, newer = exposition(50), exposition(50, accepted)
+    for families in (
+        text_string_to_metric_families(text),
+        openmetrics_parser.text_string_to_metric_families(newer),
+    ):
+        found = {family.name: family.samples for family in families}
+        states = found["codelocd_location_state"]
+        assert len({sample.labels["location"] for sample in states}) == 50
+        assert sum(sample.value for sample in states) == 50
 
 
 def panels() -> list[dict[str, Any]]:
@@ -93,9 +115,9 @@ def test_no_two_panels_of_the_dashboard_have_one_place() -> None:
     assert all(place["x"] + place["w"] <= 24 for place in (panel["gridPos"] for panel in found))
 
 
-def promtool(*words: str | Path, cwd: Path = MONITORING) -> None:
+def promtool(*words: str | Path, cwd: Path = MONITORING, given: str = "") -> None:
     assert PROMTOOL is not None
-    done = subprocess.run([PROMTOOL, *words], cwd=cwd, capture_output=True, text=True)
+    done = subprocess.run([PROMTOOL, *words], cwd=cwd, input=given, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -118,3 +140,8 @@ def test_promtool_accepts_every_expression_of_the_dashboard(tmp_path: Path) -> N
     text = yaml.safe_dump({"groups": [{"name": "dashboard", "rules": rules}]})
     (tmp_path / "rules.yml").write_text(text)
     promtool("check", "rules", "rules.yml", cwd=tmp_path)
+
+
+@needs_promtool
+def test_promtool_accepts_the_metrics() -> None:
+    promtool("check", "metrics", given=exposition(50))
