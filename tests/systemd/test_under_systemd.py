@@ -54,9 +54,12 @@ class Daemon:
         return self.runners()
 
     def until_another(self, pid: int) -> None:
-        """Returns when another process than this is the unit's, and answers."""
-        wait_for(lambda: self.pid not in (0, pid))
-        wait_for(lambda: self.status()["daemon"]["pid"] == self.pid)
+        """Returns when another process than this is the unit's, and has said that it is ready."""
+        wait_for(lambda: self.pid not in (0, pid) and self.is_active())
+        assert self.status()["daemon"]["pid"] == self.pid
+
+    def is_active(self) -> bool:
+        return self.box.show(self.unit, "ActiveState") == "active"
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +106,7 @@ def test_the_first_client_of_the_socket_starts_the_daemon(daemon: Daemon) -> Non
     assert daemon.box.show(daemon.unit, "ActiveState") == "inactive"
     found = answers(ask_all_the_time(daemon))
     assert (found["answered"] >= 1, found["errors"]) == (True, [])
-    assert daemon.box.show(daemon.unit, "ActiveState") == "active"
+    wait_for(daemon.is_active)  # the socket answers a moment before
 
 
 def ask_all_the_time(daemon: Daemon) -> subprocess.Popen[str]:
