@@ -192,7 +192,7 @@ class DaemonFeed:
 
     async def _hear_output(self, name: str) -> None:
         """The last lines, then those that come, in batches."""
-        batch = _Batch(name)
+        batch = LineBatch(name)
         async with contextlib.aclosing(self._events(["logs"], [name])) as events:
             await anext(events)  # the full state: from here on no line is missed
             found = await self._ask("logs", {"locations": [name], "lines": FIRST_LINES})
@@ -206,14 +206,14 @@ class DaemonFeed:
             finally:
                 sending.cancel()
 
-    async def _send(self, batch: _Batch) -> None:
+    async def _send(self, batch: LineBatch) -> None:
         while True:
             await asyncio.sleep(BATCH_SECONDS)
             if (printed := batch.take()) is not None:
                 self._tell(printed)
 
 
-class _Batch:
+class LineBatch:
     """Lines of one location since they were taken last: no more than the pane keeps."""
 
     def __init__(self, name: str) -> None:

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from codelocd_top import panes, view
 from codelocd_top.changes import step
+from codelocd_top.feed import LineBatch
 from codelocd_top.levels import sparkline
 from codelocd_top.model import (
     ENTRIES,
     FROZEN,
+    LINE_LENGTH,
     LINES,
     LOADS,
     SAID,
@@ -39,6 +41,7 @@ from codelocd_top.model import (
     TopModel,
 )
 
+from codelocd.client.known import KnownState
 from codelocd.render.text import Screen, columns
 from tests.supervisor.cli.fake_control import DAEMON, LOCATION, PROBLEM
 
@@ -318,6 +321,39 @@ def test_a_sparkline_reaches_from_nothing_to_the_largest() -> None:
 def test_uptime_goes_on_without_news(model: TopModel) -> None:
     assert " 1m " in shown(model)[0]
     assert " 3m " in shown(after(model, Ticked(NOW + 120)))[0]
+
+
+def test_a_sample_changes_what_is_used_and_not_since_when_a_location_is_up() -> None:
+    known = KnownState()
+    known.replace({"full": True, "missed": False, "schema": 1, "daemon": DAEMON,
+                   "locations": [location("sales")]})  # fmt: skip
+    before = after(TopModel(now=NOW), told(*known.locations.values()))
+    known.sample({"at": NOW + 60, "locations": {"sales": [1024, 0.5], "gone": [1, 0.1]}})
+    later = after(before, told(*known.locations.values(), at=NOW + 60))
+    assert later.started == before.started
+    assert "1.0 KiB  50%" in shown(later)[0]
+    assert "30 MiB  30%" in shown(before)[0]
+    known.sample({"at": NOW + 65, "locations": {"sales": None}})
+    assert known.locations["sales"]["memory"] is None
+
+
+def test_a_batch_has_each_line_once_and_counts_those_that_never_came() -> None:
+    batch = LineBatch("sales")
+    batch.seen = 5
+    block = {"location": "sales", "at": NOW, "stream": "stdout", "generation": 1}
+    batch.add({**block, "seq": 4, "texts": ["4", "5", "6"]})
+    batch.add({**block, "location": "other", "seq": 1, "texts": ["x"]})
+    batch.add({**block, "seq": 9, "text": "9" * (2 * LINE_LENGTH)})
+    printed = batch.take()
+    assert printed is not None
+    assert [line.text[:2] for line in printed.lines] == ["6", "99"]
+    assert len(printed.lines[1].text) == LINE_LENGTH + 1
+    assert printed.skipped == 2
+    assert batch.take() is None
+    batch.add({**block, "seq": 10, "texts": ["x"] * (3 * LINES)})
+    flood = batch.take()
+    assert flood is not None
+    assert (len(flood.lines), flood.skipped) == (LINES, 2 * LINES)
 
 
 def test_lines_and_entries_that_are_kept_are_bounded_and_skipped_ones_are_counted(
