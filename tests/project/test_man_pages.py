@@ -71,7 +71,7 @@ def test_mandoc_finds_nothing_to_warn_of(pages: Path) -> None:
     assert looked.stdout == ""
 
 
-def test_two_builds_of_one_source_are_equal_and_hold_the_man_pages(tmp_path: Path) -> None:
+def test_two_builds_of_one_source_are_equal_and_hold_man_pages_and_the_page(tmp_path: Path) -> None:
     built = []
     for name in ("one", "two"):
         source = tmp_path / name
@@ -86,6 +86,10 @@ def test_two_builds_of_one_source_are_equal_and_hold_the_man_pages(tmp_path: Pat
     (wheel,) = (tmp_path / "one" / "dist").glob("*.whl")
     (sdist,) = (tmp_path / "one" / "dist").glob("*.tar.gz")
     with zipfile.ZipFile(wheel) as archive:
-        assert any(each.endswith("share/man/man1/codelocd.1") for each in archive.namelist())
+        names = archive.namelist()
+        assert any(each.endswith("share/man/man1/codelocd.1") for each in names)
+    page = [each for each in (ROOT / "ui" / "codelocd_ui" / "static").rglob("*") if each.is_file()]
+    assert {str(each.relative_to(ROOT / "ui")) for each in page} - {*names} == set()
+    assert sum("static/vendor" in each and "LICENSE" in each for each in names) >= 5
     with tarfile.open(sdist) as bundle:
         assert any(each.endswith("man5/codelocd.toml.5") for each in bundle.getnames())
