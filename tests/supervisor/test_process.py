@@ -244,6 +244,21 @@ async def test_the_guardian_kills_the_groups_of_a_daemon_that_was_killed(tmp_pat
     daemon.stdout.close()
 
 
+async def test_the_guardian_does_so_when_the_daemon_had_not_read_its_last_answer() -> None:
+    """The kernel tells it of an error then, in place of the end (ECONNRESET)."""
+    heard = "guardian.beat(1e9); import select; select.select([guardian._channel], [], []); print("
+    code = _DAEMON.replace("    print(child", f"    {heard}child")
+    assert code != _DAEMON
+    daemon = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    assert daemon.stdout is not None
+    pids = [*map(int, daemon.stdout.readline().split())]
+    daemon.kill()
+    daemon.wait()
+    for pid in pids:
+        await gone(pid)
+    daemon.stdout.close()
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="who descends from whom is read from /proc")
 async def test_the_guardian_kills_what_left_the_groups_of_a_daemon_that_was_killed() -> None:
     code = _DAEMON.replace("['sleep', '600']", "['sleep', '600'], start_new_session=True")

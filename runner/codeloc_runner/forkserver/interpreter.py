@@ -55,7 +55,15 @@ class Channel:
         self._socket = socket(fileno=fd)
 
     def receive(self) -> Optional[Tuple[Any, List[int]]]:
-        """The next order, None once the daemon has closed its end."""
+        """The next order, None once the daemon has closed its end, or was killed: that is an error
+        (ECONNRESET) while a report waits to be read, and the end of an order in its middle.
+        """
+        try:
+            return self._received()
+        except (OSError, EOFError):
+            return None
+
+    def _received(self) -> Optional[Tuple[Any, List[int]]]:
         room = _socket.CMSG_SPACE(DESCRIPTORS * INTEGER_BYTES)
         header, control, _, _ = self._socket.recvmsg(HEADER_BYTES, room)
         if not header:
