@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from codelocd import __version__
 from codelocd.client import AsyncClient, DaemonUnreachable, RpcError
-from codelocd.client.follow import follow, samples, until_first
-from codelocd.client.known import KnownState
+from codelocd.client.follow import KnownState, follow, samples, until_first
 from codelocd_top.model import (
     ENTRIES,
     LINE_LENGTH,

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 from codelocd import __version__
 from codelocd.client import AsyncClient, DaemonUnreachable
-from codelocd.client.follow import follow, samples, until_first
-from codelocd.client.known import KnownState
+from codelocd.client.follow import KnownState, follow, samples, until_first
 from codelocd_ui.output import BATCH_SECONDS
 from codelocd_ui.registry import ListedRows
 from codelocd_ui.tabs import Tabs

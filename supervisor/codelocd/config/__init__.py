@@ -40,7 +40,7 @@ def load(path: Path, environ: Mapping[str, str], *, activated: bool) -> Config:
     Raises ConfigError with everything that is wrong.
     """
     from codelocd.config import formats
-    from codelocd.config.dagster.location import ReadingContext
+    from codelocd.config.dagster import ReadingContext
     from codelocd.config.location import distinct
 
     return distinct(formats.read(path.absolute(), ReadingContext(environ, activated)))

@@ -1,4 +1,4 @@
-"""Reads locations from codelocd.toml and [tool.codelocd]."""
+"""Reads locations and settings from codelocd.toml and [tool.codelocd]."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
+from codeloc_envs.request import Index
 from codelocd.config import env_files, validation
 from codelocd.config.discovery import is_settings
 from codelocd.config.document import Document
@@ -17,12 +18,67 @@ from codelocd.config.location import (
     index,
     location,
     merged,
+    path_of,
+    request_of,
 )
-from codelocd.config.settings import daemon_settings, dagster_settings, page_settings
-from codelocd.config.tables import CodelocdTable
+from codelocd.config.tables import CodelocdTable, DaemonTable, DagsterTable, PageTable
 from codelocd.config.variables import LONGEST, MOST, are_too_many, is_too_long
-from codelocd.model import Config, LocationSpec, MetricsSettings, NotifySettings
+from codelocd.model import (
+    Config,
+    DaemonSettings,
+    DagsterSettings,
+    LocationSpec,
+    MetricsSettings,
+    NotifySettings,
+    PageSettings,
+)
 from codelocd.process import accounts
+
+# --- the tables beside the locations -----------------------------------------------------------
+
+
+def daemon_settings(document: Document, table: DaemonTable) -> DaemonSettings:
+    return DaemonSettings(
+        state_dir=path_of(document, table.state_dir),
+        store=path_of(document, table.store),
+        socket=path_of(document, table.socket),
+        socket_group=table.socket_group,
+        operator_group=table.operator_group,
+        observe_group=table.observe_group,
+        log_format=table.log_format,
+        warm_idle=table.warm_idle,
+        prune=table.prune,
+        orphan_timeout=table.orphan_timeout,
+        trusted=tuple(table.trusted),
+    )
+
+
+def dagster_settings(document: Document, table: DagsterTable, index: Index) -> DagsterSettings:
+    return DagsterSettings(
+        serve=table.serve,
+        page=table.page,
+        host=table.host,
+        port=table.port,
+        drain_timeout=table.drain_timeout,
+        environment=request_of(document, table.environment, index) if table.environment else None,
+    )
+
+
+def page_settings(document: Document, table: PageTable) -> PageSettings:
+    return PageSettings(
+        serve=table.serve,
+        host=table.host,
+        port=table.port,
+        socket=path_of(document, table.socket),
+        socket_group=table.socket_group,
+        allowed_hosts=tuple(table.allowed_hosts),
+        read_only=table.read_only,
+        editor=table.editor,
+        auth=table.auth,
+    )
+
+
+# --- the file ----------------------------------------------------------------------------------
 
 
 def read(document: Document, environ: Mapping[str, str]) -> Config:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from codeloc_envs import Request
 from codelocd.config import env_files, formats
-from codelocd.config.dagster.location import ReadingContext
+from codelocd.config.dagster import ReadingContext
 from codelocd.config.discovery import Found, check_found, discover
 from codelocd.config.document import absolute
 from codelocd.config.errors import (

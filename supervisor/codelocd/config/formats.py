@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from codelocd.config import codelocd_toml, discovery
-from codelocd.config.dagster import cloud_yaml, dg, pyproject, workspace_yaml
-from codelocd.config.dagster.location import ReadingContext
+from codelocd.config.dagster import ReadingContext, cloud_yaml, dg, pyproject, workspace_yaml
 from codelocd.config.discovery import ConfigKind
 from codelocd.config.document import Document, read_text
 from codelocd.config.errors import ConfigError, Mistake

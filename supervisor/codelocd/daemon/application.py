@@ -33,13 +33,13 @@ from codelocd.daemon.start_limits import StartLimits
 from codelocd.daemon.starts import RunnerSpecs, RunnerStarts
 from codelocd.daemon.status import Warnings
 from codelocd.daemon.subscriptions import Hub
-from codelocd.daemon.usage_reports import UsageReports
+from codelocd.daemon.usage import UsageReports
 from codelocd.dagster.code_server import BESIDE
 from codelocd.dagster.instance import dagster_home
 from codelocd.dagster.integration import DagsterServing
 from codelocd.dagster.webserver import DaemonParts
 from codelocd.model import Config
-from codelocd.process import cgroups
+from codelocd.process import tasks
 from codelocd.process.child import Children
 from codelocd.process.guardian import Guardian, Keeping
 from codelocd.process.helper import HelperProcess
@@ -77,7 +77,7 @@ class Application:
         development: bool,
     ) -> None:
         loop = asyncio.get_running_loop()
-        self.limits = LocationLimits(cgroups.delegated())  # before there is any other process
+        self.limits = LocationLimits(tasks.delegated())  # before there is any other process
         self.instance = secrets.token_hex(8)
         self.hub = hub = Hub(self.instance)
         self.logs = Logs(paths.state_dir / LOGS, follow=lambda block: _printed(hub, block))

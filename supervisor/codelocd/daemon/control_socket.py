@@ -1,23 +1,121 @@
-"""Keeps the control socket at its path."""
+"""Where the daemon listens: at its control socket, and beside it for those who may only read.
+
+What it leaves of this to the code that goes on under the same pid is here, too.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import os
+import signal
 import socket
 import stat
-from collections.abc import Callable, Collection
+import subprocess
+import sys
+from collections.abc import Callable, Collection, Mapping, MutableMapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from codeloc_envs.files import make_folder
-from codelocd.daemon.successor import LeftSocket
+from codelocd.daemon.rights import Gate, Refusals, Right, Trusted
 from codelocd.rpc import unix
+from codelocd.rpc.errors import RpcError
+from codelocd.rpc.peer import Handler, Peer
+from codelocd.rpc.requests import Report
+from codelocd.rpc.server import start_server
 from codelocd.watch.folders import Folders
 from codelocd.watch.notices import Kind, Notice
 from codelocd.watch.plan import Routes
 from codelocd.watch.polling import Mounts
+
+# --- what is left to the code that is installed now --------------------------------------------
+
+VARIABLE = "CODELOCD_LISTENS"
+"""By which a process tells the one that it becomes where it listens."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeftSocket:
+    """A listening socket of this process from before it took up other code. `identity`: the file at
+    the socket's path, by device and number."""
+
+    descriptor: int
+    identity: tuple[int, int]
+
+    def tell(self, environ: MutableMapping[str, str]) -> None:
+        os.set_inheritable(self.descriptor, True)
+        environ[VARIABLE] = ":".join(map(str, (os.getpid(), self.descriptor, *self.identity)))
+
+    @classmethod
+    def told(cls, environ: MutableMapping[str, str]) -> LeftSocket | None:
+        """None where this process was just started."""
+        try:
+            pid, descriptor, *identity = map(int, environ.pop(VARIABLE, "").split(":"))
+            device, number = identity
+        except ValueError:
+            return None
+        return cls(descriptor, (device, number)) if pid == os.getpid() else None
+
+
+TRIAL = "import codelocd.cli.commands.run, codelocd.daemon.service"
+TRIAL_SECONDS = 60.0
+
+
+HEEDED = (
+    *(signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP),
+    *(signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM),
+)
+"""The signals that a daemon acts upon. One that comes before it can is kept until then."""
+
+
+class Successor:
+    """Replaces this process by the code that is installed now. The pid stays, so that a service
+    manager sees no end.
+
+    `environ`: the variables that this process was started with.
+    """
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self.is_due = False
+
+    def try_out(self) -> None:
+        """Check that the new code can be imported. Blocks. Raises RpcError if it cannot."""
+        try:
+            done = subprocess.run(
+                [sys.executable, "-c", TRIAL],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=TRIAL_SECONDS,
+            )
+        except (OSError, subprocess.TimeoutExpired) as failure:
+            raise RpcError("internal", f"the new code cannot be tried: {failure}") from None
+        if done.returncode:
+            why = done.stderr.strip().rpartition("\n")[2]
+            raise RpcError("internal", f"the new code does not load, the old one goes on: {why}")
+
+    def begin(self, passed: socket.socket | None, left: LeftSocket | None) -> None:
+        """Execute the new code at once; `passed`: the socket that a service manager has handed
+        over, `left`: this process's own.
+
+        A signal that comes meanwhile waits until the new code heeds it.
+        """
+        signal.pthread_sigmask(signal.SIG_BLOCK, HEEDED)
+        environ = dict(self._environ)
+        if passed is not None:
+            os.set_inheritable(passed.fileno(), True)
+        elif left is not None:
+            left.tell(environ)
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        command = [sys.executable, *sys.orig_argv[1:]]
+        os.execve(sys.executable, command, environ)  # noqa: S606  no shell
+
+
+# --- the control socket ------------------------------------------------------------------------
 
 AGAIN = 0.5
 """Seconds between two tries to make the socket again; no event tells when one may succeed."""
@@ -171,3 +269,39 @@ def _identity(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_dev, found.st_ino
+
+
+# --- a second socket, for reading only ---------------------------------------------------------
+
+NAME = "observe.sock"
+"""Beside the control socket."""
+
+
+class ObserveSocket:
+    """Listens beside the control socket at `control`, for members of `group` (its number), the
+    daemon's user and root: none of them gets another right than to read.
+    """
+
+    def __init__(
+        self, control: Path, group: int, refusals: Refusals, report: Callable[[str], None]
+    ) -> None:
+        self._gate = Gate(Trusted(os.geteuid(), readers=group, most=Right.READ), refusals)
+        self._socket = ControlSocket(control.with_name(NAME), group, report)
+
+    async def begin(
+        self, handler: Handler, report: Report, disconnected: Callable[[Peer], None]
+    ) -> None:
+        """Answer there, by a handler of the control socket. Raises OSError."""
+        self._server = await start_server(
+            self._socket.open(),
+            self._gate.guard(handler),
+            allowed=self._gate.admits,
+            report=report,
+            disconnected=disconnected,
+        )
+        self._keeping = asyncio.ensure_future(self._socket.keep(self._server))
+
+    def close(self) -> None:
+        self._keeping.cancel()
+        self._socket.close()
+        self._server.close()

@@ -16,8 +16,8 @@ from codelocd.core.limits import LATEST, RUNNER, look_again, look_at_memory_agai
 from codelocd.daemon.location import Location, Running
 from codelocd.daemon.usage import memory_of
 from codelocd.model import Exit, Policy, Problem, RunnerId
-from codelocd.process import cgroups, tasks
-from codelocd.process.cgroups import Subtree
+from codelocd.process import tasks
+from codelocd.process.tasks import Subtree
 from codelocd.render.text import size
 from codelocd.runners.api import RunnerSpec
 
@@ -118,7 +118,7 @@ class LocationLimits:
         limit. Processes that are left in the group are ended."""
         if self._groups is None or group is None:
             return None
-        killed = cgroups.events(group, "memory.events").get("oom_kill", 0)
+        killed = tasks.events(group, "memory.events").get("oom_kill", 0)
         self.discard(group)
         if not killed or end.signal is None or policy.memory_limit is None:
             return None
@@ -127,7 +127,7 @@ class LocationLimits:
     def met(self, problem: Problem, running: Running, policy: Policy) -> Problem:
         """The problem of a load; as a problem of the limit, where a limit was the cause."""
         group = running.order.group
-        refused = group is not None and bool(cgroups.events(group, "pids.events").get("max"))
+        refused = group is not None and bool(tasks.events(group, "pids.events").get("max"))
         return limits.met(problem, policy, refused=refused)
 
     def discard(self, group: str | None) -> None:
@@ -155,7 +155,7 @@ class LocationLimits:
         while (limit := held.policy.tasks_limit) is not None:
             pause = LATEST
             if group is not None and self._groups is not None and self._groups.keeps("pids"):
-                count = limit + cgroups.events(group, "pids.events").get("max", 0)
+                count = limit + tasks.events(group, "pids.events").get("max", 0)
             else:
                 latest = tasks.newest()
                 if latest != newest:

@@ -21,14 +21,18 @@ from codelocd.daemon import systemd
 from codelocd.daemon.application import Application
 from codelocd.daemon.config_watch import ConfigState, ConfigWatch
 from codelocd.daemon.control import Control, Identity
-from codelocd.daemon.control_socket import ControlSocket
+from codelocd.daemon.control_socket import (
+    HEEDED,
+    ControlSocket,
+    LeftSocket,
+    ObserveSocket,
+    Successor,
+)
 from codelocd.daemon.log import begin as begin_log
-from codelocd.daemon.observe_socket import ObserveSocket
 from codelocd.daemon.page import page_command
 from codelocd.daemon.rights import Gate, Refusals, Trusted
 from codelocd.daemon.status_file import StatusFile
 from codelocd.daemon.subscriptions import LocalSubscriber, Observer
-from codelocd.daemon.successor import HEEDED, LeftSocket, Successor
 from codelocd.model import Config, MetricsSettings, NotifySettings
 from codelocd.process.event_loop import SteadyLoop
 from codelocd.render.text import colours

@@ -1,5 +1,6 @@
 """Connects the parts of the Dagster integration: code servers, their links, and the page that shows
-them."""
+them.
+"""
 
 from __future__ import annotations
 
@@ -11,20 +12,102 @@ from typing import TYPE_CHECKING
 from codeloc_envs import EnvironmentProblem
 from codeloc_envs.problem import shortage
 from codelocd.dagster import workspace
-from codelocd.dagster.code_server import Drain
-from codelocd.dagster.inherited import InheritedServers, holding, paths
+from codelocd.dagster.code_server import (
+    LEAVING,
+    SERVER,
+    CodeServer,
+    Drain,
+    Hold,
+    Kind,
+    ServerOutput,
+)
 from codelocd.dagster.instance import Instance, newest_of
 from codelocd.dagster.launcher import DagsterLauncher
 from codelocd.dagster.supervision import HoldsToLimits, ProgramLauncher, Servers
 from codelocd.dagster.webserver import HELPER, DaemonParts, UserInterface
 from codelocd.dagster.workspace import Links, Sockets
-from codelocd.model import DagsterSettings, GrpcServer, LocationSpec
-from codelocd.process.inheritance import Inheritance
+from codelocd.model import DagsterSettings, GrpcServer, LocationSpec, Output
+from codelocd.process.child import Children
+from codelocd.process.inheritance import RUNNER, Inheritance, Left
 from codelocd.runners.warm.method import MethodChoice
 from codelocd.storage.paths import DaemonPaths
 
 if TYPE_CHECKING:
     from codelocd.documents.locations import DagsterStatus, StartDocument
+
+
+# --- servers that outlive the daemon -----------------------------------------------------------
+
+
+def holding(children: Children, home: Path) -> Hold:
+    """`home`: the DAGSTER_HOME of the daemon; one with another cannot go on with the server."""
+
+    def hold(server: CodeServer, kind: Kind) -> None:
+        record = {
+            "kind": kind,
+            "location": server.location,
+            "generation": None,
+            "path": str(server.path),
+            "executable": str(server.executable),
+            "start_method": server.choice.method,
+            "why": server.choice.why,
+            "group": server.group,
+            "since": server.since,
+            "home": str(home),
+        }
+        children.hold(server.pid, record)
+
+    return hold
+
+
+def paths(inheritance: Inheritance) -> set[Path]:
+    """Where the servers listen that were left."""
+    return {
+        Path(left.record["path"]) for left in inheritance.left if left.kind in (SERVER, LEAVING)
+    }
+
+
+class InheritedServers:
+    """Those that were left: `serving` are the ones that Dagster was led to, the newest last;
+    `leaving` take no more runs."""
+
+    def __init__(
+        self,
+        inheritance: Inheritance,
+        children: Children,
+        output: Callable[[str, int | None], Output],
+        home: Path,
+    ) -> None:
+        """`output(location, generation)`: where what a server prints goes."""
+        runners = [left.record for left in inheritance.left if left.kind == RUNNER]
+        generations = {each["location"]: each["generation"] for each in runners}
+        self.serving: list[CodeServer] = []
+        self.leaving: list[CodeServer] = []
+        for left in (*inheritance.of(LEAVING), *inheritance.of(SERVER)):
+            name = left.record["location"]
+            goes_on = left.kind == SERVER and left.record["home"] == str(home)
+            server = _taken(left, children, output(name, generations.get(name)))
+            if server is not None:
+                (self.serving if goes_on else self.leaving).append(server)
+
+
+def _taken(left: Left, children: Children, output: Output) -> CodeServer | None:
+    """The server; None where it is gone, and with it all that it had."""
+    record, words = left.record, ServerOutput(output)
+    words.pass_on()
+    left.tell(words)
+    try:
+        child = left.child(children, words)
+    except ProcessLookupError:
+        left.end()
+        return None
+    choice = MethodChoice(record["start_method"], record["why"])
+    executable, path = Path(record["executable"]), Path(record["path"])
+    group, since = record.get("group"), record.get("since")  # an older daemon noted neither
+    return CodeServer(record["location"], child, executable, path, words, choice, group, since)
+
+
+# --- the integration ---------------------------------------------------------------------------
 
 AGAIN = 5.0
 """Seconds until something is tried again that the machine lacked the means for."""

@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 
 from codelocd import config
 from codelocd.config import codelocd_toml
-from codelocd.config.dagster import dg, pyproject
+from codelocd.config.dagster import ReadingContext, dg, pyproject
 from codelocd.config.dagster.cloud_yaml import CloudTable
-from codelocd.config.dagster.location import ReadingContext
 from codelocd.config.dagster.workspace_yaml import Selector, WorkspaceTable
 from codelocd.config.document import Document
 from codelocd.config.errors import ConfigError

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from codelocd.dagster.inherited import InheritedServers, paths
+from codelocd.dagster.integration import InheritedServers, paths
 from codelocd.dagster.workspace import Sockets
 from codelocd.process.helper import HelperProcess
 from codelocd.process.inheritance import Inheritance, receive
@@ -25,7 +25,7 @@ DAEMON = """
 import asyncio, os, sys
 from pathlib import Path
 from codelocd.dagster.code_server import LEAVING, SERVER, CodeServer, ServerOutput
-from codelocd.dagster.inherited import holding
+from codelocd.dagster.integration import holding
 from codelocd.process.child import Children
 from codelocd.process.guardian import Guardian, Keeping
 from codelocd.runners.warm.method import MethodChoice

@@ -15,7 +15,7 @@ from tests.supervisor.dagster.played import FakeDagster, FakeServer
 
 
 class FakeRunner:
-    pid = 1
+    pid, start_method, why = 1, "spawn", "warm interpreters are off"
 
     def __init__(self) -> None:
         self.exited = asyncio.get_running_loop().create_future()

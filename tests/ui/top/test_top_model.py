@@ -41,7 +41,7 @@ from codelocd_top.model import (
     TopModel,
 )
 
-from codelocd.client.known import KnownState
+from codelocd.client.follow import KnownState
 from codelocd.render.text import Screen, columns
 from tests.supervisor.cli.fake_control import DAEMON, LOCATION, PROBLEM
 

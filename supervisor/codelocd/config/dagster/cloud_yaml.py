@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import model_validator
 
 from codelocd.config import env_files
-from codelocd.config.dagster.location import LocationEntry, ReadingContext, specs
+from codelocd.config.dagster import LocationEntry, ReadingContext, specs
 from codelocd.config.document import Document
 from codelocd.config.errors import ConfigError, KeyPath, Mistake, Problems, UnfitError
 from codelocd.config.syntax import parse_yaml

@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 
 from codeloc_envs.project.workspace import shared_interpreter
 from codelocd.config import env_files
-from codelocd.config.dagster.location import LocationEntry, ReadingContext, spec
+from codelocd.config.dagster import LocationEntry, ReadingContext, spec
 from codelocd.config.discovery import ConfigKind
 from codelocd.config.document import Document, read_text
 from codelocd.config.env_files import EnvFiles

@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from codelocd.config import env_files
-from codelocd.config.dagster.location import LocationEntry, ReadingContext, specs
+from codelocd.config.dagster import LocationEntry, ReadingContext, specs
 from codelocd.config.document import Document
 from codelocd.config.errors import ConfigError, Problems, UnfitError
 from codelocd.config.validation import parsed_in_part, parsed_leniently

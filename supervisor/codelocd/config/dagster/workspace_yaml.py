@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
 
 from codelocd.config import env_files
-from codelocd.config.dagster.location import LocationEntry, ReadingContext, specs
+from codelocd.config.dagster import LocationEntry, ReadingContext, specs
 from codelocd.config.document import Document
 from codelocd.config.errors import Problems, UnfitError
 from codelocd.config.location import dagster_default
