@@ -146,12 +146,13 @@ def serve(
     *arguments: str,
     socket: Path | None = None,
     daemon_socket: str | None = None,
+    program: tuple[str, ...] = (sys.executable, "-m", "codelocd_ui"),
 ) -> ServedPage:
     """Start the page's process; it has printed its link when this returns. `socket`: where it
     listens instead of a port; `daemon_socket`: instead of the control socket."""
     process = subprocess.Popen(
         [
-            *(sys.executable, "-m", "codelocd_ui", "--daemon", daemon_socket or daemon.socket),
+            *(*program, "--daemon", daemon_socket or daemon.socket),
             *("--folder", str(folder), "--name", "shop"),
             *(("--port", "0") if socket is None else ()),
             *arguments,

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -119,6 +120,41 @@ def test_on_the_second_socket_nobody_does_more_than_read(observed: Dev, tmp_path
             assert told["read_only"] is True
     finally:
         served.end()
+
+
+AS_ANOTHER = """
+import os, sys
+import codelocd_ui.__main__ as page, codelocd_ui.server, uvicorn.protocols.http.h11_impl
+import uvicorn.protocols.websockets.websockets_sansio_impl, uvicorn.lifespan.on
+group, *arguments = sys.argv[1:]
+os.setgroups([int(group)]); os.setgid(5001); os.setuid(5001)
+sys.exit(page.main(arguments))
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_a_member_of_socket_group_serves_a_page_that_reads() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o711)
+        (folder / "secret").mkdir(mode=0o700)
+        os.chown(folder / "secret", 5001, 5001)
+        control = folder / "control.sock"
+        config = f'[daemon]\nsocket_group = "{HERE}"\nsocket = "{control}"\n'
+        daemon = Dev(project(folder, config), folder / "home", ())
+        program = (sys.executable, "-c", AS_ANOTHER, str(os.getegid()))
+        served = serve(daemon, folder / "secret", "--foreign", program=program)
+        try:
+            daemon.until_serving("shop")
+            served.log_in()
+            assert psutil.Process(served.process.pid).uids().real == 5001
+            assert served.ask("status")["locations"][0]["name"] == "shop"
+            order = {"order": "stop", "locations": ["shop"]}
+            assert served.request("POST", "/api/orders", order).status == 403
+            assert daemon.entry("shop")["state"] == "serving"
+        finally:
+            served.end()
+            daemon.stop()
 
 
 @pytest.mark.skipif(
