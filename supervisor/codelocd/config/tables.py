@@ -302,6 +302,10 @@ class PageTable(Table):
             raise UnfitError("has a socket_group without a socket", "add socket")
         if self.socket is not None and self.port is not None:
             raise UnfitError("has a socket and a port", "remove one of them")
+        is_open = self.socket is None and self.host not in ("127.0.0.1", "localhost", "::1")
+        if is_open and not self.allowed_hosts:
+            what = f"listens at {self.host} for other machines"
+            raise UnfitError(what, "say in allowed_hosts how they call it")
         return self
 
 

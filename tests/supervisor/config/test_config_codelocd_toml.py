@@ -230,6 +230,18 @@ MISTAKES = [
         "3: location.a.backoff.jitter: must be at most 1, not 2; choose another value",
     ),
     (
+        '[ui]\nauth = "proxy"',
+        "1: ui: has auth without a socket; add socket: any user reaches a port",
+    ),
+    (
+        '[ui]\nhost = "0.0.0.0"',
+        "1: ui: listens at 0.0.0.0 for other machines; say in allowed_hosts how they call it",
+    ),
+    (
+        '[ui]\nsocket = "p.sock"\nport = 4300',
+        "1: ui: has a socket and a port; remove one of them",
+    ),
+    (
         '[location.a]\nmodule = "a"\nbackoff = { initial = "2min" }',
         "3: location.a.backoff: has a maximum below initial; raise maximum or lower initial",
     ),
