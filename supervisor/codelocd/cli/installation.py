@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal, NoReturn
 
 from codelocd.cli.guard import Failure
-from codelocd.cli.units import USER, ServicePlace, UnitFile, is_as_written
+from codelocd.cli.units import USER, ServicePlace, UnitFile, accounts, is_as_written
 
 UnitState = Literal["missing", "as written", "outdated", "edited"]
 
@@ -158,12 +158,10 @@ def _write(unit: UnitFile, state: UnitState) -> InstallStep:
 
 
 def _make_user() -> InstallStep:
-    text = f'u {USER} - "codelocd" /var/lib/codelocd\n'
-
     def act() -> None:
         if shutil.which("systemd-sysusers"):
             USERS.parent.mkdir(parents=True, exist_ok=True)
-            USERS.write_text(text)
+            USERS.write_text(accounts())
             _run(["systemd-sysusers", str(USERS)])
         else:
             _run(["useradd", "--system", "--home-dir", "/var/lib/codelocd", "--user-group", USER])

@@ -60,16 +60,24 @@ def unit_files(place: ServicePlace) -> list[UnitFile]:
 
 
 def _shipped(user: bool) -> dict[str, str]:
+    where = _folder() / "user" if user else _folder()
+    return {
+        each.name: each.read_text()
+        for kind in ("*.service", "*.socket")
+        for each in where.glob(kind)
+    }
+
+
+def accounts() -> str:
+    """The user that the service runs as, in the words of sysusers.d(5)."""
+    return (_folder() / "sysusers.conf").read_text()
+
+
+def _folder() -> Path:
     package = Path(codelocd.__file__).parent
     for folder in (package / "units", package.parents[1] / "systemd"):  # installed; a checkout
-        where = folder / "user" if user else folder
-        found = {
-            each.name: each.read_text()
-            for kind in ("*.service", "*.socket")
-            for each in where.glob(kind)
-        }
-        if found:
-            return found
+        if (folder / "codelocd.service").exists():
+            return folder
     raise FileNotFoundError(f"codelocd came without its units: {package / 'units'}")
 
 
