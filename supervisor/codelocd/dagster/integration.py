@@ -175,8 +175,8 @@ class DagsterServing:
     def settle(self, wanted: Collection[str]) -> None:
         """The locations are known: what an earlier daemon has left of others leaves, too."""
         self._links.keep_only(wanted)
-        for server in self._adopted:
-            self._limits.begin(server)
+        while self._adopted:
+            self._limits.begin(self._adopted.pop())
 
     def about(self) -> DagsterStatus:
         """For `status`: the address of the page, and the code server of each location."""

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -347,3 +348,33 @@ async def test_an_interpreter_that_is_gone_leaves_no_spare(bench, newest, tmp_pa
     await pool.refresh(0)
     assert pool.ready is None
     await until(lambda: psutil.Process().num_fds() <= before)
+
+
+LIMITED = """\
+import os, resource, sys, time
+def held():
+    return os.getpriority(os.PRIO_PROCESS, 0), resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+while "cold" in sys.argv and held() != (7, 123):
+    time.sleep(0.01)
+print(*held())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="others set no limit from outside")
+@pytest.mark.parametrize("method", [*METHODS, "spawn"])
+async def test_a_program_is_held_to_the_limits_of_its_location(
+    bench: Bench, extreme: Path, method: StartMethod, tmp_path: Path
+) -> None:
+    """After a warm start before its first line; one that starts on its own soon after that."""
+    (group := tmp_path / "group").mkdir()
+    if method == "spawn":
+        spec = bench.spec(extreme, telling("told = 1"), start_method="spawn")
+        (spec.working_directory / "tool.py").write_text(LIMITED)
+        tool = Tool(spec)
+    else:
+        tool = await warm(bench, extreme, LIMITED, method)
+    tool.spec = replace(tool.spec, nice=7, open_files=123, group=str(group))
+    child = await started(bench, tool.program("cold" if method == "spawn" else ""), method)
+    assert (await ended(child)).status == 0, b"".join(tool.errors)
+    assert b"".join(tool.said) == b"7 123\n"
+    assert (group / "cgroup.procs").read_text() in (str(child.pid), "0"), "0 is who writes it"
