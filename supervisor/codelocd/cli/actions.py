@@ -30,7 +30,6 @@ from codelocd.render.text import duration
 
 if TYPE_CHECKING:
     from codelocd.documents.answers import ActionOutcome
-    from codelocd.documents.locations import StatusDocument
 
 NEXT = 2.0
 """Seconds for the next daemon to listen where the connection has ended. One that is upgraded
@@ -50,28 +49,28 @@ class Order:
     def outcomes(self, asked: Asked) -> list[ActionOutcome]:
         """What became of it in each location. Where the daemon is upgraded meanwhile, the next one
         is asked, which goes on with what it took over."""
-        end = None if self.timeout is None else time.monotonic() + self.timeout
-        connection, verb = connect_patiently(asked), self.verb
+        began, given = time.monotonic(), time.time()
+        connection, verb, left = connect_patiently(asked), self.verb, self.timeout
         announce(connection)
         while True:
             with connection:
-                before = _last_event(connection) if self.wait and verb == "restart" else None
                 former = connection.instance
                 try:
-                    return self._carried_out(connection, verb, end)
+                    return self._carried_out(connection, verb, left)
                 except Failure as failure:
                     if not self.wait or not _ended(failure):
                         raise
                     lost = failure
             connection = self._next(asked, former, lost)
+            if self.timeout is not None:
+                left = max(0.1, self.timeout - (time.monotonic() - began))
             verb = self.verb
-            if verb == "restart" and _was_given(connection, before):
+            if verb == "restart" and _was_given(connection, given):
                 verb = "start"  # it was stopped, or will not serve for long: once is enough
 
     def _carried_out(
-        self, connection: Connection, verb: str, end: float | None
+        self, connection: Connection, verb: str, left: float | None
     ) -> list[ActionOutcome]:
-        left = None if end is None else max(0.1, end - time.monotonic())
         parameters = {**self.parameters, "wait": self.wait, "timeout": left}
         if connection.is_of_this_version():
             parameters["by"] = "cli"
@@ -109,17 +108,11 @@ def _ended(failure: Failure) -> bool:
     return failure.code == ExitCode.NO_DAEMON and not absent
 
 
-def _last_event(connection: Connection) -> int:
-    status: StatusDocument = connection.call("status", {"locations": []})
-    return status["daemon"]["events"]
-
-
-def _was_given(connection: Connection, since: int | None) -> bool:
-    """Whether an earlier daemon has noted a restart in the journal since that event."""
-    if since is None:
-        return False
-    events = connection.call("events", {"lines": 10_000, "after": since})["events"]
-    return any(each["event"] == "restart-asked" for each in events)
+def _was_given(connection: Connection, since: float) -> bool:
+    """Whether an earlier daemon has noted a restart in the journal since then, in Unix seconds."""
+    events = connection.call("events", {"lines": 1000})["events"]
+    earliest = round(since, 3) - 0.001  # as entries have it
+    return any(each["event"] == "restart-asked" and each["at"] >= earliest for each in events)
 
 
 QUIET = 1.0

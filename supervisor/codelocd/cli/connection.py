@@ -26,6 +26,9 @@ ANSWER_TIMEOUT = 10.0
 PROMPT_TIMEOUT = 1.5
 """Seconds for the daemon to answer where something is known without it: that comes within two."""
 
+FIRST_TIMEOUT = 0.4
+"""Seconds until a command that only reads looks whether the daemon's process is stopped."""
+
 GRACE = 10.0
 """Seconds beyond the time limit of a request in which the daemon still answers."""
 
@@ -174,17 +177,20 @@ def connect_patiently(asked: Asked) -> Connection:
 def connect_promptly(asked: Asked) -> Connection:
     """A connection to the daemon meant, for what only reads.
 
-    Raises SilentDaemon where the daemon says nothing within PROMPT_TIMEOUT, and NoDaemon.
+    Raises SilentDaemon where the daemon says nothing within about PROMPT_TIMEOUT, or is stopped,
+    and NoDaemon.
     """
     daemon = meant(asked)
     try:
-        return _greeted(daemon, PROMPT_TIMEOUT)
+        return _greeted(daemon, FIRST_TIMEOUT)
     except SilentDaemon:
         from codelocd.cli import unanswered  # seldom: the others need not wait for its imports
 
-        if not unanswered.is_upgraded(daemon):
-            raise
-    return Connection(daemon)
+        if unanswered.is_upgraded(daemon):
+            return Connection(daemon)
+        if (stopped := unanswered.is_stopped(daemon)) is not None:
+            raise SilentDaemon(stopped, daemon.name, daemon.project) from None
+    return _greeted(daemon, PROMPT_TIMEOUT - FIRST_TIMEOUT)
 
 
 def _greeted(daemon: DaemonAddress, patience: float) -> Connection:

@@ -68,6 +68,15 @@ def is_upgraded(daemon: DaemonAddress) -> bool:
     return kept is not None and kept.upgrade and kept.age < LONGEST_UPGRADE
 
 
+def is_stopped(daemon: DaemonAddress) -> str | None:
+    """In one line that its process was stopped by a signal; None where it was not."""
+    kept = last_status.read(daemon.socket)
+    if kept is None or kept.process(kept.daemon) not in identity.STOPPED:
+        return None
+    what, remedy = _SAID["stopped"]
+    return f"{daemon.name}, process {kept.daemon}, {what}; {remedy.format(pid=kept.daemon)}"
+
+
 def waited_for(daemon: DaemonAddress, seconds: float) -> str:
     """In one line: that a command waits for the daemon to answer, why, and what to do."""
     kept, wait = last_status.read(daemon.socket), f"waiting up to {seconds:g} s for {daemon.name}"
