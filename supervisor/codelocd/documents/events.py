@@ -18,6 +18,14 @@ from codelocd.documents.locations import (
 from codelocd.model import StartMethod
 
 
+class LostLines(TypedDict):
+    """Stands for lines or entries that are lost: `gap` of them, the first with the number `seq`."""
+
+    seq: int
+    location: str | None
+    gap: int
+
+
 class JournalEntry(TypedDict):
     """One thing that happened; `location` is None where it happened to the daemon itself.
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from codelocd.render.text import GAP, STATES, Screen, columns, one_line, shortened
 
 if TYPE_CHECKING:
-    from codelocd.documents.events import JournalEntry
+    from codelocd.documents.events import JournalEntry, LostLines
     from codelocd.documents.locations import LogLine
 
 NARROW = 100
@@ -48,7 +48,7 @@ def _load(entry: JournalEntry) -> str:
     return " ".join([total or "", *(f"{sign}{count}" for sign, count in signs if count)]).strip()
 
 
-def gap(lost: dict[str, Any]) -> str:
+def gap(lost: LostLines) -> str:
     """What stands in the place of lines that are lost."""
     first, count = lost["seq"], lost["gap"]
     whose = f" of {one_line(lost['location'])}" if lost["location"] else ""

@@ -20,7 +20,7 @@ from codelocd.render.text import name_style
 
 if TYPE_CHECKING:
     from codelocd.documents.answers import EventsDocument, LogsDocument
-    from codelocd.documents.events import JournalEntry
+    from codelocd.documents.events import JournalEntry, LostLines
     from codelocd.documents.locations import LogLine, StatusDocument
     from codelocd.storage.remains import Remains
 
@@ -96,7 +96,7 @@ def _print(lines: Iterator[Line], text: Callable[[Line], str], *, as_json: bool)
         if as_json:
             output.line(line)
         else:
-            output.say(journal.gap(line) if "gap" in line else text(line))
+            output.say(journal.gap(cast("LostLines", line)) if "gap" in line else text(line))
 
 
 def _log_line() -> Callable[[Line], str]:
