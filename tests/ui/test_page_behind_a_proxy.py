@@ -12,16 +12,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 from websockets.sync.client import connect
 from websockets.typing import Origin
 
 from tests.end_to_end.daemons import Dev, wait_for
+from tests.ui.browser import NEEDS_BROWSER, Shown
 from tests.ui.conftest import DEADLINE, ServedPage, serve
 
 NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(NGINX is None, reason="nginx is not installed")
 
 CONFIG = """\
@@ -137,20 +138,14 @@ def another_site(link: str) -> Iterator[str]:
         server.server_close()
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+@NEEDS_BROWSER
 def test_a_deep_link_of_another_site_leads_to_the_page_that_is_logged_in(
-    proxied: ServedPage,
+    browser: Any, proxied: ServedPage
 ) -> None:
-    sync_api = pytest.importorskip("playwright.sync_api", reason="needs Playwright")
-    with sync_api.sync_playwright() as playwright:
-        arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        tab = browser.new_page()
-        tab.set_default_timeout(DEADLINE * 1000)
-        tab.goto(f"{proxied.url}#{proxied.token}")
-        tab.get_by_text("Everything is serving").first.wait_for()
-        with another_site(f"{proxied.url}#/location/shop/definitions") as elsewhere:
-            tab.goto(elsewhere)
-            tab.get_by_text("there").click()
-            tab.get_by_text("paid").first.wait_for()
-        browser.close()
+    shown = Shown(browser, proxied)
+    shown.until("Everything is serving")
+    with another_site(f"{proxied.url}#/location/shop/definitions") as elsewhere:
+        shown.tab.goto(elsewhere)
+        shown.tab.get_by_text("there").click()
+        shown.until("paid")
+    shown.close()

@@ -4,7 +4,9 @@ import { STAGES, stages } from './stories.js';
 import { bytes, clock, percent, seconds } from './format.js';
 
 const UNITS = { seconds, bytes, percent };
-const HEIGHT = 150, WIDEST = 16;
+const HEIGHT = 150, WIDEST = 16, LEAST_SPAN = 60; // px, px, s
+/** The least top of an axis. */
+const LEAST = { seconds: 0.001, bytes: 2 ** 20, percent: 0.1 };
 
 /**
  * Values over time. uPlot is loaded where one is shown.
@@ -42,7 +44,10 @@ function looks(element, unit, count) {
   const axis = { stroke: colour('--t3'), grid: { stroke: colour('--line'), width: 1 }, ticks: { show: false }, font: '11px Inter' };
   return {
     legend: { show: false }, cursor: { drag: { x: false, y: false } },
-    scales: { y: { range: (/** @type {any} */ _, /** @type {number} */ _low, /** @type {number} */ high) => [0, (high || 0.1) * 1.1] } },
+    scales: {
+      x: { range: (/** @type {any} */ _, /** @type {number} */ from, /** @type {number} */ to) => [Math.min(from, to - LEAST_SPAN), to] },
+      y: { range: (/** @type {any} */ _, /** @type {number} */ _low, /** @type {number} */ high) => [0, Math.max(high, LEAST[unit]) * 1.1] },
+    },
     axes: [{ ...axis, values: (/** @type {any} */ _, /** @type {number[]} */ ticks) => ticks.map(clock), space: 90 }, { ...axis, size: 62, values: (/** @type {any} */ _, /** @type {number[]} */ ticks) => ticks.map(UNITS[unit]) }],
     series: [{}, { stroke: colour('--accent'), width: 1.5, fill: colour('--accent-soft'), spanGaps: false, points: { show: count < 30, size: 4 } }],
   };

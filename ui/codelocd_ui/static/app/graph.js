@@ -8,7 +8,7 @@ import { CARD, arranged, groupId, lineage, Cells } from './layout.js';
 import { found } from './filters.js';
 import { counted, visible } from './format.js';
 
-const ALL_OPEN = 150, LEAST = 0.02, MOST = 1.5, HEAD = 34, PLATE = 46, FRESH = 30, HITS = 8, MARGIN = 48, PANEL = 300, READABLE = 0.6;
+const ALL_OPEN = 150, LEAST = 0.02, MOST = 1.5, HEAD = 34, PLATE = 46, COUNTED = 130, FRESH = 30, HITS = 8, MARGIN = 48, PANEL = 300, READABLE = 0.6, OPENING = 0.8;
 
 /** The graph's state that its address holds. @param {Route} route */
 function readAddress(route) {
@@ -72,10 +72,11 @@ function useCamera(box) {
   const move = (/** @type {(now: Camera) => Camera} */ change) => setCamera((now) => (now ? change(now) : now));
   return {
     camera, move,
-    fit: (/** @type {Picture} */ picture) => {
+    /** Show all of it, but no smaller than `least`; what has no room is on the right. */
+    fit: (/** @type {Picture} */ picture, least = LEAST) => {
       const [width, height] = size();
-      const zoom = Math.max(LEAST, Math.min(1, (width - MARGIN) / (picture.width || 1), (height - MARGIN) / (picture.height || 1)));
-      setCamera({ zoom, x: (width - picture.width * zoom) / 2, y: (height - picture.height * zoom) / 2 });
+      const zoom = Math.max(least, Math.min(1, (width - MARGIN) / (picture.width || 1), (height - MARGIN) / (picture.height || 1)));
+      setCamera({ zoom, x: Math.max(MARGIN / 2, (width - picture.width * zoom) / 2), y: (height - picture.height * zoom) / 2 });
     },
     fly: (/** @type {Placed} */ node, zoom = 1) => {
       const [width, height] = size();
@@ -105,7 +106,7 @@ export function GraphPage({ route }) {
     if (asset) choose(asset);
     else {
       const at = picture.boxes.find((one) => one.name === location);
-      if (at && box.current) view.fly(at, Math.min(1, box.current.clientWidth / (at.width + 100), box.current.clientHeight / (at.height + 60))); else view.fit(picture);
+      if (at && box.current) view.fly(at, Math.min(1, box.current.clientWidth / (at.width + 100), box.current.clientHeight / (at.height + 60))); else view.fit(picture, picture.boxes.some((one) => one.isOpen) ? LEAST : OPENING);
     }
   }, [asked, picture.boxes.length > 0]);
 
@@ -201,7 +202,7 @@ function Plane({ box, view, picture, chosen, related, choose, toggle, unfold }) 
   const far = (camera?.zoom ?? 1) < CARDS_FROM;
   return html`<div class="plane" ref=${box} ...${pointer} tabindex="0" role="group" aria-label="Graph of assets; the outline has the same as a list">
       <canvas ref=${canvas}></canvas>
-      ${camera && seen.boxes.map((one) => html`<button type="button" key=${one.name} class=${`box ${far ? 'plate' : ''} ${one.isOpen ? 'open' : ''}`} style=${placedAt(one, camera, one.isOpen ? HEAD : one.height, far)} aria-expanded=${one.isOpen} title=${visible(one.name)} onClick=${() => toggle(one)}><${Mark} of=${levelOf(one.name)} /><b>${visible(one.name)}</b><span class="quiet">${one.assets.length}</span></button>`)}
+      ${camera && seen.boxes.map((one) => html`<button type="button" key=${one.name} class=${`box ${far ? 'plate' : ''} ${far && one.width * (camera?.zoom ?? 1) < COUNTED ? 'short' : ''} ${one.isOpen ? 'open' : ''}`} style=${placedAt(one, camera, one.isOpen ? HEAD : one.height, far)} aria-expanded=${one.isOpen} title=${visible(one.name)} onClick=${() => toggle(one)}><${Mark} of=${levelOf(one.name)} /><b>${visible(one.name)}</b><span class="quiet">${one.assets.length}</span></button>`)}
       ${camera && seen.cards.map((one) => html`<${Card} key=${one.id} card=${one} style=${placedAt(one, camera, one.height, false)} chosen=${chosen} related=${related} isTwice=${conflicts.has(one.name)} choose=${choose} unfold=${unfold} />`)}
       <div class="zoom"><button type="button" class="button" aria-label="Smaller" onClick=${() => view.zoom(1 / 1.3, ...middle())}>−</button><span class="meta">${camera ? Math.round(camera.zoom * 100) : 100} %</span><button type="button" class="button" aria-label="Larger" onClick=${() => view.zoom(1.3, ...middle())}>+</button><button type="button" class="button" onClick=${() => view.fit(picture)}>Fit</button></div>
     </div>`;

@@ -26,7 +26,7 @@ const OVERLAYS = {
 const FULL = new Set(['graph', 'output', 'definitions']);
 /** @type {Map<string, any>} */
 const loaded = new Map([['overview', Overview]]);
-const SKELETON_AFTER = 300; // ms
+const SKELETON_AFTER = 300, PRELOAD_AFTER = 2000; // ms
 
 /** `#/location/sales/output?q=x` as its parts. @param {string} hash @returns {Route} */
 function parsed(hash) {
@@ -57,7 +57,7 @@ function App() {
     addEventListener('hashchange', listener);
     return () => removeEventListener('hashchange', listener);
   }, []);
-  useEffect(() => keys(route, setOverlay), [route, overlay]);
+  useEffect(() => keys(route, overlay, setOverlay), [route, overlay]);
   const Page = useLoaded(route.name, LATER), Over = useLoaded(overlay, OVERLAYS);
   useEffect(titled);
   if (state.link === 'login') return html`<${Login} />`;
@@ -115,13 +115,16 @@ function Login() {
   </div></form></main>`;
 }
 
-/** Keys of the whole page; none while typing. @param {Route} route @param {(name: string) => void} setOverlay */
-function keys(route, setOverlay) {
+/**
+ * Keys of the whole page; none while typing, or while something lies over it, or is about to.
+ * @param {Route} route @param {string} overlay @param {(name: string) => void} setOverlay
+ */
+function keys(route, overlay, setOverlay) {
   let first = '', timer = 0;
   const listener = (/** @type {KeyboardEvent} */ event) => {
     if ((event.metaKey || event.ctrlKey) && event.key.toLowerCase() === 'k') { event.preventDefault(); setOverlay('search'); return; }
     const target = /** @type {HTMLElement} */ (event.target);
-    if (target.closest?.('input, textarea, select, [contenteditable]') || document.querySelector('[aria-modal=true]')) return;
+    if (target.closest?.('input, textarea, select, [contenteditable]') || overlay || document.querySelector('[aria-modal=true]')) return;
     if (event.metaKey || event.ctrlKey || event.altKey || off()) return;
     const key = event.key;
     if (first === 'g' && Object.hasOwn(GO, key)) { first = ''; event.preventDefault(); go(GO[key]); return; }
@@ -171,3 +174,4 @@ function actOn(name, key) {
 
 render(html`<${App} />`, /** @type {HTMLElement} */ (document.getElementById('page')));
 begin();
+setTimeout(() => import('./search.js'), PRELOAD_AFTER);

@@ -75,7 +75,7 @@ export function Progress({ build }) {
 /** How long something has been under way. @param {{since: number}} props */
 export function Since({ since }) {
   const now = useClock();
-  return html`<span class="meta">${seconds(Math.max(0, Math.floor(now - since)))}</span>`;
+  return now - since < 1 ? null : html`<span class="meta">${seconds(Math.floor(now - since))}</span>`;
 }
 
 const LABELS = { start: 'Start', stop: 'Stop', restart: 'Restart', reload: 'Reload' };

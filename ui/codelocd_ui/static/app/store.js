@@ -114,6 +114,7 @@ const HANDLERS = {
   usage(message) {
     for (const [name, [memory, cpu]] of /** @type {[string, [number | null, number | null]][]} */ (Object.entries(message.locations))) {
       const list = store.usage.get(name) ?? [];
+      if (list.length && list[list.length - 1][0] >= message.at) continue;
       list.push([message.at, memory, cpu]);
       if (list.length > SAMPLES) list.shift();
       store.usage.set(name, list);

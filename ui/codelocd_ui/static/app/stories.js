@@ -86,7 +86,7 @@ export function past(journal, live) {
     const list = reloads.get(entry.location) ?? [];
     list.push({ at: entry.at, timing: entry.timing, ok, generation: entry.generation });
     reloads.set(entry.location, list);
-    if (!ok || known.has(`${entry.location}\0${entry.generation}`)) continue;
+    if (!ok || entry.timing.event == null || known.has(`${entry.location}\0${entry.generation}`)) continue;
     saves.push({ location: entry.location, generation: entry.generation, at: entry.at, seconds: entry.timing.total, timing: entry.timing, added: [], changed: [], removed: [], counts: [entry.added ?? 0, entry.changed ?? 0, entry.removed ?? 0] });
   }
   for (const save of live) {
