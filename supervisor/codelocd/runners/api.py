@@ -227,7 +227,7 @@ class WrappedRunner:
     def __init__(self, runner: RunnerHandle) -> None:
         self._runner = runner
         self.pid = runner.pid
-        self.start_method = runner.start_method
+        self.start_method: StartMethod = runner.start_method
         self.why = runner.why
 
     @property
