@@ -197,8 +197,9 @@ def page(daemon: Dev, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serv
         served.end()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Ended with the module: no asynchronous test can run beside Playwright's loop."""
     from tests.ui.browser import launched
 
     with launched() as made:
