@@ -80,8 +80,8 @@ class ServingLock:
             if not self._is_current():
                 self._close()
                 self._keep(open_file(self.path))
-            assert self._descriptor is not None
-            flock(self._descriptor, LOCK_EX | LOCK_NB)
+            if self._descriptor is not None:
+                flock(self._descriptor, LOCK_EX | LOCK_NB)
         except BlockingIOError:
             return False
         except OSError:
