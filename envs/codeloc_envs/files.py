@@ -163,7 +163,12 @@ def replace_text(path: Path, text: str, *, mode: int = 0o600) -> None:
 
     `mode` less the umask is that of the new file. Raises OSError, and leaves nothing then.
     """
-    draft, rest = f"{path}.{os.urandom(4).hex()}{TEMPORARY}", text.encode()
+    replace_bytes(path, text.encode(), mode=mode)
+
+
+def replace_bytes(path: Path, data: bytes, *, mode: int = 0o600) -> None:
+    """The same for what is encoded already."""
+    draft, rest = f"{path}.{os.urandom(4).hex()}{TEMPORARY}", memoryview(data)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     file = os.open(draft, flags, mode)
     try:
@@ -208,14 +213,19 @@ found: list[Damage] = []
 """What this process has set aside, in order."""
 
 
-def read_record(path: Path, made: Callable[[Any], T], then: str = "") -> T | None:
+def read_record(
+    path: Path,
+    made: Callable[[Any], T],
+    then: str = "",
+    decoded: Callable[[bytes], Any] = json.loads,
+) -> T | None:
     """What `made` makes of the JSON in a file of ours, None where there is no such file.
 
     One that is anything else is set aside, and counts as missing. `made` raises one of WRONG for
     another shape. Raises OSError.
     """
     try:
-        return made(json.loads(path.read_bytes()))
+        return made(decoded(path.read_bytes()))
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (IsADirectoryError, *WRONG):

@@ -10,10 +10,21 @@ _USER_INFO = re.compile(r"(?<=://)[^/\s\"']*@")
 """What an address may have before its host (RFC 3986, 3.2.1), as people write it: a password with
 an @ in it should have that encoded, but works in many programs."""
 
+_QUERY_SECRET = re.compile(
+    r"""(?ix)(?<=[?&;])([\w.~%-]*
+    (?:token|secret|passw(?:or)?d|api[_-]?key|access[_-]?key|signature|credential)
+    [\w.~%-]*|auth|authorization|sig|key|jwt|sas|pwd)=[^&;\#\s"']+"""
+)
+"""A parameter of an address that lets in who knows it, by its name: `token`, `access_token`,
+`X-Amz-Signature`, `X-Goog-Credential`, `sig` of Azure's signed addresses."""
+
 
 def without_passwords(text: str) -> str:
-    """The same text to be shown: without what addresses in it have before their hosts."""
-    return _USER_INFO.sub("…@", text) if "://" in text else text
+    """The same text to be shown: without what lets in who knows it, in the addresses in it: before
+    their hosts, and in parameters."""
+    if "://" not in text:
+        return text
+    return _QUERY_SECRET.sub(r"\1=…", _USER_INFO.sub("…@", text))
 
 
 class EnvironmentProblem(Exception):

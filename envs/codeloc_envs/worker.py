@@ -12,6 +12,7 @@ With `--prune STORE` it removes instead what is no longer used, at low priority,
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -31,7 +32,8 @@ _NICENESS = 19
 
 def prune(root: Path) -> None:
     """Removes what is no longer used, at low priority."""
-    os.nice(_NICENESS)
+    with contextlib.suppress(OSError):  # a sandbox may forbid it
+        os.nice(_NICENESS)
     print(json.dumps(asdict(Store(root).prune())))
 
 

@@ -35,7 +35,7 @@ def key_text(key: Key) -> str:
     return "/".join(key)
 
 
-MANY = 100_000
+MANY = 500_000
 """More items than this in one argument come from an iterator that does not end."""
 
 

@@ -17,6 +17,7 @@ from codelocd.daemon.subscriptions import (
     Subscriber,
 )
 from codelocd.documents.answers import Subscribed
+from codelocd.rpc.errors import RpcError
 
 
 class StatefulHub(Hub):
@@ -54,15 +55,18 @@ class Connection:
         self.backlog = 0
         self._waiting: list[Callable[[], None]] = []
 
-    def send(self, message: bytes) -> None:
+    def send(self, *parts: bytes) -> None:
         messages = msgpack.Unpacker()
-        messages.feed(message)
+        messages.feed(b"".join(parts))
         for kind, method, (event,) in messages:
             assert (kind, method) == (2, "event")
             self.events.append(event)
 
     def when_drained(self, callback: Callable[[], None]) -> None:
         self._waiting.append(callback)
+
+    def reject(self, error: RpcError) -> None:
+        raise error
 
     def drain(self) -> None:
         waiting, self._waiting = self._waiting, []

@@ -117,7 +117,7 @@ async def test_a_config_that_lost_most_of_its_locations_waits_for_apply(
     assert state.problem is not None
     assert f"{4 - len(left)} of 4 locations" in state.problem
     assert REMOVES in state.problem
-    config = edited.watch.read()
+    config = await edited.watch.read_apart()
     assert config is not None
     edited.watch.take(config)
     assert edited.applied == [left]

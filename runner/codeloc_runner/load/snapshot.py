@@ -53,9 +53,9 @@ class Outcome:
 
 ROOMY = 24 * 1024 * 1024
 """Characters of all definitions from which on what people wrote beside them is cut further."""
-LARGEST = 48 * 1024 * 1024
+LARGEST = 56 * 1024 * 1024
 """Characters that still travel in one message, with the paths of the sources."""
-ELEMENT = 24
+ELEMENT = 14
 """Characters that each value counts for at least: the daemon's clients take 4 Mi of values in one
 message, and a list of small numbers has more of them than characters tell."""
 TEXTS = ("description", "metadata", "op_tags", "run_tags", "tags")
@@ -81,13 +81,17 @@ def fitted(definitions: List[Definition]) -> Tuple[List[Definition], str]:
 
 
 def weight(piece: str) -> int:
-    """Of JSON: its characters, or what its values count for (nearly each has a comma)."""
-    return max(len(piece), piece.count(",") * ELEMENT)
+    """Of JSON: its characters, or what its values count for: each but the first of an array or
+    object follows a comma. The daemon adds one, the location."""
+    containers = piece.count("[") + piece.count("{") - piece.count("[]") - piece.count("{}")
+    return max(len(piece), (piece.count(",") + containers + 1) * ELEMENT)
 
 
 def cut(definition: Definition, size: int, share: int) -> Definition:
     """One whose texts share the room that the rest of it leaves; its weight is `size` now."""
     texts = {name: definition[name] for name in TEXTS if definition.get(name)}
+    if not texts:
+        return definition
     count = sum(len(one) if isinstance(one, dict) else 1 for one in texts.values())
     bare = size - sum(weight(dumps(one)) for one in texts.values())
     room = max(share - bare, 0) // max(count, 1)

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from heapq import merge
+from itertools import islice
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
+
+from codelocd.model import Snapshot
 
 if TYPE_CHECKING:
     from codelocd.documents.definitions import (
@@ -33,80 +38,8 @@ def identity(definition: Listed) -> Identity:
     return (*where, definition["name"], None)
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """What one location's new snapshot changed; `before` is what `changed` was, in its order."""
-
-    added: tuple[Listed, ...] = ()
-    changed: tuple[Listed, ...] = ()
-    removed: tuple[Listed, ...] = ()
-    before: tuple[Listed, ...] = ()
-
-    @property
-    def fields(self) -> list[dict[str, list[Any]]]:
-        """For each of `changed`, its fields that differ: `{"cron": ["0 6 * * *", "0 7 * * *"]}`."""
-        pairs = zip(self.before, self.changed, strict=True)
-        return [_differing(_content(old), _content(new)) for old, new in pairs]
-
-    def __bool__(self) -> bool:
-        return bool(self.added or self.changed or self.removed)
-
-
-@dataclass(frozen=True, slots=True)
-class Registry:
-    """The merged view. `revision` grows with each change of what it lists."""
-
-    revision: int = 0
-    by_location: Mapping[str, Mapping[Identity, Listed]] = field(default_factory=dict)
-
-    def publish(
-        self, location: str, definitions: Iterable[Mapping[str, Any]]
-    ) -> tuple[Registry, Difference]:
-        """The registry with these definitions as those of `location`.
-
-        They come as a runner told them, without `location`.
-        """
-        named = [cast("Listed", {"location": location, **each}) for each in definitions]
-        new = {identity(definition): definition for definition in named}
-        return self._with(location, new)
-
-    def withdraw(self, location: str) -> tuple[Registry, Difference]:
-        """The registry without the definitions of `location`."""
-        return self._with(location, {})
-
-    def _with(self, location: str, new: Mapping[Identity, Listed]) -> tuple[Registry, Difference]:
-        old = self.by_location.get(location, {})
-        difference = compare(old, new)
-        if old == new:
-            return self, difference
-        by_location = {**self.by_location, location: new}
-        if not new:
-            del by_location[location]
-        return replace(self, revision=self.revision + 1, by_location=by_location), difference
-
-    def definitions(
-        self, locations: Iterable[str] | None = None, kind: str | None = None
-    ) -> list[Listed]:
-        """What is listed, sorted by location and then as its code has it."""
-        names = sorted(self.by_location if locations is None else locations)
-        return [
-            definition
-            for name in names
-            for definition in self.by_location.get(name, {}).values()
-            if kind is None or definition["kind"] == kind
-        ]
-
-    def assets(self) -> list[ListedAsset]:
-        """The assets of all locations, in the same order."""
-        return [each for each in self.definitions() if each["kind"] == "asset"]
-
-    def counts(self, location: str) -> Counts:
-        """How many definitions of each kind `location` lists."""
-        counts: Counts = dict.fromkeys(KINDS, 0)
-        for definition in self.by_location.get(location, {}).values():
-            counts[definition["kind"]] += 1
-        return counts
-
+LARGE = 2000
+"""Definitions from which on it takes more than some milliseconds to compare or encode them."""
 
 KINDS: tuple[DefinitionKind, ...] = (
     "asset",
@@ -118,15 +51,168 @@ KINDS: tuple[DefinitionKind, ...] = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What one location's new snapshot changed; `before` is what `changed` was, in its order.
+
+    `fields`: for each of `changed`, its fields that differ, `{"cron": ["0 6 * * *", "0 7 * * *"]}`.
+    `moved`: definitions stand at other places in their files.
+    """
+
+    added: tuple[Listed, ...] = ()
+    changed: tuple[Listed, ...] = ()
+    removed: tuple[Listed, ...] = ()
+    before: tuple[Listed, ...] = ()
+    fields: list[dict[str, list[Any]]] = field(default_factory=list)
+    moved: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.changed or self.removed)
+
+    @property
+    def is_large(self) -> bool:
+        return len(self.added) + len(self.changed) + len(self.removed) >= LARGE
+
+
+@dataclass(frozen=True, slots=True)
+class ListedLocation:
+    """What one location lists, and how many definitions of each kind."""
+
+    listed: Mapping[Identity, Listed]
+    counts: Counts
+
+    @classmethod
+    def of(cls, location: str, definitions: Iterable[Mapping[str, Any]]) -> ListedLocation:
+        """They come as a runner told them, without `location`."""
+        listed: dict[Identity, Listed] = {}
+        for each in definitions:
+            definition = cast("Listed", {"location": location, **each})
+            listed[identity(definition)] = definition
+        counts: Counts = dict.fromkeys(KINDS, 0)
+        for definition in listed.values():
+            counts[definition["kind"]] += 1
+        return cls(listed, counts)
+
+
+NOTHING = ListedLocation({}, dict.fromkeys(KINDS, 0))
+
+
+@dataclass(frozen=True, slots=True)
+class Succession:
+    """A location's next entry, compared with the one that it replaces."""
+
+    former: ListedLocation
+    entry: ListedLocation
+    difference: Difference
+
+    @classmethod
+    def of(cls, former: ListedLocation, entry: ListedLocation) -> Succession:
+        return cls(former, entry, compare(former.listed, entry.listed))
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared(Snapshot):
+    """A large snapshot whose entry is made already, by another thread: its `definitions` are empty.
+
+    `body`: its JSON, where that is still to be kept.
+    """
+
+    succession: Succession
+    body: bytes | None
+
+    @classmethod
+    def of(
+        cls, location: str, snapshot: Snapshot, former: ListedLocation, body: bytes | None = None
+    ) -> Prepared:
+        """On any thread. `former`: the present entry of the location."""
+        found = Succession.of(former, ListedLocation.of(location, snapshot.definitions))
+        facts = snapshot.loader, snapshot.python, snapshot.load_seconds
+        return cls(*facts, (), snapshot.sources, found, body)
+
+    def plain(self) -> Snapshot:
+        """What there is left to know once the entry is listed."""
+        return Snapshot(self.loader, self.python, self.load_seconds, (), self.sources)
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """The merged view. `revision` grows with each change of what it lists."""
+
+    revision: int = 0
+    by_location: Mapping[str, ListedLocation] = field(default_factory=dict)
+
+    def publish(
+        self, location: str, definitions: Iterable[Mapping[str, Any]]
+    ) -> tuple[Registry, Difference]:
+        """The registry with these definitions as those of `location`.
+
+        They come as a runner told them, without `location`.
+        """
+        found = Succession.of(self.entry(location), ListedLocation.of(location, definitions))
+        return self.succeeded(location, found), found.difference
+
+    def withdraw(self, location: str) -> tuple[Registry, Difference]:
+        """The registry without the definitions of `location`."""
+        found = Succession.of(self.entry(location), NOTHING)
+        return self.succeeded(location, found), found.difference
+
+    def succeeded(self, location: str, found: Succession) -> Registry:
+        """The registry with that entry; it was compared with the present one."""
+        if not (found.difference or found.difference.moved):
+            return self
+        by_location = {**self.by_location, location: found.entry}
+        if not found.entry.listed:
+            del by_location[location]
+        return replace(self, revision=self.revision + 1, by_location=by_location)
+
+    def entry(self, location: str) -> ListedLocation:
+        """What `location` lists."""
+        return self.by_location.get(location, NOTHING)
+
+    def is_large(self, locations: Iterable[str] | None = None) -> bool:
+        """Whether these locations, or all, list so much that the loop must not go through it."""
+        names = self.by_location if locations is None else locations
+        return sum(len(self.entry(name).listed) for name in names) >= LARGE
+
+    def definitions(
+        self, locations: Iterable[str] | None = None, kind: str | None = None
+    ) -> list[Listed]:
+        """What is listed, sorted by location and then as its code has it."""
+        names = sorted(self.by_location if locations is None else locations)
+        return [
+            definition
+            for name in names
+            for definition in self.entry(name).listed.values()
+            if kind is None or definition["kind"] == kind
+        ]
+
+    def assets(self) -> list[ListedAsset]:
+        """The assets of all locations, in the same order."""
+        return [each for each in self.definitions() if each["kind"] == "asset"]
+
+    def counts(self, location: str) -> Counts:
+        """How many definitions of each kind `location` lists."""
+        return {**self.entry(location).counts}
+
+
 def compare(old: Mapping[Identity, Listed], new: Mapping[Identity, Listed]) -> Difference:
     """What came, changed and went. A definition that only moved within its file is the same."""
+    if not (old and new):
+        return Difference(added=tuple(new.values()), removed=tuple(old.values()))
     altered = [i for i in new if i in old and new[i] != old[i]]
-    changed = [i for i in altered if _content(new[i]) != _content(old[i])]
+    changed, fields = [], []
+    for i in altered:
+        before, after = _content(old[i]), _content(new[i])
+        if before != after:
+            changed.append(i)
+            fields.append(_differing(before, after))
     return Difference(
-        added=tuple(new[i] for i in new if i not in old),
-        changed=tuple(new[i] for i in changed),
-        removed=tuple(old[i] for i in old if i not in new),
-        before=tuple(old[i] for i in changed),
+        added=tuple([new[i] for i in new if i not in old]),
+        changed=tuple([new[i] for i in changed]),
+        removed=tuple([old[i] for i in old if i not in new]),
+        before=tuple([old[i] for i in changed]),
+        fields=fields,
+        moved=len(altered) > len(changed),
     )
 
 
@@ -194,11 +280,17 @@ def relations(registry: Registry, asset: ListedAsset) -> Relations:
 
 def conflicts(registry: Registry) -> list[Conflict]:
     """Assets that more than one location, or repository, defines."""
+    several = (each for each in _owners(registry).items() if len(each[1]) > 1)
     return [
         {"kind": "asset", "key": list(key), "definitions": owners}
-        for key, owners in sorted(_owners(registry).items())
-        if len(owners) > 1
+        for key, owners in merge(*_sorted_pieces(several), key=itemgetter(0))
     ]
+
+
+def _sorted_pieces(pairs: Iterator[Any]) -> Iterator[list[Any]]:
+    """To sort very many at once would hold up all other threads."""
+    while piece := sorted(islice(pairs, LARGE), key=itemgetter(0)):
+        yield piece
 
 
 Owners: TypeAlias = "Mapping[tuple[str, ...], list[AssetNode]]"

@@ -15,7 +15,7 @@ from codelocd.core.registry import KINDS
 from codelocd.model import CodeFrame, Snapshot
 
 BODY_BYTES = 60 * 1024 * 1024
-"""Of one snapshot as JSON; a message holds 64 MiB, and a runner cuts its own at 48 MiB."""
+"""Of one snapshot as JSON; a message holds 64 MiB, and a runner cuts its own at 56 MiB."""
 DEFINITIONS = 500_000
 """Of one location."""
 VALUES = 4 * 1024 * 1024
@@ -26,6 +26,9 @@ INTEGERS = range(-(2**63), 2**64)
 """What MessagePack can carry."""
 FRAMES, FRAME_LINES, FRAME_CHARACTERS = 12, 7, 300
 """Of one problem, of one frame, and of one line of it."""
+WINDOW, RUN = 256 * 1024, 250_000
+"""Bytes of JSON that are looked at together, and values that may follow each other without an
+object among them: those are decoded in one go, which holds up all other threads."""
 SHOWN = 40
 """Characters of a wrong value that a message shows."""
 
@@ -41,14 +44,37 @@ def read(body: Any) -> dict[str, Any]:
     if len(body) > BODY_BYTES:
         size, most = len(body) / 2**20, BODY_BYTES / 2**20
         raise WrongShape(f"it takes {size:.1f} MiB as JSON, and {most:.0f} MiB is the most")
-    if max(body.count(b","), body.count(b"[") + body.count(b"{")) > VALUES:
-        raise WrongShape(f"it has more than {VALUES} values")
+    _weigh(body)
     try:
-        return _object(json.loads(body), "it")
+        return _object(decoded(body), "it")
     except RecursionError:
         raise WrongShape("it is nested too deep") from None
     except ValueError as error:
         raise WrongShape(str(error)) from None
+
+
+def decoded(body: bytes) -> Any:
+    """JSON that may be large, on a thread that is not to hold up the others. Raises ValueError."""
+    return json.loads(body, object_pairs_hook=_paired if len(body) > WINDOW else None)
+
+
+def _paired(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A function in Python: at each object other threads may have their turn."""
+    return dict(pairs)
+
+
+def _weigh(body: bytes) -> None:
+    """Raises WrongShape where it holds too much to be decoded."""
+    commas = opened = run = 0
+    for begin in range(0, len(body), WINDOW):
+        window = begin, begin + WINDOW
+        objects, values = body.count(b"{", *window), body.count(b",", *window)
+        commas, opened = commas + values, opened + objects + body.count(b"[", *window)
+        run = values if objects else run + values
+        if run > RUN:
+            raise WrongShape(f"it has a list of more than {RUN} values")
+    if max(commas, opened) > VALUES:
+        raise WrongShape(f"it has more than {VALUES} values")
 
 
 def snapshot(data: Any) -> Snapshot:

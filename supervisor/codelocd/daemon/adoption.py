@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -15,6 +15,7 @@ from codelocd.core.config_diff import of_runner
 from codelocd.core.timing import Timing
 from codelocd.daemon import sources
 from codelocd.daemon.location import Location, Running
+from codelocd.daemon.publisher import Publisher
 from codelocd.daemon.starts import RunnerSpecs, RunnerStarts
 from codelocd.model import LocationSpec, Output, RunnerId, Snapshot
 from codelocd.process.child import Child, Children
@@ -71,8 +72,8 @@ def fingerprint(spec: LocationSpec) -> str:
 
 
 class Adoption:
-    """The runners that an earlier daemon left. Each location takes its own, once. `last(location)`:
-    the definitions that it listed last, as kept on disk."""
+    """The runners that an earlier daemon left. Each location takes its own, once, with the
+    definitions that it listed last, which `publisher` has."""
 
     def __init__(
         self,
@@ -83,7 +84,7 @@ class Adoption:
         starts: RunnerStarts,
         store: Store,
         watch: SourceWatch,
-        last: Callable[[Location], Snapshot | None],
+        publisher: Publisher,
     ) -> None:
         self._inheritance = inheritance
         self._children = children
@@ -92,8 +93,15 @@ class Adoption:
         self._starts = starts
         self._store = store
         self._watch = watch
-        self._last = last
+        self._publisher = publisher
+        self._large: dict[str, Snapshot | None] = {}
         self._rest: list[tuple[Left, Output]] = []
+
+    async def read(self) -> None:
+        """Read the definitions that are so many that it takes a while."""
+        names = {each.record["location"] for each in self._inheritance.left if each.kind == RUNNER}
+        for name in filter(self._publisher.last_is_large, names):
+            self._large[name] = await self._publisher.recall(name)
 
     def adopt(self, location: Location) -> bool:
         """Whether a runner was left that serves the location now."""
@@ -116,6 +124,8 @@ class Adoption:
             output = self._output(left)
             left.tell(output)
             left.finish(output)
+        while self._large:
+            self._publisher.discard(self._large.popitem()[1])
         self._rest = [(left, self._output(left)) for left in self._inheritance.left]
         for left, output in self._rest:
             left.tell(output)
@@ -142,7 +152,9 @@ class Adoption:
         """The runner, as a launcher of this daemon would have made it; None if it cannot be
         continued."""
         record = left.record
-        snapshot = self._last(location)
+        name = location.name
+        known = name in self._large
+        snapshot = self._large.pop(name) if known else self._publisher.last(name)
         if snapshot is None or snapshot.load_seconds != record["load_seconds"]:
             return None
         environment = Environment.from_json(record["environment"])

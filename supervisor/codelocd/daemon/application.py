@@ -127,7 +127,13 @@ class Application:
         limits = StartLimits(os.cpu_count() or 1)
         launcher = self.dagster.launcher() if self.dagster is not None else self._warm
         starts = RunnerStarts(
-            launcher, self.runner_specs, self.store, self.watch, limits, self.limits
+            launcher,
+            self.runner_specs,
+            self.store,
+            self.watch,
+            limits,
+            self.limits,
+            self.publisher,
         )
         self._adoption = self._adopting(launcher, starts)
         return Daemon(
@@ -165,8 +171,12 @@ class Application:
             starts,
             self.store,
             self.watch,
-            self.publisher.last,
+            self.publisher,
         )
+
+    async def read_left(self) -> None:
+        """Called before there are locations: read what takes long of what is left to adopt."""
+        await self._adoption.read()
 
     async def settle_inheritance(self) -> None:
         """Called once the locations are known: end what none of them took, and make this daemon's
@@ -269,6 +279,7 @@ class Application:
         self._children.close()
         self._guardian.close()
         self._bundle.close()
+        self.publisher.close()
 
     async def hand_over(self) -> None:
         """Leave the runners that serve to the next daemon; where none can be left, end
@@ -281,6 +292,7 @@ class Application:
         for chore in self._chores:
             chore.cancel()
         self._warm.close()
+        self.publisher.close()
         self.logs.close()
         self._children.restore_umask()
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from codeloc_envs.problem import shortage
 from codelocd.config import ConfigError
@@ -90,19 +90,28 @@ class ConfigWatch:
         self._later: asyncio.TimerHandle | None = None
         self._waits: Config | None = None
         self._shortages = 0
+        self._one_look = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def has_files(self) -> bool:
         """Whether there is anything to read again."""
         return self._reread is not None
 
-    def read(self) -> Config | None:
-        """What the files say now; None where they cannot be used, which `state` then says."""
-        return self._judged(self._reading())
-
     async def read_apart(self) -> Config | None:
-        """The same, read on another thread: a config of many mistakes takes its time."""
+        """What the files say now; None where they cannot be used, which `state` then says. Read on
+        another thread: a config of many mistakes takes its time."""
         return self._judged(await asyncio.to_thread(self._reading))
+
+    def reapply(self, done: Callable[[], object]) -> None:
+        """Read the files again, and make what runs match them where they can be used; then call."""
+        self._do(self._reapply(done))
+
+    async def _reapply(self, done: Callable[[], object]) -> None:
+        config = await self.read_apart() if self.has_files else None
+        if config is not None:
+            self.take(config)
+        done()
 
     def _reading(self) -> Config | ConfigError | OSError:
         assert self._reread is not None
@@ -145,29 +154,43 @@ class ConfigWatch:
         self._watch = watch
         watch.follow(NAME, self._watched(), partial(self._changed, apply))
         watch.begin(NAME)
-        config = self.read()
+        config = self._judged(self._reading())
         if config is None and self._shortages:
             self._look_later(core.shortage_pause(self._shortages, 0.5), apply=apply)
         elif config is not None and _compared(config) != _compared(self.config):
-            self._look(apply=apply)
+            self._seen(config, None, apply=apply)
             watch.follow(NAME, self._watched())
         watch.took_over(NAME)
 
     def _changed(self, apply: bool, _name: str, _change: Change) -> None:
-        assert self._watch is not None
-        self._watch.begin(NAME)
-        self._look(apply=apply)
-        self._watch.follow(NAME, self._watched())
-        self._watch.took_over(NAME)
+        self._do(self._follow_change(apply=apply))
+
+    async def _follow_change(self, *, apply: bool) -> None:
+        """What is saved while the files are read is another change, which waits its turn."""
+        async with self._one_look:
+            if self._watch is not None:
+                self._watch.begin(NAME)
+                await self._look_once(apply=apply)
+        if self._watch is not None:
+            self._watch.follow(NAME, self._watched())
+            self._watch.took_over(NAME)
 
     def close(self) -> None:
         self._stop_waiting()
+        for task in self._tasks:
+            task.cancel()
         if self._watch is not None:
             self._watch.forget(NAME)
 
-    def _look(self, *, apply: bool) -> None:
+    async def _look(self, *, apply: bool) -> None:
+        async with self._one_look:
+            await self._look_once(apply=apply)
+
+    async def _look_once(self, *, apply: bool) -> None:
         waited = self._stop_waiting()
-        config = self.read()
+        self._seen(await self.read_apart(), waited, apply=apply)
+
+    def _seen(self, config: Config | None, waited: Config | None, *, apply: bool) -> None:
         if config is None:
             if self._shortages:
                 self._look_later(core.shortage_pause(self._shortages, 0.5), apply=apply)
@@ -195,7 +218,12 @@ class ConfigWatch:
 
     def _look_later(self, pause: float, *, apply: bool) -> None:
         loop = asyncio.get_running_loop()
-        self._later = loop.call_later(pause, partial(self._look, apply=apply))
+        self._later = loop.call_later(pause, lambda: self._do(self._look(apply=apply)))
+
+    def _do(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def _stop_waiting(self) -> Config | None:
         """End the wait; returns the config that it was for."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from codelocd import __version__
 from codelocd.core import registry
@@ -20,6 +20,7 @@ from codelocd.daemon.config_watch import ConfigWatch
 from codelocd.daemon.environments import Environments
 from codelocd.daemon.listing import Listings
 from codelocd.daemon.params import Params
+from codelocd.daemon.subscriptions import State
 from codelocd.rpc.errors import RpcError
 from codelocd.rpc.peer import Peer
 from codelocd.rpc.requests import HEARD, Packed
@@ -39,10 +40,16 @@ if TYPE_CHECKING:
     from codelocd.documents.definitions import DefinitionsDocument, Listed, ShownAsset
     from codelocd.documents.locations import LocationStatus, ShownLocation, StatusDocument
 
+    Shown: TypeAlias = ShownLocation | Listed | ShownAsset | Packed
+
 PROTOCOL = 1
 
 SCHEMA = 1
 """The version of `status --json`. It grows when a key is removed or changes its meaning."""
+
+
+LARGE_ANSWERS = frozenset({"definitions", "show", "logs", "events"})
+"""Methods of which a connection has one answer at a time made, when it has taken the one before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +108,11 @@ class Control:
         answer, known = self.methods[method]
         if unknown := sorted(set(params) - known):
             raise RpcError("usage", f"{method} does not take {', '.join(unknown)}")
-        return await answer(peer, params)
+        if method not in LARGE_ANSWERS:
+            return await answer(peer, params)
+        async with peer.turn:
+            await peer.ready()
+            return await answer(peer, params)
 
     def names(self) -> list[str]:
         """All locations that there are."""
@@ -131,17 +142,14 @@ class Control:
             "locations": [self._entry(name) for name in names],
         }
 
-    def full_state(
-        self, topic: str, names: Collection[str] | None = None
-    ) -> Mapping[str, object] | Packed:
+    def full_state(self, topic: str, names: Collection[str] | None = None) -> State:
         """What a subscriber of `topic` starts from, or catches up with; of these locations, or of
         all."""
         if topic == "status":
             there = self.names()
             return self.status(None if names is None else [n for n in names if n in there])
         if topic == "definitions":
-            known = self._listings.known(self._registry) if names is None else None
-            return known or status.definitions(self._registry, names, None)
+            return self._listings.whole(self._registry, names)
         return self._application.usage.last() if topic == "usage" else {}
 
     # --- asking --------------------------------------------------------------------------------
@@ -181,12 +189,14 @@ class Control:
         packed = await self._listings.packed(self._registry, names, kind)
         return packed or status.definitions(self._registry, names, kind)
 
-    async def _show(self, _peer: Peer, params: Params) -> ShownLocation | Listed | ShownAsset:
+    async def _show(self, _peer: Peer, params: Params) -> Shown:
         name, inner = take.text(params, "location"), take.optional_text(params, "name")
+        listed = self._registry
         if name not in self._locations and name not in self._locations.external:
-            status.refuse_definition(self._registry, name, inner)
+            refuse = partial(status.refuse_definition, listed, name, inner)
+            await self._listings.searched(listed, refuse)
         if inner is not None:
-            return self._one_definition(name, inner, params)
+            return await self._one_definition(name, inner, params)
         config = self._config.state.as_json()
         if name in self._locations.external:
             return status.shown_external(self._locations.external[name], config)
@@ -196,7 +206,8 @@ class Control:
         daemon = self._application.daemon
         sources = daemon.watched_files(location)
         apart = daemon.watched_apart(location)
-        return status.shown(location, self._registry, daemon.usage, sources, apart, lines, config)
+        found = status.shown(location, listed, daemon.usage, sources, apart, lines, config)
+        return await self._listings.encoded(found) if listed.is_large([name]) else found
 
     async def _stacks(self, _peer: Peer, params: Params) -> StacksDocument:
         """The stacks of the runner that serves, or else of the newest; on request also those of a
@@ -211,11 +222,13 @@ class Control:
             warm = await self._application.warm_stacks(location.name)
         return {"location": location.name, **found.as_json(running.handle.pid), "warm": warm}
 
-    def _one_definition(self, location: str, name: str, params: Params) -> Listed | ShownAsset:
+    async def _one_definition(self, location: str, name: str, params: Params) -> Shown:
         self._locations.known([location])
         kind = take.choice(params, "kind", registry.KINDS)
         repository = take.optional_text(params, "repository")
-        return status.definition(self._registry, location, name, kind, repository)
+        listed = self._registry
+        find = partial(status.definition, listed, location, name, kind, repository)
+        return await self._listings.searched(listed, find)
 
     async def _last_lines(self, _peer: Peer, params: Params) -> LogsDocument:
         names = self._locations.known(take.texts(params, "locations"))

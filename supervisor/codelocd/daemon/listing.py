@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from codelocd.core.registry import Registry
 from codelocd.daemon import status
+from codelocd.process.garbage import much_is_made
 from codelocd.rpc.requests import Limits, Packed
 
-LARGE = 2000
-"""Definitions from which on it takes more than some milliseconds."""
+T = TypeVar("T")
 
 KEPT = 5.0
 """Seconds for which the last one is kept: those who ask at the same time share it."""
@@ -24,7 +25,8 @@ class _Listing:
     kind: str | None
 
     def packed(self) -> Packed:
-        return Packed.of({**status.definitions(self.registry, self.names, self.kind)}, Limits())
+        with much_is_made(stays=False):
+            return _packed(status.definitions(self.registry, self.names, self.kind))
 
 
 class Listings:
@@ -39,8 +41,7 @@ class Listings:
     ) -> Packed | None:
         """None where it is small. Raises RpcError "limit"."""
         listing = _Listing(registry, None if names is None else tuple(names), kind)
-        among = registry.by_location if names is None else names
-        if sum(len(registry.by_location.get(name, ())) for name in among) < LARGE:
+        if not registry.is_large(names):
             return None
         async with self._one_at_a_time:
             if (known := self._known(listing)) is None:
@@ -49,9 +50,23 @@ class Listings:
                 asyncio.get_running_loop().call_later(KEPT, self._forget, known)
         return known
 
-    def known(self, registry: Registry) -> Packed | None:
-        """The whole document, if it was encoded just now."""
-        return self._known(_Listing(registry, None, None))
+    def whole(self, registry: Registry) -> Mapping[str, object] | Packed | Awaitable[Packed | None]:
+        """The whole document, encoded if that was done just now; else what waits for that."""
+        if not registry.is_large():
+            return status.definitions(registry, None, None)
+        return self._known(_Listing(registry, None, None)) or self.packed(registry)
+
+    async def encoded(self, document: Mapping[str, Any]) -> Packed:
+        """A document that is large. Raises RpcError "limit"."""
+        async with self._one_at_a_time:
+            return await asyncio.to_thread(_packed, document)
+
+    async def searched(self, registry: Registry, search: Callable[[], T]) -> T:
+        """What a search of the registry finds; on another thread where that takes a while."""
+        if not registry.is_large():
+            return search()
+        async with self._one_at_a_time:
+            return await asyncio.to_thread(search)
 
     def _known(self, listing: _Listing) -> Packed | None:
         """The registry is a value that does not change: another revision is another object."""
@@ -64,3 +79,7 @@ class Listings:
     def _forget(self, packed: Packed) -> None:
         if self._last is not None and self._last[1] is packed:
             self._last = None
+
+
+def _packed(document: Mapping[str, Any]) -> Packed:
+    return Packed.of(document, Limits())

@@ -56,6 +56,7 @@ class Daemon:
         self._loops = loops
         self._adopt = adopt
         self._queue: deque[tuple[Location, events.Event, str | None]] = deque()
+        self._recalling: set[asyncio.Task[None]] = set()
         self._draining = False
         self._ends = False
         self.usage = Sampler()
@@ -210,10 +211,22 @@ class Daemon:
                 self._publisher.withdraw(location)
             case events.Restore(snapshot):
                 self._publisher.restore(location, snapshot)
+            case events.Recall() if self._publisher.last_is_large(location.name):
+                recalling = asyncio.get_running_loop().create_task(self._recall(location))
+                self._recalling.add(recalling)
+                recalling.add_done_callback(self._recalling.discard)
             case events.Recall():  # at once: no subscriber sees the location without definitions
-                last = self._publisher.last(location)
+                last = self._publisher.last(location.name)
                 if last is not None:
                     self._apply(location, events.Remembered(last))
+
+    async def _recall(self, location: Location) -> None:
+        last = await self._publisher.recall(location.name)
+        if last is None:
+            return
+        self.send(location, events.Remembered(last))
+        if location.snapshot is None or location.snapshot.sources is not last.sources:
+            self._publisher.discard(last)  # meanwhile it was stopped, or another try began
 
     def _set_alarm(self, location: Location) -> None:
         if location.alarm is not None:

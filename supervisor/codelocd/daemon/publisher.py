@@ -3,15 +3,27 @@ disk."""
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from codelocd.core.registry import Difference, Registry
+from codelocd.core.registry import (
+    LARGE,
+    NOTHING,
+    Difference,
+    ListedLocation,
+    Prepared,
+    Registry,
+    Succession,
+)
 from codelocd.core.state import UNDER_WAY, State
 from codelocd.daemon import status
 from codelocd.daemon.location import Location, Running
 from codelocd.daemon.subscriptions import Hub
 from codelocd.model import Snapshot
+from codelocd.process.child import shielded
+from codelocd.process.garbage import drop, much_is_made
 from codelocd.storage.journal import Journal, LoadOutcome
 from codelocd.storage.snapshots import Documents, Snapshots
 
@@ -92,22 +104,53 @@ class Publisher:
 
     # --- definitions ---------------------------------------------------------------------------
 
+    async def prepare(self, name: str, snapshot: Snapshot, body: bytes) -> Prepared:
+        """A large snapshot, and its JSON, so that it can be listed at once."""
+        prepared = await self._prepared(name, lambda: snapshot, body)
+        assert prepared is not None
+        return prepared
+
+    async def recall(self, name: str) -> Prepared | None:
+        """The same of what `last` gives; read on another thread, too."""
+        return await self._prepared(name, lambda: self.last(name))
+
+    async def _prepared(
+        self, name: str, given: Callable[[], Snapshot | None], body: bytes | None = None
+    ) -> Prepared | None:
+        work = asyncio.to_thread(_made, name, given, body, self.registry.entry(name))
+        prepared, raw = await shielded(work, lambda made: self.discard(made[0]))
+        self._drop(raw)
+        return prepared
+
+    def discard(self, snapshot: Snapshot | None) -> None:
+        """It will not be listed."""
+        if isinstance(snapshot, Prepared):
+            found = snapshot.succession
+            self._drop(_parts(found.entry, found.difference))
+
     def publish(self, location: Location, running: Running) -> None:
         """List the definitions of a runner that takes over."""
-        assert running.snapshot is not None
+        snapshot = running.snapshot
+        assert snapshot is not None
         running.generation = location.state.generation
-        location.snapshot = running.snapshot
+        running.snapshot = _plain(snapshot)
         running.timing.published = time.time()
-        self._publish(location, running.snapshot, running)
-        self._snapshots.keep(location.name, running.snapshot)
+        self._publish(location, snapshot, running)
+        if not isinstance(snapshot, Prepared):
+            self._snapshots.keep(location.name, snapshot)
+        elif snapshot.body is not None:
+            self._snapshots.keep_encoded(location.name, snapshot.body)
 
-    def last(self, location: Location) -> Snapshot | None:
+    def last(self, name: str) -> Snapshot | None:
         """What the location listed under an earlier daemon, if that is kept."""
-        return self._snapshots.last(location.name)
+        return self._snapshots.last(name)
+
+    def last_is_large(self, name: str) -> bool:
+        """Whether `recall` has to give it, which takes a while."""
+        return self._snapshots.is_large(name)
 
     def restore(self, location: Location, snapshot: Snapshot) -> None:
         """List what is kept of an earlier daemon."""
-        location.snapshot = snapshot
         self._publish(location, snapshot)
 
     def withdraw(self, location: Location) -> None:
@@ -115,8 +158,7 @@ class Publisher:
         if self._ends:
             return
         location.snapshot = location.changed_at = None
-        registry, difference = self.registry.withdraw(location.name)
-        self._list(location, registry, difference)
+        self._list(location, Succession.of(self.registry.entry(location.name), NOTHING))
 
     def forget_definitions(self, name: str) -> None:
         """Delete the kept definitions of a stopped location, so that the next daemon does not list
@@ -128,26 +170,32 @@ class Publisher:
         self._snapshots.forget(name)
         self._entries.forget(name)
 
+    def close(self) -> None:
+        """Returns when all is on disk."""
+        self._snapshots.close()
+
     def _publish(
         self, location: Location, snapshot: Snapshot, loaded: Running | None = None
     ) -> None:
-        registry, difference = self.registry.publish(location.name, snapshot.definitions)
-        self._list(location, registry, difference, loaded)
+        former = self.registry.entry(location.name)
+        if not isinstance(snapshot, Prepared):
+            found = Succession.of(former, ListedLocation.of(location.name, snapshot.definitions))
+        elif snapshot.succession.former is former:
+            found = snapshot.succession
+        else:  # another was listed while this one was prepared, which hardly happens
+            found = Succession.of(former, snapshot.succession.entry)
+        location.snapshot = _plain(snapshot)
+        self._list(location, found, loaded)
 
-    def _list(
-        self,
-        location: Location,
-        registry: Registry,
-        difference: Difference,
-        loaded: Running | None = None,
-    ) -> None:
+    def _list(self, location: Location, found: Succession, loaded: Running | None = None) -> None:
         """`loaded`: the runner that has just brought the definitions, where one has."""
-        self.registry = registry
+        before, difference = self.registry, found.difference
+        self.registry = before.succeeded(location.name, found)
         since = location.changed_at
         news: DefinitionsNews = {
             "location": location.name,
             "generation": location.state.generation,
-            "revision": registry.revision,
+            "revision": self.registry.revision,
             "seconds": max(0.0, time.time() - since) if since is not None else None,
             "added": list(difference.added),
             "changed": list(difference.changed),
@@ -160,4 +208,40 @@ class Publisher:
         if loaded is not None:
             counts = (len(news["added"]), len(news["changed"]), len(news["removed"]))
             self._outcomes[location.name] = LoadOutcome(loaded.timing.as_json(), *counts)
-        self._hub.publish("definitions", news, location.name)
+        if difference.is_large:
+            self._hub.publish_in_full("definitions", news, location.name)
+        else:
+            self._hub.publish("definitions", news, location.name)
+        gone = found.entry if self.registry is before else found.former
+        if len(gone.listed) >= LARGE:
+            self._drop(_parts(gone, difference))
+
+    def _drop(self, parts: list[object]) -> None:
+        """Let these go in pieces, once all others have forgotten them."""
+        loop = asyncio.get_running_loop()
+        loop.call_later(FORGOTTEN, loop.run_in_executor, None, drop, parts)
+
+
+FORGOTTEN = 10.0
+"""Seconds after which nothing refers to what is no longer listed: answers that were encoded are
+kept for half as long."""
+
+
+def _plain(snapshot: Snapshot) -> Snapshot:
+    return snapshot.plain() if isinstance(snapshot, Prepared) else snapshot
+
+
+def _parts(entry: ListedLocation, difference: Difference) -> list[object]:
+    """All that would go with an entry, and takes long to go."""
+    return [*entry.listed, *entry.listed.values(), *difference.fields]
+
+
+def _made(
+    name: str, given: Callable[[], Snapshot | None], body: bytes | None, former: ListedLocation
+) -> tuple[Prepared | None, list[object]]:
+    """On another thread: the snapshot, its entry made; and its definitions as they were."""
+    with much_is_made(stays=True):
+        snapshot = given()
+        if snapshot is None:
+            return None, []
+        return Prepared.of(name, snapshot, former, body), list(snapshot.definitions)

@@ -72,11 +72,16 @@ def run(
         observer = logged
     else:
         topics = ("status", "definitions", "logs", "builds")
+    sys.setswitchinterval(SWITCH)
     gc.freeze()  # all that is imported by now stays, so the garbage collector need not search it
     with held_lock(paths.state_dir / "lock"), asyncio.Runner(loop_factory=SteadyLoop) as runner:
         runner.run(Service(config, paths, reread, observer, topics, report, mode).run())
     return 0
 
+
+SWITCH = 0.001
+"""Seconds after which a thread at work lets the loop have its turn, which waits for that several
+times in one answer; 0.005 is Python's own."""
 
 LAST_ANSWERS = 1.0
 """Seconds in which what was asked before an upgrade is answered."""
@@ -110,12 +115,13 @@ class Service:
 
     async def run(self) -> None:
         config, report = self._started_with, self._report
-        self._heed_signals(hang_up=self._stop if self._development else self._reapply)
+        self._heed_signals(self._stop if self._development else self._reapply)
         _start_threads(asyncio.get_running_loop())
-        self._application = application = Application(
-            config, self._paths, report, development=self._development
-        )
+        development = self._development
+        application = Application(config, self._paths, report, development=development)
+        self._application = application
         self._config = ConfigWatch(config, self._reread, application.apply, self._told_of_config)
+        await application.read_left()
         control = self._control()
         self._begin_observing(application, control)
         self._refusals = Refusals(self._told_of_refusal, asyncio.get_running_loop().call_later)
@@ -213,10 +219,7 @@ class Service:
 
     def _reapply(self) -> None:
         self._notifier.reloading()
-        config = self._config.read() if self._config.has_files else None
-        if config is not None:
-            self._config.take(config)
-        self._notifier.ready()
+        self._config.reapply(self._notifier.ready)
 
     def _told_of_config(self, state: ConfigState) -> None:
         self._application.publisher.tell(f"config-{state.state}", state.problem, state.as_json())

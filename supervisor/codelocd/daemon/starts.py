@@ -19,6 +19,7 @@ from codelocd.core.timing import Timing
 from codelocd.daemon import loops, sources
 from codelocd.daemon.limits import LocationLimits
 from codelocd.daemon.location import Location, Running, shortage_problem, tell_shortage
+from codelocd.daemon.publisher import Publisher
 from codelocd.daemon.start_limits import StartLimits
 from codelocd.model import Cold, Ended, Exit, LocationSpec, Policy, Problem, RunnerId, Target
 from codelocd.process.accounts import account
@@ -47,8 +48,10 @@ class RunnerStarts:
         watch: SourceWatch,
         start_limits: StartLimits,
         limits: LocationLimits,
+        publisher: Publisher,
     ) -> None:
         self._limits = limits
+        self._publisher = publisher
         self._launcher = launcher
         self._specs = specs
         self._store = store
@@ -156,7 +159,9 @@ class RunnerStarts:
                 location.tell(events.LoadFailed(number, problem))
             return
         match outcome:
-            case Good(snapshot, importing, read):
+            case Good(snapshot, importing, read, body):
+                if body is not None:
+                    snapshot = await self._publisher.prepare(location.name, snapshot, body)
                 running.snapshot, running.read = snapshot, read
                 running.timing.loaded, running.timing.importing = time.time(), importing
                 if location.state.serving is None and not await running.handle.serve():
@@ -215,6 +220,7 @@ class RunnerStarts:
     def _exited(self, location: Location, number: RunnerId, end: Exit) -> None:
         running = location.runners.pop(number)
         running.lease.close()
+        self._publisher.discard(running.snapshot)
         now = time.time()
         since = round(running.timing.decided or 0, 3)  # as lines have it; earlier runners' are out
         last = self._specs.logs.lines([location.name], LAST_LINES)

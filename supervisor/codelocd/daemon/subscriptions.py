@@ -6,8 +6,8 @@ import asyncio
 import itertools
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from codelocd.documents.events import TopicEvent
     from codelocd.documents.locations import LogBlock
 
-FullState = Callable[[str], Mapping[str, object] | Packed]
+State: TypeAlias = "Mapping[str, object] | Packed | Awaitable[object]"
+"""The full state of a topic; where it is large and not encoded yet, what waits until it is."""
+
+FullState = Callable[[str], State]
 
 TOPICS = ("status", "definitions", "logs", "builds", "usage")
 
@@ -42,8 +45,13 @@ class Subscriber(Protocol):
 
     @property
     def backlog(self) -> int: ...
-    def send(self, message: bytes, /) -> None: ...
+    def send(self, *parts: bytes) -> None: ...
     def when_drained(self, callback: Callable[[], None], /) -> None: ...
+    def reject(self, error: RpcError, /) -> None: ...
+
+
+Whole: TypeAlias = "tuple[bytes, bytes]"
+"""A full state as MessagePack, in two parts: the second is the same object for all who get it."""
 
 
 @dataclass(slots=True, eq=False)
@@ -52,7 +60,8 @@ class _Subscription:
 
     `missed`: an event after that was not sent to it. `behind`: it has to be sent more when it is
     its turn. `blocks`: it takes lines of output in blocks, as they are published, not one by one.
-    `locations`: it hears of these alone, and of the daemon; None: of all.
+    `locations`: it hears of these alone, and of the daemon; None: of all. `owed`: topics of which
+    it gets the full state, because an event was too large.
     """
 
     id: int
@@ -64,6 +73,7 @@ class _Subscription:
     blocks: bool = False
     locations: frozenset[str] | None = None
     behind: bool = True
+    owed: set[str] = field(default_factory=set)
 
     def hears(self, topic: str, location: str | None) -> bool:
         """Whether an event of the topic, about a location or (None) the daemon, is sent to it."""
@@ -85,9 +95,10 @@ class Hub:
         self._history = EventHistory(history, history_bytes)
         self._ids = itertools.count(1)
         self._subscriptions: dict[int, _Subscription] = {}
-        self._states: dict[tuple[FullState, str, bool], bytes] = {}
+        self._states: dict[tuple[FullState, str, bool], Whole] = {}
         self._states_of = 0, 0.0
         self._came = asyncio.Event()
+        self._encoding: set[asyncio.Future[object]] = set()
 
     def publish(self, topic: str, data: Mapping[str, object], location: str | None = None) -> int:
         """Send an event to all subscribers of its topic; returns its number.
@@ -101,6 +112,25 @@ class Hub:
         for subscription in now:
             self._tell(subscription, event, document=data)
         return event.seq
+
+    def publish_in_full(
+        self, topic: str, data: Mapping[str, object], location: str | None = None
+    ) -> None:
+        """An event that is too large to be encoded here: connections get the topic's full state in
+        its place, and subscribers of this process the event."""
+        self._history.skip(topic, 1, location)
+        for subscription in self._listening(topic, location):
+            peer = subscription.peer
+            subscription.owed.add(topic)
+            if subscription.behind:
+                continue
+            if isinstance(peer, InProcessSubscriber):
+                subscription.owed.clear()
+                subscription.seq = self._history.last
+                peer.take(subscription.id, Event(subscription.seq, topic, b""), data)
+            else:
+                subscription.behind = True
+                peer.when_drained(partial(self._catch_up, subscription))
 
     def publish_block(
         self, topic: str, lines: int, block: Callable[[], LogBlock], location: str | None = None
@@ -192,9 +222,9 @@ class Hub:
     def _catch_up(self, subscription: _Subscription) -> None:
         if subscription.id not in self._subscriptions:
             return
-        seq, topics, locations = subscription.seq, subscription.topics, subscription.locations
-        if seq is None or not self._history.reaches(seq, topics, locations):
-            self._begin_anew(subscription)
+        seq, topics = subscription.seq, subscription.topics - subscription.owed
+        if seq is None or not self._history.reaches(seq, topics, subscription.locations):
+            self._begin_anew(subscription, subscription.topics)
             return
         subscription.behind = False
         for event in list(self._history.after(seq, topics)):
@@ -205,15 +235,24 @@ class Hub:
             self._tell(subscription, *[each for each in events if each.seq > seq])
             if subscription.behind:
                 return
+        if subscription.owed:
+            self._begin_anew(subscription, subscription.owed)
 
-    def _begin_anew(self, subscription: _Subscription) -> None:
-        topics = [topic for topic in TOPICS if topic in subscription.topics]
-        states = [self._state(subscription, topic) for topic in topics]
+    def _begin_anew(self, subscription: _Subscription, which: Collection[str]) -> None:
+        subscription.behind = True
+        states: list[tuple[str, Whole]] = []
+        for topic in TOPICS:
+            if topic in which:
+                whole = self._state(subscription, topic)
+                if whole is None:  # it comes back when that is encoded
+                    return
+                states.append((topic, whole))
         subscription.behind, subscription.missed = False, True
-        for topic, state in zip(topics, states, strict=True):
-            self._tell(subscription, Event(self._history.last, topic, state))
+        subscription.owed.clear()
+        for topic, (own, shared) in states:
+            self._tell(subscription, Event(self._history.last, topic, own), shared=shared)
 
-    def _state(self, subscription: _Subscription, topic: str) -> bytes:
+    def _state(self, subscription: _Subscription, topic: str) -> Whole | None:
         """The full state, encoded once for all who come together."""
         now, full_state, missed = time.monotonic(), subscription.full_state, subscription.missed
         if self._history.last != self._states_of[0] or now - self._states_of[1] > FRESH:
@@ -223,21 +262,38 @@ class Hub:
         if key not in self._states:
             facts, state = {"full": True, "missed": missed}, full_state(topic)
             if isinstance(state, Packed):
-                whole = state.head(facts) + state.items
-            else:
-                whole = pack({**facts, **state})
-            if len(whole) > BACKLOG:  # not kept: it would stay in memory
+                return state.head(facts), state.items
+            if isinstance(state, Awaitable):
+                self._wait_for(subscription, state)
+                return None
+            whole = pack({**facts, **state}), b""
+            if len(whole[0]) > BACKLOG:  # not kept: it would stay in memory
                 return whole
             self._states[key] = whole
         return self._states[key]
+
+    def _wait_for(self, subscription: _Subscription, state: Awaitable[object]) -> None:
+        def encoded(done: asyncio.Future[object]) -> None:
+            self._encoding.discard(done)
+            error = None if done.cancelled() else done.exception()
+            if error is None:
+                self._catch_up(subscription)
+            elif not isinstance(subscription.peer, InProcessSubscriber):
+                subscription.peer.reject(RpcError("limit", str(error)))
+
+        encoding = asyncio.ensure_future(state)
+        self._encoding.add(encoding)
+        encoding.add_done_callback(encoded)
 
     def _tell(
         self,
         subscription: _Subscription,
         *events: Event,
         document: Mapping[str, object] | None = None,
+        shared: bytes = b"",
     ) -> None:
-        """Send events, all of them at once; at least one. `document`: that of a single one."""
+        """Send events, all of them at once; at least one. `document`: that of a single one;
+        `shared`: what follows its `data`, the same for all who get it."""
         peer = subscription.peer
         subscription.seq = events[-1].seq
         if subscription.locations is not None:
@@ -245,9 +301,9 @@ class Hub:
         if isinstance(peer, InProcessSubscriber):
             for event in events:
                 whole = document if subscription.locations is None else None
-                peer.take(subscription.id, event, whole or unpack(event.data))
+                peer.take(subscription.id, event, whole or unpack(event.data + shared))
             return
-        peer.send(b"".join(encoded(subscription.id, event) for event in events))
+        peer.send(b"".join(encoded(subscription.id, event) for event in events), shared)
         if not subscription.behind and peer.backlog > BACKLOG:
             subscription.behind = True
             peer.when_drained(partial(self._catch_up, subscription))

@@ -51,7 +51,7 @@ class MemoryTrimmer:
             return
         self._waiting = False
         gc.collect()
-        trim()
+        self._loop.run_in_executor(None, trim)
 
 
 def trim() -> None:

@@ -21,6 +21,7 @@ from codelocd.rpc.messages import (
     parameters,
     request,
 )
+from codelocd.rpc.outbox import Outbox, Unsent
 from codelocd.rpc.requests import Calls, FairQueue, Limits, RateLimit, Report, Work
 from codelocd.rpc.unix import Credentials, of_peer
 
@@ -59,7 +60,8 @@ class Peer(asyncio.Protocol):
     then, and calls that still wait get RpcError "down". `credentials` are those of the other
     end, None where the system does not tell. A `patient` end reads and begins no more requests
     while the other one does not read its answers. `queue`: of all connections that are heard
-    together; `rate`: messages that are heard in a second.
+    together; `rate`: messages that are heard in a second; `unsent`: what all are still to be sent.
+    `turn` is held while a large answer is made.
     """
 
     closed: asyncio.Future[None]
@@ -74,6 +76,7 @@ class Peer(asyncio.Protocol):
         patient: bool = False,
         queue: FairQueue | None = None,
         rate: float | None = None,
+        unsent: Unsent | None = None,
     ) -> None:
         self._limits = limits or Limits()
         self._loop = asyncio.get_running_loop()
@@ -88,10 +91,11 @@ class Peer(asyncio.Protocol):
         self._heard: Iterator[Message] = iter(())
         self._next: Message | None = None
         self._calls = Calls(self._limits.in_flight)
-        self._work = Work(partial(handler, self), self.send, self._limits, report, self._ready)
+        self._work = Work(partial(handler, self), self.send, self._limits, report, self.ready)
         self.is_due = self._work.is_due
-        self._drained: list[Callable[[], None]] = []
+        self._outbox = Outbox(unsent or Unsent(), self.reads_slowly)
         self._slow = False
+        self.turn = asyncio.Lock()
         self._wanted = self._reading = True
         self._end: RpcError | None = None
         self._farewell: RpcError | None = None
@@ -120,14 +124,20 @@ class Peer(asyncio.Protocol):
         """Tell without an answer; nothing happens on a closed connection."""
         self.send(self._limits.encode(notification(method, params)))
 
-    def send(self, message: bytes) -> None:
-        """An encoded message, kept within the limits by its maker."""
+    def send(self, *parts: bytes) -> None:
+        """An encoded message, kept within the limits by its maker. Parts that several connections
+        are sent are the same object for each."""
         if self._end is None:
-            self._transport.write(message)
+            self._outbox.send(*parts)
 
     @property
     def backlog(self) -> int:
         """Bytes that the other end has yet to take."""
+        return self._outbox.backlog
+
+    @property
+    def buffered(self) -> int:
+        """Those of them that this connection alone has in memory."""
         return self._transport.get_write_buffer_size()
 
     @property
@@ -139,6 +149,7 @@ class Peer(asyncio.Protocol):
         """End the connection at once: what was still to be sent is not."""
         self._report("connection", why)
         self._end = self._end or why
+        self._outbox.clear()
         self._transport.abort()
 
     @cached_property
@@ -147,17 +158,7 @@ class Peer(asyncio.Protocol):
 
     def when_drained(self, callback: Callable[[], None]) -> None:
         """Call back soon, but not before the other end has taken most of the backlog."""
-        if self._slow:
-            self._drained.append(callback)
-        else:
-            self._loop.call_soon(self._call_back, callback)
-
-    def _call_back(self, callback: Callable[[], None]) -> None:
-        """One that was called back before may have filled the connection again."""
-        if self._slow:
-            self._drained.append(callback)
-        else:
-            callback()
+        self._outbox.when_drained(callback)
 
     def read(self, on: bool) -> None:
         """Whether to take more of what the other end says; it may say a little more anyway."""
@@ -176,7 +177,7 @@ class Peer(asyncio.Protocol):
         self._finish(error)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
+        self._transport = self._outbox.transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(HIGH_WATER, LOW_WATER)
 
     def data_received(self, data: bytes) -> None:
@@ -222,15 +223,15 @@ class Peer(asyncio.Protocol):
             self._transport.resume_reading()
 
     def pause_writing(self) -> None:
-        self._slow = True
-        self._read_or_not()
+        self._outbox.fill(True)
 
     def resume_writing(self) -> None:
-        self._slow = False
+        self._outbox.fill(False)
+
+    def reads_slowly(self, slow: bool) -> None:
+        """Whether the other end does not take what it was sent; again when there is more of it."""
+        self._slow = slow
         self._read_or_not()
-        drained, self._drained = self._drained, []
-        for callback in drained:
-            self._loop.call_soon(self._call_back, callback)
 
     def connection_lost(self, exc: Exception | None) -> None:
         while self._next is not None:  # answers that were here in time
@@ -240,9 +241,9 @@ class Peer(asyncio.Protocol):
             self._look_ahead()
         gone = RpcError("down", "the other end closed the connection")
         self._end = self._end or self._farewell or gone
+        self._outbox.clear()
         self._work.cancel()
         self._calls.end(self._end)
-        self._drained.clear()
         if (
             not self.closed.done()
         ):  # the task that waited for it may have been cancelled, and it too
@@ -262,11 +263,11 @@ class Peer(asyncio.Protocol):
             raise
         return answer
 
-    async def _ready(self) -> None:
+    async def ready(self) -> None:
         """Returns when the other end, if this one is patient, has taken most of its answers."""
         while self._patient and self._slow:
             drained = self._loop.create_future()
-            self._drained.append(partial(_done, drained))
+            self.when_drained(partial(_done, drained))
             await drained
 
     def _take(self, message: Message) -> None:
@@ -297,7 +298,7 @@ class Peer(asyncio.Protocol):
         if self._end is not None:
             return
         self._end = why
-        self._transport.close()
+        self._outbox.close()
         if self.backlog:
             abort = self._loop.call_later(LAST_WORDS, self._transport.abort)
             self.closed.add_done_callback(lambda _: abort.cancel())

@@ -88,7 +88,7 @@ class Packed:
         """What comes before `items` in a map that has `more`, too."""
         count = self.count + len(more)
         inner = b"".join(pack(name) + pack(value) for name, value in more.items())
-        return pack(dict.fromkeys(range(count)))[:1] + inner
+        return pack(dict.fromkeys(range(count)))[: 1 if count < 16 else 3] + inner
 
 
 def _pieces(values: list[Any]) -> Iterator[bytes]:
@@ -183,7 +183,7 @@ class Work:
     def __init__(
         self,
         handle: Callable[[str, Mapping[str, Any]], Awaitable[Any]],
-        send: Callable[[bytes], None],
+        send: Callable[..., None],
         limits: Limits,
         report: Report,
         ready: Callable[[], Awaitable[None]],
@@ -220,8 +220,7 @@ class Work:
             result = await self._handle(method, parameters(params))
             if msgid is not None and isinstance(result, Packed):
                 around = pack(response(msgid, None))[: -len(pack(None))]
-                self._send(around + result.head({}))
-                self._send(result.items)
+                self._send(around + result.head({}), result.items)
             elif msgid is not None:
                 self._send(self._answer(msgid, method, result))
         except RpcError as error:

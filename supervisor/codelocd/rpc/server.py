@@ -14,6 +14,7 @@ from typing import Any
 
 from codelocd.rpc import unix
 from codelocd.rpc.errors import RpcError
+from codelocd.rpc.outbox import Unsent
 from codelocd.rpc.peer import Handler, Listener, Peer, keep_quiet, no_methods
 from codelocd.rpc.requests import HEARD, FairQueue, Limits, Report, Totals
 from codelocd.rpc.unix import BACKLOG, Credentials
@@ -64,6 +65,7 @@ class Server:
         self._told_at = -TOLD
         self._opening: set[asyncio.Task[Any]] = set()
         self.queue = FairQueue()
+        self.unsent = Unsent()
         self.peers: set[Peer] = set()
         self._slow: dict[Peer, None] = {}
         self._users: Counter[int] = Counter()
@@ -179,12 +181,13 @@ class Server:
     def is_slow(self, peer: Peer) -> None:
         """It does not read. Those that have not read for the longest go where all is too much."""
         self._slow[peer] = None
-        unsent = sum(each.backlog for each in self._slow)
-        while unsent > self.totals.unsent and len(self._slow) > 1:
+        while len(self._slow) > 1 and self._unsent() > self.totals.unsent:
             oldest = next(iter(self._slow))
-            unsent -= oldest.backlog
             self.is_quick(oldest)
             oldest.cut_off(RpcError("limit", "it does not read its answers, and others wait"))
+
+    def _unsent(self) -> int:
+        return self.unsent.bytes + sum(each.buffered for each in self._slow)
 
     def is_quick(self, peer: Peer) -> None:
         self._slow.pop(peer, None)
@@ -218,6 +221,7 @@ class _Accepted(Peer):
             patient=True,
             queue=server.queue,
             rate=server.totals.rate,
+            unsent=server.unsent,
         )
         self._server = server
 
@@ -225,13 +229,12 @@ class _Accepted(Peer):
         super().connection_made(transport)
         self._server.admit(self)
 
-    def pause_writing(self) -> None:
-        super().pause_writing()
-        self._server.is_slow(self)
-
-    def resume_writing(self) -> None:
-        super().resume_writing()
-        self._server.is_quick(self)
+    def reads_slowly(self, slow: bool) -> None:
+        super().reads_slowly(slow)
+        if slow:
+            self._server.is_slow(self)
+        else:
+            self._server.is_quick(self)
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)

@@ -22,12 +22,14 @@ least so many seconds. Half the location's own limit at most, so that there is t
 class Good:
     """The code has loaded; `importing` of the seconds were the user's imports.
 
-    `read`: patterns of what it read that is no Python.
+    `read`: patterns of what it read that is no Python. `body`: the snapshot as the runner encoded
+    it, where it is so large that it should not be encoded again.
     """
 
     snapshot: Snapshot
     importing: float
     read: tuple[str, ...] = ()
+    body: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +72,19 @@ class Answer:
         body, seen = shapes.read(said.get("body")), shapes.read(said.get("imports"))
         seen, read = shapes.load_facts(seen), tuple(shapes.texts(body, "watch"))
         if said.get("ok"):
-            return cls(Good(shapes.snapshot(body), seen["import_seconds"], read), seen)
+            kept = said["body"] if is_large(said) else None
+            return cls(Good(shapes.snapshot(body), seen["import_seconds"], read, kept), seen)
         return cls(Bad(shapes.problem(body.get("problem")), shapes.sources(body), read), seen)
+
+
+LARGE = 256 * 1024
+"""Bytes of a snapshot from which on it takes more than a few milliseconds to read."""
+
+
+def is_large(said: Any) -> bool:
+    """Whether another thread has to read this answer: the loop must not wait for it."""
+    body = said.get("body") if isinstance(said, dict) else None
+    return isinstance(body, bytes) and len(body) > LARGE
 
 
 def hangs_after(former: float, start_timeout: float) -> float:

