@@ -53,6 +53,7 @@ class Connection:
     def __init__(self) -> None:
         self.events: list[dict[str, Any]] = []
         self.backlog = 0
+        self.rejected: list[str] = []
         self._waiting: list[Callable[[], None]] = []
 
     def send(self, *parts: bytes) -> None:
@@ -66,7 +67,7 @@ class Connection:
         self._waiting.append(callback)
 
     def reject(self, error: RpcError) -> None:
-        raise error
+        self.rejected.append(error.message)
 
     def drain(self) -> None:
         waiting, self._waiting = self._waiting, []

@@ -2,10 +2,12 @@
 
 import json
 import os
+import threading
 from pathlib import Path
 
 import pytest
 
+from codeloc_envs import files
 from codelocd.model import Snapshot
 from codelocd.storage import journal
 from codelocd.storage.desired_state import DesiredState
@@ -151,3 +153,26 @@ def test_a_snapshot_that_could_not_be_written_is_written_with_the_next(tmp_path:
     snapshots.keep("ingest", Snapshot("native", "3.12.1", 0.1, (), {}))
     assert snapshots.last("sales") is not None
     assert snapshots.last("ingest") is not None
+
+
+def test_the_newest_of_snapshots_that_are_written_on_a_thread_is_what_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The small one is asked for while the thread is busy with a large one."""
+    goes_on, write = threading.Event(), files.replace_bytes
+
+    def slow(path: Path, data: bytes) -> None:
+        goes_on.wait(30)
+        write(path, data)
+
+    monkeypatch.setattr("codelocd.storage.snapshots.replace_bytes", slow)
+    snapshots = Snapshots(tmp_path)
+    large, small = (Snapshot("native", "3.12.1", n, (), {}) for n in (1.0, 2.0))
+    for name in ("sales", "gone"):
+        snapshots.keep_encoded(name, json.dumps(large.to_json()).encode())
+    snapshots.keep("sales", small)
+    snapshots.forget("gone")
+    goes_on.set()
+    snapshots.close()
+    assert snapshots.last("sales") == small
+    assert snapshots.last("gone") is None

@@ -164,6 +164,15 @@ def test_a_snapshot_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "it takes 4.0 MiB as JSON, and 3 MiB is the most" in refusal(large)
 
 
+def test_what_would_be_decoded_in_one_go_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shapes, "WINDOW", 1000)
+    monkeypatch.setattr(shapes, "RUN", 5000)
+    many = snapshot(*[{**GOOD["job"], "name": f"j{n}"} for n in range(2000)])
+    assert len(shapes.snapshot(shapes.read(json.dumps(many).encode())).definitions) == 2000
+    long = snapshot({**GOOD["job"], "assets": [0] * 6000})
+    assert "it has a list of more than 5000 values" in refusal(long)
+
+
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: (

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
-from codelocd.daemon.subscriptions import SUBSCRIPTIONS
+from codelocd.daemon.event_history import Event
+from codelocd.daemon.subscriptions import SUBSCRIPTIONS, InProcessSubscriber
 from codelocd.rpc.errors import RpcError
+from codelocd.rpc.requests import Limits, Packed
 from tests.supervisor.subscribing import Connection, State, StatefulHub, full, listen
 
 
@@ -258,3 +262,55 @@ def test_subscriptions_of_one_connection_are_bounded(
         hub.subscribe(connection, ["status"])
     assert caught.value.kind == "limit"
     assert hub.subscribe(Connection(), ["status"])["subscription"] == SUBSCRIPTIONS + 1
+
+
+class Heard(InProcessSubscriber):
+    def __init__(self) -> None:
+        self.events: list[tuple[int, Any]] = []
+
+    def take(self, subscription: int, event: Event, document: Mapping[str, Any]) -> None:
+        self.events.append((event.seq, document))
+
+
+async def test_in_place_of_an_event_that_is_too_large_comes_the_full_state_of_its_topic(
+    hub: StatefulHub, connection: Connection
+) -> None:
+    inside = Heard()
+    hub.subscribe(inside, ["definitions"], {"instance": "me", "seq": 0})
+    await asyncio.sleep(0)
+    listen(hub, connection, "status", "definitions")
+    hub.publish("status", {"n": 1})
+    hub.publish_in_full("definitions", {"n": 2}, "sales")
+    hub.publish("status", {"n": 3})
+    connection.drain()
+    hub.publish("definitions", {"n": 4})
+    assert connection.take() == [
+        ("status", 1, {"n": 1}),
+        ("status", 3, {"n": 3}),
+        full("definitions", 3, missed=True),
+        ("definitions", 4, {"n": 4}),
+    ]
+    assert inside.events == [(2, {"n": 2}), (4, {"n": 4})]
+
+
+async def test_a_full_state_that_is_still_encoded_is_waited_for(connection: Connection) -> None:
+    encoded: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+    packed = Packed.of({"state": "definitions"}, Limits())
+    hub = StatefulHub("me", lambda _: packed if encoded.done() else encoded)
+    hub.subscribe(connection, ["definitions"])
+    connection.drain()
+    hub.publish("definitions", {"n": 1})
+    assert connection.take() == []
+    encoded.set_result(None)
+    await asyncio.sleep(0)
+    assert connection.take() == [full("definitions", 1, missed=False)]
+
+
+async def test_who_cannot_be_given_the_full_state_is_told_why(connection: Connection) -> None:
+    encoded: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+    hub = StatefulHub("me", lambda _: encoded)
+    hub.subscribe(connection, ["definitions"])
+    connection.drain()
+    encoded.set_exception(RpcError("limit", "it is too large"))
+    await asyncio.sleep(0)
+    assert connection.rejected == ["it is too large"]

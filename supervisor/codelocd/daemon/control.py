@@ -108,11 +108,9 @@ class Control:
         answer, known = self.methods[method]
         if unknown := sorted(set(params) - known):
             raise RpcError("usage", f"{method} does not take {', '.join(unknown)}")
-        if method not in LARGE_ANSWERS:
-            return await answer(peer, params)
-        async with peer.turn:
-            await peer.ready()
-            return await answer(peer, params)
+        if method in LARGE_ANSWERS:
+            return await _in_turn(peer, partial(answer, peer, params))
+        return await answer(peer, params)
 
     def names(self) -> list[str]:
         """All locations that there are."""
@@ -143,8 +141,7 @@ class Control:
         }
 
     def full_state(self, topic: str, names: Collection[str] | None = None) -> State:
-        """What a subscriber of `topic` starts from, or catches up with; of these locations, or of
-        all."""
+        """What a subscriber of `topic` starts from or catches up with; of these, or of all."""
         if topic == "status":
             there = self.names()
             return self.status(None if names is None else [n for n in names if n in there])
@@ -314,3 +311,10 @@ class Control:
     @property
     def _registry(self) -> registry.Registry:
         return self._application.publisher.registry
+
+
+async def _in_turn(peer: Peer, answer: Callable[[], Awaitable[Any]]) -> Any:
+    """The one before is sent by the time that another has its turn."""
+    async with peer.turn:
+        await peer.ready()
+        return await answer()

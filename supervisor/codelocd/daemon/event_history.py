@@ -6,11 +6,14 @@ from __future__ import annotations
 import zlib
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from heapq import merge
 from itertools import chain, dropwhile
+from typing import Any
 
 import msgpack
+
+from codelocd.rpc.messages import EVENT, NOTIFICATION, pack
 
 HISTORY_BYTES = 8 * 1024 * 1024
 
@@ -28,6 +31,43 @@ class Event:
     data: bytes
     lines: int = 0
     location: str | None = None
+
+
+_NOTHING = pack(None)
+
+
+def encoded(subscription: int, event: Event) -> bytes:
+    """The notification of an event: `data` is the last value of its map, as it was packed."""
+    around = {"subscription": subscription, "topic": event.topic, "seq": event.seq, "data": None}
+    return pack([NOTIFICATION, EVENT, [around]])[: -len(_NOTHING)] + event.data
+
+
+def of_locations(event: Event, locations: Collection[str]) -> Event:
+    """The same of these locations alone, where the event is of several."""
+    if event.topic != "usage":
+        return event
+    data = unpack(event.data)
+    data["locations"] = {n: each for n, each in data["locations"].items() if n in locations}
+    return replace(event, data=pack(data))
+
+
+def one_by_one(event: Event) -> list[Event]:
+    """An event for each line of a block, numbered as the lines are."""
+    block = unpack(event.data)
+    texts, first = block.pop("texts"), block.pop("seq")
+    return [
+        Event(
+            event.seq - event.lines + 1 + n,
+            event.topic,
+            pack({"seq": first + n, **block, "text": text}),
+        )
+        for n, text in enumerate(texts)
+    ]
+
+
+def unpack(packed: bytes) -> Any:
+    """What `pack` packed, as it was."""
+    return msgpack.unpackb(packed, unicode_errors="surrogateescape")
 
 
 BLOCKS = frozenset({"logs"})

@@ -50,11 +50,14 @@ class Listings:
                 asyncio.get_running_loop().call_later(KEPT, self._forget, known)
         return known
 
-    def whole(self, registry: Registry) -> Mapping[str, object] | Packed | Awaitable[Packed | None]:
+    def whole(
+        self, registry: Registry, names: Collection[str] | None = None
+    ) -> Mapping[str, object] | Packed | Awaitable[Packed | None]:
         """The whole document, encoded if that was done just now; else what waits for that."""
-        if not registry.is_large():
-            return status.definitions(registry, None, None)
-        return self._known(_Listing(registry, None, None)) or self.packed(registry)
+        if not registry.is_large(names):
+            return status.definitions(registry, names, None)
+        listing = _Listing(registry, None if names is None else tuple(names), None)
+        return self._known(listing) or self.packed(registry, names)
 
     async def encoded(self, document: Mapping[str, Any]) -> Packed:
         """A document that is large. Raises RpcError "limit"."""

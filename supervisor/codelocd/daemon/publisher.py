@@ -104,11 +104,11 @@ class Publisher:
 
     # --- definitions ---------------------------------------------------------------------------
 
-    async def prepare(self, name: str, snapshot: Snapshot, body: bytes) -> Prepared:
-        """A large snapshot, and its JSON, so that it can be listed at once."""
-        prepared = await self._prepared(name, lambda: snapshot, body)
-        assert prepared is not None
-        return prepared
+    async def prepare(self, name: str, snapshot: Snapshot, body: bytes | None) -> Snapshot:
+        """A snapshot that can be listed at once. `body`: its JSON, where it is large."""
+        if body is None:
+            return snapshot
+        return await self._prepared(name, lambda: snapshot, body) or snapshot
 
     async def recall(self, name: str) -> Prepared | None:
         """The same of what `last` gives; read on another thread, too."""

@@ -117,8 +117,7 @@ class Service:
         config, report = self._started_with, self._report
         self._heed_signals(self._stop if self._development else self._reapply)
         _start_threads(asyncio.get_running_loop())
-        development = self._development
-        application = Application(config, self._paths, report, development=development)
+        application = Application(config, self._paths, report, development=self._development)
         self._application = application
         self._config = ConfigWatch(config, self._reread, application.apply, self._told_of_config)
         await application.read_left()

@@ -50,8 +50,7 @@ class RunnerStarts:
         limits: LocationLimits,
         publisher: Publisher,
     ) -> None:
-        self._limits = limits
-        self._publisher = publisher
+        self._limits, self._publisher = limits, publisher
         self._launcher = launcher
         self._specs = specs
         self._store = store
@@ -160,8 +159,7 @@ class RunnerStarts:
             return
         match outcome:
             case Good(snapshot, importing, read, body):
-                if body is not None:
-                    snapshot = await self._publisher.prepare(location.name, snapshot, body)
+                snapshot = await self._publisher.prepare(location.name, snapshot, body)
                 running.snapshot, running.read = snapshot, read
                 running.timing.loaded, running.timing.importing = time.time(), importing
                 if location.state.serving is None and not await running.handle.serve():

@@ -7,15 +7,21 @@ import itertools
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-import msgpack
-
-from codelocd.daemon.event_history import HISTORY_BYTES, Event, EventHistory
+from codelocd.daemon.event_history import (
+    HISTORY_BYTES,
+    Event,
+    EventHistory,
+    encoded,
+    of_locations,
+    one_by_one,
+    unpack,
+)
 from codelocd.rpc.errors import RpcError
-from codelocd.rpc.messages import EVENT, NOTIFICATION, pack
+from codelocd.rpc.messages import pack
 from codelocd.rpc.requests import Packed
 
 if TYPE_CHECKING:
@@ -50,8 +56,7 @@ class Subscriber(Protocol):
     def reject(self, error: RpcError, /) -> None: ...
 
 
-Whole: TypeAlias = "tuple[bytes, bytes]"
-"""A full state as MessagePack, in two parts: the second is the same object for all who get it."""
+Whole: TypeAlias = "tuple[bytes, bytes]"  # a full state: its head, and what all get of it
 
 
 @dataclass(slots=True, eq=False)
@@ -113,11 +118,8 @@ class Hub:
             self._tell(subscription, event, document=data)
         return event.seq
 
-    def publish_in_full(
-        self, topic: str, data: Mapping[str, object], location: str | None = None
-    ) -> None:
-        """An event that is too large to be encoded here: connections get the topic's full state in
-        its place, and subscribers of this process the event."""
+    def publish_in_full(self, topic: str, data: Mapping[str, object], location: str) -> None:
+        """An event too large to encode: connections get the full state, this process the event."""
         self._history.skip(topic, 1, location)
         for subscription in self._listening(topic, location):
             peer = subscription.peer
@@ -147,7 +149,7 @@ class Hub:
             return
         event = self._history.add(topic, pack(block()), lines, location)
         now = [each for each in listening if not each.behind]
-        singly = [] if all(each.blocks for each in now) else _one_by_one(event)
+        singly = [] if all(each.blocks for each in now) else one_by_one(event)
         for subscription in now:
             self._tell(subscription, *([event] if subscription.blocks else singly))
 
@@ -231,7 +233,7 @@ class Hub:
             if not subscription.hears(event.topic, event.location):
                 continue
             singly = event.lines and not subscription.blocks
-            events = _one_by_one(event) if singly else [event]
+            events = one_by_one(event) if singly else [event]
             self._tell(subscription, *[each for each in events if each.seq > seq])
             if subscription.behind:
                 return
@@ -273,7 +275,7 @@ class Hub:
         return self._states[key]
 
     def _wait_for(self, subscription: _Subscription, state: Awaitable[object]) -> None:
-        def encoded(done: asyncio.Future[object]) -> None:
+        def come_back(done: asyncio.Future[object]) -> None:
             self._encoding.discard(done)
             error = None if done.cancelled() else done.exception()
             if error is None:
@@ -283,7 +285,7 @@ class Hub:
 
         encoding = asyncio.ensure_future(state)
         self._encoding.add(encoding)
-        encoding.add_done_callback(encoded)
+        encoding.add_done_callback(come_back)
 
     def _tell(
         self,
@@ -297,7 +299,7 @@ class Hub:
         peer = subscription.peer
         subscription.seq = events[-1].seq
         if subscription.locations is not None:
-            events = tuple(_of_locations(event, subscription.locations) for event in events)
+            events = tuple(of_locations(event, subscription.locations) for event in events)
         if isinstance(peer, InProcessSubscriber):
             for event in events:
                 whole = document if subscription.locations is None else None
@@ -309,24 +311,6 @@ class Hub:
             peer.when_drained(partial(self._catch_up, subscription))
 
 
-_NOTHING = pack(None)
-
-
-def encoded(subscription: int, event: Event) -> bytes:
-    """The notification of an event: `data` is the last value of its map, as it was packed."""
-    around = {"subscription": subscription, "topic": event.topic, "seq": event.seq, "data": None}
-    return pack([NOTIFICATION, EVENT, [around]])[: -len(_NOTHING)] + event.data
-
-
-def _of_locations(event: Event, locations: Collection[str]) -> Event:
-    """The same of these locations alone, where the event is of several."""
-    if event.topic != "usage":
-        return event
-    data = unpack(event.data)
-    data["locations"] = {n: each for n, each in data["locations"].items() if n in locations}
-    return replace(event, data=pack(data))
-
-
 def _check(topics: object, since: object) -> None:
     if not isinstance(topics, Collection) or not topics or not all(t in TOPICS for t in topics):
         raise RpcError("usage", f"topics must be some of {', '.join(TOPICS)}; got {topics!r}")
@@ -335,34 +319,12 @@ def _check(topics: object, since: object) -> None:
 
 
 def _is_place(since: object) -> bool:
-    return (
-        isinstance(since, Mapping)
-        and set(since) == {"instance", "seq"}
-        and type(since["seq"]) is int
-    )
-
-
-def _one_by_one(event: Event) -> list[Event]:
-    """An event for each line of a block, numbered as the lines are."""
-    block = unpack(event.data)
-    texts, first = block.pop("texts"), block.pop("seq")
-    return [
-        Event(
-            event.seq - event.lines + 1 + n,
-            event.topic,
-            pack({"seq": first + n, **block, "text": text}),
-        )
-        for n, text in enumerate(texts)
-    ]
+    keys = set(since) if isinstance(since, Mapping) else None
+    return keys == {"instance", "seq"} and type(since["seq"]) is int  # type: ignore[index]
 
 
 Observer: TypeAlias = "Callable[[TopicEvent], None]"
 """Takes the parameters of the notification `event`."""
-
-
-def unpack(packed: bytes) -> Any:
-    """What `pack` packed, as it was."""
-    return msgpack.unpackb(packed, unicode_errors="surrogateescape")
 
 
 class InProcessSubscriber(ABC):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from codeloc_envs.install.output import Progress
 from codeloc_envs.problem import EnvironmentProblem, without_passwords
 from codeloc_envs.request import Index, Installation
@@ -109,6 +111,27 @@ def test_no_password_in_an_address_is_shown(folder):
     assert step["message"] == "x @ https://…@h/x.whl"
     mistake = Mistake("c", 1, (), f'"x@https://{secret}@h" is no requirement', "write another")
     assert secret not in str(mistake)
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("https://h/a.whl?token=abc&b=1", "https://h/a.whl?token=…&b=1"),
+        ("https://h/?b=1&access_token=a%2Fb#sha256=aa", "https://h/?b=1&access_token=…#sha256=aa"),
+        (
+            "https://b.s3/p.whl?X-Amz-Credential=AKIA%2Fx&X-Amz-Expires=60&X-Amz-Signature=dead",
+            "https://b.s3/p.whl?X-Amz-Credential=…&X-Amz-Expires=60&X-Amz-Signature=…",
+        ),
+        ("https://h.blob/p?sv=2&sig=a%2Bb&se=3", "https://h.blob/p?sv=2&sig=…&se=3"),
+        (
+            "'https://u:p@h/?apikey=a' and 'https://h/?key=b'",
+            "'https://…@h/?apikey=…' and 'https://h/?key=…'",
+        ),
+        ("https://h/?author=me&keyword=x&assigned=y", "https://h/?author=me&keyword=x&assigned=y"),
+    ],
+)
+def test_no_parameter_that_lets_in_who_knows_it_is_shown(address, shown):
+    assert without_passwords(address) == shown
 
 
 def test_what_is_no_password_stays():

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from codelocd.rpc.errors import RpcError
-from codelocd.rpc.peer import UNREAD
+from codelocd.rpc.peer import HIGH_WATER, UNREAD
 from codelocd.rpc.requests import MESSAGE, MOST, FairQueue, Limits, RateLimit, Totals
 from codelocd.rpc.server import talk_on
 from tests.supervisor.rpc.world import DEADLINE, World, eventually, everything, messages, packed
@@ -48,6 +48,41 @@ async def test_those_who_have_not_read_for_the_longest_go_where_all_is_too_much(
     assert sum(peer.backlog for peer in server.peers) <= 2_500_000
     assert await (await dial()).call("echo", {"value": 1}, timeout=DEADLINE) == 1
     assert world.reports[0] == ("connection", "it does not read its answers, and others wait")
+
+
+async def test_an_answer_that_waits_for_many_is_in_memory_once(
+    serve, raw, dial, world: World
+) -> None:
+    server = await serve(totals=Totals(unsent=8_000_000))
+    readers = []
+    for _ in range(8):
+        reader, writer = await raw()
+        reader._transport.pause_reading()
+        writer.write(packed([0, 1, "shared", []]) + packed([0, 2, "echo", []]))
+        readers.append(reader)
+    await eventually(lambda: len(world.peers) >= 8)
+    await eventually(lambda: sum(peer.backlog > 3_000_000 for peer in server.peers) == 8)
+    assert server.unsent.bytes < 4_100_000
+    assert max(peer.buffered for peer in server.peers) < 2 * HIGH_WATER
+    assert world.reports == []
+    quick = await dial()
+    assert await quick.call("echo", {"value": 1}, timeout=DEADLINE) == 1
+    for reader in readers:
+        reader._transport.resume_reading()
+        (_, first, _, answer), (_, second, _, _) = await messages(reader, 2)
+        assert (first, len(answer["value"]), second) == (1, 4_000_000, 2)
+    await eventually(lambda: server.unsent.bytes == 0)
+
+
+async def test_what_is_cut_off_no_longer_counts(serve, raw, world: World) -> None:
+    server = await serve()
+    reader, writer = await raw()
+    reader._transport.pause_reading()
+    writer.write(packed([0, 1, "shared", []]))
+    await eventually(lambda: server.unsent.bytes > 0)
+    next(iter(server.peers)).cut_off(RpcError("limit", "gone"))
+    await eventually(lambda: not server.peers)
+    assert server.unsent.bytes == 0
 
 
 async def test_a_user_has_so_many_connections_and_no_more(serve, raw, dial) -> None:

@@ -10,6 +10,7 @@ from typing import Any, cast
 import msgpack
 
 from codelocd.rpc.errors import RpcError
+from codelocd.rpc.messages import pack
 from codelocd.rpc.peer import Peer
 from codelocd.rpc.requests import Limits, Packed
 
@@ -46,6 +47,12 @@ class World:
     async def do_packed(self, peer: Peer, count: int) -> Packed:
         definitions = [{"n": n} for n in range(count)]
         return Packed.of({"revision": 1, "definitions": definitions}, Limits())
+
+    shared = Packed(1, pack("value") + pack("x" * 4_000_000))
+
+    async def do_shared(self, peer: Peer) -> Packed:
+        """The same object for all who ask."""
+        return self.shared
 
     async def do_whoami(self, peer: Peer) -> Any:
         who = peer.credentials
