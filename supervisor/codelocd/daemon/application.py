@@ -127,13 +127,7 @@ class Application:
         limits = StartLimits(os.cpu_count() or 1)
         launcher = self.dagster.launcher() if self.dagster is not None else self._warm
         starts = RunnerStarts(
-            launcher,
-            self.runner_specs,
-            self.store,
-            self.watch,
-            limits,
-            self.limits,
-            self.publisher,
+            launcher, self.runner_specs, self.store, self.watch, limits, self.limits, self.publisher
         )
         self._adoption = self._adopting(launcher, starts)
         return Daemon(
