@@ -79,6 +79,25 @@ def test_a_start_prepares_the_environment_then_launches_then_publishes() -> None
     assert (story.state.shown, story.state.generation, story.state.stale) == ("serving", 1, False)
 
 
+def test_a_first_start_is_no_reload_and_what_lists_nothing_is_not_stale() -> None:
+    story = Story().tell(Started())
+    assert (story.state.shown, story.state.reloading) == ("building", None)
+    assert (story.state.listed, story.state.stale) == (False, False)
+    story.environment_ready()
+    assert (story.state.shown, story.state.reloading) == ("starting", None)
+
+
+def test_a_location_is_settled_while_no_attempt_is_under_way_or_planned() -> None:
+    story = Story()
+    assert story.state.settled
+    assert not story.tell(Started()).state.settled
+    assert not story.environment_ready().state.settled
+    assert story.loaded().state.settled
+    story.exited(story.state.serving)
+    assert (story.state.phase, story.state.settled) == (Phase.BACKOFF, False)
+    assert Story().tell(Started()).environment_ready().load_failed().state.settled
+
+
 def test_a_load_error_with_nothing_serving_fails_at_once_and_waits_for_a_change() -> None:
     story = Story()
     story.tell(Started()).environment_ready().load_failed()
@@ -108,6 +127,14 @@ def test_the_last_definitions_stay_listed_as_stale_while_a_crashed_location_come
     story = Story().serving()
     story.exited(story.state.serving)
     assert (story.state.shown, story.state.listed, story.state.stale) == ("backoff", True, True)
+
+
+def test_definitions_of_an_earlier_daemon_are_not_asked_for_while_others_are_listed() -> None:
+    story = Story().serving()
+    story.exited(story.state.serving)
+    assert story.state.phase is Phase.BACKOFF
+    assert story.state.listed
+    assert Recall() not in story.effects
 
 
 def test_pauses_between_restarts_grow_and_a_crash_loop_ends() -> None:

@@ -91,10 +91,9 @@ class State:
 
     @property
     def lacks_definitions(self) -> bool:
-        """Whether the kept definitions of an earlier daemon are needed: the location is wanted,
-        fails, and lists none."""
-        failing = self.phase in (Phase.FAILED, Phase.BACKOFF)
-        return failing and self.wanted and not self.listed
+        """Whether the kept definitions of an earlier daemon are needed: the location fails, as only
+        one that is wanted does, and lists none."""
+        return self.phase in (Phase.FAILED, Phase.BACKOFF) and not self.listed
 
     @property
     def settled(self) -> bool:
