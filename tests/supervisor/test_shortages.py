@@ -26,6 +26,23 @@ LACKING = restarts.shortage_problem(errno.EMFILE, "pipe", 1.0, files=1024, proce
 CRASHED = restarts.shortage_problem(errno.ENOMEM, "a crash", 1.0, files=1024, processes=-1)
 
 
+@pytest.mark.parametrize(
+    ("number", "lacks"),
+    [
+        (errno.EMFILE, "too many open files (RLIMIT_NOFILE 1024)"),
+        (errno.ENFILE, "too many open files on the whole machine"),
+        (errno.EAGAIN, "no process or thread can be started (RLIMIT_NPROC unlimited)"),
+        (errno.ENOMEM, "out of memory"),
+        (errno.ENOBUFS, "out of memory"),
+        (errno.ENOSPC, "the disk is full"),
+        (errno.EDQUOT, "the disk quota is used up"),
+    ],
+)
+def test_what_the_machine_lacks_is_named_for_each_error(number: int, lacks: str) -> None:
+    problem = restarts.shortage_problem(number, "fork", 1.0, files=1024, processes=-1)
+    assert problem.summary.startswith(f"waiting for the machine: {lacks}; ")
+
+
 @contextmanager
 def no_descriptors() -> Iterator[None]:
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
