@@ -98,7 +98,12 @@ def drive(
     serve: bool = False,
 ) -> None:
     """Do the steps, as long as there are any and `more`; then look at all that must hold."""
-    world, step = World(home, serve=serve), None
+    step = None
+    try:
+        world = World(home, serve=serve)
+    except Violation as violation:
+        report.violations.append(f"at its start: {violation}")
+        return
     try:
         for step in steps:
             if not more():

@@ -118,8 +118,12 @@ class World:
         self.socket = sockets.control(sockets.user_folder(runtime) if serve else folder)
         self.environ = self._environ()
         self.locks = Locks(self.state, self.pids)
-        self.start()
         self.watcher = Watcher(self.socket)
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
 
     def _environ(self) -> dict[str, str]:
         found = {k: v for k, v in os.environ.items() if not k.startswith(("CODELOCD", "XDG"))}
