@@ -11,13 +11,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 from benchmarks._daemon import NothingHappened, plain_environment
 from benchmarks._peers import PEERS, environment, program
 from benchmarks._peers import pm2 as pm2_folder
+from benchmarks._tree import tree
 
 SECONDS = 60.0
 """For a program to be there again: circusd looks every 5 s."""
@@ -229,5 +232,19 @@ def _running(
         try:
             yield Supervisor(process, announced, status)
         finally:
-            process.terminate()
-            process.wait(SECONDS)
+            _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """honcho first prints all that it has read, which may be minutes of a flood: it is killed."""
+    if process.poll() is not None:
+        return
+    family = tree(process.pid)
+    process.terminate()
+    try:
+        process.wait(SECONDS)
+    except subprocess.TimeoutExpired:
+        for each in family:
+            with suppress(psutil.Error):
+                each.kill()
+        process.wait(SECONDS)
