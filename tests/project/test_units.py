@@ -63,8 +63,8 @@ def test_a_unit_with_a_misspelt_key_would_be_noticed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("unit", "drop_in", "rating"),
     [
-        ("codelocd.service", None, 1.7),
-        ("codelocd.service", "strict.conf", 1.5),
+        ("codelocd.service", None, 1.5),
+        ("codelocd.service", "strict.conf", 1.3),
         ("codelocd-ui.service", None, 1.3),
         ("user/codelocd.service", None, 6.3),
         ("user/codelocd.service", "user-strict.conf", 5.0),
