@@ -9,14 +9,14 @@ from collections.abc import Callable, Coroutine
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from codelocd import __version__
 from codelocd.client import AsyncClient, DaemonUnreachable
 from codelocd.client.follow import KnownState, follow, samples, until_first
 from codelocd_ui.output import BATCH_SECONDS
 from codelocd_ui.registry import ListedRows
-from codelocd_ui.tabs import Tabs
+from codelocd_ui.tabs import Shown, Tabs
 from codelocd_ui.text import to_json
 
 if TYPE_CHECKING:
@@ -193,11 +193,12 @@ class Feed:
                 if usage["locations"]:
                     self._tell({"type": "usage", **_drawn(usage)})
 
-    async def _output(self, client: AsyncClient, wanted: frozenset[str] | Literal["all"]) -> None:
+    async def _output(self, client: AsyncClient, wanted: Shown | None) -> None:
         """Lines that tabs show: each one costs the daemon and this process."""
         there = self._known.locations.keys()
-        known = self._is_of_this_version and wanted != "all" and wanted <= there
-        names = sorted(wanted) if known else None
+        names = None
+        if self._is_of_this_version and isinstance(wanted, frozenset) and wanted <= there:
+            names = sorted(wanted)
         events = client.subscribe(["logs"], blocks=True, locations=names)
         sending = asyncio.create_task(self._send_batches())
         try:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Iterator
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from codelocd_ui.output import Batch
 from codelocd_ui.text import to_json
 
 MOST_TABS = 64
+Shown: TypeAlias = frozenset[str] | Literal["all"]
+"""Names of locations."""
 BEHIND_BYTES = 1024 * 1024
 """What may wait for one tab; a slower one is ended, and comes back with the full state."""
 
@@ -82,7 +84,7 @@ class Tabs:
                 tab.send(encoded)
 
     @property
-    def output_of(self) -> frozenset[str] | Literal["all"] | None:
+    def output_of(self) -> Shown | None:
         """The locations whose output tabs show; None: no tab shows any."""
         shown = [tab.batch.locations for tab in self._tabs if tab.batch is not None]
         if not shown:
