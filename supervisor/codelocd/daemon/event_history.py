@@ -187,7 +187,8 @@ class _Shelf:
 
 def _packed(events: Iterable[Event]) -> bytes:
     told = [(each.seq, each.topic, each.data, each.lines, each.location) for each in events]
-    return zlib.compress(msgpack.packb(told), 1)
+    encoded: bytes = msgpack.Packer().pack(told)
+    return zlib.compress(encoded, 1)
 
 
 def _unpacked(data: bytes) -> list[Event]:

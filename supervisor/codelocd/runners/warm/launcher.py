@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from codelocd.model import Cold, Exit
+from codelocd.model import Cold, Exit, StartMethod
 from codelocd.process.child import Child, Children
 from codelocd.runners.api import (
     Good,
@@ -102,7 +102,8 @@ class WarmRunner(WrappedRunner):
     ) -> None:
         """`told`: its load was recorded before."""
         super().__init__(runner)
-        self.start_method, self.why = start.choice.method, start.choice.why
+        self.start_method: StartMethod = start.choice.method
+        self.why = start.choice.why
         self._answer = runner.answer
         self._start = start
         self._recorder = recorder
