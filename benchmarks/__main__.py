@@ -76,8 +76,9 @@ HEADING = """\
 # Benchmarks
 
 `make bench` writes this page. Every comparison is made in one run, both sides in turns, on the
-machine described below; the times of another machine will differ, the ratios less so. A ratio is
-that of the medians; its least and most are those of pairs. `make bench-quick` takes two minutes.
+machine that is described below its table; the times of another machine will differ, the ratios
+less so. A ratio is that of the medians; its least and most are those of pairs. `make bench-quick`
+takes two minutes.
 
 """
 

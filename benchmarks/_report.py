@@ -67,12 +67,15 @@ def machine() -> dict[str, Any]:
 def markdown(
     sections: Sequence[Section | str], described: dict[str, Any], peers: Sequence[str]
 ) -> str:
-    """The whole page, without its heading; a section may be text that was kept."""
+    """The whole page, without its heading. Each section says what it was measured on and when; one
+    that is text was kept, with its own word on that."""
     facts = "; ".join(f"{name} {value}" for name, value in described.items())
-    beside = ", ".join(peers)
-    texts = (each if isinstance(each, str) else each.markdown() for each in sections)
-    parts = [f"Machine: {facts}.", f"Beside: {beside}.", *texts]
-    return "\n\n".join(part.strip() for part in parts) + "\n"
+    measured = f"Measured on: {facts}. Installed: {', '.join(peers)}."
+    texts = (
+        each if isinstance(each, str) else f"{each.markdown().strip()}\n\n{measured}"
+        for each in sections
+    )
+    return "\n\n".join(text.strip() for text in texts) + "\n"
 
 
 def sections_of(page: str) -> dict[str, str]:
