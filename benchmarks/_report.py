@@ -80,7 +80,7 @@ def markdown(
 
 def sections_of(page: str) -> dict[str, str]:
     """The sections of a page by their titles, as they stand there."""
-    parts = page.split("\n## ")[1:]
+    parts = f"\n{page}".split("\n## ")[1:]
     return {part.partition("\n")[0]: f"## {part.strip()}" for part in parts}
 
 
