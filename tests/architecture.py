@@ -154,8 +154,8 @@ def _class_names(known: Mapping[str, Module]) -> Iterator[Fault]:
     places: dict[str, list[tuple[Module, ast.ClassDef]]] = defaultdict(list)
     for module in known.values():
         for node in module.tree.body:
-            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
-                places[node.name].append((module, node))
+            if isinstance(node, ast.ClassDef):
+                places[node.name.lstrip("_")].append((module, node))
     for name, defined in places.items():
         for module, node in defined[1:]:
             first = defined[0][0].file

@@ -53,7 +53,7 @@ class _Place:
 
 
 @dataclass(frozen=True, slots=True)
-class _Passed:
+class _SkippedRule:
     """A rule that would have hit, and why it did not."""
 
     why: str
@@ -82,7 +82,7 @@ def _first(place: _Place) -> Choice:
     passed: list[str] = []
     for rule in (_asked_for, _inline, _own, _activated, _described):
         found = rule(place)
-        if isinstance(found, _Passed):
+        if isinstance(found, _SkippedRule):
             passed.append(found.why)
         elif found is not None:
             break
@@ -159,7 +159,7 @@ def _inline(place: _Place) -> Choice | None:
     return _built(place, built, f"inline script metadata in {place.code}")
 
 
-def _own(place: _Place) -> Choice | _Passed | None:
+def _own(place: _Place) -> Choice | _SkippedRule | None:
     for folder in place.around.folders:
         found = inspect(folder / ENVIRONMENT)
         if found is not None:
@@ -180,19 +180,19 @@ def _refuse_planted(place: _Place, entry: Path) -> None:
         )
 
 
-def _activated(place: _Place) -> Choice | _Passed | None:
+def _activated(place: _Place) -> Choice | _SkippedRule | None:
     if place.activated is None:
         return None
     found = inspect(place.activated)
     if found is None:
-        return _Passed(f"the activated environment {place.activated} is not there")
+        return _SkippedRule(f"the activated environment {place.activated} is not there")
     return _fitting(place, found, f"the activated environment {place.activated}")
 
 
-def _fitting(place: _Place, found: Existing, what: str) -> Choice | _Passed:
+def _fitting(place: _Place, found: Existing, what: str) -> Choice | _SkippedRule:
     version, asked = found.stated_version, place.asked.python
     if asked and version and not fits_text(asked, version):
-        return _Passed(f"{what} has Python {version}, not {asked}")
+        return _SkippedRule(f"{what} has Python {version}, not {asked}")
     return _existing(found, what)
 
 

@@ -81,10 +81,12 @@ def test_what_is_just_short_enough_is_no_fault(tmp_path: Path) -> None:
 
 
 def test_a_class_name_with_two_meanings_is_told_once_for_each_further(tmp_path: Path) -> None:
-    tree(tmp_path, a="class Same:\n    pass\n", b="\nclass Same:\n    pass\n\nclass _Own: ...\n")
-    tree(tmp_path, c="class _Own: ...\n")
+    tree(tmp_path, a="class Same:\n    pass\n", b="\nclass Same:\n    pass\n\nclass Own: ...\n")
+    tree(tmp_path, c="class _Same: ...\n")
+    defined = "supervisor/product/a.py defines a class Same already"
     assert said(tmp_path) == [
-        "supervisor/product/b.py:2: supervisor/product/a.py defines a class Same already"
+        f"supervisor/product/b.py:2: {defined}",
+        f"supervisor/product/c.py:1: {defined}",
     ]
 
 

@@ -36,7 +36,7 @@ def parse_toml(path: Path, text: str) -> Document:
         raise _too_deep(path) from None
     if _is_deep(data):
         raise _too_deep(path)
-    document = Document(path, data, _Lines(text).line_of)
+    document = Document(path, data, _LineFinder(text).line_of)
     return document if path.name == PYPROJECT else document.checked()
 
 
@@ -66,7 +66,7 @@ def _toml_mistake(path: Path, message: str, text: str) -> Mistake:
     return Mistake(str(path), line, (), what, "correct the syntax there")
 
 
-class _Lines:
+class _LineFinder:
     """Finds the line of a key with nothing but the parser, which gives none.
 
     Each statement of a file is TOML itself: what it says stands where it begins.

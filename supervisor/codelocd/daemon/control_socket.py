@@ -181,7 +181,7 @@ class ControlSocket:
 
     async def keep(self, server: Listens) -> None:
         """Look after it for ever, whenever its entry may have changed."""
-        entry = _Entry(self._path, self._report)
+        entry = _PathEvents(self._path, self._report)
         try:
             while True:
                 entry.watch()
@@ -217,7 +217,7 @@ class ControlSocket:
             self._path.unlink(missing_ok=True)
 
 
-class _Entry:
+class _PathEvents:
     """One entry of the file system, by its path, and the events that may concern it."""
 
     def __init__(self, path: Path, report: Callable[[str], None]) -> None:

@@ -195,7 +195,7 @@ core that the look took."""
 
 
 @dataclass(slots=True)
-class _Watched:
+class _WatchedProcess:
     """A process, when to look at it again (monotonic), and what the last look found."""
 
     held: Held
@@ -215,7 +215,7 @@ class MemoryWatch:
     def __init__(self, look: Look = memory_of, clock: Callable[[], float] = time.monotonic) -> None:
         self._look = look
         self._clock = clock
-        self._watched: dict[int, _Watched] = {}
+        self._watched: dict[int, _WatchedProcess] = {}
         self._begun = asyncio.Event()
         self._work: asyncio.Task[None] | None = None
 
@@ -224,7 +224,7 @@ class MemoryWatch:
         already is measured at once."""
         if held.policy.memory_limit is None:
             return
-        self._watched[held.pid] = _Watched(held, self._clock())
+        self._watched[held.pid] = _WatchedProcess(held, self._clock())
         self._begun.set()
         if self._work is None or self._work.done():
             self._work = asyncio.get_running_loop().create_task(self._run())
@@ -241,7 +241,7 @@ class MemoryWatch:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._begun.wait(), max(0.0, pause))
 
-    async def sweep(self, due: Mapping[int, _Watched]) -> None:
+    async def sweep(self, due: Mapping[int, _WatchedProcess]) -> None:
         """Measure these processes. End those that exceed their limit, and plan the next look at the
         others."""
         for pid, each in due.items():

@@ -19,7 +19,7 @@ KEPT = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Listing:
+class _ListingQuery:
     registry: Registry
     names: tuple[str, ...] | None
     kind: str | None
@@ -34,13 +34,13 @@ class Listings:
 
     def __init__(self) -> None:
         self._one_at_a_time = asyncio.Lock()
-        self._last: tuple[_Listing, Packed] | None = None
+        self._last: tuple[_ListingQuery, Packed] | None = None
 
     async def packed(
         self, registry: Registry, names: Collection[str] | None = None, kind: str | None = None
     ) -> Packed | None:
         """None where it is small. Raises RpcError "limit"."""
-        listing = _Listing(registry, None if names is None else tuple(names), kind)
+        listing = _ListingQuery(registry, None if names is None else tuple(names), kind)
         if not registry.is_large(names):
             return None
         async with self._one_at_a_time:
@@ -56,7 +56,7 @@ class Listings:
         """The whole document, encoded if that was done just now; else what waits for that."""
         if not registry.is_large(names):
             return status.definitions(registry, names, None)
-        listing = _Listing(registry, None if names is None else tuple(names), None)
+        listing = _ListingQuery(registry, None if names is None else tuple(names), None)
         return self._known(listing) or self.packed(registry, names)
 
     async def encoded(self, document: Mapping[str, Any]) -> Packed:
@@ -71,7 +71,7 @@ class Listings:
         async with self._one_at_a_time:
             return await asyncio.to_thread(search)
 
-    def _known(self, listing: _Listing) -> Packed | None:
+    def _known(self, listing: _ListingQuery) -> Packed | None:
         """The registry is a value that does not change: another revision is another object."""
         if self._last is None:
             return None

@@ -98,7 +98,7 @@ class BuildStep(ProgressDocument):
     location: str
 
 
-class _Usage(TypedDict):
+class _UsageFields(TypedDict):
     """What runners use, by location: bytes of memory, and the share of a core since the sample
     before. None where there is no runner, or no sample of it."""
 
@@ -107,12 +107,12 @@ class _Usage(TypedDict):
 
 
 @final
-class UsageDocument(_Usage):
+class UsageDocument(_UsageFields):
     """A sample of all."""
 
 
 @final
-class FullUsage(_FullState, _Usage):
+class FullUsage(_FullState, _UsageFields):
     """What a subscriber to `usage` starts from: the newest sample, if there is one."""
 
 

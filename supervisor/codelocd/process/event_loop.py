@@ -27,7 +27,7 @@ class SteadyLoop(asyncio.SelectorEventLoop):
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._clock = self.time = clock
         self._lost = 0.0
-        super().__init__(_Selector(clock, self._lose))
+        super().__init__(_TimedSelector(clock, self._lose))
 
     def _lose(self, seconds: float) -> None:
         self._lost += seconds
@@ -37,7 +37,7 @@ class SteadyLoop(asyncio.SelectorEventLoop):
         return self._clock() - self._lost
 
 
-class _Selector(selectors.DefaultSelector):
+class _TimedSelector(selectors.DefaultSelector):
     """Tells of waits that took too long, and of too long a time between two of them."""
 
     def __init__(self, clock: Callable[[], float], lose: Callable[[float], None]) -> None:

@@ -202,7 +202,7 @@ class Logs:
         return self._locations[location]
 
 
-def _nearest(found: Iterable[_Reading], query: LogQuery) -> tuple[list[Line], bool]:
+def _nearest(found: Iterable[_LogPart], query: LogQuery) -> tuple[list[Line], bool]:
     """Of all locations together the last lines, oldest first; or the first, where so asked.
 
     Whether some are left out because an answer has a bound. One file is open at a time, and no
@@ -260,8 +260,8 @@ class _LocationLog:
             self._size -= size
         return block
 
-    def reading(self, query: LogQuery) -> _Reading:
-        return _Reading(self._location, self.files, [each for each, _ in self._recent], query)
+    def reading(self, query: LogQuery) -> _LogPart:
+        return _LogPart(self._location, self.files, [each for each, _ in self._recent], query)
 
     def _has_enough_without_first(self) -> bool:
         first = self._recent[0][0]
@@ -269,7 +269,7 @@ class _LocationLog:
 
 
 @dataclass(frozen=True, slots=True)
-class _Reading:
+class _LogPart:
     """One location's part of an answer: of `recent`, which is in memory, and of its files."""
 
     location: str

@@ -21,7 +21,7 @@ INTERVAL = 2.0
 SHARE = 0.02
 """Polling takes at most this part of a core: where a look is slow, looks are rarer."""
 
-_Entry = tuple[int, int, int, int, int]
+_FileStamp = tuple[int, int, int, int, int]
 
 
 class Poller:
@@ -31,7 +31,7 @@ class Poller:
         self._put = put
         self._interval = interval
         self._lock = threading.Lock()
-        self._listings: dict[str, dict[str, _Entry] | None] = {}
+        self._listings: dict[str, dict[str, _FileStamp] | None] = {}
         self._end = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -94,7 +94,7 @@ class Poller:
                 self._put(notice)
 
 
-def _listed(path: str, before: dict[str, _Entry] | None) -> dict[str, _Entry] | None:
+def _listed(path: str, before: dict[str, _FileStamp] | None) -> dict[str, _FileStamp] | None:
     """The entries of a folder by name; None where it cannot be read, `before` where the machine
     lacks what that takes for now."""
     try:
@@ -104,7 +104,7 @@ def _listed(path: str, before: dict[str, _Entry] | None) -> dict[str, _Entry] | 
         return before if shortage(error) else None
 
 
-def _entry(entry: os.DirEntry[str]) -> _Entry | None:
+def _entry(entry: os.DirEntry[str]) -> _FileStamp | None:
     try:
         status = entry.stat(follow_symlinks=False)
     except OSError:
@@ -115,7 +115,7 @@ def _entry(entry: os.DirEntry[str]) -> _Entry | None:
 
 
 def _differences(
-    path: str, before: dict[str, _Entry] | None, now: dict[str, _Entry] | None
+    path: str, before: dict[str, _FileStamp] | None, now: dict[str, _FileStamp] | None
 ) -> Iterator[Notice]:
     if now is None:
         if before is not None:
@@ -127,7 +127,7 @@ def _differences(
             yield Notice(path, name, _kind(was.get(name), now.get(name)))
 
 
-def _kind(before: _Entry | None, now: _Entry | None) -> Kind:
+def _kind(before: _FileStamp | None, now: _FileStamp | None) -> Kind:
     if any(entry and stat.S_ISDIR(entry[0]) for entry in (before, now)):
         return Kind.FOLDER
     return Kind.WRITTEN if now else Kind.UNSETTLED

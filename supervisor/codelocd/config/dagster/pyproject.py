@@ -31,13 +31,13 @@ class _Module(Table):
     name: Text
 
 
-class _DagsterTable(Table):
+class _ToolDagster(Table):
     module_name: Text | None = None
     modules: list[_Module] | None = Field(None, min_length=1)
     code_location_name: Text | None = None
 
     @model_validator(mode="after")
-    def _is_one(self) -> _DagsterTable:
+    def _is_one(self) -> _ToolDagster:
         if self.module_name is not None and self.modules is not None:
             raise UnfitError("must have either module_name or modules", "give one of the two")
         return self
@@ -45,7 +45,7 @@ class _DagsterTable(Table):
 
 def read(document: Document, surroundings: ReadingContext) -> Config:
     """What the table asks for; ConfigError with everything that is wrong in it."""
-    parse = partial(parsed_leniently, model=_DagsterTable)
+    parse = partial(parsed_leniently, model=_ToolDagster)
     read, kept, mistakes = parsed_in_part(_sole(document), parse, ("modules",))
     problems = Problems(mistakes)
     files = problems.attempt(partial(env_files.beside, document.folder, surroundings.environ))
@@ -73,7 +73,7 @@ def _sole(document: Document) -> Document:
     return replace(document, data={key: table[key] for key in table if key != "modules"})
 
 
-def _notes(document: Document, table: _DagsterTable) -> Iterator[str]:
+def _notes(document: Document, table: _ToolDagster) -> Iterator[str]:
     if not names_code(document.data):
         yield document.passed_over((), "names no module", "add module_name")
     for index, each in enumerate(table.modules or ()):
@@ -83,7 +83,7 @@ def _notes(document: Document, table: _DagsterTable) -> Iterator[str]:
             yield document.passed_over(key, what, f'write type = "{_MODULE}"')
 
 
-def _entries(table: _DagsterTable, places: list[int]) -> list[LocationEntry]:
+def _entries(table: _ToolDagster, places: list[int]) -> list[LocationEntry]:
     if table.module_name is not None:
         name = table.code_location_name or table.module_name
         return [LocationEntry(("module_name",), name, Target("module", table.module_name))]
