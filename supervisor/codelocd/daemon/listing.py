@@ -69,7 +69,7 @@ class Listings:
         if not registry.is_large():
             return search()
         async with self._one_at_a_time:
-            return await asyncio.to_thread(search)
+            return await asyncio.to_thread(_searched, search)
 
     def _known(self, listing: _ListingQuery) -> Packed | None:
         """The registry is a value that does not change: another revision is another object."""
@@ -86,3 +86,8 @@ class Listings:
 
 def _packed(document: Mapping[str, Any]) -> Packed:
     return Packed.of(document, Limits())
+
+
+def _searched(search: Callable[[], T]) -> T:
+    with much_is_made(stays=False):
+        return search()
