@@ -67,7 +67,6 @@ def test_a_unit_with_a_misspelt_key_would_be_noticed(tmp_path: Path) -> None:
         ("codelocd.service", "strict.conf", 1.3),
         ("codelocd-ui.service", None, 1.3),
         ("user/codelocd.service", None, 6.3),
-        ("user/codelocd.service", "user-strict.conf", 5.0),
     ],
 )
 def test_the_service_is_exposed_to_little(
