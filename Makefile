@@ -39,7 +39,7 @@ test-slow: $(DEVELOPMENT) ## run the tests that take minutes
 test-systemd: $(DEVELOPMENT) ## boot a real systemd, as root, and run codelocd under it
 	@$(BIN)/pytest -m slow tests/systemd
 
-soak: $(DEVELOPMENT) ## try to break a daemon for ten minutes, kill 200 of them, then a store for one
+soak: $(DEVELOPMENT) ## try to break a daemon for seven minutes, kill 200 of them, then a store for one
 	@$(BIN)/python -m tests.faults --seconds 150 --seed $$(date +%s)
 	@$(BIN)/python -m tests.faults --seconds 250 --seed $$(date +%s) --serve
 	@$(BIN)/python -m tests.faults --kills 200 --seed $$(date +%s)
