@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NoReturn
 
+from codeloc_envs.files import replace_text
 from codelocd.cli.guard import Failure
 from codelocd.cli.units import USER, ServicePlace, UnitFile, accounts, is_as_written
 
@@ -147,10 +148,8 @@ def _write(unit: UnitFile, state: UnitState) -> InstallStep:
         unit.path.parent.mkdir(parents=True, exist_ok=True)
         if state == "edited":
             unit.path.rename(unit.path.with_name(f"{unit.path.name}.old"))
-        unfinished = unit.path.with_name(f".{unit.path.name}.new")
-        unfinished.write_text(unit.text)
-        unfinished.chmod(0o644)
-        unfinished.replace(unit.path)
+        replace_text(unit.path, unit.text, mode=0o644)
+        unit.path.chmod(0o644)  # whatever the umask: all users may read what runs
 
     kept = f", keep what is there as {unit.path.name}.old" if state == "edited" else ""
     verb = {"missing": "write", "outdated": "bring up to date", "edited": "overwrite"}

@@ -7,6 +7,7 @@ import json
 import os
 import plistlib
 import shutil
+import stat
 import subprocess
 from pathlib import Path
 
@@ -124,6 +125,16 @@ def test_units_are_installed_brought_up_to_date_and_removed(home: Home) -> None:
     assert home.state() == "outdated"
     assert home.service("uninstall", "--yes").returncode == 0
     assert list(home.units.iterdir()) == []
+
+
+@needs_systemd
+def test_all_users_may_read_an_installed_unit_whatever_the_umask(home: Home) -> None:
+    before = os.umask(0o077)
+    try:
+        assert home.service("install", "--yes").returncode == 0
+    finally:
+        os.umask(before)
+    assert {stat.S_IMODE(unit.stat().st_mode) for unit in home.units.iterdir()} == {0o644}
 
 
 @needs_systemd
