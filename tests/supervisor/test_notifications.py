@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from codelocd.core.notices import PERIOD, Notified, condition_of, message, wait_before
+from codelocd.core.news import PERIOD, Notified, condition_of, message, wait_before
 
 
 def entry(state: str, *, stale: bool = False, reloading: str | None = None) -> Any:

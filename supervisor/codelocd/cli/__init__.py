@@ -15,14 +15,14 @@ the start."""
 
 def main() -> int:
     """Run the command that `sys.argv` asks for; the exit code."""
-    from codelocd.cli import guard, output
+    from codelocd.cli import exit_codes, output
 
     output.prepare()
     arguments = sys.argv[1:]
     if any(word in DAEMONS for word in arguments[:3]):
         service = "serve" in arguments[:3]
-        return guard.guarded_daemon(lambda: _run(arguments), service=service)
-    return guard.guarded(lambda: _run(arguments))
+        return exit_codes.guarded_daemon(lambda: _run(arguments), service=service)
+    return exit_codes.guarded(lambda: _run(arguments))
 
 
 def _run(arguments: Sequence[str]) -> int:

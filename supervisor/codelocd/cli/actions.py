@@ -20,7 +20,7 @@ from codelocd.cli.connection import (
     connect_promptly,
     whole_status,
 )
-from codelocd.cli.guard import ExitCode, Failure, NoDaemon, SilentDaemon
+from codelocd.cli.exit_codes import ExitCode, Failure, NoDaemon, SilentDaemon
 from codelocd.cli.output import LiveLine
 from codelocd.cli.pages import next_daemon
 from codelocd.cli.which import Asked

@@ -11,9 +11,9 @@ import click
 from click.shell_completion import CompletionItem
 
 from codelocd import __version__
-from codelocd.cli import guard
+from codelocd.cli import exit_codes
 from codelocd.cli.commands import completions
-from codelocd.cli.guard import ExitCode
+from codelocd.cli.exit_codes import ExitCode
 from codelocd.cli.options import daemon_options
 from codelocd.cli.quick import COMPLETION
 from codelocd.core.nearest import closest
@@ -142,7 +142,7 @@ def run(arguments: Sequence[str]) -> int:
         click.echo(error.format_message(), err=True)
         return ExitCode.USAGE
     except click.UsageError as error:
-        return guard.failed(_usage(error), ExitCode.USAGE)
+        return exit_codes.failed(_usage(error), ExitCode.USAGE)
 
 
 def _usage(error: click.UsageError) -> str:

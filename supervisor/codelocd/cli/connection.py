@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from codelocd import __version__
-from codelocd.cli.guard import KINDS, ExitCode, Failure, SilentDaemon
+from codelocd.cli.exit_codes import KINDS, ExitCode, Failure, SilentDaemon
 from codelocd.cli.which import Asked, DaemonAddress, is_there, which
 from codelocd.client import Client, DaemonUnreachable, RpcError
 from codelocd.storage import sockets

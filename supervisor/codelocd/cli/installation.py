@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal, NoReturn
 
 from codeloc_envs.files import replace_text
-from codelocd.cli.guard import Failure
+from codelocd.cli.exit_codes import Failure
 from codelocd.cli.units import USER, ServicePlace, UnitFile, accounts, is_as_written
 
 UnitState = Literal["missing", "as written", "outdated", "edited"]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from codelocd.cli import local, output, which
 from codelocd.cli.connection import refused
-from codelocd.cli.guard import ExitCode, Failure, NoDaemon, SilentDaemon
+from codelocd.cli.exit_codes import ExitCode, Failure, NoDaemon, SilentDaemon
 from codelocd.cli.which import VARIABLE, Asked
 from codelocd.client import RpcError
 from codelocd.core.nearest import advice

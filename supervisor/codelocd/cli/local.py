@@ -16,7 +16,7 @@ import click
 
 from codelocd.cli import output
 from codelocd.cli.connection import ask, meant
-from codelocd.cli.guard import ExitCode, Failure
+from codelocd.cli.exit_codes import ExitCode, Failure
 from codelocd.cli.output import LiveLine
 from codelocd.cli.which import VARIABLE, Asked
 from codelocd.config import ConfigError, discover, from_targets, load, remark

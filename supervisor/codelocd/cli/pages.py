@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from codelocd.cli.connection import Connection
-from codelocd.cli.guard import ExitCode, Failure
+from codelocd.cli.exit_codes import ExitCode, Failure
 
 Line = dict[str, Any]
 """A LogLine or a JournalEntry, or what stands for some that are lost."""

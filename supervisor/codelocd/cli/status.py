@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from codelocd.cli import output
 from codelocd.cli.connection import ANSWER_TIMEOUT, PROMPT_TIMEOUT, Connection, meant
-from codelocd.cli.guard import ExitCode, Failure
-from codelocd.cli.guard import failed as say_failed
+from codelocd.cli.exit_codes import ExitCode, Failure
+from codelocd.cli.exit_codes import failed as say_failed
 from codelocd.render.status import failed, healthy, status
 
 TYPE_CHECKING = False

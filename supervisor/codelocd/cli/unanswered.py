@@ -3,7 +3,7 @@ are there."""
 
 from __future__ import annotations
 
-from codelocd.cli.guard import ExitCode, Failure
+from codelocd.cli.exit_codes import ExitCode, Failure
 from codelocd.core.nearest import advice
 from codelocd.process import identity
 from codelocd.render.text import duration

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from codelocd.cli.guard import ExitCode, Failure, NoDaemon, SilentDaemon
+from codelocd.cli.exit_codes import ExitCode, Failure, NoDaemon, SilentDaemon
 from codelocd.core.config_files import CODELOCD_TOML, FILES, PYPROJECT, TOOLS
 from codelocd.storage import sockets
 

@@ -23,11 +23,11 @@ from codelocd.daemon.health import Heartbeat
 from codelocd.daemon.limits import LocationLimits
 from codelocd.daemon.locations import Locations
 from codelocd.daemon.loop import Daemon
-from codelocd.daemon.loops import LoopGuard
 from codelocd.daemon.notifications import Notifications
 from codelocd.daemon.page import start_page
 from codelocd.daemon.preparation import Preparation
 from codelocd.daemon.publisher import Publisher
+from codelocd.daemon.reload_loops import LoopGuard
 from codelocd.daemon.server_limits import ServerLimits
 from codelocd.daemon.start_limits import StartLimits
 from codelocd.daemon.starts import RunnerSpecs, RunnerStarts

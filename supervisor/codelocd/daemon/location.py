@@ -15,7 +15,7 @@ from codeloc_envs import Choice, Environment, Lease
 from codeloc_envs.problem import shortage
 from codelocd.core import restarts
 from codelocd.core.events import Event, MachineLacks
-from codelocd.core.loops import NO_LOOPS, Loops
+from codelocd.core.reload_loops import NO_LOOPS, Loops
 from codelocd.core.state import UNDER_WAY, State
 from codelocd.core.timing import Timing
 from codelocd.model import LastExit, LocationSpec, Phase, Problem, RunnerId, Snapshot

@@ -17,9 +17,9 @@ from codelocd.daemon.adoption import HeldRunners
 from codelocd.daemon.executor import Executor
 from codelocd.daemon.location import Location
 from codelocd.daemon.locations import Locations
-from codelocd.daemon.loops import LoopGuard
 from codelocd.daemon.metrics.tally import Tally
 from codelocd.daemon.publisher import Publisher
+from codelocd.daemon.reload_loops import LoopGuard
 from codelocd.daemon.usage import MemoryTrimmer, Sampler
 from codelocd.model import GrpcServer, LocationSpec, Phase
 from codelocd.storage.desired_state import DesiredState

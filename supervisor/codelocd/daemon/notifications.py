@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from codelocd.core.notices import Condition, Notified, condition_of, message, wait_before
+from codelocd.core.news import Condition, Notified, condition_of, message, wait_before
 from codelocd.model import NotifySettings, Stream
 from codelocd.process.child import Children
 

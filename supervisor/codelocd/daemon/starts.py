@@ -16,7 +16,7 @@ from codeloc_envs.files import make_folder, open_for_reading
 from codeloc_envs.ownership import barrier
 from codelocd.core import events, problems, remedies
 from codelocd.core.timing import Timing
-from codelocd.daemon import loops, sources
+from codelocd.daemon import reload_loops, sources
 from codelocd.daemon.limits import LocationLimits
 from codelocd.daemon.location import Location, Running, shortage_problem, tell_shortage
 from codelocd.daemon.publisher import Publisher
@@ -307,7 +307,7 @@ class RunnerSpecs:
             start_timeout=spec.policy.start_timeout,
             beside=location.state.serving is not None,
             held=(lease.fileno(),),
-            written=None if notes is None or who else loops.notes(notes, spec.name),
+            written=None if notes is None or who else reload_loops.notes(notes, spec.name),
             lock=None if self._locks is None else self._locks / f"{file_name(spec.name)}.lock",
             suspects=tuple(sorted(location.loops.suspects)),
         )

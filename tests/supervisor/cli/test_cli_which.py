@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from codelocd.cli.guard import ExitCode, Failure
+from codelocd.cli.exit_codes import ExitCode, Failure
 from codelocd.cli.which import Asked, DaemonAddress, is_project, own_socket, which
 from codelocd.config import discover
 from codelocd.config.discovery import FILE_OF, TOOLS, ConfigKind

@@ -63,7 +63,7 @@ def test_a_reader_that_is_gone_is_noticed() -> None:
 
 
 BREAKING = """
-from codelocd.cli.guard import guarded
+from codelocd.cli.exit_codes import guarded
 
 def breaking():
     raise BrokenPipeError(32, "Broken pipe")

@@ -15,7 +15,7 @@ from codelocd.cli.connection import (
     connect_patiently,
     connect_promptly,
 )
-from codelocd.cli.guard import ExitCode, Failure
+from codelocd.cli.exit_codes import ExitCode, Failure
 from codelocd.cli.options import daemon_options, json_option, locations_argument
 from codelocd.cli.which import Asked
 from codelocd.render.definitions import changes

@@ -21,7 +21,7 @@ from click.shell_completion import (
 
 from codelocd.cli import output
 from codelocd.cli.connection import ask
-from codelocd.cli.guard import ExitCode
+from codelocd.cli.exit_codes import ExitCode
 from codelocd.cli.quick import COMPLETION
 from codelocd.cli.which import Asked
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from codelocd.cli import guard, local, output
+from codelocd.cli import exit_codes, local, output
 from codelocd.cli.app import Commands
-from codelocd.cli.guard import ExitCode
+from codelocd.cli.exit_codes import ExitCode
 from codelocd.cli.local import choice
 from codelocd.cli.options import config_file, json_option
 from codelocd.cli.which import Asked
@@ -64,7 +64,7 @@ def validate_command(file: Path | None, as_json: bool) -> int:
         remedy = f"to check that: codelocd config validate {shlex.quote(os.path.relpath(other))}"
         if as_json:
             _problems([Mistake(str(path), None, (), what, remedy)])
-        return guard.failed(f"{what}; {remedy}")
+        return exit_codes.failed(f"{what}; {remedy}")
     if as_json:
         output.document({"ok": True, "problems": [], "notes": list(config.notes)})
         return ExitCode.DONE
@@ -85,7 +85,7 @@ def _invalid(mistakes: Sequence[Mistake], *, as_json: bool) -> int:
     if as_json:
         _problems(mistakes)
     for mistake in mistakes:
-        guard.failed(str(mistake))
+        exit_codes.failed(str(mistake))
     return ExitCode.USAGE
 
 

@@ -19,7 +19,7 @@ import psutil
 from codeloc_envs.files import SUFFIX
 from codelocd.cli import local, output
 from codelocd.cli.connection import Connection, meant
-from codelocd.cli.guard import ExitCode, Failure
+from codelocd.cli.exit_codes import ExitCode, Failure
 from codelocd.cli.options import daemon_options, json_option
 from codelocd.cli.which import Asked
 from codelocd.client import Client, DaemonUnreachable

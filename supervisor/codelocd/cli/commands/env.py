@@ -15,7 +15,7 @@ from codeloc_envs import Request
 from codelocd.cli import local, output
 from codelocd.cli.app import Commands
 from codelocd.cli.commands import completions
-from codelocd.cli.guard import ExitCode, Failure
+from codelocd.cli.exit_codes import ExitCode, Failure
 from codelocd.cli.local import choice, chosen, listed, one_of, ready, store, told
 from codelocd.cli.options import daemon_options, json_option, locations_argument, target_options
 from codelocd.cli.which import Asked

@@ -19,7 +19,7 @@ from codeloc_envs import Specification
 from codelocd.cli import local, which
 from codelocd.cli.commands.completions import programs
 from codelocd.cli.connection import Connection, connect_promptly
-from codelocd.cli.guard import ExitCode, Failure, NoDaemon
+from codelocd.cli.exit_codes import ExitCode, Failure, NoDaemon
 from codelocd.cli.local import choice, chosen, folder, ready, told
 from codelocd.cli.options import daemon_options, location_argument
 from codelocd.cli.programs import PYTHON, ProgramPlace, found, may_be_packaged, outsider

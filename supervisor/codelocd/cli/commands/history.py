@@ -10,7 +10,7 @@ import click
 
 from codelocd.cli import output
 from codelocd.cli.connection import PROMPT_TIMEOUT, connect_promptly
-from codelocd.cli.guard import NoDaemon, SilentDaemon
+from codelocd.cli.exit_codes import NoDaemon, SilentDaemon
 from codelocd.cli.options import daemon_options, locations_argument, reading_options, stream_options
 from codelocd.cli.pages import Ask, Line, Pages, follow
 from codelocd.cli.status import wanted

@@ -16,7 +16,7 @@ import click
 from codeloc_envs import EnvironmentProblem, choose
 from codeloc_envs.request import EnvironmentKind
 from codelocd.cli import local, output
-from codelocd.cli.guard import ExitCode, Failure
+from codelocd.cli.exit_codes import ExitCode, Failure
 from codelocd.cli.project_findings import Findings, FoundLocation, look
 from codelocd.config import discover
 from codelocd.core.remedies import distribution

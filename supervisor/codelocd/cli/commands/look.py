@@ -15,7 +15,7 @@ import click
 from codelocd.cli import output, status
 from codelocd.cli.commands.completions import methods
 from codelocd.cli.connection import GRACE, PROMPT_TIMEOUT, ask, connect_promptly
-from codelocd.cli.guard import ExitCode, Failure, NoDaemon, SilentDaemon
+from codelocd.cli.exit_codes import ExitCode, Failure, NoDaemon, SilentDaemon
 from codelocd.cli.options import (
     PATIENCE,
     daemon_options,

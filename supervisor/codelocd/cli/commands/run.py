@@ -18,7 +18,7 @@ import click
 
 from codelocd.cli import local, output
 from codelocd.cli.dev_output import DevOutput, Loudness
-from codelocd.cli.guard import ExitCode
+from codelocd.cli.exit_codes import ExitCode
 from codelocd.cli.local import run_daemon
 from codelocd.cli.options import json_option, service_options, target_options
 from codelocd.cli.output import LiveBlock, LiveLine

@@ -12,7 +12,7 @@ import click
 
 from codelocd.cli import installation, output
 from codelocd.cli.app import Commands
-from codelocd.cli.guard import ExitCode, Failure
+from codelocd.cli.exit_codes import ExitCode, Failure
 from codelocd.cli.installation import InstallStep, place_of
 from codelocd.cli.options import json_option
 from codelocd.cli.units import USER, ServicePlace, UnitFile, launch_agent, unit_files

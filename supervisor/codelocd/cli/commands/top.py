@@ -12,7 +12,7 @@ import click
 from codelocd.cli.commands.look import watch_status
 from codelocd.cli.commands.ui import page_command
 from codelocd.cli.connection import connect_promptly
-from codelocd.cli.guard import ExitCode, Failure
+from codelocd.cli.exit_codes import ExitCode, Failure
 from codelocd.cli.options import daemon_options
 from codelocd.cli.which import Asked, DaemonAddress
 

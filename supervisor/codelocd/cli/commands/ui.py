@@ -11,7 +11,7 @@ import click
 
 from codelocd.cli import output
 from codelocd.cli.connection import connect_promptly
-from codelocd.cli.guard import ExitCode, Failure
+from codelocd.cli.exit_codes import ExitCode, Failure
 from codelocd.cli.options import daemon_options
 from codelocd.cli.which import Asked, DaemonAddress
 from codelocd.config import ConfigError, load

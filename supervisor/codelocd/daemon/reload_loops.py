@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from codelocd.core.loops import MOST, NO_LOOPS, WINDOW
+from codelocd.core.reload_loops import MOST, NO_LOOPS, WINDOW
 from codelocd.daemon import sources
 from codelocd.daemon.location import Location
 from codelocd.daemon.locations import Locations
