@@ -445,12 +445,12 @@ def test_promise_11_a_service_told_to_end_before_it_heeds_it_leaves_nothing(plac
 TOLD_EARLY = """
 import os, signal, sys
 from codelocd.cli import main
-from codelocd.cli.commands import serve
-run = serve.run_daemon
+from codelocd.cli.commands import run as commands
+run = commands.run_daemon
 def told(*arguments):
     os.kill(os.getpid(), signal.SIGTERM)
     return run(*arguments)
-serve.run_daemon = told
+commands.run_daemon = told
 sys.exit(main())
 """
 

@@ -174,15 +174,18 @@ def connect_patiently(asked: Asked) -> Connection:
     return _greeted(daemon, rest)
 
 
-def connect_promptly(asked: Asked) -> Connection:
-    """A connection to the daemon meant, for what only reads.
+def connect_promptly(
+    asked: Asked, before: Callable[[Connection], None] | None = None
+) -> Connection:
+    """A connection to the daemon meant, for what only reads. `before` is called before anything is
+    sent, and may refuse.
 
     Raises SilentDaemon where the daemon says nothing within about PROMPT_TIMEOUT, or is stopped,
     and NoDaemon.
     """
     daemon = meant(asked)
     try:
-        return _greeted(daemon, FIRST_TIMEOUT)
+        return _greeted(daemon, FIRST_TIMEOUT, before)
     except SilentDaemon:
         from codelocd.cli import unanswered  # seldom: the others need not wait for its imports
 
@@ -190,13 +193,19 @@ def connect_promptly(asked: Asked) -> Connection:
             return Connection(daemon)
         if (stopped := unanswered.is_stopped(daemon)) is not None:
             raise SilentDaemon(stopped, daemon.name, daemon.project) from None
-    return _greeted(daemon, PROMPT_TIMEOUT - FIRST_TIMEOUT)
+    return _greeted(daemon, PROMPT_TIMEOUT - FIRST_TIMEOUT, before)
 
 
-def _greeted(daemon: DaemonAddress, patience: float) -> Connection:
+def _greeted(
+    daemon: DaemonAddress,
+    patience: float,
+    before: Callable[[Connection], None] | None = None,
+) -> Connection:
     """Raises SilentDaemon where it says nothing within `patience`."""
     connection = Connection(daemon, patience)
     try:
+        if before is not None:
+            before(connection)
         connection.greet(patience)
     except BaseException:
         connection.close()

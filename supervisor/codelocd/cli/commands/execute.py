@@ -116,8 +116,7 @@ def exec_command(asked: Asked, outside: bool, location: str, words: tuple[str, .
 def _setting(asked: Asked, location: str) -> ExecSetting:
     """From the daemon, or where none listens from the config here."""
     try:
-        with connect_promptly(asked) as connection:
-            _refuse_to_obey(connection)
+        with connect_promptly(asked, before=_refuse_to_obey) as connection:
             answer = connection.call("command", {"location": location})
     except NoDaemon as failure:
         is_named = asked.socket or asked.service or os.environ.get(VARIABLE)
