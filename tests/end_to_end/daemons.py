@@ -162,19 +162,24 @@ class Service(Reached):
     """A service whose service manager is the test."""
 
     def __init__(
-        self, project: Path, home: Path, command: Sequence[Path | str] = (CODELOCD,)
+        self,
+        project: Path,
+        home: Path,
+        command: Sequence[Path | str] = (CODELOCD,),
+        runtime: Path | None = None,
     ) -> None:
+        """`runtime`: a runtime folder that it shares with another; its own socket is in `home`."""
         self.manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.manager.bind(str(home / "notify"))
         self.manager.settimeout(DEADLINE)
-        runtime = home / "run"
-        runtime.mkdir(mode=0o700, exist_ok=True)
+        own = home / "run"
+        own.mkdir(mode=0o700, exist_ok=True)
         self.environ = os.environ | {
             "NOTIFY_SOCKET": str(home / "notify"),
-            "RUNTIME_DIRECTORY": str(runtime),
+            "RUNTIME_DIRECTORY": str(runtime or own),
             "STATE_DIRECTORY": str(home / "state"),
             "XDG_DATA_HOME": str(CACHE),
-            "CODELOCD_SOCKET": str(runtime / "control.sock"),
+            "CODELOCD_SOCKET": str(own / "control.sock"),
         }
         self.process = subprocess.Popen(
             [*command, "serve", "--user", "-c", str(project / "codelocd.toml")],

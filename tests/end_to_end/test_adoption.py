@@ -40,8 +40,9 @@ Start = Callable[..., Service]
 class Place:
     """A service's project; each `start` is another daemon on the same state."""
 
-    def __init__(self, project: Path, home: Path) -> None:
-        self.project, self.home = project, home
+    def __init__(self, project: Path, home: Path, runtime: Path | None = None) -> None:
+        """`runtime`: the runtime folder, where the place shares one with another."""
+        self.project, self.home, self.runtime = project, home, runtime
         self.started: list[Service] = []
         self.config()
 
@@ -57,7 +58,7 @@ class Place:
         """`program`: what another release of codelocd does, in place of its command."""
         (self.home / "notify").unlink(missing_ok=True)
         command = [CODELOCD] if program is None else [sys.executable, "-c", program]
-        self.started.append(Service(self.project, self.home, command))
+        self.started.append(Service(self.project, self.home, command, self.runtime))
         self.started[-1].told(b"READY=1")
         return self.started[-1]
 
@@ -131,6 +132,46 @@ def test_promise_3_the_next_daemon_adopts_what_served(place: Place, method: str)
             client.call("reload", {"locations": ["one"]})
         again = second.until("one", lambda each: serving(each) and each["generation"] > 2)
         assert again["start_method"] == "fork", "a warm interpreter was prepared at once"
+
+
+def test_two_services_of_one_runtime_folder_leave_each_other_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They differ in `state_dir` and socket, and each adopts its own, whichever starts first."""
+    places = [named_state(tmp_path / name, tmp_path / "shared") for name in ("one", "other")]
+    one, other = places
+
+    def start(place: Place) -> int:
+        monkeypatch.setenv("XDG_TEST_HOME", str(place.home))
+        pid: int = place.start().until("a", serving)["pid"]
+        return pid
+
+    try:
+        before = start(one)
+        one.kill()
+        beside = start(other)
+        assert start(one) == before, "the other's start ended it"
+        for place, pid in ((other, beside), (one, before)):
+            place.kill()
+            assert start(place) == pid, "the other's start took its socket away"
+        assert [place.started[-1].stop() for place in places] == [0, 0]
+        assert [place.left() for place in places] == [set(), set()]
+    finally:
+        for place in places:
+            place.end()
+
+
+def named_state(home: Path, runtime: Path) -> Place:
+    """A place of one location, whose config names its state and socket."""
+    home.mkdir()
+    runtime.mkdir(mode=0o700, exist_ok=True)
+    place = Place(home, home, runtime)
+    place.config("a")
+    config = home / "codelocd.toml"
+    names = f'[daemon]\nstate_dir = "own"\nsocket = "{home / "run" / "control.sock"}"'
+    config.write_text(config.read_text().replace("[daemon]", names))
+    place.write("a", native("one"))
+    return place
 
 
 def learned(place: Place) -> set[str]:

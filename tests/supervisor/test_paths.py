@@ -78,6 +78,20 @@ def test_the_settings_of_a_config_win() -> None:
     assert found.runtime_dir.is_relative_to("/run/user/7/codelocd")
 
 
+def test_daemons_with_different_states_have_different_folders_of_runners() -> None:
+    def folder(state: str | None) -> Path:
+        settings = DaemonSettings(Path(state) if state else None)
+        return paths("user", RUNTIME, settings=settings).runtime_dir
+
+    assert folder(None) == Path("/run/user/7/codelocd/runners")
+    one, other = folder("/a/state"), folder("/b/state")
+    assert one != other
+    assert one.parent == other.parent == folder(None).parent
+    assert len(one.name) == len("runners-01234567")
+    assert folder("/a/x/../state/") == one
+    assert folder("state") == folder(str(Path.cwd() / "state"))
+
+
 @pytest.mark.parametrize(
     ("environ", "folders", "expected"),
     [

@@ -39,8 +39,8 @@ class DaemonPaths:
     """The places of one daemon, all absolute.
 
     `instance` names it among the daemons of a machine. `runtime_dir` holds the sockets of its
-    runners, `state_dir` its lock, logs, wanted states and last snapshots, `store` the
-    environments and package caches that all daemons of a user share.
+    runners and of its holder, `state_dir` its lock, logs, wanted states and last snapshots,
+    `store` the environments and package caches that all daemons of a user share.
     """
 
     instance: str
@@ -76,14 +76,25 @@ def daemon_paths(
     the defaults of a service, `settings` before everything.
     """
     runtime = _runtime(kind, project, environ, uid, is_folder)
-    state = settings.state_dir or _state(kind, project, environ)
+    own = Path(os.path.abspath(settings.state_dir)) if settings.state_dir else None
+    state = own or _state(kind, project, environ)
     return DaemonPaths(
         instance=_instance(kind, project),
         socket=settings.socket or Path(sockets.control(str(runtime))),
         state_dir=state,
         store=settings.store or _store(kind, environ),
-        runtime_dir=runtime / "runners",
+        runtime_dir=runtime / _runners(own),
     )
+
+
+def _runners(own: Path | None) -> str:
+    """The folder of runners' sockets in the runtime folder, which daemons of one user may share:
+    one for each state folder that a config names, since a daemon takes over all it finds there."""
+    return "runners" if own is None else f"runners-{_short(os.fsencode(own), 4)}"
+
+
+def _short(data: bytes, size: int) -> str:
+    return blake2b(data, digest_size=size).hexdigest()
 
 
 def _instance(kind: Kind, project: Path | None) -> str:
@@ -170,7 +181,7 @@ def file_name(location: str) -> str:
     if _PLAIN.fullmatch(location):
         return location
     readable = re.sub(r"[^a-z0-9_.-]", "_", location.lower())[:80].lstrip(".")
-    return f"{readable}-{blake2b(location.encode(), digest_size=6).hexdigest()}"
+    return f"{readable}-{_short(location.encode(), 6)}"
 
 
 # --- the lock that allows one daemon for each state directory ----------------------------------
