@@ -20,7 +20,7 @@ from codelocd.model import Target
 from codelocd.process.child import Children
 from codelocd.process.guardian import Guardian
 from codelocd.rpc.errors import RpcError
-from codelocd.runners.api import Good, LoadOutcome, MustStartCold, RunnerSpec
+from codelocd.runners.api import LoadedOutcome, LoadOutcome, MustStartCold, RunnerSpec
 from codelocd.runners.bundle import make_bundle
 from codelocd.runners.local import LocalLauncher
 from codelocd.runners.warm.launcher import WarmLauncher, WarmRunner
@@ -137,7 +137,7 @@ async def _timed(
         began = time.monotonic()
         runner, outcome = await _loaded(launcher, replace(spec, start_method=method))
         took = 1000 * (time.monotonic() - began)
-        if not isinstance(outcome, Good):
+        if not isinstance(outcome, LoadedOutcome):
             raise RuntimeError(outcome)
         runner.kill()
         await runner.exited

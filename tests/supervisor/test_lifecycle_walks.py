@@ -20,7 +20,6 @@ from hypothesis.stateful import (
 
 from codelocd.core.events import (
     CancelBuild,
-    Condemned,
     DeadlinePassed,
     Diverged,
     Effect,
@@ -48,6 +47,7 @@ from codelocd.core.events import (
     RestartAsked,
     Restore,
     Retire,
+    RunnerUnfit,
     SourcesChanged,
     Started,
     Stopped,
@@ -281,7 +281,7 @@ class Walk(RuleBasedStateMachine):
             "blamed": Exited(runner, CRASH, ended=END, cold=CRASHED),
             "bad": LoadFailed(runner, LOAD, read),
             "bad, old": LoadFailed(runner, LOAD, read, current=False),
-            "sick": Condemned(runner, CRASH),
+            "sick": RunnerUnfit(runner, CRASH),
             "server sick": LimitMetBeside(CRASH),
             "exit": Exited(runner, CRASH, ended=END),
         }
@@ -298,7 +298,7 @@ class Walk(RuleBasedStateMachine):
             Loaded(runner, current=True, read=("late",)),
             LoadFailed(runner, LOAD, ("late",)),
             Diverged(runner, SETS),
-            Condemned(runner, CRASH),
+            RunnerUnfit(runner, CRASH),
             EnvironmentLost(runner, LOST),
             Exited(runner, CRASH),
         ):

@@ -18,7 +18,7 @@ import pytest
 
 from codelocd.model import Exit
 from codelocd.process.child import Child, Children
-from codelocd.process.guardian import BEAT, Guardian, Keeping
+from codelocd.process.guardian import BEAT, Guardian, HolderSettings
 from codelocd.process.pipes import OutputPipes, passages
 
 DEADLINE = 60.0
@@ -419,7 +419,7 @@ async def test_a_guardian_that_gives_no_sign_of_life_is_replaced(guardian: Guard
 async def test_the_holder_makes_its_socket_again_that_was_removed(tmp_path: Path) -> None:
     path = tmp_path / "run" / "holder.sock"
     path.parent.mkdir()
-    guardian = Guardian(Keeping(path, tmp_path, 60.0, "kin-"))
+    guardian = Guardian(HolderSettings(path, tmp_path, 60.0, "kin-"))
     guardian.take_charge()
     holder, now = guardian.pid, time.monotonic()
     async with asyncio.timeout(DEADLINE):

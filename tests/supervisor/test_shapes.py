@@ -18,7 +18,7 @@ from codelocd.render.definitions import definitions as listed
 from codelocd.render.text import Screen
 from codelocd.rpc.messages import response
 from codelocd.rpc.requests import Limits
-from codelocd.runners.api import Answer, Bad, Good
+from codelocd.runners.api import Answer, FailedOutcome, LoadedOutcome
 
 COMMON = {
     "name": "orders",
@@ -68,11 +68,11 @@ def refusal(body: Any, **changed: Any) -> str:
 
 def test_what_a_good_runner_says_is_taken() -> None:
     outcome = Answer.of(said(snapshot(*GOOD.values()))).outcome
-    assert isinstance(outcome, Good)
+    assert isinstance(outcome, LoadedOutcome)
     assert outcome.snapshot.definitions == tuple(GOOD.values())
     problem = {"summary": "1 / 0", "detail": "", "missing": None, "error": None}
     bad = Answer.of(said({"problem": problem, "sources": {}}, ok=False)).outcome
-    assert isinstance(bad, Bad)
+    assert isinstance(bad, FailedOutcome)
     assert bad.problem == {**problem, "frames": ()}
 
 
@@ -212,7 +212,7 @@ def test_a_runner_that_answers_anything_never_breaks_definitions_status_or_show(
             outcome = Answer.of(said(snapshot(*definitions))).outcome
         except shapes.WrongShape:
             continue
-        assert isinstance(outcome, Good)
+        assert isinstance(outcome, LoadedOutcome)
         shapes.snapshot(json.loads(json.dumps(outcome.snapshot.to_json())))  # as it is kept
         merged, difference = merged.publish("hostile", outcome.snapshot.definitions)
         for fields in difference.fields:

@@ -17,7 +17,7 @@ KILLED = """
 import os, signal, sys, tempfile
 from pathlib import Path
 from codelocd.process import inheritance
-from codelocd.process.inheritance import Inheritance, Left
+from codelocd.process.inheritance import Inheritance, InheritedProcess
 from codelocd.process.pipes import passages
 from codelocd.process.transit import Transit
 from codelocd.storage.logs import Logs
@@ -69,7 +69,7 @@ class Place:
         transit.keep(self.slots.values())
         spools = {} if spool is None else {"stdout": os.dup(spool)}
         record = {"location": "a", "generation": 1, "slots": self.slots, "holder": 7}
-        left = Left(record, {"stdout": os.dup(self.reading)}, spools, 0, transit)
+        left = InheritedProcess(record, {"stdout": os.dup(self.reading)}, spools, 0, transit)
         found = Inheritance(over=[left], transit=transit)
         found.write_on_its_way(logs.output)
         output = logs.output("a", 1)

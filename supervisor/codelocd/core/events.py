@@ -147,7 +147,7 @@ class LoadFailed:
 
 
 @dataclass(frozen=True, slots=True)
-class Condemned:
+class RunnerUnfit:
     """The runner that serves must be replaced: it does not answer, or broke a limit."""
 
     runner: RunnerId
@@ -227,7 +227,7 @@ Event = (
     | Loaded
     | Diverged
     | LoadFailed
-    | Condemned
+    | RunnerUnfit
     | LimitMetBeside
     | Exited
     | Adopted

@@ -19,9 +19,9 @@ from codelocd.daemon.publisher import Publisher
 from codelocd.daemon.starts import RunnerSpecs, RunnerStarts
 from codelocd.model import LocationSpec, Output, RunnerId, Snapshot
 from codelocd.process.child import Child, Children
-from codelocd.process.inheritance import RUNNER, Inheritance, Left
+from codelocd.process.inheritance import RUNNER, Inheritance, InheritedProcess
 from codelocd.runners.api import PROTOCOL, RunnerHandle, RunnerSpec
-from codelocd.runners.stacks import Overheard
+from codelocd.runners.stacks import ObservedOutput
 from codelocd.watch.watch import SourceWatch
 
 
@@ -95,7 +95,7 @@ class Adoption:
         self._watch = watch
         self._publisher = publisher
         self._large: dict[str, Snapshot | None] = {}
-        self._rest: list[tuple[Left, Output]] = []
+        self._rest: list[tuple[InheritedProcess, Output]] = []
 
     async def read(self) -> None:
         """Read the definitions that are so many that it takes a while."""
@@ -108,7 +108,7 @@ class Adoption:
         left = self._newest_of(location.name)
         if left is None:
             return False
-        output = Overheard(self._output(left))
+        output = ObservedOutput(self._output(left))
         left.tell(output)
         running = self._running(location, left, output)
         if running is None:
@@ -136,10 +136,10 @@ class Adoption:
             await asyncio.to_thread(left.end)
             left.finish(output)
 
-    def _output(self, left: Left) -> Output:
+    def _output(self, left: InheritedProcess) -> Output:
         return self._specs.logs.output(left.record["location"], left.record["generation"])
 
-    def _newest_of(self, name: str) -> Left | None:
+    def _newest_of(self, name: str) -> InheritedProcess | None:
         runners = [left for left in self._inheritance.left if left.kind == RUNNER]
         mine = [left for left in runners if left.record["location"] == name]
         mine.sort(key=lambda left: left.record["generation"])
@@ -148,7 +148,9 @@ class Adoption:
         self._inheritance.left.remove(mine[-1])
         return mine[-1]
 
-    def _running(self, location: Location, left: Left, output: Overheard) -> Running | None:
+    def _running(
+        self, location: Location, left: InheritedProcess, output: ObservedOutput
+    ) -> Running | None:
         """The runner, as a launcher of this daemon would have made it; None if it cannot be
         continued."""
         record = left.record

@@ -41,7 +41,7 @@ from codelocd.dagster.webserver import DaemonParts
 from codelocd.model import Config
 from codelocd.process import tasks
 from codelocd.process.child import Children
-from codelocd.process.guardian import Guardian, Keeping
+from codelocd.process.guardian import Guardian, HolderSettings
 from codelocd.process.helper import HelperProcess
 from codelocd.process.inheritance import RUNNER, Inheritance, receive
 from codelocd.runners.bundle import CHILDREN, Bundle
@@ -323,7 +323,7 @@ def _wishes(paths: DaemonPaths) -> tuple[DesiredState, Warnings]:
     return desired, Warnings(paths, desired)
 
 
-def _keeping(config: Config, paths: DaemonPaths, *, development: bool) -> Keeping | None:
+def _keeping(config: Config, paths: DaemonPaths, *, development: bool) -> HolderSettings | None:
     """How runners outlive the daemon. None where they all end with it: under `dev`, with
     `orphan_timeout = 0`, and on other systems than Linux."""
     timeout = config.daemon.orphan_timeout
@@ -331,7 +331,7 @@ def _keeping(config: Config, paths: DaemonPaths, *, development: bool) -> Keepin
         return None
     found = paths.state_dir.stat()
     kin = blake2b(f"{found.st_dev}:{found.st_ino}".encode(), digest_size=4).hexdigest()
-    return Keeping(paths.runtime_dir / "holder.sock", paths.state_dir, timeout, f"{kin}-")
+    return HolderSettings(paths.runtime_dir / "holder.sock", paths.state_dir, timeout, f"{kin}-")
 
 
 def _publisher(hub: Hub, state: Path) -> Publisher:

@@ -25,9 +25,9 @@ from codelocd.model import Cold, Ended, Exit, LocationSpec, Policy, Problem, Run
 from codelocd.process.accounts import account
 from codelocd.process.child import shielded
 from codelocd.rpc.errors import RpcError
-from codelocd.runners import stacks, variables
-from codelocd.runners.api import Bad, Good, Launcher, MustStartCold, RunnerHandle, RunnerSpec
-from codelocd.runners.stacks import Overheard
+from codelocd.runners import api, stacks, variables
+from codelocd.runners.api import Launcher, MustStartCold, RunnerHandle, RunnerSpec
+from codelocd.runners.stacks import ObservedOutput
 from codelocd.storage.logs import Logs
 from codelocd.storage.paths import file_name, lock_holder
 from codelocd.watch.watch import SourceWatch
@@ -158,7 +158,7 @@ class RunnerStarts:
                 location.tell(events.LoadFailed(number, problem))
             return
         match outcome:
-            case Good(snapshot, importing, read, body):
+            case api.LoadedOutcome(snapshot, importing, read, body):
                 snapshot = await self._publisher.prepare(location.name, snapshot, body)
                 running.snapshot, running.read = snapshot, read
                 running.timing.loaded, running.timing.importing = time.time(), importing
@@ -167,7 +167,7 @@ class RunnerStarts:
                     location.tell(events.MachineLacks(number, found, random.random(), lives=True))
                     return
                 self.inspect(location, number)
-            case Bad(said, seen, read, limit):
+            case api.FailedOutcome(said, seen, read, limit):
                 running.timing.loaded = time.time()
                 remedy = await asyncio.to_thread(_remedy, location, said)
                 problem = problems.of_load(said, time.time(), remedy.line, remedy.block)
@@ -302,7 +302,7 @@ class RunnerSpecs:
             working_directory=spec.working_directory,
             target=spec.target,
             attribute=spec.attribute,
-            output=Overheard(self.logs.output(spec.name, location.state.generation + 1)),
+            output=ObservedOutput(self.logs.output(spec.name, location.state.generation + 1)),
             start_method=spec.policy.start_method,
             start_timeout=spec.policy.start_timeout,
             beside=location.state.serving is not None,

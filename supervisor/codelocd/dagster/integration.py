@@ -28,7 +28,7 @@ from codelocd.dagster.webserver import HELPER, DaemonParts, UserInterface
 from codelocd.dagster.workspace import Links, Sockets
 from codelocd.model import DagsterSettings, GrpcServer, LocationSpec, Output
 from codelocd.process.child import Children
-from codelocd.process.inheritance import RUNNER, Inheritance, Left
+from codelocd.process.inheritance import RUNNER, Inheritance, InheritedProcess
 from codelocd.runners.warm.method import MethodChoice
 from codelocd.storage.paths import DaemonPaths
 
@@ -91,7 +91,7 @@ class InheritedServers:
                 (self.serving if goes_on else self.leaving).append(server)
 
 
-def _taken(left: Left, children: Children, output: Output) -> CodeServer | None:
+def _taken(left: InheritedProcess, children: Children, output: Output) -> CodeServer | None:
     """The server; None where it is gone, and with it all that it had."""
     record, words = left.record, ServerOutput(output)
     words.pass_on()

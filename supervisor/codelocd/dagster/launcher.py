@@ -13,8 +13,8 @@ from codelocd.dagster.workspace import Links
 from codelocd.model import Cold
 from codelocd.process.child import Child
 from codelocd.runners.api import (
-    Bad,
-    Good,
+    FailedOutcome,
+    LoadedOutcome,
     LoadOutcome,
     MustStartCold,
     RunnerHandle,
@@ -58,11 +58,11 @@ class RunnerWithServer(WrappedRunner):
         loop = asyncio.get_running_loop()
         began = loop.time()
         outcome = await self._runner.load()
-        if isinstance(outcome, Bad) and outcome.read:
+        if isinstance(outcome, FailedOutcome) and outcome.read:
             left = self._start_timeout - (loop.time() - began)
             if await self._supervision.loads(left / 2):
                 outcome = MustStartCold(Cold(OTHERWISE))
-        if not isinstance(outcome, Good) or outcome.snapshot.loader != LOADER:
+        if not isinstance(outcome, LoadedOutcome) or outcome.snapshot.loader != LOADER:
             self._supervision.drop()
             return outcome
         limit = hangs_after(outcome.snapshot.load_seconds, self._start_timeout)

@@ -25,9 +25,9 @@ from codelocd.dagster.workspace import Links, Sockets
 from codelocd.model import Cold
 from codelocd.process.child import Child, shielded
 from codelocd.runners.api import (
-    Bad,
-    Good,
+    FailedOutcome,
     Launcher,
+    LoadedOutcome,
     LoadOutcome,
     MustStartCold,
     Program,
@@ -162,7 +162,7 @@ class ServerSupervision:
                 return await self._server.answered()
         return False
 
-    async def load(self, seconds: float, runners: Good) -> LoadOutcome:
+    async def load(self, seconds: float, runners: LoadedOutcome) -> LoadOutcome:
         """What came of the load of both, when that of the runner was good.
 
         A load after a fork that takes the server longer than `seconds` from now on hangs. A server
@@ -175,7 +175,7 @@ class ServerSupervision:
                 await self._start(self._spec.cold)
             except OSError as failure:
                 summary = f"Dagster's own code server cannot be started: {failure}"
-                return Bad({"summary": summary}, runners.snapshot.sources, runners.read)
+                return FailedOutcome({"summary": summary}, runners.snapshot.sources, runners.read)
         cold = await self._failure(seconds)
         if cold is not None and runners.read and await self._gave_up():
             cold = None  # no fork is to blame: what both prepare may be in the way
@@ -189,15 +189,15 @@ class ServerSupervision:
             return runners
         return await self._bad(runners)
 
-    async def _bad(self, runners: Good) -> Bad:
+    async def _bad(self, runners: LoadedOutcome) -> FailedOutcome:
         """The outcome where the server has ended over its load."""
         sources, read, limit = runners.snapshot.sources, runners.read, self.server.broke
         if limit is not None:
-            return Bad({"summary": limit.summary}, sources, read, limit)
+            return FailedOutcome({"summary": limit.summary}, sources, read, limit)
         end = problems.how(await self.server.exited)
         summary = f"Dagster's own code server {end} while it loaded the code"
         problem = {"summary": summary, "detail": self.server.last_lines}
-        return Bad(problem, sources, read)
+        return FailedOutcome(problem, sources, read)
 
     def take_over(self) -> None:
         if self._dropped:

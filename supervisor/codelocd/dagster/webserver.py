@@ -19,7 +19,7 @@ from codelocd.dagster.instance import VARIABLE, Release
 from codelocd.model import DagsterSettings
 from codelocd.process.child import Child, Children
 from codelocd.process.helper import HelperProcess
-from codelocd.process.inheritance import Left
+from codelocd.process.inheritance import InheritedProcess
 from codelocd.runners import variables
 from codelocd.runners.environments import Builder
 from codelocd.storage.logs import Logs
@@ -74,14 +74,14 @@ class UserInterface:
     def pids(self) -> dict[str, int | None]:
         return {name: process.pid for name, process in self._processes.items()}
 
-    def go_on(self, left: Iterable[Left]) -> None:
+    def go_on(self, left: Iterable[InheritedProcess]) -> None:
         """With those that an earlier daemon has left, unless they are described otherwise by now:
         then they end."""
         for each in left:
             if not self._goes_on(each):
                 each.end()
 
-    def _goes_on(self, left: Left) -> bool:
+    def _goes_on(self, left: InheritedProcess) -> bool:
         record, name = left.record, str(left.record["location"])
         environment = Environment.from_json(record["environment"])
         if record["settings"] != self._fingerprint:

@@ -52,7 +52,7 @@ Streams = Callable[[], Mapping[str, int]]
 
 
 @dataclass(frozen=True, slots=True)
-class Keeping:
+class HolderSettings:
     """For how many seconds what is held waits for the next daemon, which finds it at `path`.
 
     `folder`: for what it prints meanwhile. `family`: what the marks of all daemons of this state
@@ -79,7 +79,7 @@ class Guardian:
     """The daemon's side of the guardian. `look` replaces one that was killed and continues one that
     was stopped; it is called at each SIGCHLD, by the code that reaps children."""
 
-    def __init__(self, keeping: Keeping | None = None) -> None:
+    def __init__(self, keeping: HolderSettings | None = None) -> None:
         self.family = ""
         """What the marks of all children begin with; to be set before the first is watched."""
         self.keeping = keeping

@@ -71,7 +71,7 @@ class Lines:
         return taken
 
 
-class Words:
+class SpooledOutput:
     """What one process prints: a descriptor for each stream that is open, and what was taken of it
     since no daemon reads it.
 
@@ -137,7 +137,7 @@ class Holder:
         self._path, self._folder, self._timeout = path, folder, timeout
         self._groups: set[int] = set()
         self._held: dict[int, dict[str, Any]] = {}
-        self._words: dict[int, Words] = {}
+        self._words: dict[int, SpooledOutput] = {}
         self._gone: set[int] = set()
         self._life: list[int] = []
         self._transit: list[int] = []
@@ -166,7 +166,7 @@ class Holder:
             self._held[record["pid"]] = record
         elif word == b"<":
             about = json.loads(rest)
-            self._words[about["words"]] = Words(about, lines.take(len(about["streams"])))
+            self._words[about["words"]] = SpooledOutput(about, lines.take(len(about["streams"])))
         elif word == b">":
             self._words.pop(int(rest)).close()
         elif word == b"L":
@@ -240,7 +240,7 @@ class Holder:
                 if stream not in words.streams:
                     poll.unregister(descriptor)
 
-    def _last_words(self) -> dict[int, tuple[Words, str]]:
+    def _last_words(self) -> dict[int, tuple[SpooledOutput, str]]:
         """The streams that may bring more; of those that have just ended, all that they brought."""
         if self._transit:
             self._memory = Transit(os.dup(self._transit[0]))
@@ -248,7 +248,7 @@ class Holder:
         for number, words in list(self._words.items()):
             if words.about["location"] is None and number not in held:
                 self._words.pop(number).close()
-        readers: dict[int, tuple[Words, str]] = {}
+        readers: dict[int, tuple[SpooledOutput, str]] = {}
         for words in self._words.values():
             for stream, descriptor in list(words.streams.items()):
                 os.set_blocking(descriptor, False)

@@ -36,7 +36,7 @@ LogOutput = Callable[[str, int | None], Output]
 
 
 @dataclass(slots=True)
-class Left:
+class InheritedProcess:
     """One process: what its daemon noted of it, the reading ends of its output, what it printed
     since then; `dropped`: bytes of that for which there was no room.
 
@@ -155,13 +155,13 @@ class Inheritance:
     Until it is `taken`, the holder has it, too: a daemon that dies before has taken nothing.
     """
 
-    left: list[Left] = field(default_factory=list)
-    over: list[Left] = field(default_factory=list)
+    left: list[InheritedProcess] = field(default_factory=list)
+    over: list[InheritedProcess] = field(default_factory=list)
     life: tuple[int, int] | None = None
     transit: Transit | None = None
     connection: socket.socket | None = None
 
-    def of(self, kind: str) -> list[Left]:
+    def of(self, kind: str) -> list[InheritedProcess]:
         """Those of a kind, the oldest record first; they are taken out."""
         found = [left for left in self.left if left.kind == kind]
         self.left = [left for left in self.left if left.kind != kind]
@@ -240,7 +240,7 @@ def _received(connection: socket.socket) -> Inheritance:
         record = json.loads(line)
         readers = dict(zip(record["streams"], lines.take(len(record["streams"])), strict=True))
         spools = dict(zip(record["spooled"], lines.take(len(record["spooled"])), strict=True))
-        left = Left(record, readers, spools, record["dropped"], found.transit)
+        left = InheritedProcess(record, readers, spools, record["dropped"], found.transit)
         (found.over if left.is_over else found.left).append(left)
         if found.transit is not None:
             found.transit.keep(left.slots.values())

@@ -19,7 +19,7 @@ least so many seconds. Half the location's own limit at most, so that there is t
 
 
 @dataclass(frozen=True, slots=True)
-class Good:
+class LoadedOutcome:
     """The code has loaded; `importing` of the seconds were the user's imports.
 
     `read`: patterns of what it read that is no Python. `body`: the snapshot as the runner encoded
@@ -33,7 +33,7 @@ class Good:
 
 
 @dataclass(frozen=True, slots=True)
-class Bad:
+class FailedOutcome:
     """The code has not loaded: `problem` has `summary`, `detail`, and `missing` where a package is
     missing.
 
@@ -54,14 +54,14 @@ class MustStartCold:
     cold: Cold
 
 
-LoadOutcome = Good | Bad | MustStartCold
+LoadOutcome = LoadedOutcome | FailedOutcome | MustStartCold
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """A runner's answer to `load`. `seen` is for the import profile."""
 
-    outcome: Good | Bad
+    outcome: LoadedOutcome | FailedOutcome
     seen: Mapping[str, Any]
 
     @classmethod
@@ -73,8 +73,12 @@ class Answer:
         seen, read = shapes.load_facts(seen), tuple(shapes.texts(body, "watch"))
         if said.get("ok"):
             kept = said["body"] if is_large(said) else None
-            return cls(Good(shapes.snapshot(body), seen["import_seconds"], read, kept), seen)
-        return cls(Bad(shapes.problem(body.get("problem")), shapes.sources(body), read), seen)
+            return cls(
+                LoadedOutcome(shapes.snapshot(body), seen["import_seconds"], read, kept), seen
+            )
+        return cls(
+            FailedOutcome(shapes.problem(body.get("problem")), shapes.sources(body), read), seen
+        )
 
 
 LARGE = 256 * 1024

@@ -65,12 +65,12 @@ async def of_runner(handle: RunnerHandle, output: Output, *, ask: bool) -> Stack
     if ask:
         with contextlib.suppress(RpcError, shapes.WrongShape):
             return Stacks(shapes.stacks(await handle.call("stacks", timeout=ANSWER)))
-    if isinstance(output, Overheard):
+    if isinstance(output, ObservedOutput):
         return await output.stacks(handle.pid)
     return Stacks((), kernel(handle.pid))
 
 
-class Overheard:
+class ObservedOutput:
     """What a process prints, passed on to `output`, and heard by those who asked it for stacks."""
 
     def __init__(self, output: Output) -> None:

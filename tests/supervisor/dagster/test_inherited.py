@@ -27,11 +27,11 @@ from pathlib import Path
 from codelocd.dagster.code_server import LEAVING, SERVER, CodeServer, ServerOutput
 from codelocd.dagster.integration import holding
 from codelocd.process.child import Children
-from codelocd.process.guardian import Guardian, Keeping
+from codelocd.process.guardian import Guardian, HolderSettings
 from codelocd.runners.warm.method import MethodChoice
 
 async def main(folder):
-    guardian = Guardian(Keeping(folder / "holder.sock", folder, 60.0, "kin-"))
+    guardian = Guardian(HolderSettings(folder / "holder.sock", folder, 60.0, "kin-"))
     children = Children(asyncio.get_running_loop(), guardian)
     hold = holding(children, folder / "home")
     heard = ServerOutput(lambda *_: None)

@@ -9,7 +9,7 @@ import pytest
 
 from codelocd.dagster.launcher import OTHERWISE, RunnerWithServer
 from codelocd.model import Cold, Exit, Snapshot
-from codelocd.runners.api import Bad, Good, MustStartCold
+from codelocd.runners.api import FailedOutcome, LoadedOutcome, MustStartCold
 from codelocd.runners.warm.method import MethodChoice
 from tests.supervisor.dagster.played import FakeDagster, FakeServer
 
@@ -44,8 +44,8 @@ class FakeRunner:
 COLD = Cold("it sets the variable X")
 
 
-def good(loader: str) -> Good:
-    return Good(Snapshot(loader, "3.12.1", 0.1, (), {"/a.py": "x"}), 0.1)
+def good(loader: str) -> LoadedOutcome:
+    return LoadedOutcome(Snapshot(loader, "3.12.1", 0.1, (), {"/a.py": "x"}), 0.1)
 
 
 class Pair:
@@ -94,7 +94,7 @@ async def test_a_code_server_that_ends_while_it_loads_fails_the_load_with_its_la
     loading = asyncio.ensure_future(pair.handle.load())
     (await pair.dagster.started.get()).exited.set_result(Exit(status=1))
     outcome = await loading
-    assert isinstance(outcome, Bad)
+    assert isinstance(outcome, FailedOutcome)
     assert outcome.problem["summary"] == (
         "Dagster's own code server exited with status 1 while it loaded the code"
     )
@@ -102,14 +102,14 @@ async def test_a_code_server_that_ends_while_it_loads_fails_the_load_with_its_la
     assert outcome.sources == {"/a.py": "x"}
 
 
-@pytest.mark.parametrize("outcome", [Bad({"summary": ""}, {}), good("native")])
+@pytest.mark.parametrize("outcome", [FailedOutcome({"summary": ""}, {}), good("native")])
 async def test_what_dagster_cannot_serve_has_no_code_server(pair, outcome):
     pair.runner.outcome = outcome
     assert await pair.handle.load() == outcome
     assert pair.server.killed
 
 
-PREPARED = Bad({"summary": ""}, {}, read=("/shop/models/**",))
+PREPARED = FailedOutcome({"summary": ""}, {}, read=("/shop/models/**",))
 
 
 async def test_what_only_the_runner_could_not_load_is_loaded_again_one_after_the_other(pair):

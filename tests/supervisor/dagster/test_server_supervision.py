@@ -9,11 +9,11 @@ import pytest
 
 from codelocd.dagster.code_server import PingPolicy, until_down
 from codelocd.model import Cold, Exit, Problem, Snapshot
-from codelocd.runners.api import Bad, Good, MustStartCold
+from codelocd.runners.api import FailedOutcome, LoadedOutcome, MustStartCold
 from codelocd.runners.warm.method import MethodChoice
 from tests.supervisor.dagster.played import FakeDagster, FakeServer
 
-GOOD = Good(Snapshot("dagster", "3.12.1", 0.1, (), {}), 0.1)
+GOOD = LoadedOutcome(Snapshot("dagster", "3.12.1", 0.1, (), {}), 0.1)
 LONG, SHORT = 60.0, 0.01
 SOON = PingPolicy(interval=0.001, answer=0.001, misses=3)
 
@@ -68,7 +68,7 @@ async def test_what_fails_on_its_own_too_is_no_fault_of_the_fork(dagster):
     server = FakeServer("spawn")
     supervision = dagster.supervised(server)
     server.exited.set_result(Exit(signal=11))
-    assert isinstance(await within(supervision.load(LONG, GOOD)), Bad)
+    assert isinstance(await within(supervision.load(LONG, GOOD)), FailedOutcome)
     assert dagster.suspicions == []
     assert dagster.started.empty()
 
@@ -87,12 +87,12 @@ async def test_a_server_that_gives_up_what_the_runner_could_do_is_started_once_m
         assert supervision.server is second
     else:
         second.exited.set_result(Exit(status=1))
-        assert isinstance(await within(loading), Bad)
+        assert isinstance(await within(loading), FailedOutcome)
     assert dagster.suspicions == []
     assert dagster.started.empty()
 
 
-READ = Good(GOOD.snapshot, 0.1, read=("/shop/models/**",))
+READ = LoadedOutcome(GOOD.snapshot, 0.1, read=("/shop/models/**",))
 
 
 async def test_a_fork_that_gives_up_what_both_prepare_is_started_once_more_alone(dagster, fork):
@@ -119,7 +119,7 @@ async def test_in_a_second_chance_the_server_starts_when_the_runner_has_loaded(d
 async def test_a_server_that_cannot_be_started_then_fails_the_load(dagster):
     dagster.fails = True
     outcome = await within(dagster.supervised(None).load(LONG, GOOD))
-    assert isinstance(outcome, Bad)
+    assert isinstance(outcome, FailedOutcome)
     assert outcome.problem["summary"] == (
         "Dagster's own code server cannot be started: no more processes"
     )
@@ -142,7 +142,7 @@ async def test_a_load_that_nobody_wants_any_more_has_no_second_chance(dagster, f
     loading = asyncio.ensure_future(supervision.load(LONG, GOOD))
     await asyncio.sleep(0)
     supervision.drop()
-    assert isinstance(await within(loading), Bad)
+    assert isinstance(await within(loading), FailedOutcome)
     assert fork.killed
     assert dagster.started.empty()
 
@@ -205,7 +205,7 @@ async def test_a_load_that_broke_a_limit_fails_with_that_problem(dagster, fork):
     fork.broke = BROKEN
     fork.kill()
     outcome = await within(supervision.load(LONG, GOOD))
-    assert isinstance(outcome, Bad)
+    assert isinstance(outcome, FailedOutcome)
     assert outcome.limit is BROKEN
     assert dagster.started.empty()
 

@@ -12,7 +12,13 @@ from typing import Any
 
 from codelocd.model import Snapshot, StartWish, Target
 from codelocd.rpc.errors import RpcError
-from codelocd.runners.api import Bad, Good, LoadOutcome, MustStartCold, RunnerSpec
+from codelocd.runners.api import (
+    FailedOutcome,
+    LoadedOutcome,
+    LoadOutcome,
+    MustStartCold,
+    RunnerSpec,
+)
 from codelocd.runners.warm.launcher import WarmLauncher, WarmRunner
 from codelocd.runners.warm.method import StartChoices
 from codelocd.runners.warm.pools import WarmPools
@@ -27,7 +33,7 @@ class Loaded:
     """A runner after its load, and what its snapshot says."""
 
     runner: WarmRunner
-    outcome: Good | Bad
+    outcome: LoadedOutcome | FailedOutcome
 
     @property
     def told(self) -> Any:
@@ -36,7 +42,7 @@ class Loaded:
 
     @property
     def snapshot(self) -> Snapshot:
-        assert isinstance(self.outcome, Good), self.outcome
+        assert isinstance(self.outcome, LoadedOutcome), self.outcome
         return self.outcome.snapshot
 
 
@@ -84,9 +90,9 @@ class Bench:
             if cold is not None:
                 runner = await self.launcher.start(replace(spec, cold=cold))
                 came = await outcome(runner)
-                if cold.suspicion and isinstance(came, Good):
+                if cold.suspicion and isinstance(came, LoadedOutcome):
                     self.launcher.suspect(spec, cold.suspicion)
-            assert isinstance(came, Good | Bad)
+            assert isinstance(came, LoadedOutcome | FailedOutcome)
             return Loaded(runner, came)
 
 

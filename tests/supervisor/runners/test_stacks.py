@@ -12,7 +12,7 @@ import pytest
 
 from codelocd.process import identity
 from codelocd.runners import stacks
-from codelocd.runners.stacks import Overheard
+from codelocd.runners.stacks import ObservedOutput
 from tests.supervisor.runners.launching import Bench, installed, telling, until
 
 HOLDS_THE_LOCK = """\
@@ -33,7 +33,7 @@ async def test_promise_5_code_in_c_that_holds_the_lock_is_found_in_every_version
     bench: Bench, python: Path
 ) -> None:
     spec = bench.spec(python, HOLDS_THE_LOCK)
-    output = Overheard(spec.output)
+    output = ObservedOutput(spec.output)
     runner = await bench.launcher.start(bench.spec(python, HOLDS_THE_LOCK, output=output))
     await until(lambda: "counting\n" in bench.printed)
     found = await output.stacks(runner.pid)
@@ -49,7 +49,7 @@ async def test_promise_5_code_in_c_that_holds_the_lock_is_found_in_every_version
 async def test_a_process_that_is_stopped_or_does_not_heed_the_signal_is_left_alone(
     bench: Bench, newest: Path
 ) -> None:
-    output = Overheard(bench.spec(newest, "").output)
+    output = ObservedOutput(bench.spec(newest, "").output)
     runner = await bench.launcher.start(bench.spec(newest, HOLDS_THE_LOCK, output=output))
     await until(lambda: "counting\n" in bench.printed)
     os.kill(runner.pid, signal.SIGSTOP)
@@ -76,7 +76,7 @@ async def test_a_fork_prints_its_stacks_and_so_does_the_warm_interpreter(
     (packages / "plain.py").write_text("")
     spec = installed(bench, newest, packages, telling("import plain\ntold = 1"))
     await bench.load(spec, "fork")
-    output = Overheard(spec.output)
+    output = ObservedOutput(spec.output)
     forked = await bench.load(replace(spec, output=output), "fork")
     assert forked.runner.start_method == "fork"
     found = await stacks.of_runner(forked.runner, output, ask=False)

@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
-from codelocd.runners.api import Good
+from codelocd.runners.api import LoadedOutcome
 from codelocd.runners.warm import pool as warm_pool
 from codelocd.runners.warm.profile import ImportProfile
 from codelocd.runners.warm.profiles import ImportProfiles
@@ -280,6 +280,6 @@ async def test_a_runner_whose_socket_is_removed_before_it_is_asked_is_reached(
     runner = await bench.launcher.start(bench.spec(newest, source, start_method=method))
     for path in (bench.folder / "run").glob("*.sock"):
         path.unlink()
-    assert isinstance(await outcome(runner), Good)
+    assert isinstance(await outcome(runner), LoadedOutcome)
     runner.kill()
     await runner.exited

@@ -18,7 +18,7 @@ from codelocd.process.child import Child, Children
 from codelocd.process.orphans import marked
 from codelocd.runners.api import Hooks, Program, RunnerSpec
 from codelocd.runners.settings import Passed, hold_to_limits, limits_of, living, settings
-from codelocd.runners.stacks import NUMBER, Overheard, Stacks
+from codelocd.runners.stacks import NUMBER, ObservedOutput, Stacks
 from codelocd.runners.warm.method import BY_LIBRARIES
 from codelocd.runners.warm.profile import Imports
 
@@ -77,7 +77,7 @@ class WarmInterpreter:
         self._sharing = sharing
         self._account = account
         self._children = children
-        self._printed = Overheard(_unheard)
+        self._printed = ObservedOutput(_unheard)
         self._ours, theirs = socket.socketpair()
         self._ours.setblocking(False)
         told = {

@@ -12,8 +12,8 @@ from typing import Any
 from codelocd.model import Cold, Exit, StartMethod
 from codelocd.process.child import Child, Children
 from codelocd.runners.api import (
-    Good,
     Hooks,
+    LoadedOutcome,
     LoadOutcome,
     MustStartCold,
     Program,
@@ -132,7 +132,7 @@ class WarmRunner(WrappedRunner):
             return MustStartCold(Cold(divergence.why))
         if not self._told:
             self._told = True
-            if isinstance(answer.outcome, Good):
+            if isinstance(answer.outcome, LoadedOutcome):
                 self._recorder.loaded(self._start, answer.seen)
             else:
                 self._recorder.ended(self._start)
