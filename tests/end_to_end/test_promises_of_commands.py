@@ -69,18 +69,20 @@ def test_promise_22_apply_restarts_what_changed_alone_and_a_broken_config_change
     commands: Commands,
 ) -> None:
     before = commands.pids()
-    commands.save(a='env = { TOKEN = "s3cret" }', b='stop_timeout = "5s"', c="", d="")
+    commands.save(
+        a='env = { TOKEN = "s3cret" }', b='stop_timeout = "5s"\nmemory_limit = "100MiB"', c="", d=""
+    )
     planned = (
         "+ d added\n"
         '~ a reloaded: env.TOKEN none → "(not shown)"\n'
-        "~ b adjusted: stop_timeout 10.0 → 5.0\n"
+        '~ b adjusted: stop_timeout "10s" → "5s", memory_limit none → "100MiB"\n'
     )
     dry = commands.cli("apply", "--dry-run")
     assert (dry.stdout, dry.returncode) == (planned, 0)
     document = json.loads(commands.cli("apply", "--dry-run", "--json").stdout)
     assert document["changes"] == {
         "a": {"env.TOKEN": [None, "(not shown)"]},
-        "b": {"stop_timeout": [10.0, 5.0]},
+        "b": {"stop_timeout": [10.0, 5.0], "memory_limit": [None, 104857600]},
     }
     assert "s3cret" not in str(document)
     assert commands.pids() == before

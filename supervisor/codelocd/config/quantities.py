@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -30,6 +31,25 @@ def size(value: object) -> int:
     """Bytes from a number of bytes or from text such as `2GiB`; UnfitError."""
     amount = _amount(value, BYTES, 'write bytes, or text such as "512MiB", "2GiB"')
     return round(amount)
+
+
+def duration_text(amount: float) -> str:
+    """Seconds as a config has them, in the largest unit of which they are whole: `90s`, `100ms`."""
+    thousandths = round(amount * 1000)
+    if not math.isclose(thousandths, amount * 1000):
+        return f"{amount:g}s"
+    return _text(thousandths, {unit: round(each * 1000) for unit, each in SECONDS.items()}, "s")
+
+
+def size_text(amount: int) -> str:
+    """The same of bytes: `100MiB`, `2GB`, `1000001B`."""
+    return _text(amount, BYTES, "B")
+
+
+def _text(amount: int, units: Mapping[str, int], zero: str) -> str:
+    fitting = [unit for unit, each in units.items() if amount % each == 0]
+    unit = max(fitting, key=units.__getitem__) if amount else zero
+    return f"{amount // units[unit]}{unit}"
 
 
 def moment(text: str, now: datetime) -> float:

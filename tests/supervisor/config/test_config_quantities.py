@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codelocd.config.errors import UnfitError
-from codelocd.config.quantities import BYTES, SECONDS, pattern, seconds, size
+from codelocd.config.quantities import (
+    BYTES,
+    SECONDS,
+    duration_text,
+    pattern,
+    seconds,
+    size,
+    size_text,
+)
 
 
 @pytest.mark.parametrize(
@@ -27,6 +35,16 @@ from codelocd.config.quantities import BYTES, SECONDS, pattern, seconds, size
 )
 def test_a_duration_is_a_number_of_seconds_or_has_a_unit(text, expected):
     assert seconds(text) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("text", ["0s", "100ms", "90s", "3min", "1h", "2d", "0.0005s", "1500ms"])
+def test_a_duration_is_told_in_the_largest_unit_of_which_it_is_whole(text: str) -> None:
+    assert duration_text(seconds(text)) == text
+
+
+@pytest.mark.parametrize("text", ["0B", "100MiB", "2GB", "1000001B", "1TiB"])
+def test_a_size_is_told_in_the_largest_unit_of_which_it_is_whole(text: str) -> None:
+    assert size_text(size(text)) == text
 
 
 @pytest.mark.parametrize(

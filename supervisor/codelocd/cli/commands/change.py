@@ -18,6 +18,7 @@ from codelocd.cli.connection import (
 from codelocd.cli.exit_codes import ExitCode, Failure
 from codelocd.cli.options import daemon_options, json_option, locations_argument
 from codelocd.cli.which import Asked
+from codelocd.config import quantities
 from codelocd.render.definitions import changes
 from codelocd.render.location import outcome as outcome_line
 from codelocd.render.text import Screen, one_line
@@ -189,10 +190,27 @@ def _step_lines(plan: Mapping[str, Any], screen: Screen) -> Iterator[str]:
     for step, sign, style in STEPS:
         for name in plan[step]:
             fields = plan.get("changes", {}).get(name, {})
-            what = f": {changes(fields, len(fields), one_line)}" if fields else ""
+            told = {key: [_written(key, each) for each in both] for key, both in fields.items()}
+            what = f": {changes(told, len(told), one_line)}" if told else ""
             yield screen.paint(f"{sign} {one_line(name)}", style) + f" {step}{what}"
     if plan.get("pending"):
         yield one_line(plan["pending"])
+
+
+DURATIONS = {"start_timeout", "build_timeout", "stop_timeout", "ping_interval", "ping_timeout"}
+DURATIONS |= {"healthy_after", "initial", "maximum", "period"}
+"""Keys of a location, and of its `backoff` and `restart_limit`, that are seconds."""
+
+
+def _written(key: str, value: Any) -> Any:
+    """The value as the config has it, with a unit."""
+    if isinstance(value, Mapping):
+        return {name: _written(name, each) for name, each in value.items()}
+    if isinstance(value, int | float) and key in DURATIONS:
+        return quantities.duration_text(value)
+    if isinstance(value, int) and key == "memory_limit":
+        return quantities.size_text(value)
+    return value
 
 
 UPGRADE_SECONDS = 60.0
