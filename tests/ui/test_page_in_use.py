@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -61,6 +62,13 @@ def test_output_is_filtered_found_again_by_its_time_and_shown_in_context(
     save(page, ASSETS)
 
 
+def until_at_the_top(shown: Shown) -> None:
+    """Browsers scroll by and by."""
+    limit = time.monotonic() + 30
+    while shown.tab.locator(".output").evaluate("element => element.scrollTop") != 0:
+        assert time.monotonic() < limit, "the output does not reach its top"
+
+
 def test_scrolled_up_the_output_stands_still_and_counts(page: ServedPage, shown: Shown) -> None:
     save(page, ASSETS + PRINTS)
     shown.go("#/output")
@@ -68,6 +76,7 @@ def test_scrolled_up_the_output_stands_still_and_counts(page: ServedPage, shown:
     shown.tab.locator(".output").focus()
     shown.tab.keyboard.press("Home")
     shown.tab.locator(".output .line .text", has_text="row 1 read").first.wait_for()
+    until_at_the_top(shown)
     held = shown.tab.locator(".output .line").all_inner_texts()
     save(page, ASSETS + PRINTS + "print('again')\n")
     shown.tab.locator(".new-lines").wait_for()
