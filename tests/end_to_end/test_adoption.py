@@ -19,6 +19,7 @@ import psutil
 import pytest
 
 from codelocd.client import DaemonUnreachable, RpcError
+from codelocd.process.inheritance import holders
 from tests import commands
 from tests.end_to_end.daemons import CODELOCD, DEADLINE, Service, native, serving, wait_for
 
@@ -172,6 +173,42 @@ def named_state(home: Path, runtime: Path) -> Place:
     config.write_text(config.read_text().replace("[daemon]", names))
     place.write("a", native("one"))
     return place
+
+
+def test_doctor_does_not_have_runners_killed_that_wait_for_a_daemon_or_were_adopted(
+    place: Place,
+) -> None:
+    place.config("one")
+    place.write("one", native("one", before=CHILD))
+    before = place.start().until("one", serving)["pid"]
+    place.kill()
+    wait_for(lambda: place.left() - {holder.pid for holder in holders()} == family(before))
+    found = said_of(place, family(before))
+    assert [each["what"].partition(": ")[0] for each in found] == [WAITING]
+    assert "kill" not in found[0]["then"]
+    assert "start the daemon again: it adopts" in found[0]["then"]
+    assert "600 s" in found[0]["then"]
+    assert place.start().until("one", serving)["pid"] == before
+    assert said_of(place, family(before)) == []
+
+
+CHILD = 'import subprocess\nsubprocess.Popen(["sleep", "600"], start_new_session=True)\n'
+WAITING = "2 of a daemon that has ended wait for the next"
+
+
+def family(pid: int) -> set[int]:
+    return {pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))}
+
+
+def said_of(place: Place, pids: set[int]) -> list[dict[str, str]]:
+    """What `doctor` says of processes that are left, as far as it is about these."""
+    done = commands.run(["doctor", "--json"], cwd="/", environ=place.started[-1].environ)
+    found: list[dict[str, str]] = json.loads(done.stdout)["findings"]
+    return [each for each in found if each["area"] == "processes" and pids & numbers(each["what"])]
+
+
+def numbers(text: str) -> set[int]:
+    return {int(word) for word in text.rpartition(":")[2].split() if word.isdigit()}
 
 
 def learned(place: Place) -> set[str]:

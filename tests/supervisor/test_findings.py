@@ -39,8 +39,18 @@ def test_a_clock_that_differs_or_was_set_back_is_told() -> None:
 
 
 def test_processes_of_a_daemon_that_ended_are_named_with_the_command_that_ends_them() -> None:
-    assert findings.orphans([]).level == "ok"
-    assert findings.orphans([7, 9]).then.endswith("`kill 7 9`")
+    (none,) = findings.orphans([])
+    (some,) = findings.orphans([7, 9])
+    assert none.level == "ok"
+    assert some.then.endswith("`kill 7 9`")
+
+
+def test_processes_that_wait_for_the_next_daemon_are_not_to_be_killed() -> None:
+    (waiting,) = findings.orphans([], [(600.0, [7, 9])])
+    assert waiting.what.endswith("wait for the next: 7 9")
+    assert "it adopts those that serve; otherwise they end within 600 s" in waiting.then
+    assert "kill" not in waiting.then
+    assert len(list(findings.orphans([8], [(600.0, [7, 9])]))) == 2
 
 
 def test_packages_of_dagster_from_two_releases_are_a_problem() -> None:
@@ -55,6 +65,6 @@ def test_packages_of_dagster_from_two_releases_are_a_problem() -> None:
 
 
 def test_nothing_but_a_problem_makes_the_verdict_bad() -> None:
-    found = [findings.pythons(["3.12.1"]), findings.orphans([7])]
+    found = [findings.pythons(["3.12.1"]), *findings.orphans([7])]
     assert findings.verdict(found)
     assert not findings.verdict([*found, findings.pythons([])])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -95,15 +95,27 @@ def cgroup(version: int, writable: bool) -> Finding:
     return Finding("cgroup", "ok", what)
 
 
-def orphans(pids: Sequence[int]) -> Finding:
-    """Processes of daemons that have ended."""
-    if not pids:
-        return Finding("processes", "ok", "none is left of a daemon that has ended")
-    listed = " ".join(map(str, pids))
-    what = f"{len(pids)} of a daemon that has ended: {listed}"
-    return Finding(
-        "processes", "warning", what, f"start the daemon again, or end them: `kill {listed}`"
-    )
+def orphans(
+    pids: Sequence[int], kept: Iterable[tuple[float, Sequence[int]]] = ()
+) -> Iterator[Finding]:
+    """Processes of daemons that have ended. `kept`: those of each daemon that wait for the next
+    one, and for how many seconds after its end they do.
+    """
+    level: Level = "ok"
+    for seconds, waiting in kept:
+        level = "warning"
+        what = f"{len(waiting)} of a daemon that has ended wait for the next: {_listed(waiting)}"
+        then = "start the daemon again: it adopts those that serve; otherwise they end within"
+        yield Finding("processes", level, what, f"{then} {seconds:g} s of the end of their daemon")
+    if pids:
+        what = f"{len(pids)} of a daemon that has ended: {_listed(pids)}"
+        yield Finding("processes", "warning", what, f"end them: `kill {_listed(pids)}`")
+    elif level == "ok":
+        yield Finding("processes", level, "none is left of a daemon that has ended")
+
+
+def _listed(pids: Sequence[int]) -> str:
+    return " ".join(map(str, pids))
 
 
 def pythons(versions: Sequence[str]) -> Finding:

@@ -41,7 +41,7 @@ def end_all(chosen: Callable[[str], bool], family: Collection[Identity] = ()) ->
         except (ProcessLookupError, PermissionError):
             continue
     for _ in range(PASSES):
-        found = [pid for pid, mark in _marked() if chosen(mark)]
+        found = [pid for pid, mark in marks() if chosen(mark)]
         for pid in found:
             try:
                 os.kill(pid, SIGKILL)
@@ -113,7 +113,7 @@ def _listed(folder: str) -> list[str]:
         return []
 
 
-def _marked() -> Iterator[tuple[int, str]]:
+def marks() -> Iterator[tuple[int, str]]:
     """Processes that began with a mark; none of those that are ending.
 
     Every process of the machine is looked at when a child ends: one function, no buffers, and bytes

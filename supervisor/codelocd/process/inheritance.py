@@ -8,7 +8,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -215,13 +215,36 @@ def receive(path: Path) -> Inheritance:
 
 def _is_held(path: Path) -> bool:
     """Whether there is a holder for that path, in charge or about to be."""
-    wanted = b"\0" + os.fsencode(path) + b"\0"
+    return any(os.fsencode(path) in words for _, words in _holders())
+
+
+@dataclass(frozen=True, slots=True)
+class FoundHolder:
+    """A holder by its command line: its pid, what the marks of that which it may hold begin with,
+    and for how many seconds after its daemon's end it holds that."""
+
+    pid: int
+    family: str
+    timeout: float
+
+
+def holders() -> list[FoundHolder]:
+    """Every holder on this machine, with and without a daemon (Linux)."""
+    found = []
+    for pid, words in _holders():
+        with contextlib.suppress(ValueError):  # of another release
+            _, family, _, _, timeout = map(os.fsdecode, words[-5:])
+            found.append(FoundHolder(pid, family, float(timeout)))
+    return found
+
+
+def _holders() -> Iterator[tuple[int, list[bytes]]]:
+    """Each with the words of its command line; `guardian` starts it with them."""
     for process in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
-            words = process.read_bytes()
-            if wanted in words and b"holder_process" in words:
-                return True
-    return False
+            line = process.read_bytes()
+            if b"holder_process" in line:
+                yield int(process.parent.name), line.rstrip(b"\0").split(b"\0")
 
 
 def _received(connection: socket.socket) -> Inheritance:

@@ -9,7 +9,7 @@ import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +28,8 @@ from codelocd.config import examine as examine_config
 from codelocd.core import findings
 from codelocd.core.findings import Finding, verdict
 from codelocd.model import Config, DaemonSettings
-from codelocd.process.guardian_process import VARIABLE
+from codelocd.process.guardian_process import marks
+from codelocd.process.inheritance import FoundHolder, holders
 from codelocd.render.text import Screen, one_line, plural
 from codelocd.storage import sockets
 from codelocd.storage.paths import DaemonPaths
@@ -215,32 +216,46 @@ def _is_stale(path: Path) -> bool:
 
 
 def _processes(seen: Examined) -> Iterator[Finding]:
-    marked = {pid for pid in psutil.pids() if _is_marked(pid)}
-    yield findings.orphans(sorted(pid for pid in marked if not _has_daemon(pid)))
-    for each in seen.status["locations"] if seen.status is not None else ():
+    locations = seen.status["locations"] if seen.status is not None else []
+    yield from findings.orphans(*_left({each["pid"] for each in locations if each["pid"]}))
+    for each in locations:
         if each["pid"] is not None and not psutil.pid_exists(each["pid"]):
             what = f"the runner of {each['name']}, pid {each['pid']}, is not there"
             yield Finding("processes", "problem", what, f"`codelocd restart {each['name']}`")
 
 
-def _is_marked(pid: int) -> bool:
-    try:
-        return f"\0{VARIABLE}=".encode() in Path(f"/proc/{pid}/environ").read_bytes()
-    except OSError:
-        return False
+def _left(served: set[int]) -> tuple[list[int], list[tuple[float, list[int]]]]:
+    """The processes of daemons that have ended; apart from them, for each holder without a daemon,
+    its time limit and what it keeps. `served`: runners of a daemon, also those it adopted.
+    """
+    orphans: list[int] = []
+    kept: dict[FoundHolder, list[int]] = {}
+    found = holders()
+    of_daemons = tuple(each.family for each in found if _has_daemon(each.pid))
+    for pid, mark in sorted(dict(marks()).items()):
+        if mark.startswith(of_daemons) or _has_daemon(pid, served):
+            continue
+        holder = next((each for each in found if mark.startswith(each.family)), None)
+        (orphans if holder is None else kept.setdefault(holder, [])).append(pid)
+    return orphans, [(holder.timeout, pids) for holder, pids in kept.items()]
 
 
-def _has_daemon(pid: int) -> bool:
-    """Whether a daemon of ours is among its ancestors, or it is one that runs on its own."""
+def _has_daemon(pid: int, served: Collection[int] = ()) -> bool:
+    """Whether a daemon of ours is among its ancestors, or it is or descends from one of `served`;
+    also where it has ended meanwhile."""
     with contextlib.suppress(psutil.Error):
-        for ancestor in psutil.Process(pid).parents():
+        process = psutil.Process(pid)
+        ancestors = process.parents()
+        if not {pid, *(each.pid for each in ancestors)}.isdisjoint(served):
+            return True
+        for ancestor in ancestors:
             words = ancestor.cmdline()
             if any(word in ("dev", "serve") for word in words) and any(
                 "codelocd" in word for word in words
             ):
                 return True
         return False
-    return True  # it ended meanwhile
+    return True
 
 
 def _limits(seen: Examined) -> Iterator[Finding]:
