@@ -18,7 +18,6 @@ from codelocd.cli.connection import (
 from codelocd.cli.exit_codes import ExitCode, Failure
 from codelocd.cli.options import daemon_options, json_option, locations_argument
 from codelocd.cli.which import Asked
-from codelocd.config import quantities
 from codelocd.render.definitions import changes
 from codelocd.render.location import outcome as outcome_line
 from codelocd.render.text import Screen, one_line
@@ -204,6 +203,8 @@ DURATIONS |= {"healthy_after", "initial", "maximum", "period"}
 
 def _written(key: str, value: Any) -> Any:
     """The value as the config has it, with a unit."""
+    from codelocd.config import quantities  # for `apply` alone
+
     if isinstance(value, Mapping):
         return {name: _written(name, each) for name, each in value.items()}
     if isinstance(value, int | float) and key in DURATIONS:
