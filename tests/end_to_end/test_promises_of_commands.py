@@ -216,7 +216,11 @@ def test_promise_28_doctor_names_what_is_in_the_way_and_the_next_step(
     }
     assert (document["ok"], well.returncode) == (True, 0)
     pid = commands.service.status()["daemon"]["pid"]
-    assert f"pid {pid}" in next(e["what"] for e in document["findings"] if e["area"] == "daemon")
+    said = {each["area"]: each["what"] for each in document["findings"]}
+    assert f"pid {pid}" in said["daemon"]
+    environ = commands.service.environ
+    assert said["store"].startswith(environ["XDG_DATA_HOME"]), "it runs with --user"
+    assert said["state"].startswith(environ["STATE_DIRECTORY"])
 
     broken = project / "broken"
     broken.mkdir()
@@ -232,3 +236,19 @@ def test_promise_28_doctor_names_what_is_in_the_way_and_the_next_step(
     assert f"! sockets: no process listens on {place}\n  `rm {place}`" in done.stdout
     assert f"no such file: {broken}/gone.py\n  create it, or correct the path\n" in done.stdout
     assert "\n1 problem, " in done.stdout
+
+
+def test_doctor_looks_where_serve_would_keep_its_things(tmp_path: Path) -> None:
+    """Root's service is the machine's, with its store in the state folder."""
+    given = {
+        "STATE_DIRECTORY": str(tmp_path / "state"),
+        "RUNTIME_DIRECTORY": str(tmp_path / "run"),
+        "XDG_DATA_HOME": str(tmp_path / "data"),
+        "CODELOCD_SOCKET": str(tmp_path / "none.sock"),
+    }
+    places = {"--user": tmp_path / "data", "--system": tmp_path / "state" / "store"}
+    unasked = places["--user" if os.getuid() else "--system"]
+    for options, store in (((), unasked), *(((key,), place) for key, place in places.items())):
+        done = run(["doctor", "--json", *options], cwd=tmp_path, environ={**os.environ, **given})
+        found = [e["what"] for e in json.loads(done.stdout)["findings"] if e["area"] == "store"]
+        assert [what.split(":")[0].startswith(str(store)) for what in found] == [True], options

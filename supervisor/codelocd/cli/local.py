@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from codeloc_envs import Choice, Environment, EnvironmentProblem, Store
+    from codeloc_envs.interpreter import Interpreter
     from codelocd.documents.answers import EnvironmentDocument
     from codelocd.documents.events import TopicEvent
     from codelocd.model import LocationSpec
@@ -267,6 +268,14 @@ def store(asked: Asked) -> Store:
     from codeloc_envs import Store
 
     return Store(folder(asked))
+
+
+def pythons() -> tuple[Interpreter, ...]:
+    """Those of this machine, as the store of a service without `[daemon]` remembers them."""
+    from codeloc_envs import Store
+
+    here = Asked()
+    return Store(places(service(here), DaemonSettings(), here).store).pythons()
 
 
 def folder(asked: Asked) -> Path:

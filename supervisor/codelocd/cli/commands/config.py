@@ -6,23 +6,16 @@ import os
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from codelocd.cli import exit_codes, local, output
 from codelocd.cli.app import Commands
 from codelocd.cli.exit_codes import ExitCode
-from codelocd.cli.local import choice
 from codelocd.cli.options import config_file, json_option
-from codelocd.cli.which import Asked
 from codelocd.config import Mistake, describe, examine, json_schema, written
-from codelocd.model import DaemonSettings
 from codelocd.render.text import plural
-
-if TYPE_CHECKING:
-    from codeloc_envs.interpreter import Interpreter
-
 
 COMMANDS = ("validate", "show", "schema")
 
@@ -55,7 +48,7 @@ def validate_command(file: Path | None, as_json: bool) -> int:
     codelocd config validate deploy/codelocd.toml
     """
     path = file or local.found_config()
-    config, mistakes = examine(path, os.environ, _pythons, choice)
+    config, mistakes = examine(path, os.environ, local.pythons, local.choice)
     if mistakes or config is None:
         return _invalid(mistakes, as_json=as_json)
     elsewhere = None if config.locations else local.listed_beside(path.absolute())
@@ -72,13 +65,6 @@ def validate_command(file: Path | None, as_json: bool) -> int:
         output.note(note)
     output.say(f"{path}: valid, {plural(len(config.locations), 'location')}")
     return ExitCode.DONE
-
-
-def _pythons() -> tuple[Interpreter, ...]:
-    """Those of this machine, as the store of a config without `[daemon]` remembers them."""
-    from codeloc_envs import Store
-
-    return Store(local.places("user", DaemonSettings(), Asked()).store).pythons()
 
 
 def _invalid(mistakes: Sequence[Mistake], *, as_json: bool) -> int:

@@ -35,6 +35,7 @@ from codelocd.storage import sockets
 from codelocd.storage.paths import DaemonPaths
 
 if TYPE_CHECKING:
+    from codelocd.cli.which import Service
     from codelocd.documents.locations import StatusDocument
 
 
@@ -113,8 +114,14 @@ class Examined:
         settings = self.config.daemon if self.config is not None else DaemonSettings()
         project = getattr(getattr(self, "daemon", None), "project", None)
         if project is None or self.asked.service:
-            return local.places(self.asked.service or "user", settings, self.asked)
+            return local.places(self._service, settings, self.asked)
         return local.places("dev", settings, self.asked, Path(project))
+
+    @property
+    def _service(self) -> Service:
+        """Whose service it is: as the daemon says, else that which `serve` would be."""
+        said = self.status["daemon"]["instance"] if self.status is not None else ""
+        return "system" if said == "system" else "user" if said else local.service(self.asked)
 
 
 def examine(asked: Asked) -> Iterator[Finding]:
@@ -132,18 +139,13 @@ def examine(asked: Asked) -> Iterator[Finding]:
 
 def _config() -> tuple[Config | None, list[str]]:
     """That of this folder, if it has one, and each mistake in it or in what it names."""
-    from codeloc_envs import Store
-
     try:
         found = discover(Path.cwd(), os.environ)
     except ConfigError as error:
         return None, [str(each) for each in error.problems]
     if found is None:
         return None, []
-    pythons = Store(local.places("user", DaemonSettings(), Asked()).store).pythons
-    config, mistakes = examine_config(
-        found.path, os.environ, lambda: tuple(pythons()), local.choice
-    )
+    config, mistakes = examine_config(found.path, os.environ, local.pythons, local.choice)
     return config, [str(each) for each in mistakes]
 
 
