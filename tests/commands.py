@@ -28,6 +28,9 @@ DEADLINE = 120.0
 READ_AT_START = ("PYTHON", "LC_", "LANG")
 """How the names of variables begin that the interpreter reads before the first line of code."""
 
+OF_ONE_TEST = "XDG_TEST_HOME"
+"""Says which test a process belongs to, which ends it; the imported process outlives it."""
+
 ENOUGH = 2
 """Commands of one kind that are started in the first way: what is imported for one that will not
 come again is not worth it."""
@@ -71,7 +74,8 @@ class _Warm:
     """A process that has imported all of it. It ends with its channel."""
 
     def __init__(self, kind: _Kind) -> None:
-        others = {k: v for k, v in os.environ.items() if not k.startswith(READ_AT_START)}
+        left_out = (*READ_AT_START, OF_ONE_TEST)
+        others = {k: v for k, v in os.environ.items() if not k.startswith(left_out)}
         self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._channel.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BYTES)
         with theirs:
