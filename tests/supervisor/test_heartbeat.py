@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from codelocd.core.events import Event, RunnerUnfit, Started
+from codelocd.core.events import Condemned, Event, Started
 from codelocd.core.state import State
 from codelocd.core.timing import Timing
 from codelocd.daemon.health import Heartbeat
@@ -74,7 +74,7 @@ async def test_an_answer_in_time_is_no_event() -> None:
 
 async def test_silence_condemns_the_runner() -> None:
     (event,) = await told(Handle(RpcError("timeout", "no answer")))
-    assert isinstance(event, RunnerUnfit)
+    assert isinstance(event, Condemned)
     assert event.problem.kind == "unresponsive"
     assert event.problem.detail == "nothing is known of it"
 

@@ -9,6 +9,7 @@ import pytest
 
 from codelocd.core.events import (
     CancelBuild,
+    Condemned,
     DeadlinePassed,
     Diverged,
     EnvironmentChosen,
@@ -33,7 +34,6 @@ from codelocd.core.events import (
     RestartAsked,
     Restore,
     Retire,
-    RunnerUnfit,
     SourcesChanged,
     Started,
     Stopped,
@@ -269,7 +269,7 @@ def test_an_unresponsive_runner_is_killed_and_replaced_and_the_problem_says_why(
     story = Story().serving()
     runner = story.runner
     assert runner is not None
-    story.tell(RunnerUnfit(runner, hang))
+    story.tell(Condemned(runner, hang))
     assert story.effects == [Kill(runner)]
     story.exited(runner)
     assert (story.state.phase, story.state.problem) == (Phase.BACKOFF, hang)
@@ -555,7 +555,7 @@ HANG = Problem("unresponsive", "no answer within 10 s", at=1.0)
 
 def condemned(story: Story) -> Story:
     assert story.state.serving is not None
-    return story.tell(RunnerUnfit(story.runner, HANG))
+    return story.tell(Condemned(story.runner, HANG))
 
 
 def test_why_a_runner_was_ended_is_not_said_of_the_next_one() -> None:
@@ -588,13 +588,13 @@ def test_a_save_forgives_the_failures_of_the_past() -> None:
 def test_the_last_failure_of_what_was_condemned_is_what_it_was_condemned_for() -> None:
     story = Story().serving()
     runner = story.runner
-    story.tell(RunnerUnfit(runner, HANG)).exited(runner)
+    story.tell(Condemned(runner, HANG)).exited(runner)
     assert story.state.last_failure == HANG
 
 
 def test_the_last_failure_of_a_candidate_beside_what_was_condemned_is_its_own() -> None:
     story = Story().serving().saved()
-    story.tell(RunnerUnfit(story.runner, HANG)).exited(story.state.candidate)
+    story.tell(Condemned(story.runner, HANG)).exited(story.state.candidate)
     assert story.state.last_failure == CRASH
 
 

@@ -20,6 +20,7 @@ from hypothesis.stateful import (
 
 from codelocd.core.events import (
     CancelBuild,
+    Condemned,
     DeadlinePassed,
     Diverged,
     Effect,
@@ -47,7 +48,6 @@ from codelocd.core.events import (
     RestartAsked,
     Restore,
     Retire,
-    RunnerUnfit,
     SourcesChanged,
     Started,
     Stopped,
@@ -281,7 +281,7 @@ class Walk(RuleBasedStateMachine):
             "blamed": Exited(runner, CRASH, ended=END, cold=CRASHED),
             "bad": LoadFailed(runner, LOAD, read),
             "bad, old": LoadFailed(runner, LOAD, read, current=False),
-            "sick": RunnerUnfit(runner, CRASH),
+            "sick": Condemned(runner, CRASH),
             "server sick": LimitMetBeside(CRASH),
             "exit": Exited(runner, CRASH, ended=END),
         }
@@ -298,7 +298,7 @@ class Walk(RuleBasedStateMachine):
             Loaded(runner, current=True, read=("late",)),
             LoadFailed(runner, LOAD, ("late",)),
             Diverged(runner, SETS),
-            RunnerUnfit(runner, CRASH),
+            Condemned(runner, CRASH),
             EnvironmentLost(runner, LOST),
             Exited(runner, CRASH),
         ):

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from codelocd.core.events import Event, LoadFailed, RunnerUnfit
+from codelocd.core.events import Condemned, Event, LoadFailed
 from codelocd.core.limits import MEMORY_LATEST, MEMORY_SOONEST, look_at_memory_again
 from codelocd.core.state import State
 from codelocd.core.timing import Timing
@@ -62,7 +62,7 @@ async def test_a_runner_that_grows_is_ended_soon_after_its_limit(speed: int, lim
     growing = Growing(speed, limit, SERVING)
     await growing.run(3600.0)
     (event,) = growing.told
-    assert isinstance(event, RunnerUnfit)
+    assert isinstance(event, Condemned)
     assert event.problem.kind == "limit"
     assert growing.figure <= limit + max(0.2 * speed, 0.05 * limit)
 

@@ -147,8 +147,9 @@ class LoadFailed:
 
 
 @dataclass(frozen=True, slots=True)
-class RunnerUnfit:
-    """The runner that serves must be replaced: it does not answer, or broke a limit."""
+class Condemned:
+    """The runner that serves must be replaced: it does not answer, or broke a limit. Clients know
+    this event as `condemned`, from the name of the class."""
 
     runner: RunnerId
     problem: Problem
@@ -227,7 +228,7 @@ Event = (
     | Loaded
     | Diverged
     | LoadFailed
-    | RunnerUnfit
+    | Condemned
     | LimitMetBeside
     | Exited
     | Adopted

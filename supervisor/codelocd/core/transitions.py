@@ -234,7 +234,7 @@ def _load_failed(state: State, event: events.LoadFailed, now: float, _policy: Po
 # --- ends of runners ---------------------------------------------------------------------------
 
 
-def _runner_unfit(state: State, event: events.RunnerUnfit, _now: float, _policy: Policy) -> Step:
+def _condemned(state: State, event: events.Condemned, _now: float, _policy: Policy) -> Step:
     if event.runner != state.serving:
         return state, ()
     return replace(state, condemned=event.problem), (Kill(event.runner),)
@@ -338,7 +338,7 @@ _HANDLERS: dict[type, Callable[[State, Any, float, Policy], Step]] = {
     events.Loaded: _loaded,
     events.Diverged: _diverged,
     events.LoadFailed: _load_failed,
-    events.RunnerUnfit: _runner_unfit,
+    events.Condemned: _condemned,
     events.LimitMetBeside: _met_beside,
     events.Exited: _exited,
     events.Adopted: moves.adopted,

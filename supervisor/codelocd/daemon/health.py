@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from codelocd.core import problems
-from codelocd.core.events import Event, RunnerUnfit
+from codelocd.core.events import Condemned, Event
 from codelocd.daemon.location import Location, Running
 from codelocd.daemon.starts import another
 from codelocd.model import Policy, RunnerId
@@ -142,9 +142,9 @@ class Heartbeat:
             problem = problems.unresponsive(
                 policy.ping_timeout, found.threads, time.time(), folder, found.note
             )
-            self._send(location, RunnerUnfit(number, problem))
+            self._send(location, Condemned(number, problem))
         elif answer.get("serves") is False and not location.state.leaving:
-            self._send(location, RunnerUnfit(number, await another(running)))
+            self._send(location, Condemned(number, await another(running)))
 
     async def _answer(self, running: Running, timeout: float) -> dict[str, Any] | None:
         """The runner's answer to a ping, None where none comes. One that has ended counts as

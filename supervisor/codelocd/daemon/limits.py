@@ -180,7 +180,7 @@ def held_runner(location: Location, number: RunnerId, running: Running) -> Held:
         if number == location.state.candidate:
             location.tell(events.LoadFailed(number, problem))
         else:
-            location.tell(events.RunnerUnfit(number, problem))
+            location.tell(events.Condemned(number, problem))
         if groups:
             running.handle.kill()
             await asyncio.to_thread(tasks.end, groups - {pid})

@@ -273,7 +273,7 @@ def _detail(event: events.Event, before: State) -> str | None:
             | events.EnvironmentLost(_, problem)
             | events.MachineLacks(_, problem)
             | events.LoadFailed(_, problem)
-            | events.RunnerUnfit(_, problem)
+            | events.Condemned(_, problem)
             | events.LimitMetBeside(problem)
             | events.Exited(_, problem)
         ):
