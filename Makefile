@@ -52,7 +52,7 @@ lowest: $(DEVELOPMENT) ## quick tests with the oldest dependencies that pyprojec
 	@$(BIN)/python -m venv --clear .cache/lowest
 	@$(BIN)/uv pip install --quiet --python .cache/lowest/bin/python --resolution lowest-direct \
 		--editable . 'pytest>=8.4' 'pytest-asyncio>=1.2' 'pytest-timeout>=2.4' 'hypothesis>=6.140' \
-		'python-dotenv>=1.2' 'watchdog>=4'
+		'python-dotenv>=1.2.4' 'watchdog>=4' 'mypy>=1.18' 'pyright[nodejs]>=1.1.400' 'hatchling>=1.27'
 	@.cache/lowest/bin/python -m pytest -q -m "not slow" tests/supervisor/config tests/supervisor/rpc \
 		tests/supervisor/test_client.py tests/supervisor/test_render.py tests/supervisor/test_shapes.py \
 		tests/supervisor/test_logs.py tests/runner/codeloc tests/ui/top/test_top_model.py \

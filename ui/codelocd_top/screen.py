@@ -300,6 +300,8 @@ def run(facts: TopFacts, orphaned: int) -> int:
     """
     environ = dict(os.environ)
     os.environ.pop("NO_COLOR", None)  # Textual would turn what has no colour into shades of grey
+    for name in ("COLUMNS", "LINES"):  # Textual would take them before the terminal's own size
+        os.environ.pop(name, None)
     app = TopApp(facts, environ, orphaned)
     app.run()
     if app.broken is not None:

@@ -173,6 +173,8 @@ def _choice(found: object, expected: str) -> tuple[str, str]:
 
 
 def _written(value: object) -> str:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # pydantic before 2.12 tells a whole number as the float it became
     return json.dumps(value, default=str, ensure_ascii=False)
 
 

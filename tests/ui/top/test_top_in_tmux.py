@@ -141,7 +141,7 @@ def test_80_by_24_has_the_problem_first_its_code_below_and_keys_that_act(daemon:
 def test_200_by_60_has_all_columns_and_output_whose_colours_alone_reach_the_terminal(
     daemon: Dev,
 ) -> None:
-    with shell(daemon, 200, 60) as terminal:
+    with shell(daemon, 200, 60, COLUMNS="80", LINES="24") as terminal:  # of an earlier size
         start(terminal)
         titles = ("NAME", "STATE", "DEFS", "RELOAD", "LAST 20", "MEM", "CPU", "UP", "PROBLEM")
         terminal.until(lambda lines: all(title in lines[1] for title in titles))
