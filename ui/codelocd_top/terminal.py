@@ -13,8 +13,12 @@ import sys
 import termios
 from collections.abc import Callable
 from types import FrameType
+from typing import Any
 
 SIGNALLED = 128
+LEAVE_SECONDS = 5
+"""Within which the view ends after it was asked to. Whoever draws on a terminal that is gone may wait
+for ever: nothing takes what it writes any more."""
 LEAVE = (
     "\x1b[?2026l"  # no synchronized update
     "\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l\x1b[?1016l"  # no mouse
@@ -28,7 +32,8 @@ LEAVE = (
 def restoring(view: Callable[[int], int]) -> int:
     """Run `view` in a child process; its exit code, once the terminal is as it was before.
 
-    `view` gets a descriptor that is at its end as soon as this process is gone. It may raise.
+    `view` gets a descriptor that is at its end as soon as this process is gone. It may raise. Where
+    it does not end although SIGTERM or SIGHUP asks for it, it is killed.
     """
     before = termios.tcgetattr(sys.stdin)
     sys.stdout.flush()
@@ -38,29 +43,48 @@ def restoring(view: Callable[[int], int]) -> int:
         os.close(writing)
         return view(reading)
     os.close(reading)
-    status = _ended(child)
+    status, asked = _ended(child)
     os.close(writing)
     if os.WIFSIGNALED(status):
-        termios.tcsetattr(sys.stdin, termios.TCSANOW, before)
-        termios.tcflush(sys.stdin, termios.TCIFLUSH)
-        sys.stdout.write(LEAVE)
-        sys.stdout.flush()
-        return SIGNALLED + os.WTERMSIG(status)
+        _restore(before)
+        return SIGNALLED + (asked or os.WTERMSIG(status))
     return os.waitstatus_to_exitcode(status)
 
 
-def _ended(child: int) -> int:
-    """How it ended. Signals to end are passed on; this process stops whenever the child does."""
+def _restore(before: list[Any]) -> None:
+    """Nothing is said where the terminal is gone: nothing could show it."""
+    with contextlib.suppress(termios.error, OSError):
+        termios.tcsetattr(sys.stdin, termios.TCSANOW, before)
+        termios.tcflush(sys.stdin, termios.TCIFLUSH)
+        os.write(
+            sys.stdout.fileno(), LEAVE.encode()
+        )  # nothing of it may be left to write at the end
 
-    def pass_on(number: int, _frame: FrameType | None) -> None:
+
+def _ended(child: int) -> tuple[int, int]:
+    """How it ended, and the signal that asked for it; 0: none did.
+
+    Signals to end are passed on; this process stops whenever the child does.
+    """
+    asked = 0
+
+    def send(number: int) -> None:
         with contextlib.suppress(ProcessLookupError):  # it has ended just now
             os.kill(child, number)
 
+    def pass_on(number: int, _frame: FrameType | None) -> None:
+        nonlocal asked
+        asked = asked or number
+        send(number)
+        signal.alarm(LEAVE_SECONDS)
+
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal has sent it to the child, too
+    signal.signal(signal.SIGALRM, lambda *_: send(signal.SIGKILL))
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, pass_on)
     while True:
         _, status = os.waitpid(child, os.WUNTRACED)
         if not os.WIFSTOPPED(status):
-            return status
+            signal.alarm(0)
+            return status, asked
         os.kill(os.getpid(), signal.SIGSTOP)  # until the shell says `fg` to both

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import pty
 import shlex
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -195,6 +197,52 @@ def test_it_ends_in_order_where_the_process_that_waits_for_it_is_killed(daemon: 
         psutil.wait_procs([drawing], timeout=DEADLINE)
         assert not drawing.is_running()
         assert modes(terminal) == before
+
+
+@pytest.mark.parametrize("state", ["drawing", "stopped"])
+def test_no_process_is_left_where_the_terminal_goes_away(daemon: Dev, state: str) -> None:
+    with shell(daemon, 80, 24) as terminal:
+        start(terminal)
+        left = processes(terminal)
+        if state == "stopped":
+            terminal.press("C-z")
+            terminal.until(lambda lines: has(lines, "$") and not has(lines, "of 3 serving"))
+        terminal.tmux("kill-server")
+        _, alive = psutil.wait_procs(left, timeout=DEADLINE)
+        assert alive == []
+        terminal.tmux("new-session", "-d", "cat")  # something for the end of this test to end
+
+
+NEVER_ENDS = """
+import signal, sys, time
+from codelocd_top import terminal
+
+def view(_orphaned):
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    print("there", flush=True)
+    while True:
+        time.sleep(60)
+
+terminal.LEAVE_SECONDS = 1
+code = terminal.restoring(view)
+open(sys.argv[1], "w").write(str(code))
+"""
+
+
+def test_a_view_that_does_not_end_with_its_terminal_is_killed(tmp_path: Path) -> None:
+    told = tmp_path / "code"
+    started, there = pty.fork()
+    if not started:
+        os.execv(sys.executable, [sys.executable, "-c", NEVER_ENDS, str(told)])
+    said = b""
+    while b"there" not in said:
+        said += os.read(there, 1024)
+    waiting = psutil.Process(started)
+    left = [waiting, *waiting.children()]
+    os.close(there)
+    _, alive = psutil.wait_procs(left, timeout=DEADLINE)
+    assert alive == []
+    assert told.read_text() == "129"
 
 
 def test_ctrl_z_gives_the_terminal_to_the_shell_until_fg(daemon: Dev) -> None:
