@@ -6,12 +6,15 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from codelocd.core import shapes
 from codelocd.model import Cold, Exit, Output, Problem, Snapshot, StartMethod, StartWish, Target
 from codelocd.process.accounts import Account
 from codelocd.runners.variables import with_codeloc
+
+if TYPE_CHECKING:
+    from codelocd.runners.engine import EngineOrder
 
 HANG_FACTOR, HANG_SECONDS = 10.0, 10.0
 """A load after a fork hangs when it takes so many times as long as the whole load before, and at
@@ -115,7 +118,8 @@ class RunnerSpec:
     folder `group`; None: in the daemon's. `own`: the names of the variables that the location alone
     has been given. `account`: the user as whom it runs; None: the daemon's.
     `suspects`: files of which its process notes in the file `written` when it writes them. `lock`:
-    the file that it holds a lock on while it serves; None for one that does not serve.
+    the file that it holds a lock on while it serves; None for one that does not serve. `remote`:
+    what an engine needs besides, for one that runs on another machine.
     """
 
     location: str
@@ -139,6 +143,7 @@ class RunnerSpec:
     group: str | None = None
     own: frozenset[str] = frozenset()
     account: Account | None = None
+    remote: EngineOrder | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +186,11 @@ class RunnerHandle(Protocol):
 
     @property
     def pid(self) -> int: ...
+
+    @property
+    def node(self) -> str | None:
+        """The machine that it is on, where `pid` means it; None for this one."""
+        ...
 
     @property
     def start_method(self) -> StartMethod: ...
@@ -244,6 +254,7 @@ class WrappedRunner:
     def __init__(self, runner: RunnerHandle) -> None:
         self._runner = runner
         self.pid = runner.pid
+        self.node = runner.node
         self.start_method: StartMethod = runner.start_method
         self.why = runner.why
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
 import os
 import socket
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +14,14 @@ import psutil
 
 from codeloc_envs.files import make_folder
 from codeloc_envs.problem import shortage
-from codelocd.core import shapes
-from codelocd.model import Cold, Exit, StartMethod
 from codelocd.process.child import Child, Children
-from codelocd.process.garbage import much_is_made
 from codelocd.rpc import unix
 from codelocd.rpc.errors import RpcError
 from codelocd.rpc.peer import Peer
 from codelocd.rpc.requests import HEARD
 from codelocd.rpc.server import open_peer, reach, talk_on
-from codelocd.runners.api import Answer, Hooks, LoadOutcome, Program, RunnerSpec, is_large
+from codelocd.runners.api import Program, RunnerSpec
+from codelocd.runners.connected import ConnectedRunner
 from codelocd.runners.settings import (
     Passed,
     hold_from_outside,
@@ -37,142 +34,27 @@ from codelocd.runners.settings import (
 _RECONNECTS = 50
 _RECONNECT_PAUSE = 0.02
 
-_PAUSE = 0.05
-"""Seconds between two tries to reach a runner whose connection user code has closed."""
-
-HAND_OVER = 10.0
-"""Seconds for a runner that was replaced to let go of its location's lock, which takes less than a
-millisecond. One that needs more hangs, and is ended."""
-
 LAST_WORDS = 1.0
 """Seconds for which a connection may outlive its runner: a forked child may hold it open."""
 
 
-class LocalRunner:
+class LocalRunner(ConnectedRunner):
     """A child process and the connection to it."""
-
-    start_method: StartMethod = "spawn"
-    why = "every runner is started on its own"
-    hooks: Hooks | None = None
 
     def __init__(
         self, child: Child, socket_path: Path, connected: socket.socket | None = None
     ) -> None:
         """`connected`: the first connection, made before user code could remove the path."""
-        self.pid = child.pid
-        self.exited = child.exited
-        self._child = child
+        super().__init__(child)
         self._socket_path = socket_path
         self._connected_early = connected
         self._peer: Peer | None = None
         self._connecting = asyncio.Lock()
-        self._in_flight = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
-        self._working: set[asyncio.Task[None]] = set()
         child.exited.add_done_callback(lambda _: self._hang_up())
 
     @property
     def record(self) -> Mapping[str, Any] | None:
         return {"socket": str(self._socket_path)}
-
-    async def load(self) -> LoadOutcome:
-        return (await self.answer()).outcome
-
-    def blamed(self, end: Exit) -> Cold | None:
-        return None  # it had no warm start
-
-    async def answer(self) -> Answer:
-        """What it says of its load; user code that closes the connection delays it."""
-        while not self.exited.done():
-            try:
-                return await _checked(await self.call("snapshot"))
-            except shapes.WrongShape as wrong:
-                raise RpcError("protocol", str(wrong)) from None
-            except RpcError as failure:
-                if failure.kind != "down":
-                    raise
-            await asyncio.wait([self.exited], timeout=_PAUSE)
-        raise RpcError("down", f"runner {self.pid} is gone")
-
-    async def call(
-        self, method: str, params: Mapping[str, Any] | None = None, timeout: float | None = None
-    ) -> Any:
-        self._in_flight += 1
-        self._idle.clear()
-        try:
-            peer = await self._connected()
-            return await peer.call(method, params, timeout=timeout)
-        finally:
-            self._in_flight -= 1
-            if not self._in_flight:
-                self._idle.set()
-
-    async def serve(self) -> bool:
-        try:
-            said = await self._tell("serve")
-        except RpcError as failure:
-            if failure.kind == "down":  # its code may have closed the connection
-                return self.exited.done()
-            return failure.kind not in ("busy", "timeout")  # an older release knows no `serve`
-        return not isinstance(said, dict) or said.get("serves") is not False
-
-    def take_over(self) -> None:
-        """Callers reach the runner through the daemon. It holds the lock as soon as the runner
-        before, which is told so at the same time, has let go."""
-        self._begin(self._take_lock())
-
-    async def _take_lock(self) -> None:
-        while not await self.serve():
-            await asyncio.wait([self.exited], timeout=_PAUSE)
-
-    async def _let_go_of_lock(self) -> None:
-        try:
-            await self._tell("hand_over", HAND_OVER)
-        except RpcError as failure:
-            if failure.kind == "timeout":
-                self.kill()
-
-    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
-        """In place of what was begun before."""
-        for task in self._working:
-            task.cancel()
-        task = asyncio.get_running_loop().create_task(work)
-        self._working.add(task)
-        task.add_done_callback(self._working.discard)
-
-    async def _tell(self, method: str, timeout: float | None = None) -> Any:
-        """A call of the daemon's own, which does not count as a request that was accepted."""
-        return await (await self._connected()).call(method, timeout=timeout)
-
-    async def retire(self, patience: float, grace: float) -> None:
-        self._child.look_at_family()
-        self._child.resume()
-        self._begin(self._let_go_of_lock())
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._answered(), patience)
-        if not self.exited.done():
-            await self._leave(asyncio.get_running_loop().time() + grace, grace / 2)
-
-    def kill(self) -> None:
-        self._child.kill()
-
-    async def _answered(self) -> None:
-        """Nothing that was accepted is still to be answered, or no runner is there to."""
-        idle: asyncio.Future[Any] = asyncio.ensure_future(self._idle.wait())
-        ended: asyncio.Future[Any] = self.exited
-        await asyncio.wait([idle, ended], return_when=asyncio.FIRST_COMPLETED)
-        idle.cancel()
-
-    async def _leave(self, deadline: float, patience: float) -> None:
-        """Gone by the deadline; asked by a signal, too, if it says nothing for that long."""
-        loop = asyncio.get_running_loop()
-        with contextlib.suppress(RpcError, TimeoutError):
-            async with asyncio.timeout(patience):
-                await self.call("stop")
-            await self._child.gone(deadline - loop.time())
-        if not self.exited.done():
-            await self._child.end(max(0.0, deadline - loop.time()))
 
     def _hang_up(self) -> None:
         """What it had still said is heard; a child with its connection does not hold this up."""
@@ -301,15 +183,6 @@ class LocalLauncher:
         """A path that is not in use: an earlier daemon may have had this process's pid."""
         paths = (self._sockets / f"{os.getpid()}-{number}.sock" for number in self._numbers)
         return next(path for path in paths if not path.exists())
-
-
-async def _checked(said: Any) -> Answer:
-    return await asyncio.to_thread(_large, said) if is_large(said) else Answer.of(said)
-
-
-def _large(said: Any) -> Answer:
-    with much_is_made(stays=True):
-        return Answer.of(said)
 
 
 def _remove_stale(sockets: Path, kept: Collection[str]) -> None:

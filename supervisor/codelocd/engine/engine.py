@@ -1,0 +1,203 @@
+"""An engine behind a bridge, as the daemon uses it: what `runners/engine` asks of every engine."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from codeloc_envs import Environment, EnvironmentProblem
+from codelocd.engine import refusals, wire
+from codelocd.engine.bridge import Bridge, BridgeState, MakeCommand
+from codelocd.engine.roster import Roster, location_of
+from codelocd.engine.runner import BridgeRunner
+from codelocd.model import Exit, Output
+from codelocd.placement import EngineSettings
+from codelocd.process.child import Children
+from codelocd.rpc.errors import RpcError
+from codelocd.runners.api import RunnerSpec
+from codelocd.runners.engine import EngineEvent, EngineOrder, LeftRunner, Progress
+
+PATIENCE = 10.0
+"""Seconds that a start or a build waits for a cluster that is out of reach, before the location
+waits for it with a problem that says so."""
+
+STOP = 20.0
+"""Seconds for the bridge to end what is not kept, at the daemon's end."""
+
+
+class BridgeEngine:
+    """The engine of one daemon."""
+
+    def __init__(
+        self,
+        children: Children,
+        settings: EngineSettings,
+        command: MakeCommand,
+        hello: Callable[[], Mapping[str, Any]],
+        output: Output,
+    ) -> None:
+        """`hello()`: what each bridge is told first; `output`: what the bridge itself prints."""
+        self.settings = settings
+        self.nodes: list[Mapping[str, Any]] = []
+        self.about: Mapping[str, Any] = {}
+        self._commands: dict[str, Output] = {}
+        self._progress: dict[str, Progress] = {}
+        self._epochs: dict[str, int] = {}
+        self._numbers = itertools.count(1)
+        self._listeners: list[Callable[[EngineEvent], None]] = []
+        self._roster = Roster(self._tell)
+        self._bridge = self._roster.bridge = Bridge(
+            children, command, output, hello, self._greeted, self._hear, self._changed
+        )
+
+    @property
+    def state(self) -> BridgeState:
+        return self._bridge.state
+
+    @property
+    def bridge_pid(self) -> int | None:
+        return self._bridge.pid
+
+    def epoch(self, location: str) -> int:
+        now = int(time.time() * 1000)
+        found = self._epochs[location] = max(self._epochs.get(location, 0) + 1, now)
+        return found
+
+    async def prepare(self, order: EngineOrder, progress: Progress) -> Environment:
+        self._progress[order.runner] = progress
+        try:
+            said = await self._ask("prepare", wire.of_place(order, self.settings.size))
+        finally:
+            del self._progress[order.runner]
+        return _environment(said)
+
+    async def start(self, spec: RunnerSpec) -> BridgeRunner:
+        order = _remote(spec)
+        asked = {**wire.of_place(order, self.settings.size), "program": wire.of_program(spec)}
+        self._roster.expect(order.runner)
+        try:
+            said = await self._ask("start", asked)
+            _refuse_problem(said)
+        except BaseException:
+            self._roster.given_up(order.runner)
+            raise
+        return self._roster.started(order.runner, said, spec.output)
+
+    def suspect(self, spec: RunnerSpec, what: str) -> None:
+        """Nothing is started warm on a node."""
+
+    async def left(self, patience: float) -> Sequence[LeftRunner]:
+        await self._bridge.reached(patience)
+        return self._roster.left()
+
+    def adopt(self, left: LeftRunner, output: Output) -> BridgeRunner | None:
+        return self._roster.adopt(left, output)
+
+    async def end_left(self) -> None:
+        self._roster.end_left()
+
+    async def run(self, spec: RunnerSpec, words: Sequence[str]) -> Exit:
+        order = _remote(spec)
+        name = f"{order.location}:run-{next(self._numbers)}"
+        more = {"runner": name, "argv": list(words), "working_directory": str(order.directory)}
+        self._commands[name] = spec.output
+        try:
+            said = await self._ask("run", {**wire.of_place(order, self.settings.size), **more})
+            _refuse_problem(said)
+        except BaseException:
+            self._bridge.order("kill", {"runner": name})
+            raise
+        finally:
+            del self._commands[name]
+        return Exit(said.get("status"), said.get("signal"))
+
+    async def look(self, *, deep: bool) -> Mapping[str, Any]:
+        """What the cluster offers now; `deep`: each node is asked, which takes seconds."""
+        found = await self._ask("look", {"deep": deep})
+        self.nodes = list(found.get("nodes") or self.nodes)
+        return found
+
+    async def drain(self, node: str, *, on: bool) -> list[str]:
+        """Place nothing on it any more, or again; the locations that are there."""
+        said = await self._ask("drain", {"node": node, "on": on})
+        return sorted({location_of(str(name)) for name in said.get("runners") or ()})
+
+    def listen(self, listener: Callable[[EngineEvent], None]) -> None:
+        self._listeners.append(listener)
+
+    async def close(self, *, leave: bool) -> None:
+        if self._bridge.state.is_up:
+            with contextlib.suppress(RpcError):  # its nodes end by themselves what is not kept
+                await self._bridge.ask("close", {"leave": leave}, STOP)
+        await self._bridge.close()
+
+    def kill(self) -> None:
+        """End the bridge at once; the nodes notice."""
+        self._bridge.kill()
+
+    # --- what the bridge says ------------------------------------------------------------------
+
+    def _greeted(self, answer: Mapping[str, Any]) -> None:
+        """Another bridge has reached the cluster: find again what is there."""
+        self.about = {name: answer.get(name) for name in ("engine", "version", "python")}
+        self.nodes = list(answer.get("nodes") or ())
+        for location, epoch in (answer.get("epochs") or {}).items():
+            self._epochs[location] = max(self._epochs.get(location, 0), int(epoch))
+        self._roster.greeted({each["runner"]: each for each in answer.get("runners") or ()})
+
+    def _hear(self, method: str, params: Mapping[str, Any]) -> None:
+        name = str(params.get("runner", ""))
+        match method:
+            case "nodes":
+                self.nodes = list(params.get("nodes") or ())
+            case "usage":
+                self._roster.used(params.get("runners") or {})
+            case "progress" if name in self._progress:
+                self._progress[name](params["progress"])
+            case "output" if name in self._commands:
+                self._commands[name](params["stream"], params["data"])
+            case _:
+                self._roster.hear(method, params)
+
+    def _changed(self, state: BridgeState) -> None:
+        self._tell(EngineEvent("up" if state.is_up else "down", state.why))
+
+    def _tell(self, event: EngineEvent) -> None:
+        for listener in self._listeners:
+            listener(event)
+
+    async def _ask(self, method: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Raises EngineRefuses."""
+        if not await self._bridge.reached(PATIENCE):
+            raise refusals.out_of_reach(self._bridge.state, self.settings.address)
+        try:
+            said = await self._bridge.ask(method, params)
+        except RpcError as failure:
+            raise refusals.of(failure) from None
+        if not isinstance(said, dict):
+            raise refusals.of(RpcError("protocol", f"the bridge answered {method} with no object"))
+        return said
+
+
+def _remote(spec: RunnerSpec) -> EngineOrder:
+    assert spec.remote is not None, "an order for this machine came to an engine"
+    return spec.remote
+
+
+def _refuse_problem(said: Mapping[str, Any]) -> None:
+    """Raises EnvironmentProblem where that is the answer."""
+    if problem := said.get("problem"):
+        raise EnvironmentProblem(
+            problem["summary"],
+            problem.get("detail", ""),
+            passing=bool(problem.get("passing")),
+            shortage=problem.get("shortage"),
+        )
+
+
+def _environment(said: Mapping[str, Any]) -> Environment:
+    _refuse_problem(said)
+    return Environment.from_json(said["environment"])
