@@ -33,6 +33,7 @@ from benchmarks import (
     restart_after_kill,
     save_to_visible,
     scrape,
+    sizing,
     status_command,
     supervision,
     terminal_view,
@@ -66,6 +67,7 @@ ALL = (
     idle_cost,
     terminal_view,
     scrape,
+    sizing,
     flows,
 )
 QUICK = (save_to_visible, warm_reload, restart_after_kill, status_command)

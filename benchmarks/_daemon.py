@@ -1,4 +1,4 @@
-"""A daemon to measure: `codelocd dev`, with every folder of its own below a temporary one."""
+"""A daemon to measure, `codelocd dev` or `serve`, with all its folders below a temporary one."""
 
 from __future__ import annotations
 
@@ -51,13 +51,19 @@ def xdg(home: Path) -> dict[str, str]:
 class Daemon:
     """One project's daemon, from the first location to the last process gone."""
 
-    def __init__(self, project: Path, home: Path, command: Sequence[str | Path]) -> None:
+    def __init__(
+        self,
+        project: Path,
+        home: Path,
+        command: Sequence[str | Path],
+        arguments: Sequence[str] = ("dev",),
+    ) -> None:
         self.project, self.home = project, home
         self.log = home / "daemon.log"
         self.environ = plain_environment() | xdg(home)
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*command, "dev"],
+                [*command, *arguments],
                 cwd=project,
                 env=self.environ,
                 stdin=subprocess.DEVNULL,
@@ -69,7 +75,7 @@ class Daemon:
         """The control socket, once it is there."""
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
-            for found in (self.home / "run" / "codelocd").glob("*/control.sock"):
+            for found in (self.home / "run" / "codelocd").rglob("control.sock"):
                 return found
             if self.process.poll() is not None:
                 break
@@ -116,10 +122,13 @@ class Daemon:
 
 @contextmanager
 def running(
-    project: Path, home: Path, command: Sequence[str | Path] = (CODELOCD,)
+    project: Path,
+    home: Path,
+    command: Sequence[str | Path] = (CODELOCD,),
+    arguments: Sequence[str] = ("dev",),
 ) -> Iterator[Daemon]:
     """A daemon that is stopped at the end, whatever happened."""
-    daemon = Daemon(project, home, command)
+    daemon = Daemon(project, home, command, arguments)
     try:
         yield daemon
     finally:

@@ -21,10 +21,22 @@ def test_a_limit_that_is_nearly_used_up_comes_with_what_raises_it(
     assert found.then == ("" if level == "ok" else "raise it")
 
 
-def test_few_descriptors_are_a_warning_before_they_are_used() -> None:
-    assert findings.descriptors(20, 256, "the daemon").level == "warning"
-    assert findings.descriptors(20, 4096, "the daemon").level == "ok"
-    assert findings.descriptors(4096, 4096, "the daemon").level == "problem"
+def test_locations_that_will_not_fit_into_a_limit_are_a_warning_before_they_run() -> None:
+    coming = findings.Needs.of(50).files
+    few = findings.descriptors(20, 256, "this shell", coming, "50 locations of the config")
+    assert (few.level, few.then[:8]) == ("warning", "raise it")
+    assert "20 of 256 used, and 50 locations of the config may need 580 more" in few.what
+    assert findings.descriptors(20, 1024, "this shell", coming, "50").level == "ok"
+    assert findings.descriptors(1024, 1024, "the daemon", 0, "").level == "problem"
+
+
+def test_memory_that_is_too_little_for_the_locations_or_their_limits_is_a_warning() -> None:
+    gib = 1024 * findings.MIB
+    assert findings.memory(4 * gib, 50, [], 8 * gib).level == "ok"
+    little = findings.memory(gib, 50, [], 8 * gib)
+    assert "1.0 of 8.0 GiB available, and 50 locations with Dagster need 1.3 GiB" in little.what
+    limits = findings.memory(4 * gib, 0, [6 * gib, 6 * gib, None], 8 * gib)
+    assert (limits.level, limits.then) == ("warning", "lower `memory_limit`")
 
 
 @pytest.mark.parametrize(("free", "level"), [(50, "problem"), (500, "warning"), (5000, "ok")])

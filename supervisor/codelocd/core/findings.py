@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -28,9 +28,6 @@ class Finding:
 SHARE = 0.8
 """The part of a limit from which on it is nearly used up."""
 
-FEW_DESCRIPTORS = 1024
-"""A daemon with fifty locations has about six for each (measured: 330 of a daemon with 50)."""
-
 MIB = 1024 * 1024
 LITTLE_ROOM, NO_ROOM = 1024 * MIB, 100 * MIB
 """Bytes of a disk: an environment with pandas takes about 200 MiB."""
@@ -39,29 +36,67 @@ SKEW = 2.0
 """Seconds by which the clock of a file system may differ: reloads go by content, ages do not."""
 
 
-def limit(area: str, name: str, used: int, most: int | None, then: str) -> Finding:
-    """Whether what is used of a limit comes near it; `most` None: there is none."""
+def limit(
+    area: str, name: str, used: int, most: int | None, then: str, coming: int = 0, of: str = ""
+) -> Finding:
+    """Whether what is used of a limit comes near it; `most` None: there is none. `coming`: how much
+    more is to be expected `of` something that does not run yet."""
     if most is None:
         return Finding(area, "ok", f"{name}: {used} used, no limit")
     what = f"{name}: {used} of {most} used"
     if used >= most:
         return Finding(area, "problem", what, then)
-    return Finding(
-        area, "warning" if used >= SHARE * most else "ok", what, then_if(used, most, then)
-    )
+    if used + coming > most:
+        return Finding(area, "warning", f"{what}, and {of} may need {coming} more", then)
+    near = used >= SHARE * most
+    return Finding(area, "warning" if near else "ok", what, then if near else "")
 
 
-def then_if(used: int, most: int, then: str) -> str:
-    return then if used >= SHARE * most else ""
-
-
-def descriptors(used: int, most: int | None, whose: str) -> Finding:
-    """Open files of one process."""
+def descriptors(used: int, most: int | None, whose: str, coming: int, of: str) -> Finding:
+    """Open files of one process; `coming` and `of` as for `limit`."""
     then = "raise it: `ulimit -n 65536` before the start, LimitNOFILE=65536 in a systemd unit"
-    found = limit("descriptors", f"open files of {whose}", used, most, then)
-    if found.level == "ok" and most is not None and most < FEW_DESCRIPTORS:
-        return Finding("descriptors", "warning", f"{found.what}: fifty locations need more", then)
-    return found
+    return limit("descriptors", f"open files of {whose}", used, most, then, coming, of)
+
+
+# --- what locations need -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a daemon of so many locations takes: its own open files while all of them are loaded
+    again at once, inotify watches and instances, bytes of memory.
+
+    By docs/operations.md (`python -m benchmarks.sizing`): environments of their own, as the most
+    that there may be; ten folders of code each; and of memory no more than small Dagster projects
+    that share an environment take, which says that less will not do.
+    """
+
+    files: int
+    watches: int
+    instances: int
+    memory: int
+
+    @classmethod
+    def of(cls, locations: int) -> Needs:
+        mega = 1000 * 1000
+        return cls(30 + 11 * locations, 20 + 10 * locations, 3, (60 + 26 * locations) * mega)
+
+
+def memory(available: int, locations: int, limits: Collection[int | None], total: int) -> Finding:
+    """Whether `locations` that do not run yet fit into what is available (bytes). `limits`: the
+    `memory_limit` of each location of the config; `total`: what the machine has."""
+    gib = 1024 * MIB
+    what = f"{available / gib:.1f} of {total / gib:.1f} GiB available"
+    need = Needs.of(locations).memory if locations else 0
+    if need > available:
+        then = "fewer locations, one environment for several, or more memory (docs/operations.md)"
+        more = f"{locations} locations with Dagster need {need / gib:.1f} GiB or more"
+        return Finding("memory", "warning", f"{what}, and {more}", then)
+    allowed = sum(each for each in limits if each is not None)
+    if allowed > total:
+        more = f"the limits of the locations together allow {allowed / gib:.1f} GiB"
+        return Finding("memory", "warning", f"{what}, and {more}", "lower `memory_limit`")
+    return Finding("memory", "ok", what)
 
 
 def room(area: str, folder: str, free: int) -> Finding:

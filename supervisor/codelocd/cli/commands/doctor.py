@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import shutil
 import stat
 import tempfile
 import time
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 import psutil
 
 from codeloc_envs.files import SUFFIX
-from codelocd.cli import local, output
+from codelocd.cli import local, machine, output
 from codelocd.cli.connection import Connection, meant
 from codelocd.cli.exit_codes import ExitCode, Failure
 from codelocd.cli.options import daemon_options, json_option
@@ -49,9 +48,10 @@ SIGNS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "problem": ("✗", 
 def doctor_command(asked: Asked, as_json: bool) -> int:
     """Look for what on this machine is in the way, and say what to do.
 
-    Looks at the daemon, its config, sockets, folders and processes, at the limits of watches and
-    open files, cgroups, the clock, Pythons, and the releases of Dagster in the environments. Works
-    with and without a daemon, and changes nothing.
+    Looks at the daemon, its config, sockets, folders and processes, at the limits of watches, open
+    files and memory, and whether the locations of the config fit into them, at cgroups, the clock,
+    Pythons, and the releases of Dagster in the environments. Works with and without a daemon, and
+    changes nothing.
 
     Ends with 1 if something is in the way now; a warning (!) is no failure.
 
@@ -86,8 +86,6 @@ def _lines(finding: Finding, screen: Screen) -> str:
 PATIENCE = 2.0
 """Seconds for the daemon to answer."""
 
-INOTIFY = Path("/proc/sys/fs/inotify")
-
 
 class Examined:
     """What all looks share: the daemon that is meant, its answers if any, its config and places."""
@@ -107,6 +105,20 @@ class Examined:
     @property
     def pid(self) -> int | None:
         return self.status["daemon"]["pid"] if self.status is not None else None
+
+    @property
+    def awaited(self) -> int:
+        """How many locations of the config do not run yet: what they need comes on top."""
+        own = () if self.config is None else self.config.locations
+        runs = self.status["locations"] if self.status is not None else []
+        running = {each["name"] for each in runs if each["pid"] is not None}
+        return len({each.name for each in own} - running)
+
+    @property
+    def memory_limits(self) -> list[int | None]:
+        """Of each location of the config, in bytes."""
+        own = () if self.config is None else self.config.locations
+        return [each.policy.memory_limit for each in own]
 
     @property
     def paths(self) -> DaemonPaths:
@@ -132,7 +144,7 @@ def examine(asked: Asked) -> Iterator[Finding]:
     yield from _sockets()
     yield from _processes(seen)
     yield from _limits(seen)
-    yield findings.cgroup(*_cgroup())
+    yield findings.cgroup(*machine.cgroup())
     yield _clock(seen.paths.state_dir)
     yield from _environments(seen)
 
@@ -263,49 +275,32 @@ def _has_daemon(pid: int, served: Collection[int] = ()) -> bool:
 def _limits(seen: Examined) -> Iterator[Finding]:
     pid = seen.pid or os.getpid()
     whose = "the daemon" if seen.pid else "this shell"
+    count = seen.awaited
+    needs, of = findings.Needs.of(count), f"{plural(count, 'location')} of the config"
     with contextlib.suppress(OSError, psutil.Error):
-        yield findings.descriptors(_count(pid), _open_files(pid), whose)
-    for name, used in (
-        ("max_user_watches", _in_use(lambda text: text.count("inotify wd:"))),
-        ("max_user_instances", _in_use(lambda text: int("inotify wd:" in text))),
+        coming = needs.files if count else 0
+        yield findings.descriptors(
+            machine.files_open(pid), machine.most_files(pid), whose, coming, of
+        )
+    for name, need, used in (
+        (
+            "max_user_watches",
+            needs.watches,
+            machine.inotify_in_use(lambda text: text.count("inotify wd:")),
+        ),
+        (
+            "max_user_instances",
+            needs.instances,
+            machine.inotify_in_use(lambda text: int("inotify wd:" in text)),
+        ),
     ):
         with contextlib.suppress(OSError):
-            most = int((INOTIFY / name).read_text())
+            most = int((machine.INOTIFY / name).read_text())
             then = f"`sysctl fs.inotify.{name}={most * 4}`, and in /etc/sysctl.d to keep it"
-            yield findings.limit("inotify", name, used, most, then)
-
-
-def _count(pid: int) -> int:
-    return len(os.listdir(f"/proc/{pid}/fd"))
-
-
-def _open_files(pid: int) -> int | None:
-    limits = Path(f"/proc/{pid}/limits").read_text()
-    found = re.search(r"^Max open files\s+(\d+)", limits, re.MULTILINE)
-    return int(found[1]) if found else None
-
-
-def _in_use(count: Any) -> int:
-    """Over the descriptors of all processes of this user; the limits are for each user."""
-    total = 0
-    for pid in psutil.pids():
-        with contextlib.suppress(OSError):
-            if os.stat(f"/proc/{pid}").st_uid != os.getuid():
-                continue
-            for each in os.scandir(f"/proc/{pid}/fd"):
-                if os.readlink(each.path) == "anon_inode:inotify":
-                    total += count(Path(f"/proc/{pid}/fdinfo/{each.name}").read_text())
-    return total
-
-
-def _cgroup() -> tuple[int, bool]:
-    root = Path("/sys/fs/cgroup")
-    if not (root / "cgroup.controllers").exists():
-        return (1 if root.is_dir() and any(root.iterdir()) else 0), False
-    with contextlib.suppress(OSError):
-        own = Path("/proc/self/cgroup").read_text().rpartition("::")[2].strip().lstrip("/")
-        return 2, os.access(root / own / "cgroup.subtree_control", os.W_OK)
-    return 2, False
+            yield findings.limit("inotify", name, used, most, then, need if count else 0, of)
+    yield findings.memory(
+        machine.available_memory(), count, seen.memory_limits, psutil.virtual_memory().total
+    )
 
 
 def _clock(state: Path) -> Finding:
