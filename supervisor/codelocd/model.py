@@ -121,12 +121,11 @@ class Policy:
 class LocationSpec:
     """One location as its config describes it, every path absolute, every variable resolved.
 
-    `environment` is what was asked for explicitly, or None: then the rule of
-    `codeloc_envs.selection` decides. `variables` are set over those of the daemon. `declared_in`
-    names the file and table (or the command line), for messages. `declared_line`: the line of its
-    entry, where that is known without a second look. `activated_allowed`: the activated environment
-    of the caller's shell may serve it. `user` and `group`: as whom its processes run, by name or
-    number; None: as the daemon.
+    `environment`: what was asked for; None: `codeloc_envs.selection` decides. `variables` are set
+    over those of the daemon. `declared_in`: the file and table (or the command line), for messages.
+    `declared_line`: the line of its entry, where that is known without a second look.
+    `activated_allowed`: the activated environment of the caller's shell may serve it.
+    `credentials`: variables that each start reads. `user` and `group`: as whom it runs, or None.
     """
 
     name: str
@@ -142,6 +141,7 @@ class LocationSpec:
     watch: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     policy: Policy = Policy()
+    credentials: Mapping[str, str] = field(default_factory=dict)
     user: str | None = None
     group: str | None = None
 

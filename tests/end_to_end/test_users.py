@@ -50,6 +50,7 @@ told = {
     "writable": [each for each in inside if not os.path.islink(each) and os.access(each, os.W_OK)],
     "unreadable": [each for each in inside if not os.access(each, os.R_OK)],
     "store": refused(os.listdir, os.path.dirname(os.path.dirname(sys.prefix))),
+    "key": os.environ.get("KEY"),
     "compiled": bool(sys.pycache_prefix) and os.access(sys.pycache_prefix, os.W_OK),
 }
 
@@ -69,7 +70,8 @@ class Place:
     @property
     def environ(self) -> dict[str, str]:
         home = {"HOME": str(self.folder), "XDG_RUNTIME_DIR": str(self.folder / "run")}
-        return {"PATH": "/usr/bin:/bin", **home}
+        secrets = {"CREDENTIALS_DIRECTORY": str(self.folder / "secrets")}
+        return {"PATH": "/usr/bin:/bin", **home, **secrets}
 
     def config(self, text: str) -> Path:
         file = self.folder / "codelocd.toml"
@@ -111,7 +113,11 @@ def place() -> Iterator[Place]:
 
 
 def test_one_runs_as_its_user_with_no_way_back(place: Place) -> None:
-    place.config(f'[defaults]\nuser = "{FIRST}"\n[location.a]\npython_file = "defs.py"\n')
+    secrets = place.folder / "secrets"
+    secrets.mkdir(mode=0o700)
+    (secrets / "key").write_text("root's alone")
+    env = 'env = { KEY = { credential = "key" } }'
+    place.config(f'[defaults]\nuser = "{FIRST}"\n{env}\n[location.a]\npython_file = "defs.py"\n')
     code, out, err = place.run("check", "--json", "--definitions")
     assert code == 0, out + err
     told = json.loads(json.loads(out)["definitions"][0]["description"])
@@ -120,6 +126,7 @@ def test_one_runs_as_its_user_with_no_way_back(place: Place) -> None:
         "uids": [FIRST] * 3, "gids": [FIRST] * 3, "groups": [FIRST],
         "no_new_privs": "1", "capabilities": "", "back": "PermissionError", "home": "/",
         "writable": [], "unreadable": [], "store": "PermissionError", "compiled": True,
+        "key": "root's alone",
     }  # fmt: skip
     assert "run as root" not in err
 

@@ -164,7 +164,13 @@ def test_a_credential_is_read_when_it_is_needed_and_is_no_part_of_a_key(tmp_path
 @pytest.mark.parametrize(
     ("text", "summary"),
     [
-        (None, "cannot be read: No such file or directory"),
+        (
+            None,
+            (
+                "cannot be read: No such file or directory; "
+                "give it to the service (LoadCredential=pypi:/PATH), and restart that"
+            ),
+        ),
         ("only-a-token\n", "is not one line `user:password`"),
         ("ada:one\nada:two\n", "is not one line `user:password`"),
     ],
@@ -183,7 +189,7 @@ def test_a_credential_that_is_none_is_named_without_its_content(
 
 def test_a_credential_without_a_folder_of_credentials_says_what_to_do(tmp_path: Path) -> None:
     index = Index(url="https://one/simple", credential="pypi")
-    with pytest.raises(EnvironmentProblem, match="LoadCredential=pypi:/path"):
+    with pytest.raises(EnvironmentProblem, match="LoadCredential=pypi:/PATH"):
         variables_for_uv({}, tmp_path, CACHE, Installation(index))
 
 

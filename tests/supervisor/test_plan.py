@@ -48,6 +48,7 @@ def test_what_differs_is_told_by_key_and_no_secret_with_it() -> None:
         before,
         target=Target("python_file", "/p/sales.py"),
         variables={"KEEP": "1", "TOKEN": "new-secret", "NEW": "3"},
+        credentials={"OLD": "key"},
         environment=Request(
             packages=("git+https://me:pass@host/x",),
             installation=Installation(Index(url="https://me:pass@index/simple")),
@@ -64,6 +65,7 @@ def test_what_differs_is_told_by_key_and_no_secret_with_it() -> None:
     assert told["index"][1]["url"] == "https://…@index/simple"
     names = {name: told[f"env.{name}"] for name in ("OLD", "NEW", "TOKEN")}
     shown = "(not shown)"
-    assert names == {"OLD": (shown, None), "NEW": (None, shown), "TOKEN": (shown, shown)}
+    credential = {"credential": "key"}
+    assert names == {"OLD": (shown, credential), "NEW": (None, shown), "TOKEN": (shown, shown)}
     assert "env.KEEP" not in told
     assert not [word for word in ("secret", "pass") if word in str(told)]

@@ -19,6 +19,12 @@ SOCKET = "/run/codelocd/control.sock"
 CODE = "/srv/code"
 CONFIG = "/etc/codelocd/codelocd.toml"
 
+SECRETIVE = """
+import os
+from codeloc import Definitions, asset
+defs = Definitions(assets=[asset(lambda: None, name=f"has_{len(os.environ['KEY'])}")])
+"""
+
 
 def config(*names: str) -> str:
     return "\n".join(f'[location.{name}]\npython_file = "{CODE}/{name}.py"\n' for name in names)
@@ -181,6 +187,38 @@ def test_the_journal_can_be_searched_by_location(daemon: Daemon) -> None:
     assert [each["MESSAGE"] for each in events] == ["loud: loaded (serving)"]
     assert events[0]["CODELOCD_PID"] == str(runners["loud"])
     assert not [each for each in entries("_PID=" + str(daemon.pid)) if "Z [info" in each["MESSAGE"]]
+
+
+def test_a_location_gets_a_credential_of_the_unit_and_nothing_else_shows_it(
+    daemon: Daemon,
+) -> None:
+    secret = "hunter2-of-the-unit"
+    box, drop_in = daemon.box, f"/run/systemd/system/{daemon.unit}.d/secret.conf"
+    box.write(f"{CODE}/secretive.py", SECRETIVE)
+    box.write(CONFIG, config("sales", "secretive") + 'env = { KEY = { credential = "key" } }\n')
+    box.run("systemctl", "start", daemon.unit)
+    wait_for(lambda: daemon.locations()["secretive"]["state"] == "failed")
+    assert "LoadCredential=key:" in daemon.locations()["secretive"]["problem"]["summary"]
+
+    box.write("/etc/codelocd/secrets/key", f"{secret}\n")
+    box.run("chmod", "-R", "go=", "/etc/codelocd/secrets")
+    box.write(drop_in, "[Service]\nLoadCredential=key:/etc/codelocd/secrets/key\n")
+    box.run("systemctl", "daemon-reload")
+    box.run("systemctl", "restart", daemon.unit)
+    runners = daemon.until_serving("sales", "secretive")
+    told = box.run("codelocd", "--socket", daemon.socket, "definitions").stdout
+    assert f"has_{len(secret)}" in told
+    pid = daemon.pid
+    box.run("kill", "-KILL", str(pid))
+    daemon.until_another(pid)
+    assert daemon.until_serving("sales", "secretive") == runners
+    said = box.run("journalctl", "--output=verbose", "--all").stdout
+    titles = box.run("ps", "-eo", "args").stdout
+    assert secret not in said + titles
+    found = box.run("grep", "-rlF", secret, "/var/lib/codelocd", "/run/codelocd", check=False)
+    assert found.stdout == ""
+    box.run("rm", drop_in)
+    box.run("systemctl", "daemon-reload")
 
 
 def test_stop_leaves_nothing(daemon: Daemon) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from codeloc_envs import credentials
 from codeloc_envs.files import seen_bytes, seen_text
 from codeloc_envs.install.pip_settings import pip_settings
 from codeloc_envs.ownership import planted
@@ -16,32 +17,20 @@ from codeloc_envs.project.neighbourhood import upwards
 from codeloc_envs.project.requirement_files import named_files
 from codeloc_envs.request import ORDINARY, Index, Installation
 
-FOLDER = "CREDENTIALS_DIRECTORY"
-"""The variable that names the folder; https://systemd.io/CREDENTIALS/"""
-
 
 def read_credential(name: str, variables: Mapping[str, str]) -> tuple[str, str]:
     """A user's name and password, from a file that only the service may read.
 
     User and password in the credential `name`; raises EnvironmentProblem, which has neither.
     """
-    folder = variables.get(FOLDER)
-    if not folder:
-        raise EnvironmentProblem(
-            f'index: the credential "{name}" is asked for, and ${FOLDER} is not set; '
-            f"give it to the service (LoadCredential={name}:/path), or set {FOLDER}"
-        )
-    file = Path(folder, name)
+    file = (Path(variables.get(credentials.FOLDER, ""), name),)
     try:
-        user, found, password = file.read_text(encoding="utf-8").strip().partition(":")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise EnvironmentProblem(
-            f"index: the credential {file} cannot be read: {reason}", inputs=(file,)
-        ) from None
+        user, found, password = credentials.read(name, variables).strip().partition(":")
+    except credentials.NoCredential as problem:
+        raise EnvironmentProblem(f"index: {problem}", inputs=file) from None
     if not found or "\n" in password:
         raise EnvironmentProblem(
-            f"index: the credential {file} is not one line `user:password`", inputs=(file,)
+            f"index: the credential {file[0]} is not one line `user:password`", inputs=file
         )
     return user, password
 

@@ -153,7 +153,7 @@ def _broken_rules(document: Document, environ: Mapping[str, str]) -> Iterator[Mi
     for name, table in _complete(document.data).items():
         yield from broken(document, name, table)
         yield from _unfit_account(document, ("location", name), table)
-    for key, table in _written(document.data):
+    for key, table in written_tables(document.data):
         yield from _unfit(document, (*key, "env"), as_table(table.get("env")), environ)
 
 
@@ -195,13 +195,13 @@ def _unfit(
 
 
 def _named_files(data: Raw) -> Iterator[tuple[KeyPath, str]]:
-    for key, table in _written(data):
+    for key, table in written_tables(data):
         named = table.get("env_file")
         if isinstance(named, str) and named:
             yield (*key, "env_file"), named
 
 
-def _written(data: Raw) -> Iterator[tuple[KeyPath, Raw]]:
+def written_tables(data: Raw) -> Iterator[tuple[KeyPath, Raw]]:
     """The tables of locations as they stand in the file, the defaults first."""
     yield ("defaults",), as_table(data.get("defaults"))
     for name, table in as_table(data.get("location")).items():

@@ -154,9 +154,11 @@ class Overrides:
     def _applied(self, spec: LocationSpec) -> LocationSpec:
         if isinstance(spec.target, GrpcServer):
             return spec
+        credentials = spec.credentials.items()
         return replace(
             spec,
             variables=over(spec.variables, self.variables),
+            credentials={name: of for name, of in credentials if name not in self.variables},
             environment=self._environment(spec.environment),
         )
 

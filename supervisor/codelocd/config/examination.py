@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from codeloc_envs import Choice, EnvironmentProblem
+from codeloc_envs import Choice, EnvironmentProblem, credentials
 from codelocd.config import codelocd_toml, formats
 from codelocd.config.document import Document
 from codelocd.config.errors import ConfigError, KeyPath, Mistake, Problems, dotted
@@ -90,12 +90,24 @@ def _own(document: Document, pythons: Pythons) -> Iterator[Mistake]:
         if isinstance(table, Mapping):
             say = partial(_at, document, name, table)
             yield from _location(say, merged(defaults, table), document.absolute, pythons)
+    for key, table in codelocd_toml.written_tables(data):
+        yield from _credentials(document, (*key, "env"), as_table(table.get("env")))
     yield from _daemon(document, as_table(data.get("daemon")))
     say_index = partial(_under, document, ("index",))
     yield from broken_index(as_table(data.get("index")), document.absolute, say_index)
     page = as_table(as_table(data.get("dagster")).get("environment"))
     say_page = partial(_under, document, ("dagster", "environment"))
     yield from broken_environment(page, document.absolute, say_page, pythons)
+
+
+def _credentials(document: Document, key: KeyPath, env: Raw) -> Iterator[Mistake]:
+    for name, value in env.items():
+        credential = as_table(value).get("credential")
+        if isinstance(credential, str) and credentials.NAME.fullmatch(credential):
+            try:
+                credentials.read(credential, os.environ)
+            except credentials.NoCredential as problem:
+                yield document.mistake((*key, name), problem.what, problem.remedy)
 
 
 def _location(

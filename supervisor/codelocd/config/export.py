@@ -125,6 +125,7 @@ def _location(spec: LocationSpec, name: str, config: Config) -> Iterator[str]:
     if spec.activated_allowed and spec.environment is None:
         yield '# activated: the environment of your shell may serve it; here: path = "…" below'
     values = {**shown(spec.variables), **referred(spec.variables)}
+    values |= {each: Reference("credential", name) for each, name in spec.credentials.items()}
     yield f"[location.{_key(name)}]"
     yield from _pairs(
         {
@@ -217,7 +218,7 @@ _WRITERS: tuple[tuple[Any, Callable[[Any], str]], ...] = (
     (bool, lambda value: "true" if value else "false"),
     ((int, float), repr),
     ((str, Path), _text),
-    (Reference, lambda value: _inline({"from_env": value.name})),
+    (Reference, lambda value: _inline({value.source: value.name})),
     ((list, tuple), lambda value: f"[{', '.join(map(_value, value))}]"),
     (Mapping, _inline),
 )

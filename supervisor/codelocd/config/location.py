@@ -20,7 +20,7 @@ from codelocd.config.tables import (
     IndexTable,
     LocationTable,
 )
-from codelocd.config.values import FromEnv
+from codelocd.config.values import FromCredential, FromEnv
 from codelocd.config.variables import Variables
 from codelocd.model import (
     Backoff,
@@ -54,6 +54,7 @@ def location(
         declared_in=document.place(("location", name)),
         attribute=table.attribute,
         variables=_variables(table, files[env_file] if env_file else {}, environ),
+        credentials=_credentials(table),
         env_file=env_file,
         environment=request_of(document, table.environment, index),
         watch=tuple(table.watch),
@@ -82,7 +83,18 @@ def _variables(
     }
     referred = {name: environ[source] for name, source in sources.items()}
     literal = {name: value for name, value in table.env.items() if isinstance(value, str)}
-    return Variables({**file, **referred, **literal}, literal, sources)
+    values = {**file, **referred, **literal}
+    for name in _credentials(table):
+        values.pop(name, None)
+    return Variables(values, literal, sources)
+
+
+def _credentials(table: LocationTable) -> dict[str, str]:
+    return {
+        name: value.credential
+        for name, value in table.env.items()
+        if isinstance(value, FromCredential)
+    }
 
 
 def index(document: Document, table: IndexTable) -> Index:

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from codeloc_envs.request import ORDINARY
 from codelocd.config.errors import UnfitError
 from codelocd.config.values import (
+    CredentialName,
     Duration,
     Port,
     Size,
@@ -64,7 +65,7 @@ class IndexTable(Table):
     find_links: list[Text] = Field(default=[], description="Folders or pages of files.")
     certificate: Text | None = Field(default=None, description="Path of a bundle of certificates.")
     keyring: bool = Field(default=False, description="Passwords come from the keyring program.")
-    credential: Text | None = Field(
+    credential: CredentialName | None = Field(
         default=None,
         description="A file in $CREDENTIALS_DIRECTORY with user:password for the url.",
     )

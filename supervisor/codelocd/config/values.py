@@ -16,6 +16,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from codeloc_envs import credentials
 from codelocd.config import quantities
 from codelocd.config.errors import UnfitError
 from codelocd.config.variables import NAME
@@ -27,7 +28,8 @@ def _schema(units: dict[str, float] | dict[str, int], **number: Any) -> WithJson
 
 
 def _variable(value: object) -> object:
-    """A string, a whole number as one, or the name of a variable as `FromEnv`; UnfitError.
+    """A string, a whole number as one, the name of a variable as `FromEnv`, or that of a credential
+    as `FromCredential`; UnfitError.
 
     Not `true` and not 1.10: it is not clear which text a program would get for them.
     """
@@ -39,8 +41,18 @@ def _variable(value: object) -> object:
         name = value["from_env"]
         if isinstance(name, str) and NAME.fullmatch(name):
             return FromEnv(from_env=name)
-    remedy = 'write it in quotes, or { from_env = "NAME" }'
-    raise UnfitError("is neither a string nor a whole number nor a variable's name", remedy)
+    if isinstance(value, dict) and list(value) == ["credential"]:
+        return FromCredential(credential=_credential_name(value["credential"]))
+    remedy = 'write it in quotes, or as { from_env = "NAME" }'
+    raise UnfitError(
+        "is neither a string nor a whole number nor { from_env } nor { credential }", remedy
+    )
+
+
+def _credential_name(name: object) -> str:
+    if not isinstance(name, str) or not credentials.NAME.fullmatch(name):
+        raise UnfitError("is not a name for a credential", "name it as LoadCredential= does")
+    return name
 
 
 def _variable_name(name: str) -> str:
@@ -57,6 +69,11 @@ def _web_address(text: str) -> str:
     return text
 
 
+CredentialName = Annotated[
+    str,
+    PlainValidator(_credential_name),
+    WithJsonSchema({"type": "string", "pattern": f"^{credentials.NAME.pattern}$"}),
+]
 Text = Annotated[str, StringConstraints(min_length=1)]
 Duration = Annotated[
     float,
@@ -92,19 +109,30 @@ class FromEnv(Table):
     from_env: Text = Field(description="Name of the variable; an unset one is an error.")
 
 
+class FromCredential(Table):
+    """A value that is read from a credential of the service at each start of a runner."""
+
+    credential: Text = Field(description="Name of the file in $CREDENTIALS_DIRECTORY.")
+
+
+def _named(key: str, pattern: str) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": {key: {"type": "string", "pattern": f"^{pattern}$"}},
+        "required": [key],
+        "additionalProperties": False,
+    }
+
+
 Variable = Annotated[
-    str | FromEnv,
+    str | FromEnv | FromCredential,
     PlainValidator(_variable),
     WithJsonSchema(
         {
             "anyOf": [
                 {"type": ["string", "integer"]},
-                {
-                    "type": "object",
-                    "properties": {"from_env": {"type": "string", "pattern": f"^{NAME.pattern}$"}},
-                    "required": ["from_env"],
-                    "additionalProperties": False,
-                },
+                _named("from_env", NAME.pattern),
+                _named("credential", credentials.NAME.pattern),
             ]
         }
     ),

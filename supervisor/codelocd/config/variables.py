@@ -35,8 +35,10 @@ def are_too_many(variables: Mapping[str, str]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A value that is taken from the daemon's variable `name`."""
+    """A value that is taken from elsewhere: `source` says how, as the config does (`from_env`,
+    `credential`), and `name` from what."""
 
+    source: str
     name: str
 
 
@@ -69,7 +71,7 @@ def over(variables: Mapping[str, str], secret: Mapping[str, str]) -> Variables:
 def referred(variables: Mapping[str, str]) -> dict[str, Reference]:
     """Those that are taken from variables of the daemon."""
     found = variables.referred if isinstance(variables, Variables) else {}
-    return {name: Reference(source) for name, source in found.items()}
+    return {name: Reference("from_env", source) for name, source in found.items()}
 
 
 def shown(variables: Mapping[str, str]) -> dict[str, str | None]:

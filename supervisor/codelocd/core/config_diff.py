@@ -71,13 +71,18 @@ def differences(old: LocationSpec, new: LocationSpec) -> Fields:
         for name in {**was, **now}
         if was.get(name) != now.get(name)
     }
-    for name in {**old.variables, **new.variables}:
-        before, after = (
-            NOT_SHOWN if name in each else None for each in (old.variables, new.variables)
-        )
-        if old.variables.get(name) != new.variables.get(name):
+    for name in {**old.variables, **new.variables, **old.credentials, **new.credentials}:
+        before, after = _source(old, name), _source(new, name)
+        if before != after or old.variables.get(name) != new.variables.get(name):
             found[f"env.{name}"] = before, after
     return found
+
+
+def _source(spec: LocationSpec, name: str) -> Any:
+    """What may be told of a variable."""
+    if name in spec.credentials:
+        return {"credential": spec.credentials[name]}
+    return NOT_SHOWN if name in spec.variables else None
 
 
 def _facts(spec: LocationSpec) -> Iterator[tuple[str, Any]]:

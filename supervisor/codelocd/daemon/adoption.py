@@ -4,19 +4,23 @@ it."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
 from codeloc_envs import Environment, EnvironmentProblem, Store
+from codeloc_envs.credentials import NoCredential
 from codelocd.core import events
 from codelocd.core.config_diff import of_runner
 from codelocd.core.timing import Timing
 from codelocd.daemon import sources
 from codelocd.daemon.location import Location, Running
 from codelocd.daemon.publisher import Publisher
-from codelocd.daemon.starts import RunnerSpecs, RunnerStarts
+from codelocd.daemon.runner_specs import RunnerSpecs, read_secrets
+from codelocd.daemon.starts import RunnerStarts
 from codelocd.model import LocationSpec, Output, RunnerId, Snapshot
 from codelocd.process.child import Child, Children
 from codelocd.process.inheritance import RUNNER, Inheritance, InheritedProcess
@@ -164,8 +168,8 @@ class Adoption:
             lease = self._store.lease(environment)
         except (EnvironmentProblem, OSError):
             return None
-        order = replace(self._specs.order(location, environment, lease), output=output)
-        order = replace(order, group=record["group"])
+        order = self._specs.order(location, environment, lease, _secrets(location))
+        order = replace(order, output=output, group=record["group"])
         try:
             child = left.child(self._children, output)
         except ProcessLookupError:
@@ -190,3 +194,10 @@ class Adoption:
         )
         if (record["spec"], record["protocol"]) != (fingerprint(location.spec), PROTOCOL):
             location.tell(events.ReloadAsked())
+
+
+def _secrets(location: Location) -> Mapping[str, str]:
+    """For what is started beside the runner, which has them: it goes on when they are gone."""
+    with contextlib.suppress(NoCredential):
+        return read_secrets(location.spec, os.environ)
+    return {}

@@ -28,9 +28,10 @@ from codelocd.daemon.page import start_page
 from codelocd.daemon.preparation import Preparation
 from codelocd.daemon.publisher import Publisher
 from codelocd.daemon.reload_loops import LoopGuard
+from codelocd.daemon.runner_specs import RunnerSpecs
 from codelocd.daemon.server_limits import ServerLimits
 from codelocd.daemon.start_limits import StartLimits
-from codelocd.daemon.starts import RunnerSpecs, RunnerStarts
+from codelocd.daemon.starts import RunnerStarts
 from codelocd.daemon.status import Warnings
 from codelocd.daemon.subscriptions import Hub
 from codelocd.daemon.usage import UsageReports

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from codeloc_envs import Environment
+from codeloc_envs.credentials import NoCredential
 from codelocd import __version__
 from codelocd.core import registry
 from codelocd.daemon import history, status
@@ -20,7 +22,9 @@ from codelocd.daemon.config_watch import ConfigWatch
 from codelocd.daemon.environments import Environments
 from codelocd.daemon.listing import Listings
 from codelocd.daemon.params import Params
+from codelocd.daemon.runner_specs import RunnerSpecs
 from codelocd.daemon.subscriptions import State
+from codelocd.model import LocationSpec
 from codelocd.rpc.errors import RpcError
 from codelocd.rpc.peer import Peer
 from codelocd.rpc.requests import HEARD, Packed
@@ -246,7 +250,7 @@ class Control:
             what = f"the environment of {location.name!r} is not ready: {state}"
             raise RpcError("down", f"{what}; `codelocd show {location.name}` says why")
         environment, chosen = location.environment, location.choice
-        specs = self._application.runner_specs
+        given = await _given(self._application.runner_specs, location.spec, environment)
         return {
             "executable": str(environment.executable),
             "prefix": str(environment.path) if environment.path else None,
@@ -254,7 +258,7 @@ class Control:
             "declared_in": location.spec.declared_in,
             "user": location.spec.user,
             "group": location.spec.group,
-            "environment": specs.command_variables(location.spec, environment),
+            "environment": given,
             "working_directory": str(location.spec.working_directory),
         }
 
@@ -318,3 +322,13 @@ async def _in_turn(peer: Peer, answer: Callable[[], Awaitable[Any]]) -> Any:
     async with peer.turn:
         await peer.ready()
         return await answer()
+
+
+async def _given(
+    specs: RunnerSpecs, spec: LocationSpec, environment: Environment
+) -> dict[str, str]:
+    """The variables of a command in a location. Raises RpcError."""
+    try:
+        return await asyncio.to_thread(specs.command_variables, spec, environment)
+    except NoCredential as problem:
+        raise RpcError("down", str(problem)) from None

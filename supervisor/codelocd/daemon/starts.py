@@ -8,28 +8,26 @@ import random
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from codeloc_envs import Environment, EnvironmentProblem, Lease, Store
-from codeloc_envs.files import make_folder, open_for_reading
+from codeloc_envs.credentials import NoCredential
 from codeloc_envs.ownership import barrier
 from codelocd.core import events, problems, remedies
 from codelocd.core.timing import Timing
-from codelocd.daemon import reload_loops, sources
+from codelocd.daemon import sources
 from codelocd.daemon.limits import LocationLimits
 from codelocd.daemon.location import Location, Running, shortage_problem, tell_shortage
 from codelocd.daemon.publisher import Publisher
+from codelocd.daemon.runner_specs import RunnerSpecs, read_secrets
 from codelocd.daemon.start_limits import StartLimits
-from codelocd.model import Cold, Ended, Exit, LocationSpec, Policy, Problem, RunnerId, Target
+from codelocd.model import Cold, Ended, Exit, Policy, Problem, RunnerId
 from codelocd.process.accounts import account
 from codelocd.process.child import shielded
 from codelocd.rpc.errors import RpcError
-from codelocd.runners import api, stacks, variables
-from codelocd.runners.api import Launcher, MustStartCold, RunnerHandle, RunnerSpec
-from codelocd.runners.stacks import ObservedOutput
-from codelocd.storage.logs import Logs
-from codelocd.storage.paths import file_name, lock_holder
+from codelocd.runners import api, stacks
+from codelocd.runners.api import Launcher, MustStartCold, RunnerHandle
+from codelocd.storage.paths import lock_holder
 from codelocd.watch.watch import SourceWatch
 
 LAST_LINES = 200
@@ -73,6 +71,7 @@ class RunnerStarts:
         try:
             sources.follow(self._watch, location)
             self._watch.begin(location.name, prepared=True)
+            secrets = await asyncio.to_thread(read_secrets, location.spec, os.environ)
             leasing = asyncio.to_thread(self._leased, location, environment)
             lease = await shielded(leasing, Lease.close)
         except EnvironmentProblem as failure:
@@ -80,11 +79,16 @@ class RunnerStarts:
             lost = events.EnvironmentLost(number, problem, random.random())
             location.tell(lost)
             return None
+        except NoCredential as failure:
+            problem = Problem("config", str(failure), at=time.time())
+            location.tell(events.LoadFailed(number, problem))
+            return None
         except OSError as failure:
             self._not_started(location, number, failure)
             return None
         timing = Timing(location.saved_at, location.changed_at, decided=time.time())
-        order = replace(self._specs.order(location, environment, lease), cold=cold)
+        order = self._specs.order(location, environment, lease, secrets)
+        order = replace(order, cold=cold)
         order = self._limits.told(order, location.spec.policy)
         try:
             handle = await shielded(self._launcher.start(order), _kill)
@@ -259,92 +263,3 @@ def _remedy(location: Location, problem: Mapping[str, Any]) -> remedies.Remedy:
     elif variable is not None:
         found = remedies.Remedy(remedies.variable(variable, location.spec))
     return found or remedies.Remedy("")
-
-
-class RunnerSpecs:
-    """Makes the orders for launchers. `children`: the folder of the bundle that makes `codeloc`
-    importable in any Python. `bytecode_cache`: the folder for compiled files of environments that
-    are not ours. `development`: whether user code is told that it runs under `dev`. `notes`: the
-    folder where runners note which files they write. `reached_from`: the folder of ours above the
-    store, which other users have to pass; None: the store. `locks`: the folder of the files that
-    runners hold a lock on while they serve."""
-
-    def __init__(
-        self,
-        logs: Logs,
-        children: Path,
-        bytecode_cache: Path,
-        *,
-        development: bool,
-        notes: Path | None = None,
-        reached_from: Path | None = None,
-        locks: Path | None = None,
-    ) -> None:
-        self.logs = logs
-        self._locks = locks
-        self._reached_from = reached_from
-        self._children = children
-        self._bytecode_cache = bytecode_cache
-        self._development = development
-        self._notes = notes
-
-    def order(self, location: Location, environment: Environment, lease: Lease) -> RunnerSpec:
-        spec = location.spec
-        assert isinstance(spec.target, Target)
-        who, notes = account(spec.user, spec.group), self._notes
-        return RunnerSpec(
-            location=spec.name,
-            environment=environment.key,
-            executable=environment.executable,
-            variables=self.variables(spec, environment),
-            own=frozenset(spec.variables),
-            account=who,
-            working_directory=spec.working_directory,
-            target=spec.target,
-            attribute=spec.attribute,
-            output=ObservedOutput(self.logs.output(spec.name, location.state.generation + 1)),
-            start_method=spec.policy.start_method,
-            start_timeout=spec.policy.start_timeout,
-            beside=location.state.serving is not None,
-            held=(lease.fileno(),),
-            written=None if notes is None or who else reload_loops.notes(notes, spec.name),
-            lock=None if self._locks is None else self._locks / f"{file_name(spec.name)}.lock",
-            suspects=tuple(sorted(location.loops.suspects)),
-        )
-
-    def variables(self, spec: LocationSpec, environment: Environment) -> dict[str, str]:
-        """All environment variables of a runner of such a location."""
-        inherited = variables.inherited(os.environ, development=self._development)
-        writable, cache = environment.origin != "existing", self._bytecode_cache / environment.key
-        who, brought = account(spec.user, spec.group), environment.has_bytecode
-        if who is not None:
-            inherited = variables.of_user(inherited, who.name, who.home)
-            writable, cache, brought = False, cache / str(who.uid), brought and not writable
-        return variables.of_runner(
-            inherited,
-            spec.variables,
-            environment.executable,
-            environment.variables,
-            variables.bytecode(writable=writable, has_bytecode=brought, cache=cache),
-        )
-
-    def open_up(self, spec: LocationSpec, environment: Environment) -> None:
-        """Have another user reach and read what its processes need, and nothing more. Blocks, the
-        first time for as long as it takes to go through the environment. Raises OSError.
-        """
-        who = account(spec.user, spec.group)
-        if who is None:
-            return
-        root = self._reached_from or self._bytecode_cache.parent
-        open_for_reading(self._children.parents[1], root)
-        if environment.origin != "existing" and environment.path is not None:
-            open_for_reading(environment.path, root)
-        own = self._bytecode_cache / environment.key / str(who.uid)
-        make_folder(own)
-        os.chown(own, who.uid, who.gid)
-        for folder in (own.parent, own.parent.parent):
-            folder.chmod(0o711)
-
-    def command_variables(self, spec: LocationSpec, environment: Environment) -> dict[str, str]:
-        """Those of a command that runs as a runner would, with `codeloc` importable."""
-        return variables.with_codeloc(self.variables(spec, environment), self._children)

@@ -235,7 +235,7 @@ def _about(location_: Location, listed: registry.Registry) -> LocationAccount:
         "timing": location_.serving.timing.as_json() if location_.serving else None,
         "declared_in": spec.declared_in,
         "working_directory": str(spec.working_directory),
-        "variables": sorted(spec.variables),
+        "variables": sorted({*spec.variables, *spec.credentials}),
         "lock": _lock(location_),
     }
 

@@ -255,15 +255,15 @@ MISTAKES = [
     (
         '[location.a]\nmodule = "a"\nenv = { A = 1.10 }',
         (
-            "3: location.a.env.A: is neither a string nor a whole number nor a variable's name; "
-            'write it in quotes, or { from_env = "NAME" }'
+            "3: location.a.env.A: is neither a string nor a whole number nor { from_env } nor "
+            '{ credential }; write it in quotes, or as { from_env = "NAME" }'
         ),
     ),
     (
         '[location.a]\nmodule = "a"\nenv = { A = { from_evn = "B" } }',
         (
-            "3: location.a.env.A: is neither a string nor a whole number nor a variable's name; "
-            'write it in quotes, or { from_env = "NAME" }'
+            "3: location.a.env.A: is neither a string nor a whole number nor { from_env } nor "
+            '{ credential }; write it in quotes, or as { from_env = "NAME" }'
         ),
     ),
     (
@@ -272,6 +272,10 @@ MISTAKES = [
             "3: location.a.env.A: takes UNSET, which is not set; "
             "set UNSET where codelocd starts, or write a value"
         ),
+    ),
+    (
+        '[location.a]\nmodule = "a"\nenv = { A = { credential = "../shadow" } }',
+        ("3: location.a.env.A: is not a name for a credential; name it as LoadCredential= does"),
     ),
     (
         '[location.a]\nmodule = "a"\nenv = { 1A = "x" }',

@@ -18,7 +18,7 @@ def test_show_has_every_field_and_no_value_that_may_be_secret(folder):
         """\
         [location.a]
         module = "a"
-        env = { REGION = "eu", DB = { from_env = "DB" } }
+        env = { REGION = "eu", DB = { from_env = "DB" }, KEY = { credential = "key" } }
         env_file = "a.env"
         environment = { project = "." }
         """,
@@ -70,6 +70,7 @@ def test_show_has_every_field_and_no_value_that_may_be_secret(folder):
                 "declared_in": f"{root}/codelocd.toml [location.a]",
                 "attribute": None,
                 "variables": {"TOKEN": None, "DB": None, "REGION": "eu"},
+                "credentials": {"KEY": "key"},
                 "env_file": f"{root}/a.env",
                 "environment": {
                     "python": None,

@@ -83,7 +83,7 @@ backoff = { initial = "50ms", factor = 3, maximum = "2s", jitter = 0.5 }
 python_file = "defs.py"
 attribute = "defs"
 working_directory = "sub"
-env = { REGION = "eu \\u007f \\"x\\"", DB = { from_env = "DB" }, PORT = 5432 }
+env = { REGION = "eu \\u007f \\"x\\"", DB = { from_env = "DB" }, PORT = 5432, K={credential="k"} }
 env_file = "values"
 reload = "manual"
 watch = ["**/*.sql"]

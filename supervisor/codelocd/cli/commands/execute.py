@@ -175,8 +175,9 @@ def _stay_in_use(prefix: Path) -> None:
 def _without_daemon(asked: Asked, location: str) -> ExecSetting:
     """The environment stays in use until the command ends: it inherits the leases."""
     from codeloc_envs import EnvironmentProblem, Store
+    from codeloc_envs.credentials import NoCredential
     from codeloc_envs.store.layout import Layout
-    from codelocd.daemon.starts import RunnerSpecs
+    from codelocd.daemon.runner_specs import RunnerSpecs
     from codelocd.runners.bundle import CHILDREN, lease_bundle
     from codelocd.storage.logs import Logs
 
@@ -193,7 +194,10 @@ def _without_daemon(asked: Asked, location: str) -> ExecSetting:
     for each in (*leases, *filter(None, [lease])):
         os.set_inheritable(each.fileno(), True)
     orders = RunnerSpecs(Logs(root), bundle / CHILDREN, Layout(root).bytecode, development=True)
-    variables = orders.command_variables(spec, environment)
+    try:
+        variables = orders.command_variables(spec, environment)
+    except NoCredential as problem:
+        raise Failure(f"{location}: {problem}") from None
     place = _place(environment.executable, environment.path, spec.working_directory, variables)
     orders.open_up(spec, environment)
     who = account(spec.user, spec.group)

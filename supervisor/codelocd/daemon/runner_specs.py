@@ -1,0 +1,131 @@
+"""Makes the orders for launchers: what it takes to start a runner of a location."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from codeloc_envs import Environment, Lease, credentials
+from codeloc_envs.files import make_folder, open_for_reading
+from codelocd.daemon import reload_loops
+from codelocd.daemon.location import Location
+from codelocd.model import LocationSpec, Target
+from codelocd.process.accounts import account
+from codelocd.runners import variables
+from codelocd.runners.api import RunnerSpec
+from codelocd.runners.stacks import ObservedOutput
+from codelocd.storage.logs import Logs
+from codelocd.storage.paths import file_name
+
+
+def read_secrets(spec: LocationSpec, environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables that a location takes from credentials, as these are now. Blocks, and raises
+    NoCredential."""
+    found: dict[str, str] = {}
+    for variable, name in spec.credentials.items():
+        try:
+            found[variable] = credentials.read(name, environ)
+        except credentials.NoCredential as problem:
+            raise credentials.NoCredential(f"{variable}: {problem.what}", problem.remedy) from None
+    return found
+
+
+class RunnerSpecs:
+    """Makes the orders for launchers. `children`: the folder of the bundle that makes `codeloc`
+    importable in any Python. `bytecode_cache`: the folder for compiled files of environments that
+    are not ours. `development`: whether user code is told that it runs under `dev`. `notes`: the
+    folder where runners note which files they write. `reached_from`: the folder of ours above the
+    store, which other users have to pass; None: the store. `locks`: the folder of the files that
+    runners hold a lock on while they serve."""
+
+    def __init__(
+        self,
+        logs: Logs,
+        children: Path,
+        bytecode_cache: Path,
+        *,
+        development: bool,
+        notes: Path | None = None,
+        reached_from: Path | None = None,
+        locks: Path | None = None,
+    ) -> None:
+        self.logs = logs
+        self._locks = locks
+        self._reached_from = reached_from
+        self._children = children
+        self._bytecode_cache = bytecode_cache
+        self._development = development
+        self._notes = notes
+
+    def order(
+        self,
+        location: Location,
+        environment: Environment,
+        lease: Lease,
+        secrets: Mapping[str, str],
+    ) -> RunnerSpec:
+        """`secrets`: the variables that have been read from credentials."""
+        spec = location.spec
+        assert isinstance(spec.target, Target)
+        who, notes = account(spec.user, spec.group), self._notes
+        return RunnerSpec(
+            location=spec.name,
+            environment=environment.key,
+            executable=environment.executable,
+            variables=self.variables(spec, environment, secrets),
+            own=frozenset({*spec.variables, *secrets}),
+            account=who,
+            working_directory=spec.working_directory,
+            target=spec.target,
+            attribute=spec.attribute,
+            output=ObservedOutput(self.logs.output(spec.name, location.state.generation + 1)),
+            start_method=spec.policy.start_method,
+            start_timeout=spec.policy.start_timeout,
+            beside=location.state.serving is not None,
+            held=(lease.fileno(),),
+            written=None if notes is None or who else reload_loops.notes(notes, spec.name),
+            lock=None if self._locks is None else self._locks / f"{file_name(spec.name)}.lock",
+            suspects=tuple(sorted(location.loops.suspects)),
+        )
+
+    def variables(
+        self, spec: LocationSpec, environment: Environment, secrets: Mapping[str, str]
+    ) -> dict[str, str]:
+        """All environment variables of a runner of such a location."""
+        inherited = variables.inherited(os.environ, development=self._development)
+        writable, cache = environment.origin != "existing", self._bytecode_cache / environment.key
+        who, brought = account(spec.user, spec.group), environment.has_bytecode
+        if who is not None:
+            inherited = variables.of_user(inherited, who.name, who.home)
+            writable, cache, brought = False, cache / str(who.uid), brought and not writable
+        return variables.of_runner(
+            inherited,
+            {**spec.variables, **secrets},
+            environment.executable,
+            environment.variables,
+            variables.bytecode(writable=writable, has_bytecode=brought, cache=cache),
+        )
+
+    def open_up(self, spec: LocationSpec, environment: Environment) -> None:
+        """Have another user reach and read what its processes need, and nothing more. Blocks, the
+        first time for as long as it takes to go through the environment. Raises OSError.
+        """
+        who = account(spec.user, spec.group)
+        if who is None:
+            return
+        root = self._reached_from or self._bytecode_cache.parent
+        open_for_reading(self._children.parents[1], root)
+        if environment.origin != "existing" and environment.path is not None:
+            open_for_reading(environment.path, root)
+        own = self._bytecode_cache / environment.key / str(who.uid)
+        make_folder(own)
+        os.chown(own, who.uid, who.gid)
+        for folder in (own.parent, own.parent.parent):
+            folder.chmod(0o711)
+
+    def command_variables(self, spec: LocationSpec, environment: Environment) -> dict[str, str]:
+        """Those of a command that runs as a runner would, with `codeloc` importable. Blocks, where
+        it has credentials. Raises NoCredential."""
+        secrets = read_secrets(spec, os.environ)
+        return variables.with_codeloc(self.variables(spec, environment, secrets), self._children)
