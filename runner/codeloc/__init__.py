@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from codeloc.assets import AssetCheckDefinition, AssetDefinition, asset, asset_check
 from codeloc.automation import ScheduleDefinition, SensorDefinition, schedule, sensor
+from codeloc.context import RunContext
 from codeloc.definition import Definition
 from codeloc.definitions import Definitions, RepositoryDefinition, repository
-from codeloc.errors import ArgumentError, DefinitionsError
+from codeloc.errors import ArgumentError, Cancelled, DefinitionsError, RunError
 from codeloc.jobs import (
     AssetJobDefinition,
     FunctionJobDefinition,
@@ -18,6 +19,7 @@ from codeloc.jobs import (
     asset_job,
     job,
 )
+from codeloc.requests import Run, Skip
 from codeloc.resources import ResourceDefinition, resource
 
 __version__ = "0.1.0"
@@ -27,6 +29,7 @@ __all__ = [
     "AssetCheckDefinition",
     "AssetDefinition",
     "AssetJobDefinition",
+    "Cancelled",
     "Definition",
     "Definitions",
     "DefinitionsError",
@@ -34,8 +37,12 @@ __all__ = [
     "JobDefinition",
     "RepositoryDefinition",
     "ResourceDefinition",
+    "Run",
+    "RunContext",
+    "RunError",
     "ScheduleDefinition",
     "SensorDefinition",
+    "Skip",
     "__version__",
     "asset",
     "asset_check",

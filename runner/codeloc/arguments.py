@@ -115,6 +115,21 @@ class Arguments:
         return tuple(self.name(place, part) for place, part in self.items(argument, value, "str"))
 
 
+def one_of(arguments: Arguments, argument: str, value: object, choices: tuple[str, ...]) -> str:
+    """The text, which is one of `choices`. Raises DefinitionsError."""
+    if value not in choices:
+        text = arguments.text(argument, value)
+        told = ", ".join(f'"{choice}"' for choice in choices)
+        raise arguments.invalid(argument, f"{text!r} is not one of {told}")
+    return str(value)
+
+
+def flag(arguments: Arguments, argument: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise arguments.wrong(argument, value, "bool")
+    return value
+
+
 def type_of(value: object) -> str:
     return "None" if value is None else type(value).__qualname__
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from codeloc._typing import TYPE_CHECKING, P, R_co, overload
-from codeloc.arguments import Arguments, key_text, named
+from codeloc.arguments import Arguments, flag, key_text, named, one_of
 from codeloc.definition import FunctionDefinition, decorate, name_of, opening
 from codeloc.functions import CONTEXT
+from codeloc.runnable import RunnableDefinition
 
 if TYPE_CHECKING:
     from typing import Any, Callable, Iterable, Sequence, Union
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from codeloc.arguments import Key
     from codeloc.definition import Item, Labels
     from codeloc.namespace import Bound
+    from codeloc.runnable import RunOptions
 
     KeyText: TypeAlias = Union[str, Sequence[str]]
     AssetReference: TypeAlias = Union[KeyText, "AssetDefinition[..., Any]"]
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 REFERENCE = "an asset, or its key (str or list of str)"
 
 
-class AssetDefinition(FunctionDefinition[P, R_co]):
+class AssetDefinition(FunctionDefinition[P, R_co], RunnableDefinition):
     """Data that a function makes; see `asset`."""
 
     kind = "asset"
@@ -40,10 +42,10 @@ class AssetDefinition(FunctionDefinition[P, R_co]):
         deps: Iterable[AssetReference] | None = None,
         group: str = "default",
         kinds: Iterable[str] | None = None,
-        **labels: Unpack[Labels],
+        **options: Unpack[RunOptions],
     ) -> None:
         self.key = _key(function, name, key, key_prefix)
-        super().__init__(function, key_text(self.key), **labels)
+        super().__init__(function, key_text(self.key), **options)
         self.deps = references(self._arguments, "deps", deps)
         self.group = _group(self._arguments, group)
         self.kinds = _kinds(self._arguments, kinds)
@@ -72,7 +74,7 @@ def asset(
     deps: Iterable[AssetReference] | None = None,
     group: str = "default",
     kinds: Iterable[str] | None = None,
-    **labels: Unpack[Labels],
+    **options: Unpack[RunOptions],
 ) -> Callable[[Callable[P, R_co]], AssetDefinition[P, R_co]]: ...
 def asset(function: Any = None, /, **options: Any) -> Any:
     """Makes an asset of a function; its parameters are upstream assets, resources and `context`.
@@ -80,6 +82,7 @@ def asset(function: Any = None, /, **options: Any) -> Any:
     `name`: the function's unless given. `key_prefix`: what the key has before the name.
     `key`: the whole key instead. `deps`: assets it needs but takes no value of, of any location.
     A parameter means the asset whose key ends in its name; where several do, the one in `deps`.
+    `retries`, `retry_delay`, `timeout`, `memory_limit` and `limits` are about its runs.
     """
     return decorate(AssetDefinition, function, options)
 
@@ -126,6 +129,9 @@ def _kinds(arguments: Arguments, value: object) -> list[str]:
     return sorted(kinds)
 
 
+SEVERITIES = ("error", "warn")
+
+
 class AssetCheckDefinition(FunctionDefinition[P, R_co]):
     """A function that says whether an asset is good; see `asset_check`."""
 
@@ -139,28 +145,49 @@ class AssetCheckDefinition(FunctionDefinition[P, R_co]):
         *,
         asset: AssetReference,
         name: str | None = None,
+        blocking: bool = False,
+        severity: str = "error",
         **labels: Unpack[Labels],
     ) -> None:
         super().__init__(function, name_of(opening(self.maker, function), function, name), **labels)
         self.key = reference(self._arguments, "asset", asset)
+        self.blocking = flag(self._arguments, "blocking", blocking)
+        self.severity = one_of(self._arguments, "severity", severity, SEVERITIES)
+        if self.blocking and self.severity == "warn":
+            raise self._arguments.invalid("blocking", "a check that only warns blocks nothing")
 
     def declared(self) -> tuple[Key, ...]:
         return (self.key,)
 
     def item(self, bound: Bound) -> Item:
-        return {**super().item(bound), "key": list(self.key)}
+        item = {**super().item(bound), "key": list(self.key)}
+        if self.blocking:
+            item["blocking"] = True
+        if self.severity != SEVERITIES[0]:
+            item["severity"] = self.severity
+        return item
 
 
 @named
 def asset_check(
-    *, asset: AssetReference, name: str | None = None, **labels: Unpack[Labels]
+    *,
+    asset: AssetReference,
+    name: str | None = None,
+    blocking: bool = False,
+    severity: str = "error",
+    **labels: Unpack[Labels],
 ) -> Callable[[Callable[P, R_co]], AssetCheckDefinition[P, R_co]]:
     """Makes a check of `asset`, one of the same namespace, of a function.
 
-    `name`: the function's unless given. A parameter named like the asset means that asset.
+    `name`: the function's unless given. A parameter named like the asset means that asset. In a
+    run the function returns True or False, or a pair of that and a text that says why.
+    `blocking`: what depends on the asset is not made after a failure. `severity`: with `"warn"`
+    a failure is told, and fails no run.
     """
 
     def make(function: Callable[P, R_co]) -> AssetCheckDefinition[P, R_co]:
-        return AssetCheckDefinition(function, asset=asset, name=name, **labels)
+        return AssetCheckDefinition(
+            function, asset=asset, name=name, blocking=blocking, severity=severity, **labels
+        )
 
     return make

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from codeloc._typing import TYPE_CHECKING, P, R_co
-from codeloc.arguments import Arguments, named
+from codeloc.arguments import flag, named, one_of
 from codeloc.definition import FunctionDefinition, name_of, opening
 from codeloc.jobs import JobTarget
+from codeloc.quantities import checked_duration
 from codeloc.times import cron_problem, timezone_problem
 
 if TYPE_CHECKING:
@@ -18,23 +19,8 @@ if TYPE_CHECKING:
     from codeloc.namespace import Bound
 
 
-UNITS = {"ms": 0.001, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
-DURATION_FORM = 'seconds, or text such as "500ms", "30s", "5min", "2h", "1d"'
-
-
-def duration_in_seconds(value: str | float) -> float | None:
-    """The duration in seconds; None unless it is a finite number above 0 with a known unit."""
-    duration = _parsed(value) if isinstance(value, str) else value
-    return duration if duration is not None and 0 < duration < float("inf") else None
-
-
-def _parsed(text: str) -> float | None:
-    number = text.strip().rstrip("abcdefghijklmnopqrstuvwxyz")
-    unit = text.strip()[len(number) :]
-    try:
-        return float(number) * UNITS[unit]
-    except (KeyError, ValueError):
-        return None
+CATCH_UP = ("latest", "none", "all")
+OVERLAP = ("wait", "allow")
 
 
 class ScheduleDefinition(FunctionDefinition[P, R_co]):
@@ -51,6 +37,10 @@ class ScheduleDefinition(FunctionDefinition[P, R_co]):
         cron: str,
         job: JobReference,
         timezone: str = "UTC",
+        catch_up: str = "latest",
+        overlap: str = "wait",
+        jitter: str | float | None = None,
+        enabled: bool = True,
         name: str | None = None,
         **labels: Unpack[Labels],
     ) -> None:
@@ -59,10 +49,26 @@ class ScheduleDefinition(FunctionDefinition[P, R_co]):
         self.cron = self._sound("cron", cron, cron_problem)
         self.target = JobTarget(self._arguments, job)
         self.timezone = self._sound("timezone", timezone, timezone_problem)
+        self.catch_up = one_of(self._arguments, "catch_up", catch_up, CATCH_UP)
+        self.overlap = one_of(self._arguments, "overlap", overlap, OVERLAP)
+        self.jitter = 0.0
+        if jitter is not None:
+            self.jitter = checked_duration(self._arguments, "jitter", jitter)
+        self.enabled = flag(self._arguments, "enabled", enabled)
 
     def item(self, bound: Bound) -> Item:
         times = {"cron": self.cron, "timezone": self.timezone}
-        return {**super().item(bound), **times, "job": self.target.name}
+        return {**super().item(bound), **times, "job": self.target.name, **self._departures()}
+
+    def _departures(self) -> Item:
+        """Of its rules those that are not the usual ones."""
+        rules: list[tuple[str, object, object]] = [
+            ("catch_up", self.catch_up, CATCH_UP[0]),
+            ("overlap", self.overlap, OVERLAP[0]),
+            ("jitter", self.jitter, 0.0),
+            ("enabled", self.enabled, True),
+        ]
+        return {name: value for name, value, usual in rules if value != usual}
 
     def _sound(self, argument: str, value: object, problem: Callable[[str], str | None]) -> str:
         text = self._arguments.text(argument, value)
@@ -78,6 +84,10 @@ def schedule(
     cron: str,
     job: JobReference,
     timezone: str = "UTC",
+    catch_up: str = "latest",
+    overlap: str = "wait",
+    jitter: str | float | None = None,
+    enabled: bool = True,
     name: str | None = None,
     **labels: Unpack[Labels],
 ) -> Callable[[Callable[P, R_co]], ScheduleDefinition[P, R_co]]:
@@ -85,11 +95,23 @@ def schedule(
 
     `cron`: five fields as crontab(5) has them, or a macro such as `@daily`. `timezone`: an IANA
     name. `job`: one of the same namespace, or its name. `name`: the function's unless given.
+    `catch_up`: of the times that were missed `"latest"`, `"none"` or `"all"`. `overlap`: `"wait"`
+    for the run before, or `"allow"`. `jitter`: by up to so much it is later. `enabled`: from the
+    start on.
     """
 
     def make(function: Callable[P, R_co]) -> ScheduleDefinition[P, R_co]:
         return ScheduleDefinition(
-            function, cron=cron, job=job, timezone=timezone, name=name, **labels
+            function,
+            cron=cron,
+            job=job,
+            timezone=timezone,
+            catch_up=catch_up,
+            overlap=overlap,
+            jitter=jitter,
+            enabled=enabled,
+            name=name,
+            **labels,
         )
 
     return make
@@ -118,7 +140,9 @@ class SensorDefinition(FunctionDefinition[P, R_co]):
         name = name_of(opening(self.maker, function), function, name)
         super().__init__(function, name, **labels)
         self.target = JobTarget(self._arguments, job)
-        self.minimum_interval = _interval(self._arguments, minimum_interval)
+        self.minimum_interval = checked_duration(
+            self._arguments, "minimum_interval", minimum_interval
+        )
 
     def item(self, bound: Bound) -> Item:
         interval = {"minimum_interval": self.minimum_interval}
@@ -145,13 +169,3 @@ def sensor(
         )
 
     return make
-
-
-def _interval(arguments: Arguments, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-        raise arguments.wrong("minimum_interval", value, DURATION_FORM)
-    seconds = duration_in_seconds(value)
-    if seconds is None:
-        complaint = f"{value!r} is not a duration: {DURATION_FORM}, above 0"
-        raise arguments.invalid("minimum_interval", complaint)
-    return seconds

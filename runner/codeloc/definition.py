@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from codeloc._typing import TYPE_CHECKING, Generic, P, R_co
 from codeloc.arguments import Arguments, named
 from codeloc.functions import Parameter, docstring, parameters_of, source_of
+from codeloc.parameters import described
 
 if TYPE_CHECKING:
     from typing import Any, Callable, ClassVar, Dict, Iterable, Optional
 
-    from typing_extensions import TypedDict, Unpack
+    from typing_extensions import TypedDict
 
     from codeloc.arguments import Key
     from codeloc.functions import Source
@@ -186,7 +187,7 @@ COPIED = ("__module__", "__name__", "__qualname__", "__doc__")
 class FunctionDefinition(Definition, Generic[P, R_co]):
     """A definition that is made of a function, and can be called like it."""
 
-    def __init__(self, function: Callable[P, R_co], name: str, **labels: Unpack[Labels]) -> None:
+    def __init__(self, function: Callable[P, R_co], name: str, **labels: Any) -> None:
         if labels.get("description") is None:
             labels["description"] = docstring(function)
         super().__init__(name, source_of(function), **labels)
@@ -196,6 +197,12 @@ class FunctionDefinition(Definition, Generic[P, R_co]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         return self.function(*args, **kwargs)
+
+    def item(self, bound: Bound) -> Item:
+        item = super().item(bound)
+        if bound.options:
+            item["parameters"] = [described(self.function, each) for each in bound.options]
+        return item
 
     def declared(self) -> tuple[Key, ...]:
         """Assets that are named beside the function: its parameters mean these first."""

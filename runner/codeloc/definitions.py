@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from codeloc._typing import TYPE_CHECKING, overload
-from codeloc.arguments import Arguments, named
+from codeloc.arguments import Arguments, key_text, named
 from codeloc.assets import AssetCheckDefinition, AssetDefinition
 from codeloc.automation import ScheduleDefinition, SensorDefinition
-from codeloc.definition import Definition, decorate, name_of, opening
+from codeloc.definition import Definition, checked_tags, decorate, name_of, opening
 from codeloc.errors import listing, suggestion
 from codeloc.functions import CONTEXT, caller, parameters_of, source_of
 from codeloc.jobs import JobDefinition
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from codeloc.definition import Item
     from codeloc.functions import Source
+    from codeloc.outcomes import RunResult
 
     AnyAsset: TypeAlias = AssetDefinition[..., Any]
     AnyCheck: TypeAlias = AssetCheckDefinition[..., Any]
@@ -96,11 +97,58 @@ def _resource(arguments: Arguments, source: Source, name: str, value: object) ->
     return RawResource(name, value, source)
 
 
+class RunnableNamespace:
+    """What holds definitions can run them."""
+
+    namespace: Namespace
+
+    def run(
+        self,
+        job: str | JobDefinition | None = None,
+        *,
+        assets: str | AnyAsset | Iterable[str | AnyAsset] | None = None,
+        params: Mapping[str, Any] | None = None,
+        tags: Mapping[str, str] | None = None,
+        values: Mapping[str, Any] | None = None,
+        upstream: bool = False,
+        checks: str = "with",
+    ) -> RunResult:
+        """Runs a job, or assets, in this process, for unit tests; without either, all assets.
+
+        `assets`: assets, or text such as `orders`, `+orders`, `group:raw`. `params`: by name.
+        `values`: of assets that are taken and not made, by name. `upstream`: what the assets are
+        made from is made, too. `checks`: `"with"`, `"without"` or `"only"`. What a function raises
+        is in the result. Raises RunError for what cannot be run.
+        """
+        from codeloc.context import RunFacts  # a load needs nothing of this
+        from codeloc.plan import RunRequest
+        from codeloc.running import Execution
+
+        arguments = Arguments("run")
+        name = job.name if isinstance(job, JobDefinition) else job
+        chosen = None if assets is None else _items(arguments, assets)
+        given = arguments.mapping("params", params)
+        request = RunRequest(name, chosen, params=given, upstream=upstream, checks=checks)
+        facts = RunFacts(params=given, tags=checked_tags(arguments, tags))
+        return Execution(
+            self.namespace, request, facts=facts, given=arguments.mapping("values", values)
+        ).run()
+
+
+def _items(arguments: Arguments, assets: object) -> list[str]:
+    if isinstance(assets, (str, AssetDefinition)):
+        assets = [assets]
+    return [
+        key_text(item.key) if isinstance(item, AssetDefinition) else arguments.text(place, item)
+        for place, item in arguments.items("assets", assets, "an asset, or a selection (str)")
+    ]
+
+
 REPOSITORY = "__repository__"
 """The namespace of what a `Definitions` object holds."""
 
 
-class Definitions:
+class Definitions(RunnableNamespace):
     """Assets, asset checks, jobs, schedules, sensors and resources that belong together.
 
     `resources` are given to every function with a parameter of that name; a value is a definition
@@ -131,7 +179,7 @@ class Definitions:
             sensors=sensors,
             resources=resources,
         )
-        self._namespace = Namespace(REPOSITORY, contents)
+        self.namespace = Namespace(REPOSITORY, contents)
 
     def describe(self) -> list[Item]:
         """One dict of plain JSON values for each definition.
@@ -140,8 +188,9 @@ class Definitions:
         `resources` (names) and `source` (`file`, `line`), and those of their kind: asset `key`,
         `group`, `deps`, `kinds`; asset_check `key`; job `ops` or `assets`; schedule `cron`,
         `timezone`, `job`; sensor `minimum_interval` (seconds), `job`; resource `type`, `variables`.
+        What is about runs is there where it was stated.
         """
-        return self._namespace.describe()
+        return self.namespace.describe()
 
 
 EXPECTED = "a definition (made by @asset, @job, @schedule, …)"
@@ -209,7 +258,7 @@ def _add(
         raise arguments.invalid(place, f"{item} has the same name as {resources[name]}")
 
 
-class RepositoryDefinition:
+class RepositoryDefinition(RunnableNamespace):
     """What a `@repository` function returned, checked as `Definitions` checks; see `repository`."""
 
     maker = "@repository"
@@ -223,14 +272,14 @@ class RepositoryDefinition:
         arguments.where = f'repository "{self.name}" ({self.source})'
         _check(arguments, self.name, function)
         groups = by_argument(arguments, function())
-        self._namespace = Namespace(self.name, NamespaceContents(arguments, self.source, **groups))
+        self.namespace = Namespace(self.name, NamespaceContents(arguments, self.source, **groups))
 
     def __call__(self) -> Returned:
         return self.function()
 
     def describe(self) -> list[Item]:
         """As `Definitions.describe`, with this repository's name."""
-        return self._namespace.describe()
+        return self.namespace.describe()
 
 
 @overload

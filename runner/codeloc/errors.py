@@ -29,6 +29,16 @@ class ArgumentError(DefinitionsError, TypeError):
     """An argument of another type than the one expected, or one that is missing or unknown."""
 
 
+class RunError(Exception):
+    """A run that cannot begin as it was asked for; the text says why, and what to do."""
+
+
+class Cancelled(BaseException):
+    """Raised in a function whose run is cancelled, so that its `finally` and its resources end in
+    order. Like KeyboardInterrupt it is no Exception; the run stays cancelled if it is caught.
+    """
+
+
 SHOWN = 30
 """More names than this in one message do not help."""
 

@@ -81,13 +81,17 @@ CONTEXT = "context"
 
 
 class Parameter:
-    """`required`: there is no default to fall back on."""
+    """`required`: there is no `default` to fall back on. `positional`: it has no name in calls."""
 
-    __slots__ = ("name", "required")
+    __slots__ = ("default", "name", "positional", "required")
 
-    def __init__(self, name: str, required: bool) -> None:
+    def __init__(
+        self, name: str, required: bool, default: object = None, positional: bool = False
+    ) -> None:
         self.name = name
         self.required = required
+        self.default = default
+        self.positional = positional
 
 
 def parameters_of(function: Any) -> tuple[Parameter, ...]:
@@ -96,24 +100,37 @@ def parameters_of(function: Any) -> tuple[Parameter, ...]:
     Raises ValueError or TypeError for a callable that does not tell its parameters, NameError for
     one that Python 3.14 would have to evaluate.
     """
+    return tuple(each for each in all_parameters_of(function) if each.name != CONTEXT)
+
+
+def all_parameters_of(function: Any) -> list[Parameter]:
+    """The same with `context`."""
     plain = isinstance(function, FunctionType) and not function.__dict__.keys() & {
         "__wrapped__",
         "__signature__",
     }
-    found = _of_code(function) if plain else _of_signature(function)
-    return tuple(parameter for parameter in found if parameter.name != CONTEXT)
+    return _of_code(function) if plain else _of_signature(function)
 
 
 def _of_code(function: FunctionType) -> list[Parameter]:
     """Read from the code object: importing `inspect` takes longer than loading most locations."""
     code = function.__code__
     positional = code.co_varnames[: code.co_argcount]
-    required = code.co_argcount - len(function.__defaults__ or ())
+    given = function.__defaults__ or ()
+    required = code.co_argcount - len(given)
     named = code.co_varnames[code.co_argcount :][: code.co_kwonlyargcount]
     defaults = function.__kwdefaults__ or {}
     return [
-        *(Parameter(name, index < required) for index, name in enumerate(positional)),
-        *(Parameter(name, name not in defaults) for name in named),
+        *(
+            Parameter(
+                name,
+                index < required,
+                given[index - required] if index >= required else None,
+                index < code.co_posonlyargcount,
+            )
+            for index, name in enumerate(positional)
+        ),
+        *(Parameter(name, name not in defaults, defaults.get(name)) for name in named),
     ]
 
 
@@ -122,8 +139,31 @@ def _of_signature(function: Any) -> list[Parameter]:
 
     given = function.keywords if isinstance(function, functools.partial) else {}
     return [
-        Parameter(name, parameter.default is parameter.empty)
+        Parameter(
+            name,
+            parameter.default is parameter.empty,
+            None if parameter.default is parameter.empty else parameter.default,
+            parameter.kind is parameter.POSITIONAL_ONLY,
+        )
         for name, parameter in inspect.signature(function).parameters.items()
         if name not in given
         and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
     ]
+
+
+def called(function: Any, values: dict[str, Any]) -> Any:
+    """Its result, each parameter given the value of its name; without one it has its default."""
+    positional = [
+        values.get(parameter.name, parameter.default)
+        for parameter in all_parameters_of(function)
+        if parameter.positional
+    ]
+    return function(*positional, **_by_name(function, values))
+
+
+def _by_name(function: Any, values: dict[str, Any]) -> dict[str, Any]:
+    return {
+        parameter.name: values[parameter.name]
+        for parameter in all_parameters_of(function)
+        if not parameter.positional and parameter.name in values
+    }

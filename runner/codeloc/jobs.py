@@ -5,8 +5,9 @@ from __future__ import annotations
 from codeloc._typing import TYPE_CHECKING, P, R_co, overload
 from codeloc.arguments import Arguments, named
 from codeloc.assets import references
-from codeloc.definition import Definition, FunctionDefinition, decorate, name_of, opening
+from codeloc.definition import FunctionDefinition, decorate, name_of, opening
 from codeloc.functions import caller
+from codeloc.runnable import RunnableDefinition
 
 if TYPE_CHECKING:
     from typing import Any, Callable, Iterable, Union
@@ -14,14 +15,15 @@ if TYPE_CHECKING:
     from typing_extensions import TypeAlias, Unpack
 
     from codeloc.assets import AssetReference
-    from codeloc.definition import Item, Labels
+    from codeloc.definition import Item
     from codeloc.namespace import Bound
+    from codeloc.runnable import RunOptions
 
     JobReference: TypeAlias = Union[str, "JobDefinition"]
 
 
-class JobDefinition(Definition):
-    """What schedules and sensors start."""
+class JobDefinition(RunnableDefinition):
+    """What schedules and sensors start, and people run."""
 
     kind = "job"
 
@@ -33,10 +35,10 @@ class FunctionJobDefinition(FunctionDefinition[P, R_co], JobDefinition):
 
     @named
     def __init__(
-        self, function: Callable[P, R_co], *, name: str | None = None, **labels: Unpack[Labels]
+        self, function: Callable[P, R_co], *, name: str | None = None, **options: Unpack[RunOptions]
     ) -> None:
         name = name_of(opening(self.maker, function), function, name)
-        super().__init__(function, name, **labels)
+        super().__init__(function, name, **options)
 
     def item(self, bound: Bound) -> Item:
         return {**super().item(bound), "ops": [self.name]}
@@ -52,11 +54,11 @@ class AssetJobDefinition(JobDefinition):
 
     @named
     def __init__(
-        self, name: str, assets: Iterable[AssetReference], **labels: Unpack[Labels]
+        self, name: str, assets: Iterable[AssetReference], **options: Unpack[RunOptions]
     ) -> None:
         source = caller()
         name = Arguments(f"{self.maker} ({source})").name("name", name)
-        super().__init__(name, source, **labels)
+        super().__init__(name, source, **options)
         self.assets = references(self._arguments, "assets", assets)
         if not self.assets:
             raise self._arguments.invalid("assets", "at least one is needed")
@@ -72,12 +74,13 @@ asset_job = AssetJobDefinition
 def job(function: Callable[P, R_co], /) -> FunctionJobDefinition[P, R_co]: ...
 @overload
 def job(
-    *, name: str | None = None, **labels: Unpack[Labels]
+    *, name: str | None = None, **options: Unpack[RunOptions]
 ) -> Callable[[Callable[P, R_co]], FunctionJobDefinition[P, R_co]]: ...
 def job(function: Any = None, /, **options: Any) -> Any:
     """Makes a job of a function; its parameters are resources, assets and `context`.
 
-    `name`: the function's unless given.
+    `name`: the function's unless given. `retries`, `retry_delay`, `timeout`, `memory_limit` and
+    `limits` are about its runs.
     """
     return decorate(FunctionJobDefinition, function, options)
 

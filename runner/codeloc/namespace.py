@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from codeloc.assets import AssetDefinition
     from codeloc.definition import Item
     from codeloc.definitions import NamespaceContents
+    from codeloc.functions import Parameter
     from codeloc.jobs import JobDefinition, JobTarget
 
     T = TypeVar("T")
@@ -45,13 +46,21 @@ def first_cycle(graph: Mapping[T, Iterable[T]]) -> list[T]:
 
 
 class Bound:
-    """The assets and the resources that the parameters of one function mean, in their order."""
+    """What the parameters of one function mean, in their order: assets, resources, and `options`:
+    those with a default that mean neither, which are parameters of its runs.
+    """
 
-    __slots__ = ("assets", "resources")
+    __slots__ = ("assets", "options", "resources")
 
-    def __init__(self, assets: Iterable[Key] = (), resources: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        assets: Iterable[Key] = (),
+        resources: Iterable[str] = (),
+        options: Iterable[Parameter] = (),
+    ) -> None:
         self.assets = tuple(assets)
         self.resources = tuple(resources)
+        self.options = tuple(options)
 
 
 class Scope:
@@ -68,6 +77,7 @@ class Scope:
         """Appends one line to `problems` for each parameter that means nothing, or two things."""
         assets: list[Key] = []
         resources: list[str] = []
+        options: list[Parameter] = []
         for parameter in definition.parameters:
             found = self._assets_named(parameter.name, definition)
             is_resource = parameter.name in self.resources
@@ -78,7 +88,9 @@ class Scope:
             elif found or parameter.required:
                 complaint = self._complaint(parameter.name, found, definition)
                 problems.append(f'{definition}: parameter "{parameter.name}" {complaint}')
-        return Bound(assets, resources)
+            else:
+                options.append(parameter)
+        return Bound(assets, resources, options)
 
     def _assets_named(self, name: str, definition: AnyFunction) -> list[Key]:
         """What is declared beside the function goes first; an asset means itself last of all."""

@@ -54,6 +54,7 @@ class RawResource(Definition):
 
     def __init__(self, name: str, value: object, source: Source) -> None:
         super().__init__(name, source)
+        self.value = value
         self.type = _full_name(type(value))
 
     def item(self, bound: Bound) -> Item:
@@ -70,7 +71,8 @@ def resource(
     **labels: Unpack[Labels],
 ) -> Callable[[Callable[P, R_co]], ResourceDefinition[P, R_co]]: ...
 def resource(function: Any = None, /, **options: Any) -> Any:
-    """Makes a resource of a function of `context`, or of nothing, that returns its value.
+    """Makes a resource of a function of `context`, or of nothing, that returns its value, or yields
+    it once: in a run it goes on behind the `yield` when all is done.
 
     It is bound under its key in `resources=`; `name` is its key in a list. `variables`: which
     environment variable each field of its configuration comes from, so that it can be shown:

@@ -33,7 +33,29 @@ class _ListedDefinition(TypedDict):
     source: SourceLine | None
 
 
-class _AssetFacts(_ListedDefinition):
+class RunParameter(TypedDict):
+    """What a run can be given; `type` is one of a few names, or None."""
+
+    name: str
+    type: str | None
+    default: str | int | float | bool | None
+
+
+class _RunRules(_ListedDefinition):
+    """What native assets and jobs say of their runs, as far as it was stated.
+
+    Seconds and bytes; `limits`: by name, how many runs may go on at a time.
+    """
+
+    retries: NotRequired[int]
+    retry_delay: NotRequired[float]
+    timeout: NotRequired[float]
+    memory_limit: NotRequired[int]
+    limits: NotRequired[dict[str, int]]
+    parameters: NotRequired[list[RunParameter]]
+
+
+class _AssetFacts(_RunRules):
     """What is told of an asset; what may be missing comes with Dagster's definitions alone."""
 
     kind: Literal["asset"]
@@ -81,6 +103,7 @@ class ListedCheck(_ListedDefinition):
     kind: Literal["asset_check"]
     key: AssetKey
     blocking: NotRequired[bool]
+    severity: NotRequired[str]
     additional_deps: NotRequired[list[AssetKey]]
     automation: NotRequired[str | None]
     partitions: NotRequired[Told | None]
@@ -94,7 +117,7 @@ class CheckName(TypedDict):
 
 
 @final
-class ListedJob(_ListedDefinition):
+class ListedJob(_RunRules):
     """A job, of `assets` or of `ops`."""
 
     kind: Literal["job"]
@@ -129,6 +152,10 @@ class ListedSchedule(_ListedDefinition):
     target: NotRequired[AutomationTarget]
     default_status: NotRequired[str]
     variables: NotRequired[list[str]]
+    catch_up: NotRequired[str]
+    overlap: NotRequired[str]
+    jitter: NotRequired[float]
+    enabled: NotRequired[bool]
 
 
 @final

@@ -98,4 +98,12 @@ refused(lambda: schedule(cron="@daily", job="a", timezone="Mars")(tick), "not an
 refused(lambda: asset(name="a")(max), "its parameters cannot be read")
 refused(lambda: Definitions(assets=[orders]), 'parameter "raw_orders" is neither')
 
+made = defs.run(assets="+mart/orders", checks="without")
+assert made.succeeded, made
+assert made.values["mart/orders"] == [None]
+failed = defs.run(params={"unused": 1})
+assert (failed.why, failed["mart/orders"].checks[0].state) == ("check", "error"), failed
+assert defs.run("counted")["counted"].state == "succeeded"
+refused(lambda: codeloc.Run(tags={"a b": "c"}), "is not a tag's key")
+
 print(json.dumps(defs.describe() + older.describe(), sort_keys=True))

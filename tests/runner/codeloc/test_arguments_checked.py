@@ -175,6 +175,7 @@ def test_arguments_of_definitions_are_given_by_name(error_of: Callable[..., str]
 
 
 LABELS = "description, tags, owners, metadata"
+RUNS = "retries, retry_delay, timeout, memory_limit, limits"
 
 
 @pytest.mark.parametrize(
@@ -200,7 +201,7 @@ def test_an_unknown_option_of_a_decorator_is_named(
 def test_the_options_of_an_asset_are_listed(error_of: Callable[..., str]) -> None:
     text = error_of(lambda: asset(grup="x")(refresh.function))  # type: ignore[call-overload]
 
-    assert text.endswith(f"by name: name, key, key_prefix, deps, group, kinds, {LABELS}")
+    assert text.endswith(f"by name: name, key, key_prefix, deps, group, kinds, {RUNS}, {LABELS}")
 
 
 def test_a_decorator_without_its_required_options_says_which(error_of: Callable[..., str]) -> None:
@@ -209,7 +210,7 @@ def test_a_decorator_without_its_required_options_says_which(error_of: Callable[
     line = sys._getframe().f_lineno - 2
     assert text == (
         f"@schedule ({HERE}:{line}): missing 1 required keyword-only argument: 'job';"
-        " it takes, by name: cron, job, timezone, name"
+        " it takes, by name: cron, job, timezone, catch_up, overlap, jitter, enabled, name"
     )
 
 

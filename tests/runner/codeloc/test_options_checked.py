@@ -8,7 +8,17 @@ from typing import Any
 
 import pytest
 
-from codeloc import asset, asset_job, job, resource, schedule, sensor, times
+from codeloc import (
+    Definitions,
+    asset,
+    asset_check,
+    asset_job,
+    job,
+    resource,
+    schedule,
+    sensor,
+    times,
+)
 
 HERE = __file__
 
@@ -26,6 +36,8 @@ KEY = "the key of an asset (str or list of str)"
 REFERENCE = "an asset, or its key (str or list of str)"
 TAG_KEY = "[NAMESPACE/]NAME, each of 1 to 63 letters, digits, '_', '-', '.'"
 NO_OWNER = "is neither an e-mail address nor team:NAME"
+DURATION = 'seconds, or text such as "500ms", "30s", "5min", "2h", "1d"'
+SIZE = 'bytes, or text such as "512MiB", "2GiB"'
 JSON = "what JSON can hold (None, bool, int, float, str, list, dict)"
 
 
@@ -63,6 +75,16 @@ JSON = "what JSON can hold (None, bool, int, float, str, list, dict)"
         ({"metadata": {"a": {1: 2}}}, "a key of metadata['a']: got int, expected str"),
         ({"metadata": {"a": float("nan")}}, "metadata['a']: nan is not a number in JSON"),
         ({"metadata": {"a": [float("-inf")]}}, "metadata['a'][0]: -inf is not a number in JSON"),
+        ({"retries": True}, "retries: got bool, expected int"),
+        ({"retries": -1}, "retries: -1 is not from 0 to 100"),
+        ({"retry_delay": "5"}, f"retry_delay: '5' is not a duration: {DURATION}, above 0"),
+        ({"timeout": None, "memory_limit": True}, f"memory_limit: got bool, expected {SIZE}"),
+        ({"timeout": 0}, f"timeout: 0 is not a duration: {DURATION}, above 0"),
+        ({"memory_limit": "2GiBs"}, f"memory_limit: '2GiBs' is not a size: {SIZE}, above 0"),
+        ({"limits": ["db"]}, "limits: got list, expected a dict"),
+        ({"limits": {"a b": 1}}, "limits: 'a b' is not a name: use only letters, digits and _"),
+        ({"limits": {"db": "1"}}, "limits['db']: got str, expected int"),
+        ({"limits": {"db": 0}}, "limits['db']: 0 would let no run begin: at least 1"),
     ],
 )  # fmt: skip
 def test_an_option_of_an_asset_is_checked_when_it_is_made(
@@ -142,6 +164,11 @@ def test_an_interval_is_a_duration(
         ({"job": 3}, "job: got int, expected a job or its name (str)"),
         ({"job": "a\nb"}, "job: 'a\\nb' is not a name: use only letters, digits and _"),
         ({"job": orders}, "job: got AssetDefinition, expected a job or its name (str)"),
+        ({"catch_up": 1}, "catch_up: got int, expected str"),
+        ({"catch_up": "last"}, "catch_up: 'last' is not one of \"latest\", \"none\", \"all\""),
+        ({"overlap": "skip"}, "overlap: 'skip' is not one of \"wait\", \"allow\""),
+        ({"jitter": "x"}, f"jitter: 'x' is not a duration: {DURATION}, above 0"),
+        ({"enabled": 1}, "enabled: got int, expected bool"),
     ],
 )  # fmt: skip
 def test_the_times_of_a_schedule_are_checked_when_it_is_made(
@@ -153,6 +180,64 @@ def test_the_times_of_a_schedule_are_checked_when_it_is_made(
     text = error_of(lambda: schedule(**given)(tick))
 
     assert text == f'schedule "tick" ({HERE}:{tick.__code__.co_firstlineno}): {complaint}'
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"blocking": 1}, "blocking: got int, expected bool"),
+        ({"severity": "bad"}, 'severity: \'bad\' is not one of "error", "warn"'),
+        (
+            {"severity": "warn", "blocking": True},
+            "blocking: a check that only warns blocks nothing",
+        ),
+    ],
+)
+def test_what_a_failed_check_leads_to_is_checked(
+    options: dict[str, Any], complaint: str, error_of: Callable[..., str]
+) -> None:
+    def good() -> bool:
+        return True
+
+    assert error_of(lambda: asset_check(asset="a", **options)(good)).endswith(f": {complaint}")
+
+
+def test_what_is_stated_about_runs_is_told_and_nothing_else() -> None:
+    limits = {"db": 1}
+    stated: dict[str, Any] = {
+        "retries": 2,
+        "retry_delay": "30s",
+        "timeout": "1h",
+        "memory_limit": "2GiB",
+        "limits": limits,
+    }
+    told = {"retries": 2, "retry_delay": 30.0, "timeout": 3600.0, "memory_limit": 2**31}
+
+    def make() -> None: ...
+
+    rules: dict[str, Any] = {"catch_up": "all", "overlap": "allow", "jitter": 5, "enabled": False}
+    tick = schedule(cron="@daily", job="one", **rules)(make)
+    warning = asset_check(asset="two", severity="warn", name="w")(make)
+    blocking = asset_check(asset="two", blocking=True, name="b")(make)
+    plain, two = asset(make), asset(name="two", **stated)(make)
+    jobs = [job(name="one", **stated)(make), asset_job("all", [plain], **stated)]
+    items = Definitions(
+        assets=[plain, two],
+        asset_checks=[warning, blocking],
+        jobs=jobs,
+        schedules=[tick, schedule(cron="@daily", job="one", name="usual")(make)],
+    ).describe()
+    about = {*stated, *rules, "parameters", "blocking", "severity"}
+    assert [{key: each[key] for key in each if key in about} for each in items] == [
+        {},
+        {**told, "limits": limits},
+        {"severity": "warn"},
+        {"blocking": True},
+        {**told, "limits": limits},
+        {**told, "limits": limits},
+        {**rules, "jitter": 5.0},
+        {},
+    ]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from datetime import datetime
 import pytest
 
 from codeloc import times
-from codeloc.automation import duration_in_seconds
+from codeloc.quantities import duration_in_seconds
 from codeloc.times import NAMES
 
 
