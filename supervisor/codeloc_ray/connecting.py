@@ -1,0 +1,102 @@
+"""What has to be right before Ray is asked for anything, and what its refusals mean.
+
+It is imported before Ray, which reads its variables when it is imported.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import socket
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from codeloc_ray import asking
+from codeloc_ray.errors import EngineError
+
+REACH = 5.0
+"""Seconds for the head to take a connection."""
+
+
+def prepare(settings: Mapping[str, Any]) -> None:
+    """Blocks for some seconds. Raises EngineError, one line for each thing that can be wrong."""
+    _check_token(settings)
+    _check_reach(settings["address"])
+    _check_raylet(settings["address"])
+    set_variables(settings)
+
+
+def _check_token(settings: Mapping[str, Any]) -> None:
+    if not settings.get("token") and not settings.get("insecure"):
+        raise EngineError(
+            "usage",
+            "[engine] has no token: whoever reaches a cluster without one runs what they like on"
+            " it; set token_file, and RAY_AUTH_MODE=token on all nodes, or insecure = true",
+            "token",
+        )
+
+
+def _check_reach(address: str) -> None:
+    name, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((name, int(port)), REACH).close()
+    except (OSError, ValueError) as failure:
+        what = f"the cluster's head at {address} cannot be reached: {failure}"
+        raise EngineError("down", f"{what}; is it running there?", "unreachable") from None
+
+
+def _check_raylet(address: str) -> None:
+    if asking.own_raylet(address) is None:
+        what = f"no Ray of the cluster at {address} runs on this machine, which has to be a part"
+        remedy = f"ray start --address={address} --num-cpus=0"
+        raise EngineError("usage", f"{what} of it; run: {remedy}", "unreachable")
+
+
+def set_variables(settings: Mapping[str, Any]) -> None:
+    """Ray reads them when it connects."""
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ["RAY_BACKEND_LOG_LEVEL"] = "fatal"  # what matters of it is told in one line
+    if settings.get("token"):
+        os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=settings["token"])
+    if tls := settings.get("tls"):
+        os.environ.update(
+            RAY_USE_TLS="1",
+            RAY_TLS_SERVER_CERT=tls["cert"],
+            RAY_TLS_SERVER_KEY=tls["key"],
+            RAY_TLS_CA_CERT=tls["ca"],
+        )
+
+
+def silent(settings: Mapping[str, Any]) -> EngineError:
+    address = settings["address"]
+    if settings.get("tls"):
+        remedy = "is [engine] tls the cluster's own: its CA, and a certificate that this CA signed?"
+        return EngineError("usage", f"{address} answers nothing over TLS; {remedy}", "tls")
+    remedy = "does the cluster use TLS, which [engine] tls would name?"
+    return EngineError("down", f"{address} answers nothing; {remedy}", "unreachable")
+
+
+def explained(failure: Exception, settings: Mapping[str, Any]) -> EngineError:
+    """Ray's own words are pages: what they mean, in a line."""
+    text, address = f"{type(failure).__name__}: {failure}", settings["address"]
+    lowered = text.lower()
+    if "version mismatch" in lowered:
+        found = asking.answer(address)
+        needs = {"ray": found.get("version"), "python": found.get("python")}
+        own = f"Ray {importlib.metadata.version('ray')} on Python {sys.version.split()[0]}"
+        theirs = f"Ray {needs['ray']} on Python {needs['python']}"
+        what = (
+            f"the engine's environment has {own}, and the cluster {theirs}; they have to be equal"
+        )
+        return EngineError("usage", what, "version", needs=needs)
+    if "auth" in lowered or "token" in lowered or "unauthenticated" in lowered:
+        what = f"the cluster at {address} refuses the token of [engine]; it is another one there,"
+        return EngineError("usage", f"{what} or RAY_AUTH_MODE is not token", "token")
+    if settings.get("token") and not settings.get("tls") and "failed to connect" in lowered:
+        what = f"the cluster at {address} answers, but not to the token of [engine]; it is another"
+        return EngineError("usage", f"{what} one there, or it uses TLS, or no token", "token")
+    if settings.get("tls") or "ssl" in lowered or "certificate" in lowered:
+        return silent(settings)
+    line = text.splitlines()[0][:200]
+    return EngineError("down", f"the cluster at {address} cannot be joined: {line}", "unreachable")
