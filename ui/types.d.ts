@@ -46,10 +46,10 @@ interface EnvironmentDocument { key: string; path: string; python: string; packa
 
 /** A card of the graph. A group that is folded is one, too. */
 interface Asset { row: Row; id: string; isGhost?: boolean; location: string; name: string; group: string; x: number; y: number; width: number; height: number; column: number; box?: Box; folded?: Asset[]; }
-interface Box { name: string; assets: Asset[]; cards: Asset[]; x: number; y: number; width: number; height: number; column: number; isOpen: boolean; }
+interface Box { id: string; name: string; assets: Asset[]; cards: Asset[]; x: number; y: number; width: number; height: number; column: number; isOpen: boolean; }
 interface Placed { x: number; y: number; width: number; height: number; column: number; }
 type Edge = [Asset, Asset];
 interface Point { x: number; y: number; }
-interface Picture { boxes: Box[]; assets: Asset[]; edges: Edge[]; lines: GraphLine[]; ghosts: Map<string, string[]>; width: number; height: number; }
+interface Picture { boxes: Box[]; assets: Asset[]; edges: Edge[]; lines: GraphLine[]; ghosts: Map<string, string[]>; width: number; height: number; shape: string; memory: import("./codelocd_ui/static/app/placing.js").Memory; insides: Map<string, import("./codelocd_ui/static/app/placing.js").Memory>; }
 interface GraphLine { from: Asset | Box; to: Asset | Box; points: Point[]; across: boolean; count: number; pairs: Edge[]; }
 interface Camera { zoom: number; x: number; y: number; }

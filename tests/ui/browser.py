@@ -66,7 +66,7 @@ class Shown:
         self.tab.on("pageerror", lambda error: self.said.append(str(error)))
         self.tab.on("request", lambda request: self.asked.append(request.url))
         self.tab.goto(f"{page.url}#{page.token}")
-        self.tab.locator("#content").wait_for()
+        self.tab.locator(".live").wait_for()  # it knows what the daemon told
 
     def until(self, text: str) -> None:
         """Returns when that text is in the page."""

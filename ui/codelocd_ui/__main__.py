@@ -189,7 +189,7 @@ async def serve(page: Page, listener: PageSocket) -> None:
         ws="websockets-sansio",
         loop="asyncio",
         ws_per_message_deflate=False,
-        log_level="warning",
+        log_config=None,
         access_log=False,
         server_header=False,
         date_header=False,

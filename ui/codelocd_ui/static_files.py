@@ -1,4 +1,4 @@
-"""The page's own files: read once, compressed once, under an address that changes with them."""
+"""The page's own files: read once, compressed when first asked for, at an address that changes."""
 
 from __future__ import annotations
 
@@ -46,11 +46,16 @@ class StaticFiles:
         if not logs_in:
             shell = shell.replace(b"<html ", b'<html data-login="proxy" ', 1)
         self.shell = _made(SHELL, shell)
-        self._files = {name: _made(name, content) for name, content in contents.items()}
+        self._contents = contents
+        self._made: dict[str, StaticFile] = {}
 
     def get(self, version: str, name: str) -> StaticFile | None:
         """None where there is no such file, or it is of another version."""
-        return self._files.get(name) if version == self.version else None
+        if version != self.version:
+            return None
+        if name in self._contents:  # all at the start would take as long as the start itself
+            self._made[name] = _made(name, self._contents.pop(name))
+        return self._made.get(name)
 
 
 def _made(name: str, content: bytes) -> StaticFile:

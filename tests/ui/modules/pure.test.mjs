@@ -122,6 +122,48 @@ test('an upstream that no location makes is a card of its own', () => {
   assert.deepEqual(box.cards.map((card) => [card.name, Boolean(card.isGhost)]), [['x', false], ['gone', true]]);
 });
 
+const overlap = (a, b) => a !== b && a.x < b.x + b.width && b.x < a.x + a.width && a.y < b.y + b.height && b.y < a.y + a.height;
+const placeOf = ({ x, y }) => [x, y];
+
+test('an asset more moves no other location, but for those that its own has no room beside', () => {
+  const rows = [];
+  for (let place = 0; place < 24; place += 1) for (let number = 0; number < 6; number += 1) rows.push(asset(`l${place}`, `a${place}_${number}`, number ? [`a${place}_${number - 1}`] : place > 5 ? [`a${place - 6}_5`] : []));
+  rows.push(asset('single', 'alone'), asset('other', 'lonely'));
+  for (const open of [new Set(), new Set(rows.map((row) => row[0]))]) {
+    const before = arranged(rows, open);
+    for (const more of [asset('l3', 'fresh', ['a3_0']), asset('l9', 'last'), asset('single', 'second'), asset('l23', 'far', ['a23_5', 'a17_5'])]) {
+      const after = arranged([...rows, more], open, undefined, before), [location] = more;
+      const was = before.boxes.find((box) => box.name === location), is = after.boxes.find((box) => box.name === location);
+      const growth = [is.width - was.width, is.height - was.height];
+      for (const box of after.boxes) {
+        const old = before.boxes.find((one) => one.name === box.name);
+        const mayMove = box.column > was.column ? growth[0] : old.column === was.column && old.y > was.y ? growth[1] : location === box.name || old.y > was.y ? Infinity : 0;
+        assert.ok(Math.abs(box.x - old.x) + Math.abs(box.y - old.y) <= mayMove, `${location} moved ${box.name}: ${placeOf(old)} ${placeOf(box)}`);
+        for (const card of box.cards) {
+          const there = old.cards.find((one) => one.id === card.id);
+          if (there && box.isOpen) assert.deepEqual([card.x - box.x, card.y - box.y], [there.x - old.x, there.y - old.y]);
+        }
+      }
+      for (const a of after.boxes) for (const b of after.boxes) assert.ok(!overlap(a, b), `${a.name} and ${b.name}`);
+    }
+  }
+});
+
+test('what comes and goes for long leaves no two boxes or cards in one place', () => {
+  let seed = 11;
+  const random = (count) => { seed = (seed * 1103515245 + 12345) % 2147483648; return seed % count; };
+  let rows = Array.from({ length: 60 }, (_, at) => asset(`l${at % 9}`, `a${at}`, at > 9 ? [`a${at - 9}`, ...(at % 4 ? [] : [`a${at - 10}`])] : []));
+  const open = new Set(['l0', 'l1', 'l2', 'l3', 'l4']);
+  let picture = arranged(rows, open);
+  for (let round = 0; round < 120; round += 1) {
+    if (round % 3 === 2) rows = rows.filter((_, at) => at !== random(rows.length) % rows.length);
+    else rows = [...rows, asset(`l${random(round % 20 ? 9 : 12)}`, `n${round}`, random(2) ? [rows[random(rows.length)][3]] : [])];
+    picture = arranged(rows, open, undefined, picture);
+    for (const list of [picture.boxes, ...picture.boxes.filter((box) => box.isOpen).map((box) => box.cards)]) for (const a of list) for (const b of list) assert.ok(!overlap(a, b), `round ${round}`);
+    for (const box of picture.boxes) if (box.isOpen) for (const card of box.cards) assert.ok(card.x >= box.x && card.y >= box.y && card.x + card.width <= box.x + box.width && card.y + card.height <= box.y + box.height, `round ${round}`);
+  }
+});
+
 test('ten thousand assets are laid out', () => {
   const rows = Array.from({ length: 10000 }, (_, at) => asset(`l${at % 200}`, `n${at}`, at > 200 ? [`n${at - 200}`, ...(at % 10 ? [] : [`n${at - 199}`])] : []));
   const picture = arranged(rows, new Set(rows.map((row) => row[0])));

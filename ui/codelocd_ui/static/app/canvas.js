@@ -1,6 +1,8 @@
 // Draws what of the graph is not a card: lines, boxes, and cards that are too far away to be read.
 
 export const CARDS_FROM = 0.45;
+/** How far beyond the view the canvas reaches on each side, in px: so far it is moved as it is. */
+export const SHEET = 256;
 const MANY_LINES = 5000, APART = 0.35, ROUND = 10;
 
 /** @typedef {{left: number, top: number, right: number, bottom: number}} Area */
@@ -15,15 +17,17 @@ export function areaOf(camera, width, height) {
 export const isIn = (area, one) => one.x < area.right && one.x + one.width > area.left && one.y < area.bottom && one.y + one.height > area.top;
 
 /**
- * @param {HTMLCanvasElement} canvas @param {Camera} camera @param {Picture} picture @param {import('./layout.js').Cells} cells
+ * Draw what is in view of that camera, and as far around it as the sheet reaches.
+ * @param {HTMLCanvasElement} canvas @param {Camera} from @param {Picture} picture @param {import('./layout.js').Cells} cells
  * @param {Set<Asset> | null} related what is made from the chosen asset, and what it is made from
  * @param {(box: Box) => boolean} isStale
  */
-export function draw(canvas, camera, picture, cells, related, isStale) {
+export function draw(canvas, from, picture, cells, related, isStale) {
   const ratio = devicePixelRatio || 1, width = canvas.clientWidth, height = canvas.clientHeight;
   if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) { canvas.width = Math.round(width * ratio); canvas.height = Math.round(height * ratio); }
   const pen = canvas.getContext('2d');
   if (!pen) return;
+  const camera = { zoom: from.zoom, x: from.x + SHEET, y: from.y + SHEET };
   const colour = coloursOf(canvas), area = areaOf(camera, width, height);
   pen.setTransform(ratio, 0, 0, ratio, 0, 0);
   pen.clearRect(0, 0, width, height);

@@ -70,9 +70,9 @@ function Lists({ route }) {
   const locations = filter ? all.filter((one) => one.name.toLowerCase().includes(filter.toLowerCase())) : all;
   const here = route === 'location' ? named(location.hash) : null;
   const row = (/** @type {CodeLocation} */ one) => html`<a class="nav location" href=${to.location(one.name)} aria-current=${here === one.name ? 'page' : undefined}><${Mark} of=${level(one)} /><span class="name">${visible(one.name)}</span><span class="count">${definitionsOf(one) || ''}</span></a>`;
-  return html`<div class="brand"><${Logo} /><div><b>${visible(store.page.name)}</b><span class="meta">codelocd ${visible(store.daemon?.version ?? '')}</span></div></div>
+  return html`<div class="brand"><${Logo} /><div><b>${visible(store.page.name) || html`<br />`}</b><span class="meta">codelocd ${visible(store.daemon?.version ?? '')}</span></div></div>
     ${PAGES.map(([name, title, address]) => html`<a class="nav" href=${address} aria-current=${route === name ? 'page' : undefined}><${Icon} name=${name} />${title}${name === 'definitions' && store.count ? html`<span class="count">${store.count.toLocaleString('en')}</span>` : ''}</a>`)}
-    <div class="side-heading">Locations<span class="count">${all.length}</span></div>
+    <div class="side-heading">Locations<span class="count">${store.link === 'connecting' ? '' : all.length}</span></div>
     ${all.length >= FILTERED_FROM && html`<input class="field side-filter" type="search" placeholder="Filter" aria-label="Filter locations" value=${filter} onInput=${(/** @type {any} */ event) => set(event.target.value)} />`}
     ${locations.length > VIRTUAL_FROM ? html`<${Virtual} items=${locations} height=${ROW} row=${row} label="Locations" empty="" />` : locations.map((one) => html`<div key=${one.name}>${row(one)}</div>`)}`;
 }
@@ -85,7 +85,7 @@ function named(hash) {
 function Live() {
   const store = useStore();
   if (store.link === 'live' && !store.gone) return html`<span class="live" title="What you see is what is"><${Mark} of="ok" />Live</span>`;
-  return html`<span class="live"><${Mark} of="bad" />${store.link === 'connecting' ? 'Connecting' : 'Not live'}</span>`;
+  return store.link === 'connecting' ? null : html`<span class="live"><${Mark} of="bad" />Not live</span>`;
 }
 
 /** One line below the top bar, while what is shown is not what is. */
@@ -106,7 +106,12 @@ const THEMES = ['', 'light', 'dark'];
 /** @param {string} theme '' is the system's */
 export function setTheme(theme) {
   document.documentElement.dataset.theme = theme;
-  try { localStorage.setItem('codelocd-theme', theme); } catch { /* a private window */ }
+  tell(); // a canvas holds colours
 }
-export function nextTheme() { setTheme(THEMES[(THEMES.indexOf(document.documentElement.dataset.theme ?? '') + 1) % THEMES.length]); }
+export function nextTheme() {
+  const next = THEMES[(THEMES.indexOf(document.documentElement.dataset.theme ?? '') + 1) % THEMES.length];
+  setTheme(next);
+  try { localStorage.setItem('codelocd-theme', next); } catch { /* a private window */ }
+}
+matchMedia('(prefers-color-scheme: dark)').addEventListener('change', tell);
 try { setTheme(localStorage.getItem('codelocd-theme') ?? ''); } catch { /* a private window */ }

@@ -1,9 +1,9 @@
 // How assets hang together across locations: locations first, each opened in place.
 import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from './html.js';
-import { useStore, keyOf } from './store.js';
+import { store as known, useStore, keyOf } from './store.js';
 import { Mark } from './parts.js';
 import { Outline, levelOf } from './outline.js';
-import { CARDS_FROM, areaOf, draw, isIn } from './canvas.js';
+import { CARDS_FROM, SHEET, areaOf, draw, isIn } from './canvas.js';
 import { CARD, arranged, groupId, lineage, Cells } from './layout.js';
 import { found } from './filters.js';
 import { counted, visible } from './format.js';
@@ -39,7 +39,14 @@ function useGraph(route) {
   const names = useMemo(() => new Set(everything || assets <= ALL_OPEN ? rows.map((row) => row[0]) : open), [everything, assets, open, rows]);
   const shut = useRef(/** @type {Set<string>} */ (new Set()));
   const shown = useMemo(() => new Set([...names].filter((name) => !shut.current.has(name))), [names, open]);
-  const picture = useMemo(() => arranged(rows, shown, unfolded), [rows, shown, unfolded]);
+  const made = useRef(/** @type {{of: string, rows: Row[], picture: Picture} | null} */ (null));
+  /** The picture of that, which follows the one that is shown. @param {Set<string>} opened @param {Set<string>} groups */
+  const lay = (opened, groups) => {
+    const of = [...opened].sort().concat('', [...groups].sort()).join('\0'), last = made.current;
+    if (!last || last.rows !== rows || last.of !== of) made.current = { of, rows, picture: arranged(rows, opened, groups, last?.picture) };
+    return /** @type {{picture: Picture}} */ (made.current).picture;
+  };
+  const picture = lay(shown, unfolded);
   const chosen = useMemo(() => (id && picture.assets.find((one) => one.id === id)) || null, [id, picture]);
   const related = useMemo(() => (chosen ? lineage(picture.edges, chosen, direction) : null), [chosen, direction, picture]);
   useEffect(() => { if (id || open.size || unfolded.size) writeAddress({ chosen, open, unfolded, direction }); }, [chosen, open, unfolded, direction]);
@@ -48,9 +55,9 @@ function useGraph(route) {
     const next = new Set([...shown].filter((one) => one !== name));
     if (!shown.has(name)) next.add(name);
     setOpen(next);
-    return arranged(rows, next, unfolded);
+    return lay(next, unfolded);
   };
-  const unfold = (/** @type {string} */ group) => { const next = new Set(unfolded); if (next.has(group)) next.delete(group); else next.add(group); setUnfolded(next); return arranged(rows, shown, next); };
+  const unfold = (/** @type {string} */ group) => { const next = new Set(unfolded); if (next.has(group)) next.delete(group); else next.add(group); setUnfolded(next); return lay(shown, next); };
   /** The picture in which that asset has a card. */
   const reveal = (/** @type {Asset} */ asset) => {
     const group = groupId(asset.location, asset.group), isFolded = picture.boxes.some((box) => box.cards.some((card) => card.id === group));
@@ -60,7 +67,7 @@ function useGraph(route) {
     shut.current.delete(asset.location);
     setOpen(next);
     setUnfolded(groups);
-    return arranged(rows, next, groups);
+    return lay(next, groups);
   };
   return { assets, picture, chosen, related, direction, turn, toggle, unfold, reveal, clear: () => setId('') };
 }
@@ -170,7 +177,11 @@ function Plane({ box, view, picture, chosen, related, choose, toggle, unfold }) 
   const canvas = useRef(/** @type {HTMLCanvasElement | null} */ (null));
   const { camera } = view;
   const cells = useMemo(() => { const made = new Cells(); for (const line of picture.lines) made.add(line); return made; }, [picture]);
-  useLayoutEffect(() => { if (camera && canvas.current) draw(canvas.current, camera, picture, cells, related, (one) => ['warn', 'bad'].includes(levelOf(one.name))); });
+  const drawn = useRef(/** @type {Camera | null} */ (null));
+  const from = drawn.current, width = box.current?.clientWidth ?? 0, height = box.current?.clientHeight ?? 0;
+  if (!from || !camera || from.zoom !== camera.zoom || Math.abs(camera.x - from.x) > SHEET || Math.abs(camera.y - from.y) > SHEET) drawn.current = camera;
+  const at = drawn.current, looks = [at, picture, chosen, related, store.told, width, height];
+  useLayoutEffect(() => { if (at && canvas.current) draw(canvas.current, at, picture, cells, related, (one) => ['warn', 'bad'].includes(levelOf(one.name))); }, looks);
   const drag = useRef(/** @type {{x: number, y: number, moved: boolean} | null} */ (null));
   useEffect(() => {
     const element = box.current;
@@ -197,20 +208,27 @@ function Plane({ box, view, picture, chosen, related, choose, toggle, unfold }) 
     onPointerUp: () => { const was = drag.current; drag.current = null; if (was && !was.moved) choose(null); },
   };
   const middle = () => /** @type {[number, number]} */ ([(box.current?.clientWidth ?? 0) / 2, (box.current?.clientHeight ?? 0) / 2]);
-  const seen = camera && box.current ? inView(picture, camera, box.current) : { boxes: [], cards: [] };
   const conflicts = useMemo(() => new Set(store.conflicts.map((one) => one.key?.join('/'))), [store.conflicts]);
-  const far = (camera?.zoom ?? 1) < CARDS_FROM;
+  const sheet = useMemo(() => html`<canvas ref=${canvas}></canvas>${at && onSheet({ picture, at, width, height, chosen, related, conflicts, choose, toggle, unfold })}`, looks);
   return html`<div class="plane" ref=${box} ...${pointer} tabindex="0" role="group" aria-label="Graph of assets; the outline has the same as a list">
-      <canvas ref=${canvas}></canvas>
-      ${camera && seen.boxes.map((one) => html`<button type="button" key=${one.name} class=${`box ${far ? 'plate' : ''} ${far && one.width * (camera?.zoom ?? 1) < COUNTED ? 'short' : ''} ${one.isOpen ? 'open' : ''}`} style=${placedAt(one, camera, one.isOpen ? HEAD : one.height, far)} aria-expanded=${one.isOpen} title=${visible(one.name)} onClick=${() => toggle(one)}><${Mark} of=${levelOf(one.name)} /><b>${visible(one.name)}</b><span class="quiet">${one.assets.length}</span></button>`)}
-      ${camera && seen.cards.map((one) => html`<${Card} key=${one.id} card=${one} style=${placedAt(one, camera, one.height, false)} chosen=${chosen} related=${related} isTwice=${conflicts.has(one.name)} choose=${choose} unfold=${unfold} />`)}
+      <div class="sheet" style=${{ transform: camera && at ? `translate(${camera.x - at.x}px, ${camera.y - at.y}px)` : '' }}>${sheet}</div>
       <div class="zoom"><button type="button" class="button" aria-label="Smaller" onClick=${() => view.zoom(1 / 1.3, ...middle())}>−</button><span class="meta">${camera ? Math.round(camera.zoom * 100) : 100} %</span><button type="button" class="button" aria-label="Larger" onClick=${() => view.zoom(1.3, ...middle())}>+</button><button type="button" class="button" onClick=${() => view.fit(picture)}>Fit</button></div>
     </div>`;
 }
 
+/**
+ * The boxes and cards in view, and a little around it: while the view is moved, the sheet is moved as a whole.
+ * @param {{picture: Picture, at: Camera, width: number, height: number, chosen: Asset | null, related: Set<Asset> | null, conflicts: Set<string>, choose: (asset: Asset | null) => void, toggle: (box: Box) => void, unfold: (card: Asset) => void}} given
+ */
+function onSheet({ picture, at, width, height, chosen, related, conflicts, choose, toggle, unfold }) {
+  const { boxes, cards } = inView(picture, at, width, height), far = at.zoom < CARDS_FROM;
+  return html`${boxes.map((one) => html`<button type="button" key=${one.name} class=${`box ${far ? 'plate' : ''} ${far && one.width * at.zoom < COUNTED ? 'short' : ''} ${one.isOpen ? 'open' : ''}`} style=${placedAt(one, at, one.isOpen ? HEAD : one.height, far)} aria-expanded=${one.isOpen} title=${visible(one.name)} onClick=${() => toggle(one)}><${Mark} of=${levelOf(one.name)} /><b>${visible(one.name)}</b><span class="quiet">${one.assets.length}</span></button>`)}
+    ${cards.map((one) => html`<${Card} key=${one.id} card=${one} style=${placedAt(one, at, one.height, false)} chosen=${chosen} related=${related} isTwice=${conflicts.has(one.name)} choose=${choose} unfold=${unfold} />`)}`;
+}
+
 /** @param {{card: Asset, style: any, chosen: Asset | null, related: Set<Asset> | null, isTwice: boolean, choose: (asset: Asset | null) => void, unfold: (card: Asset) => void}} props */
 function Card({ card, style, chosen, related, isTwice, choose, unfold }) {
-  const { touched } = useStore();
+  const { touched } = known;
   if (card.isGhost) return html`<div class="asset ghost" style=${style}><b>${visible(card.name)}</b><span class="quiet">no location makes it</span></div>`;
   const apart = related && !(card.folded ? card.folded.some((one) => related.has(one)) : related.has(card)) ? 'apart' : '';
   const lit = related && !apart ? 'lit' : '';
@@ -226,9 +244,9 @@ function placedAt(node, camera, height, far) {
   return far ? { transform: place, maxWidth: `${node.width * camera.zoom}px`, width: '', height: '' } : { transform: `${place} scale(${camera.zoom})`, width: `${node.width}px`, height: `${height}px`, maxWidth: '' };
 }
 
-/** The boxes and cards that are in view, and large enough to be read. @param {Picture} picture @param {Camera} camera @param {HTMLElement} element */
-function inView(picture, camera, element) {
-  const area = areaOf(camera, element.clientWidth, element.clientHeight);
+/** The boxes and cards in that part, where they are large enough to be read. @param {Picture} picture @param {Camera} camera @param {number} width @param {number} height */
+function inView(picture, camera, width, height) {
+  const area = areaOf({ ...camera, x: camera.x + SHEET, y: camera.y + SHEET }, width + 2 * SHEET, height + 2 * SHEET);
   const boxes = picture.boxes.filter((one) => isIn(area, one)), far = camera.zoom < CARDS_FROM;
   return { boxes: far ? boxes.filter((one) => one.width * camera.zoom >= PLATE) : boxes, cards: far ? [] : boxes.flatMap((one) => one.cards.filter((card) => isIn(area, card))) };
 }

@@ -10,41 +10,49 @@ export const groupId = (location, group) => `${location}\0\0${group}`;
 
 /**
  * The graph of assets. Edges go from what is made to what is made from it. In a location of more than 60
- * assets the groups are one card each, but for those in `unfolded`.
+ * assets the groups are one card each, but for those in `unfolded`. `before`: the picture that this one
+ * follows; what is in both keeps its place, as far as what has grown leaves it.
  * @param {Row[]} rows @param {Set<string>} open locations whose assets are shown @param {Set<string>} unfolded as `groupId` names them
- * @returns {Picture}
+ * @param {Picture | null} before @returns {Picture}
  */
-export function arranged(rows, open, unfolded = new Set()) {
+export function arranged(rows, open, unfolded = new Set(), before = null) {
   const { assets, edges, ghosts } = graphOf(rows);
   /** @type {Map<string, Box>} */
   const byName = new Map();
   for (const asset of assets) {
     let box = byName.get(asset.location);
-    if (!box) byName.set(asset.location, box = { name: asset.location, assets: [], cards: [], x: 0, y: 0, column: 0, ...CARD, isOpen: open.has(asset.location) });
+    if (!box) byName.set(asset.location, box = { id: asset.location, name: asset.location, assets: [], cards: [], x: 0, y: 0, width: CARD.width, height: CARD.height, column: 0, isOpen: open.has(asset.location) });
     box.assets.push(asset);
   }
   const boxes = [...byName.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
   const cardOf = cardsOf(boxes, unfolded);
   const joined = joinedUp(edges, cardOf, byName);
   addGhosts(boxes, ghosts, cardOf, joined);
-  const sizes = new Map(boxes.filter((one) => one.isOpen).map((one) => [one, inside(one, joined)]));
+  const lines = byBox(joined);
+  const sizes = new Map(boxes.filter((one) => one.isOpen).map((one) => [one, inside(one, lines.get(one) ?? [], before?.insides.get(one.name) ?? null)]));
   /** @type {Map<string, [Box, Box]>} */
   const links = new Map();
-  for (const one of joined.values()) if (one.across) links.set(`${one.a.name}\0${one.b.name}`, [one.a, one.b]);
-  const size = placed(boxes, [...links.values()], BETWEEN);
-  for (const box of boxes) {
-    const lanes = sizes.get(box);
-    for (const each of [...box.cards, ...[...lanes?.out.values() ?? [], ...lanes?.in.values() ?? []].flat()]) { each.x += box.x; each.y += box.y; }
-  }
-  for (const asset of assets) { const card = cardOf.get(asset) ?? byName.get(asset.location); if (card && card !== asset) Object.assign(asset, { x: card.x, y: card.y }); }
-  const lines = [...joined.values()].map((one) => ({ from: one.from, to: one.to, across: one.across, count: one.pairs.length, pairs: one.pairs, points: route(one, sizes, size) }));
-  return { boxes, assets, edges, lines, ghosts, width: size.width, height: size.height };
+  for (const one of joined) if (one.across) links.set(`${one.a.name}\0${one.b.name}`, [one.a, one.b]);
+  const shape = boxes.filter((one) => one.isOpen).map((one) => one.name).concat([...unfolded].sort()).join('\0');
+  const size = placed(boxes, [...links.values()], BETWEEN, undefined, undefined, before && isSame(before, shape, boxes) ? before.memory : null);
+  for (const [box, { memory }] of sizes) moved(memory, box.x, box.y);
+  for (const asset of assets) { const card = cardOf.get(asset) ?? byName.get(asset.location); if (card && card !== asset) { asset.x = card.x; asset.y = card.y; } }
+  return {
+    boxes, assets, edges, ghosts, shape, width: size.width, height: size.height, memory: size.memory,
+    lines: Array.from(joined, (one) => ({ from: one.from, to: one.to, across: one.across, count: one.pairs.length, pairs: one.pairs, points: route(one, sizes, size) })),
+    insides: new Map(Array.from(sizes, ([box, { memory }]) => [box.name, memory])),
+  };
+}
+
+/** Whether the same is open, of about as many: else all is placed anew. @param {Picture} before @param {string} shape @param {Box[]} boxes */
+function isSame(before, shape, boxes) {
+  return before.shape === shape && before.boxes.length < 2 * boxes.length && boxes.length < 2 * before.boxes.length;
 }
 
 /** Assets and the edges between them; an upstream that no location makes is a ghost. @param {Row[]} rows */
 export function graphOf(rows) {
   /** @type {Asset[]} */
-  const assets = rows.filter((row) => row[2] === 'asset').map((row) => ({ row, id: `${row[0]}\0${row[1]}\0${row[3]}`, location: row[0], name: row[3], group: row[4], x: 0, y: 0, ...CARD, column: 0 }));
+  const assets = rows.filter((row) => row[2] === 'asset').map((row) => ({ row, id: `${row[0]}\0${row[1]}\0${row[3]}`, location: row[0], name: row[3], group: row[4], x: 0, y: 0, width: CARD.width, height: CARD.height, column: 0 }));
   /** @type {Map<string, Asset[]>} */
   const byName = new Map();
   for (const asset of assets) {
@@ -57,7 +65,7 @@ export function graphOf(rows) {
   const ghosts = new Map();
   for (const asset of assets) for (const key of asset.row[6]) {
     const made = byName.get(key);
-    const from = made?.find((one) => one.location === asset.location && one !== asset) ?? made?.find((one) => !one.row[7] && one !== asset) ?? made?.find((one) => one !== asset);
+    const from = made?.length === 1 && made[0] !== asset ? made[0] : made?.find((one) => one.location === asset.location && one !== asset) ?? made?.find((one) => !one.row[7] && one !== asset) ?? made?.find((one) => one !== asset);
     if (from) edges.push([from, asset]); else if (!made) ghosts.set(asset.id, [...(ghosts.get(asset.id) ?? []), key]);
   }
   return { assets, edges, ghosts };
@@ -121,18 +129,34 @@ function addGhosts(boxes, ghosts, cardOf, joined) {
   }
 }
 
-/** @param {Box} box @param {Set<Joined>} joined */
-function inside(box, joined) {
+/** @param {import('./placing.js').Memory} memory @param {number} x @param {number} y */
+function moved(memory, x, y) {
+  for (const node of memory.nodes) { node.x += x; node.y += y; }
+  memory.x += x;
+  memory.y += y;
+}
+
+/** Of each box the edges that begin or end in it. @param {Set<Joined>} joined */
+function byBox(joined) {
+  /** @type {Map<Box, Joined[]>} */
+  const found = new Map();
+  const note = (/** @type {Box} */ box, /** @type {Joined} */ one) => { const list = found.get(box); if (list) list.push(one); else found.set(box, [one]); };
+  for (const one of joined) { note(one.a, one); if (one.across) note(one.b, one); }
+  return found;
+}
+
+/** @param {Box} box @param {Joined[]} joined @param {import('./placing.js').Memory | null} before */
+function inside(box, joined, before) {
   /** @type {Edge[]} */
   const own = [];
   const leaving = new Set(), entered = new Set();
   for (const one of joined) {
-    if (one.across && one.a === box) leaving.add(one.from);
-    else if (one.across && one.b === box) entered.add(one.to);
-    else if (!one.across && one.a === box) own.push(/** @type {Edge} */ ([one.from, one.to]));
+    if (!one.across) own.push(/** @type {Edge} */ ([one.from, one.to]));
+    else if (one.a === box) leaving.add(one.from);
+    else entered.add(one.to);
   }
-  const size = placed(box.cards, own, GAP, leaving, entered);
-  for (const each of [...box.cards, ...[...size.out.values(), ...size.in.values()].flat()]) { each.x += PAD.x; each.y += PAD.top; }
+  const size = placed(box.cards, own, GAP, leaving, entered, before);
+  moved(size.memory, PAD.x, PAD.top);
   box.width = Math.max(CARD.width, size.width + 2 * PAD.x);
   box.height = size.height + PAD.top + PAD.bottom;
   return size;

@@ -1,7 +1,7 @@
 // Which page an address means, keys, the title, and the login.
 import { html, render, useEffect, useState } from './html.js';
 import { useStore, store } from './store.js';
-import { begin, login } from './connection.js';
+import { login } from './connection.js';
 import { Frame, nextTheme } from './frame.js';
 import { Overview } from './overview.js';
 import { level, worstFirst } from './stories.js';
@@ -61,10 +61,9 @@ function App() {
   const Page = useLoaded(route.name, LATER), Over = useLoaded(overlay, OVERLAYS);
   useEffect(titled);
   if (state.link === 'login') return html`<${Login} />`;
-  if (state.link === 'connecting') return html`<${Connecting} />`;
   const crumbs = [TITLES[route.name], ...route.parts.slice(0, 1)].filter((_, index) => !(index === 0 && route.name === 'location'));
   return html`<${Frame} route=${route.name} crumbs=${crumbs} full=${FULL.has(route.name)} onSearch=${() => setOverlay('search')}>
-    ${Page ? html`<${Page} route=${route} key=${route.name === 'location' ? route.parts[0] : route.name} />` : ''}
+    ${state.link === 'connecting' ? html`<${Connecting} />` : Page ? html`<${Page} route=${route} key=${route.name === 'location' ? route.parts[0] : route.name} />` : ''}
     ${Over ? html`<${Over} close=${() => setOverlay('')} />` : ''}
     <${Announcer} />
   <//>`;
@@ -72,11 +71,11 @@ function App() {
 /** @type {Record<string, string>} */
 const TITLES = { overview: 'Overview', location: 'Location', definition: 'Definition', definitions: 'Definitions', graph: 'Graph', output: 'Output', events: 'Events', environments: 'Environments' };
 
-/** Nothing at first: most connections are made before anybody sees that there was none. */
+/** Nothing at first: most connections are made before anybody sees that there was none. The frame is there. */
 function Connecting() {
   const [isLate, set] = useState(false);
   useEffect(() => { const timer = setTimeout(() => set(true), SKELETON_AFTER); return () => clearTimeout(timer); }, []);
-  return html`<main class="connecting"><h1 class="hidden">codelocd</h1>${isLate && html`<p role="status" class="meta">Connecting…</p><div class="skeleton" aria-hidden="true"><i></i><i></i><i></i></div>`}</main>`;
+  return html`<div class="inside connecting"><h1 class="hidden">codelocd</h1>${isLate && html`<p role="status" class="meta">Connecting…</p><div class="skeleton" aria-hidden="true"><i></i><i></i><i></i></div>`}</div>`;
 }
 
 /** The title, and the icon in the colour of the worst state. */
@@ -173,5 +172,4 @@ function actOn(name, key) {
 }
 
 render(html`<${App} />`, /** @type {HTMLElement} */ (document.getElementById('page')));
-begin();
 setTimeout(() => import('./search.js'), PRELOAD_AFTER);

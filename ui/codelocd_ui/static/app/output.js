@@ -8,7 +8,7 @@ import { lineFilter } from './filters.js';
 import { clock, counted, exactly, moment, visible } from './format.js';
 import { ask, hearOutput } from './connection.js';
 
-const LINES = 20000, HEIGHT = 18, SHOWN = 2000, DRAW = 50, SPARE = 8, FIRST = 1000;
+const LINES = 20000, HEIGHT = 18, SHOWN = 2000, DRAW = 50, SPARE = 8, FIRST = 1000, ROWS = 512; // more rows than any screen has, so that each is used again
 
 /** @param {{route: Route}} props */
 export function OutputPage({ route }) {
@@ -147,7 +147,7 @@ export function Output({ locations, picker, route }) {
       <span class="meta">${filter ? counted(lines.length, 'line') : 'This is no expression.'}${ring.dropped ? ', older ones are in the log' : ''}</span></div>
     <div class="output-frame"><div class=${`output ${wraps ? 'wraps' : ''}`} ref=${box} tabindex="0" role="log" aria-live="off" aria-label="Output" onScroll=${onScroll} onWheel=${(/** @type {WheelEvent} */ event) => event.deltaY < 0 && hold()} onPointerDown=${(/** @type {PointerEvent} */ event) => event.offsetX > /** @type {HTMLElement} */ (event.currentTarget).clientWidth && hold()} onTouchMove=${hold} onKeyDown=${keys}>
       <div style=${{ height: `${rows * HEIGHT}px` }}></div>
-      ${lines.slice(first, last).map((line, index) => html`<${One} key=${`${line.location} ${line.seq}${line.rule ? line.text : ''}`} line=${line} top=${topOf(first + index)} several=${several} filter=${text ? filter : null} isChosen=${first + index >= ends[0] && first + index <= ends[1]} pick=${pick} />`)}
+      ${lines.slice(first, last).map((line, index) => html`<${One} key=${(first + index) % ROWS} line=${line} top=${topOf(first + index)} several=${several} filter=${text ? filter : null} isChosen=${first + index >= ends[0] && first + index <= ends[1]} pick=${pick} />`)}
       ${!lines.length && html`<p class="empty">${text || stream ? 'No line fits that filter.' : 'Nothing was printed yet.'}</p>`}
     </div>
     ${fresh > 0 && html`<button type="button" class="button primary new-lines" onClick=${follow}>${counted(fresh, 'new line')} ↓</button>`}</div>`;
@@ -172,10 +172,10 @@ function download(lines) {
 
 /** @param {{line: Line, top: number, several: boolean, filter: ReturnType<typeof lineFilter>, isChosen: boolean, pick: (line: Line, event: MouseEvent) => void}} props */
 function One({ line, top, several, filter, isChosen, pick }) {
-  const [whole, set] = useState(false);
+  const [opened, open] = useState(/** @type {Line | null} */ (null)), whole = opened === line;
   const who = several ? html`<span class="who" title=${visible(line.location)}>${visible(line.location)}</span>` : '';
   if (line.rule) return html`<div class="line rule" style=${{ top: `${top}px` }}>${who}<span>${visible(line.text)}</span></div>`;
   const text = whole ? line.text : line.text.slice(0, SHOWN), more = line.text.length - SHOWN;
   const shown = (/** @type {string} */ piece) => (filter ? filter.parts(piece).map(([hit, part]) => (hit ? html`<mark>${visible(part)}</mark>` : visible(part))) : visible(piece));
-  return html`<div class=${`line ${line.stream} ${isChosen ? 'chosen' : ''} ${whole ? 'whole' : ''}`} style=${{ top: `${top}px` }} onClick=${(/** @type {MouseEvent} */ event) => pick(line, event)}><span class="when" title=${moment(line.at)}>${exactly(line.at)}</span>${who}<span class="text">${styled(text).map(([style, piece]) => (style ? html`<span class=${style}>${shown(piece)}</span>` : shown(piece)))}${more > 0 && !whole ? html` <button type="button" class="link-button" onClick=${(/** @type {Event} */ event) => { event.stopPropagation(); set(true); }}>and ${more.toLocaleString('en')} more characters</button>` : ''}</span></div>`;
+  return html`<div class=${`line ${line.stream} ${isChosen ? 'chosen' : ''} ${whole ? 'whole' : ''}`} style=${{ top: `${top}px` }} onClick=${(/** @type {MouseEvent} */ event) => pick(line, event)}><span class="when" title=${moment(line.at)}>${exactly(line.at)}</span>${who}<span class="text">${styled(text).map(([style, piece]) => (style ? html`<span class=${style}>${shown(piece)}</span>` : shown(piece)))}${more > 0 && !whole ? html` <button type="button" class="link-button" onClick=${(/** @type {Event} */ event) => { event.stopPropagation(); open(line); }}>and ${more.toLocaleString('en')} more characters</button>` : ''}</span></div>`;
 }

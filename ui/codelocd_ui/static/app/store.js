@@ -1,5 +1,5 @@
 // What the page knows, changed by what the server tells; components look at it by `useStore`.
-import { useEffect, useState } from './html.js';
+import { useEffect, useLayoutEffect, useState } from './html.js';
 import { past, sentence, level } from './stories.js';
 
 const SAVES = 200, SAMPLES = 720, JOURNAL = 2000;
@@ -8,7 +8,7 @@ const SAVES = 200, SAMPLES = 720, JOURNAL = 2000;
  * `lostAt`: since when nothing is heard. `outdated`: another version of the page is served than runs here.
  * `back`: when the connection came back, and how much happened meanwhile. `live`: saves that were told
  * while this page was open; `saves` and `reloads` have those of the journal, too. `touched`: keys of
- * definitions that a save changed, with a sign and when. `sentence`: what is to be said aloud.
+ * definitions that a save changed, with a sign and when. `sentence`: what is to be said aloud. `told`: how often something changed.
  */
 export const store = {
   link: /** @type {'connecting' | 'live' | 'lost' | 'login'} */ ('connecting'),
@@ -32,6 +32,7 @@ export const store = {
   journal: /** @type {Entry[]} */ ([]),
   touched: /** @type {Map<string, [string, number]>} */ (new Map()),
   sentence: '',
+  told: 0,
 };
 
 /** @type {Set<() => void>} */
@@ -42,13 +43,13 @@ let isTold = false;
 export function tell() {
   if (isTold) return;
   isTold = true;
-  const draw = () => { isTold = false; for (const each of [...listeners]) each(); };
+  const draw = () => { isTold = false; store.told += 1; for (const each of [...listeners]) each(); };
   if (document.hidden) setTimeout(draw, 200); else requestAnimationFrame(draw);
 }
 
 export function useStore() {
   const [, again] = useState(0);
-  useEffect(() => {
+  useLayoutEffect(() => { // before anything else can be told
     const listener = () => again((count) => count + 1);
     listeners.add(listener);
     return () => { listeners.delete(listener); };
