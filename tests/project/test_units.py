@@ -20,7 +20,7 @@ def installed(unit: Path, folder: Path) -> Path:
     """The unit as it is, but for the place of the program, which has to exist."""
     text = unit.read_text()
     for place in ("/opt/codelocd/bin/codelocd", "%h/.local/bin/codelocd"):
-        text = text.replace(f"ExecStart={place}", f"ExecStart={CODELOCD}")
+        text = text.replace(f"={place} ", f"={CODELOCD} ")
     copy = folder / unit.name
     copy.write_text(text)
     return copy

@@ -4,6 +4,7 @@ import os
 import socket
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,14 +21,22 @@ def manager(tmp_path: Path) -> socket.socket:
 
 def test_readiness_life_and_the_end_are_announced(manager: socket.socket, tmp_path: Path) -> None:
     with manager:
-        notifier = systemd.Notifier({"NOTIFY_SOCKET": str(tmp_path / "notify")})
+        environ = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "30000000"}
+        notifier = systemd.Notifier(environ)
         notifier.ready()
         notifier.status("3 locations")
         notifier.status("3 locations")
         notifier.alive()
-        notifier.stopping()
-        told = [manager.recv(100) for _ in range(4)]
-    assert told == [b"READY=1", b"STATUS=3 locations", b"WATCHDOG=1", b"STOPPING=1"]
+        notifier.is_building = True
+        notifier.alive()
+        notifier.stopping(70)
+        told = [manager.recv(100).decode() for _ in range(7)]
+    assert told == [
+        "READY=1",
+        "STATUS=3 locations",
+        *("WATCHDOG=1", "WATCHDOG=1", "EXTEND_TIMEOUT_USEC=45000000"),
+        *("STOPPING=1", "EXTEND_TIMEOUT_USEC=70000000"),
+    ]
 
 
 def test_promise_27_a_reload_says_when_it_began(manager: socket.socket, tmp_path: Path) -> None:
@@ -53,6 +62,37 @@ def test_promise_27_a_status_is_not_worth_waiting_for(
             _ = [manager.recv(100) for _ in range(5_000)]
         notifier.status("the last")
         assert manager.recv(100) == b"STATUS=the last"
+
+
+def document(state: str, *problems: tuple[str, float, str]) -> Any:
+    """A document of `status` with these locations: name, time and summary of the problem."""
+    entries = [
+        {"name": name, "state": "failed", "problem": {"at": at, "summary": summary}}
+        for name, at, summary in problems
+    ]
+    config = {"state": state, "problem": "c.toml:1: unknown key\nc.toml:2: another"}
+    fine = {"name": "fine", "state": "serving", "problem": None}
+    return {"daemon": {"config": config}, "locations": [fine, *entries]}
+
+
+def test_promise_27_the_status_has_the_counts_and_what_went_wrong_last() -> None:
+    assert systemd.told(document("applied")) == "1 location: 1 serving"
+    both = ("b", 2.0, "KeyError: 'X'\nSTOPPING=1"), ("a", 1.0, "earlier")
+    assert systemd.told(document("changed", *both)) == (
+        "3 locations: 2 failed, 1 serving; b: KeyError: 'X' STOPPING=1"
+    )
+    assert systemd.told(document("invalid", *both)).endswith(
+        "1 serving; the config is not applied: c.toml:1: unknown key"
+    )
+    assert len(systemd.told(document("applied", ("a", 1.0, "x" * 999)))) == systemd.LONGEST
+
+
+def test_promise_27_a_status_of_any_characters_can_be_told(
+    manager: socket.socket, tmp_path: Path
+) -> None:
+    with manager:
+        systemd.Notifier({"NOTIFY_SOCKET": str(tmp_path / "notify")}).status("a \udcff")
+        assert manager.recv(100) == b"STATUS=a ?"
 
 
 def test_without_a_manager_nothing_happens() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -12,11 +13,16 @@ import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import pytest
+
 from tests.end_to_end.daemons import DEADLINE, wait_for
 
 ROOT = Path(__file__).parents[2]
 PYTHON = "/usr/bin/python3"
 """The interpreter in the box: one that other users than root can execute."""
+
+CERTIFICATES = Path(os.environ.get("SSL_CERT_FILE", "/etc/ssl/certs/ca-certificates.crt"))
+"""Those that this machine trusts, for the package index."""
 
 CGROUPS = ("/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified", "/sys/fs/cgroup")
 """Where the hierarchy of systemd may be: with version 1 beside it, or alone."""
@@ -39,11 +45,32 @@ def missing() -> str | None:
     return None
 
 
-class Box:
-    """The container. What is written in it is in memory, and gone with it."""
+PACKAGES = "python3,systemd,systemd-sysv,dbus,procps"
 
-    def __init__(self, folder: Path) -> None:
+
+def debian(release: str, folder: Path) -> Path:
+    """A minimal Debian of that release, with systemd and Python, in a new folder. Skips the test
+    where none can be had."""
+    if reason := missing():
+        pytest.skip(reason)
+    if shutil.which("mmdebstrap") is None:
+        pytest.skip("mmdebstrap is not installed")
+    words = ["--variant=minbase", f"--include={PACKAGES}"]
+    made = subprocess.run(
+        ["mmdebstrap", "--quiet", *words, release, folder], capture_output=True, text=True
+    )
+    if made.returncode != 0:
+        pytest.skip(f"mmdebstrap made no Debian: {made.stderr.strip().splitlines()[-1]}")
+    return folder
+
+
+class Box:
+    """The container. What is written in it is in memory, and gone with it. `below`: the folder of
+    the system that it has a copy of."""
+
+    def __init__(self, folder: Path, below: Path = Path("/")) -> None:
         self._folder = folder
+        self._below = below
         self.root = folder / "root"
         self._stack = contextlib.ExitStack()
         self._name = f"codelocd-{folder.name}"
@@ -60,9 +87,10 @@ class Box:
         layers = [memory / "written", memory / "work"]
         for each in layers:
             each.mkdir()
-        options = f"lowerdir=/,upperdir={layers[0]},workdir={layers[1]}"
+        options = f"lowerdir={self._below},upperdir={layers[0]},workdir={layers[1]}"
         self._mount("-t", "overlay", "-o", options, "overlay", self.root)
         (self.root / "etc" / "machine-id").write_text(f"{uuid.uuid4().hex}\n")
+        (self.root / "etc" / "fstab").write_text("")
 
     def _mount(self, *words: str | Path) -> None:
         subprocess.run(["mount", *words], check=True)
@@ -74,6 +102,10 @@ class Box:
         shutil.copy(wheel, there)
         uv = self.root / "usr" / "local" / "bin" / "uv"
         shutil.copy(Path(sys.executable).with_name("uv"), uv)
+        certificates = self.root / CERTIFICATES.relative_to("/")
+        if CERTIFICATES.exists() and not certificates.exists():
+            certificates.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(CERTIFICATES, certificates)
         self._before("uv", "venv", "--quiet", "--python", PYTHON, "/opt/codelocd")
         program = "/opt/codelocd/bin/python"
         self._before("uv", "pip", "install", "--quiet", "--python", program, f"/opt/{wheel.name}")
@@ -177,6 +209,12 @@ class Box:
 
     def close(self) -> None:
         self._stack.close()
+
+    def serving(self, socket: str) -> dict[str, int]:
+        """The pids of the runners that serve, as the daemon at that socket says."""
+        done = self.run("codelocd", "--socket", socket, "status", "--json", check=False)
+        entries = json.loads(done.stdout)["locations"] if done.stdout else []
+        return {each["name"]: each["pid"] for each in entries if each["pid"]}
 
     def _power_off(self) -> None:
         assert self._container is not None

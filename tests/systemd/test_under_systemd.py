@@ -167,6 +167,12 @@ def test_reload_applies_the_config(daemon: Daemon) -> None:
     daemon.box.run("systemctl", "reload", daemon.unit)
     assert daemon.until_serving("late")["sales"] == runners["sales"]
     wait_for(lambda: "ingest" not in daemon.locations())
+    before = set(daemon.locations())
+    daemon.box.write(CONFIG, config("sales") + "nonsense = 1\n")
+    refused = daemon.box.run("systemctl", "reload", daemon.unit, check=False)
+    assert refused.returncode != 0
+    wait_for(lambda: "the config is not applied" in daemon.box.show(daemon.unit, "StatusText"))
+    assert (set(daemon.locations()), daemon.is_active()) == (before, True)
 
 
 def test_the_journal_can_be_searched_by_location(daemon: Daemon) -> None:
@@ -229,6 +235,21 @@ def test_stop_leaves_nothing(daemon: Daemon) -> None:
     left = daemon.box.run("find", "/run/codelocd", "-type", "s", check=False).stdout
     assert left == ""
     assert daemon.box.show(daemon.unit, "Result") == "success"
+
+
+def test_a_location_that_takes_its_time_to_stop_is_not_cut_off(daemon: Daemon) -> None:
+    drop_in = f"/run/systemd/system/{daemon.unit}.d/stop.conf"
+    daemon.box.write(drop_in, "[Service]\nTimeoutStopSec=1\n")
+    daemon.box.run("systemctl", "daemon-reload")
+    slow = native("slow") + "import atexit, time\natexit.register(time.sleep, 3)\n"
+    daemon.box.write(f"{CODE}/slow.py", slow)
+    daemon.box.write(CONFIG, config("slow"))
+    daemon.box.run("systemctl", "start", daemon.unit)
+    daemon.until_serving("slow")
+    daemon.box.run("systemctl", "stop", daemon.unit)
+    assert daemon.box.show(daemon.unit, "Result") == "success"
+    daemon.box.run("rm", drop_in)
+    daemon.box.run("systemctl", "daemon-reload")
 
 
 def test_a_location_that_crashes_takes_neither_unit_nor_socket_down(daemon: Daemon) -> None:

@@ -66,6 +66,10 @@ class Locations(dict[str, Location]):
         serving = ((name, each.serving) for name, each in self.items())
         return {name: its.handle.pid if its is not None else None for name, its in serving}
 
+    def longest_stop(self) -> float:
+        """The largest `stop_timeout`, in seconds."""
+        return max((each.spec.policy.stop_timeout for each in self.values()), default=0.0)
+
     def environments(self) -> Iterator[tuple[Location, Environment]]:
         """The environment of each location that has one."""
         for location in self.values():

@@ -83,6 +83,9 @@ SWITCH = 0.001
 """Seconds after which a thread at work lets the loop have its turn, which waits for that several
 times in one answer; 0.005 is Python's own."""
 
+STOP_MARGIN = 20.0
+"""Seconds beyond the longest stop_timeout in which a stop is over."""
+
 LAST_ANSWERS = 1.0
 """Seconds in which what was asked before an upgrade is answered."""
 
@@ -150,7 +153,7 @@ class Service:
         await self._ends.wait()
         if self._successor.is_due and (listener := await server.pause(LAST_ANSWERS)) is not None:
             await self._upgraded(status_file, passed, control_socket.leave(listener))
-        self._notifier.stopping()
+        self._notifier.stopping(self._application.locations.longest_stop() + STOP_MARGIN)
         self._config.close()
         await application.close()
         for chore in chores:
@@ -191,7 +194,9 @@ class Service:
         return Control(application, self._config, identity, self._ends.set, self._upgrade)
 
     def _tell_manager(self, document: StatusDocument) -> None:
-        self._notifier.status(systemd.counted(document["locations"]))
+        shown = [{each["state"], each["reloading"]} for each in document["locations"]]
+        self._notifier.is_building = any("building" in each for each in shown)
+        self._notifier.status(systemd.told(document))
 
     def _begin_page(self, config: Config) -> None:
         """A log does not get the link, by which one logs in: `codelocd ui --url` prints it."""
@@ -290,10 +295,9 @@ class Service:
             self._report(str(failure))
 
     async def _show_life(self) -> None:
-        interval = self._notifier.watchdog_interval
-        while interval is not None:
+        while self._notifier.is_heard:
             self._notifier.alive()
-            await asyncio.sleep(interval)
+            await asyncio.sleep(self._notifier.beat)
 
     def _told_of_refusal(self, line: str) -> None:
         self._application.publisher.tell("refused", line)

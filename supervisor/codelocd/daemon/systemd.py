@@ -13,11 +13,20 @@ from collections import Counter
 from collections.abc import Iterable, MutableMapping
 from typing import TYPE_CHECKING
 
+from codelocd.render.text import one_line
+
 if TYPE_CHECKING:
-    from codelocd.documents.locations import LocationStatus
+    from codelocd.documents.locations import LocationStatus, StatusDocument
 
 _FIRST_DESCRIPTOR = 3
 """SD_LISTEN_FDS_START of sd_listen_fds(3)."""
+
+
+EXTENSION = 45.0
+"""Seconds for which the manager is told to wait beyond its own limit."""
+
+LONGEST = 250
+"""Characters of the line that `systemctl status` shows."""
 
 
 class Notifier:
@@ -29,6 +38,10 @@ class Notifier:
         meant = environ.pop("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
         self.watchdog_interval = int(usec) / 2e6 if usec and meant else None
         """Seconds between two signs of life, or None: systemd does not wait for them."""
+        self.beat = min(self.watchdog_interval or EXTENSION, EXTENSION / 3)
+        """Seconds between two calls of `alive`."""
+        self.is_building = False
+        """Whether environments are being built, which a limit of the manager must not cut off."""
         self._status = ""
 
     def ready(self) -> None:
@@ -47,11 +60,26 @@ class Notifier:
         """Until `ready` it reads its config again, or takes up other code."""
         self._send(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
-    def alive(self) -> None:
-        self._send("WATCHDOG=1")
+    @property
+    def is_heard(self) -> bool:
+        """Whether there is a manager."""
+        return bool(self._address)
 
-    def stopping(self) -> None:
+    def alive(self) -> None:
+        """Called every `beat` seconds from the loop that does the work."""
+        if self.watchdog_interval is not None:
+            self._send("WATCHDOG=1")
+        if self.is_building:
+            self._extend(EXTENSION)
+
+    def stopping(self, seconds: float) -> None:
+        """`seconds`: what the end may take."""
         self._send("STOPPING=1")
+        self._extend(seconds)
+
+    def _extend(self, seconds: float) -> None:
+        """A limit of the manager that is further away stays (sd_notify(3))."""
+        self._send(f"EXTEND_TIMEOUT_USEC={round(seconds * 1e6)}")
 
     def _send(self, message: str, flags: int = 0) -> bool:
         """Whether the manager has it."""
@@ -61,13 +89,31 @@ class Notifier:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
             try:
                 sender.connect(name)
-                sender.sendall(message.encode(), flags)
+                sender.sendall(message.encode(errors="replace"), flags)
             except BlockingIOError:
                 return False
             except OSError:
                 self._address = ""
                 return False
         return True
+
+
+def told(document: StatusDocument) -> str:
+    """The line for `systemctl status`: the counts, and what went wrong last."""
+    line, last = counted(document["locations"]), _last_problem(document)
+    return one_line(f"{line}; {last}" if last else line)[:LONGEST]
+
+
+def _last_problem(document: StatusDocument) -> str | None:
+    config = document["daemon"]["config"]
+    if config["state"] == "invalid":
+        return f"the config is not applied: {(config['problem'] or '').partition(chr(10))[0]}"
+    found = [(each["problem"], each["name"]) for each in document["locations"]]
+    latest = max(
+        ((problem["at"], name, problem["summary"]) for problem, name in found if problem),
+        default=None,
+    )
+    return f"{latest[1]}: {latest[2]}" if latest else None
 
 
 def counted(locations: Iterable[LocationStatus]) -> str:
