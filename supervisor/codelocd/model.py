@@ -41,11 +41,9 @@ class LoggedOutput(Protocol):
 
     def beside(self) -> Output:
         """For another process whose output goes to the same log."""
-        ...
 
     def begun(self, stream: Stream) -> bytes:
         """The beginning of a line that has no end yet."""
-        ...
 
     def go_on(self, stream: Stream, begun: bytes, data: bytes = b"", known: int = 0) -> None:
         """Where another daemon was killed: `begun` as above, then `data`, of whose lines the log
@@ -230,6 +228,7 @@ class Config:
 
     `files`: what was read, `looked_for`: what would have been, had it been there; a change of one
     of these is a change of the config. `notes`: a line for each thing that has no effect here.
+    `otlp`: the address of the collector that gets a trace of each load.
     """
 
     locations: tuple[LocationSpec, ...]
@@ -237,6 +236,7 @@ class Config:
     dagster: DagsterSettings = DagsterSettings()
     metrics: MetricsSettings = MetricsSettings()
     notify: NotifySettings = NotifySettings()
+    otlp: str | None = None
     page: PageSettings = PageSettings()
     files: tuple[Path, ...] = ()
     looked_for: tuple[Path, ...] = ()

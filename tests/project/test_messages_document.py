@@ -93,6 +93,8 @@ def texts(expression: ast.expr, function: ast.AST, module: Module) -> list[str]:
                 if isinstance(node, ast.Return) and node.value is not None
                 for text in texts(node.value, made, module)
             ]
+        case ast.IfExp(body=one, orelse=other):
+            return [*texts(one, function, module), *texts(other, function, module)]
         case ast.Name(id=name):
             return _assigned(name, function, module)
     return []
@@ -195,7 +197,7 @@ def fits(message: str, shown: str) -> bool:
     return re.fullmatch(pattern, shown) is not None
 
 
-OF_LOG = ("What the daemon says", "Files and folders", "Metrics and notifications")
+OF_LOG = ("What the daemon says", "Files and folders", "Metrics, notifications and traces")
 
 
 def test_each_line_of_the_log_is_in_the_index_of_messages() -> None:

@@ -105,6 +105,7 @@ def read(document: Document, environ: Mapping[str, str]) -> Config:
         dagster=dagster_settings(document, parsed.dagster, packages),
         metrics=MetricsSettings(**parsed.metrics.model_dump()),
         notify=NotifySettings(tuple(parsed.notify.command), parsed.notify.url),
+        otlp=parsed.telemetry.otlp,
         page=page_settings(document, parsed.ui),
         files=(document.path, *files),
         notes=tuple(_notes(document, parsed.daemon.trusted, environ)),

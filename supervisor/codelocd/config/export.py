@@ -31,6 +31,7 @@ def describe(config: Config) -> dict[str, Any]:
         "dagster": to_be_shown(asdict(config.dagster)),
         "metrics": asdict(config.metrics),
         "notify": asdict(config.notify),
+        "telemetry": {"otlp": config.otlp},
         "ui": asdict(config.page),
         "locations": [_location_document(spec) for spec in config.locations],
         "notes": config.notes,
@@ -82,6 +83,7 @@ def written(config: Config) -> str:
         parts.append(_table("dagster.environment", _environment(config.dagster.environment)))
     parts.append(_table("metrics", asdict(config.metrics)))
     parts.append(_table("notify", asdict(config.notify)))
+    parts.append(_table("telemetry", {"otlp": config.otlp}))
     parts.append(_table("ui", asdict(config.page)))
     index = _index(config)
     if index != ANYWHERE:

@@ -300,6 +300,7 @@ def combined(configs: Iterable[Config]) -> Config:
     pages = [part.page for part in parts if part.page != PageSettings()]
     metrics = [part.metrics for part in parts if part.metrics != MetricsSettings()]
     notify = [part.notify for part in parts if part.notify != NotifySettings()]
+    traces = [part.otlp for part in parts if part.otlp is not None]
     unused = [
         f"{part.files[0]}: daemon has no effect here, that of {settings[0].files[0]} has"
         for part in settings[1:]
@@ -310,6 +311,7 @@ def combined(configs: Iterable[Config]) -> Config:
         dagster=dagster[0] if dagster else DagsterSettings(),
         metrics=metrics[0] if metrics else MetricsSettings(),
         notify=notify[0] if notify else NotifySettings(),
+        otlp=traces[0] if traces else None,
         page=pages[0] if pages else PageSettings(),
         files=tuple(dict.fromkeys(chain.from_iterable(part.files for part in parts))),
         looked_for=tuple(dict.fromkeys(chain.from_iterable(part.looked_for for part in parts))),

@@ -265,6 +265,14 @@ class NotifyTable(Table):
     )
 
 
+class TelemetryTable(Table):
+    """Traces, by OpenTelemetry."""
+
+    otlp: WebAddress | None = Field(
+        default=None, description="A collector (OTLP over HTTP) that gets a trace of each load."
+    )
+
+
 class PageTable(Table):
     """codelocd's own page."""
 
@@ -324,6 +332,9 @@ class CodelocdTable(Table):
     )
     metrics: MetricsTable = Field(
         default_factory=MetricsTable, description="What monitoring asks the daemon."
+    )
+    telemetry: TelemetryTable = Field(
+        default_factory=TelemetryTable, description="Where traces of loads are sent."
     )
     ui: PageTable = Field(default_factory=PageTable, description="The page of `codelocd ui`.")
     index: IndexTable = Field(

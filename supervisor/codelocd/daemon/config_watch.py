@@ -253,12 +253,13 @@ def _compared(config: Config) -> Config:
 
 
 _Settings: TypeAlias = tuple[
-    DaemonSettings, DagsterSettings, MetricsSettings, PageSettings, NotifySettings
+    DaemonSettings, DagsterSettings, MetricsSettings, PageSettings, NotifySettings, str | None
 ]
 
 
 def _settings(config: Config) -> _Settings:
-    return config.daemon, config.dagster, config.metrics, config.page, config.notify
+    tables = config.daemon, config.dagster, config.metrics, config.page, config.notify
+    return (*tables, config.otlp)
 
 
 def _pending(before: _Settings, config: Config) -> str | None:
@@ -266,6 +267,6 @@ def _pending(before: _Settings, config: Config) -> str | None:
     takes effect at once."""
     daemon = replace(config.daemon, warm_idle=before[0].warm_idle)
     now = (daemon, *_settings(config)[1:])
-    names = ("[daemon]", "[dagster]", "[metrics]", "[ui]", "[notify]")
+    names = ("[daemon]", "[dagster]", "[metrics]", "[ui]", "[notify]", "[telemetry]")
     changed = [name for name, old, new in zip(names, before, now, strict=True) if old != new]
     return f"{' and '.join(changed)} was changed, which {RESTART}" if changed else None

@@ -12,7 +12,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -43,6 +43,7 @@ from codelocd.storage.paths import DaemonPaths, held_lock, page_folder
 
 if TYPE_CHECKING:
     from codelocd.daemon.metrics.endpoint import Monitoring
+    from codelocd.daemon.traces import Traces
     from codelocd.documents.locations import StatusDocument
 
 log = structlog.get_logger()
@@ -115,6 +116,7 @@ class Service:
         self._notifier = systemd.Notifier(os.environ)
         self._ends = asyncio.Event()
         self._beside: list[Monitoring | ObserveSocket] = []
+        self._traces: Traces | None = None
 
     async def run(self) -> None:
         config, report = self._started_with, self._report
@@ -155,7 +157,7 @@ class Service:
             await self._upgraded(status_file, passed, control_socket.leave(listener))
         self._notifier.stopping(self._application.locations.longest_stop() + STOP_MARGIN)
         self._config.close()
-        await application.close()
+        await self._leave(application.close())
         for chore in chores:
             chore.cancel()
         status_file.remove()
@@ -177,6 +179,12 @@ class Service:
         )
         await monitoring.begin(beside(self._paths.socket), group, config.metrics.port)
         self._beside.append(monitoring)
+
+    async def _leave(self, parting: Coroutine[None, None, None]) -> None:
+        """End the application, or hand it over; then send the last traces."""
+        await parting
+        if self._traces is not None:
+            await self._traces.close()
 
     async def _begin_observe_socket(self, group: str | None, control: Control) -> None:
         """Where the config names a group for it."""
@@ -213,6 +221,11 @@ class Service:
         observers = [(self._observer, self._topics)]
         if self._started_with.notify != NotifySettings():
             observers.append((application.notifications(self._report).observe, ("status",)))
+        if self._started_with.otlp is not None:
+            from codelocd.daemon.traces import Traces  # few daemons have a collector
+
+            self._traces = Traces(self._started_with.otlp, application.instance, self._report)
+            observers.append((self._traces.observe, ("status",)))
         for observer, topics in observers:
             if observer is not None:
                 application.hub.subscribe(
@@ -283,7 +296,7 @@ class Service:
         if self._successor.is_due:
             self._notifier.reloading()
             status_file.tell_upgrade()
-            await self._application.hand_over()
+            await self._leave(self._application.hand_over())
             self._successor.begin(passed, left)
 
     def _upgrade_at_signal(self) -> None:

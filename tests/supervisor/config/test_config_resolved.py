@@ -28,6 +28,7 @@ def test_show_has_every_field_and_no_value_that_may_be_secret(folder):
     assert document == {
         "files": [f"{root}/codelocd.toml", f"{root}/a.env"],
         "metrics": {"port": None},
+        "telemetry": {"otlp": None},
         "notify": {"command": [], "url": None},
         "ui": {
             "serve": False,

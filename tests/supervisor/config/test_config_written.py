@@ -24,6 +24,7 @@ from codelocd.config.tables import (
     MetricsTable,
     NotifyTable,
     PageTable,
+    TelemetryTable,
 )
 from codelocd.model import Config, LocationSpec
 
@@ -51,6 +52,9 @@ environment = { packages = ["dagster-webserver"] }
 
 [metrics]
 port = 9464
+
+[telemetry]
+otlp = "http://127.0.0.1:4318"
 
 [notify]
 command = ["/usr/local/bin/page", "ops"]
@@ -147,7 +151,7 @@ def test_every_key_survives(folder, tmp_path: Path) -> None:
     assert "hunter" not in text
     pasted = again(found, tmp_path / "elsewhere", environ)
     assert [*map(essence, pasted.locations)] == [*map(essence, found.locations)]
-    tables = ("daemon", "dagster", "metrics", "notify", "page")
+    tables = ("daemon", "dagster", "metrics", "notify", "otlp", "page")
     for table in tables:
         assert getattr(pasted, table) == getattr(found, table)
     assert config.written(pasted) == text
@@ -160,6 +164,7 @@ def test_the_text_above_has_every_key_there_is() -> None:
     assert data["dagster"].keys() == DagsterTable.model_fields.keys()
     assert data["notify"].keys() == NotifyTable.model_fields.keys()
     assert data["metrics"].keys() == MetricsTable.model_fields.keys()
+    assert data["telemetry"].keys() == TelemetryTable.model_fields.keys()
     assert {*data["ui"], "port"} == PageTable.model_fields.keys()
     assert data["index"].keys() == IndexTable.model_fields.keys()
     tables = [data["defaults"], *data["location"].values()]
