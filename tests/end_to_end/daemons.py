@@ -80,8 +80,10 @@ class Dev(Reached):
         home: Path,
         arguments: tuple[str, ...],
         within: tuple[str, ...] = (),
+        *,
+        serves: bool = True,
     ) -> None:
-        """`within`: the program that runs it, such as `unshare`."""
+        """`within`: the program that runs it, such as `unshare`. `serves`: it has a location."""
         self.project = project
         runtime = home / "run"
         runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -106,7 +108,8 @@ class Dev(Reached):
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         self.socket = self.until_printed("socket: ").split("socket: ")[1]
-        self.until_printed("●")
+        if serves:
+            self.until_printed("●")
 
     def _read(self) -> None:
         assert self.process.stdout is not None

@@ -7,7 +7,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -52,10 +52,13 @@ class Shown:
         page: ServedPage,
         scheme: str = "light",
         size: tuple[int, int] = WIDE,
+        **options: Any,
     ) -> None:
+        """`options`: others of Playwright's context, such as `forced_colors`."""
         self.context = browser.new_context(
             viewport={"width": size[0], "height": size[1]},
             color_scheme=scheme,  # type: ignore[arg-type]
+            **options,
         )
         self.tab = self.context.new_page()
         self.tab.set_default_timeout(PATIENCE)

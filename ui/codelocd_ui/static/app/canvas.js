@@ -104,10 +104,11 @@ const NAMES = { line2: '--line2', panel: '--panel', sunken: '--sunken', quiet: '
 
 /** The colours of the theme, as a canvas takes them. @param {HTMLElement} canvas */
 function coloursOf(canvas) {
-  const theme = `${document.documentElement.dataset.theme} ${matchMedia('(prefers-color-scheme: dark)').matches}`;
+  const theme = `${document.documentElement.dataset.theme} ${matchMedia('(prefers-color-scheme: dark)').matches} ${matchMedia('(forced-colors: active)').matches}`;
   const there = known.get(theme);
   if (there) return there;
   const probe = document.createElement('i'), parent = /** @type {HTMLElement} */ (canvas.parentElement);
+  probe.style.setProperty('forced-color-adjust', 'none');
   parent.append(probe);
   const colours = Object.fromEntries(Object.entries(NAMES).map(([name, variable]) => { probe.style.color = `var(${variable})`; return [name, getComputedStyle(probe).color]; }));
   probe.remove();

@@ -75,6 +75,7 @@ function useTheme() {
  */
 function resolved(element, value) {
   const probe = document.createElement('i');
+  probe.style.setProperty('forced-color-adjust', 'none');
   probe.style.color = value;
   element.append(probe);
   const colour = getComputedStyle(probe).color;
