@@ -22,18 +22,30 @@ GENERATOR = 0x20
 END = object()
 
 
-class OpenResources:
-    """`call`: through which the functions of the user's are called."""
+class CallGuard:
+    """Through which every function of the user's is called."""
 
+    cancelled = False
+    """Nothing more is to be started."""
+
+    def call(self, function: Callable[[], Any]) -> Any:
+        return function()
+
+    def end(self, function: Callable[[], Any]) -> Any:
+        """Of what ends in order what was begun, cancelled or not."""
+        return function()
+
+
+class OpenResources:
     def __init__(
         self,
         definitions: Mapping[str, Definition],
         facts: RunFacts,
-        call: Callable[[Callable[[], Any]], Any],
+        guard: CallGuard,
     ) -> None:
         self._definitions = definitions
         self._facts = facts
-        self._call = call
+        self._guard = guard
         self._values: dict[str, Any] = {}
         self._failures: dict[str, BaseException] = {}
         self._open: list[tuple[str, Iterator[Any]]] = []
@@ -57,9 +69,9 @@ class OpenResources:
         takes = any(each.name == CONTEXT for each in all_parameters_of(definition.function))
         given = {CONTEXT: RunContext(self._facts, definition)} if takes else {}
         if not is_generator(definition.function):
-            return self._call(lambda: called(definition.function, given))
+            return self._guard.call(lambda: called(definition.function, given))
         generator = called(definition.function, given)
-        value = self._call(partial(next, generator, END))
+        value = self._guard.call(partial(next, generator, END))
         if value is END:
             raise RuntimeError(f"{definition} yielded no value")
         self._open.append((name, generator))
@@ -70,7 +82,7 @@ class OpenResources:
         while self._open:
             name, generator = self._open.pop()
             try:
-                if self._call(partial(next, generator, END)) is not END:
+                if self._guard.end(partial(next, generator, END)) is not END:
                     raise RuntimeError(f"{self._definitions[name]} yielded twice")
             except (Exception, SystemExit, Cancelled) as error:  # noqa: BLE001  user code's
                 yield name, error

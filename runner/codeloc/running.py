@@ -10,7 +10,7 @@ from codeloc.context import RunContext, RunFacts
 from codeloc.errors import Cancelled
 from codeloc.functions import CONTEXT, all_parameters_of, called, innermost
 from codeloc.judgement import judge
-from codeloc.open_resources import OpenResources
+from codeloc.open_resources import CallGuard, OpenResources
 from codeloc.outcomes import CheckOutcome, RunResult, StepOutcome
 from codeloc.parameters import given_values
 from codeloc.plan import RunRequest, Step, plan, upstream_of
@@ -45,16 +45,6 @@ class RunListener:
         """What is no failure, and should be known."""
 
 
-class CallGuard:
-    """Through which every function of the user's is called."""
-
-    cancelled = False
-    """Nothing more is to be started."""
-
-    def call(self, function: Call) -> Any:
-        return function()
-
-
 class UncallableError(TypeError):
     """A function of a kind that no run can call."""
 
@@ -82,7 +72,7 @@ class Execution:
         self._listener = listener or RunListener()
         self._guard = guard or CallGuard()
         self._keeps = keeps
-        self._resources = OpenResources(namespace.contents.resources, facts, self._guard.call)
+        self._resources = OpenResources(namespace.contents.resources, facts, self._guard)
         self._store = store or ValueStore()
         if IO in namespace.contents.resources:
             self._store = StoreWithIo(lambda: self._resources.value(IO))

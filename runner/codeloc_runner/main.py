@@ -30,10 +30,12 @@ from .wire.server import CheckInterval, Listener, close_in_forks, serve
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import AbstractSet, Iterator, List, Sequence
+    from typing import AbstractSet, Callable, Iterator, List, NoReturn, Sequence, TypeVar
 
     from .load.location import Judge
-    from .load.sources import Read
+    from .process import LoadTarget
+
+    T = TypeVar("T")
 
 
 def compile_bundle() -> None:
@@ -112,7 +114,7 @@ def live(
         lock = ServingLock(settings.lock_path, settings.lock_fd)
     methods = Methods(lock)
     serve(Listener(settings.socket_fd, settings.socket_path, interval), methods)
-    read = prepare_for_user_code(settings, path, known)
+    read = prepare_for_user_code(settings, path, known, lambda: read_fresh(settings.code))
     own_process = os.getpid()
     outcome = load(settings, read, known, divergence)
     if os.getpid() != own_process:
@@ -131,12 +133,14 @@ def note_suspects(written: str, suspects: List[str]) -> None:
     note_writes(written, suspects)
 
 
-def prepare_for_user_code(settings: Settings, path: List[str], known: AbstractSet[str]) -> Read:
-    """What fills with the digests of what is imported, and the names that its code uses."""
+def prepare_for_user_code(
+    settings: LoadTarget, path: List[str], known: AbstractSet[str], reading: Callable[[], T]
+) -> T:
+    """The result of `reading`, which decides how sources are read from now on."""
     own = standard_library.entries_before(path)
     import_shadowed(own)
     standard_library.release_shadowed(known, own)
-    read = read_fresh()
+    read = reading()
     add_finder()
     prepare_children()
     arrange_interpreter(settings, path)
@@ -149,7 +153,7 @@ def import_shadowed(own: Sequence[str]) -> None:
         from .load import problem as problem
 
 
-def leave(status: int = 0) -> None:
+def leave(status: int = 0) -> NoReturn:
     """End in order, but end: what hangs in an `atexit` function is given STOP_SECONDS."""
     start_new_thread(end_after, (STOP_SECONDS, status))
     try:  # noqa: SIM105  contextlib would cost milliseconds

@@ -13,18 +13,29 @@ from .wire.json_values import loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import List, Optional, Sequence
+    from typing import Any, List, Mapping, Optional, Sequence
 
 
-class Settings:
-    """One location as its runner sees it; every path absolute."""
+class LoadTarget:
+    """The code of a location, as it is loaded; every path absolute."""
+
+    __slots__ = ("attribute", "kind", "location", "value", "working_directory")
+
+    def __init__(self, location: str, given: Mapping[str, Any]) -> None:
+        self.location = location
+        self.kind: str = given["target"]["kind"]
+        self.value: str = given["target"]["value"]
+        self.attribute: Optional[str] = given.get("attribute")
+        self.working_directory: str = given["working_directory"]
+
+
+class Settings(LoadTarget):
+    """One location as its runner sees it."""
 
     __slots__ = (
-        "attribute",
+        "code",
         "group",
-        "kind",
         "life_fd",
-        "location",
         "lock_fd",
         "lock_path",
         "nice",
@@ -34,19 +45,13 @@ class Settings:
         "socket_path",
         "stacks_signal",
         "suspects",
-        "value",
-        "working_directory",
         "written",
     )
 
     def __init__(self, location: str, text: str) -> None:
         """Read the daemon's JSON. Raises KeyError or ValueError: never a user's mistake."""
         given = loads(text)
-        self.location = location
-        self.kind: str = given["target"]["kind"]
-        self.value: str = given["target"]["value"]
-        self.attribute: Optional[str] = given.get("attribute")
-        self.working_directory: str = given["working_directory"]
+        super().__init__(location, given)
         self.socket_fd: int = given["socket_fd"]
         self.socket_path: str = given["socket_path"]
         self.parent: Optional[int] = given.get("parent")
@@ -59,6 +64,7 @@ class Settings:
         self.stacks_signal: int = given.get("stacks_signal", 0)
         self.written: Optional[str] = given.get("written")
         self.suspects: List[str] = given.get("suspects", [])
+        self.code: Optional[str] = given.get("code")
 
 
 PR_SET_PDEATHSIG = 1
@@ -194,7 +200,7 @@ def flush_streams() -> None:
             continue
 
 
-def search_path(settings: Settings, path: Sequence[str]) -> List[str]:
+def search_path(settings: LoadTarget, path: Sequence[str]) -> List[str]:
     """The working directory first, as Dagster has it; then, for a file, its folder.
 
     `python FILE` knows the folder alone. With both, siblings of the file are found as well as
@@ -206,12 +212,12 @@ def search_path(settings: Settings, path: Sequence[str]) -> List[str]:
     return [*dict.fromkeys(first), *path]
 
 
-def program_arguments(settings: Settings) -> List[str]:
+def program_arguments(settings: LoadTarget) -> List[str]:
     """For a module "-m", which is what Python itself has there until it has found the module."""
     return [settings.value if settings.kind == "python_file" else "-m"]
 
 
-def arrange_interpreter(settings: Settings, path: Sequence[str]) -> None:
+def arrange_interpreter(settings: LoadTarget, path: Sequence[str]) -> None:
     sys.path[:] = path
     sys.argv[:] = program_arguments(settings)
     empty_main()

@@ -35,6 +35,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import AbstractSet, Any, Dict, List, Optional, Tuple
 
+    from .fork import Life
+
 
 HEADER_BYTES = 8
 DESCRIPTORS = 8
@@ -203,9 +205,18 @@ def forget_listings() -> None:
             del sys.path_importer_cache[folder]
 
 
+def life_of(order: Dict[str, Any]) -> Life:
+    """What the process that is ordered does."""
+    if "run" in order:
+        from ..run.forked import become_attempt  # once there are runs, for all that follow
+
+        return become_attempt
+    return become_program if "module" in order else become_runner
+
+
 def follow(order: Dict[str, Any], descriptors: List[int], preloaded: Preloaded) -> None:
     """Start the runner or the program that is ordered, as a fork or by becoming it."""
-    life = become_program if "module" in order else become_runner
+    life = life_of(order)
     if order["order"] == "become":
         if not order.get("bound", True):
             ask_kernel_for_signal(0)

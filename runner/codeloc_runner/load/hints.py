@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Iterator, List, Optional
 
-    from ..process import Settings
+    from ..process import LoadTarget
 
 
 UPWARDS = 3
@@ -41,7 +41,7 @@ class Hint:
         self.missing = missing
 
 
-def of(error: BaseException, settings: Settings) -> Hint:
+def of(error: BaseException, settings: LoadTarget) -> Hint:
     hidden = hidden_by(error, settings)
     if hidden is not None:
         return Hint(hidden)
@@ -108,7 +108,7 @@ def written_in_full(name: str, error: BaseException) -> Optional[str]:
     return None
 
 
-def own_file(name: str, settings: Settings) -> Optional[str]:
+def own_file(name: str, settings: LoadTarget) -> Optional[str]:
     """The location's own file or folder that stands for a top-level module."""
     if settings.kind == "python_file" and stem(settings.value) == name:
         return settings.value
@@ -120,7 +120,7 @@ def own_file(name: str, settings: Settings) -> Optional[str]:
     return None
 
 
-def own_namespace(name: str, settings: Settings) -> Optional[str]:
+def own_namespace(name: str, settings: LoadTarget) -> Optional[str]:
     """The location's own folder of that name that holds modules, but no `__init__.py`."""
     for folder in own_folders(settings):
         path = os.path.join(folder, name)
@@ -129,7 +129,7 @@ def own_namespace(name: str, settings: Settings) -> Optional[str]:
     return None
 
 
-def about_namespace(name: str, folder: str, settings: Settings) -> Optional[str]:
+def about_namespace(name: str, folder: str, settings: LoadTarget) -> Optional[str]:
     if name not in sys.modules:
         return None
     told = told_path(folder, settings.working_directory)
@@ -139,7 +139,7 @@ def about_namespace(name: str, folder: str, settings: Settings) -> Optional[str]
     )
 
 
-def hidden_by(error: BaseException, settings: Settings) -> Optional[str]:
+def hidden_by(error: BaseException, settings: LoadTarget) -> Optional[str]:
     """Where a package, or Python itself, imports a file of the location's for one of Python's."""
     files = [file for file, _ in places_of(error) if not is_ours(file)]
     if exceptions.is_a(error, SyntaxError):
@@ -153,7 +153,7 @@ def hidden_by(error: BaseException, settings: Settings) -> Optional[str]:
     return None
 
 
-def own_folders(settings: Settings) -> List[str]:
+def own_folders(settings: LoadTarget) -> List[str]:
     entries: List[str] = [entry for entry in sys.path if type(entry) is str]
     absolute = [entry for entry in entries if os.path.isabs(entry)]
     own = [entry for entry in absolute if is_source(os.path.join(entry, ""))]
@@ -161,7 +161,7 @@ def own_folders(settings: Settings) -> List[str]:
 
 
 def about_own(
-    name: str, file: str, failure: BaseException, said: str, settings: Settings
+    name: str, file: str, failure: BaseException, said: str, settings: LoadTarget
 ) -> Optional[str]:
     """It is the location's own, so it is never to be installed."""
     told = told_path(file, settings.working_directory)
@@ -196,7 +196,7 @@ def is_told(failure: BaseException, place: str) -> bool:
     return type(path) is str and path.startswith(place)
 
 
-def about_circle(failure: BaseException, settings: Settings) -> str:
+def about_circle(failure: BaseException, settings: LoadTarget) -> str:
     """The files that import each other, by the traceback."""
     files = files_of(failure)
     last = files[-1] if files else settings.value
@@ -225,7 +225,7 @@ def told_path(file: str, working_directory: str) -> str:
     return told_place((file, 0), working_directory)[: -len(":0")]
 
 
-def about_relative_import(settings: Settings) -> str:
+def about_relative_import(settings: LoadTarget) -> str:
     if settings.kind != "python_file":
         return (
             f"{settings.value.rpartition('.')[0] or settings.value} is the top-level package here:"
@@ -237,7 +237,7 @@ def about_relative_import(settings: Settings) -> str:
     )
 
 
-def about_folder(name: str, folder: str, settings: Settings) -> str:
+def about_folder(name: str, folder: str, settings: LoadTarget) -> str:
     return f"{folder} has {name!r}: set working_directory to that folder (-d {folder})"
 
 
@@ -273,7 +273,7 @@ def has(folder: str, module: str) -> bool:
     return os.path.isfile(path + ".py") or os.path.isfile(os.path.join(path, "__init__.py"))
 
 
-def about_damage(gone: List[str], files: List[str], settings: Settings) -> str:
+def about_damage(gone: List[str], files: List[str], settings: LoadTarget) -> str:
     """What the code took away from Python, and the line that did it, where it can be found."""
     what, others = gone[0], len(gone) - 1
     verb = "called" if "(" in what else "deleted" if what.startswith("builtins.") else "emptied"

@@ -25,17 +25,19 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import AbstractSet, Any, Callable, Dict, List, Optional, Tuple
 
-    from ..process import Settings
+    from ..process import LoadTarget, Settings
     from .snapshot import Definition
     from .sources import Read
 
     Judge = Callable[[List[str], bool], Optional[Dict[str, str]]]
 
 
-def import_target(settings: Settings) -> ModuleType:
+def import_target(
+    settings: LoadTarget, is_file: Callable[[str], bool] = os.path.isfile
+) -> ModuleType:
     """Raises LoadFailure, or whatever user code raises: any BaseException."""
     if settings.kind == "python_file":
-        return import_file(settings.value)
+        return import_file(settings.value, is_file)
     try:
         return imported(settings.value)
     except ModuleNotFoundError as error:
@@ -47,8 +49,8 @@ def import_target(settings: Settings) -> ModuleType:
         ) from None
 
 
-def import_file(path: str) -> ModuleType:
-    if not os.path.isfile(path):
+def import_file(path: str, is_file: Callable[[str], bool]) -> ModuleType:
+    if not is_file(path):
         raise LoadFailure(f"no file {path}; create it, or correct the path")
     name = module_name(path)
     spec = spec_from_file_location(name, path, loader=SourceFileLoader(name, path))
@@ -123,7 +125,7 @@ def load(settings: Settings, read: Read, known: AbstractSet[str], divergence: Ju
 
 
 def problem_of(
-    error: BaseException, settings: Settings, gone: List[str], files: List[str]
+    error: BaseException, settings: LoadTarget, gone: List[str], files: List[str]
 ) -> Dict[str, Any]:
     """The problem; by its line alone where user code took apart what is needed for more."""
     try:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, Dict, Iterator, List, Optional, Set
 
-    from ..process import Settings
+    from ..process import LoadTarget
 
 
 ENDS = 10
@@ -168,7 +168,7 @@ EXCEPTIONS = 20
 
 
 def describe(
-    error: BaseException, settings: Settings, gone: List[str], files: List[str]
+    error: BaseException, settings: LoadTarget, gone: List[str], files: List[str]
 ) -> Dict[str, Any]:
     """The contract's problem, without the time; `missing` is a module that nothing here has,
     `variable` an environment variable that is not set. `gone`: what the code took away from

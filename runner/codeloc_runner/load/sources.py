@@ -8,15 +8,15 @@ import os
 import sys
 from _blake2 import blake2b
 from _frozen_importlib_external import SourceFileLoader
+from _thread import get_ident
 
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from types import CodeType, ModuleType
-    from typing import Dict, Iterator, List, Set, Tuple
+    from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Set, Tuple
 
     Read = Tuple[Dict[str, str], Set[str]]
-    from typing import Any, Dict, Tuple
 
 
 def names_in(code: CodeType) -> Set[str]:
@@ -62,18 +62,19 @@ def imported(name: str) -> ModuleType:
     return sys.modules[name]
 
 
-def read_fresh() -> Read:
-    """From now on compile sources of the location from their text.
+def compile_sources(
+    text_of: Callable[[SourceFileLoader, str, str], bytes],
+    compiled: Callable[[CodeType], None],
+) -> None:
+    """From now on compile sources of the location from their text, never from bytecode.
 
-    The results fill with the digests of what is read, and with the names that its code uses.
+    `text_of(loader, file, path)` reads it, `compiled` is told what came of it.
 
     Python takes bytecode for current when the source's size and its time in whole seconds are
     the same: a save within the second would run the old code (CPython issue 75953). The one
     method of the one class is replaced, not a finder put in front: so every way to a source is
     covered, editable installs and modules loaded by path included, and nothing else changes.
     """
-    read: Dict[str, str] = {}
-    names: Set[str] = set()
     from_bytecode = SourceFileLoader.get_code
 
     def get_code(self: SourceFileLoader, fullname: str) -> CodeType | None:
@@ -81,16 +82,60 @@ def read_fresh() -> Read:
         path = os.path.abspath(file)
         if not is_source(path):
             return from_bytecode(self, fullname)
-        data = self.get_data(file)
-        read[path] = digest(data)
-        code = self.source_to_code(data, file)
-        names.update(names_in(code))
+        code = self.source_to_code(text_of(self, file, path), file)
+        compiled(code)
         return code
 
     SourceFileLoader.get_code = get_code  # type: ignore  # on purpose, see above
+
+
+def read_fresh(folder: Optional[str] = None) -> Read:
+    """The same from the disk. The results fill with the digests of what is read, and with the names
+    that its code uses. `folder`: where the texts are kept, for runs.
+    """
+    read: Dict[str, str] = {}
+    names: Set[str] = set()
+
+    def text_of(loader: SourceFileLoader, file: str, path: str) -> bytes:
+        data = loader.get_data(file)
+        read[path] = digest(data)
+        if folder is not None:
+            keep_text(folder, read[path], data)
+        return data
+
+    compile_sources(text_of, lambda code: names.update(names_in(code)))
     return read, names
 
 
+def keep_text(folder: str, name: str, data: bytes) -> None:
+    """A file of that name, whole or not at all. A disk that is full keeps nothing from loading."""
+    path = os.path.join(folder, name)
+    if os.path.exists(path):
+        return
+    new = f"{path}.{os.getpid()}.{get_ident()}"
+    try:
+        with open(new, "wb") as file:
+            file.write(data)
+        os.rename(new, path)
+    except OSError:
+        try:  # noqa: SIM105  contextlib would cost milliseconds
+            os.unlink(new)
+        except OSError:
+            pass
+
+
+def manifest(sources: Mapping[str, str]) -> Dict[str, Mapping[str, str]]:
+    """Of what this process has loaded: digests by source, sources by module."""
+    modules: Dict[str, str] = {}
+    for name, module in list(sys.modules.items()):
+        file = getattr(getattr(module, "__spec__", None), "origin", None)
+        if isinstance(file, str) and os.path.abspath(file) in sources:
+            modules[name] = os.path.abspath(file)
+    return {"sources": sources, "modules": modules}
+
+
+RUNNING: Dict[str, List[str]] = {}
+"""By path the lines that are run, where these are not those on the disk: in a run."""
 IMPORT_MACHINERY = "<frozen importlib"
 IN_CODINGS = b"-._0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
@@ -113,6 +158,8 @@ def source_line(file: str, number: int) -> str:
 
 def source_lines(file: str, first: int, last: int) -> List[str]:
     """In the coding that the file declares in one of its first two lines."""
+    if file in RUNNING:
+        return [line.rstrip("\n") for line in RUNNING[file][first - 1 : last]]
     coding = "utf-8-sig"
     found: List[str] = []
     if not os.path.isfile(file):  # not a device that never ends

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing import Any, List, Mapping, Optional, Protocol, Sequence, Tuple
 
     from ..load.snapshot import Definition
-    from ..process import Settings
+    from ..process import LoadTarget
 
     class Loader(Protocol):
         def targets(self, members: Mapping[str, object]) -> List[Any]:
@@ -90,7 +90,7 @@ WANTED = (
 )
 
 
-def find(module: ModuleType, settings: Settings) -> Found:
+def find(module: ModuleType, settings: LoadTarget) -> Found:
     """The loader by name, itself, and what it shall load.
 
     Raises LoadFailure, or what a function called for its result raises.

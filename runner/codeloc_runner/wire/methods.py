@@ -1,4 +1,4 @@
-"""The methods that a runner answers: `hello ping snapshot describe stacks serve hand_over stop`."""
+"""The methods that a runner answers; docs/protocol.md says what each is for."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import sys
 from _thread import allocate_lock, get_ident
 
-from ..load.sources import frame_text, is_ours
+from ..load.sources import frame_text, is_ours, manifest
 from .messages import CallError
 
 TYPE_CHECKING = False
@@ -91,6 +91,7 @@ PARAMS = {
     "stacks": (),
     "serve": (),
     "hand_over": (),
+    "manifest": (),
     "stop": (),
 }
 
@@ -171,6 +172,10 @@ class Methods:
         if self._lock is not None:
             self._lock.let_go()
         return {}
+
+    def _manifest(self) -> Any:
+        """Of the code that is served: digests by source, sources by module."""
+        return manifest(self._served().sources)
 
     def _stop(self) -> Dict[str, Any]:
         return {}

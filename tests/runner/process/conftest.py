@@ -192,9 +192,11 @@ class Starter:
         attribute: str | None = None,
         options: tuple[str, ...] = (),
         lock: Path | None = None,
+        code: Path | None = None,
         **variables: str,
     ) -> Runner:
-        """`lock`: the file of the lock that it holds while it serves."""
+        """`lock`: the file of the lock that it holds while it serves; `code`: the folder in which
+        it keeps the texts of what it loads."""
         directory = directory or Path(value).parent
         path = str(self.folder / f"{len(self.runners)}.sock")
         with socket.socket(socket.AF_UNIX) as listening:
@@ -208,6 +210,7 @@ class Starter:
                 "socket_path": path,
                 "parent": os.getpid(),
                 "lock_path": None if lock is None else str(lock),
+                "code": None if code is None else str(code),
             }
             every = {**clean_environment(), "TMPDIR": str(self.folder), **variables}
             process: subprocess.Popen[bytes] | Fork

@@ -42,7 +42,7 @@ def test_hello_tells_protocol_process_and_methods(run, python):
     assert hello["protocol"] == 1
     assert hello["pid"] == runner.process.pid
     asking = ["hello", "ping", "snapshot", "describe", "stacks"]
-    assert hello["methods"] == [*asking, "serve", "hand_over", "stop"]
+    assert hello["methods"] == [*asking, "serve", "hand_over", "manifest", "stop"]
     assert f"{os.sep}{hello['python']}{os.sep}" in python
 
 

@@ -67,10 +67,16 @@ class WarmInterpreter:
 
     def fork(self, settings: dict[str, Any], variables: dict[str, str]) -> Fork:
         """A runner with these settings."""
+        order = {"location": "sales", "settings": json.dumps(settings)}
+        return self.ordered(order, [settings["socket_fd"]], variables)
+
+    def ordered(
+        self, process: dict[str, Any], descriptors: list[int], variables: dict[str, str]
+    ) -> Fork:
+        """The process that an order describes."""
         order = {
+            **process,
             "order": "fork",
-            "location": "sales",
-            "settings": json.dumps(settings),
             "variables": variables,
             "parent": os.getpid(),
         }
@@ -79,7 +85,7 @@ class WarmInterpreter:
         hearing, telling = socket.socketpair()
         with hearing:
             with telling:
-                self.send(order, [settings["socket_fd"], out, err, telling.fileno()])
+                self.send(order, [*descriptors, out, err, telling.fileno()])
             os.close(out)
             os.close(err)
             said = json.loads(hearing.recv(65536))

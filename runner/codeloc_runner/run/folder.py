@@ -1,0 +1,105 @@
+"""The files of one attempt: what makes sure that it runs once, and tells what came of it.
+
+`lock.N` is held for as long as the attempt lives. `begun.N` is made before any user code, by one
+process alone; `result.N` is there, whole, once all of it has ended.
+"""
+
+from __future__ import annotations
+
+import os
+from errno import EDQUOT, ENOSPC
+from fcntl import LOCK_EX, LOCK_NB, flock
+from time import monotonic, sleep, time
+
+from ..serving import identity
+from ..wire.json_values import dumps
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Mapping, Optional
+
+
+class AlreadyRun(Exception):
+    """Another process has this attempt, or had it."""
+
+
+FULL_SECONDS = 60.0
+"""How long a disk that is full is given to have room for a result again."""
+PAUSE_SECONDS = 0.5
+
+
+class AttemptFolder:
+    """Those of attempt `number` in the folder of its run."""
+
+    __slots__ = ("_folder", "_identity", "_lock", "_number")
+
+    def __init__(self, folder: str, number: int) -> None:
+        self._folder = folder
+        self._number = number
+        self._lock: Optional[int] = None
+
+    def claim(self) -> None:
+        """Raises AlreadyRun, or OSError; nothing has begun then."""
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        self._lock = os.open(self._path("lock"), flags, 0o600)
+        try:
+            flock(self._lock, LOCK_EX | LOCK_NB)
+        except BlockingIOError:
+            raise AlreadyRun(f"another process holds {self._path('lock')}") from None
+        self._identity = identity(os.fstat(self._lock))
+        os.register_at_fork(after_in_child=self._let_go)
+        if os.path.exists(self._path("result")):
+            raise AlreadyRun(f"{self._path('result')} is there")
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        try:
+            begun = os.open(self._path("begun"), flags, 0o600)
+        except FileExistsError:
+            raise AlreadyRun(f"{self._path('begun')} is there") from None
+        try:
+            os.write(begun, dumps({"pid": os.getpid(), "at": time()}).encode())
+            os.fsync(begun)
+        finally:
+            os.close(begun)
+        self._sync_folder()
+
+    def leave_result(self, result: Mapping[str, Any]) -> Optional[str]:
+        """Whole, and on the disk; why it is not there, if so."""
+        data = dumps(result).encode()
+        end = monotonic() + FULL_SECONDS
+        while True:
+            try:
+                self._write(data)
+            except OSError as error:
+                if error.errno not in (ENOSPC, EDQUOT) or monotonic() > end:
+                    return str(error)
+                sleep(PAUSE_SECONDS)
+            else:
+                return None
+
+    def _write(self, data: bytes) -> None:
+        new = self._path("result") + ".new"
+        with open(new, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.rename(new, self._path("result"))
+        self._sync_folder()
+
+    def _sync_folder(self) -> None:
+        folder = os.open(self._folder, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    def _path(self, name: str) -> str:
+        return os.path.join(self._folder, f"{name}.{self._number}")
+
+    def _let_go(self) -> None:
+        """In what user code forks: the lock means that the attempt itself lives."""
+        try:
+            if self._lock is not None and identity(os.fstat(self._lock)) == self._identity:
+                os.close(self._lock)
+        except OSError:
+            pass  # user code has closed it
+        self._lock = None

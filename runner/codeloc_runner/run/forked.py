@@ -1,0 +1,37 @@
+"""An attempt as a fork of a warm interpreter, or as what a spare becomes."""
+
+from __future__ import annotations
+
+from ..forkserver.fork import accepted, answer, arrange_process
+from ..load.exceptions import type_name
+from ..process import search_path
+from .attempt import live
+from .order import read_order
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, List
+
+    from ..forkserver.fork import Verdict
+    from ..forkserver.preload import Preloaded
+
+
+def become_attempt(
+    order: Dict[str, Any], descriptors: List[int], preloaded: Preloaded, verdict: Verdict
+) -> None:
+    """Live as the attempt whose order is the file that `order["run"]` names; returns only where it
+    has to refuse. The pipe for events stands before the last three descriptors, if there is one.
+    """
+    location, file, own = order["location"], order["run"], descriptors[-3:]
+    try:
+        told = read_order(location, file)
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        why = f"the order {file} cannot be read: {type_name(error)}: {error}"
+        answer(own[-1], {"refused": why, "stale": False})
+        return
+    path = search_path(told, preloaded.path)
+    if not accepted(told.working_directory, path, own, preloaded, verdict):
+        return
+    arrange_process([location, file, "run"], order["variables"], preloaded.added)
+    told.events_fd = descriptors[0] if len(descriptors) > len(own) else None
+    live(told, [*preloaded.first, *path], preloaded.modules)

@@ -1,0 +1,76 @@
+"""Runs definitions that were made with `codeloc`, as `codeloc` does it in a unit test."""
+
+from __future__ import annotations
+
+import sys
+
+from ..load.exceptions import LoadFailure
+from ..load.sources import imported
+from .steps import StepEvents
+from .values import StoredValues
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, List
+
+    from .cancelling import CancelGuard
+    from .order import AttemptOrder
+
+
+class UsageFailure(Exception):
+    """What was asked for cannot be run."""
+
+
+def run(targets: List[Any], order: AttemptOrder, steps: StepEvents, guard: CancelGuard) -> Any:
+    """The `RunResult`. Raises UsageFailure or LoadFailure before anything of it runs."""
+    running = part("running")
+    facts = part("context").RunFacts(
+        run=order.run,
+        attempt=order.attempt,
+        params=order.params,
+        tags=order.tags,
+        scheduled_for=order.scheduled_for,
+        generation=order.generation,
+        location=order.location,
+    )
+    try:
+        request = part("plan").RunRequest(
+            order.job,
+            order.select,
+            params=order.params,
+            upstream=order.upstream,
+            checks=order.checks,
+            done=order.done,
+        )
+        return running.Execution(
+            namespace_of(targets, order.repository),
+            request,
+            facts=facts,
+            store=StoredValues(order),
+            listener=steps,
+            guard=guard,
+            keeps=False,
+        ).run()
+    except part("errors").RunError as error:
+        raise UsageFailure(str(error)) from None
+
+
+def part(name: str) -> Any:
+    """A module of the `codeloc` that user code has imported. Raises LoadFailure for an old one."""
+    try:
+        return imported(f"codeloc.{name}")
+    except ModuleNotFoundError:
+        codeloc = sys.modules["codeloc"]
+        version = getattr(codeloc, "__version__", "?")
+        raise LoadFailure(
+            f"the codeloc {version} that is installed in this environment cannot run its"
+            " definitions: upgrade it, or remove it, since codelocd brings one"
+        ) from None
+
+
+def namespace_of(targets: List[Any], repository: str) -> Any:
+    for target in targets:
+        namespace = getattr(target, "namespace", None)
+        if namespace is not None and namespace.name == repository:
+            return namespace
+    raise UsageFailure(f"no repository {repository!r} in this location")

@@ -1,0 +1,106 @@
+"""The values of assets between runs: one pickle each, in a folder for each asset."""
+
+from __future__ import annotations
+
+import os
+from _pickle import Pickler, Unpickler
+from time import time
+
+from ..load import exceptions
+from ..wire.json_values import dumps, loads
+from ..wire.methods import python_version
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, List, Optional, Tuple
+
+    from .order import AttemptOrder
+
+
+KEPT = 2
+"""Values of one asset: the newest, and the one that another run may be reading."""
+PROTOCOL = 5
+"""Of pickles: what Python 3.8 and all after it read and write."""
+
+
+class UnreadableValue(Exception):
+    """A value that was stored and cannot be read here."""
+
+
+class StoredValues:
+    """What `codeloc` wants of a store. A file is a line of JSON that says who wrote it, and the
+    pickle. Without a folder nothing is stored.
+    """
+
+    def __init__(self, order: AttemptOrder) -> None:
+        self._folder = order.values
+        self._run = order.run
+        self._environment = order.environment
+
+    def has(self, key: Tuple[str, ...]) -> bool:
+        return bool(self._files(key))
+
+    def store(self, key: Tuple[str, ...], value: Any, context: Any, taken: bool) -> Optional[str]:
+        """Why it could not be, in a line. A value that no function takes is of no use."""
+        if self._folder is None or not taken:
+            return None
+        folder = self._of(key)
+        new = os.path.join(folder, f"{self._run}.new")
+        try:
+            os.makedirs(folder, 0o700, exist_ok=True)
+            self._write(new, value)
+            os.rename(new, os.path.join(folder, str(self._run)))
+            for name in self._files(key)[KEPT:]:
+                os.unlink(os.path.join(folder, name))
+        except Exception as error:  # noqa: BLE001  a class may do anything when it is pickled
+            if os.path.exists(new):
+                os.unlink(new)
+            return f"{exceptions.type_name(error)}: {exceptions.message(error)[:500]}"
+        return None
+
+    def load(self, key: Tuple[str, ...], context: Any) -> Any:
+        """Raises UnreadableValue."""
+        names = self._files(key)
+        if not names:
+            raise UnreadableValue(f"no run has left a value of {'/'.join(key)}")
+        with open(os.path.join(self._of(key), names[0]), "rb") as file:
+            header = loads(file.readline().decode())
+            try:
+                return Unpickler(file).load()
+            except Exception as error:
+                raise UnreadableValue(self._told(key, header, error)) from error
+
+    def _write(self, path: str, value: Any) -> None:
+        header = {
+            "python": python_version(),
+            "environment": self._environment,
+            "run": self._run,
+            "at": time(),
+        }
+        with open(path, "wb") as file:
+            file.write(dumps(header).encode() + b"\n")
+            Pickler(file, PROTOCOL).dump(value)
+
+    def _told(self, key: Tuple[str, ...], header: Dict[str, Any], error: Exception) -> str:
+        return (
+            f"the value of {'/'.join(key)} that run {header['run']} has left was written by Python"
+            f" {header['python']} in environment {header['environment']}, and Python"
+            f" {python_version()} in environment {self._environment} cannot read it"
+            f" ({exceptions.type_name(error)}: {exceptions.message(error)[:500]});"
+            " have it made again: --upstream"
+        )
+
+    def _files(self, key: Tuple[str, ...]) -> List[str]:
+        """The newest first."""
+        if self._folder is None:
+            return []
+        try:
+            with os.scandir(self._of(key)) as found:
+                entries = [(each.stat().st_mtime_ns, each.name) for each in found]
+        except OSError:
+            return []
+        return [name for _, name in sorted(entries, reverse=True) if name.isdigit()]
+
+    def _of(self, key: Tuple[str, ...]) -> str:
+        """No name has a dot in it: no two keys are one folder, and none lies in another's."""
+        return os.path.join(self._folder or "", ".".join(key))
