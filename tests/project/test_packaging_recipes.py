@@ -1,10 +1,12 @@
 """What lies in the project for other tools: the recipe of a container, hooks for pre-commit."""
 
+import os
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -13,6 +15,8 @@ ROOT = Path(__file__).parents[2]
 RECIPE = ROOT / "packaging" / "Containerfile"
 HADOLINT = Path(sys.executable).with_name("hadolint")
 CODELOCD = Path(sys.executable).with_name("codelocd")
+PRE_COMMIT = Path(sys.executable).with_name("pre-commit")
+CACHE = ROOT / ".cache" / "tests"
 BUILDERS = [name for name in ("podman", "buildah") if shutil.which(name)]
 
 
@@ -36,11 +40,74 @@ def test_the_container_runs_a_user_an_init_and_a_check_of_its_health() -> None:
     assert 'VOLUME ["/var/lib/codelocd"]' in lines
 
 
-def test_each_hook_runs_a_command_that_exists() -> None:
-    hooks = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
-    assert [hook["id"] for hook in hooks] == ["codelocd-validate", "codelocd-check"]
-    for hook in hooks:
-        program, *words = hook["entry"].split()
-        assert program == "codelocd"
-        asked = subprocess.run([CODELOCD, *words, "--help"], capture_output=True, check=False)
-        assert asked.returncode == 0, asked.stderr
+HOOKS = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
+
+
+def project(folder: Path) -> Path:
+    """One whose locations could be served by an activated environment."""
+    folder.mkdir()
+    (folder / "workspace.yaml").write_text("load_from:\n  - python_file: etl.py\n")
+    source = (
+        "import sys\nfrom codeloc import Definitions\nprint(sys.prefix)\ndefs = Definitions()\n"
+    )
+    (folder / "etl.py").write_text(source)
+    (folder / "requirements.txt").write_text("")
+    return folder
+
+
+@pytest.mark.parametrize("hook", HOOKS, ids=lambda hook: hook["id"])
+def test_a_hook_leaves_out_the_environment_that_its_runner_keeps_codelocd_in(
+    tmp_path: Path, hook: dict[str, Any]
+) -> None:
+    path = os.pathsep.join((str(CODELOCD.parent), os.environ["PATH"]))
+    activated = {"PATH": path, "VIRTUAL_ENV": str(CODELOCD.parents[1]), "XDG_DATA_HOME": str(CACHE)}
+    done = subprocess.run(
+        hook["entry"].split(),
+        cwd=project(tmp_path / "project"),
+        env=os.environ | activated,
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert str(CODELOCD.parents[1]) not in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.skipif(not PRE_COMMIT.exists(), reason="pre-commit is not installed beside the tests")
+def test_pre_commit_runs_the_hooks_of_the_newest_commit(tmp_path: Path) -> None:
+    folder = project(tmp_path / "project")
+    homes = {"XDG_DATA_HOME": str(CACHE), "PRE_COMMIT_HOME": str(tmp_path / "hooks")}
+
+    def run(*words: str | Path, cwd: Path = folder) -> subprocess.CompletedProcess[str]:
+        environ = os.environ | homes
+        return subprocess.run(words, cwd=cwd, env=environ, text=True, capture_output=True)
+
+    newest = run("git", "rev-parse", "HEAD", cwd=ROOT).stdout.strip()
+    hooks = [{"id": hook["id"]} for hook in HOOKS]
+    config = {"repos": [{"repo": str(ROOT), "rev": newest, "hooks": hooks}]}
+    (folder / ".pre-commit-config.yaml").write_text(yaml.safe_dump(config))
+    run("git", "init", "--quiet")
+    run("git", "add", ".")
+    done = run(PRE_COMMIT, "run", "--all-files")
+    if "No matching distribution" in done.stdout:
+        pytest.skip(f"no package index in reach: {done.stdout}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    (folder / "etl.py").write_text("def broken(")
+    done = run(PRE_COMMIT, "run", "--all-files")
+    assert done.returncode == 1
+    assert "'(' was never closed (etl.py:1)" in done.stdout
+
+
+def test_the_workflow_of_the_page_runs_commands_that_exist() -> None:
+    page = (ROOT / "docs" / "ci.md").read_text()
+    (text,) = re.findall(r"^```yaml\n(name: .*?)^```$", page, re.MULTILINE | re.DOTALL)
+    steps = yaml.safe_load(text)["jobs"]["check"]["steps"]
+    commands = [
+        step["run"].split("bin/codelocd ")[1] for step in steps if "bin/codelocd" in str(step)
+    ]
+    assert commands == ["config validate", "check"]
+    for command in commands:
+        asked = subprocess.run([CODELOCD, *command.split(), "--help"], capture_output=True)
+        assert asked.returncode == 0
