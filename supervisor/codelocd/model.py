@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, NewType, Protocol
 
 from codeloc_envs import Request
+from codelocd.placement import HERE, NO_ENGINE, EngineSettings, Placement
 
 RunnerId = NewType("RunnerId", int)
 """A number that never repeats within one daemon, so late news of an old runner is harmless."""
@@ -142,6 +143,7 @@ class LocationSpec:
     credentials: Mapping[str, str] = field(default_factory=dict)
     user: str | None = None
     group: str | None = None
+    placement: Placement = HERE
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,10 +228,9 @@ class PageSettings:
 class Config:
     """What a config file, or the command line, asks for.
 
-    `files`: what was read, `looked_for`: what would have been, had it been there; a change of one
-    of these is a change of the config. `notes`: a line for each thing that has no effect here.
-    `otlp`: the address of the collector that gets a trace of each load.
-    """
+    `files`: what was read, `looked_for`: what would have been; a change of one of these is a change
+    of the config. `notes`: a line for each thing without effect here. `otlp`: the address of the
+    collector that gets a trace of each load."""
 
     locations: tuple[LocationSpec, ...]
     daemon: DaemonSettings = DaemonSettings()
@@ -238,6 +239,7 @@ class Config:
     notify: NotifySettings = NotifySettings()
     otlp: str | None = None
     page: PageSettings = PageSettings()
+    engine: EngineSettings = NO_ENGINE
     files: tuple[Path, ...] = ()
     looked_for: tuple[Path, ...] = ()
     notes: tuple[str, ...] = ()
@@ -245,15 +247,14 @@ class Config:
     @property
     def own(self) -> tuple[LocationSpec, ...]:
         """All but the servers that run elsewhere."""
-        return tuple(s for s in self.locations if not isinstance(s.target, GrpcServer))
+        return tuple(s for s in self.locations if isinstance(s.target, Target))
 
 
 @dataclass(frozen=True, slots=True)
 class CodeFrame:
     """What was running when code failed; `code` has lines with their numbers, of own files alone.
 
-    `column`: where in the line a mistake of syntax is, from 0. `own`: no package's.
-    """
+    `column`: where in the line a mistake of syntax is, from 0. `own`: no package's."""
 
     file: str
     line: int
@@ -269,8 +270,7 @@ class Problem:
 
     `final`: nothing is tried again by itself, though nothing has to change for another try.
     `frames`: what was running, outermost first, as the protocol has it. `remedy`: what to paste
-    or to do; empty where that is not known.
-    """
+    or to do; empty where that is not known."""
 
     kind: ProblemKind
     summary: str

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from codeloc_envs import Request
+
 LOCAL: Literal["local"] = "local"
 """The engine of a location that runs on the daemon's machine, as all do by default."""
 
@@ -67,9 +69,9 @@ class EngineSettings:
 
     `token`: as it stands in the file, `token_file`: the file that has it; one of them. `bridge`:
     the command of another engine's bridge, in the place of Ray's. `redis`: where the cluster's
-    head keeps what it knows, for manifests. `environment`: the folder of an environment that has
-    what the bridge imports; None: built. `fence`: seconds without the head after which a node ends
-    its runners. `size`: bytes that a location's code may have to be sent.
+    head keeps what it knows, for manifests. `environment`: what the bridge runs in; None: one is
+    built, with the cluster's Ray. `fence`: seconds without the head after which a node ends its
+    runners. `size`: bytes that a location's code may have to be sent.
     """
 
     kind: EngineKind = LOCAL
@@ -79,7 +81,7 @@ class EngineSettings:
     tls: Tls | None = None
     namespace: str = "codelocd"
     redis: str | None = None
-    environment: Path | None = None
+    environment: Request | None = None
     insecure: bool = False
     fence: float = 30.0
     size: int = 256 * 1024 * 1024
@@ -89,3 +91,6 @@ class EngineSettings:
     def is_used(self) -> bool:
         """Whether there is an engine beside the daemon's own machine."""
         return self.kind != LOCAL
+
+
+NO_ENGINE = EngineSettings()

@@ -10,6 +10,7 @@ from codeloc_envs.request import Index
 from codelocd.config import env_files, validation
 from codelocd.config.discovery import is_settings
 from codelocd.config.document import Document
+from codelocd.config.engine import EngineTable, broken_engine, engine_settings
 from codelocd.config.errors import ConfigError, KeyPath, Mistake, Problems
 from codelocd.config.location import (
     Raw,
@@ -32,6 +33,7 @@ from codelocd.model import (
     NotifySettings,
     PageSettings,
 )
+from codelocd.placement import EngineSettings
 from codelocd.process import accounts
 
 # --- the tables beside the locations -----------------------------------------------------------
@@ -78,6 +80,11 @@ def page_settings(document: Document, table: PageTable) -> PageSettings:
     )
 
 
+def _engine_settings(document: Document, table: EngineTable, index: Index) -> EngineSettings:
+    asked = request_of(document, table.environment, index) if table.environment else None
+    return engine_settings(document, table, asked)
+
+
 # --- the file ----------------------------------------------------------------------------------
 
 
@@ -107,6 +114,7 @@ def read(document: Document, environ: Mapping[str, str]) -> Config:
         notify=NotifySettings(tuple(parsed.notify.command), parsed.notify.url),
         otlp=parsed.telemetry.otlp,
         page=page_settings(document, parsed.ui),
+        engine=_engine_settings(document, parsed.engine, packages),
         files=(document.path, *files),
         notes=tuple(_notes(document, parsed.daemon.trusted, environ)),
     )
@@ -151,7 +159,9 @@ def _is_own(data: Raw, key: KeyPath) -> bool:
 
 
 def _broken_rules(document: Document, environ: Mapping[str, str]) -> Iterator[Mistake]:
-    for name, table in _complete(document.data).items():
+    complete = _complete(document.data)
+    yield from broken_engine(document, complete)
+    for name, table in complete.items():
         yield from broken(document, name, table)
         yield from _unfit_account(document, ("location", name), table)
     for key, table in written_tables(document.data):

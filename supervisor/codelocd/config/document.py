@@ -119,6 +119,7 @@ _PATHS = frozenset(
         "store",
         "socket",
         "executable_path",
+        "token_file",
         "directory",
     ]
 )

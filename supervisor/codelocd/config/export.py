@@ -15,8 +15,9 @@ from codelocd.config.errors import UnfitError
 from codelocd.config.location import LONGEST, check_own
 from codelocd.config.tables import CodelocdTable
 from codelocd.config.variables import Reference, referred, shown
-from codelocd.core.config_diff import to_be_shown
+from codelocd.core.config_diff import NOT_SHOWN, to_be_shown
 from codelocd.model import Config, GrpcServer, LocationSpec, Policy, Target
+from codelocd.placement import EngineSettings, Placement
 
 
 def describe(config: Config) -> dict[str, Any]:
@@ -32,6 +33,7 @@ def describe(config: Config) -> dict[str, Any]:
         "metrics": asdict(config.metrics),
         "notify": asdict(config.notify),
         "telemetry": {"otlp": config.otlp},
+        "engine": _engine(config.engine),
         "ui": asdict(config.page),
         "locations": [_location_document(spec) for spec in config.locations],
         "notes": config.notes,
@@ -43,8 +45,37 @@ def _location_document(spec: LocationSpec) -> dict[str, Any]:
     fields = {name: each for name, each in asdict(spec).items() if name != "declared_line"}
     environment = to_be_shown(fields["environment"])
     shown_variables = shown(spec.variables)
-    target = _target(spec.target)
-    return {**fields, "target": target, "variables": shown_variables, "environment": environment}
+    return {
+        **fields,
+        "target": _target(spec.target),
+        "variables": shown_variables,
+        "environment": environment,
+        "placement": None if spec.placement.is_local else fields["placement"],
+    }
+
+
+ENGINE_KEYS = tuple(
+    each.name for each in fields(EngineSettings) if each.name not in ("token", "environment")
+)
+
+
+def _engine(settings: EngineSettings) -> dict[str, Any] | None:
+    """Without its token; None where there is none."""
+    if not settings.is_used:
+        return None
+    return {**asdict(settings), "token": NOT_SHOWN if settings.token is not None else None}
+
+
+def _placement(placement: Placement) -> dict[str, Any]:
+    """The keys of a location that say where it runs, as far as they say something."""
+    if placement.is_local:
+        return {}
+    return {
+        "engine": placement.engine,
+        "resources": {k: v for k, v in asdict(placement.resources).items() if v},
+        "node": {"labels": placement.labels} if placement.labels else None,
+        "source": placement.source,
+    }
 
 
 def _target(target: Target | GrpcServer) -> dict[str, Any]:
@@ -85,6 +116,12 @@ def written(config: Config) -> str:
     parts.append(_table("notify", asdict(config.notify)))
     parts.append(_table("telemetry", {"otlp": config.otlp}))
     parts.append(_table("ui", asdict(config.page)))
+    if config.engine.is_used:
+        more = "\n# token: not shown" if config.engine.token is not None else ""
+        shown = {name: getattr(config.engine, name) for name in ENGINE_KEYS}
+        parts.append(_table("engine", shown) + more)
+        if config.engine.environment is not None:
+            parts.append(_table("engine.environment", _environment(config.engine.environment)))
     index = _index(config)
     if index != ANYWHERE:
         parts.append(_table("index", to_be_shown(asdict(index))))
@@ -140,6 +177,7 @@ def _location(spec: LocationSpec, name: str, config: Config) -> Iterator[str]:
             "ignore": spec.ignore,
             "user": spec.user,
             "group": spec.group,
+            **_placement(spec.placement),
             **{field.name: getattr(spec.policy, field.name) for field in fields(Policy)},
         }
     )

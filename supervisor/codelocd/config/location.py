@@ -13,13 +13,11 @@ from typing import Any
 from codeloc_envs import Request
 from codeloc_envs.request import ANYWHERE, Index, Installation
 from codelocd.config.document import Document
+from codelocd.config.engine import placement
 from codelocd.config.env_files import EnvFiles
+from codelocd.config.environment import EnvironmentTable, IndexTable
 from codelocd.config.errors import ConfigError, KeyPath, Mistake, UnfitError
-from codelocd.config.tables import (
-    EnvironmentTable,
-    IndexTable,
-    LocationTable,
-)
+from codelocd.config.tables import LocationTable
 from codelocd.config.values import FromCredential, FromEnv
 from codelocd.config.variables import Variables
 from codelocd.model import (
@@ -35,6 +33,7 @@ from codelocd.model import (
     RestartLimit,
     Target,
 )
+from codelocd.placement import NO_ENGINE
 
 
 def location(
@@ -62,6 +61,7 @@ def location(
         policy=_policy(table),
         user=table.user,
         group=table.group,
+        placement=placement(table),
     )
 
 
@@ -298,6 +298,7 @@ def combined(configs: Iterable[Config]) -> Config:
     dagster = [part.dagster for part in parts if part.dagster != DagsterSettings()]
     settings = [part for part in parts if part.daemon != DaemonSettings()]
     pages = [part.page for part in parts if part.page != PageSettings()]
+    engines = [part.engine for part in parts if part.engine != NO_ENGINE]
     metrics = [part.metrics for part in parts if part.metrics != MetricsSettings()]
     notify = [part.notify for part in parts if part.notify != NotifySettings()]
     traces = [part.otlp for part in parts if part.otlp is not None]
@@ -313,6 +314,7 @@ def combined(configs: Iterable[Config]) -> Config:
         notify=notify[0] if notify else NotifySettings(),
         otlp=traces[0] if traces else None,
         page=pages[0] if pages else PageSettings(),
+        engine=engines[0] if engines else NO_ENGINE,
         files=tuple(dict.fromkeys(chain.from_iterable(part.files for part in parts))),
         looked_for=tuple(dict.fromkeys(chain.from_iterable(part.looked_for for part in parts))),
         notes=(*chain.from_iterable(part.notes for part in parts), *unused),

@@ -98,6 +98,8 @@ def _facts(spec: LocationSpec) -> Iterator[tuple[str, Any]]:
     yield "ignore", spec.ignore
     yield "user", spec.user
     yield "group", spec.group
+    placed = asdict(spec.placement)
+    yield from ((name, placed[name]) for name in ("engine", "resources", "labels", "source"))
     yield from asdict(spec.policy).items()
     asked = spec.environment.to_json() if spec.environment else {}
     installation = asked.pop("installation", {})

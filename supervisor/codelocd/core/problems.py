@@ -163,6 +163,12 @@ def of_another(lock: Path, holder: int | None, at: float) -> Problem:
     return Problem("limit", summary, detail, at)
 
 
+def of_another_node(node: str, at: float) -> Problem:
+    """Another runner of the location serves, or may still serve, on another node."""
+    what = f"waiting for another runner of it, which has not let go, to start on {node}"
+    return Problem("limit", what, "It is tried again by itself.", at)
+
+
 def slow_build(seconds: float, at: float) -> Problem:
     summary = f"building the environment took longer than {seconds:g} s (build_timeout)"
     return Problem("environment", summary, at=at)

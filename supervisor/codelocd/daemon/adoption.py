@@ -7,9 +7,10 @@ import asyncio
 import contextlib
 import hashlib
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from codeloc_envs import Environment, EnvironmentProblem, Store
 from codeloc_envs.credentials import NoCredential
@@ -18,14 +19,18 @@ from codelocd.core.config_diff import of_runner
 from codelocd.core.timing import Timing
 from codelocd.daemon import sources
 from codelocd.daemon.location import Location, Running
+from codelocd.daemon.placed import PlacedLocations
 from codelocd.daemon.publisher import Publisher
 from codelocd.daemon.runner_specs import RunnerSpecs, read_secrets
 from codelocd.daemon.starts import RunnerStarts
-from codelocd.model import LocationSpec, Output, RunnerId, Snapshot
+from codelocd.model import Config, LocationSpec, Output, RunnerId, Snapshot
 from codelocd.process.child import Child, Children
-from codelocd.process.inheritance import RUNNER, Inheritance, InheritedProcess
+from codelocd.process.guardian import Guardian, HolderSettings
+from codelocd.process.inheritance import RUNNER, Inheritance, InheritedProcess, receive
 from codelocd.runners.api import PROTOCOL, RunnerHandle, RunnerSpec
 from codelocd.runners.stacks import ObservedOutput
+from codelocd.storage.logs import Logs
+from codelocd.storage.paths import DaemonPaths
 from codelocd.watch.watch import SourceWatch
 
 
@@ -33,6 +38,15 @@ class Adopts(Protocol):
     """The part of a launcher that continues with a runner which another daemon has started."""
 
     def adopt(self, spec: RunnerSpec, child: Child, record: Mapping[str, Any]) -> RunnerHandle: ...
+
+
+@runtime_checkable
+class KeptOnNode(Protocol):
+    """A runner that its own node keeps for the next daemon, not this machine's holder."""
+
+    def keep(self, record: Mapping[str, Any]) -> None: ...
+
+    def let_go(self) -> None: ...
 
 
 class HeldRunners:
@@ -44,7 +58,8 @@ class HeldRunners:
 
     def keep(self, location: Location, running: Running) -> None:
         """The runner serves the location from now on: record it."""
-        own, snapshot = running.handle.record, running.snapshot
+        handle, snapshot = running.handle, running.snapshot
+        own = {} if isinstance(handle, KeptOnNode) else handle.record
         if own is None or snapshot is None:
             return
         record = {
@@ -61,11 +76,18 @@ class HeldRunners:
             "spec": fingerprint(location.spec),
             "protocol": PROTOCOL,
         }
-        self._children.hold(running.handle.pid, record)
+        if isinstance(handle, KeptOnNode):
+            handle.keep(record)
+        else:
+            self._children.hold(handle.pid, record)
 
     def let_go(self, location: Location, number: RunnerId) -> None:
         """The runner is about to leave: take its record back, so that it ends with the daemon."""
-        if (running := location.runners.get(number)) is not None:
+        if (running := location.runners.get(number)) is None:
+            return
+        if isinstance(running.handle, KeptOnNode):
+            running.handle.let_go()
+        else:
             self._children.let_go(running.handle.pid)
 
 
@@ -89,7 +111,9 @@ class Adoption:
         store: Store,
         watch: SourceWatch,
         publisher: Publisher,
+        placed: PlacedLocations | None = None,
     ) -> None:
+        self._placed = placed
         self._inheritance = inheritance
         self._children = children
         self._launcher = launcher
@@ -106,9 +130,13 @@ class Adoption:
         names = {each.record["location"] for each in self._inheritance.left if each.kind == RUNNER}
         for name in filter(self._publisher.last_is_large, names):
             self._large[name] = await self._publisher.recall(name)
+        if self._placed is not None:
+            await self._placed.read_left()
 
     def adopt(self, location: Location) -> bool:
         """Whether a runner was left that serves the location now."""
+        if self._placed is not None and not location.spec.placement.is_local:
+            return self._adopt_placed(location, self._placed)
         left = self._newest_of(location.name)
         if left is None:
             return False
@@ -120,6 +148,26 @@ class Adoption:
             left.finish(output)
             return False
         self._serve(location, running, left.record)
+        return True
+
+    def _adopt_placed(self, location: Location, placed: PlacedLocations) -> bool:
+        left, snapshot = placed.left.pop(location.name, None), self._publisher.last(location.name)
+        if left is None or snapshot is None:
+            return False
+        record = left.record
+        if snapshot.load_seconds != record["load_seconds"]:
+            return False
+        environment = Environment.from_json(record["environment"])
+        generation = record["generation"]
+        output = ObservedOutput(self._specs.logs.output(location.name, generation))
+        handle = placed.engine.adopt(left, output)
+        if handle is None:
+            return False
+        order = placed.adopted(location, environment, left, output)
+        running = Running(handle, order, environment, None, record["since"], Timing())
+        running.generation, running.snapshot = generation, snapshot
+        running.read = tuple(record["read"])
+        self._serve(location, running, record)
         return True
 
     def tell_rest(self) -> None:
@@ -139,6 +187,8 @@ class Adoption:
         for left, output in self._rest:
             await asyncio.to_thread(left.end)
             left.finish(output)
+        if self._placed is not None:
+            await self._placed.engine.end_left()
 
     def _output(self, left: InheritedProcess) -> Output:
         return self._specs.logs.output(left.record["location"], left.record["generation"])
@@ -201,3 +251,25 @@ def _secrets(location: Location) -> Mapping[str, str]:
     with contextlib.suppress(NoCredential):
         return read_secrets(location.spec, os.environ)
     return {}
+
+
+def inherited(guardian: Guardian, logs: Logs) -> Inheritance:
+    """What an earlier daemon has left. Its runners live for as long as the same pipe is open."""
+    if guardian.keeping is None:
+        return Inheritance()
+    found = receive(guardian.keeping.path)
+    if found.life is not None:
+        guardian.share(found.life, found.transit)
+    found.write_on_its_way(logs.output)
+    return found
+
+
+def keeping(config: Config, paths: DaemonPaths, *, development: bool) -> HolderSettings | None:
+    """How runners outlive the daemon. None where they all end with it: under `dev`, with
+    `orphan_timeout = 0`, and on other systems than Linux."""
+    timeout = config.daemon.orphan_timeout
+    if development or not timeout or sys.platform != "linux":
+        return None
+    found = paths.state_dir.stat()
+    kin = hashlib.blake2b(f"{found.st_dev}:{found.st_ino}".encode(), digest_size=4).hexdigest()
+    return HolderSettings(paths.runtime_dir / "holder.sock", paths.state_dir, timeout, f"{kin}-")

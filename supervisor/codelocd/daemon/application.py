@@ -6,18 +6,15 @@ import asyncio
 import functools
 import os
 import secrets
-import sys
 import time
 from collections.abc import Callable, Iterator
-from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codeloc_envs import Environment, Store
 from codeloc_envs.store.collect import remove_half_written
-from codeloc_envs.store.layout import Layout
 from codelocd.core.config_diff import ConfigDiff, plan
-from codelocd.daemon.adoption import Adoption, Adopts, HeldRunners
+from codelocd.daemon.adoption import Adoption, Adopts, HeldRunners, inherited, keeping
 from codelocd.daemon.executor import Executor
 from codelocd.daemon.health import Heartbeat
 from codelocd.daemon.limits import LocationLimits
@@ -25,10 +22,11 @@ from codelocd.daemon.locations import Locations
 from codelocd.daemon.loop import Daemon
 from codelocd.daemon.notifications import Notifications
 from codelocd.daemon.page import start_page
+from codelocd.daemon.placed import placed_locations
 from codelocd.daemon.preparation import Preparation
 from codelocd.daemon.publisher import Publisher
 from codelocd.daemon.reload_loops import LoopGuard
-from codelocd.daemon.runner_specs import RunnerSpecs
+from codelocd.daemon.runner_specs import runner_specs
 from codelocd.daemon.server_limits import ServerLimits
 from codelocd.daemon.start_limits import StartLimits
 from codelocd.daemon.starts import RunnerStarts
@@ -42,19 +40,19 @@ from codelocd.dagster.webserver import DaemonParts
 from codelocd.model import Config
 from codelocd.process import tasks
 from codelocd.process.child import Children
-from codelocd.process.guardian import Guardian, HolderSettings
+from codelocd.process.guardian import Guardian
 from codelocd.process.helper import HelperProcess
-from codelocd.process.inheritance import RUNNER, Inheritance, receive
+from codelocd.process.inheritance import RUNNER
 from codelocd.runners.bundle import CHILDREN, Bundle
 from codelocd.runners.environments import Builder, EnvironmentPruner
 from codelocd.runners.stacks import of_runner
-from codelocd.runners.warm.launcher import make_launcher
+from codelocd.runners.warm.launcher import WarmLauncher, make_launcher
 from codelocd.storage.desired_state import DesiredState
 from codelocd.storage.journal import Journal
 from codelocd.storage.log_lines import Block
 from codelocd.storage.logs import Logs
 from codelocd.storage.paths import DaemonPaths
-from codelocd.storage.remains import ENTRIES, JOURNAL, LOGS, SERVING, SNAPSHOTS
+from codelocd.storage.remains import ENTRIES, JOURNAL, LOGS, SNAPSHOTS
 from codelocd.storage.snapshots import Documents, Snapshots, stopped
 from codelocd.watch.watch import SourceWatch
 
@@ -87,32 +85,37 @@ class Application:
         self._desired, self.warnings = _wishes(paths)
         self.publisher = _publisher(hub, paths.state_dir)
         self._notify = config.notify
-        self._guardian = Guardian(_keeping(config, paths, development=development))
-        self._inheritance = self._inherited()
+        self._guardian = Guardian(keeping(config, paths, development=development))
+        self._inheritance = inherited(self._guardian, self.logs)
         self._children = Children(loop, self._guardian)
         builder = Builder(self._children, paths.store)
         self._bundle = Bundle(paths.store)
-        self._warm = make_launcher(
+        self._warm = self._launcher(config, paths)
+        codeloc = self._bundle.path / CHILDREN
+        means = DaemonParts(self._children, builder, self.store, self.logs, development, codeloc)
+        self.dagster = self._dagster(config, paths, means) if config.dagster.serve else None
+        self.runner_specs = runner_specs(self.logs, codeloc, paths, development=development)
+        self.placed = placed_locations(
+            config, paths, means, self.runner_specs, self.locations, self.publisher
+        )
+        self._page: HelperProcess | None = None
+        self.watch = SourceWatch(self.locations.changed, report, loop)
+        self.daemon = self._daemon(builder, paths.runtime_dir, report)
+        self.usage = UsageReports(self.hub, self.daemon.usage, self.locations.runners)
+        self._chores = self._begin_chores(config, paths, report)
+
+    def _launcher(self, config: Config, paths: DaemonPaths) -> WarmLauncher:
+        left = [each for each in self._inheritance.left if each.kind == RUNNER]
+        return make_launcher(
             self._children,
             self._bundle.path,
             restore=self._bundle.restore,
             sockets=paths.runtime_dir,
             profiles=paths.state_dir / "warm",
-            in_use=[
-                each.record["socket"] for each in self._inheritance.left if each.kind == RUNNER
-            ],
+            in_use=[each.record["socket"] for each in left],
             idle=config.daemon.warm_idle,
             beside=BESIDE if config.dagster.serve else {},
         )
-        codeloc = self._bundle.path / CHILDREN
-        means = DaemonParts(self._children, builder, self.store, self.logs, development, codeloc)
-        self.dagster = self._dagster(config, paths, means) if config.dagster.serve else None
-        self.runner_specs = _runner_specs(self.logs, codeloc, paths, development=development)
-        self._page: HelperProcess | None = None
-        self.watch = SourceWatch(self.locations.changed, report, loop)
-        self.daemon = self._daemon(builder, paths.runtime_dir, report)
-        self.usage = UsageReports(self.hub, self.daemon.usage, self.locations.pids)
-        self._chores = self._begin_chores(config, paths, report)
 
     def _dagster(self, config: Config, paths: DaemonPaths, means: DaemonParts) -> DagsterServing:
         project = config.files[0].parent if config.files else Path.cwd()
@@ -128,13 +131,20 @@ class Application:
         limits = StartLimits(os.cpu_count() or 1)
         launcher = self.dagster.launcher() if self.dagster is not None else self._warm
         starts = RunnerStarts(
-            launcher, self.runner_specs, self.store, self.watch, limits, self.limits, self.publisher
+            launcher,
+            self.runner_specs,
+            self.store,
+            self.watch,
+            limits,
+            self.limits,
+            self.publisher,
+            self.placed,
         )
         self._adoption = self._adopting(launcher, starts)
         return Daemon(
             self.locations,
             Executor(
-                Preparation(self.store, builder, self.watch, limits, self.publisher),
+                Preparation(self.store, builder, self.watch, limits, self.publisher, self.placed),
                 starts,
                 self.watch,
             ),
@@ -146,17 +156,6 @@ class Application:
             self._adoption.adopt,
         )
 
-    def _inherited(self) -> Inheritance:
-        """What an earlier daemon has left. Its runners live for as long as the same pipe is
-        open."""
-        if self._guardian.keeping is None:
-            return Inheritance()
-        found = receive(self._guardian.keeping.path)
-        if found.life is not None:
-            self._guardian.share(found.life, found.transit)
-        found.write_on_its_way(self.logs.output)
-        return found
-
     def _adopting(self, launcher: Adopts, starts: RunnerStarts) -> Adoption:
         return Adoption(
             self._inheritance,
@@ -167,6 +166,7 @@ class Application:
             self.store,
             self.watch,
             self.publisher,
+            self.placed,
         )
 
     async def read_left(self) -> None:
@@ -199,6 +199,8 @@ class Application:
             beat=self._guardian.beat,
         )
         chores = [loop.create_task(heartbeat.run()), loop.create_task(self.usage.run())]
+        if self.placed is not None:
+            chores.append(loop.create_task(self.placed.watch_memory()))
         if config.daemon.prune:
             tidy = functools.partial(self._tidy, paths.state_dir)
             upkeep = EnvironmentPruner(
@@ -266,6 +268,8 @@ class Application:
         if self._page is not None:
             gone.append(self._page.close())
         await asyncio.gather(*gone)
+        if self.placed is not None:
+            await self.placed.engine.close(leave=False)
         self._warm.close()
         self.kill()
         await self._children.settled()
@@ -284,6 +288,8 @@ class Application:
             return
         if self._page is not None:  # the next one takes its port
             await self._page.close()
+        if self.placed is not None:
+            await self.placed.engine.close(leave=True)
         for chore in self._chores:
             chore.cancel()
         self._warm.close()
@@ -296,43 +302,18 @@ class Application:
         for location in self.locations.values():
             for running in location.runners.values():
                 running.handle.kill()
+        if self.placed is not None:
+            self.placed.engine.kill()
         if self.dagster is not None:
             self.dagster.kill()
         if self._page is not None:
             self._page.kill()
 
 
-def _runner_specs(
-    logs: Logs, codeloc: Path, paths: DaemonPaths, *, development: bool
-) -> RunnerSpecs:
-    cache = Layout(paths.store).bytecode
-    state = paths.state_dir if paths.store.is_relative_to(paths.state_dir) else None
-    return RunnerSpecs(
-        logs,
-        codeloc,
-        cache,
-        development=development,
-        notes=paths.runtime_dir,
-        reached_from=state,
-        locks=paths.state_dir / SERVING,
-    )
-
-
 def _wishes(paths: DaemonPaths) -> tuple[DesiredState, Warnings]:
     entries = Documents(paths.state_dir / ENTRIES)
     desired = DesiredState(paths.state_dir / "wanted.json", lambda: stopped(entries.all()))
     return desired, Warnings(paths, desired)
-
-
-def _keeping(config: Config, paths: DaemonPaths, *, development: bool) -> HolderSettings | None:
-    """How runners outlive the daemon. None where they all end with it: under `dev`, with
-    `orphan_timeout = 0`, and on other systems than Linux."""
-    timeout = config.daemon.orphan_timeout
-    if development or not timeout or sys.platform != "linux":
-        return None
-    found = paths.state_dir.stat()
-    kin = blake2b(f"{found.st_dev}:{found.st_ino}".encode(), digest_size=4).hexdigest()
-    return HolderSettings(paths.runtime_dir / "holder.sock", paths.state_dir, timeout, f"{kin}-")
 
 
 def _publisher(hub: Hub, state: Path) -> Publisher:

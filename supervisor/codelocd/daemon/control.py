@@ -122,7 +122,8 @@ class Control:
 
     def status(self, locations: Iterable[str] | None = None) -> StatusDocument:
         """The `status --json` document."""
-        identity, dagster = self._identity, self._application.dagster
+        identity, application = self._identity, self._application
+        dagster, placed = application.dagster, application.placed
         names = self._locations.names() if locations is None else locations
         return {
             "schema": SCHEMA,
@@ -136,10 +137,11 @@ class Control:
                 "revision": self._registry.revision,
                 "socket": identity.socket,
                 "dagster": dagster.about() if dagster is not None else None,
+                "engine": placed.about() if placed is not None else None,
                 "config": self._config.state.as_json(),
-                "events": self._application.publisher.journal.last_number,
-                "dropped": self._application.logs.dropped,
-                "warnings": self._application.warnings.lines(),
+                "events": application.publisher.journal.last_number,
+                "dropped": application.logs.dropped,
+                "warnings": application.warnings.lines(),
             },
             "locations": [self._entry(name) for name in names],
         }
@@ -178,11 +180,9 @@ class Control:
         return self.status(names)
 
     async def _sample(self, names: Iterable[str]) -> None:
-        locations = self._locations
-        serving = [locations[name].serving for name in names if name in locations]
-        await self._application.daemon.usage.sample(
-            [each.handle.pid for each in serving if each is not None]
-        )
+        runners = self._locations.runners()
+        serving = [its for name in names if (its := runners.get(name)) is not None]
+        await self._application.daemon.usage.sample_runners(serving)
 
     async def _definitions(self, _peer: Peer, params: Params) -> DefinitionsDocument | Packed:
         kind = take.choice(params, "kind", registry.KINDS)

@@ -67,7 +67,7 @@ class Running:
     handle: RunnerHandle
     order: RunnerSpec
     environment: Environment
-    lease: Lease
+    lease: Lease | None
     began: float
     timing: Timing
     generation: int | None = None

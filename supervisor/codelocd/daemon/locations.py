@@ -12,6 +12,7 @@ from codelocd.daemon import sources
 from codelocd.daemon.location import Location
 from codelocd.model import LocationSpec
 from codelocd.rpc.errors import RpcError
+from codelocd.runners.api import RunnerHandle
 from codelocd.watch.notices import Change
 
 
@@ -61,10 +62,10 @@ class Locations(dict[str, Location]):
         inputs = change.inputs or sources.describes_environment(location.spec, change.paths)
         location.tell(events.SourcesChanged(change.differing, inputs, change.locked, change.paths))
 
-    def pids(self) -> dict[str, int | None]:
-        """The process of the runner that serves, of each supervised location."""
+    def runners(self) -> dict[str, RunnerHandle | None]:
+        """The runner that serves, of each supervised location."""
         serving = ((name, each.serving) for name, each in self.items())
-        return {name: its.handle.pid if its is not None else None for name, its in serving}
+        return {name: its.handle if its is not None else None for name, its in serving}
 
     def longest_stop(self) -> float:
         """The largest `stop_timeout`, in seconds."""

@@ -26,11 +26,13 @@ from codeloc_envs.project.listing import listed
 from codelocd.core import events, remedies
 from codelocd.daemon import sources
 from codelocd.daemon.location import Location, shortage_problem, tell_shortage
+from codelocd.daemon.placed import PlacedLocations
 from codelocd.daemon.publisher import Publisher
 from codelocd.daemon.sources import code
 from codelocd.daemon.start_limits import StartLimits
 from codelocd.model import BuildId, LocationSpec, Problem, Target
 from codelocd.runners import variables
+from codelocd.runners.engine import EngineRefuses
 from codelocd.runners.environments import Builder
 from codelocd.watch.watch import SourceWatch
 
@@ -52,7 +54,10 @@ class Preparation:
         watch: SourceWatch,
         start_limits: StartLimits,
         publisher: Publisher,
+        placed: PlacedLocations | None = None,
     ) -> None:
+        """`placed`: where an engine prepares environments of its own."""
+        self._placed = placed
         self._finds = SharedLooks(lambda specification: store.find(specification))
         self._builder = builder
         self._watch = watch
@@ -67,6 +72,8 @@ class Preparation:
                 environment, inputs = await self._environment(location, build)
         except EnvironmentProblem as failure:
             self._failed(location, build, failure)
+        except EngineRefuses as refusal:
+            self._refused(location, build, refusal)
         except OSError as failure:
             if tell_shortage(location, build, "the environment cannot be looked at", failure):
                 return
@@ -78,6 +85,12 @@ class Preparation:
             location.tell(events.EnvironmentReady(build, environment, inputs))
             if known != set(inputs):
                 sources.follow(self._watch, location)
+
+    def _refused(self, location: Location, build: BuildId, refusal: EngineRefuses) -> None:
+        if refusal.passing:
+            location.tell(events.MachineLacks(build, refusal.problem, random.random()))
+        else:
+            location.tell(events.EnvironmentFailed(build, refusal.problem))
 
     def _failed(self, location: Location, build: BuildId, failure: EnvironmentProblem) -> None:
         if failure.shortage is not None:
@@ -94,6 +107,9 @@ class Preparation:
         """The location's environment, ready, and the files that it depends on. Raises
         EnvironmentProblem, OSError."""
         choice = await self._chosen(location, build)
+        if self._placed is not None and not location.spec.placement.is_local:
+            found = await self._placed.prepare(location, choice)
+            return found, (*choice.inputs, *choice.looked_at)
         ready = await self._finds.find(choice.specification)
         if ready is None:
             ready = await self._builder.build(

@@ -8,15 +8,18 @@ from pathlib import Path
 
 from codeloc_envs import Environment, Lease, credentials
 from codeloc_envs.files import make_folder, open_for_reading
+from codeloc_envs.store.layout import Layout
 from codelocd.daemon import reload_loops
 from codelocd.daemon.location import Location
 from codelocd.model import LocationSpec, Target
 from codelocd.process.accounts import account
 from codelocd.runners import variables
 from codelocd.runners.api import RunnerSpec
+from codelocd.runners.engine import EngineOrder
 from codelocd.runners.stacks import ObservedOutput
 from codelocd.storage.logs import Logs
-from codelocd.storage.paths import file_name
+from codelocd.storage.paths import DaemonPaths, file_name
+from codelocd.storage.remains import SERVING
 
 
 def read_secrets(spec: LocationSpec, environ: Mapping[str, str]) -> dict[str, str]:
@@ -89,6 +92,28 @@ class RunnerSpecs:
             suspects=tuple(sorted(location.loops.suspects)),
         )
 
+    def placed(
+        self, location: Location, environment: Environment, remote: EngineOrder
+    ) -> RunnerSpec:
+        """The order for a runner that an engine places."""
+        spec = location.spec
+        assert isinstance(spec.target, Target)
+        return RunnerSpec(
+            location=spec.name,
+            environment=environment.key,
+            executable=environment.executable,
+            variables={},
+            working_directory=spec.working_directory,
+            target=spec.target,
+            attribute=spec.attribute,
+            output=ObservedOutput(self.logs.output(spec.name, location.state.generation + 1)),
+            start_timeout=spec.policy.start_timeout,
+            beside=location.state.serving is not None,
+            nice=spec.policy.nice,
+            open_files=spec.policy.open_files,
+            remote=remote,
+        )
+
     def variables(
         self, spec: LocationSpec, environment: Environment, secrets: Mapping[str, str]
     ) -> dict[str, str]:
@@ -129,3 +154,20 @@ class RunnerSpecs:
         it has credentials. Raises NoCredential."""
         secrets = read_secrets(spec, os.environ)
         return variables.with_codeloc(self.variables(spec, environment, secrets), self._children)
+
+
+def runner_specs(
+    logs: Logs, codeloc: Path, paths: DaemonPaths, *, development: bool
+) -> RunnerSpecs:
+    """Those of a daemon; `codeloc`: the bundle's folder for its children."""
+    cache = Layout(paths.store).bytecode
+    state = paths.state_dir if paths.store.is_relative_to(paths.state_dir) else None
+    return RunnerSpecs(
+        logs,
+        codeloc,
+        cache,
+        development=development,
+        notes=paths.runtime_dir,
+        reached_from=state,
+        locks=paths.state_dir / SERVING,
+    )

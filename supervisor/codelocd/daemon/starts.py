@@ -18,6 +18,7 @@ from codelocd.core.timing import Timing
 from codelocd.daemon import sources
 from codelocd.daemon.limits import LocationLimits
 from codelocd.daemon.location import Location, Running, shortage_problem, tell_shortage
+from codelocd.daemon.placed import PlacedLocations
 from codelocd.daemon.publisher import Publisher
 from codelocd.daemon.runner_specs import RunnerSpecs, read_secrets
 from codelocd.daemon.start_limits import StartLimits
@@ -27,6 +28,7 @@ from codelocd.process.child import shielded
 from codelocd.rpc.errors import RpcError
 from codelocd.runners import api, stacks
 from codelocd.runners.api import Launcher, MustStartCold, RunnerHandle
+from codelocd.runners.engine import EngineRefuses
 from codelocd.storage.paths import lock_holder
 from codelocd.watch.watch import SourceWatch
 
@@ -47,9 +49,11 @@ class RunnerStarts:
         start_limits: StartLimits,
         limits: LocationLimits,
         publisher: Publisher,
+        placed: PlacedLocations | None = None,
     ) -> None:
+        """`placed`: what is done otherwise for locations that an engine places."""
         self._limits, self._publisher = limits, publisher
-        self._launcher = launcher
+        self._launcher, self._placed = launcher, placed
         self._specs = specs
         self._store = store
         self._watch = watch
@@ -68,6 +72,8 @@ class RunnerStarts:
     ) -> Running | None:
         environment = location.state.environment
         assert environment is not None
+        if self._placed is not None and not location.spec.placement.is_local:
+            return await self._start_placed(location, number, environment, self._placed)
         try:
             sources.follow(self._watch, location)
             self._watch.begin(location.name, prepared=True)
@@ -107,6 +113,44 @@ class RunnerStarts:
         location.tell(events.Launched(number))
         return running
 
+    async def _start_placed(
+        self,
+        location: Location,
+        number: RunnerId,
+        environment: Environment,
+        placed: PlacedLocations,
+    ) -> Running | None:
+        """On a node, once no earlier runner of the location may still live out of reach."""
+        try:
+            sources.follow(self._watch, location)
+            self._watch.begin(location.name, prepared=True)
+            await placed.fenced(location)
+            secrets = await asyncio.to_thread(read_secrets, location.spec, os.environ)
+            timing = Timing(location.saved_at, location.changed_at, decided=time.time())
+            order = placed.runner(location, environment, secrets)
+            handle = await shielded(placed.engine.start(order), _kill)
+        except NoCredential as failure:
+            problem = Problem("config", str(failure), at=time.time())
+            location.tell(events.LoadFailed(number, problem))
+            return None
+        except EngineRefuses as refusal:
+            found = refusal.problem
+            waits = events.MachineLacks(number, found, random.random())
+            location.tell(waits if refusal.passing else events.LoadFailed(number, found))
+            return None
+        except EnvironmentProblem as failure:
+            problem = Problem("environment", failure.summary, failure.detail, time.time())
+            location.tell(events.EnvironmentLost(number, problem, random.random()))
+            return None
+        except OSError as failure:
+            self._not_started(location, number, failure)
+            return None
+        timing.started = time.time()
+        running = Running(handle, order, environment, None, time.monotonic(), timing)
+        self.follow(location, number, running)
+        location.tell(events.Launched(number))
+        return running
+
     def _leased(self, location: Location, environment: Environment) -> Lease:
         """The lease of an environment that the location's user can use. Blocks. Raises
         EnvironmentProblem, OSError."""
@@ -124,7 +168,8 @@ class RunnerStarts:
         running.handle.exited.add_done_callback(
             lambda end: self._exited(location, number, end.result())
         )
-        self._limits.begin(location, number, running)
+        if running.handle.node is None:
+            self._limits.begin(location, number, running)
 
     def _not_started(self, location: Location, number: RunnerId, failure: OSError) -> None:
         if tell_shortage(location, number, "the runner cannot be started", failure):
@@ -166,6 +211,8 @@ class RunnerStarts:
                 snapshot = await self._publisher.prepare(location.name, snapshot, body)
                 running.snapshot, running.read = snapshot, read
                 running.timing.loaded, running.timing.importing = time.time(), importing
+                if self._placed is not None:
+                    await self._placed.fenced(location)
                 if location.state.serving is None and not await running.handle.serve():
                     found = await another(running)
                     location.tell(events.MachineLacks(number, found, random.random(), lives=True))
@@ -221,7 +268,8 @@ class RunnerStarts:
 
     def _exited(self, location: Location, number: RunnerId, end: Exit) -> None:
         running = location.runners.pop(number)
-        running.lease.close()
+        if running.lease is not None:
+            running.lease.close()
         self._publisher.discard(running.snapshot)
         now = time.time()
         since = round(running.timing.decided or 0, 3)  # as lines have it; earlier runners' are out
@@ -229,6 +277,7 @@ class RunnerStarts:
         lines = [line.text for line in last if line.at >= since]
         folder = location.spec.working_directory
         problem = self._limits.ended(running.order.group, end, location.spec.policy)
+        problem = problem or running.handle.gone
         problem = problem or problems.of_exit(end, running.snapshot is None, lines, now, folder)
         ended, cold = Ended(running.handle.pid, end, now), running.handle.blamed(end)
         exited = events.Exited(number, problem, random.random(), ended, cold)
@@ -245,7 +294,8 @@ def crashed(location: Location, number: RunnerId, summary: str) -> None:
 async def another(running: Running) -> Problem:
     """The problem of a runner that may not serve, since another process does."""
     lock = running.order.lock
-    assert lock is not None, "one without a lock may always serve"
+    if lock is None:
+        return problems.of_another_node(running.handle.node or "", time.time())
     return problems.of_another(lock, await asyncio.to_thread(lock_holder, lock), time.time())
 
 

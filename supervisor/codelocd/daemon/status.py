@@ -65,6 +65,7 @@ def location(
         "last_failure": problems.as_json(state.last_failure),
         "last_answer": None if answered is None else now - answered,
         "pid": serving.handle.pid if serving else None,
+        "node": serving.handle.node if serving else None,
         "start_method": serving.handle.start_method if serving else None,
         "uptime": now - serving.began if serving else None,
         "memory": usage.memory if usage else None,
@@ -82,7 +83,7 @@ def location(
 def measured(location_: Location, listed: registry.Registry, sampler: Sampler) -> LocationStatus:
     """The same with memory and CPU."""
     serving = location_.serving
-    usage = sampler.usage(serving.handle.pid) if serving else None
+    usage = sampler.of(serving.handle) if serving else None
     return location(location_, listed, usage)
 
 
@@ -103,6 +104,7 @@ def external(spec: LocationSpec) -> LocationStatus:
         "last_failure": None,
         "last_answer": None,
         "pid": None,
+        "node": None,
         "start_method": None,
         "uptime": None,
         "memory": None,
@@ -230,6 +232,7 @@ def _about(location_: Location, listed: registry.Registry) -> LocationAccount:
             "environment": choice.why if choice is not None else None,
             "inputs": sorted({str(path) for path in describing(location_)}),
             "start_method": location_.serving.handle.why if location_.serving else None,
+            "placement": _placement(location_),
             "hooks": _hooks(location_),
         },
         "timing": location_.serving.timing.as_json() if location_.serving else None,
@@ -238,6 +241,12 @@ def _about(location_: Location, listed: registry.Registry) -> LocationAccount:
         "variables": sorted({*spec.variables, *spec.credentials}),
         "lock": _lock(location_),
     }
+
+
+def _placement(location: Location) -> str | None:
+    """Why the runner is on its node, None on this machine."""
+    handle = location.serving.handle if location.serving else None
+    return None if handle is None or handle.node is None else handle.placed_why
 
 
 def _lock(location: Location) -> str | None:

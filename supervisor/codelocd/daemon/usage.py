@@ -8,7 +8,7 @@ import ctypes
 import gc
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ import psutil
 
 from codeloc_envs.problem import shortage
 from codelocd.daemon.subscriptions import Hub
+from codelocd.runners.api import RunnerHandle
 
 if TYPE_CHECKING:
     from codelocd.documents.events import UsageDocument
@@ -91,6 +92,11 @@ class _Sample:
     usage: Usage
 
 
+def here(runners: Iterable[RunnerHandle]) -> list[int]:
+    """The processes of those that are on this machine."""
+    return [each.pid for each in runners if each.node is None]
+
+
 class Sampler:
     """Remembers the last sample of each process; those that are gone are forgotten.
 
@@ -106,6 +112,16 @@ class Sampler:
         """As last sampled; None for a process that was not there."""
         sample = self._samples.get(pid)
         return sample.usage if sample is not None else None
+
+    def of(self, runner: RunnerHandle) -> Usage | None:
+        """The same of a runner, wherever it is: a node tells of its own."""
+        if runner.node is None:
+            return self.usage(runner.pid)
+        return None if runner.usage is None else Usage(*runner.usage)
+
+    async def sample_runners(self, runners: Iterable[RunnerHandle]) -> None:
+        """As `sample`, of those that are on this machine."""
+        await self.sample(here(runners))
 
     async def sample(self, pids: Collection[int]) -> None:
         """Sample these processes, unless their last samples are new enough. Where the last ones
@@ -235,24 +251,24 @@ EVERY = 5.0
 
 
 class UsageReports:
-    """The topic `usage`. `pids()` gives the process of each location's runner, or None."""
+    """The topic `usage`. `runners()` gives the runner of each location that serves, or None."""
 
     def __init__(
-        self, hub: Hub, sampler: Sampler, pids: Callable[[], Mapping[str, int | None]]
+        self, hub: Hub, sampler: Sampler, runners: Callable[[], Mapping[str, RunnerHandle | None]]
     ) -> None:
         self._hub = hub
         self._sampler = sampler
-        self._pids = pids
+        self._runners = runners
         self._last: UsageDocument | None = None
 
     async def run(self) -> None:
         """Sample and publish for ever. Without a subscriber it sleeps."""
         while True:
             await self._hub.heard("usage")
-            pids = self._pids()
-            wanted = [pid for pid in pids.values() if pid is not None]
-            await self._sampler.refresh(wanted, EVERY / 2)
-            self._last = self._document(pids)
+            runners = self._runners()
+            there = [each for each in runners.values() if each is not None]
+            await self._sampler.refresh(here(there), EVERY / 2)
+            self._last = self._document(runners)
             self._hub.publish("usage", self._last)
             await asyncio.sleep(EVERY)
 
@@ -262,9 +278,9 @@ class UsageReports:
             return {"at": time.time(), "locations": {}}
         return self._last
 
-    def _document(self, pids: Mapping[str, int | None]) -> UsageDocument:
+    def _document(self, runners: Mapping[str, RunnerHandle | None]) -> UsageDocument:
         found: UsageDocument = {"at": time.time(), "locations": {}}
-        for name, pid in pids.items():
-            usage = self._sampler.usage(pid) if pid is not None else None
+        for name, runner in runners.items():
+            usage = self._sampler.of(runner) if runner is not None else None
             found["locations"][name] = None if usage is None else [usage.memory, usage.cpu]
         return found

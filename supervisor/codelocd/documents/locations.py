@@ -74,6 +74,7 @@ class LocationFacts(TypedDict):
     last_failure: ProblemDocument | None
     last_answer: float | None
     pid: int | None
+    node: str | None
     start_method: StartMethod | None
     uptime: float | None
     memory: int | None
@@ -119,6 +120,34 @@ class DagsterStatus(TypedDict):
     starts: dict[str, StartDocument]
 
 
+class EngineStatus(TypedDict):
+    """The engine that places locations on nodes, as the daemon knows it. `why`: why its cluster is
+    out of reach, "" where it is not; `since` Unix seconds. `nodes` as its bridge has them."""
+
+    kind: str
+    address: str | None
+    up: bool
+    why: str
+    since: float
+    pid: int | None
+    version: str | None
+    python: str | None
+    nodes: list[NodeStatus]
+
+
+class NodeStatus(TypedDict):
+    """One node of the cluster. `resources`: of each `total` and `free`."""
+
+    id: str
+    name: str
+    address: str
+    state: str
+    labels: dict[str, str]
+    resources: dict[str, dict[str, float]]
+    runners: int
+    pythons: list[str] | None
+
+
 class DroppedOutput(TypedDict):
     """How many bytes of a location's output could not be written, and what was in the way."""
 
@@ -145,6 +174,7 @@ class DaemonStatus(TypedDict):
     revision: int
     socket: str
     dagster: DagsterStatus | None
+    engine: EngineStatus | None
     config: ConfigDocument
     dropped: dict[str, DroppedOutput]
     warnings: list[str]
@@ -187,6 +217,7 @@ class Reasons(TypedDict):
     environment: str | None
     inputs: list[str]
     start_method: str | None
+    placement: str | None
     hooks: HooksDocument | None
 
 

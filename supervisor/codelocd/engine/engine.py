@@ -10,7 +10,8 @@ from typing import Any
 
 from codeloc_envs import Environment, EnvironmentProblem
 from codelocd.engine import refusals, wire
-from codelocd.engine.bridge import Bridge, BridgeState, MakeCommand
+from codelocd.engine.bridge import Bridge, BridgeState
+from codelocd.engine.command import OtherCommand, RayCommand
 from codelocd.engine.roster import Roster, location_of
 from codelocd.engine.runner import BridgeRunner
 from codelocd.model import Exit, Output
@@ -35,7 +36,7 @@ class BridgeEngine:
         self,
         children: Children,
         settings: EngineSettings,
-        command: MakeCommand,
+        command: OtherCommand | RayCommand,
         hello: Callable[[], Mapping[str, Any]],
         output: Output,
     ) -> None:
@@ -47,6 +48,7 @@ class BridgeEngine:
         self._progress: dict[str, Progress] = {}
         self._epochs: dict[str, int] = {}
         self._numbers = itertools.count(1)
+        self._command = command
         self._listeners: list[Callable[[EngineEvent], None]] = []
         self._roster = Roster(self._tell)
         self._bridge = self._roster.bridge = Bridge(
@@ -133,6 +135,7 @@ class BridgeEngine:
             with contextlib.suppress(RpcError):  # its nodes end by themselves what is not kept
                 await self._bridge.ask("close", {"leave": leave}, STOP)
         await self._bridge.close()
+        self._command.close()
 
     def kill(self) -> None:
         """End the bridge at once; the nodes notice."""

@@ -26,7 +26,7 @@ class Roster:
         self._tell = tell
         self._runners: dict[str, BridgeRunner] = {}
         self._serving: dict[str, BridgeRunner] = {}
-        self._last_node: dict[str, str] = {}
+        self._last_node: dict[str, str | None] = {}
         self._left: dict[str, Said] = {}
         self._early: dict[str, list[tuple[str, Said]]] = {}
         self._met = False
@@ -66,7 +66,7 @@ class Roster:
         runner.record_kept = left.record
         if said.get("lost"):
             runner.is_lost(said["lost"])
-        self._last_node[left.location] = runner.placed.node
+        self._last_node[left.location] = runner.node
         self._attach(runner)
         runner.take_over()
         return runner
@@ -157,8 +157,8 @@ class Roster:
         runner.ended(said)
 
     def _tell_where(self, runner: BridgeRunner) -> None:
-        location, node = location_of(runner.name), runner.placed.node
+        location, node = location_of(runner.name), runner.node
         before, self._last_node[location] = self._last_node.get(location), node
         if before is not None and before != node:
-            why = f": {runner.placed.why}" if runner.placed.why else ""
+            why = f": {runner.placed_why}" if runner.placed_why else ""
             self._tell(EngineEvent("moved", f"from {before} to {node}{why}", location))

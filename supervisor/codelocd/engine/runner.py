@@ -12,7 +12,6 @@ from codelocd.engine.frames import FrameConnection
 from codelocd.model import Exit, Output, Problem, Stream
 from codelocd.rpc.errors import RpcError
 from codelocd.runners.connected import HAND_OVER, PAUSE, ConnectedRunner, RunnerConnection
-from codelocd.runners.engine import PlacedRunner
 
 ACKNOWLEDGE = 0.2
 """Seconds in which output that was written is told to the bridge together."""
@@ -131,11 +130,9 @@ class BridgeRunner(ConnectedRunner):
         self.process = NodeProcess(name, bridge, int(started.get("pid") or 0))
         super().__init__(self.process)
         self.name = name
-        self.node: str | None = str(started["node"])
+        self.node = str(started["node"])
         self.why = str(started.get("why") or "every runner is started on its own")
-        self.placed = PlacedRunner(self.node, str(started.get("placement_why") or ""))
-        self.lost: Problem | None = None
-        self.usage: tuple[int, float | None] | None = None
+        self.placed_why = str(started.get("placement_why") or "")
         self._serves = serves
         self.has_let_go: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.output = HeardOutput(output, self._acknowledge)
@@ -161,13 +158,16 @@ class BridgeRunner(ConnectedRunner):
         if not self.exited.done():
             self._bridge.order("let_go", {"runner": self.name})
 
-    def ask_for_stacks(self, number: int) -> None:
-        """Have it print where its threads are, to its output."""
+    def signal(self, number: int) -> None:
         self.process.signal(number, group=False)
 
     def ended(self, said: Mapping[str, Any]) -> None:
         """The engine says that it has ended."""
         self.output.close()
+        why = said.get("why")
+        if why and not (said.get("confirmed", True) and said.get("status") is not None):
+            what = f"its runner on {self.node} has ended: {why}"
+            self.gone = Problem("crash", what, at=time.time())
         if not self.exited.done():
             status, number = said.get("status"), said.get("signal")
             self.exited.set_result(Exit(status, number))

@@ -193,6 +193,26 @@ class RunnerHandle(Protocol):
         ...
 
     @property
+    def lost(self) -> Problem | None:
+        """Why it is out of reach for now, although it may live; None while it is reached."""
+        ...
+
+    @property
+    def gone(self) -> Problem | None:
+        """Why it has ended, where its exit does not say: its machine is gone, for example."""
+        ...
+
+    @property
+    def usage(self) -> tuple[int, float | None] | None:
+        """Bytes of memory and fraction of a core, where its node tells of them itself."""
+        ...
+
+    @property
+    def placed_why(self) -> str:
+        """Why it is on its node; "" for this machine."""
+        ...
+
+    @property
     def start_method(self) -> StartMethod: ...
 
     @property
@@ -247,6 +267,9 @@ class RunnerHandle(Protocol):
     def kill(self) -> None:
         """End it and its whole group at once."""
 
+    def signal(self, number: int) -> None:
+        """Send its process a signal. Raises OSError."""
+
 
 class WrappedRunner:
     """A runner's handle that wraps another one: what a subclass does not define is passed on."""
@@ -254,9 +277,21 @@ class WrappedRunner:
     def __init__(self, runner: RunnerHandle) -> None:
         self._runner = runner
         self.pid = runner.pid
-        self.node = runner.node
+        self.node, self.placed_why = runner.node, runner.placed_why
         self.start_method: StartMethod = runner.start_method
         self.why = runner.why
+
+    @property
+    def lost(self) -> Problem | None:
+        return self._runner.lost
+
+    @property
+    def gone(self) -> Problem | None:
+        return self._runner.gone
+
+    @property
+    def usage(self) -> tuple[int, float | None] | None:
+        return self._runner.usage
 
     @property
     def hooks(self) -> Hooks | None:
@@ -292,6 +327,9 @@ class WrappedRunner:
 
     def kill(self) -> None:
         self._runner.kill()
+
+    def signal(self, number: int) -> None:
+        self._runner.signal(number)
 
 
 class Launcher(Protocol):

@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from collections.abc import Coroutine, Mapping
 from typing import Any, Protocol
 
 from codelocd.core import shapes
-from codelocd.model import Cold, Exit, StartMethod
+from codelocd.model import Cold, Exit, Problem, StartMethod
 from codelocd.process.garbage import much_is_made
 from codelocd.rpc.errors import RpcError
 from codelocd.runners.api import Answer, Hooks, LoadOutcome, is_large
@@ -68,6 +69,10 @@ class ConnectedRunner:
     why = "every runner is started on its own"
     hooks: Hooks | None = None
     node: str | None = None
+    placed_why = ""
+    lost: Problem | None = None
+    gone: Problem | None = None
+    usage: tuple[int, float | None] | None = None
 
     def __init__(self, child: RunnerProcess) -> None:
         self.pid = child.pid
@@ -158,6 +163,9 @@ class ConnectedRunner:
 
     def kill(self) -> None:
         self._child.kill()
+
+    def signal(self, number: int) -> None:
+        os.kill(self.pid, number)
 
     async def _answered(self) -> None:
         """Nothing that was accepted is still to be answered, or no runner is there to."""

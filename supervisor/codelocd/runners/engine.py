@@ -68,30 +68,9 @@ class EngineRefuses(Exception):
         self.passing = passing
 
 
-@dataclass(frozen=True, slots=True)
-class PlacedRunner:
-    """Where a runner came up, and why there."""
-
-    node: str
-    why: str
-
-
 class EngineHandle(RunnerHandle, Protocol):
     """A runner on a node. `exited` is done when its end is confirmed, or when the fence has passed
     for a node that is lost: never before. So another may be started as soon as it is done."""
-
-    @property
-    def placed(self) -> PlacedRunner: ...
-
-    @property
-    def lost(self) -> Problem | None:
-        """Why it is out of reach for now, and until when it may live; None while it is reached."""
-        ...
-
-    @property
-    def usage(self) -> tuple[int, float | None] | None:
-        """Bytes of memory and fraction of a core, as last heard from its node."""
-        ...
 
     def keep(self, record: Mapping[str, Any]) -> None:
         """It serves: it outlives the daemon from now on, and the next one gets the record."""

@@ -66,8 +66,8 @@ async def of_runner(handle: RunnerHandle, output: Output, *, ask: bool) -> Stack
         with contextlib.suppress(RpcError, shapes.WrongShape):
             return Stacks(shapes.stacks(await handle.call("stacks", timeout=ANSWER)))
     if isinstance(output, ObservedOutput):
-        return await output.stacks(handle.pid)
-    return Stacks((), kernel(handle.pid))
+        return await output.stacks(handle.pid, handle if handle.node else None)
+    return Stacks((), "" if handle.node else kernel(handle.pid))
 
 
 class ObservedOutput:
@@ -84,22 +84,26 @@ class ObservedOutput:
                 heard += data
         self._output(stream, data)
 
-    async def stacks(self, pid: int) -> Stacks:
-        """Of the process `pid`, which prints here, by the signal; within PATIENCE."""
-        why = _deaf(pid)
+    async def stacks(self, pid: int, remote: RunnerHandle | None = None) -> Stacks:
+        """Of the process `pid`, which prints here, by the signal; within PATIENCE. `remote`: the
+        runner, where the process is not on this machine."""
+        why = "" if remote else _deaf(pid)
         if why:
             return Stacks((), why)
         heard = bytearray()
         self._listeners.append(heard)
         try:
-            os.kill(pid, NUMBER)
+            if remote is not None:
+                remote.signal(NUMBER)
+            else:
+                os.kill(pid, NUMBER)
             await self._complete(heard)
         except OSError as error:
             return Stacks((), f"the process could not be asked: {error.strerror}")
         finally:
             self._listeners.remove(heard)
         threads = tuple(parsed(heard.decode(errors="replace")))
-        return Stacks(threads, "" if threads else f"it printed no stacks; {kernel(pid)}")
+        return Stacks(threads, "" if threads else f"it printed no stacks; {_seen(pid, remote)}")
 
     async def _complete(self, heard: bytearray) -> None:
         loop = asyncio.get_running_loop()
@@ -130,6 +134,10 @@ def parsed(text: str) -> Iterator[ThreadStack]:
 _BEFORE_IN = re.compile(r"(line \d+) in ")
 
 _OURS = re.compile(r'/codeloc_runner/|^File "<frozen')
+
+
+def _seen(pid: int, remote: RunnerHandle | None) -> str:
+    return kernel(pid) if remote is None else f"it runs on {remote.node}, out of sight"
 
 
 def _deaf(pid: int) -> str:

@@ -61,6 +61,40 @@ def inherited(environ: Mapping[str, str], *, development: bool) -> dict[str, str
     return {**({DEVELOPMENT: "1"} if development else {}), **environ}
 
 
+_OF_MACHINE = frozenset(
+    {
+        "HOME",
+        "HOSTNAME",
+        "LD_LIBRARY_PATH",
+        "LD_PRELOAD",
+        "LOGNAME",
+        "MAIL",
+        "OLDPWD",
+        "PATH",
+        "PWD",
+        "SHELL",
+        "SHLVL",
+        "TEMP",
+        "TERM",
+        "TMP",
+        "TMPDIR",
+        "USER",
+        "_",
+    }
+)
+
+
+def elsewhere(variables: Mapping[str, str]) -> dict[str, str]:
+    """The variables of the daemon that make sense on another machine, which has its own for the
+    rest: no folders of this one, and nothing that a service manager or a shell says of itself."""
+    dropped = (*_FOREIGN, *_OF_USER, "RAY_")
+    return {
+        name: value
+        for name, value in variables.items()
+        if name not in _OURS | _SERVICE | _OF_MACHINE and not name.startswith(dropped)
+    }
+
+
 def of_user(variables: Mapping[str, str], name: str, home: str) -> dict[str, str]:
     """The same for another user: none of the folders that are the daemon's own user's."""
     others = {each: value for each, value in variables.items() if not each.startswith(_OF_USER)}

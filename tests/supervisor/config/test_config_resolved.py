@@ -30,6 +30,7 @@ def test_show_has_every_field_and_no_value_that_may_be_secret(folder):
         "metrics": {"port": None},
         "telemetry": {"otlp": None},
         "notify": {"command": [], "url": None},
+        "engine": None,
         "ui": {
             "serve": False,
             "host": "127.0.0.1",
@@ -100,6 +101,7 @@ def test_show_has_every_field_and_no_value_that_may_be_secret(folder):
                 "activated_allowed": False,
                 "user": None,
                 "group": None,
+                "placement": None,
                 "watch": [],
                 "ignore": [],
                 "policy": document["locations"][0]["policy"],

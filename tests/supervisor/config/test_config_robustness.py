@@ -16,9 +16,10 @@ from codelocd.config.dagster import ReadingContext, dg, pyproject
 from codelocd.config.dagster.cloud_yaml import CloudTable
 from codelocd.config.dagster.workspace_yaml import Selector, WorkspaceTable
 from codelocd.config.document import Document
+from codelocd.config.environment import EnvironmentTable
 from codelocd.config.errors import ConfigError
 from codelocd.config.syntax import parse_toml, parse_yaml
-from codelocd.config.tables import EnvironmentTable, LocationTable
+from codelocd.config.tables import LocationTable
 from codelocd.config.validation import parsed
 from codelocd.config.variables import MOST
 from codelocd.model import Config

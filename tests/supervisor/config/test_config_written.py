@@ -14,12 +14,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from codelocd import config
+from codelocd.config.engine import EngineTable
+from codelocd.config.environment import EnvironmentTable, IndexTable
 from codelocd.config.tables import (
     CodelocdTable,
     DaemonTable,
     DagsterTable,
-    EnvironmentTable,
-    IndexTable,
     LocationTable,
     MetricsTable,
     NotifyTable,
@@ -131,6 +131,28 @@ environment = { python = "./bin/python" }
 """.replace("{USER}", pwd.getpwuid(os.geteuid()).pw_name).replace("{GROUP}", str(os.getegid()))
 
 
+PLACED = """\
+[engine]
+kind = "ray"
+address = "head:6379"
+token_file = "token"
+tls = { cert = "c.pem", key = "k.pem", ca = "ca.pem" }
+namespace = "shop"
+redis = "head:6380"
+environment = { python = "3.11", packages = ["ray==2.60.0"] }
+insecure = true
+fence = "1min"
+size = "10MiB"
+
+[location.placed]
+module = "a"
+engine = "ray"
+resources = { cpu = 1.5, memory = "2GiB", gpu = 1, custom = { fpga = 2 } }
+node = { labels = { zone = "a" } }
+source = "shared"
+"""
+
+
 def essence(spec: LocationSpec) -> LocationSpec:
     return replace(spec, declared_in="")
 
@@ -157,8 +179,29 @@ def test_every_key_survives(folder, tmp_path: Path) -> None:
     assert config.written(pasted) == text
 
 
+def test_every_key_of_an_engine_survives(folder, tmp_path: Path) -> None:
+    folder.write("token", "t" * 64).chmod(0o600)
+    folder.write("codelocd.toml", PLACED)
+    found = folder.load("codelocd.toml", {})
+    pasted = again(found, tmp_path / "elsewhere", {})
+    assert pasted.engine == found.engine
+    assert [*map(essence, pasted.locations)] == [*map(essence, found.locations)]
+
+
+def test_a_token_in_the_config_is_shown_nowhere(folder) -> None:
+    text = PLACED.replace('token_file = "token"', f'token = "{"secret" * 8}"')
+    folder.write("codelocd.toml", text).chmod(0o600)
+    found = folder.load("codelocd.toml", {})
+    shown = config.written(found) + str(config.describe(found)) + repr(found)
+    assert "secretsecret" not in shown
+    assert "# token: not shown" in config.written(found)
+
+
 def test_the_text_above_has_every_key_there_is() -> None:
-    data = tomllib.loads(EVERY_KEY)
+    data, placed = tomllib.loads(EVERY_KEY), tomllib.loads(PLACED)
+    data["location"].update(placed["location"])
+    data["engine"] = placed["engine"]
+    assert {*data["engine"], "token", "bridge"} == EngineTable.model_fields.keys()
     assert data.keys() == CodelocdTable.model_fields.keys()
     assert data["daemon"].keys() == DaemonTable.model_fields.keys()
     assert data["dagster"].keys() == DagsterTable.model_fields.keys()

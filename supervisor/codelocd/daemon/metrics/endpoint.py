@@ -232,7 +232,7 @@ class Monitoring:
         exposition = await asyncio.to_thread(importlib.import_module, EXPOSITION)
         serving = [each.serving for each in self._application.locations.values()]
         usage = self._application.daemon.usage
-        await usage.sample([each.handle.pid for each in serving if each is not None])
+        await usage.sample_runners([each.handle for each in serving if each is not None])
         reading = self._reading(exposition.Reading)
         body, content_type = await asyncio.to_thread(exposition.exposed, reading, accepted)
         return WebAnswer(200, body, content_type)
