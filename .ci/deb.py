@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from codelocd import __version__
+from codelocd.cli.units import unit_texts
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "packaging" / "debian"
@@ -28,11 +29,8 @@ COMPLETIONS = {
     "zsh": "usr/share/zsh/vendor-completions/_codelocd",
     "fish": "usr/share/fish/vendor_completions.d/codelocd.fish",
 }
-UNITS = {
-    "*.service": "lib/systemd/system",
-    "*.socket": "lib/systemd/system",
-    "user/*.service": "usr/lib/systemd/user",
-}
+UNITS = ((False, "lib/systemd/system"), (True, "usr/lib/systemd/user"))
+"""Whether the units are those of a user, and where systemd finds them."""
 
 
 def main() -> None:
@@ -85,9 +83,9 @@ def at_home(tree: Path, installed: Path) -> None:
 
 
 def files(tree: Path) -> None:
-    for pattern, folder in UNITS.items():
-        for unit in sorted((ROOT / "systemd").glob(pattern)):
-            write(tree / folder / unit.name, unit.read_text())
+    for user, folder in UNITS:
+        for name, text in unit_texts(user).items():
+            write(tree / folder / name, text)
     copy(ROOT / "systemd" / "sysusers.conf", tree / "usr/lib/sysusers.d/codelocd.conf")
     copy(SOURCE / "codelocd.toml", tree / "etc/codelocd/codelocd.toml")
     copy(ROOT / "docs" / "codelocd.schema.json", tree / "usr/share/codelocd/codelocd.schema.json")

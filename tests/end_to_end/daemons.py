@@ -229,9 +229,9 @@ def failed(entry: Entry) -> bool:
     return bool(entry["state"] == "failed")
 
 
-def wait_for(holds: Callable[[], Found]) -> Found:
+def wait_for(holds: Callable[[], Found], within: float = DEADLINE) -> Found:
     """What `holds` returns, as soon as that is true; asked every 20 ms, for what has no event."""
-    end = time.monotonic() + DEADLINE
+    end = time.monotonic() + within
     while not (found := holds()):
         assert time.monotonic() < end, "it did not happen in time"
         time.sleep(0.02)

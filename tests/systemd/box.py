@@ -48,14 +48,21 @@ def missing() -> str | None:
 PACKAGES = "python3,systemd,systemd-sysv,dbus,procps"
 
 
-def debian(release: str, folder: Path) -> Path:
-    """A minimal Debian of that release, with systemd and Python, in a new folder. Skips the test
-    where none can be had."""
+def own_release() -> str:
+    """The name of the Debian that this machine has."""
+    lines = Path("/etc/os-release").read_text().splitlines()
+    named = [line.partition("=")[2] for line in lines if line.startswith("VERSION_CODENAME=")]
+    return named[0].strip('"') if named else ""
+
+
+def debian(release: str, folder: Path, *more: str) -> Path:
+    """A minimal Debian of that release, with systemd, Python and `more`, in a new folder. Skips the
+    test where none can be had."""
     if reason := missing():
         pytest.skip(reason)
     if shutil.which("mmdebstrap") is None:
         pytest.skip("mmdebstrap is not installed")
-    words = ["--variant=minbase", f"--include={PACKAGES}"]
+    words = ["--variant=minbase", f"--include={','.join((PACKAGES, *more))}"]
     made = subprocess.run(
         ["mmdebstrap", "--quiet", *words, release, folder], capture_output=True, text=True
     )
@@ -102,14 +109,18 @@ class Box:
         shutil.copy(wheel, there)
         uv = self.root / "usr" / "local" / "bin" / "uv"
         shutil.copy(Path(sys.executable).with_name("uv"), uv)
-        certificates = self.root / CERTIFICATES.relative_to("/")
-        if CERTIFICATES.exists() and not certificates.exists():
-            certificates.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(CERTIFICATES, certificates)
+        self.trust()
         self._before("uv", "venv", "--quiet", "--python", PYTHON, "/opt/codelocd")
         program = "/opt/codelocd/bin/python"
         self._before("uv", "pip", "install", "--quiet", "--python", program, f"/opt/{wheel.name}")
         (self.root / "usr/local/bin/codelocd").symlink_to("/opt/codelocd/bin/codelocd")
+
+    def trust(self) -> None:
+        """What this machine trusts is trusted in the box."""
+        certificates = self.root / CERTIFICATES.relative_to("/")
+        if CERTIFICATES.exists() and not certificates.exists():
+            certificates.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(CERTIFICATES, certificates)
 
     def _before(self, *command: str) -> None:
         script = 'mount --bind /dev "$0/dev"; mount -t proc proc "$0/proc"; exec chroot "$0" "$@"'
@@ -119,13 +130,15 @@ class Box:
 
     # --- while it runs -------------------------------------------------------------------------
 
-    def boot(self) -> None:
-        """Returns when systemd has started what it starts."""
+    def boot(self, *, online: bool = False) -> None:
+        """Returns when systemd has started what it starts. `online`: with this machine's network,
+        to reach the package index."""
         enter = "".join(f"echo $$ > {group}/cgroup.procs; " for group in self._cgroups())
         command = [
             *("systemd-nspawn", "--quiet", f"--directory={self.root}", "--boot"),
             *(f"--machine={self._name}", "--register=no", "--keep-unit", "--link-journal=no"),
-            *("--private-network", "--console=pipe", "systemd.unit=basic.target"),
+            *([] if online else ["--private-network"]),
+            *("--console=pipe", "systemd.unit=basic.target"),
         ]
         with (self._folder / "console").open("wb") as console:
             self._container = subprocess.Popen(

@@ -115,6 +115,24 @@ def test_the_first_client_of_the_socket_starts_the_daemon(daemon: Daemon) -> Non
     wait_for(daemon.is_active)  # the socket answers a moment before
 
 
+def test_a_command_waits_for_a_daemon_that_it_starts_however_long_that_takes(
+    daemon: Daemon,
+) -> None:
+    drop_in = f"/run/systemd/system/{daemon.unit}.d/slow.conf"
+    daemon.box.write(drop_in, "[Service]\nExecStartPre=/bin/sleep 4\n")
+    daemon.box.run("systemctl", "daemon-reload")
+    for command in ("status", "definitions"):
+        daemon.box.run("systemctl", "stop", daemon.unit)
+        daemon.box.run("systemctl", "start", "codelocd.socket")
+        words = ["codelocd", "--socket", daemon.socket, command, "--json"]
+        done = daemon.box.run(*words, check=False)
+        assert done.returncode in (0, 1), done.stderr  # 1: locations are still loading
+        assert json.loads(done.stdout), done.stderr
+        assert "hangs" not in done.stderr
+    daemon.box.run("rm", drop_in)
+    daemon.box.run("systemctl", "daemon-reload")
+
+
 def ask_all_the_time(daemon: Daemon) -> subprocess.Popen[str]:
     daemon.box.write("/opt/client.py", Path(__file__).with_name("client.py").read_text())
     client = daemon.box.start("/opt/codelocd/bin/python", "/opt/client.py", daemon.socket)

@@ -180,8 +180,8 @@ def connect_promptly(
     """A connection to the daemon meant, for what only reads. `before` is called before anything is
     sent, and may refuse.
 
-    Raises SilentDaemon where the daemon says nothing within about PROMPT_TIMEOUT, or is stopped,
-    and NoDaemon.
+    One that is only starting is waited for. Raises SilentDaemon where the daemon says nothing
+    within about PROMPT_TIMEOUT, or is stopped, and NoDaemon.
     """
     daemon = meant(asked)
     try:
@@ -189,8 +189,8 @@ def connect_promptly(
     except SilentDaemon:
         from codelocd.cli import unanswered  # seldom: the others need not wait for its imports
 
-        if unanswered.is_upgraded(daemon):
-            return Connection(daemon)
+        if unanswered.is_coming(daemon):
+            return _greeted(daemon, ANSWER_TIMEOUT, before)
         if (stopped := unanswered.is_stopped(daemon)) is not None:
             raise SilentDaemon(stopped, daemon.name, daemon.project) from None
     return _greeted(daemon, PROMPT_TIMEOUT - FIRST_TIMEOUT, before)

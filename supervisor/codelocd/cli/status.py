@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from codelocd.cli import output
 from codelocd.cli.connection import ANSWER_TIMEOUT, PROMPT_TIMEOUT, Connection, meant
-from codelocd.cli.exit_codes import ExitCode, Failure
+from codelocd.cli.exit_codes import ExitCode, Failure, SilentDaemon
 from codelocd.cli.exit_codes import failed as say_failed
 from codelocd.render.status import failed, healthy, status
 
@@ -42,7 +42,7 @@ def answered(asked: Asked, locations: Sequence[str]) -> StatusDocument:
             raise
         from codelocd.cli import unanswered  # seldom: the others need not wait for its imports
 
-        if unanswered.is_upgraded(daemon):
+        if isinstance(failure, SilentDaemon) and unanswered.is_coming(daemon):
             return _asked(daemon, locations, ANSWER_TIMEOUT)
         left = unanswered.status(daemon, locations)
         if left is None:

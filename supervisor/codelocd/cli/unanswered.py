@@ -3,6 +3,8 @@ are there."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from codelocd.cli.exit_codes import ExitCode, Failure
 from codelocd.core.nearest import advice
 from codelocd.process import identity
@@ -62,10 +64,30 @@ LONGEST_UPGRADE = 30.0
 """Seconds; an upgrade that takes longer has failed."""
 
 
-def is_upgraded(daemon: DaemonAddress) -> bool:
-    """Whether it takes up other code just now, and answers when that has begun."""
+def is_coming(daemon: DaemonAddress) -> bool:
+    """Whether one that listens and does not answer does so in a moment: it takes up other code, or
+    there is no process yet, since a service manager holds the socket and starts it."""
     kept = last_status.read(daemon.socket)
-    return kept is not None and kept.upgrade and kept.age < LONGEST_UPGRADE
+    if kept is not None and kept.upgrade and kept.age < LONGEST_UPGRADE:
+        return True
+    gone = kept is None or kept.process(kept.daemon) == identity.GONE
+    return gone and _is_held_by_manager(daemon.socket)
+
+
+def _is_held_by_manager(path: str) -> bool:
+    """Whether another process than a daemon keeps the socket there: of those that wait at it, the
+    kernel says who listened last, which is systemd, or a daemon that has ended."""
+    from codelocd.rpc import unix
+
+    try:
+        with unix.connect(Path(path), timeout=1) as connection:
+            peer = unix.of_peer(connection)
+        listened = Path("/proc", str(peer.pid), "comm") if peer and peer.pid else None
+        return listened is not None and listened.read_text().strip() == "systemd"
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
 
 
 def is_stopped(daemon: DaemonAddress) -> str | None:
@@ -80,6 +102,8 @@ def is_stopped(daemon: DaemonAddress) -> str | None:
 def waited_for(daemon: DaemonAddress, seconds: float) -> str:
     """In one line: that a command waits for the daemon to answer, why, and what to do."""
     kept, wait = last_status.read(daemon.socket), f"waiting up to {seconds:g} s for {daemon.name}"
+    if is_coming(daemon) and not (kept is not None and kept.upgrade):
+        return f"{wait}, which is started just now"
     if kept is None:
         return f"{wait}, which does not answer"
     if kept.upgrade and kept.age < LONGEST_UPGRADE:

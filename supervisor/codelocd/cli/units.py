@@ -46,17 +46,23 @@ class ServicePlace:
 def unit_files(place: ServicePlace) -> list[UnitFile]:
     """All units for this place, each with its mark. Raises FileNotFoundError where codelocd came
     without its units."""
-    found = _shipped(place.user)
-    if not place.user:
+    return [
+        UnitFile(place.folder / name, marked(_placed(text, place, name)))
+        for name, text in sorted(unit_texts(place.user).items())
+    ]
+
+
+def unit_texts(user: bool) -> dict[str, str]:
+    """All units by name, the template of several daemons among them, for a codelocd in /opt.
+    Raises FileNotFoundError."""
+    found = _shipped(user)
+    if not user:
         found |= {
             name.replace(".", "@.", 1): _of_an_instance(text)
             for name, text in found.items()
             if name in ("codelocd.service", "codelocd.socket")
         }
-    return [
-        UnitFile(place.folder / name, marked(_placed(text, place, name)))
-        for name, text in sorted(found.items())
-    ]
+    return found
 
 
 def _shipped(user: bool) -> dict[str, str]:
