@@ -1,0 +1,1 @@
+"""Runs: what they are, which may start, what becomes of each, and what is kept of them."""

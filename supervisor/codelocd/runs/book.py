@@ -1,0 +1,278 @@
+"""The book of runs: one SQLite database, and one thread that reads and writes it.
+
+Write-ahead log, `synchronous=FULL`: what a method has answered is on the disk, also after a power
+failure. The daemon's loop never waits for it: each method returns a future.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import time
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+from uuid import uuid4
+
+from codeloc_envs.files import make_folder
+from codelocd.runs.encoding import decoded, encoded
+from codelocd.runs.model import RunId, RunRecord, RunState, RunWish
+
+T = TypeVar("T")
+
+MIGRATIONS = (
+    """
+    CREATE TABLE runs (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        location TEXT NOT NULL,
+        key TEXT,
+        state TEXT NOT NULL,
+        queued REAL NOT NULL,
+        ended REAL,
+        document TEXT NOT NULL
+    ) STRICT;
+    CREATE UNIQUE INDEX runs_by_key ON runs (location, key) WHERE key IS NOT NULL;
+    CREATE INDEX runs_by_location ON runs (location, id);
+    CREATE INDEX runs_by_state ON runs (state, id);
+    CREATE TABLE made (
+        location TEXT NOT NULL,
+        repository TEXT NOT NULL,
+        name TEXT NOT NULL,
+        run INTEGER NOT NULL,
+        at REAL NOT NULL,
+        generation INTEGER,
+        manifest TEXT,
+        PRIMARY KEY (location, repository, name)
+    ) STRICT, WITHOUT ROWID;
+    """,
+)
+"""By version of the format: what makes it of the one before. Never changed, only added to."""
+
+KEPT_SECONDS = 30 * 86400.0
+KEPT_RUNS = 10_000
+"""What is older, or beyond that number, is left out; the newest of each is kept for `made`."""
+BATCH = 500
+"""Runs that are removed at a time: others are not to wait for long."""
+SHOWN = 50
+
+
+class BookProblem(Exception):
+    """The book cannot be read or written; `str()` is one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class LastMade:
+    """When an asset was last made: by which run, of which code."""
+
+    run: RunId
+    at: float
+    generation: int | None
+    manifest: str | None
+
+
+class RunBook:
+    """`set_aside`: where a damaged file was moved to, if there was one."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises BookProblem where there is no book to be had."""
+        self.set_aside: Path | None = None
+        self._path = path
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="runs")
+        try:
+            self._connection = self._thread.submit(self._opened).result()
+        except BaseException:
+            self._thread.shutdown()
+            raise
+
+    def close(self) -> None:
+        """After all that was asked for before."""
+        self._thread.submit(self._connection.close)
+        self._thread.shutdown()
+
+    def add(self, wish: RunWish, queued: float) -> Future[tuple[RunRecord, bool]]:
+        """A new run, and True; where one of the same key is there already, that one and False."""
+        return self._do(lambda: self._add(wish, queued))
+
+    def save(self, runs: Sequence[RunRecord]) -> Future[None]:
+        """All of them, or none. An asset that a run has made by now is noted, too."""
+        return self._do(lambda: self._save(runs))
+
+    def run(self, number: RunId) -> Future[RunRecord | None]:
+        return self._do(lambda: self._run(number))
+
+    def unfinished(self) -> Future[list[RunRecord]]:
+        """The oldest first."""
+        states = [state.value for state in RunState if not state.is_final]
+        return self._do(lambda: self._select("state IN (?, ?, ?) ORDER BY id", states))
+
+    def listed(
+        self,
+        *,
+        location: str | None = None,
+        states: Collection[RunState] = (),
+        before: RunId | None = None,
+        limit: int = SHOWN,
+    ) -> Future[list[RunRecord]]:
+        """The newest first; `before`: only those with a lower number."""
+        conditions, values = ["TRUE"], list[Any]()
+        if location is not None:
+            conditions.append("location = ?")
+            values.append(location)
+        if states:
+            conditions.append(f"state IN ({', '.join('?' * len(states))})")
+            values += [state.value for state in states]
+        if before is not None:
+            conditions.append("id < ?")
+            values.append(before)
+        condition = f"{' AND '.join(conditions)} ORDER BY id DESC LIMIT ?"
+        return self._do(lambda: self._select(condition, [*values, limit]))
+
+    def last_made(self, location: str, repository: str, name: str) -> Future[LastMade | None]:
+        return self._do(lambda: self._last_made(location, repository, name))
+
+    def prune(
+        self, now: float, seconds: float = KEPT_SECONDS, runs: int = KEPT_RUNS
+    ) -> Future[list[RunId]]:
+        """The numbers of finished runs that are no longer kept: at most BATCH at a time."""
+        return self._do(lambda: self._prune(now, seconds, runs))
+
+    # --- on the thread --------------------------------------------------------------------------
+
+    def _do(self, work: Callable[[], T]) -> Future[T]:
+        def told() -> T:
+            try:
+                return work()
+            except sqlite3.Error as error:
+                raise BookProblem(f"the book of runs {self._path}: {error}") from error
+
+        return self._thread.submit(told)
+
+    def _opened(self) -> sqlite3.Connection:
+        try:
+            make_folder(self._path.parent)
+            try:
+                return self._connected()
+            except sqlite3.DatabaseError as error:
+                if isinstance(error, sqlite3.OperationalError):
+                    raise  # locked, full, or not to be opened: that is no damage
+                self._move_aside()
+                return self._connected()
+        except (OSError, sqlite3.Error) as error:
+            raise BookProblem(f"the book of runs {self._path} cannot be opened: {error}") from error
+
+    def _connected(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, isolation_level=None)
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            migrate(connection, self._path)
+            connection.execute("SELECT document FROM runs ORDER BY id DESC LIMIT 1").fetchone()
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _move_aside(self) -> None:
+        self.set_aside = self._path.with_name(f"{self._path.name}.damaged-{time.time_ns()}")
+        self._path.rename(self.set_aside)
+        for suffix in ("-wal", "-shm"):
+            with contextlib.suppress(FileNotFoundError):
+                Path(f"{self._path}{suffix}").rename(f"{self.set_aside}{suffix}")
+
+    def _add(self, wish: RunWish, queued: float) -> tuple[RunRecord, bool]:
+        with _transaction(self._connection):
+            if wish.key is not None:
+                known = self._select("location = ? AND key = ?", [wish.location, wish.key])
+                if known:
+                    return known[0], False
+            values = (wish.location, wish.key, RunState.QUEUED.value, queued, "")
+            insert = "INSERT INTO runs (location, key, state, queued, document) VALUES (?,?,?,?,?)"
+            number = self._connection.execute(insert, values).lastrowid
+            run = RunRecord(RunId(number or 0), str(uuid4()), wish, queued)
+            self._update(run)
+        return run, True
+
+    def _save(self, runs: Sequence[RunRecord]) -> None:
+        with _transaction(self._connection):
+            for run in runs:
+                self._update(run)
+                self._note_made(run)
+
+    def _update(self, run: RunRecord) -> None:
+        update = "UPDATE runs SET state = ?, ended = ?, document = ? WHERE id = ?"
+        self._connection.execute(update, (run.state.value, run.ended, encoded(run), run.id))
+
+    def _note_made(self, run: RunRecord) -> None:
+        """An older run that ends later does not count as the newer."""
+        insert = (
+            "INSERT INTO made VALUES (?,?,?,?,?,?,?) ON CONFLICT DO UPDATE SET"
+            " run = excluded.run, at = excluded.at, generation = excluded.generation,"
+            " manifest = excluded.manifest WHERE excluded.run >= made.run"
+        )
+        if not run.state.is_final:
+            return
+        for step in run.steps:
+            if step["kind"] == "asset" and step["state"] == "succeeded":
+                place = (run.wish.location, run.wish.repository, step["name"])
+                code = (run.generation, run.manifest)
+                self._connection.execute(insert, (*place, run.id, run.ended, *code))
+
+    def _run(self, number: RunId) -> RunRecord | None:
+        found = self._select("id = ?", [number])
+        return found[0] if found else None
+
+    def _select(self, condition: str, values: Sequence[Any]) -> list[RunRecord]:
+        """Those that can be read: another version may have written what this one cannot."""
+        found = []
+        query = f"SELECT document FROM runs WHERE {condition}"  # noqa: S608  values are bound
+        for (text,) in self._connection.execute(query, values):
+            with contextlib.suppress(ValueError, KeyError, TypeError):
+                found.append(decoded(text))
+        return found
+
+    def _last_made(self, location: str, repository: str, name: str) -> LastMade | None:
+        query = (
+            "SELECT run, at, generation, manifest FROM made"
+            " WHERE location = ? AND repository = ? AND name = ?"
+        )
+        row = self._connection.execute(query, (location, repository, name)).fetchone()
+        return None if row is None else LastMade(RunId(row[0]), *row[1:])
+
+    def _prune(self, now: float, seconds: float, runs: int) -> list[RunId]:
+        final = [state.value for state in RunState if state.is_final]
+        query = (
+            f"SELECT id FROM runs WHERE state IN ({', '.join('?' * len(final))})"  # noqa: S608
+            " AND (ended < ? OR id <= (SELECT id FROM runs ORDER BY id DESC LIMIT 1 OFFSET ?))"
+            " ORDER BY id LIMIT ?"
+        )
+        found = self._connection.execute(query, (*final, now - seconds, runs, BATCH)).fetchall()
+        with _transaction(self._connection):
+            self._connection.executemany("DELETE FROM runs WHERE id = ?", found)
+        return [RunId(number) for (number,) in found]
+
+
+def migrate(connection: sqlite3.Connection, path: Path) -> None:
+    """Bring the book to the newest format, one version after the other. Raises BookProblem."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > len(MIGRATIONS):
+        raise BookProblem(
+            f"the book of runs {path} is of format {version}, and this codelocd knows"
+            f" {len(MIGRATIONS)}: start the newer codelocd that wrote it, or move the file away"
+        )
+    for number in range(version, len(MIGRATIONS)):
+        script = f"BEGIN IMMEDIATE; {MIGRATIONS[number]} PRAGMA user_version = {number + 1}; COMMIT"
+        connection.executescript(script)
+
+
+@contextlib.contextmanager
+def _transaction(connection: sqlite3.Connection) -> Any:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(sqlite3.Error):
+            connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")

@@ -1,0 +1,87 @@
+"""Runs as JSON: what the book keeps, and what clients are told. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from typing import Any
+
+from codelocd.runs.model import RunAttempt, RunId, RunPolicy, RunRecord, RunState, RunWish
+
+
+def encoded(run: RunRecord) -> str:
+    """All of it but its deadlines, which are of this process's clock."""
+    kept = asdict(run)
+    del kept["deadlines"]
+    return json.dumps(kept, separators=(",", ":"))
+
+
+def decoded(text: str) -> RunRecord:
+    """Raises ValueError, KeyError or TypeError where the text is none of `encoded`.
+
+    What another version wrote besides is left out.
+    """
+    kept = json.loads(text)
+    wish = _known(RunWish, kept["wish"])
+    select = wish.get("select")
+    wish["select"] = None if select is None else tuple(select)
+    wish["policy"] = RunPolicy(**_known(RunPolicy, wish["policy"]))
+    run = _known(RunRecord, kept)
+    run.pop("deadlines", None)
+    run["id"] = RunId(run["id"])
+    run["wish"] = RunWish(**wish)
+    run["state"] = RunState(run["state"])
+    run["attempts"] = tuple(map(_attempt, run["attempts"]))
+    run["steps"] = tuple(run["steps"])
+    return RunRecord(**run)
+
+
+def _attempt(kept: Mapping[str, Any]) -> RunAttempt:
+    given = _known(RunAttempt, kept)
+    return RunAttempt(**{**given, "state": RunState(given["state"])})
+
+
+def _known(kind: type, kept: Mapping[str, Any]) -> dict[str, Any]:
+    names = {each.name for each in fields(kind)}
+    return {name: value for name, value in kept.items() if name in names}
+
+
+def run_document(run: RunRecord) -> dict[str, Any]:
+    """One run as clients are told of it."""
+    wish = run.wish
+    return {
+        "id": run.id,
+        "uuid": run.uuid,
+        "location": wish.location,
+        "repository": wish.repository,
+        "job": wish.job,
+        "select": None if wish.select is None else list(wish.select),
+        "state": run.state.value,
+        "why": run.why,
+        "summary": run.summary,
+        "by": dict(wish.by),
+        "key": wish.key,
+        "params": dict(wish.params),
+        "tags": dict(wish.tags),
+        "retry_of": wish.retry_of,
+        "scheduled_for": wish.scheduled_for,
+        "code": {
+            "generation": run.generation,
+            "manifest": run.manifest,
+            "late": sorted(run.late),
+        },
+        "environment": run.environment,
+        "queued": run.queued,
+        "started": run.started,
+        "ended": run.ended,
+        "attempts": [_attempt_document(each) for each in run.attempts],
+        "steps": [dict(each) for each in run.steps],
+        "dagster_run": None,
+    }
+
+
+def _attempt_document(attempt: RunAttempt) -> dict[str, Any]:
+    told = {**asdict(attempt), "state": attempt.state.value}
+    del told["false_starts"]
+    return told

@@ -1,0 +1,152 @@
+"""What can happen to a run, and what is to be done about it. Pure.
+
+Events are past tense, effects are orders.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+from codelocd.runs.model import StepDocument
+
+
+@dataclass(frozen=True, slots=True)
+class RunAdmitted:
+    """The limits allow that it starts, with the code that is served now."""
+
+    generation: int | None = None
+    manifest: str | None = None
+    environment: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptStarted:
+    """Its process is there; nothing of the user's has run."""
+
+    pid: int
+    start_method: str
+
+
+@dataclass(frozen=True, slots=True)
+class StartFailed:
+    """No process could be started. `transient`: for want of the machine's; it is tried again."""
+
+    summary: str
+    transient: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class UserCodeBegun:
+    """From now on something may have had an effect."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanTold:
+    """By step with a time limit, how many seconds it may take."""
+
+    timeouts: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class StepTold:
+    """A step began or ended: `document` as an attempt tells it, without checks."""
+
+    document: StepDocument
+
+
+@dataclass(frozen=True, slots=True)
+class CheckTold:
+    """A check of the asset with that name ended."""
+
+    asset: str
+    document: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptEnded:
+    """Its process is gone. `begun`: user code had begun. `result`: what it left, checked.
+
+    `exit` and `signal` are both None where neither is known.
+    """
+
+    exit: int | None = None
+    signal: int | None = None
+    begun: bool = True
+    result: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptLost:
+    """It began under an earlier daemon, and has ended without a result."""
+
+
+@dataclass(frozen=True, slots=True)
+class CancelAsked:
+    """`shutdown`: the daemon ends, and nobody asked for it."""
+
+    shutdown: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class KillAsked:
+    """It was asked to end, and is not to be waited for."""
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryExceeded:
+    """The processes of the attempt take more than they may."""
+
+
+@dataclass(frozen=True, slots=True)
+class MomentReached:
+    """One of its deadlines may have passed."""
+
+
+RunEvent: TypeAlias = (
+    RunAdmitted
+    | AttemptStarted
+    | StartFailed
+    | UserCodeBegun
+    | PlanTold
+    | StepTold
+    | CheckTold
+    | AttemptEnded
+    | AttemptLost
+    | CancelAsked
+    | KillAsked
+    | MemoryExceeded
+    | MomentReached
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StartAttempt:
+    """Write its order, and start its process."""
+
+    number: int
+    done: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SignalAttempt:
+    """`terminate`: SIGTERM to its process. `kill`: SIGKILL to all that it has started."""
+
+    number: int
+    how: Literal["terminate", "kill"]
+
+
+RunEffect: TypeAlias = StartAttempt | SignalAttempt
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """`at` in Unix seconds, for people; `clock` of the monotonic clock, for deadlines.
+
+    `chance` in [0, 1) places what is to be spread.
+    """
+
+    at: float
+    clock: float
+    chance: float = 0.5

@@ -1,0 +1,160 @@
+"""A run and its attempts, as the daemon knows them. Frozen values. Pure."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, NewType
+
+RunId = NewType("RunId", int)
+"""A number that grows by one with each run of one book, and never repeats."""
+
+Reason = Literal[
+    "exception", "check", "load", "usage", "timeout", "memory", "exit", "signal", "shutdown"
+]
+"""Why a run failed; `shutdown` of one that was cancelled: the daemon ended."""
+Stopping = Literal["cancel", "timeout", "memory", "shutdown"]
+"""Why an attempt is being ended."""
+StepDocument = dict[str, Any]
+"""A step as an attempt tells it, in the shape of docs/protocol.md."""
+
+
+class RunState(enum.StrEnum):
+    """`lost`: it ended, and nothing was there to see how."""
+
+    QUEUED = "queued"
+    STARTING = "starting"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    LOST = "lost"
+
+    @property
+    def is_final(self) -> bool:
+        return self not in (RunState.QUEUED, RunState.STARTING, RunState.RUNNING)
+
+
+@dataclass(frozen=True, slots=True)
+class RunPolicy:
+    """How a run is carried out. Seconds and bytes; None: without a limit.
+
+    `limits`: by name, how many runs that have the name may go on at a time.
+    """
+
+    retries: int = 0
+    retry_delay: float = 10.0
+    timeout: float | None = None
+    memory_limit: int | None = None
+    limits: Mapping[str, int] = field(default_factory=dict)
+    stop_timeout: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class RunWish:
+    """What shall be run: a `job`, or what `select` chooses, of one location and repository.
+
+    `by` says what asked for it; `key`: the same key of one location is the same run.
+    """
+
+    location: str
+    repository: str = "__repository__"
+    job: str | None = None
+    select: tuple[str, ...] | None = None
+    upstream: bool = False
+    checks: str = "with"
+    params: Mapping[str, Any] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    by: Mapping[str, Any] = field(default_factory=lambda: {"kind": "client"})
+    key: str | None = None
+    retry_of: int | None = None
+    scheduled_for: float | None = None
+    policy: RunPolicy = RunPolicy()
+
+
+@dataclass(frozen=True, slots=True)
+class RunAttempt:
+    """One process. Times in Unix seconds; `exit` is None where a signal ended it, or unknown.
+
+    `false_starts`: how often its process ended before any user code.
+    """
+
+    number: int
+    state: RunState = RunState.STARTING
+    pid: int | None = None
+    start_method: str | None = None
+    started: float | None = None
+    ended: float | None = None
+    exit: int | None = None
+    signal: int | None = None
+    why: Reason | None = None
+    summary: str | None = None
+    problem: Mapping[str, Any] | None = None
+    memory_peak: int | None = None
+    false_starts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """Moments of the monotonic clock, which no daemon takes over from another."""
+
+    attempt: float | None = None
+    step: float | None = None
+    kill: float | None = None
+    retry: float | None = None
+
+    def next(self) -> float | None:
+        set_ones = [
+            each for each in (self.attempt, self.step, self.kill, self.retry) if each is not None
+        ]
+        return min(set_ones, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """One run, all of it but its output. `generation` and `manifest`: the code that it runs."""
+
+    id: RunId
+    uuid: str
+    wish: RunWish
+    queued: float
+    state: RunState = RunState.QUEUED
+    why: Reason | None = None
+    summary: str | None = None
+    started: float | None = None
+    ended: float | None = None
+    attempts: tuple[RunAttempt, ...] = ()
+    steps: tuple[StepDocument, ...] = ()
+    step_timeouts: Mapping[str, float] = field(default_factory=dict)
+    generation: int | None = None
+    manifest: str | None = None
+    late: Mapping[str, str] = field(default_factory=dict)
+    environment: str | None = None
+    stopping: Stopping | None = None
+    deadlines: Deadlines = Deadlines()
+
+    @property
+    def attempt(self) -> RunAttempt | None:
+        """The newest."""
+        return self.attempts[-1] if self.attempts else None
+
+    def with_attempt(self, **changes: Any) -> RunRecord:
+        """With something of the newest attempt changed."""
+        last = replace(self.attempts[-1], **changes)
+        return replace(self, attempts=(*self.attempts[:-1], last))
+
+    @property
+    def done(self) -> tuple[str, ...]:
+        """Names of the assets that need not be made again: made, and no check failed the run."""
+        return tuple(
+            step["name"]
+            for step in self.steps
+            if step.get("kind") == "asset"
+            and step.get("state") == "succeeded"
+            and not any(_fails(check) for check in step.get("checks") or ())
+        )
+
+
+def _fails(check: Mapping[str, Any]) -> bool:
+    return check.get("state") != "passed" and check.get("severity") != "warn"

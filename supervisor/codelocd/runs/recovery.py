@@ -1,0 +1,54 @@
+"""Decides what a new daemon makes of the runs that an earlier one left. Pure.
+
+By the files of the newest attempt: it lives, and is adopted; its result counts; it had begun, and
+is lost; it had not, and is started, as the same attempt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from codelocd.runs.events import AttemptEnded, AttemptLost, Moment, RunEvent
+from codelocd.runs.model import Deadlines, RunRecord, RunState
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """The run as it is to go on, and what has happened to it meanwhile. `adopt`: its process lives;
+    once its lock is free, its files are looked at again."""
+
+    run: RunRecord
+    event: RunEvent | None = None
+    adopt: bool = False
+
+
+def recovered(
+    run: RunRecord, *, lives: bool, begun: bool, result: Mapping[str, Any] | None, now: Moment
+) -> Recovered:
+    """`lives`, `begun`, `result`: of the newest attempt, as its files show them."""
+    if run.state.is_final or run.state is RunState.QUEUED or run.attempt is None:
+        return Recovered(replace(run, deadlines=Deadlines()))
+    if lives:
+        return Recovered(replace(run, deadlines=_going_on(run, now)), adopt=True)
+    run = replace(run, deadlines=Deadlines())
+    if result is not None:
+        return Recovered(run, AttemptEnded(result=result))
+    if begun or run.state is RunState.RUNNING:
+        return Recovered(run, AttemptLost())
+    if run.stopping is not None:
+        return Recovered(run, AttemptEnded(begun=False))
+    waiting = run.with_attempt(state=RunState.STARTING, pid=None)
+    return Recovered(replace(waiting, state=RunState.QUEUED))
+
+
+def _going_on(run: RunRecord, now: Moment) -> Deadlines:
+    """What is left of its time. One that was to end is given its time to stop anew."""
+    policy = run.wish.policy
+    if run.stopping is not None:
+        return Deadlines(kill=now.clock + policy.stop_timeout)
+    started = run.attempt.started if run.attempt else None
+    if policy.timeout is None or started is None:
+        return Deadlines()
+    return Deadlines(attempt=now.clock + max(0.0, policy.timeout - max(0.0, now.at - started)))

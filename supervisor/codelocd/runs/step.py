@@ -1,0 +1,349 @@
+"""Decides what a run does next: `step(run, event, now) -> (run, effects)`. Pure.
+
+An event that does not fit the state of a run is late, and changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, TypeAlias
+
+from codelocd.runs.events import (
+    AttemptEnded,
+    AttemptLost,
+    AttemptStarted,
+    CancelAsked,
+    CheckTold,
+    KillAsked,
+    MemoryExceeded,
+    Moment,
+    MomentReached,
+    PlanTold,
+    RunAdmitted,
+    RunEffect,
+    RunEvent,
+    SignalAttempt,
+    StartAttempt,
+    StartFailed,
+    StepTold,
+    UserCodeBegun,
+)
+from codelocd.runs.model import (
+    Deadlines,
+    Reason,
+    RunAttempt,
+    RunRecord,
+    RunState,
+    StepDocument,
+    Stopping,
+)
+
+Stepped: TypeAlias = tuple[RunRecord, tuple[RunEffect, ...]]
+
+FALSE_STARTS = 3
+"""Processes that ended before any user code, until that is a failure of the run."""
+TRANSIENT_SECONDS = 1.0
+"""Before a start that the machine had no room for is tried again."""
+LONGEST_DELAY = 3600.0
+"""Seconds before a retry, however many there were."""
+JITTER = 0.2
+"""The part by which a delay is longer or shorter, so that runs that fail together part."""
+FINAL = {
+    "succeeded": RunState.SUCCEEDED,
+    "failed": RunState.FAILED,
+    "cancelled": RunState.CANCELLED,
+}
+REASONS: frozenset[Reason] = frozenset(("exception", "check", "load", "usage", "memory"))
+"""Those that a result may have."""
+HOPELESS: frozenset[Reason] = frozenset(("usage", "load"))
+"""The same code would fail in the same way."""
+
+
+def step(run: RunRecord, event: RunEvent, now: Moment) -> Stepped:
+    """The run after the event, and what is to be done."""
+    if run.state.is_final:
+        return run, ()
+    handler: Callable[[RunRecord, Any, Moment], Stepped] = _HANDLERS[type(event)]
+    return handler(run, event, now)
+
+
+# --- starts ------------------------------------------------------------------------------------
+
+
+def _admitted(run: RunRecord, event: RunAdmitted, now: Moment) -> Stepped:
+    if run.state is not RunState.QUEUED or _is_waiting(run, now):
+        return run, ()
+    last = run.attempt
+    if last is not None and last.state is RunState.STARTING:  # it never began: the same again
+        attempts = (*run.attempts[:-1], replace(last, pid=None, ended=None))
+    else:
+        attempts = (*run.attempts, RunAttempt(number=len(run.attempts) + 1))
+    started = replace(
+        run,
+        state=RunState.STARTING,
+        started=run.started or now.at,
+        attempts=attempts,
+        generation=event.generation,
+        manifest=event.manifest,
+        environment=event.environment,
+        deadlines=Deadlines(),
+    )
+    return started, (StartAttempt(attempts[-1].number, run.done),)
+
+
+def _started(run: RunRecord, event: AttemptStarted, now: Moment) -> Stepped:
+    if run.state is not RunState.STARTING:
+        return run, ()
+    changes = {"pid": event.pid, "start_method": event.start_method, "started": now.at}
+    return run.with_attempt(**changes), _again(run)
+
+
+def _again(run: RunRecord) -> tuple[RunEffect, ...]:
+    """What was asked for before there was a process to tell it to."""
+    if run.stopping is None or run.attempt is None:
+        return ()
+    return (SignalAttempt(run.attempt.number, "terminate"),)
+
+
+def _start_failed(run: RunRecord, event: StartFailed, now: Moment) -> Stepped:
+    if run.state is not RunState.STARTING:
+        return run, ()
+    if run.stopping is not None:
+        return _stopped(run, now), ()
+    if event.transient:
+        return _requeued(run, now, TRANSIENT_SECONDS), ()
+    return _false_start(run, now, event.summary), ()
+
+
+def _false_start(run: RunRecord, now: Moment, summary: str) -> RunRecord:
+    count = (run.attempt.false_starts if run.attempt else 0) + 1
+    run = run.with_attempt(false_starts=count, summary=summary)
+    if count >= FALSE_STARTS:
+        return _failed(run, now, "load", summary)
+    return _requeued(run, now, TRANSIENT_SECONDS)
+
+
+def _requeued(run: RunRecord, now: Moment, seconds: float) -> RunRecord:
+    return replace(run, state=RunState.QUEUED, deadlines=Deadlines(retry=now.clock + seconds))
+
+
+def _is_waiting(run: RunRecord, now: Moment) -> bool:
+    return run.deadlines.retry is not None and now.clock < run.deadlines.retry
+
+
+# --- while it runs -----------------------------------------------------------------------------
+
+
+def _begun(run: RunRecord, event: UserCodeBegun, now: Moment) -> Stepped:
+    if run.state is not RunState.STARTING:
+        return run, ()
+    timeout = run.wish.policy.timeout
+    deadlines = run.deadlines
+    if timeout is not None and run.stopping is None:
+        deadlines = replace(deadlines, attempt=now.clock + timeout)
+    run = run.with_attempt(state=RunState.RUNNING)
+    return replace(run, state=RunState.RUNNING, deadlines=deadlines), ()
+
+
+def _planned(run: RunRecord, event: PlanTold, now: Moment) -> Stepped:
+    return replace(run, step_timeouts=dict(event.timeouts)), ()
+
+
+def _step_told(run: RunRecord, event: StepTold, now: Moment) -> Stepped:
+    if run.state is not RunState.RUNNING:
+        return run, ()
+    told = event.document
+    name = told["name"]
+    known = next((each for each in run.steps if _is_same(each, told)), {})
+    steps = _replaced(run.steps, {"checks": [], **_kept(known), **told})
+    deadline = None
+    if told["state"] == "started" and name in run.step_timeouts and run.stopping is None:
+        deadline = now.clock + run.step_timeouts[name]
+    return replace(run, steps=steps, deadlines=replace(run.deadlines, step=deadline)), ()
+
+
+def _kept(known: StepDocument) -> StepDocument:
+    """A step that starts again leaves its checks behind."""
+    return known if known.get("state") == "started" else {}
+
+
+def _check_told(run: RunRecord, event: CheckTold, now: Moment) -> Stepped:
+    found = next((each for each in run.steps if each["name"] == event.asset), None)
+    if found is None or run.state is not RunState.RUNNING:
+        return run, ()
+    checked = {**found, "checks": [*found["checks"], dict(event.document)]}
+    return replace(run, steps=_replaced(run.steps, checked)), ()
+
+
+def _replaced(steps: tuple[StepDocument, ...], new: StepDocument) -> tuple[StepDocument, ...]:
+    """The step in its place, or behind all others."""
+    if not any(_is_same(each, new) for each in steps):
+        return (*steps, new)
+    return tuple(new if _is_same(each, new) else each for each in steps)
+
+
+def _is_same(one: StepDocument, other: StepDocument) -> bool:
+    return bool(one["kind"] == other["kind"] and one["name"] == other["name"])
+
+
+# --- ends that are asked for -------------------------------------------------------------------
+
+
+def _cancel_asked(run: RunRecord, event: CancelAsked, now: Moment) -> Stepped:
+    stopping: Stopping = "shutdown" if event.shutdown else "cancel"
+    if run.state is RunState.QUEUED:
+        if event.shutdown:  # it stays in the queue, on disk
+            return run, ()
+        return _stopped(replace(run, stopping=stopping), now), ()
+    if run.stopping == "shutdown" and stopping == "cancel":
+        return replace(run, stopping=stopping), ()
+    return _ending(run, stopping, now)
+
+
+def _ending(run: RunRecord, stopping: Stopping, now: Moment) -> Stepped:
+    """Ask the attempt to end, once, and set the moment at which it is killed."""
+    if run.stopping is not None or run.attempt is None:
+        return run, ()
+    kill = now.clock + run.wish.policy.stop_timeout
+    ended = replace(run, stopping=stopping, deadlines=Deadlines(kill=kill))
+    if run.attempt.pid is None:  # it is told as soon as it is there
+        return ended, ()
+    return ended, (SignalAttempt(run.attempt.number, "terminate"),)
+
+
+def _kill_asked(run: RunRecord, event: KillAsked, now: Moment) -> Stepped:
+    run, _ = _cancel_asked(run, CancelAsked(), now)
+    if run.attempt is None or run.state.is_final or run.attempt.pid is None:
+        return run, ()
+    deadlines = replace(run.deadlines, kill=None)
+    return replace(run, deadlines=deadlines), (SignalAttempt(run.attempt.number, "kill"),)
+
+
+def _memory_exceeded(run: RunRecord, event: MemoryExceeded, now: Moment) -> Stepped:
+    """There is no time to ask: what the machine lacks, others lack, too."""
+    if run.attempt is None or run.state is RunState.QUEUED:
+        return run, ()
+    ended = replace(run, stopping=run.stopping or "memory", deadlines=Deadlines())
+    return ended, (SignalAttempt(run.attempt.number, "kill"),)
+
+
+def _moment_reached(run: RunRecord, event: MomentReached, now: Moment) -> Stepped:
+    deadlines = run.deadlines
+    if run.attempt is None or run.state is RunState.QUEUED:
+        return run, ()
+    if deadlines.kill is not None and now.clock >= deadlines.kill:
+        killed = replace(run, deadlines=replace(deadlines, kill=None))
+        effect = SignalAttempt(run.attempt.number, "kill")
+        return killed, (effect,) if run.attempt.pid is not None else ()
+    due = [each for each in (deadlines.attempt, deadlines.step) if each is not None]
+    if any(now.clock >= each for each in due):
+        return _ending(run, "timeout", now)
+    return run, ()
+
+
+# --- ends --------------------------------------------------------------------------------------
+
+
+def _ended(run: RunRecord, event: AttemptEnded, now: Moment) -> Stepped:
+    if run.attempt is None or run.state is RunState.QUEUED:
+        return run, ()
+    run = run.with_attempt(exit=event.exit, signal=event.signal)
+    if event.result is not None:
+        return _resulted(run, event.result, now), ()
+    if run.stopping == "shutdown" and not event.begun:  # the next daemon starts it
+        return _requeued(replace(run, stopping=None), now, 0.0), ()
+    if run.stopping is not None:
+        return _stopped(run, now), ()
+    if not event.begun:
+        return _false_start(run, now, f"its process ended before any user code{_how(event)}"), ()
+    if event.signal is not None:
+        return _failed(run, now, "signal", f"its process was ended{_how(event)}"), ()
+    if event.exit is not None:
+        return _failed(run, now, "exit", f"its process ended by itself{_how(event)}"), ()
+    return _lost(run, AttemptLost(), now)
+
+
+def _how(event: AttemptEnded) -> str:
+    if event.signal is not None:
+        return f" by signal {event.signal}"
+    return "" if event.exit is None else f", with status {event.exit}"
+
+
+def _resulted(run: RunRecord, result: Any, now: Moment) -> RunRecord:
+    """The result is the truth: of steps, and of the end; but what was stopped did not fail."""
+    steps = run.steps
+    for told in result.get("steps") or ():
+        steps = _replaced(steps, told)
+    run = replace(run, steps=steps, late={**run.late, **(result.get("late") or {})})
+    run = run.with_attempt(
+        memory_peak=result.get("memory_peak"), problem=result.get("problem"), ended=now.at
+    )
+    state = FINAL[result["state"]]
+    if state is RunState.SUCCEEDED:
+        return _finished(run, now, state)
+    if run.stopping is not None:
+        return _stopped(run, now)
+    if state is RunState.CANCELLED:  # a signal that the daemon did not send
+        return _finished(run, now, state)
+    why = result.get("why")
+    reason: Reason = why if why in REASONS else "exception"
+    return _failed(run, now, reason, result.get("summary"))
+
+
+def _lost(run: RunRecord, event: AttemptLost, now: Moment) -> Stepped:
+    if run.attempt is None:
+        return run, ()
+    if run.stopping in ("cancel", "shutdown"):
+        return _stopped(run, now), ()
+    run = run.with_attempt(state=RunState.LOST, ended=now.at)
+    return _retried(run, now) or _finished(run, now, RunState.LOST), ()
+
+
+def _stopped(run: RunRecord, now: Moment) -> RunRecord:
+    """The end of what was asked to end."""
+    if run.stopping == "timeout":
+        return _failed(run, now, "timeout", "it took longer than its timeout")
+    if run.stopping == "memory":
+        return _failed(run, now, "memory", "it took more memory than its memory_limit")
+    why: Reason | None = "shutdown" if run.stopping == "shutdown" else None
+    return replace(_finished(run, now, RunState.CANCELLED), why=why)
+
+
+def _failed(run: RunRecord, now: Moment, why: Reason, summary: str | None) -> RunRecord:
+    run = run.with_attempt(state=RunState.FAILED, why=why, summary=summary, ended=now.at)
+    again = None if why in HOPELESS else _retried(run, now)
+    return again or replace(_finished(run, now, RunState.FAILED), why=why, summary=summary)
+
+
+def _retried(run: RunRecord, now: Moment) -> RunRecord | None:
+    """In the queue again after its delay, which doubles; None: it has no retry left."""
+    policy, former = run.wish.policy, len(run.attempts)
+    if former > policy.retries:
+        return None
+    delay = min(LONGEST_DELAY, policy.retry_delay * 2.0 ** min(former - 1, 32))
+    delay *= 1 + JITTER * (2 * now.chance - 1)
+    return replace(_requeued(run, now, delay), stopping=None)
+
+
+def _finished(run: RunRecord, now: Moment, state: RunState) -> RunRecord:
+    if run.attempts:
+        run = run.with_attempt(state=state, ended=now.at)
+    return replace(run, state=state, ended=now.at, deadlines=Deadlines())
+
+
+_HANDLERS: dict[type, Callable[..., Stepped]] = {
+    RunAdmitted: _admitted,
+    AttemptStarted: _started,
+    StartFailed: _start_failed,
+    UserCodeBegun: _begun,
+    PlanTold: _planned,
+    StepTold: _step_told,
+    CheckTold: _check_told,
+    AttemptEnded: _ended,
+    AttemptLost: _lost,
+    CancelAsked: _cancel_asked,
+    KillAsked: _kill_asked,
+    MemoryExceeded: _memory_exceeded,
+    MomentReached: _moment_reached,
+}
