@@ -18,8 +18,8 @@ interface CodeLocation {
   upSince: number | null; phaseSince: number;
 }
 
-/** `[location, repository, kind, name, group, kinds, deps, flags]` of a definition. */
-type Row = [string, string, string, string, string, string[], string[], string];
+/** `[location, repository, kind, name, group, kinds, deps, flags, owners, tags]` of a definition. */
+type Row = [string, string, string, string, string, string[], string[], string, string[], string[]];
 type Timing = Record<string, number | null>;
 
 /** An entry of the journal. */

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -84,6 +85,55 @@ def test_scrolled_up_the_output_stands_still_and_counts(page: ServedPage, shown:
     shown.tab.get_by_role("button", name="Wrap").click()
     shown.tab.locator(".new-lines").click()
     shown.tab.locator(".output.wraps .line .text", has_text="more characters").first.wait_for()
+    save(page, ASSETS)
+
+
+def test_older_lines_come_from_the_log_and_a_moment_long_past_is_found(
+    page: ServedPage, shown: Shown
+) -> None:
+    """The page begins with the last 1,000 lines."""
+    many = 'for number in range(2500):\n    print(f"early {number} row")\n'
+    save(page, ASSETS + many)
+    lines = page.ask("logs", lines=1, contains="early 7 row")["lines"]
+    shown.go("#/output")
+    texts = shown.tab.locator(".output .line .text")
+    texts.filter(has_text="early 2499 row").first.wait_for()
+    shown.tab.get_by_label("Filter lines").fill("early 17 row")
+    shown.until("No line fits that filter.")
+    shown.tab.get_by_role("button", name="Older").click()
+    texts.filter(has_text="early 17 row").first.wait_for()
+    shown.tab.get_by_label("Filter lines").fill("")
+    texts.filter(has_text="early 2499 row").first.wait_for()
+    shown.tab.locator(".output").focus()
+    shown.tab.keyboard.press("Home")
+    until_at_the_top(shown)
+    shown.tab.keyboard.press("Home")
+    texts.filter(has_text="early 1499 row").first.wait_for()  # as before, with others above it
+    shown.tab.keyboard.press("Home")
+    until_at_the_top(shown)
+    early = re.compile(r"early \d{1,3} row|row \d+ read|^long|^again")
+    texts.filter(has_text=early).first.wait_for()
+    shown.go("#/events")
+    shown.tab.goto(f"{page.url}#/output?at={lines[0]['at']}")
+    shown.tab.locator(".output .line.chosen").first.wait_for()
+    save(page, ASSETS)
+
+
+def test_definitions_are_found_by_owner_and_tag(page: ServedPage, shown: Shown) -> None:
+    owned = '@asset(group="raw", kinds={"csv"}, owners=["team:ads"], tags={"tier": "1"})'
+    save(page, ASSETS.replace('@asset(group="raw", kinds={"csv"})', owned))
+    shown.go("#/definitions?q=owner:ads")
+    shown.until("1 of 2 definitions")
+    shown.tab.get_by_label("Filter definitions").fill("tag:tier=1 orders")
+    shown.until("1 of 2 definitions")
+    shown.tab.keyboard.press("Control+k")
+    shown.tab.get_by_role("combobox", name="Search").fill("owner:team:ads")
+    shown.tab.get_by_role("option", name="orders asset in shop").wait_for()
+    assert shown.tab.get_by_role("option").count() == 1
+    shown.tab.keyboard.press("Enter")
+    shown.tab.get_by_role("link", name="tier=1").click()
+    shown.tab.get_by_label("Filter definitions").wait_for()
+    assert shown.tab.get_by_label("Filter definitions").input_value() == "tag:tier=1"
     save(page, ASSETS)
 
 

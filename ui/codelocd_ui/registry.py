@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     from codelocd.documents.events import DefinitionsNews, FullDefinitions
 
 Row: TypeAlias = list[Any]
-"""`[location, repository, kind, name, group, kinds, deps, flags]` of one definition.
+"""`[location, repository, kind, name, group, kinds, deps, flags, owners, tags]` of one definition.
 
 `deps` are keys of assets, as text; of an asset check its asset, of a job its assets, of a schedule
 or a sensor the names of its jobs. `flags`: "e" for an asset that another program makes.
+`tags` are written `name=value`.
 """
 Key: TypeAlias = tuple[str, str, str, str]
 
@@ -33,6 +34,8 @@ def row(definition: Listed) -> Row:
         facts.get("kinds") or [],
         _leads_to(facts),
         "e" if facts.get("external") else "",
+        facts.get("owners") or [],
+        [f"{name}={value}" for name, value in (facts.get("tags") or {}).items()],
     ]
 
 

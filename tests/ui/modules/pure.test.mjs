@@ -6,7 +6,7 @@ const app = new URL('../../../ui/codelocd_ui/static/app/', import.meta.url);
 const load = (name) => import(new URL(name, app));
 const { styled } = await load('ansi.js');
 const { coloured, framesOf, ownFrame } = await load('frames.js');
-const { found, matcher, lineFilter } = await load('filters.js');
+const { found, matcher, lineFilter, namesField } = await load('filters.js');
 const { Ring, wrapped, lineAt } = await load('ring.js');
 const { arranged, lineage, graphOf, groupId, CARD } = await load('layout.js');
 const { placed } = await load('placing.js');
@@ -48,6 +48,9 @@ test('a filter of definitions takes fields and words', () => {
   const rows = [asset('sales', 'orders'), asset('geo', 'cities')];
   assert.deepEqual(rows.filter(matcher('location:sal kind:asset')).map((row) => row[3]), ['orders']);
   assert.equal(rows.filter(matcher('kind:job')).length, 0);
+  const owned = [...asset('sales', 'paid').slice(0, 5), ['dbt'], [], '', ['team:ads', 'ann@shop'], ['tier=1']];
+  for (const text of ['owner:ads', 'owner:ANN', 'tag:tier=1', 'tag:dbt', 'kind:dbt', 'owner:team:ads pa']) assert.deepEqual([...rows, owned].filter(matcher(text)).map((row) => row[3]), ['paid'], text);
+  assert.deepEqual([namesField('owner:x'), namesField('a tag:'), namesField('http://x')], [true, true, false]);
 });
 
 test('a filter of lines is text, or an expression between slashes', () => {

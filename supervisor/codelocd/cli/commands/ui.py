@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 @click.option("--host", metavar="H", help="With --port.  [default: 127.0.0.1]")
 @click.option(
     "--listen", metavar="PATH", type=click.Path(path_type=Path),
-    help="A Unix socket for a proxy, instead of host and port.",
+    help="A Unix socket for a proxy, instead of host and port; --socket names the daemon.",
 )  # fmt: skip
 @click.option(
     "--allowed-host", metavar="NAME", multiple=True,

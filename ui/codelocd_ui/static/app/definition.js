@@ -38,9 +38,17 @@ export function DefinitionPage({ route }) {
       ${kind !== 'asset' && own.length > 0 && html`<div class="card"><header><h2>${kind === 'schedule' || kind === 'sensor' ? 'Starts' : 'Of the assets'}</h2></header><div class="body stack">${own.map((key) => html`<${Target} location=${location} kind=${kind === 'schedule' || kind === 'sensor' ? 'job' : 'asset'} name=${key} />`)}</div></div>`}
       ${targets.length > 0 && html`<div class="card"><header><h2>Targeted by</h2></header><div class="body stack">${targets.map((row) => html`<div class="row"><a class="link" href=${to.definition(row)}>${visible(row[3])}</a><span class="quiet">${kindWord(row[2])}</span></div>`)}</div></div>`}
       <${Raw} document=${answer} />
-    </div>${facts.length + Object.keys(answer.metadata ?? {}).length > 0 && html`<div class="card"><div class="body"><dl class="pairs">${facts.map(([key, value]) => html`<dt>${visible(key.replaceAll('_', ' '))}</dt><dd>${visible(words(value))}</dd>`)}
+    </div>${facts.length + Object.keys(answer.metadata ?? {}).length > 0 && html`<div class="card"><div class="body"><dl class="pairs">${facts.map(([key, value]) => html`<dt>${visible(key.replaceAll('_', ' '))}</dt><dd>${Object.hasOwn(LISTED, key) ? html`<${Listed} field=${key} value=${value} />` : visible(words(value))}</dd>`)}
       ${Object.entries(answer.metadata ?? {}).map(([key, value]) => html`<dt>${visible(key)}</dt><dd>${visible(words(value))}</dd>`)}</dl></div></div>`}</div>
   </div>`;
+}
+
+/** Facts by which the list of definitions can be filtered. @type {Record<string, string>} */
+const LISTED = { group: 'group', kinds: 'kind', owners: 'owner', tags: 'tag' };
+/** @param {{field: string, value: any}} props a text, a list of them, or a map */
+function Listed({ field, value }) {
+  const all = typeof value === 'string' ? [value] : Array.isArray(value) ? value.map(String) : Object.entries(value).map(([name, each]) => `${name}=${each}`);
+  return html`${all.map((one, index) => html`${index ? ', ' : ''}${/\s/.test(one) ? visible(one) : html`<a class="link" href=${`#/definitions?q=${encodeURIComponent(`${LISTED[field]}:${one}`)}`}>${visible(one)}</a>`}`)}`;
 }
 
 /** @param {{location: string, kind: string, name: string}} props */

@@ -23,7 +23,7 @@ export function DefinitionsPage({ route }) {
     history.replaceState(null, '', `#/definitions${query ? `?${query}` : ''}`);
   };
   return html`<div class="tools"><h1 class="hidden">Definitions</h1>
-      <input class="field grow" type="search" placeholder="kind:asset location:sales group:raw, or a part of a name" aria-label="Filter definitions" value=${text} onInput=${(/** @type {any} */ event) => show(event.target.value, grouped)} />
+      <input class="field grow" type="search" placeholder="kind:asset group:raw owner:ann tag:tier=1, or a part of a name" aria-label="Filter definitions" value=${text} onInput=${(/** @type {any} */ event) => show(event.target.value, grouped)} />
       <button type="button" class="button" aria-pressed=${grouped} onClick=${() => show(text, !grouped)}>By location</button>
       <span class="meta" role="status">${text ? `${shown.length.toLocaleString('en')} of ` : ''}${counted(store.rows.length, 'definition')}</span></div>
     <${Virtual} items=${items} height=${ROW} row=${(/** @type {Row | {heading: string, count: number}} */ item) => ('heading' in item ? html`<${Heading} name=${item.heading} count=${item.count} />` : html`<${Entry} row=${item} named=${!grouped} />`)} label="Definitions" empty=${text ? 'Nothing fits that filter.' : 'No definitions yet.'} />`;

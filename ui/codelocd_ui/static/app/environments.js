@@ -5,12 +5,17 @@ import { to, useAnswer } from './parts.js';
 import { age, bytes, visible } from './format.js';
 import { ask } from './connection.js';
 
-const FILTERED_FROM = 12;
+const FILTERED_FROM = 12, USERS = 12;
 
 /** @param {EnvironmentDocument} one */
 const address = (one) => `#/environments/${encodeURIComponent(one.key)}`;
 /** @param {{names: string[]}} props */
-const Users = ({ names }) => (names.length ? html`${names.map((name, index) => html`${index ? ', ' : ''}<a class="link" href=${to.location(name)}>${visible(name)}</a>`)}` : html`<span class="quiet">no location</span>`);
+function Users({ names }) {
+  const [all, show] = useState(false);
+  const shown = all ? names : names.slice(0, USERS);
+  if (!names.length) return html`<span class="quiet">no location</span>`;
+  return html`${shown.map((name, index) => html`${index ? ', ' : ''}<a class="link" href=${to.location(name)}>${visible(name)}</a>`)}${shown.length < names.length && html` <button type="button" class="link-button" onClick=${() => show(true)}>and ${names.length - shown.length} more</button>`}`;
+}
 
 /** @param {{route: Route}} props */
 export function EnvironmentsPage({ route }) {

@@ -30,8 +30,15 @@ function inOrder(name, letters) {
   return true;
 }
 
-/** @type {Record<string, number>} */
-const FIELDS = { location: 0, kind: 2, group: 4 };
+/** What of a row a field looks at. @type {Record<string, (row: Row) => string[]>} */
+const FIELDS = {
+  location: (row) => [row[0]], kind: (row) => [row[2], ...row[5]], group: (row) => [row[4]],
+  owner: (row) => row[8] ?? [], tag: (row) => [...row[5], ...(row[9] ?? [])],
+};
+const FIELD = new RegExp(`^(${Object.keys(FIELDS).join('|')}):(.*)$`, 'i');
+
+/** Whether a text names a field. @param {string} text */
+export const namesField = (text) => text.trim().split(/\s+/).some((word) => FIELD.test(word));
 
 /**
  * `kind:asset group:raw orders` as a function of a row. A word without a field is looked for in names.
@@ -40,9 +47,8 @@ const FIELDS = { location: 0, kind: 2, group: 4 };
 export function matcher(text) {
   /** @type {((row: Row) => boolean)[]} */
   const tests = text.trim().toLowerCase().split(/\s+/).filter(Boolean).map((word) => {
-    const [, field, value] = /^(location|kind|group|tag):(.*)$/.exec(word) ?? [];
-    if (field === 'tag') return (row) => row[5].some((one) => one.toLowerCase().includes(value));
-    if (field) return (row) => String(row[/** @type {0} */ (FIELDS[field])]).toLowerCase().includes(value);
+    const [, field, value] = FIELD.exec(word) ?? [];
+    if (field) return (row) => FIELDS[field](row).some((one) => String(one).toLowerCase().includes(value));
     return (row) => row[3].toLowerCase().includes(word);
   });
   return (row) => tests.every((test) => test(row));

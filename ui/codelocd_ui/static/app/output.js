@@ -1,14 +1,16 @@
 // Lines as they are printed. At the end the view follows; scrolled up it stands still.
-import { html, useEffect, useMemo, useRef, useState } from './html.js';
+import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from './html.js';
 import { useStore } from './store.js';
 import { Copy } from './parts.js';
-import { Ring, lineAt, wrapped } from './ring.js';
+import { Ring, firsts, lineAt, wrapped } from './ring.js';
 import { plain, styled } from './ansi.js';
 import { lineFilter } from './filters.js';
 import { clock, counted, exactly, moment, visible } from './format.js';
 import { ask, hearOutput } from './connection.js';
 
-const LINES = 20000, HEIGHT = 18, SHOWN = 2000, DRAW = 50, SPARE = 8, FIRST = 1000, ROWS = 512; // more rows than any screen has, so that each is used again
+const LINES = 20000, HEIGHT = 18, SHOWN = 2000, DRAW = 50, SPARE = 8, FIRST = 1000, OLDER = 2000, LOOKS = 10, AROUND = 30, ROWS = 512; // more rows than any screen has, so that each is used again
+
+/** Lines that stand still: `mark` are those that had come then, `from` the first number of each location. @typedef {{lines: Line[], mark: number, from: Record<string, number>}} Held */
 
 /** @param {{route: Route}} props */
 export function OutputPage({ route }) {
@@ -20,6 +22,42 @@ export function OutputPage({ route }) {
 
 /** Lines of the socket and of the method `logs` as one kind. @param {any} one @returns {Line} */
 const lineOf = (one) => (Array.isArray(one) ? { seq: one[0], at: one[1], location: one[2], stream: one[3], text: one[4], generation: one[5] } : one);
+
+/**
+ * Lines, with a rule where a generation begins and where lines are missing; one that was seen is left out.
+ * @param {Line[]} lines @param {Map<string, [number, number | null]>} seen of each location its last number and generation
+ */
+function ruled(lines, seen) {
+  const fresh = [], rule = (/** @type {string} */ text, /** @type {Line} */ line) => ({ ...line, text, rule: true });
+  for (const line of lines) {
+    const last = seen.get(line.location);
+    if (last && line.seq <= last[0]) continue;
+    if (last && line.seq > last[0] + 1) fresh.push(rule(`${counted(line.seq - last[0] - 1, 'line')} skipped`, line));
+    if (last && line.generation !== last[1] && line.generation != null) fresh.push(rule(`generation ${line.generation}, ${clock(line.at)}`, line));
+    seen.set(line.location, [line.seq, line.generation]);
+    fresh.push(line);
+  }
+  return fresh;
+}
+
+/**
+ * Lines from the daemon's log that came before the first ones of `from`, and fit; looks back until there are some.
+ * @param {Record<string, number>} from @param {object} of what else the lines are asked by @param {(line: Line) => boolean} fits
+ */
+async function before(from, of, fits) {
+  /** @type {Line[]} */
+  let found = [];
+  let at = from, until = 0;
+  for (let look = 0; look < LOOKS && !found.length; look += 1) {
+    const { lines } = /** @type {{lines: Line[]}} */ (await ask('logs', { ...of, lines: OLDER, before: at }));
+    if (!lines.length) return { found, from: at, until, ended: true };
+    at = { ...at, ...firsts(lines) };
+    until = lines[0].at;
+    found = ruled(lines, new Map()).filter(fits);
+    if (found.every((line) => line.rule)) found = [];
+  }
+  return { found, from: at, until, ended: false };
+}
 
 /**
  * The lines of these locations, null: of all; `changed` counts what was added.
@@ -34,18 +72,8 @@ function useLines(locations) {
     let timer = 0, began = false;
     /** @type {Line[]} */
     let early = [];
-    const rule = (/** @type {string} */ text, /** @type {Line} */ line) => ({ ...line, text, rule: true });
     const add = (/** @type {Line[]} */ lines) => {
-      const fresh = [];
-      for (const line of lines) {
-        const last = seen.get(line.location);
-        if (last && line.seq <= last[0]) continue;
-        if (last && line.seq > last[0] + 1) fresh.push(rule(`${counted(line.seq - last[0] - 1, 'line')} skipped`, line));
-        if (last && line.generation !== last[1] && line.generation != null) fresh.push(rule(`generation ${line.generation}, ${clock(line.at)}`, line));
-        seen.set(line.location, [line.seq, line.generation]);
-        fresh.push(line);
-      }
-      ring.current.push(fresh);
+      ring.current.push(ruled(lines, seen));
       if (!timer) timer = window.setTimeout(() => { timer = 0; draw((count) => count + 1); }, DRAW);
     };
     const stop = hearOutput(locations ?? true, (message) => { const lines = message.lines.map(lineOf); if (began) add(lines); else early.push(...lines); });
@@ -67,7 +95,7 @@ export function Output({ locations, picker, route }) {
   const [text, setText] = useState(route.query.get('q') ?? '');
   const [stream, setStream] = useState('');
   const [wraps, wrap] = useState(false);
-  const [frozen, freeze] = useState(/** @type {{lines: Line[], mark: number} | null} */ (null));
+  const [frozen, freeze] = useState(/** @type {Held | null} */ (null));
   const [view, look] = useState([0, 60]);
   const [chosen, choose] = useState(/** @type {[Line, Line] | null} */ (null));
   const [wanted, want] = useState(Number(route.query.get('at')) || 0);
@@ -95,19 +123,44 @@ export function Output({ locations, picker, route }) {
     return () => observer.disconnect();
   }, []);
 
-  const hold = () => { if (!frozen) freeze({ lines: live, mark: total }); };
-  const follow = () => freeze(null);
+  const held = (among = live) => ({ lines: among, mark: total, from: { ...firsts(ring.filter(() => true)), ...firsts(among) } });
+  const hold = () => { if (!frozen) freeze(held()); };
+  const follow = () => { freeze(null); tell({ busy: false, said: '' }); };
+  const [back, tell] = useState({ busy: false, said: '' });
+  const high = useRef(0); // of the box, before older lines came into it
+  useLayoutEffect(() => {
+    const element = box.current;
+    if (element && high.current) { element.scrollTop += element.scrollHeight - high.current; high.current = 0; measure(); }
+  }, [frozen]);
+  const older = async () => {
+    if (back.busy) return;
+    const now = frozen ?? held();
+    freeze(now);
+    tell({ busy: true, said: '' });
+    try {
+      const { found, from, until, ended } = await before(now.from, { ...(locations ? { locations } : {}), ...(stream ? { stream } : {}) }, fits);
+      high.current = box.current?.scrollHeight ?? 0;
+      freeze((one) => one && { ...one, from, lines: found.concat(one.lines) });
+      tell({ busy: false, said: ended ? 'Nothing older is kept.' : found.length ? '' : `Nothing back to ${clock(until)}.` });
+    } catch (error) { tell({ busy: false, said: /** @type {Error} */ (error).message }); }
+  };
+  const up = () => { hold(); if (box.current && box.current.scrollTop <= 0) older(); };
   const show = (/** @type {Line[]} */ among, /** @type {(line: Line) => boolean} */ test) => {
     const index = among.findIndex(test);
-    freeze({ lines: among, mark: total });
+    freeze(held(among));
     requestAnimationFrame(() => { if (box.current) box.current.scrollTop = Math.max(0, topOf(index < 0 ? among.length - 1 : index) - box.current.clientHeight / 2); });
     return index < 0 ? null : among[index];
   };
   useEffect(() => { // the address names a moment
     if (!wanted || !live.length) return;
     want(0);
-    const found = show(live, (line) => line.at >= wanted - 0.0005);
-    if (found) choose([found, found]);
+    const select = (/** @type {Line[]} */ among) => {
+      const found = show(among, (line) => line.at >= wanted - 0.0005);
+      if (found) choose([found, found]);
+    };
+    if (live[0].at <= wanted) { select(live); return; }
+    ask('logs', { ...(locations ? { locations } : {}), lines: OLDER, since: wanted - AROUND, until: wanted + AROUND })
+      .then(({ lines: there }) => select(ruled(there.concat(live.filter((line) => !line.rule)), new Map()).filter(fits)), () => select(live));
   }, [live.length > 0]);
   const refilter = (/** @type {() => void} */ change) => { freeze(null); change(); };
   const pick = (/** @type {Line} */ line, /** @type {MouseEvent} */ event) => {
@@ -126,7 +179,7 @@ export function Output({ locations, picker, route }) {
   };
   const keys = (/** @type {KeyboardEvent} */ event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    if (['ArrowUp', 'PageUp', 'Home'].includes(event.key)) hold();
+    if (['ArrowUp', 'PageUp', 'Home'].includes(event.key)) up();
     if (event.key === 'f' || event.key === 'End') { event.preventDefault(); follow(); }
     if (event.key === 'Escape') choose(null);
   };
@@ -142,10 +195,11 @@ export function Output({ locations, picker, route }) {
       <select class="field" aria-label="Stream" value=${stream} onChange=${(/** @type {any} */ event) => refilter(() => setStream(event.target.value))}><option value="">both streams</option><option value="stdout">stdout</option><option value="stderr">stderr</option></select>
       <button type="button" class="button" aria-pressed=${!frozen} onClick=${() => (frozen ? follow() : hold())}>Follow <kbd aria-hidden="true">f</kbd></button>
       <button type="button" class="button" aria-pressed=${wraps} onClick=${() => wrap(!wraps)}>Wrap</button>
+      <button type="button" class="button" onClick=${older} disabled=${back.busy} title="From the daemon's log; so does scrolling up at the top">Older</button>
       <button type="button" class="button" onClick=${() => download(lines)}>Download</button>
       ${selected.length > 0 && html`<${Copy} text=${selected.map((line) => plain(line.text)).join('\n')}>Copy ${counted(selected.length, 'line')}<//>${(text || stream) && html`<button type="button" class="button" onClick=${context}>In context</button>`}<button type="button" class="button" onClick=${() => choose(null)} aria-label="Select no line">×</button>`}
-      <span class="meta">${filter ? counted(lines.length, 'line') : 'This is no expression.'}${ring.dropped ? ', older ones are in the log' : ''}</span></div>
-    <div class="output-frame"><div class=${`output ${wraps ? 'wraps' : ''}`} ref=${box} tabindex="0" role="log" aria-live="off" aria-label="Output" onScroll=${onScroll} onWheel=${(/** @type {WheelEvent} */ event) => event.deltaY < 0 && hold()} onPointerDown=${(/** @type {PointerEvent} */ event) => event.offsetX > /** @type {HTMLElement} */ (event.currentTarget).clientWidth && hold()} onTouchMove=${hold} onKeyDown=${keys}>
+      <span class="meta">${filter ? counted(lines.length, 'line') : 'This is no expression.'}</span><span class="meta" role="status">${visible(back.said)}</span></div>
+    <div class="output-frame"><div class=${`output ${wraps ? 'wraps' : ''}`} ref=${box} tabindex="0" role="log" aria-live="off" aria-label="Output" onScroll=${onScroll} onWheel=${(/** @type {WheelEvent} */ event) => event.deltaY < 0 && up()} onPointerDown=${(/** @type {PointerEvent} */ event) => event.offsetX > /** @type {HTMLElement} */ (event.currentTarget).clientWidth && hold()} onTouchMove=${up} onKeyDown=${keys}>
       <div style=${{ height: `${rows * HEIGHT}px` }}></div>
       ${lines.slice(first, last).map((line, index) => html`<${One} key=${(first + index) % ROWS} line=${line} top=${topOf(first + index)} several=${several} filter=${text ? filter : null} isChosen=${first + index >= ends[0] && first + index <= ends[1]} pick=${pick} />`)}
       ${!lines.length && html`<p class="empty">${text || stream ? 'No line fits that filter.' : 'Nothing was printed yet.'}</p>`}

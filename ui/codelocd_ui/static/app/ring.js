@@ -31,6 +31,14 @@ export class Ring {
   }
 }
 
+/** Of each location the number of its first line. @param {{location: string, seq: number}[]} lines oldest first */
+export function firsts(lines) {
+  /** @type {Map<string, number>} */
+  const found = new Map();
+  for (const { location, seq } of lines) if (!found.has(location)) found.set(location, seq);
+  return Object.fromEntries(found);
+}
+
 const ESCAPES = /\x1b\[[0-9;:]*[@-~]/g, WIDE = /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60]/g;
 
 /** How many columns a text takes in a font of one width. @param {string} text */

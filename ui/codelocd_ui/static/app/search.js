@@ -4,7 +4,7 @@ import { store } from './store.js';
 import { Mark, kindWord, ordersFor, to } from './parts.js';
 import { PAGES, nextTheme } from './frame.js';
 import { order } from './connection.js';
-import { found } from './filters.js';
+import { found, matcher, namesField } from './filters.js';
 import { level } from './stories.js';
 import { visible } from './format.js';
 
@@ -30,6 +30,9 @@ function kept(event, close) {
 
 /** @typedef {{text: string, kind: string, address?: string, level?: Level, act?: () => void}} Hit */
 
+/** @param {Row} row @returns {Hit} */
+const hitOf = (row) => ({ text: row[3], kind: `${kindWord(row[2])} in ${row[0]}`, address: to.definition(row) });
+
 /** @param {{close: () => void}} props */
 export function Search({ close }) {
   const [text, set] = useState('');
@@ -41,9 +44,9 @@ export function Search({ close }) {
     ...PAGES.map(([, title, address]) => ({ text: title, kind: 'page', address })),
     ...[...store.locations.values()].map((one) => ({ text: one.name, kind: 'location', address: to.location(one.name), level: level(one) })),
     ...actions(),
-    ...store.rows.map((row) => ({ text: row[3], kind: `${kindWord(row[2])} in ${row[0]}`, address: to.definition(row) })),
+    ...store.rows.map(hitOf),
   ], []);
-  const hits = useMemo(() => found(all, text, MOST), [text, all]);
+  const hits = useMemo(() => (namesField(text) ? store.rows.filter(matcher(text)).slice(0, MOST).map(hitOf) : found(all, text, MOST)), [text, all]);
   const choose = (/** @type {Hit | undefined} */ hit) => { if (!hit) return; close(); if (hit.act) hit.act(); else location.hash = (hit.address ?? '').slice(1); };
   const keys = (/** @type {KeyboardEvent} */ event) => {
     if (event.key === 'ArrowDown' || event.key === 'ArrowUp') {
@@ -52,7 +55,7 @@ export function Search({ close }) {
     } else if (event.key === 'Enter') choose(hits[at]);
   };
   useEffect(() => { document.getElementById(`hit-${at}`)?.scrollIntoView({ block: 'nearest' }); }, [at]);
-  return html`<${Overlay} close=${close} label="Search"><input ref=${field} value=${text} placeholder="Locations, definitions, pages" role="combobox" aria-expanded="true" aria-controls="hits" aria-activedescendant=${hits.length ? `hit-${at}` : undefined} aria-label="Search" onInput=${(/** @type {any} */ event) => { set(event.target.value); move(0); }} onKeyDown=${keys} />
+  return html`<${Overlay} close=${close} label="Search"><input ref=${field} value=${text} placeholder="Locations, definitions, pages, or owner:… tag:… kind:… group:…" role="combobox" aria-expanded="true" aria-controls="hits" aria-activedescendant=${hits.length ? `hit-${at}` : undefined} aria-label="Search" onInput=${(/** @type {any} */ event) => { set(event.target.value); move(0); }} onKeyDown=${keys} />
     <ul id="hits" role="listbox" aria-label="Results">${hits.map((hit, index) => html`<li id=${`hit-${index}`} role="option" aria-selected=${index === at} onClick=${() => choose(hit)} onPointerMove=${() => move(index)}>${hit.level ? html`<${Mark} of=${hit.level} />` : ''}<span>${visible(hit.text)}</span><span class="meta">${visible(hit.kind)}</span></li>`)}</ul>
     ${!hits.length && html`<div class="empty">Nothing has that name.</div>`}<//>`;
 }

@@ -12,8 +12,9 @@ export function level(location) {
 }
 
 const ORDER = { bad: 0, warn: 1, busy: 2, off: 3, ok: 4 };
+const NAMES = new Intl.Collator('en', { numeric: true }); // 9 before 10
 /** @param {CodeLocation} a @param {CodeLocation} b */
-export const worstFirst = (a, b) => ORDER[level(a)] - ORDER[level(b)] || a.name.localeCompare(b.name);
+export const worstFirst = (a, b) => ORDER[level(a)] - ORDER[level(b)] || NAMES.compare(a.name, b.name);
 
 /** @param {CodeLocation} location */
 export function word(location) {
