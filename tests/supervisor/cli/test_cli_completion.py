@@ -27,6 +27,18 @@ START = {
     ),
     "fish": (["fish", "--no-config", "-i"], "codelocd completions fish | source"),
 }
+INSTALLED = {
+    "bash": (
+        ["bash", "--norc", "--noprofile", "-i"],
+        ". /usr/share/bash-completion/bash_completion",
+    ),
+    "zsh": (
+        ["zsh", "-f", "-i"],
+        "fpath=(~/.local/share/zsh/site-functions $fpath); autoload -U compinit; compinit -u -D",
+    ),
+    "fish": (["fish", "-i"], "true"),
+}
+"""The shells once `completions --install` has written its file."""
 CASES = {
     "codelocd relo": ["codelocd", "reload"],
     "codelocd config val": ["codelocd", "config", "validate"],
@@ -69,8 +81,8 @@ class Terminal:
         return printed[printed.index("<codelocd>") + 1 : -1].split("><")[:-1]
 
 
-def started(name: str, shell: Shell) -> Terminal:
-    command, evaluate = START[name]
+def started(name: str, shell: Shell, how: Mapping[str, Any] = START) -> Terminal:
+    command, evaluate = how[name]
     if shutil.which(command[0]) is None:
         pytest.skip(f"{name} is not installed: its completion cannot be tried")
     path = os.pathsep.join((str(CODELOCD.parent), os.environ["PATH"]))
@@ -135,6 +147,24 @@ def test_a_shell_completes_commands_options_files_and_what_the_daemon_knows(
     terminal: Terminal,
 ) -> None:
     assert {typed: terminal.completed(typed) for typed in CASES} == CASES
+
+
+@pytest.mark.parametrize("name", INSTALLED)
+def test_a_script_that_was_installed_is_found_by_the_shell_itself(
+    name: str, project: Shell, answering: FakeDaemon
+) -> None:
+    sourced = INSTALLED["bash"][1].split()[1]
+    if name == "bash" and not Path(sourced).exists():
+        pytest.skip("the package bash-completion is not installed")
+    done = project.run("completions", name, "--install")
+    assert done.stdout.startswith(f"wrote {project.environ['HOME']}/."), done.stderr
+    terminal = started(name, project, INSTALLED)
+    try:
+        assert terminal.completed("codelocd restart sal") == ["codelocd", "restart", "sales"]
+    finally:
+        os.close(terminal.file)
+        os.kill(terminal.pid, signal.SIGKILL)
+        os.waitpid(terminal.pid, 0)
 
 
 def test_names_in_a_location_are_offered_as_soon_as_only_one_location_is_meant(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,9 +20,10 @@ from click.shell_completion import (
     split_arg_string,
 )
 
+from codeloc_envs.files import replace_text
 from codelocd.cli import output
 from codelocd.cli.connection import ask
-from codelocd.cli.exit_codes import ExitCode
+from codelocd.cli.exit_codes import ExitCode, Failure
 from codelocd.cli.quick import COMPLETION
 from codelocd.cli.which import Asked
 
@@ -42,7 +44,8 @@ CURSOR = "\x00"
 
 @click.command()
 @click.argument("shell", type=click.Choice(SHELLS))
-def completions_command(shell: str) -> None:
+@click.option("--install", is_flag=True, help="Write it where the shell looks for it, for you.")
+def completions_command(shell: str, install: bool) -> None:
     """Print the script with which a shell completes codelocd at TAB.
 
     Commands, options and files; and from the daemon that a command would speak to: locations,
@@ -52,8 +55,39 @@ def completions_command(shell: str) -> None:
     eval "$(codelocd completions bash)"         in ~/.bashrc (bash 4.4 or newer)
     eval "$(codelocd completions zsh)"          in ~/.zshrc, after compinit
     codelocd completions fish | source          in ~/.config/fish/config.fish
+    codelocd completions fish --install         into ~/.config/fish/completions, once and for all
     """
-    output.say(script(shell).rstrip())
+    if not install:
+        output.say(script(shell).rstrip())
+        return
+    path = user_file(shell, os.environ)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_text(path, script(shell))
+    except OSError as error:
+        raise Failure(f"{path} cannot be written: {error.strerror}; evaluate the script") from None
+    output.say(f"wrote {path}; {LOADED[shell].format(folder=path.parent)}")
+
+
+LOADED = {
+    "bash": "the package bash-completion loads it in new shells",
+    "zsh": "put fpath=({folder} $fpath) into ~/.zshrc, before compinit",
+    "fish": "new shells load it",
+}
+"""What is left to do for the file that was written."""
+
+
+def user_file(shell: str, environ: Mapping[str, str]) -> Path:
+    """Where a shell looks for a user's own completion of codelocd (for zsh: may be told to)."""
+    home = Path(environ.get("HOME") or Path.home())
+    data = Path(environ.get("XDG_DATA_HOME") or home / ".local" / "share")
+    settings = Path(environ.get("XDG_CONFIG_HOME") or home / ".config")
+    if shell == "bash":
+        own = environ.get("BASH_COMPLETION_USER_DIR") or data / "bash-completion"
+        return Path(own, "completions", "codelocd")
+    if shell == "zsh":
+        return data / "zsh" / "site-functions" / "_codelocd"
+    return settings / "fish" / "completions" / "codelocd.fish"
 
 
 # --- what there is ---------------------------------------------------------------------------
