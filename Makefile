@@ -16,7 +16,7 @@ export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 
 # The tests start a thousand processes, and each would compile whatever it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test test-failed test-slow test-systemd test-systemd-full soak fuzz lowest check bench bench-quick docs man dist deb site vendor screenshots clean distclean
+.PHONY: help demo test test-failed test-slow test-systemd test-systemd-full test-engine soak fuzz lowest check bench bench-quick docs man dist deb site vendor screenshots clean distclean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name does; do \
@@ -41,6 +41,9 @@ test-systemd: $(DEVELOPMENT) ## boot a real systemd, as root, and run codelocd u
 
 test-systemd-full: $(DEVELOPMENT) ## the same, and the kernel's limits in an emulated machine
 	@$(BIN)/pytest -m slow tests/systemd
+
+test-engine: $(DEVELOPMENT) ## run locations on three machines of a Ray cluster, as root, in namespaces of this one
+	@CODELOCD_TEST_ENGINE=1 $(BIN)/pytest -m slow tests/engine
 
 soak: $(DEVELOPMENT) ## try to break a daemon for seven minutes, kill 200 of them, then a store for one
 	@$(BIN)/python -m tests.faults --seconds 150 --seed $$(date +%s)

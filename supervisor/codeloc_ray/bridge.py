@@ -52,6 +52,7 @@ class RayBridge:
         self._prefix = f"codelocd:{settings['owner']}:"
         self._cluster = cluster
         self._starting = Starting(cluster, settings, self._runners, self._daemon.notify)
+        await cluster.nodes({})
         await self._find(cluster)
         nodes = await cluster.nodes(self._counts())
         self._watch = HeadWatch(cluster, self._counts, self._daemon.notify)

@@ -36,6 +36,9 @@ class Cluster:
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self.settings = settings
         self.drained: set[str] = set()
+        self.silent: set[str] = set()
+        """Nodes that a runner was lost on. Ray itself takes a minute to say that of one whose cable
+        is cut."""
         self._names: dict[str, str] = {}
         self._since: dict[str, float] = {}
 
@@ -94,7 +97,7 @@ class Cluster:
                     each.get("Resources") or {},
                     free.get(number, {}),
                     runners.get(number, 0),
-                    state_now if each["Alive"] else "lost",
+                    state_now if each["Alive"] and number not in self.silent else "lost",
                 )
             )
         return found

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import socket
+import ssl
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -23,6 +24,7 @@ def prepare(settings: Mapping[str, Any]) -> None:
     """Blocks for some seconds. Raises EngineError, one line for each thing that can be wrong."""
     _check_token(settings)
     _check_reach(settings["address"])
+    _check_tls(settings["address"], settings.get("tls"))
     _check_raylet(settings["address"])
     set_variables(settings)
 
@@ -44,6 +46,48 @@ def _check_reach(address: str) -> None:
     except (OSError, ValueError) as failure:
         what = f"the cluster's head at {address} cannot be reached: {failure}"
         raise EngineError("down", f"{what}; is it running there?", "unreachable") from None
+
+
+def _check_tls(address: str, tls: Mapping[str, str] | None) -> None:
+    """Ray itself would say nothing for a long time."""
+    if tls is None:
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        if _refusal(address, context) is None:
+            what = f"the cluster at {address} uses TLS: name its files in [engine] tls"
+            raise EngineError("usage", f"{what} = {{ cert, key, ca }}", "tls")
+        return
+    try:
+        context = ssl.create_default_context(cafile=tls["ca"])
+        context.load_cert_chain(tls["cert"], tls["key"])
+    except OSError as failure:
+        what = f"[engine] tls cannot be used: {failure.strerror or failure}"
+        raise EngineError("usage", f"{what} ({', '.join(tls.values())})", "tls") from None
+    if (refusal := _refusal(address, context)) is not None:
+        raise _of_tls(refusal, address, tls)
+
+
+def _of_tls(refusal: Exception, address: str, tls: Mapping[str, str]) -> EngineError:
+    if isinstance(refusal, ssl.SSLCertVerificationError):
+        what = f"the certificate of {address} was not signed by {tls['ca']}, or is not for"
+        why = refusal.verify_message
+        return EngineError("usage", f"{what} that address ({why}); name the cluster's CA", "tls")
+    what = f"{address} does not speak TLS, which [engine] tls asks for ({refusal})"
+    return EngineError("usage", f"{what}; set RAY_USE_TLS=1 on all nodes", "tls")
+
+
+def _refusal(address: str, context: ssl.SSLContext) -> Exception | None:
+    """Why a handshake fails; None where it does not."""
+    name, _, port = address.rpartition(":")
+    context.set_alpn_protocols(["h2"])  # gRPC's
+    try:
+        with (
+            socket.create_connection((name, int(port)), REACH) as plain,
+            context.wrap_socket(plain, server_hostname=name),
+        ):
+            return None
+    except OSError as failure:
+        return failure
 
 
 def _check_raylet(address: str) -> None:
@@ -93,9 +137,11 @@ def explained(failure: Exception, settings: Mapping[str, Any]) -> EngineError:
     if "auth" in lowered or "token" in lowered or "unauthenticated" in lowered:
         what = f"the cluster at {address} refuses the token of [engine]; it is another one there,"
         return EngineError("usage", f"{what} or RAY_AUTH_MODE is not token", "token")
-    if settings.get("token") and not settings.get("tls") and "failed to connect" in lowered:
-        what = f"the cluster at {address} answers, but not to the token of [engine]; it is another"
-        return EngineError("usage", f"{what} one there, or it uses TLS, or no token", "token")
+    if (
+        settings.get("token") and "failed to connect" in lowered
+    ):  # what it says of one that is wrong
+        what = f"the cluster at {address} refuses the token of [engine]: it is another one there"
+        return EngineError("usage", f"{what}, or RAY_AUTH_MODE=token is not set", "token")
     if settings.get("tls") or "ssl" in lowered or "certificate" in lowered:
         return silent(settings)
     line = text.splitlines()[0][:200]

@@ -29,9 +29,15 @@ class HeadWatch:
     def begin(self) -> None:
         self._task = asyncio.get_running_loop().create_task(self._run())
 
+    async def _probe(self, node: str) -> None:
+        """Whether a node that was silent does what it is asked again."""
+        if await self._cluster.is_alive(node, "/", "none") is not None:
+            self._cluster.silent.discard(node)
+
     async def _run(self) -> None:
         while True:
             await asyncio.sleep(EVERY)
+            await asyncio.gather(*map(self._probe, tuple(self._cluster.silent)))
             try:
                 nodes = await self._cluster.nodes(self._counts())
             except EngineError as failure:

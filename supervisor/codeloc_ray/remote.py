@@ -12,7 +12,7 @@ from ray.exceptions import ActorUnavailableError, RayActorError, RayError
 from codeloc_ray.cluster import Cluster
 from codeloc_ray.errors import EngineError, raised
 
-SILENT = 12.0
+SILENT = 8.0
 """Seconds without an answer to a poll, which takes five at most, after which a runner is lost."""
 MARGIN = 2.0
 """Seconds on top of the fence, for what the two ends count differently."""
@@ -86,6 +86,8 @@ class RemoteRunner:
                     await self._poll("state")
                     again = False
                 said = await self._poll("poll")
+                if self.lost is not None:  # as it was when the bridge came
+                    self._found()
             except ActorUnavailableError as failure:
                 again = await self._lose(self._why(failure))
             except RayActorError as failure:
@@ -190,8 +192,7 @@ class RemoteRunner:
                     self._tell_lost(why, fence)
                 if poll is not None and poll.done():
                     if poll.result() == "back":
-                        self.lost = None
-                        self._notify("found", runner=self.runner)
+                        self._found()
                         return True
                     died = died or poll.result() == "died"
                     poll = None if died else asyncio.ensure_future(self._again())
@@ -208,7 +209,13 @@ class RemoteRunner:
             if poll is not None:
                 poll.cancel()
 
+    def _found(self) -> None:
+        self.lost = None
+        self._cluster.silent.discard(self.node)
+        self._notify("found", runner=self.runner)
+
     def _tell_lost(self, why: str, fence: float) -> None:
+        self._cluster.silent.add(self.node)
         until = time.time() + fence
         since = time.time() if self.lost is None else self.lost["since"]
         self.lost = {"why": why, "since": since, "until": until}

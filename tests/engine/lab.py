@@ -19,9 +19,12 @@ import psutil
 from tests.end_to_end.daemons import wait_for
 from tests.pythons import found
 
-RAY = "ray==2.60.*"
+RAY = ("ray==2.60.*", "msgpack", "packaging", "virtualenv>=21", "uv>=0.13")
+"""What the bridge needs, too: the lab has one environment for all."""
 CLUSTER_PYTHON = "3.11"
 PORT = 6379
+JOINED = "Ray runtime started."
+"""What a machine says once it is a part of the cluster."""
 NODES = 3
 OBJECT_STORE = 80 * 1024 * 1024
 """Bytes: nothing that a location does is stored there."""
@@ -50,16 +53,18 @@ def ray_python() -> tuple[Path, str | None]:
     """The Python with Ray of the lab's machines, and why there is none."""
     named = os.environ.get("CODELOCD_TEST_RAY")
     python = Path(named) if named else SHARED / "bin" / "python"
+    if not python.exists() and "CODELOCD_TEST_ENGINE" not in os.environ:
+        return python, "Ray is not installed for tests: `make test-engine` does that"
     if not python.exists():
         base = found(CLUSTER_PYTHON)
         if base is None:
             return python, f"there is no Python {CLUSTER_PYTHON} for the cluster"
         uv = str(Path(sys.executable).with_name("uv"))
         made = subprocess.run([uv, "venv", "--quiet", "--python", str(base), str(SHARED)])
-        words = [uv, "pip", "install", "--quiet", "--python", str(python), RAY]
+        words = [uv, "pip", "install", "--quiet", "--python", str(python), *RAY]
         if made.returncode or subprocess.run(words).returncode:
             shutil.rmtree(SHARED, ignore_errors=True)
-            return python, f"{RAY} cannot be installed; it needs the package index once"
+            return python, f"{RAY[0]} cannot be installed; it needs the package index once"
     works = subprocess.run([str(python), "-c", "import ray"], capture_output=True)
     return python, f"{python} has no Ray that works" if works.returncode else None
 
@@ -121,6 +126,14 @@ class Lab:
     def address(self) -> str:
         return f"{self.head.address}:{PORT}"
 
+    @property
+    def tls(self) -> dict[str, str] | None:
+        """As `[engine]` names it."""
+        if "RAY_USE_TLS" not in self.variables:
+            return None
+        names = {"cert": "SERVER_CERT", "key": "SERVER_KEY", "ca": "CA_CERT"}
+        return {name: self.variables[f"RAY_TLS_{each}"] for name, each in names.items()}
+
     def __enter__(self) -> Lab:
         self._stack.callback(_quietly, "ip", "netns", "delete", self.hub)
         _run("ip", "netns", "add", self.hub)
@@ -167,7 +180,7 @@ class Lab:
 
     def start_node(self, machine: Machine, *options: str, cpus: int = 4) -> None:
         self._start(machine, [f"--address={self.address}", f"--num-cpus={cpus}", *options])
-        wait_for(lambda: machine.named("raylet/raylet") or self._over(machine))
+        wait_for(lambda: self.said(machine).count(JOINED) >= machine.started or self._over(machine))
 
     def kill(self, machine: Machine) -> None:
         """As when its power goes: all of its processes at once."""

@@ -59,6 +59,11 @@ class PreparedEnvironment:
         if described:
             specification = environments.moved(specification, described)
         self.described = described
+        ready = await asyncio.to_thread(environments.found, self._store.root, tools, specification)
+        if ready is not None:
+            self._found = ready
+            told_ready: dict[str, Any] = Stripped(described).value({"environment": ready})
+            return told_ready
         self._building = asyncio.ensure_future(
             environments.build(self._store.root, tools, specification, self._progressed)
         )

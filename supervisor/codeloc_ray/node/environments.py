@@ -8,6 +8,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 KEPT = 64 * 1024
@@ -30,6 +31,21 @@ def moved(specification: Mapping[str, Any], root: str) -> dict[str, Any]:
     request["requirements"] = [place(each) for each in request["requirements"]]
     own = {name: place(specification[name]) for name in PATHS}
     return {**specification, **own, "request": request}
+
+
+def found(store: str, tools: str, specification: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The environment, where this node has it ready: no process is started for that. Blocks."""
+    if tools not in sys.path:
+        sys.path.append(tools)
+    from codeloc_envs.problem import EnvironmentProblem
+    from codeloc_envs.request import Specification
+    from codeloc_envs.store.store import Store
+
+    try:
+        ready = Store(Path(store, "environments")).find(Specification.from_json(specification))
+    except (EnvironmentProblem, OSError):  # the builder says it better
+        return None
+    return None if ready is None else dict(ready.to_json())
 
 
 async def build(

@@ -1,0 +1,153 @@
+"""The bridge to Ray and its nodes, with a token and TLS, on two machines."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from codelocd.rpc.errors import RpcError
+from tests.engine.driving import DrivenBridge, place, program, started
+from tests.engine.lab import Lab, certificates
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+
+async def test_a_location_serves_on_a_node_with_the_users_own_paths(
+    lab: Lab, bundle: Path, project: Path
+) -> None:
+    async with DrivenBridge(lab, bundle) as bridge:
+        order = place("sales", project)
+        said = await started(bridge, order, project)
+        assert said["node"] in {each.address for each in lab.nodes}
+        connection = bridge.connection(order["runner"])
+        body = json.loads((await connection.call("snapshot"))["body"])
+        assert set(body["sources"]) == {str(project / n) for n in ("definitions.py", "helper.py")}
+        await bridge.hears("output")
+        assert bridge.output(order["runner"]) == f"loaded from {project}/definitions.py\n".encode()
+        await bridge.ask("kill", runner=order["runner"])
+        end = await bridge.hears("exited")
+        assert (end["signal"], end["confirmed"]) == (9, True)
+
+
+async def test_a_save_sends_the_difference_and_changes_nothing_in_place(
+    lab: Lab, bundle: Path, project: Path
+) -> None:
+    async with DrivenBridge(lab, bundle) as bridge:
+        first = place("sales", project)
+        await started(bridge, first, project)
+        (project / "helper.py").write_text("VALUE = 2\n")
+        second = place("sales", project, beside=first["runner"])
+        await bridge.ask("start", **second, program=program(project))
+        connection = bridge.connection(second["runner"])
+        assert (await connection.call("snapshot"))["ok"]
+        assert (await connection.call("serve"))["serves"] is False
+        await bridge.connection(first["runner"]).call("hand_over")
+        assert (await connection.call("serve"))["serves"] is True
+        await bridge.ask("close", leave=False)
+
+
+async def test_a_start_that_is_out_of_date_is_refused(
+    lab: Lab, bundle: Path, project: Path
+) -> None:
+    async with DrivenBridge(lab, bundle) as bridge:
+        older, newer = place("sales", project), place("sales", project)
+        newer["epoch"] += 1000
+        newer["runner"] = f"sales:{newer['epoch']}"
+        await bridge.ask("prepare", **newer)
+        with pytest.raises(RpcError, match="older") as refused:
+            await bridge.ask("start", **older, program=program(project))
+        assert refused.value.data["what"] == "stale"
+        await bridge.ask("close", leave=False)
+
+
+async def test_what_is_kept_outlives_the_bridge_and_is_found_again(
+    lab: Lab, bundle: Path, project: Path
+) -> None:
+    async with DrivenBridge(lab, bundle) as bridge:
+        order = place("kept", project)
+        before = await started(bridge, order, project)
+        await bridge.ask("keep", runner=order["runner"], record={"generation": 3})
+        bridge.process.kill()
+    async with DrivenBridge(lab, bundle) as bridge:
+        (found,) = [each for each in bridge.hello["runners"] if each["location"] == "kept"]
+        assert (found["record"], found["pid"]) == ({"generation": 3}, before["pid"])
+        assert bridge.hello["epochs"]["kept"] == order["epoch"]
+        await bridge.ask("attach", runner=order["runner"], offsets={"stdout": 0, "stderr": 0})
+        await bridge.hears("output")
+        assert bridge.output(order["runner"]).startswith(b"loaded from")
+        assert await bridge.connection(order["runner"]).call("ping") == {}
+        await bridge.ask("kill", runner=order["runner"])
+        await bridge.hears("exited")
+
+
+async def test_what_has_no_room_is_told_so_at_once(lab: Lab, bundle: Path, project: Path) -> None:
+    async with DrivenBridge(lab, bundle) as bridge:
+        large = {"cpu": 64.0, "memory": 0, "gpu": 0.0, "custom": {}}
+        with pytest.raises(RpcError, match=r"no node has cpu 64 .*no node is so large") as refused:
+            await bridge.ask("prepare", **place("large", project, resources=large))
+        assert refused.value.data["missing"] == {"cpu": 64.0}
+
+
+async def test_a_node_without_the_python_that_is_asked_for_says_so(
+    lab: Lab, bundle: Path, project: Path
+) -> None:
+    async with DrivenBridge(lab, bundle) as bridge:
+        said = await bridge.ask("prepare", **place("old", project, python="3.4"))
+        assert "3.4" in said["problem"]["summary"]
+
+
+async def test_code_that_is_too_large_is_not_sent(lab: Lab, bundle: Path, project: Path) -> None:
+    (project / "data.bin").write_bytes(b"x" * 300_000)
+    async with DrivenBridge(lab, bundle) as bridge:
+        order = place("heavy", project)
+        order["code"]["limit"] = 100_000
+        with pytest.raises(RpcError, match=r"data\.bin") as refused:
+            await bridge.ask("start", **order, program=program(project))
+        assert refused.value.kind == "limit"
+
+
+async def test_a_command_runs_beside_the_code_to_its_end(
+    lab: Lab, bundle: Path, project: Path
+) -> None:
+    async with DrivenBridge(lab, bundle) as bridge:
+        order = {**place("sales", project), "runner": "sales:run-1"}
+        words = ["python", "-c", "import helper, codeloc; print(helper.VALUE); raise SystemExit(7)"]
+        said = await bridge.ask("run", **order, argv=words, working_directory=str(project))
+        assert (said["status"], said["signal"]) == (7, None)
+        assert bridge.output("sales:run-1") == b"1\n"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"token": None}, r"no token"),
+        ({"token": "0" * 64}, r"token"),
+        ({"address": "10.77.0.77:6379"}, r"10\.77\.0\.77:6379 cannot be reached"),
+        ({"tls": None}, r"TLS"),
+    ],
+    ids=["no token", "a wrong token", "an unreachable head", "no TLS"],
+)
+async def test_what_is_wrong_with_the_connection_is_one_clear_line(
+    lab: Lab, bundle: Path, wrong: dict[str, object], told: str
+) -> None:
+    await refused(DrivenBridge(lab, bundle, **wrong), told)
+
+
+async def test_another_ca_than_the_clusters_is_one_clear_line(
+    lab: Lab, bundle: Path, tmp_path: Path
+) -> None:
+    others = certificates(tmp_path, ["10.77.0.254"])
+    tls = {**(lab.tls or {}), "ca": others["RAY_TLS_CA_CERT"]}
+    await refused(DrivenBridge(lab, bundle, tls=tls), r"was not signed by .*ca\.pem")
+
+
+async def refused(bridge: DrivenBridge, told: str) -> None:
+    """Its hello, in one line, for this reason."""
+    await bridge.begin()
+    with pytest.raises(RpcError, match=told) as refusal:
+        await bridge.greet()
+    assert "\n" not in refusal.value.message
+    bridge.process.kill()
+    await bridge.process.wait()

@@ -1,0 +1,180 @@
+"""What becomes of runners when machines of a Ray cluster fail: never two of one location."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from codelocd.rpc.errors import RpcError
+from tests.engine.driving import FENCE, DrivenBridge, place, program, started
+from tests.engine.lab import Lab, Machine
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+
+EVERY = 0.05
+SALES = f"sales-{secrets.token_hex(4)}"
+"""No other test on this machine has a location of that name: the watcher looks at all processes."""
+LOCKED = """
+import fcntl, os, sys
+from codeloc import Definitions, asset
+held = open({lock!r}, "a")
+try:
+    fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+except BlockingIOError:
+    open({violated!r}, "a").write(f"{{os.getpid()}}\\n")
+@asset
+def orders(): ...
+defs = Definitions(assets=[orders])
+"""
+"""A location that takes an exclusive lock for as long as its process lives."""
+
+
+class Watcher:
+    """Looks from outside, every 50 ms, at how many runners of a location there are."""
+
+    def __init__(self, location: str, folder: Path) -> None:
+        self.lock, self.violated = folder / "held", folder / "violated"
+        self.most = 0
+        self.seen: list[tuple[float, int]] = []
+        self._location = location
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._look)
+
+    def __enter__(self) -> Watcher:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        while not self._over.wait(EVERY):
+            count = sum(1 for _ in self._runners())
+            self.most = max(self.most, count)
+            if not self.seen or self.seen[-1][1] != count:
+                self.seen.append((time.monotonic(), count))
+
+    def _runners(self) -> Iterator[int]:
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                words = process.cmdline()
+                is_runner = len(words) > 3 and words[1].endswith("codeloc_runner/__main__.py")
+                if is_runner and words[2] == self._location:
+                    yield process.pid
+
+
+@pytest.fixture
+def locked(tmp_path: Path) -> Path:
+    """The folder of a location that takes a lock."""
+    folder = tmp_path / "code"
+    folder.mkdir()
+    lock, violated = str(tmp_path / "held"), str(tmp_path / "violated")
+    (folder / "definitions.py").write_text(LOCKED.format(lock=lock, violated=violated))
+    return folder
+
+
+def machine_of(lab: Lab, said: Mapping[str, Any]) -> Machine:
+    return next(each for each in lab.nodes if each.address == said["node"])
+
+
+async def until_it_may_start(bridge: DrivenBridge, location: str, folder: Path) -> Any:
+    """From when its runner is lost on: as a daemon does that does not know better."""
+    await bridge.hears("lost")
+    async with asyncio.timeout(180):
+        while True:
+            order = place(location, folder)
+            try:
+                await bridge.ask("prepare", **order)
+            except RpcError as refused:
+                assert refused.kind == "busy", refused  # noqa: PT017
+                await asyncio.sleep(0.2)
+            else:
+                return order, await started(bridge, order, folder)
+
+
+@pytest.mark.parametrize("way", ["cut", "kill_raylet"])
+async def test_a_lost_node_has_its_runner_elsewhere_after_the_fence_and_never_two(
+    lab: Lab, bundle: Path, locked: Path, tmp_path: Path, way: str, record_property: Any
+) -> None:
+    async with DrivenBridge(lab, bundle) as bridge:
+        first = place(SALES, locked)
+        said = await started(bridge, first, locked)
+        machine = machine_of(lab, said)
+        with Watcher(SALES, tmp_path) as watcher:
+            began = time.monotonic()
+            getattr(lab, way)(machine)
+            order, again = await until_it_may_start(bridge, SALES, locked)
+            up = time.monotonic() - began
+            assert again["node"] != said["node"]
+            end = await bridge.hears("exited")
+            assert end["runner"] == first["runner"]
+            assert await bridge.hears("lost", lambda each: each["runner"] == first["runner"])
+        gone = next(at - began for at, count in watcher.seen if count == 0 and at > began)
+        print(f"\n{way}: old runner gone after {gone:.1f} s, new one serves after {up:.1f} s")
+        record_property(way, (gone, up))
+        assert watcher.most == 1, [(round(at - began, 1), count) for at, count in watcher.seen]
+        assert not watcher.violated.exists()
+        assert gone < up
+        await bridge.ask("kill", runner=order["runner"])
+        if way == "cut":
+            lab.mend(machine)
+            assert await back(bridge, machine)
+        else:
+            lab.kill(machine)
+            lab.start_node(machine)
+
+
+async def back(bridge: DrivenBridge, machine: Machine) -> bool:
+    """Whether the node takes runners again, or Ray has given it up."""
+    async with asyncio.timeout(100):
+        while True:
+            for node in (await bridge.ask("look", deep=False))["nodes"]:
+                if node["address"] == machine.address and node["state"] == "up":
+                    return True
+            await asyncio.sleep(0.5)
+
+
+async def test_a_runner_whose_host_is_killed_is_known_to_be_gone_at_once(
+    lab: Lab, bundle: Path, locked: Path
+) -> None:
+    async with DrivenBridge(lab, bundle) as bridge:
+        order = place(SALES, locked)
+        said = await started(bridge, order, locked)
+        for process in machine_of(lab, said).named("ray::Host"):
+            process.kill()
+        end = await bridge.hears("exited")
+        assert end["confirmed"] is True
+
+
+async def test_a_call_that_ends_in_a_lost_node_is_down_and_not_asked_again(
+    lab: Lab, bundle: Path, locked: Path
+) -> None:
+    async with DrivenBridge(lab, bundle) as bridge:
+        order = place(SALES, locked)
+        said = await started(bridge, order, locked)
+        machine = machine_of(lab, said)
+        lab.cut(machine)
+        try:
+            await bridge.hears("lost")
+            with pytest.raises(RpcError) as failed:
+                await bridge.connection(order["runner"]).call("ping")
+            assert failed.value.kind == "down"
+            with pytest.raises(RpcError, match="may still live") as refused:
+                await bridge.ask("start", **place(SALES, locked), program=program(locked))
+            assert refused.value.data["what"] == "lost"
+        finally:
+            lab.mend(machine)
+        await bridge.hears("exited" if FENCE < 1 else "found", lambda _: True)
+        assert await bridge.connection(order["runner"]).call("ping") == {}
+        await bridge.ask("kill", runner=order["runner"])
+        await bridge.hears("exited")
