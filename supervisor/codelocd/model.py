@@ -57,10 +57,8 @@ ProblemKind = Literal["load", "environment", "crash", "unresponsive", "limit", "
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Which Python code a location is.
-
-    `value` is an absolute path for `python_file`, a dotted name for the others.
-    """
+    """Which Python code a location is: `value` is an absolute path for `python_file`, a dotted name
+    for the others."""
 
     kind: TargetKind
     value: str
@@ -114,6 +112,7 @@ class Policy:
     tasks_limit: int | None = None
     nice: int | None = None
     open_files: int | None = None
+    keep_releases: int = field(default=5, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +120,12 @@ class LocationSpec:
     """One location as its config describes it, every path absolute, every variable resolved.
 
     `environment`: what was asked for; None: `codeloc_envs.selection` decides. `variables` are set
-    over those of the daemon. `declared_in`: the file and table (or the command line), for messages.
-    `declared_line`: the line of its entry, where that is known without a second look.
-    `activated_allowed`: the activated environment of the caller's shell may serve it.
-    `credentials`: variables that each start reads. `user` and `group`: as whom it runs, or None.
+    over those of the daemon. `declared_in`: the file and table (or the command line), for messages,
+    `declared_line` the line where it is known. `activated_allowed`: the activated environment of
+    the caller's shell may serve it. `credentials`: variables that each start reads. `user` and
+    `group`: as whom it runs, or None. `release_root`: what a release takes the place of, None:
+    `releases.mapping` decides; `release`: what it is loaded from, None: the files in place. These
+    two are not in `repr`, by which adopted runners are known.
     """
 
     name: str
@@ -144,6 +145,8 @@ class LocationSpec:
     user: str | None = None
     group: str | None = None
     placement: Placement = HERE
+    release_root: Path | None = field(default=None, repr=False)
+    release: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +158,7 @@ class DaemonSettings:
     which a warm interpreter ends. `prune`: whether environments that no location uses are removed,
     as by `codelocd env prune`. `orphan_timeout`: seconds for which a service's runners go on
     without a daemon; 0: they end with it. `trusted`: folders as they stand in the file, `~` and `*`
-    among them.
-    """
+    among them."""
 
     state_dir: Path | None = None
     store: Path | None = None
@@ -175,11 +177,9 @@ class DaemonSettings:
 class DagsterSettings:
     """The `[dagster]` table: whether Dagster's own UI and daemon run beside the locations.
 
-    `page` False: code servers only, another program runs page and daemon, and may be told of
-    changes at `host` and `port`. `port` None: the first that is free from 3000 on.
-    `drain_timeout`: seconds for the runs of a replaced code server. `environment` None: built,
-    with the newest dagster of the locations.
-    """
+    `page` False: code servers only, another program runs page and daemon, and is told of changes at
+    `host` and `port`. `port` None: the first free one from 3000 on. `drain_timeout`: seconds for
+    the runs of a replaced code server. `environment` None: built, with the newest dagster."""
 
     serve: bool = False
     page: bool = True
@@ -210,8 +210,7 @@ class PageSettings:
 
     `port` None: the first that is free from 4300 on. `socket`: a Unix socket for a proxy in the
     place of host and port, for members of `socket_group`. `auth`: "token", the link logs in, or
-    "proxy", who reaches the socket is logged in.
-    """
+    "proxy", who reaches the socket is logged in."""
 
     serve: bool = False
     host: str = "127.0.0.1"

@@ -9,6 +9,7 @@ from codelocd.core.events import (
     DeadlinePassed,
     EnvironmentChosen,
     EnvironmentFailed,
+    Exited,
     Follow,
     Inspect,
     Kill,
@@ -20,6 +21,7 @@ from codelocd.core.events import (
     ReloadAsked,
     RestartAsked,
     Retire,
+    Reverted,
     SourcesChanged,
     Started,
     Stopped,
@@ -51,6 +53,30 @@ def test_a_broken_save_keeps_the_old_runner_and_says_stale() -> None:
     assert story.state.serving == former
     assert (story.state.shown, story.state.stale, story.state.problem) == ("serving", True, LOAD)
     assert story.state.deadline is None
+
+
+def test_a_description_that_is_taken_back_leaves_what_serves_as_it_was() -> None:
+    story = Story().serving()
+    before, former = story.state, story.runner
+    story.tell(ReloadAsked()).environment_ready().load_failed()
+    assert story.state.stale
+    story.tell(Reverted(before))
+    assert (story.state.serving, story.state.phase) == (former, Phase.SERVING)
+    assert (story.state.stale, story.state.problem, story.state.deadline) == (False, None, None)
+    story.tell(Exited(former, CRASH))
+    assert story.state.wanted
+    assert story.state.phase is not Phase.FAILED, "it is started again, since it is not stale"
+
+
+def test_one_that_is_taken_back_where_nothing_serves_is_tried_again() -> None:
+    story = Story().tell(Started()).environment_ready()
+    before = story.state
+    story.tell(ReloadAsked()).environment_ready().load_failed()
+    failed = story.state
+    story.tell(Reverted(before))
+    assert (failed.phase, story.state.phase) == (Phase.FAILED, Phase.BUILDING)
+    story.tell(Stopped()).tell(Reverted(before))
+    assert not story.state.wanted
 
 
 def test_the_repair_of_a_broken_save_is_served_and_not_stale() -> None:

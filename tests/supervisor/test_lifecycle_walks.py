@@ -48,6 +48,7 @@ from codelocd.core.events import (
     RestartAsked,
     Restore,
     Retire,
+    Reverted,
     SourcesChanged,
     Started,
     Stopped,
@@ -97,6 +98,7 @@ class Walk(RuleBasedStateMachine):
         self.ever: set[RunnerId] = set()
         self.warm = False
         self.followed: tuple[str, ...] = ()
+        self.described: State | None = None
 
     @initialize(restart=st.sampled_from(["on-failure", "never"]))
     def policy_is(self, restart: Literal["on-failure", "never"]) -> None:
@@ -201,6 +203,20 @@ class Walk(RuleBasedStateMachine):
             self.started.add(runner)
             self.tell(Launched(runner))
             self.tell(Loaded(runner, current=True))
+
+    @rule()
+    def another_description_is_tried(self) -> None:
+        self.described = self.state
+        self.tell(ReloadAsked())
+
+    @precondition(lambda self: self.described is not None)
+    @rule()
+    def and_is_taken_back(self) -> None:
+        assert self.described is not None
+        serving = self.state.serving
+        self.tell(Reverted(self.described))
+        assert self.state.serving == serving, "what serves goes on"
+        self.described = None
 
     @precondition(lambda self: self.ended_builds)
     @rule(data=st.data())

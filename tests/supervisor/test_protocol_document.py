@@ -14,7 +14,7 @@ import pytest
 
 from codelocd.daemon.event_history import HISTORY_BYTES
 from codelocd.daemon.subscriptions import BACKLOG, SUBSCRIPTIONS, TOPICS
-from codelocd.documents import answers, definitions, events, locations
+from codelocd.documents import answers, definitions, events, locations, releases
 from codelocd.rpc.errors import KINDS
 from codelocd.rpc.requests import HEARD
 from codelocd.storage.log_lines import LINE_BYTES
@@ -83,6 +83,9 @@ EXAMPLES: dict[str, Any] = {
     "logs": answers.LogsDocument,
     "events, the method": answers.EventsDocument,
     "environments": list[answers.EnvironmentDocument],
+    "releases": releases.ReleasesDocument,
+    "Sending a release": releases.ReleaseUpload,
+    "deploy, rollback": releases.DeployOutcome,
     "apply": answers.AppliedConfig,
     "Blocks of lines": locations.LogBlock,
 }

@@ -44,6 +44,7 @@ STALE: ShownLocation = {
     "pid": 123,
     "node": None,
     "start_method": "fork",
+    "release": None,
     "uptime": 75.0,
     "memory": 31457280,
     "cpu": 0.3,

@@ -17,7 +17,12 @@ from codeloc_envs.project.other_tools import PIPENV_FILES
 from codeloc_envs.project.pyproject import Pyproject, read_project, read_pyproject
 from codeloc_envs.request import PythonWish
 
-REPOSITORY_MARKS = (".git", ".hg", ".jj", ".svn", ".bzr", "_darcs", ".fslckout", ".pijul")
+RELEASE_MARK = ".codelocd-release"
+"""Beside the folder of a release: what is above it is not about the code."""
+REPOSITORY_MARKS = (
+    *(".git", ".hg", ".jj", ".svn", ".bzr", "_darcs", ".fslckout", ".pijul"),
+    RELEASE_MARK,
+)
 """The folder that holds one of these is the root of a repository."""
 SETUP_FILES = setuptools_files.NAMES
 PROJECT_FILES = ("pyproject.toml", *SETUP_FILES, *PIPENV_FILES)

@@ -85,6 +85,7 @@ SECTIONS = {
     "Run": ("dev", "serve", "check"),
     "Look": ("ui", "top", "status", "definitions", "show", "logs", "events"),
     "Change": ("start", "stop", "restart", "reload", "apply", "upgrade", "shutdown"),
+    "Deploy": ("deploy", "rollback", "releases"),
     "Use": ("call", "exec"),
     "Set up": ("init", "env", "config", "service", "doctor", "completions"),
 }
@@ -94,6 +95,7 @@ MODULES = {
     **dict.fromkeys(("status", "definitions", "show", "call"), "look"),
     **dict.fromkeys(("logs", "events"), "history"),
     **dict.fromkeys(SECTIONS["Change"], "change"),
+    **dict.fromkeys(SECTIONS["Deploy"], "deploy"),
 }
 
 

@@ -92,6 +92,18 @@ def config_file(command: Callable[..., int | None]) -> Callable[..., int | None]
     return click.argument("file", required=False, type=path)(option(with_file))
 
 
+def outcome_options(command: F) -> F:
+    """`--wait` and `--timeout` of an order."""
+    timeout = click.option(
+        "--timeout", type=click.FloatRange(min=0), metavar="SECONDS",
+        help="Wait no longer than this; then fail. What was asked for goes on.",
+    )  # fmt: skip
+    wait = click.option(
+        "--wait/--no-wait", default=True, help="Wait for the outcome (that is the default)."
+    )
+    return timeout(wait(command))
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 
 

@@ -42,7 +42,8 @@ def describe(config: Config) -> dict[str, Any]:
 
 
 def _location_document(spec: LocationSpec) -> dict[str, Any]:
-    fields = {name: each for name, each in asdict(spec).items() if name != "declared_line"}
+    beside = ("declared_line", "release")  # no config says these
+    fields = {name: each for name, each in asdict(spec).items() if name not in beside}
     environment = to_be_shown(fields["environment"])
     shown_variables = shown(spec.variables)
     return {
@@ -175,6 +176,7 @@ def _location(spec: LocationSpec, name: str, config: Config) -> Iterator[str]:
             "env_file": spec.env_file,
             "watch": spec.watch,
             "ignore": spec.ignore,
+            "release_root": spec.release_root,
             "user": spec.user,
             "group": spec.group,
             **_placement(spec.placement),

@@ -62,6 +62,7 @@ def location(
         user=table.user,
         group=table.group,
         placement=placement(table),
+        release_root=path_of(document, table.release_root),
     )
 
 

@@ -64,9 +64,7 @@ class RestartLimitTable(Table):
 class LocationTable(PlacedTable):
     """A code location: the code, its variables, its environment, how it is kept alive."""
 
-    python_file: Text | None = Field(
-        default=None, description="Path of the file with the definitions."
-    )
+    python_file: Text | None = Field(default=None, description="Path of the definitions' file.")
     module: Text | None = Field(default=None, description="Dotted name of the module to import.")
     package: Text | None = Field(default=None, description="Dotted name of the package to import.")
     autoload_defs_module: Text | None = Field(
@@ -89,9 +87,7 @@ class LocationTable(PlacedTable):
     watch: list[Text] = Field(
         default=[], description="Patterns of further files to watch, from the working directory."
     )
-    ignore: list[Text] = Field(
-        default=[], description="Patterns of files whose change does not count."
-    )
+    ignore: list[Text] = Field(default=[], description="Patterns of files that do not count.")
     restart: Literal["on-failure", "never"] = Field(
         default=_POLICY.restart, description="Whether a runner that ends unasked is started again."
     )
@@ -131,6 +127,12 @@ class LocationTable(PlacedTable):
     )
     open_files: int | None = Field(
         default=None, ge=64, description="Files that each process of a runner may have open."
+    )
+    keep_releases: int = Field(
+        default=_POLICY.keep_releases, ge=1, description="Releases that stay for a rollback."
+    )
+    release_root: Text | None = Field(
+        default=None, description="What a release takes the place of; by default this folder."
     )
     user: Text | None = Field(default=None, description="As whom it runs, where root starts it.")
     group: Text | None = Field(default=None, description="The same; without it, the user's own.")

@@ -96,6 +96,7 @@ def _facts(spec: LocationSpec) -> Iterator[tuple[str, Any]]:
     yield "env_file", str(spec.env_file) if spec.env_file else None
     yield "watch", spec.watch
     yield "ignore", spec.ignore
+    yield "release_root", str(spec.release_root) if spec.release_root else None
     yield "user", spec.user
     yield "group", spec.group
     placed = asdict(spec.placement)
@@ -121,7 +122,7 @@ def to_be_shown(value: Any) -> Any:
 def of_runner(spec: LocationSpec) -> LocationSpec:
     """The part of a description that a running runner depends on: all but the policy."""
     kept = Policy(start_method=spec.policy.start_method)
-    return replace(spec, policy=kept, watch=(), ignore=(), declared_in="")
+    return replace(spec, policy=kept, watch=(), ignore=(), declared_in="", release_root=None)
 
 
 def _is_external(spec: LocationSpec) -> bool:

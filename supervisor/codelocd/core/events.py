@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from codeloc_envs import Choice, Environment
+from codelocd.core.state import State
 from codelocd.model import BuildId, Cold, Ended, Policy, Problem, RunnerId, Snapshot
 
 
@@ -31,11 +32,8 @@ class ReloadAsked:
 
 @dataclass(frozen=True, slots=True)
 class SourcesChanged:
-    """Watched content changed: `differing` files are not what is served.
-
-    `inputs`: one of them decides about the environment. `locked`: git is at work. `paths` are
-    those that changed.
-    """
+    """Watched content changed: `differing` files are not what is served. `inputs`: one of them
+    decides about the environment. `locked`: git is at work. `paths` are those that changed."""
 
     differing: int
     inputs: bool = False
@@ -45,8 +43,7 @@ class SourcesChanged:
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentChosen:
-    """An environment was chosen. `inputs`: the files that the choice depends on, as far as is
-    known."""
+    """`inputs`: the files that the choice depends on, as far as is known."""
 
     build: BuildId
     choice: Choice
@@ -77,10 +74,8 @@ class EnvironmentFailed:
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentLost:
-    """The environment is no longer what was built, seen when a runner was to start in it.
-
-    The runner was not started. `chance` as for Exited.
-    """
+    """The environment is no longer what was built: the runner was not started. `chance` as for
+    Exited."""
 
     runner: RunnerId
     problem: Problem
@@ -111,11 +106,8 @@ class Launched:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """The runner has loaded.
-
-    `current`: the disk still holds what it read. `locked`: git is at work there. `read`: globs of
-    what it read that is no Python.
-    """
+    """`current`: the disk still holds what it read. `locked`: git is at work there. `read`: globs
+    of what it read that is no Python."""
 
     runner: RunnerId
     current: bool
@@ -207,6 +199,14 @@ class PolicyChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class Reverted:
+    """The description is again the one by which the state was `before`, and by which what serves
+    was loaded."""
+
+    before: State
+
+
+@dataclass(frozen=True, slots=True)
 class DeadlinePassed:
     """The state's own deadline has come. `at`: when that was, in Unix seconds, for problems."""
 
@@ -234,6 +234,7 @@ Event = (
     | Adopted
     | PolicyChanged
     | Remembered
+    | Reverted
     | DeadlinePassed
 )
 

@@ -210,3 +210,27 @@ def remembered(state: State, event: events.Remembered, _now: float, _policy: Pol
     if not state.lacks_definitions:
         return state, ()
     return replace(state, listed=True, behind=True), (Restore(event.snapshot),)
+
+
+# --- what is taken back ------------------------------------------------------------------------
+
+
+def reverted(state: State, event: events.Reverted, now: float, policy: Policy) -> Step:
+    """What serves goes on as if nothing had been tried. Where nothing does, the former description
+    is tried again."""
+    if not state.wanted or state.phase is Phase.STOPPING:
+        return state, ()
+    state, effects = abandon(forgiven(state))
+    state = replace(
+        state,
+        environment=event.before.environment,
+        choice=event.before.choice,
+        inputs=event.before.inputs,
+        read=event.before.read,
+        environment_known=False,
+        burst=takeover.CALM,
+    )
+    if state.serving is None:
+        return attempt(state, now, policy, effects)
+    behind, problem = event.before.behind and state.listed, event.before.problem
+    return replace(state, phase=Phase.SERVING, behind=behind, problem=problem), effects

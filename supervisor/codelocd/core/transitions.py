@@ -344,5 +344,6 @@ _HANDLERS: dict[type, Callable[[State, Any, float, Policy], Step]] = {
     events.Adopted: moves.adopted,
     events.PolicyChanged: _policy_changed,
     events.Remembered: moves.remembered,
+    events.Reverted: moves.reverted,
     events.DeadlinePassed: _deadline_passed,
 }

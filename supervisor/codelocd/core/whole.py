@@ -22,7 +22,7 @@ from typing import (
     is_typeddict,
 )
 
-from codelocd.documents import answers, definitions, events, locations
+from codelocd.documents import answers, definitions, events, locations, releases
 
 UNKNOWN = "unknown"
 """Stands for a word that a document lacks: no state, kind or origin is called so."""
@@ -40,6 +40,9 @@ ANSWERS: dict[str, Any] = {
     "events": answers.EventsDocument,
     "apply": answers.AppliedConfig,
     **dict.fromkeys(("start", "stop", "restart", "reload"), answers.ActionOutcomes),
+    "releases": releases.ReleasesDocument,
+    "release_upload": releases.ReleaseUpload,
+    **dict.fromkeys(("deploy", "rollback"), releases.DeployOutcome),
 }
 """By method of the control socket."""
 

@@ -18,7 +18,7 @@ from codelocd.core import events
 from codelocd.core.config_diff import of_runner
 from codelocd.core.timing import Timing
 from codelocd.daemon import sources
-from codelocd.daemon.location import Location, Running
+from codelocd.daemon.location import Leases, Location, Running
 from codelocd.daemon.placed import PlacedLocations
 from codelocd.daemon.publisher import Publisher
 from codelocd.daemon.runner_specs import RunnerSpecs, read_secrets
@@ -74,6 +74,7 @@ class HeldRunners:
             "loader": snapshot.loader,
             "load_seconds": snapshot.load_seconds,
             "spec": fingerprint(location.spec),
+            "release": running.order.release,
             "protocol": PROTOCOL,
         }
         if isinstance(handle, KeptOnNode):
@@ -214,12 +215,13 @@ class Adoption:
         if snapshot is None or snapshot.load_seconds != record["load_seconds"]:
             return None
         environment = Environment.from_json(record["environment"])
+        release = record.get("release")  # an earlier version knew none
         try:
-            lease = self._store.lease(environment)
+            lease = self._leases(name, environment, release)
         except (EnvironmentProblem, OSError):
             return None
         order = self._specs.order(location, environment, lease, _secrets(location))
-        order = replace(order, output=output, group=record["group"])
+        order = replace(order, output=output, group=record["group"], release=release)
         try:
             child = left.child(self._children, output)
         except ProcessLookupError:
@@ -230,6 +232,15 @@ class Adoption:
         running.generation, running.snapshot = record["generation"], snapshot
         running.read = tuple(record["read"])
         return running
+
+    def _leases(self, name: str, environment: Environment, release: str | None) -> Leases:
+        """Raises EnvironmentProblem, OSError."""
+        lease = self._store.lease(environment)
+        try:
+            return Leases(lease, self._specs.lease_of_release(name, release))
+        except BaseException:
+            lease.close()
+            raise
 
     def _serve(self, location: Location, running: Running, record: Mapping[str, Any]) -> None:
         assert running.snapshot is not None

@@ -25,6 +25,7 @@ from codelocd.daemon.page import start_page
 from codelocd.daemon.placed import placed_locations
 from codelocd.daemon.preparation import Preparation
 from codelocd.daemon.publisher import Publisher
+from codelocd.daemon.releases import FOLDER, Releases
 from codelocd.daemon.reload_loops import LoopGuard
 from codelocd.daemon.runner_specs import runner_specs
 from codelocd.daemon.server_limits import ServerLimits
@@ -94,7 +95,8 @@ class Application:
         codeloc = self._bundle.path / CHILDREN
         means = DaemonParts(self._children, builder, self.store, self.logs, development, codeloc)
         self.dagster = self._dagster(config, paths, means) if config.dagster.serve else None
-        self.runner_specs = runner_specs(self.logs, codeloc, paths, development=development)
+        self.releases = Releases(paths.state_dir / FOLDER, report)
+        self.runner_specs = runner_specs(means, paths, self.releases)
         self.placed = placed_locations(
             config, paths, means, self.runner_specs, self.locations, self.publisher
         )
@@ -212,8 +214,10 @@ class Application:
     def apply(self, config: Config, *, dry_run: bool = False) -> ConfigDiff:
         """Make what runs match `config`."""
         running = {name: each.spec for name, each in self.locations.items() if not each.removed}
-        change = plan({**running, **self.locations.external}, config.locations)
+        wanted = map(self.releases.applied, config.locations)
+        change = plan({**running, **self.locations.external}, wanted)
         if not dry_run:
+            self.releases.are_configured(config.locations)
             self._warm.keep_for(config.daemon.warm_idle)
             self._carry_out(change)
             if self.dagster is not None:
@@ -232,7 +236,7 @@ class Application:
             self.daemon.change(spec, reload=False)
 
     def notifications(self, report: Callable[[str], None]) -> Notifications:
-        """What the config asks for; `report` gets a line for each that did not go out."""
+        """`report` gets a line for each that did not go out."""
         return Notifications(self._notify, self._children, self.instance, report)
 
     def start_page(self, command: list[str], report: Callable[[str], None]) -> None:
@@ -241,8 +245,7 @@ class Application:
 
     async def warm_stacks(self, location: str) -> ProcessStacks | None:
         """The stacks of the warm interpreter that the location's next runner would start from."""
-        interpreter = self._warm.warm_interpreter(location)
-        if interpreter is None:
+        if (interpreter := self._warm.warm_interpreter(location)) is None:
             return None
         return (await interpreter.stacks()).as_json(interpreter.pid)
 

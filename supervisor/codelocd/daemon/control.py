@@ -19,6 +19,7 @@ from codelocd.daemon import params as take
 from codelocd.daemon.actions import Actions, Method
 from codelocd.daemon.application import Application
 from codelocd.daemon.config_watch import ConfigWatch
+from codelocd.daemon.deploys import Deploys
 from codelocd.daemon.environments import Environments
 from codelocd.daemon.listing import Listings
 from codelocd.daemon.params import Params
@@ -66,8 +67,7 @@ class Identity:
 
 
 class Control:
-    """Answers requests. `shutdown` begins the end of the daemon, `upgrade` that of
-    its code: RpcError where it goes on as it is."""
+    """`shutdown` begins the end of the daemon, `upgrade` that of its code: RpcError where not."""
 
     def __init__(
         self,
@@ -98,6 +98,7 @@ class Control:
             "subscribe": (self._subscribe, frozenset({"topics", "since", "blocks", "locations"})),
             "unsubscribe": (self._unsubscribe, frozenset({"subscription"})),
             **Environments(application.store, application.locations).methods,
+            **Deploys(application.releases, application.daemon, application.publisher).methods,
             "apply": (self._apply, frozenset({"dry_run"})),
             "shutdown": (self._shut_down, frozenset()),
             "upgrade": (self._upgrade_daemon, frozenset()),

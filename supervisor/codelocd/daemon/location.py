@@ -56,6 +56,23 @@ COUNTED = 1000
 """The number of restarts whose times are remembered."""
 
 
+@dataclass(frozen=True, slots=True)
+class Leases:
+    """What a runner holds so that nothing of it is removed: its environment, and the release that
+    its code is from, where there is one."""
+
+    environment: Lease
+    release: Lease | None = None
+
+    def filenos(self) -> tuple[int, ...]:
+        return tuple(each.fileno() for each in (self.environment, self.release) if each is not None)
+
+    def close(self) -> None:
+        self.environment.close()
+        if self.release is not None:
+            self.release.close()
+
+
 @dataclass(slots=True)
 class Running:
     """One runner's process, how it was ordered, and what belongs to it.
@@ -67,7 +84,7 @@ class Running:
     handle: RunnerHandle
     order: RunnerSpec
     environment: Environment
-    lease: Lease | None
+    lease: Leases | None
     began: float
     timing: Timing
     generation: int | None = None

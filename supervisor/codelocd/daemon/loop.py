@@ -21,7 +21,7 @@ from codelocd.daemon.metrics.tally import Tally
 from codelocd.daemon.publisher import Publisher
 from codelocd.daemon.reload_loops import LoopGuard
 from codelocd.daemon.usage import MemoryTrimmer, Sampler
-from codelocd.model import GrpcServer, LocationSpec, Phase
+from codelocd.model import GrpcServer, LocationSpec, Phase, Policy
 from codelocd.storage.desired_state import DesiredState
 from codelocd.watch.watch import SourceWatch
 
@@ -89,19 +89,19 @@ class Daemon:
             self._publisher.forget(name)
             self.send(location, events.Stopped(), CONFIG)
 
-    def change(self, spec: LocationSpec, *, reload: bool) -> None:
+    def change(self, spec: LocationSpec, *, reload: bool, by: str = CONFIG) -> None:
         """The location's description has changed; `reload`: the present runner does not fit the new
         one."""
         if spec.name in self.locations.external:
             self.locations.external[spec.name] = spec
             return
         location = self.locations[spec.name]
-        former, location.spec = location.spec.policy, spec
+        former = self._described(location, spec)
         for running in location.runners.values():
             if running.retirement is not None:
                 running.retirement.last(spec.policy.stop_timeout)
         if reload:
-            self.reload(location, CONFIG)
+            self.reload(location, by)
             return
         self.stirred.set()
         self._executor.adjust(location, former)
@@ -110,6 +110,24 @@ class Daemon:
             sources.follow_if_possible(self._watch, location)
             if former.reload == "manual" and (left := self._watch.pending(spec.name)).paths:
                 self.locations.changed(spec.name, left)
+
+    def revert(self, spec: LocationSpec, before: State) -> None:
+        """The location's description is again `spec`, by which its state was `before`. Files in
+        place that are watched may have changed since then, so they are loaded again."""
+        location = self.locations[spec.name]
+        self._described(location, spec)
+        if spec.policy.reload == "on-change":
+            self.send(location, events.ReloadAsked())
+        else:
+            self.send(location, events.Reverted(before))
+
+    def _described(self, location: Location, spec: LocationSpec) -> Policy:
+        """Give it another description; the policy of the former one. What is known of the files of
+        one release says nothing of those of another."""
+        former, location.spec = location.spec, spec
+        if former.release != spec.release:
+            self._watch.forget(location.name)
+        return former.policy
 
     # --- wishes --------------------------------------------------------------------------------
     # `by`: the word of the journal for what asks.

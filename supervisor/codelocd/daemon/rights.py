@@ -29,12 +29,13 @@ NEEDED: Mapping[str, Right] = {
         ("hello", "status", "definitions", "show", "logs", "events", "subscribe", "unsubscribe"),
         Right.READ,
     ),
-    **dict.fromkeys(("environments", "environment", "diff"), Right.READ),
+    **dict.fromkeys(("environments", "environment", "diff", "releases"), Right.READ),
     **dict.fromkeys(("start", "stop", "restart", "reload", "call", "stacks"), Right.OPERATE),
     **dict.fromkeys(("apply", "command", "upgrade", "shutdown"), Right.OWN),
+    **dict.fromkeys(("release_upload", "release_content", "deploy", "rollback"), Right.OWN),
 }
 """By method. `command` hands over the variables of the daemon, with every secret in them; `stacks`
-may interrupt a runner."""
+may interrupt a runner; a release is code that the daemon runs."""
 
 HOLDERS = {
     Right.READ: "socket_group or operator_group",

@@ -10,7 +10,9 @@ from codeloc_envs import Environment, Lease, credentials
 from codeloc_envs.files import make_folder, open_for_reading
 from codeloc_envs.store.layout import Layout
 from codelocd.daemon import reload_loops
-from codelocd.daemon.location import Location
+from codelocd.daemon.location import Leases, Location
+from codelocd.daemon.releases import Releases
+from codelocd.dagster.webserver import DaemonParts
 from codelocd.model import LocationSpec, Target
 from codelocd.process.accounts import account
 from codelocd.runners import variables
@@ -40,7 +42,8 @@ class RunnerSpecs:
     are not ours. `development`: whether user code is told that it runs under `dev`. `notes`: the
     folder where runners note which files they write. `reached_from`: the folder of ours above the
     store, which other users have to pass; None: the store. `locks`: the folder of the files that
-    runners hold a lock on while they serve."""
+    runners hold a lock on while they serve. `releases`: where code may be from; None: all is in
+    place."""
 
     def __init__(
         self,
@@ -52,8 +55,10 @@ class RunnerSpecs:
         notes: Path | None = None,
         reached_from: Path | None = None,
         locks: Path | None = None,
+        releases: Releases | None = None,
     ) -> None:
         self.logs = logs
+        self._releases = releases
         self._locks = locks
         self._reached_from = reached_from
         self._children = children
@@ -61,11 +66,22 @@ class RunnerSpecs:
         self._development = development
         self._notes = notes
 
+    def lease_of_release(self, name: str, release: str | None) -> Lease | None:
+        """None where its files in place are loaded. Blocks. Raises OSError."""
+        if release is None or self._releases is None:
+            return None
+        return self._releases.of(name).lease(release)
+
+    def checked_lease(self, spec: LocationSpec) -> Lease | None:
+        """The same for a new runner. Raises DamagedRelease where the release is not what was put
+        aside."""
+        return None if self._releases is None else self._releases.lease(spec)
+
     def order(
         self,
         location: Location,
         environment: Environment,
-        lease: Lease,
+        lease: Leases,
         secrets: Mapping[str, str],
     ) -> RunnerSpec:
         """`secrets`: the variables that have been read from credentials."""
@@ -86,10 +102,11 @@ class RunnerSpecs:
             start_method=spec.policy.start_method,
             start_timeout=spec.policy.start_timeout,
             beside=location.state.serving is not None,
-            held=(lease.fileno(),),
+            held=lease.filenos(),
             written=None if notes is None or who else reload_loops.notes(notes, spec.name),
             lock=None if self._locks is None else self._locks / f"{file_name(spec.name)}.lock",
             suspects=tuple(sorted(location.loops.suspects)),
+            release=spec.release,
         )
 
     def placed(
@@ -112,6 +129,7 @@ class RunnerSpecs:
             nice=spec.policy.nice,
             open_files=spec.policy.open_files,
             remote=remote,
+            release=spec.release,
         )
 
     def variables(
@@ -156,18 +174,18 @@ class RunnerSpecs:
         return variables.with_codeloc(self.variables(spec, environment, secrets), self._children)
 
 
-def runner_specs(
-    logs: Logs, codeloc: Path, paths: DaemonPaths, *, development: bool
-) -> RunnerSpecs:
-    """Those of a daemon; `codeloc`: the bundle's folder for its children."""
+def runner_specs(means: DaemonParts, paths: DaemonPaths, releases: Releases) -> RunnerSpecs:
+    """Those of a daemon."""
+    assert means.codeloc is not None, "a daemon has a bundle"
     cache = Layout(paths.store).bytecode
     state = paths.state_dir if paths.store.is_relative_to(paths.state_dir) else None
     return RunnerSpecs(
-        logs,
-        codeloc,
+        means.logs,
+        means.codeloc,
         cache,
-        development=development,
+        development=means.development,
         notes=paths.runtime_dir,
         reached_from=state,
         locks=paths.state_dir / SERVING,
+        releases=releases,
     )

@@ -10,21 +10,28 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from codeloc_envs import Environment, EnvironmentProblem, Lease, Store
+from codeloc_envs import Environment, EnvironmentProblem, Store
 from codeloc_envs.credentials import NoCredential
 from codeloc_envs.ownership import barrier
 from codelocd.core import events, problems, remedies
 from codelocd.core.timing import Timing
 from codelocd.daemon import sources
 from codelocd.daemon.limits import LocationLimits
-from codelocd.daemon.location import Location, Running, shortage_problem, tell_shortage
+from codelocd.daemon.location import (
+    Leases,
+    Location,
+    Running,
+    shortage_problem,
+    tell_shortage,
+)
 from codelocd.daemon.placed import PlacedLocations
 from codelocd.daemon.publisher import Publisher
 from codelocd.daemon.runner_specs import RunnerSpecs, read_secrets
 from codelocd.daemon.start_limits import StartLimits
-from codelocd.model import Cold, Ended, Exit, Policy, Problem, RunnerId
+from codelocd.model import Cold, Ended, Exit, Policy, Problem, ProblemKind, RunnerId
 from codelocd.process.accounts import account
 from codelocd.process.child import shielded
+from codelocd.releases.release_folder import DamagedRelease
 from codelocd.rpc.errors import RpcError
 from codelocd.runners import api, stacks
 from codelocd.runners.api import Launcher, MustStartCold, RunnerHandle
@@ -79,22 +86,22 @@ class RunnerStarts:
             self._watch.begin(location.name, prepared=True)
             secrets = await asyncio.to_thread(read_secrets, location.spec, os.environ)
             leasing = asyncio.to_thread(self._leased, location, environment)
-            lease = await shielded(leasing, Lease.close)
+            lease = await shielded(leasing, Leases.close)
         except EnvironmentProblem as failure:
             problem = Problem("crash", failure.summary, at=time.time())
             lost = events.EnvironmentLost(number, problem, random.random())
             location.tell(lost)
             return None
-        except NoCredential as failure:
-            problem = Problem("config", str(failure), at=time.time())
+        except (NoCredential, DamagedRelease) as failure:
+            kind: ProblemKind = "config" if isinstance(failure, NoCredential) else "load"
+            problem = Problem(kind, str(failure), at=time.time())
             location.tell(events.LoadFailed(number, problem))
             return None
         except OSError as failure:
             self._not_started(location, number, failure)
             return None
         timing = Timing(location.saved_at, location.changed_at, decided=time.time())
-        order = self._specs.order(location, environment, lease, secrets)
-        order = replace(order, cold=cold)
+        order = replace(self._specs.order(location, environment, lease, secrets), cold=cold)
         order = self._limits.told(order, location.spec.policy)
         try:
             handle = await shielded(self._launcher.start(order), _kill)
@@ -124,13 +131,17 @@ class RunnerStarts:
         try:
             sources.follow(self._watch, location)
             self._watch.begin(location.name, prepared=True)
+            held = await asyncio.to_thread(self._specs.checked_lease, location.spec)
+            if held is not None:
+                held.close()  # what is current or tried is not removed, and the node has a copy
             await placed.fenced(location)
             secrets = await asyncio.to_thread(read_secrets, location.spec, os.environ)
             timing = Timing(location.saved_at, location.changed_at, decided=time.time())
             order = placed.runner(location, environment, secrets)
             handle = await shielded(placed.engine.start(order), _kill)
-        except NoCredential as failure:
-            problem = Problem("config", str(failure), at=time.time())
+        except (NoCredential, DamagedRelease) as failure:
+            kind: ProblemKind = "config" if isinstance(failure, NoCredential) else "load"
+            problem = Problem(kind, str(failure), at=time.time())
             location.tell(events.LoadFailed(number, problem))
             return None
         except EngineRefuses as refusal:
@@ -151,16 +162,16 @@ class RunnerStarts:
         location.tell(events.Launched(number))
         return running
 
-    def _leased(self, location: Location, environment: Environment) -> Lease:
-        """The lease of an environment that the location's user can use. Blocks. Raises
-        EnvironmentProblem, OSError."""
+    def _leased(self, location: Location, environment: Environment) -> Leases:
+        """The leases of an environment and a release that the location's user can use. Blocks.
+        Raises EnvironmentProblem, DamagedRelease, OSError."""
         lease = self._store.lease(environment)
         try:
             self._specs.open_up(location.spec, environment)
-        except OSError:
+            return Leases(lease, self._specs.checked_lease(location.spec))
+        except BaseException:
             lease.close()
             raise
-        return lease
 
     def follow(self, location: Location, number: RunnerId, running: Running) -> None:
         """Add it to the location's runners, and report its end when that comes."""

@@ -76,6 +76,7 @@ class LocationFacts(TypedDict):
     pid: int | None
     node: str | None
     start_method: StartMethod | None
+    release: str | None
     uptime: float | None
     memory: int | None
     cpu: float | None

@@ -74,6 +74,7 @@ def _header(document: ShownLocation | LeftLocation, now: float) -> Iterator[tupl
         yield "Supervised", "no: a code server of its own"
         return
     yield "Serving", _serving(document)
+    yield "Release", _release(document)
     yield "Runner", _runner(document, why)
     yield "Inherited", _inherited(why["hooks"])
     yield "Environment", _environment(document["environment"])
@@ -102,6 +103,12 @@ def _serving(document: ShownLocation | LeftLocation) -> str:
         return f"nothing{since}, {restarts}"
     since = duration(document["uptime"])
     return f"generation {document['generation']} for {since}, {restarts}"
+
+
+def _release(document: ShownLocation | LeftLocation) -> str:
+    """Nothing where the files in place are served; an older daemon does not say."""
+    release = document.get("release")
+    return f"{release} in {one_line(document['working_directory'] or '')}" if release else ""
 
 
 def _runner(document: ShownLocation | LeftLocation, why: Reasons) -> str:

@@ -119,7 +119,8 @@ class RunnerSpec:
     has been given. `account`: the user as whom it runs; None: the daemon's.
     `suspects`: files of which its process notes in the file `written` when it writes them. `lock`:
     the file that it holds a lock on while it serves; None for one that does not serve. `remote`:
-    what an engine needs besides, for one that runs on another machine.
+    what an engine needs besides, for one that runs on another machine. `release`: the one that its
+    code is from; None: the files in place.
     """
 
     location: str
@@ -144,6 +145,7 @@ class RunnerSpec:
     own: frozenset[str] = frozenset()
     account: Account | None = None
     remote: EngineOrder | None = None
+    release: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,7 @@ LOCATION: LocationStatus = {
     "pid": 123,
     "node": None,
     "start_method": "spawn",
+    "release": None,
     "uptime": 75.0,
     "memory": 31457280,
     "cpu": 0.3,

@@ -102,6 +102,7 @@ def test_show_has_every_field_and_no_value_that_may_be_secret(folder):
                 "user": None,
                 "group": None,
                 "placement": None,
+                "release_root": None,
                 "watch": [],
                 "ignore": [],
                 "policy": document["locations"][0]["policy"],

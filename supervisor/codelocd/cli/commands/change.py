@@ -16,7 +16,7 @@ from codelocd.cli.connection import (
     connect_promptly,
 )
 from codelocd.cli.exit_codes import ExitCode, Failure
-from codelocd.cli.options import daemon_options, json_option, locations_argument
+from codelocd.cli.options import daemon_options, json_option, locations_argument, outcome_options
 from codelocd.cli.which import Asked
 from codelocd.render.definitions import changes
 from codelocd.render.location import outcome as outcome_line
@@ -54,16 +54,10 @@ def _with_options(callback: Callable[..., int], verb: str, text: str) -> click.C
     for option in (
         daemon_options,
         json_option,
-        click.option(
-            "--timeout", type=click.FloatRange(min=0), metavar="SECONDS",
-            help="Wait no longer than this; then fail. What was asked for goes on.",
-        ),
-        click.option(
-            "--wait/--no-wait", default=True, help="Wait for the outcome (that is the default)."
-        ),
+        outcome_options,
         click.option("--all", "every", is_flag=True, help="Every location."),
         locations_argument,
-    ):  # fmt: skip
+    ):
         command = option(command)
     return click.command(verb, help=text)(command)
 

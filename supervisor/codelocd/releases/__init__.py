@@ -1,0 +1,1 @@
+"""Releases: trees of files that are copied once, named by their content, and never change."""
