@@ -6,9 +6,9 @@ Everything is checked when it is made, with or without a daemon: what breaks a r
 
 from __future__ import annotations
 
+from codeloc._typing import TYPE_CHECKING
 from codeloc.assets import AssetCheckDefinition, AssetDefinition, asset, asset_check
 from codeloc.automation import ScheduleDefinition, SensorDefinition, schedule, sensor
-from codeloc.context import RunContext
 from codeloc.definition import Definition
 from codeloc.definitions import Definitions, RepositoryDefinition, repository
 from codeloc.errors import ArgumentError, Cancelled, DefinitionsError, RunError
@@ -19,8 +19,11 @@ from codeloc.jobs import (
     asset_job,
     job,
 )
-from codeloc.requests import Run, Skip
 from codeloc.resources import ResourceDefinition, resource
+
+if TYPE_CHECKING:
+    from codeloc.context import RunContext
+    from codeloc.requests import Run, Skip
 
 __version__ = "0.1.0"
 
@@ -53,3 +56,15 @@ __all__ = [
     "schedule",
     "sensor",
 ]
+
+LATE = {"Run": "requests", "RunContext": "context", "Skip": "requests"}
+"""What few locations name: by name the module that has it, imported when it is asked for."""
+
+
+def __getattr__(name: str) -> object:
+    if name not in LATE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = __import__(f"{__name__}.{LATE[name]}", fromlist=[name])
+    found: object = getattr(module, name)
+    globals()[name] = found
+    return found

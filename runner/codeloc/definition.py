@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from codeloc._typing import TYPE_CHECKING, Generic, P, R_co
 from codeloc.arguments import Arguments, named
 from codeloc.functions import Parameter, docstring, parameters_of, source_of
-from codeloc.parameters import described
 
 if TYPE_CHECKING:
     from typing import Any, Callable, ClassVar, Dict, Iterable, Optional
@@ -201,6 +200,8 @@ class FunctionDefinition(Definition, Generic[P, R_co]):
     def item(self, bound: Bound) -> Item:
         item = super().item(bound)
         if bound.options:
+            from codeloc.parameters import described  # most functions have none
+
             item["parameters"] = [described(self.function, each) for each in bound.options]
         return item
 

@@ -48,7 +48,8 @@ class ServedCode:
         wanted = self._sources.get(path)
         if wanted is None:
             data = loader.get_data(file)
-            self.late[path] = digest(data)
+            if not is_codeloc(path):
+                self.late[path] = digest(data)
             return data
         kept = self._kept(wanted)
         if kept is None:
@@ -71,6 +72,12 @@ class ServedCode:
         lines = lines_of(data)
         RUNNING[path] = RUNNING[file] = lines
         linecache.cache[file] = (len(data), None, lines, path)
+
+
+def is_codeloc(path: str) -> bool:
+    """Whether it is of the API itself, which a checkout may have beside the location."""
+    file = getattr(sys.modules.get("codeloc"), "__file__", None)
+    return bool(file) and path.startswith(os.path.dirname(str(file)) + os.sep)
 
 
 def text_on_disk(path: str) -> Optional[bytes]:
