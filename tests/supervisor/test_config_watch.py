@@ -1,5 +1,7 @@
 """The config that runs, and whether its files still say the same."""
 
+from __future__ import annotations
+
 import asyncio
 import functools
 from pathlib import Path
@@ -32,7 +34,7 @@ class Followed:
     async def _follow(self, apply: bool) -> None:
         loop = asyncio.get_running_loop()
         sources = SourceWatch(lambda name, _: pytest.fail(f"{name} is no location"), print, loop)
-        self.watch.follow(sources, apply=apply)
+        await self.watch.follow(sources, apply=apply)
         self.watch.close()
         sources.close()
 
@@ -84,7 +86,10 @@ class Edited:
         self.sources = SourceWatch(
             lambda name, _: pytest.fail(f"{name} is no location"), print, loop
         )
-        self.watch.follow(self.sources, apply=True)
+
+    async def begin(self) -> Edited:
+        await self.watch.follow(self.sources, apply=True)
+        return self
 
     def _apply(self, config: Config) -> ConfigDiff:
         self.applied.append("".join(location.name for location in config.locations))
@@ -110,7 +115,7 @@ def tables(names: str) -> str:
 async def test_a_config_that_lost_most_of_its_locations_waits_for_apply(
     tmp_path: Path, left: str
 ) -> None:
-    edited = Edited(tmp_path, "abcd")
+    edited = await Edited(tmp_path, "abcd").begin()
     state = await edited.says(tables(left) or "[daemon]\n")
     assert edited.applied == []
     assert state.state == "changed"
@@ -126,7 +131,7 @@ async def test_a_config_that_lost_most_of_its_locations_waits_for_apply(
 
 
 async def test_a_half_done_write_of_a_config_removes_nothing(tmp_path: Path) -> None:
-    edited = Edited(tmp_path, "abcd")
+    edited = await Edited(tmp_path, "abcd").begin()
     whole, cut = tables("abcd") + "# more\n", tables("abc")
     states = [edited.says(cut), edited.says(whole)]
     await asyncio.gather(*states)
@@ -137,7 +142,7 @@ async def test_a_half_done_write_of_a_config_removes_nothing(tmp_path: Path) -> 
 async def test_a_location_that_was_taken_out_is_removed_once_the_config_rests(
     tmp_path: Path,
 ) -> None:
-    edited = Edited(tmp_path, "abcd")
+    edited = await Edited(tmp_path, "abcd").begin()
     await edited.says(tables("abc"))
     assert edited.applied == ["abc"]
     edited.close()

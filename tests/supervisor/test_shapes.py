@@ -154,23 +154,59 @@ def test_an_answer_of_another_shape_is_refused(answer: Any) -> None:
         Answer.of(answer)
 
 
+def in_lists(*definitions: Any, each: int = 1) -> dict[str, Any]:
+    """An answer whose definitions come in lists of so many each."""
+    body = {name: value for name, value in snapshot().items() if name != "definitions"}
+    pieces = [definitions[at : at + each] for at in range(0, len(definitions), each)]
+    lists = [json.dumps(piece).encode() for piece in pieces]
+    return said(body, definitions=lists)
+
+
+def wrong(answer: Any) -> str:
+    with pytest.raises(shapes.WrongShape) as caught:
+        Answer.of(answer)
+    return str(caught.value)
+
+
 def test_a_snapshot_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shapes, "DEFINITIONS", 2)
     assert "it has 3 definitions, and 2 is the most" in refusal(snapshot(*[GOOD["job"]] * 3))
     monkeypatch.setattr(shapes, "VALUES", 10)
-    assert "it has more than 10 values" in refusal(snapshot(GOOD["job"]))
+    assert "more than 10 values" in refusal(snapshot(GOOD["job"]))
+    assert "it has more than 10 values" in wrong(in_lists(GOOD["job"], GOOD["job"]))
+    monkeypatch.undo()
     monkeypatch.setattr(shapes, "BODY_BYTES", 3 * 2**20)
-    large = snapshot({**GOOD["job"], "description": "x" * 4 * 2**20})
-    assert "it takes 4.0 MiB as JSON, and 3 MiB is the most" in refusal(large)
+    large = {**GOOD["job"], "description": "x" * 2 * 2**20}
+    assert "it takes more than 3 MiB as JSON" in wrong(in_lists(large, large))
 
 
-def test_what_would_be_decoded_in_one_go_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shapes, "WINDOW", 1000)
-    monkeypatch.setattr(shapes, "RUN", 5000)
-    many = snapshot(*[{**GOOD["job"], "name": f"j{n}"} for n in range(2000)])
-    assert len(shapes.snapshot(shapes.read(json.dumps(many).encode())).definitions) == 2000
-    long = snapshot({**GOOD["job"], "assets": [0] * 6000})
-    assert "it has a list of more than 5000 values" in refusal(long)
+def test_definitions_that_come_in_lists_are_the_same_as_in_one_body() -> None:
+    jobs = [{**GOOD["job"], "name": f"j{n}"} for n in range(5)]
+    whole = Answer.of(said(snapshot(*jobs))).outcome
+    for each in (1, 2, 5):
+        apart = Answer.of(in_lists(*jobs, each=each)).outcome
+        assert isinstance(whole, LoadedOutcome)
+        assert isinstance(apart, LoadedOutcome)
+        assert apart.snapshot == whole.snapshot
+        assert apart.body is not None
+        assert shapes.snapshot(shapes.decoded(apart.body)) == whole.snapshot
+
+
+@pytest.mark.parametrize(
+    ("piece", "why"),
+    [
+        (b'["' + b"x" * 4 * 2**20 + b'"]', "4.0 MiB of JSON are in one piece"),
+        (b'["' + b"\\n" * 2**20 + b'"]', "too many values or escapes in one piece"),
+        (b"[" + b"0," * 2**21, "4.0 MiB of JSON are in one piece"),
+        (b"[" + b"0," * 2 * 10**6 + b"0]", "too many values or escapes in one piece"),
+        (b"[" * 2**16, "nested too deep"),
+        (b'{"a": 1}', "definitions has an object"),
+        ("[]", "where JSON was expected"),
+        (b"[1]", "definition 1: it is 1, not an object"),
+    ],
+)
+def test_what_would_be_decoded_in_one_go_is_bounded(piece: Any, why: str) -> None:
+    assert why in wrong({**in_lists(), "definitions": [piece]})
 
 
 VALUES = st.recursive(

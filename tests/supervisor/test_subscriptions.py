@@ -11,7 +11,8 @@ import pytest
 from codelocd.daemon.event_history import Event
 from codelocd.daemon.subscriptions import SUBSCRIPTIONS, InProcessSubscriber
 from codelocd.rpc.errors import RpcError
-from codelocd.rpc.requests import Limits, Packed
+from codelocd.rpc.packed import Packed
+from codelocd.rpc.requests import Limits
 from tests.supervisor.subscribing import Connection, State, StatefulHub, full, listen
 
 

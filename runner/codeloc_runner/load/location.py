@@ -88,7 +88,7 @@ def load(settings: Settings, read: Read, known: AbstractSet[str], divergence: Ju
     began, since, reads, changes = perf_counter(), time(), VariableReads(), ProcessChanges()
     loader: Optional[str] = None
     definitions: List[Definition] = []
-    listed = "[]"
+    lists: List[str] = []
     importing = 0.0
     problem: Optional[Dict[str, Any]] = None
     interpreter = InterpreterState()
@@ -101,7 +101,7 @@ def load(settings: Settings, read: Read, known: AbstractSet[str], divergence: Ju
             gone = interpreter.restore()
         importing = perf_counter() - began
         loader, definitions = described(module, settings)
-        definitions, listed = fitted(definitions)
+        definitions, lists = fitted(definitions)
         watch = read_beside(since)
     except BaseException as error:  # noqa: BLE001  sys.exit() and all else that code may raise
         gone += interpreter.restore_all()
@@ -112,7 +112,7 @@ def load(settings: Settings, read: Read, known: AbstractSet[str], divergence: Ju
     seconds, variables = perf_counter() - began, reads.end()
     digests, names = dict(read[0]), frozenset(read[1])  # other threads may go on importing
     changed = changes.names(reads.written, names)
-    body = encoded(loader, listed, problem, digests, watch, python_version(), seconds)
+    told = encoded(loader, lists, problem, digests, watch, python_version(), seconds)
     imports = {
         **imports_of(settings, known, names),
         "variables": variables,
@@ -121,7 +121,7 @@ def load(settings: Settings, read: Read, known: AbstractSet[str], divergence: Ju
         "seconds": seconds,
         "import_seconds": importing,
     }
-    return Outcome(loader, definitions, problem, digests, seconds, body, dumps(imports).encode())
+    return Outcome(loader, definitions, problem, digests, seconds, *told, dumps(imports).encode())
 
 
 def problem_of(

@@ -86,7 +86,7 @@ IDENTITY = ("kind", "name", "repository", "key")
 PARAMS = {
     "hello": (),
     "ping": (),
-    "snapshot": (),
+    "snapshot": ("lists",),
     "describe": ("kind", "name", "repository"),
     "stacks": (),
     "serve": (),
@@ -183,14 +183,14 @@ class Methods:
     def _stacks(self) -> Dict[str, Any]:
         return {"threads": all_stacks()}
 
-    def _snapshot(self) -> Dict[str, Any]:
+    def _snapshot(self, lists: Optional[bool] = None) -> Dict[str, Any]:
+        """`lists`: whether many definitions shall come apart from the body."""
         self._loaded.wait()
         outcome = self._served()
-        return {
-            "ok": outcome.problem is None,
-            "body": outcome.body,
-            "imports": outcome.imports,
-        }
+        told = {"ok": outcome.problem is None, "imports": outcome.imports}
+        if lists and outcome.lists:
+            return {**told, "body": outcome.body, "definitions": outcome.lists}
+        return {**told, "body": outcome.whole()}
 
     def _describe(
         self,

@@ -59,8 +59,8 @@ class ConfigError(Exception):
     @property
     def files(self) -> frozenset[Path]:
         """Where a change may mend it: the files that have mistakes, and those that are missing."""
-        sources = (each.source for each in self.problems if each.source != COMMAND_LINE)
-        absent = (each.absent for each in self.problems if each.absent is not None)
+        sources = {each.source for each in self.problems if each.source != COMMAND_LINE}
+        absent = {each.absent for each in self.problems if each.absent is not None}
         return frozenset([*map(Path, sources), *absent])
 
 

@@ -10,6 +10,7 @@ from itertools import islice
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
+from codelocd.core.weight import HEAVY, is_heavy, weight
 from codelocd.model import Snapshot
 
 if TYPE_CHECKING:
@@ -71,15 +72,23 @@ class Difference:
 
     @property
     def is_large(self) -> bool:
-        return len(self.added) + len(self.changed) + len(self.removed) >= LARGE
+        parts = self.added, self.changed, self.removed
+        return sum(map(len, parts)) >= LARGE or is_heavy([*parts, self.fields])
 
 
 @dataclass(frozen=True, slots=True)
 class ListedLocation:
-    """What one location lists, and how many definitions of each kind."""
+    """What one location lists, how many definitions of each kind, and what they weigh, up to HEAVY
+    (core/weight)."""
 
     listed: Mapping[Identity, Listed]
     counts: Counts
+    weight: int = 0
+
+    @property
+    def is_large(self) -> bool:
+        """Whether the loop must not go through it."""
+        return len(self.listed) >= LARGE or self.weight >= HEAVY
 
     @classmethod
     def of(cls, location: str, definitions: Iterable[Mapping[str, Any]]) -> ListedLocation:
@@ -91,7 +100,7 @@ class ListedLocation:
         counts: Counts = dict.fromkeys(KINDS, 0)
         for definition in listed.values():
             counts[definition["kind"]] += 1
-        return cls(listed, counts)
+        return cls(listed, counts, weight([*listed.values()]))
 
 
 NOTHING = ListedLocation({}, dict.fromkeys(KINDS, 0))
@@ -172,7 +181,9 @@ class Registry:
     def is_large(self, locations: Iterable[str] | None = None) -> bool:
         """Whether these locations, or all, list so much that the loop must not go through it."""
         names = self.by_location if locations is None else locations
-        return sum(len(self.entry(name).listed) for name in names) >= LARGE
+        entries = [self.entry(name) for name in names]
+        count = sum(len(each.listed) for each in entries)
+        return count >= LARGE or sum(each.weight for each in entries) >= HEAVY
 
     def definitions(
         self, locations: Iterable[str] | None = None, kind: str | None = None
@@ -246,7 +257,7 @@ def edges(registry: Registry) -> list[Edge]:
     A location that defines the asset itself depends on no other for it.
     """
     owners = _owners(registry)
-    return [
+    found: list[Edge] = [
         {"from": owner, "to": _node(asset)}
         for asset in registry.assets()
         if not _stands_in(asset, owners)
@@ -254,6 +265,8 @@ def edges(registry: Registry) -> list[Edge]:
         for owner in _producers(owners, dep, asset)
         if owner["location"] != asset["location"]
     ]
+    _forget(owners)
+    return found
 
 
 def relations(registry: Registry, asset: ListedAsset) -> Relations:
@@ -264,7 +277,7 @@ def relations(registry: Registry, asset: ListedAsset) -> Relations:
     owners = _owners(registry)
     key, deps = tuple(asset["key"]), dict.fromkeys(map(tuple, asset["deps"]))
     sources = [_node(asset)] if not asset.get("external") else owners.get(key) or [_node(asset)]
-    return {
+    found: Relations = {
         "producers": owners.get(key, []),
         "upstream": [
             {"key": list(dep), "producers": _producers(owners, dep, asset)} for dep in deps
@@ -276,15 +289,20 @@ def relations(registry: Registry, asset: ListedAsset) -> Relations:
             if any(one in sources for one in _producers(owners, key, other) or sources)
         ],
     }
+    _forget(owners)
+    return found
 
 
 def conflicts(registry: Registry) -> list[Conflict]:
     """Assets that more than one location, or repository, defines."""
-    several = (each for each in _owners(registry).items() if len(each[1]) > 1)
-    return [
-        {"kind": "asset", "key": list(key), "definitions": owners}
-        for key, owners in merge(*_sorted_pieces(several), key=itemgetter(0))
+    owners = _owners(registry)
+    several = (each for each in owners.items() if len(each[1]) > 1)
+    found: list[Conflict] = [
+        {"kind": "asset", "key": list(key), "definitions": each}
+        for key, each in merge(*_sorted_pieces(several), key=itemgetter(0))
     ]
+    _forget(owners)
+    return found
 
 
 def _sorted_pieces(pairs: Iterator[Any]) -> Iterator[list[Any]]:
@@ -293,7 +311,7 @@ def _sorted_pieces(pairs: Iterator[Any]) -> Iterator[list[Any]]:
         yield piece
 
 
-Owners: TypeAlias = "Mapping[tuple[str, ...], list[AssetNode]]"
+Owners: TypeAlias = "dict[tuple[str, ...], list[AssetNode]]"
 """Of each key the assets that produce it: all but those that are only described."""
 
 
@@ -302,7 +320,13 @@ def _owners(registry: Registry) -> Owners:
     for asset in registry.assets():
         if not asset.get("external"):
             owners[tuple(asset["key"])].append(_node(asset))
-    return dict(owners)
+    return owners
+
+
+def _forget(owners: Owners) -> None:
+    """One by one: to drop them all in one go would hold up all other threads."""
+    while owners:
+        owners.popitem()
 
 
 def _producers(owners: Owners, key: tuple[str, ...], consumer: ListedAsset) -> list[AssetNode]:

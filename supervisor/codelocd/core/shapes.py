@@ -26,9 +26,12 @@ INTEGERS = range(-(2**63), 2**64)
 """What MessagePack can carry."""
 FRAMES, FRAME_LINES, FRAME_CHARACTERS = 12, 7, 300
 """Of one problem, of one frame, and of one line of it."""
-WINDOW, RUN = 256 * 1024, 250_000
-"""Bytes of JSON that are looked at together, and values that may follow each other without an
-object among them: those are decoded in one go, which holds up all other threads."""
+PIECE_BYTES = 4 * 1024 * 1024
+"""Of a piece of JSON that is decoded in one go, which holds up all other threads."""
+MOST_WORK, ESCAPE_WORK, VALUE_WORK = 16 * 1024 * 1024, 16, 8
+"""Of decoding such a piece, in bytes of plain text; what a backslash takes besides, and a value."""
+WINDOW = 256 * 1024
+"""Bytes of JSON from which on it is decoded in more than one go."""
 SHOWN = 40
 """Characters of a wrong value that a message shows."""
 
@@ -39,14 +42,50 @@ class WrongShape(ValueError):
 
 def read(body: Any) -> dict[str, Any]:
     """The JSON object in the bytes of a runner, within the bounds. Raises WrongShape."""
+    return _object(_piece(body), "it")
+
+
+def read_lists(lists: Any) -> list[Any]:
+    """The definitions in JSON lists, which are many together. Raises WrongShape."""
+    if type(lists) is not list:
+        raise WrongShape(f"definitions is {_told(lists)}, not a list of JSON")
+    found: list[Any] = []
+    size = commas = 0
+    for one in lists:
+        listed = _piece(one)
+        if type(listed) is not list:
+            raise WrongShape(f"definitions has {_told(listed)}, not a list")
+        found += listed
+        size, commas = size + len(one), commas + one.count(b",")
+        if size > BODY_BYTES:
+            most = BODY_BYTES / 2**20
+            raise WrongShape(f"it takes more than {most:.0f} MiB as JSON, which is the most")
+        if commas > VALUES:
+            raise WrongShape(f"it has more than {VALUES} values")
+    return found
+
+
+def joined(body: bytes, lists: list[bytes] | None) -> bytes:
+    """The body with the definitions of such lists in it, of which `read` and `read_lists` have said
+    that they are right. None: it has them."""
+    if lists is None:
+        return body
+    listed = b",".join([one.strip()[1:-1] for one in lists if one.strip() != b"[]"])
+    return b'%b,"definitions":[%b]}' % (body.rstrip()[:-1], listed)
+
+
+def _piece(body: Any) -> Any:
     if type(body) is not bytes:
         raise WrongShape(f"{_told(body)} stands where JSON was expected")
-    if len(body) > BODY_BYTES:
-        size, most = len(body) / 2**20, BODY_BYTES / 2**20
-        raise WrongShape(f"it takes {size:.1f} MiB as JSON, and {most:.0f} MiB is the most")
-    _weigh(body)
+    if len(body) > PIECE_BYTES:
+        size, most = len(body) / 2**20, PIECE_BYTES / 2**20
+        raise WrongShape(f"{size:.1f} MiB of JSON are in one piece, and {most:.0f} MiB is the most")
+    values = body.count(b",") + body.count(b"[") + body.count(b"{")
+    work = len(body) + ESCAPE_WORK * body.count(b"\\") + VALUE_WORK * values
+    if work > MOST_WORK:
+        raise WrongShape("it has too many values or escapes in one piece of JSON")
     try:
-        return _object(decoded(body), "it")
+        return json.loads(body)
     except RecursionError:
         raise WrongShape("it is nested too deep") from None
     except ValueError as error:
@@ -61,20 +100,6 @@ def decoded(body: bytes) -> Any:
 def _paired(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """A function in Python: at each object other threads may have their turn."""
     return dict(pairs)
-
-
-def _weigh(body: bytes) -> None:
-    """Raises WrongShape where it holds too much to be decoded."""
-    commas = opened = run = 0
-    for begin in range(0, len(body), WINDOW):
-        window = begin, begin + WINDOW
-        objects, values = body.count(b"{", *window), body.count(b",", *window)
-        commas, opened = commas + values, opened + objects + body.count(b"[", *window)
-        run = values if objects else run + values
-        if run > RUN:
-            raise WrongShape(f"it has a list of more than {RUN} values")
-    if max(commas, opened) > VALUES:
-        raise WrongShape(f"it has more than {VALUES} values")
 
 
 def snapshot(data: Any) -> Snapshot:

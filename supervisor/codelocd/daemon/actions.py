@@ -9,7 +9,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
-from codelocd.core import problems
+from codelocd.core import problems, shapes
 from codelocd.core.nearest import advice
 from codelocd.daemon import params as take
 from codelocd.daemon.location import Location
@@ -18,7 +18,7 @@ from codelocd.daemon.params import Params
 from codelocd.model import Phase
 from codelocd.rpc.errors import RpcError
 from codelocd.rpc.peer import Peer
-from codelocd.runners.api import CALL_TIMEOUT
+from codelocd.runners.api import CALL_TIMEOUT, RunnerHandle
 
 if TYPE_CHECKING:
     from codelocd.documents.answers import ActionOutcome, ActionOutcomes, CallResult
@@ -90,7 +90,7 @@ class Actions:
             raise RpcError("usage", "name locations, or say all")
         if not names:
             return list(self._locations.values())
-        return [self._locations.supervised(name) for name in names]
+        return [self._locations.supervised(name) for name in dict.fromkeys(names)]
 
     def _addressed_and_wanted(self, params: Params) -> list[Location]:
         """A stopped location that the request names is a mistake. Where the request means all, it
@@ -111,8 +111,28 @@ class Actions:
         if running is None:
             raise RpcError("down", f"no runner serves {location.name!r}: {location.state.shown}")
         patience = CALL_TIMEOUT if timeout is None else timeout
-        result = await running.handle.call(method, given, patience)
+        if method == "snapshot":
+            result = await _whole_snapshot(running.handle, given, patience)
+        else:
+            result = await running.handle.call(method, given, patience)
         return {"result": result, "generation": running.generation}
+
+
+async def _whole_snapshot(handle: RunnerHandle, given: Params, patience: float) -> Any:
+    """As a runner would send it in one piece, which may be too large for one message to us."""
+    try:
+        said = await handle.call("snapshot", {**given, "lists": True}, patience)
+    except RpcError as failure:
+        if failure.kind != "usage" or "lists" in given:
+            raise
+        return await handle.call("snapshot", given, patience)  # one of an earlier release
+    lists = said.get("definitions") if isinstance(said, dict) else None
+    if given.get("lists") or not isinstance(lists, list):
+        return said
+    if not all(isinstance(each, bytes) for each in (said["body"], *lists)):
+        raise RpcError("protocol", "the runner sent no snapshot")
+    del said["definitions"]
+    return {**said, "body": await asyncio.to_thread(shapes.joined, said["body"], lists)}
 
 
 ASKER = re.compile(r"[a-z][a-z0-9._-]{0,31}")

@@ -148,18 +148,19 @@ class ConfigWatch:
         """What of a config takes effect only when the daemon is started again."""
         return _pending(self._started_with, config)
 
-    def follow(self, watch: SourceWatch, *, apply: bool) -> None:
+    async def follow(self, watch: SourceWatch, *, apply: bool) -> None:
         """Look at each change of the files from now on. `apply`: carry it out; otherwise only
         report it. A save after the config was read and before the watches stood counts, too."""
         self._watch = watch
         watch.follow(NAME, self._watched(), partial(self._changed, apply))
-        watch.begin(NAME)
-        config = self._judged(self._reading())
-        if config is None and self._shortages:
-            self._look_later(core.shortage_pause(self._shortages, 0.5), apply=apply)
-        elif config is not None and _compared(config) != _compared(self.config):
-            self._seen(config, None, apply=apply)
-            watch.follow(NAME, self._watched())
+        async with self._one_look:
+            watch.begin(NAME)
+            config = await self.read_apart()
+            if config is None and self._shortages:
+                self._look_later(core.shortage_pause(self._shortages, 0.5), apply=apply)
+            elif config is not None and _compared(config) != _compared(self.config):
+                self._seen(config, None, apply=apply)
+                watch.follow(NAME, self._watched())
         watch.took_over(NAME)
 
     def _changed(self, apply: bool, _name: str, _change: Change) -> None:

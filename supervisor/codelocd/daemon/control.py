@@ -27,8 +27,9 @@ from codelocd.daemon.runner_specs import RunnerSpecs
 from codelocd.daemon.subscriptions import State
 from codelocd.model import LocationSpec
 from codelocd.rpc.errors import RpcError
+from codelocd.rpc.packed import Packed
 from codelocd.rpc.peer import Peer
-from codelocd.rpc.requests import HEARD, Packed
+from codelocd.rpc.requests import HEARD, cut
 from codelocd.runners import stacks
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
         CommandDocument,
         EventsDocument,
         Hello,
+        LimitsDocument,
         LogsDocument,
         Nothing,
         StacksDocument,
@@ -52,6 +54,18 @@ PROTOCOL = 1
 SCHEMA = 1
 """The version of `status --json`. It grows when a key is removed or changes its meaning."""
 
+
+LIMITS: LimitsDocument = {
+    "message_bytes": HEARD.message_bytes,
+    "in_flight": HEARD.in_flight,
+    "depth": HEARD.depth,
+    "elements": HEARD.elements,
+    "heard_elements": HEARD.heard_elements,
+    "heard_text": HEARD.heard_text,
+}
+
+SHOWN = 5
+"""Wrong parameters that an error names."""
 
 LARGE_ANSWERS = frozenset({"definitions", "show", "logs", "events"})
 """Methods of which a connection has one answer at a time made, when it has taken the one before."""
@@ -111,8 +125,8 @@ class Control:
         if method not in self.methods:
             raise RpcError("unknown", f"there is no method {method!r}")
         answer, known = self.methods[method]
-        if unknown := sorted(set(params) - known):
-            raise RpcError("usage", f"{method} does not take {', '.join(unknown)}")
+        if unknown := [cut(name) for name in params if name not in known]:
+            raise RpcError("usage", f"{method} does not take {', '.join(unknown[:SHOWN])}")
         if method in LARGE_ANSWERS:
             return await _in_turn(peer, partial(answer, peer, params))
         return await answer(peer, params)
@@ -159,20 +173,13 @@ class Control:
     # --- asking --------------------------------------------------------------------------------
 
     async def _hello(self, _peer: Peer, _params: Params) -> Hello:
-        limits = HEARD
         return {
             "protocol": PROTOCOL,
             "version": __version__,
             "instance": self._identity.instance,
             "pid": os.getpid(),
             "methods": sorted(self.methods),
-            "limits": {
-                "message_bytes": limits.message_bytes,
-                "in_flight": limits.in_flight,
-                "depth": limits.depth,
-                "elements": limits.elements,
-                "heard_elements": limits.heard_elements,
-            },
+            "limits": LIMITS,
         }
 
     async def _status(self, _peer: Peer, params: Params) -> StatusDocument:

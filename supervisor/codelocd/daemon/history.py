@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, get_args
 
+from codelocd.core.weight import let_go
 from codelocd.daemon import params as take
 from codelocd.daemon.params import Params
 from codelocd.model import Stream
+from codelocd.process.garbage import much_is_made
 from codelocd.rpc.errors import RpcError
 from codelocd.storage.journal import Journal, JournalQuery
+from codelocd.storage.log_lines import Line
 from codelocd.storage.logs import LogQuery, Logs
 
 if TYPE_CHECKING:
@@ -45,8 +48,15 @@ async def last_lines(logs: Logs, name: str, count: int) -> list[LogLine]:
 async def _lines(logs: Logs, names: Sequence[str], query: LogQuery) -> tuple[list[LogLine], bool]:
     """Files are read on another thread."""
     slow, read = logs.reading(names, query)
-    found, more = await asyncio.to_thread(read) if slow else read()
-    return [line.document() for line in found], more
+    return await asyncio.to_thread(_documents, read) if slow else _documents(read)
+
+
+def _documents(read: Callable[[], tuple[list[Line], bool]]) -> tuple[list[LogLine], bool]:
+    with much_is_made(stays=False):
+        found, more = read()
+        documents = [line.document() for line in found]
+        let_go(found)
+    return documents, more
 
 
 async def events(journal: Journal, names: Sequence[str] | None, params: Params) -> EventsDocument:

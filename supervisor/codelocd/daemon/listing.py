@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from codelocd.core.registry import Registry
+from codelocd.core.weight import let_go
 from codelocd.daemon import status
 from codelocd.process.garbage import much_is_made
-from codelocd.rpc.requests import Limits, Packed
+from codelocd.rpc.packed import Packed
+from codelocd.rpc.requests import Limits
 
 T = TypeVar("T")
 
@@ -26,7 +28,12 @@ class _ListingQuery:
 
     def packed(self) -> Packed:
         with much_is_made(stays=False):
-            return _packed(status.definitions(self.registry, self.names, self.kind))
+            document = status.definitions(self.registry, self.names, self.kind)
+            try:
+                return _packed(document)
+            finally:
+                for values in document["definitions"], document["edges"], document["conflicts"]:
+                    let_go(values)
 
 
 class Listings:

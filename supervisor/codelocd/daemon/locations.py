@@ -40,10 +40,11 @@ class Locations(dict[str, Location]):
         return location
 
     def known(self, names: Iterable[str] | None) -> list[str] | None:
-        """The names as a list; None means all. Raises RpcError for a name that no location has."""
+        """The names as a list, each once; None means all. Raises RpcError for a name that no
+        location has."""
         if names is None:
             return None
-        chosen = list(names)
+        chosen = list(dict.fromkeys(names))
         for name in chosen:
             if name not in self.external:
                 self.supervised(name)

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from codelocd.core.registry import (
-    LARGE,
     NOTHING,
     Difference,
     ListedLocation,
@@ -213,7 +212,7 @@ class Publisher:
         else:
             self._hub.publish("definitions", news, location.name)
         gone = found.entry if self.registry is before else found.former
-        if len(gone.listed) >= LARGE:
+        if gone.is_large or difference.is_large:
             self._drop(_parts(gone, difference))
 
     def _drop(self, parts: list[object]) -> None:

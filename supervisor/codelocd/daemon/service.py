@@ -87,6 +87,9 @@ times in one answer; 0.005 is Python's own."""
 STOP_MARGIN = 20.0
 """Seconds beyond the longest stop_timeout in which a stop is over."""
 
+MISTAKES = 99
+"""Lines of a config's problem that are logged beside the first; `codelocd check` has them all."""
+
 LAST_ANSWERS = 1.0
 """Seconds in which what was asked before an upgrade is answered."""
 
@@ -148,7 +151,7 @@ class Service:
         application.apply(config)
         await application.settle_inheritance()
         if self._config.has_files:
-            self._config.follow(application.watch, apply=self._development)
+            await self._config.follow(application.watch, apply=self._development)
         await self._begin_monitoring(config, server, gate.group)
         self._tell_manager(control.status())
         self._notifier.ready()
@@ -241,7 +244,9 @@ class Service:
     def _told_of_config(self, state: ConfigState) -> None:
         self._application.publisher.tell(f"config-{state.state}", state.problem, state.as_json())
         if state.problem is not None and not self._development:  # there the observer says so
-            for line in state.problem.splitlines():
+            first, *others = state.problem.splitlines()
+            more = len(others) - MISTAKES
+            for line in (first, *others[:MISTAKES], *([f"and {more} more"] if more > 0 else [])):
                 self._report(f"the config is not applied: {line}")
 
     # --- life and death ------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from codelocd.daemon.event_history import (
 )
 from codelocd.rpc.errors import RpcError
 from codelocd.rpc.messages import pack
-from codelocd.rpc.requests import Packed
+from codelocd.rpc.packed import Packed
 
 if TYPE_CHECKING:
     from codelocd.documents.answers import Nothing, Subscribed
@@ -56,7 +56,7 @@ class Subscriber(Protocol):
     def reject(self, error: RpcError, /) -> None: ...
 
 
-Whole: TypeAlias = "tuple[bytes, bytes]"  # a full state: its head, and what all get of it
+Whole: TypeAlias = "tuple[bytes, tuple[bytes, ...]]"  # a full state: its head, what all get of it
 
 
 @dataclass(slots=True, eq=False)
@@ -268,7 +268,7 @@ class Hub:
             if isinstance(state, Awaitable):
                 self._wait_for(subscription, state)
                 return None
-            whole = pack({**facts, **state}), b""
+            whole: Whole = pack({**facts, **state}), ()
             if len(whole[0]) > BACKLOG:  # not kept: it would stay in memory
                 return whole
             self._states[key] = whole
@@ -292,7 +292,7 @@ class Hub:
         subscription: _Subscription,
         *events: Event,
         document: Mapping[str, object] | None = None,
-        shared: bytes = b"",
+        shared: tuple[bytes, ...] = (),
     ) -> None:
         """Send events, all of them at once; at least one. `document`: that of a single one;
         `shared`: what follows its `data`, the same for all who get it."""
@@ -303,9 +303,9 @@ class Hub:
         if isinstance(peer, InProcessSubscriber):
             for event in events:
                 whole = document if subscription.locations is None else None
-                peer.take(subscription.id, event, whole or unpack(event.data + shared))
+                peer.take(subscription.id, event, whole or unpack(b"".join((event.data, *shared))))
             return
-        peer.send(b"".join(encoded(subscription.id, event) for event in events), shared)
+        peer.send(b"".join(encoded(subscription.id, event) for event in events), *shared)
         if not subscription.behind and peer.backlog > BACKLOG:
             subscription.behind = True
             peer.when_drained(partial(self._catch_up, subscription))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
-import gc
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -16,6 +15,7 @@ import psutil
 
 from codeloc_envs.problem import shortage
 from codelocd.daemon.subscriptions import Hub
+from codelocd.process.garbage import collect
 from codelocd.runners.api import RunnerHandle
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class MemoryTrimmer:
             self._wait()
             return
         self._waiting = False
-        gc.collect()
+        collect()
         self._loop.run_in_executor(None, trim)
 
 

@@ -27,6 +27,7 @@ class LimitsDocument(TypedDict):
     depth: int
     elements: int
     heard_elements: int
+    heard_text: int
 
 
 class Hello(TypedDict):

@@ -13,8 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-PIECE = 200
-"""Objects that are dropped in one go: about a millisecond for definitions."""
+from codelocd.core.weight import PIECE, is_heavy
 
 _lock = threading.Lock()
 _makers = 0
@@ -45,7 +44,31 @@ def much_is_made(*, stays: bool) -> Iterator[None]:
                 gc.enable()
 
 
+def collect() -> None:
+    """Look for garbage now, but not through what is just being made and then frozen."""
+    if not _makers:
+        gc.collect()
+
+
 def drop(held: list[Any]) -> None:
-    """On a thread, when nothing else refers to these objects any more: drop them in pieces."""
+    """On a thread, when nothing else refers to these objects any more: drop them in pieces. What is
+    within a heavy one goes on its own, too."""
     while held:
+        piece = held[-PIECE:]
         del held[-PIECE:]
+        if is_heavy(piece):
+            piece = _with_containers_within(piece)
+            while piece:
+                piece.pop()
+
+
+def _with_containers_within(objects: list[Any]) -> list[Any]:
+    found = level = objects
+    while level:
+        within = (each.values() if type(each) is dict else each for each in level)
+        level = [each for values in within for each in values if type(each) in _CONTAINERS]
+        found = found + level
+    return found
+
+
+_CONTAINERS = frozenset((dict, list, tuple))

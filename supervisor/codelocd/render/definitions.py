@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
+from codelocd.core.weight import weight
 from codelocd.render.text import Cell, Column, Screen, indented, one_line, plural, shortened, table
 
 if TYPE_CHECKING:
@@ -272,6 +273,8 @@ SHOWN = 3
 WIDTH = 40
 """Columns that one value may take."""
 
+LONG = 2000  # weight of a value of which it is not asked whether it takes more
+
 
 def _words(name: str) -> str:
     return one_line(name.replace("_", " "))
@@ -332,6 +335,8 @@ def _short_value(value: Any) -> str | None:
     """As JSON has it, on one line; None for what is too long to be read there."""
     if value is None:
         return "none"
+    if weight(value, LONG) >= LONG:
+        return None
     text = one_line(json.dumps(value, ensure_ascii=False, default=str))
     return text if shortened(text, WIDTH) == text else None
 
@@ -339,7 +344,7 @@ def _short_value(value: Any) -> str | None:
 def _plain(value: Any) -> str:
     """An asset's key as text, anything else as a value."""
     if isinstance(value, str):
-        return shortened(one_line(value), WIDTH)
+        return shortened(one_line(value[:LONG]), WIDTH)
     if isinstance(value, list | tuple) and all(isinstance(part, str) for part in value):
-        return shortened(one_line("/".join(value)), WIDTH)
+        return shortened(one_line("/".join(value)[:LONG]), WIDTH)
     return _short_value(value) or "…"

@@ -45,6 +45,12 @@ def indented(text: str, margin: str) -> str:
     return "\n".join(f"{margin}{line}".rstrip() for line in block(text).splitlines())
 
 
+ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
+
+MARKS = 20
+"""Characters of one column, with the marks and joiners of it, of which a line shows all."""
+
+
 def columns(text: str) -> int:
     """How many columns of a terminal `text` takes (Unicode Standard Annex 11)."""
     return len(text) if text.isascii() else sum(map(_width, text))
@@ -60,14 +66,15 @@ def _width(character: str) -> int:
 
 def shortened(text: str, width: int) -> str:
     """`text`, cut to `width` columns with an ellipsis where it is longer."""
-    if columns(text) <= width:
+    seen = text[: MARKS * (max(width, 0) + 1)]  # of a megabyte, all would take long
+    if len(seen) == len(text) and columns(text) <= width:
         return text
     left = max(width - 1, 0)
-    for end, character in enumerate(text):
+    for end, character in enumerate(seen):
         left -= 1 if character.isascii() else _width(character)
         if left < 0:
-            return text[:end] + "\N{HORIZONTAL ELLIPSIS}"
-    return text
+            return seen[:end] + ELLIPSIS
+    return seen if len(seen) == len(text) else seen + ELLIPSIS
 
 
 def wrapped(text: str, width: int, most: int) -> list[str]:

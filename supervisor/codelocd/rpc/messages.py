@@ -157,9 +157,14 @@ class Decoder:
     """One direction of a connection. After Malformed it is of no further use."""
 
     def __init__(
-        self, message_bytes: int = MESSAGE_BYTES, depth: int = DEPTH, elements: int = ELEMENTS
+        self,
+        message_bytes: int = MESSAGE_BYTES,
+        depth: int = DEPTH,
+        elements: int = ELEMENTS,
+        text_bytes: int = MESSAGE_BYTES,
     ) -> None:
         self._message_bytes = message_bytes
+        self._text_bytes = text_bytes
         self._depth = depth
         self._elements = elements
         self._renew()
@@ -199,7 +204,9 @@ class Decoder:
             list_hook=self._count,
             object_hook=self._count,
             read_size=_BUFFER,
-            max_buffer_size=self._message_bytes + _CHUNK,
+            max_buffer_size=min(self._message_bytes, self._text_bytes) + _CHUNK,
+            max_str_len=self._text_bytes,
+            max_bin_len=self._text_bytes,
             max_array_len=self._elements,
             max_map_len=self._elements,
         )

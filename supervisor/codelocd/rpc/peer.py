@@ -14,7 +14,6 @@ from codelocd.rpc.messages import (
     NOTIFICATION,
     REQUEST,
     RESPONSE,
-    Decoder,
     Malformed,
     failure,
     notification,
@@ -83,9 +82,7 @@ class Peer(asyncio.Protocol):
         self._listener = listener
         self._report = report
         self._patient = patient
-        self._decoder = Decoder(
-            self._limits.message_bytes, self._limits.depth, self._limits.most_heard
-        )
+        self._decoder = self._limits.decoder()
         self._queue = queue or FairQueue()
         self._rate = None if rate is None else RateLimit(rate)
         self._heard: Iterator[Message] = iter(())

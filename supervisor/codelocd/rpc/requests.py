@@ -5,22 +5,25 @@ from __future__ import annotations
 import asyncio
 import resource
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
+from codelocd.core.weight import is_heavy, let_go
 from codelocd.rpc.errors import RpcError
 from codelocd.rpc.messages import (
     DEPTH,
     ELEMENTS,
     IDS,
     MESSAGE_BYTES,
+    Decoder,
     excess,
     failure,
     pack,
     parameters,
     response,
 )
+from codelocd.rpc.packed import Packed
 
 if TYPE_CHECKING:
     from codelocd.rpc.messages import Message
@@ -32,7 +35,8 @@ class Limits:
 
     `message_bytes`: of one encoded message. `in_flight`: requests that wait for an answer.
     `depth`: arrays and maps within each other. `elements`: values in one message; of one that
-    this end receives `heard_elements`, because to take a message apart takes time.
+    this end receives `heard_elements`, because to take a message apart takes time. `heard_text`:
+    bytes of one text, or of one run of bytes, in a message that this end receives.
     """
 
     message_bytes: int = MESSAGE_BYTES
@@ -40,11 +44,16 @@ class Limits:
     depth: int = DEPTH
     elements: int = ELEMENTS
     heard_elements: int = ELEMENTS
+    heard_text: int = MESSAGE_BYTES
 
     @property
     def most_heard(self) -> int:
         """Values in one message that this end receives."""
         return min(self.elements, self.heard_elements)
+
+    def decoder(self) -> Decoder:
+        """Of what this end receives."""
+        return Decoder(self.message_bytes, self.depth, self.most_heard, self.heard_text)
 
     def encode(self, message: Message) -> bytes:
         """The bytes of a message; RpcError "limit" for one that the other end would refuse."""
@@ -58,48 +67,9 @@ class Limits:
         return encoded
 
 
-PIECE = 100
-"""Values of a long list that are encoded in one go, so that other threads have their turn."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Packed:
-    """A result that is a map, and is encoded already: `items` are its keys and values."""
-
-    count: int
-    items: bytes
-
-    @classmethod
-    def of(cls, result: Mapping[str, Any], limits: Limits) -> Packed:
-        """On any thread; RpcError "limit" for what the other end would refuse."""
-        wrong = excess(result, limits.depth - 2, limits.elements)
-        if wrong is not None:
-            raise RpcError("limit", f"a message {wrong}")
-        pieces: list[bytes] = []
-        for name, value in result.items():
-            pieces.append(pack(name))
-            pieces += _pieces(value) if type(value) is list else [pack(value)]
-        items = b"".join(pieces)
-        if len(items) > limits.message_bytes - 100:
-            raise RpcError("limit", f"a message is larger than {limits.message_bytes} bytes")
-        return cls(len(result), items)
-
-    def head(self, more: Mapping[str, Any]) -> bytes:
-        """What comes before `items` in a map that has `more`, too."""
-        count = self.count + len(more)
-        inner = b"".join(pack(name) + pack(value) for name, value in more.items())
-        return pack(dict.fromkeys(range(count)))[: 1 if count < 16 else 3] + inner
-
-
-def _pieces(values: list[Any]) -> Iterator[bytes]:
-    yield b"\xdd" + len(values).to_bytes(4, "big")
-    for begin in range(0, len(values), PIECE):
-        piece = values[begin : begin + PIECE]
-        yield pack(piece)[1 if len(piece) < 16 else 3 :]
-
-
-HEARD = Limits(heard_elements=64 * 1024)
-"""What one who asks may say: no method takes as much, and the loop takes it apart."""
+HEARD = Limits(heard_elements=64 * 1024, heard_text=4 * 1024 * 1024)
+"""What clients and runners may say: no method takes as much, and the loop takes it apart. A runner
+sends what is longer than `heard_text` in pieces."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,11 +188,8 @@ class Work:
         try:
             await self._ready()
             result = await self._handle(method, parameters(params))
-            if msgid is not None and isinstance(result, Packed):
-                around = pack(response(msgid, None))[: -len(pack(None))]
-                self._send(around + result.head({}), result.items)
-            elif msgid is not None:
-                self._send(self._answer(msgid, method, result))
+            if msgid is not None:
+                self._send(*await self._answer(msgid, method, result))
         except RpcError as error:
             self._fail(msgid, error)
         except asyncio.CancelledError:
@@ -232,13 +199,18 @@ class Work:
             self._report(method, error)
             self._fail(msgid, RpcError("internal", _one_line(error)))
 
-    def _answer(self, msgid: int, method: str, result: Any) -> bytes:
+    async def _answer(self, msgid: int, method: str, result: Any) -> Sequence[bytes]:
         try:
-            return self._limits.encode(response(msgid, result))
+            if type(result) is dict and is_heavy(result):
+                result = await _packed_apart(result, self._limits)
+            if not isinstance(result, Packed):
+                return [self._limits.encode(response(msgid, result))]
         except RpcError as error:
             advice = "ask for less, such as one location by its name"
             wrong = f"the answer to {method} is too large ({error.message}): {advice}"
             raise RpcError(error.kind, wrong) from None
+        around = pack(response(msgid, None))[: -len(pack(None))]
+        return [around + result.head({}), *result.items]
 
     def _fail(self, msgid: int | None, error: RpcError) -> None:
         if msgid is None:
@@ -249,6 +221,14 @@ class Work:
         except (RpcError, TypeError, ValueError, OverflowError):
             answer = self._limits.encode(failure(msgid, RpcError(error.kind, error.message)))
         self._send(answer)
+
+
+async def _packed_apart(result: dict[str, Any], limits: Limits) -> Packed:
+    """On another thread, where what it was made of goes, too."""
+    packed = await asyncio.to_thread(Packed.of, result, limits)
+    parts = [each for values in result.values() if type(values) is list for each in values]
+    asyncio.get_running_loop().run_in_executor(None, let_go, parts)
+    return packed
 
 
 MESSAGE = 4000

@@ -73,9 +73,11 @@ class Answer:
         if not isinstance(said, dict):
             raise shapes.WrongShape("its answer is no object")
         body, seen = shapes.read(said.get("body")), shapes.read(said.get("imports"))
+        if "definitions" in said:
+            body["definitions"] = shapes.read_lists(said["definitions"])
         seen, read = shapes.load_facts(seen), tuple(shapes.texts(body, "watch"))
         if said.get("ok"):
-            kept = said["body"] if is_large(said) else None
+            kept = shapes.joined(said["body"], said.get("definitions")) if is_large(said) else None
             return cls(
                 LoadedOutcome(shapes.snapshot(body), seen["import_seconds"], read, kept), seen
             )
@@ -90,8 +92,11 @@ LARGE = 256 * 1024
 
 def is_large(said: Any) -> bool:
     """Whether another thread has to read this answer: the loop must not wait for it."""
-    body = said.get("body") if isinstance(said, dict) else None
-    return isinstance(body, bytes) and len(body) > LARGE
+    if not isinstance(said, dict):
+        return False
+    parts = [said.get("body"), said.get("imports")]
+    size = sum(len(part) for part in parts if isinstance(part, bytes))
+    return "definitions" in said or size > LARGE
 
 
 def hangs_after(former: float, start_timeout: float) -> float:

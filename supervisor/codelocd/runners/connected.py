@@ -93,7 +93,7 @@ class ConnectedRunner:
         """What it says of its load; user code that closes the connection delays it."""
         while not self.exited.done():
             try:
-                return await _checked(await self.call("snapshot"))
+                return await _checked(await self.call("snapshot", {"lists": True}))
             except shapes.WrongShape as wrong:
                 raise RpcError("protocol", str(wrong)) from None
             except RpcError as failure:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Generator, Iterable, Iterator,
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
-from heapq import heappop, heappush
+from heapq import heappop, heappush, merge
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -202,6 +202,10 @@ class Logs:
         return self._locations[location]
 
 
+SORTED = 2000
+"""Lines that are sorted in one go, which holds up all other threads."""
+
+
 def _nearest(found: Iterable[_LogPart], query: LogQuery) -> tuple[list[Line], bool]:
     """Of all locations together the last lines, oldest first; or the first, where so asked.
 
@@ -225,7 +229,8 @@ def _nearest(found: Iterable[_LogPart], query: LogQuery) -> tuple[list[Line], bo
                     cut = cut or len(kept) <= query.lines
                     floor, left_out = heappop(kept)
                     size -= len(left_out.text)
-    return [line for _, line in sorted(kept)][::sign], cut
+    pieces = [sorted(kept[at : at + SORTED]) for at in range(0, len(kept), SORTED)]
+    return [line for _, line in merge(*pieces)][::sign], cut
 
 
 class _LocationLog:

@@ -118,7 +118,7 @@ async def test_a_slow_end_is_known_by_its_backlog_and_by_when_it_is_drained(
 
     drained.clear()
     reader._transport.pause_reading()
-    peer.send(packed([2, "event", [{"data": b"x" * 5_000_000}]]))
+    peer.send(packed([2, "event", [{"data": b"x" * 4_000_000}]]))
     assert peer.backlog > peer_module.HIGH_WATER
     peer.when_drained(drained.set)
     reader._transport.resume_reading()
@@ -148,7 +148,7 @@ async def test_an_end_that_does_not_read_the_last_words_is_cut_off(
     server = await serve()
     reader, writer = await raw()
     reader._transport.pause_reading()
-    writer.write(packed([0, 1, "echo", [{"value": "x" * 5_000_000}]]))
+    writer.write(packed([0, 1, "echo", [{"value": "x" * 4_000_000}]]))
     await writer.drain()
     await eventually(lambda: bool(world.peers) and world.peers[0].backlog > 0)
     server.close()

@@ -11,8 +11,9 @@ import msgpack
 
 from codelocd.rpc.errors import RpcError
 from codelocd.rpc.messages import pack
+from codelocd.rpc.packed import Packed
 from codelocd.rpc.peer import Peer
-from codelocd.rpc.requests import Limits, Packed
+from codelocd.rpc.requests import Limits
 
 DEADLINE = 60.0
 
@@ -48,7 +49,7 @@ class World:
         definitions = [{"n": n} for n in range(count)]
         return Packed.of({"revision": 1, "definitions": definitions}, Limits())
 
-    shared = Packed(1, pack("value") + pack("x" * 4_000_000))
+    shared = Packed(1, (pack("value") + pack("x" * 4_000_000),))
 
     async def do_shared(self, peer: Peer) -> Packed:
         """The same object for all who ask."""
