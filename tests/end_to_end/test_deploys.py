@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,6 +19,7 @@ import pytest
 
 from codelocd.client import Client, RpcError
 from codelocd.releases.folder_source import FolderSource, IgnoredPaths
+from codelocd.releases.release_folder import ReleaseFolder
 from tests import commands
 from tests.end_to_end.daemons import CODELOCD, Service, Until, native, serving, wait_for
 
@@ -402,3 +405,76 @@ class Calling:
     def __exit__(self, *exception: object) -> None:
         self._ended.set()
         self._thread.join()
+
+
+MOMENTS = 20
+"""At which a copy is interrupted, spread over the time that one takes."""
+
+
+def fill(site: Site, seed: int) -> None:
+    """A tree of some hundred files, each another one than in the last; what it defines, too."""
+    site.write(f"asset_{seed}")
+    for number in range(300):
+        path = site.source / f"pkg{number % 10}" / f"m{number}.py"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"x = {seed * 1000 + number}\n" * (number + 1))
+
+
+def whole_or_not_there(site: Site) -> None:
+    """Whatever was killed: each release is what its name says, and what serves is one of them."""
+    releases = ReleaseFolder(site.folder())
+    for release in releases.ids():
+        releases.verify(release)
+    site.until(serving)
+    found = wait_for(lambda: site.entry()["release"] == site.known()["current"] and site.entry())
+    assert found["problem"] is None
+    assert site.states()[found["release"]] == "current"
+
+
+def interrupted(site: Site, moment: int, whole: float) -> subprocess.Popen[bytes]:
+    """A deploy that has had a part of the time that it takes; the process that sends it."""
+    fill(site, moment + 2)
+    command = [str(CODELOCD), "deploy", site.name, "--source", "."]
+    client = subprocess.Popen(
+        command, cwd=site.source, env=site.service.environ, stderr=subprocess.DEVNULL
+    )
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        client.wait(whole * moment / MOMENTS)
+    return client
+
+
+def timed(site: Site) -> float:
+    """Seconds that a deploy takes here."""
+    fill(site, 1)
+    began = time.monotonic()
+    command = [str(CODELOCD), "deploy", site.name, "--source", "."]
+    subprocess.run(command, cwd=site.source, env=site.service.environ, check=True)
+    return time.monotonic() - began
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_a_client_that_is_killed_at_any_moment_leaves_no_half_of_a_release(own: Site) -> None:
+    whole = timed(own)
+    for moment in range(MOMENTS + 1):
+        client = interrupted(own, moment, whole)
+        client.kill()
+        client.wait()
+        wait_for(lambda: not list(own.folder().glob(".incoming-*")))
+        whole_or_not_there(own)
+    assert own.deploy("last")["ok"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_a_daemon_that_is_killed_at_any_moment_leaves_no_half_of_a_release(own: Site) -> None:
+    whole = timed(own)
+    for moment in range(MOMENTS + 1):
+        client = interrupted(own, moment, whole)
+        own.service.process.kill()
+        own.service.process.communicate()
+        client.wait()
+        own.deployed.start()
+        assert not list(own.folder().glob(".*"))
+        whole_or_not_there(own)
+    assert own.deploy("last")["ok"]

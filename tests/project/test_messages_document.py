@@ -34,6 +34,8 @@ OTHERS = {
     ("core/problems.py", "of_load"): "a runner says it: docs/troubleshooting.md",
     ("daemon/preparation.py", "_failed"): "codeloc_envs says it: docs/troubleshooting.md",
     ("daemon/starts.py", "_start"): "codeloc_envs says it, of an environment that is gone",
+    ("daemon/starts.py", "_start_placed"): "the same",
+    ("daemon/starts.py", "_unfit"): "codeloc_envs says it, of a credential",
     ("daemon/starts.py", "crashed"): "its own callers say it, which are looked at",
 }
 """Functions that make a problem of what others say."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -15,7 +14,7 @@ from codelocd.releases import records
 from codelocd.releases.manifest import MOST_BYTES, MOST_FILES, TreeManifest
 from codelocd.releases.mapping import in_release, left_out, release_root
 from codelocd.releases.records import ReleaseIndex, ReleaseOrigin, ReleaseRecord
-from codelocd.releases.release_folder import DamagedRelease, ReleaseFolder
+from codelocd.releases.release_folder import ReleaseFolder
 from codelocd.storage.paths import file_name
 
 if TYPE_CHECKING:
@@ -94,11 +93,7 @@ class Releases:
         if spec.release is None:
             return None
         folder, who = self.of(spec.name), account(spec.user, spec.group)
-        try:
-            folder.verify(spec.release)
-        except DamagedRelease as error:
-            remedy = f"deploy it again, or `codelocd rollback {shlex.quote(spec.name)}`"
-            raise DamagedRelease(f"the release is damaged: {error}; {remedy}") from None
+        folder.verify(spec.release)
         if who is not None:
             folder.open_for(spec.release, who.gid, self._folder.parent)
         return folder.lease(spec.release)

@@ -28,7 +28,7 @@ from codelocd.daemon.placed import PlacedLocations
 from codelocd.daemon.publisher import Publisher
 from codelocd.daemon.runner_specs import RunnerSpecs, read_secrets
 from codelocd.daemon.start_limits import StartLimits
-from codelocd.model import Cold, Ended, Exit, Policy, Problem, ProblemKind, RunnerId
+from codelocd.model import Cold, Ended, Exit, Policy, Problem, RunnerId
 from codelocd.process.accounts import account
 from codelocd.process.child import shielded
 from codelocd.releases.release_folder import DamagedRelease
@@ -93,9 +93,7 @@ class RunnerStarts:
             location.tell(lost)
             return None
         except (NoCredential, DamagedRelease) as failure:
-            kind: ProblemKind = "config" if isinstance(failure, NoCredential) else "load"
-            problem = Problem(kind, str(failure), at=time.time())
-            location.tell(events.LoadFailed(number, problem))
+            location.tell(events.LoadFailed(number, _unfit(location.name, failure)))
             return None
         except OSError as failure:
             self._not_started(location, number, failure)
@@ -140,9 +138,7 @@ class RunnerStarts:
             order = placed.runner(location, environment, secrets)
             handle = await shielded(placed.engine.start(order), _kill)
         except (NoCredential, DamagedRelease) as failure:
-            kind: ProblemKind = "config" if isinstance(failure, NoCredential) else "load"
-            problem = Problem(kind, str(failure), at=time.time())
-            location.tell(events.LoadFailed(number, problem))
+            location.tell(events.LoadFailed(number, _unfit(location.name, failure)))
             return None
         except EngineRefuses as refusal:
             found = refusal.problem
@@ -293,6 +289,14 @@ class RunnerStarts:
         ended, cold = Ended(running.handle.pid, end, now), running.handle.blamed(end)
         exited = events.Exited(number, problem, random.random(), ended, cold)
         location.tell(exited)
+
+
+def _unfit(location: str, failure: NoCredential | DamagedRelease) -> Problem:
+    """Why it cannot be started as it is described."""
+    if isinstance(failure, NoCredential):
+        return Problem("config", str(failure), at=time.time())
+    remedy = f"deploy it again, or `codelocd rollback {location}`"
+    return Problem("load", f"the release is damaged: {failure}; {remedy}", at=time.time())
 
 
 def crashed(location: Location, number: RunnerId, summary: str) -> None:
