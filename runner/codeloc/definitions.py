@@ -117,8 +117,8 @@ class RunnableNamespace:
 
         `assets`: assets, or text such as `orders`, `+orders`, `group:raw`. `params`: by name.
         `values`: of assets that are taken and not made, by name. `upstream`: what the assets are
-        made from is made, too. `checks`: `"with"`, `"without"` or `"only"`. What a function raises
-        is in the result. Raises RunError for what cannot be run.
+        made from, or the job's function takes, is made, too. `checks`: `"with"`, `"without"` or
+        `"only"`. What a function raises is in the result. Raises RunError for what cannot be run.
         """
         from codeloc.context import RunFacts  # a load needs nothing of this
         from codeloc.plan import RunRequest

@@ -100,7 +100,7 @@ def plan(namespace: Namespace, request: RunRequest, is_stored: Is) -> list[Step]
     """
     job = _job(namespace, request.job) if request.job is not None else None
     if isinstance(job, FunctionJobDefinition):
-        steps = [Step(job)]
+        steps = [*_taken_steps(namespace, request, job, is_stored), Step(job)]
         what = str(job)
     else:
         steps = _asset_steps(namespace, request, job, is_stored)
@@ -121,6 +121,19 @@ def _job(namespace: Namespace, name: str) -> JobDefinition:
         hint = suggestion(name, jobs)
         raise RunError(f'job "{name}" does not exist{hint} (jobs: {listing(jobs)})')
     return jobs[name]
+
+
+def _taken_steps(
+    namespace: Namespace, request: RunRequest, job: FunctionDefinition[..., Any], is_stored: Is
+) -> list[Step]:
+    """What makes the assets that a job's function takes, where that was asked for."""
+    taken = [key_text(key) for key in namespace.bound[job].assets]
+    if not request.upstream or not taken:
+        return []
+    upstream = RunRequest(
+        None, taken, upstream=True, checks=request.checks, done=request.done, params=request.params
+    )
+    return _asset_steps(namespace, upstream, None, is_stored)
 
 
 def _asset_steps(

@@ -116,7 +116,7 @@ class Execution:
     def _step(self, step: Step) -> StepOutcome:
         key, definition = step.key, step.definition
         outcome = StepOutcome(definition.kind, definition.name)
-        outcome.why = self._obstacle(key)
+        outcome.why = self._obstacle(definition, key)
         if outcome.why is not None:
             self._lost.add(key)
             self._listener.finished(outcome)
@@ -136,12 +136,13 @@ class Execution:
             self._lost.add(key)
         return outcome
 
-    def _obstacle(self, key: Key | None) -> str | None:
+    def _obstacle(self, definition: AnyFunction, key: Key | None) -> str | None:
         """Why a step is left out."""
         if self._cancelled or self._guard.cancelled:
             self._cancelled = True
             return "the run was cancelled"
-        for above in self._upstream.get(key, ()) if key is not None else ():
+        taken = self._namespace.bound[definition].assets
+        for above in taken if key is None else self._upstream[key]:
             if above in self._lost:
                 return self._told_loss(key_text(above))
         return None

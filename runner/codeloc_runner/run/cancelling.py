@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from _signal import SIGTERM, signal  # type: ignore[import-not-found]
+from _signal import SIG_DFL, SIGTERM, getsignal, signal  # type: ignore[import-not-found]
 from _thread import get_ident
 
 from ..main import leave
@@ -30,10 +30,14 @@ class CancelGuard:
         self._own_process = os.getpid()
         self._main_thread = get_ident()
         signal(SIGTERM, self._heard)
+        os.register_at_fork(after_in_child=self._let_go)
+
+    def _let_go(self) -> None:
+        """What user code forks ends by the signal as without us."""
+        if getsignal(SIGTERM) == self._heard:
+            signal(SIGTERM, SIG_DFL)
 
     def _heard(self, number: int, frame: object) -> None:
-        if os.getpid() != self._own_process:
-            os._exit(128 + number)  # a fork of user code: it ends as without us
         first, self.cancelled = not self.cancelled, True
         if first and self._is_exposed:
             self._is_exposed = False

@@ -50,13 +50,19 @@ class StoredValues:
             os.makedirs(folder, 0o700, exist_ok=True)
             self._write(new, value)
             os.rename(new, os.path.join(folder, str(self._run)))
-            for name in self._files(key)[KEPT:]:
-                os.unlink(os.path.join(folder, name))
+            self._remove_older(key)
         except Exception as error:  # noqa: BLE001  a class may do anything when it is pickled
             if os.path.exists(new):
                 os.unlink(new)
             return f"{exceptions.type_name(error)}: {exceptions.message(error)[:500]}"
         return None
+
+    def _remove_older(self, key: Tuple[str, ...]) -> None:
+        for name in self._files(key)[KEPT:]:
+            try:  # noqa: SIM105  contextlib would cost milliseconds
+                os.unlink(os.path.join(self._of(key), name))
+            except FileNotFoundError:
+                pass  # another run has done it
 
     def load(self, key: Tuple[str, ...], context: Any) -> Any:
         """Raises UnreadableValue."""

@@ -140,6 +140,18 @@ def test_a_value_that_is_not_there_is_missed_before_anything_runs() -> None:
     assert defs.run(assets="second", values={"first": 1, "mart/orders": []}).succeeded
 
 
+def test_what_the_function_of_a_job_takes_is_made_before_it_if_asked_for() -> None:
+    use = job(name="use")(lambda report: report)
+    defs = Definitions(assets=ASSETS, jobs=[use])
+    with pytest.raises(RunError, match="takes report"):
+        defs.run("use")
+    result = defs.run("use", upstream=True)
+    assert [each.name for each in result.outcomes][-2:] == ["report", "use"]
+    assert result.values["use"] == "1 paid"
+    failing = Definitions(assets=[raw_orders, asset(key="report")(broken)], jobs=[use])
+    assert failing.run("use", upstream=True)["use"].why == "report failed"
+
+
 class Events(list[str]):
     """What happened, in order."""
 

@@ -452,6 +452,21 @@ def test_a_fork_that_comes_back_runs_nothing_more(attempts, code, current) -> No
     assert [each["event"] for each in attempt.lines].count("result") == 1
 
 
+def test_a_fork_of_user_code_ends_by_the_signal_as_without_us(attempts, code, current) -> None:
+    body = """
+import signal
+child = os.fork()
+if not child:
+    signal.pause()
+os.kill(child, signal.SIGTERM)
+_, status = os.waitpid(child, 0)
+print(os.WTERMSIG(status))
+"""
+    attempt = attempts(current, attempts.order(hostile(code, body.strip()), select=["*"]))
+    assert attempt.result()["state"] == "succeeded"
+    assert attempt.printed["stdout"] == b"15\n"
+
+
 def test_descriptors_that_user_code_closes_cost_events_and_not_the_result(
     attempts, code, current, tmp_path
 ) -> None:
