@@ -22,6 +22,7 @@ from tests.pythons import found
 RAY = ("ray==2.60.*", "msgpack", "packaging", "virtualenv>=21", "uv>=0.13")
 """What the bridge needs, too: the lab has one environment for all."""
 CLUSTER_PYTHON = "3.11"
+DAEMON_PYTHON = "3.13"
 PORT = 6379
 JOINED = "Ray runtime started."
 """What a machine says once it is a part of the cluster."""
@@ -67,6 +68,22 @@ def ray_python() -> tuple[Path, str | None]:
             return python, f"{RAY[0]} cannot be installed; it needs the package index once"
     works = subprocess.run([str(python), "-c", "import ray"], capture_output=True)
     return python, f"{python} has no Ray that works" if works.returncode else None
+
+
+@functools.cache
+def daemon_python() -> Path:
+    """A Python that has codelocd, and is another than the cluster's, if there is one."""
+    named = os.environ.get("CODELOCD_TEST_DAEMON")
+    base, folder = found(DAEMON_PYTHON), SHARED.with_name("engine-daemon")
+    python = Path(named) if named else folder / "bin" / "python"
+    if python.exists():
+        return python
+    if base is None or "CODELOCD_TEST_ENGINE" not in os.environ:
+        return Path(sys.executable)
+    subprocess.run([str(base), "-m", "venv", str(folder)], check=True)
+    words = [str(python), "-m", "pip", "install", "--quiet", "--editable", str(ROOT)]
+    subprocess.run(words, check=True)
+    return python
 
 
 @dataclass(slots=True)
