@@ -8,12 +8,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
+
+import psutil
 
 from benchmarks import _projects
-from benchmarks._daemon import NothingHappened, folder, running
+from benchmarks._daemon import Daemon, NothingHappened, folder, running
 from benchmarks._measure import Figure
 from benchmarks._report import alone
+from benchmarks._tree import cpu
 from tests.ui.browser import Shown, launched
 from tests.ui.conftest import ServedPage, serve
 
@@ -40,16 +43,30 @@ threading.Thread(target=flood, daemon=True).start()
 """5,000 lines a second; each begins with its time."""
 SEEN = """() => {
   window.seen = {};
+  window.heads = {};
+  const headed = () => {
+    const text = document.querySelector('h1')?.textContent;
+    if (text !== window.head) window.heads[window.head = text] = Date.now();
+  };
   const shown = () => [...document.querySelectorAll('.delta.add a, .code .at.hit')];
   new MutationObserver(() => requestAnimationFrame(() => {
+    headed();
     for (const one of shown())
       for (const word of one.textContent.match(/\\w+/g) ?? []) window.seen[word] ??= Date.now();
   })).observe(document.body, { childList: true, subtree: true, characterData: true });
 }"""
-"""Notes when a word is first painted in what changed, or in a line of code that failed."""
+"""Notes when a word is first painted in what changed, or in a line of code that failed, and when
+each headline was painted last."""
+SERVED = """async () => {
+  const style = document.querySelector('link[rel=stylesheet]').href;
+  const { store } = await import(new URL('app/store.js', style).href);
+  return 1000 * store.live[0].seconds;
+}"""
+"""Milliseconds from the newest save until it was served, as the daemon tells."""
 PAINTED = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? 0"
-SENT = """(size) => performance.getEntriesByType('resource')
-  .filter((one) => one.name.includes('/static/')).reduce((sum, one) => sum + one[size], 0)"""
+SENT = """([size, ending]) => performance.getEntriesByType('resource')
+  .filter((one) => one.name.includes('/static/') && one.name.endsWith(ending))
+  .reduce((sum, one) => sum + one[size], 0) / 1024"""
 LIST = """() => new Promise((done) => {
   const began = performance.now();
   location.hash = '#/definitions';
@@ -120,16 +137,17 @@ def measure(runs: int) -> list[Figure]:
                     *_saves(browser, page, project / "location_0.py"),
                     *_long_list(browser, page),
                     *_graphs(browser, page),
-                    *_flood(browser, page, project / "location_1.py"),
+                    *_flood(browser, page, project, psutil.Process(daemon.process.pid)),
+                    *_lost(browser, daemon, home),
                 ]
 
 
 @contextmanager
-def served(daemon: Any, home: Path) -> Iterator[ServedPage]:
+def served(daemon: Daemon, home: Path, *arguments: str) -> Iterator[ServedPage]:
     class Reached:
         socket = str(daemon.socket())
 
-    page = serve(Reached, home)  # type: ignore[arg-type]  # nothing else is asked of it
+    page = serve(Reached, home, *arguments)  # type: ignore[arg-type]  # nothing else is asked of it
     try:
         yield page
     finally:
@@ -137,42 +155,57 @@ def served(daemon: Any, home: Path) -> Iterator[ServedPage]:
 
 
 def _first_visit(browser: Browser, page: ServedPage, runs: int) -> list[Figure]:
-    painted, complete, sent, again = [], [], [], []
-    for _ in range(max(3, runs)):
-        shown = Shown(browser, page)
-        shown.tab.locator("h1", has_text="Everything").wait_for()
-        complete.append(shown.tab.evaluate("performance.now()"))
-        painted.append(shown.tab.evaluate(PAINTED))
-        sent.append(shown.tab.evaluate(SENT, "encodedBodySize") / 1024)
-        shown.tab.reload()
-        shown.tab.locator("h1", has_text="Everything").wait_for()
-        again.append(shown.tab.evaluate(SENT, "transferSize") / 1024)
-        shown.close()
-    return [
-        Figure("first visit: first paint with content", "ms", tuple(painted), 400.0),
-        Figure("first visit: complete", "ms", tuple(complete), 700.0),
-        Figure("first visit: scripts, styles and fonts", "KiB", tuple(sent), 180.0),
-        Figure("second visit: of these over the wire", "KiB", tuple(again), 5.0),
-    ]
+    seen = [_visit(browser, page) for _ in range(max(3, runs))]
+    names = (
+        ("first visit: first paint with content", "ms", 400.0),
+        ("first visit: complete", "ms", 700.0),
+        ("first visit: scripts, styles and fonts", "KiB", 180.0),
+        ("… of that scripts", "KiB", 60.0),
+        ("… of that styles", "KiB", 8.0),
+        ("second visit: of these over the wire", "KiB", 5.0),
+        ("second visit: first paint with content", "ms", 150.0),
+    )
+    columns = zip(names, zip(*seen, strict=True), strict=True)
+    return [Figure(name, unit, values, most) for (name, unit, most), values in columns]
+
+
+def _visit(browser: Browser, page: ServedPage) -> tuple[float, ...]:
+    """What `_first_visit` names, in its order."""
+    shown = Shown(browser, page)
+    headline = shown.tab.locator("h1", has_text="Everything")
+    headline.wait_for()
+    complete = shown.tab.evaluate("performance.now()")
+    painted = shown.tab.evaluate(PAINTED)
+    sent = [shown.tab.evaluate(SENT, ["encodedBodySize", end]) for end in ("", ".js", ".css")]
+    shown.tab.reload()
+    headline.wait_for()
+    again = shown.tab.evaluate(SENT, ["transferSize", ""]), shown.tab.evaluate(PAINTED)
+    shown.close()
+    return painted, complete, *sent, *again
 
 
 def _saves(browser: Browser, page: ServedPage, module: Path) -> list[Figure]:
     shown = Shown(browser, page)
     shown.tab.evaluate(SEEN)
-    names = [f"new_{run}" for run in range(SAVES)]
-    saves = [_painted(shown, module, _projects.source(name), name) for name in names]
-    breaks = []
+    saves, shares, breaks, repairs = [], [], [], []
+    for run in range(SAVES):
+        saves.append(_painted(shown, module, _projects.source(f"new_{run}"), f"new_{run}"))
+        shares.append(saves[-1] - shown.tab.evaluate(SERVED))
     for run in range(SAVES // 5):
         name = f"broken_{run}"
         text = _projects.source(name).replace(f"def {name}(first)", f"def {name}(first:(")
         breaks.append(_painted(shown, module, text, name))
+        began = time.time()
         module.write_text(_projects.source(f"mended{run}"))
         shown.tab.locator("h1", has_text="Everything is serving").wait_for()
+        repairs.append(shown.tab.evaluate("window.heads['Everything is serving']") - 1000 * began)
     shown.close()
     return [
         Figure("save → its asset painted on the page", "ms", tuple(saves), 120.0),
         Figure(f"… p99 of {SAVES}", "ms", (_part(saves, 0.99),), 300.0),
+        Figure("… of that after codelocd served it", "ms", tuple(shares), 60.0),
         Figure("broken save → the line painted", "ms", tuple(breaks), 120.0),
+        Figure("repair → the problem gone", "ms", tuple(repairs), 120.0),
     ]
 
 
@@ -250,21 +283,57 @@ def _graphs(browser: Browser, page: ServedPage) -> list[Figure]:
     return figures
 
 
-def _flood(browser: Browser, page: ServedPage, module: Path) -> list[Figure]:
-    shown = Shown(browser, page)
+def _flood(
+    browser: Browser, page: ServedPage, project: Path, daemon: psutil.Process
+) -> list[Figure]:
+    """In one tab the output; another one shows the overview."""
+    module, other = project / "location_1.py", project / "location_0.py"
+    shown, overview = Shown(browser, page), Shown(browser, page)
+    overview.tab.evaluate(SEEN)
     shown.go("#/output")
     module.write_text(_projects.source("second") + FLOOD)
     shown.tab.locator(".output .line .text", has_text="INFO request").first.wait_for()
+    spent, began = cpu(daemon), time.monotonic()
     measured = shown.tab.evaluate(FRAMES, FLOOD_SECONDS)
+    share = 100 * (cpu(daemon) - spent) / (time.monotonic() - began)
+    names = [f"meanwhile_{run}" for run in range(SAVES // 5)]
+    saves = [_painted(overview, other, _projects.source(name), name) for name in names]
     module.write_text(_projects.source("second"))
     shown.close()
+    overview.close()
     frame = _part(measured["frames"], 0.95)
     lags = [lag for lag in measured["lags"] if not math.isnan(lag)]  # a rule between lines is
     return [
         Figure("5,000 lines a second: a frame, p95", "ms", (frame,), 50.0),
         Figure("… longest task", "ms", (max(measured["tasks"], default=0.0),), 100.0),
         Figure("… a line is painted after", "ms", (statistics.median(lags),), 300.0),
+        Figure("… CPU of the daemon", "%", (share,), 30.0),
+        Figure("… save of another location → its asset painted", "ms", tuple(saves), 300.0),
     ]
+
+
+def _lost(browser: Browser, daemon: Daemon, home: Path) -> list[Figure]:
+    """The page's process is killed, and another one started in its place."""
+    gone, back = [], []
+    for _ in range(3):
+        with served(daemon, home) as first:
+            shown = Shown(browser, first)
+            first.process.kill()
+            gone.append(_until(shown, "visible"))
+        with served(daemon, home, "--port", first.host.rpartition(":")[2]):
+            back.append(_until(shown, "detached"))
+            shown.close()
+    return [
+        Figure("kill -9 of the page's process → the page says so", "ms", tuple(gone), 1000.0),
+        Figure("it is there again → the page is live", "ms", tuple(back), 2000.0),
+    ]
+
+
+def _until(shown: Shown, state: Literal["visible", "detached"]) -> float:
+    """Milliseconds until the bar of a lost connection is there, or is not."""
+    began = time.monotonic()
+    shown.tab.locator(".bar.bad").wait_for(state=state)
+    return 1000 * (time.monotonic() - began)
 
 
 def _part(values: list[float], part: float) -> float:
