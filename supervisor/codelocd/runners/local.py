@@ -21,6 +21,7 @@ from codelocd.rpc.peer import Peer
 from codelocd.rpc.requests import HEARD
 from codelocd.rpc.server import open_peer, reach, talk_on
 from codelocd.runners.api import Program, RunnerSpec
+from codelocd.runners.attempts import AttemptStart
 from codelocd.runners.connected import ConnectedRunner
 from codelocd.runners.settings import (
     Passed,
@@ -145,6 +146,21 @@ class LocalLauncher:
         )
         if spec.group is not None or spec.nice is not None or spec.open_files is not None:
             hold_from_outside(spec, child.pid)
+        return child
+
+    def attempt(self, start: AttemptStart) -> Child:
+        """An attempt of a run. Raises OSError when it cannot be started."""
+        self._restore()
+        spec = start.spec
+        child = self._children.start(
+            [str(spec.executable), str(self._entry), *start.arguments],
+            variables=spec.variables,
+            directory=spec.working_directory,
+            output=spec.output,
+            pass_fds=[*start.descriptors, *living(self._children.life)],
+            account=spec.account,
+        )
+        hold_to_limits(spec, child.pid)
         return child
 
     async def through(

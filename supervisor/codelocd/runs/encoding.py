@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
 from codelocd.runs.model import RunAttempt, RunId, RunPolicy, RunRecord, RunState, RunWish
+
+ORDER_FORMAT = 1
+"""Of docs/protocol.md, which the bundle of this version takes."""
 
 
 def encoded(run: RunRecord) -> str:
@@ -78,6 +81,26 @@ def run_document(run: RunRecord) -> dict[str, Any]:
         "attempts": [_attempt_document(each) for each in run.attempts],
         "steps": [dict(each) for each in run.steps],
         "dagster_run": None,
+    }
+
+
+def order_part(run: RunRecord, done: Sequence[str]) -> dict[str, Any]:
+    """What the order of the newest attempt says of the run; `done`: of `StartAttempt`."""
+    wish = run.wish
+    return {
+        "format": ORDER_FORMAT,
+        "run": run.id,
+        "attempt": len(run.attempts),
+        "repository": wish.repository,
+        "job": wish.job,
+        "select": None if wish.select is None else list(wish.select),
+        "upstream": wish.upstream,
+        "checks": wish.checks,
+        "params": dict(wish.params),
+        "tags": dict(wish.tags),
+        "scheduled_for": wish.scheduled_for,
+        "generation": run.generation,
+        "done": list(done),
     }
 
 

@@ -17,6 +17,7 @@ from codelocd.process.accounts import Account, give_away
 from codelocd.process.child import Child, Children
 from codelocd.process.orphans import marked
 from codelocd.runners.api import Hooks, Program, RunnerSpec
+from codelocd.runners.attempts import AttemptStart
 from codelocd.runners.settings import Passed, hold_to_limits, limits_of, living, settings
 from codelocd.runners.stacks import NUMBER, ObservedOutput, Stacks
 from codelocd.runners.warm.method import BY_LIBRARIES
@@ -153,6 +154,14 @@ class WarmInterpreter:
         held = program.beside.held
         child = await self._process(message, held, program.environ, program.output)
         hold_to_limits(program.beside, child.pid)
+        return child
+
+    async def attempt(self, start: AttemptStart) -> Child:
+        """Raises Refused."""
+        spec = start.spec
+        message = {"location": spec.location, "run": str(start.order)}
+        child = await self._process(message, start.descriptors, spec.variables, spec.output)
+        hold_to_limits(spec, child.pid)
         return child
 
     async def _process(

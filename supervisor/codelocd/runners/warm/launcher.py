@@ -21,6 +21,7 @@ from codelocd.runners.api import (
     WrappedRunner,
     hangs_after,
 )
+from codelocd.runners.attempts import AttemptStart
 from codelocd.runners.bundle import RUNNER
 from codelocd.runners.local import LocalLauncher, LocalRunner
 from codelocd.runners.warm.interpreter import Refused, WarmInterpreter, installed
@@ -214,6 +215,27 @@ class WarmLauncher:
             finally:
                 interpreter.release()
         return self._cold.program(program), MethodChoice("spawn", why)
+
+    async def attempt(self, start: AttemptStart) -> tuple[Child, MethodChoice]:
+        """The process of an attempt, from what the location's next runner would start from.
+
+        Raises OSError when it cannot be started.
+        """
+        choice = self._choices.of(start.spec)
+        pool = self._pools.of_runner(start.spec.location) if choice.method != "spawn" else None
+        if choice.method == "spawn":
+            return self._cold.attempt(start), choice
+        interpreter, why = (pool.take(), pool.why_none) if pool is not None else (None, NOT_READY)
+        if interpreter is not None:
+            try:
+                return await interpreter.attempt(start), choice
+            except Refused as refusal:
+                why = str(refusal)
+            finally:
+                interpreter.release()
+                if pool is not None:
+                    pool.refresh(QUIET)
+        return self._cold.attempt(start), MethodChoice("spawn", why)
 
     def adopt(self, spec: RunnerSpec, child: Child, record: Mapping[str, Any]) -> WarmRunner:
         """Go on with a runner that another daemon has started; its next start is prepared."""
