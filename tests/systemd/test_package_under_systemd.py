@@ -107,6 +107,8 @@ def test_a_package_starts_is_upgraded_with_the_same_runners_and_purged_without_a
     box, before = clean
     accounts = box.run("getent", "passwd").stdout
     box.run("dpkg", "-i", "/srv/earlier.deb")
+    done = box.run("codelocd", "service", "status", "--json")
+    assert {each["file"] for each in json.loads(done.stdout)} == {"packaged"}
     prepare(box)
     box.run("systemctl", "enable", "--now", "codelocd.service", "codelocd@shop.service")
     wait_for(lambda: box.serving(SYSTEM).keys() == {"ingest", "sales", "weather"}, 600)

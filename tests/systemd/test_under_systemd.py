@@ -336,7 +336,12 @@ def test_a_user_installs_and_runs_a_service_of_their_own(daemon: Daemon) -> None
 
 
 def test_uninstall_leaves_no_unit(daemon: Daemon) -> None:
+    daemon.box.write("/etc/codelocd/third.toml", config("sales"))
     daemon.box.run("systemctl", "start", daemon.unit)
+    daemon.box.run("systemctl", "enable", "--now", "codelocd@third.service")
     daemon.box.run("codelocd", "service", "uninstall", "--yes")
     assert daemon.box.show(daemon.unit, "LoadState") == "not-found"
+    assert daemon.box.run("pgrep", "--uid", "codelocd", check=False).stdout == ""
+    left = daemon.box.run("find", "/etc/systemd/system", "-name", "codelocd*").stdout
+    assert left == ""
     daemon.box.run("codelocd", "service", "install", "--yes")

@@ -17,7 +17,7 @@ from codeloc_envs.files import replace_text
 from codelocd.cli.exit_codes import Failure
 from codelocd.cli.units import USER, ServicePlace, UnitFile, accounts, is_as_written
 
-UnitState = Literal["missing", "as written", "outdated", "edited"]
+UnitState = Literal["missing", "as written", "outdated", "edited", "packaged"]
 
 USERS = Path("/etc/sysusers.d/codelocd.conf")
 
@@ -53,6 +53,14 @@ def state_of(unit: UnitFile) -> UnitState:
     if there == unit.text:
         return "as written"
     return "outdated" if is_as_written(there) else "edited"
+
+
+def packaged(unit: UnitFile, user: bool) -> Path | None:
+    """The unit of the same name that a package of the system has brought."""
+    kind = "user" if user else "system"
+    folders = (Path("/usr/lib/systemd", kind), Path("/lib/systemd", kind))
+    there = (folder / unit.path.name for folder in folders)
+    return next((path for path in there if path.exists()), None)
 
 
 def has_manager(user: bool) -> bool:
@@ -126,7 +134,13 @@ def removal(place: ServicePlace, units: list[UnitFile], *, edited: bool) -> list
     kept = () if edited else ("edited",)
     there = [each for each in units if state_of(each) not in ("missing", *kept)]
     names = [each.path.name for each in there if "@" not in each.path.name]
+    templates = [each.path.name for each in there if "@" in each.path.name]
     found = _told(place.user, ["disable", "--now", *names]) if names else []
+    if (
+        templates
+    ):  # disabled with all that were made from them, which have to be stopped by a pattern
+        found += _told(place.user, ["stop", *(name.replace("@", "@*") for name in templates)])
+        found += _told(place.user, ["disable", *templates])
     found += [InstallStep(f"remove {each.path}", each.path.unlink) for each in there]
     return [*found, *(_told(place.user, ["daemon-reload"]) if there else [])]
 

@@ -9,8 +9,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-PATIENCE = 600.0
-GOOD = "from codeloc import Definitions, asset\n@asset\ndef a(): ...\ndefs = Definitions([a])\n"
+PATIENCE = 1200.0
+GOOD = (
+    "from codeloc import Definitions, asset\n@asset\ndef a(): ...\ndefs = Definitions(assets=[a])\n"
+)
+PATIENT = '[defaults]\nstart_timeout = "1h"\nping_timeout = "1h"\n'
+DROP_IN = "/etc/systemd/system/codelocd.service.d/patient.conf"
+"""An emulated processor may take its time."""
 LOCATIONS = {
     "sales": ("", ""),
     "hungry": ("held = [bytearray(1024 * 1024) for _ in range(500)]\n", 'memory_limit = "100MiB"'),
@@ -35,13 +40,15 @@ def states(found: dict[str, dict[str, Any]]) -> dict[str, str]:
 
 
 def main() -> None:
-    config = ""
+    config = PATIENT
     for name, (before, limits) in LOCATIONS.items():
         Path(f"/srv/{name}.py").write_text(before + GOOD)
         config += f'[location.{name}]\npython_file = "/srv/{name}.py"\n{limits}\n'
         config += "" if name == "sales" else 'restart = "never"\n'
     Path("/etc/codelocd").mkdir(exist_ok=True)
     Path("/etc/codelocd/codelocd.toml").write_text(config)
+    Path(DROP_IN).parent.mkdir()
+    Path(DROP_IN).write_text("[Service]\nTimeoutStartSec=infinity\nWatchdogSec=0\n")
     for command in (
         ("/opt/codelocd/bin/codelocd", "service", "install", "--yes"),
         ("systemctl", "start", "codelocd.service"),
@@ -53,6 +60,8 @@ def main() -> None:
     while states(found) != wanted and time.monotonic() < end:
         time.sleep(0.5)
         found = locations()
+        if states(found).get("sales") == "failed":
+            break
     group = Path("/sys/fs/cgroup/system.slice/codelocd.service")
     runner = str(found.get("sales", {}).get("pid"))
     own = [each for each in group.glob("*/cgroup.procs") if runner in each.read_text().split()]

@@ -16,7 +16,7 @@ from pathlib import Path
 NEEDED = ("qemu-system-x86_64", "mmdebstrap", "busybox", "cpio", "mke2fs", "modprobe", "depmod")
 PACKAGE = "linux-image-cloud-amd64"
 MODULES = ("virtio_pci", "virtio_blk", "virtio_console", "ext4")
-PATIENCE = 900
+PATIENCE = 2400
 """Seconds for the machine to boot, do its work and power off."""
 
 ENDED = "MACHINE-ENDED "

@@ -12,7 +12,7 @@ import pytest
 from tests.systemd.box import Box, debian, own_release
 from tests.systemd.emulated import machine
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 
 @pytest.fixture(scope="module")

@@ -99,7 +99,7 @@ def install_command(
         start=start,
     )
     _show(found)
-    for note in _notes(place, [] if force else edited):
+    for note in _notes(place, units, [] if force else edited):
         output.note(note)
     if dry_run or not found:
         return ExitCode.DONE
@@ -107,8 +107,10 @@ def install_command(
     return _do(found, yes)
 
 
-def _notes(place: ServicePlace, edited: list[UnitFile]) -> list[str]:
-    notes = [f"{each.path} was edited: --force overwrites it, and keeps a copy" for each in edited]
+def _notes(place: ServicePlace, units: list[UnitFile], edited: list[UnitFile]) -> list[str]:
+    brought = [path for each in units if (path := installation.packaged(each, place.user))]
+    notes = [f"{path} comes with a package; what is written here wins over it" for path in brought]
+    notes += [f"{each.path} was edited: --force overwrites it, and keeps a copy" for each in edited]
     if not place.config.exists():
         notes.append(f"{place.config} is not there yet: the service needs it to start")
     closed = installation.out_of_reach(place)
@@ -170,7 +172,7 @@ def status_command(user: bool, config: Path | None, as_json: bool) -> int:
     """Show which units are installed, whether they were edited, and what systemd says of them.
 
     "outdated": written by another codelocd, or for another place or config; `install` brings it up
-    to date. Ends with 1 where none is installed.
+    to date. "packaged": it came with a package of the system. Ends with 1 where none is installed.
 
     \b
     codelocd service status
@@ -179,10 +181,12 @@ def status_command(user: bool, config: Path | None, as_json: bool) -> int:
     rows = []
     for unit in unit_files(place):
         state, name = installation.state_of(unit), unit.path.name
+        path = str(unit.path)
+        if state == "missing" and (brought := installation.packaged(unit, user)) is not None:
+            path, state = str(brought), "packaged"
         asked = state != "missing" and "@" not in name
         enabled = installation.ask_manager(user, "is-enabled", name) if asked else ""
         active = installation.ask_manager(user, "is-active", name) if asked else ""
-        path = str(unit.path)
         rows.append({"unit": path, "file": state, "enabled": enabled, "active": active})
     if as_json:
         output.document(rows)
