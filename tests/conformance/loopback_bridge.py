@@ -64,6 +64,7 @@ class LoopbackBridge:
         self._folder = folder
         self._links: dict[str, NodeLink] = {}
         self._places: dict[str, str] = {}
+        self._epochs: dict[str, int] = {}
         self._fence = 30.0
         self.daemon: Peer
 
@@ -80,7 +81,7 @@ class LoopbackBridge:
             what = "the cluster refuses the token; correct token"
             raise RpcError("usage", what, {"what": "token"})
         runners: list[Any] = []
-        epochs: dict[str, int] = {}
+        epochs = self._epochs
         for path in sorted(self._folder.glob("*.sock")):
             try:
                 peer = await open_peer(path, listener=self._hear, limits=LIMITS)
@@ -116,7 +117,10 @@ class LoopbackBridge:
         return {**await link.peer.call("prepare", params), "node": link.name}
 
     async def on_start(self, params: dict[str, Any]) -> Any:
-        name = params["runner"]
+        name, location, epoch = params["runner"], params["location"], params["epoch"]
+        if epoch < self._epochs.get(location, 0):
+            raise RpcError("usage", f"epoch {epoch} of {location} is stale", {"what": "stale"})
+        self._epochs[location] = epoch
         if name in self._places and name in self._links[self._places[name]].runners:
             link = self._links[self._places[name]]
         else:

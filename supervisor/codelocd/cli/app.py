@@ -84,10 +84,10 @@ class Commands(click.Group):
 SECTIONS = {
     "Run": ("dev", "serve", "check"),
     "Look": ("ui", "top", "status", "definitions", "show", "logs", "events"),
-    "Change": ("start", "stop", "restart", "reload", "apply", "upgrade", "shutdown"),
+    "Change": ("start", "stop", "restart", "reload", "drain", "apply", "upgrade", "shutdown"),
     "Deploy": ("deploy", "rollback", "releases"),
     "Use": ("call", "exec"),
-    "Set up": ("init", "env", "config", "service", "doctor", "completions"),
+    "Set up": ("init", "env", "config", "engine", "service", "doctor", "completions"),
 }
 MODULES = {
     "exec": "execute",
@@ -96,6 +96,7 @@ MODULES = {
     **dict.fromkeys(("logs", "events"), "history"),
     **dict.fromkeys(SECTIONS["Change"], "change"),
     **dict.fromkeys(SECTIONS["Deploy"], "deploy"),
+    "drain": "engine",
 }
 
 

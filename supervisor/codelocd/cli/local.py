@@ -56,6 +56,7 @@ def run_daemon(
         if group is not None:
             _refuse_unknown(key, group)
     _refuse_users_beside_dagster(here.config)
+    _refuse_nodes_beside_dagster(here.config)
     make_folders(here.paths, shared=any(groups.values()))
     try:
         return service.run(
@@ -76,6 +77,14 @@ def _refuse_users_beside_dagster(config: Config) -> None:
     if config.dagster.serve and names:
         what = f"location.{names[0]}: user and group do not go with Dagster's UI and code servers"
         raise Failure(f"{what}; remove them, or serve it without [dagster]", ExitCode.USAGE)
+
+
+def _refuse_nodes_beside_dagster(config: Config) -> None:
+    """As the rule of the config has it, for `dev --dagster`."""
+    names = [spec.name for spec in config.own if not spec.placement.is_local]
+    if config.dagster.serve and names:
+        what = f"location.{names[0]}: Dagster's UI cannot show what runs on nodes"
+        raise Failure(f"{what}; run it on this machine, or without Dagster's UI", ExitCode.USAGE)
 
 
 def as_root(config: Config) -> tuple[str, ...]:

@@ -56,7 +56,7 @@ class Actions:
 
         async def carried_out(_peer: Peer, params: Params) -> ActionOutcomes:
             wait, timeout = take.flag(params, "wait", default=True), take.seconds(params, "timeout")
-            began, by = time.time(), _asker(params)
+            began, by = time.time(), asker(params)
             locations = [(each, each.stops if stops else None) for each in addressed(params)]
             for location, _ in locations:
                 act(location, by)
@@ -138,7 +138,7 @@ async def _whole_snapshot(handle: RunnerHandle, given: Params, patience: float) 
 ASKER = re.compile(r"[a-z][a-z0-9._-]{0,31}")
 
 
-def _asker(params: Params) -> str:
+def asker(params: Params) -> str:
     """The word by which the client calls itself in the journal. Raises RpcError."""
     by = take.optional_text(params, "by")
     if by is not None and not ASKER.fullmatch(by):

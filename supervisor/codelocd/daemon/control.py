@@ -20,6 +20,7 @@ from codelocd.daemon.actions import Actions, Method
 from codelocd.daemon.application import Application
 from codelocd.daemon.config_watch import ConfigWatch
 from codelocd.daemon.deploys import Deploys
+from codelocd.daemon.engine_methods import EngineMethods
 from codelocd.daemon.environments import Environments
 from codelocd.daemon.listing import Listings
 from codelocd.daemon.params import Params
@@ -113,6 +114,7 @@ class Control:
             "unsubscribe": (self._unsubscribe, frozenset({"subscription"})),
             **Environments(application.store, application.locations).methods,
             **Deploys(application.releases, application.daemon, application.publisher).methods,
+            **EngineMethods(application.placed, application.daemon).methods,
             "apply": (self._apply, frozenset({"dry_run"})),
             "shutdown": (self._shut_down, frozenset()),
             "upgrade": (self._upgrade_daemon, frozenset()),
@@ -139,7 +141,7 @@ class Control:
         """The `status --json` document."""
         identity, application = self._identity, self._application
         dagster, placed = application.dagster, application.placed
-        names = self._locations.names() if locations is None else locations
+        names = self.names() if locations is None else locations
         return {
             "schema": SCHEMA,
             "daemon": {
@@ -213,8 +215,7 @@ class Control:
         await self._sample([name])
         lines = await history.last_lines(self._application.logs, name, status.LAST_LINES)
         daemon = self._application.daemon
-        sources = daemon.watched_files(location)
-        apart = daemon.watched_apart(location)
+        sources, apart = daemon.watched_files(location), daemon.watched_apart(location)
         found = status.shown(location, listed, daemon.usage, sources, apart, lines, config)
         return await self._listings.encoded(found) if listed.is_large([name]) else found
 

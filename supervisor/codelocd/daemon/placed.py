@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from codeloc_envs import Choice, Environment, EnvironmentProblem, Specification
 from codeloc_envs.request import EnvironmentKind
@@ -27,7 +27,7 @@ from codelocd.runners.engine import EngineEvent, EngineOrder, LeftRunner
 from codelocd.storage.paths import DaemonPaths
 
 if TYPE_CHECKING:
-    from codelocd.documents.locations import EngineStatus, NodeStatus
+    from codelocd.documents.locations import EngineStatus
     from codelocd.engine.engine import BridgeEngine
 
 FIRST = 15.0
@@ -66,6 +66,8 @@ class PlacedLocations:
 
     def about(self) -> EngineStatus:
         """What `status` tells of the engine."""
+        from codelocd.engine.nodes import node_status
+
         engine = self.engine
         state, settings, about = engine.state, engine.settings, engine.about
         return {
@@ -77,7 +79,7 @@ class PlacedLocations:
             "pid": engine.bridge_pid,
             "version": about.get("version"),
             "python": about.get("python"),
-            "nodes": [_node(each) for each in engine.nodes],
+            "nodes": [node_status(each) for each in engine.nodes],
         }
 
     async def read_left(self) -> None:
@@ -172,20 +174,6 @@ class PlacedLocations:
             lost = None if serving is None else serving.handle.lost
             if event.kind == "lost" and lost is not None and number is not None:
                 location.tell(events.Condemned(number, lost))
-
-
-def _node(said: Mapping[str, Any]) -> NodeStatus:
-    """What a bridge says of a node, as far as it is known here."""
-    return {
-        "id": str(said.get("id", "")),
-        "name": str(said.get("name", "")),
-        "address": str(said.get("address", "")),
-        "state": str(said.get("state", "up")),
-        "labels": dict(said.get("labels") or {}),
-        "resources": {name: dict(each) for name, each in (said.get("resources") or {}).items()},
-        "runners": int(said.get("runners") or 0),
-        "pythons": said.get("pythons"),
-    }
 
 
 def _refuse_existing(location: Location, choice: Choice) -> None:

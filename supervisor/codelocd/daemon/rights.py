@@ -29,8 +29,10 @@ NEEDED: Mapping[str, Right] = {
         ("hello", "status", "definitions", "show", "logs", "events", "subscribe", "unsubscribe"),
         Right.READ,
     ),
-    **dict.fromkeys(("environments", "environment", "diff", "releases"), Right.READ),
-    **dict.fromkeys(("start", "stop", "restart", "reload", "call", "stacks"), Right.OPERATE),
+    **dict.fromkeys(("environments", "environment", "diff", "engine", "releases"), Right.READ),
+    **dict.fromkeys(
+        ("start", "stop", "restart", "reload", "drain", "call", "stacks"), Right.OPERATE
+    ),
     **dict.fromkeys(("apply", "command", "upgrade", "shutdown"), Right.OWN),
     **dict.fromkeys(("release_upload", "release_content", "deploy", "rollback"), Right.OWN),
 }

@@ -11,6 +11,7 @@ from codelocd.documents.locations import (
     EnvironmentInUse,
     LocationState,
     LogLine,
+    NodeStatus,
     ProblemDocument,
 )
 
@@ -193,3 +194,27 @@ class CheckDocument(TypedDict):
     definitions: NotRequired[list[Listed]]
     edges: NotRequired[list[Edge]]
     conflicts: list[Conflict]
+
+
+class DrainedNode(TypedDict):
+    """The result of `drain`; `locations` are moved from now on, where it drains."""
+
+    node: str
+    draining: bool
+    locations: list[str]
+
+
+class CheckedEngine(TypedDict):
+    """The document of `engine check`. `refused`: nothing will help but a change. `token`, `tls`:
+    whether the config has them. `notes`: what else the bridge has to say."""
+
+    reached: bool
+    refused: bool
+    problems: list[str]
+    notes: list[str]
+    engine: str | None
+    version: str | None
+    python: str | None
+    token: bool
+    tls: bool
+    nodes: list[NodeStatus]

@@ -10,7 +10,7 @@ from typing import Any
 
 from codeloc_envs import Environment, EnvironmentProblem
 from codelocd.engine import refusals, wire
-from codelocd.engine.bridge import Bridge, BridgeState
+from codelocd.engine.bridge import NOT_YET, Bridge, BridgeState
 from codelocd.engine.command import OtherCommand, RayCommand
 from codelocd.engine.roster import Roster, location_of
 from codelocd.engine.runner import BridgeRunner
@@ -24,6 +24,9 @@ from codelocd.runners.engine import EngineEvent, EngineOrder, LeftRunner, Progre
 PATIENCE = 10.0
 """Seconds that a start or a build waits for a cluster that is out of reach, before the location
 waits for it with a problem that says so."""
+
+LOOK = 0.1
+"""Seconds between two looks at what a bridge has come to."""
 
 STOP = 20.0
 """Seconds for the bridge to end what is not kept, at the daemon's end."""
@@ -58,6 +61,16 @@ class BridgeEngine:
     @property
     def state(self) -> BridgeState:
         return self._bridge.state
+
+    async def settled(self, patience: float) -> bool:
+        """Whether its cluster is reached; returns as soon as that is known, or it is refused."""
+        end = time.monotonic() + patience
+        while not self.state.refused and time.monotonic() < end:
+            if await self._bridge.reached(LOOK):
+                return True
+            if self.state.why not in ("", NOT_YET):
+                return False
+        return self.state.is_up
 
     @property
     def bridge_pid(self) -> int | None:

@@ -76,6 +76,7 @@ def _header(document: ShownLocation | LeftLocation, now: float) -> Iterator[tupl
     yield "Serving", _serving(document)
     yield "Release", _release(document)
     yield "Runner", _runner(document, why)
+    yield "Node", _node(document, why)
     yield "Inherited", _inherited(why["hooks"])
     yield "Environment", _environment(document["environment"])
     yield "Because", one_line(why["environment"] or "")
@@ -109,6 +110,12 @@ def _release(document: ShownLocation | LeftLocation) -> str:
     """Nothing where the files in place are served; an older daemon does not say."""
     release = document.get("release")
     return f"{release} in {one_line(document['working_directory'] or '')}" if release else ""
+
+
+def _node(document: ShownLocation | LeftLocation, why: Reasons) -> str:
+    """An older daemon knows no nodes."""
+    node, reason = document.get("node"), one_line(why.get("placement") or "")
+    return one_line(node) + (f" ({reason})" if reason else "") if node else ""
 
 
 def _runner(document: ShownLocation | LeftLocation, why: Reasons) -> str:

@@ -42,14 +42,15 @@ TITLES = (
     Column("ENVIRONMENT", 10, least=12),
     Column("PYTHON", 8),
     Column("PID", 9, right=True),
+    Column("NODE", 7),
     Column("MEMORY", 4, right=True),
     Column("CPU", 7, right=True),
     Column("LAST EXIT", 6, least=20),
     Column("PROBLEM", 2, least=28),
 )
 
-LAST_EXIT = len(TITLES) - 2
-"""A column that is there only where something ended by itself."""
+SELDOM = (8, 11)
+"""Columns that are there only where something runs on a node, or ended by itself."""
 
 UNDER_WAY = ("building", "starting", "stopping")
 
@@ -100,9 +101,7 @@ def _rows(document: StatusDocument) -> list[list[Cell]]:
 
 
 def _table(rows: Sequence[Sequence[Cell]], screen: Screen) -> str:
-    if any(row[LAST_EXIT] != NOTHING for row in rows):
-        return table(TITLES, rows, screen)
-    kept = [i for i in range(len(TITLES)) if i != LAST_EXIT]
+    kept = [i for i in range(len(TITLES)) if i not in SELDOM or any(r[i] != NOTHING for r in rows)]
     return table([TITLES[i] for i in kept], [[row[i] for i in kept] for row in rows], screen)
 
 
@@ -343,6 +342,7 @@ def _row(location: LocationStatus, at: float) -> list[Cell]:
         environment(location),
         used["python"] if used is not None else NOTHING,
         str(location["pid"] or "-"),
+        location.get("node") or NOTHING,
         size(location["memory"]),
         share(location["cpu"]),
         _last_exit(location, at),

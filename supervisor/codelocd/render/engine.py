@@ -1,0 +1,71 @@
+"""An engine and its nodes as text for people. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from codelocd.render.text import NOTHING, STATES, Column, Screen, one_line, size, table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from codelocd.documents.answers import CheckedEngine
+    from codelocd.documents.locations import EngineStatus, NodeStatus
+    from codelocd.render.text import Cell
+
+TITLES = (
+    Column("NODE", least=12),
+    Column("STATE"),
+    Column("RUNNERS", 3, right=True),
+    Column("FREE", 2, least=16),
+    Column("PYTHONS", 4, least=12),
+    Column("LABELS", 5, least=12),
+    Column("ADDRESS", 6),
+)
+
+
+def engine(found: EngineStatus, screen: Screen) -> str:
+    """The `engine status --json` document."""
+    where = f" at {found['address']}" if found["address"] else ""
+    what = f"{found['kind']}{where}"
+    if not found["up"]:
+        return f"{what}: out of reach: {one_line(found['why'])}"
+    version = f" {found['version']} (Python {found['python']})" if found["version"] else ""
+    return "\n".join([f"{what}{version}", nodes(found["nodes"], screen)])
+
+
+def checked(found: CheckedEngine, screen: Screen) -> str:
+    """The `engine check --json` document."""
+    token = "with a token" if found["token"] else "without a token"
+    tls = "with TLS" if found["tls"] else "without TLS"
+    head = f"{found['engine']} {found['version']} (Python {found['python']}), {token}, {tls}"
+    return "\n".join([head, nodes(found["nodes"], screen), *map(one_line, found["notes"])])
+
+
+def nodes(found: Sequence[NodeStatus], screen: Screen) -> str:
+    """A table of nodes."""
+    return table(TITLES, [_row(each) for each in found], screen) if found else "no nodes"
+
+
+def _row(node: NodeStatus) -> list[Cell]:
+    style = STATES["serving"] if node["state"] == "up" else STATES["failed"]
+    return [
+        (one_line(node["name"] or node["id"]), "bold"),
+        (node["state"], style),
+        str(node["runners"]),
+        _free(node["resources"]),
+        ", ".join(node["pythons"] or ()) or NOTHING,
+        one_line(", ".join(f"{k}={v}" for k, v in sorted(node["labels"].items()))) or NOTHING,
+        node["address"] or NOTHING,
+    ]
+
+
+def _free(resources: Mapping[str, Mapping[str, float]]) -> str:
+    """`1.5/2 cpu, 3.0 GiB/4.0 GiB memory`."""
+    told = []
+    for name, each in sorted(resources.items()):
+        free, total = each.get("free", 0.0), each.get("total", 0.0)
+        amounts = (size(int(free)), size(int(total))) if name == "memory" else (free, total)
+        shown = [amount if isinstance(amount, str) else f"{amount:g}" for amount in amounts]
+        told.append(f"{'/'.join(shown)} {name}")
+    return one_line(", ".join(told)) or NOTHING
