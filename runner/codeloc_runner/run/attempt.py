@@ -7,7 +7,7 @@ import sys
 from time import perf_counter, time
 
 from ..load.damage import InterpreterState, allow_depth, report_exits
-from ..load.exceptions import type_name
+from ..load.exceptions import LoadFailure, type_name
 from ..load.location import import_target
 from ..loaders import find
 from ..main import leave, prepare_for_user_code
@@ -136,7 +136,7 @@ def of_exception(error: BaseException, order: AttemptOrder, guard: CancelGuard) 
     if isinstance(error, native.UsageFailure):
         print(error, file=sys.stderr)
         return outcome("failed", "usage", str(error))
-    why = "load" if isinstance(error, LoadError) else "exception"
+    why = "load" if isinstance(error, (LoadError, LoadFailure)) else "exception"
     problem = described(error.__cause__ or error, order, "load" if why == "load" else "run")
     print(problem["detail"], file=sys.stderr)
     return outcome("failed", why, problem["summary"], problem)

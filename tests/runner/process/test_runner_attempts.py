@@ -163,6 +163,28 @@ def test_code_that_does_not_load_fails_the_run(attempts, code, extreme) -> None:
     assert result["problem"]["kind"] == "load"
 
 
+def test_an_installed_codeloc_that_cannot_run_is_told(attempts, code, current) -> None:
+    (code / "codeloc").mkdir()
+    (code / "codeloc" / "__init__.py").write_text(
+        "__version__ = '0.0.1'\nclass Definitions: ...\nclass RepositoryDefinition: ...\n"
+    )
+    target = written(code, "import codeloc\ndefs = codeloc.Definitions()\n")
+    result = attempts(current, attempts.order(target, job="nightly")).result()
+
+    assert (result["state"], result["why"]) == ("failed", "load")
+    assert "the codeloc 0.0.1 that is installed in this environment cannot run" in result["summary"]
+
+
+def test_an_interrupt_ends_the_run_after_its_resources(attempts, code, current) -> None:
+    attempt = attempts(current, attempts.order(written(code, SLOW), select=["slow"]))
+    attempt.until_printed("at work")
+    attempt.kill(signal.SIGINT)
+    result = attempt.result()
+
+    assert (result["state"], result["why"]) == ("failed", "exception")
+    assert attempt.printed["stdout"].decode().splitlines() == ["at work", "finally", "db closed"]
+
+
 # --- which code ------------------------------------------------------------------------------
 
 
