@@ -59,6 +59,7 @@ lowest: $(DEVELOPMENT) ## quick tests with the oldest dependencies that pyprojec
 	@$(BIN)/uv pip install --quiet --python .cache/lowest/bin/python --resolution lowest-direct \
 		--editable . 'pytest>=8.4' 'pytest-asyncio>=1.2' 'pytest-timeout>=2.4' 'hypothesis>=6.140' \
 		'python-dotenv>=1.2.4' 'watchdog>=4' 'mypy>=1.18' 'pyright[nodejs]>=1.1.400' 'hatchling>=1.27'
+	@.cache/lowest/bin/python .ci/lowest.py --installed
 	@.cache/lowest/bin/python -m pytest -q -m "not slow" tests/supervisor/config tests/supervisor/rpc \
 		tests/supervisor/test_client.py tests/supervisor/test_render.py tests/supervisor/test_shapes.py \
 		tests/supervisor/test_logs.py tests/runner/codeloc tests/ui/top/test_top_model.py \
@@ -72,6 +73,7 @@ check: $(DEVELOPMENT) site ## lint, types, layers, structure, oldest Python, lin
 	$(BIN)/lint-imports
 	$(BIN)/python -m tests.architecture
 	$(BIN)/vermin --quiet --no-tips --violations --target=3.8- runner
+	$(BIN)/python .ci/lowest.py
 	$(BIN)/python .ci/page_tools.py
 
 bench: $(DEVELOPMENT) ## measure everything that is promised, and write docs/benchmarks.md

@@ -8,7 +8,12 @@ from pathlib import Path
 import pytest
 
 from codeloc_envs.install.pip_settings import pip_settings
-from codeloc_envs.install.uv_settings import NO_INDEX, settings_that_count, variables_for_uv
+from codeloc_envs.install.uv_settings import (
+    NO_INDEX,
+    begin_of_uv_settings,
+    settings_that_count,
+    variables_for_uv,
+)
 
 
 @pytest.fixture
@@ -126,3 +131,42 @@ def test_secrets_and_harmless_settings_are_no_part_of_a_key() -> None:
         "CFLAGS": "-O3",
     }
     assert settings_that_count(variables) == {"UV_PRERELEASE": "allow", "CFLAGS": "-O3"}
+
+
+STRANGER = 65533
+only_root = pytest.mark.skipif(
+    os.geteuid() != 0, reason="only root can make a file of another user"
+)
+
+
+@only_root
+@pytest.mark.parametrize("name", ["uv.toml", "pyproject.toml"])
+@pytest.mark.parametrize("where", ["beside", "above"])
+def test_planted_settings_of_uv_are_not_heeded(tmp_path: Path, name: str, where: str) -> None:
+    """Where every user can write, each could name an index whose packages are then installed."""
+    shared = tmp_path / "shared"
+    project = shared if where == "beside" else shared / "project"
+    project.mkdir(parents=True)
+    shared.chmod(0o1777)
+    settings = shared / name
+    settings.write_text('[tool.uv]\nindex-url = "https://evil/simple"\n')
+    os.chown(settings, STRANGER, -1)
+    begin = begin_of_uv_settings(project)
+    assert settings not in [folder / name for folder in (begin, *begin.parents)]
+    os.chown(settings, 0, -1)
+    assert begin_of_uv_settings(project) in (shared, project)
+
+
+def test_a_pip_conf_beside_the_project_is_no_setting_of_pips(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    monkeypatch.chdir(project)
+    for folder in (project, tmp_path):
+        for name in ("pip.conf", "pip.ini", ".pip/pip.conf", "pip/pip.conf"):
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).write_text("[global]\nindex-url = https://evil/simple\n")
+    variables = {"XDG_CONFIG_DIRS": str(home)}
+    assert "evil" not in repr(pip_settings(variables, home))
+    assert "evil" not in repr(variables_for_uv(variables, home, Path("/cache")))

@@ -9,9 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from codelocd.cli.units import unit_texts
+
 UNITS = Path(__file__).parents[2] / "systemd"
 ANALYZE = shutil.which("systemd-analyze")
 CODELOCD = Path(sys.executable).with_name("codelocd")
+
+AS_A_USER = "[Service]\nUser=nobody\nCapabilityBoundingSet=\n"
+"""What holds for every service of a user's manager, and systemd-analyze counts as open."""
 
 needs_systemd = pytest.mark.skipif(ANALYZE is None, reason="systemd-analyze is not installed")
 
@@ -66,16 +71,25 @@ def test_a_unit_with_a_misspelt_key_would_be_noticed(tmp_path: Path) -> None:
         ("codelocd.service", None, 1.5),
         ("codelocd.service", "strict.conf", 1.3),
         ("codelocd-ui.service", None, 1.3),
+        ("codelocd@.service", None, 1.5),
+        ("codelocd@.service", "strict.conf", 1.3),
         ("user/codelocd.service", None, 6.3),
+        ("user/codelocd.service", AS_A_USER, 3.8),
     ],
 )
 def test_the_service_is_exposed_to_little(
     unit: str, drop_in: str | None, rating: float, tmp_path: Path
 ) -> None:
     assert ANALYZE is not None
-    copy = installed(UNITS / unit, tmp_path)
+    source = UNITS / unit
+    if "@" in unit:  # made of the other one where it is installed
+        source = tmp_path / "shipped" / unit
+        source.parent.mkdir()
+        source.write_text(unit_texts(user=False)[unit])
+    copy = installed(source, tmp_path)
     if drop_in is not None:
-        copy.write_text(copy.read_text() + (UNITS / "drop-ins" / drop_in).read_text())
+        more = AS_A_USER if drop_in is AS_A_USER else (UNITS / "drop-ins" / drop_in).read_text()
+        copy.write_text(f"{copy.read_text()}\n{more}")
     judged = subprocess.run(
         [ANALYZE, "security", "--offline=yes", f"--threshold={rating * 10:.0f}", copy],
         text=True,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import threading
 from pathlib import Path
 
 import pytest
@@ -109,6 +110,33 @@ class Edited:
 
 def tables(names: str) -> str:
     return "".join(f'[location.{name}]\nmodule = "{name}"\n' for name in names)
+
+
+async def test_a_config_of_many_mistakes_is_read_beside_the_loop(tmp_path: Path) -> None:
+    """The first time, too, which is before anything has changed."""
+    file = tmp_path / "codelocd.toml"
+    file.write_text(ONE)
+    threads: list[threading.Thread] = []
+
+    def read() -> Config:
+        threads.append(threading.current_thread())
+        return load(file, {}, activated=False)
+
+    config = load(file, {}, activated=False)
+    watch = ConfigWatch(config, read, lambda _: plan({}, ()), lambda _: None)
+    mistakes = [f'[location.a{n}]\npython_fill = "a"\n' for n in range(3000)]
+    file.write_text(ONE + "".join(mistakes))
+    loop = asyncio.get_running_loop()
+    sources = SourceWatch(lambda name, _: pytest.fail(f"{name} is no location"), print, loop)
+    await watch.follow(sources, apply=False)
+    assert watch.state.state == "invalid"
+    assert watch.state.problem is not None
+    assert len(watch.state.problem.splitlines()) >= 3000
+    assert await watch.read_apart() is None
+    assert threads
+    assert threading.main_thread() not in threads
+    watch.close()
+    sources.close()
 
 
 @pytest.mark.parametrize("left", ["", "a"])

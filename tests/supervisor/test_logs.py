@@ -9,12 +9,18 @@ import resource
 import tracemalloc
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from codelocd.daemon import history
+from codelocd.daemon.locations import Locations
+from codelocd.model import LocationSpec
+from codelocd.rpc.errors import RpcError
 from codelocd.storage import logs as log_module
+from codelocd.storage.journal import Journal
 from codelocd.storage.log_files import LogFiles
 from codelocd.storage.log_lines import Block, Splitter
 from codelocd.storage.logs import RECENT_LINES, LogQuery, Logs
@@ -463,3 +469,24 @@ def test_a_file_that_is_damaged_gives_what_comes_before_the_damage(
     assert found[-1] == 3000
     assert 2500 < len(found) < 3000
     again.close()
+
+
+@pytest.mark.parametrize("lines", [history.MOST_LINES + 1, 2**63])
+async def test_no_more_lines_are_given_at_once_than_the_bound(tmp_path: Path, lines: int) -> None:
+    logs, journal = Logs(tmp_path / "logs"), Journal(tmp_path / "journal", lambda: 0.0)
+    for asked in (
+        history.logs(logs, [], {"lines": lines}),
+        history.events(journal, None, {"lines": lines}),
+    ):
+        with pytest.raises(RpcError, match="lines must be at most 100000") as caught:
+            await asked
+        assert caught.value.kind == "usage"
+    most: dict[str, Any] = {"lines": history.MOST_LINES}
+    assert (await history.logs(logs, [], most))["lines"] == []
+    assert (await history.events(journal, None, most))["events"] == []
+
+
+def test_a_name_that_is_asked_for_many_times_counts_once() -> None:
+    locations = Locations()
+    locations.external["a"] = LocationSpec.__new__(LocationSpec)
+    assert locations.known(["a"] * 60_000) == ["a"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from codelocd.model import DaemonSettings
 from codelocd.storage import sockets
 from codelocd.storage.paths import DaemonPaths, Kind, UnsafeFolder, daemon_paths
 
+OTHER_GROUP = 12345
 HOME = {"HOME": "/home/ann"}
 RUNTIME = {**HOME, "XDG_RUNTIME_DIR": "/run/user/7"}
 
@@ -125,6 +127,10 @@ def in_folder(tmp_path: Path) -> DaemonPaths:
     )
 
 
+def moved(found: DaemonPaths, what: str, to: Path) -> DaemonPaths:
+    return replace(found, state_dir=to) if what == "state_dir" else replace(found, store=to)
+
+
 def test_folders_of_sockets_are_made_for_their_owner_alone(tmp_path: Path) -> None:
     found = in_folder(tmp_path)
     found.make_folders(os.getuid())
@@ -194,3 +200,33 @@ def test_a_folder_of_somebody_else_is_refused(tmp_path: Path) -> None:
         expected, uid = f"belongs to user {os.getuid()}", os.getuid() + 1
     with pytest.raises(UnsafeFolder, match=expected):
         found.make_folders(uid)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can make a folder of another user")
+@pytest.mark.parametrize("what", ["state_dir", "store"])
+def test_a_state_folder_of_another_user_is_refused(tmp_path: Path, what: str) -> None:
+    """Who owns it decides which definitions are listed, and which environments are run."""
+    found = moved(in_folder(tmp_path), what, tmp_path / "var" / "mine")
+    (tmp_path / "var" / "mine").mkdir(parents=True)
+    for owned in (tmp_path / "var" / "mine", tmp_path / "var"):
+        os.chown(owned, 12345, -1)
+        with pytest.raises(UnsafeFolder, match="belongs to user 12345"):
+            found.make_folders(0)
+        os.chown(owned, 0, -1)
+    found.make_folders(0)
+
+
+@pytest.mark.parametrize("what", ["state_dir", "store"])
+@pytest.mark.parametrize("mode", [0o777, 0o1777, 0o770])
+def test_a_state_folder_that_others_can_write_to_is_refused(
+    tmp_path: Path, what: str, mode: int
+) -> None:
+    found = moved(in_folder(tmp_path), what, tmp_path / "mine")
+    (tmp_path / "mine").mkdir(mode=0o700)
+    os.chown(tmp_path / "mine", -1, OTHER_GROUP if os.getuid() == 0 else -1)
+    (tmp_path / "mine").chmod(mode)
+    if mode == 0o770 and os.getuid() != 0:
+        pytest.skip("only root can give a folder to another group")
+    with pytest.raises(UnsafeFolder, match="can write to"):
+        found.make_folders(os.getuid())
+    assert list((tmp_path / "mine").iterdir()) == []

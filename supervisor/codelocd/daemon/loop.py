@@ -158,6 +158,10 @@ class Daemon:
         for location in tuple(self.locations.values()):
             self.send(location, events.Stopped())
 
+    def relieve(self) -> None:
+        """A connection is gone whose answers waited: they may have been many megabytes."""
+        self._memory.stir()
+
     def watched_files(self, location: Location) -> list[str]:
         """The files whose change means a new runner; none where nothing is watched."""
         if location.spec.policy.reload == "manual":

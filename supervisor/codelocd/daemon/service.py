@@ -37,6 +37,7 @@ from codelocd.model import Config, MetricsSettings, NotifySettings
 from codelocd.process.event_loop import SteadyLoop
 from codelocd.render.text import colours
 from codelocd.rpc.errors import RpcError
+from codelocd.rpc.peer import Peer
 from codelocd.rpc.server import Server, start_server
 from codelocd.storage.daemon_log import structlog
 from codelocd.storage.paths import DaemonPaths, held_lock, page_folder
@@ -140,7 +141,7 @@ class Service:
             application.daemon.tally.counting(gate.guard(control.handle), control.methods),
             allowed=gate.admits,
             report=_failed,
-            disconnected=application.hub.drop,
+            disconnected=self._disconnected,
         )
         await self._begin_observe_socket(config.daemon.observe_group, control)
         status_file = StatusFile(self._paths.socket, control, gate.group, self._tell_manager)
@@ -316,6 +317,11 @@ class Service:
         while self._notifier.is_heard:
             self._notifier.alive()
             await asyncio.sleep(self._notifier.beat)
+
+    def _disconnected(self, peer: Peer) -> None:
+        self._application.hub.drop(peer)
+        if peer.slow:
+            self._application.daemon.relieve()
 
     def _told_of_refusal(self, line: str) -> None:
         self._application.publisher.tell("refused", line)

@@ -60,7 +60,7 @@ class Peer(asyncio.Protocol):
     end, None where the system does not tell. A `patient` end reads and begins no more requests
     while the other one does not read its answers. `queue`: of all connections that are heard
     together; `rate`: messages that are heard in a second; `unsent`: what all are still to be sent.
-    `turn` is held while a large answer is made.
+    `turn` is held while a large answer is made. `slow`: the other end takes nothing.
     """
 
     closed: asyncio.Future[None]
@@ -91,7 +91,7 @@ class Peer(asyncio.Protocol):
         self._work = Work(partial(handler, self), self.send, self._limits, report, self.ready)
         self.is_due = self._work.is_due
         self._outbox = Outbox(unsent or Unsent(), self.reads_slowly)
-        self._slow = False
+        self.slow = False
         self.turn = asyncio.Lock()
         self._wanted = self._reading = True
         self._end: RpcError | None = None
@@ -213,7 +213,7 @@ class Peer(asyncio.Protocol):
         return self._next is not None
 
     def _read_or_not(self) -> None:
-        self._reading = self._next is None and self._wanted and not (self._patient and self._slow)
+        self._reading = self._next is None and self._wanted and not (self._patient and self.slow)
         if not self._reading:
             self._transport.pause_reading()
         elif self._end is None:
@@ -227,7 +227,7 @@ class Peer(asyncio.Protocol):
 
     def reads_slowly(self, slow: bool) -> None:
         """Whether the other end does not take what it was sent; again when there is more of it."""
-        self._slow = slow
+        self.slow = slow
         self._read_or_not()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -262,7 +262,7 @@ class Peer(asyncio.Protocol):
 
     async def ready(self) -> None:
         """Returns when the other end, if this one is patient, has taken most of its answers."""
-        while self._patient and self._slow:
+        while self._patient and self.slow:
             drained = self._loop.create_future()
             self.when_drained(partial(_done, drained))
             await drained
