@@ -65,12 +65,13 @@ lowest: $(DEVELOPMENT) ## quick tests with the oldest dependencies that pyprojec
 		tests/supervisor/test_logs.py tests/runner/codeloc tests/ui/top/test_top_model.py \
 		tests/ui/top/test_top_keys.py
 
-check: $(DEVELOPMENT) site ## lint, types, layers, structure, oldest Python, links of the documents
+check: $(DEVELOPMENT) site ## lint, types, layers, structure, units, oldest Python, links of the documents
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
+	$(BIN)/pytest -q tests/project/test_units.py
 	$(BIN)/python -m tests.architecture
 	$(BIN)/vermin --quiet --no-tips --violations --target=3.8- runner
 	$(BIN)/python .ci/lowest.py

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import commands
 from tests.end_to_end.daemons import StartDev, failed
 
 SECRET = "hunter2-of-the-credential"
@@ -38,6 +39,13 @@ def test_a_credential_is_read_at_each_start_and_told_to_the_runner_alone(
     assert (refused.returncode, refused.stderr.count("LoadCredential=key:/PATH")) == (1, 1)
     found = daemon.cli("config", "validate")
     assert (found.returncode, "codelocd.toml:3" in found.stderr) == (2, True)
+
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY")
+    for command in ("config", "validate"), ("doctor",):
+        here = {**daemon.environ, "CREDENTIALS_DIRECTORY": ""}
+        done = commands.run(command, cwd=project, environ=here)
+        said = done.stdout + done.stderr
+        assert "takes the credential key: $CREDENTIALS_DIRECTORY is not set here" in said
 
     (folder / "key").write_text(f"{SECRET}\n")
     assert daemon.cli("reload", "sales").returncode == 0

@@ -58,7 +58,19 @@ def examine(
             table = as_table(as_table(document.data.get("location")).get(spec.name))
             say = partial(_at, document, spec.name, table)
         problems.found += _together(spec, say, choose, problems.found)
+    if config is not None:
+        config = replace(config, notes=(*config.notes, *_out_of_sight(config)))
     return config, list(ConfigError(problems.found).problems)
+
+
+def _out_of_sight(config: Config) -> Iterator[str]:
+    """The credentials that a service will have and a shell has not."""
+    if not os.environ.get(credentials.FOLDER):
+        for spec in config.own:
+            for variable, name in spec.credentials.items():
+                where = f"location.{spec.name}.env.{variable} takes the credential {name}"
+                here = f"${credentials.FOLDER} is not set here, so it cannot be looked for"
+                yield f"{where}: {here}; the service needs LoadCredential={name}:/PATH"
 
 
 _CODE_AND_ENVIRONMENT = frozenset({
@@ -90,8 +102,9 @@ def _own(document: Document, pythons: Pythons) -> Iterator[Mistake]:
         if isinstance(table, Mapping):
             say = partial(_at, document, name, table)
             yield from _location(say, merged(defaults, table), document.absolute, pythons)
-    for key, table in codelocd_toml.written_tables(data):
-        yield from _credentials(document, (*key, "env"), as_table(table.get("env")))
+    if os.environ.get(credentials.FOLDER):
+        for key, table in codelocd_toml.written_tables(data):
+            yield from _credentials(document, (*key, "env"), as_table(table.get("env")))
     yield from _daemon(document, as_table(data.get("daemon")))
     say_index = partial(_under, document, ("index",))
     yield from broken_index(as_table(data.get("index")), document.absolute, say_index)

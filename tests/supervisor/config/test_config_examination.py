@@ -287,6 +287,20 @@ def test_what_cannot_be_read_hides_nothing_else_of_other_locations_nor_of_its_ow
     assert 'group "dev"' in group
 
 
+def test_a_credential_is_looked_for_where_there_is_a_folder_of_them(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = project / "codelocd.toml"
+    path.write_text('[location.a]\npython_file = "ok.py"\nenv = { K = { credential = "key" } }\n')
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    assert examined(path) == []
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(project))
+    [found] = examined(path)
+    assert (found.line, "LoadCredential=key:/PATH" in found.remedy) == (3, True)
+    (project / "key").write_text("x")
+    assert examined(path) == []
+
+
 def test_text_that_is_no_config_is_one_mistake(project: Path) -> None:
     path = project / "codelocd.toml"
     path.write_text("[location")

@@ -171,6 +171,8 @@ def _daemon(seen: Examined) -> Iterator[Finding]:
         yield Finding("daemon", "ok", f"none runs: {seen.silence}")
     for mistake in seen.mistakes:
         yield Finding("config", "problem", *_split(mistake))
+    for note in seen.config.notes if seen.config is not None else ():
+        yield Finding("config", "warning", *_split(note))
     for line in local.as_root(seen.config) if seen.config is not None else ():
         yield Finding("users", "warning", *_split(line))
     if not seen.mistakes and seen.config is not None:
