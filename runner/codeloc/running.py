@@ -124,7 +124,12 @@ class Execution:
         self._listener.started(outcome)
         began = perf_counter()
         if step.makes:
-            self._try(outcome, lambda: self._make(definition, key, outcome))
+            try:
+                self._try(outcome, lambda: self._make(definition, key, outcome))
+            except BaseException as error:  # an interrupt: it is told, and goes on
+                outcome.fail(error)
+                self._listener.finished(outcome)
+                raise
         else:
             outcome.state = "checked"
         outcome.seconds = perf_counter() - began

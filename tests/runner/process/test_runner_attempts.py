@@ -182,6 +182,7 @@ def test_an_interrupt_ends_the_run_after_its_resources(attempts, code, current) 
     result = attempt.result()
 
     assert (result["state"], result["why"]) == ("failed", "exception")
+    assert states(result) == {"slow": "failed"}
     assert attempt.printed["stdout"].decode().splitlines() == ["at work", "finally", "db closed"]
 
 
