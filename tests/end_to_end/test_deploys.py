@@ -198,7 +198,9 @@ def test_a_rollback_goes_back_one_release_at_a_time(site: Site) -> None:
     assert "--in-place" in refused.stderr
     assert site.done("rollback", third[:6])["release"] == third
     assert site.cli("rollback", "0000").returncode == 4
+    assert third[:12] in site.cli("status").stdout
     assert site.done("deploy", "--in-place")["former"] == third
+    assert "RELEASE" not in site.cli("status").stdout
     assert (site.assets(), site.entry()["release"]) == (["in_place"], None)
     assert site.done("rollback")["release"] == third
     table = site.cli("releases").stdout

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from codelocd.documents import answers, definitions, events, locations
+from codelocd.documents import answers, definitions, events, locations, releases
+from codelocd.releases.manifest import TreeEntry, TreeManifest
 from tests.end_to_end.daemons import StartDev, failed, serving
 from tests.shapes import faults
 
+NO_CHANGE = TreeManifest([TreeEntry("sales.py", "0" * 64)]).encoded
 METHODS: list[tuple[str, dict[str, Any], Any]] = [
     ("hello", {}, answers.Hello),
     ("status", {}, locations.StatusDocument),
@@ -24,6 +26,9 @@ METHODS: list[tuple[str, dict[str, Any], Any]] = [
     ("logs", {}, answers.LogsDocument),
     ("events", {}, answers.EventsDocument),
     ("environments", {}, list[answers.EnvironmentDocument]),
+    ("releases", {}, releases.ReleasesDocument),
+    ("release_upload", {"location": "sales", "manifest": NO_CHANGE}, releases.ReleaseUpload),
+    ("deploy", {"location": "sales", "in_place": True}, releases.DeployOutcome),
     ("stop", {"locations": ["sales"]}, answers.ActionOutcomes),
     ("status", {}, locations.StatusDocument),
 ]

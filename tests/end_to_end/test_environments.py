@@ -332,3 +332,35 @@ def test_a_file_that_a_variable_names_is_watched(
     until_defined(daemon, "alpha_1", "none")
     (project / "pins.txt").write_text("alpha==2.0\n")
     until_defined(daemon, "alpha_2", "none")
+
+
+def test_a_release_brings_its_environment_and_a_rollback_goes_back_to_both(
+    shop: Path, dev: StartDev, wheel: Wheel, tmp_path: Path
+) -> None:
+    for version in ("1.0", "2.0", "3.0"):
+        wheel("alpha", version)
+    need(shop, "alpha==1.0")
+    daemon = dev()
+    daemon.until("shop", serving)
+    source = tmp_path / "source"
+    shutil.copytree(shop, source)
+    keys = []
+    for version in ("2.0", "3.0"):
+        need(source, f"alpha=={version}")
+        done = daemon.cli("deploy", "shop", "--source", str(source))
+        assert done.returncode == 0, done.stderr
+        assert daemon.definitions("shop") == [f"asset v{version.replace('.', '_')}"]
+        keys.append(daemon.entry("shop")["environment"]["key"])
+    need(source, "alpha==9.0")
+    done = daemon.cli("deploy", "shop", "--source", str(source))
+    assert done.returncode == 1
+    assert "environment" in done.stdout
+    assert daemon.definitions("shop") == ["asset v3_0"]
+    assert daemon.cli("rollback", "shop").returncode == 0
+    entry = daemon.entry("shop")
+    assert (daemon.definitions("shop"), entry["environment"]["key"]) == (["asset v2_0"], keys[0])
+    assert daemon.cli("deploy", "shop", "--in-place").returncode == 0
+    assert daemon.definitions("shop") == ["asset v1_0"]
+    (shop / "shop.py").write_text(native("saved"))
+    daemon.until("shop", lambda each: serving(each) and each["definitions"]["asset"] == 1)
+    wait_for(lambda: daemon.definitions("shop") == ["asset saved"])

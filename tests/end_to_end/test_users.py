@@ -214,3 +214,52 @@ def test_a_python_that_the_user_may_not_reach_is_named(tmp_path: Path) -> None:
     assert tmp_path.is_relative_to(closed)
     assert barrier(python, os.geteuid(), ()) is None
     assert barrier(Path(PYTHON), FIRST, (FIRST,)) is None
+
+
+OWN_RELEASE = """
+import json, os
+from codeloc import Definitions, asset
+
+here = os.path.dirname(os.path.abspath(__file__))
+above = os.path.dirname(os.path.dirname(here))
+told = {
+    "uid": os.getuid(), "here": here,
+    "unreadable": [each for each in os.listdir(here) if not os.access(each, os.R_OK)],
+    "writable": [path for path in (here, above, __file__) if os.access(path, os.W_OK)],
+    "lists others": os.access(above, os.R_OK),
+}
+
+@asset(description=json.dumps(told))
+def it(): ...
+
+defs = Definitions(assets=[it])
+"""
+
+
+def test_a_user_reads_its_release_and_writes_nothing_there(place: Place) -> None:
+    both = "".join(
+        f'[location.{name}]\npython_file = "defs.py"\nuser = "{uid}"\nreload = "manual"\n'
+        for name, uid in (("first", FIRST), ("second", SECOND))
+    )
+    file = str(place.config(both))
+    source = Path(tempfile.mkdtemp())  # root's alone: only who gives the command has to read it
+    (source / "defs.py").write_text(OWN_RELEASE)
+    (source / "defs.py").chmod(0o600)
+    daemon = place.start("serve", "-c", file, stdout=subprocess.DEVNULL)
+    try:
+        place.until(lambda each: each["state"] == "serving")
+        for name, uid in (("first", FIRST), ("second", SECOND)):
+            code, _, err = place.run("deploy", name, "--source", str(source))
+            assert code == 0, err
+            _, out, _ = place.run("definitions", name, "--json")
+            told = json.loads(json.loads(out)["definitions"][0]["description"])
+            release = Path(told.pop("here")).parent
+            assert told == {"uid": uid, "unreadable": [], "writable": [], "lists others": False}
+            status = release.stat()
+            assert (status.st_uid, status.st_gid, status.st_mode & 0o777) == (0, uid, 0o750)
+        code, out, _ = place.run("releases", "--json")
+        assert {each["releases"][0]["user"] for each in json.loads(out)["locations"]} == {"root"}
+    finally:
+        daemon.terminate()
+        daemon.wait(DEADLINE)
+        shutil.rmtree(source)

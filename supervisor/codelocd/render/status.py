@@ -39,6 +39,7 @@ TITLES = (
     Column("UPTIME", 3, right=True),
     Column("RESTARTS", 6, right=True),
     Column("DEFINITIONS", 5, right=True),
+    Column("RELEASE", 11, least=12),
     Column("ENVIRONMENT", 10, least=12),
     Column("PYTHON", 8),
     Column("PID", 9, right=True),
@@ -49,8 +50,8 @@ TITLES = (
     Column("PROBLEM", 2, least=28),
 )
 
-SELDOM = (8, 11)
-"""Columns that are there only where something runs on a node, or ended by itself."""
+SELDOM = (5, 9, 12)
+"""Columns that are there only where a release serves, a runner is on a node, or one has ended."""
 
 UNDER_WAY = ("building", "starting", "stopping")
 
@@ -106,9 +107,8 @@ def _table(rows: Sequence[Sequence[Cell]], screen: Screen) -> str:
 
 
 def sums(document: StatusDocument, head: str, screen: Screen) -> str:
-    """`  CPU 34%, memory 1.2 GiB, 3 restarts` of all together, as far as that is known and the
-    line that begins with `head` has room.
-    """
+    """`  CPU 34%, memory 1.2 GiB, 3 restarts` of all, as far as the line that begins with `head`
+    has room."""
     locations = document["locations"]
     cpu = [cpu for each in locations if (cpu := each["cpu"]) is not None]
     memory = [memory for each in locations if (memory := each["memory"]) is not None]
@@ -122,10 +122,8 @@ def sums(document: StatusDocument, head: str, screen: Screen) -> str:
 
 
 def _few(lines: list[tuple[str, str | None]]) -> list[tuple[str, str | None]]:
-    if len(lines) <= FEW:
-        return lines
     more = f"and {len(lines) - FEW + 1} more: codelocd config validate"
-    return [*lines[: FEW - 1], (more, lines[-1][1])]
+    return lines if len(lines) <= FEW else [*lines[: FEW - 1], (more, lines[-1][1])]
 
 
 def _brief(text: str, style: str | None, screen: Screen) -> list[str]:
@@ -339,6 +337,7 @@ def _row(location: LocationStatus, at: float) -> list[Cell]:
         duration(location["uptime"]),
         str(location["restarts"]),
         str(sum(location["definitions"].values())),
+        (location.get("release") or NOTHING)[:12],
         environment(location),
         used["python"] if used is not None else NOTHING,
         str(location["pid"] or "-"),
