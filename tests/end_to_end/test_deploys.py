@@ -203,6 +203,11 @@ def test_a_rollback_goes_back_one_release_at_a_time(site: Site) -> None:
     assert "RELEASE" not in site.cli("status").stdout
     assert (site.assets(), site.entry()["release"]) == (["in_place"], None)
     assert site.done("rollback")["release"] == third
+    typed = {"_CODELOCD_COMPLETE": "bash_complete", "CODELOCD_BREAKS": " :="}
+    typed["CODELOCD_TYPED"] = f"codelocd rollback {site.name} {third[:5]}"
+    environ = site.service.environ | typed
+    offered = commands.run([], cwd=site.source, environ=environ).stdout
+    assert third[:12] in offered
     table = site.cli("releases").stdout
     assert third[:12] in table
     assert "current" in table

@@ -125,6 +125,13 @@ def environments(context: click.Context, parameter: click.Parameter, typed: str)
     return [*locations(context, parameter, typed), *begun]
 
 
+def releases(context: click.Context, _parameter: click.Parameter, typed: str) -> list[str]:
+    """The beginnings of the IDs of the releases of the location named before."""
+    answer = _asked(context, "releases", {"locations": [context.params.get("location")]})
+    known = answer["locations"][0]["releases"] if answer else []
+    return _starting(typed, (each["id"][:12] for each in known))
+
+
 def programs(context: click.Context, _parameter: click.Parameter, typed: str) -> list[Any]:
     """Programs of the location's environment; for the words after the first, files."""
     if context.params.get("words"):

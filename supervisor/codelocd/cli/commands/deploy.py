@@ -12,6 +12,7 @@ import click
 
 from codelocd.cli import output
 from codelocd.cli.actions import Waiting, announce
+from codelocd.cli.commands import completions
 from codelocd.cli.connection import GRACE, Connection, ask, connect_patiently, connect_promptly
 from codelocd.cli.exit_codes import ExitCode, Failure
 from codelocd.cli.options import (
@@ -95,7 +96,7 @@ def deploy_command(
 
 @click.command()
 @location_argument
-@click.argument("release", required=False)
+@click.argument("release", required=False, shell_complete=completions.releases)
 @outcome_options
 @json_option
 @daemon_options
