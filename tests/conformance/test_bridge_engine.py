@@ -133,6 +133,8 @@ def test_a_drained_node_is_left_new_beside_old(place: Place) -> None:
     assert "NODE" in shown
     assert entry["node"] in shown
     assert "Node: " in command(place, "show", "a").stdout
+    refused = command(place, "exec", "a", "--", "python", "-V")
+    assert "exec does not reach" in refused.stderr
 
 
 def test_a_bridge_that_dies_is_started_again_and_finds_its_runners(place: Place) -> None:

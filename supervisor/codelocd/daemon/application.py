@@ -22,7 +22,7 @@ from codelocd.daemon.locations import Locations
 from codelocd.daemon.loop import Daemon
 from codelocd.daemon.notifications import Notifications
 from codelocd.daemon.page import start_page
-from codelocd.daemon.placed import placed_locations
+from codelocd.daemon.placed import placed_locations, warnings
 from codelocd.daemon.preparation import Preparation
 from codelocd.daemon.publisher import Publisher
 from codelocd.daemon.releases import FOLDER, Releases
@@ -100,6 +100,7 @@ class Application:
         self.placed = placed_locations(
             config, paths, means, self.runner_specs, self.locations, self.publisher
         )
+        self.warnings.of_engine = functools.partial(warnings, self.placed)
         self._page: HelperProcess | None = None
         self.watch = SourceWatch(self.locations.changed, report, loop)
         self.daemon = self._daemon(builder, paths.runtime_dir, report)
@@ -305,12 +306,9 @@ class Application:
         for location in self.locations.values():
             for running in location.runners.values():
                 running.handle.kill()
-        if self.placed is not None:
-            self.placed.engine.kill()
-        if self.dagster is not None:
-            self.dagster.kill()
-        if self._page is not None:
-            self._page.kill()
+        for part in (self.placed, self.dagster, self._page):
+            if part is not None:
+                part.kill()
 
 
 def _wishes(paths: DaemonPaths) -> tuple[DesiredState, Warnings]:

@@ -20,7 +20,7 @@ from codelocd.daemon.actions import Actions, Method
 from codelocd.daemon.application import Application
 from codelocd.daemon.config_watch import ConfigWatch
 from codelocd.daemon.deploys import Deploys
-from codelocd.daemon.engine_methods import EngineMethods
+from codelocd.daemon.engine_methods import EngineMethods, refuse_command
 from codelocd.daemon.environments import Environments
 from codelocd.daemon.listing import Listings
 from codelocd.daemon.params import Params
@@ -254,6 +254,7 @@ class Control:
 
     async def _command(self, _peer: Peer, params: Params) -> CommandDocument:
         location = self._locations.supervised(take.text(params, "location"))
+        refuse_command(location.spec)
         if location.environment is None:
             state = location.state.shown
             what = f"the environment of {location.name!r} is not ready: {state}"

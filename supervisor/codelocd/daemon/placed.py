@@ -121,6 +121,10 @@ class PlacedLocations:
         while lost := [each for each in location.runners.values() if each.handle.lost is not None]:
             await asyncio.wait([each.handle.exited for each in lost], timeout=LOOK)
 
+    def kill(self) -> None:
+        """End the bridge at once."""
+        self.engine.kill()
+
     async def watch_memory(self) -> None:
         """For ever: hold runners on nodes to the memory limits of their locations."""
         while True:
@@ -212,3 +216,12 @@ def placed_locations(
         output,
     )
     return PlacedLocations(engine, specs, locations, publisher, development=means.development)
+
+
+def warnings(placed: PlacedLocations | None) -> list[str]:
+    """A line while the cluster is out of reach, with the reason."""
+    if placed is None or placed.engine.state.is_up:
+        return []
+    address = placed.engine.settings.address
+    where = f" at {address}" if address else ""
+    return [f"the engine{where} is out of reach: {placed.engine.state.why}"]

@@ -303,6 +303,7 @@ class Warnings:
         self._desired = desired
         self.of_locations: Callable[[], Iterable[str]] = tuple
         """Further lines, about single locations."""
+        self.of_engine: Callable[[], Iterable[str]] = tuple
         self._kept: list[files.Damage] = []
         self._known = -1
         self._looked_at = 0.0
@@ -313,4 +314,9 @@ class Warnings:
             self._kept = files.kept_in(*self._folders)
             self._known, self._looked_at = count, now
         kept = (each.text for each in self._kept)
-        return [*filter(None, [self._desired.unwritten]), *kept, *self.of_locations()]
+        return [
+            *filter(None, [self._desired.unwritten]),
+            *kept,
+            *self.of_locations(),
+            *self.of_engine(),
+        ]
