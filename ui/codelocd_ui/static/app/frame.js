@@ -1,5 +1,5 @@
 // What surrounds each page: the sidebar, the bar on top, and word of lost connections.
-import { html, useEffect, useRef, useState } from './html.js';
+import { html, useEffect, useLayoutEffect, useRef, useState } from './html.js';
 import { store as known, tell, useStore, useClock } from './store.js';
 import { Mark, Virtual, to } from './parts.js';
 import { definitionsOf, level, worstFirst } from './stories.js';
@@ -54,7 +54,7 @@ export function Frame({ route, crumbs, full, onSearch, children }) {
 /** On a narrow screen: pages and locations, over the page. @param {{route: string, close: () => void}} props */
 function Sheet({ route, close }) {
   const box = useRef(/** @type {HTMLElement | null} */ (null)), before = useRef(document.activeElement);
-  useEffect(() => {
+  useLayoutEffect(() => {
     /** @type {HTMLElement | null | undefined} */ (box.current?.querySelector('a'))?.focus();
     return () => /** @type {HTMLElement | null} */ (before.current)?.focus?.();
   }, []);

@@ -240,7 +240,7 @@ function Card({ card, style, chosen, related, isTwice, choose, unfold }) {
 
 /** @param {Placed} node @param {Camera} camera @param {number} height @param {boolean} far a plate keeps its size */
 function placedAt(node, camera, height, far) {
-  const place = `translate(${camera.x + node.x * camera.zoom}px, ${camera.y + node.y * camera.zoom}px)`;
+  const place = `translate(${Math.round(camera.x + node.x * camera.zoom)}px, ${Math.round(camera.y + node.y * camera.zoom)}px)`; // whole pixels: letters stay sharp
   return far ? { transform: place, maxWidth: `${node.width * camera.zoom}px`, width: '', height: '' } : { transform: `${place} scale(${camera.zoom})`, width: `${node.width}px`, height: `${height}px`, maxWidth: '' };
 }
 

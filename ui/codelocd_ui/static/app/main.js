@@ -122,6 +122,7 @@ function keys(route, overlay, setOverlay) {
   let first = '', timer = 0;
   const listener = (/** @type {KeyboardEvent} */ event) => {
     if ((event.metaKey || event.ctrlKey) && event.key.toLowerCase() === 'k') { event.preventDefault(); setOverlay('search'); return; }
+    if (event.key === 'Escape' && overlay) { setOverlay(''); return; } // also before it has the focus
     const target = /** @type {HTMLElement} */ (event.target);
     if (target.closest?.('input, textarea, select, [contenteditable]') || overlay || document.querySelector('[aria-modal=true]')) return;
     if (event.metaKey || event.ctrlKey || event.altKey || off()) return;

@@ -1,5 +1,5 @@
 // Search over everything (⌘K), and the list of keys.
-import { html, useEffect, useMemo, useRef, useState } from './html.js';
+import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from './html.js';
 import { store } from './store.js';
 import { Mark, kindWord, ordersFor, to } from './parts.js';
 import { PAGES, nextTheme } from './frame.js';
@@ -38,7 +38,7 @@ export function Search({ close }) {
   const [text, set] = useState('');
   const [at, move] = useState(0);
   const field = useRef(/** @type {HTMLElement | null} */ (null));
-  useEffect(() => field.current?.focus(), []);
+  useLayoutEffect(() => field.current?.focus(), []);
   /** @type {Hit[]} */
   const all = useMemo(() => [
     ...PAGES.map(([, title, address]) => ({ text: title, kind: 'page', address })),
@@ -76,7 +76,7 @@ const keysAreOff = () => { try { return localStorage.getItem('codelocd-keys') ==
 export function KeysHelp({ close }) {
   const [isOff, set] = useState(keysAreOff());
   const button = useRef(/** @type {HTMLElement | null} */ (null));
-  useEffect(() => button.current?.focus(), []);
+  useLayoutEffect(() => button.current?.focus(), []);
   const turn = () => { try { localStorage.setItem('codelocd-keys', isOff ? 'on' : 'off'); } catch { /* a private window */ } set(!isOff); };
   return html`<${Overlay} close=${close} label="Keys"><div class="body stack"><h2>Keys</h2><dl class="pairs">${KEYS.map(([key, what]) => html`<dt><kbd>${key}</kbd></dt><dd>${what}</dd>`)}</dl>
     <div class="row"><button type="button" class="button" ref=${button} onClick=${turn}>${isOff ? 'Switch single keys on' : 'Switch single keys off'}</button><button type="button" class="button" onClick=${close}>Close</button></div></div><//>`;
