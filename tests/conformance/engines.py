@@ -12,13 +12,13 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from codelocd.client import Client, RpcError
-from tests.end_to_end.daemons import CACHE, DEADLINE, Entry, Service, serving
+from tests.end_to_end.daemons import CACHE, CODELOCD, DEADLINE, Entry, Service, serving
 
 ROOT = Path(__file__).parents[2]
 
@@ -30,12 +30,14 @@ class EngineSetting:
     `table`: the text of its `[engine]` table, "" for the daemon's own machine; `location`: the
     lines that each location has for it. `lose(node)` takes a node away at once, with all that is
     on it, None where there are no nodes; `fence`: seconds after which its runners count as ended.
+    `command`: how the daemon is run, on a machine that reaches the nodes.
     """
 
     table: str = ""
     location: str = ""
     lose: Callable[[str], None] | None = None
     fence: float = 0.0
+    command: Sequence[str] = (str(CODELOCD),)
 
 
 CONFIG = """
@@ -91,7 +93,7 @@ class Place:
 
     def start(self) -> Service:
         (self.home / "notify").unlink(missing_ok=True)
-        self.started.append(Service(self.project, self.home))
+        self.started.append(Service(self.project, self.home, self.engine.command))
         self.started[-1].told(b"READY=1")
         return self.started[-1]
 

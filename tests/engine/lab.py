@@ -23,6 +23,8 @@ RAY = ("ray==2.60.*", "msgpack", "packaging", "virtualenv>=21", "uv>=0.13")
 """What the bridge needs, too: the lab has one environment for all."""
 CLUSTER_PYTHON = "3.11"
 DAEMON_PYTHON = "3.13"
+GONE = 20.0
+"""Seconds for processes that were killed to be gone."""
 PORT = 6379
 JOINED = "Ray runtime started."
 """What a machine says once it is a part of the cluster."""
@@ -183,7 +185,7 @@ class Lab:
         """The head, which takes no work."""
         words = ["--head", f"--port={PORT}", "--num-cpus=0", "--include-dashboard=false"]
         self._start(self.head, [*words, *options])
-        wait_for(self.reaches)
+        self._until_joined(self.head)
 
     def add_node(self, *options: str, cpus: int = 4) -> Machine:
         """One more machine; returns once it has joined. One after the other: two that start at
@@ -197,15 +199,20 @@ class Lab:
 
     def start_node(self, machine: Machine, *options: str, cpus: int = 4) -> None:
         self._start(machine, [f"--address={self.address}", f"--num-cpus={cpus}", *options])
+        self._until_joined(machine)
+
+    def _until_joined(self, machine: Machine) -> None:
         wait_for(lambda: self.said(machine).count(JOINED) >= machine.started or self._over(machine))
 
     def kill(self, machine: Machine) -> None:
         """As when its power goes: all of its processes at once."""
         if machine.process is not None:
-            for each in (*machine.processes(), psutil.Process(machine.process.pid)):
+            all_of_them = machine.processes()
+            for each in (*all_of_them, psutil.Process(machine.process.pid)):
                 with contextlib.suppress(psutil.NoSuchProcess):
                     each.kill()
             machine.process.wait()
+            psutil.wait_procs(all_of_them, GONE)
             machine.process = None
 
     def kill_raylet(self, machine: Machine) -> None:
@@ -239,12 +246,6 @@ class Lab:
             return ["nsenter", f"--net=/run/netns/{self.hub}", *command]
         entering = ["nsenter", f"--target={self.own.process.pid}", "--net", "--mount"]
         return [*entering, "env", f"--chdir={folder}", *command]
-
-    def reaches(self) -> bool:
-        """Whether the head takes connections."""
-        probe = f"import socket; socket.create_connection(('{self.head.address}', {PORT}), 1)"
-        words = self.inside([str(self.python), "-c", probe])
-        return subprocess.run(words, capture_output=True).returncode == 0
 
     def said(self, machine: Machine) -> str:
         return (machine.folder / "log").read_text(errors="replace")

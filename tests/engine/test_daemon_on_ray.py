@@ -33,17 +33,23 @@ environment = {{ python = "{python}" }}
 """
 
 
+def engine_table(lab: Lab, folder: Path) -> str:
+    """The `[engine]` of a lab; its token is kept in the folder."""
+    token = folder / "token"
+    token.touch(mode=0o600)
+    token.write_text(lab.variables["RAY_AUTH_TOKEN"])
+    environment = lab.python.parent.parent
+    return ENGINE.format(
+        address=lab.address, token=token, environment=environment, **(lab.tls or {})
+    )
+
+
 def write(project: Path, lab: Lab | None) -> None:
     """A config of one location for each Python, on nodes if there is a `lab`."""
     project.mkdir(exist_ok=True)
     text = ""
     if lab is not None:
-        token = project.parent / "token"
-        token.touch(mode=0o600)
-        token.write_text(lab.variables["RAY_AUTH_TOKEN"])
-        tls = lab.tls or {}
-        environment = lab.python.parent.parent
-        text += ENGINE.format(address=lab.address, token=token, environment=environment, **tls)
+        text += engine_table(lab, project.parent)
     for python in PYTHONS:
         name = python.replace(".", "-")
         code = project.parent / "code" / name
