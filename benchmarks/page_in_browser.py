@@ -63,7 +63,13 @@ SERVED = """async () => {
   return 1000 * store.live[0].seconds;
 }"""
 """Milliseconds from the newest save until it was served, as the daemon tells."""
-PAINTED = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? 0"
+PAINTED = """() => new Promise((done) => {
+  const look = () => {
+    const painted = performance.getEntriesByName('first-contentful-paint')[0];
+    return painted ? done(painted.startTime) : setTimeout(look, 20);
+  };
+  look();
+})"""
 SENT = """([size, ending]) => performance.getEntriesByType('resource')
   .filter((one) => one.name.includes('/static/') && one.name.endsWith(ending))
   .reduce((sum, one) => sum + one[size], 0) / 1024"""
