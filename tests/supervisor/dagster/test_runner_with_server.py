@@ -15,7 +15,8 @@ from tests.supervisor.dagster.played import FakeDagster, FakeServer
 
 
 class FakeRunner:
-    pid, start_method, why = 1, "spawn", "warm interpreters are off"
+    pid, node, placed_why = 1, None, ""
+    start_method, why = "spawn", "warm interpreters are off"
 
     def __init__(self) -> None:
         self.exited = asyncio.get_running_loop().create_future()
