@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import os
 import secrets
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from codelocd.core.config_diff import ConfigDiff, plan
 from codelocd.daemon.adoption import Adoption, Adopts, HeldRunners, inherited, keeping
 from codelocd.daemon.executor import Executor
 from codelocd.daemon.health import Heartbeat
+from codelocd.daemon.in_pieces import ChangesInPieces
 from codelocd.daemon.limits import LocationLimits
 from codelocd.daemon.locations import Locations
 from codelocd.daemon.loop import Daemon
@@ -100,8 +101,9 @@ class Application:
         self.placed = placed_locations(
             config, paths, means, self.runner_specs, self.locations, self.publisher
         )
-        self.warnings.of_engine = functools.partial(warnings, self.placed)
+        self.warnings.of_engine = partial(warnings, self.placed)
         self._page: HelperProcess | None = None
+        self.changes = ChangesInPieces()
         self.watch = SourceWatch(self.locations.changed, report, loop)
         self.daemon = self._daemon(builder, paths.runtime_dir, report)
         self.usage = UsageReports(self.hub, self.daemon.usage, self.locations.runners)
@@ -205,36 +207,33 @@ class Application:
         if self.placed is not None:
             chores.append(loop.create_task(self.placed.watch_memory()))
         if config.daemon.prune:
-            tidy = functools.partial(self._tidy, paths.state_dir)
+            tidy = partial(self._tidy, paths.state_dir)
             upkeep = EnvironmentPruner(
                 self._children, paths.store, self._environments, report, tidy=tidy
             )
             chores.append(loop.create_task(upkeep.run()))
         return chores
 
-    def apply(self, config: Config, *, dry_run: bool = False) -> ConfigDiff:
-        """Make what runs match `config`."""
+    def apply(self, config: Config, *, dry_run: bool = False, now: bool = False) -> ConfigDiff:
+        """Make what runs match `config`; a long change goes on for a while, unless `now`."""
+        self.changes.finish()
         running = {name: each.spec for name, each in self.locations.items() if not each.removed}
         wanted = map(self.releases.applied, config.locations)
         change = plan({**running, **self.locations.external}, wanted)
         if not dry_run:
             self.releases.are_configured(config.locations)
             self._warm.keep_for(config.daemon.warm_idle)
-            self._carry_out(change)
-            if self.dagster is not None:
-                self.dagster.locations_are(config.locations)
+            self.changes.begin(self._steps(change, config), now=now)
         return change
 
-    def _carry_out(self, change: ConfigDiff) -> None:
-        for name in change.removed:
-            self.daemon.remove(name)
-            self._warm.forget(name)
-        for spec in change.added:
-            self.daemon.add(spec)
-        for spec in change.reloaded:
-            self.daemon.change(spec, reload=True)
-        for spec in change.adjusted:
-            self.daemon.change(spec, reload=False)
+    def _steps(self, change: ConfigDiff, config: Config) -> Iterator[Callable[[], object]]:
+        yield from (partial(self.daemon.remove, name) for name in change.removed)
+        yield from (partial(self._warm.forget, name) for name in change.removed)
+        yield from (partial(self.daemon.add, spec) for spec in change.added)
+        yield from (partial(self.daemon.change, spec, reload=True) for spec in change.reloaded)
+        yield from (partial(self.daemon.change, spec, reload=False) for spec in change.adjusted)
+        if self.dagster is not None:
+            yield partial(self.dagster.locations_are, config.locations)
 
     def notifications(self, report: Callable[[str], None]) -> Notifications:
         """`report` gets a line for each that did not go out."""
@@ -261,6 +260,7 @@ class Application:
 
     async def close(self) -> None:
         """Stop every location, wait until all are gone, end what they left."""
+        self.changes.drop()
         for chore in self._chores:
             chore.cancel()
         self.watch.close()
@@ -290,6 +290,7 @@ class Application:
         if self._guardian.keeping is None:
             await self.close()
             return
+        self.changes.drop()
         if self._page is not None:  # the next one takes its port
             await self._page.close()
         if self.placed is not None:

@@ -53,7 +53,7 @@ async def _check(
     if progress is not None:
         _follow_builds(application, progress)
     try:
-        application.apply(config)
+        application.apply(config, now=True)
 
         async def outcome(location: Location) -> None:
             await location.settled()

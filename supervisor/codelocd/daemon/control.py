@@ -283,6 +283,7 @@ class Control:
         if config is None:
             problem = self._config.state.problem or ""
             raise RpcError("usage", problem, {"problems": problem.splitlines()})
+        await self._application.changes.done()
         if dry_run:
             change = self._application.apply(config, dry_run=True)
         else:

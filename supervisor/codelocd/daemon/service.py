@@ -149,7 +149,7 @@ class Service:
         kept = [] if passed is not None else [control_socket.keep(server)]
         chores = [*map(asyncio.ensure_future, (self._show_life(), status_file.keep(), *kept))]
         self._begin_page(config)
-        application.apply(config)
+        application.apply(config, now=True)
         await application.settle_inheritance()
         if self._config.has_files:
             await self._config.follow(application.watch, apply=self._development)
