@@ -35,17 +35,22 @@ class Leaves(Protocol):
 class Manifest:
     """A tree: `files` by absolute path, `[digest, mode]`, or `[None, target]` of a link.
 
-    `origins`: where each content is on this machine. `name` is the digest of all of it.
+    `origins`: where each content is on this machine. `name` is the digest of all of it. A `lasting`
+    one stays on the node; of code, the newest does.
     """
 
     name: str
     files: dict[str, list[Any]]
     origins: dict[str, str] = field(repr=False)
+    lasting: bool = False
 
     @classmethod
-    def of(cls, files: dict[str, list[Any]], origins: dict[str, str]) -> Manifest:
+    def of(
+        cls, files: dict[str, list[Any]], origins: dict[str, str], *, lasting: bool = False
+    ) -> Manifest:
         text = json.dumps(sorted(files.items())).encode()
-        return cls(hashlib.blake2b(text, digest_size=DIGEST_BYTES).hexdigest(), files, origins)
+        name = hashlib.blake2b(text, digest_size=DIGEST_BYTES).hexdigest()
+        return cls(name, files, origins, lasting)
 
 
 class FileDigests:

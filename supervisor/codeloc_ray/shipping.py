@@ -9,6 +9,7 @@ import os
 import zipfile
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from packaging.requirements import Requirement
@@ -83,9 +84,10 @@ class Shipping:
             self._contents.manifest, (), inputs, Everything(), EVERYTHING
         )
         if specification["kind"] in ALONE and not specification["request"]["requirements"]:
-            return described
+            return replace(described, name=f"described-{described.name}", lasting=True)
         files = {**code.files, **described.files}
-        return Manifest(described.name, files, {**code.origins, **described.origins})
+        name = f"described-{described.name}"
+        return Manifest(name, files, {**code.origins, **described.origins}, lasting=True)
 
     async def send(self, node: str, ask: Ask, manifests: Sequence[Manifest]) -> list[str]:
         """Have the node hold these trees; returns their folders there. One host of a node at a
@@ -100,7 +102,12 @@ class Shipping:
             for pieces in _batches(missing):
                 await ask("put", pieces=pieces)
             return [
-                await ask("tree", name=each.name, files=each.files if each in lacking else {})
+                await ask(
+                    "tree",
+                    name=each.name,
+                    files=each.files if each in lacking else {},
+                    lasting=each.lasting,
+                )
                 for each in manifests
             ]
 
@@ -120,7 +127,7 @@ class Shipping:
         for each in parts:
             files.update(each.files)
             origins.update(each.origins)
-        return Manifest.of(files, origins)
+        return Manifest.of(files, origins, lasting=True)
 
     def _distribution(self, name: str) -> Manifest:
         """All files of a distribution, programs among them: uv is one."""
@@ -135,7 +142,7 @@ class Shipping:
 
 def _relative(manifest: Manifest, folder: str, place: str) -> Manifest:
     files = {place + os.path.relpath(path, folder): each for path, each in manifest.files.items()}
-    return Manifest.of(files, manifest.origins)
+    return Manifest.of(files, manifest.origins, lasting=True)
 
 
 def _closure(names: Iterable[str]) -> set[str]:

@@ -116,6 +116,8 @@ class Starting:
             root=root,
             entry=f"{bundle}/{ENTRY}",
         )
+        tidying = asyncio.ensure_future(remote.ask("prune"))
+        tidying.add_done_callback(lambda done: done.cancelled() or done.exception())
         return self._started(remote, started, said)
 
     async def _run(self, params: Mapping[str, Any]) -> dict[str, Any]:

@@ -26,8 +26,11 @@ class Deliveries:
         for piece in pieces:
             await asyncio.to_thread(self._store.put, *piece)
 
-    async def do_tree(self, name: str, files: Mapping[str, Any]) -> str:
-        return await asyncio.to_thread(self._store.tree, name, files)
+    async def do_tree(self, name: str, files: Mapping[str, Any], lasting: bool) -> str:
+        return await asyncio.to_thread(self._store.tree, name, files, lasting)
+
+    async def do_prune(self) -> None:
+        await asyncio.to_thread(self._store.prune)
 
 
 class PreparedEnvironment:
