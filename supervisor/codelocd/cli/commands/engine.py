@@ -107,7 +107,7 @@ def manifests_command(kubernetes: bool, image: str, workers: int, file: Path | N
     """Print what a Kubernetes cluster needs to run Ray's head, its workers and the daemon.
 
     YAML: deployments, services, a policy of the network, and references to the secrets that you
-    make: the token is in none of it. The image has codelocd and Ray; docs/engines.md says how.
+    make: the token is in none of it. The image has Ray beside codelocd; docs/engines.md says how.
 
     \b
     codelocd engine manifests --kubernetes --image registry.example/codelocd:1 | kubectl apply -f -
