@@ -265,6 +265,7 @@ def test_a_stopped_location_is_to_be_started_first(site: Site) -> None:
     done = site.cli("deploy", "--source", ".")
     assert done.returncode == 2
     assert f"stopped, so `start` first: {site.name}" in done.stderr
+    assert "are new" not in done.stderr, "nothing was sent"
 
 
 WAITS = """

@@ -71,7 +71,7 @@ class Deploys:
 
     async def _begin_upload(self, peer: Peer, params: Params) -> ReleaseUpload:
         if not take.flag(params, "dry_run", default=False):
-            self._refuse_another(self._locations.supervised(take.text(params, "location")))
+            self._refuse(self._locations.supervised(take.text(params, "location")))
         return await self._uploads.begin(peer, params)
 
     # --- into service --------------------------------------------------------------------------

@@ -123,29 +123,41 @@ class SizeCount:
     """Adds up files, and refuses those beyond what a release may have."""
 
     def __init__(self) -> None:
-        self._files: Counter[str] = Counter()
-        self._bytes: Counter[str] = Counter()
-        self._count = self._total = 0
+        self._added: list[tuple[str, int]] = []
+        self._total = 0
 
     def add(self, path: str, size: int) -> None:
         """Raises UnfitTree that names where the most is."""
-        first = path.partition("/")[0]
-        self._files[first] += 1
-        self._bytes[first] += size
-        self._count += 1
+        self._added.append((path, size))
         self._total += size
         if self._total > MOST_BYTES:
-            (largest, weight), *_ = self._bytes.most_common(1)
+            largest, weight = _where_most_is(self._added)
             raise _too_large(f"{MOST_BYTES >> 20} MiB", f"{weight >> 20} MiB", largest)
-        if self._count > MOST_FILES:
-            (largest, weight), *_ = self._files.most_common(1)
+        if len(self._added) > MOST_FILES:
+            largest, weight = _where_most_is([(each, 1) for each, _ in self._added])
             raise _too_large(f"{MOST_FILES} files", f"{weight}", largest)
 
 
-def _too_large(most: str, part: str, largest: str) -> UnfitTree:
+def _where_most_is(added: Iterable[tuple[str, int]]) -> tuple[str, int]:
+    """The file, or the innermost folder, with half of the weight or more, and how much that is;
+    else the heaviest. Code may lie beside a large file, which alone is to be named then."""
+    weights: Counter[str] = Counter()
+    for path, weight in added:
+        for place in (*_above(path), path):
+            weights[place] += weight
+    least = sum(weight for _, weight in added) / 2
+    heavy = [place for place, weight in weights.items() if weight >= least]
+    if not heavy:
+        return weights.most_common(1)[0]
+    found = max(heavy, key=lambda place: (place.count("/"), weights[place]))
+    return found, weights[found]
+
+
+def _too_large(most: str, part: str, place: str) -> UnfitTree:
     return UnfitTree(
-        f"the tree has more than {most}, the most of a release; {part} of them are in {largest}: "
-        f'leave it out with the location\'s ignore = ["{largest}/**"], or name a smaller folder'
+        f"the tree has more than {most}, the most of a release; {part} of them are in {place}: "
+        "leave it out with the location's ignore, whose globs count from its working_directory, "
+        "or name a smaller folder"
     )
 
 

@@ -121,7 +121,7 @@ class ReleaseIndex:
         found = [each for release, each in self.records.items() if release.startswith(beginning)]
         if len(found) == 1 and beginning:
             return found[0]
-        what = "several releases begin with" if found else "there is no release"
+        what = "several releases begin with" if len(found) > 1 else "there is no release"
         there = ", ".join(each.id[:SHORT] for each in found or self.newest_first()) or "none"
         raise UnknownRelease(f"{what} {beginning!r} of {location!r}; there are: {there}")
 

@@ -118,10 +118,15 @@ def test_and_so_is_what_is_no_document(data: bytes) -> None:
 def test_a_tree_that_is_too_large_says_where_the_most_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST_BYTES", 3 << 20)
     counted = SizeCount()
-    counted.add("code.py", 10)
-    counted.add("data/1.csv", 2 << 20)
-    with pytest.raises(UnfitTree, match=r"more than 3 MiB.* in data: .*ignore = \[\"data/\*\*\"\]"):
-        counted.add("data/2.csv", 2 << 20)
+    counted.add("pkg/code.py", 10)
+    counted.add("pkg/data/1.csv", 1 << 20)
+    counted.add("pkg/data/2.csv", 1 << 20)
+    with pytest.raises(UnfitTree, match=r"more than 3 MiB.* 3 MiB of them are in pkg/data: "):
+        counted.add("pkg/data/3.csv", 1 << 20)
+    counted = SizeCount()
+    counted.add("pkg/code.py", 10)
+    with pytest.raises(UnfitTree, match=r"3 MiB of them are in pkg/large\.csv: leave it out "):
+        counted.add("pkg/large.csv", 3 << 20)
     monkeypatch.setattr(module, "MOST_FILES", 3)
     counted = SizeCount()
     for number in range(3):

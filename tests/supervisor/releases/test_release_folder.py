@@ -281,6 +281,8 @@ def test_a_release_is_named_by_the_beginning_of_its_id() -> None:
     for beginning, wrong in (("ab", "several releases"), ("x", "there is no"), ("", "several")):
         with pytest.raises(UnknownRelease, match=wrong):
             found.named(beginning, "sales")
+    with pytest.raises(UnknownRelease, match=r"there is no release '' .*; there are: abc1"):
+        index(record("abc1", 1)).named("", "sales")
     with pytest.raises(UnknownRelease, match="there are: none"):
         ReleaseIndex().named("a", "sales")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -155,7 +156,7 @@ def _tree(
 
     (known,) = connection.call("releases", {"locations": [location]})["locations"]
     ignored = IgnoredPaths(known["ignore"])
-    folder = folder.absolute()
+    folder = Path(os.path.realpath(folder))
     try:
         if ref is None:
             return FolderSource(folder, ignored), {"folder": str(folder)}
