@@ -43,7 +43,7 @@ test-systemd-full: $(DEVELOPMENT) ## the same, and the kernel's limits in an emu
 	@$(BIN)/pytest -m slow tests/systemd
 
 test-engine: $(DEVELOPMENT) ## run locations on three machines of a Ray cluster, as root, in namespaces of this one
-	@CODELOCD_TEST_ENGINE=1 $(BIN)/pytest -m slow tests/engine
+	@CODELOCD_TEST_ENGINE=1 $(BIN)/pytest -m slow tests/engine --durations=10
 
 soak: $(DEVELOPMENT) ## try to break a daemon for seven minutes, kill 200 of them, then a store for one
 	@$(BIN)/python -m tests.faults --seconds 150 --seed $$(date +%s)

@@ -11,8 +11,12 @@ import os
 import subprocess
 import sys
 
-ASKED = "import json,sys,ray;print(json.dumps([ray.__version__,sys.version.split()[0]]))"
-SECONDS = 60.0
+ASKED = (
+    "import json,sys,importlib.metadata as its;"
+    "print(json.dumps([its.version('ray'),sys.version.split()[0]]))"
+)
+"""Ray itself is not imported for that: it takes seconds."""
+SECONDS = 20.0
 
 
 def command_lines() -> list[tuple[int, list[str]]]:
@@ -78,12 +82,15 @@ def answer(address: str) -> dict[str, str]:
     python = executable_of(raylet[1])
     if python is None:
         return {"problem": f"process {raylet[0]}, Ray's, names no Python", "what": "version"}
-    said = subprocess.run(
-        [python, "-c", ASKED], capture_output=True, text=True, timeout=SECONDS, check=False
-    )
+    try:
+        said = subprocess.run(
+            [python, "-c", ASKED], capture_output=True, text=True, timeout=SECONDS, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as failure:  # a container's has another root
+        return {"problem": f"Ray's own Python cannot be asked: {failure}", "what": "version"}
     if said.returncode:
         last = said.stderr.strip().rpartition("\n")[2]
-        return {"problem": f"{python} cannot import ray: {last}", "what": "version"}
+        return {"problem": f"{python} does not say which Ray it has: {last}", "what": "version"}
     version, own = json.loads(said.stdout)
     return {"version": version, "python": own, "executable": python}
 

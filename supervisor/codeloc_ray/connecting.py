@@ -26,6 +26,7 @@ def prepare(settings: Mapping[str, Any]) -> None:
     _check_reach(settings["address"])
     _check_tls(settings["address"], settings.get("tls"))
     _check_raylet(settings["address"])
+    _check_versions(settings["address"])
     set_variables(settings)
 
 
@@ -97,6 +98,33 @@ def _check_raylet(address: str) -> None:
         raise EngineError("usage", f"{what} of it; run: {remedy}", "unreachable")
 
 
+def _check_versions(address: str) -> None:
+    """Ray takes no other Ray and no other Python; what it does with one differs by version. Where
+    the cluster's cannot be asked, Ray has to say it."""
+    found = asking.answer(address)
+    if "problem" not in found and (found["version"], found["python"]) != own_versions():
+        raise _of_versions(found)
+
+
+def own_versions() -> tuple[str | None, str]:
+    """The Ray and the Python of this process."""
+    try:
+        version: str | None = importlib.metadata.version("ray")
+    except importlib.metadata.PackageNotFoundError:
+        version = None
+    return version, sys.version.split()[0]
+
+
+def _of_versions(found: Mapping[str, str]) -> EngineError:
+    needs = {"ray": found.get("version"), "python": found.get("python")}
+    version, python = own_versions()
+    own = f"{'no Ray' if version is None else f'Ray {version}'} on Python {python}"
+    what = f"the engine's environment has {own}, and the cluster"
+    what = f"{what} Ray {needs['ray']} on Python {needs['python']}; both have to be equal: change"
+    remedy = "[engine] environment, or leave it out, and codelocd builds what fits"
+    return EngineError("usage", f"{what} {remedy}", "version", needs=needs)
+
+
 def set_variables(settings: Mapping[str, Any]) -> None:
     """Ray reads them when it connects."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
@@ -126,14 +154,7 @@ def explained(failure: Exception, settings: Mapping[str, Any]) -> EngineError:
     text, address = f"{type(failure).__name__}: {failure}", settings["address"]
     lowered = text.lower()
     if "version mismatch" in lowered:
-        found = asking.answer(address)
-        needs = {"ray": found.get("version"), "python": found.get("python")}
-        own = f"Ray {importlib.metadata.version('ray')} on Python {sys.version.split()[0]}"
-        theirs = f"Ray {needs['ray']} on Python {needs['python']}"
-        what = (
-            f"the engine's environment has {own}, and the cluster {theirs}; they have to be equal"
-        )
-        return EngineError("usage", what, "version", needs=needs)
+        return _of_versions(asking.answer(address))
     if "auth" in lowered or "token" in lowered or "unauthenticated" in lowered:
         what = f"the cluster at {address} refuses the token of [engine]; it is another one there,"
         return EngineError("usage", f"{what} or RAY_AUTH_MODE is not token", "token")

@@ -20,7 +20,8 @@ from tests.engine.lab import ROOT, Lab
 
 BRIDGE = ROOT / "supervisor" / "codeloc_ray" / "__main__.py"
 SECONDS = 120.0
-FENCE = 10.0
+FENCE = 6.0
+"""Seconds: a bridge wants 5 at least, and tests wait for it."""
 
 Told = tuple[str, Mapping[str, Any]]
 

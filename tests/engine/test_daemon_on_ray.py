@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 from tests.end_to_end.daemons import Service, native, serving, wait_for
 from tests.engine.lab import Lab, daemon_python
-from tests.pythons import VERSIONS, found
+from tests.pythons import EXTREMES, VERSIONS, found
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(500)]
 
@@ -44,13 +45,13 @@ def engine_table(lab: Lab, folder: Path) -> str:
     )
 
 
-def write(project: Path, lab: Lab | None) -> None:
+def write(project: Path, lab: Lab | None, pythons: Sequence[str] = PYTHONS) -> None:
     """A config of one location for each Python, on nodes if there is a `lab`."""
     project.mkdir(exist_ok=True)
     text = ""
     if lab is not None:
         text += engine_table(lab, project.parent)
-    for python in PYTHONS:
+    for python in pythons:
         name = python.replace(".", "-")
         code = project.parent / "code" / name
         code.mkdir(parents=True, exist_ok=True)
@@ -116,7 +117,7 @@ def test_locations_of_all_pythons_serve_on_nodes_as_they_do_here(lab: Lab, tmp_p
 def test_a_killed_daemon_is_followed_by_one_that_adopts_every_runner(
     lab: Lab, tmp_path: Path
 ) -> None:
-    write(tmp_path / "project", lab)
+    write(tmp_path / "project", lab, EXTREMES)
     service = started(tmp_path / "project", tmp_path, lab)
     before = service.pids()
     service.process.kill()
@@ -125,7 +126,7 @@ def test_a_killed_daemon_is_followed_by_one_that_adopts_every_runner(
     (tmp_path / "notify").unlink()
     again = started(tmp_path / "project", tmp_path, lab)
     assert again.pids() == before
-    code = tmp_path / "code" / PYTHONS[0].replace(".", "-")
+    code = tmp_path / "code" / EXTREMES[0].replace(".", "-")
     began = time.monotonic()
     (code / "definitions.py").write_text(native("orders", "saved"))
     wait_for(

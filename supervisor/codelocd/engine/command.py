@@ -24,6 +24,9 @@ PACKAGE = "codeloc_ray"
 """The package with Ray's bridge. It is run by the interpreter that has Ray, and never imported by
 the daemon but for what it requires."""
 
+TOO_OLD = 3
+"""A status of a Python that the bridge cannot run on."""
+
 ANSWER = 30.0
 """Seconds for this machine's part of a cluster to say which Ray and which Python it is."""
 
@@ -54,11 +57,12 @@ class RayCommand:
 
     async def __call__(self) -> BridgeCommand:
         """Raises EnvironmentProblem, OSError."""
-        request = self._settings.environment
+        request, is_ours = self._settings.environment, False
         if request is None:
-            request = await asyncio.to_thread(self._fitting)
-        choice = await asyncio.to_thread(_choice, request)
-        environment = await self._ready(choice)
+            request, is_ours = await asyncio.to_thread(fitting, self._settings), True
+        environment = await self._ready(await asyncio.to_thread(_choice, request))
+        if not is_ours:
+            await asyncio.to_thread(_check_speaks, environment.executable)
         inherited = variables.inherited(os.environ, development=False)
         executable = environment.executable
         own = variables.of_runner(inherited, {}, executable, environment.variables, {})
@@ -82,12 +86,33 @@ class RayCommand:
     def _say(self, progress: Mapping[str, Any]) -> None:
         self._output("stdout", f"environment of the bridge: {progress['message']}\n".encode())
 
-    def _fitting(self) -> Request:
-        """What is to be built for the cluster as it is now. Blocks. Raises EnvironmentProblem."""
-        found = asked(self._settings)
-        required = importlib.import_module(f"{PACKAGE}.requirements").REQUIREMENTS
-        packages = tuple(each.format(version=found["version"]) for each in required)
-        return Request(python=found["executable"], packages=packages)
+
+def fitting(settings: EngineSettings) -> Request:
+    """What is to be built for the cluster as it is now. Blocks. Raises EnvironmentProblem."""
+    found = asked(settings)
+    required = importlib.import_module(f"{PACKAGE}.requirements").REQUIREMENTS
+    packages = tuple(each.format(version=found["version"]) for each in required)
+    return Request(python=found["executable"], packages=packages)
+
+
+def _check_speaks(executable: Path) -> None:
+    """Whether the bridge can say at all what is wrong with an environment that was not built for
+    it. Blocks. Raises EnvironmentProblem."""
+    needs = importlib.import_module(f"{PACKAGE}.requirements")
+    oldest: tuple[int, int] = needs.OLDEST_PYTHON
+    asks = f"import sys; sys.version_info < {oldest!r} and sys.exit({TOO_OLD}); import msgpack"
+    try:
+        done = subprocess.run(
+            [executable, "-I", "-c", asks], capture_output=True, timeout=ANSWER, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise EnvironmentProblem(f"{executable} does not answer", passing=True) from None
+    if done.returncode == 0:
+        return
+    what = f"has no msgpack: install {', '.join(needs.REQUIREMENTS[1:])} there"
+    if done.returncode == TOO_OLD:
+        what = f"is a Python before {'.'.join(map(str, oldest))}, which the bridge needs"
+    raise EnvironmentProblem(f"{executable} {what}; or leave [engine] environment out")
 
 
 def program() -> Path:
