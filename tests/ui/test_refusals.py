@@ -105,6 +105,15 @@ def test_what_the_page_has_no_business_with_is_not_there(page: ServedPage, metho
     assert page.request("POST", "/api/orders", body).status == 400
 
 
+def test_json_that_no_page_sends_is_refused(page: ServedPage) -> None:
+    deep = "[" * 60000
+    assert page.request("POST", "/api/login", deep).status == 403
+    for order in ({"order": ["start"], "locations": ["shop"]}, {"order": {}}, deep):
+        assert page.request("POST", "/api/orders", order).status == 400, order
+    for asked in ("[" * 9000, '{"a":' * 9000, '{"lines": 99999999999999999999999}'):
+        assert page.request("GET", f"/api/logs?q={quote(asked)}").status == 400, asked[:9]
+
+
 def test_a_body_that_is_too_long_is_not_read(page: ServedPage) -> None:
     body = json.dumps({**ORDER, "more": "x" * 65536})
     assert page.request("POST", "/api/orders", body).status == 413

@@ -101,28 +101,29 @@ class Page:
         method = request.path_params["method"]
         if method not in FORWARDED:
             return refused(Refusal(404, "there is no such method"))
-        try:
-            params = json.loads(request.query_params.get("q", "{}"))
-        except ValueError:
-            params = None
-        if not isinstance(params, dict):
+        params = map_in(request.query_params.get("q", "{}"))
+        if params is None:
             return refused(Refusal(400, "q must be a map in JSON"))
         return await self._answer(method, params, 30.0)
 
     async def _order(self, request: Request) -> Response:
         said = await document_of(request)
         order, locations = said.get("order"), said.get("locations")
-        if order not in ORDERS or not isinstance(locations, list) or not locations:
+        if not isinstance(order, str) or order not in ORDERS or not isinstance(locations, list):
             return refused(Refusal(400, "an order is one of start, stop, restart, reload"))
+        if not locations:
+            return refused(Refusal(400, "an order names its locations"))
         if self._feed.only_reads:
             return refused(Refusal(403, "whoever serves this page may only read"))
-        return await self._answer(str(order), {"locations": locations}, ORDER_SECONDS)
+        return await self._answer(order, {"locations": locations}, ORDER_SECONDS)
 
     async def _answer(self, method: str, params: dict[str, Any], timeout: float) -> Response:
         try:
             return answered(await self._feed.ask(method, params, timeout))
         except RpcError as error:
             return answered({"error": error.document()}, STATUSES.get(error.kind, 502))
+        except (OverflowError, RecursionError):
+            return refused(Refusal(400, "a number is too large, or the lists are too deep"))
         except DaemonUnreachable as error:
             said = {"kind": "down", "message": str(error), "data": None}
             return answered({"error": said}, 503)
@@ -153,10 +154,10 @@ class Page:
     async def _proves_second_half(self, socket: WebSocket) -> bool:
         try:
             async with asyncio.timeout(FIRST_MESSAGE_SECONDS):
-                said = json.loads(await socket.receive_text())
-        except (TimeoutError, ValueError, KeyError, WebSocketDisconnect):
+                said = map_in(await socket.receive_text())
+        except (TimeoutError, KeyError, WebSocketDisconnect):
             return False
-        return isinstance(said, dict) and self._guard.is_second_half(said.get("half"))
+        return said is not None and self._guard.is_second_half(said.get("half"))
 
     async def _hear(self, socket: WebSocket, tab: Tab) -> None:
         """`{"output": null | true | [location…], "usage": true}`: what the tab shows now."""
@@ -227,11 +228,16 @@ async def document_of(request: Request) -> dict[str, Any]:
     The guard has seen that it says it is short enough; the server reads no more than it says.
     """
     body = await request.body()
+    return map_in(body[: BODY_BYTES + 1]) or {}
+
+
+def map_in(text: str | bytes) -> dict[str, Any] | None:
+    """The map that the JSON is; None where it is none, or lists stand too deep in each other."""
     try:
-        said = json.loads(body[: BODY_BYTES + 1])
-    except ValueError:
-        return {}
-    return said if isinstance(said, dict) else {}
+        said = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return said if isinstance(said, dict) else None
 
 
 def answered(document: Any, status: int = 200) -> Response:

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 
 const app = new URL('../../../ui/codelocd_ui/static/app/', import.meta.url);
 const load = (name) => import(new URL(name, app));
-const { styled } = await load('ansi.js');
+const { plain, styled } = await load('ansi.js');
 const { coloured, framesOf, ownFrame } = await load('frames.js');
 const { found, matcher, lineFilter, namesField } = await load('filters.js');
 const { Ring, wrapped, lineAt } = await load('ring.js');
@@ -22,6 +22,10 @@ test('colours become classes, and every other escape is dropped', () => {
   assert.deepEqual(styled('a\x1b]8;;http://evil\x07link\x1b]8;;\x07b'), [['', 'a'], ['', 'link'], ['', 'b']]);
   assert.deepEqual(styled('\x1b]52;c;AAAA\x1b\\x\x1b[2Jy\x1b[10;10Hz').map(([, text]) => text).join(''), 'xyz');
   assert.equal(styled('end\x1b').map(([, text]) => text).join(''), 'end');
+  assert.equal(plain('\x1b[?25lhidden\x1b[?25h\x1b[>4;2m \x1b[0 q\x1b(B\x1b[mcursor\x1b7\x1b=\x1b[?20'), 'hidden cursor');
+  assert.equal(plain('\x1b😀'), '😀');
+  assert.deepEqual(styled('\x1b[38:2::255:0:4mred\x1b[4:3m\x1b[4:0m'), [['f1', 'red']]);
+  assert.deepEqual(styled('\x1b[58;2;1;2;3;1mbold'), [['a1', 'bold']]);
 });
 
 test('the pieces of a line of code are the line', () => {
@@ -204,6 +208,13 @@ test('what one save led to is one story, which says how it ended', () => {
 test('a crash loop is one story, and so are saves that changed nothing', () => {
   const crashes = Array.from({ length: 5 }, (_, at) => entry(9 - at, 'exited', { detail: 'signal 9', after: 'backoff' }));
   assert.deepEqual(told(crashes).map((one) => [one.count, one.level]), [[5, 'bad']]);
+  const waits = [8, 4].flatMap((at) => [
+    entry(at, 'exited', { detail: 'signal 9', before: 'starting', after: 'backoff' }), entry(at - 1, 'exited', { detail: 'signal 9', before: 'starting', after: 'starting' }),
+    entry(at - 2, 'launched', {}), entry(at - 3, 'deadline-passed', { before: 'backoff', after: 'building' }),
+  ]);
+  assert.deepEqual(told([...waits, entry(0, 'exited', { detail: 'signal 9', after: 'backoff' })]).map((one) => [one.count, one.title]), [[5, 'crashed']]);
+  const late = [entry(2, 'deadline-passed', { before: 'starting', after: 'failed' }), entry(1, 'started', {})];
+  assert.deepEqual(told(late).map((one) => [one.title, one.level]), [['start → deadline passed', 'bad']]);
   const saves = [1, 2, 3].flatMap((at) => [entry(2 * at, 'loaded', { added: 0, changed: 0, removed: 0 }), entry(2 * at - 1, 'sources-changed', { detail: '/p/a.py' })]).sort((a, b) => b.seq - a.seq);
   assert.deepEqual(told(saves).map((one) => [one.count, one.title]), [[3, 'a.py saved → serves, nothing changed']]);
 });

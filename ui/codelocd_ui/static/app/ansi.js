@@ -1,6 +1,9 @@
 // Colours that programs print, as classes; every other escape sequence is dropped. Pure.
 
-const ESCAPE = /\x1b(?:\[([0-9;:]*)([@-~])|\][^\x07\x1b]*(?:\x07|\x1b\\|$)|[PX^_][^\x1b]*(?:\x1b\\|$)|.|$)/g;
+// Of ECMA-48: control sequences (parameters 0–?, then intermediate bytes, then a final one), strings, and the
+// short ones, such as `ESC ( B`, which terminfo's sgr0 writes.
+const ESCAPE = /\x1b(?:\[([0-?]*)([ -/]*)([@-~]|$)|\][^\x07\x1b]*(?:\x07|\x1b\\|$)|[PX^_][^\x1b]*(?:\x1b\\|$)|[ -/]*[0-~])?/g;
+const COLOURS = /^[0-9;:]*$/;
 
 /**
  * A line as pieces `[classes, text]`.
@@ -17,7 +20,7 @@ export function styled(line) {
   for (const match of line.matchAll(ESCAPE)) {
     put(line.slice(from, match.index));
     from = match.index + match[0].length;
-    if (match[2] === 'm') style = applied(style, match[1].split(/[;:]/).map(Number));
+    if (match[3] === 'm' && !match[2] && COLOURS.test(match[1])) style = applied(style, match[1].split(';').flatMap(codesOf));
   }
   put(line.slice(from));
   return pieces;
@@ -25,6 +28,17 @@ export function styled(line) {
 
 /** A line without its colours and other escape sequences. @param {string} line */
 export const plain = (line) => (line.includes('\x1b') ? styled(line).map(([, text]) => text).join('') : line);
+
+/**
+ * A parameter as the codes that it stands for where they are parted by semicolons: `4:3` is a curly underline,
+ * `38:2::255:0:0` a colour whose first part names a colour space. @param {string} parameter @returns {number[]}
+ */
+function codesOf(parameter) {
+  const [code, kind, ...rest] = parameter.split(':').map(Number);
+  if (kind === undefined) return [code];
+  if (code === 4) return [kind ? 4 : 24];
+  return kind === 2 ? [code, kind, ...rest.slice(-3)] : [code, kind, ...rest];
+}
 
 /** @typedef {{marks: Set<string>, fore: string, back: string}} Style */
 
@@ -43,10 +57,11 @@ function applied(style, codes) {
     else if (code >= 40 && code <= 47) next.back = `b${code - 40}`;
     else if (code >= 100 && code <= 107) next.back = `b${code - 100}`;
     else if (code === 49) next.back = '';
-    else if (code === 38 || code === 48) {
+    else if (code === 38 || code === 48 || code === 58) { // 58: of the underline, which has the text's
       const colour = codes[at + 1] === 5 ? ofPalette(codes[at + 2]) : nearest(codes[at + 2], codes[at + 3], codes[at + 4]);
       at += codes[at + 1] === 5 ? 2 : 4;
-      if (code === 38) next.fore = `f${colour}`; else next.back = `b${colour}`;
+      if (code === 38) next.fore = `f${colour}`;
+      if (code === 48) next.back = `b${colour}`;
     }
   }
   return next;

@@ -105,14 +105,18 @@ const BEGINS = new Set(['sources-changed', 'reload-asked', 'restart-asked', 'sta
 /** @param {Entry} entry */
 const crashed = (entry) => entry.event === 'exited' && entry.detail !== ASKED && entry.after !== 'stopped';
 
+/** The wait after a crash is over. @param {Entry} entry */
+const triesAgain = (entry) => entry.event === 'deadline-passed' && entry.before === 'backoff';
+
 /** @param {Entry} entry @returns {Level} */
-export const outcome = (entry) => (crashed(entry) ? 'bad' : OUTCOMES[entry.event] ?? (/fail|crash|unresponsive|limit|damaged|lost/.test(entry.event) ? 'bad' : 'off'));
+export const outcome = (entry) => (crashed(entry) ? 'bad' : triesAgain(entry) ? 'off' : OUTCOMES[entry.event] ?? (/fail|crash|unresponsive|limit|damaged|lost/.test(entry.event) ? 'bad' : 'off'));
 
 /** @type {Record<string, string>} */
 const WORDS = { 'sources-changed': 'saved', 'reload-asked': 'reload', 'restart-asked': 'restart', started: 'start', stopped: 'stopped', loaded: 'serves', 'load-failed': 'load failed', 'environment-failed': 'environment failed', exited: 'ended', 'environment-ready': 'environment ready', adopted: 'taken over' };
 /** @param {Entry} entry */
 function said(entry) {
   if (crashed(entry)) return 'crashed';
+  if (triesAgain(entry)) return 'tried again';
   if (entry.event === 'sources-changed') {
     const files = (entry.detail ?? '').split(/, (?=\/)/).map((path) => path.split('/').pop());
     return `${files.length > 2 ? `${files.length} files` : files.join(', ') || 'files'} saved`;
