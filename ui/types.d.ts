@@ -50,6 +50,6 @@ interface Box { id: string; name: string; assets: Asset[]; cards: Asset[]; x: nu
 interface Placed { x: number; y: number; width: number; height: number; column: number; }
 type Edge = [Asset, Asset];
 interface Point { x: number; y: number; }
-interface Picture { boxes: Box[]; assets: Asset[]; edges: Edge[]; lines: GraphLine[]; ghosts: Map<string, string[]>; width: number; height: number; shape: string; memory: import("./codelocd_ui/static/app/placing.js").Memory; insides: Map<string, import("./codelocd_ui/static/app/placing.js").Memory>; }
+interface Picture { boxes: Box[]; assets: Asset[]; edges: Edge[]; lines: GraphLine[]; ghosts: Map<string, string[]>; twice: Set<string>; width: number; height: number; shape: string; memory: import("./codelocd_ui/static/app/placing.js").Memory; insides: Map<string, import("./codelocd_ui/static/app/placing.js").Memory>; }
 interface GraphLine { from: Asset | Box; to: Asset | Box; points: Point[]; across: boolean; count: number; pairs: Edge[]; }
 interface Camera { zoom: number; x: number; y: number; }

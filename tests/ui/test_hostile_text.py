@@ -96,7 +96,6 @@ def rename(route: Any) -> None:
             ["shop", IMAGE, "asset", name, IMAGE, kinds, [*NAMES, LINK + "missing"], ""]
             for name in NAMES[1:]
         ] + [["shop", "", IMAGE, LINK, "", [], NAMES, ""]]
-        document["conflicts"] = [{"kind": "asset", "key": [IMAGE], "definitions": []}]
     elif "name" in document and document.get("kind") == "asset":
         document |= {"owners": [IMAGE], "policy": {LINK: {IMAGE: LINK}}, "source": None}
         document["upstream"] = [{"key": [name], "producers": []} for name in NAMES]

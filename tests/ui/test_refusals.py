@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -108,7 +109,8 @@ def test_what_the_page_has_no_business_with_is_not_there(page: ServedPage, metho
 def test_json_that_no_page_sends_is_refused(page: ServedPage) -> None:
     deep = "[" * 60000
     assert page.request("POST", "/api/login", deep).status == 403
-    for order in ({"order": ["start"], "locations": ["shop"]}, {"order": {}}, deep):
+    orders: list[Any] = [{"order": ["start"], "locations": ["shop"]}, {"order": {}}, deep]
+    for order in orders:
         assert page.request("POST", "/api/orders", order).status == 400, order
     for asked in ("[" * 9000, '{"a":' * 9000, '{"lines": 99999999999999999999999}'):
         assert page.request("GET", f"/api/logs?q={quote(asked)}").status == 400, asked[:9]

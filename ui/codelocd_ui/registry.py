@@ -66,7 +66,6 @@ class ListedRows:
 
     def __init__(self) -> None:
         self.revision = 0
-        self.conflicts: list[Any] = []
         self._rows: dict[Key, Row] = {}
         self._encoded: tuple[tuple[int, int], bytes] | None = None
         self._changes = 0
@@ -76,7 +75,6 @@ class ListedRows:
 
     def replace(self, full: FullDefinitions) -> None:
         self.revision = full["revision"]
-        self.conflicts = list(full["conflicts"])
         self._rows = {key(made): made for made in map(row, full["definitions"])}
         self._changes += 1
 
@@ -117,7 +115,7 @@ class ListedRows:
         """All rows as JSON, compressed by gzip; made once for each version."""
         rows, version = list(self._rows.values()), self.version
         if self._encoded is None or self._encoded[0] != version:
-            document = {"revision": self.revision, "rows": rows, "conflicts": self.conflicts}
+            document = {"revision": self.revision, "rows": rows}
             self._encoded = version, gzip.compress(to_json(document), compresslevel=5)
         return self._encoded[1]
 

@@ -98,6 +98,14 @@ test('an upstream is the own location’s before another’s, and one that is mi
   assert.deepEqual([...ghosts.values()], [['gone']]);
 });
 
+test('an asset that two locations make is known, and one that another only describes is not', () => {
+  const described = [...asset('b', 'z')];
+  described[7] = 'e';
+  const rows = [asset('a', 'x'), asset('b', 'x'), asset('a', 'z'), described];
+  assert.deepEqual([...graphOf(rows).twice], ['x']);
+  assert.deepEqual([...arranged(rows.slice(1), new Set()).twice], []);
+});
+
 test('a lineage goes both ways, or one', () => {
   const { assets, edges } = graphOf([asset('a', 'x'), asset('a', 'y', ['x']), asset('a', 'z', ['y'])]);
   const y = assets.find((one) => one.name === 'y');
@@ -184,6 +192,7 @@ test('the headline says what needs attention first', () => {
   assert.equal(headline([location('a', { stale: true, problem: {} }), location('b', { state: 'failed' })]), '2 locations need attention');
   assert.equal(headline([location('a', { state: 'building' })]), '1 location is building');
   assert.equal(headline([location('a', { state: 'stopped', wanted: false })]), 'Everything is stopped');
+  assert.equal(headline([location('a'), location('b', { state: 'stopped', wanted: false })]), '1 location is stopped, all others serve');
   assert.equal(level(location('a', { state: 'external' })), 'off');
 });
 

@@ -208,8 +208,7 @@ function Plane({ box, view, picture, chosen, related, choose, toggle, unfold }) 
     onPointerUp: () => { const was = drag.current; drag.current = null; if (was && !was.moved) choose(null); },
   };
   const middle = () => /** @type {[number, number]} */ ([(box.current?.clientWidth ?? 0) / 2, (box.current?.clientHeight ?? 0) / 2]);
-  const conflicts = useMemo(() => new Set(store.conflicts.map((one) => one.key?.join('/'))), [store.conflicts]);
-  const sheet = useMemo(() => html`<canvas ref=${canvas}></canvas>${at && onSheet({ picture, at, width, height, chosen, related, conflicts, choose, toggle, unfold })}`, looks);
+  const sheet = useMemo(() => html`<canvas ref=${canvas}></canvas>${at && onSheet({ picture, at, width, height, chosen, related, choose, toggle, unfold })}`, looks);
   return html`<div class="plane" ref=${box} ...${pointer} tabindex="0" role="group" aria-label="Graph of assets; the outline has the same as a list">
       <div class="sheet" style=${{ transform: camera && at ? `translate(${camera.x - at.x}px, ${camera.y - at.y}px)` : '' }}>${sheet}</div>
       <div class="zoom"><button type="button" class="button" aria-label="Smaller" onClick=${() => view.zoom(1 / 1.3, ...middle())}>−</button><span class="meta">${camera ? Math.round(camera.zoom * 100) : 100} %</span><button type="button" class="button" aria-label="Larger" onClick=${() => view.zoom(1.3, ...middle())}>+</button><button type="button" class="button" onClick=${() => view.fit(picture)}>Fit</button></div>
@@ -218,12 +217,12 @@ function Plane({ box, view, picture, chosen, related, choose, toggle, unfold }) 
 
 /**
  * The boxes and cards in view, and a little around it: while the view is moved, the sheet is moved as a whole.
- * @param {{picture: Picture, at: Camera, width: number, height: number, chosen: Asset | null, related: Set<Asset> | null, conflicts: Set<string>, choose: (asset: Asset | null) => void, toggle: (box: Box) => void, unfold: (card: Asset) => void}} given
+ * @param {{picture: Picture, at: Camera, width: number, height: number, chosen: Asset | null, related: Set<Asset> | null, choose: (asset: Asset | null) => void, toggle: (box: Box) => void, unfold: (card: Asset) => void}} given
  */
-function onSheet({ picture, at, width, height, chosen, related, conflicts, choose, toggle, unfold }) {
+function onSheet({ picture, at, width, height, chosen, related, choose, toggle, unfold }) {
   const { boxes, cards } = inView(picture, at, width, height), far = at.zoom < CARDS_FROM;
   return html`${boxes.map((one) => html`<button type="button" key=${one.name} class=${`box ${far ? 'plate' : ''} ${far && one.width * at.zoom < COUNTED ? 'short' : ''} ${one.isOpen ? 'open' : ''}`} style=${placedAt(one, at, one.isOpen ? HEAD : one.height, far)} aria-expanded=${one.isOpen} title=${visible(one.name)} onClick=${() => toggle(one)}><${Mark} of=${levelOf(one.name)} /><b>${visible(one.name)}</b><span class="quiet">${one.assets.length}</span></button>`)}
-    ${cards.map((one) => html`<${Card} key=${one.id} card=${one} style=${placedAt(one, at, one.height, false)} chosen=${chosen} related=${related} isTwice=${conflicts.has(one.name)} choose=${choose} unfold=${unfold} />`)}`;
+    ${cards.map((one) => html`<${Card} key=${one.id} card=${one} style=${placedAt(one, at, one.height, false)} chosen=${chosen} related=${related} isTwice=${picture.twice.has(one.name)} choose=${choose} unfold=${unfold} />`)}`;
 }
 
 /** @param {{card: Asset, style: any, chosen: Asset | null, related: Set<Asset> | null, isTwice: boolean, choose: (asset: Asset | null) => void, unfold: (card: Asset) => void}} props */

@@ -16,7 +16,7 @@ export const groupId = (location, group) => `${location}\0\0${group}`;
  * @param {Picture | null} before @returns {Picture}
  */
 export function arranged(rows, open, unfolded = new Set(), before = null) {
-  const { assets, edges, ghosts } = graphOf(rows);
+  const { assets, edges, ghosts, twice } = graphOf(rows);
   /** @type {Map<string, Box>} */
   const byName = new Map();
   for (const asset of assets) {
@@ -38,7 +38,7 @@ export function arranged(rows, open, unfolded = new Set(), before = null) {
   for (const [box, { memory }] of sizes) moved(memory, box.x, box.y);
   for (const asset of assets) { const card = cardOf.get(asset) ?? byName.get(asset.location); if (card && card !== asset) { asset.x = card.x; asset.y = card.y; } }
   return {
-    boxes, assets, edges, ghosts, shape, width: size.width, height: size.height, memory: size.memory,
+    boxes, assets, edges, ghosts, twice, shape, width: size.width, height: size.height, memory: size.memory,
     lines: Array.from(joined, (one) => ({ from: one.from, to: one.to, across: one.across, count: one.pairs.length, pairs: one.pairs, points: route(one, sizes, size) })),
     insides: new Map(Array.from(sizes, ([box, { memory }]) => [box.name, memory])),
   };
@@ -49,7 +49,7 @@ function isSame(before, shape, boxes) {
   return before.shape === shape && before.boxes.length < 2 * boxes.length && boxes.length < 2 * before.boxes.length;
 }
 
-/** Assets and the edges between them; an upstream that no location makes is a ghost. @param {Row[]} rows */
+/** Assets, the edges between them, and the keys that more than one of them makes; an upstream that no location makes is a ghost. @param {Row[]} rows */
 export function graphOf(rows) {
   /** @type {Asset[]} */
   const assets = rows.filter((row) => row[2] === 'asset').map((row) => ({ row, id: `${row[0]}\0${row[1]}\0${row[3]}`, location: row[0], name: row[3], group: row[4], x: 0, y: 0, width: CARD.width, height: CARD.height, column: 0 }));
@@ -68,7 +68,8 @@ export function graphOf(rows) {
     const from = made?.length === 1 && made[0] !== asset ? made[0] : made?.find((one) => one.location === asset.location && one !== asset) ?? made?.find((one) => !one.row[7] && one !== asset) ?? made?.find((one) => one !== asset);
     if (from) edges.push([from, asset]); else if (!made) ghosts.set(asset.id, [...(ghosts.get(asset.id) ?? []), key]);
   }
-  return { assets, edges, ghosts };
+  const twice = new Set(Array.from(byName.values()).filter((same) => same.filter((one) => !one.row[7]).length > 1).map(([one]) => one.name));
+  return { assets, edges, ghosts, twice };
 }
 
 /** The cards of open boxes: assets, and groups that are folded. @param {Box[]} boxes @param {Set<string>} unfolded */

@@ -21,7 +21,6 @@ export const store = {
   gone: /** @type {{at: number, why: string} | null} */ (null),
   locations: /** @type {Map<string, CodeLocation>} */ (new Map()),
   rows: /** @type {Row[]} */ ([]),
-  conflicts: /** @type {any[]} */ ([]),
   revision: -1,
   count: 0,
   live: /** @type {Save[]} */ ([]),
@@ -142,9 +141,9 @@ function applyRows({ added, changed, removed, revision }) {
   for (const row of changed) store.touched.set(keyOf(row), ['~', now]);
 }
 
-/** @param {{rows: Row[], conflicts: any[], revision: number}} registry what `api/registry` answered */
-export function takeRegistry({ rows, conflicts, revision }) {
-  Object.assign(store, { rows, conflicts, revision, count: rows.length });
+/** @param {{rows: Row[], revision: number}} registry what `api/registry` answered */
+export function takeRegistry({ rows, revision }) {
+  Object.assign(store, { rows, revision, count: rows.length });
   tell();
 }
 

@@ -38,7 +38,9 @@ export function headline(locations) {
     const building = locations.filter((one) => one.state === 'building' || one.reloading === 'building').length;
     return `${busy} location${busy === 1 ? ' is' : 's are'} ${building === busy ? 'building' : 'starting'}`;
   }
-  return count('ok') ? 'Everything is serving' : 'Everything is stopped';
+  const stopped = locations.filter((one) => one.state === 'stopped').length;
+  if (!count('ok')) return 'Everything is stopped';
+  return stopped ? `${stopped} location${stopped === 1 ? ' is' : 's are'} stopped, all others serve` : 'Everything is serving';
 }
 
 /** What is said aloud of a location, and of nothing but a change. @param {CodeLocation} location */
