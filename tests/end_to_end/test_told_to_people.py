@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests import commands
 from tests.end_to_end.daemons import Service, native, stale, wait_for
 
 CONFIG = """
@@ -82,5 +83,27 @@ def test_command_and_address_are_told_of_a_stale_and_of_a_failed_location(
         wait_for(lambda: told.read_text().count('"event"') == 2)
         why = service.until_logged("[notify] command: sh ended with status 3: ")
         assert why["level"] == "warning"
+    finally:
+        service.stop()
+
+
+def test_a_deploy_that_fails_and_leaves_what_serves_is_no_news(
+    project: Path, tmp_path: Path, receiver: Receiver
+) -> None:
+    (project / "codelocd.toml").write_text(CONFIG.format(told=tmp_path / "told", url=receiver.url))
+    for name in ("sales", "other"):
+        (project / f"{name}.py").write_text(native("one"))
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "sales.py").write_text("this is no python")
+    service = Service(project, tmp_path)
+    try:
+        service.told(b"READY=1")
+        service.until_serving("sales", "other")
+        given = ("deploy", "sales", "--source", str(source))
+        assert commands.run(given, cwd=project, environ=service.environ).returncode == 1
+        (project / "other.py").write_text("neither is this")
+        wait_for(lambda: receiver.got)
+        assert [each["location"] for each in receiver.got] == ["other"]
     finally:
         service.stop()

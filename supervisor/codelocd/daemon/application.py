@@ -237,7 +237,8 @@ class Application:
 
     def notifications(self, report: Callable[[str], None]) -> Notifications:
         """`report` gets a line for each that did not go out."""
-        return Notifications(self._notify, self._children, self.instance, report)
+        tries = self.releases.tries
+        return Notifications(self._notify, self._children, self.instance, report, tries)
 
     def start_page(self, command: list[str], report: Callable[[str], None]) -> None:
         """Serve codelocd's page; `report` gets the line with its link."""

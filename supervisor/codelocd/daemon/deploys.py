@@ -200,7 +200,6 @@ class Deploys:
         """What served is untouched. Nothing is said of a release whose load was called off."""
         location, name, release = order.location, order.location.name, order.release
         problem = location.state.problem
-        self._releases.tried(name)
         if location.removed:
             return
         if location.state.wanted:
@@ -209,6 +208,7 @@ class Deploys:
                 await apart(self._failed, name, release, why)
             told = f"{order.told}: {why}"
             self._publisher.announce(location, FAILED, location.state, told, by=DEPLOY)
+        self._releases.tried(name)
         self._daemon.revert(self._releases.applied(self._releases.configured(name)), before)
 
     def _failed(self, name: str, release: str, why: str) -> None:

@@ -23,10 +23,14 @@ if TYPE_CHECKING:
 PATIENCE = 30.0
 """Seconds that a command, or the server at the URL, has. A notification is not tried again."""
 
+AGAIN = 1.0
+"""Seconds until a location in trouble is looked at again while a release is tried with it."""
+
 
 class Notifications:
     """An observer of the topic `status`. `report` gets a line where a notification did not go out;
-    `instance` is that of the daemon."""
+    `instance` is that of the daemon; `tries` says whether a release is being tried with a location:
+    one that does not load leaves it as it was, which is no news."""
 
     def __init__(
         self,
@@ -34,7 +38,9 @@ class Notifications:
         children: Children,
         instance: str,
         report: Callable[[str], None],
+        tries: Callable[[str], bool],
     ) -> None:
+        self._tries = tries
         self._settings = settings
         self._children = children
         self._daemon = {"host": socket.gethostname(), "instance": instance}
@@ -65,6 +71,8 @@ class Notifications:
         wait = None if condition is None else wait_before(told, condition, now)
         if condition is None or wait is None:
             return
+        if condition != "well" and self._tries(name):
+            wait = max(wait, AGAIN)
         if wait:
             self._waiting[name] = self._loop.call_later(wait, self._consider, name)
             return

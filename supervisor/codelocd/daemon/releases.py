@@ -64,6 +64,10 @@ class Releases:
         self._tried[name] = release
         return self.applied(self.configured(name))
 
+    def tries(self, name: str) -> bool:
+        """Whether an attempt is under way, and what the location shows is of it."""
+        return name in self._tried
+
     def tried(self, name: str) -> None:
         """The attempt is over: what is current describes the location."""
         self._tried.pop(name, None)

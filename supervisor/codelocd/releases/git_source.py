@@ -100,6 +100,12 @@ class GitSource:
             out, errors = process.communicate()
         if process.returncode:
             said = errors.decode(errors="replace").strip().partition("\n")[0]
+            if "dubious ownership" in said:
+                top = said.partition("'")[2].rstrip("'") or self._folder
+                raise UnfitTree(
+                    f"git reads nothing in {top}, which another user owns; give the command as "
+                    f"that user, or trust it: git config --global --add safe.directory {top}"
+                )
             raise UnfitTree(f"{failure}{f': {said}' if said else '; `git log` lists commits'}")
         return out
 

@@ -124,6 +124,19 @@ def test_a_folder_without_a_repository_says_so(tree: Path) -> None:
         GitSource(tree, "main", EVERYTHING)
 
 
+def test_a_repository_of_another_user_is_read_once_it_is_trusted(
+    tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    committed(tree)
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))
+    with pytest.raises(UnfitTree, match="which another user owns") as refused:
+        GitSource(tree, "main", EVERYTHING)
+    advice = str(refused.value).partition("trust it: git ")[2]
+    subprocess.run(["git", *advice.split()], check=True)
+    assert GitSource(tree, "main", EVERYTHING).commit
+
+
 def test_a_submodule_is_refused_and_a_pointer_of_lfs_is_counted(tree: Path) -> None:
     (tree / "large.bin").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
     commit = committed(tree)
