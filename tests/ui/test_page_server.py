@@ -12,6 +12,7 @@ from typing import Any
 
 import psutil
 import pytest
+from codelocd_ui.__main__ import main
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
@@ -182,6 +183,22 @@ def test_the_secret_is_its_owners_alone_and_no_link_is_followed(
     served.end()
     assert (tmp_path / "secret" / "secret").stat().st_mode & 0o777 == 0o600
     assert (tmp_path / "secret").stat().st_mode & 0o777 == 0o700
+
+
+def test_the_link_that_is_asked_for_is_of_a_page_that_runs(
+    daemon: Dev, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ("--daemon", daemon.socket, "--folder", str(tmp_path / "ui"), "--url")
+    first, second = (serve(daemon, tmp_path / "ui") for _ in range(2))
+    where = tmp_path / "page.sock"
+    proxied = serve(daemon, tmp_path / "ui", "--socket", str(where), socket=where)
+    for page in (proxied, second, first):
+        assert main(asked) == 0
+        link = capsys.readouterr().out.strip()
+        assert link.endswith(f"#{first.token}")
+        assert link.startswith(f"listening at {page.socket}" if page is proxied else page.url)
+        page.end()
+    assert main(asked) == 1
 
 
 def test_dev_serves_the_page_and_starts_it_again(tmp_path: Path) -> None:

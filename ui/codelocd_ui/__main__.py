@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import grp
 import os
 import signal
@@ -55,6 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (CannotServe, secret.UnsafeSecret, OSError) as error:
         print(f"codelocd ui: {error}", file=sys.stderr)
         return FAILED
+    note(address, listener.url or f"listening at {asked.socket}; its link ends in ")
     say(asked, listener, session)
     rules = guard.Guard(
         session,
@@ -66,33 +68,45 @@ def main(arguments: Sequence[str] | None = None) -> int:
     files = StaticFiles(logs_in=asked.auth == "token")
     facts = PageFacts(asked.name, asked.editor, asked.read_only, files.version)
     page = Page(Feed(Path(asked.daemon), facts, foreign=asked.foreign), rules, files)
-    note(address, f"{os.getpid()} {listener.url}")
     for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn ends in order, then raises it again
         signal.signal(number, lambda *_: sys.exit(0))
     try:
         asyncio.run(serve(page, listener))
     finally:
-        address.unlink(missing_ok=True)
+        note(address, None)
         if asked.socket:
             Path(asked.socket).unlink(missing_ok=True)
     return 0
 
 
-def note(address: Path, text: str) -> None:
-    """Leave word of the page for `--url`."""
-    beside = address.with_name(f"{address.name}.{os.getpid()}")
-    beside.write_text(text, encoding="utf-8")
+def note(address: Path, url: str | None) -> None:
+    """Leave word of this page for `--url`, beside that of others of the daemon; None: it ends."""
+    own = os.getpid()
+    others = [f"{pid} {other}" for pid, other in noted(address) if pid != own]
+    pages = others if url is None else [f"{own} {url}", *others]
+    beside = address.with_name(f"{address.name}.{own}")
+    beside.write_text("\n".join(pages), encoding="utf-8")
     beside.replace(address)
+
+
+def noted(address: Path) -> list[tuple[int, str]]:
+    """The pages of the daemon that run, by pid; the newest is the first."""
+    found = []
+    with contextlib.suppress(OSError):
+        for line in address.read_text(encoding="utf-8").splitlines():
+            pid, _, url = line.partition(" ")
+            with contextlib.suppress(OSError, ValueError):
+                os.kill(int(pid), 0)
+                found.append((int(pid), url))
+    return found
 
 
 def show(address: Path, session: secret.Session) -> int:
     """Print the link of the page that runs. Raises CannotServe where none does."""
-    try:
-        pid, _, url = address.read_text(encoding="utf-8").partition(" ")
-        os.kill(int(pid), 0)
-    except (OSError, ValueError):
-        raise CannotServe("no page of this daemon runs; start one with `codelocd ui`") from None
-    print(f"{url}#{session.token}")
+    pages = noted(address)
+    if not pages:
+        raise CannotServe("no page of this daemon runs; start one with `codelocd ui`")
+    print(f"{pages[0][1]}#{session.token}")
     return 0
 
 

@@ -230,11 +230,13 @@ test('a crash loop is one story, and so are saves that changed nothing', () => {
 
 test('saves and reload times are remembered from the journal, each once', () => {
   const timing = { event: 0.001, import: 0.01, total: 0.02 };
-  const journal = [entry(3, 'load-failed', { timing }), entry(2, 'loaded', { generation: 2, timing, added: 1, changed: 0, removed: 0 }), entry(1, 'loaded', { timing, added: 2, changed: 0, removed: 0 }), entry(0, 'loaded', { timing, before: 'starting' })];
+  const journal = [entry(3, 'load-failed', { timing }), entry(2, 'loaded', { generation: 2, timing, added: 1, changed: 0, removed: 0 }), entry(1, 'loaded', { timing, added: 2, changed: 0, removed: 0 }), entry(0, 'loaded', { timing: { import: 0.01, total: 0.02 }, before: 'starting' })];
   const live = [{ location: 'a', generation: 2, at: 1002, timing, seconds: 0.02, added: [[]], changed: [], removed: [] }];
   const { saves, reloads } = past(journal, live);
   assert.deepEqual(saves.map((one) => [one.generation, one.counts]), [[2, undefined], [1, [2, 0, 0]]]);
   assert.deepEqual(reloads.get('a').map((one) => one.ok), [true, true, false]);
+  const repair = entry(9, 'loaded', { generation: 1, timing, before: 'starting', added: 3, changed: 0, removed: 0 });
+  assert.deepEqual(past([repair], []).saves.map((one) => one.counts), [[3, 0, 0]]);
 });
 
 test('the density of a time counts what began in each part of it', () => {

@@ -84,7 +84,7 @@ export function past(journal, live) {
   const known = new Set(live.map((save) => `${save.location}\0${save.generation}`));
   const saves = [...live];
   for (const entry of [...journal].reverse()) {
-    if (!entry.location || entry.timing?.total == null || entry.before !== 'serving') continue; // a start is no reload
+    if (!entry.location || entry.timing?.total == null || (entry.before !== 'serving' && entry.timing.event == null)) continue; // a start is no reload
     const ok = entry.event === 'loaded';
     const list = reloads.get(entry.location) ?? [];
     list.push({ at: entry.at, timing: entry.timing, ok, generation: entry.generation });
