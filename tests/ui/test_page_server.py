@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -52,6 +53,19 @@ def test_a_tab_begins_with_the_whole_state(tab: ClientConnection) -> None:
     state = until(tab, lambda one: one["type"] == "state" and one["gone"] is None)
     assert [each["name"] for each in state["locations"]] == ["shop"]
     assert state["definitions"] == 2
+
+
+def test_a_tab_that_is_opened_later_is_told_how_long_a_location_is_up_by_then(
+    page: ServedPage,
+) -> None:
+    def told() -> float:
+        with opened(page) as socket:
+            state = until(socket, lambda message: message["type"] == "state")
+        return float(state["locations"][0]["uptime"])
+
+    first, end = told(), time.monotonic() + DEADLINE
+    while told() < first + 0.5:
+        assert time.monotonic() < end, "the uptime stands still"
 
 
 def test_a_save_tells_each_tab_what_changed_and_where_its_time_went(

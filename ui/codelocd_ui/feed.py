@@ -21,6 +21,7 @@ from codelocd_ui.text import to_json
 
 if TYPE_CHECKING:
     from codelocd.documents.events import DefinitionsNews, StatusNews, TopicEvent, UsageDocument
+    from codelocd.documents.locations import LocationStatus
 
 Wish = TypeVar("Wish")
 
@@ -62,6 +63,8 @@ class Feed:
         self._is_of_this_version = False
         self._whole: set[str] = set()
         self._known = KnownState()
+        self._heard: dict[str, float] = {}
+        """When the daemon last told of a location, by the monotonic clock."""
         self._gone: dict[str, Any] | None = {"at": time.time(), "why": "not reached yet"}
 
     @property
@@ -88,10 +91,13 @@ class Feed:
     def beginning(self) -> list[dict[str, Any]]:
         """Everything that a tab begins with."""
         page = {**asdict(self._facts), "read_only": self.only_reads}
+        now = time.monotonic()
         state = {
             "daemon": self._known.daemon,
             "gone": self._gone,
-            "locations": list(self._known.locations.values()),
+            "locations": [
+                _aged(each, now - self._heard[name]) for name, each in self._known.locations.items()
+            ],
             "revision": self.registry.revision,
             "definitions": len(self.registry),
         }
@@ -137,6 +143,7 @@ class Feed:
         self._whole.add(topic)
         if topic == "status":
             self._known.replace(cast("Any", full))
+            self._heard = dict.fromkeys(self._known.locations, time.monotonic())
         elif topic == "definitions":
             self.registry.replace(cast("Any", full))
         if self._client is not None and topic != "builds":  # it had to leave something out
@@ -150,6 +157,9 @@ class Feed:
         gone = self._known.change(news)
         if gone is not None:
             self.registry.drop(gone)
+            self._heard.pop(gone, None)
+        elif news["location"] is not None:
+            self._heard[news["location"]["name"]] = time.monotonic()
         self._tell({"type": "status", **news, "at": time.time()})
 
     def _tell(self, message: dict[str, Any]) -> None:
@@ -223,6 +233,16 @@ class Feed:
             for tab in self.tabs:
                 if tab.batch is not None and (batch := tab.batch.take()) is not None:
                     tab.send(to_json(batch))
+
+
+def _aged(location: LocationStatus, seconds: float) -> dict[str, Any]:
+    """What the daemon told of a location so many seconds ago, as it would tell it now."""
+    uptime, phase = location["uptime"], location["phase_seconds"]
+    return {
+        **location,
+        "uptime": None if uptime is None else uptime + seconds,
+        "phase_seconds": None if phase is None else phase + seconds,
+    }
 
 
 def _drawn(sample: UsageDocument) -> dict[str, Any]:
