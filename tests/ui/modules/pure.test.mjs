@@ -191,6 +191,8 @@ test('the headline says what needs attention first', () => {
   assert.equal(headline([location('a')]), 'Everything is serving');
   assert.equal(headline([location('a', { stale: true, problem: {} }), location('b', { state: 'failed' })]), '2 locations need attention');
   assert.equal(headline([location('a', { state: 'building' })]), '1 location is building');
+  assert.equal(headline([location('a', { state: 'stopping' })]), '1 location is stopping');
+  assert.equal(headline([location('a', { state: 'stopping' }), location('b', { state: 'building' })]), '1 location is building');
   assert.equal(headline([location('a', { state: 'stopped', wanted: false })]), 'Everything is stopped');
   assert.equal(headline([location('a'), location('b', { state: 'stopped', wanted: false })]), '1 location is stopped, all others serve');
   assert.equal(level(location('a', { state: 'external' })), 'off');
@@ -262,4 +264,5 @@ test('numbers and names are shown as people read them', () => {
   assert.equal(seconds(null), '−');
   assert.equal(bytes(4 * 1024 * 1024), '4 MiB');
   assert.equal(visible('a\u202eb\u0007'), 'a\\u202eb\\u0007');
+  assert.equal(visible('a\u061cb'), 'a\\u061cb');
 });

@@ -36,7 +36,9 @@ export function headline(locations) {
   if (attention) return `${attention} location${attention === 1 ? ' needs' : 's need'} attention`;
   if (busy) {
     const building = locations.filter((one) => one.state === 'building' || one.reloading === 'building').length;
-    return `${busy} location${busy === 1 ? ' is' : 's are'} ${building === busy ? 'building' : 'starting'}`;
+    const stopping = locations.filter((one) => one.state === 'stopping').length;
+    if (stopping < busy) return `${busy - stopping} location${busy - stopping === 1 ? ' is' : 's are'} ${building === busy - stopping ? 'building' : 'starting'}`;
+    return `${busy} location${busy === 1 ? ' is' : 's are'} stopping`;
   }
   const stopped = locations.filter((one) => one.state === 'stopped').length;
   if (!count('ok')) return 'Everything is stopped';
