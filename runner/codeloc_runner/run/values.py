@@ -45,7 +45,7 @@ class StoredValues:
         if self._folder is None or not taken:
             return None
         folder = self._of(key)
-        new = os.path.join(folder, f"{self._run}.new")
+        new = os.path.join(folder, f"{self._run}-{os.getpid()}.new")
         try:
             os.makedirs(folder, 0o700, exist_ok=True)
             self._write(new, value)

@@ -82,7 +82,7 @@ class Commands(click.Group):
 
 
 SECTIONS = {
-    "Run": ("dev", "serve", "check"),
+    "Run": ("dev", "serve", "check", "run"),
     "Look": ("ui", "top", "status", "definitions", "show", "logs", "events"),
     "Change": ("start", "stop", "restart", "reload", "drain", "apply", "upgrade", "shutdown"),
     "Deploy": ("deploy", "rollback", "releases"),
@@ -92,6 +92,7 @@ SECTIONS = {
 MODULES = {
     "exec": "execute",
     **dict.fromkeys(SECTIONS["Run"], "run"),
+    "run": "runs",
     **dict.fromkeys(("status", "definitions", "show", "call"), "look"),
     **dict.fromkeys(("logs", "events"), "history"),
     **dict.fromkeys(SECTIONS["Change"], "change"),

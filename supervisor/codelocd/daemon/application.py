@@ -92,7 +92,7 @@ class Application:
         self._children = Children(loop, self._guardian)
         builder = Builder(self._children, paths.store)
         self._bundle = Bundle(paths.store)
-        self._warm = self._launcher(config, paths)
+        self.warm = self._launcher(config, paths)
         codeloc = self._bundle.path / CHILDREN
         means = DaemonParts(self._children, builder, self.store, self.logs, development, codeloc)
         self.dagster = self._dagster(config, paths, means) if config.dagster.serve else None
@@ -127,14 +127,14 @@ class Application:
         home = dagster_home(os.environ, paths.state_dir, project)
         native, limits = self.locations.native, ServerLimits(self.limits, self.locations)
         return DagsterServing(
-            means, config.dagster, paths, home, self._warm, native, self._inheritance, limits
+            means, config.dagster, paths, home, self.warm, native, self._inheritance, limits
         )
 
     def _daemon(self, builder: Builder, notes: Path, report: Callable[[str], None]) -> Daemon:
         guard = LoopGuard(self.locations, self.watch, self.publisher, notes, report)
         self.warnings.of_locations = guard.lines
         limits = StartLimits(os.cpu_count() or 1)
-        launcher = self.dagster.launcher() if self.dagster is not None else self._warm
+        launcher = self.dagster.launcher() if self.dagster is not None else self.warm
         starts = RunnerStarts(
             launcher,
             self.runner_specs,
@@ -222,13 +222,13 @@ class Application:
         change = plan({**running, **self.locations.external}, wanted)
         if not dry_run:
             self.releases.are_configured(config.locations)
-            self._warm.keep_for(config.daemon.warm_idle)
+            self.warm.keep_for(config.daemon.warm_idle)
             self.changes.begin(self._steps(change, config), now=now)
         return change
 
     def _steps(self, change: ConfigDiff, config: Config) -> Iterator[Callable[[], object]]:
         yield from (partial(self.daemon.remove, name) for name in change.removed)
-        yield from (partial(self._warm.forget, name) for name in change.removed)
+        yield from (partial(self.warm.forget, name) for name in change.removed)
         yield from (partial(self.daemon.add, spec) for spec in change.added)
         yield from (partial(self.daemon.change, spec, reload=True) for spec in change.reloaded)
         yield from (partial(self.daemon.change, spec, reload=False) for spec in change.adjusted)
@@ -246,7 +246,7 @@ class Application:
 
     async def warm_stacks(self, location: str) -> ProcessStacks | None:
         """The stacks of the warm interpreter that the location's next runner would start from."""
-        if (interpreter := self._warm.warm_interpreter(location)) is None:
+        if (interpreter := self.warm.warm_interpreter(location)) is None:
             return None
         return (await interpreter.stacks()).as_json(interpreter.pid)
 
@@ -255,7 +255,7 @@ class Application:
 
     def _tidy(self, state: Path) -> None:
         """Remove what is old in the state folder, which is this daemon's alone."""
-        self._warm.forget_unused()
+        self.warm.forget_unused()
         for folder in (state, state / "warm", state / "snapshots"):
             remove_half_written(folder)
 
@@ -275,7 +275,7 @@ class Application:
         await asyncio.gather(*gone)
         if self.placed is not None:
             await self.placed.engine.close(leave=False)
-        self._warm.close()
+        self.warm.close()
         self.kill()
         await self._children.settled()
         await self.limits.settled()
@@ -298,7 +298,7 @@ class Application:
             await self.placed.engine.close(leave=True)
         for chore in self._chores:
             chore.cancel()
-        self._warm.close()
+        self.warm.close()
         self.publisher.close()
         self.logs.close()
         self._children.restore_umask()

@@ -39,7 +39,7 @@ def run(
         private = replace(
             paths, state_dir=Path(folder), runtime_dir=Path(folder), socket=Path(folder, "none")
         )
-        return asyncio.run(_check(_once(config), private, in_full, told, progress))
+        return asyncio.run(_check(once(config), private, in_full, told, progress))
 
 
 async def _check(
@@ -51,18 +51,20 @@ async def _check(
 ) -> CheckDocument:
     application = Application(config, paths, lambda _: None, development=True)
     if progress is not None:
-        _follow_builds(application, progress)
+        follow_builds(application, progress)
     try:
         application.apply(config, now=True)
 
         async def outcome(location: Location) -> None:
             await location.settled()
-            told(_result(location, application.publisher.registry))
+            told(checked_location(location, application.publisher.registry))
 
         await asyncio.gather(*map(outcome, application.locations.values()))
         listed = application.publisher.registry
         found: CheckDocument = {
-            "locations": [_result(each, listed) for each in application.locations.values()],
+            "locations": [
+                checked_location(each, listed) for each in application.locations.values()
+            ],
             "conflicts": registry.conflicts(listed),
         }
         if in_full:
@@ -72,7 +74,9 @@ async def _check(
         await application.close()
 
 
-def _follow_builds(application: Application, progress: Callable[[BuildStep], None]) -> None:
+def follow_builds(application: Application, progress: Callable[[BuildStep], None]) -> None:
+    """`progress` gets each step of a build."""
+
     def observe(event: TopicEvent) -> None:
         if event["topic"] == "builds" and "phase" in event["data"]:
             progress(event["data"])
@@ -80,7 +84,8 @@ def _follow_builds(application: Application, progress: Callable[[BuildStep], Non
     application.hub.subscribe(LocalSubscriber(observe), ("builds",), None, lambda _: {})
 
 
-def _result(location: Location, listed: registry.Registry) -> CheckedLocation:
+def checked_location(location: Location, listed: registry.Registry) -> CheckedLocation:
+    """One location of the `check --json` document."""
     return {
         "name": location.name,
         "ok": location.state.serving is not None,
@@ -90,7 +95,7 @@ def _result(location: Location, listed: registry.Registry) -> CheckedLocation:
     }
 
 
-def _once(config: Config) -> Config:
+def once(config: Config) -> Config:
     """The same locations with rules that fit a check: each is tried once, and none is watched."""
     tried = tuple(_tried_once(spec) for spec in config.own)
     return replace(config, locations=tried, dagster=replace(config.dagster, serve=False))

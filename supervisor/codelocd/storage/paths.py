@@ -57,8 +57,16 @@ class DaemonPaths:
         """
         _make_private(self.socket.parent, uid, REMEDY, 0o711 if shared else 0o700)
         _make_private(self.runtime_dir, uid, REMEDY)
-        _make_private(self.state_dir, uid, _OF_FILES)
+        self.make_state_folder(uid)
         _distrust(self.store, uid, _OF_FILES)
+
+    def make_state_folder(self, uid: int) -> None:
+        """The one of the state alone, in the same way."""
+        _make_private(self.state_dir, uid, _OF_FILES)
+
+    def values(self, location: str, repository: str) -> Path:
+        """Where runs leave the values of a repository's assets for later runs."""
+        return self.state_dir / "values" / file_name(location) / file_name(repository)
 
 
 def daemon_paths(

@@ -1,0 +1,308 @@
+"""Carries out one run in this process, without a daemon: nothing of it is recorded."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+import signal
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from codeloc_envs.files import make_folder
+from codeloc_envs.problem import shortage
+from codelocd.core.shapes import WrongShape
+from codelocd.daemon import check
+from codelocd.daemon.application import Application
+from codelocd.daemon.location import Location
+from codelocd.model import Config, Exit, Stream
+from codelocd.process.child import Child
+from codelocd.runners.api import RunnerSpec
+from codelocd.runners.attempts import AttemptStart, process_part
+from codelocd.runs import events
+from codelocd.runs.encoding import order_part
+from codelocd.runs.events import Moment, RunEffect, RunEvent
+from codelocd.runs.folder import RunFolders
+from codelocd.runs.model import RunId, RunRecord, RunState, RunWish
+from codelocd.runs.step import step
+from codelocd.runs.told import run_event, told_event
+from codelocd.storage.paths import DaemonPaths
+
+if TYPE_CHECKING:
+    from codelocd.documents.answers import CheckedLocation
+    from codelocd.documents.events import BuildStep
+
+UNNUMBERED = RunId(0)
+"""The number of a run that no book has, as in a unit test."""
+LONGEST_LINE = 1024 * 1024
+"""Bytes without a line end, after which what came on the pipe is no event."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedCode:
+    """What the code of a location defines. `loader`: `native` or `dagster`; `python`: the version
+    of its environment's Python, `executable`: where that is."""
+
+    loader: str
+    python: str
+    executable: Path
+    definitions: list[Mapping[str, Any]]
+
+
+class NotLoaded(Exception):
+    """The location does not load; `found` is its part of the `check --json` document."""
+
+    def __init__(self, found: CheckedLocation) -> None:
+        super().__init__(found["name"])
+        self.found = found
+
+
+class RunWatcher(Protocol):
+    """Hears of a run as it goes on, on the loop's thread."""
+
+    def printed(self, stream: Stream, data: bytes) -> None: ...
+
+    def told(self, event: Mapping[str, Any]) -> None:
+        """An event of an attempt, as docs/protocol.md has it, with its `attempt`; or `retry`."""
+
+
+def run(
+    config: Config,
+    paths: DaemonPaths,
+    wish_of: Callable[[LoadedCode], RunWish],
+    watcher: RunWatcher,
+    progress: Callable[[BuildStep], None] | None = None,
+) -> RunRecord:
+    """The run once it has ended. `config` has one location.
+
+    The location is built, loaded once, and stopped; then come its attempts. What `wish_of` raises
+    is raised. Raises NotLoaded, OSError and what `DaemonPaths.make_state_folder` does.
+    """
+    paths.make_state_folder(os.getuid())
+    with tempfile.TemporaryDirectory(prefix="codelocd-run-") as name:
+        folder = Path(name)
+        private = replace(paths, state_dir=folder, runtime_dir=folder, socket=folder / "none")
+        return asyncio.run(_run(check.once(config), private, paths, wish_of, watcher, progress))
+
+
+async def _run(
+    config: Config,
+    private: DaemonPaths,
+    paths: DaemonPaths,
+    wish_of: Callable[[LoadedCode], RunWish],
+    watcher: RunWatcher,
+    progress: Callable[[BuildStep], None] | None,
+) -> RunRecord:
+    application = Application(config, private, lambda _: None, development=True)
+    if progress is not None:
+        check.follow_builds(application, progress)
+    try:
+        application.apply(config, now=True)
+        (location,) = application.locations.values()
+        await location.settled()
+        wish = wish_of(_loaded(application, location))
+        serving = location.serving
+        assert serving is not None
+        lease = await asyncio.to_thread(application.store.lease, serving.environment)
+        with contextlib.closing(lease):
+            spec = replace(serving.order, output=watcher.printed, held=(lease.fileno(),))
+            application.daemon.stop(location)  # what it has opened at import, the run needs
+            await location.settled()
+            values = paths.values(wish.location, wish.repository)
+            make_folder(values)  # all of it for this user alone
+            folders = RunFolders(private.state_dir / "runs")
+            single = SingleRun(application, replace(spec, group=None), folders, values, watcher)
+            return await single.carried_out(wish)
+    finally:
+        await application.close()
+
+
+def _loaded(application: Application, location: Location) -> LoadedCode:
+    listed = application.publisher.registry
+    if location.serving is None or location.serving.snapshot is None:
+        raise NotLoaded(check.checked_location(location, listed))
+    snapshot, executable = location.serving.snapshot, location.serving.environment.executable
+    return LoadedCode(
+        snapshot.loader, snapshot.python, executable, [*listed.definitions([location.name])]
+    )
+
+
+class SingleRun:
+    """One run, and the attempt of it that goes on."""
+
+    def __init__(
+        self,
+        application: Application,
+        spec: RunnerSpec,
+        folders: RunFolders,
+        values: Path,
+        watcher: RunWatcher,
+    ) -> None:
+        self._application = application
+        self._spec = spec
+        self._folders = folders
+        self._values = values
+        self._watcher = watcher
+        self._events: asyncio.Queue[RunEvent] = asyncio.Queue()
+        self._child: Child | None = None
+        self._interrupts = 0
+
+    async def carried_out(self, wish: RunWish) -> RunRecord:
+        """The run, once it has ended. The first SIGINT or SIGTERM cancels it, the second kills."""
+        run = RunRecord(UNNUMBERED, uuid.uuid4().hex, wish, queued=time.time())
+        with self._heeding_signals():
+            self._events.put_nowait(events.RunAdmitted(environment=self._spec.environment))
+            while not run.state.is_final:
+                event = await self._next(run)
+                moment = Moment(time.time(), time.monotonic(), random.random())
+                before, (run, effects) = run, step(run, event, moment)
+                for effect in effects:
+                    await self._carry_out(run, effect)
+                if run.state is RunState.QUEUED and before.state is not RunState.QUEUED:
+                    self._tell_retry(run)
+        return run
+
+    @contextlib.contextmanager
+    def _heeding_signals(self) -> Iterator[None]:
+        loop, numbers = asyncio.get_running_loop(), (signal.SIGINT, signal.SIGTERM)
+        for number in numbers:
+            loop.add_signal_handler(number, self._interrupted)
+        try:
+            yield
+        finally:
+            for number in numbers:
+                loop.remove_signal_handler(number)
+
+    def _interrupted(self) -> None:
+        self._interrupts += 1
+        first = self._interrupts == 1
+        self._events.put_nowait(events.CancelAsked() if first else events.KillAsked())
+
+    async def _next(self, run: RunRecord) -> RunEvent:
+        """What happened, or the moment that came."""
+        due = run.deadlines.next()
+        seconds = None if due is None else max(0.0, due - time.monotonic())
+        try:
+            return await asyncio.wait_for(self._events.get(), seconds)
+        except TimeoutError:
+            if run.state is RunState.QUEUED:
+                return events.RunAdmitted(environment=self._spec.environment)
+            return events.MomentReached()
+
+    def _tell_retry(self, run: RunRecord) -> None:
+        attempt, due = run.attempt, run.deadlines.retry or 0.0
+        if attempt is not None:
+            told = {"number": attempt.number, "why": attempt.why, "summary": attempt.summary}
+            seconds = max(0.0, due - time.monotonic())
+            self._watcher.told({"event": "retry", "at": time.time(), **told, "seconds": seconds})
+
+    async def _carry_out(self, run: RunRecord, effect: RunEffect) -> None:
+        if isinstance(effect, events.StartAttempt):
+            try:
+                await self._start(run, effect)
+            except OSError as error:
+                lacks = shortage(error) is not None
+                self._events.put_nowait(events.StartFailed(str(error), transient=lacks))
+        elif self._child is not None and not self._child.exited.done():
+            if effect.how == "kill":
+                self._child.kill()
+                return
+            self._child.look_at_family()
+            os.kill(self._child.pid, signal.SIGTERM)
+            self._child.resume()
+
+    async def _start(self, run: RunRecord, effect: events.StartAttempt) -> None:
+        """Raises OSError."""
+        reading, writing = os.pipe()
+        pipe = EventsRead(reading, lambda told: self._told(effect.number, told))
+        try:
+            order = {
+                **order_part(run, effect.done),
+                **process_part(self._spec, writing, None),
+                "values": str(self._values),
+                "code": None,
+                "manifest": None,
+            }
+            path = self._folders.write_order(run.id, effect.number, order)
+            start = AttemptStart(self._spec, path, writing)
+            child, choice = await self._application.warm.attempt(start)
+        except BaseException:
+            pipe.close()
+            raise
+        finally:
+            os.close(writing)
+        self._child = child
+        self._events.put_nowait(events.AttemptStarted(child.pid, choice.method))
+        pipe.begin()
+        number = effect.number
+        child.exited.add_done_callback(lambda end: self._exited(number, pipe, end.result()))
+
+    def _told(self, number: int, told: Mapping[str, Any]) -> None:
+        self._watcher.told({**told, "attempt": number})
+        event = run_event(told)
+        if event is not None:
+            self._events.put_nowait(event)
+
+    def _exited(self, number: int, pipe: EventsRead, end: Exit) -> None:
+        pipe.finish()
+        asyncio.get_running_loop().call_soon(self._ended, number, end)
+
+    def _ended(self, number: int, end: Exit) -> None:
+        """All that it has told is heard."""
+        files = self._folders.look(UNNUMBERED, number)
+        if files.begun:
+            self._events.put_nowait(events.UserCodeBegun())  # where the pipe did not say so
+        self._events.put_nowait(
+            events.AttemptEnded(end.status, end.signal, files.begun, files.result)
+        )
+
+
+class EventsRead:
+    """The reading end of an attempt's pipe; `told` gets each event that is one."""
+
+    def __init__(self, descriptor: int, told: Callable[[Mapping[str, Any]], None]) -> None:
+        self._descriptor = descriptor
+        self._told = told
+        self._rest = b""
+        self._is_open = True
+        os.set_blocking(descriptor, False)
+
+    def begin(self) -> None:
+        asyncio.get_running_loop().add_reader(self._descriptor, self._read)
+
+    def _read(self) -> bool:
+        """Whether anything had come."""
+        try:
+            data = os.read(self._descriptor, 64 * 1024)
+        except BlockingIOError:
+            return False
+        if not data:
+            self.close()
+            return False
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        self._rest = self._rest[:LONGEST_LINE]
+        for line in lines:  # after what the code has printed before, which is being read, too
+            asyncio.get_running_loop().call_soon(self._hear, line)
+        return True
+
+    def _hear(self, line: bytes) -> None:
+        with contextlib.suppress(WrongShape):
+            self._told(told_event(line))
+
+    def finish(self) -> None:
+        """Hear what has come, and no more: what the attempt has forked may hold it open."""
+        while self._is_open and self._read():
+            pass
+        self.close()
+
+    def close(self) -> None:
+        if self._is_open:
+            self._is_open = False
+            asyncio.get_running_loop().remove_reader(self._descriptor)
+            os.close(self._descriptor)

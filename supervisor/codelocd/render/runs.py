@@ -1,0 +1,111 @@
+"""One run as text, line by line as it goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from codelocd.render.text import Screen, columns, duration, one_line, plural, shortened
+
+NARROWEST, WIDEST = 12, 40
+"""Columns of names, which the states stand below each other behind."""
+VALUE = 60
+"""Columns of one value of metadata."""
+WORDS = {
+    "succeeded": ("ok", "green"),
+    "failed": ("FAILED", "red"),
+    "passed": ("passed", "green"),
+    "error": ("ERROR", "red"),
+    "cancelled": ("cancelled", "yellow"),
+    "checked": ("checked", None),
+}
+"""How a state is told, and in which style."""
+
+Document = Mapping[str, Any]
+
+
+def title(what: str, python: str, screen: Screen) -> str:
+    """The line before all steps."""
+    return f"run  {screen.paint(one_line(what), 'bold')}  Python {one_line(python)}"
+
+
+def width_of(plan: Document) -> int:
+    """Columns of the names of all steps, by the event `plan`."""
+    names = [columns(one_line(each["name"])) for each in plan.get("steps") or ()]
+    return min(max([NARROWEST, *names]), WIDEST)
+
+
+def step_line(step: Document, width: int, screen: Screen) -> str:
+    """A step that has ended, by the event `step`."""
+    name = one_line(step["name"])
+    if step["state"] == "skipped":
+        return f"  {_wide(name, width)}  skipped{_why(step.get('why'))}"
+    more = " ".join(filter(None, (_metadata(step), one_line(step.get("summary") or ""))))
+    took = duration(step.get("seconds"))
+    return f"  {_wide(name, width)}  {_state(step['state'], screen)}  {took:>5}  {more}".rstrip()
+
+
+def check_line(check: Document, width: int, screen: Screen) -> str:
+    """A check, below its asset. One that only warns does not shout."""
+    state = check["state"]
+    warns = state != "passed" and check.get("severity") == "warn"
+    shown = screen.paint("warning", "yellow") if warns else _state(state, screen).rstrip()
+    more = " ".join(filter(None, (one_line(check.get("summary") or ""), _metadata(check))))
+    return f"    {_wide(one_line(check['name']), width - 2)}  {shown}  {more}".rstrip()
+
+
+def again(retry: Document) -> str:
+    """An attempt has failed, and another one comes. Steps and checks have said why already."""
+    why = retry["summary"] or retry["why"]
+    told = f": {one_line(why)}" if why not in ("exception", "check") else ""
+    seconds = duration(retry["seconds"])
+    return f"attempt {retry['number']} failed{told}; the next one begins in {seconds}"
+
+
+def ended(run: Document, screen: Screen) -> str:
+    """The last line, of the document of a run."""
+    state = run["state"]
+    style = {"succeeded": "green", "cancelled": "yellow"}.get(state, "red")
+    took = duration((run["ended"] or 0) - (run["started"] or run["queued"]))
+    why = "; ".join(_reasons(run))
+    return f"run {screen.paint(state, style)} after {took}" + (f": {why}" if why else "")
+
+
+def _reasons(run: Document) -> Iterator[str]:
+    if run["state"] in ("succeeded", "cancelled"):
+        return
+    steps = run["steps"]
+    failed = [each["name"] for each in steps if each["state"] == "failed"]
+    checks = [
+        check
+        for each in steps
+        for check in each.get("checks") or ()
+        if check["state"] != "passed" and check.get("severity") != "warn"
+    ]
+    if failed:
+        yield f"{plural(len(failed), 'step')} ({one_line(', '.join(failed))})"
+    if checks:
+        yield plural(len(checks), "check")
+    if run["why"] not in ("exception", "check") or not (failed or checks):
+        yield one_line(run["summary"] or run["why"] or "nothing tells why")
+
+
+def _state(state: str, screen: Screen) -> str:
+    word, style = WORDS.get(state, (one_line(state), None))
+    return screen.paint(word, style) + " " * (6 - len(word))
+
+
+def _why(why: object) -> str:
+    return f" ({one_line(why)})" if isinstance(why, str) and why else ""
+
+
+def _wide(name: str, width: int) -> str:
+    return name + " " * max(0, width - columns(name))
+
+
+def _metadata(told: Document) -> str:
+    """Those that fit into a line."""
+    given = told.get("metadata")
+    found = given.items() if isinstance(given, Mapping) else ()
+    plain = [(name, each) for name, each in found if isinstance(each, str | int | float)]
+    return ", ".join(f"{one_line(n)} {shortened(one_line(str(v)), VALUE)}" for n, v in plain)

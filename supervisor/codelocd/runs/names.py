@@ -1,0 +1,108 @@
+"""What a command means by `LOCATION/JOB` or by assets: of which location, and what to run. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from codelocd.core.nearest import advice
+
+Listed = Mapping[str, Any]
+"""A definition as the registry lists it."""
+
+
+class UnfitNames(Exception):
+    """Nothing can be run by these names; `kind` as of an error in docs/protocol.md."""
+
+    def __init__(self, kind: Literal["usage", "unknown"], summary: str) -> None:
+        super().__init__(summary)
+        self.kind = kind
+
+
+@dataclass(frozen=True, slots=True)
+class RunChoice:
+    """A `job`, or what `select` chooses, of one repository."""
+
+    repository: str
+    job: str | None = None
+    select: tuple[str, ...] | None = None
+
+
+def location_of(names: Sequence[str], locations: Sequence[str]) -> str:
+    """The location that all names begin with; one that is alone need not be named.
+
+    Raises UnfitNames.
+    """
+    if len(locations) == 1:
+        return locations[0]
+    if not names:
+        raise UnfitNames("usage", f"name what to run, as LOCATION/JOB; {advice('', locations)}")
+    found = {_head(name, locations) for name in names}
+    if len(found) > 1:
+        several = ", ".join(sorted(found))
+        raise UnfitNames("usage", f"a run is of one location, and these are of several: {several}")
+    return found.pop()
+
+
+def _head(name: str, locations: Sequence[str]) -> str:
+    fitting = [each for each in locations if name == each or name.startswith(f"{each}/")]
+    if not fitting:
+        head = name.partition("/")[0]
+        raise UnfitNames("unknown", f"there is no location {head!r}; {advice(head, locations)}")
+    return max(fitting, key=len)
+
+
+def chosen(
+    names: Sequence[str], select: Sequence[str], location: str, definitions: Iterable[Listed]
+) -> RunChoice:
+    """`definitions`: those of the location. A name is a job's or an asset's, with or without the
+    location before it. Raises UnfitNames.
+    """
+    own = [each for each in definitions if each["kind"] in ("job", "asset")]
+    own = [each for each in own if not each.get("external")]
+    names = [name for name in names if name != location or _is_listed(name, own)]
+    if not (names or select):
+        raise UnfitNames("usage", f"name a job, or assets, of {location}; {_there(own)}")
+    if not names:
+        first = next((each["repository"] for each in own), "__repository__")
+        return RunChoice(first, select=tuple(select))
+    plain = [_plain(name, location, own) for name in names]
+    repository = _repository(plain, own)
+    jobs = {
+        each["name"] for each in own if each["kind"] == "job" and each["repository"] == repository
+    }
+    if not jobs.intersection(plain):
+        return RunChoice(repository, select=(*plain, *select))
+    if len(plain) > 1 or select:
+        raise UnfitNames("usage", f"a run is of one job, or of assets: {', '.join(plain)}")
+    return RunChoice(repository, job=plain[0])
+
+
+def _is_listed(name: str, own: Iterable[Listed]) -> bool:
+    return any(each["name"] == name for each in own)
+
+
+def _plain(name: str, location: str, own: Sequence[Listed]) -> str:
+    short = name.removeprefix(f"{location}/")
+    for each in (name, short):
+        if _is_listed(each, own):
+            return each
+    known = sorted({each["name"] for each in own})
+    what = f"{location} has no job and no asset {short!r}"
+    raise UnfitNames("unknown", f"{what}; {advice(short, known)}")
+
+
+def _repository(names: Sequence[str], own: Sequence[Listed]) -> str:
+    """The first that has them all."""
+    for repository in dict.fromkeys(each["repository"] for each in own):
+        its = {each["name"] for each in own if each["repository"] == repository}
+        if its.issuperset(names):
+            return str(repository)
+    raise UnfitNames("usage", f"a run is of one repository, and these are of several: {names}")
+
+
+def _there(own: Sequence[Listed]) -> str:
+    names = sorted({each["name"] for each in own if each["kind"] == "job"})
+    names = names or sorted({each["name"] for each in own})
+    return advice("", names)
