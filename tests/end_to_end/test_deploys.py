@@ -345,6 +345,14 @@ def test_a_release_that_was_damaged_is_not_loaded(site: Site) -> None:
     assert done.returncode == 1
     assert "sales.py was changed since it was put aside" in done.stdout
     assert site.assets() == ["second"]
+    assert site.deploy("first")["release"] == first
+    assert site.assets() == ["first"]
+    (site.folder() / first / ".codelocd-release").unlink()
+    site.write("first")
+    done = site.cli("deploy", "--source", ".")
+    assert done.returncode == 1
+    assert "roll back first, then deploy it again" in done.stderr
+    assert site.deploy("third")["former"] == first
 
 
 def test_half_of_a_copy_ends_with_its_client(site: Site) -> None:

@@ -18,7 +18,7 @@ from codelocd.process.child import shielded
 from codelocd.releases.manifest import TreeManifest, UnfitTree, changes
 from codelocd.releases.mapping import needed, release_root
 from codelocd.releases.records import UnknownRelease
-from codelocd.releases.release_folder import DamagedRelease, IncomingRelease
+from codelocd.releases.release_folder import DamagedRelease, IncomingRelease, ReleaseFolder
 from codelocd.rpc.errors import RpcError
 from codelocd.rpc.peer import Peer
 
@@ -80,10 +80,9 @@ class ReleaseUploads:
         manifest = await apart(TreeManifest.decoded, data)
         self.check(location.name, manifest)
         current = self._releases.current(location.name)
-        here = manifest.id in await apart(folder.ids)
+        differing = changes(await apart(_known_manifest, folder, current), manifest)
+        here = await apart(folder.mended if not dry_run else folder.has, manifest.id)
         missing = set() if here else await apart(folder.missing, manifest)
-        former = await apart(folder.manifest, current) if current is not None else None
-        differing = changes(former, manifest)
         number = None
         if not (here or dry_run):
             number = await self._receive(peer, location.name, manifest)
@@ -153,6 +152,14 @@ class ReleaseUploads:
             raise RpcError("usage", f"this upload is for {upload.location!r}")
         del self._uploads[take.number(params, "upload")]
         return upload
+
+
+def _known_manifest(folder: ReleaseFolder, release: str | None) -> TreeManifest | None:
+    """What the release holds; None for none, and for one whose list is damaged."""
+    try:
+        return folder.manifest(release) if release is not None else None
+    except DamagedRelease:
+        return None
 
 
 def _is_piece(given: Any) -> bool:

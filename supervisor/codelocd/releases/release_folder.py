@@ -78,6 +78,24 @@ class ReleaseFolder:
             if wrong := _fault(root / entry.path, entry):
                 raise DamagedRelease(f"{root / entry.path} {wrong}")
 
+    def has(self, release: str) -> bool:
+        return release in self.ids()
+
+    def mended(self, release: str) -> bool:
+        """Whether it is here as it was put aside: one that is damaged is removed, so that it can be
+        put aside again. Raises DamagedRelease where a process runs that one."""
+        if not self.has(release):
+            return False
+        try:
+            self.verify(release)
+        except DamagedRelease as error:
+            if not self.remove(release):
+                raise DamagedRelease(
+                    f"{error}; a process runs this release: roll back first, then deploy it again"
+                ) from None
+            return False
+        return True
+
     def lease(self, release: str) -> Lease:
         """While it is held, the release is not removed. A child that inherits it holds it, too."""
         return share(self.folder / release / LEASE)
