@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import sys
-import time
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -247,16 +247,15 @@ def test_a_timeout_fails_the_run(shop: Shell) -> None:
 
 
 def test_the_attempt_ends_with_a_command_that_is_killed(shop: Shell) -> None:
-    process = shop.start("run", "wait", "--events")
-    assert process.stdout is not None
-    begun = json.loads(process.stdout.readline())
-    attempt = psutil.Process(begun["pid"])
-    process.kill()
-    process.communicate()
-    end = time.monotonic() + DEADLINE
-    while attempt.is_running() and attempt.status() != psutil.STATUS_ZOMBIE:
-        assert time.monotonic() < end
-        time.sleep(0.01)
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as left:
+        process = shop.start("run", "wait", "--events", environ={"TMPDIR": left})
+        assert process.stdout is not None
+        begun = json.loads(process.stdout.readline())
+        attempt = psutil.Process(begun["pid"])
+        process.kill()
+        process.communicate()
+        psutil.wait_procs([attempt], timeout=DEADLINE)
+        assert not attempt.is_running()
 
 
 def test_names_begin_with_the_location_where_there_are_several(shop: Shell) -> None:
