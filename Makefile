@@ -16,7 +16,7 @@ export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 
 # The tests start a thousand processes, and each would compile whatever it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test test-failed test-slow test-systemd test-systemd-full test-engine soak fuzz lowest check bench bench-quick docs man dist deb site vendor screenshots clean distclean
+.PHONY: help demo test test-failed test-slow test-systemd test-systemd-full test-engine soak fuzz lowest check bench bench-quick bench-engine docs man dist deb site vendor screenshots clean distclean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name does; do \
@@ -82,6 +82,9 @@ bench: $(DEVELOPMENT) ## measure everything that is promised, and write docs/ben
 
 bench-quick: $(DEVELOPMENT) ## measure a part of it, in two minutes
 	@$(BIN)/python -m benchmarks --quick
+
+bench-engine: $(DEVELOPMENT) ## measure locations on three nodes of a Ray cluster, as root, in six minutes
+	@$(BIN)/python -m benchmarks.on_nodes $(BENCH_ENGINE)
 
 docs: $(DEVELOPMENT) ## write what is made from the code: docs/cli.md and the schema of codelocd.toml
 	@$(BIN)/python .ci/cli_reference.py

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from codeloc_ray.errors import EngineError
-from codeloc_ray.node import environments
+from codeloc_ray.node import environments, process
 from codeloc_ray.node.paths import Stripped
 from codeloc_ray.node.store import NodeStore
 
@@ -30,7 +30,13 @@ class Deliveries:
         return await asyncio.to_thread(self._store.tree, name, files, lasting)
 
     async def do_prune(self) -> None:
-        await asyncio.to_thread(self._store.prune)
+        """By a host whose runner has its environment: what builds them is there."""
+        await asyncio.to_thread(self._prune)
+
+    def _prune(self) -> None:
+        if self._store.prune():
+            environments.prune(self._store.root)
+            process.remove_left_folders()
 
 
 class PreparedEnvironment:
@@ -41,6 +47,7 @@ class PreparedEnvironment:
         self._stirred = stirred
         self._building: asyncio.Task[Any] | None = None
         self._found: dict[str, Any] | None = None
+        self._held: object = None
         self.described = ""
         self.progress: list[Mapping[str, Any]] = []
 
@@ -64,7 +71,7 @@ class PreparedEnvironment:
         self.described = described
         ready = await asyncio.to_thread(environments.found, self._store.root, tools, specification)
         if ready is not None:
-            self._found = ready
+            await self._take(ready)
             told_ready: dict[str, Any] = Stripped(described).value({"environment": ready})
             return told_ready
         self._building = asyncio.ensure_future(
@@ -76,9 +83,15 @@ class PreparedEnvironment:
             raise EngineError("down", "the build was cancelled", "environment") from None
         finally:
             self._building = None
-        self._found = said.get("environment")
+        if "environment" in said:
+            await self._take(said["environment"])
         told: dict[str, Any] = Stripped(described).value(said)
         return told
+
+    async def _take(self, environment: dict[str, Any]) -> None:
+        """It stays for as long as this host lives, and so its runner."""
+        self._held = await asyncio.to_thread(environments.held, self._store.root, environment)
+        self._found = environment
 
     def cancel(self) -> None:
         if self._building is not None:

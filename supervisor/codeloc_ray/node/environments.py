@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import glob
 import json
 import os
@@ -46,6 +47,27 @@ def found(store: str, tools: str, specification: Mapping[str, Any]) -> dict[str,
     except (EnvironmentProblem, OSError):  # the builder says it better
         return None
     return None if ready is None else dict(ready.to_json())
+
+
+def held(store: str, environment: Mapping[str, Any]) -> object:
+    """Keeps the environment from being removed, for as long as this process has what is returned.
+    None where it is gone already: its runner says so. Blocks."""
+    from codeloc_envs.environment import Environment
+    from codeloc_envs.problem import EnvironmentProblem
+    from codeloc_envs.store.store import Store
+
+    try:
+        return Store(Path(store, "environments")).lease(Environment.from_json(environment))
+    except (EnvironmentProblem, OSError):
+        return None
+
+
+def prune(store: str) -> None:
+    """Remove what no runner of this node has used for as long as on one machine. Blocks."""
+    from codeloc_envs.store.store import Store
+
+    with contextlib.suppress(OSError):
+        Store(Path(store, "environments")).prune()
 
 
 async def build(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import fcntl
+import glob
 import json
 import os
 import shutil
@@ -13,6 +15,7 @@ import socket
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -20,6 +23,11 @@ from codeloc_ray.errors import EngineError
 from codeloc_ray.node.output import OutputStream
 
 STREAMS = ("stdout", "stderr")
+FOLDER, SOCKET = "codelocd-node-", "runner.sock"
+"""How the folder of a runner's socket begins: the path of a socket must be short."""
+NOTHING_THERE = (errno.ECONNREFUSED, errno.ENOENT)
+YOUNG = 60.0
+"""Seconds in which the socket of a folder may be about to be there."""
 KILL_SECONDS = 2.0
 """For what still prints after the runner's end: a child that left its group."""
 
@@ -40,11 +48,11 @@ class Supervised:
     @property
     def socket_path(self) -> str:
         assert self._folder is not None
-        return os.path.join(self._folder, "runner.sock")
+        return os.path.join(self._folder, SOCKET)
 
     def start_runner(self, order: Mapping[str, Any], command: Sequence[str], locks: Locks) -> None:
         """`order`: the runner's settings, but for what it is passed. Raises OSError."""
-        self._folder = tempfile.mkdtemp(prefix="codelocd-")
+        self._folder = tempfile.mkdtemp(prefix=FOLDER)
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(self.socket_path)
             os.chmod(self.socket_path, 0o600)
@@ -166,3 +174,14 @@ class Locks:
     def close(self) -> None:
         os.close(self.serving)
         os.close(self.alive)
+
+
+def remove_left_folders() -> None:
+    """Those of hosts that were killed: nothing listens at their sockets any more. Blocks."""
+    for folder in glob.glob(os.path.join(tempfile.gettempdir(), f"{FOLDER}*")):
+        with contextlib.suppress(OSError):
+            about = os.stat(folder)
+            if about.st_uid == os.getuid() and time.time() - about.st_mtime > YOUNG:
+                with socket.socket(socket.AF_UNIX) as asking:
+                    if asking.connect_ex(os.path.join(folder, SOCKET)) in NOTHING_THERE:
+                        shutil.rmtree(folder, ignore_errors=True)

@@ -128,8 +128,9 @@ class NodeStore:
     def _lock(self, name: str) -> int:
         return os.open(self.path("locks", name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
-    def prune(self) -> None:
-        """Remove trees of code that no host holds, and, now and then, old contents. Blocks."""
+    def prune(self) -> bool:
+        """Remove trees of code that no host holds, and, now and then, old contents: whether that
+        was now. Blocks."""
         now = time.time()
         for entry in os.scandir(self.path("trees")):
             with contextlib.suppress(OSError):
@@ -137,7 +138,7 @@ class NodeStore:
                     self._remove(entry.name)
         mark = self.path("locks", ".pruned")
         if os.path.exists(mark) and now - os.stat(mark).st_mtime < BETWEEN:
-            return
+            return False
         with open(mark, "w"):
             os.utime(mark)
         for folder, _, names in os.walk(self.path("blobs")):
@@ -145,6 +146,7 @@ class NodeStore:
                 with contextlib.suppress(OSError):
                     if now - os.stat(path).st_mtime > UNUSED_CONTENT:
                         os.unlink(path)
+        return True
 
     def _remove(self, name: str) -> None:
         tree = self.path("trees", name)
