@@ -82,6 +82,19 @@ async def test_what_is_kept_outlives_the_bridge_and_is_found_again(
         await bridge.hears("exited")
 
 
+async def test_a_runner_goes_on_under_a_daemon_that_leaves_none_behind(
+    lab: Lab, bundle: Path, project: Path
+) -> None:
+    """As that of `codelocd dev`, whose orphan_timeout is 0."""
+    async with DrivenBridge(lab, bundle, orphan_timeout=0.0) as bridge:
+        order = place("brief", project)
+        await started(bridge, order, project)
+        await bridge.ask("keep", runner=order["runner"], record={"generation": 1})
+        await bridge.hears("usage")  # is told after ten seconds
+        assert await bridge.connection(order["runner"]).call("ping") == {}
+        await bridge.ask("close", leave=False)
+
+
 async def test_what_has_no_room_is_told_so_at_once(lab: Lab, bundle: Path, project: Path) -> None:
     async with DrivenBridge(lab, bundle) as bridge:
         large = {"cpu": 64.0, "memory": 0, "gpu": 0.0, "custom": {}}

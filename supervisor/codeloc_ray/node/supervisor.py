@@ -21,7 +21,8 @@ from codeloc_ray.node.usage import UsageMeter
 BEAT = 5.0
 """Seconds after which a poll is answered although there is nothing to tell."""
 ABSENT = 15.0
-"""Seconds without a poll after which the daemon counts as gone: what is not kept ends."""
+"""Seconds without a poll after which the daemon counts as gone: what is not kept ends. Several
+polls: one is under way for as long as there is nothing to tell, so no `orphan_timeout` is less."""
 LINGER = 600.0
 """Seconds for which a host waits for its order to start."""
 LEASES = b"codelocd-leases"
@@ -254,7 +255,7 @@ class Supervisor:
             absent = time.monotonic() - self._polled
             patience = ABSENT
             if self._state.get("kept"):
-                patience = self._settings["orphan_timeout"]
+                patience = max(ABSENT, self._settings["orphan_timeout"])
             unused = self._process is None and not self._environment.is_building
             if (unused and time.monotonic() - self._began > LINGER) or absent > patience:
                 await self.do_close()
