@@ -16,7 +16,6 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import psutil
 
@@ -28,6 +27,7 @@ from tests.engine.lab import Lab, certificates, missing, running
 
 MIB = 1024.0 * 1024.0
 HERE, THERE = "location_0", "location_1"
+BRIDGE, RUNNER = "codeloc_ray/__main__.py", "codeloc_runner/__main__.py"
 WARM = 10
 """Reloads before growth is measured: caches fill, and Ray keeps some workers."""
 ENGINE = """
@@ -143,7 +143,7 @@ def _many(lab: Lab, home: Path, sizes: Sizes) -> Sequence[Figure]:
         daemon.until_serving()
         seconds = time.monotonic() - began
         entries = daemon.status()["locations"]
-        runners = _memory(_processes(entry["pid"] for entry in entries))
+        runners = _memory([each for each in _of_nodes(lab) if _runs(each, RUNNER)])
         after = _memory(_of_nodes(lab))
         used = len({entry["node"] for entry in entries})
     number = sizes.locations
@@ -169,7 +169,7 @@ class _Taken:
     @classmethod
     def now(cls, lab: Lab, daemon: Daemon) -> _Taken:
         root = psutil.Process(daemon.process.pid)
-        own = [root, *(each for each in root.children(recursive=True) if _is_bridge(each))]
+        own = [root, *(each for each in root.children(recursive=True) if _runs(each, BRIDGE))]
         nodes = _of_nodes(lab)
         descriptors = sum(each.num_fds() for each in own)
         return cls(_memory(own), _memory(nodes), len(nodes), descriptors)
@@ -186,22 +186,14 @@ def _settled(lab: Lab, daemon: Daemon, before: _Taken) -> _Taken:
     return found
 
 
-def _is_bridge(process: psutil.Process) -> bool:
+def _runs(process: psutil.Process, program: str) -> bool:
     with contextlib.suppress(psutil.Error):
-        return any("codeloc_ray/__main__.py" in word for word in process.cmdline())
+        return any(program in word for word in process.cmdline())
     return False
 
 
 def _of_nodes(lab: Lab) -> list[psutil.Process]:
     return [each for machine in (lab.head, *lab.nodes) for each in machine.processes()]
-
-
-def _processes(pids: Iterator[Any]) -> list[psutil.Process]:
-    found = []
-    for pid in pids:
-        with contextlib.suppress(psutil.Error, TypeError):
-            found.append(psutil.Process(pid))
-    return found
 
 
 def _memory(processes: Sequence[psutil.Process]) -> float:
