@@ -170,8 +170,19 @@ def test_a_traceback_keeps_its_lines() -> None:
 
 def test_the_colours_of_a_runner_stay_where_colours_are_shown_and_nothing_else_does() -> None:
     text = "\x1b[31mred\x1b[0m \x1b[2Jgone"
-    assert visible(text, PLAIN) == "red �[2Jgone"
-    assert visible(text, COLOUR) == "\x1b[31mred\x1b[0m �[2Jgone\x1b[0m"
+    assert visible(text, PLAIN) == "red gone"
+    assert visible(text, COLOUR) == "\x1b[31mred\x1b[0m gone\x1b[0m"
+
+
+@pytest.mark.parametrize(
+    "dropped",
+    ["\x1b[?25l", "\x1b[>4;2m", "\x1b]0;owned\x07", "\x1b]8;;http://x\x1b\\",
+     "\x1bPq#0\x1b\\", "\x1b(B", "\x1b7"],
+)  # fmt: skip
+def test_other_escape_sequences_of_output_are_dropped_whole(dropped: str) -> None:
+    assert visible(f"a{dropped}b", PLAIN) == "ab"
+    assert visible(f"a{dropped}b", COLOUR) == "ab\x1b[0m"
+    assert visible(f"\x1b{dropped}[31mb\x07\x9b2J\x1b[20", PLAIN) == "[31mb��2J"
 
 
 def test_a_line_of_output_has_its_time_and_its_location() -> None:

@@ -126,7 +126,7 @@ def test_a_page_shows_state_reason_last_exit_traceback_and_output() -> None:
         '    File "defs.py", line 3',
         "",
         "Last output",
-        "  hello�[2J",
+        "  hello",
     ]
 
 

@@ -19,6 +19,15 @@ NARROW = 100
 COLOURING = re.compile("\x1b\\[[0-9;:]*m")
 """The one escape sequence that cannot do more to a terminal than be seen (SGR)."""
 
+OTHER_ESCAPES = re.compile(
+    r"\x1b(?!\[[0-9;:]*m)"
+    r"(?:\[[0-?]*[ -/]*(?:[@-~]|\Z)"  # a control sequence
+    r"|\][^\x07\x1b]*(?:\x07|\x1b\\|\Z)"  # a command: a title, a link
+    r"|[PX^_][^\x1b]*(?:\x1b\\|\Z)"  # other strings
+    r"|[ -/]*[0-~])?"
+)
+"""Every other one, whole (ECMA-48); the page drops the same."""
+
 
 def event(entry: JournalEntry, screen: Screen) -> str:
     """An `events --json` document as a line, no longer than the screen is wide."""
@@ -77,9 +86,13 @@ def output(line: LogLine, screen: Screen, style: str | None) -> str:
 
 
 def visible(text: str, screen: Screen) -> str:
-    """Output as it may reach a terminal: its colours stay where colours are shown at all."""
+    """Output as it may reach a terminal: its colours stay where colours are shown at all.
+
+    Other escape sequences are dropped, other control characters are replaced.
+    """
     if "\x1b" not in text:
         return one_line(text)
+    text = OTHER_ESCAPES.sub("", text)
     pieces = [one_line(piece) for piece in COLOURING.split(text)]
     if not screen.colour:
         return "".join(pieces)

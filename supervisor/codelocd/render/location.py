@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from codelocd.render.definitions import conflict
+from codelocd.render.journal import visible
 from codelocd.render.status import config, past_failure, starting, state
 from codelocd.render.text import STATES, Screen, duration, indented, one_line, plural, share, size
 
@@ -187,7 +188,9 @@ def _problem(document: ShownLocation | LeftLocation, now: float, screen: Screen)
 def _output(document: ShownLocation | LeftLocation, screen: Screen) -> Iterator[str]:
     if document["output"]:
         title = screen.paint("Last output", "bold")
-        yield "\n".join([title, *(indented(line["text"], "  ") for line in document["output"])])
+        yield "\n".join(
+            [title, *(f"  {visible(line['text'], screen)}".rstrip() for line in document["output"])]
+        )
 
 
 def rest(problem: ProblemDocument, margin: str) -> Iterator[str]:

@@ -338,7 +338,7 @@ def test_a_great_many_definitions_are_counted() -> None:
 
 def test_output_has_the_coloured_name_of_its_location_before_it() -> None:
     plain = DevOutput(["sales", "weather"], PLAIN, 0.0)
-    assert said(plain, "logs", location="sales", texts=["hi\x1b[2J"]) == ["sales   | hi�[2J"]
+    assert said(plain, "logs", location="sales", texts=["hi\x1b[2J"]) == ["sales   | hi"]
     colour = DevOutput(["sales", "weather"], Screen(colour=True), 0.0)
     line = said(colour, "logs", location="weather", texts=["hi"])
     assert line == ["\x1b[35mweather\x1b[0m | hi"]

@@ -148,7 +148,7 @@ def test_200_by_60_has_all_columns_and_output_whose_colours_alone_reach_the_term
         titles = ("NAME", "STATE", "DEFS", "RELOAD", "LAST 20", "MEM", "CPU", "UP", "PROBLEM")
         terminal.until(lambda lines: all(title in lines[1] for title in titles))
         terminal.press("G", "o")
-        terminal.until(lambda lines: has(lines, "red and [bold]text[/] �[2J�]0;owned� end of line"))
+        terminal.until(lambda lines: has(lines, "red and [bold]text[/]  end of line"))
         coloured = terminal.tmux("capture-pane", "-p", "-e")
         assert "\x1b[31mred" in coloured
         terminal.tmux("resize-window", "-x", "80", "-y", "19")
