@@ -10,7 +10,7 @@ const { found, matcher, lineFilter, namesField } = await load('filters.js');
 const { Ring, wrapped, lineAt } = await load('ring.js');
 const { arranged, lineage, graphOf, groupId, CARD } = await load('layout.js');
 const { placed } = await load('placing.js');
-const { headline, level, folded, told, past, density } = await load('stories.js');
+const { headline, level, edgesOf, folded, told, past, density } = await load('stories.js');
 const { bytes, seconds, visible, words } = await load('format.js');
 
 const asset = (location, name, deps = []) => [location, '__repository__', 'asset', name, 'default', [], deps, ''];
@@ -265,4 +265,17 @@ test('numbers and names are shown as people read them', () => {
   assert.equal(bytes(4 * 1024 * 1024), '4 MiB');
   assert.equal(visible('a\u202eb\u0007'), 'a\\u202eb\\u0007');
   assert.equal(visible('a\u061cb'), 'a\\u061cb');
+});
+
+test('joiners stay where emoji and scripts need them, and what hides is seen', () => {
+  for (const whole of ['👩\u200d💻', '👩🏽\u200d🚀', '❤\ufe0f\u200d🔥', '\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645', '\u0915\u094d\u200d\u0937']) assert.equal(visible(whole), whole);
+  assert.equal(visible('sa\u200dles\u200c'), 'sa\\u200dles\\u200c');
+  assert.equal(visible('\u200d💻\u200d'), '\\u200d💻\\u200d');
+  assert.equal(visible('a\u{e0041}\u{e007f}b'), 'a\\u{e0041}\\u{e007f}b');
+  assert.equal(visible('\ud800x'), '\ud800x');
+});
+
+test('edges are what assets are made from', () => {
+  const job = ['sales', '__repository__', 'job', 'daily', '', [], ['orders', 'paid'], ''];
+  assert.equal(edgesOf([asset('sales', 'orders', ['raw/a', 'raw/b']), asset('sales', 'paid', ['orders']), job]), 3);
 });

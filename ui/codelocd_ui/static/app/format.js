@@ -43,10 +43,15 @@ export const moment = (at) => new Date(at * 1000).toISOString();
 /** @param {number} count @param {string} one @param {string} [many] */
 export const counted = (count, one, many = `${one}s`) => `${count.toLocaleString('en')} ${count === 1 ? one : many}`;
 
-const HIDDEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]/g;
-/** Text whose controls and direction marks can be seen. @param {unknown} text */
+// The joiners stay inside an emoji and between letters of scripts that need them (Persian, Hindi), and are seen elsewhere.
+const JOINED = String.raw`(?:[\p{Extended_Pictographic}\p{Emoji_Modifier}\ufe0f]|(?![\p{Script=Latin}\p{Script=Greek}\p{Script=Cyrillic}\p{Script=Han}])[\p{L}\p{M}])`;
+const HIDDEN = new RegExp(String.raw`(?<!${JOINED})[\u200c\u200d]|[\u200c\u200d](?!${JOINED})|[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]`, 'gu');
+/** Text whose controls, direction marks and tags can be seen. @param {unknown} text */
 export function visible(text) {
-  return String(text ?? '').replace(HIDDEN, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  return String(text ?? '').replace(HIDDEN, (one) => {
+    const code = /** @type {number} */ (one.codePointAt(0)).toString(16);
+    return code.length > 4 ? `\\u{${code}}` : `\\u${code.padStart(4, '0')}`;
+  });
 }
 
 /** The last parts of a path, which is enough to know it by. @param {string} path */

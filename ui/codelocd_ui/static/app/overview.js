@@ -1,9 +1,9 @@
 // The first page: what needs attention, what the last saves changed, and all locations.
-import { html, useEffect, useState, useRef } from './html.js';
+import { html, useEffect, useMemo, useState, useRef } from './html.js';
 import { useStore, useClock } from './store.js';
 import { Mark, Orders, Progress, Since, State, Stages, Spark, When, kindWord, ordersFor, to } from './parts.js';
 import { Problem } from './problem.js';
-import { definitionsOf, folded, headline, level, worstFirst } from './stories.js';
+import { definitionsOf, edgesOf, folded, headline, level, worstFirst } from './stories.js';
 import { age, bytes, counted, percent, seconds, visible } from './format.js';
 import { want } from './connection.js';
 
@@ -16,12 +16,13 @@ export function Overview() {
   const broken = locations.filter((one) => one.problem && level(one) !== 'ok' && level(one) !== 'off');
   const serving = locations.filter((one) => one.state === 'serving').length;
   const last = store.saves[0];
+  const edges = useMemo(() => edgesOf(store.rows), [store.rows]);
   const config = store.daemon?.config;
   const building = locations.filter((one) => store.builds.has(one.name));
   if (!locations.length) return html`<div class="inside"><h1>${headline(locations)}</h1><${Empty} /></div>`;
   return html`<div class="inside">
     <div class="lead"><h1>${headline(locations)}</h1>
-      <p><b>${serving} of ${locations.length}</b> serving · <b>${(store.count ?? 0).toLocaleString('en')}</b> ${store.count === 1 ? 'definition' : 'definitions'}${last?.seconds != null ? html` · last save served in <b>${seconds(last.seconds)}</b>` : ''}</p></div>
+      <p><b>${serving} of ${locations.length}</b> serving · <b>${(store.count ?? 0).toLocaleString('en')}</b> ${store.count === 1 ? 'definition' : 'definitions'}${edges ? html` · <b>${edges.toLocaleString('en')}</b> ${edges === 1 ? 'edge' : 'edges'}` : ''}${last?.seconds != null ? html` · last save served in <b>${seconds(last.seconds)}</b>` : ''}</p></div>
     <ul class="segments" aria-label="Locations, worst first">${locations.map((one) => html`<li key=${one.name} class=${level(one)} title=${visible(one.name)}></li>`)}</ul>
     ${config?.state === 'invalid' && html`<div class="card problem"><header><${Mark} of="warn" /><div class="words"><h2>The config has mistakes and is not applied</h2><p class="summary">${visible(config.problem)}</p></div></header></div>`}
     <div class="columns">

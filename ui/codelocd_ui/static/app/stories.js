@@ -28,6 +28,9 @@ export function word(location) {
 /** How many definitions it has. @param {CodeLocation} location */
 export const definitionsOf = (location) => Object.values(location.definitions ?? {}).reduce((sum, each) => sum + each, 0);
 
+/** How often an asset is made from another one. @param {Row[]} rows */
+export const edgesOf = (rows) => rows.reduce((sum, row) => sum + (row[2] === 'asset' ? row[6].length : 0), 0);
+
 /** The headline of the overview. @param {CodeLocation[]} locations */
 export function headline(locations) {
   const count = (/** @type {Level[]} */ ...wanted) => locations.filter((one) => wanted.includes(level(one))).length;
