@@ -10,7 +10,7 @@ const { found, matcher, lineFilter, namesField } = await load('filters.js');
 const { Ring, wrapped, lineAt } = await load('ring.js');
 const { arranged, lineage, graphOf, groupId, CARD } = await load('layout.js');
 const { placed } = await load('placing.js');
-const { headline, level, edgesOf, folded, told, past, density } = await load('stories.js');
+const { headline, level, edgesOf, pasteOf, folded, told, past, density } = await load('stories.js');
 const { bytes, seconds, visible, words } = await load('format.js');
 
 const asset = (location, name, deps = []) => [location, '__repository__', 'asset', name, 'default', [], deps, ''];
@@ -278,4 +278,10 @@ test('joiners stay where emoji and scripts need them, and what hides is seen', (
 test('edges are what assets are made from', () => {
   const job = ['sales', '__repository__', 'job', 'daily', '', [], ['orders', 'paid'], ''];
   assert.equal(edgesOf([asset('sales', 'orders', ['raw/a', 'raw/b']), asset('sales', 'paid', ['orders']), job]), 3);
+});
+
+test('what is copied of a remedy can be pasted into the config', () => {
+  assert.equal(pasteOf('write in [location."a.py".environment] of /shop/codelocd.toml: packages = ["x>=1", "y"]'), '[location."a.py".environment]\npackages = ["x>=1", "y"]\n');
+  assert.equal(pasteOf('set it in [location.sales] of /shop/codelocd.toml: env = { TOKEN = "VALUE" }'), '[location.sales]\nenv = { TOKEN = "VALUE" }\n');
+  for (const other of ['add "x" to dependencies in /shop/pyproject.toml', 'set TOKEN in /shop/.env']) assert.equal(pasteOf(other), other);
 });

@@ -2,7 +2,7 @@
 import { html, useState } from './html.js';
 import { Copy, Mark, Orders, editorLink, ordersFor, to, useAnswer } from './parts.js';
 import { coloured, framesOf, ownFrame } from './frames.js';
-import { definitionsOf, level } from './stories.js';
+import { definitionsOf, level, pasteOf } from './stories.js';
 import { clock, counted, visible, shortPath } from './format.js';
 import { ask } from './connection.js';
 
@@ -49,7 +49,7 @@ export function Problem({ location, open = true, here = false }) {
       <div class="row actions">${isOpen ? html`<${Copy} text=${`${full.summary}\n\n${full.detail ?? ''}`}>Copy traceback<//>${!here && html`<${Orders} names=${[location.name]} orders=${orders} primary="" />`}`
         : html`<button type="button" class="button" aria-expanded="false" aria-label=${`Show the problem of ${visible(location.name)}`} onClick=${() => set(true)}>Show</button>`}</div>
     </header>
-    ${isOpen && full.remedy ? html`<div class="try"><b>Try</b><code>${visible(full.remedy)}</code><${Copy} text=${full.remedy} label="Copy what to try" /></div>` : ''}
+    ${isOpen && full.remedy ? html`<div class="try"><b>Try</b><code>${visible(full.remedy)}</code><${Copy} text=${pasteOf(full.remedy)} label="Copy what to try" /></div>` : ''}
     ${isOpen && own ? html`<${Code} frame=${own} folder=${folder} />` : ''}
     ${isOpen ? html`<${More} frames=${frames.filter((one) => one !== own)} folder=${folder} detail=${full.detail ?? ''} />` : ''}
   </article>`;

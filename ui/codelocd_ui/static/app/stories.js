@@ -28,6 +28,12 @@ export function word(location) {
 /** How many definitions it has. @param {CodeLocation} location */
 export const definitionsOf = (location) => Object.values(location.definitions ?? {}).reduce((sum, each) => sum + each, 0);
 
+/** What is to be pasted of a remedy: of a line of the config, that line below its table. @param {string} remedy */
+export function pasteOf(remedy) {
+  const line = /\bin (\[.+?\]) of .+?: ((?:packages = \[|env = \{).*[\]}])$/.exec(remedy);
+  return line ? `${line[1]}\n${line[2]}\n` : remedy;
+}
+
 /** How often an asset is made from another one. @param {Row[]} rows */
 export const edgesOf = (rows) => rows.reduce((sum, row) => sum + (row[2] === 'asset' ? row[6].length : 0), 0);
 
