@@ -95,6 +95,7 @@ def unpacker_of_messages() -> Any:
 def packed(value: Any) -> bytes:
     """As MessagePack."""
     try:
-        return bytes(msgpack.packb(value, unicode_errors="surrogateescape"))
+        data = msgpack.packb(value, unicode_errors="surrogateescape")
     except UnicodeEncodeError:  # half of a surrogate pair, which stands for no bytes
-        return bytes(msgpack.packb(value, unicode_errors="backslashreplace"))
+        data = msgpack.packb(value, unicode_errors="backslashreplace")
+    return bytes(data or b"")

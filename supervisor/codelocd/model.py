@@ -42,14 +42,14 @@ class LoggedOutput(Protocol):
 
     def beside(self) -> Output:
         """For another process whose output goes to the same log."""
+        ...
 
     def begun(self, stream: Stream) -> bytes:
         """The beginning of a line that has no end yet."""
+        ...
 
     def go_on(self, stream: Stream, begun: bytes, data: bytes = b"", known: int = 0) -> None:
-        """Where another daemon was killed: `begun` as above, then `data`, of whose lines the log
-        has the first `known`."""
-        ...
+        """Where a daemon was killed: `begun`, then `data`, of whose lines the log has `known`."""
 
 
 ProblemKind = Literal["load", "environment", "crash", "unresponsive", "limit", "config"]

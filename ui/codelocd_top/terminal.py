@@ -17,8 +17,8 @@ from typing import Any
 
 SIGNALLED = 128
 LEAVE_SECONDS = 5
-"""Within which the view ends after it was asked to. Whoever draws on a terminal that is gone may wait
-for ever: nothing takes what it writes any more."""
+"""Seconds within which the view ends after it was asked to. A view that draws on a terminal that is
+gone may wait for ever: nothing takes what it writes any more."""
 LEAVE = (
     "\x1b[?2026l"  # no synchronized update
     "\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l\x1b[?1016l"  # no mouse

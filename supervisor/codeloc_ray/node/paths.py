@@ -47,10 +47,10 @@ class Stripped:
             message = msgpack.unpackb(
                 frame, raw=False, strict_map_key=False, unicode_errors="surrogateescape"
             )
-            packed: bytes = msgpack.packb(self.value(message), unicode_errors="surrogateescape")
+            packed = msgpack.packb(self.value(message), unicode_errors="surrogateescape")
         except Exception:  # noqa: BLE001  a runner may say anything
             return frame
-        return packed
+        return bytes(packed or b"")
 
 
 class StrippedOutput:
