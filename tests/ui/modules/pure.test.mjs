@@ -18,13 +18,14 @@ const asset = (location, name, deps = []) => [location, '__repository__', 'asset
 test('colours become classes, and every other escape is dropped', () => {
   assert.deepEqual(styled('plain'), [['', 'plain']]);
   assert.deepEqual(styled('\x1b[1;31mbad\x1b[0m ok'), [['a1 f1', 'bad'], ['', ' ok']]);
-  assert.deepEqual(styled('\x1b[38;5;196mred\x1b[39m \x1b[48;2;0;0;255mblue'), [['f1', 'red'], ['', ' '], ['b4', 'blue']]);
+  assert.deepEqual(styled('\x1b[38;5;196mred\x1b[39m \x1b[48;2;0;0;255mblue'), [['f9', 'red'], ['', ' '], ['b4', 'blue']]);
   assert.deepEqual(styled('a\x1b]8;;http://evil\x07link\x1b]8;;\x07b'), [['', 'a'], ['', 'link'], ['', 'b']]);
   assert.deepEqual(styled('\x1b]52;c;AAAA\x1b\\x\x1b[2Jy\x1b[10;10Hz').map(([, text]) => text).join(''), 'xyz');
   assert.equal(styled('end\x1b').map(([, text]) => text).join(''), 'end');
   assert.equal(plain('\x1b[?25lhidden\x1b[?25h\x1b[>4;2m \x1b[0 q\x1b(B\x1b[mcursor\x1b7\x1b=\x1b[?20'), 'hidden cursor');
   assert.equal(plain('\x1b😀'), '😀');
-  assert.deepEqual(styled('\x1b[38:2::255:0:4mred\x1b[4:3m\x1b[4:0m'), [['f1', 'red']]);
+  assert.deepEqual(styled('\x1b[38:2::255:0:4mred\x1b[4:3m\x1b[4:0m'), [['f9', 'red']]);
+  assert.deepEqual(styled('\x1b[91;103ma\x1b[38;5;8;49mb\x1b[38;2;200;10;0mc\x1b[38;5;245md\x1b[38;5;231me\x1b[38;2;1mf').map(([classes]) => classes), ['f9 b11', 'f8', 'f1', 'f8', 'f15', 'f0']);
   assert.deepEqual(styled('\x1b[58;2;1;2;3;1mbold'), [['a1', 'bold']]);
 });
 

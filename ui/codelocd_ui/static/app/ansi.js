@@ -52,10 +52,10 @@ function applied(style, codes) {
     else if (code === 22) { next.marks.delete('a1'); next.marks.delete('a2'); }
     else if (code === 23 || code === 24) next.marks.delete(`a${code - 20}`);
     else if (code >= 30 && code <= 37) next.fore = `f${code - 30}`;
-    else if (code >= 90 && code <= 97) next.fore = `f${code - 90}`;
+    else if (code >= 90 && code <= 97) next.fore = `f${code - 82}`;
     else if (code === 39) next.fore = '';
     else if (code >= 40 && code <= 47) next.back = `b${code - 40}`;
-    else if (code >= 100 && code <= 107) next.back = `b${code - 100}`;
+    else if (code >= 100 && code <= 107) next.back = `b${code - 92}`;
     else if (code === 49) next.back = '';
     else if (code === 38 || code === 48 || code === 58) { // 58: of the underline, which has the text's
       const colour = codes[at + 1] === 5 ? ofPalette(codes[at + 2]) : nearest(codes[at + 2], codes[at + 3], codes[at + 4]);
@@ -67,20 +67,22 @@ function applied(style, codes) {
   return next;
 }
 
-/** One of the 256 colours as one of eight (xterm's palette). @param {number} index @returns {number} */
+/** One of the 256 colours as one of sixteen (xterm's palette). @param {number} index @returns {number} */
 function ofPalette(index) {
   if (!(index >= 0 && index < 256)) return 7;
-  if (index < 16) return index % 8;
+  if (index < 16) return index;
   if (index >= 232) { const grey = (index - 232) * 10 + 8; return nearest(grey, grey, grey); }
   const level = (/** @type {number} */ one) => (one ? one * 40 + 55 : 0);
   const at = index - 16;
   return nearest(level(Math.floor(at / 36)), level(Math.floor(at / 6) % 6), level(at % 6));
 }
 
-/** @param {number} red @param {number} green @param {number} blue */
+/** Red, green and blue of xterm's sixteen colours, the bright ones last. */
+const SIXTEEN = [[0, 0, 0], [205, 0, 0], [0, 205, 0], [205, 205, 0], [0, 0, 238], [205, 0, 205], [0, 205, 205], [229, 229, 229],
+  [127, 127, 127], [255, 0, 0], [0, 255, 0], [255, 255, 0], [92, 92, 255], [255, 0, 255], [0, 255, 255], [255, 255, 255]];
+
+/** The one of sixteen that is nearest. @param {number} red @param {number} green @param {number} blue */
 function nearest(red, green, blue) {
-  const most = Math.max(red, green, blue);
-  if (!(most > 60)) return 0;
-  const bit = (/** @type {number} */ one) => (one > most * 0.6 ? 1 : 0);
-  return bit(red) + 2 * bit(green) + 4 * bit(blue);
+  const far = SIXTEEN.map(([r, g, b]) => (red - r) ** 2 + (green - g) ** 2 + (blue - b) ** 2);
+  return Math.max(far.indexOf(Math.min(...far)), 0); // 0 where a part is missing
 }
