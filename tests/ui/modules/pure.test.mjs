@@ -10,7 +10,7 @@ const { found, matcher, lineFilter, namesField } = await load('filters.js');
 const { Ring, wrapped, lineAt } = await load('ring.js');
 const { arranged, lineage, graphOf, groupId, CARD } = await load('layout.js');
 const { placed } = await load('placing.js');
-const { headline, level, edgesOf, pasteOf, folded, told, past, density } = await load('stories.js');
+const { headline, level, edgesOf, environmentsOf, pasteOf, folded, told, past, density } = await load('stories.js');
 const { bytes, seconds, visible, words } = await load('format.js');
 
 const asset = (location, name, deps = []) => [location, '__repository__', 'asset', name, 'default', [], deps, ''];
@@ -285,4 +285,11 @@ test('what is copied of a remedy can be pasted into the config', () => {
   assert.equal(pasteOf('write in [location."a.py".environment] of /shop/codelocd.toml: packages = ["x>=1", "y"]'), '[location."a.py".environment]\npackages = ["x>=1", "y"]\n');
   assert.equal(pasteOf('set it in [location.sales] of /shop/codelocd.toml: env = { TOKEN = "VALUE" }'), '[location.sales]\nenv = { TOKEN = "VALUE" }\n');
   for (const other of ['add "x" to dependencies in /shop/pyproject.toml', 'set TOKEN in /shop/.env']) assert.equal(pasteOf(other), other);
+});
+
+test('an environment is found by its Python, its key and who uses it', () => {
+  const environment = { key: '0123456789abcdef', python: '3.12.4' };
+  const all = environmentsOf([{ name: 'sales', environment }, { name: 'ads', environment }, { name: 'web', environment: null }]);
+  assert.deepEqual(all, [{ key: environment.key, text: '0123456789ab Python 3.12.4 of sales, ads' }]);
+  for (const text of ['0123456', '3.12', 'Python 3.12.4']) assert.equal(found(all, text, 9).length, 1, text);
 });

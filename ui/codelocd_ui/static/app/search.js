@@ -5,7 +5,7 @@ import { Mark, kindWord, ordersFor, to } from './parts.js';
 import { PAGES, nextTheme } from './frame.js';
 import { order } from './connection.js';
 import { found, matcher, namesField } from './filters.js';
-import { level } from './stories.js';
+import { environmentsOf, level } from './stories.js';
 import { visible } from './format.js';
 
 const MOST = 40;
@@ -43,6 +43,7 @@ export function Search({ close }) {
   const all = useMemo(() => [
     ...PAGES.map(([, title, address]) => ({ text: title, kind: 'page', address })),
     ...[...store.locations.values()].map((one) => ({ text: one.name, kind: 'location', address: to.location(one.name), level: level(one) })),
+    ...environmentsOf([...store.locations.values()]).map(({ key, text: about }) => ({ text: about, kind: 'environment', address: `#/environments/${encodeURIComponent(key)}` })),
     ...actions(),
     ...store.rows.map(hitOf),
   ], []);
@@ -55,7 +56,7 @@ export function Search({ close }) {
     } else if (event.key === 'Enter') choose(hits[at]);
   };
   useEffect(() => { document.getElementById(`hit-${at}`)?.scrollIntoView({ block: 'nearest' }); }, [at]);
-  return html`<${Overlay} close=${close} label="Search"><input ref=${field} value=${text} placeholder="Locations, definitions, pages, or owner:… tag:… kind:… group:…" role="combobox" aria-expanded="true" aria-controls="hits" aria-activedescendant=${hits.length ? `hit-${at}` : undefined} aria-label="Search" onInput=${(/** @type {any} */ event) => { set(event.target.value); move(0); }} onKeyDown=${keys} />
+  return html`<${Overlay} close=${close} label="Search"><input ref=${field} value=${text} placeholder="Locations, definitions, environments, pages, or owner:… tag:… kind:… group:…" role="combobox" aria-expanded="true" aria-controls="hits" aria-activedescendant=${hits.length ? `hit-${at}` : undefined} aria-label="Search" onInput=${(/** @type {any} */ event) => { set(event.target.value); move(0); }} onKeyDown=${keys} />
     <ul id="hits" role="listbox" aria-label="Results">${hits.map((hit, index) => html`<li id=${`hit-${index}`} role="option" aria-selected=${index === at} onClick=${() => choose(hit)} onPointerMove=${() => move(index)}>${hit.level ? html`<${Mark} of=${hit.level} />` : ''}<span>${visible(hit.text)}</span><span class="meta">${visible(hit.kind)}</span></li>`)}</ul>
     ${!hits.length && html`<div class="empty">Nothing has that name.</div>`}<//>`;
 }

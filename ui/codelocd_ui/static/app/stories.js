@@ -28,6 +28,21 @@ export function word(location) {
 /** How many definitions it has. @param {CodeLocation} location */
 export const definitionsOf = (location) => Object.values(location.definitions ?? {}).reduce((sum, each) => sum + each, 0);
 
+/**
+ * Environments that locations have, with what they are found by: Python, key and users.
+ * @param {CodeLocation[]} locations @returns {{key: string, text: string}[]}
+ */
+export function environmentsOf(locations) {
+  const users = /** @type {Map<string, {python: string, names: string[]}>} */ (new Map());
+  for (const { name, environment } of locations) {
+    if (!environment) continue;
+    const known = users.get(environment.key) ?? { python: environment.python, names: [] };
+    known.names.push(name);
+    users.set(environment.key, known);
+  }
+  return [...users].map(([key, { python, names }]) => ({ key, text: `${key.slice(0, 12)} Python ${python} of ${names.join(', ')}` }));
+}
+
 /** What is to be pasted of a remedy: of a line of the config, that line below its table. @param {string} remedy */
 export function pasteOf(remedy) {
   const line = /\bin (\[.+?\]) of .+?: ((?:packages = \[|env = \{).*[\]}])$/.exec(remedy);
