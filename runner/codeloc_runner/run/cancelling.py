@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-from _signal import SIG_DFL, SIGTERM, getsignal, signal  # type: ignore[import-not-found]
+from _signal import (  # type: ignore[import-not-found]
+    SIG_BLOCK,
+    SIG_DFL,
+    SIG_SETMASK,
+    SIGTERM,
+    getsignal,
+    pthread_sigmask,
+    signal,
+)
 from _thread import get_ident
 
 from ..main import leave
@@ -30,12 +38,23 @@ class CancelGuard:
         self._own_process = os.getpid()
         self._main_thread = get_ident()
         signal(SIGTERM, self._heard)
-        os.register_at_fork(after_in_child=self._let_go)
+        self._masks: dict[int, Any] = {}
+        os.register_at_fork(
+            before=self._hold, after_in_parent=self._go_on, after_in_child=self._let_go
+        )
+
+    def _hold(self) -> None:
+        """A signal to a child that still has our handler would be lost: it waits until then."""
+        self._masks[get_ident()] = pthread_sigmask(SIG_BLOCK, {SIGTERM})
+
+    def _go_on(self) -> None:
+        pthread_sigmask(SIG_SETMASK, self._masks.pop(get_ident(), ()))
 
     def _let_go(self) -> None:
         """What user code forks ends by the signal as without us."""
         if getsignal(SIGTERM) == self._heard:
             signal(SIGTERM, SIG_DFL)
+        self._go_on()
 
     def _heard(self, number: int, frame: object) -> None:
         first, self.cancelled = not self.cancelled, True

@@ -107,6 +107,8 @@ nice = 5
 user = "{USER}"
 group = "{GROUP}"
 open_files = 1024
+keep_releases = 3
+release_root = "."
 
 [location."a.b-c_D".environment]
 python = ">=3.9,<3.13"
