@@ -1,7 +1,7 @@
 """What this machine's part of a cluster is: `python asking.py ADDRESS`. The standard library alone.
 
-Whoever speaks to a cluster needs the cluster's own Python and Ray, and so does the machine that it
-speaks from: Ray's raylet runs there, and is asked.
+A process that speaks to a cluster needs the cluster's own Python and Ray, and so does the machine
+that it speaks from: Ray's raylet runs there, and is asked.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ def _check_token(settings: Mapping[str, Any]) -> None:
     if not settings.get("token") and not settings.get("insecure"):
         raise EngineError(
             "usage",
-            "[engine] has no token: whoever reaches a cluster without one runs what they like on"
+            "[engine] has no token: a user who reaches a cluster without one runs any code on"
             " it; set token_file, and RAY_AUTH_MODE=token on all nodes, or insecure = true",
             "token",
         )

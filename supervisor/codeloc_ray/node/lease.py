@@ -1,6 +1,6 @@
 """The fence: a host that has not reached the cluster's head for too long ends its runner.
 
-The lease is a counter in the head's own table. Whoever sees that it stands still knows when the
+The lease is a counter in the head's own table. A process that sees it stand still knows when the
 runner is gone at the latest: a renewal counts here from when it was asked for, there from when it
 was seen.
 """

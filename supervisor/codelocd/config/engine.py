@@ -120,7 +120,7 @@ class EngineTable(Table):
     def _with_token(self) -> EngineTable:
         is_told = self.token is not None or self.token_file is not None
         if self.kind == "ray" and not is_told and not self.insecure:
-            what = "has no token: whoever reaches the head's port may run any code on each node"
+            what = "has no token: who reaches the head's port may run any code on each node"
             remedy = (
                 "start the cluster with RAY_AUTH_MODE=token and name its token_file, or say "
                 "insecure = true"

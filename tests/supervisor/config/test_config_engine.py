@@ -49,7 +49,7 @@ def test_without_an_engine_all_locations_run_here(folder):
         (
             RAY.replace(f'token = "{TOKEN}"', ""),
             (
-                "codelocd.toml:1: engine: has no token: whoever reaches the head's port may run "
+                "codelocd.toml:1: engine: has no token: who reaches the head's port may run "
                 "any code on each node; start the cluster with RAY_AUTH_MODE=token and name its "
                 "token_file, or say insecure = true"
             ),

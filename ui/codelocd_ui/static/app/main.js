@@ -71,7 +71,7 @@ function App() {
 /** @type {Record<string, string>} */
 const TITLES = { overview: 'Overview', location: 'Location', definition: 'Definition', definitions: 'Definitions', graph: 'Graph', output: 'Output', events: 'Events', environments: 'Environments' };
 
-/** Nothing at first: most connections are made before anybody sees that there was none. The frame is there. */
+/** Nothing at first: most connections are made before one can see that there was none. The frame is there. */
 function Connecting() {
   const [isLate, set] = useState(false);
   useEffect(() => { const timer = setTimeout(() => set(true), SKELETON_AFTER); return () => clearTimeout(timer); }, []);
