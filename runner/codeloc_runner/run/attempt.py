@@ -134,7 +134,7 @@ def of_exception(error: BaseException, order: AttemptOrder, guard: CancelGuard) 
     if guard.cancelled:
         return outcome("cancelled")
     if isinstance(error, native.UsageFailure):
-        print(error, file=sys.stderr)
+        print(f"codelocd: {error}", file=sys.stderr)
         return outcome("failed", "usage", str(error))
     why = "load" if isinstance(error, (LoadError, LoadFailure)) else "exception"
     problem = described(error.__cause__ or error, order, "load" if why == "load" else "run")

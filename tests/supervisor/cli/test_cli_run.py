@@ -182,6 +182,7 @@ def test_what_cannot_be_run_is_one_line(
     assert (done.returncode, len(done.stdout.splitlines()) <= 1) == (code, True)
     *notes, line = done.stderr.splitlines()
     assert said in line
+    assert line.startswith("codelocd: ")
     assert all(note.startswith(("config:", "not taken:")) for note in notes)
 
 
