@@ -29,6 +29,7 @@ def loopback() -> Iterator[Loopback]:
         found.close()
 
 
+@pytest.mark.slow  # test_bridge_engine.py has a bridge in the quick tests
 class TestBridge(EngineStories):
     """Two nodes behind a bridge."""
 

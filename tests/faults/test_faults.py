@@ -41,6 +41,7 @@ def tried(
     return report
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_what_must_hold_holds_after_a_fault_of_every_kind() -> None:
     report = tried(seed=1, faults=len(KINDS), serve=True)

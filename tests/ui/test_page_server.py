@@ -163,6 +163,7 @@ def test_the_page_stays_while_the_daemon_goes_and_comes_back(
                 each.stop()
 
 
+@pytest.mark.slow
 def test_a_daemon_that_hangs_is_gone_and_back_without_a_new_tab(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
