@@ -84,9 +84,10 @@ class AttemptLost:
 
 @dataclass(frozen=True, slots=True)
 class CancelAsked:
-    """`shutdown`: the daemon ends, and nobody asked for it."""
+    """`shutdown`: the daemon ends, and nobody asked for it. `summary`: why, where that is known."""
 
     shutdown: bool = False
+    summary: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,7 +113,10 @@ class Deadlines:
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """One run, all of it but its output. `generation` and `manifest`: the code that it runs."""
+    """One run, all of it but its output. `generation` and `manifest`: the code that it runs.
+
+    `retry_at`: Unix seconds before which it is not started again; daemons after this one heed it.
+    """
 
     id: RunId
     uuid: str
@@ -132,6 +135,7 @@ class RunRecord:
     late: Mapping[str, str] = field(default_factory=dict)
     environment: str | None = None
     stopping: Stopping | None = None
+    retry_at: float | None = None
     deadlines: Deadlines = Deadlines()
 
     @property

@@ -12,6 +12,9 @@ from typing import Any
 
 from codelocd.runs.events import AttemptEnded, AttemptLost, Moment, RunEvent
 from codelocd.runs.model import Deadlines, RunRecord, RunState
+from codelocd.runs.step import JITTER, LONGEST_DELAY
+
+MOST_DELAY = LONGEST_DELAY * (1 + JITTER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,7 @@ def recovered(
 ) -> Recovered:
     """`lives`, `begun`, `result`: of the newest attempt, as its files show them."""
     if run.state.is_final or run.state is RunState.QUEUED or run.attempt is None:
-        return Recovered(replace(run, deadlines=Deadlines()))
+        return Recovered(replace(run, deadlines=_waiting(run, now)))
     if lives:
         return Recovered(replace(run, deadlines=_going_on(run, now)), adopt=True)
     run = replace(run, deadlines=Deadlines())
@@ -41,6 +44,13 @@ def recovered(
         return Recovered(run, AttemptEnded(begun=False))
     waiting = run.with_attempt(state=RunState.STARTING, pid=None)
     return Recovered(replace(waiting, state=RunState.QUEUED))
+
+
+def _waiting(run: RunRecord, now: Moment) -> Deadlines:
+    """What is left of its delay, and never more than that can be: clocks are set."""
+    if run.retry_at is None:
+        return Deadlines()
+    return Deadlines(retry=now.clock + min(max(0.0, run.retry_at - now.at), MOST_DELAY))
 
 
 def _going_on(run: RunRecord, now: Moment) -> Deadlines:

@@ -49,11 +49,8 @@ LONGEST_DELAY = 3600.0
 """Seconds before a retry, however many there were."""
 JITTER = 0.2
 """The part by which a delay is longer or shorter, so that runs that fail together part."""
-FINAL = {
-    "succeeded": RunState.SUCCEEDED,
-    "failed": RunState.FAILED,
-    "cancelled": RunState.CANCELLED,
-}
+_RESULTS = (RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED)
+FINAL = {each.value: each for each in _RESULTS}
 REASONS: frozenset[Reason] = frozenset(("exception", "check", "load", "usage", "memory"))
 """Those that a result may have."""
 HOPELESS: frozenset[Reason] = frozenset(("usage", "load"))
@@ -88,6 +85,7 @@ def _admitted(run: RunRecord, event: RunAdmitted, now: Moment) -> Stepped:
         manifest=event.manifest,
         environment=event.environment,
         deadlines=Deadlines(),
+        retry_at=None,
     )
     return started, (StartAttempt(attempts[-1].number, run.done),)
 
@@ -125,7 +123,8 @@ def _false_start(run: RunRecord, now: Moment, summary: str) -> RunRecord:
 
 
 def _requeued(run: RunRecord, now: Moment, seconds: float) -> RunRecord:
-    return replace(run, state=RunState.QUEUED, deadlines=Deadlines(retry=now.clock + seconds))
+    deadlines = Deadlines(retry=now.clock + seconds)
+    return replace(run, state=RunState.QUEUED, deadlines=deadlines, retry_at=now.at + seconds)
 
 
 def _is_waiting(run: RunRecord, now: Moment) -> bool:
@@ -195,7 +194,8 @@ def _cancel_asked(run: RunRecord, event: CancelAsked, now: Moment) -> Stepped:
     if run.state is RunState.QUEUED:
         if event.shutdown:  # it stays in the queue, on disk
             return run, ()
-        return _stopped(replace(run, stopping=stopping), now), ()
+        stopped = _stopped(replace(run, stopping=stopping), now)
+        return replace(stopped, summary=event.summary), ()
     if run.stopping == "shutdown" and stopping == "cancel":
         return replace(run, stopping=stopping), ()
     return _ending(run, stopping, now)

@@ -1,0 +1,104 @@
+"""Has attempts started, ended and watched, each as soon as the record that led to it is written."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Coroutine
+from typing import Literal
+
+from codeloc_envs.problem import shortage
+from codelocd.daemon.runs.parts import AttemptProcesses
+from codelocd.runs.events import (
+    AttemptLost,
+    RunEffect,
+    RunEvent,
+    SignalAttempt,
+    StartAttempt,
+    StartFailed,
+)
+from codelocd.runs.model import RunId, RunRecord
+
+
+class RunEffects:
+    """`tell` gets what comes of it. `stir` is called when a start is over."""
+
+    def __init__(
+        self,
+        hands: AttemptProcesses,
+        tell: Callable[[RunId, RunEvent], None],
+        stir: Callable[[], None],
+        report: Callable[[str], None],
+    ) -> None:
+        self._hands = hands
+        self._tell = tell
+        self._stir = stir
+        self._report = report
+        self._ordered: list[tuple[RunId, RunEffect]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def order(self, number: RunId, effects: tuple[RunEffect, ...]) -> None:
+        self._ordered += ((number, effect) for effect in effects)
+
+    def carry_out(
+        self,
+        run_of: Callable[[RunId], RunRecord | None],
+        is_owed: Callable[[RunId], bool],
+        *,
+        waits: bool,
+    ) -> None:
+        """A start waits until its record is not `is_owed`; an order to end does not. Where nothing
+        `waits` any more, or the run is to end, the start is called off."""
+        ordered, self._ordered = self._ordered, []
+        for number, effect in ordered:
+            run = run_of(number)
+            if run is None or run.attempt is None or run.attempt.number != effect.number:
+                continue
+            if isinstance(effect, SignalAttempt):
+                self.signal(run, effect.how)
+            elif not is_owed(number):
+                self._begin(self._start(run, effect))
+            elif waits and run.stopping is None:
+                self._ordered.append((number, effect))
+            else:
+                self._tell(number, StartFailed("its record was not written", transient=True))
+
+    def signal(self, run: RunRecord, how: Literal["terminate", "kill"]) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            self._hands.signal(run, how)
+
+    def adopt(self, run: RunRecord) -> None:
+        self._begin(self._adopt(run))
+
+    @property
+    def are_under_way(self) -> bool:
+        """Whether an attempt is being started or adopted."""
+        return bool(self._tasks)
+
+    async def settled(self) -> None:
+        """Returns when none is."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def _start(self, run: RunRecord, effect: StartAttempt) -> None:
+        try:
+            await self._hands.start(run, effect)
+        except Exception as error:  # noqa: BLE001  else it would be starting for ever
+            lacks = isinstance(error, OSError) and shortage(error) is not None
+            self._tell(run.id, StartFailed(str(error), transient=lacks))
+
+    async def _adopt(self, run: RunRecord) -> None:
+        try:
+            await self._hands.adopt(run)
+        except Exception as error:  # noqa: BLE001  else it would be running for ever
+            self._report(f"run {run.id} cannot be watched: {error}")
+            self._tell(run.id, AttemptLost())
+
+    def _begin(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._over)
+
+    def _over(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._stir()

@@ -1,0 +1,62 @@
+"""What the parts of a daemon's runs are to each other."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Mapping
+from typing import Any, Literal, Protocol
+
+from codelocd.runs.events import Moment, StartAttempt
+from codelocd.runs.folder import AttemptFiles
+from codelocd.runs.model import RunRecord
+
+
+def present() -> Moment:
+    """Now, by this machine's clocks, with a chance of its own."""
+    return Moment(time.time(), time.monotonic(), random.random())
+
+
+class CodeInUse(Protocol):
+    """What is served of a location: what a run that starts now executes."""
+
+    @property
+    def generation(self) -> int | None: ...
+    @property
+    def manifest(self) -> str | None: ...
+    @property
+    def environment(self) -> str | None: ...
+
+
+class CodesInUse(Protocol):
+    """By location what is served, or was last."""
+
+    def of(self, location: str) -> CodeInUse | None:
+        """None: nothing has been served, or it is not known yet. A run waits until it is."""
+
+
+class AttemptProcesses(Protocol):
+    """The processes of attempts. What happens to them is told by `RunKeeper.tell` and `told`."""
+
+    async def start(self, run: RunRecord, effect: StartAttempt) -> None:
+        """Raises OSError. Else AttemptStarted is told, and at last AttemptEnded."""
+
+    def signal(self, run: RunRecord, how: Literal["terminate", "kill"]) -> None:
+        """To the newest attempt; nothing where that has ended."""
+
+    async def adopt(self, run: RunRecord) -> None:
+        """Begin to watch an attempt that an earlier daemon started. When it ends AttemptEnded or
+        AttemptLost is told. Raises OSError."""
+
+    def look(self, run: RunRecord) -> AttemptFiles:
+        """What the files of its newest attempt show. Reads them: not on the loop's thread."""
+
+
+class RunNewsTaker(Protocol):
+    """Hears what becomes of runs, on the loop's thread."""
+
+    def changed(self, before: RunRecord | None, run: RunRecord) -> None:
+        """`before` None: it is new."""
+
+    def told(self, run: RunRecord, attempt: int, document: Mapping[str, Any]) -> None:
+        """An event of an attempt, as docs/protocol.md has it; or `retry`."""

@@ -1,0 +1,290 @@
+"""The runs that have not ended: what happens to them, which of them start, and what is recorded.
+
+An effect is carried out only after the record that led to it is in the book.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from codelocd.daemon.runs.effects import RunEffects
+from codelocd.daemon.runs.parts import AttemptProcesses, CodesInUse, RunNewsTaker, present
+from codelocd.daemon.runs.records import RunRecords
+from codelocd.daemon.runs.table import RunTable
+from codelocd.runs import events
+from codelocd.runs.book import RunBook
+from codelocd.runs.events import Moment, RunEvent
+from codelocd.runs.folder import AttemptFiles, RunFolders
+from codelocd.runs.model import RunId, RunRecord, RunState, RunWish
+from codelocd.runs.queue import RunLimits, startable
+from codelocd.runs.recovery import Recovered, recovered
+from codelocd.runs.step import step
+from codelocd.runs.told import run_event
+
+T = TypeVar("T")
+
+TALK = (events.PlanTold, events.StepTold, events.CheckTold)
+"""What is not worth a wait for the disk each: it comes with the next record, or soon after."""
+
+
+class RunKeeper:
+    """Takes what happens to runs, in its order, and has done what follows from it.
+
+    Of the loop's thread. `report` gets a line for people.
+    """
+
+    def __init__(
+        self,
+        book: RunBook,
+        folders: RunFolders,
+        hands: AttemptProcesses,
+        served: CodesInUse,
+        publish: RunNewsTaker,
+        limits: RunLimits,
+        clock: Callable[[], Moment] = present,
+        report: Callable[[str], None] = lambda _line: None,
+    ) -> None:
+        self._folders = folders
+        self._hands = hands
+        self._served = served
+        self._publish = publish
+        self._limits = limits
+        self._clock = clock
+        self._report = report
+        self._table = RunTable()
+        self._happened: deque[tuple[RunId, RunEvent]] = deque()
+        self._heard: list[asyncio.Future[None]] = []
+        self._waiting: dict[RunId, list[asyncio.Future[RunRecord]]] = {}
+        self._starts_more = True
+        self._stirred, self._calm = asyncio.Event(), asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+        self.records = RunRecords(book, self._stirred.set)
+        self._effects = RunEffects(hands, self.tell, self._stirred.set, report)
+        self._work = asyncio.get_running_loop().create_task(self._go_on())
+
+    # --- what is asked for ---------------------------------------------------------------------
+
+    async def begin(self) -> None:
+        """Take over what an earlier daemon left. Raises BookProblem."""
+        left = await self.records.unfinished()
+        files = await asyncio.to_thread(lambda: list(map(self._look, left)))
+        for run, its in zip(left, files, strict=True):
+            now = self._clock()
+            found = recovered(run, lives=its.lives, begun=its.begun, result=its.result, now=now)
+            self._take_over(run, found)
+        self._stirred.set()
+
+    def _look(self, run: RunRecord) -> AttemptFiles:
+        return AttemptFiles() if run.attempt is None else self._hands.look(run)
+
+    def _take_over(self, before: RunRecord, found: Recovered) -> None:
+        run = found.run
+        self._table.put(run)
+        if run != before:
+            self.records.note(before, run)
+        if found.adopt:
+            self._effects.adopt(run)
+        elif found.event is not None:
+            self.tell(run.id, found.event)
+
+    async def submit(self, wish: RunWish) -> tuple[RunRecord, bool]:
+        """The run, in the book; False: one of that key is there. Raises BookProblem."""
+        run, is_new = await self.records.add(wish, self._clock().at)
+        if is_new:
+            self._table.put(run)
+            self._publish.changed(None, run)
+            self._stirred.set()
+        return self._table.get(run.id) or run, is_new
+
+    def tell(self, run: RunId, event: RunEvent) -> None:
+        """Something has happened to a run. One that is not known has ended."""
+        self._happened.append((run, event))
+        self._stirred.set()
+
+    def told(self, run: RunId, attempt: int, document: Mapping[str, Any]) -> None:
+        """An attempt has told this, which is as `told_event` has it."""
+        known = self._table.get(run)
+        if known is None or known.attempt is None or known.attempt.number != attempt:
+            return
+        self._publish.told(known, attempt, document)
+        event = run_event(document)
+        if event is not None:
+            self.tell(run, event)
+
+    async def cancel(self, run: RunId, *, kill: bool = False) -> RunRecord | None:
+        """The run after that; None: there is none. One that has ended stays as it is."""
+        if self._table.get(run) is not None:
+            self.tell(run, events.KillAsked() if kill else events.CancelAsked())
+            await self._after_this()
+        return await self.run(run)
+
+    async def retry(self, run: RunId, by: Mapping[str, Any]) -> RunRecord | None:
+        """A new run that is as this one was to be; None: there is none. Raises BookProblem."""
+        origin = await self.run(run)
+        if origin is None:
+            return None
+        new, _ = await self.submit(replace(origin.wish, key=None, retry_of=run, by=dict(by)))
+        return new
+
+    async def run(self, number: RunId) -> RunRecord | None:
+        """As it is now. Raises BookProblem."""
+        return self._table.get(number) or await self.records.run(number)
+
+    def unfinished(self) -> Mapping[RunId, RunRecord]:
+        return self._table.unfinished
+
+    async def ended(self, run: RunId) -> RunRecord:
+        """Waits until it has. Raises KeyError where there is no such run, and BookProblem."""
+        known = await self.run(run)
+        if known is None:
+            raise KeyError(run)
+        if known.state.is_final:
+            return known
+        waiter: asyncio.Future[RunRecord] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(run, []).append(waiter)
+        return await waiter
+
+    def location_gone(self, name: str, why: str) -> None:
+        """It was removed or stopped: what waits for it is cancelled, `why` in one line."""
+        for run in self._table.all():
+            if run.wish.location == name and run.state is RunState.QUEUED:
+                self.tell(run.id, events.CancelAsked(summary=why))
+
+    def look_again(self, limits: RunLimits | None = None) -> None:
+        """Another code is served, or other limits hold: more may start."""
+        self._limits = limits or self._limits
+        self._stirred.set()
+
+    # --- the end -------------------------------------------------------------------------------
+
+    async def drain(self, seconds: float) -> None:
+        """Start nothing more. Returns when no attempt goes on: after these seconds those that do
+        are asked to end, and killed where they take too long. What waits stays in the book."""
+        self._starts_more = False
+        self._calm.clear()
+        self._stirred.set()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._calm.wait(), seconds)
+        for run in self._table.going_on:
+            self.tell(run.id, events.CancelAsked(shutdown=True))
+        await self._calm.wait()
+
+    async def hand_over(self) -> None:
+        """Start nothing more, and leave what goes on to the next daemon."""
+        self._starts_more = False
+        await self._effects.settled()
+        await self._after_this()
+        await self.close()
+
+    def kill(self) -> None:
+        """End every attempt at once."""
+        for run in self._table.going_on:
+            self._effects.signal(run, "kill")
+            self.tell(run.id, events.KillAsked())
+
+    async def close(self) -> None:
+        """Returns when the book is closed; what could not be written by now is lost."""
+        self._work.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
+        await self.records.close()
+
+    # --- one turn ------------------------------------------------------------------------------
+
+    async def _go_on(self) -> None:
+        while True:
+            await self._stirred.wait()
+            self._stirred.clear()
+            try:
+                await self._turn()
+            except Exception as error:  # noqa: BLE001  one run must not end all others
+                self._report(f"runs: {type(error).__name__}: {error}")
+
+    async def _turn(self) -> None:
+        heard, self._heard = self._heard, []
+        while self._happened:
+            self._take(*self._happened.popleft())
+        self._admit()
+        for before, run in await self.records.write():
+            self._publish.changed(before, run)
+            if run.state.is_final:
+                _answer(self._waiting.pop(run.id, ()), run)
+        for number in self._table.forget_ended(self.records.is_owed):
+            asyncio.get_running_loop().run_in_executor(None, self._folders.remove, number)
+        self._effects.carry_out(self._table.get, self.records.is_owed, waits=self._starts_more)
+        self._set_timer()
+        _answer(heard, None)
+        if not (self._table.count or self._effects.are_under_way or self._happened):
+            self._calm.set()
+
+    def _take(self, number: RunId, event: RunEvent) -> None:
+        run = self._table.get(number)
+        if run is None:
+            return
+        now = self._clock()
+        after, effects = step(run, event, now)
+        self._effects.order(number, effects)
+        if after is run:
+            return
+        self._table.put(after)
+        self.records.note(run, after, soon=isinstance(event, TALK))
+        if after.state is RunState.QUEUED and run.state is not RunState.QUEUED:
+            self._tell_retry(after, now)
+
+    def _tell_retry(self, run: RunRecord, now: Moment) -> None:
+        attempt, due = run.attempt, run.deadlines.retry or 0.0
+        if attempt is not None:
+            told = {"number": attempt.number, "why": attempt.why, "summary": attempt.summary}
+            seconds = max(0.0, due - now.clock)
+            document = {"event": "retry", "at": now.at, **told, "seconds": seconds}
+            self._publish.told(run, attempt.number, document)
+
+    def _admit(self) -> None:
+        """Not while a record cannot be written: what starts has to be known."""
+        if not self._starts_more or self.records.trouble is not None:
+            return
+        if self._table.count >= self._limits.max_concurrent:
+            return
+        there = [run for run in self._table.all() if self._may_start_or_counts(run)]
+        for number in startable(there, self._limits, self._clock().clock):
+            run = self._table.get(number)
+            code = self._served.of(run.wish.location) if run is not None else None
+            if code is not None:
+                admitted = events.RunAdmitted(code.generation, code.manifest, code.environment)
+                self._take(number, admitted)
+
+    def _may_start_or_counts(self, run: RunRecord) -> bool:
+        return run.state is not RunState.QUEUED or self._served.of(run.wish.location) is not None
+
+    def _set_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        due = self._table.next_due
+        if due is not None:
+            seconds = max(0.0, due - self._clock().clock)
+            self._timer = asyncio.get_running_loop().call_later(seconds, self._moment_reached)
+
+    def _moment_reached(self) -> None:
+        for run in self._table.pop_due(self._clock().clock):
+            if run.state is not RunState.QUEUED:
+                self.tell(run.id, events.MomentReached())
+        self._stirred.set()
+
+    async def _after_this(self) -> None:
+        """Returns when all that has happened by now is recorded."""
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._heard.append(waiter)
+        self._stirred.set()
+        await waiter
+
+
+def _answer(waiters: Iterable[asyncio.Future[T]], found: T) -> None:
+    for waiter in waiters:
+        if not waiter.done():
+            waiter.set_result(found)

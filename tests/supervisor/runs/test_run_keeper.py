@@ -1,0 +1,257 @@
+"""The runs of a daemon that have not ended, with attempts that are played."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+
+from codelocd.runs.book import BookProblem
+from codelocd.runs.folder import AttemptFiles
+from codelocd.runs.model import RunPolicy, RunState, RunWish
+from tests.supervisor.runs.attempts_played import BAD, GOOD, Played
+
+WISH = RunWish("sales", job="nightly")
+
+
+def play(folder: Path, story: Callable[[Played], Awaitable[None]], **limits: object) -> Played:
+    async def scene() -> Played:
+        played = Played(folder, **limits)
+        try:
+            async with asyncio.timeout(20):
+                await story(played)
+        finally:
+            await played.keeper.close()
+        return played
+
+    return asyncio.run(scene())
+
+
+def test_a_run_is_in_the_book_before_its_attempt_starts_and_when_it_has_ended(
+    tmp_path: Path,
+) -> None:
+    async def story(played: Played) -> None:
+        run, is_new = await played.keeper.submit(WISH)
+        assert is_new
+        await played.state(run.id, RunState.RUNNING)
+        assert played.hands.in_book_at_start == [RunState.STARTING]
+        played.hands.end(run.id)
+        ended = await played.keeper.ended(run.id)
+        assert (ended.state, ended.manifest, ended.generation) == (RunState.SUCCEEDED, "m", 3)
+        assert played.keeper.unfinished() == {}
+
+    played = play(tmp_path, story)
+    states = [state for _, state in played.heard.states]
+    assert states[0] == "queued"
+    assert states[-1] == "succeeded"
+
+
+def test_the_same_key_is_the_same_run(tmp_path: Path) -> None:
+    async def story(played: Played) -> None:
+        first, _ = await played.keeper.submit(replace(WISH, key="k"))
+        await played.state(first.id, RunState.RUNNING)
+        again, is_new = await played.keeper.submit(replace(WISH, key="k"))
+        assert (again.id, again.state, is_new) == (first.id, RunState.RUNNING, False)
+
+    play(tmp_path, story)
+
+
+def test_one_that_a_limit_holds_back_holds_back_no_other(tmp_path: Path) -> None:
+    tagged = replace(WISH, tags={"db": "main"})
+
+    async def story(played: Played) -> None:
+        first, _ = await played.keeper.submit(tagged)
+        second, _ = await played.keeper.submit(tagged)
+        other, _ = await played.keeper.submit(WISH)
+        await played.state(other.id, RunState.RUNNING)
+        assert played.keeper.unfinished()[second.id].state is RunState.QUEUED
+        played.hands.end(first.id, result=None, signal=9)
+        await played.state(second.id, RunState.RUNNING)
+
+    play(tmp_path, story, tags={"db": 1})
+
+
+def test_a_failed_attempt_is_tried_again_and_told(tmp_path: Path) -> None:
+    wish = replace(WISH, policy=RunPolicy(retries=1, retry_delay=0.01))
+
+    async def story(played: Played) -> None:
+        run, _ = await played.keeper.submit(wish)
+        await played.state(run.id, RunState.RUNNING)
+        played.hands.end(run.id, BAD)
+        await played.until(lambda: len(played.hands.started) == 2)
+        await played.state(run.id, RunState.RUNNING)
+        played.hands.end(run.id, GOOD)
+        assert len((await played.keeper.ended(run.id)).attempts) == 2
+        (retry,) = [each for _, each in played.heard.documents if each["event"] == "retry"]
+        assert (retry["number"], retry["why"]) == (1, "exception")
+
+    play(tmp_path, story)
+
+
+def test_cancel_asks_once_and_kill_kills(tmp_path: Path) -> None:
+    async def story(played: Played) -> None:
+        run, _ = await played.keeper.submit(WISH)
+        await played.state(run.id, RunState.RUNNING)
+        await played.keeper.cancel(run.id)
+        await played.keeper.cancel(run.id)
+        assert played.hands.signals == [(run.id, "terminate")]
+        await played.keeper.cancel(run.id, kill=True)
+        assert played.hands.signals[1:] == [(run.id, "kill")]
+        played.hands.end(run.id, None, signal=9)
+        assert (await played.keeper.ended(run.id)).state is RunState.CANCELLED
+        again = await played.keeper.cancel(run.id)
+        assert again is not None
+        assert again.state is RunState.CANCELLED
+
+    play(tmp_path, story)
+
+
+def test_what_waits_for_a_location_that_is_gone_is_cancelled_with_a_reason(tmp_path: Path) -> None:
+    async def story(played: Played) -> None:
+        played.codes.missing.add("sales")
+        run, _ = await played.keeper.submit(WISH)
+        played.keeper.location_gone("sales", "sales was stopped")
+        ended = await played.keeper.ended(run.id)
+        assert (ended.state, ended.summary) == (RunState.CANCELLED, "sales was stopped")
+
+    play(tmp_path, story)
+
+
+def test_a_run_waits_for_code_that_is_served(tmp_path: Path) -> None:
+    async def story(played: Played) -> None:
+        played.codes.missing.add("sales")
+        run, _ = await played.keeper.submit(WISH)
+        other, _ = await played.keeper.submit(replace(WISH, location="x"))
+        await played.state(other.id, RunState.RUNNING)
+        assert played.keeper.unfinished()[run.id].state is RunState.QUEUED
+        played.codes.missing.clear()
+        played.keeper.look_again()
+        await played.state(run.id, RunState.RUNNING)
+
+    play(tmp_path, story, max_concurrent=2)
+
+
+def test_a_start_that_fails_three_times_has_failed(tmp_path: Path) -> None:
+    async def story(played: Played) -> None:
+        played.hands.refused = FileNotFoundError(2, "no python")
+        run, _ = await played.keeper.submit(WISH)
+        ended = await played.keeper.ended(run.id)
+        assert (ended.state, ended.why) == (RunState.FAILED, "load")
+        assert "no python" in str(ended.summary)
+
+    play(tmp_path, story)
+
+
+def test_a_drain_waits_then_cancels_and_leaves_the_queue_in_the_book(tmp_path: Path) -> None:
+    async def story(played: Played) -> None:
+        run, _ = await played.keeper.submit(WISH)
+        waits, _ = await played.keeper.submit(WISH)
+        await played.state(run.id, RunState.RUNNING)
+        draining = asyncio.create_task(played.keeper.drain(0.0))
+        await played.until(lambda: played.hands.signals)
+        assert not draining.done()
+        played.hands.end(run.id, {"state": "cancelled", "steps": []})
+        await draining
+        ended = await played.keeper.run(run.id)
+        assert ended is not None
+        assert (ended.state, ended.why) == (RunState.CANCELLED, "shutdown")
+        assert played.keeper.unfinished()[waits.id].state is RunState.QUEUED
+
+    play(tmp_path, story, max_concurrent=1)
+
+    async def next_daemon(played: Played) -> None:
+        await played.keeper.begin()
+        (waits,) = played.keeper.unfinished()
+        await played.state(waits, RunState.RUNNING)
+
+    play(tmp_path, next_daemon)
+
+
+def test_a_run_that_ends_during_a_drain_is_not_cancelled(tmp_path: Path) -> None:
+    async def story(played: Played) -> None:
+        run, _ = await played.keeper.submit(WISH)
+        await played.state(run.id, RunState.RUNNING)
+        draining = asyncio.create_task(played.keeper.drain(10.0))
+        await asyncio.sleep(0)
+        played.hands.end(run.id)
+        await draining
+        assert (await played.keeper.ended(run.id)).state is RunState.SUCCEEDED
+        assert played.hands.signals == []
+
+    play(tmp_path, story)
+
+
+def test_the_next_daemon_adopts_what_lives_counts_results_and_knows_what_is_lost(
+    tmp_path: Path,
+) -> None:
+    async def leave(played: Played) -> None:
+        run, _ = await played.keeper.submit(WISH)
+        await played.state(run.id, RunState.RUNNING)
+        await played.keeper.hand_over()
+
+    for files, state in (
+        (AttemptFiles(lives=True, begun=True), RunState.RUNNING),
+        (AttemptFiles(begun=True, result=dict(GOOD)), RunState.SUCCEEDED),
+        (AttemptFiles(begun=True), RunState.LOST),
+    ):
+        folder = tmp_path / state.value
+        play(folder, leave)
+
+        async def found(
+            played: Played, files: AttemptFiles = files, state: RunState = state
+        ) -> None:
+            played.hands.files = files
+            await played.keeper.begin()
+            (run,) = [each.id for each in await played.keeper.records.unfinished()]
+            await played.state(run, state)
+            assert played.hands.adopted == ([run] if files.lives else [])
+            assert played.hands.started == []
+
+        play(folder, found)
+
+
+def test_a_retry_delay_outlives_the_daemon(tmp_path: Path) -> None:
+    wish = replace(WISH, policy=RunPolicy(retries=1, retry_delay=1000.0))
+
+    async def story(played: Played) -> None:
+        run, _ = await played.keeper.submit(wish)
+        await played.state(run.id, RunState.RUNNING)
+        played.hands.end(run.id, BAD)
+        await played.state(run.id, RunState.QUEUED)
+
+    play(tmp_path, story)
+
+    async def next_daemon(played: Played) -> None:
+        await played.keeper.begin()
+        played.keeper.look_again()
+        other, _ = await played.keeper.submit(WISH)
+        await played.state(other.id, RunState.RUNNING)
+        assert [run for run, _ in played.hands.started] == [other.id]
+
+    play(tmp_path, next_daemon)
+
+
+def test_what_cannot_be_written_is_kept_and_nothing_starts_until_it_is(tmp_path: Path) -> None:
+    async def story(played: Played) -> None:
+        save = played.book.save
+        run, _ = await played.keeper.submit(WISH)
+        await played.state(run.id, RunState.RUNNING)
+        waits, _ = await played.keeper.submit(WISH)
+
+        def full(_runs: object) -> object:
+            raise BookProblem("database or disk is full")
+
+        played.book.save = full  # type: ignore[method-assign,assignment]
+        played.hands.end(run.id)
+        assert (await played.keeper.ended(run.id)).state is RunState.SUCCEEDED
+        assert "full" in str(played.keeper.records.trouble)
+        assert [number for number, _ in played.hands.started] == [run.id]
+        played.book.save = save  # type: ignore[method-assign]
+        await played.state(waits.id, RunState.RUNNING)
+        assert played.keeper.records.trouble is None
+        found = played.book.run(run.id).result()
+        assert found is not None
+        assert found.state is RunState.SUCCEEDED
+
+    play(tmp_path, story, max_concurrent=1)
