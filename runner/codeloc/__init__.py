@@ -22,7 +22,7 @@ from codeloc.jobs import (
 from codeloc.resources import ResourceDefinition, resource
 
 if TYPE_CHECKING:
-    from codeloc.context import RunContext
+    from codeloc.context import LastRun, RunContext, ScheduleContext, SensorContext
     from codeloc.requests import Run, Skip
 
 __version__ = "0.1.0"
@@ -38,12 +38,15 @@ __all__ = [
     "DefinitionsError",
     "FunctionJobDefinition",
     "JobDefinition",
+    "LastRun",
     "RepositoryDefinition",
     "ResourceDefinition",
     "Run",
     "RunContext",
     "RunError",
+    "ScheduleContext",
     "ScheduleDefinition",
+    "SensorContext",
     "SensorDefinition",
     "Skip",
     "__version__",
@@ -57,7 +60,14 @@ __all__ = [
     "sensor",
 ]
 
-LATE = {"Run": "requests", "RunContext": "context", "Skip": "requests"}
+LATE = {
+    "LastRun": "context",
+    "Run": "requests",
+    "RunContext": "context",
+    "ScheduleContext": "context",
+    "SensorContext": "context",
+    "Skip": "requests",
+}
 """What few locations name: by name the module that has it, imported when it is asked for."""
 
 

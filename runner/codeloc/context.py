@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from codeloc._typing import TYPE_CHECKING
 from codeloc.arguments import Arguments
-from codeloc.definition import checked_metadata
+from codeloc.definition import checked_metadata, json_copy
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from logging import Logger
     from typing import Any, Mapping
 
@@ -82,14 +83,99 @@ class RunContext:
     @property
     def log(self) -> Logger:
         """A logger of its own name. Where nothing handles it, it prints to standard error."""
-        import logging  # milliseconds, for those who ask
+        return logger_of(self.name)
 
-        logger = logging.getLogger(f"codeloc.{self.name}")
-        above = logging.getLogger("codeloc")
-        if above.level == logging.NOTSET:
-            above.setLevel(logging.INFO)
-        if not logger.hasHandlers():
-            handler = logging.StreamHandler()
-            handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
-            above.addHandler(handler)
-        return logger
+
+class LastRun:
+    """The newest run that a schedule or a sensor has started: its number `id`, its `state` and its
+    `key`; `queued` and `ended` in Unix seconds, `ended` None while it goes on.
+    """
+
+    __slots__ = ("ended", "id", "key", "queued", "state")
+
+    def __init__(
+        self,
+        *,
+        id: int,  # noqa: A002  as the documents of runs have it
+        state: str,
+        key: str | None = None,
+        queued: float = 0.0,
+        ended: float | None = None,
+    ) -> None:
+        self.id = id
+        self.state = state
+        self.key = key
+        self.queued = queued
+        self.ended = ended
+
+    def __repr__(self) -> str:
+        return f"<run {self.id}: {self.state}>"
+
+
+class StarterContext:
+    """`last_run`: a LastRun, or None. `generation`, `location`: the code that runs, None in a unit
+    test. `name`: the definition's.
+    """
+
+    def __init__(
+        self, facts: RunFacts, definition: Definition, last_run: LastRun | None = None
+    ) -> None:
+        self.name = definition.name
+        self.last_run = last_run
+        self.generation = facts.generation
+        self.location = facts.location
+        self._definition = definition
+
+    @property
+    def log(self) -> Logger:
+        """A logger of its own name. Where nothing handles it, it prints to standard error."""
+        return logger_of(self.name)
+
+
+class ScheduleContext(StarterContext):
+    """`scheduled_for`: the time that is due, in the schedule's zone."""
+
+    def __init__(
+        self,
+        facts: RunFacts,
+        definition: Definition,
+        scheduled_for: datetime,
+        last_run: LastRun | None = None,
+    ) -> None:
+        super().__init__(facts, definition, last_run)
+        self.scheduled_for = scheduled_for
+
+
+class SensorContext(StarterContext):
+    """`cursor`: what the sensor has set it to the last time, None at first: anything that JSON can
+    hold. What it is set to is kept if the function ends without an exception, together with the
+    runs that it asked for.
+    """
+
+    def __init__(
+        self,
+        facts: RunFacts,
+        definition: Definition,
+        cursor: Any = None,
+        last_run: LastRun | None = None,
+    ) -> None:
+        super().__init__(facts, definition, last_run)
+        self.cursor = cursor
+
+    def kept(self) -> Any:
+        """The cursor, of JSON's own types. Raises DefinitionsError."""
+        return json_copy(Arguments(str(self._definition)), "cursor", self.cursor)
+
+
+def logger_of(name: str) -> Logger:
+    import logging  # milliseconds, for those who ask
+
+    logger = logging.getLogger(f"codeloc.{name}")
+    above = logging.getLogger("codeloc")
+    if above.level == logging.NOTSET:
+        above.setLevel(logging.INFO)
+    if not logger.hasHandlers():
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
+        above.addHandler(handler)
+    return logger

@@ -16,11 +16,14 @@ from codeloc.namespace import Namespace
 from codeloc.resources import RawResource, ResourceDefinition
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from typing import Any, Callable, Iterable, Iterator, Optional, Tuple, Union
 
     from typing_extensions import TypeAlias
 
+    from codeloc.context import LastRun
     from codeloc.definition import Item
+    from codeloc.evaluating import Evaluation
     from codeloc.functions import Source
     from codeloc.outcomes import RunResult
 
@@ -133,6 +136,40 @@ class RunnableNamespace:
         return Execution(
             self.namespace, request, facts=facts, given=arguments.mapping("values", values)
         ).run()
+
+    def evaluate(
+        self,
+        starter: str | AnySchedule | AnySensor,
+        *,
+        scheduled_for: datetime | None = None,
+        cursor: Any = None,
+        last_run: LastRun | None = None,
+    ) -> Evaluation:
+        """Asks a schedule or a sensor, in this process, for unit tests: which runs it would start.
+
+        `scheduled_for`: the time that is due, with its zone; now unless given. `cursor`,
+        `last_run`: what the context has. Raises what the function raises, and RunError where it
+        returns what it must not, or a run that could not begin.
+        """
+        from time import time  # a load needs nothing of this
+
+        from codeloc.context import RunFacts
+        from codeloc.evaluating import evaluate
+
+        arguments = Arguments("evaluate")
+        if scheduled_for is not None and scheduled_for.tzinfo is None:
+            raise arguments.invalid("scheduled_for", "it has no time zone: give it one, tzinfo=…")
+        name = starter if isinstance(starter, str) else starter.name
+        at = time() if scheduled_for is None else scheduled_for.timestamp()
+        given = None if scheduled_for is None else scheduled_for.utcoffset()
+        return evaluate(
+            self.namespace,
+            name,
+            RunFacts(scheduled_for=at),
+            cursor=cursor,
+            last_run=last_run,
+            utc_offset=None if given is None else given.total_seconds(),
+        )
 
 
 def _items(arguments: Arguments, assets: object) -> list[str]:

@@ -105,14 +105,24 @@ def plan(namespace: Namespace, request: RunRequest, is_stored: Is) -> list[Step]
     else:
         steps = _asset_steps(namespace, request, job, is_stored)
         what = "this run" if job is None else str(job)
-    functions = [function for step in steps for function in step.functions]
-    known = [each.name for function in functions for each in namespace.bound[function].options]
-    if not request.done:  # what was left out takes parameters, too
-        refuse_unknown(request.params, known, what)
-    for function in functions:
-        given_values(function.function, namespace.bound[function].options, request.params)
+    # what was left out takes parameters, too
+    fit_params(namespace, steps, request.params, None if request.done else what)
     _refuse_missing(namespace, steps, is_stored)
     return steps
+
+
+def fit_params(
+    namespace: Namespace, steps: Iterable[Step], params: Mapping[str, Any], what: str | None
+) -> None:
+    """Raises RunError for a value that no step can take; with a `what`, which says what these steps
+    are, also for a name that none of them knows.
+    """
+    functions = [function for step in steps for function in step.functions]
+    if what is not None:
+        known = [each.name for function in functions for each in namespace.bound[function].options]
+        refuse_unknown(params, known, what)
+    for function in functions:
+        given_values(function.function, namespace.bound[function].options, params)
 
 
 def _job(namespace: Namespace, name: str) -> JobDefinition:

@@ -256,8 +256,13 @@ GENERATOR, COROUTINE, ASYNC_GENERATOR = 0x20, 0x80, 0x200
 
 def refuse_generators(definition: AnyFunction) -> None:
     """Raises UncallableError for a function whose call would run nothing of it."""
+    if refuse_async(definition) & GENERATOR:
+        raise UncallableError(f"{definition} yields: return the value, a list of them for instance")
+
+
+def refuse_async(definition: AnyFunction) -> int:
+    """Raises UncallableError; else the flags of its code."""
     flags = getattr(getattr(innermost(definition.function), "__code__", None), "co_flags", 0)
     if flags & (COROUTINE | ASYNC_GENERATOR):
         raise UncallableError(f"{definition} is async: call asyncio.run() in a plain function")
-    if flags & GENERATOR:
-        raise UncallableError(f"{definition} yields: return the value, a list of them for instance")
+    return int(flags)

@@ -1,7 +1,7 @@
 """The entry point of a runner: loads the runner's package under a private name and runs it.
 
 With a location and its settings it is a runner, with settings alone a warm interpreter, and with a
-third word, "run", the process of one attempt of a run, whose order is a file.
+third word, "run", the process of one attempt of a run or of one evaluation, whose order is a file.
 
 While the runner's own modules load, `sys.path` holds the standard library alone, so nothing of
 the location can stand in for one of them. The bundle itself never stays on `sys.path`.
@@ -42,8 +42,8 @@ def start() -> None:
         __import__(PRIVATE_NAME + ".forkserver.interpreter")
         run = sys.modules[PRIVATE_NAME + ".forkserver.interpreter"].run
     elif len(sys.argv) == 4:
-        __import__(PRIVATE_NAME + ".run.attempt")
-        run = sys.modules[PRIVATE_NAME + ".run.attempt"].run
+        __import__(PRIVATE_NAME + ".run.entry")
+        run = sys.modules[PRIVATE_NAME + ".run.entry"].run
     sys.dont_write_bytecode, sys.pycache_prefix = wanted
     run(*sys.argv[1:3], path, known)
 

@@ -6,56 +6,29 @@ import os
 import sys
 from time import perf_counter, time
 
-from ..load.damage import InterpreterState, allow_depth, report_exits
-from ..load.exceptions import LoadFailure, type_name
-from ..load.location import import_target
-from ..loaders import find
+from ..load.damage import report_exits
 from ..main import leave, prepare_for_user_code
-from ..process import (
-    die_with,
-    hold_to_limits,
-    live_as_long_as,
-    prepare_streams,
-    print_stacks_at,
-    search_path,
-)
+from ..process import hold_to_limits, live_as_long_as
 from ..wire.methods import python_version
 from . import native
 from .cancelling import CancelGuard
 from .code import ServedCode
 from .events import EventPipe
 from .folder import AlreadyRun, AttemptFolder
-from .order import FORMAT, read_order
-from .steps import StepEvents, described
+from .loading import end_threads, failure, loaded, memory_peak
+from .order import FORMAT
+from .steps import StepEvents
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import AbstractSet, Any, Dict, List, NoReturn, Optional, Tuple
+    from typing import AbstractSet, Any, Dict, List, NoReturn, Optional
 
     from .order import AttemptOrder
 
 
-SUCCEEDED, FAILED, CANCELLED, REFUSED, UNREADABLE = range(5)
-"""Exit statuses."""
+SUCCEEDED, FAILED, CANCELLED, REFUSED = range(4)
+"""Exit statuses; see also `entry`."""
 STATUSES = {"succeeded": SUCCEEDED, "failed": FAILED, "cancelled": CANCELLED}
-
-
-def run(location: str, path: str, search: List[str], known: AbstractSet[str]) -> None:
-    """In a process of its own, started for this; `path` is that of the order."""
-    prepare_streams()
-    order = order_at(location, path)
-    die_with(order.parent)
-    print_stacks_at(order.stacks_signal)
-    live(order, search_path(order, search), known)
-
-
-def order_at(location: str, path: str) -> AttemptOrder:
-    """Ends the process where it cannot be read."""
-    try:
-        return read_order(location, path)
-    except (OSError, KeyError, TypeError, ValueError) as error:
-        print(f"the order {path} cannot be read: {type_name(error)}: {error}", file=sys.stderr)
-        os._exit(UNREADABLE)
 
 
 def live(order: AttemptOrder, path: List[str], known: AbstractSet[str]) -> NoReturn:
@@ -114,67 +87,12 @@ def ended(
         state, why = result.state, result.why
         guard.call(end_threads)
     except BaseException as error:  # noqa: BLE001  whatever user code raises
-        return of_exception(error, order, guard)
+        return outcome("cancelled") if guard.cancelled else failure(error, order)
     return outcome("cancelled" if guard.cancelled else state, why)
 
 
-def outcome(
-    state: str,
-    why: Optional[str] = None,
-    summary: Optional[str] = None,
-    problem: Optional[Dict[str, Any]] = None,
-) -> Dict[str, Any]:
+def outcome(state: str, why: Optional[str] = None) -> Dict[str, Any]:
+    """Of a run that came to its end, or was cancelled."""
     if state != "failed":
         why = None
-    return {"state": state, "why": why, "summary": summary, "problem": problem}
-
-
-def of_exception(error: BaseException, order: AttemptOrder, guard: CancelGuard) -> Dict[str, Any]:
-    """Of a run that did not come to its end."""
-    if guard.cancelled:
-        return outcome("cancelled")
-    if isinstance(error, native.UsageFailure):
-        print(f"codelocd: {error}", file=sys.stderr)
-        return outcome("failed", "usage", str(error))
-    why = "load" if isinstance(error, (LoadError, LoadFailure)) else "exception"
-    problem = described(error.__cause__ or error, order, "load" if why == "load" else "run")
-    print(problem["detail"], file=sys.stderr)
-    return outcome("failed", why, problem["summary"], problem)
-
-
-class LoadError(Exception):
-    """User code that could not be loaded; its cause is the exception itself."""
-
-
-def loaded(order: AttemptOrder, served: ServedCode, guard: CancelGuard) -> Tuple[str, List[Any]]:
-    """The loader by name, and the objects with the definitions. Raises LoadError."""
-    interpreter = InterpreterState()
-
-    def load() -> Tuple[str, List[Any]]:
-        name, _, targets = find(import_target(order, served.has), order)
-        return name, targets
-
-    try:
-        found: Tuple[str, List[Any]] = guard.call(load)
-    except BaseException as error:
-        interpreter.restore_all()
-        allow_depth(error)
-        raise LoadError from error
-    interpreter.restore()
-    return found
-
-
-def end_threads() -> None:
-    """Wait for those that user code left behind, as the interpreter does at its end."""
-    threading: Any = sys.modules.get("threading")
-    if threading is not None:
-        threading._shutdown()
-
-
-def memory_peak() -> Optional[int]:
-    """Bytes. On Linux a fork begins with what the process had that it is a fork of."""
-    try:
-        from resource import RUSAGE_SELF, getrusage  # at the end, where it delays nothing
-    except ImportError:
-        return None
-    return getrusage(RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return {"state": state, "why": why, "summary": None, "problem": None}

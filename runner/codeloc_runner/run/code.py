@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Dict, List, Mapping, Optional, Sequence
 
-    from .order import AttemptOrder
+    from .order import CodeOrder
 
 
 class ServedCode:
     """`late` fills with the digests of what is read from the disk, since it was never served."""
 
-    def __init__(self, order: AttemptOrder) -> None:
+    def __init__(self, order: CodeOrder) -> None:
         self._folder = order.code
         self._sources = order.sources
         self._modules = order.modules

@@ -77,12 +77,7 @@ class AttemptFolder:
                 return None
 
     def _write(self, data: bytes) -> None:
-        new = self._path("result") + ".new"
-        with open(new, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.rename(new, self._path("result"))
+        write_whole(self._path("result"), data)
         self._sync_folder()
 
     def _sync_folder(self) -> None:
@@ -103,3 +98,12 @@ class AttemptFolder:
         except OSError:
             pass  # user code has closed it
         self._lock = None
+
+
+def write_whole(path: str, data: bytes) -> None:
+    """All of it is on the disk before the name is there. Raises OSError."""
+    with open(path + ".new", "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    os.rename(path + ".new", path)

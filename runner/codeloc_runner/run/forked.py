@@ -1,11 +1,11 @@
-"""An attempt as a fork of a warm interpreter, or as what a spare becomes."""
+"""An attempt or an evaluation as a fork of a warm interpreter, or as what a spare becomes."""
 
 from __future__ import annotations
 
 from ..forkserver.fork import accepted, answer, arrange_process
 from ..load.exceptions import type_name
 from ..process import search_path
-from .attempt import live
+from .entry import life_of
 from .order import read_order
 
 TYPE_CHECKING = False
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def become_attempt(
     order: Dict[str, Any], descriptors: List[int], preloaded: Preloaded, verdict: Verdict
 ) -> None:
-    """Live as the attempt whose order is the file that `order["run"]` names; returns only where it
+    """Live as the process whose order is the file that `order["run"]` names; returns only where it
     has to refuse. The pipe for events stands before the last three descriptors, if there is one.
     """
     location, file, own = order["location"], order["run"], descriptors[-3:]
@@ -34,4 +34,4 @@ def become_attempt(
         return
     arrange_process([location, file, "run"], order["variables"], preloaded.added)
     told.events_fd = descriptors[0] if len(descriptors) > len(own) else None
-    live(told, [*preloaded.first, *path], preloaded.modules)
+    life_of(told)(told, [*preloaded.first, *path], preloaded.modules)

@@ -1,4 +1,4 @@
-"""Runs definitions that were made with `codeloc`, as `codeloc` does it in a unit test."""
+"""Runs and asks definitions that were made with `codeloc`, as `codeloc` does it in a unit test."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Any, List
 
     from .cancelling import CancelGuard
-    from .order import AttemptOrder
+    from .order import AttemptOrder, EvaluationOrder
 
 
 class UsageFailure(Exception):
@@ -52,6 +52,28 @@ def run(targets: List[Any], order: AttemptOrder, steps: StepEvents, guard: Cance
             keeps=False,
         ).run()
     except part("errors").RunError as error:
+        raise UsageFailure(str(error)) from None
+
+
+def evaluate(targets: List[Any], order: EvaluationOrder, guard: CancelGuard) -> Any:
+    """The `Evaluation`. Raises what the function raises, UsageFailure and LoadFailure."""
+    contexts = part("context")
+    facts = contexts.RunFacts(
+        scheduled_for=order.scheduled_for, generation=order.generation, location=order.location
+    )
+    last_run = None if order.last_run is None else contexts.LastRun(**order.last_run)
+    evaluating = part("evaluating")
+    try:
+        return evaluating.evaluate(
+            namespace_of(targets, order.repository),
+            order.name,
+            facts,
+            cursor=order.cursor,
+            last_run=last_run,
+            utc_offset=order.utc_offset,
+            guard=guard,
+        )
+    except (part("errors").RunError, evaluating.UncallableError) as error:
         raise UsageFailure(str(error)) from None
 
 

@@ -1,4 +1,4 @@
-"""What one attempt is told by the daemon: a JSON document, docs/protocol.md has it."""
+"""What one attempt or one evaluation is told by the daemon: JSON, as docs/protocol.md has it."""
 
 from __future__ import annotations
 
@@ -7,41 +7,31 @@ from ..wire.json_values import loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, Mapping, Optional
+    from typing import Any, Dict, List, Mapping, Optional, Union
 
 
 FORMAT = 1
 
 
-class AttemptOrder(LoadTarget):
-    """One attempt; `sources` and `modules` are None where nothing is known of what is served."""
+class CodeOrder(LoadTarget):
+    """What every process is told that executes the code that is served; `sources` and `modules` are
+    empty where nothing is known of it."""
 
     __slots__ = (
-        "attempt",
-        "checks",
         "code",
-        "done",
         "environment",
         "events_fd",
-        "folder",
         "generation",
         "group",
-        "job",
         "life_fd",
         "modules",
         "nice",
         "open_files",
-        "params",
         "parent",
         "repository",
-        "run",
         "scheduled_for",
-        "select",
         "sources",
         "stacks_signal",
-        "tags",
-        "upstream",
-        "values",
     )
 
     def __init__(self, location: str, given: Mapping[str, Any]) -> None:
@@ -49,29 +39,15 @@ class AttemptOrder(LoadTarget):
         super().__init__(location, given)
         if given["format"] != FORMAT:
             raise ValueError(f"the order is of format {given['format']}, expected {FORMAT}")
-        self.run: int = given["run"]
-        self.attempt: int = given["attempt"]
-        self.folder: str = given["folder"]
         self.repository: str = given["repository"]
-        self._read_choice(given)
         self._read_process(given)
         self.scheduled_for: Optional[float] = given.get("scheduled_for")
         self.generation: Optional[int] = given.get("generation")
         self.environment: Optional[str] = given.get("environment")
-        self.values: Optional[str] = given.get("values")
         self.code: Optional[str] = given.get("code")
         manifest = given.get("manifest") or {}
         self.sources: Dict[str, str] = manifest.get("sources", {})
         self.modules: Dict[str, str] = manifest.get("modules", {})
-
-    def _read_choice(self, given: Mapping[str, Any]) -> None:
-        self.job: Optional[str] = given.get("job")
-        self.select: Optional[List[str]] = given.get("select")
-        self.params: Dict[str, Any] = given.get("params", {})
-        self.tags: Dict[str, str] = given.get("tags", {})
-        self.upstream: bool = given.get("upstream", False)
-        self.checks: str = given.get("checks", "with")
-        self.done: List[str] = given.get("done", [])
 
     def _read_process(self, given: Mapping[str, Any]) -> None:
         self.parent: Optional[int] = given.get("parent")
@@ -83,7 +59,56 @@ class AttemptOrder(LoadTarget):
         self.stacks_signal: int = given.get("stacks_signal", 0)
 
 
-def read_order(location: str, path: str) -> AttemptOrder:
+class AttemptOrder(CodeOrder):
+    """One attempt of a run."""
+
+    __slots__ = (
+        "attempt",
+        "checks",
+        "done",
+        "folder",
+        "job",
+        "params",
+        "run",
+        "select",
+        "tags",
+        "upstream",
+        "values",
+    )
+
+    def __init__(self, location: str, given: Mapping[str, Any]) -> None:
+        """Raises KeyError, TypeError or ValueError: never a user's mistake."""
+        super().__init__(location, given)
+        self.run: int = given["run"]
+        self.attempt: int = given["attempt"]
+        self.folder: str = given["folder"]
+        self.values: Optional[str] = given.get("values")
+        self.job: Optional[str] = given.get("job")
+        self.select: Optional[List[str]] = given.get("select")
+        self.params: Dict[str, Any] = given.get("params", {})
+        self.tags: Dict[str, str] = given.get("tags", {})
+        self.upstream: bool = given.get("upstream", False)
+        self.checks: str = given.get("checks", "with")
+        self.done: List[str] = given.get("done", [])
+
+
+class EvaluationOrder(CodeOrder):
+    """One evaluation of a schedule's or a sensor's function."""
+
+    __slots__ = ("cursor", "last_run", "name", "result", "utc_offset")
+
+    def __init__(self, location: str, given: Mapping[str, Any]) -> None:
+        """Raises KeyError, TypeError or ValueError: never a user's mistake."""
+        super().__init__(location, given)
+        self.name: str = given["evaluate"]
+        self.result: str = given["result"]
+        self.utc_offset: Optional[float] = given.get("utc_offset")
+        self.cursor: Any = given.get("cursor")
+        self.last_run: Optional[Dict[str, Any]] = given.get("last_run")
+
+
+def read_order(location: str, path: str) -> Union[AttemptOrder, EvaluationOrder]:
     """Raises OSError, KeyError, TypeError or ValueError."""
     with open(path, "rb") as file:
-        return AttemptOrder(location, loads(file.read().decode()))
+        given = loads(file.read().decode())
+    return (EvaluationOrder if "evaluate" in given else AttemptOrder)(location, given)

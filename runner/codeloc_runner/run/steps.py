@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import Any, Dict, List, Optional
 
     from .events import EventPipe
-    from .order import AttemptOrder
+    from .order import AttemptOrder, CodeOrder
 
 
 class StepEvents:
@@ -67,7 +67,7 @@ class StepEvents:
         self._pipe.tell("note", text=text)
 
 
-def described(error: BaseException, order: AttemptOrder, kind: str = "run") -> Dict[str, Any]:
+def described(error: BaseException, order: CodeOrder, kind: str = "run") -> Dict[str, Any]:
     """The problem of an exception of a function, without the frames that led to the function."""
     error.__traceback__ = below(exceptions.traceback_of(error))
     return {**problem_of(error, order, [], list(order.sources)), "kind": kind}

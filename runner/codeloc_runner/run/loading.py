@@ -1,0 +1,69 @@
+"""Loads the code that is served, for a process that calls it, and tells how that failed."""
+
+from __future__ import annotations
+
+import sys
+
+from ..load.damage import InterpreterState, allow_depth
+from ..load.exceptions import LoadFailure
+from ..load.location import import_target
+from ..loaders import find
+from .native import UsageFailure
+from .steps import described
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, List, Optional, Tuple
+
+    from .cancelling import CancelGuard
+    from .code import ServedCode
+    from .order import CodeOrder
+
+
+def failure(error: BaseException, order: CodeOrder) -> Dict[str, Any]:
+    """`state`, `why`, `summary` and `problem` of what an exception ended; it is printed, too."""
+    if isinstance(error, UsageFailure):
+        print(f"codelocd: {error}", file=sys.stderr)
+        return {"state": "failed", "why": "usage", "summary": str(error), "problem": None}
+    why = "load" if isinstance(error, (LoadError, LoadFailure)) else "exception"
+    problem = described(error.__cause__ or error, order, "load" if why == "load" else "run")
+    print(problem["detail"], file=sys.stderr)
+    return {"state": "failed", "why": why, "summary": problem["summary"], "problem": problem}
+
+
+class LoadError(Exception):
+    """User code that could not be loaded; its cause is the exception itself."""
+
+
+def loaded(order: CodeOrder, served: ServedCode, guard: CancelGuard) -> Tuple[str, List[Any]]:
+    """The loader by name, and the objects with the definitions. Raises LoadError."""
+    interpreter = InterpreterState()
+
+    def load() -> Tuple[str, List[Any]]:
+        name, _, targets = find(import_target(order, served.has), order)
+        return name, targets
+
+    try:
+        found: Tuple[str, List[Any]] = guard.call(load)
+    except BaseException as error:
+        interpreter.restore_all()
+        allow_depth(error)
+        raise LoadError from error
+    interpreter.restore()
+    return found
+
+
+def end_threads() -> None:
+    """Wait for those that user code left behind, as the interpreter does at its end."""
+    threading: Any = sys.modules.get("threading")
+    if threading is not None:
+        threading._shutdown()
+
+
+def memory_peak() -> Optional[int]:
+    """Bytes. On Linux a fork begins with what the process had that it is a fork of."""
+    try:
+        from resource import RUSAGE_SELF, getrusage  # at the end, where it delays nothing
+    except ImportError:
+        return None
+    return getrusage(RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
