@@ -10,6 +10,7 @@ from typing import Any, Literal, NewType, Protocol
 
 from codeloc_envs import Request
 from codelocd.placement import HERE, NO_ENGINE, EngineSettings, Placement
+from codelocd.settings import NO_RUNS, RunsSettings
 
 RunnerId = NewType("RunnerId", int)
 """A number that never repeats within one daemon, so late news of an old runner is harmless."""
@@ -227,9 +228,8 @@ class PageSettings:
 class Config:
     """What a config file, or the command line, asks for.
 
-    `files`: what was read, `looked_for`: what would have been; a change of one of these is a change
-    of the config. `notes`: a line for each thing without effect here. `otlp`: the address of the
-    collector that gets a trace of each load."""
+    `files`: what was read, `looked_for`: what would have been; a change of one of them counts.
+    `notes`: a line for each thing without effect here. `otlp`: the address of the collector."""
 
     locations: tuple[LocationSpec, ...]
     daemon: DaemonSettings = DaemonSettings()
@@ -238,6 +238,7 @@ class Config:
     notify: NotifySettings = NotifySettings()
     otlp: str | None = None
     page: PageSettings = PageSettings()
+    runs: RunsSettings = NO_RUNS
     engine: EngineSettings = NO_ENGINE
     files: tuple[Path, ...] = ()
     looked_for: tuple[Path, ...] = ()

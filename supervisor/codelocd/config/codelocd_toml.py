@@ -35,6 +35,7 @@ from codelocd.model import (
 )
 from codelocd.placement import EngineSettings
 from codelocd.process import accounts
+from codelocd.settings import RunsSettings
 
 # --- the tables beside the locations -----------------------------------------------------------
 
@@ -114,6 +115,7 @@ def read(document: Document, environ: Mapping[str, str]) -> Config:
         notify=NotifySettings(tuple(parsed.notify.command), parsed.notify.url),
         otlp=parsed.telemetry.otlp,
         page=page_settings(document, parsed.ui),
+        runs=RunsSettings(**parsed.runs.model_dump()),
         engine=_engine_settings(document, parsed.engine, packages),
         files=(document.path, *files),
         notes=tuple(_notes(document, parsed.daemon.trusted, environ)),

@@ -35,6 +35,7 @@ def describe(config: Config) -> dict[str, Any]:
         "telemetry": {"otlp": config.otlp},
         "engine": _engine(config.engine),
         "ui": asdict(config.page),
+        "runs": asdict(config.runs),
         "locations": [_location_document(spec) for spec in config.locations],
         "notes": config.notes,
     }
@@ -117,6 +118,7 @@ def written(config: Config) -> str:
     parts.append(_table("notify", asdict(config.notify)))
     parts.append(_table("telemetry", {"otlp": config.otlp}))
     parts.append(_table("ui", asdict(config.page)))
+    parts.append(_table("runs", asdict(config.runs)))
     if config.engine.is_used:
         more = "\n# token: not shown" if config.engine.token is not None else ""
         shown = {name: getattr(config.engine, name) for name in ENGINE_KEYS}

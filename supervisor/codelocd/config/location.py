@@ -34,6 +34,7 @@ from codelocd.model import (
     Target,
 )
 from codelocd.placement import NO_ENGINE
+from codelocd.settings import NO_RUNS
 
 
 def location(
@@ -300,6 +301,7 @@ def combined(configs: Iterable[Config]) -> Config:
     settings = [part for part in parts if part.daemon != DaemonSettings()]
     pages = [part.page for part in parts if part.page != PageSettings()]
     engines = [part.engine for part in parts if part.engine != NO_ENGINE]
+    runs = [part.runs for part in parts if part.runs != NO_RUNS]
     metrics = [part.metrics for part in parts if part.metrics != MetricsSettings()]
     notify = [part.notify for part in parts if part.notify != NotifySettings()]
     traces = [part.otlp for part in parts if part.otlp is not None]
@@ -315,6 +317,7 @@ def combined(configs: Iterable[Config]) -> Config:
         notify=notify[0] if notify else NotifySettings(),
         otlp=traces[0] if traces else None,
         page=pages[0] if pages else PageSettings(),
+        runs=runs[0] if runs else NO_RUNS,
         engine=engines[0] if engines else NO_ENGINE,
         files=tuple(dict.fromkeys(chain.from_iterable(part.files for part in parts))),
         looked_for=tuple(dict.fromkeys(chain.from_iterable(part.looked_for for part in parts))),

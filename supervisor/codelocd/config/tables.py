@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -21,11 +21,13 @@ from codelocd.config.values import (
     WebAddress,
 )
 from codelocd.model import DaemonSettings, DagsterSettings, PageSettings, Policy, StartWish
+from codelocd.settings import RunsSettings
 
 _POLICY = Policy()
 _DAEMON = DaemonSettings()
 _DAGSTER = DagsterSettings()
 _PAGE = PageSettings()
+_RUNS = RunsSettings()
 
 
 class BackoffTable(Table):
@@ -271,6 +273,28 @@ class PageTable(Table):
         return self
 
 
+Count = Annotated[int, Field(ge=1)]
+
+
+class RunsTable(Table):
+    """Runs: how many go on at a time, and what is kept of those that have ended."""
+
+    max_concurrent: Count | None = Field(
+        default=None, description="Runs that go on at a time; by default as many as cores."
+    )
+    locations: dict[Text, Count] = Field(default={}, description="The same of each location.")
+    jobs: dict[Text, Count] = Field(default={}, description="The same of each LOCATION/JOB.")
+    tags: dict[Text, Count] = Field(
+        default={}, description="The same of those with a tag, `NAME` or `NAME=VALUE`."
+    )
+    drain_timeout: Duration | None = Field(
+        default=None,
+        description="For runs when the daemon ends; by default 10min, and 0 under `dev`.",
+    )
+    keep: Timeout = Field(default=_RUNS.keep, description="Runs that ended are kept so long.")
+    keep_runs: int = Field(default=_RUNS.keep_runs, ge=1, description="And at most so many.")
+
+
 class CodelocdTable(Table):
     """codelocd.toml, or [tool.codelocd] in pyproject.toml."""
 
@@ -293,6 +317,9 @@ class CodelocdTable(Table):
         default_factory=TelemetryTable, description="Where traces of loads are sent."
     )
     ui: PageTable = Field(default_factory=PageTable, description="The page of `codelocd ui`.")
+    runs: RunsTable = Field(
+        default_factory=RunsTable, description="How many runs go on, and what is kept of them."
+    )
     index: IndexTable = Field(
         default_factory=IndexTable, description="Where packages come from, for all locations."
     )

@@ -158,7 +158,7 @@ def test_a_file_without_locations_is_a_config_without_locations(folder):
     assert folder.load("codelocd.toml").locations == ()
 
 
-TABLES = "daemon, dagster, notify, engine, metrics, telemetry, ui, index, defaults, location"
+TABLES = "daemon, dagster, notify, engine, metrics, telemetry, ui, runs, index, defaults, location"
 MISTAKES = [
     ("daemn = 1", '1: daemn: unknown key; did you mean "daemon"?'),
     (

@@ -42,6 +42,15 @@ def test_show_has_every_field_and_no_value_that_may_be_secret(folder):
             "editor": "vscode",
             "auth": "token",
         },
+        "runs": {
+            "max_concurrent": None,
+            "locations": {},
+            "jobs": {},
+            "tags": {},
+            "drain_timeout": None,
+            "keep": 2592000.0,
+            "keep_runs": 10000,
+        },
         "dagster": {
             "serve": False,
             "page": True,

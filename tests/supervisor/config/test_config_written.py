@@ -24,6 +24,7 @@ from codelocd.config.tables import (
     MetricsTable,
     NotifyTable,
     PageTable,
+    RunsTable,
     TelemetryTable,
 )
 from codelocd.model import Config, LocationSpec
@@ -55,6 +56,15 @@ port = 9464
 
 [telemetry]
 otlp = "http://127.0.0.1:4318"
+
+[runs]
+max_concurrent = 3
+locations = { a = 1 }
+jobs = { "a/nightly" = 1 }
+tags = { warehouse = 2, "size=large" = 1 }
+drain_timeout = "5min"
+keep = "7d"
+keep_runs = 500
 
 [notify]
 command = ["/usr/local/bin/page", "ops"]
@@ -175,7 +185,7 @@ def test_every_key_survives(folder, tmp_path: Path) -> None:
     assert "hunter" not in text
     pasted = again(found, tmp_path / "elsewhere", environ)
     assert [*map(essence, pasted.locations)] == [*map(essence, found.locations)]
-    tables = ("daemon", "dagster", "metrics", "notify", "otlp", "page")
+    tables = ("daemon", "dagster", "metrics", "notify", "otlp", "page", "runs")
     for table in tables:
         assert getattr(pasted, table) == getattr(found, table)
     assert config.written(pasted) == text
@@ -210,6 +220,7 @@ def test_the_text_above_has_every_key_there_is() -> None:
     assert data["notify"].keys() == NotifyTable.model_fields.keys()
     assert data["metrics"].keys() == MetricsTable.model_fields.keys()
     assert data["telemetry"].keys() == TelemetryTable.model_fields.keys()
+    assert data["runs"].keys() == RunsTable.model_fields.keys()
     assert {*data["ui"], "port"} == PageTable.model_fields.keys()
     assert data["index"].keys() == IndexTable.model_fields.keys()
     tables = [data["defaults"], *data["location"].values()]
