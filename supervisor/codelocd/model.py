@@ -6,7 +6,7 @@ import enum
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NewType, Protocol
+from typing import Any, Literal, NewType
 
 from codeloc_envs import Request
 from codelocd.placement import HERE, NO_ENGINE, EngineSettings, Placement
@@ -25,32 +25,6 @@ StartWish = Literal["auto", "fork", "spare", "spawn"]
 Stream = Literal["stdout", "stderr"]
 Output = Callable[[Stream, bytes], None]
 """Gets what a process prints, as it comes; b"" at the end of each stream."""
-
-
-class LoggedOutput(Protocol):
-    """What an Output has as its `logged`, where it writes whole lines to a location's log."""
-
-    @property
-    def location(self) -> str: ...
-
-    @property
-    def generation(self) -> int | None: ...
-
-    @property
-    def last(self) -> int:
-        """The number of the newest line of the location's log."""
-        ...
-
-    def beside(self) -> Output:
-        """For another process whose output goes to the same log."""
-        ...
-
-    def begun(self, stream: Stream) -> bytes:
-        """The beginning of a line that has no end yet."""
-        ...
-
-    def go_on(self, stream: Stream, begun: bytes, data: bytes = b"", known: int = 0) -> None:
-        """Where a daemon was killed: `begun`, then `data`, of whose lines the log has `known`."""
 
 
 ProblemKind = Literal["load", "environment", "crash", "unresponsive", "limit", "config"]

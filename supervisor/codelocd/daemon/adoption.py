@@ -26,7 +26,7 @@ from codelocd.daemon.starts import RunnerStarts
 from codelocd.model import Config, LocationSpec, Output, RunnerId, Snapshot
 from codelocd.process.child import Child, Children
 from codelocd.process.guardian import Guardian, HolderSettings
-from codelocd.process.inheritance import RUNNER, Inheritance, InheritedProcess, receive
+from codelocd.process.inheritance import RUNNER, Inheritance, InheritedProcess, LogOutput, receive
 from codelocd.runners.api import PROTOCOL, RunnerHandle, RunnerSpec
 from codelocd.runners.stacks import ObservedOutput
 from codelocd.storage.logs import Logs
@@ -112,8 +112,11 @@ class Adoption:
         store: Store,
         watch: SourceWatch,
         publisher: Publisher,
+        outputs: LogOutput,
         placed: PlacedLocations | None = None,
     ) -> None:
+        """`outputs`: of all logs of the daemon."""
+        self._outputs = outputs
         self._placed = placed
         self._inheritance = inheritance
         self._children = children
@@ -192,7 +195,7 @@ class Adoption:
             await self._placed.engine.end_left()
 
     def _output(self, left: InheritedProcess) -> Output:
-        return self._specs.logs.output(left.record["location"], left.record["generation"])
+        return left.output(self._outputs)
 
     def _newest_of(self, name: str) -> InheritedProcess | None:
         runners = [left for left in self._inheritance.left if left.kind == RUNNER]
@@ -264,14 +267,22 @@ def _secrets(location: Location) -> Mapping[str, str]:
     return {}
 
 
-def inherited(guardian: Guardian, logs: Logs) -> Inheritance:
+def outputs(*logs: Logs) -> LogOutput:
+    """Those of a daemon, by their names."""
+    by_name = {each.name: each for each in logs}
+    return lambda name, location, generation: by_name.get(name, logs[0]).output(
+        location, generation
+    )
+
+
+def inherited(guardian: Guardian, output: LogOutput) -> Inheritance:
     """What an earlier daemon has left. Its runners live for as long as the same pipe is open."""
     if guardian.keeping is None:
         return Inheritance()
     found = receive(guardian.keeping.path)
     if found.life is not None:
         guardian.share(found.life, found.transit)
-    found.write_on_its_way(logs.output)
+    found.write_on_its_way(output)
     return found
 
 

@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING
 from codeloc_envs import Environment, Store
 from codeloc_envs.store.collect import remove_half_written
 from codelocd.core.config_diff import ConfigDiff, plan
-from codelocd.daemon.adoption import Adoption, Adopts, HeldRunners, inherited, keeping
+from codelocd.daemon.adoption import (
+    Adoption,
+    Adopts,
+    HeldRunners,
+    inherited,
+    keeping,
+    outputs,
+)
 from codelocd.daemon.executor import Executor
 from codelocd.daemon.health import Heartbeat
 from codelocd.daemon.in_pieces import ChangesInPieces
@@ -29,13 +36,14 @@ from codelocd.daemon.publisher import Publisher
 from codelocd.daemon.releases import FOLDER, Releases
 from codelocd.daemon.reload_loops import LoopGuard
 from codelocd.daemon.runner_specs import runner_specs
+from codelocd.daemon.runs.base import RunBase
 from codelocd.daemon.server_limits import ServerLimits
 from codelocd.daemon.start_limits import StartLimits
 from codelocd.daemon.starts import RunnerStarts
 from codelocd.daemon.status import Warnings
 from codelocd.daemon.subscriptions import Hub
 from codelocd.daemon.usage import UsageReports
-from codelocd.dagster.code_server import BESIDE
+from codelocd.daemon.warm import warm_launcher
 from codelocd.dagster.instance import dagster_home
 from codelocd.dagster.integration import DagsterServing
 from codelocd.dagster.webserver import DaemonParts
@@ -44,11 +52,9 @@ from codelocd.process import tasks
 from codelocd.process.child import Children
 from codelocd.process.guardian import Guardian
 from codelocd.process.helper import HelperProcess
-from codelocd.process.inheritance import RUNNER
 from codelocd.runners.bundle import CHILDREN, Bundle
 from codelocd.runners.environments import Builder, EnvironmentPruner
 from codelocd.runners.stacks import of_runner
-from codelocd.runners.warm.launcher import WarmLauncher, make_launcher
 from codelocd.storage.desired_state import DesiredState
 from codelocd.storage.journal import Journal
 from codelocd.storage.log_lines import Block
@@ -82,17 +88,20 @@ class Application:
         self.instance = secrets.token_hex(8)
         self.hub = hub = Hub(self.instance)
         self.logs = Logs(paths.state_dir / LOGS, follow=lambda block: _printed(hub, block))
+        self.run_base = RunBase(hub, paths)
         self.store = Store(paths.store)
         self.locations = Locations()
         self._desired, self.warnings = _wishes(paths)
         self.publisher = _publisher(hub, paths.state_dir)
         self._notify = config.notify
         self._guardian = Guardian(keeping(config, paths, development=development))
-        self._inheritance = inherited(self._guardian, self.logs)
+        self._outputs = outputs(self.logs, self.run_base.outputs.logs)
+        self._inheritance = inherited(self._guardian, self._outputs)
         self._children = Children(loop, self._guardian)
+        self.run_base.inherit(self._inheritance, self._children)
         builder = Builder(self._children, paths.store)
         self._bundle = Bundle(paths.store)
-        self.warm = self._launcher(config, paths)
+        self.warm = warm_launcher(config, paths, self._children, self._bundle, self._inheritance)
         codeloc = self._bundle.path / CHILDREN
         means = DaemonParts(self._children, builder, self.store, self.logs, development, codeloc)
         self.dagster = self._dagster(config, paths, means) if config.dagster.serve else None
@@ -106,21 +115,9 @@ class Application:
         self.changes = ChangesInPieces()
         self.watch = SourceWatch(self.locations.changed, report, loop)
         self.daemon = self._daemon(builder, paths.runtime_dir, report)
+        self.run_base.follow(self.daemon, self.warm, self.runner_specs, means, self.limits)
         self.usage = UsageReports(self.hub, self.daemon.usage, self.locations.runners)
         self._chores = self._begin_chores(config, paths, report)
-
-    def _launcher(self, config: Config, paths: DaemonPaths) -> WarmLauncher:
-        left = [each for each in self._inheritance.left if each.kind == RUNNER]
-        return make_launcher(
-            self._children,
-            self._bundle.path,
-            restore=self._bundle.restore,
-            sockets=paths.runtime_dir,
-            profiles=paths.state_dir / "warm",
-            in_use=[each.record["socket"] for each in left],
-            idle=config.daemon.warm_idle,
-            beside=BESIDE if config.dagster.serve else {},
-        )
 
     def _dagster(self, config: Config, paths: DaemonPaths, means: DaemonParts) -> DagsterServing:
         project = config.files[0].parent if config.files else Path.cwd()
@@ -171,6 +168,7 @@ class Application:
             self.store,
             self.watch,
             self.publisher,
+            self._outputs,
             self.placed,
         )
 
@@ -184,6 +182,7 @@ class Application:
         if self.dagster is not None:
             wanted = {name for name, each in self.locations.items() if each.state.wanted}
             self.dagster.settle(wanted)
+        self.run_base.left.end_rest()
         self._adoption.tell_rest()
         self._inheritance.taking()
         self._guardian.take_charge()
@@ -251,7 +250,8 @@ class Application:
         return (await interpreter.stacks()).as_json(interpreter.pid)
 
     def _environments(self) -> Iterator[Environment]:
-        return (environment for _, environment in self.locations.environments())
+        yield from (environment for _, environment in self.locations.environments())
+        yield from self.run_base.codes.environments()
 
     def _tidy(self, state: Path) -> None:
         """Remove what is old in the state folder, which is this daemon's alone."""
@@ -280,6 +280,7 @@ class Application:
         await self._children.settled()
         await self.limits.settled()
         self.logs.close()
+        self.run_base.outputs.logs.close()
         self._children.close()
         self._guardian.close()
         self._bundle.close()
@@ -301,6 +302,7 @@ class Application:
         self.warm.close()
         self.publisher.close()
         self.logs.close()
+        self.run_base.outputs.logs.close()
         self._children.restore_umask()
 
     def kill(self) -> None:
@@ -308,7 +310,7 @@ class Application:
         for location in self.locations.values():
             for running in location.runners.values():
                 running.handle.kill()
-        for part in (self.placed, self.dagster, self._page):
+        for part in (self.placed, self.dagster, self._page, self.run_base.attempts):
             if part is not None:
                 part.kill()
 

@@ -70,7 +70,7 @@ def unpack(packed: bytes) -> Any:
     return msgpack.unpackb(packed, unicode_errors="surrogateescape")
 
 
-BLOCKS = frozenset({"logs"})
+BLOCKS = frozenset({"logs", "run_logs"})
 """Topics with so many events that they must not push those of others out of the history."""
 
 BLOCKS_BYTES = 2 * 1024 * 1024

@@ -44,17 +44,20 @@ class Excess:
 @dataclass(frozen=True, slots=True)
 class Held:
     """A process that is held to the limits of its location, with all that descends from it. `over`
-    says of it what limit is exceeded, and ends what is to blame."""
+    says of it what limit is exceeded, and ends what is to blame. `own`: limits of its own, from the
+    policy of its location; None: that one's."""
 
-    location: Location
+    location: Location | None
     pid: int
     exited: asyncio.Future[Exit]
     group: str | None
     over: Callable[[Excess], Awaitable[None]]
+    own: Callable[[Policy], Policy] | None = None
 
     @property
     def policy(self) -> Policy:
-        return self.location.spec.policy
+        policy = Policy() if self.location is None else self.location.spec.policy
+        return policy if self.own is None else self.own(policy)
 
 
 class LocationLimits:
@@ -106,7 +109,7 @@ class LocationLimits:
         nice, open_files = self._niceness(policy), policy.open_files
         for held in [each for each in self._held.values() if each.location is location]:
             if self._groups is not None and held.group is not None:
-                self._groups.hold_to(held.group, limits.of_group(policy))
+                self._groups.hold_to(held.group, limits.of_group(held.policy))
             if CAN_WATCH and (nice, open_files) != (self._niceness(former), former.open_files):
                 tasks.hold_to(held.pid, nice, open_files)
             self.hold(held)

@@ -15,7 +15,7 @@ from codelocd.core.transitions import step
 from codelocd.daemon import sources
 from codelocd.daemon.adoption import HeldRunners
 from codelocd.daemon.executor import Executor
-from codelocd.daemon.location import Location
+from codelocd.daemon.location import Location, Running
 from codelocd.daemon.locations import Locations
 from codelocd.daemon.metrics.tally import Tally
 from codelocd.daemon.publisher import Publisher
@@ -59,6 +59,8 @@ class Daemon:
         self._recalling: set[asyncio.Task[None]] = set()
         self._draining = False
         self._ends = False
+        self.took_over: Callable[[Location, Running], None] = lambda _, __: None
+        """Told of each runner that serves a location from now on."""
         self.usage = Sampler()
         self.tally = Tally()
         self._memory = MemoryTrimmer()
@@ -229,6 +231,7 @@ class Daemon:
             case events.Publish(runner):
                 self._publisher.publish(location, location.runners[runner])
                 self._held.keep(location, location.runners[runner])
+                self.took_over(location, location.runners[runner])
             case events.Withdraw():
                 self._publisher.withdraw(location)
             case events.Restore(snapshot):

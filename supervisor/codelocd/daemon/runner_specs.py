@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from codeloc_envs import Environment, Lease, credentials
@@ -14,7 +14,7 @@ from codelocd.daemon.location import Leases, Location
 from codelocd.daemon.releases import Releases
 from codelocd.dagster.webserver import DaemonParts
 from codelocd.model import LocationSpec, Target
-from codelocd.process.accounts import account
+from codelocd.process.accounts import Account, account
 from codelocd.runners import variables
 from codelocd.runners.api import RunnerSpec
 from codelocd.runners.engine import EngineOrder
@@ -43,7 +43,7 @@ class RunnerSpecs:
     folder where runners note which files they write. `reached_from`: the folder of ours above the
     store, which other users have to pass; None: the store. `locks`: the folder of the files that
     runners hold a lock on while they serve. `releases`: where code may be from; None: all is in
-    place."""
+    place. `texts_of` gives the folder where a user's runners keep the texts that they load."""
 
     def __init__(
         self,
@@ -58,6 +58,7 @@ class RunnerSpecs:
         releases: Releases | None = None,
     ) -> None:
         self.logs = logs
+        self.texts_of: Callable[[Account | None], Path | None] = lambda _: None
         self._releases = releases
         self._locks = locks
         self._reached_from = reached_from
@@ -107,6 +108,7 @@ class RunnerSpecs:
             lock=None if self._locks is None else self._locks / f"{file_name(spec.name)}.lock",
             suspects=tuple(sorted(location.loops.suspects)),
             release=spec.release,
+            code=self.texts_of(who),
         )
 
     def placed(

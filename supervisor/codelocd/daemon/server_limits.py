@@ -86,6 +86,7 @@ class ServerLimits:
         if not alone:
             self._end(server, held, problem)
             return
+        assert held.location is not None
         held.location.tell(events.LimitMetBeside(problem))
         await asyncio.to_thread(_end_run, run)
         if not server.exited.done():
@@ -107,6 +108,7 @@ class ServerLimits:
         await asyncio.to_thread(tasks.end, groups - {server.pid})
 
     def _end(self, server: CodeServer, held: Held, problem: Problem) -> None:
+        assert held.location is not None
         self._tell(server, held.location, problem)
         server.kill()
 

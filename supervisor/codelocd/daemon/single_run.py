@@ -15,23 +15,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from codeloc_envs.files import make_folder
 from codeloc_envs.problem import shortage
-from codelocd.core.shapes import WrongShape
 from codelocd.daemon import check
 from codelocd.daemon.application import Application
 from codelocd.daemon.location import Location
+from codelocd.daemon.runs.attempts import AttemptStarter, CodeOfRun, signal_attempt, tell_end
+from codelocd.daemon.runs.event_pipe import EventsRead
+from codelocd.daemon.runs.folders import AttemptFolders
 from codelocd.model import Config, Exit, Stream
 from codelocd.process.child import Child
 from codelocd.runners.api import RunnerSpec
-from codelocd.runners.attempts import AttemptStart, process_part
 from codelocd.runs import events
-from codelocd.runs.encoding import order_part
 from codelocd.runs.events import Moment, RunEffect, RunEvent
 from codelocd.runs.folder import RunFolders
 from codelocd.runs.model import RunId, RunRecord, RunState, RunWish
 from codelocd.runs.step import step
-from codelocd.runs.told import run_event, told_event
+from codelocd.runs.told import run_event
 from codelocd.storage.paths import DaemonPaths
 
 if TYPE_CHECKING:
@@ -40,8 +39,6 @@ if TYPE_CHECKING:
 
 UNNUMBERED = RunId(0)
 """The number of a run that no book has, as in a unit test."""
-LONGEST_LINE = 1024 * 1024
-"""Bytes without a line end, after which what came on the pipe is no event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +111,11 @@ async def _run(
             spec = replace(serving.order, output=watcher.printed, held=(lease.fileno(),))
             application.daemon.stop(location)  # what it has opened at import, the run needs
             await location.settled()
-            values = paths.values(wish.location, wish.repository)
-            make_folder(values)  # all of it for this user alone
-            folders = RunFolders(private.state_dir / "runs")
-            single = SingleRun(application, replace(spec, group=None), folders, values, watcher)
+            values = AttemptFolders(paths).make_values(wish.location, wish.repository, spec.account)
+            own = AttemptFolders(private)
+            own.make_run(own.of_runs.of(UNNUMBERED), spec.account)
+            spec = replace(spec, group=None)
+            single = SingleRun(application, spec, own.of_runs, values, watcher)
             return await single.carried_out(wish)
     finally:
         await application.close()
@@ -144,7 +142,7 @@ class SingleRun:
         values: Path,
         watcher: RunWatcher,
     ) -> None:
-        self._application = application
+        self._starter = AttemptStarter(application.warm, folders)
         self._spec = spec
         self._folders = folders
         self._values = values
@@ -209,29 +207,16 @@ class SingleRun:
             except OSError as error:
                 lacks = shortage(error) is not None
                 self._events.put_nowait(events.StartFailed(str(error), transient=lacks))
-        elif self._child is not None and not self._child.exited.done():
-            if effect.how == "kill":
-                self._child.kill()
-                return
-            self._child.look_at_family()
-            os.kill(self._child.pid, signal.SIGTERM)
-            self._child.resume()
+        elif self._child is not None:
+            signal_attempt(self._child, effect.how)
 
     async def _start(self, run: RunRecord, effect: events.StartAttempt) -> None:
         """Raises OSError."""
         reading, writing = os.pipe()
         pipe = EventsRead(reading, lambda told: self._told(effect.number, told))
         try:
-            order = {
-                **order_part(run, effect.done),
-                **process_part(self._spec, writing, None),
-                "values": str(self._values),
-                "code": None,
-                "manifest": None,
-            }
-            path = self._folders.write_order(run.id, effect.number, order)
-            start = AttemptStart(self._spec, path, writing)
-            child, choice = await self._application.warm.attempt(start)
+            code = CodeOfRun(self._values)
+            child, choice = await self._starter.start(run, effect, self._spec, code, writing)
         except BaseException:
             pipe.close()
             raise
@@ -255,54 +240,4 @@ class SingleRun:
 
     def _ended(self, number: int, end: Exit) -> None:
         """All that it has told is heard."""
-        files = self._folders.look(UNNUMBERED, number)
-        if files.begun:
-            self._events.put_nowait(events.UserCodeBegun())  # where the pipe did not say so
-        self._events.put_nowait(
-            events.AttemptEnded(end.status, end.signal, files.begun, files.result)
-        )
-
-
-class EventsRead:
-    """The reading end of an attempt's pipe; `told` gets each event that is one."""
-
-    def __init__(self, descriptor: int, told: Callable[[Mapping[str, Any]], None]) -> None:
-        self._descriptor = descriptor
-        self._told = told
-        self._rest = b""
-        self._is_open = True
-        os.set_blocking(descriptor, False)
-
-    def begin(self) -> None:
-        asyncio.get_running_loop().add_reader(self._descriptor, self._read)
-
-    def _read(self) -> bool:
-        """Whether anything had come."""
-        try:
-            data = os.read(self._descriptor, 64 * 1024)
-        except BlockingIOError:
-            return False
-        if not data:
-            self.close()
-            return False
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        self._rest = self._rest[:LONGEST_LINE]
-        for line in lines:  # after what the code has printed before, which is being read, too
-            asyncio.get_running_loop().call_soon(self._hear, line)
-        return True
-
-    def _hear(self, line: bytes) -> None:
-        with contextlib.suppress(WrongShape):
-            self._told(told_event(line))
-
-    def finish(self) -> None:
-        """Hear what has come, and no more: what the attempt has forked may hold it open."""
-        while self._is_open and self._read():
-            pass
-        self.close()
-
-    def close(self) -> None:
-        if self._is_open:
-            self._is_open = False
-            asyncio.get_running_loop().remove_reader(self._descriptor)
-            os.close(self._descriptor)
+        tell_end(self._events.put_nowait, self._folders.look(UNNUMBERED, number), end)

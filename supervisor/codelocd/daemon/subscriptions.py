@@ -27,14 +27,14 @@ from codelocd.rpc.packed import Packed
 if TYPE_CHECKING:
     from codelocd.documents.answers import Nothing, Subscribed
     from codelocd.documents.events import TopicEvent
-    from codelocd.documents.locations import LogBlock
+    from codelocd.documents.locations import PrintedBlock
 
 State: TypeAlias = "Mapping[str, object] | Packed | Awaitable[object]"
 """The full state of a topic; where it is large and not encoded yet, what waits until it is."""
 
 FullState = Callable[[str], State]
 
-TOPICS = ("status", "definitions", "logs", "builds", "usage")
+TOPICS = ("status", "definitions", "logs", "builds", "usage", "run_logs")
 
 BACKLOG = 1024 * 1024
 """Unsent bytes at which a subscriber counts as slow; more than a peer's own high water."""
@@ -135,7 +135,7 @@ class Hub:
                 peer.when_drained(partial(self._catch_up, subscription))
 
     def publish_block(
-        self, topic: str, lines: int, block: Callable[[], LogBlock], location: str | None = None
+        self, topic: str, lines: int, block: Callable[[], PrintedBlock], location: str | None = None
     ) -> None:
         """Publish lines that came together as one event, or as one each, as a subscriber wishes.
 

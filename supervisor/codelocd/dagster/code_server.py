@@ -17,8 +17,9 @@ from typing import Literal
 import psutil
 
 from codelocd.core import problems
+from codelocd.core.logged_output import LoggedOutput
 from codelocd.dagster.grpc import CallFailed, call
-from codelocd.model import Exit, LoggedOutput, Output, Problem, Stream
+from codelocd.model import Exit, Output, Problem, Stream
 from codelocd.process.child import Child
 from codelocd.runners.api import RunnerSpec
 from codelocd.runners.warm.method import MethodChoice

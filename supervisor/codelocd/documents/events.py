@@ -12,6 +12,8 @@ from codelocd.documents.locations import (
     LocationStatus,
     LogBlock,
     LogLine,
+    RunLine,
+    RunLogBlock,
     StatusDocument,
     TimingDocument,
 )
@@ -118,7 +120,7 @@ class FullUsage(_FullState, _UsageFields):
 
 @final
 class FullOfNothing(_FullState):
-    """What a subscriber to `logs` or `builds` starts from: they have no state."""
+    """What a subscriber to `logs`, `run_logs` or `builds` starts from: they have no state."""
 
 
 class _EventEnvelope(TypedDict):
@@ -143,6 +145,11 @@ class LogsEvent(_EventEnvelope):
     data: LogLine | LogBlock | FullOfNothing
 
 
+class RunLogsEvent(_EventEnvelope):
+    topic: Literal["run_logs"]
+    data: RunLine | RunLogBlock | FullOfNothing
+
+
 class BuildsEvent(_EventEnvelope):
     topic: Literal["builds"]
     data: BuildStep | FullOfNothing
@@ -153,5 +160,7 @@ class UsageEvent(_EventEnvelope):
     data: UsageDocument | FullUsage
 
 
-TopicEvent: TypeAlias = StatusEvent | DefinitionsEvent | LogsEvent | BuildsEvent | UsageEvent
+TopicEvent: TypeAlias = (
+    StatusEvent | DefinitionsEvent | LogsEvent | BuildsEvent | UsageEvent | RunLogsEvent
+)
 """The parameters of the notification `event`."""

@@ -246,6 +246,38 @@ class LogBlock(TypedDict):
     generation: int | None
 
 
+@final
+class RunLine(TypedDict):
+    """One line that an attempt of a run printed, and its number among those of the run."""
+
+    seq: int
+    at: float
+    location: str
+    stream: Stream
+    text: str
+    generation: int | None
+    run: int
+    attempt: int | None
+
+
+@final
+class RunLogBlock(TypedDict):
+    """Lines of a run that came together; the first of `texts` has the number `seq`. `generation`
+    is the attempt, too."""
+
+    seq: int
+    at: float
+    location: str
+    stream: Stream
+    texts: list[str]
+    generation: int | None
+    run: int
+    attempt: int | None
+
+
+PrintedBlock: TypeAlias = LogBlock | RunLogBlock
+
+
 class LocationAccount(TypedDict):
     """What `show` says of a location beside its facts, and what is kept of it on disk."""
 

@@ -26,7 +26,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from codelocd.model import LoggedOutput, Output, Stream
+from codelocd.core.logged_output import LoggedOutput
+from codelocd.model import Output, Stream
 from codelocd.process.pipes import STREAMS, Passage, passages
 from codelocd.process.transit import Transit
 
@@ -131,6 +132,7 @@ class Guardian:
         number = next(self._numbers)
         about = {
             "words": number,
+            "logs": None if logged is None else logged.logs,
             "location": None if logged is None else logged.location,
             "generation": None if logged is None else logged.generation,
             "slots": slots,

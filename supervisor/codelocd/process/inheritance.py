@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from codelocd.model import LoggedOutput, Output, Stream
+from codelocd.core.logged_output import LOCATIONS, LoggedOutput
+from codelocd.model import Output, Stream
 from codelocd.process.child import Child, Children
 from codelocd.process.guardian_process import ShortPath, end_all
 from codelocd.process.holder_process import CHUNK, Lines
@@ -31,8 +32,9 @@ PAUSE = 0.02
 """Seconds between two tries to reach it."""
 
 
-LogOutput = Callable[[str, int | None], Output]
-"""Where the output of a location's runner of that generation goes."""
+LogOutput = Callable[[str, str, int | None], Output]
+"""Where what a process printed goes: the name of the logs, a location's name there, and the
+generation."""
 
 
 @dataclass(slots=True)
@@ -75,6 +77,11 @@ class InheritedProcess:
         """Which part of the daemon goes on with it."""
         return str(self.record.get("kind", RUNNER))
 
+    def output(self, output: LogOutput) -> Output:
+        """Where what it prints goes."""
+        logs = self.record.get("logs", LOCATIONS)  # an earlier version knew no others
+        return output(logs, self.record["location"], self.record["generation"])
+
     def tell(self, output: Output) -> None:
         """Pass on what it printed while no daemon read it."""
         logged: LoggedOutput | None = getattr(output, "logged", None)
@@ -114,7 +121,7 @@ class InheritedProcess:
     def write(self, stream: Stream, data: bytes, last: int, output: LogOutput) -> None:
         """What its daemon had taken of a stream; some of it may be in the log, whose newest line
         was number `last` before."""
-        to = output(self.record["location"], self.record["generation"])
+        to = self.output(output)
         logged: LoggedOutput | None = getattr(to, "logged", None)
         if logged is None or self.transit is None:
             return

@@ -12,7 +12,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from codelocd.model import LoggedOutput, Output, Stream
+from codelocd.core.logged_output import LoggedOutput
+from codelocd.model import Output, Stream
 from codelocd.process.transit import Transit
 
 _CHUNK = 256 * 1024

@@ -116,16 +116,15 @@ class RunnerSpec:
     """What it takes to start one runner.
 
     `environment` is the key of its environment, `variables` all that it gets to see of ours.
-    `output(stream, data)` gets what it prints. `beside`: another runner serves meanwhile.
-    `held` are descriptors that its processes keep open: the lease of their environment. `cold`:
-    why it must have no warm start, whatever `start_method` says. `nice` and `open_files` hold from
-    before its code on; None: as for the daemon. So does that it is in the control group with the
-    folder `group`; None: in the daemon's. `own`: the names of the variables that the location alone
-    has been given. `account`: the user as whom it runs; None: the daemon's.
-    `suspects`: files of which its process notes in the file `written` when it writes them. `lock`:
-    the file that it holds a lock on while it serves; None for one that does not serve. `remote`:
-    what an engine needs besides, for one that runs on another machine. `release`: the one that its
-    code is from; None: the files in place.
+    `output(stream, data)` gets what it prints. `beside`: another runner serves meanwhile. `held`
+    are descriptors that its processes keep open: the lease of their environment. `cold`: why it
+    must have no warm start, whatever `start_method` says. `nice` and `open_files` hold from before
+    its code on; None: as for the daemon. So does that it is in the control group with the folder
+    `group`; None: in the daemon's. `own`: the names of the variables that the location alone has
+    been given. `account`: the user as whom it runs; None: the daemon's. `suspects`: files of which
+    its process notes in the file `written` when it writes them. `lock`: the file that it holds a
+    lock on while it serves; None for one that does not serve. `remote`: what an engine needs
+    besides. `release`: of its code; None: the files in place. `code`: where its texts are kept.
     """
 
     location: str
@@ -151,6 +150,7 @@ class RunnerSpec:
     account: Account | None = None
     remote: EngineOrder | None = None
     release: str | None = None
+    code: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

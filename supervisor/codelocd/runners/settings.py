@@ -55,6 +55,7 @@ def settings(spec: RunnerSpec, passed: Passed, life: int | None) -> str:
             "parent": os.getpid() if life is None else None,
             "life_fd": life,
             "stacks_signal": NUMBER,
+            "code": None if spec.code is None else str(spec.code),
             **limits_of(spec),
             **_noting(spec),
         }

@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codelocd.core import shapes
+from codelocd.core.logged_output import LoggedOutput
 from codelocd.core.problems import FRAME, THREAD
-from codelocd.model import LoggedOutput, Output, Stream
+from codelocd.model import Output, Stream
 from codelocd.rpc.errors import RpcError
 from codelocd.runners.api import RunnerHandle
 

@@ -68,13 +68,15 @@ class CheckTold:
 class AttemptEnded:
     """Its process is gone. `begun`: user code had begun. `result`: what it left, checked.
 
-    `exit` and `signal` are both None where neither is known.
+    `exit` and `signal` are both None where neither is known. `summary`: what ended it, where more
+    is known than these say.
     """
 
     exit: int | None = None
     signal: int | None = None
     begun: bool = True
     result: Mapping[str, Any] | None = None
+    summary: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,9 @@ class KillAsked:
 
 @dataclass(frozen=True, slots=True)
 class MemoryExceeded:
-    """The processes of the attempt take more than they may."""
+    """The processes of the attempt take more than they may; `summary` says how much."""
+
+    summary: str = "it took more memory than its memory_limit"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,14 +7,16 @@ code in it, so nothing of them is believed before it is checked.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
 import shutil
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from codeloc_envs.files import make_folder
 from codelocd.core import shapes
@@ -24,6 +26,17 @@ from codelocd.runs.model import RunId
 STATES = ("succeeded", "failed", "cancelled")
 STEPS = 100_000
 """Of one result."""
+LARGEST = 256 * 1024 * 1024
+"""Bytes of one result."""
+
+
+class Owner(Protocol):
+    """The user as whom attempts run, and its group."""
+
+    @property
+    def uid(self) -> int: ...
+    @property
+    def gid(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,27 +59,43 @@ class RunFolders:
     def of(self, run: RunId) -> Path:
         return self._root / str(run)
 
-    def write_order(self, run: RunId, attempt: int, order: Mapping[str, Any]) -> Path:
-        """The file, on the disk. Raises OSError."""
+    def write_order(
+        self, run: RunId, attempt: int, order: Mapping[str, Any], owner: Owner | None = None
+    ) -> Path:
+        """The file, on the disk. Raises OSError.
+
+        `owner`: the user as whom the attempt runs; None: this process's. Where the folder is
+        another user's, that one decides what else is in it: no link is followed.
+        """
         folder = self.of(run)
         make_folder(folder)
         path, new = folder / f"order.{attempt}", folder / f"order.{attempt}.new"
-        with open(new, "wb") as file:
+        new.unlink(missing_ok=True)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        with open(os.open(new, flags, 0o600), "wb") as file:
+            if owner is not None:
+                os.fchown(file.fileno(), owner.uid, owner.gid)
             file.write(json.dumps({**order, "folder": str(folder)}).encode())
             file.flush()
             os.fsync(file.fileno())
         new.rename(path)
         return path
 
+    def events(self, run: RunId, attempt: int) -> Path:
+        """The FIFO on which the attempt tells what happens, under a daemon."""
+        return self.of(run) / f"events.{attempt}"
+
     def look(self, run: RunId, attempt: int) -> AttemptFiles:
         """The lock first: what ends while this looks has left its result by then."""
         folder = self.of(run)
-        lives = _is_held(folder / f"lock.{attempt}")
-        begun = (folder / f"begun.{attempt}").exists()
+        lives = is_held(folder / f"lock.{attempt}")
+        begun = os.path.lexists(folder / f"begun.{attempt}")
         try:
-            data = (folder / f"result.{attempt}").read_bytes()
-        except OSError:
+            data = _read(folder / f"result.{attempt}")
+        except FileNotFoundError:
             return AttemptFiles(lives, begun)
+        except OSError as error:
+            return AttemptFiles(lives, True, None, f"its result cannot be read: {error.strerror}")
         try:
             return AttemptFiles(lives, True, checked_result(data))
         except WrongShape as wrong:
@@ -83,11 +112,21 @@ class RunFolders:
         return []
 
 
-def _is_held(lock: Path) -> bool:
+def _read(path: Path) -> bytes:
+    """What an attempt left: a regular file of a bounded size, and no link. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(descriptor, "rb") as file:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode) or found.st_size > LARGEST:
+            raise OSError(errno.EINVAL, "it is no regular file, or too large", str(path))
+        return file.read(LARGEST)
+
+
+def is_held(lock: Path) -> bool:
     """Held for a moment by this process itself, which an attempt that starts takes for another: it
     ends before it has begun, and is started again."""
     try:
-        descriptor = os.open(lock, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        descriptor = os.open(lock, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return False
     try:

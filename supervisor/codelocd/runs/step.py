@@ -224,8 +224,9 @@ def _memory_exceeded(run: RunRecord, event: MemoryExceeded, now: Moment) -> Step
     """There is no time to ask: what the machine lacks, others lack, too."""
     if run.attempt is None or run.state is RunState.QUEUED:
         return run, ()
-    ended = replace(run, stopping=run.stopping or "memory", deadlines=Deadlines())
-    return ended, (SignalAttempt(run.attempt.number, "kill"),)
+    if run.stopping is None:
+        run = replace(run, stopping="memory").with_attempt(summary=event.summary)
+    return replace(run, deadlines=Deadlines()), (SignalAttempt(len(run.attempts), "kill"),)
 
 
 def _moment_reached(run: RunRecord, event: MomentReached, now: Moment) -> Stepped:
@@ -234,8 +235,7 @@ def _moment_reached(run: RunRecord, event: MomentReached, now: Moment) -> Steppe
         return run, ()
     if deadlines.kill is not None and now.clock >= deadlines.kill:
         killed = replace(run, deadlines=replace(deadlines, kill=None))
-        effect = SignalAttempt(run.attempt.number, "kill")
-        return killed, (effect,) if run.attempt.pid is not None else ()
+        return killed, (SignalAttempt(run.attempt.number, "kill"),) if run.attempt.pid else ()
     due = [each for each in (deadlines.attempt, deadlines.step) if each is not None]
     if any(now.clock >= each for each in due):
         return _ending(run, "timeout", now)
@@ -257,10 +257,11 @@ def _ended(run: RunRecord, event: AttemptEnded, now: Moment) -> Stepped:
         return _stopped(run, now), ()
     if not event.begun:
         return _false_start(run, now, f"its process ended before any user code{_how(event)}"), ()
+    summary = event.summary or f"its process ended{_how(event)}"
     if event.signal is not None:
-        return _failed(run, now, "signal", f"its process was ended{_how(event)}"), ()
+        return _failed(run, now, "signal", summary), ()
     if event.exit is not None:
-        return _failed(run, now, "exit", f"its process ended by itself{_how(event)}"), ()
+        return _failed(run, now, "exit", summary), ()
     return _lost(run, AttemptLost(), now)
 
 
@@ -305,7 +306,7 @@ def _stopped(run: RunRecord, now: Moment) -> RunRecord:
     if run.stopping == "timeout":
         return _failed(run, now, "timeout", "it took longer than its timeout")
     if run.stopping == "memory":
-        return _failed(run, now, "memory", "it took more memory than its memory_limit")
+        return _failed(run, now, "memory", run.attempt.summary if run.attempt else None)
     why: Reason | None = "shutdown" if run.stopping == "shutdown" else None
     return replace(_finished(run, now, RunState.CANCELLED), why=why)
 

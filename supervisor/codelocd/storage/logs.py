@@ -13,7 +13,8 @@ from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from codelocd.model import LoggedOutput, Stream
+from codelocd.core.logged_output import LOCATIONS, LoggedOutput
+from codelocd.model import Stream
 from codelocd.storage.log_files import FILE_BYTES, KEPT_BYTES, Later, LogFiles
 from codelocd.storage.log_lines import Block, Line, Splitter, decode, encode, moment
 from codelocd.storage.paths import file_name
@@ -77,9 +78,11 @@ class RunnerOutput:
         generation: int | None,
         add: Callable[[Stream, list[str]], None],
         last: Callable[[], int],
+        logs: str = LOCATIONS,
     ) -> None:
         self.location = location
         self.generation = generation
+        self.logs = logs
         self._add = add
         self._last = last
         self._splitters: dict[Stream, Splitter] = {"stdout": Splitter(), "stderr": Splitter()}
@@ -92,7 +95,7 @@ class RunnerOutput:
 
     def beside(self) -> RunnerOutput:
         """For another process whose output goes to the same log."""
-        return RunnerOutput(self.location, self.generation, self._add, self._last)
+        return RunnerOutput(self.location, self.generation, self._add, self._last, self.logs)
 
     @property
     def logged(self) -> LoggedOutput:
@@ -116,7 +119,8 @@ class RunnerOutput:
 class Logs:
     """Takes what runners print and keeps the last of it, in memory and in `folder`.
 
-    `follow` gets every block of lines as it comes. Of one thread, but for what `reading` returns.
+    `follow` gets every block of lines as it comes; `name` tells these logs from others of the
+    daemon. Of one thread, but for what `reading` returns.
     """
 
     def __init__(
@@ -127,7 +131,9 @@ class Logs:
         clock: Callable[[], float] = time.time,
         file_bytes: int = FILE_BYTES,
         kept_bytes: int = KEPT_BYTES,
+        name: str = LOCATIONS,
     ) -> None:
+        self.name = name
         self._folder = folder
         self._follow = follow
         self._clock = clock
@@ -143,7 +149,7 @@ class Logs:
             at = round(self._clock(), 3)
             self._follow(self._log(location).add(at, stream, texts, generation))
 
-        return RunnerOutput(location, generation, add, lambda: self._log(location).last)
+        return RunnerOutput(location, generation, add, lambda: self._log(location).last, self.name)
 
     def lines(self, locations: Collection[str], n: int) -> list[Line]:
         """The last `n` lines of these locations together, oldest first."""

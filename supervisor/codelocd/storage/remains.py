@@ -22,8 +22,9 @@ LOGS = "logs"
 SNAPSHOTS = "snapshots"
 ENTRIES = "last"
 SERVING = "serving"
+RUNS = "runs"
 """Names in the daemon's folder of state. `last` has a document for each location, `serving` the
-file that its runner holds a lock on while it serves."""
+file that its runner holds a lock on while it serves; `runs` is there once runs are used."""
 
 LAST_LINES = 20
 """Lines of output that `show` gives."""

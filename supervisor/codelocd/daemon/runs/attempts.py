@@ -1,0 +1,81 @@
+"""Starts the process of an attempt, and tells how it ended: with and without a daemon."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from codelocd.model import Exit
+from codelocd.process.child import Child, shielded
+from codelocd.runners.api import RunnerSpec
+from codelocd.runners.attempts import AttemptStart, process_part
+from codelocd.runners.warm.launcher import WarmLauncher
+from codelocd.runners.warm.method import MethodChoice
+from codelocd.runs.encoding import order_part
+from codelocd.runs.events import AttemptEnded, RunEvent, StartAttempt, UserCodeBegun
+from codelocd.runs.folder import AttemptFiles, RunFolders
+from codelocd.runs.model import RunRecord
+
+
+@dataclass(frozen=True, slots=True)
+class CodeOfRun:
+    """What an attempt executes, and where it stores values. `folder` has the texts of the
+    `manifest`; both None: what is on the disk."""
+
+    values: Path
+    folder: Path | None = None
+    manifest: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptStarter:
+    """Starts processes of attempts in the folders of their runs. `life`: of `process_part`."""
+
+    warm: WarmLauncher
+    folders: RunFolders
+    life: int | None = None
+
+    async def start(
+        self, run: RunRecord, effect: StartAttempt, spec: RunnerSpec, code: CodeOfRun, events: int
+    ) -> tuple[Child, MethodChoice]:
+        """The process, and how it was started. `events`: the writer's end of its pipe, which the
+        caller closes. Raises OSError."""
+        order = {
+            **order_part(run, effect.done),
+            **process_part(spec, events, self.life),
+            "values": str(code.values),
+            "code": None if code.folder is None else str(code.folder),
+            "manifest": code.manifest,
+        }
+        path = self.folders.write_order(run.id, effect.number, order, spec.account)
+        start = AttemptStart(spec, path, events)
+        return await shielded(self.warm.attempt(start), lambda made: made[0].kill())
+
+
+def tell_end(
+    tell: Callable[[RunEvent], None], files: AttemptFiles, end: Exit, summary: str | None = None
+) -> None:
+    """The process is gone, and has left these files. `summary`: why, where that is known."""
+    if files.begun:
+        tell(UserCodeBegun())  # where the pipe did not say so
+    tell(AttemptEnded(end.status, end.signal, files.begun, files.result, summary))
+
+
+def signal_attempt(
+    child: Child, how: Literal["terminate", "kill"], number: signal.Signals = signal.SIGTERM
+) -> None:
+    """`terminate`: `number` to its process, which a signal may have stopped. `kill`: all of it."""
+    if child.exited.done():
+        return
+    if how == "kill":
+        child.kill()
+        return
+    child.look_at_family()
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.kill(child.pid, number)
+    child.resume()

@@ -1,0 +1,59 @@
+"""What every daemon has for runs before any is used: nothing of it is on disk, or costs time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from codelocd.daemon.runs.folders import AttemptFolders
+from codelocd.daemon.runs.left import LeftRuns
+from codelocd.daemon.runs.local_attempts import AttemptParts, LocalAttempts
+from codelocd.daemon.runs.output import RunOutputs
+from codelocd.daemon.runs.served import ServedCodes
+from codelocd.daemon.subscriptions import Hub
+from codelocd.storage.paths import DaemonPaths
+from codelocd.storage.remains import LOGS
+
+if TYPE_CHECKING:
+    from codelocd.daemon.limits import LocationLimits
+    from codelocd.daemon.locations import Locations
+    from codelocd.daemon.loop import Daemon
+    from codelocd.daemon.runner_specs import RunnerSpecs
+    from codelocd.dagster.webserver import DaemonParts
+    from codelocd.process.child import Children
+    from codelocd.process.inheritance import Inheritance
+    from codelocd.runners.warm.launcher import WarmLauncher
+
+
+class RunBase:
+    """Made in the order of its methods, as the daemon's other parts come to be."""
+
+    left: LeftRuns
+    codes: ServedCodes
+    attempts: LocalAttempts
+
+    def __init__(self, hub: Hub, paths: DaemonPaths) -> None:
+        self.folders = AttemptFolders(paths)
+        self.outputs = RunOutputs(hub, self.folders.root / LOGS)
+
+    def inherit(self, inheritance: Inheritance, children: Children) -> None:
+        """Take what an earlier daemon left of attempts."""
+        self.left = LeftRuns(inheritance, children, self.outputs)
+
+    def follow(
+        self,
+        daemon: Daemon,
+        warm: WarmLauncher,
+        specs: RunnerSpecs,
+        means: DaemonParts,
+        limits: LocationLimits,
+    ) -> None:
+        """Be told of what is served, and have what attempts need."""
+        locations: Locations = daemon.locations
+        self.codes = ServedCodes(locations, self.folders)
+        specs.texts_of = self.codes.folder_for
+        daemon.took_over = self.codes.took_over
+        children, store = means.children, means.store
+        parts = AttemptParts(
+            warm, children, specs, store, limits, locations, self.outputs, self.left
+        )
+        self.attempts = LocalAttempts(parts, self.folders, self.codes)

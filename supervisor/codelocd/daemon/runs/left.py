@@ -1,0 +1,58 @@
+"""The attempts that an earlier daemon left running, and what they printed meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from codelocd.daemon.runs.output import RunOutputs
+from codelocd.process.child import Child, Children
+from codelocd.process.inheritance import Inheritance
+from codelocd.runs.model import RunId
+
+RUN = "run"
+"""The kind of the records of attempts."""
+NOTED = ("kind", "run", "attempt", "of", "group", "memory_limit", "tasks_limit")
+"""What a record has: `of` is the location. The last three can be None."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeftAttempt:
+    """One that lives. `record`: what its daemon noted of it."""
+
+    record: Mapping[str, Any]
+    child: Child
+
+
+class LeftRuns:
+    """Takes them out of the inheritance, at once, so that their ends are noticed. What the keeper
+    does not adopt is ended."""
+
+    def __init__(self, inheritance: Inheritance, children: Children, outputs: RunOutputs) -> None:
+        self._left: dict[tuple[RunId, int], LeftAttempt] = {}
+        for left in inheritance.of(RUN):
+            run, attempt = RunId(left.record["run"]), left.record["attempt"]
+            output = outputs.of(run, attempt, left.record["of"])
+            left.tell(output)
+            try:
+                child = left.child(children, output)
+            except ProcessLookupError:  # it has left its result, or is lost
+                left.end()
+                continue
+            record = {name: left.record.get(name) for name in NOTED}
+            children.hold(child.pid, record)
+            self._left[run, attempt] = LeftAttempt(record, child)
+
+    def __len__(self) -> int:
+        return len(self._left)
+
+    def take(self, run: RunId, attempt: int) -> LeftAttempt | None:
+        """None where it is not there."""
+        return self._left.pop((run, attempt), None)
+
+    def end_rest(self) -> None:
+        """End those that no run of the book knows."""
+        for left in self._left.values():
+            left.child.kill()
+        self._left.clear()

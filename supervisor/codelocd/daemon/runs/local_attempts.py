@@ -1,0 +1,276 @@
+"""The processes of attempts: started, heard, held to limits, signalled, adopted, and their ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Literal, Protocol
+
+from codeloc_envs import EnvironmentProblem, Store
+from codeloc_envs.credentials import NoCredential
+from codelocd.daemon.limits import LocationLimits
+from codelocd.daemon.location import Leases
+from codelocd.daemon.locations import Locations
+from codelocd.daemon.runner_specs import RunnerSpecs, read_secrets
+from codelocd.daemon.runs.attempts import AttemptStarter, CodeOfRun, tell_end
+from codelocd.daemon.runs.event_pipe import EventsRead, made_fifo, opened_fifo
+from codelocd.daemon.runs.folders import AttemptFolders
+from codelocd.daemon.runs.left import RUN, LeftRuns
+from codelocd.daemon.runs.live import AttemptLimits, LiveAttempt, LockedAttempt
+from codelocd.daemon.runs.output import RunOutputs
+from codelocd.daemon.runs.served import LocationCode, ServedCodes
+from codelocd.model import Exit, Policy
+from codelocd.process.child import Child, Children
+from codelocd.releases.release_folder import DamagedRelease
+from codelocd.runners.api import RunnerSpec
+from codelocd.runners.warm.launcher import WarmLauncher
+from codelocd.runs.events import AttemptLost, AttemptStarted, RunEvent, StartAttempt
+from codelocd.runs.folder import AttemptFiles
+from codelocd.runs.model import RunId, RunRecord
+
+
+class AttemptListener(Protocol):
+    """Hears what happens to attempts, on the loop's thread."""
+
+    def tell(self, run: RunId, event: RunEvent) -> None: ...
+
+    def told(self, run: RunId, attempt: int, document: Mapping[str, Any]) -> None:
+        """An event of the attempt, as docs/protocol.md has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptParts:
+    """What a daemon has that attempts need."""
+
+    warm: WarmLauncher
+    children: Children
+    specs: RunnerSpecs
+    store: Store
+    limits: LocationLimits
+    locations: Locations
+    outputs: RunOutputs
+    left: LeftRuns
+
+
+class LocalAttempts:
+    """`keeper` is set once there is one, before anything is started or adopted."""
+
+    keeper: AttemptListener
+
+    def __init__(self, parts: AttemptParts, folders: AttemptFolders, codes: ServedCodes) -> None:
+        self._parts = parts
+        self._folders = folders
+        self._codes = codes
+        self._limits = AttemptLimits(parts.limits, parts.locations)
+        self._live: dict[RunId, LiveAttempt | LockedAttempt] = {}
+        self._work: set[asyncio.Task[None]] = set()
+
+    def runnable(self, name: str) -> str | None:
+        """Why runs of the location cannot be carried out here, in one line; None: they can."""
+        location = self._parts.locations.get(name)
+        if location is None or location.spec.placement.is_local:
+            return None
+        return (
+            f"{name} is placed on an engine, and runs are carried out on this machine alone;"
+            " take its `placement` away, or run it on that machine with `codelocd run -f`"
+        )
+
+    # --- starts ---------------------------------------------------------------------------------
+
+    async def start(self, run: RunRecord, effect: StartAttempt) -> None:
+        """Start the attempt and tell what becomes of it. Raises OSError."""
+        name, number = run.wish.location, effect.number
+        served = self._codes.of_generation(name, run.generation)
+        if served is None:
+            raise OSError(self._codes.why_none(name))
+        ready = await asyncio.to_thread(self._prepared, run, number, served)
+        try:
+            spec = self._limits.told(ready.spec, run)
+            child, method = await self._started(run, effect, replace(ready, spec=spec))
+        except BaseException:
+            ready.lease.close()
+            raise
+        own, policy = run.wish.policy.memory_limit, self._limits.policy(run)
+        live = LiveAttempt(
+            run.id, number, child, ready.events, spec.group, name, own, policy, ready.lease
+        )
+        self._parts.children.hold(child.pid, _record(live))
+        self.keeper.tell(run.id, AttemptStarted(child.pid, method))
+        self._watch(live)
+
+    async def _started(
+        self, run: RunRecord, effect: StartAttempt, ready: _Ready
+    ) -> tuple[Child, str]:
+        life = self._parts.children.life
+        starter = AttemptStarter(self._parts.warm, self._folders.of_runs, life)
+        try:
+            child, choice = await starter.start(run, effect, ready.spec, ready.code, ready.writing)
+        except BaseException:
+            os.close(ready.events)
+            self._parts.limits.discard(ready.spec.group)
+            raise
+        finally:
+            os.close(ready.writing)
+        return child, choice.method
+
+    def _prepared(self, run: RunRecord, number: int, served: LocationCode) -> _Ready:
+        """Blocks. Raises OSError."""
+        spec, who = served.spec, served.order.account
+        code = CodeOfRun(
+            self._folders.make_values(spec.name, run.wish.repository, who),
+            self._folders.make_code(who),
+            self._codes.manifest(run.manifest),
+        )
+        self._folders.make_run(self._folders.of_runs.of(run.id), who)
+        lease = self._leases(served)
+        try:
+            order = self._order(run, number, served, lease)
+            reading, writing = made_fifo(self._folders.of_runs.events(run.id, number))
+        except BaseException:
+            lease.close()
+            raise
+        return _Ready(order, code, lease, reading, writing)
+
+    def _leases(self, served: LocationCode) -> Leases:
+        """Raises OSError."""
+        try:
+            lease = self._parts.store.lease(served.place)
+        except EnvironmentProblem as problem:
+            raise OSError(problem.shortage or 0, problem.summary) from problem
+        try:
+            self._parts.specs.open_up(served.spec, served.place)
+            release = self._parts.specs.lease_of_release(served.spec.name, served.order.release)
+            return Leases(lease, release)
+        except DamagedRelease as damage:
+            lease.close()
+            raise OSError(f"the release is damaged: {damage}") from damage
+        except BaseException:
+            lease.close()
+            raise
+
+    def _order(
+        self, run: RunRecord, number: int, served: LocationCode, lease: Leases
+    ) -> RunnerSpec:
+        """As of a runner that would be started now. Raises OSError."""
+        try:
+            secrets = read_secrets(served.spec, os.environ)
+        except NoCredential as missing:
+            raise OSError(str(missing)) from missing
+        return replace(
+            served.order,
+            variables=self._parts.specs.variables(served.spec, served.place, secrets),
+            own=frozenset({*served.spec.variables, *secrets}),
+            output=self._parts.outputs.of(run.id, number, served.spec.name),
+            held=lease.filenos(),
+            beside=False,
+            written=None,
+            suspects=(),
+            lock=None,
+        )
+
+    # --- while they live ------------------------------------------------------------------------
+
+    def signal(self, run: RunRecord, how: Literal["terminate", "kill"]) -> None:
+        """To the newest attempt; nothing where that has ended."""
+        live = self._live.get(run.id)
+        if live is not None:
+            live.signal(how)
+
+    def kill(self) -> None:
+        """End all at once."""
+        for live in self._live.values():
+            live.signal("kill")
+
+    def look(self, run: RunRecord) -> AttemptFiles:
+        """What the files of the newest attempt show. Blocks."""
+        return self._folders.of_runs.look(run.id, len(run.attempts))
+
+    async def adopt(self, run: RunRecord) -> None:
+        """Watch an attempt that an earlier daemon started: its end is told as of any other."""
+        number, name = len(run.attempts), run.wish.location
+        left = self._parts.left.take(run.id, number)
+        if left is None:
+            locked = LockedAttempt(self._folders.of_runs.of(run.id), number, name)
+            self._live[run.id] = locked
+            self._begin(self._until_free(run.id, locked))
+            return
+        events: int | None = None
+        with contextlib.suppress(OSError):  # it tells no more, but leaves its result
+            events = opened_fifo(self._folders.of_runs.events(run.id, number))
+        own, former = run.wish.policy.memory_limit, _limits_in(left.record)
+        group = left.record["group"]
+        self._watch(LiveAttempt(run.id, number, left.child, events, group, name, own, former))
+
+    async def _until_free(self, run: RunId, locked: LockedAttempt) -> None:
+        """Of a process that no holder kept: its lock alone tells that it lives."""
+        await locked.gone()
+        await self._ended(run, locked.number, Exit())
+
+    def _watch(self, live: LiveAttempt) -> None:
+        """Hear what it tells, hold it to its limits, and notice its end."""
+        self._live[live.run] = live
+        pipe = None
+        if live.events is not None:
+            pipe = EventsRead(live.events, partial(self.keeper.told, live.run, live.number))
+            pipe.begin()
+        self._limits.hold(live, partial(self.keeper.tell, live.run))
+        live.child.exited.add_done_callback(lambda end: self._exited(live, pipe, end.result()))
+
+    # --- ends -----------------------------------------------------------------------------------
+
+    def _exited(self, live: LiveAttempt, pipe: EventsRead | None, end: Exit) -> None:
+        if pipe is not None:
+            pipe.finish()  # what it hears comes before what is told below
+        if live.lease is not None:
+            live.lease.close()
+        self._limits.ended(live, end, partial(self.keeper.tell, live.run))
+        self._begin(self._ended(live.run, live.number, end, live.summary))
+
+    async def _ended(self, run: RunId, number: int, end: Exit, summary: str | None = None) -> None:
+        files = await asyncio.to_thread(self._folders.of_runs.look, run, number)
+        with contextlib.suppress(OSError):
+            self._folders.of_runs.events(run, number).unlink(missing_ok=True)
+        self._live.pop(run, None)
+        self._parts.outputs.ended(run)
+        tell = partial(self.keeper.tell, run)
+        if end == Exit() and files.begun and files.result is None:
+            tell(AttemptLost())
+        else:
+            tell_end(tell, files, end, summary or files.damage)
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._work.add(task)
+        task.add_done_callback(self._work.discard)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """All that a start needs: the descriptors are the ends of the FIFO."""
+
+    spec: RunnerSpec
+    code: CodeOfRun
+    lease: Leases
+    events: int
+    writing: int
+
+
+def _record(live: LiveAttempt) -> Mapping[str, Any]:
+    """What the next daemon gets to know."""
+    return {
+        "kind": RUN,
+        "run": live.run,
+        "attempt": live.number,
+        "of": live.location,
+        "group": live.group,
+        "memory_limit": live.former.memory_limit,
+        "tasks_limit": live.former.tasks_limit,
+    }
+
+
+def _limits_in(record: Mapping[str, Any]) -> Policy:
+    return Policy(memory_limit=record["memory_limit"], tasks_limit=record["tasks_limit"])

@@ -1,0 +1,48 @@
+"""What attempts print: in logs of their own, and to subscribers of `run_logs`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from codelocd.daemon.subscriptions import Hub
+from codelocd.model import Output
+from codelocd.runs.model import RunId
+from codelocd.storage.log_lines import Block
+from codelocd.storage.logs import Logs
+
+if TYPE_CHECKING:
+    from codelocd.documents.locations import RunLogBlock
+
+LOGS_OF_RUNS = "runs"
+
+
+class RunOutputs:
+    """`logs` has the runs by their numbers, as texts, where others have locations; the generation
+    of a line is the number of the attempt."""
+
+    def __init__(self, hub: Hub, folder: Path) -> None:
+        self._hub = hub
+        self._locations: dict[str, str] = {}
+        self.logs = Logs(folder, follow=self._printed, name=LOGS_OF_RUNS)
+
+    def of(self, run: RunId, attempt: int, location: str) -> Output:
+        """Where the output of an attempt goes."""
+        self._locations[str(run)] = location
+        return self.logs.output(str(run), attempt)
+
+    def ended(self, run: RunId) -> None:
+        """An attempt has ended, and all that it printed has come."""
+        self._locations.pop(str(run), None)
+        self.logs.forget(str(run))
+
+    def _printed(self, block: Block) -> None:
+        location = self._locations.get(block.location)
+        if location is None:  # of one that ended before this daemon began
+            return
+
+        def document() -> RunLogBlock:
+            run, attempt = int(block.location), block.generation
+            return {**block.document(), "location": location, "run": run, "attempt": attempt}
+
+        self._hub.publish_block("run_logs", len(block.texts), document, location)

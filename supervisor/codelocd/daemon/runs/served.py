@@ -1,0 +1,242 @@
+"""What is served of each location, for runs: its code by digests, its environment, its loader.
+
+It stays for a location whose runner has died, or whose files do not load any more: runs go on with
+the last good code.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from codeloc_envs import Environment
+from codelocd.core.shapes import WrongShape
+from codelocd.daemon.location import Location, Running
+from codelocd.daemon.locations import Locations
+from codelocd.daemon.runs.folders import AttemptFolders
+from codelocd.model import LocationSpec
+from codelocd.process.accounts import Account
+from codelocd.rpc.errors import RpcError
+from codelocd.runners.api import RunnerHandle, RunnerSpec
+from codelocd.runs.texts import digest_of, is_digest, keep_text, keep_texts, kept_text
+
+PATIENCE = 10.0
+"""Seconds for a runner to say what it has loaded, which takes milliseconds."""
+
+Manifest = Mapping[str, Mapping[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class LocationCode:
+    """`manifest`: the digest of the document that has the digests of all sources; None: what is on
+    the disk is run. `environment` is a key, `place` what it means. `order`: of the runner that
+    served, `spec`: the description that it was made from."""
+
+    generation: int
+    manifest: str | None
+    environment: str
+    loader: str
+    python: str
+    definitions: Sequence[Mapping[str, Any]]
+    spec: LocationSpec
+    order: RunnerSpec
+    place: Environment
+
+
+class ServedCodes:
+    """`begin` says that runs are in use. Then each takeover is followed; what served before that is
+    asked for when it is needed. `known` is called with a location once it is known what serves it.
+    """
+
+    def __init__(self, locations: Locations, folders: AttemptFolders) -> None:
+        self._locations = locations
+        self._folders = folders
+        self._served: dict[str, LocationCode] = {}
+        self._former: dict[str, LocationCode] = {}
+        self._asking: dict[str, asyncio.Task[None]] = {}
+        self.is_in_use = False
+        self.known: Callable[[str], None] = lambda _: None
+
+    @property
+    def folder(self) -> Path:
+        """Of all manifests, and of the texts of locations that run as the daemon's user."""
+        return self._folders.code(None)
+
+    def begin(self) -> None:
+        """From now on new runners are told where to keep their texts. Raises OSError."""
+        self._folders.make_code(None)
+        self.is_in_use = True
+        for location in tuple(self._locations.values()):
+            self._ask_of(location)
+
+    def folder_for(self, who: Account | None) -> Path | None:
+        """Where a new runner of that user keeps its texts; None: nowhere yet."""
+        if not self.is_in_use:
+            return None
+        with contextlib.suppress(OSError):  # then they are taken from the disk, as far as they go
+            return self._folders.make_code(who)
+        return None
+
+    # --- what serves ----------------------------------------------------------------------------
+
+    def took_over(self, location: Location, running: Running) -> None:
+        """The runner serves from now on."""
+        if not self.is_in_use or running.handle.node is not None:
+            return
+        former = self._asking.pop(location.name, None)
+        if former is not None:
+            former.cancel()
+        task = asyncio.get_running_loop().create_task(self._ask(location.name, running))
+        self._asking[location.name] = task
+        task.add_done_callback(partial(self._asked, location.name))
+
+    def of(self, name: str) -> LocationCode | None:
+        """None where nothing is: see `why_none`; or where the newest is still being asked for."""
+        location = self._locations.get(name)
+        if location is None or location.removed or not location.state.wanted:
+            return None
+        if name in self._asking:
+            return None
+        if name not in self._served:
+            self._ask_of(location)
+        return self._served.get(name)
+
+    async def ready(self, name: str) -> None:
+        """Returns when `of` knows all that there is to know."""
+        self.of(name)
+        while (task := self._asking.get(name)) is not None:
+            await asyncio.wait([task])
+            await asyncio.sleep(0)
+
+    def of_generation(self, name: str, generation: int | None) -> LocationCode | None:
+        """What a run was admitted with; the newest where that is gone."""
+        for served in (self._served.get(name), self._former.get(name)):
+            if served is not None and served.generation == generation:
+                return served
+        return self._served.get(name)
+
+    def why_none(self, name: str) -> str:
+        """Why nothing is served of the location, and what to do."""
+        location = self._locations.get(name)
+        if location is None or location.removed:
+            return f"there is no location {name!r}"
+        if not location.state.wanted:
+            return f"{name} is stopped: `codelocd start {name}`"
+        problem = location.state.problem
+        if problem is not None:
+            return f"{name} has not loaded: {problem.summary}"
+        return f"{name} has not loaded yet; `codelocd wait {name}` waits for that"
+
+    def forget(self, name: str) -> None:
+        """The location is gone."""
+        for kept in (self._served, self._former):
+            kept.pop(name, None)
+        if (task := self._asking.pop(name, None)) is not None:
+            task.cancel()
+
+    def environments(self) -> Iterator[Environment]:
+        """Those that runs may need: they count as used."""
+        return (served.place for served in self._served.values())
+
+    def close(self) -> None:
+        for task in self._asking.values():
+            task.cancel()
+
+    # --- manifests ------------------------------------------------------------------------------
+
+    def manifest(self, digest: str | None) -> Manifest | None:
+        """By its digest, from the disk. Blocks. Raises OSError where it is not there any more."""
+        if digest is None:
+            return None
+        data = kept_text(self.folder, digest)
+        if data is None:
+            raise FileNotFoundError(f"the manifest {digest} is not in {self.folder} any more")
+        found: Manifest = json.loads(data)
+        return found
+
+    def texts(self, digest: str | None) -> dict[str, str]:
+        """The sources of a manifest by path, those that are kept. Blocks."""
+        try:
+            manifest = self.manifest(digest)
+        except OSError:
+            return {}
+        folders = [self.folder, *self.folder.parent.glob("code-*")]
+        found = {}
+        for path, name in (manifest or {"sources": {}})["sources"].items():
+            data = next(filter(None, (kept_text(each, name) for each in folders)), None)
+            if data is not None:
+                found[path] = data.decode(errors="replace")
+        return found
+
+    # --- asking ---------------------------------------------------------------------------------
+
+    def _ask_of(self, location: Location) -> None:
+        if location.serving is not None and location.serving.snapshot is not None:
+            self.took_over(location, location.serving)
+
+    def _asked(self, name: str, task: asyncio.Task[None]) -> None:
+        if self._asking.get(name) is task:
+            del self._asking[name]
+            self.known(name)
+
+    async def _ask(self, name: str, running: Running) -> None:
+        snapshot, location = running.snapshot, self._locations[name]
+        assert snapshot is not None
+        assert running.generation is not None
+        spec, definitions = location.spec, snapshot.definitions
+        manifest = await _told(running.handle) or {"sources": snapshot.sources, "modules": {}}
+        digest = await asyncio.to_thread(self._kept, manifest, running.order)
+        served = LocationCode(
+            generation=running.generation,
+            manifest=digest,
+            environment=running.environment.key,
+            loader=snapshot.loader,
+            python=snapshot.python,
+            definitions=definitions,
+            spec=spec,
+            order=running.order,
+            place=running.environment,
+        )
+        if name in self._served:
+            self._former[name] = self._served[name]
+        self._served[name] = served
+
+    def _kept(self, manifest: Manifest, order: RunnerSpec) -> str | None:
+        """The digest of the manifest, once all is on the disk; None where that has no room."""
+        data = json.dumps(manifest, sort_keys=True).encode()
+        digest = digest_of(data)
+        try:
+            folder = self._folders.make_code(order.account)
+            keep_texts(folder, manifest["sources"], order.account)
+            if not (self.folder / digest).exists():
+                keep_text(self.folder, digest, data)
+        except OSError:
+            return None
+        return digest
+
+
+async def _told(handle: RunnerHandle) -> Manifest | None:
+    """None where the runner is gone, hangs, or is of a release that knows no manifests."""
+    try:
+        return checked_manifest(await handle.call("manifest", timeout=PATIENCE))
+    except (RpcError, WrongShape):
+        return None
+
+
+def checked_manifest(said: Any) -> Manifest:
+    """What a runner says of its code. Raises WrongShape: user code may say anything."""
+    found: dict[str, dict[str, str]] = {}
+    for part in ("sources", "modules"):
+        given = said.get(part) if isinstance(said, dict) else None
+        if not isinstance(given, dict) or not all(type(each) is str for each in given.values()):
+            raise WrongShape(f"{part} is no object of texts")
+        found[part] = given
+    if not all(map(is_digest, found["sources"].values())):
+        raise WrongShape("sources has a value that is no digest")
+    return found
