@@ -91,7 +91,7 @@ class RunFolders:
         lives = is_held(folder / f"lock.{attempt}")
         begun = os.path.lexists(folder / f"begun.{attempt}")
         try:
-            data = _read(folder / f"result.{attempt}")
+            data = read_left(folder / f"result.{attempt}")
         except FileNotFoundError:
             return AttemptFiles(lives, begun)
         except OSError as error:
@@ -112,8 +112,8 @@ class RunFolders:
         return []
 
 
-def _read(path: Path) -> bytes:
-    """What an attempt left: a regular file of a bounded size, and no link. Raises OSError."""
+def read_left(path: Path) -> bytes:
+    """What a process left: a regular file of a bounded size, and no link. Raises OSError."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     with open(descriptor, "rb") as file:
         found = os.fstat(descriptor)

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from codelocd.daemon.application import Application
 from codelocd.model import Config
-from codelocd.runs.model import RunState
-from tests.supervisor.runs.attempting import OneKeeper, loaded, paths_in
+from codelocd.runs.events import CancelAsked
+from codelocd.runs.model import RunPolicy, RunState, RunWish
+from tests.supervisor.runners.launching import until
+from tests.supervisor.runs.attempting import DEADLINE, OneKeeper, loaded, paths_in
 
 CODE = """
 import os, sys
@@ -89,3 +95,169 @@ async def test_last_good_code_runs_where_the_newest_does_not_load(
     run = await keeper.run()
     assert run.state is RunState.SUCCEEDED
     assert "generation 1 says the old" in keeper.printed(run.id)
+
+
+GROWS = """
+import time
+kept = bytearray(300_000_000)
+kept[::4096] = b"x" * len(kept[::4096])
+time.sleep(60)
+"""
+FORKS = """
+import subprocess, sys, time
+rest = [subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) for _ in range(30)]
+time.sleep(60)
+"""
+TREE = '''
+import os, time
+def below(level):
+    """Three levels of children; the last one is in a session of its own, its parent gone."""
+    if os.fork():
+        return
+    if level == 3:
+        os.setsid()
+        if os.fork():
+            os._exit(0)
+    else:
+        below(level + 1)
+    with open(os.path.join({folder!r}, str(os.getpid())), "w"):
+        pass
+    time.sleep(120)
+    os._exit(0)
+below(1)
+time.sleep(120)
+'''
+
+
+def job_that(does: str) -> str:
+    body = "\n    ".join(does.strip().splitlines())
+    lines = ["from codeloc import Definitions, job", "@job", "def work():", f"    {body}"]
+    return "\n".join([*lines, "defs = Definitions(jobs=[work])", ""])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what memory is whose")
+async def test_memory_over_the_limit_of_the_run_ends_it(
+    application: Application, tmp_path: Path
+) -> None:
+    await loaded(application, tmp_path, job_that(GROWS))
+    keeper = OneKeeper(application)
+    policy = RunPolicy(memory_limit=150_000_000)
+    run = await keeper.ended(await keeper.begin(RunWish("x", job="work", policy=policy)))
+    assert (run.state, run.why) == (RunState.FAILED, "memory")
+    assert run.summary is not None
+    assert "150 MB" in run.summary or "143 MiB" in run.summary, run.summary
+    assert run.attempt is not None
+    assert run.attempt.signal == signal.SIGKILL
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells which processes descend")
+async def test_tasks_over_the_limit_of_the_location_end_the_run(
+    application: Application, tmp_path: Path
+) -> None:
+    await loaded(application, tmp_path, job_that(FORKS), tasks_limit=20)
+    run = await OneKeeper(application).run()
+    assert (run.state, run.why) == (RunState.FAILED, "signal")
+    assert run.summary is not None
+    assert "tasks_limit = 20" in run.summary
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux gives orphans to a subreaper")
+async def test_a_killed_run_leaves_no_process(application: Application, tmp_path: Path) -> None:
+    seen = tmp_path / "seen"
+    seen.mkdir()
+    await loaded(application, tmp_path, job_that(TREE.format(folder=str(seen))))
+    keeper = OneKeeper(application)
+    numbers = [await keeper.begin(RunWish("x", job="work")) for _ in range(5)]
+    await until(lambda: len(os.listdir(seen)) >= 3 * len(numbers))
+    pids = [int(name) for name in os.listdir(seen)]
+    for number in numbers:
+        attempt = keeper.runs[number].attempt
+        assert attempt is not None
+        assert attempt.pid is not None
+        os.kill(attempt.pid, signal.SIGKILL)
+    for number in numbers:
+        assert (await keeper.ended(number)).why == "signal"
+    await until(lambda: not any(map(psutil.pid_exists, pids)))
+
+
+async def test_a_run_that_is_asked_to_end_closes_what_it_has(
+    application: Application, tmp_path: Path
+) -> None:
+    does = "import time\ntry:\n    print('begun', flush=True)\n    time.sleep(60)\nfinally:\n"
+    await loaded(application, tmp_path, job_that(does + "    print('closed', flush=True)"))
+    keeper = OneKeeper(application)
+    number = await keeper.begin(RunWish("x", job="work"))
+    await until(lambda: keeper.printed(number) == ["begun"])
+    keeper.tell(number, CancelAsked())
+    run = await keeper.ended(number)
+    assert run.state is RunState.CANCELLED
+    assert keeper.printed(number) == ["begun", "closed"]
+
+
+async def test_a_save_during_a_run_changes_nothing_of_it(
+    application: Application, tmp_path: Path
+) -> None:
+    more = """
+import time
+@job
+def waits():
+    print("begun", flush=True)
+    while not os.path.exists("go"):
+        time.sleep(0.02)
+    raise ValueError("late")  # line of {said}
+"""
+    text = code("the old", more.format(said="the old")).replace("jobs=[", "jobs=[waits, ")
+    location = await loaded(application, tmp_path, text)
+    keeper = OneKeeper(application)
+    number = await keeper.begin(RunWish("x", job="waits"))
+    await until(lambda: keeper.printed(number) == ["begun"])
+    (tmp_path / "x.py").write_text("#\n#\n" + text.replace("the old", "the new"))
+    application.daemon.reload(location)
+    await asyncio.wait_for(location.settled(), DEADLINE)
+    (tmp_path / "go").touch()
+    run = await keeper.ended(number)
+    assert "# line of the old" in run.steps[0]["problem"]["detail"]
+    assert "the new" not in str(run.steps)
+    after = await keeper.run()
+    assert (after.generation, run.generation) == (2, 1)
+    assert "generation 2 says the new" in keeper.printed(after.id)
+
+
+async def test_runs_in_the_middle_of_checkouts_are_of_one_version(
+    application: Application, tmp_path: Path
+) -> None:
+    """Two modules that are always saved together, one after the other, and reloaded meanwhile."""
+    text = (
+        "import one, two\nfrom codeloc import Definitions, job\n@job\ndef work(context):\n"
+        "    import one, two\n    context.add_metadata(one=one.N, two=two.N)\n"
+        "defs = Definitions(jobs=[work])\n"
+    )
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.py").write_text("N = 0\n")
+    location = await loaded(application, tmp_path, text)
+    keeper = OneKeeper(application)
+    await keeper.codes.ready("x")
+    is_over = asyncio.Event()
+
+    async def check_out() -> None:
+        number = 0
+        while not is_over.is_set():
+            number += 1
+            for name in ("one", "two"):
+                (tmp_path / f"{name}.py").write_text(f"N = {number}\n")
+                await asyncio.sleep(0.005)
+            if number % 20 == 0:
+                application.daemon.reload(location)
+                await asyncio.wait_for(location.settled(), DEADLINE)
+
+    checking_out = asyncio.create_task(check_out())
+    seen = []
+    for _ in range(30):
+        run = await keeper.run()
+        assert run.state is RunState.SUCCEEDED, run
+        told = run.steps[0]["metadata"]
+        seen.append((run.generation, told["one"], told["two"]))
+    is_over.set()
+    await checking_out
+    by_generation = {generation: (one, two) for generation, one, two in seen}
+    assert all(by_generation[generation] == (one, two) for generation, one, two in seen)

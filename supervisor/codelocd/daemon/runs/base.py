@@ -9,6 +9,7 @@ from codelocd.daemon.runs.left import LeftRuns
 from codelocd.daemon.runs.local_attempts import AttemptParts, LocalAttempts
 from codelocd.daemon.runs.output import RunOutputs
 from codelocd.daemon.runs.served import ServedCodes
+from codelocd.daemon.runs.served_processes import ServedProcesses
 from codelocd.daemon.subscriptions import Hub
 from codelocd.storage.paths import DaemonPaths
 from codelocd.storage.remains import LOGS
@@ -29,6 +30,7 @@ class RunBase:
 
     left: LeftRuns
     codes: ServedCodes
+    processes: ServedProcesses
     attempts: LocalAttempts
 
     def __init__(self, hub: Hub, paths: DaemonPaths) -> None:
@@ -52,8 +54,14 @@ class RunBase:
         self.codes = ServedCodes(locations, self.folders)
         specs.texts_of = self.codes.folder_for
         daemon.took_over = self.codes.took_over
-        children, store = means.children, means.store
+        self.processes = ServedProcesses(means.store, specs)
         parts = AttemptParts(
-            warm, children, specs, store, limits, locations, self.outputs, self.left
+            warm,
+            means.children,
+            self.processes,
+            limits,
+            locations,
+            self.outputs,
+            self.left,
         )
         self.attempts = LocalAttempts(parts, self.folders, self.codes)

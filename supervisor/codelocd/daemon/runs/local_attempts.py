@@ -10,12 +10,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal, Protocol
 
-from codeloc_envs import EnvironmentProblem, Store
-from codeloc_envs.credentials import NoCredential
 from codelocd.daemon.limits import LocationLimits
 from codelocd.daemon.location import Leases
 from codelocd.daemon.locations import Locations
-from codelocd.daemon.runner_specs import RunnerSpecs, read_secrets
 from codelocd.daemon.runs.attempts import AttemptStarter, CodeOfRun, tell_end
 from codelocd.daemon.runs.event_pipe import EventsRead, made_fifo, opened_fifo
 from codelocd.daemon.runs.folders import AttemptFolders
@@ -23,9 +20,9 @@ from codelocd.daemon.runs.left import RUN, LeftRuns
 from codelocd.daemon.runs.live import AttemptLimits, LiveAttempt, LockedAttempt
 from codelocd.daemon.runs.output import RunOutputs
 from codelocd.daemon.runs.served import LocationCode, ServedCodes
+from codelocd.daemon.runs.served_processes import ServedProcesses
 from codelocd.model import Exit, Policy
 from codelocd.process.child import Child, Children
-from codelocd.releases.release_folder import DamagedRelease
 from codelocd.runners.api import RunnerSpec
 from codelocd.runners.warm.launcher import WarmLauncher
 from codelocd.runs.events import AttemptLost, AttemptStarted, RunEvent, StartAttempt
@@ -48,8 +45,7 @@ class AttemptParts:
 
     warm: WarmLauncher
     children: Children
-    specs: RunnerSpecs
-    store: Store
+    processes: ServedProcesses
     limits: LocationLimits
     locations: Locations
     outputs: RunOutputs
@@ -126,51 +122,14 @@ class LocalAttempts:
             self._codes.manifest(run.manifest),
         )
         self._folders.make_run(self._folders.of_runs.of(run.id), who)
-        lease = self._leases(served)
+        output = self._parts.outputs.of(run.id, number, spec.name)
+        order, lease = self._parts.processes.prepared(served, output)
         try:
-            order = self._order(run, number, served, lease)
             reading, writing = made_fifo(self._folders.of_runs.events(run.id, number))
         except BaseException:
             lease.close()
             raise
         return _Ready(order, code, lease, reading, writing)
-
-    def _leases(self, served: LocationCode) -> Leases:
-        """Raises OSError."""
-        try:
-            lease = self._parts.store.lease(served.place)
-        except EnvironmentProblem as problem:
-            raise OSError(problem.shortage or 0, problem.summary) from problem
-        try:
-            self._parts.specs.open_up(served.spec, served.place)
-            release = self._parts.specs.lease_of_release(served.spec.name, served.order.release)
-            return Leases(lease, release)
-        except DamagedRelease as damage:
-            lease.close()
-            raise OSError(f"the release is damaged: {damage}") from damage
-        except BaseException:
-            lease.close()
-            raise
-
-    def _order(
-        self, run: RunRecord, number: int, served: LocationCode, lease: Leases
-    ) -> RunnerSpec:
-        """As of a runner that would be started now. Raises OSError."""
-        try:
-            secrets = read_secrets(served.spec, os.environ)
-        except NoCredential as missing:
-            raise OSError(str(missing)) from missing
-        return replace(
-            served.order,
-            variables=self._parts.specs.variables(served.spec, served.place, secrets),
-            own=frozenset({*served.spec.variables, *secrets}),
-            output=self._parts.outputs.of(run.id, number, served.spec.name),
-            held=lease.filenos(),
-            beside=False,
-            written=None,
-            suspects=(),
-            lock=None,
-        )
 
     # --- while they live ------------------------------------------------------------------------
 
@@ -194,9 +153,7 @@ class LocalAttempts:
         number, name = len(run.attempts), run.wish.location
         left = self._parts.left.take(run.id, number)
         if left is None:
-            locked = LockedAttempt(self._folders.of_runs.of(run.id), number, name)
-            self._live[run.id] = locked
-            self._begin(self._until_free(run.id, locked))
+            self._watch_lock(run.id, number, name)
             return
         events: int | None = None
         with contextlib.suppress(OSError):  # it tells no more, but leaves its result
@@ -205,10 +162,14 @@ class LocalAttempts:
         group = left.record["group"]
         self._watch(LiveAttempt(run.id, number, left.child, events, group, name, own, former))
 
-    async def _until_free(self, run: RunId, locked: LockedAttempt) -> None:
+    def _watch_lock(self, run: RunId, number: int, name: str) -> None:
         """Of a process that no holder kept: its lock alone tells that it lives."""
+        self._live[run] = locked = LockedAttempt(self._folders.of_runs.of(run), number, name)
+        self._begin(self._until_free(run, locked))
+
+    async def _until_free(self, run: RunId, locked: LockedAttempt) -> None:
         await locked.gone()
-        await self._ended(run, locked.number, Exit())
+        await self._ended(run, locked.number, locked.location, Exit())
 
     def _watch(self, live: LiveAttempt) -> None:
         """Hear what it tells, hold it to its limits, and notice its end."""
@@ -228,10 +189,15 @@ class LocalAttempts:
         if live.lease is not None:
             live.lease.close()
         self._limits.ended(live, end, partial(self.keeper.tell, live.run))
-        self._begin(self._ended(live.run, live.number, end, live.summary))
+        self._begin(self._ended(live.run, live.number, live.location, end, live.summary))
 
-    async def _ended(self, run: RunId, number: int, end: Exit, summary: str | None = None) -> None:
+    async def _ended(
+        self, run: RunId, number: int, name: str, end: Exit, summary: str | None = None
+    ) -> None:
         files = await asyncio.to_thread(self._folders.of_runs.look, run, number)
+        if files.lives and files.result is None:  # another process has it, of an earlier daemon
+            self._watch_lock(run, number, name)
+            return
         with contextlib.suppress(OSError):
             self._folders.of_runs.events(run, number).unlink(missing_ok=True)
         self._live.pop(run, None)

@@ -144,6 +144,14 @@ class ServedCodes:
         """Those that runs may need: they count as used."""
         return (served.place for served in self._served.values())
 
+    def manifests(self) -> set[str] | None:
+        """Those that may still be executed; None while others may be in the making."""
+        loading = any(each.state.candidate is not None for each in self._locations.values())
+        if loading or self._asking:
+            return None
+        kept = (*self._served.values(), *self._former.values())
+        return {each.manifest for each in kept if each.manifest is not None}
+
     def close(self) -> None:
         for task in self._asking.values():
             task.cancel()

@@ -34,6 +34,7 @@ from codelocd.runners.warm.profiles import ImportProfiles
 QUIET = 1.0
 """Seconds after the start of a program before the next spare for it is made: not in the way of what
 is loading."""
+OTHER = "what is warm for its location has another environment, or other variables"
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,19 +223,20 @@ class WarmLauncher:
         Raises OSError when it cannot be started.
         """
         choice = self._choices.of(start.spec)
-        pool = self._pools.of_runner(start.spec.location) if choice.method != "spawn" else None
         if choice.method == "spawn":
             return self._cold.attempt(start), choice
-        interpreter, why = (pool.take(), pool.why_none) if pool is not None else (None, NOT_READY)
-        if interpreter is not None:
+        pool, why = self._pools.of_attempt(start.spec), OTHER
+        if pool is not None:
+            interpreter, why = pool.take(), pool.why_none
             try:
-                return await interpreter.attempt(start), choice
+                if interpreter is not None:
+                    return await interpreter.attempt(start), choice
             except Refused as refusal:
                 why = str(refusal)
             finally:
-                interpreter.release()
-                if pool is not None:
-                    pool.refresh(QUIET)
+                if interpreter is not None:
+                    interpreter.release()
+                pool.refresh(QUIET)
         return self._cold.attempt(start), MethodChoice("spawn", why)
 
     def adopt(self, spec: RunnerSpec, child: Child, record: Mapping[str, Any]) -> WarmRunner:

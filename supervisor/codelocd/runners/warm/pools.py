@@ -82,6 +82,12 @@ class WarmPools:
         """The pool that the location's runners start from now."""
         return next((each for each in self._having(location) if each.module is None), None)
 
+    def of_attempt(self, spec: RunnerSpec) -> WarmPool | None:
+        """That one, if attempts of code with this order can start from it: a location whose files
+        do not load any more may have another environment by now."""
+        pool, read = self.of_runner(spec.location), self._profiles.of(spec.environment).variables
+        return pool if pool is not None and pool.fits(spec, read) else None
+
     def prepare(self, location: str) -> None:
         """For its next start, by what is known now; nothing if it is gone."""
         spec = self._specs.get(location)
