@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -63,7 +62,7 @@ class RayBridge:
             "version": ray.__version__,
             "python": sys.version.split()[0],
             "nodes": [cluster.document(each, None) for each in nodes],
-            "runners": [self._document(each) for each in self._runners.values()],
+            "runners": [each.document() for each in self._runners.values()],
             "epochs": await cluster.epochs(self._prefix),
         }
 
@@ -81,33 +80,11 @@ class RayBridge:
         try:
             said = await remote.ask("state", QUICK)
         except EngineError:
-            now, fence = time.time(), float(cluster.settings["fence"])
-            why = f"{cluster.name(node)} does not answer"
-            remote.lost = {"why": why, "since": now, "until": now + fence}
-            remote.listen("")
+            remote.wait_for()
             return
-        if said["start"] is None or not runner.rpartition(":")[2].isdigit():
+        if not remote.met(said):
             await remote.close()  # it was being prepared
             del self._runners[runner]
-            return
-        remote.start, remote.serves, remote.record = said["start"], said["serves"], said["record"]
-        remote.began, remote.acknowledged = said["began"], said["offsets"]
-        remote.store = said["store"]
-
-    def _document(self, remote: RemoteRunner) -> dict[str, Any]:
-        assert self._cluster is not None
-        return {
-            "runner": remote.runner,
-            "location": remote.location,
-            "epoch": remote.epoch,
-            "pid": (remote.start or {}).get("pid"),
-            "node": self._cluster.name(remote.node),
-            "began": remote.began,
-            "record": remote.record,
-            "offsets": remote.acknowledged,
-            "start": remote.start,
-            "lost": remote.lost,
-        }
 
     def _counts(self) -> dict[str, int]:
         """How many runners are on each node."""

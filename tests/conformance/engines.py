@@ -183,6 +183,11 @@ class Loopback:
         self.nodes[name].send_signal(signal.SIGKILL)
         self.nodes[name].wait()
 
+    def is_away(self, away: bool) -> None:
+        """Whether the cluster is out of reach, for the next bridge."""
+        mark = self.folder / "away"
+        mark.touch() if away else mark.unlink()
+
     def close(self) -> None:
         for node in self.nodes.values():
             if node.poll() is None:

@@ -2,7 +2,7 @@
 
 `python -m tests.conformance.loopback_bridge FOLDER FD`: each socket in the folder, `NAME.sock`, is
 a node. A node that does not answer is lost, and its runners count as ended once the fence has
-passed.
+passed. While there is a file `away`, the cluster is out of reach.
 """
 
 from __future__ import annotations
@@ -80,6 +80,8 @@ class LoopbackBridge:
         if settings["token"] == "wrong" * 8:
             what = "the cluster refuses the token; correct token"
             raise RpcError("usage", what, {"what": "token"})
+        if (self._folder / "away").exists():
+            raise RpcError("down", "the cluster is away")
         runners: list[Any] = []
         epochs = self._epochs
         for path in sorted(self._folder.glob("*.sock")):

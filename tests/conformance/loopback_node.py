@@ -34,6 +34,8 @@ from codelocd.runners.local import LocalLauncher, LocalRunner
 LIMITS = Limits(message_bytes=65 * 1024 * 1024, in_flight=4096)
 LONELY = 2.0
 """Seconds without a bridge after which what is not kept ends."""
+SLOW = 2.0
+"""Seconds until a runner is killed, while there is a file `slow` beside the sockets."""
 
 
 @dataclass(slots=True)
@@ -59,6 +61,7 @@ class Node:
         self.launcher = LocalLauncher(self.children, self.bundle, folder / "run")
         self.store, self.builder = Store(store), Builder(self.children, store)
         self.locks = folder / "locks"
+        self.slow = folder.parent / "slow"
         self.runners: dict[str, Hosted] = {}
         self.epochs: dict[str, int] = {}
         self.bridge: Peer | None = None
@@ -204,6 +207,8 @@ class Node:
     async def on_kill(self, params: dict[str, Any]) -> None:
         hosted = self.runners.get(params["runner"])
         if hosted is not None and hosted.runner is not None:
+            if self.slow.exists():
+                await asyncio.sleep(SLOW)
             hosted.runner.kill()
 
     async def on_end(self, params: dict[str, Any]) -> None:

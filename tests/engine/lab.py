@@ -221,6 +221,16 @@ class Lab:
                 if "raylet" in process.name():
                     process.send_signal(signal.SIGKILL)
 
+    def stop_hosts(self, machine: Machine) -> None:
+        """Its processes beside runners, as by a debugger; `go_on` has them go on."""
+        for each in machine.named("ray::Host"):
+            each.suspend()
+
+    def go_on(self, machine: Machine) -> None:
+        for each in machine.named("ray::Host"):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                each.resume()
+
     def cut(self, machine: Machine) -> None:
         """Its cable: from now on nothing reaches it, and nothing tells that."""
         _run("ip", "-n", self.hub, "link", "set", machine.name, "down")

@@ -8,6 +8,7 @@ import pytest
 
 from codelocd.core.events import (
     Adopted,
+    CancelBuild,
     EnvironmentFailed,
     EnvironmentReady,
     Event,
@@ -18,6 +19,7 @@ from codelocd.core.events import (
     ReloadAsked,
     Retire,
     SourcesChanged,
+    Started,
     Stopped,
     Withdraw,
 )
@@ -88,6 +90,23 @@ def test_it_is_stopped_like_any_other() -> None:
     story = adopted().environment_ready().tell(Stopped())
     assert story.effects == [Retire(FIRST), Withdraw()]
     assert story.exited(FIRST).state.phase is Phase.STOPPED
+
+
+def test_one_that_is_found_late_takes_the_place_of_what_waits_for_it() -> None:
+    story = Story().tell(Started())
+    build = story.build
+    assert build is not None
+    story.tell(Adopted(RunnerId(build + 1), 7, ENVIRONMENT, (), True))
+    assert story.effects == [CancelBuild(build), Publish(RunnerId(build + 1)), Prepare(story.build)]
+    assert (story.state.shown, story.state.generation) == ("serving", 7)
+    assert story.environment_ready().state.phase is Phase.SERVING
+
+
+def test_one_that_is_found_late_waits_in_vain_where_another_starts() -> None:
+    story = Story().tell(Started()).environment_ready()
+    story.tell(Adopted(RunnerId(99), 7, ENVIRONMENT, (), True))
+    assert story.effects == []
+    assert story.state.serving is None
 
 
 def test_it_is_known_since_its_adoption_and_by_a_number_of_its_own() -> None:

@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from codeloc_ray.errors import EngineError
+from codeloc_ray.node.guard import RunnerGuard
 from codeloc_ray.node.output import OutputStream
 
 STREAMS = ("stdout", "stderr")
@@ -44,6 +45,7 @@ class Supervised:
         self.pid = 0
         self.exited: asyncio.Future[tuple[int | None, int | None]] = self._loop.create_future()
         self._life, self._writing = os.pipe()
+        self._guard: RunnerGuard | None = None
 
     @property
     def socket_path(self) -> str:
@@ -69,6 +71,7 @@ class Supervised:
             }
             passed = [listener.fileno(), locks.serving, locks.alive, self._life]
             self._start([*command, json.dumps(settings)], order, passed)
+            locks.leave_serving()
 
     def start_command(self, order: Mapping[str, Any], command: Sequence[str], stdin: bytes) -> None:
         """A one-shot command. Raises OSError."""
@@ -104,6 +107,12 @@ class Supervised:
             for _, writing in pipes.values():
                 os.close(writing)
         self.pid = process.pid
+        try:
+            self._guard = RunnerGuard(process.pid)
+        except OSError:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            raise
         for stream, (reading, _) in pipes.items():
             self.streams[stream] = OutputStream(reading, self._root, self._stirred)
         threading.Thread(target=self._wait, args=(process,), daemon=True).start()
@@ -114,6 +123,8 @@ class Supervised:
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
+        if self._guard is not None:
+            self._guard.over()
         code = process.wait()
         end = (None, -code) if code < 0 else (code, None)
         self._loop.call_soon_threadsafe(self._ended, end)
@@ -128,6 +139,11 @@ class Supervised:
     def _cut_off(self) -> None:
         for stream in self.streams.values():
             stream.finish()
+
+    def renewed(self, until: float) -> None:
+        """Its lease holds until then."""
+        if self._guard is not None:
+            self._guard.renewed(until)
 
     # --- signals -------------------------------------------------------------------------------
 
@@ -171,8 +187,14 @@ class Locks:
             self.close()
             raise EngineError("busy", f"another host holds {alive}; wait for its end") from None
 
-    def close(self) -> None:
+    def leave_serving(self) -> None:
+        """To the runner: it ends with that, whatever becomes of this process."""
         os.close(self.serving)
+        self.serving = -1
+
+    def close(self) -> None:
+        if self.serving >= 0:
+            self.leave_serving()
         os.close(self.alive)
 
 

@@ -49,7 +49,7 @@ class Supervisor:
         self._deliveries = Deliveries(self._store)
         self._environment = PreparedEnvironment(self._store, self._news.set)
         self._meter = UsageMeter()
-        self._lease = HeadLease(self._renew, settings["fence"], self._fenced)
+        self._lease = HeadLease(self._renew, settings["fence"], self._fenced, self._renewed)
         self._watching: asyncio.Task[None] | None = None
         self._ending = False
 
@@ -151,6 +151,7 @@ class Supervisor:
 
     def _follow(self, process: Supervised) -> None:
         self._process = process
+        process.renewed(self._lease.until)
         self._meter.begin(process.pid)
 
     async def do_call(self, frame: bytes, timeout: float | None, method: str) -> bytes:
@@ -260,11 +261,15 @@ class Supervisor:
             if (unused and time.monotonic() - self._began > LINGER) or absent > patience:
                 await self.do_close()
 
-    def _renew(self, count: bytes) -> None:
+    def _renew(self, count: bytes) -> bool:
         from ray.experimental import internal_kv
 
         name = self._settings["lock_name"].encode()
-        internal_kv._internal_kv_put(name, count, overwrite=True, namespace=LEASES)
+        return bool(internal_kv._internal_kv_put(name, count, overwrite=True, namespace=LEASES))
+
+    def _renewed(self, until: float) -> None:
+        if self._process is not None:
+            self._process.renewed(until)
 
     def _fenced(self) -> None:
         if self._process is not None:

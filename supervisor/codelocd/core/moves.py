@@ -179,11 +179,15 @@ def ended_if_gone(state: State, effects: tuple[Effect, ...], now: float, policy:
 
 def adopted(state: State, event: events.Adopted, now: float, policy: Policy) -> Step:
     """The adopted runner serves at once. What changed while no daemon ran leads to an ordinary
-    takeover."""
-    if state.phase is not Phase.STOPPED:
+    takeover. One that is found late takes the place of an attempt that has no runner yet."""
+    if not state.may_adopt:
         return state, ()
+    state, dropped = abandon(state)
     state = replace(
         state,
+        environment_known=False,
+        problem=None,
+        shortages=0,
         wanted=True,
         serving=event.runner,
         serving_since=now,
@@ -194,7 +198,7 @@ def adopted(state: State, event: events.Adopted, now: float, policy: Policy) -> 
         listed=True,
         behind=not event.current,
     )
-    state, effects = attempt(state, now, policy, (Publish(event.runner),))
+    state, effects = attempt(state, now, policy, (*dropped, Publish(event.runner)))
     return replace(state, unchecked=True), effects
 
 

@@ -96,6 +96,13 @@ class State:
         return self.phase in (Phase.FAILED, Phase.BACKOFF) and not self.listed
 
     @property
+    def may_adopt(self) -> bool:
+        """Whether what an earlier daemon left may serve: no runner of this daemon is there yet."""
+        waits = self.phase in (Phase.BUILDING, Phase.BACKOFF, Phase.FAILED) and self.wanted
+        none = self.serving is None and self.candidate is None and not self.leaving
+        return self.phase is Phase.STOPPED or (waits and none)
+
+    @property
     def settled(self) -> bool:
         """No attempt is under way and none is planned for by itself."""
         return self.phase in (Phase.STOPPED, Phase.SERVING, Phase.FAILED)

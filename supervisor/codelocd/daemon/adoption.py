@@ -139,9 +139,13 @@ class Adoption:
 
     def adopt(self, location: Location) -> bool:
         """Whether a runner was left that serves the location now."""
-        if self._placed is not None and not location.spec.placement.is_local:
-            return self._adopt_placed(location, self._placed)
         left = self._newest_of(location.name)
+        if self._placed is not None and not location.spec.placement.is_local:
+            if left is not None:
+                self._end_here(location, left)
+            return self._adopt_placed(location, self._placed)
+        if self._placed is not None:
+            self._placed.end_there(location)
         if left is None:
             return False
         output = ObservedOutput(self._output(left))
@@ -156,7 +160,7 @@ class Adoption:
 
     def _adopt_placed(self, location: Location, placed: PlacedLocations) -> bool:
         left, snapshot = placed.left.pop(location.name, None), self._publisher.last(location.name)
-        if left is None or snapshot is None:
+        if left is None or snapshot is None or not location.state.may_adopt:
             return False
         record = left.record
         if snapshot.load_seconds != record["load_seconds"]:
@@ -173,6 +177,14 @@ class Adoption:
         running.read = tuple(record["read"])
         self._serve(location, running, record)
         return True
+
+    def _end_here(self, location: Location, left: InheritedProcess) -> None:
+        """It is to run on a node from now on, where nothing starts before this one's end."""
+        output = self._output(left)
+        left.tell(output)
+        ends = asyncio.ensure_future(asyncio.to_thread(left.end))
+        ends.add_done_callback(lambda _: left.finish(output))
+        location.earlier.append(ends)
 
     def tell_rest(self) -> None:
         """Write what those printed last that ended with their daemon, and what is not wanted."""
@@ -192,7 +204,7 @@ class Adoption:
             await asyncio.to_thread(left.end)
             left.finish(output)
         if self._placed is not None:
-            await self._placed.engine.end_left()
+            self._placed.settle(self.adopt)
 
     def _output(self, left: InheritedProcess) -> Output:
         return left.output(self._outputs)

@@ -92,6 +92,7 @@ class Application:
         self.store = Store(paths.store)
         self.locations = Locations()
         self._desired, self.warnings = _wishes(paths)
+        entries = Documents(paths.state_dir / ENTRIES)
         self.publisher = _publisher(hub, paths.state_dir)
         self._notify = config.notify
         self._guardian = Guardian(keeping(config, paths, development=development))
@@ -108,7 +109,7 @@ class Application:
         self.releases = Releases(paths.state_dir / FOLDER, report)
         self.runner_specs = runner_specs(means, paths, self.releases)
         self.placed = placed_locations(
-            config, paths, means, self.runner_specs, self.locations, self.publisher
+            config, paths, means, self.runner_specs, self.locations, self.publisher, entries
         )
         self.warnings.of_engine = partial(warnings, self.placed)
         self._page: HelperProcess | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from codelocd.core import events, problems
@@ -13,7 +13,7 @@ from codelocd.daemon.location import Location, Retirement, tell_shortage
 from codelocd.daemon.preparation import Preparation
 from codelocd.daemon.starts import RunnerStarts, crashed
 from codelocd.model import BuildId, Policy, RunnerId
-from codelocd.runners.api import CALL_TIMEOUT
+from codelocd.runners.api import CALL_TIMEOUT, RunnerHandle
 from codelocd.watch.watch import SourceWatch
 
 
@@ -25,6 +25,7 @@ class Executor:
         self._preparation = preparation
         self._starts = starts
         self._watch = watch
+        self._moving: set[asyncio.Task[None]] = set()
 
     def carry_out(self, location: Location, effect: events.Effect) -> None:
         match effect:
@@ -44,13 +45,26 @@ class Executor:
                 self._begin(location, runner, self._starts.explain(location, runner))
             case events.Publish(runner):
                 self._watch.took_over(location.name)
-                location.runners[runner].handle.take_over()
+                self._take_over(location, runner)
             case events.Withdraw():
                 self._watch.forget(location.name)
             case events.Retire(runner, replaced):
                 self._retire(location, runner, replaced=replaced)
             case events.Kill(runner):
                 self._kill(location, runner)
+
+    def _take_over(self, location: Location, number: RunnerId) -> None:
+        """Each machine has a lock of its own for the location: what moves to another one takes its
+        lock when those that leave have let go of theirs."""
+        handle, leaving = location.runners[number].handle, location.state.leaving
+        others = [each.handle for its, each in location.runners.items() if its in leaving]
+        before = [each.has_let_go for each in others if each.node != handle.node]
+        if not before:
+            handle.take_over()
+            return
+        task = asyncio.get_running_loop().create_task(_after(before, handle))
+        self._moving.add(task)
+        task.add_done_callback(self._moving.discard)
 
     def _begin(self, location: Location, number: int, work: Coroutine[Any, Any, None]) -> None:
         former = location.tasks.pop(number, None)
@@ -95,3 +109,9 @@ class Executor:
         """A replaced runner answers all that it accepted; a stopped one has less time."""
         running, grace = location.runners[number], location.spec.policy.stop_timeout
         running.retirement = Retirement(running.handle, CALL_TIMEOUT if replaced else None, grace)
+
+
+async def _after(before: Sequence[asyncio.Future[None]], handle: RunnerHandle) -> None:
+    await asyncio.wait(before)
+    if not handle.exited.done():
+        handle.take_over()

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from codeloc_envs import Choice, Environment, Lease
 from codeloc_envs.problem import shortage
@@ -102,7 +103,8 @@ class Location:
     loop. `runners` and `tasks` belong to the executor: the processes and the work that is under
     way. `expected`: what the choice of an environment, while it is made, may turn out to depend on.
     `since`: when its phase began, `restarted`: when it was started again by itself, both monotonic.
-    `stops`: how often all of its processes had ended after an order."""
+    `stops`: how often all of its processes had ended after an order. `earlier`: the ends of runners
+    that an earlier daemon left on another machine than the one where it runs now."""
 
     spec: LocationSpec
     send: Callable[[Location, Event], None]
@@ -120,6 +122,7 @@ class Location:
     stops: int = 0
     restarted: deque[float] = field(default_factory=lambda: deque(maxlen=COUNTED))
     alarm: asyncio.TimerHandle | None = None
+    earlier: list[asyncio.Future[Any]] = field(default_factory=list)
     waiters: set[asyncio.Future[None]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -143,6 +146,12 @@ class Location:
                 await waiter
             finally:
                 self.waiters.discard(waiter)
+
+    async def alone(self) -> None:
+        """Returns when nothing runs any more that an earlier daemon left elsewhere."""
+        while self.earlier:
+            await asyncio.wait(self.earlier)
+            self.earlier = [each for each in self.earlier if not each.done()]
 
     def changed_from(self, before: State, now: float) -> None:
         """Note a transition from the state `before`, at `now` (monotonic)."""

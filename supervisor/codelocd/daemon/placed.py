@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,12 +19,13 @@ from codelocd.daemon.locations import Locations
 from codelocd.daemon.publisher import Publisher
 from codelocd.daemon.runner_specs import RunnerSpecs
 from codelocd.dagster.webserver import DaemonParts
-from codelocd.model import Config, Output
+from codelocd.model import Config, Output, Problem
 from codelocd.render.text import size
 from codelocd.runners import variables
 from codelocd.runners.api import RunnerSpec
 from codelocd.runners.engine import EngineEvent, EngineOrder, LeftRunner
 from codelocd.storage.paths import DaemonPaths
+from codelocd.storage.snapshots import Documents
 
 if TYPE_CHECKING:
     from codelocd.documents.locations import EngineStatus
@@ -52,16 +53,20 @@ class PlacedLocations:
         specs: RunnerSpecs,
         locations: Locations,
         publisher: Publisher,
+        before: Mapping[str, str],
         *,
         development: bool,
     ) -> None:
+        """`before`: the node of each location that ran on one when the daemon before told it."""
         self.engine = engine
+        self._before = before
         self._specs = specs
         self._locations = locations
         self._publisher = publisher
         self._development = development
         self._prepared: dict[str, int] = {}
         self.left: dict[str, LeftRunner] = {}
+        self._adopt: Callable[[Location], bool] | None = None
         engine.listen(self._hear)
 
     def about(self) -> EngineStatus:
@@ -84,8 +89,43 @@ class PlacedLocations:
 
     async def read_left(self) -> None:
         """What an earlier daemon has left there, the newest of each location."""
-        for left in sorted(await self.engine.left(FIRST), key=lambda each: each.epoch):
+        self._know(await self.engine.left(FIRST))
+
+    def end_there(self, location: Location) -> None:
+        """It is to run on this machine from now on, where nothing starts before the end of what an
+        earlier daemon has left on a node."""
+        if (left := self.left.pop(location.name, None)) is not None:
+            output = self._specs.logs.output(location.name, left.record["generation"])
+            location.earlier.append(self.engine.end(left, output))
+
+    def may_run_there(self, location: Location) -> Problem | None:
+        """Why a location of this machine must not start: it may still run on a node."""
+        node = self._before.get(location.name)
+        if node is None or self.engine.has_met or not location.spec.placement.is_local:
+            return None
+        what = f"it may still run on node {node}, which is not known while the engine"
+        why = f"is out of reach: {self.engine.state.why}"
+        return Problem("limit", f"waiting for the engine: {what} {why}", at=time.time())
+
+    def settle(self, adopt: Callable[[Location], bool]) -> None:
+        """Called once the locations are known: end what none of them took. While the cluster is
+        out of reach they wait, and `adopt` is tried as soon as it is known what is there."""
+        self._adopt = adopt
+        self._take_late(adopt)
+
+    def _know(self, found: Iterable[LeftRunner]) -> None:
+        for left in sorted(found, key=lambda each: each.epoch):
             self.left[left.location] = left
+
+    def _take_late(self, adopt: Callable[[Location], bool]) -> None:
+        """The cluster is in reach: go on with what is found there, and end what is not wanted."""
+        self._know(self.engine.known_left())
+        for name in tuple(self.left):
+            location = self._locations.get(name)
+            if location is not None and location.state.wanted and not location.removed:
+                adopt(location)
+        self.left.clear()
+        self.engine.end_left()
 
     async def prepare(self, location: Location, choice: Choice) -> Environment:
         """Raises EnvironmentProblem, EngineRefuses."""
@@ -170,7 +210,10 @@ class PlacedLocations:
     def _hear(self, event: EngineEvent) -> None:
         location = self._locations.get(event.location or "")
         if event.location is None:
-            self._publisher.tell(f"engine-{event.kind}", event.what)
+            if event.kind != "there":
+                self._publisher.tell(f"engine-{event.kind}", event.what)
+            if event.kind in ("up", "there") and self._adopt is not None:
+                self._take_late(self._adopt)
         elif location is not None:
             name = "moved" if event.kind == "moved" else f"node-{event.kind}"
             self._publisher.announce(location, name, location.state, event.what)
@@ -197,8 +240,10 @@ def placed_locations(
     specs: RunnerSpecs,
     locations: Locations,
     publisher: Publisher,
+    entries: Documents,
 ) -> PlacedLocations | None:
-    """None where the config has no engine: then nothing of one is imported."""
+    """None where the config has no engine: then nothing of one is imported. `entries`: what the
+    daemon before told of each location."""
     if not config.engine.is_used:
         return None
     from codelocd.engine.engine import BridgeEngine
@@ -215,7 +260,9 @@ def placed_locations(
         hello_of(config.engine, owner, bundle, alone),
         output,
     )
-    return PlacedLocations(engine, specs, locations, publisher, development=means.development)
+    before = {each["name"]: each["node"] for each in entries.all() if each.get("node")}
+    own = means.development
+    return PlacedLocations(engine, specs, locations, publisher, before, development=own)
 
 
 def warnings(placed: PlacedLocations | None) -> list[str]:

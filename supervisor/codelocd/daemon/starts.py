@@ -69,6 +69,8 @@ class RunnerStarts:
     async def launch(self, location: Location, number: RunnerId, cold: Cold | None) -> None:
         if location.state.history.streak:
             await self._start_limits.restarts.turn()
+        if not await _alone(location, number, self._placed):
+            return
         async with self._start_limits.start(beside=location.state.serving is not None):
             running = await self._start(location, number, cold)
             if running is not None:
@@ -312,6 +314,16 @@ async def another(running: Running) -> Problem:
     if lock is None:
         return problems.of_another_node(running.handle.node or "", time.time())
     return problems.of_another(lock, await asyncio.to_thread(lock_holder, lock), time.time())
+
+
+async def _alone(location: Location, number: RunnerId, placed: PlacedLocations | None) -> bool:
+    """Whether it may start: what an earlier daemon left on another machine has ended. Waits for
+    that where it can be told; else the location does."""
+    if placed is not None and (problem := placed.may_run_there(location)):
+        location.tell(events.MachineLacks(number, problem, random.random()))
+        return False
+    await location.alone()
+    return True
 
 
 def _kill(handle: RunnerHandle) -> None:

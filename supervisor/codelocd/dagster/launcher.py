@@ -19,9 +19,9 @@ from codelocd.runners.api import (
     MustStartCold,
     RunnerHandle,
     RunnerSpec,
-    WrappedRunner,
     hangs_after,
 )
+from codelocd.runners.wrapped import WrappedRunner
 
 OTHERWISE = (
     "the code server loaded what the runner could not, at the same time and from the same files"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import itertools
 import time
@@ -22,8 +23,8 @@ from codelocd.runners.api import RunnerSpec
 from codelocd.runners.engine import EngineEvent, EngineOrder, LeftRunner, Progress
 
 PATIENCE = 10.0
-"""Seconds that a start or a build waits for a cluster that is out of reach, before the location
-waits for it with a problem that says so."""
+"""Seconds that a start or a build waits for a cluster that is out of reach again, before the
+location waits for it with a problem that says so."""
 
 LOOK = 0.1
 """Seconds between two looks at what a bridge has come to."""
@@ -73,6 +74,11 @@ class BridgeEngine:
         return self.state.is_up
 
     @property
+    def has_met(self) -> bool:
+        """Whether it is known what an earlier daemon has left."""
+        return self._roster.has_met
+
+    @property
     def bridge_pid(self) -> int | None:
         return self._bridge.pid
 
@@ -105,13 +111,20 @@ class BridgeEngine:
         """Nothing is started warm on a node."""
 
     async def left(self, patience: float) -> Sequence[LeftRunner]:
-        await self._bridge.reached(patience)
+        await self.settled(patience)
+        return self.known_left()
+
+    def known_left(self) -> Sequence[LeftRunner]:
         return self._roster.left()
 
     def adopt(self, left: LeftRunner, output: Output) -> BridgeRunner | None:
         return self._roster.adopt(left, output)
 
-    async def end_left(self) -> None:
+    def end(self, left: LeftRunner, output: Output) -> asyncio.Future[Exit]:
+        """End it; the future is done when its end is known."""
+        return self._roster.end(left, output)
+
+    def end_left(self) -> None:
         self._roster.end_left()
 
     async def run(self, spec: RunnerSpec, words: Sequence[str]) -> Exit:
@@ -187,7 +200,7 @@ class BridgeEngine:
 
     async def _ask(self, method: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
         """Raises EngineRefuses."""
-        if not await self._bridge.reached(PATIENCE):
+        if not await self._bridge.reached(PATIENCE if self.has_met else LOOK):
             raise refusals.out_of_reach(self._bridge.state, self.settings.address)
         try:
             said = await self._bridge.ask(method, params)

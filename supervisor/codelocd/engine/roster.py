@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from codelocd.engine.bridge import Bridge
 from codelocd.engine.runner import BridgeRunner
-from codelocd.model import Output, Stream
+from codelocd.model import Exit, Output, Stream
 from codelocd.runners.engine import EngineEvent, LeftRunner
 
 Said = Mapping[str, Any]
@@ -29,7 +30,7 @@ class Roster:
         self._last_node: dict[str, str | None] = {}
         self._left: dict[str, Said] = {}
         self._early: dict[str, list[tuple[str, Said]]] = {}
-        self._met = False
+        self.has_met = False
         self.bridge: Bridge
 
     # --- starts and adoptions ------------------------------------------------------------------
@@ -57,19 +58,34 @@ class Roster:
 
     def adopt(self, left: LeftRunner, output: Output) -> BridgeRunner | None:
         """Go on with it; None if it has ended."""
+        runner = self._bound(left, output)
+        if runner is not None:
+            runner.record_kept = left.record
+            self._attach(runner)
+            runner.take_over()
+        return runner
+
+    def _bound(self, left: LeftRunner, output: Output) -> BridgeRunner | None:
         name = f"{left.location}:{left.epoch}"
         said = self._left.pop(name, None)
         if said is None:
             return None
         runner = self._taken(name, {**(said.get("start") or {}), **said}, output)
         runner.output.go_on_from(said.get("offsets") or {})
-        runner.record_kept = left.record
         if said.get("lost"):
             runner.is_lost(said["lost"])
         self._last_node[left.location] = runner.node
-        self._attach(runner)
-        runner.take_over()
         return runner
+
+    def end(self, left: LeftRunner, output: Output) -> asyncio.Future[Exit]:
+        """End it, and write what it prints meanwhile; done when its end is known."""
+        runner = self._bound(left, output)
+        if runner is None:
+            over: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
+            over.set_result(Exit(None, None))
+            return over
+        runner.kill()
+        return runner.exited
 
     def end_left(self) -> None:
         """End what was left and not taken."""
@@ -98,11 +114,16 @@ class Roster:
         for name, said in found.items():
             if name in self._runners or name in self._early or name in self._left:
                 continue
-            if not self._met and said.get("record") is not None:
-                self._left[name] = said
-            else:
-                self.bridge.order("kill", {"runner": name})
-        self._met = True
+            if said.get("lost") and said.get("start") is None:
+                continue  # nothing is known of it until its node is back, or it is fenced
+            self._meet(name, said, kept=not self.has_met)
+        self.has_met = True
+
+    def _meet(self, name: str, said: Said, *, kept: bool) -> None:
+        if kept and said.get("record") is not None:
+            self._left[name] = said
+        else:
+            self.bridge.order("kill", {"runner": name})
 
     def hear(self, method: str, params: Said) -> None:
         """What is said of one runner."""
@@ -113,6 +134,9 @@ class Roster:
             self._hear(method, self._runners[name], params)
         elif method == "exited":
             self._left.pop(name, None)
+        elif method == "there":
+            self._meet(name, params, kept=True)
+            self._tell(EngineEvent("there", f"{name} was out of reach until now"))
 
     def used(self, runners: Mapping[str, Said]) -> None:
         """Memory and CPU of runners."""

@@ -134,12 +134,10 @@ class BridgeRunner(ConnectedRunner):
         self.why = str(started.get("why") or "every runner is started on its own")
         self.placed_why = str(started.get("placement_why") or "")
         self._serves = serves
-        self.has_let_go: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.output = HeardOutput(output, self._acknowledge)
         self._bridge = bridge
         self._frames = FrameConnection(self._carry)
         self.record_kept: Mapping[str, Any] | None = None
-        self.exited.add_done_callback(lambda _: self._let_go())
 
     @property
     def record(self) -> Mapping[str, Any] | None:
@@ -216,10 +214,6 @@ class BridgeRunner(ConnectedRunner):
             else:
                 break
         self._let_go()
-
-    def _let_go(self) -> None:
-        if not self.has_let_go.done():
-            self.has_let_go.set_result(None)
 
     def _acknowledge(self, offsets: Mapping[Stream, int]) -> None:
         self._bridge.tell("heard", {"runner": self.name, "offsets": dict(offsets)})

@@ -81,6 +81,8 @@ class ConnectedRunner:
         self._in_flight = 0
         self._idle = asyncio.Event()
         self._idle.set()
+        self.has_let_go: asyncio.Future[None] = child.exited.get_loop().create_future()
+        child.exited.add_done_callback(lambda _: self._let_go())
         self._working: set[asyncio.Task[None]] = set()
 
     async def load(self) -> LoadOutcome:
@@ -139,6 +141,12 @@ class ConnectedRunner:
         except RpcError as failure:
             if failure.kind == "timeout":
                 self.kill()
+        else:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        if not self.has_let_go.done():
+            self.has_let_go.set_result(None)
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         """In place of what was begun before."""

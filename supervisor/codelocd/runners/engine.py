@@ -124,12 +124,16 @@ class Engine(Launcher, Protocol):
         be reached within so many seconds."""
         ...
 
+    def known_left(self) -> Sequence[LeftRunner]:
+        """The same, of what is known by now."""
+        ...
+
     def adopt(self, left: LeftRunner, output: Output) -> EngineHandle | None:
         """Go on with it, and with its output where the earlier daemon stopped. None if it has
         ended."""
         ...
 
-    async def end_left(self) -> None:
+    def end_left(self) -> None:
         """End what an earlier daemon has left and no location has taken."""
         ...
 

@@ -18,7 +18,6 @@ from codelocd.runners.api import (
     MustStartCold,
     Program,
     RunnerSpec,
-    WrappedRunner,
     hangs_after,
 )
 from codelocd.runners.attempts import AttemptStart
@@ -30,6 +29,7 @@ from codelocd.runners.warm.pool import NOT_READY, WarmPool
 from codelocd.runners.warm.pools import NOTHING, WarmPools
 from codelocd.runners.warm.profile import Beside, Imports, after_load
 from codelocd.runners.warm.profiles import ImportProfiles
+from codelocd.runners.wrapped import WrappedRunner
 
 QUIET = 1.0
 """Seconds after the start of a program before the next spare for it is made: not in the way of what
