@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from codeloc.context import LastRun
     from codeloc.definition import Item
-    from codeloc.evaluating import Evaluation
+    from codeloc.evaluating import EvaluationResult
     from codeloc.functions import Source
     from codeloc.outcomes import RunResult
 
@@ -144,7 +144,7 @@ class RunnableNamespace:
         scheduled_for: datetime | None = None,
         cursor: Any = None,
         last_run: LastRun | None = None,
-    ) -> Evaluation:
+    ) -> EvaluationResult:
         """Asks a schedule or a sensor, in this process, for unit tests: which runs it would start.
 
         `scheduled_for`: the time that is due, with its zone; now unless given. `cursor`,

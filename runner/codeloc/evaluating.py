@@ -32,7 +32,7 @@ MOST_RUNS = 1000
 EXPECTED = 'None, True, False, Run(…), several of them, or Skip("why")'
 
 
-class Evaluation:
+class EvaluationResult:
     """`runs`: those that shall start. `skipped`: why none shall, where a reason was given.
     `cursor`: the sensor's from now on.
     """
@@ -66,7 +66,7 @@ def evaluate(
     last_run: LastRun | None = None,
     utc_offset: float | None = None,
     guard: CallGuard | None = None,
-) -> Evaluation:
+) -> EvaluationResult:
     """Asks the schedule or the sensor of that name; `utc_offset`: as for `moment_in`.
 
     Raises what its function and its resources raise; UncallableError for one that is async, and
@@ -86,7 +86,7 @@ def evaluate(
     except DefinitionsError as error:
         raise RunError(str(error)) from None
     _check_runs(namespace, starter, runs)
-    return Evaluation(runs, skipped, cursor)
+    return EvaluationResult(runs, skipped, cursor)
 
 
 def _returned(

@@ -8,7 +8,7 @@ from time import perf_counter
 
 from ..load.damage import report_exits
 from ..main import leave, prepare_for_user_code
-from ..process import hold_to_limits, live_as_long_as
+from ..process import die_with, hold_to_limits, live_as_long_as
 from ..wire.json_values import dumps
 from ..wire.methods import python_version
 from . import native
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 def live(order: EvaluationOrder, path: List[str], known: AbstractSet[str]) -> NoReturn:
     """In a process that is bound and can print; `path`: what `sys.path` shall be, all of it."""
+    die_with(order.parent)  # a fork, too: no daemon adopts an evaluation
     hold_to_limits(order.group, order.nice, order.open_files)
     live_as_long_as(order.life_fd)
     guard, served = CancelGuard(), ServedCode(order)

@@ -56,7 +56,7 @@ def run(targets: List[Any], order: AttemptOrder, steps: StepEvents, guard: Cance
 
 
 def evaluate(targets: List[Any], order: EvaluationOrder, guard: CancelGuard) -> Any:
-    """The `Evaluation`. Raises what the function raises, UsageFailure and LoadFailure."""
+    """The `EvaluationResult`. Raises what the function raises, UsageFailure and LoadFailure."""
     contexts = part("context")
     facts = contexts.RunFacts(
         scheduled_for=order.scheduled_for, generation=order.generation, location=order.location

@@ -1,4 +1,4 @@
-"""The process of one attempt of a run, as launchers start it."""
+"""The process of one attempt of a run, or of one evaluation, as launchers start it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from codelocd.runners.stacks import NUMBER
 class AttemptStart:
     """`spec`: of the runner of the location, with the output and the held descriptors of the
     attempt. `order`: the file that says what is run. `events`: the end of a pipe that the attempt
-    writes to; the caller closes it after the start.
+    writes to; the caller closes it after the start. None for an evaluation, which tells nothing.
     """
 
     spec: RunnerSpec
     order: Path
-    events: int
+    events: int | None
 
     @property
     def arguments(self) -> list[str]:
@@ -30,10 +30,10 @@ class AttemptStart:
 
     @property
     def descriptors(self) -> list[int]:
-        return [self.events, *self.spec.held]
+        return [*([] if self.events is None else [self.events]), *self.spec.held]
 
 
-def process_part(spec: RunnerSpec, events: int, life: int | None) -> dict[str, Any]:
+def process_part(spec: RunnerSpec, events: int | None, life: int | None) -> dict[str, Any]:
     """What an order says of the process and of the code that it loads. With a `life` it may outlive
     this process."""
     return {

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from codelocd.daemon.locations import Locations
     from codelocd.daemon.loop import Daemon
     from codelocd.daemon.runner_specs import RunnerSpecs
+    from codelocd.daemon.runs.evaluations import Evaluations
     from codelocd.dagster.webserver import DaemonParts
     from codelocd.process.child import Children
     from codelocd.process.inheritance import Inheritance
@@ -64,4 +65,11 @@ class RunBase:
             self.outputs,
             self.left,
         )
+        self._parts = parts
         self.attempts = LocalAttempts(parts, self.folders, self.codes)
+
+    def evaluations(self) -> Evaluations:
+        """What asks schedules and sensors: one for a daemon."""
+        from codelocd.daemon.runs.evaluations import Evaluations  # few daemons have any
+
+        return Evaluations(self._parts, self.folders, self.codes)
