@@ -76,11 +76,15 @@ class OneKeeper:
         number = RunId(len(self.runs) + 1)
         self.runs[number] = RunRecord(number, "uuid", wish, time.time())
         await self.codes.ready(wish.location)
-        served = self.codes.of(wish.location)
-        assert served is not None, self.codes.why_none(wish.location)
+        self._admit(number)
+        return number
+
+    def _admit(self, number: RunId) -> None:
+        name = self.runs[number].wish.location
+        served = self.codes.of(name)
+        assert served is not None, self.codes.why_none(name)
         admitted = RunAdmitted(served.generation, served.manifest, served.environment)
         self.tell(number, admitted)
-        return number
 
     async def until(self, number: RunId, *states: RunState) -> RunRecord:
         """The run, as soon as it has one of these states; all timers of it are due at once."""
@@ -92,7 +96,10 @@ class OneKeeper:
                 try:
                     await asyncio.wait_for(self._changed.wait(), left)
                 except TimeoutError:
-                    self.tell(number, MomentReached())
+                    if self.runs[number].state is RunState.QUEUED:
+                        self._admit(number)
+                    else:
+                        self.tell(number, MomentReached())
         return self.runs[number]
 
     async def ended(self, number: RunId) -> RunRecord:

@@ -1,0 +1,171 @@
+"""What becomes of a run when its process, its location's runner or its fork server dies."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from codelocd.daemon.application import Application
+from codelocd.daemon.location import Location
+from codelocd.model import Config
+from codelocd.runs import step
+from codelocd.runs.events import AttemptEnded
+from codelocd.runs.model import RunId, RunPolicy, RunState, RunWish
+from tests.supervisor.runners.launching import until
+from tests.supervisor.runs.attempting import DEADLINE, OneKeeper, loaded, paths_in
+
+CODE = """
+import os, time
+from codeloc import Definitions, asset, job
+@job
+def work(context):
+    print("attempt", context.attempt, flush=True)
+@job
+def waits(context):
+    print("attempt", context.attempt, flush=True)
+    while not os.path.exists("go"):
+        time.sleep(0.02)
+@job
+def dies_at_exit():
+    import atexit
+    atexit.register(os.kill, os.getpid(), 9)
+defs = Definitions(jobs=[work, waits, dies_at_exit])
+"""
+
+
+@pytest.fixture
+async def application(tmp_path: Path) -> AsyncIterator[Application]:
+    state = tmp_path / "state"
+    state.mkdir(mode=0o700)
+    application = Application(Config(()), paths_in(state), lambda _: None, development=False)
+    yield application
+    await application.close()
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is tried again is tried at once."""
+    monkeypatch.setattr(step, "TRANSIENT_SECONDS", 0.0)
+
+
+def allow_files(location: Location, count: int | None) -> None:
+    """For attempts that start from now on; with too few, one ends before any user code."""
+    policy = replace(location.spec.policy, open_files=count)
+    location.spec = replace(location.spec, policy=policy)
+
+
+async def begun(keeper: OneKeeper, policy: RunPolicy) -> RunId:
+    """A run whose job waits for the file `go`, and has printed."""
+    number = await keeper.begin(RunWish("x", job="waits", policy=policy))
+    await until(lambda: keeper.printed(number) == ["attempt 1"])
+    return number
+
+
+async def test_an_attempt_that_ends_before_user_code_starts_again(
+    application: Application, tmp_path: Path
+) -> None:
+    location = await loaded(application, tmp_path, CODE)
+    keeper = OneKeeper(application)
+    allow_files(location, 3)
+    number = await keeper.begin(RunWish("x", job="work"))
+    await keeper.until(number, RunState.QUEUED)
+    attempt = keeper.runs[number].attempt
+    assert attempt is not None
+    assert attempt.summary == "its process ended before any user code, with status 3"
+    allow_files(location, None)
+    run = await keeper.ended(number)
+    assert run.state is RunState.SUCCEEDED
+    assert [each.number for each in run.attempts] == [1]
+    assert run.attempts[0].false_starts == 1
+
+
+async def test_three_that_end_before_user_code_are_a_failure_of_the_load(
+    application: Application, tmp_path: Path
+) -> None:
+    location = await loaded(application, tmp_path, CODE)
+    keeper = OneKeeper(application)
+    allow_files(location, 3)
+    run = await keeper.run()
+    assert (run.state, run.why) == (RunState.FAILED, "load")
+    ends = [each for each in keeper.events if isinstance(each, AttemptEnded)]
+    assert [each.exit for each in ends] == [3, 3, 3]
+
+
+async def test_an_attempt_that_is_killed_in_user_code_is_repeated_by_policy(
+    application: Application, tmp_path: Path
+) -> None:
+    await loaded(application, tmp_path, CODE)
+    keeper = OneKeeper(application)
+    number = await begun(keeper, RunPolicy(retries=1, retry_delay=0.01))
+    attempt = keeper.runs[number].attempt
+    assert attempt is not None
+    assert attempt.pid is not None
+    os.kill(attempt.pid, signal.SIGKILL)
+    (tmp_path / "go").touch()
+    run = await keeper.ended(number)
+    assert run.state is RunState.SUCCEEDED
+    assert [(each.state, each.why, each.signal) for each in run.attempts] == [
+        (RunState.FAILED, "signal", signal.SIGKILL),
+        (RunState.SUCCEEDED, None, None),
+    ]
+    assert keeper.printed(number) == ["attempt 1", "attempt 2"]
+
+
+async def test_an_attempt_that_dies_after_its_result_has_that_result(
+    application: Application, tmp_path: Path
+) -> None:
+    await loaded(application, tmp_path, CODE)
+    run = await OneKeeper(application).run("dies_at_exit")
+    assert run.state is RunState.SUCCEEDED
+    assert run.attempt is not None
+    assert run.attempt.signal == signal.SIGKILL, "how its process ended is noted"
+
+
+async def test_a_run_goes_on_where_its_runner_dies(
+    application: Application, tmp_path: Path
+) -> None:
+    location = await loaded(application, tmp_path, CODE)
+    keeper = OneKeeper(application)
+    number = await begun(keeper, RunPolicy())
+    served = location.serving
+    assert served is not None
+    served.handle.kill()
+    await asyncio.wait_for(served.handle.exited, DEADLINE)
+    before = await keeper.begin(RunWish("x", job="work"))  # nothing serves, and the code is known
+    assert (await keeper.ended(before)).state is RunState.SUCCEEDED
+    assert keeper.runs[number].state is RunState.RUNNING
+    (tmp_path / "go").touch()
+    assert (await keeper.ended(number)).state is RunState.SUCCEEDED
+
+
+async def test_a_run_goes_on_where_its_fork_server_dies(
+    application: Application, tmp_path: Path
+) -> None:
+    location = await loaded(application, tmp_path, CODE, start_method="fork")
+    application.daemon.reload(location)
+    await asyncio.wait_for(location.settled(), DEADLINE)
+    keeper = OneKeeper(application)
+    await until(lambda: application.warm.warm_interpreter("x") is not None)
+    number = await begun(keeper, RunPolicy())
+    server = application.warm.warm_interpreter("x")
+    assert server is not None
+    attempt = keeper.runs[number].attempt
+    assert attempt is not None
+    assert attempt.start_method == "fork"
+    os.kill(server.pid, signal.SIGKILL)
+    await until(lambda: not server.lives)
+    next_one = await keeper.run()
+    assert next_one.state is RunState.SUCCEEDED
+    assert next_one.attempt is not None
+    assert next_one.attempt.start_method in ("spawn", "fork"), "on its own, or from a new one"
+    (tmp_path / "go").touch()
+    run = await keeper.ended(number)
+    assert run.state is RunState.SUCCEEDED
+    assert run.attempt is not None
+    assert run.attempt.exit == 0, "its end was noticed: it is the daemon's child by then"
