@@ -3,6 +3,7 @@
 
 type Level = 'ok' | 'warn' | 'bad' | 'busy' | 'off';
 type Order = 'start' | 'stop' | 'restart' | 'reload';
+type RunOrder = 'run' | 'run_cancel' | 'run_retry' | 'schedule_set';
 
 interface Frame { file: string; line: number; column: number | null; function: string; own: boolean; code: [number, string][]; }
 interface ProblemDocument { kind?: string; summary: string; detail: string; at: number; frames?: Frame[]; remedy?: string | null; }
@@ -39,6 +40,26 @@ interface Story { location: string | null; entries: Entry[]; head: Entry; first:
 
 /** `[seq, at, location, stream, text, generation]`, or a rule between lines. */
 interface Line { seq: number; at: number; location: string; stream: string; text: string; generation: number | null; rule?: boolean; }
+
+/** A run without its steps and attempts; `attempt` is the number of the newest, `counts` has the steps in each state. */
+interface Run {
+  id: number; location: string; repository: string; job: string | null; select: string[] | null; state: string;
+  why: string | null; summary: string | null; by: Record<string, any>; params: Record<string, any>; tags: Record<string, string>;
+  retry_of: number | null; scheduled_for: number | null; code: { generation: number | null; manifest: string | null; late: string[] };
+  environment: string | null; queued: number; started: number | null; ended: number | null;
+  attempt: number; counts: Record<string, number>; stopping?: string | null;
+}
+interface Check { name: string; state: string; severity?: string; blocking?: boolean; seconds?: number | null; summary?: string | null; metadata?: Record<string, any>; }
+interface Step { kind: string; name: string; state: string; seconds?: number | null; why?: string | null; summary?: string | null; problem?: ProblemDocument | null; metadata?: Record<string, any>; checks: Check[]; since?: number; }
+interface Attempt { number: number; state: string; pid: number | null; start_method: string | null; started: number | null; ended: number | null; exit: number | null; signal: number | null; why: string | null; summary: string | null; problem: ProblemDocument | null; memory_peak: number | null; }
+interface WholeRun extends Run { steps: Step[]; attempts: Attempt[]; }
+interface Schedule {
+  location: string; repository: string; name: string; kind: string; cron: string | null; timezone: string | null; minimum_interval: number | null;
+  job: string | null; enabled: boolean; ticks: boolean; why: string | null; next: number | null; missed: number;
+  last: { at: number; state: string; run: number | null; why: string | null } | null;
+}
+/** What is started: a job, or an asset. */
+interface Startable { location: string; repository: string; kind: string; name: string; }
 
 interface Build { location: string; phase: string; message: string; done: number | null; total: number | null; bytes_done: number | null; bytes_total: number | null; }
 interface Route { name: string; parts: string[]; query: URLSearchParams; }

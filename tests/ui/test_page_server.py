@@ -151,11 +151,15 @@ def test_the_page_stays_while_the_daemon_goes_and_comes_back(
         with opened(served) as socket:
             until(socket, lambda one: one["type"] == "state" and one["gone"] is None)
             first.stop()
-            until(socket, lambda one: one["type"] == "gone")
+            gone = until(socket, lambda one: one["type"] == "gone")
+            assert gone["why"] == "it was asked to end by SIGTERM"
             assert served.request("GET", "/api/status").status == 503
             second = Dev(project, home / "home", ())
             state = until(socket, lambda one: one["type"] == "state" and one["gone"] is None)
             assert [each["name"] for each in state["locations"]] == ["shop"]
+            assert second.cli("shutdown").returncode == 0
+            gone = until(socket, lambda one: one["type"] == "gone")
+            assert gone["why"] == "it was asked to end by `codelocd shutdown`"
     finally:
         served.end()
         for each in (first, second):

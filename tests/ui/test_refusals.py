@@ -17,6 +17,7 @@ from tests.ui.conftest import DEADLINE, ServedPage, serve
 READS = (
     *("registry", "status", "show", "definitions", "logs", "events"),
     *("environments", "environment", "diff"),
+    *("runs", "run_show", "run_logs", "schedules", "files"),
 )
 UPGRADE = {
     "Connection": "Upgrade",
@@ -38,6 +39,12 @@ WRONG: dict[str, tuple[Mapping[str, str | None], int]] = {
     ),
 }
 ORDER = {"order": "reload", "locations": ["shop"]}
+RUN_ORDERS: tuple[dict[str, Any], ...] = (
+    {"order": "run", "params": {"location": "shop", "names": ["paid"]}},
+    {"order": "run_cancel", "params": {"id": 1}},
+    {"order": "run_retry", "params": {"id": 1}},
+    {"order": "schedule_set", "params": {"location": "shop", "name": "x", "enabled": True}},
+)
 
 
 @pytest.mark.parametrize("what", WRONG)
@@ -48,8 +55,9 @@ def test_no_address_with_data_answers_who_is_not_logged_in_here(
     for method in READS:
         answer = page.request("GET", f"/api/{method}", headers=headers)
         assert (answer.status, list(answer.json())) == (status, ["error"]), method
-    order = page.request("POST", "/api/orders", ORDER, headers)
-    assert (order.status, list(order.json())) == (status, ["error"])
+    for each in (ORDER, *RUN_ORDERS):
+        order = page.request("POST", "/api/orders", each, headers)
+        assert (order.status, list(order.json())) == (status, ["error"])
 
 
 BY_MESSAGE = ("a cookie alone", "a wrong second half")
@@ -91,7 +99,8 @@ def test_no_other_method_does_anything(page: ServedPage, method: str) -> None:
 def test_an_order_comes_from_the_page_itself_and_as_json(
     page: ServedPage, headers: Mapping[str, str | None], status: int
 ) -> None:
-    assert page.request("POST", "/api/orders", ORDER, headers).status == status
+    for each in (ORDER, *RUN_ORDERS):
+        assert page.request("POST", "/api/orders", each, headers).status == status
 
 
 def test_no_address_changes_anything_by_get(page: ServedPage) -> None:
@@ -112,6 +121,10 @@ def test_json_that_no_page_sends_is_refused(page: ServedPage) -> None:
     orders: list[Any] = [{"order": ["start"], "locations": ["shop"]}, {"order": {}}, deep]
     for order in orders:
         assert page.request("POST", "/api/orders", order).status == 400, order
+    wrong: tuple[Any, ...] = (None, [], {"id": 1, "by": {"kind": "cli"}}, {"wait": True})
+    for params in wrong:
+        body = {"order": "run_cancel", "params": params}
+        assert page.request("POST", "/api/orders", body).status == 400, params
     for asked in ("[" * 9000, '{"a":' * 9000, '{"lines": 99999999999999999999999}'):
         assert page.request("GET", f"/api/logs?q={quote(asked)}").status == 400, asked[:9]
 
@@ -195,6 +208,8 @@ def test_a_read_only_page_refuses_every_order(
         served.log_in()
         for order in ("start", "stop", "restart", "reload"):
             body = {"order": order, "locations": ["shop"]}
+            assert served.request("POST", "/api/orders", body).status == 403
+        for body in RUN_ORDERS:
             assert served.request("POST", "/api/orders", body).status == 403
         assert served.ask("status")["locations"][0]["name"] == "shop"
     finally:

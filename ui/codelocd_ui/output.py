@@ -20,10 +20,14 @@ Line: TypeAlias = tuple[int, float, str, str, str, int | None]
 
 
 class Batch:
-    """What one tab has not been sent yet; `locations` None: it looks at all of them."""
+    """What one tab has not been sent yet; `locations` None: it looks at all of them.
 
-    def __init__(self, locations: Collection[str] | None) -> None:
+    `kind`: what the page calls the messages.
+    """
+
+    def __init__(self, locations: Collection[str] | None, kind: str = "output") -> None:
         self.locations = locations
+        self._kind = kind
         self._lines: deque[Line] = deque(maxlen=BATCH_LINES)
         self._skipped = 0
 
@@ -38,7 +42,7 @@ class Batch:
         """The batch as the page gets it; None where nothing came."""
         if not self._lines:
             return None
-        taken = {"type": "output", "lines": list(self._lines), "skipped": self._skipped}
+        taken = {"type": self._kind, "lines": list(self._lines), "skipped": self._skipped}
         self._lines.clear()
         self._skipped = 0
         return taken

@@ -67,6 +67,7 @@ class ListedRows:
     def __init__(self) -> None:
         self.revision = 0
         self._rows: dict[Key, Row] = {}
+        self._files: dict[Key, str] = {}
         self._encoded: tuple[tuple[int, int], bytes] | None = None
         self._changes = 0
 
@@ -75,7 +76,9 @@ class ListedRows:
 
     def replace(self, full: FullDefinitions) -> None:
         self.revision = full["revision"]
-        self._rows = {key(made): made for made in map(row, full["definitions"])}
+        self._rows, self._files = {}, {}
+        for each in full["definitions"]:
+            self._list(each)
         self._changes += 1
 
     def change(self, news: DefinitionsNews) -> dict[str, Any]:
@@ -84,8 +87,9 @@ class ListedRows:
         removed = _rows(news["removed"])
         for gone in removed:
             self._rows.pop(key(gone), None)
-        for come in (*added, *changed):
-            self._rows[key(come)] = come
+            self._files.pop(key(gone), None)
+        for come in (*news["added"], *news["changed"]):
+            self._list(come)
         self.revision = news["revision"]
         self._changes += 1
         return {
@@ -104,7 +108,22 @@ class ListedRows:
     def drop(self, location: str) -> None:
         """The location is no longer in the config."""
         self._rows = {name: made for name, made in self._rows.items() if name[0] != location}
+        self._files = {name: file for name, file in self._files.items() if name[0] != location}
         self._changes += 1
+
+    def _list(self, definition: Listed) -> None:
+        made = row(definition)
+        self._rows[key(made)] = made
+        source = cast("dict[str, Any]", definition).get("source")
+        if source:
+            self._files[key(made)] = source["file"]
+
+    def files(self) -> dict[str, list[Key]]:
+        """The files in which definitions stand, with those of each."""
+        found: dict[str, list[Key]] = {}
+        for name, file in self._files.items():
+            found.setdefault(file, []).append(name)
+        return found
 
     @property
     def version(self) -> tuple[int, int]:

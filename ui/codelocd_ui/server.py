@@ -19,6 +19,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from codelocd.client import DaemonUnreachable, RpcError
 from codelocd_ui.feed import FORWARDED, ORDERS, Feed
 from codelocd_ui.guard import BODY_BYTES, SECURITY_HEADERS, Asking, Guard, Refusal
+from codelocd_ui.runs import RUN_ORDERS, unknown_params
 from codelocd_ui.static_files import StaticFile, StaticFiles
 from codelocd_ui.tabs import MOST_TABS, Tab, TabBehind
 from codelocd_ui.text import to_json
@@ -28,6 +29,8 @@ FIRST_MESSAGE_SECONDS = 5.0
 ORDER_SECONDS = 600.0
 CLOSE_REFUSED, CLOSE_BEHIND, CLOSE_FULL = 4401, 4408, 4429
 """Codes of a closed socket (4000 to 4999 are for applications: RFC 6455, 7.4.2)."""
+ORDER_NAMES = ("start", "stop", "restart", "reload", *RUN_ORDERS)
+ONLY_READS = Refusal(403, "whoever serves this page may only read")
 STATUSES = {"usage": 400, "unknown": 404, "busy": 409, "down": 503, "timeout": 504, "limit": 413}
 """Of HTTP, by the kind of the daemon's error."""
 
@@ -46,6 +49,7 @@ class Page:
             Route("/static/{version}/{name:path}", self._file),
             Route("/api/login", self._login, methods=["POST"]),
             Route("/api/registry", self._registry),
+            Route("/api/files", self._files_of_code),
             Route("/api/orders", self._order, methods=["POST"]),
             WebSocketRoute("/api/socket", self._socket),
             Route("/api/{method}", self._ask),
@@ -96,6 +100,10 @@ class Page:
         headers = {"etag": tag, "cache-control": "no-cache", "content-encoding": "gzip"}
         return Response(body, media_type="application/json", headers=headers)
 
+    async def _files_of_code(self, _request: Request) -> Response:
+        registry = self._feed.registry
+        return answered({"revision": registry.revision, "files": registry.files()})
+
     async def _ask(self, request: Request) -> Response:
         """`api/show?q={"location": "sales"}`: one of the daemon's methods that only read."""
         method = request.path_params["method"]
@@ -109,13 +117,25 @@ class Page:
     async def _order(self, request: Request) -> Response:
         said = await document_of(request)
         order, locations = said.get("order"), said.get("locations")
+        if isinstance(order, str) and order in RUN_ORDERS:
+            return await self._run_order(order, said.get("params"))
         if not isinstance(order, str) or order not in ORDERS or not isinstance(locations, list):
-            return refused(Refusal(400, "an order is one of start, stop, restart, reload"))
+            return refused(Refusal(400, f"an order is one of {', '.join(ORDER_NAMES)}"))
         if not locations:
             return refused(Refusal(400, "an order names its locations"))
         if self._feed.only_reads:
-            return refused(Refusal(403, "whoever serves this page may only read"))
+            return refused(ONLY_READS)
         return await self._answer(order, {"locations": locations}, ORDER_SECONDS)
+
+    async def _run_order(self, order: str, params: object) -> Response:
+        """`{"order": "run_cancel", "params": {"id": 17}}`: what concerns a run or a schedule."""
+        if not isinstance(params, dict):
+            return refused(Refusal(400, f"{order} takes params, a map"))
+        if unknown := unknown_params(order, params):
+            return refused(Refusal(400, f"{order} does not take {unknown[0][:40]}"))
+        if self._feed.only_reads:
+            return refused(ONLY_READS)
+        return await self._answer(order, params, ORDER_SECONDS)
 
     async def _answer(self, method: str, params: dict[str, Any], timeout: float) -> Response:
         try:
@@ -160,7 +180,8 @@ class Page:
         return said is not None and self._guard.is_second_half(said.get("half"))
 
     async def _hear(self, socket: WebSocket, tab: Tab) -> None:
-        """`{"output": null | true | [location…], "usage": true}`: what the tab shows now."""
+        """`{"output": null | true | [location…], "usage": true, "run": null | 17}`: what the tab
+        shows now."""
         while True:
             said = json.loads(await socket.receive_text())
             output = said.get("output")
@@ -169,6 +190,8 @@ class Page:
             else:
                 tab.look_at_output(None if output is True else [str(name) for name in output])
             tab.wants_usage = bool(said.get("usage"))
+            run = said.get("run")
+            tab.look_at_run(run if type(run) is int else None)
             self._feed.tabs.changed.set()
 
 

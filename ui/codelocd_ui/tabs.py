@@ -25,6 +25,9 @@ class Tab:
 
     def __init__(self) -> None:
         self.batch: Batch | None = None
+        self.run: int | None = None
+        """The run that it shows."""
+        self.run_batch: Batch | None = None
         self.wants_usage = False
         self._waiting: list[bytes] = []
         self._bytes = 0
@@ -52,6 +55,12 @@ class Tab:
     def look_at_output(self, locations: Collection[str] | None) -> None:
         """From now on it gets the output of these locations; None: of all."""
         self.batch = Batch(None if locations is None else frozenset(locations))
+
+    def look_at_run(self, run: int | None) -> None:
+        """From now on it gets what this run tells and prints; None: of no run."""
+        if run != self.run:
+            self.run = run
+            self.run_batch = None if run is None else Batch(None, kind="run_output")
 
 
 class Tabs:
@@ -91,6 +100,11 @@ class Tabs:
             return None
         named = [locations for locations in shown if locations is not None]
         return frozenset[str]().union(*named) if len(named) == len(shown) else "all"
+
+    @property
+    def shown_runs(self) -> frozenset[int]:
+        """The runs that tabs show."""
+        return frozenset(tab.run for tab in self._tabs if tab.run is not None)
 
     @property
     def want_usage(self) -> bool:

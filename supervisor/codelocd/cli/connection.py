@@ -102,7 +102,8 @@ class Connection:
     def _listen_to_the_end(self, method: str) -> None:
         try:
             events = self._client.subscribe(["status"])
-            self._client.call(method, timeout=None)
+            by = {"by": "cli"} if method == "shutdown" and self.is_of_this_version() else {}
+            self._client.call(method, by, timeout=None)
             for _ in events:
                 pass
         except DaemonUnreachable as error:

@@ -89,7 +89,7 @@ class Control:
         application: Application,
         config: ConfigWatch,
         identity: Identity,
-        shutdown: Callable[[], None],
+        shutdown: Callable[[str], None],
         upgrade: Callable[[], Awaitable[None]],
     ) -> None:
         self._application = application
@@ -116,7 +116,7 @@ class Control:
             **Deploys(application.releases, application.daemon, application.publisher).methods,
             **EngineMethods(application.placed, application.daemon).methods,
             "apply": (self._apply, frozenset({"dry_run"})),
-            "shutdown": (self._shut_down, frozenset()),
+            "shutdown": (self._shut_down, frozenset({"by"})),
             "upgrade": (self._upgrade_daemon, frozenset()),
         }
         for name, action in self._actions.by_name.items():
@@ -290,8 +290,9 @@ class Control:
             change = self._config.take(config)
         return {**change.as_json(), "pending": self._config.pending(config)}
 
-    async def _shut_down(self, _peer: Peer, _params: Params) -> Nothing:
-        asyncio.get_running_loop().call_soon(self._shutdown)
+    async def _shut_down(self, _peer: Peer, params: Params) -> Nothing:
+        by = take.optional_text(params, "by") or "client"
+        asyncio.get_running_loop().call_soon(self._shutdown, by)
         return {}
 
     async def _upgrade_daemon(self, _peer: Peer, _params: Params) -> Nothing:

@@ -87,9 +87,16 @@ class Publisher:
         if state.phase not in UNDER_WAY and not (self._ends or location.removed):
             self._entries.keep(location.name, status.left(location, now, self.registry))
 
-    def tell(self, event: str, detail: str | None, config: ConfigDocument | None = None) -> None:
+    def tell(
+        self,
+        event: str,
+        detail: str | None,
+        config: ConfigDocument | None = None,
+        by: str | None = None,
+    ) -> None:
         """Something happened to the daemon itself, or to its `config`."""
-        news: StatusNews = {"event": self.journal.write(event, detail=detail), "location": None}
+        entry = self.journal.write(event, detail=detail, by=by)
+        news: StatusNews = {"event": entry, "location": None}
         if config is not None:
             news["config"] = config
         self._hub.publish("status", news)

@@ -124,7 +124,7 @@ class Service:
 
     async def run(self) -> None:
         config, report = self._started_with, self._report
-        self._heed_signals(self._stop if self._development else self._reapply)
+        self._heed_signals((lambda: self._stop("SIGHUP")) if self._development else self._reapply)
         _start_threads(asyncio.get_running_loop())
         application = Application(config, self._paths, report, development=self._development)
         self._application = application
@@ -203,7 +203,7 @@ class Service:
     def _control(self) -> Control:
         application, began = self._application, time.monotonic()
         identity = Identity(application.instance, str(self._paths.socket), began)
-        return Control(application, self._config, identity, self._ends.set, self._upgrade)
+        return Control(application, self._config, identity, self._end, self._upgrade)
 
     def _tell_manager(self, document: StatusDocument) -> None:
         shown = [{each["state"], each["reloading"]} for each in document["locations"]]
@@ -256,7 +256,7 @@ class Service:
         """A terminal that is closed ends what runs in it; a service reads its config again."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self._stop)
+            loop.add_signal_handler(number, self._stop, number.name)
         loop.add_signal_handler(signal.SIGHUP, hang_up)
         loop.add_signal_handler(signal.SIGQUIT, self._quit)
         for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM):
@@ -276,13 +276,19 @@ class Service:
         self._application.kill()
         self._ends.set()
 
-    def _stop(self) -> None:
+    def _stop(self, signal_name: str) -> None:
         """End the daemon: the first signal asks it to finish in order, the second ends it at
         once. It also calls off an upgrade."""
         if self._successor.is_due:
             self._successor.is_due = False
         elif self._ends.is_set():
             self._application.kill()
+        self._end(signal_name)
+
+    def _end(self, by: str) -> None:
+        """Begin to end, and tell what asked for it."""
+        if not self._ends.is_set():
+            self._application.publisher.tell("ending", None, by=by)
         self._ends.set()
 
     async def _upgrade(self) -> None:

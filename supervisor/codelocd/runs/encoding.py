@@ -63,6 +63,7 @@ def run_document(run: RunRecord) -> dict[str, Any]:
         "state": run.state.value,
         "why": run.why,
         "summary": run.summary,
+        "stopping": run.stopping,
         "by": dict(wish.by),
         "key": wish.key,
         "params": dict(wish.params),

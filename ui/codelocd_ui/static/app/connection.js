@@ -8,10 +8,10 @@ let half = read();
 /** @type {WebSocket | null} */
 let socket = null;
 let tries = 0;
-/** @type {{output: true | string[] | null, usage: boolean}} */
-let wanted = { output: null, usage: false };
-/** @type {Set<(message: {lines: any[], skipped: number}) => void>} */
-const outputListeners = new Set();
+/** @type {{output: true | string[] | null, usage: boolean, run: number | null}} */
+let wanted = { output: null, usage: false, run: null };
+/** Who hears of lines and of what runs tell, by the type of the message. @type {Map<string, Set<(message: any) => void>>} */
+const listeners = new Map(['output', 'run_output', 'told'].map((type) => [type, new Set()]));
 
 function read() { try { return localStorage.getItem(KEY) ?? ''; } catch { return ''; } }
 /** @param {string} value */
@@ -39,6 +39,8 @@ export const ask = (method, params = {}) => request(`api/${method}?q=${encodeURI
 const post = (path, body) => request(path, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) });
 /** @param {Order} name @param {string[]} locations */
 export const order = (name, locations) => post('api/orders', { order: name, locations });
+/** What concerns runs and schedules. @param {RunOrder} name @param {object} params @returns {Promise<any>} */
+export const runOrder = (name, params) => post('api/orders', { order: name, params });
 
 /** Log in with the token of the link. Throws Refused. @param {string} token */
 export async function login(token) {
@@ -85,8 +87,9 @@ function check() { if (tries === 1) ask('status').catch(() => undefined); }
 document.addEventListener('visibilitychange', () => { if (!document.hidden && store.link === 'lost') { tries = 0; connect(); } });
 
 /** @param {any} message */
-function hear(message) {
-  if (message.type === 'output') { for (const listener of [...outputListeners]) listener(message); return; }
+export function hear(message) {
+  const hearing = listeners.get(message.type);
+  if (hearing) { for (const listener of [...hearing]) listener(message); return; }
   const wasAway = message.type === 'state' && !message.gone && (store.link === 'lost' || store.gone) ? store.lostAt : 0;
   take(message);
   if (message.type === 'state' && !message.gone) refresh(wasAway);
@@ -105,10 +108,20 @@ async function refresh(lostAt) {
   } catch { /* the next state brings them */ }
 }
 
-/** Say what this tab shows. @param {{output?: true | string[] | null, usage?: boolean}} changed */
+/** Say what this tab shows. @param {{output?: true | string[] | null, usage?: boolean, run?: number | null}} changed */
 export function want(changed) {
   wanted = { ...wanted, ...changed };
   if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify(wanted));
+}
+
+/** The files in which definitions stand. @returns {Promise<{files: Record<string, string[][]>}>} */
+export const askFiles = () => request('api/files');
+
+/** @param {string} type @param {(message: any) => void} listener */
+function hearing(type, listener) {
+  const all = /** @type {Set<(message: any) => void>} */ (listeners.get(type));
+  all.add(listener);
+  return () => { all.delete(listener); };
 }
 
 /**
@@ -116,7 +129,12 @@ export function want(changed) {
  * @param {true | string[]} locations true: of all @param {(message: {lines: any[], skipped: number}) => void} listener
  */
 export function hearOutput(locations, listener) {
-  outputListeners.add(listener);
+  const stop = hearing('output', listener);
   want({ output: locations });
-  return () => { outputListeners.delete(listener); want({ output: null }); };
+  return () => { stop(); want({ output: null }); };
 }
+
+/** Hear of what the run that is wanted prints. @param {(message: {lines: any[], skipped: number}) => void} listener */
+export const hearRunOutput = (listener) => hearing('run_output', listener);
+/** Hear of what its attempts tell. @param {(message: {id: number, attempt: number, told: any}) => void} listener */
+export const hearTold = (listener) => hearing('told', listener);

@@ -1,12 +1,17 @@
 // One definition: what it is, where it stands in the code, what it is made from and what uses it.
 import { html, useState } from './html.js';
-import { useStore } from './store.js';
+import { useClock, useStore } from './store.js';
 import { Mark, editorLink, kindWord, to, useAnswer } from './parts.js';
 import { level } from './stories.js';
-import { shortPath, visible, words } from './format.js';
+import { age, shortPath, visible, words } from './format.js';
+import { LastRuns } from './runparts.js';
+import { Last, Next, Switch, useSchedules } from './schedules.js';
+import { Start, canStart } from './starting.js';
+import { listed, nameOf } from './runstates.js';
 import { ask } from './connection.js';
 
-const SAID = new Set(['location', 'repository', 'kind', 'name', 'key', 'description', 'source', 'upstream', 'downstream', 'producers', 'deps', 'metadata']);
+const SAID = new Set(['location', 'repository', 'kind', 'name', 'key', 'description', 'source', 'upstream', 'downstream', 'producers', 'deps', 'metadata', 'last_made']);
+const RUNS = 6;
 const FIRST = ['group', 'kinds', 'owners', 'tags', 'cron', 'timezone', 'job', 'target', 'minimum_interval', 'partitions', 'automation', 'resources'];
 
 /** Whether there is anything to be said of it. @param {any} value */
@@ -18,7 +23,7 @@ export function DefinitionPage({ route }) {
   const [location = '', kind = '', ...rest] = route.parts, name = rest.join('/');
   const repository = route.query.get('repository');
   const one = store.locations.get(location);
-  const { answer, error } = useAnswer(() => ask('show', { location, kind, name, ...(repository ? { repository } : {}) }), [location, kind, name, repository, one?.generation]);
+  const { answer, error } = useAnswer(() => ask('show', { location, kind, name, ...(repository ? { repository } : {}) }), [location, kind, name, repository, one?.generation, [...store.runs.values()].filter((run) => run.location === location && run.ended != null).length]);
   if (error) return html`<div class="inside"><h1>${visible(name)}</h1><p class="empty">${visible(error.message)}</p></div>`;
   if (!answer) return html`<div class="inside"><h1>${visible(name)}</h1></div>`;
   const targets = store.rows.filter((row) => row[0] === location && row[2] !== 'asset' && row[6].includes(name) && row[3] !== name);
@@ -27,21 +32,41 @@ export function DefinitionPage({ route }) {
   const facts = Object.entries(answer).filter(([key, value]) => !SAID.has(key) && isSaid(value)).sort(([a], [b]) => rank(a) - rank(b));
   const url = store.daemon?.dagster?.url;
   return html`<div class="inside">
-    <div class="row title"><h1>${visible(name)}</h1><span class="pill off">${kindWord(kind)}</span><span class="spring"></span>
+    <div class="row title"><h1>${visible(name)}</h1><span class="pill off">${kindWord(kind)}</span><span class="spring"></span><${Start} what=${{ location, repository: answer.repository, kind, name }} shown=${answer} />
       ${kind === 'asset' && html`<a class="button" href=${to.graph(location, name)}>Graph</a>`}
       ${kind === 'asset' && /^https?:\/\//.test(url ?? '') && html`<a class="button" href=${`${url.replace(/\/$/, '')}/assets/${answer.key.map(encodeURIComponent).join('/')}`} target="_blank" rel="noreferrer noopener">Open in Dagster</a>`}</div>
     <p class="row">${one && html`<${Mark} of=${level(one)} />`}<a class="link" href=${to.location(location)}>${visible(location)}</a>${answer.source && html`<${Source} source=${answer.source} />`}</p>
     ${answer.producers?.length > 1 && html`<div class="card problem"><header><${Mark} of="bad" /><div class="words"><h2>More than one location defines this key</h2>${answer.producers.map((/** @type {any} */ each) => html`<div><a class="link" href=${to.definition([each.location, each.repository, 'asset', each.key.join('/')])}>${visible(each.location)}</a></div>`)}</div></header></div>`}
+    ${answer.last_made && html`<${LastMade} made=${answer.last_made} />`}${(kind === 'schedule' || kind === 'sensor') && one?.loader === 'native' && store.page.runs && html`<${Ticks} location=${location} name=${name} />`}
     ${answer.description && html`<p class="description">${visible(answer.description)}</p>`}
     <div class="columns"><div class="stack">
       ${kind === 'asset' && html`<${Lineage} answer=${answer} name=${name} />`}
       ${kind !== 'asset' && own.length > 0 && html`<div class="card"><header><h2>${kind === 'schedule' || kind === 'sensor' ? 'Starts' : 'Of the assets'}</h2></header><div class="body stack">${own.map((key) => html`<${Target} location=${location} kind=${kind === 'schedule' || kind === 'sensor' ? 'job' : 'asset'} name=${key} />`)}</div></div>`}
       ${targets.length > 0 && html`<div class="card"><header><h2>Targeted by</h2></header><div class="body stack">${targets.map((row) => html`<div class="row"><a class="link" href=${to.definition(row)}>${visible(row[3])}</a><span class="quiet">${kindWord(row[2])}</span></div>`)}</div></div>`}
+      ${canStart(store, { location, repository: answer.repository, kind, name }) && html`<${LastRuns} runs=${listed(store.runs.values(), location, '').filter((run) => nameOf(run) === `${location}/${name}`).slice(0, RUNS)} />`}
       <${Raw} document=${answer} />
-    </div>${facts.length + Object.keys(answer.metadata ?? {}).length > 0 && html`<div class="card"><div class="body"><dl class="pairs">${facts.map(([key, value]) => html`<dt>${visible(key.replaceAll('_', ' '))}</dt><dd>${Object.hasOwn(LISTED, key) ? html`<${Listed} field=${key} value=${value} />` : visible(words(value))}</dd>`)}
+    </div>${facts.length + Object.keys(answer.metadata ?? {}).length > 0 && html`<div class="card"><div class="body"><dl class="pairs">${facts.map(([key, value]) => html`<dt>${visible(key.replaceAll('_', ' '))}</dt><dd>${Object.hasOwn(LISTED, key) ? html`<${Listed} field=${key} value=${value} />` : key === 'parameters' ? value.map((/** @type {any} */ each) => html`<div class="mono">${visible(parameterOf(each))}</div>`) : visible(words(value))}</dd>`)}
       ${Object.entries(answer.metadata ?? {}).map(([key, value]) => html`<dt>${visible(key)}</dt><dd>${visible(words(value))}</dd>`)}</dl></div></div>`}</div>
   </div>`;
 }
+
+/** By which run an asset was made last. @param {{made: {run: number, at: number, code_current: boolean | null}}} props */
+function LastMade({ made }) {
+  const now = useClock();
+  return html`<p>Last made ${age(Math.max(0, now - made.at))} ago by <a class="link" href=${to.run(made.run)}>run ${made.run}</a>${made.code_current === false ? html`, <span class="pill warn">with other code than is served now</span>` : ''}</p>`;
+}
+
+/** When a schedule or a sensor ticks. @param {{location: string, name: string}} props */
+function Ticks({ location, name }) {
+  const now = useClock();
+  const { schedules, put } = useSchedules([location]);
+  const one = (schedules ?? []).find((each) => each.name === name);
+  if (!one) return null;
+  return html`<p class="row"><${Switch} schedule=${one} put=${put} /><span>Next: <${Next} schedule=${one} now=${now} /></span><span class="quiet">·</span><span>Last: <${Last} schedule=${one} now=${now} /></span></p>`;
+}
+
+/** @param {{name: string, type: string | null, default: any}} one */
+const parameterOf = (one) => `${one.name}${one.type ? `: ${one.type}` : ''}${one.default == null ? '' : ` = ${one.default}`}`;
 
 /** Facts by which the list of definitions can be filtered. @type {Record<string, string>} */
 const LISTED = { group: 'group', kinds: 'kind', owners: 'owner', tags: 'tag' };

@@ -1,8 +1,9 @@
 // All definitions in one list, with a filter.
-import { html, useMemo, useState } from './html.js';
+import { html, useEffect, useMemo, useState } from './html.js';
 import { useStore, keyOf } from './store.js';
 import { Mark, Virtual, kindWord, to } from './parts.js';
-import { matcher } from './filters.js';
+import { matcher, namesFile } from './filters.js';
+import { askFiles } from './connection.js';
 import { level } from './stories.js';
 import { counted, visible } from './format.js';
 
@@ -13,8 +14,9 @@ export function DefinitionsPage({ route }) {
   const store = useStore();
   const [text, setText] = useState(route.query.get('q') ?? '');
   const [grouped, group] = useState(route.query.get('by') !== 'name');
+  const files = useFiles(namesFile(text), store.revision);
   const all = useMemo(() => sorted(store.rows, grouped), [store.rows, grouped]);
-  const shown = useMemo(() => all.filter(matcher(text)), [all, text]);
+  const shown = useMemo(() => all.filter(matcher(text, (row) => files.get(keyOf(row)) ?? '')), [all, text, files]);
   const items = useMemo(() => (grouped ? headed(shown) : shown), [shown, grouped]);
   const show = (/** @type {string} */ wanted, /** @type {boolean} */ byLocation) => {
     setText(wanted);
@@ -27,6 +29,15 @@ export function DefinitionsPage({ route }) {
       <button type="button" class="button" aria-pressed=${grouped} onClick=${() => show(text, !grouped)}>By location</button>
       <span class="meta" role="status">${text ? `${shown.length.toLocaleString('en')} of ` : ''}${counted(store.rows.length, 'definition')}</span></div>
     <${Virtual} items=${items} height=${ROW} row=${(/** @type {Row | {heading: string, count: number}} */ item) => ('heading' in item ? html`<${Heading} name=${item.heading} count=${item.count} />` : html`<${Entry} row=${item} named=${!grouped} />`)} label="Definitions" empty=${text ? 'Nothing fits that filter.' : 'No definitions yet.'} />`;
+}
+
+/** By the key of a row its file, asked for where a filter needs it. @param {boolean} isWanted @param {number} revision */
+function useFiles(isWanted, revision) {
+  const [files, set] = useState(/** @type {Map<string, string>} */ (new Map()));
+  useEffect(() => {
+    if (isWanted) askFiles().then(({ files: found }) => set(new Map(Object.entries(found).flatMap(([file, rows]) => rows.map((row) => /** @type {[string, string]} */ ([keyOf(/** @type {any} */ (row)), file]))))), () => undefined);
+  }, [isWanted, revision]);
+  return files;
 }
 
 /** @param {string} a @param {string} b */

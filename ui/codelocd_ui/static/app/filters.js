@@ -35,19 +35,23 @@ const FIELDS = {
   location: (row) => [row[0]], kind: (row) => [row[2], ...row[5]], group: (row) => [row[4]],
   owner: (row) => row[8] ?? [], tag: (row) => [...row[5], ...(row[9] ?? [])],
 };
-const FIELD = new RegExp(`^(${Object.keys(FIELDS).join('|')}):(.*)$`, 'i');
+const FIELD = new RegExp(`^(${[...Object.keys(FIELDS), 'file'].join('|')}):(.*)$`, 'i');
+
+/** Whether a text names the field `file`, which rows do not have. @param {string} text */
+export const namesFile = (text) => /(^|\s)file:\S/i.test(text);
 
 /** Whether a text names a field. @param {string} text */
 export const namesField = (text) => text.trim().split(/\s+/).some((word) => FIELD.test(word));
 
 /**
  * `kind:asset group:raw orders` as a function of a row. A word without a field is looked for in names.
- * @param {string} text @returns {(row: Row) => boolean}
+ * @param {string} text @param {(row: Row) => string} [fileOf] the file in which a definition stands, where that is known @returns {(row: Row) => boolean}
  */
-export function matcher(text) {
+export function matcher(text, fileOf = () => '') {
   /** @type {((row: Row) => boolean)[]} */
   const tests = text.trim().toLowerCase().split(/\s+/).filter(Boolean).map((word) => {
     const [, field, value] = FIELD.exec(word) ?? [];
+    if (field === 'file') return (row) => fileOf(row).toLowerCase().includes(value);
     if (field) return (row) => FIELDS[field](row).some((one) => String(one).toLowerCase().includes(value));
     return (row) => row[3].toLowerCase().includes(word);
   });

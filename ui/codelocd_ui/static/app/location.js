@@ -8,19 +8,23 @@ import { Bars, Chart } from './chart.js';
 import { DefinitionTable } from './definitions.js';
 import { EventList } from './events.js';
 import { Packages } from './environments.js';
-import { Output } from './output.js';
+import { LastRuns, RunTable } from './runparts.js';
+import { Schedules } from './schedules.js';
+import { listed } from './runstates.js';
+import { useRuns } from './frame.js';
+import { Output, ofLocations } from './output.js';
 import { STAGES, definitionsOf, level } from './stories.js';
 import { age, bytes, counted, percent, seconds, visible } from './format.js';
 import { ask, want } from './connection.js';
 
-const TABS = [['', 'Summary'], ['definitions', 'Definitions'], ['output', 'Output'], ['events', 'Events'], ['environment', 'Environment'], ['timing', 'Timing']];
-const RELOADS = 40;
+const TABS = [['', 'Summary'], ['definitions', 'Definitions'], ['runs', 'Runs'], ['output', 'Output'], ['events', 'Events'], ['environment', 'Environment'], ['timing', 'Timing']];
+const RELOADS = 40, RUNS = 5;
 
 /** @param {{route: Route}} props */
 export function LocationPage({ route }) {
   const store = useStore();
   const now = useClock();
-  const name = route.parts[0] ?? '', tab = route.parts[1] ?? '';
+  const name = route.parts[0] ?? '', tab = route.parts[1] ?? '', hasRuns = useRuns();
   useEffect(() => { want({ usage: true }); return () => want({ usage: false }); }, []);
   const one = store.locations.get(name);
   if (!one) return html`<div class="inside"><h1>${visible(name)}</h1><p class="empty">There is no location of that name. <a class="link" href="#/">All locations</a></p></div>`;
@@ -32,7 +36,7 @@ export function LocationPage({ route }) {
       <a class="button" href=${to.graph(name)}>Graph</a>
       ${dagster && html`<a class="button" href=${dagster} target="_blank" rel="noreferrer noopener">Open in Dagster</a>`}
       <${Orders} names=${[name]} orders=${ordersFor(one)} hint="r" /></div>
-    <nav class="tabs" aria-label="Views of the location">${TABS.map(([key, title]) => html`<a href=${to.location(name, key)} aria-current=${key === tab ? 'page' : undefined}>${key === '' && one.problem ? 'Problem' : title}${key === 'definitions' ? html` <span class="quiet">${definitionsOf(one) || ''}</span>` : ''}</a>`)}</nav>
+    <nav class="tabs" aria-label="Views of the location">${TABS.filter(([key]) => key !== 'runs' || hasRuns).map(([key, title]) => html`<a href=${to.location(name, key)} aria-current=${key === tab ? 'page' : undefined}>${key === '' && one.problem ? 'Problem' : title}${key === 'definitions' ? html` <span class="quiet">${definitionsOf(one) || ''}</span>` : ''}</a>`)}</nav>
     <dl class="card facts">
       <div><dt>Generation</dt><dd>${one.generation ?? '−'} <span>${one.upSince == null ? '' : `up ${age(now - one.upSince)}`}</span></dd></div>
       <div><dt>Last reload</dt><dd>${last ? seconds(last.timing.total) : seconds(one.load_seconds)} <span>${one.start_method ?? ''}</span></dd></div>
@@ -41,7 +45,8 @@ export function LocationPage({ route }) {
     </dl>
     ${tab === '' && html`<${Summary} one=${one} reloads=${reloads} />`}
     ${tab === 'definitions' && html`<${DefinitionTable} rows=${store.rows.filter((row) => row[0] === name)} />`}
-    ${tab === 'output' && html`<div class="card framed"><${Output} locations=${[name]} route=${route} /></div>`}
+    ${tab === 'runs' && hasRuns && html`<${RunsTab} name=${name} />`}
+    ${tab === 'output' && html`<div class="card framed"><${Output} source=${ofLocations([name])} route=${route} /></div>`}
     ${tab === 'events' && html`<${EventList} entries=${store.journal.filter((entry) => entry.location === name)} />`}
     ${tab === 'environment' && html`<${EnvironmentTab} name=${name} one=${one} />`}
     ${tab === 'timing' && html`<${TimingTab} name=${name} reloads=${reloads} />`}
@@ -63,7 +68,17 @@ function Summary({ one, reloads }) {
         <div class="card"><header><h2 class="words">Memory</h2><span class="meta">PSS, with descendants</span></header><${Chart} label="Memory" unit="bytes" points=${samples.map((each) => [each[0], each[1]])} empty="Samples come while this page is open." /></div>
         <div class="card"><header><h2 class="words">CPU</h2><span class="meta">of one core</span></header><${Chart} label="CPU" unit="percent" points=${samples.map((each) => [each[0], each[2]])} empty="Samples come while this page is open." /></div>
       </div>
-    </div><section class="stack" aria-label="What changed"><div class="heading"><h2>What changed</h2></div><${Changes} saves=${store.saves.filter((save) => save.location === one.name)} most=${6} /></section></div>`;
+    </div><div class="stack"><${LastRuns} runs=${listed(store.runs.values(), one.name, '').slice(0, RUNS)} address=${to.location(one.name, 'runs')} /><section class="stack" aria-label="What changed"><div class="heading"><h2>What changed</h2></div><${Changes} saves=${store.saves.filter((save) => save.location === one.name)} most=${6} /></section></div></div>`;
+}
+
+/** @param {{name: string}} props */
+function RunsTab({ name }) {
+  const store = useStore();
+  const newest = Math.max(0, ...store.runs.keys());
+  const { answer } = useAnswer(() => ask('runs', { locations: [name] }), [name, newest]);
+  const known = new Map([...(answer?.runs ?? []), ...store.runs.values()].map((/** @type {Run} */ run) => [run.id, run]));
+  return html`<div class="heading"><h2>Runs</h2><a class="meta link" href=${`#/runs?location=${encodeURIComponent(name)}`}>all runs</a></div><${RunTable} runs=${listed(known.values(), name, '')} label=${`Runs of ${visible(name)}`} />
+    ${store.rows.some((row) => row[0] === name && (row[2] === 'schedule' || row[2] === 'sensor')) && html`<div class="heading"><h2>Schedules and sensors</h2></div><${Schedules} locations=${[name]} />`}`;
 }
 
 /** @type {Record<string, string>} */

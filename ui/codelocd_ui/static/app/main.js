@@ -17,6 +17,7 @@ const LATER = {
   output: () => import('./output.js').then((module) => module.OutputPage),
   events: () => import('./events.js').then((module) => module.EventsPage),
   environments: () => import('./environments.js').then((module) => module.EnvironmentsPage),
+  runs: () => import('./runs.js').then((module) => module.RunsPage),
 };
 /** @type {Record<string, () => Promise<any>>} */
 const OVERLAYS = {
@@ -69,7 +70,7 @@ function App() {
   <//>`;
 }
 /** @type {Record<string, string>} */
-const TITLES = { overview: 'Overview', location: 'Location', definition: 'Definition', definitions: 'Definitions', graph: 'Graph', output: 'Output', events: 'Events', environments: 'Environments' };
+const TITLES = { overview: 'Overview', location: 'Location', definition: 'Definition', definitions: 'Definitions', graph: 'Graph', output: 'Output', events: 'Events', environments: 'Environments', runs: 'Runs' };
 
 /** Nothing at first: most connections are made before one can see that there was none. The frame is there. */
 function Connecting() {
@@ -140,12 +141,16 @@ function keys(route, overlay, setOverlay) {
     else if (key === '[' || key === ']') nextProblem(route, key === ']' ? 1 : -1);
     else if (key === 'j' || key === 'k') nextRow(key === 'j' ? 1 : -1);
     else if (route.name === 'location') actOn(route.parts[0], key);
+    else if ((key === 'c' && route.name === 'runs') || (key === 'x' && route.name === 'definition')) {
+      event.preventDefault(); // the dialog has a field
+      press(`#content [data-order=${key === 'c' ? 'cancel' : 'run'}]`);
+    }
   };
   addEventListener('keydown', listener);
   return () => removeEventListener('keydown', listener);
 }
 /** @type {Record<string, string>} */
-const GO = { o: '#/', g: '#/graph', d: '#/definitions', l: '#/output', e: '#/events', v: '#/environments' };
+const GO = { o: '#/', g: '#/graph', d: '#/definitions', l: '#/output', e: '#/events', v: '#/environments', r: '#/runs', s: '#/runs/schedules' };
 const off = () => { try { return localStorage.getItem('codelocd-keys') === 'off'; } catch { return false; } };
 
 /** @param {Route} route @param {number} step */
@@ -158,16 +163,18 @@ function nextProblem(route, step) {
 
 /** The next or the previous row of a list gets the focus; Enter opens it. @param {number} step */
 function nextRow(step) {
-  const rows = /** @type {HTMLElement[]} */ ([...document.querySelectorAll('#content :is(.table .name, .definition-row, .story .open, .table a.link.mono)')]);
+  const rows = /** @type {HTMLElement[]} */ ([...document.querySelectorAll('#content :is(.table .name, .definition-row, .story .open, .table a.link.mono, .runs a)')]);
   const at = rows.indexOf(/** @type {HTMLElement} */ (document.activeElement));
   rows[Math.max(0, Math.min(rows.length - 1, at + step))]?.focus();
 }
+
+/** @param {string} selector */
+const press = (selector) => /** @type {HTMLElement | null} */ (document.querySelector(selector))?.click();
 
 /** @param {string} name @param {string} key */
 function actOn(name, key) {
   const one = store.locations.get(name);
   if (!one || store.page.read_only) return;
-  const press = (/** @type {string} */ selector) => /** @type {HTMLElement | null} */ (document.querySelector(selector))?.click();
   if (key === 'r' && ordersFor(one).includes('reload')) press('#content [data-order=reload]');
   if (key === 's') press('#content :is([data-order=stop], [data-order=start])');
 }

@@ -6,7 +6,7 @@ import { Ring, firsts, lineAt, wrapped } from './ring.js';
 import { plain, styled } from './ansi.js';
 import { lineFilter } from './filters.js';
 import { clock, counted, exactly, moment, visible } from './format.js';
-import { ask, hearOutput } from './connection.js';
+import { ask, hearOutput, hearRunOutput } from './connection.js';
 
 const LINES = 20000, HEIGHT = 18, SHOWN = 2000, DRAW = 50, SPARE = 8, FIRST = 1000, OLDER = 2000, LOOKS = 10, AROUND = 30, ROWS = 512; // more rows than any screen has, so that each is used again
 
@@ -17,23 +17,45 @@ export function OutputPage({ route }) {
   const store = useStore();
   const [name, set] = useState(route.query.get('location') ?? '');
   const picker = html`<select class="field" aria-label="Location" value=${name} onChange=${(/** @type {any} */ event) => set(event.target.value)}><option value="">all locations</option>${[...store.locations.keys()].sort().map((one) => html`<option value=${one}>${visible(one)}</option>`)}</select>`;
-  return html`<h1 class="hidden">Output</h1><${Output} key=${name} locations=${name ? [name] : null} picker=${picker} route=${route} />`;
+  return html`<h1 class="hidden">Output</h1><${Output} key=${name} source=${ofLocations(name ? [name] : null)} picker=${picker} route=${route} />`;
 }
+
+/**
+ * Where lines come from: `hear` as they are printed, `ask` those that are kept. `part`: what a rule divides them into.
+ * @typedef {{name: string, several: boolean, part: string, hear: (listener: (message: {lines: any[]}) => void) => () => void, ask: (params: any) => Promise<{lines: Line[]}>}} Source
+ */
+
+/** What these locations print; null: all. @param {string[] | null} locations @returns {Source} */
+export const ofLocations = (locations) => ({
+  name: locations?.[0] ?? '', several: !locations || locations.length > 1, part: 'generation',
+  hear: (listener) => hearOutput(locations ?? true, listener),
+  ask: (params) => ask('logs', { ...(locations ? { locations } : {}), ...params }),
+});
+
+/** What a run prints. @param {Run} run @returns {Source} */
+export const ofRun = ({ id, location }) => ({
+  name: location, several: false, part: 'attempt',
+  hear: hearRunOutput,
+  ask: async ({ before, ...params }) => {
+    const { lines } = await ask('run_logs', { id, ...params, ...(before ? { before: before[location] } : {}) });
+    return { lines: lines.map((/** @type {any} */ line) => ({ ...line, location, generation: line.attempt ?? line.generation })) };
+  },
+});
 
 /** Lines of the socket and of the method `logs` as one kind. @param {any} one @returns {Line} */
 const lineOf = (one) => (Array.isArray(one) ? { seq: one[0], at: one[1], location: one[2], stream: one[3], text: one[4], generation: one[5] } : one);
 
 /**
  * Lines, with a rule where a generation begins and where lines are missing; one that was seen is left out.
- * @param {Line[]} lines @param {Map<string, [number, number | null]>} seen of each location its last number and generation
+ * @param {Line[]} lines @param {Map<string, [number, number | null]>} seen of each location its last number and generation @param {string} part
  */
-function ruled(lines, seen) {
+function ruled(lines, seen, part) {
   const fresh = [], rule = (/** @type {string} */ text, /** @type {Line} */ line) => ({ ...line, text, rule: true });
   for (const line of lines) {
     const last = seen.get(line.location);
     if (last && line.seq <= last[0]) continue;
     if (last && line.seq > last[0] + 1) fresh.push(rule(`${counted(line.seq - last[0] - 1, 'line')} skipped`, line));
-    if (last && line.generation !== last[1] && line.generation != null) fresh.push(rule(`generation ${line.generation}, ${clock(line.at)}`, line));
+    if (last && line.generation !== last[1] && line.generation != null) fresh.push(rule(`${part} ${line.generation}, ${clock(line.at)}`, line));
     seen.set(line.location, [line.seq, line.generation]);
     fresh.push(line);
   }
@@ -42,28 +64,28 @@ function ruled(lines, seen) {
 
 /**
  * Lines from the daemon's log that came before the first ones of `from`, and fit; looks back until there are some.
- * @param {Record<string, number>} from @param {object} of what else the lines are asked by @param {(line: Line) => boolean} fits
+ * @param {Record<string, number>} from @param {Source} source @param {object} of what else the lines are asked by @param {(line: Line) => boolean} fits
  */
-async function before(from, of, fits) {
+async function before(from, source, of, fits) {
   /** @type {Line[]} */
   let found = [];
   let at = from, until = 0;
   for (let look = 0; look < LOOKS && !found.length; look += 1) {
-    const { lines } = /** @type {{lines: Line[]}} */ (await ask('logs', { ...of, lines: OLDER, before: at }));
+    const { lines } = await source.ask({ ...of, lines: OLDER, before: at });
     if (!lines.length) return { found, from: at, until, ended: true };
     at = { ...at, ...firsts(lines) };
     until = lines[0].at;
-    found = ruled(lines, new Map()).filter(fits);
+    found = ruled(lines, new Map(), source.part).filter(fits);
     if (found.every((line) => line.rule)) found = [];
   }
   return { found, from: at, until, ended: false };
 }
 
 /**
- * The lines of these locations, null: of all; `changed` counts what was added.
- * @param {string[] | null} locations
+ * The lines of a source; `changed` counts what was added.
+ * @param {Source} source
  */
-function useLines(locations) {
+function useLines(source) {
   const ring = useRef(/** @type {Ring<Line>} */ (new Ring(LINES)));
   const [changed, draw] = useState(0);
   useEffect(() => {
@@ -73,11 +95,11 @@ function useLines(locations) {
     /** @type {Line[]} */
     let early = [];
     const add = (/** @type {Line[]} */ lines) => {
-      ring.current.push(ruled(lines, seen));
+      ring.current.push(ruled(lines, seen, source.part));
       if (!timer) timer = window.setTimeout(() => { timer = 0; draw((count) => count + 1); }, DRAW);
     };
-    const stop = hearOutput(locations ?? true, (message) => { const lines = message.lines.map(lineOf); if (began) add(lines); else early.push(...lines); });
-    ask('logs', { lines: FIRST, ...(locations ? { locations } : {}) })
+    const stop = source.hear((message) => { const lines = message.lines.map(lineOf); if (began) add(lines); else early.push(...lines); });
+    source.ask({ lines: FIRST })
       .then(({ lines }) => add(lines), () => undefined)
       .finally(() => { began = true; add(early); early = []; });
     return () => { stop(); clearTimeout(timer); };
@@ -86,11 +108,11 @@ function useLines(locations) {
 }
 
 /**
- * The output of these locations, null: of all, with its tools.
- * @param {{locations: string[] | null, picker?: any, route: Route}} props
+ * What a source prints, with its tools.
+ * @param {{source: Source, picker?: any, route: Route}} props
  */
-export function Output({ locations, picker, route }) {
-  const { ring, changed } = useLines(locations);
+export function Output({ source, picker, route }) {
+  const { ring, changed } = useLines(source);
   const box = useRef(/** @type {HTMLElement | null} */ (null));
   const [text, setText] = useState(route.query.get('q') ?? '');
   const [stream, setStream] = useState('');
@@ -104,7 +126,7 @@ export function Output({ locations, picker, route }) {
   const fits = (/** @type {Line} */ line) => line.rule || ((!stream || line.stream === stream) && (!filter || filter.test(line.text)));
   const live = useMemo(() => ring.filter(fits), [changed, filter, stream]);
   const lines = frozen ? frozen.lines : live;
-  const several = !locations || locations.length > 1;
+  const { several } = source;
   const columns = Math.max(20, Math.floor(((box.current?.clientWidth ?? 1000) - (several ? 268 : 164)) / 7.2));
   const tops = useMemo(() => (wraps ? wrapped(lines, columns, SHOWN) : null), [lines, wraps, columns]);
   const rows = tops ? tops[lines.length] : lines.length;
@@ -138,7 +160,7 @@ export function Output({ locations, picker, route }) {
     freeze(now);
     tell({ busy: true, said: '' });
     try {
-      const { found, from, until, ended } = await before(now.from, { ...(locations ? { locations } : {}), ...(stream ? { stream } : {}) }, fits);
+      const { found, from, until, ended } = await before(now.from, source, stream ? { stream } : {}, fits);
       high.current = box.current?.scrollHeight ?? 0;
       freeze((one) => one && { ...one, from, lines: found.concat(one.lines) });
       tell({ busy: false, said: ended ? 'Nothing older is kept.' : found.length ? '' : `Nothing back to ${clock(until)}.` });
@@ -159,15 +181,15 @@ export function Output({ locations, picker, route }) {
       if (found) choose([found, found]);
     };
     if (live[0].at <= wanted) { select(live); return; }
-    ask('logs', { ...(locations ? { locations } : {}), lines: OLDER, since: wanted - AROUND, until: wanted + AROUND })
-      .then(({ lines: there }) => select(ruled(there.concat(live.filter((line) => !line.rule)), new Map()).filter(fits)), () => select(live));
+    source.ask({ lines: OLDER, since: wanted - AROUND, until: wanted + AROUND })
+      .then(({ lines: there }) => select(ruled(there.concat(live.filter((line) => !line.rule)), new Map(), source.part).filter(fits)), () => select(live));
   }, [live.length > 0]);
   const refilter = (/** @type {() => void} */ change) => { freeze(null); change(); };
   const pick = (/** @type {Line} */ line, /** @type {MouseEvent} */ event) => {
     if (!getSelection()?.isCollapsed) return;
     hold();
     choose(event.shiftKey && chosen ? [chosen[0], line] : [line, line]);
-    history.replaceState(null, '', addressed(route, { at: String(line.at), location: locations && route.name === 'output' ? locations[0] : '' }));
+    history.replaceState(null, '', addressed(route, { at: String(line.at), location: route.name === 'output' ? source.name : '' }));
   };
   const ends = chosen ? chosen.map((one) => lines.indexOf(one)).sort((a, b) => a - b) : [-1, -1];
   const selected = chosen && ends[0] >= 0 ? lines.slice(ends[0], ends[1] + 1).filter((line) => !line.rule) : [];

@@ -3,6 +3,7 @@ import { html, useEffect, useMemo, useState, useRef } from './html.js';
 import { useStore, useClock } from './store.js';
 import { Mark, Orders, Progress, Since, State, Stages, Spark, When, kindWord, ordersFor, to } from './parts.js';
 import { Problem } from './problem.js';
+import { goingOn, goingOnWords } from './runstates.js';
 import { definitionsOf, edgesOf, folded, headline, level, worstFirst } from './stories.js';
 import { age, bytes, counted, percent, seconds, visible } from './format.js';
 import { want } from './connection.js';
@@ -17,12 +18,12 @@ export function Overview() {
   const serving = locations.filter((one) => one.state === 'serving').length;
   const last = store.saves[0];
   const edges = useMemo(() => edgesOf(store.rows), [store.rows]);
-  const config = store.daemon?.config;
+  const config = store.daemon?.config, runs = goingOnWords(goingOn(store.runs.values()));
   const building = locations.filter((one) => store.builds.has(one.name));
   if (!locations.length) return html`<div class="inside"><h1>${headline(locations)}</h1><${Empty} /></div>`;
   return html`<div class="inside">
     <div class="lead"><h1>${headline(locations)}</h1>
-      <p><b>${serving} of ${locations.length}</b> serving · <b>${(store.count ?? 0).toLocaleString('en')}</b> ${store.count === 1 ? 'definition' : 'definitions'}${edges ? html` · <b>${edges.toLocaleString('en')}</b> ${edges === 1 ? 'edge' : 'edges'}` : ''}${last?.seconds != null ? html` · last save served in <b>${seconds(last.seconds)}</b>` : ''}</p></div>
+      <p><b>${serving} of ${locations.length}</b> serving · <b>${(store.count ?? 0).toLocaleString('en')}</b> ${store.count === 1 ? 'definition' : 'definitions'}${edges ? html` · <b>${edges.toLocaleString('en')}</b> ${edges === 1 ? 'edge' : 'edges'}` : ''}${last?.seconds != null ? html` · last save served in <b>${seconds(last.seconds)}</b>` : ''}${runs ? html` · <a class="link" href="#/runs?state=live">${runs.includes('running') ? runs : `${runs} to run`}</a>` : ''}</p></div>
     <ul class="segments" aria-label="Locations, worst first">${locations.map((one) => html`<li key=${one.name} class=${level(one)} title=${visible(one.name)}></li>`)}</ul>
     ${config?.state === 'invalid' && html`<div class="card problem"><header><${Mark} of="warn" /><div class="words"><h2>The config has mistakes and is not applied</h2><p class="summary">${visible(config.problem)}</p></div></header></div>`}
     <div class="columns">

@@ -3,6 +3,7 @@ import { html, useState, useEffect, useRef } from './html.js';
 import { level, word, stages } from './stories.js';
 import { seconds, clock, moment, visible } from './format.js';
 import { order } from './connection.js';
+import { goingOn, runsAside } from './runstates.js';
 import { store, useClock } from './store.js';
 
 /** The shape and colour of a level; the words stand beside it. @param {{of: Level}} props */
@@ -17,6 +18,8 @@ export const to = {
   location: (name, tab = '') => `#/location/${encodeURIComponent(name)}${tab ? `/${tab}` : ''}`,
   /** @param {Row | string[]} row */
   definition: ([location, repository, kind, name]) => `#/definition/${[location, kind, name].map(encodeURIComponent).join('/')}${repository && repository !== '__repository__' ? `?repository=${encodeURIComponent(repository)}` : ''}`,
+  /** @param {number} id @param {string} [tab] */
+  run: (id, tab = '') => `#/runs/${id}${tab ? `/${tab}` : ''}`,
   /** @param {string} location @param {string} [name] */
   graph: (location, name) => `#/graph/${encodeURIComponent(location)}${name == null ? '' : `/${encodeURIComponent(name)}`}`,
 };
@@ -86,21 +89,22 @@ const DONE = { start: 'serves', stop: 'stopped', restart: 'serves again', reload
 const reason = (one) => one.problem?.summary ?? one.superseded ?? one.state;
 
 /**
- * Orders for one or several locations; stop asks in place. The outcome stands beside the buttons; a failure stays.
+ * Orders for one or several locations; stop asks in place, restart where runs go on. The outcome stands beside the buttons; a failure stays.
  * @param {{names: string[], orders?: Order[], primary?: string, hint?: string}} props
  */
 export function Orders({ names, orders = ['stop', 'restart', 'reload'], primary = 'reload', hint }) {
-  const [state, set] = useState({ doing: '', since: 0, asked: false, said: '', bad: false });
+  const [state, set] = useState({ doing: '', since: 0, asked: /** @type {'' | 'stop' | 'restart'} */ (''), said: '', bad: false });
   const alive = useRef(true), box = useRef(/** @type {HTMLElement | null} */ (null)), wasAsked = useRef(false);
   useEffect(() => () => { alive.current = false; }, []);
   useEffect(() => {
-    const wanted = state.asked ? '[data-order=stop-now]' : wasAsked.current ? 'button' : '';
-    wasAsked.current = state.asked;
+    const wanted = state.asked ? `[data-order=${state.asked}-now]` : wasAsked.current ? 'button' : '';
+    wasAsked.current = Boolean(state.asked);
     if (wanted) /** @type {HTMLElement | null} */ (box.current?.querySelector(wanted))?.focus();
   }, [state.asked]);
   if (store.page.read_only || store.link !== 'live' || store.gone || !orders.length) return null;
+  const live = goingOn([...store.runs.values()].filter((run) => names.includes(run.location)));
   const act = async (/** @type {Order} */ name) => {
-    set({ doing: name, since: Date.now() / 1000, asked: false, said: '', bad: false });
+    set({ doing: name, since: Date.now() / 1000, asked: '', said: '', bad: false });
     let said = '', bad = false;
     try {
       const { locations } = await order(name, names);
@@ -109,20 +113,21 @@ export function Orders({ names, orders = ['stop', 'restart', 'reload'], primary 
       const told = bad ? failed.map((/** @type {any} */ one) => (names.length > 1 ? `${one.name}: ${reason(one)}` : reason(one))) : locations.map((/** @type {any} */ one) => one.note).filter(Boolean);
       said = told.join('; ') || DONE[name];
     } catch (error) { bad = true; said = /** @type {Error} */ (error).message; }
-    if (alive.current) set({ doing: '', since: 0, asked: false, said, bad });
+    if (alive.current) set({ doing: '', since: 0, asked: '', said, bad });
     if (!bad) setTimeout(() => alive.current && set((now) => (now.said === said ? { ...now, said: '' } : now)), 6000);
   };
   if (state.asked) {
-    const who = names.length === 1 ? visible(names[0]) : `${names.length} locations`;
-    return html`<div class="ask" role="group" aria-label="Confirm" ref=${box} onKeyDown=${(/** @type {KeyboardEvent} */ event) => event.key === 'Escape' && set({ ...state, asked: false })}>
-      <span>Stop ${who}? ${names.length === 1 ? 'It stays' : 'They stay'} stopped until started, also after a restart of codelocd.</span>
-      <button type="button" class="button danger" data-order="stop-now" onClick=${() => act('stop')}>Stop</button>
-      <button type="button" class="button" onClick=${() => set({ ...state, asked: false })}>Cancel</button></div>`;
+    const who = names.length === 1 ? visible(names[0]) : `${names.length} locations`, stops = state.asked === 'stop';
+    const stays = stops ? `${names.length === 1 ? 'It stays' : 'They stay'} stopped until started, also after a restart of codelocd. ` : '';
+    return html`<div class="ask" role="group" aria-label="Confirm" ref=${box} onKeyDown=${(/** @type {KeyboardEvent} */ event) => event.key === 'Escape' && set({ ...state, asked: '' })}>
+      <span>${stops ? 'Stop' : 'Restart'} ${who}? ${stays}${runsAside(live, stops ? 'stop' : 'restart')}</span>
+      <button type="button" class=${`button ${stops ? 'danger' : ''}`} data-order=${`${state.asked}-now`} onClick=${() => act(stops ? 'stop' : 'restart')}>${stops ? 'Stop' : 'Restart'}</button>
+      <button type="button" class="button" onClick=${() => set({ ...state, asked: '' })}>Cancel</button></div>`;
   }
   return html`<div class="row" ref=${box}>
     <span role="status">${state.said && html`<span class=${state.bad ? 'outcome bad' : 'meta'}>${visible(state.said)}</span>`}${state.doing && html`<${Since} since=${state.since} />`}</span>
     ${orders.map((name) => html`<button type="button" class=${`button ${name === primary ? 'primary' : ''}`} data-order=${name} disabled=${Boolean(state.doing)} aria-busy=${state.doing === name}
-      onClick=${() => (name === 'stop' ? set({ ...state, asked: true, said: '' }) : act(name))}>${state.doing === name ? DOING[name] : LABELS[name]}${names.length > 1 ? ` ${names.length}` : ''}${hint && name === primary ? html` <kbd aria-hidden="true">${hint}</kbd>` : ''}</button>`)}
+      onClick=${() => (name === 'stop' || (name === 'restart' && live.running + live.queued) ? set({ ...state, asked: name, said: '' }) : act(name))}>${state.doing === name ? DOING[name] : LABELS[name]}${names.length > 1 ? ` ${names.length}` : ''}${hint && name === primary ? html` <kbd aria-hidden="true">${hint}</kbd>` : ''}</button>`)}
   </div>`;
 }
 

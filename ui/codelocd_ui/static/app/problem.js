@@ -34,8 +34,6 @@ export function Problem({ location, open = true, here = false }) {
   if (!problem) return null;
   /** @type {ProblemDocument} */
   const full = answer?.problem ?? problem;
-  const frames = full.frames?.length ? full.frames : framesOf(full.detail ?? '');
-  const own = ownFrame(frames);
   const folder = answer?.working_directory;
   const orders = ordersFor(location).filter((one) => one === 'reload' || one === 'start');
   return html`<article class=${`card problem ${isOpen ? '' : 'closed'}`} aria-label=${`Problem of ${visible(location.name)}`}>
@@ -50,9 +48,14 @@ export function Problem({ location, open = true, here = false }) {
         : html`<button type="button" class="button" aria-expanded="false" aria-label=${`Show the problem of ${visible(location.name)}`} onClick=${() => set(true)}>Show</button>`}</div>
     </header>
     ${isOpen && full.remedy ? html`<div class="try"><b>Try</b><code>${visible(full.remedy)}</code><${Copy} text=${pasteOf(full.remedy)} label="Copy what to try" /></div>` : ''}
-    ${isOpen && own ? html`<${Code} frame=${own} folder=${folder} />` : ''}
-    ${isOpen ? html`<${More} frames=${frames.filter((one) => one !== own)} folder=${folder} detail=${full.detail ?? ''} />` : ''}
+    ${isOpen ? html`<${Traced} problem=${full} folder=${folder} />` : ''}
   </article>`;
+}
+
+/** Where it happened: the user's innermost frame, the others folded. @param {{problem: ProblemDocument, folder?: string}} props */
+export function Traced({ problem, folder }) {
+  const frames = problem.frames?.length ? problem.frames : framesOf(problem.detail ?? ''), own = ownFrame(frames);
+  return html`${own ? html`<${Code} frame=${own} folder=${folder} />` : ''}<${More} frames=${frames.filter((one) => one !== own)} folder=${folder} detail=${problem.detail ?? ''} />`;
 }
 
 /** What serves, and since when it is so. @param {CodeLocation} location @param {ProblemDocument} problem */

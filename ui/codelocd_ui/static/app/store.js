@@ -1,8 +1,9 @@
 // What the page knows, changed by what the server tells; components look at it by `useStore`.
 import { useEffect, useLayoutEffect, useState } from './html.js';
 import { past, sentence, level } from './stories.js';
+import { isLive, runSentence } from './runstates.js';
 
-const SAVES = 200, SAMPLES = 720, JOURNAL = 2000;
+const SAVES = 200, SAMPLES = 720, JOURNAL = 2000, RUNS = 500;
 
 /**
  * `lostAt`: since when nothing is heard. `outdated`: another version of the page is served than runs here.
@@ -16,7 +17,7 @@ export const store = {
   loginProblem: '',
   outdated: false,
   back: /** @type {{at: number, count: number} | null} */ (null),
-  page: { name: '', editor: '', read_only: false, version: '' },
+  page: { name: '', editor: '', read_only: false, version: '', runs: false },
   daemon: /** @type {any} */ (null),
   gone: /** @type {{at: number, why: string} | null} */ (null),
   locations: /** @type {Map<string, CodeLocation>} */ (new Map()),
@@ -30,6 +31,7 @@ export const store = {
   builds: /** @type {Map<string, Build>} */ (new Map()),
   journal: /** @type {Entry[]} */ ([]),
   touched: /** @type {Map<string, [string, number]>} */ (new Map()),
+  runs: /** @type {Map<number, Run>} */ (new Map()),
   sentence: '',
   told: 0,
 };
@@ -87,6 +89,7 @@ const HANDLERS = {
     store.gone = message.gone;
     store.locations = new Map(message.locations.map((/** @type {any} */ one) => [one.name, received(one)]));
     store.builds.clear();
+    store.runs = new Map();
     store.count = message.definitions;
   },
   gone(message) { store.gone = message; store.lostAt = message.at; },
@@ -109,6 +112,14 @@ const HANDLERS = {
     if (message.seconds == null) return; // no save: it started or stopped, or was told to reload
     store.live = [{ ...message, at: Date.now() / 1000 }, ...store.live].slice(0, SAVES);
     remember();
+  },
+  runs(message) { store.runs = new Map(message.runs.map((/** @type {Run} */ one) => [one.id, one]).reverse()); },
+  run({ run }) {
+    const said = runSentence(store.runs.get(run.id), run);
+    if (said) store.sentence = said;
+    const runs = new Map(store.runs).set(run.id, run); // another map, by which lists know
+    if (runs.size > RUNS) for (const [id, one] of runs) if (!isLive(one)) { runs.delete(id); break; }
+    store.runs = runs;
   },
   build(message) { store.builds.set(message.location, message); },
   usage(message) {

@@ -140,7 +140,7 @@ const triesAgain = (entry) => entry.event === 'deadline-passed' && entry.before 
 export const outcome = (entry) => (crashed(entry) ? 'bad' : triesAgain(entry) ? 'off' : OUTCOMES[entry.event] ?? (/fail|crash|unresponsive|limit|damaged|lost/.test(entry.event) ? 'bad' : 'off'));
 
 /** @type {Record<string, string>} */
-const WORDS = { 'sources-changed': 'saved', 'reload-asked': 'reload', 'restart-asked': 'restart', started: 'start', stopped: 'stopped', loaded: 'serves', 'load-failed': 'load failed', 'environment-failed': 'environment failed', exited: 'ended', 'environment-ready': 'environment ready', adopted: 'taken over' };
+const WORDS = { 'sources-changed': 'saved', 'reload-asked': 'reload', 'restart-asked': 'restart', started: 'start', stopped: 'stopped', loaded: 'serves', 'load-failed': 'load failed', 'environment-failed': 'environment failed', exited: 'ended', 'environment-ready': 'environment ready', adopted: 'taken over', ending: 'codelocd ends' };
 /** @param {Entry} entry */
 function said(entry) {
   if (crashed(entry)) return 'crashed';

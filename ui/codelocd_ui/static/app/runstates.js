@@ -1,0 +1,129 @@
+// What runs are and become, in words; which there are to be started. Pure.
+import { seconds } from './format.js';
+
+/** @type {Record<string, Level>} */
+const LEVELS = { queued: 'off', starting: 'busy', running: 'busy', succeeded: 'ok', failed: 'bad', lost: 'bad', cancelled: 'off', started: 'busy', passed: 'ok', error: 'bad', skipped: 'off', checked: 'ok', planned: 'off', warning: 'warn' };
+/** Of a run, a step or a check. @param {string} state @returns {Level} */
+export const levelOf = (state) => (Object.hasOwn(LEVELS, state) ? LEVELS[state] : 'off');
+
+export const LIVE = ['queued', 'starting', 'running'];
+export const STATES = [...LIVE, 'succeeded', 'failed', 'cancelled', 'lost'];
+/** @param {Pick<Run, 'state'>} run */
+export const isLive = (run) => LIVE.includes(run.state);
+
+/** How it stands, and why. @param {Run} run */
+export function runWord(run) {
+  if (isLive(run) && run.stopping) return 'ending';
+  return run.why && !isLive(run) ? `${run.state}: ${run.why}` : run.state;
+}
+
+/** What it runs, as it is named in a command. @param {Pick<Run, 'location' | 'job' | 'select'>} run */
+export function nameOf(run) {
+  if (run.job != null) return `${run.location}/${run.job}`;
+  const select = run.select ?? [];
+  if (!select.length) return `${run.location}, all assets`;
+  return select.length === 1 ? `${run.location}/${select[0]}` : `${run.location}, ${select.slice(0, 3).join(', ')}${select.length > 3 ? ` and ${select.length - 3} more` : ''}`;
+}
+
+/** @type {Record<string, string>} */
+const ASKED_BY = { page: 'the page', cli: 'the command line', top: 'codelocd top', client: 'a program' };
+/** What or who asked for it. @param {Record<string, any> | null | undefined} by */
+export function askedBy(by) {
+  if (!by?.kind) return '−';
+  const name = by.name ?? by.user;
+  if (by.kind === 'retry') return 'a retry';
+  const kind = Object.hasOwn(ASKED_BY, by.kind) ? ASKED_BY[by.kind] : String(by.kind);
+  return name == null ? kind : by.kind === 'schedule' || by.kind === 'sensor' ? `${by.kind} ${name}` : String(name);
+}
+
+/** How long it took, or takes by now. @param {Run} run @param {number} now Unix seconds */
+export const tookOf = (run, now) => (run.started == null ? null : Math.max(0, (run.ended ?? now) - run.started));
+
+/** What is said aloud of a run that has ended; empty of all else. @param {Run | undefined} before @param {Run} run */
+export function runSentence(before, run) {
+  return isLive(run) || (before && !isLive(before)) ? '' : `run ${run.id} of ${nameOf(run)}: ${runWord(run)}`;
+}
+
+/** Runs as the list has them: newest first, those that fit. @param {Iterable<Run>} runs @param {string} location @param {string} state one of them, `live`, or '' @returns {Run[]} */
+export function listed(runs, location, state) {
+  const fits = (/** @type {Run} */ run) => (!location || run.location === location) && (!state || (state === 'live' ? isLive(run) : run.state === state));
+  return [...runs].filter(fits).sort((a, b) => b.id - a.id);
+}
+
+/** The states by which the daemon is asked for runs; undefined: all. @param {string} state */
+export const statesOf = (state) => (state === 'live' ? LIVE : state ? [state] : undefined);
+
+/** How many runs go on. @param {Iterable<Run>} runs @param {string} [location] */
+export function goingOn(runs, location) {
+  const live = [...runs].filter((run) => isLive(run) && (!location || run.location === location));
+  const queued = live.filter((run) => run.state === 'queued').length;
+  return { running: live.length - queued, queued };
+}
+
+/** `1 running, 2 queued`; empty where none is. @param {{running: number, queued: number}} counts */
+export const goingOnWords = ({ running, queued }) => [running && `${running} running`, queued && `${queued} queued`].filter(Boolean).join(', ');
+
+/**
+ * What is asked before a location is stopped or restarted while runs of it go on; empty where none does.
+ * @param {{running: number, queued: number}} counts @param {'stop' | 'restart'} order
+ */
+export function runsAside({ running, queued }, order) {
+  const parts = [];
+  if (running) parts.push(`${running} run${running === 1 ? '' : 's'} of it ${running === 1 ? 'goes' : 'go'} on with the code that ${running === 1 ? 'it' : 'they'} began with.`);
+  if (queued) parts.push(order === 'stop' ? `${queued} in the queue ${queued === 1 ? 'is' : 'are'} cancelled.` : `${queued} in the queue ${queued === 1 ? 'starts' : 'start'} with what is served then.`);
+  return parts.join(' ');
+}
+
+/**
+ * The run after what its attempt told. A step that is not known yet is added.
+ * @param {WholeRun} run @param {{attempt: number, told: any}} heard @returns {WholeRun}
+ */
+export function toldOf(run, { told }) {
+  const { event, at, ...facts } = told;
+  if (event === 'plan') {
+    const known = new Set(run.steps.map(keyOf));
+    return { ...run, steps: run.steps.concat(facts.steps.filter((/** @type {Step} */ one) => !known.has(keyOf(one))).map((/** @type {any} */ one) => ({ kind: one.kind ?? 'asset', name: one.name, state: 'planned', checks: [] }))) };
+  }
+  if (event === 'step') {
+    const before = run.steps.find((one) => keyOf(one) === keyOf(facts));
+    const step = { ...before, ...facts, checks: facts.state === 'started' ? [] : before?.checks ?? [], since: facts.state === 'started' ? at : before?.since };
+    return { ...run, steps: before ? run.steps.map((one) => (one === before ? step : one)) : [...run.steps, step] };
+  }
+  if (event === 'check') {
+    const { asset, ...check } = facts;
+    return { ...run, steps: run.steps.map((one) => (one.kind === 'asset' && one.name === asset ? { ...one, checks: [...one.checks.filter((each) => each.name !== check.name), check] } : one)) };
+  }
+  return run;
+}
+/** @param {{kind?: string, name: string}} step */
+const keyOf = (step) => `${step.kind ?? 'asset'}\0${step.name}`;
+
+/** How a check is shown: one that only warns is no failure. @param {Check} check */
+export const checkState = (check) => (check.state !== 'passed' && check.severity === 'warn' ? 'warning' : check.state);
+
+/** What can be started: jobs of native locations. @param {Row[]} rows @param {Map<string, CodeLocation>} locations @returns {Startable[]} */
+export function jobsOf(rows, locations) {
+  return rows.flatMap(([location, repository, kind, name]) => (kind === 'job' && locations.get(location)?.loader === 'native' ? [{ location, repository, kind, name }] : []));
+}
+
+/** Whether a daemon has anything of runs to be shown. @param {{page: {runs: boolean}, runs: Map<number, Run>, rows: Row[], locations: Map<string, CodeLocation>}} store */
+export function showsRuns({ page, runs, rows, locations }) {
+  if (!page.runs) return false;
+  return runs.size > 0 || rows.some(([location, , kind]) => RUN_KINDS.has(kind) && locations.get(location)?.loader === 'native');
+}
+const RUN_KINDS = new Set(['job', 'schedule', 'sensor']);
+
+/** Tags as they are typed: `k=v` with spaces between. @param {string} text @returns {Record<string, string>} */
+export function tagsIn(text) {
+  return Object.fromEntries(text.split(/\s+/).filter(Boolean).map((one) => { const [name, ...rest] = one.split('='); return [name, rest.join('=')]; }));
+}
+
+/** When it comes, in words: `in 3 min`. @param {number} at @param {number} now Unix seconds */
+export const until = (at, now) => (at - now < 1 ? 'now' : `in ${at - now < 60 ? `${Math.round(at - now)} s` : seconds(at - now)}`);
+
+/** How the last tick of a schedule ended. @param {Schedule} schedule */
+export function lastTick({ last, missed }) {
+  const missing = missed ? `${missed} missed` : '';
+  if (!last) return missing || '−';
+  return [last.run != null ? `run ${last.run}` : last.state, last.why, missing].filter(Boolean).join(', ');
+}

@@ -1,0 +1,69 @@
+// Schedules and sensors: when they tick next, what the last tick led to, and whether they are on.
+import { html, useEffect, useState } from './html.js';
+import { useClock, useStore } from './store.js';
+import { Mark, to } from './parts.js';
+import { mayOrder } from './runparts.js';
+import { lastTick, levelOf, until } from './runstates.js';
+import { age, moment, seconds, visible } from './format.js';
+import { ask, runOrder } from './connection.js';
+
+const LOOK = 15_000; // ms: a tick that skips makes no run, and nothing else tells of it
+
+/**
+ * What the daemon tells of its schedules, again whenever a run of one begins or ends.
+ * @param {string[] | null} locations null: of all
+ */
+export function useSchedules(locations) {
+  const store = useStore();
+  const [answer, set] = useState(/** @type {Schedule[] | null} */ (null)), [error, fail] = useState(''), [look, again] = useState(0);
+  const newest = Math.max(0, ...store.runs.keys());
+  useEffect(() => {
+    let current = true;
+    if (!store.page.runs || store.gone) return;
+    ask('schedules', locations ? { locations } : {}).then(({ schedules }) => { if (current) { set(schedules); fail(''); } }, (reason) => current && fail(reason.message));
+    return () => { current = false; };
+  }, [locations?.join('\0'), store.page.runs, newest, look, store.revision, store.gone]);
+  useEffect(() => { const timer = setInterval(() => again((count) => count + 1), LOOK); return () => clearInterval(timer); }, []);
+  const put = (/** @type {Schedule} */ one) => set((all) => (all ?? []).map((each) => (each.location === one.location && each.repository === one.repository && each.name === one.name ? one : each)));
+  return { schedules: answer, error, put };
+}
+
+/** @param {{locations?: string[] | null}} props */
+export function Schedules({ locations = null }) {
+  const now = useClock();
+  const { schedules, error, put } = useSchedules(locations);
+  if (error) return html`<div class="card empty">${visible(error)}</div>`;
+  if (!schedules) return null;
+  if (!schedules.length) return html`<div class="card empty">No schedule and no sensor is defined.</div>`;
+  return html`<div class="card scroll-x" tabindex="0" role="region" aria-label="Table of schedules and sensors"><table class="table fold"><thead><tr><th scope="col">Name</th><th scope="col">On</th><th scope="col">When</th><th scope="col">Next</th><th scope="col">Last</th></tr></thead>
+    <tbody>${schedules.map((one) => html`<tr key=${`${one.location} ${one.repository} ${one.name}`}><td><a class="name" href=${to.definition([one.location, one.repository, one.kind, one.name])}><${Mark} of=${one.ticks && one.enabled ? levelOf(one.last?.state === 'failed' ? 'failed' : 'succeeded') : 'off'} />${visible(one.location)}/${visible(one.name)}</a></td>
+      <td><${Switch} schedule=${one} put=${put} /></td><td class="mono wide">${visible(whenOf(one))}</td><td class="wide"><${Next} schedule=${one} now=${now} /></td><td class="wide"><${Last} schedule=${one} now=${now} /></td></tr>`)}</tbody></table></div>`;
+}
+
+/** @param {Schedule} one */
+const whenOf = (one) => (one.cron ? `${one.cron}${one.timezone ? ` ${one.timezone}` : ''}` : one.minimum_interval == null ? one.kind : `every ${seconds(one.minimum_interval)}`);
+
+/** @param {{schedule: Schedule, now: number}} props */
+export function Next({ schedule, now }) {
+  if (schedule.why) return html`<span class="quiet">${visible(schedule.why)}</span>`;
+  return schedule.next == null || !schedule.enabled ? '−' : html`<span title=${moment(schedule.next)}>${until(schedule.next, now)}</span>`;
+}
+
+/** @param {{schedule: Schedule, now: number}} props */
+export function Last({ schedule, now }) {
+  const { last } = schedule, text = visible(lastTick(schedule));
+  return html`${last?.run == null ? text : html`<a class="link" href=${to.run(last.run)}>${text}</a>`}${last ? html` <span class="quiet">${age(Math.max(0, now - last.at))} ago</span>` : ''}`;
+}
+
+/** On, or off until it is switched on again. @param {{schedule: Schedule, put: (one: Schedule) => void}} props */
+export function Switch({ schedule, put }) {
+  const [said, say] = useState('');
+  useStore();
+  const { location, repository, name, enabled, ticks } = schedule;
+  const word = !ticks ? 'not here' : enabled ? 'on' : 'off';
+  if (!mayOrder() || (!ticks && schedule.why?.startsWith('Dagster'))) return html`<span class=${`pill ${ticks && enabled ? 'ok' : 'off'}`}>${word}</span>`;
+  const turn = async () => {
+    try { put((await runOrder('schedule_set', { location, repository, name, enabled: !enabled })).schedule); say(''); } catch (error) { say(/** @type {Error} */ (error).message); }
+  };
+  return html`<button type="button" class="button" role="switch" aria-checked=${enabled} aria-label=${`${visible(name)} of ${visible(location)}`} data-order="schedule" onClick=${turn}>${enabled ? 'On' : 'Off'}</button>${said && html` <span class="outcome bad" role="status">${visible(said)}</span>`}`;
+}
