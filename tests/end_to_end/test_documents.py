@@ -80,6 +80,7 @@ def test_every_answer_and_event_has_its_declared_shape(project: Path, dev: Start
             if (
                 event["topic"] == "status"
                 and "event" in data
+                and "location" in data
                 and data["event"]["event"] == "stopped"
             ):
                 break

@@ -201,7 +201,7 @@ def fits(message: str, shown: str) -> bool:
     return re.fullmatch(pattern, shown) is not None
 
 
-OF_LOG = ("What the daemon says", "Files and folders", "Metrics, notifications and traces")
+OF_LOG = ("What the daemon says", "Runs", "Files and folders", "Metrics, notifications")
 
 
 def test_each_line_of_the_log_is_in_the_index_of_messages() -> None:

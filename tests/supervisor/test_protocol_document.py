@@ -14,7 +14,7 @@ import pytest
 
 from codelocd.daemon.event_history import HISTORY_BYTES
 from codelocd.daemon.subscriptions import BACKLOG, SUBSCRIPTIONS, TOPICS
-from codelocd.documents import answers, definitions, events, locations, releases
+from codelocd.documents import answers, definitions, events, locations, releases, runs
 from codelocd.rpc.errors import KINDS
 from codelocd.rpc.requests import HEARD
 from codelocd.storage.log_lines import LINE_BYTES
@@ -82,6 +82,8 @@ EXAMPLES: dict[str, Any] = {
     "stacks": answers.StacksDocument,
     "logs": answers.LogsDocument,
     "events, the method": answers.EventsDocument,
+    "run, run_retry": runs.NewRun,
+    "run_logs": runs.RunLogsDocument,
     "environments": list[answers.EnvironmentDocument],
     "releases": releases.ReleasesDocument,
     "Sending a release": releases.ReleaseUpload,
@@ -123,6 +125,7 @@ def test_every_key_of_a_definition_is_described(kind: str) -> None:
     [
         ("show", locations.LocationAccount),
         ("show", definitions.Relations),
+        ("show", definitions.LastMadeDocument),
         ("status", locations.DagsterStatus),
         ("status", locations.ConfigDocument),
         ("status", locations.LocationStatus),

@@ -87,6 +87,7 @@ STALE: ShownLocation = {
     "config": {"file": None, "state": "applied", "problem": None, "at": NOW},
     "changed_by": None,
     "left_out": [],
+    "runs": {"running": 0, "queued": 0},
     "polled": [],
     "own_writes": [],
 }
@@ -173,7 +174,7 @@ def test_an_asset_comes_with_its_producer_and_what_is_upstream_and_downstream() 
         "upstream": upstream,
         "downstream": [node("sales", "report"), node("web", "page")],
     }
-    lines = definition({**ASSET, **relations}, PLAIN).splitlines()
+    lines = definition({**ASSET, **relations, "last_made": None}, PLAIN).splitlines()
     assert lines[2:5] == [
         "          producer: sales",
         "          upstream: raw (ingest), own, ext/customers (produced nowhere here)",
@@ -181,7 +182,8 @@ def test_an_asset_comes_with_its_producer_and_what_is_upstream_and_downstream() 
     ]
     assert not [line for line in lines if "deps:" in line]
     two = [node("finance", "mart", "orders"), *relations["producers"]]
-    text = definition({**ASSET, **relations, "producers": two, "downstream": []}, PLAIN)
+    changed: Relations = {**relations, "producers": two, "downstream": []}
+    text = definition({**ASSET, **changed, "last_made": None}, PLAIN)
     assert "producer: finance, sales (defined more than once)" in text
     assert "downstream: nothing" in text
 

@@ -261,5 +261,7 @@ def test_a_runner_that_answers_anything_never_breaks_definitions_status_or_show(
     for each in merged.definitions():
         same = [one for one in merged.definitions([each["location"]]) if one == each]
         if each["kind"] == "asset" and same:
-            shown({**each, **registry.relations(merged, each)}, Screen(colour=False, width=80))
+            relations = registry.relations(merged, each)
+            whole: Any = {**each, **relations, "last_made": None}
+            shown(whole, Screen(colour=False, width=80))
         shown(each, Screen(colour=False, width=80))

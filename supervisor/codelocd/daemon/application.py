@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -32,11 +31,12 @@ from codelocd.daemon.notifications import Notifications
 from codelocd.daemon.page import start_page
 from codelocd.daemon.placed import placed_locations, warnings
 from codelocd.daemon.preparation import Preparation
-from codelocd.daemon.publisher import Publisher
+from codelocd.daemon.publisher import make_publisher
 from codelocd.daemon.releases import FOLDER, Releases
 from codelocd.daemon.reload_loops import LoopGuard
 from codelocd.daemon.runner_specs import runner_specs
 from codelocd.daemon.runs.base import RunBase
+from codelocd.daemon.runs.opening import Runs
 from codelocd.daemon.server_limits import ServerLimits
 from codelocd.daemon.start_limits import StartLimits
 from codelocd.daemon.starts import RunnerStarts
@@ -56,12 +56,11 @@ from codelocd.runners.bundle import CHILDREN, Bundle
 from codelocd.runners.environments import Builder, EnvironmentPruner
 from codelocd.runners.stacks import of_runner
 from codelocd.storage.desired_state import DesiredState
-from codelocd.storage.journal import Journal
 from codelocd.storage.log_lines import Block
 from codelocd.storage.logs import Logs
 from codelocd.storage.paths import DaemonPaths
-from codelocd.storage.remains import ENTRIES, JOURNAL, LOGS, SNAPSHOTS
-from codelocd.storage.snapshots import Documents, Snapshots, stopped
+from codelocd.storage.remains import ENTRIES, LOGS
+from codelocd.storage.snapshots import Documents, stopped
 from codelocd.watch.watch import SourceWatch
 
 if TYPE_CHECKING:
@@ -74,6 +73,8 @@ class Application:
     Lives on the running loop, in the main thread. `report` takes a line for the daemon's log;
     `development`: what user code is told about where it runs.
     """
+
+    _page: HelperProcess | None = None
 
     def __init__(
         self,
@@ -93,7 +94,7 @@ class Application:
         self.locations = Locations()
         self._desired, self.warnings = _wishes(paths)
         entries = Documents(paths.state_dir / ENTRIES)
-        self.publisher = _publisher(hub, paths.state_dir)
+        self.publisher = make_publisher(hub, paths.state_dir)
         self._notify = config.notify
         self._guardian = Guardian(keeping(config, paths, development=development))
         self._outputs = outputs(self.logs, self.run_base.outputs.logs)
@@ -112,12 +113,13 @@ class Application:
             config, paths, means, self.runner_specs, self.locations, self.publisher, entries
         )
         self.warnings.of_engine = partial(warnings, self.placed)
-        self._page: HelperProcess | None = None
         self.changes = ChangesInPieces()
         self.watch = SourceWatch(self.locations.changed, report, loop)
         self.daemon = self._daemon(builder, paths.runtime_dir, report)
         self.run_base.follow(self.daemon, self.warm, self.runner_specs, means, self.limits)
         self.usage = UsageReports(self.hub, self.daemon.usage, self.locations.runners)
+        told = hub, self.publisher, self.locations, report
+        self.runs = Runs(self.run_base, *told, self.warnings, development=development)
         self._chores = self._begin_chores(config, paths, report)
 
     def _dagster(self, config: Config, paths: DaemonPaths, means: DaemonParts) -> DagsterServing:
@@ -180,6 +182,7 @@ class Application:
     async def settle_inheritance(self) -> None:
         """Called once the locations are known: end what none of them took, and make this daemon's
         holder the one that the next daemon finds."""
+        await self.runs.begin()
         if self.dagster is not None:
             wanted = {name for name, each in self.locations.items() if each.state.wanted}
             self.dagster.settle(wanted)
@@ -223,17 +226,9 @@ class Application:
         if not dry_run:
             self.releases.are_configured(config.locations)
             self.warm.keep_for(config.daemon.warm_idle)
-            self.changes.begin(self._steps(change, config), now=now)
+            self.runs.configure(config.runs)
+            self.changes.begin(_steps(self, change, config), now=now)
         return change
-
-    def _steps(self, change: ConfigDiff, config: Config) -> Iterator[Callable[[], object]]:
-        yield from (partial(self.daemon.remove, name) for name in change.removed)
-        yield from (partial(self.warm.forget, name) for name in change.removed)
-        yield from (partial(self.daemon.add, spec) for spec in change.added)
-        yield from (partial(self.daemon.change, spec, reload=True) for spec in change.reloaded)
-        yield from (partial(self.daemon.change, spec, reload=False) for spec in change.adjusted)
-        if self.dagster is not None:
-            yield partial(self.dagster.locations_are, config.locations)
 
     def notifications(self, report: Callable[[str], None]) -> Notifications:
         """`report` gets a line for each that did not go out."""
@@ -260,8 +255,13 @@ class Application:
         for folder in (state, state / "warm", state / "snapshots"):
             remove_half_written(folder)
 
+    def longest_stop(self) -> float:
+        """Seconds that `close` may take, if each process ends when it has to."""
+        return self.locations.longest_stop() + self.runs.longest_end()
+
     async def close(self) -> None:
-        """Stop every location, wait until all are gone, end what they left."""
+        """End all runs, stop every location, wait until all are gone, end what they left."""
+        await self.runs.drain()
         self.changes.drop()
         for chore in self._chores:
             chore.cancel()
@@ -293,6 +293,7 @@ class Application:
         if self._guardian.keeping is None:
             await self.close()
             return
+        await self.runs.hand_over()
         self.changes.drop()
         if self._page is not None:  # the next one takes its port
             await self._page.close()
@@ -308,6 +309,7 @@ class Application:
 
     def kill(self) -> None:
         """End every process at once."""
+        self.runs.kill()
         for location in self.locations.values():
             for running in location.runners.values():
                 running.handle.kill()
@@ -316,19 +318,23 @@ class Application:
                 part.kill()
 
 
+def _steps(
+    application: Application, change: ConfigDiff, config: Config
+) -> Iterator[Callable[[], object]]:
+    daemon = application.daemon
+    yield from (partial(daemon.remove, name) for name in change.removed)
+    yield from (partial(application.warm.forget, name) for name in change.removed)
+    yield from (partial(daemon.add, spec) for spec in change.added)
+    yield from (partial(daemon.change, spec, reload=True) for spec in change.reloaded)
+    yield from (partial(daemon.change, spec, reload=False) for spec in change.adjusted)
+    if application.dagster is not None:
+        yield partial(application.dagster.locations_are, config.locations)
+
+
 def _wishes(paths: DaemonPaths) -> tuple[DesiredState, Warnings]:
     entries = Documents(paths.state_dir / ENTRIES)
     desired = DesiredState(paths.state_dir / "wanted.json", lambda: stopped(entries.all()))
     return desired, Warnings(paths, desired)
-
-
-def _publisher(hub: Hub, state: Path) -> Publisher:
-    return Publisher(
-        Journal(state / JOURNAL, time.time),
-        hub,
-        Snapshots(state / SNAPSHOTS),
-        Documents(state / ENTRIES),
-    )
 
 
 def _printed(hub: Hub, block: Block) -> None:

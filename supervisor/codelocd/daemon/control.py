@@ -25,6 +25,7 @@ from codelocd.daemon.environments import Environments
 from codelocd.daemon.listing import Listings
 from codelocd.daemon.params import Params
 from codelocd.daemon.runner_specs import RunnerSpecs
+from codelocd.daemon.runs.methods import RunMethods
 from codelocd.daemon.subscriptions import State
 from codelocd.model import LocationSpec
 from codelocd.rpc.errors import RpcError
@@ -68,7 +69,7 @@ LIMITS: LimitsDocument = {
 SHOWN = 5
 """Wrong parameters that an error names."""
 
-LARGE_ANSWERS = frozenset({"definitions", "show", "logs", "events"})
+LARGE_ANSWERS = frozenset({"definitions", "show", "logs", "events", "runs", "run_logs"})
 """Methods of which a connection has one answer at a time made, when it has taken the one before."""
 
 
@@ -115,6 +116,7 @@ class Control:
             **Environments(application.store, application.locations).methods,
             **Deploys(application.releases, application.daemon, application.publisher).methods,
             **EngineMethods(application.placed, application.daemon).methods,
+            **RunMethods(application.runs, application.locations).methods,
             "apply": (self._apply, frozenset({"dry_run"})),
             "shutdown": (self._shut_down, frozenset({"by"})),
             "upgrade": (self._upgrade_daemon, frozenset()),
@@ -170,6 +172,8 @@ class Control:
             return self.status(None if names is None else [n for n in names if n in there])
         if topic == "definitions":
             return self._listings.whole(self._registry, names)
+        if topic == "runs":
+            return self._application.runs.full_state(names)
         return self._application.usage.last() if topic == "usage" else {}
 
     # --- asking --------------------------------------------------------------------------------
@@ -238,7 +242,7 @@ class Control:
         repository = take.optional_text(params, "repository")
         listed = self._registry
         find = partial(status.definition, listed, location, name, kind, repository)
-        return await self._listings.searched(listed, find)
+        return await self._application.runs.with_last_made(self._listings.searched(listed, find))
 
     async def _last_lines(self, _peer: Peer, params: Params) -> LogsDocument:
         names = self._locations.known(take.texts(params, "locations"))

@@ -53,6 +53,16 @@ _RETIRING: set[asyncio.Task[None]] = set()
 run."""
 
 
+@dataclass(frozen=True, slots=True)
+class RunCounts:
+    """Of a location: how many runs go on, and how many wait."""
+
+    running: int = 0
+    queued: int = 0
+
+
+NO_RUN = RunCounts()
+
 COUNTED = 1000
 """The number of restarts whose times are remembered."""
 
@@ -124,6 +134,7 @@ class Location:
     alarm: asyncio.TimerHandle | None = None
     earlier: list[asyncio.Future[Any]] = field(default_factory=list)
     waiters: set[asyncio.Future[None]] = field(default_factory=set)
+    runs: RunCounts = NO_RUN
 
     def __post_init__(self) -> None:
         self.name = self.spec.name  # the same in every description of it

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codelocd.core.registry import (
@@ -24,6 +25,7 @@ from codelocd.model import Snapshot
 from codelocd.process.child import shielded
 from codelocd.process.garbage import drop, much_is_made
 from codelocd.storage.journal import Journal, LoadOutcome
+from codelocd.storage.remains import ENTRIES, JOURNAL, SNAPSHOTS
 from codelocd.storage.snapshots import Documents, Snapshots
 
 if TYPE_CHECKING:
@@ -100,6 +102,21 @@ class Publisher:
         if config is not None:
             news["config"] = config
         self._hub.publish("status", news)
+
+    def told_of_run(self, location: Location, event: str, detail: str, by: str | None) -> None:
+        """A run of the location has started or ended; nothing of the location itself is another."""
+        shown, generation = location.state.shown, location.state.generation or None
+        entry = self.journal.write(
+            event,
+            location.name,
+            before=shown,
+            after=shown,
+            generation=generation,
+            detail=detail,
+            by=by,
+        )
+        news: StatusNews = {"event": entry, "location": status.location(location, self.registry)}
+        self._hub.publish("status", news, location.name)
 
     def progressed(self, location: Location, progress: ProgressDocument) -> None:
         """A build of the location's environment goes on."""
@@ -226,6 +243,16 @@ class Publisher:
         """Let these go in pieces, once all others have forgotten them."""
         loop = asyncio.get_running_loop()
         loop.call_later(FORGOTTEN, loop.run_in_executor, None, drop, parts)
+
+
+def make_publisher(hub: Hub, state: Path) -> Publisher:
+    """Of the daemon whose folder of state that is."""
+    return Publisher(
+        Journal(state / JOURNAL, time.time),
+        hub,
+        Snapshots(state / SNAPSHOTS),
+        Documents(state / ENTRIES),
+    )
 
 
 FORGOTTEN = 10.0

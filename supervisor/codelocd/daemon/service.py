@@ -159,7 +159,7 @@ class Service:
         await self._ends.wait()
         if self._successor.is_due and (listener := await server.pause(LAST_ANSWERS)) is not None:
             await self._upgraded(status_file, passed, control_socket.leave(listener))
-        self._notifier.stopping(self._application.locations.longest_stop() + STOP_MARGIN)
+        self._notifier.stopping(application.longest_stop() + STOP_MARGIN)
         self._config.close()
         await self._leave(application.close())
         for chore in chores:

@@ -78,6 +78,7 @@ def location(
         "problem": problems.as_json(state.problem, location.name),
         "changed_by": location.loops.latest,
         "left_out": sorted(location.loops.left_out),
+        "runs": {"running": location.runs.running, "queued": location.runs.queued},
     }
 
 
@@ -118,6 +119,7 @@ def external(spec: LocationSpec) -> LocationStatus:
         "problem": None,
         "changed_by": None,
         "left_out": [],
+        "runs": {"running": 0, "queued": 0},
     }
 
 
@@ -175,7 +177,9 @@ def definition(
     if len(matches) > 1:
         raise RpcError("usage", f"{name!r} is ambiguous; say which", {"matches": matches})
     (found,) = matches
-    return {**found, **registry.relations(listed, found)} if found["kind"] == "asset" else found
+    if found["kind"] != "asset":
+        return found
+    return {**found, **registry.relations(listed, found), "last_made": None}
 
 
 def refuse_definition(listed: registry.Registry, name: str, inner: str | None) -> None:
@@ -304,6 +308,7 @@ class Warnings:
         self.of_locations: Callable[[], Iterable[str]] = tuple
         """Further lines, about single locations."""
         self.of_engine: Callable[[], Iterable[str]] = tuple
+        self.of_runs: Callable[[], Iterable[str]] = tuple
         self._kept: list[files.Damage] = []
         self._known = -1
         self._looked_at = 0.0
@@ -319,4 +324,5 @@ class Warnings:
             *kept,
             *self.of_locations(),
             *self.of_engine(),
+            *self.of_runs(),
         ]

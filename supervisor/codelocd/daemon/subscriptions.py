@@ -34,7 +34,7 @@ State: TypeAlias = "Mapping[str, object] | Packed | Awaitable[object]"
 
 FullState = Callable[[str], State]
 
-TOPICS = ("status", "definitions", "logs", "builds", "usage", "run_logs")
+TOPICS = ("status", "definitions", "logs", "builds", "usage", "runs", "run_logs")
 
 BACKLOG = 1024 * 1024
 """Unsent bytes at which a subscriber counts as slow; more than a peer's own high water."""

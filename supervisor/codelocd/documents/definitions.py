@@ -235,5 +235,17 @@ class Relations(TypedDict):
 
 
 @final
+class LastMadeDocument(TypedDict):
+    """When an asset was last made, and by which run. `code_current`: whether the code was the same
+    as what is served now; None: that is not known."""
+
+    run: int
+    at: float
+    code_current: bool | None
+
+
+@final
 class ShownAsset(_AssetFacts, Relations):
     """The result of `show` for one asset; other definitions are shown as they are listed."""
+
+    last_made: LastMadeDocument | None

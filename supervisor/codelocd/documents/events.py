@@ -17,6 +17,7 @@ from codelocd.documents.locations import (
     StatusDocument,
     TimingDocument,
 )
+from codelocd.documents.runs import RunDocument, RunSummary
 from codelocd.model import StartMethod
 
 
@@ -123,6 +124,32 @@ class FullOfNothing(_FullState):
     """What a subscriber to `logs`, `run_logs` or `builds` starts from: they have no state."""
 
 
+@final
+class RunNewsDocument(TypedDict):
+    """A run is new, or has changed."""
+
+    event: Literal["run"]
+    run: RunSummary
+
+
+@final
+class ToldByRun(TypedDict):
+    """An attempt of the run tells something: an event of docs/protocol.md, or `retry`."""
+
+    event: Literal["told"]
+    id: int
+    attempt: int
+    told: dict[str, Any]
+
+
+@final
+class FullRuns(_FullState):
+    """What a subscriber to `runs` starts from: those that have not ended, and the last that have,
+    the newest first, without metadata."""
+
+    runs: list[RunDocument]
+
+
 class _EventEnvelope(TypedDict):
     """What surrounds the data of an event."""
 
@@ -150,6 +177,11 @@ class RunLogsEvent(_EventEnvelope):
     data: RunLine | RunLogBlock | FullOfNothing
 
 
+class RunsEvent(_EventEnvelope):
+    topic: Literal["runs"]
+    data: RunNewsDocument | ToldByRun | FullRuns
+
+
 class BuildsEvent(_EventEnvelope):
     topic: Literal["builds"]
     data: BuildStep | FullOfNothing
@@ -161,6 +193,6 @@ class UsageEvent(_EventEnvelope):
 
 
 TopicEvent: TypeAlias = (
-    StatusEvent | DefinitionsEvent | LogsEvent | BuildsEvent | UsageEvent | RunLogsEvent
+    StatusEvent | DefinitionsEvent | LogsEvent | BuildsEvent | UsageEvent | RunsEvent | RunLogsEvent
 )
 """The parameters of the notification `event`."""

@@ -58,6 +58,13 @@ class ExitDocument(TypedDict):
     asked: bool
 
 
+class RunCountsDocument(TypedDict):
+    """Of a location: how many runs go on, and how many wait."""
+
+    running: int
+    queued: int
+
+
 class LocationFacts(TypedDict):
     """What `status` and `show` both say of a location; `wanted` is None where it is external."""
 
@@ -86,6 +93,7 @@ class LocationFacts(TypedDict):
     problem: ProblemDocument | None
     changed_by: str | None
     left_out: list[str]
+    runs: RunCountsDocument
 
 
 class LocationStatus(LocationFacts):

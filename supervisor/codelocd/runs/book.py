@@ -110,16 +110,16 @@ class RunBook:
     def listed(
         self,
         *,
-        location: str | None = None,
+        locations: Collection[str] | None = None,
         states: Collection[RunState] = (),
         before: RunId | None = None,
         limit: int = SHOWN,
     ) -> Future[list[RunRecord]]:
         """The newest first; `before`: only those with a lower number."""
         conditions, values = ["TRUE"], list[Any]()
-        if location is not None:
-            conditions.append("location = ?")
-            values.append(location)
+        if locations is not None:
+            conditions.append(f"location IN ({', '.join('?' * len(locations))})")
+            values += locations
         if states:
             conditions.append(f"state IN ({', '.join('?' * len(states))})")
             values += [state.value for state in states]
@@ -131,6 +131,10 @@ class RunBook:
 
     def last_made(self, location: str, repository: str, name: str) -> Future[LastMade | None]:
         return self._do(lambda: self._last_made(location, repository, name))
+
+    def kept(self) -> Future[tuple[set[RunId], set[str]]]:
+        """The numbers of all runs, and the manifests of the code that these have executed."""
+        return self._do(self._kept)
 
     def prune(
         self, now: float, seconds: float = KEPT_SECONDS, runs: int = KEPT_RUNS
@@ -239,6 +243,12 @@ class RunBook:
         )
         row = self._connection.execute(query, (location, repository, name)).fetchone()
         return None if row is None else LastMade(RunId(row[0]), *row[1:])
+
+    def _kept(self) -> tuple[set[RunId], set[str]]:
+        query = "SELECT id, json_extract(document, '$.manifest') FROM runs"
+        rows = self._connection.execute(query).fetchall()
+        numbers = {RunId(number) for number, _ in rows}
+        return numbers, {manifest for _, manifest in rows if manifest is not None}
 
     def _prune(self, now: float, seconds: float, runs: int) -> list[RunId]:
         final = [state.value for state in RunState if state.is_final]

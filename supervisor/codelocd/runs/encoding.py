@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Any
@@ -83,6 +84,30 @@ def run_document(run: RunRecord) -> dict[str, Any]:
         "steps": [dict(each) for each in run.steps],
         "dagster_run": None,
     }
+
+
+def run_summary(run: RunRecord) -> dict[str, Any]:
+    """The same without steps and attempts: how many steps are in which state, and which attempt is
+    the newest."""
+    document = run_document(run)
+    del document["steps"], document["attempts"]
+    counts = dict(Counter(each["state"] for each in run.steps))
+    return {**document, "attempt": len(run.attempts) or None, "counts": counts}
+
+
+def run_listed(run: RunRecord) -> dict[str, Any]:
+    """The same as `run_document` without the metadata of its steps and checks."""
+    document = run_document(run)
+    document["steps"] = [_without_metadata(each) for each in run.steps]
+    return document
+
+
+def _without_metadata(step: Mapping[str, Any]) -> dict[str, Any]:
+    checks = [
+        {name: each for name, each in check.items() if name != "metadata"}
+        for check in step.get("checks") or ()
+    ]
+    return {**{n: each for n, each in step.items() if n != "metadata"}, "checks": checks}
 
 
 def order_part(run: RunRecord, done: Sequence[str]) -> dict[str, Any]:

@@ -23,8 +23,10 @@ SNAPSHOTS = "snapshots"
 ENTRIES = "last"
 SERVING = "serving"
 RUNS = "runs"
+BOOK = "book.sqlite"
 """Names in the daemon's folder of state. `last` has a document for each location, `serving` the
-file that its runner holds a lock on while it serves; `runs` is there once runs are used."""
+file that its runner holds a lock on while it serves. `runs` has all of runs, `book.sqlite` in it
+their records; it is there once there has been a run."""
 
 LAST_LINES = 20
 """Lines of output that `show` gives."""

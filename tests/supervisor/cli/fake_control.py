@@ -64,6 +64,7 @@ LOCATION: LocationStatus = {
     "problem": None,
     "changed_by": None,
     "left_out": [],
+    "runs": {"running": 0, "queued": 0},
 }
 
 DAEMON: DaemonStatus = {

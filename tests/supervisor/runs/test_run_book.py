@@ -81,7 +81,7 @@ def test_runs_are_listed_page_by_page_the_newest_first(book: RunBook) -> None:
 
     assert numbers() == [5, 4, 3, 2, 1]
     assert numbers(limit=2, before=RunId(4)) == [3, 2]
-    assert numbers(location="b") == [4, 2]
+    assert numbers(locations=["b"]) == [4, 2]
     assert numbers(states=[RunState.SUCCEEDED]) == [3]
 
 

@@ -7,9 +7,9 @@ import time
 from collections.abc import Mapping
 from typing import Any, Literal, Protocol
 
-from codelocd.runs.events import Moment, StartAttempt
+from codelocd.runs.events import Moment, RunEvent, StartAttempt
 from codelocd.runs.folder import AttemptFiles
-from codelocd.runs.model import RunRecord
+from codelocd.runs.model import RunId, RunRecord
 
 
 def present() -> Moment:
@@ -35,8 +35,17 @@ class CodesInUse(Protocol):
         """None: nothing has been served, or it is not known yet. A run waits until it is."""
 
 
+class ToldOfAttempts(Protocol):
+    """Hears what happens to attempts, on the loop's thread."""
+
+    def tell(self, run: RunId, event: RunEvent) -> None: ...
+
+    def told(self, run: RunId, attempt: int, document: Mapping[str, Any]) -> None:
+        """An event of the attempt, as docs/protocol.md has it."""
+
+
 class AttemptProcesses(Protocol):
-    """The processes of attempts. What happens to them is told by `RunKeeper.tell` and `told`."""
+    """The processes of attempts. What happens to them is told `RunKeeper`."""
 
     async def start(self, run: RunRecord, effect: StartAttempt) -> None:
         """Raises OSError. Else AttemptStarted is told, and at last AttemptEnded."""

@@ -101,6 +101,13 @@ class RunKeeper:
             self._stirred.set()
         return self._table.get(run.id) or run, is_new
 
+    def take_in(self, runs: Iterable[RunRecord]) -> None:
+        """These are in the book already, and nothing has happened to them."""
+        for run in runs:
+            self._table.put(run)
+            self._publish.changed(None, run)
+        self._stirred.set()
+
     def tell(self, run: RunId, event: RunEvent) -> None:
         """Something has happened to a run. One that is not known has ended."""
         self._happened.append((run, event))
@@ -203,7 +210,7 @@ class RunKeeper:
             try:
                 await self._turn()
             except Exception as error:  # noqa: BLE001  one run must not end all others
-                self._report(f"runs: {type(error).__name__}: {error}")
+                self._report(f"a fault of codelocd in its runs: {type(error).__name__}: {error}")
 
     async def _turn(self) -> None:
         heard, self._heard = self._heard, []
@@ -234,15 +241,7 @@ class RunKeeper:
         self._table.put(after)
         self.records.note(run, after, soon=isinstance(event, TALK))
         if after.state is RunState.QUEUED and run.state is not RunState.QUEUED:
-            self._tell_retry(after, now)
-
-    def _tell_retry(self, run: RunRecord, now: Moment) -> None:
-        attempt, due = run.attempt, run.deadlines.retry or 0.0
-        if attempt is not None:
-            told = {"number": attempt.number, "why": attempt.why, "summary": attempt.summary}
-            seconds = max(0.0, due - now.clock)
-            document = {"event": "retry", "at": now.at, **told, "seconds": seconds}
-            self._publish.told(run, attempt.number, document)
+            self._publish.told(after, len(after.attempts), _retry(after, now))
 
     def _admit(self) -> None:
         """Not while a record cannot be written: what starts has to be known."""
@@ -288,3 +287,10 @@ def _answer(waiters: Iterable[asyncio.Future[T]], found: T) -> None:
     for waiter in waiters:
         if not waiter.done():
             waiter.set_result(found)
+
+
+def _retry(run: RunRecord, now: Moment) -> dict[str, Any]:
+    """What clients are told where another attempt follows."""
+    attempt, due = run.attempts[-1], run.deadlines.retry or 0.0
+    told = {"number": attempt.number, "why": attempt.why, "summary": attempt.summary}
+    return {"event": "retry", "at": now.at, **told, "seconds": max(0.0, due - now.clock)}

@@ -1,0 +1,258 @@
+"""The runs of a daemon as a whole: nothing of them is there before the first is asked for."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from codelocd.daemon.runs.news import LAST, RunNews
+from codelocd.daemon.runs.wishes import with_policy
+from codelocd.daemon.subscriptions import LocalSubscriber
+from codelocd.rpc.errors import RpcError
+from codelocd.runs.model import RunRecord, RunState, RunWish
+from codelocd.runs.queue import RunLimits
+from codelocd.settings import DRAIN_TIMEOUT, NO_RUNS, RunsSettings
+from codelocd.storage.remains import BOOK, LOGS
+
+if TYPE_CHECKING:
+    from codelocd.daemon.locations import Locations
+    from codelocd.daemon.publisher import Publisher
+    from codelocd.daemon.runs.base import RunBase
+    from codelocd.daemon.runs.unfinished import RunKeeper
+    from codelocd.daemon.status import Warnings
+    from codelocd.daemon.subscriptions import Hub
+    from codelocd.documents.definitions import LastMadeDocument
+    from codelocd.runs.book import RunBook
+
+T = TypeVar("T")
+
+FINAL = tuple(state for state in RunState if state.is_final)
+
+
+class OpenRuns:
+    """The runs of a daemon that has some."""
+
+    def __init__(
+        self, book: RunBook, keeper: RunKeeper, base: RunBase, locations: Locations
+    ) -> None:
+        self.book = book
+        self.keeper = keeper
+        self.base = base
+        self._locations = locations
+
+    async def submit(
+        self, wish: RunWish, *, timeout: float | None = None
+    ) -> tuple[RunRecord, bool]:
+        """As `RunKeeper.submit`, with the policy that job and assets state. `timeout`: seconds for
+        an attempt, before what they say. Raises BookProblem."""
+        return await self.keeper.submit(self.with_policy(wish, timeout))
+
+    def with_policy(self, wish: RunWish, timeout: float | None = None) -> RunWish:
+        """The wish with what its job and its assets state."""
+        return with_policy(wish, self._locations, self.base.codes, timeout)
+
+    async def last_made(self, name: str, repository: str, asset: str) -> LastMadeDocument | None:
+        """Raises BookProblem."""
+        found = await asyncio.wrap_future(self.book.last_made(name, repository, asset))
+        if found is None:
+            return None
+        served = self.base.codes.of(name)
+        known = served is not None and found.manifest is not None and served.manifest is not None
+        current = found.manifest == served.manifest if known and served is not None else None
+        return {"run": found.run, "at": found.at, "code_current": current}
+
+
+class Runs:
+    """What an application has of runs. `development`: under `codelocd dev`."""
+
+    def __init__(
+        self,
+        base: RunBase,
+        hub: Hub,
+        publisher: Publisher,
+        locations: Locations,
+        report: Callable[[str], None],
+        warnings: Warnings,
+        *,
+        development: bool,
+    ) -> None:
+        self._base = base
+        warnings.of_runs = self.warnings
+        self._hub = hub
+        self._locations = locations
+        self._report = report
+        self._development = development
+        self._settings = NO_RUNS
+        self._path = base.folders.root / BOOK
+        self._news = RunNews(hub, publisher, locations)
+        self._opened: OpenRuns | None = None
+        self._opening = asyncio.Lock()
+        self._retention: asyncio.Task[None] | None = None
+        self._ends = False
+
+    # --- use -----------------------------------------------------------------------------------
+
+    def configure(self, settings: RunsSettings) -> None:
+        """These hold from now on."""
+        self._settings = settings
+        if self._opened is not None:
+            self._opened.keeper.look_again(self._limits())
+
+    async def begin(self) -> None:
+        """Called once the locations are known: take over what an earlier daemon left, if it had
+        runs."""
+        if self._path.exists():
+            try:
+                await self.open()
+            except RpcError as problem:
+                self._report(f"runs cannot be used: {problem}")
+        elif self._settings != NO_RUNS:
+            self._base.codes.begin()
+
+    async def open(self) -> OpenRuns:
+        """Raises RpcError."""
+        async with self._opening:
+            if self._opened is None:
+                if self._ends:
+                    raise RpcError("down", "the daemon ends")
+                self._opened = await self._made()
+        return self._opened
+
+    async def if_any(self) -> OpenRuns | None:
+        """None where there has been no run. Raises RpcError."""
+        if self._opened is None and not self._path.exists():
+            return None
+        return await self.open()
+
+    async def with_last_made(self, finding: Awaitable[T]) -> T:
+        """What `show` says of a definition; of an asset also by which run it was made last, as far
+        as that is known. Raises RpcError."""
+        found, opened = await finding, await self.if_any()
+        if opened is not None and isinstance(found, dict) and "last_made" in found:
+            place = (found["location"], found["repository"], found["name"])
+            found["last_made"] = await opened.last_made(*place)
+        return found
+
+    def full_state(self, names: Collection[str] | None = None) -> Mapping[str, Any]:
+        """What a subscriber of the topic starts from."""
+        return self._news.full_state(names)
+
+    def warnings(self) -> list[str]:
+        """For `status`."""
+        trouble = self._opened.keeper.records.trouble if self._opened is not None else None
+        if trouble is None:
+            return []
+        return [f"{trouble}: no run starts until it can be written again"]
+
+    async def _made(self) -> OpenRuns:
+        from codelocd.daemon.runs.unfinished import RunKeeper  # few daemons run anything
+        from codelocd.runs.book import BookProblem, RunBook
+
+        base = self._base
+        try:
+            base.codes.begin()
+            book = await asyncio.to_thread(RunBook, self._path)
+            listed = await asyncio.wrap_future(book.listed(states=FINAL, limit=LAST))
+        except (BookProblem, OSError) as problem:
+            raise RpcError("down", str(problem)) from problem
+        if book.set_aside is not None:
+            self._report(f"the book of runs was damaged: a new one was begun, see {book.set_aside}")
+        folders, hands, codes = base.folders.of_runs, base.attempts, base.codes
+        limits = self._limits()
+        keeper = RunKeeper(book, folders, hands, codes, self._news, limits, report=self._report)
+        hands.keeper = keeper
+        codes.known = lambda _name: keeper.look_again()
+        try:
+            await keeper.begin()
+        except BookProblem as problem:
+            await keeper.close()
+            raise RpcError("down", str(problem)) from problem
+        self._news.begin(keeper.unfinished().values(), listed)
+        self._follow(keeper)
+        self._begin_retention(book)
+        return OpenRuns(book, keeper, base, self._locations)
+
+    def _limits(self) -> RunLimits:
+        settings = self._settings
+        most = settings.max_concurrent or os.cpu_count() or 1
+        return RunLimits(most, settings.locations, settings.jobs, settings.tags)
+
+    def _begin_retention(self, book: RunBook) -> None:
+        from codelocd.daemon.runs.retention import RunRetention
+
+        base = self._base
+        retention = RunRetention(
+            book,
+            base.folders.of_runs,
+            base.folders.root / LOGS,
+            base.codes.folder,
+            lambda: self._settings,
+            base.codes.manifests,
+        )
+        self._retention = asyncio.get_running_loop().create_task(retention.run(self._report))
+
+    # --- locations come and go -----------------------------------------------------------------
+
+    def _follow(self, keeper: RunKeeper) -> None:
+        """Have what waits for a location that is gone cancelled."""
+        for name in {run.wish.location for run in keeper.unfinished().values()}:
+            self._look_at(keeper, name)
+        watcher = LocalSubscriber(lambda event: self._heard(keeper, event["data"]))
+        self._hub.subscribe(watcher, ("status",), None, lambda _topic: {})
+
+    def _heard(self, keeper: RunKeeper, data: Any) -> None:
+        entry = data.get("event")
+        if not self._ends and entry is not None and entry["location"] is not None:
+            self._look_at(keeper, entry["location"])
+
+    def _look_at(self, keeper: RunKeeper, name: str) -> None:
+        location = self._locations.get(name)
+        if location is None or location.removed:
+            keeper.location_gone(name, f"there is no location {name} any more")
+        elif not location.state.wanted:
+            keeper.location_gone(name, f"{name} was stopped")
+        else:
+            self._news.count_again(name)
+
+    # --- the end -------------------------------------------------------------------------------
+
+    @property
+    def drain_timeout(self) -> float:
+        """Seconds for runs at the daemon's end."""
+        if self._settings.drain_timeout is not None:
+            return self._settings.drain_timeout
+        return 0.0 if self._development else DRAIN_TIMEOUT
+
+    def longest_end(self) -> float:
+        """Seconds that a drain may take from now on."""
+        if self._opened is None:
+            return 0.0
+        unfinished = self._opened.keeper.unfinished().values()
+        going_on = [run for run in unfinished if run.state is not RunState.QUEUED]
+        stops = [run.wish.policy.stop_timeout for run in going_on]
+        return self.drain_timeout + max(stops) if stops else 0.0
+
+    async def drain(self) -> None:
+        """End all runs in order: see `RunKeeper.drain`. Nothing starts any more."""
+        if (opened := await self._last()) is not None:
+            await opened.keeper.drain(self.drain_timeout)
+            await opened.keeper.close()
+
+    async def hand_over(self) -> None:
+        """Leave what goes on to the next daemon."""
+        if (opened := await self._last()) is not None:
+            await opened.keeper.hand_over()
+
+    def kill(self) -> None:
+        """End every attempt at once."""
+        if self._opened is not None:
+            self._opened.keeper.kill()
+
+    async def _last(self) -> OpenRuns | None:
+        self._ends = True
+        async with self._opening:  # one that is being opened is ended, too
+            if self._retention is not None:
+                self._retention.cancel()
+            return self._opened
