@@ -26,6 +26,8 @@ class RunFacts:
         "run",
         "scheduled_for",
         "tags",
+        "timezone",
+        "utc_offset",
     )
 
     def __init__(
@@ -38,7 +40,11 @@ class RunFacts:
         scheduled_for: float | None = None,
         generation: int | None = None,
         location: str | None = None,
+        timezone: str | None = None,
+        utc_offset: float | None = None,
     ) -> None:
+        """`scheduled_for`: Unix seconds; `timezone`: in which it is told, UTC unless given.
+        `utc_offset`: of that moment there, in seconds, for a Python that knows no zones."""
         self.run = run
         self.attempt = attempt
         self.params = dict(params or {})
@@ -46,11 +52,30 @@ class RunFacts:
         self.scheduled_for = scheduled_for
         self.generation = generation
         self.location = location
+        self.timezone = timezone
+        self.utc_offset = utc_offset
+
+    def moment(self) -> datetime | None:
+        """The time that it is for."""
+        if self.scheduled_for is None:
+            return None
+        import datetime  # for those who ask
+
+        try:
+            import zoneinfo  # novm: not in 3.8
+
+            zone: datetime.tzinfo = zoneinfo.ZoneInfo(self.timezone or "UTC")
+        except (ImportError, KeyError):  # Python 3.8, or no tz database
+            offset = datetime.timedelta(seconds=self.utc_offset or 0.0)
+            known = self.utc_offset is not None and self.timezone
+            zone = datetime.timezone(offset, known or "UTC")
+        return datetime.datetime.fromtimestamp(self.scheduled_for, zone)
 
 
 class RunContext:
     """`run`: its number, 0 in a unit test. `attempt`: from 1. `params`, `tags`: those of the run.
-    `scheduled_for`: Unix seconds of the time that it is for, None where no schedule started it.
+    `scheduled_for`: the time that it is for, in the zone of its schedule; None where no schedule
+    started it.
     `generation`, `location`: the code that runs, None in a unit test. `name`: the definition's;
     `key`: of an asset, None elsewhere. `metadata`: what was added.
     """
@@ -66,13 +91,17 @@ class RunContext:
         self.attempt = facts.attempt
         self.params = {**facts.params, **(params or {})}
         self.tags = dict(facts.tags)
-        self.scheduled_for = facts.scheduled_for
         self.generation = facts.generation
         self.location = facts.location
         self.name = definition.name
         self.key = key
+        self._facts = facts
         self.metadata: dict[str, Any] = {}
         self._definition = definition
+
+    @property
+    def scheduled_for(self) -> datetime | None:
+        return self._facts.moment()
 
     def add_metadata(self, metadata: Mapping[str, Any] | None = None, **more: Any) -> None:
         """Tell something of what was made, by name: what JSON can hold. Raises DefinitionsError."""
@@ -136,14 +165,16 @@ class ScheduleContext(StarterContext):
     """`scheduled_for`: the time that is due, in the schedule's zone."""
 
     def __init__(
-        self,
-        facts: RunFacts,
-        definition: Definition,
-        scheduled_for: datetime,
-        last_run: LastRun | None = None,
+        self, facts: RunFacts, definition: Definition, last_run: LastRun | None = None
     ) -> None:
         super().__init__(facts, definition, last_run)
-        self.scheduled_for = scheduled_for
+        self._facts = facts
+
+    @property
+    def scheduled_for(self) -> datetime:
+        moment = self._facts.moment()
+        assert moment is not None, "a schedule is asked for a time"
+        return moment
 
 
 class SensorContext(StarterContext):

@@ -154,22 +154,19 @@ class RunnableNamespace:
         from time import time  # a load needs nothing of this
 
         from codeloc.context import RunFacts
-        from codeloc.evaluating import evaluate
+        from codeloc.evaluating import evaluate, starter_of
 
         arguments = Arguments("evaluate")
         if scheduled_for is not None and scheduled_for.tzinfo is None:
             raise arguments.invalid("scheduled_for", "it has no time zone: give it one, tzinfo=…")
-        name = starter if isinstance(starter, str) else starter.name
-        at = time() if scheduled_for is None else scheduled_for.timestamp()
+        asked = starter_of(self.namespace, starter if isinstance(starter, str) else starter.name)
         given = None if scheduled_for is None else scheduled_for.utcoffset()
-        return evaluate(
-            self.namespace,
-            name,
-            RunFacts(scheduled_for=at),
-            cursor=cursor,
-            last_run=last_run,
+        facts = RunFacts(
+            scheduled_for=time() if scheduled_for is None else scheduled_for.timestamp(),
+            timezone=getattr(asked, "timezone", None),
             utc_offset=None if given is None else given.total_seconds(),
         )
+        return evaluate(self.namespace, asked, facts, cursor=cursor, last_run=last_run)
 
 
 def _items(arguments: Arguments, assets: object) -> list[str]:

@@ -18,7 +18,6 @@ from codeloc.running import UncallableError as UncallableError
 from codeloc.running import refuse_async
 
 if TYPE_CHECKING:
-    from datetime import datetime
     from typing import Any, Union
 
     from codeloc.context import LastRun, RunFacts, StarterContext
@@ -59,26 +58,23 @@ def starter_of(namespace: Namespace, name: str) -> Starter:
 
 def evaluate(
     namespace: Namespace,
-    name: str,
+    starter: Starter,
     facts: RunFacts,
     *,
     cursor: Any = None,
     last_run: LastRun | None = None,
-    utc_offset: float | None = None,
     guard: CallGuard | None = None,
 ) -> EvaluationResult:
-    """Asks the schedule or the sensor of that name; `utc_offset`: as for `moment_in`.
+    """Asks a schedule or a sensor.
 
     Raises what its function and its resources raise; UncallableError for one that is async, and
     RunError for what it must not return, or a run that could not begin.
     """
-    starter = starter_of(namespace, name)
     context: StarterContext
     if isinstance(starter, SensorDefinition):
         context = SensorContext(facts, starter, cursor, last_run)
     else:
-        at = moment_in(starter.timezone, facts.scheduled_for or 0.0, utc_offset)
-        context = ScheduleContext(facts, starter, at, last_run)
+        context = ScheduleContext(facts, starter, last_run)
     returned = _returned(namespace, starter, context, facts, guard or CallGuard())
     try:
         runs, skipped = requested(starter, returned)
@@ -158,19 +154,3 @@ def _check_runs(namespace: Namespace, starter: Starter, runs: Iterable[Run]) -> 
             fit_params(namespace, steps, params, f'job "{starter.target.name}"')
         except RunError as error:
             raise RunError(f"{starter}: Run: {error}") from None
-
-
-def moment_in(zone: str, at: float, utc_offset: float | None = None) -> datetime:
-    """Unix seconds as a time of the zone. `utc_offset`: seconds, for a Python that knows no zones;
-    without it that one says UTC.
-    """
-    import datetime  # a load needs nothing of this
-
-    try:
-        import zoneinfo  # novm: not in 3.8
-
-        return datetime.datetime.fromtimestamp(at, zoneinfo.ZoneInfo(zone))
-    except (ImportError, KeyError):  # Python 3.8, or no tz database
-        offset = datetime.timedelta(seconds=utc_offset or 0.0)
-        known = zone if utc_offset is not None else "UTC"
-        return datetime.datetime.fromtimestamp(at, datetime.timezone(offset, known))

@@ -32,6 +32,8 @@ def run(targets: List[Any], order: AttemptOrder, steps: StepEvents, guard: Cance
         scheduled_for=order.scheduled_for,
         generation=order.generation,
         location=order.location,
+        timezone=order.timezone,
+        utc_offset=order.utc_offset,
     )
     try:
         request = part("plan").RunRequest(
@@ -57,21 +59,20 @@ def run(targets: List[Any], order: AttemptOrder, steps: StepEvents, guard: Cance
 
 def evaluate(targets: List[Any], order: EvaluationOrder, guard: CancelGuard) -> Any:
     """The `EvaluationResult`. Raises what the function raises, UsageFailure and LoadFailure."""
-    contexts = part("context")
-    facts = contexts.RunFacts(
-        scheduled_for=order.scheduled_for, generation=order.generation, location=order.location
-    )
+    contexts, evaluating = part("context"), part("evaluating")
     last_run = None if order.last_run is None else contexts.LastRun(**order.last_run)
-    evaluating = part("evaluating")
+    namespace = namespace_of(targets, order.repository)
     try:
-        return evaluating.evaluate(
-            namespace_of(targets, order.repository),
-            order.name,
-            facts,
-            cursor=order.cursor,
-            last_run=last_run,
+        starter = evaluating.starter_of(namespace, order.name)
+        facts = contexts.RunFacts(
+            scheduled_for=order.scheduled_for,
+            generation=order.generation,
+            location=order.location,
+            timezone=getattr(starter, "timezone", None),
             utc_offset=order.utc_offset,
-            guard=guard,
+        )
+        return evaluating.evaluate(
+            namespace, starter, facts, cursor=order.cursor, last_run=last_run, guard=guard
         )
     except (part("errors").RunError, evaluating.UncallableError) as error:
         raise UsageFailure(str(error)) from None

@@ -32,6 +32,8 @@ class CodeOrder(LoadTarget):
         "scheduled_for",
         "sources",
         "stacks_signal",
+        "timezone",
+        "utc_offset",
     )
 
     def __init__(self, location: str, given: Mapping[str, Any]) -> None:
@@ -42,6 +44,8 @@ class CodeOrder(LoadTarget):
         self.repository: str = given["repository"]
         self._read_process(given)
         self.scheduled_for: Optional[float] = given.get("scheduled_for")
+        self.timezone: Optional[str] = given.get("timezone")
+        self.utc_offset: Optional[float] = given.get("utc_offset")
         self.generation: Optional[int] = given.get("generation")
         self.environment: Optional[str] = given.get("environment")
         self.code: Optional[str] = given.get("code")
@@ -95,14 +99,13 @@ class AttemptOrder(CodeOrder):
 class EvaluationOrder(CodeOrder):
     """One evaluation of a schedule's or a sensor's function."""
 
-    __slots__ = ("cursor", "last_run", "name", "result", "utc_offset")
+    __slots__ = ("cursor", "last_run", "name", "result")
 
     def __init__(self, location: str, given: Mapping[str, Any]) -> None:
         """Raises KeyError, TypeError or ValueError: never a user's mistake."""
         super().__init__(location, given)
         self.name: str = given["evaluate"]
         self.result: str = given["result"]
-        self.utc_offset: Optional[float] = given.get("utc_offset")
         self.cursor: Any = given.get("cursor")
         self.last_run: Optional[Dict[str, Any]] = given.get("last_run")
 

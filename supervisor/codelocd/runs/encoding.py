@@ -6,7 +6,9 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
+from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from codelocd.runs.model import RunAttempt, RunId, RunPolicy, RunRecord, RunState, RunWish
 
@@ -112,7 +114,7 @@ def _without_metadata(step: Mapping[str, Any]) -> dict[str, Any]:
 
 def order_part(run: RunRecord, done: Sequence[str]) -> dict[str, Any]:
     """What the order of the newest attempt says of the run; `done`: of `StartAttempt`."""
-    wish = run.wish
+    wish, timezone = run.wish, run.wish.by.get("timezone")
     return {
         "format": ORDER_FORMAT,
         "run": run.id,
@@ -125,9 +127,22 @@ def order_part(run: RunRecord, done: Sequence[str]) -> dict[str, Any]:
         "params": dict(wish.params),
         "tags": dict(wish.tags),
         "scheduled_for": wish.scheduled_for,
+        "timezone": timezone,
+        "utc_offset": utc_offset(wish.scheduled_for, timezone),
         "generation": run.generation,
         "done": list(done),
     }
+
+
+def utc_offset(at: float | None, timezone: str | None) -> float | None:
+    """Seconds. For a Python that knows no zones; this one may not know all of them either."""
+    if at is None or timezone is None:
+        return None
+    try:
+        zone = ZoneInfo(timezone)
+    except (LookupError, OSError, ValueError):
+        return None
+    return (datetime.fromtimestamp(at, zone).utcoffset() or timedelta()).total_seconds()
 
 
 def _attempt_document(attempt: RunAttempt) -> dict[str, Any]:

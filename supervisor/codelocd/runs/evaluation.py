@@ -8,13 +8,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from typing import Any, Literal
-from zoneinfo import ZoneInfo
 
 from codelocd.core import shapes
 from codelocd.core.shapes import WrongShape
-from codelocd.runs.encoding import ORDER_FORMAT
+from codelocd.runs.encoding import ORDER_FORMAT, utc_offset
 from codelocd.runs.model import RunRecord
 
 MOST_RUNS = 1000
@@ -77,22 +75,10 @@ def evaluation_part(starter: Starter) -> dict[str, Any]:
         "evaluate": starter.name,
         "repository": starter.repository,
         "scheduled_for": starter.scheduled_for,
-        "utc_offset": _utc_offset(starter),
+        "utc_offset": utc_offset(starter.scheduled_for, starter.timezone),
         "cursor": starter.cursor,
         "last_run": None if starter.last_run is None else _last_run(starter.last_run),
     }
-
-
-def _utc_offset(starter: Starter) -> float | None:
-    """Seconds. For a Python that knows no zones; this one may not know all of them either."""
-    if starter.scheduled_for is None or starter.timezone is None:
-        return None
-    try:
-        zone = ZoneInfo(starter.timezone)
-    except (LookupError, OSError, ValueError):
-        return None
-    offset = datetime.fromtimestamp(starter.scheduled_for, zone).utcoffset()
-    return (offset or timedelta()).total_seconds()
 
 
 def _last_run(run: RunRecord) -> dict[str, Any]:

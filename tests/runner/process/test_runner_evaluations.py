@@ -219,3 +219,19 @@ def test_it_asks_the_texts_that_are_served(evaluations, shop, current, start) ->
 def test_a_fork_of_the_warm_interpreter_asks_the_same(evaluations, shop, extreme, warm) -> None:
     said = told(evaluations.ask(extreme, shop, "files", warm=warm(extreme)))
     assert [each["key"] for each in said["runs"]] == ["a", "b"]
+
+
+def test_a_run_knows_the_time_that_it_is_for_in_the_zone_of_its_schedule(
+    evaluations, code, extreme
+) -> None:
+    (code / "defs.py").write_text(
+        "from codeloc import Definitions, job\n"
+        "@job\n"
+        "def refresh(context): print(context.scheduled_for.isoformat())\n"
+        "defs = Definitions(jobs=[refresh])\n"
+    )
+    facts = {"scheduled_for": 1767243600.0, "timezone": "Europe/Oslo", "utc_offset": 3600.0}
+    order = evaluations.order(code / "defs.py", job="refresh", **facts)
+    attempt = evaluations(extreme, order)
+    assert attempt.result()["state"] == "succeeded"
+    assert attempt.printed["stdout"] == b"2026-01-01T06:00:00+01:00\n"
