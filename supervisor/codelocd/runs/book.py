@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +44,41 @@ MIGRATIONS = (
         at REAL NOT NULL,
         generation INTEGER,
         manifest TEXT,
+        PRIMARY KEY (location, repository, name)
+    ) STRICT, WITHOUT ROWID;
+    """,
+    """
+    CREATE TABLE ticks (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        location TEXT NOT NULL,
+        repository TEXT NOT NULL,
+        schedule TEXT NOT NULL,
+        scheduled_for REAL NOT NULL,
+        at REAL NOT NULL,
+        state TEXT NOT NULL,
+        why TEXT,
+        runs TEXT NOT NULL,
+        count INTEGER NOT NULL,
+        UNIQUE (location, repository, schedule, scheduled_for)
+    ) STRICT;
+    CREATE INDEX ticks_open ON ticks (id) WHERE state IN ('due', 'waiting');
+    CREATE INDEX ticks_by_time ON ticks (at);
+    CREATE TABLE schedules (
+        location TEXT NOT NULL,
+        repository TEXT NOT NULL,
+        name TEXT NOT NULL,
+        cursor REAL NOT NULL,
+        rule TEXT NOT NULL,
+        enabled INTEGER NOT NULL,
+        seen REAL NOT NULL,
+        PRIMARY KEY (location, repository, name)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE switches (
+        location TEXT NOT NULL,
+        repository TEXT NOT NULL,
+        name TEXT NOT NULL,
+        enabled INTEGER NOT NULL,
+        at REAL NOT NULL,
         PRIMARY KEY (location, repository, name)
     ) STRICT, WITHOUT ROWID;
     """,
@@ -142,6 +177,10 @@ class RunBook:
         """The numbers of finished runs that are no longer kept: at most BATCH at a time."""
         return self._do(lambda: self._prune(now, seconds, runs))
 
+    def carry_out(self, work: Callable[[sqlite3.Connection], T]) -> Future[T]:
+        """`work` on the book's thread, in its turn: for the tables of ticks and of sensors."""
+        return self._do(lambda: work(self._connection))
+
     # --- on the thread --------------------------------------------------------------------------
 
     def _do(self, work: Callable[[], T]) -> Future[T]:
@@ -186,7 +225,7 @@ class RunBook:
                 Path(f"{self._path}{suffix}").rename(f"{self.set_aside}{suffix}")
 
     def _add(self, wish: RunWish, queued: float) -> tuple[RunRecord, bool]:
-        with _transaction(self._connection):
+        with transaction(self._connection):
             if wish.key is not None:
                 known = self._select("location = ? AND key = ?", [wish.location, wish.key])
                 if known:
@@ -199,7 +238,7 @@ class RunBook:
         return run, True
 
     def _save(self, runs: Sequence[RunRecord]) -> None:
-        with _transaction(self._connection):
+        with transaction(self._connection):
             for run in runs:
                 self._update(run)
                 self._note_made(run)
@@ -258,7 +297,7 @@ class RunBook:
             " ORDER BY id LIMIT ?"
         )
         found = self._connection.execute(query, (*final, now - seconds, runs, BATCH)).fetchall()
-        with _transaction(self._connection):
+        with transaction(self._connection):
             self._connection.executemany("DELETE FROM runs WHERE id = ?", found)
         return [RunId(number) for (number,) in found]
 
@@ -277,7 +316,8 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _transaction(connection: sqlite3.Connection) -> Any:
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """All of what is done meanwhile is in the book, or nothing of it."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield

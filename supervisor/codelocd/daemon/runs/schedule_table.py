@@ -1,0 +1,45 @@
+"""The schedules of native definitions that a daemon knows: which tick, when, what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from codelocd.runs.ticks import DueTimes, Schedule, SchedulePlace, Tick
+
+
+@dataclass(slots=True)
+class ScheduleTable:
+    """`unfit`: why others cannot tick. `switches`: what was switched on or off, whatever the code
+    says. `last`: the rows of the newest tick, and of what was left out with it."""
+
+    schedules: dict[SchedulePlace, Schedule] = field(default_factory=dict)
+    unfit: dict[SchedulePlace, str] = field(default_factory=dict)
+    switches: dict[SchedulePlace, bool] = field(default_factory=dict)
+    last: dict[SchedulePlace, list[Tick]] = field(default_factory=dict)
+    times: DueTimes = field(default_factory=DueTimes)
+
+    def is_enabled(self, schedule: Schedule) -> bool:
+        return self.switches.get(schedule.place, schedule.enabled)
+
+    def put(self, schedule: Schedule, cursor: float) -> None:
+        """It is defined so, and all up to the `cursor` is dealt with."""
+        self.schedules[schedule.place] = schedule
+        enabled = self.is_enabled(schedule)
+        self.times.put(schedule.place, schedule.comes(cursor) if enabled else None)
+
+    def remove(self, place: SchedulePlace) -> None:
+        """It is defined no more."""
+        self.times.put(place, None)
+        del self.schedules[place]
+
+    def wrote(self, ticks: list[Tick]) -> None:
+        """Rows that are new."""
+        for place in {tick.place for tick in ticks}:
+            self.last[place] = []
+        for tick in ticks:
+            self.last[tick.place].append(tick)
+
+    def changed(self, tick: Tick) -> None:
+        """A row has changed."""
+        rows = self.last.get(tick.place, [])
+        self.last[tick.place] = [tick if each.id == tick.id else each for each in rows]
