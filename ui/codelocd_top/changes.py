@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from codelocd.render.location import outcome
 from codelocd.render.text import PLAIN
-from codelocd_top import keys, rows
+from codelocd_top import keys, rows, run_rows
 from codelocd_top.model import (
     ENTRIES,
     FROZEN,
@@ -31,6 +31,7 @@ from codelocd_top.model import (
     TitleClicked,
     Told,
 )
+from codelocd_top.run_model import RunClicked, RunShown, RunsTold, Startable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,7 +55,30 @@ def _changed(event: Any, model: TopModel) -> TopModel:
 
 @_changed.register(Granted)
 def _granted(event: Granted, model: TopModel) -> TopModel:
-    return replace(model, may_order=event.orders)
+    return replace(model, may_order=event.orders, knows_runs=event.runs)
+
+
+@_changed.register(RunsTold)
+def _runs_told(event: RunsTold, model: TopModel) -> TopModel:
+    return run_rows.after(model, event)
+
+
+@_changed.register(RunShown)
+def _run_shown(event: RunShown, model: TopModel) -> TopModel:
+    return replace(model, shown_run=event.run) if event.run["id"] == model.run else model
+
+
+@_changed.register(RunClicked)
+def _run_clicked(event: RunClicked, model: TopModel) -> TopModel:
+    if model.table != "runs" or event.run not in model.runs:
+        return model
+    moved = replace(model.at_run(event.run), moved=model.now)
+    return replace(moved, whole_pane=True) if event.twice else moved
+
+
+@_changed.register(Startable)
+def _startable(event: Startable, model: TopModel) -> TopModel:
+    return replace(model, startable=event.jobs)
 
 
 @_changed.register(Told)
@@ -138,7 +162,7 @@ def _lost(event: Lost, model: TopModel) -> TopModel:
 
 @_changed.register(Printed)
 def _printed(event: Printed, model: TopModel) -> TopModel:
-    if event.location != model.selected:
+    if event.location != model.prints:
         return model
     if event.first:
         return replace(model, printed=event.lines[-LINES:], count=0, skipped=0)

@@ -30,6 +30,7 @@ from codelocd_top.model import (
     Said,
     Told,
 )
+from codelocd_top.run_model import RunAct, RunShown, RunsTold, Startable, run_output
 
 if TYPE_CHECKING:
     from codelocd.documents.events import StatusNews
@@ -59,6 +60,9 @@ class DaemonFeed:
         self._known = KnownState()
         self._wanted: Detail | None = None
         self._wants_other = asyncio.Event()
+        self._knows_runs = False
+        self._run_changed = asyncio.Event()
+        """Set when the daemon tells something of the run that the pane shows."""
 
     async def run(self) -> None:
         """Follow the daemon for ever, whether or not it is there."""
@@ -85,12 +89,35 @@ class DaemonFeed:
             for outcome in answer["locations"]:
                 self._tell(Done(act.verb, outcome))
 
+    async def act_on_run(self, act: RunAct) -> None:
+        """Have the daemon do it; what comes of it is told by the daemon."""
+        try:
+            answer = await self._ask(act.verb, dict(act.params), timeout=None)
+        except (DaemonUnreachable, RpcError) as error:
+            self._tell(Said(f"{act.what}: {error}", "red"))
+        else:
+            if act.verb != "run_cancel":
+                self._tell(Said(f"{act.what}: it is run {answer['id']}"))
+
+    async def find_startable(self) -> None:
+        """Tell the jobs of native locations."""
+        try:
+            found = await self._ask("definitions", {"kind": "job"})
+        except (DaemonUnreachable, RpcError) as error:
+            return self._tell(Said(str(error), "red"))
+        native = {
+            name for name, each in self._known.locations.items() if each["loader"] == "native"
+        }
+        jobs = ((each["location"], each["name"]) for each in found["definitions"])
+        return self._tell(Startable(tuple(sorted(job for job in jobs if job[0] in native))))
+
     async def _use(self, client: AsyncClient) -> None:
         self._client = client
         try:
             hello = await client.call("hello")
             self._is_other_version = hello.get("version") != __version__
-            self._tell(Granted(hello.get("right") != "read"))
+            self._knows_runs = "run" in hello.get("methods", ())
+            self._tell(Granted(hello.get("right") != "read", self._knows_runs))
             await until_first(
                 self._hear(), self._sample(client), self._look_back(), self._follow_details()
             )
@@ -128,13 +155,28 @@ class DaemonFeed:
                     yield event["data"]
 
     async def _hear(self) -> None:
-        async with contextlib.aclosing(self._events(["status"])) as events:
+        topics = ["status", "runs"] if self._knows_runs else ["status"]
+        async with contextlib.aclosing(self._events(topics)) as events:
             async for data in events:
-                if data.get("full"):
+                if "runs" in data or isinstance(data.get("event"), str):
+                    self._take_run(data)
+                elif data.get("full"):
                     self._known.replace(data)
                     self._tell_all()
                 else:
                     self._take(cast("StatusNews", data))
+
+    def _take_run(self, data: Any) -> None:
+        """News of the topic `runs`, or its full state."""
+        if "runs" in data:
+            self._tell(RunsTold(tuple(map(_summary, data["runs"])), full=True))
+            self._run_changed.set()
+            return
+        if data["event"] == "run":
+            self._tell(RunsTold((data["run"],)))
+        number = data["run"]["id"] if data["event"] == "run" else data["id"]
+        if self._wanted is not None and self._wanted.run == number:
+            self._run_changed.set()
 
     def _take(self, news: StatusNews) -> None:
         self._known.change(news)
@@ -181,23 +223,36 @@ class DaemonFeed:
         await asyncio.sleep(SETTLED)
         name = wanted.location
         try:
-            if wanted.what == "output":
-                await self._hear_output(name)
+            if wanted.run is not None and wanted.what == "steps":
+                await self._follow_run(wanted.run)
+            elif wanted.what == "output":
+                await self._hear_output(name, wanted.run)
             else:
                 asked = {"locations": [name], "lines": ENTRIES}
                 self._tell(Past(name, tuple((await self._ask("events", asked))["events"])))
         except RpcError as error:  # it may be gone from the config by now
             self._tell(Said(f"{name}: {error}", "yellow"))
 
-    async def _hear_output(self, name: str) -> None:
-        """The last lines, then those that come, in batches."""
-        batch = LineBatch(name)
-        async with contextlib.aclosing(self._events(["logs"], [name])) as events:
+    async def _follow_run(self, run: int) -> None:
+        """The run with its steps, again whenever something of it is told."""
+        while True:
+            self._run_changed.clear()
+            self._tell(RunShown((await self._ask("run_show", {"id": run}))["run"]))
+            await self._run_changed.wait()
+            await asyncio.sleep(BATCH_SECONDS)
+
+    async def _hear_output(self, name: str, run: int | None) -> None:
+        """The last lines, then those that come, in batches; `run`: of that run of the location."""
+        batch = LineBatch(name, run)
+        topic, method = ("logs", "logs") if run is None else ("run_logs", "run_logs")
+        there = [name] if name in self._known.locations else None
+        async with contextlib.aclosing(self._events([topic], there)) as events:
             await anext(events)  # the full state: from here on no line is missed
-            found = await self._ask("logs", {"locations": [name], "lines": FIRST_LINES})
+            of = {"locations": [name]} if run is None else {"id": run}
+            found = await self._ask(method, {**of, "lines": FIRST_LINES})
             lines = tuple(PrintedLine(each["at"], _cut(each["text"])) for each in found["lines"])
-            self._tell(Printed(name, lines, first=True))
-            batch.seen = found["last"].get(name, 0)
+            self._tell(Printed(batch.name, lines, first=True))
+            batch.seen = found["last"] if run is not None else found["last"].get(name, 0)
             sending = asyncio.create_task(self._send(batch))
             try:
                 async for data in events:
@@ -213,17 +268,22 @@ class DaemonFeed:
 
 
 class LineBatch:
-    """Lines of one location since they were taken last: no more than the pane keeps."""
+    """Lines of one location since they were taken last: no more than the pane keeps.
 
-    def __init__(self, name: str) -> None:
+    `run`: of that run of the location. `name` is what `Printed` calls it.
+    """
+
+    def __init__(self, location: str, run: int | None = None) -> None:
         self.seen = 0
         """The number of the last line that was told."""
-        self._name = name
+        self.name = run_output(run) or location
+        self._location = location
+        self._run = run
         self._lines: deque[PrintedLine] = deque(maxlen=LINES)
         self._count = 0
 
     def add(self, data: Any) -> None:
-        if data.get("full") or data["location"] != self._name:
+        if data.get("full") or data["location"] != self._location or data.get("run") != self._run:
             return
         texts = data["texts"] if "texts" in data else [data["text"]]
         first, at = data["seq"], data["at"]
@@ -239,7 +299,12 @@ class LineBatch:
         lines, count = tuple(self._lines), self._count
         self._lines.clear()
         self._count = 0
-        return Printed(self._name, lines, count - len(lines))
+        return Printed(self.name, lines, count - len(lines))
+
+
+def _summary(run: Any) -> Any:
+    """Of the document of a run, what its news have."""
+    return {**run, "attempt": run["attempts"][-1]["number"] if run["attempts"] else None}
 
 
 def _cut(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from codelocd_top import rows
+from codelocd_top import rows, run_keys, run_rows
 from codelocd_top.model import (
     PANES,
     SORTS,
@@ -17,6 +17,7 @@ from codelocd_top.model import (
     ShowLink,
     Suspend,
 )
+from codelocd_top.run_model import RunQuestion
 
 if TYPE_CHECKING:
     from codelocd_top.model import Order, Pressed, Sort, TopModel, Verb
@@ -42,6 +43,8 @@ KEYS = (
     ("r", "reload: load the code in a new runner beside the old one"),
     ("R", "restart: stop, then start; asks first"),
     ("s", "stop, or start what is stopped; asks first"),
+    ("u", "runs instead of locations, and back: s steps, o output, c cancels, a runs again"),
+    ("n", "run a job: type a part of its name"),
     ("/", "show only what has a text in its name, state or problem; Esc shows all"),
     ("< >", "sort by the column to the left, to the right"),
     ("w", "the link of the page, opened where there is a browser"),
@@ -51,6 +54,10 @@ KEYS = (
 )
 HINTS = (
     "r reload", "R restart", "s stop", "/ filter", "< > sort", "↵ full pane", "w page's link",
+    "? keys", "q quit",
+)  # fmt: skip
+RUN_HINTS = (
+    "u locations", "c cancel", "a run again", "n run a job", "/ filter", "↵ full pane",
     "? keys", "q quit",
 )  # fmt: skip
 
@@ -69,6 +76,8 @@ def press(model: TopModel, event: Pressed) -> Result:
             return _answered(model, key)
         case "keys":
             return replace(model, mode="table"), ()
+        case "start":
+            return run_keys.typed(model, event)
         case _:
             return _in_table(replace(model, said=None), key)
 
@@ -78,11 +87,17 @@ def _in_table(model: TopModel, key: str) -> Result:
         return model, (Scroll(scroll),)
     if key in PANE_SCROLLS:
         return model, (Scroll(PANE_SCROLLS[key]),)
+    if model.table == "runs" and (done := run_keys.press(model, key)) is not None:
+        return done
     match key:
         case "q" | "ctrl+q":
             return model, (Quit(),)
         case "w":
             return model, (ShowLink(),)
+        case "u":
+            return run_keys.turned(model), ()
+        case "n":
+            return run_keys.begin_start(model)
         case "r":
             return _ordered(model, "reload")
         case "R":
@@ -99,6 +114,8 @@ def _shown(model: TopModel, key: str) -> TopModel:
     """Keys that change only what is looked at."""
     if key in STEPS:
         return _moved_by(model, STEPS[key])
+    if key in ENDS and model.table == "runs":
+        return run_keys.moved_by(model, len(model.runs) * (1 if ENDS[key] else -1))
     if key in ENDS and model.order:
         return moved_to(model, model.order[ENDS[key]])
     if key in PANE_KEYS:
@@ -126,6 +143,8 @@ def _shown(model: TopModel, key: str) -> TopModel:
 
 
 def _moved_by(model: TopModel, by: int) -> TopModel:
+    if model.table == "runs":
+        return run_keys.moved_by(model, by)
     if not model.order:
         return model
     at = model.order.index(model.selected) if model.selected in model.order else 0
@@ -149,6 +168,9 @@ def sorted_by_title(model: TopModel, title: str) -> TopModel:
 def _wanting(model: TopModel, text: str) -> TopModel:
     """With another filter; the cursor stays where it is if its row is still there."""
     found = rows.ordered(replace(model, wanted=text), at_once=True)
+    if found.table == "runs":
+        there = run_rows.order(found)
+        return found if found.run in there else found.at_run(next(iter(there), None))
     if found.selected in found.order:
         return found
     return found.at(found.order[0] if found.order else None)
@@ -202,6 +224,8 @@ def _answered(model: TopModel, key: str) -> Result:
     model = replace(model, mode="table", question=None)
     if question is None or key not in ("y", "Y"):
         return _saying(model, "nothing was done"), ()
+    if isinstance(question, RunQuestion):
+        return run_keys.answered(model, question)
     act = Act(question.verb, question.location)
     return _saying(model, f"{act.verb} {act.location}…"), (act,)
 

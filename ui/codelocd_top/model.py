@@ -7,6 +7,20 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from codelocd_top.run_model import (
+    AskStartable,
+    RunAct,
+    RunClicked,
+    RunDocument,
+    RunPane,
+    RunQuestion,
+    RunShown,
+    RunsTold,
+    RunSummary,
+    Startable,
+    run_output,
+)
+
 if TYPE_CHECKING:
     from codelocd.documents.answers import ActionOutcome
     from codelocd.documents.events import JournalEntry
@@ -14,8 +28,11 @@ if TYPE_CHECKING:
 
 Pane: TypeAlias = Literal["problem", "output", "events", "timing"]
 Verb: TypeAlias = Literal["start", "stop", "restart", "reload"]
-Mode: TypeAlias = Literal["table", "filter", "question", "keys"]
-"""What keys do: move in the table, write the filter, answer a question, close the list of keys."""
+Mode: TypeAlias = Literal["table", "filter", "question", "keys", "start"]
+"""What keys do: move in the table, write the filter, answer a question, close the list of keys,
+write what is to be run."""
+Table: TypeAlias = Literal["locations", "runs"]
+"""What the rows are."""
 Sort: TypeAlias = Literal["trouble", "name", "state", "defs", "reload", "mem", "cpu", "up"]
 
 PANES: tuple[Pane, ...] = ("problem", "output", "events", "timing")
@@ -51,9 +68,10 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """What the daemon lets us do: give orders, or only look."""
+    """What the daemon lets us do: give orders, or only look. `runs`: whether it knows of runs."""
 
     orders: bool
+    runs: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +173,7 @@ class Ticked:
 
 Event: TypeAlias = (
     Granted | Told | Happened | Recalled | Lost | Printed | Past | Done | Said
+    | RunsTold | RunShown | Startable | RunClicked
     | Pressed | Clicked | TitleClicked | Resized | Ticked
 )  # fmt: skip
 
@@ -191,7 +210,7 @@ class Quit:
     code: int = 0
 
 
-Order: TypeAlias = Act | Scroll | ShowLink | Suspend | Quit
+Order: TypeAlias = Act | RunAct | AskStartable | Scroll | ShowLink | Suspend | Quit
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,10 +223,11 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """What the pane needs to be told beyond the status."""
+    """What the pane needs to be told beyond the status; `run`: of that run of the location."""
 
-    what: Literal["output", "events"]
+    what: Literal["output", "events", "steps"]
     location: str
+    run: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,8 +236,9 @@ class TopModel:
 
     `name` is what the daemon is called. `started` has the moment since which each location is up,
     `loads` the seconds that its last loads took, oldest first. `order` are the rows, `moved` is
-    when the cursor last did. `printed` and `past` are of the selected location. All times
-    are Unix seconds.
+    when the cursor last did. `printed` and `past` are of what is selected. All times
+    are Unix seconds. Where the rows are runs, `run` is the selected one, and `shown_run` is all
+    of it; `startable` is what may be started, `typed` what was typed of it.
     """
 
     name: str = "codelocd"
@@ -238,7 +259,7 @@ class TopModel:
     sort: Sort = "trouble"
     wanted: str = ""
     mode: Mode = "table"
-    question: Question | None = None
+    question: Question | RunQuestion | None = None
     pane: Pane = "problem"
     whole_pane: bool = False
     said: Said | None = None
@@ -247,6 +268,27 @@ class TopModel:
     count: int = 0
     skipped: int = 0
     past: tuple[JournalEntry, ...] = ()
+    knows_runs: bool = False
+    table: Table = "locations"
+    runs: Mapping[int, RunSummary] = field(default_factory=lambda: MappingProxyType({}))
+    run: int | None = None
+    run_pane: RunPane = "steps"
+    shown_run: RunDocument | None = None
+    startable: tuple[tuple[str, str], ...] = ()
+    typed: str = ""
+    candidate: int = 0
+
+    @property
+    def chosen_run(self) -> RunSummary | None:
+        """The selected run, where the rows are runs."""
+        if self.table != "runs" or self.run is None:
+            return None
+        return self.runs.get(self.run)
+
+    @property
+    def prints(self) -> str | None:
+        """Whose lines the pane shows: a location's, or a run's by `run_output`."""
+        return self.selected if self.table == "locations" else run_output(self.run)
 
     @property
     def chosen(self) -> LocationStatus | None:
@@ -258,3 +300,14 @@ class TopModel:
         if name == self.selected:
             return self
         return replace(self, selected=name, printed=(), count=0, skipped=0, past=())
+
+    def at_run(self, run: int | None) -> TopModel:
+        """With the cursor on that run."""
+        if run == self.run and self.table == "runs":
+            return self
+        cleared = replace(self, printed=(), count=0, skipped=0, shown_run=None)
+        return replace(cleared, table="runs", run=run)
+
+    def at_locations(self) -> TopModel:
+        """With locations as rows again."""
+        return replace(self, table="locations", printed=(), count=0, skipped=0)

@@ -10,6 +10,7 @@ from codelocd.render.location import stages
 from codelocd.render.status import past_failure, starting
 from codelocd.render.text import Screen, duration, one_line, wrapped
 from codelocd_top.levels import STYLES, level, word
+from codelocd_top.run_rows import pane_lines
 from codelocd_top.view import key_lines
 
 if TYPE_CHECKING:
@@ -32,6 +33,12 @@ def lines(model: TopModel, screen: Screen) -> Sequence[str]:
     """The pane that is chosen."""
     if model.mode == "keys":
         return key_lines(screen)
+    if model.table == "runs":
+        if model.run_pane == "steps" or model.run is None:
+            return pane_lines(model, screen)
+        printed = model.printed
+        nothing = [f"{MARGIN}run {model.run} has printed nothing that is kept"]
+        return OutputLines(printed, screen) if printed else nothing
     chosen = model.chosen
     if chosen is None:
         return [f"{MARGIN}no location{' fits the filter' if model.wanted else ' yet'}"]

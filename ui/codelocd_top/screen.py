@@ -19,7 +19,7 @@ from textual.binding import Binding
 from textual.css.query import NoMatches
 
 from codelocd.render.text import Screen, colours
-from codelocd_top import panes, view
+from codelocd_top import panes, run_rows, view
 from codelocd_top.changes import step
 from codelocd_top.feed import DaemonFeed
 from codelocd_top.model import (
@@ -37,6 +37,7 @@ from codelocd_top.model import (
     TitleClicked,
     TopModel,
 )
+from codelocd_top.run_model import AskStartable, RunAct, RunClicked
 from codelocd_top.widgets import Bar, Hit, ScrolledLines
 
 if TYPE_CHECKING:
@@ -158,7 +159,12 @@ class TopApp(App[None]):
 
     def _detail(self) -> Detail | None:
         chosen, found = self.model.chosen, view.heights(self.model)
-        if chosen is None or not found.pane or self.model.mode == "keys":
+        run = self.model.chosen_run
+        if not found.pane or self.model.mode == "keys":
+            return None
+        if self.model.table == "runs":
+            return None if run is None else Detail(self.model.run_pane, run["location"], run["id"])
+        if chosen is None:
             return None
         if self.model.pane == "problem":
             return None
@@ -183,7 +189,10 @@ class TopApp(App[None]):
         widget, word = hit.widget, ""
         if isinstance(widget, Bar):
             word = view.word_at(widget.text, hit.column)
-        if widget.id == "rows" and hit.line < len(self.model.order):
+        if widget.id == "rows" and self.model.table == "runs":
+            if hit.line < len(there := run_rows.order(self.model)):
+                self.take(RunClicked(there[hit.line], twice=hit.chain > 1), at_once=True)
+        elif widget.id == "rows" and hit.line < len(self.model.order):
             self.take(Clicked(self.model.order[hit.line], twice=hit.chain > 1), at_once=True)
         elif widget.id == "head" and word:
             self.take(TitleClicked(word), at_once=True)
@@ -197,6 +206,10 @@ class TopApp(App[None]):
         match order:
             case Act():
                 self.start(self._feed.act(order))
+            case RunAct():
+                self.start(self._feed.act_on_run(order))
+            case AskStartable():
+                self.start(self._feed.find_startable())
             case Scroll(key):
                 self.query_one("#pane", ScrolledLines).move(key)
             case ShowLink():
@@ -255,7 +268,8 @@ class TopApp(App[None]):
 
     def _show_rows(self, model: TopModel) -> None:
         """Made anew only if something that they show is another."""
-        of = (model.locations, model.order, model.loads, model.sort, model.width, int(model.now))
+        of = (model.locations, model.order, model.loads, model.sort, model.width, int(model.now),
+              model.table, model.runs, model.wanted)  # fmt: skip
         if of != self._of:
             self._of = of
             head, lines = view.head_and_rows(model, self._look)
@@ -263,12 +277,16 @@ class TopApp(App[None]):
         else:
             lines = list(self.query_one("#rows", ScrolledLines).lines)
         cursor = model.order.index(model.selected) if model.selected in model.order else None
+        if model.table == "runs":
+            there = run_rows.order(model)
+            cursor = there.index(model.run) if model.run in there else None
         self.query_one("#rows", ScrolledLines).show(lines, cursor)
 
     def _show_pane(self, model: TopModel) -> None:
         """At the end of output and events it follows; scrolled up it stands still."""
         pane = self.query_one("#pane", ScrolledLines)
-        showing = (model.pane, model.selected, model.mode == "keys")
+        pane_of = model.run_pane if model.table == "runs" else model.pane
+        showing = (pane_of, model.prints, model.mode == "keys")
         follows = showing[0] in ("output", "events") and not showing[2]
         is_other = showing != self._showing
         at_end = is_other or pane.is_at_end

@@ -24,10 +24,12 @@ from codelocd.render.text import (
     size,
     table,
 )
-from codelocd_top.keys import HINTS, KEYS
+from codelocd_top import run_keys, run_rows
+from codelocd_top.keys import HINTS, KEYS, RUN_HINTS
 from codelocd_top.levels import SIGNS, STYLES, level, sparkline, word
 from codelocd_top.model import PANES
 from codelocd_top.rows import load_seconds
+from codelocd_top.run_model import RUN_PANES, RunQuestion
 
 if TYPE_CHECKING:
     from codelocd.render.text import Cell
@@ -72,7 +74,8 @@ def heights(model: TopModel) -> Heights:
     if model.height < WITHOUT_PANE:
         return Heights(room + 1, 0)  # nor is the pane's title
     most = max(room * 3 // 5, LEAST_ROWS)
-    rows = min(max(len(model.order), LEAST_ROWS), most)
+    count = len(model.order) if model.table == "locations" else len(model.runs)
+    rows = min(max(count, LEAST_ROWS), most)
     return Heights(rows, max(room - rows, LEAST_PANE))
 
 
@@ -89,6 +92,9 @@ def title(model: TopModel, screen: Screen) -> str:
     if daemon["config"]["state"] == "invalid":
         told.append("config has a mistake, and is not applied")
     told.append(plural(sum(sum(each["definitions"].values()) for each in found), "definition"))
+    running, queued = run_rows.going_on(model)
+    if running or queued:
+        told.append(f"{running} running" + (f", {queued} queued" if queued else ""))
     if model.newest_save is not None:
         told.append(f"save {duration(model.newest_save)}")
     up = f" · {duration(model.now - model.since)}" if model.since is not None else ""
@@ -107,6 +113,8 @@ def _bar(model: TopModel, screen: Screen) -> str:
 
 def head_and_rows(model: TopModel, screen: Screen) -> tuple[str, list[str]]:
     """The titles of the columns, and a line for each row."""
+    if model.table == "runs":
+        return run_rows.head_and_rows(model, screen)
     edge = Screen(colour=screen.colour, width=max(model.width - 1, 20))
     titles = [_marked(column, model) for column in TITLES]
     head, *lines = table(titles, [_row(name, model) for name in model.order], edge).split("\n")
@@ -154,13 +162,17 @@ def pane_title(model: TopModel, held: int, screen: Screen) -> str:
     if model.mode == "keys":
         return _ruled("keys ─ any key closes this", "", model, screen)
     tabs = []
-    for name in PANES:
+    of_runs = model.table == "runs"
+    pane = model.run_pane if of_runs else model.pane
+    names: tuple[str, ...] = RUN_PANES if of_runs else PANES
+    for name in names:
         text = f"[{name[0]}]{name[1:]}"
-        tabs.append(screen.paint(text, "bold") if name == model.pane else text)
-        if name == model.pane and not screen.colour:
+        tabs.append(screen.paint(text, "bold") if name == pane else text)
+        if name == pane and not screen.colour:
             tabs[-1] = f"›{text}‹"
-    whose = shortened(one_line(model.selected or "no location"), max(model.width - 60, 10))
-    more = _counted(model, held) if model.pane == "output" else ""
+    named = model.prints or ("no run" if of_runs else "no location")
+    whose = shortened(one_line(named), max(model.width - 60, 10))
+    more = _counted(model, held) if pane == "output" else ""
     return _ruled(f"{whose} ─ {'  '.join(tabs)}", more, model, screen)
 
 
@@ -185,7 +197,9 @@ def last_line(model: TopModel, screen: Screen) -> str:
     if model.mode == "filter":
         return f" /{one_line(model.wanted)}█  ↵ keeps it, Esc shows all"
     if model.mode == "question" and model.question is not None:
-        return screen.paint(shortened(f" {_asked(model.question)}", model.width), "bold")
+        return screen.paint(shortened(f" {_asked(model.question, model)}", model.width), "bold")
+    if model.mode == "start":
+        return shortened(f" {one_line(run_keys.start_line(model))}", model.width)
     if model.said is not None:
         return screen.paint(shortened(f" {one_line(model.said.text)}", model.width),
                             model.said.style)  # fmt: skip
@@ -193,16 +207,26 @@ def last_line(model: TopModel, screen: Screen) -> str:
     return shortened(f" {'  '.join([*wanted, *_hints(model)])}", model.width)
 
 
-def _asked(question: Question) -> str:
+def _asked(question: Question | RunQuestion, model: TopModel) -> str:
+    if isinstance(question, RunQuestion):
+        return run_keys.asked(question, model)
     name, effect = one_line(question.location), EFFECTS.get(question.verb, "")
+    running, queued = run_rows.going_on(model, question.location)
+    if running and question.verb != "start":
+        effect = f"{plural(running, 'run')} of it {'goes' if running == 1 else 'go'} on; {effect}"
+    if queued and question.verb == "stop":
+        effect = f"{queued} in the queue {'is' if queued == 1 else 'are'} cancelled; {effect}"
     return f"{question.verb} {name}?  y/n   {effect}"
 
 
 def _hints(model: TopModel) -> list[str]:
     """The keys, as many as there is room for: those in the middle go first."""
-    chosen = model.chosen
+    chosen, of_runs = model.chosen, model.table == "runs"
+    known: tuple[str, ...] = RUN_HINTS if of_runs else HINTS
+    if model.runs and not of_runs:
+        known = (*HINTS[:3], "u runs", *HINTS[3:])
     starts = chosen is not None and chosen["wanted"] is False
-    hints = [hint.replace("s stop", "s start") if starts else hint for hint in HINTS]
+    hints = [hint.replace("s stop", "s start") if starts else hint for hint in known]
     while len(hints) > 2 and len("  ".join(hints)) + 1 > model.width:
         hints.pop(-3)
     return hints

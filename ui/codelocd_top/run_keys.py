@@ -1,0 +1,168 @@
+"""What keys do to runs in the terminal view: choose, cancel, run again, start. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from codelocd_top import run_rows
+from codelocd_top.model import Said
+from codelocd_top.run_model import RUN_PANES, AskStartable, RunAct, RunQuestion
+
+if TYPE_CHECKING:
+    from codelocd_top.model import Order, Pressed, TopModel
+
+    Result = tuple[TopModel, tuple[Order, ...]]
+
+BY = {"kind": "top"}
+"""What a run says of who asked for it."""
+SHOWN = 3
+"""Names of jobs that stand beside what is typed."""
+
+
+def turned(model: TopModel) -> TopModel:
+    """With runs as rows, or with locations where they are."""
+    if model.table == "runs":
+        return model.at_locations()
+    if not model.knows_runs:
+        return _saying(model, "this daemon knows nothing of runs")
+    there = run_rows.order(model)
+    return model.at_run(model.run if model.run in there else next(iter(there), None))
+
+
+def press(model: TopModel, key: str) -> Result | None:
+    """What the key does where the rows are runs; None: what it does everywhere."""
+    match key:
+        case "s":
+            return replace(model, run_pane="steps"), ()
+        case "p":
+            return replace(model, run_pane="steps"), ()
+        case "o":
+            return replace(model, run_pane="output"), ()
+        case "tab" | "shift+tab":
+            other = RUN_PANES[1 - RUN_PANES.index(model.run_pane)]
+            return replace(model, run_pane=other), ()
+        case "c":
+            return _asking(model, "run_cancel"), ()
+        case "a":
+            return _asking(model, "run_retry"), ()
+        case "r" | "R" | "e" | "t" | "<" | ">":
+            return model, ()
+    return None
+
+
+def moved_by(model: TopModel, by: int) -> TopModel:
+    """With the cursor so many rows further down; as far as there are rows."""
+    there = run_rows.order(model)
+    if not there:
+        return model.at_run(None)
+    at = there.index(model.run) if model.run in there else 0
+    return moved_to(model, there[min(max(at + by, 0), len(there) - 1)])
+
+
+def moved_to(model: TopModel, run: int) -> TopModel:
+    return replace(model.at_run(run), moved=model.now)
+
+
+def _saying(model: TopModel, text: str, style: str | None = "yellow") -> TopModel:
+    return replace(model, said=Said(text, style), said_at=model.now)
+
+
+def refusal(model: TopModel) -> str | None:
+    """Why nothing can be ordered now."""
+    if model.lost is not None:
+        return "the daemon does not answer"
+    if not model.may_order:
+        return "you may only look: the daemon belongs to another user"
+    return None if model.knows_runs else "this daemon knows nothing of runs"
+
+
+def _asking(model: TopModel, verb: str) -> TopModel:
+    run, why = model.chosen_run, refusal(model)
+    if why or run is None:
+        return _saying(model, why or "no run is selected")
+    if verb == "run_retry":
+        if run_rows.is_live(run):
+            return _saying(model, f"run {run['id']} still goes on; c cancels it")
+        return replace(model, mode="question", question=RunQuestion("run_retry", run["id"]))
+    if not run_rows.is_live(run):
+        return _saying(model, f"run {run['id']} has ended")
+    question = RunQuestion("run_cancel", run["id"], kill=bool(run.get("stopping")))
+    return replace(model, mode="question", question=question)
+
+
+def asked(question: RunQuestion, model: TopModel) -> str:
+    """The question in words."""
+    run = model.runs.get(question.run)
+    name = f"run {question.run}{f' ({run_rows.name_of(run)})' if run else ''}"
+    if question.verb == "run_retry":
+        return f"run {name} again?  y/n   a new run with the same parameters"
+    if question.kill:
+        return f"kill {name}?  y/n   at once, with all that it has started"
+    return f"cancel {name}?  y/n   its code is told, and killed if it goes on"
+
+
+def answered(model: TopModel, question: RunQuestion) -> Result:
+    """The answer was yes."""
+    more = {"kill": True} if question.kill else {}
+    by = {"by": BY} if question.verb == "run_retry" else {}
+    act = RunAct(question.verb, f"run {question.run}", {"id": question.run, **more, **by})
+    word = "run again" if by else "kill" if question.kill else "cancel"
+    return _saying(model, f"{word} {act.what}…", None), (act,)
+
+
+# --- starting ----------------------------------------------------------------------------------
+
+
+def begin_start(model: TopModel) -> Result:
+    """From now on it is typed what is to be run."""
+    why = refusal(model)
+    if why:
+        return _saying(model, why), ()
+    return replace(model, mode="start", typed="", candidate=0), (AskStartable(),)
+
+
+def candidates(model: TopModel) -> list[tuple[str, str]]:
+    """The jobs that have what is typed in their name; those of the selected location first."""
+    wanted = model.typed.casefold()
+    found = [each for each in model.startable if wanted in "/".join(each).casefold()]
+    return sorted(found, key=lambda each: (each[0] != model.selected, each))
+
+
+def typed(model: TopModel, event: Pressed) -> Result:
+    """A key while it is typed what to run."""
+    there = candidates(model)
+    match event.key:
+        case "escape":
+            return replace(model, mode="table"), ()
+        case "backspace":
+            return replace(model, typed=model.typed[:-1], candidate=0), ()
+        case "ctrl+u":
+            return replace(model, typed="", candidate=0), ()
+        case "up" | "down":
+            step = 1 if event.key == "down" else -1
+            at = (model.candidate + step) % len(there) if there else 0
+            return replace(model, candidate=at), ()
+        case "enter":
+            return _start(replace(model, mode="table"), there)
+    if event.character and event.character.isprintable():
+        return replace(model, typed=model.typed + event.character, candidate=0), ()
+    return model, ()
+
+
+def _start(model: TopModel, there: list[tuple[str, str]]) -> Result:
+    if not there:
+        return _saying(model, f"no job is called {model.typed!r}"), ()
+    location, job = there[min(model.candidate, len(there) - 1)]
+    params = {"location": location, "names": [job], "by": BY}
+    what = f"{location}/{job}"
+    return _saying(model, f"run {what}…", None), (RunAct("run", what, params),)
+
+
+def start_line(model: TopModel) -> str:
+    """What is typed, and what `Enter` would run."""
+    there = candidates(model)
+    names = ["/".join(each) for each in there[model.candidate :]]
+    more = f"  and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    found = f"▸ {'  '.join(names[:SHOWN])}{more}" if names else "no job has that name"
+    return f"run {model.typed}█  {found}   ↵ runs the first, ↓ the next, Esc"

@@ -1,0 +1,75 @@
+"""What may happen to runs in the terminal view, and what may be ordered of them. Values alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+RunPane: TypeAlias = Literal["steps", "output"]
+RunVerb: TypeAlias = Literal["run", "run_cancel", "run_retry"]
+RunSummary: TypeAlias = Mapping[str, Any]
+"""As docs/protocol.md has it: a run without its steps and attempts."""
+RunDocument: TypeAlias = Mapping[str, Any]
+
+RUN_PANES: tuple[RunPane, ...] = ("steps", "output")
+RUNS = 200
+"""Runs that have ended of which the table keeps a row."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunsTold:
+    """Runs have changed, or are new; `full`: these are all that the daemon tells of."""
+
+    runs: tuple[RunSummary, ...]
+    full: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RunShown:
+    """A run with its steps and attempts, as it is now."""
+
+    run: RunDocument
+
+
+@dataclass(frozen=True, slots=True)
+class Startable:
+    """What can be run: locations, each with one of its jobs."""
+
+    jobs: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RunClicked:
+    """The row of a run was clicked on; `twice` in a row."""
+
+    run: int
+    twice: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RunAct:
+    """Have the daemon do something with a run; `what` says of what, for people."""
+
+    verb: RunVerb
+    what: str
+    params: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class AskStartable:
+    """Ask what can be run; `Startable` is the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunQuestion:
+    """What is done to a run if the answer is yes; `kill`: at once."""
+
+    verb: Literal["run_cancel", "run_retry"]
+    run: int
+    kill: bool = False
+
+
+def run_output(run: int | None) -> str | None:
+    """Where `Printed` has a location: no location is called so."""
+    return None if run is None else f"run {run}"
