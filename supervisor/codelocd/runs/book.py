@@ -13,77 +13,17 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 from uuid import uuid4
 
 from codeloc_envs.files import make_folder
+from codelocd.runs.book_format import MIGRATIONS
 from codelocd.runs.encoding import decoded, encoded
 from codelocd.runs.model import RunId, RunRecord, RunState, RunWish
 
 T = TypeVar("T")
-
-MIGRATIONS = (
-    """
-    CREATE TABLE runs (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
-        location TEXT NOT NULL,
-        key TEXT,
-        state TEXT NOT NULL,
-        queued REAL NOT NULL,
-        ended REAL,
-        document TEXT NOT NULL
-    ) STRICT;
-    CREATE UNIQUE INDEX runs_by_key ON runs (location, key) WHERE key IS NOT NULL;
-    CREATE INDEX runs_by_location ON runs (location, id);
-    CREATE INDEX runs_by_state ON runs (state, id);
-    CREATE TABLE made (
-        location TEXT NOT NULL,
-        repository TEXT NOT NULL,
-        name TEXT NOT NULL,
-        run INTEGER NOT NULL,
-        at REAL NOT NULL,
-        generation INTEGER,
-        manifest TEXT,
-        PRIMARY KEY (location, repository, name)
-    ) STRICT, WITHOUT ROWID;
-    """,
-    """
-    CREATE TABLE ticks (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
-        location TEXT NOT NULL,
-        repository TEXT NOT NULL,
-        schedule TEXT NOT NULL,
-        scheduled_for REAL NOT NULL,
-        at REAL NOT NULL,
-        state TEXT NOT NULL,
-        why TEXT,
-        runs TEXT NOT NULL,
-        count INTEGER NOT NULL,
-        UNIQUE (location, repository, schedule, scheduled_for)
-    ) STRICT;
-    CREATE INDEX ticks_open ON ticks (id) WHERE state IN ('due', 'waiting');
-    CREATE INDEX ticks_by_time ON ticks (at);
-    CREATE TABLE schedules (
-        location TEXT NOT NULL,
-        repository TEXT NOT NULL,
-        name TEXT NOT NULL,
-        cursor REAL NOT NULL,
-        rule TEXT NOT NULL,
-        enabled INTEGER NOT NULL,
-        seen REAL NOT NULL,
-        PRIMARY KEY (location, repository, name)
-    ) STRICT, WITHOUT ROWID;
-    CREATE TABLE switches (
-        location TEXT NOT NULL,
-        repository TEXT NOT NULL,
-        name TEXT NOT NULL,
-        enabled INTEGER NOT NULL,
-        at REAL NOT NULL,
-        PRIMARY KEY (location, repository, name)
-    ) STRICT, WITHOUT ROWID;
-    """,
-)
-"""By version of the format: what makes it of the one before. Never changed, only added to."""
+Also: TypeAlias = Callable[[sqlite3.Connection, Sequence[RunRecord]], T]
+Added: TypeAlias = tuple[T, list[RunRecord]]
 
 KEPT_SECONDS = 30 * 86400.0
 KEPT_RUNS = 10_000
@@ -129,6 +69,11 @@ class RunBook:
     def add(self, wish: RunWish, queued: float) -> Future[tuple[RunRecord, bool]]:
         """A new run, and True; where one of the same key is there already, that one and False."""
         return self._do(lambda: self._add(wish, queued))
+
+    def add_all(self, wishes: Sequence[RunWish], queued: float, also: Also[T]) -> Future[Added[T]]:
+        """Of all these the runs that are new, and what `also` answers that is given them: what it
+        writes is in the book together with them, or nothing is."""
+        return self._do(lambda: self._add_all(wishes, queued, also))
 
     def save(self, runs: Sequence[RunRecord]) -> Future[None]:
         """All of them, or none. An asset that a run has made by now is noted, too."""
@@ -226,15 +171,24 @@ class RunBook:
 
     def _add(self, wish: RunWish, queued: float) -> tuple[RunRecord, bool]:
         with transaction(self._connection):
-            if wish.key is not None:
-                known = self._select("location = ? AND key = ?", [wish.location, wish.key])
-                if known:
-                    return known[0], False
-            values = (wish.location, wish.key, RunState.QUEUED.value, queued, "")
-            insert = "INSERT INTO runs (location, key, state, queued, document) VALUES (?,?,?,?,?)"
-            number = self._connection.execute(insert, values).lastrowid
-            run = RunRecord(RunId(number or 0), str(uuid4()), wish, queued)
-            self._update(run)
+            return self._added(wish, queued)
+
+    def _add_all(self, wishes: Sequence[RunWish], queued: float, also: Also[T]) -> Added[T]:
+        with transaction(self._connection):
+            added = [self._added(wish, queued) for wish in wishes]
+            new = [run for run, is_new in added if is_new]
+            return also(self._connection, new), new
+
+    def _added(self, wish: RunWish, queued: float) -> tuple[RunRecord, bool]:
+        if wish.key is not None:
+            known = self._select("location = ? AND key = ?", [wish.location, wish.key])
+            if known:
+                return known[0], False
+        values = (wish.location, wish.key, RunState.QUEUED.value, queued, "")
+        insert = "INSERT INTO runs (location, key, state, queued, document) VALUES (?,?,?,?,?)"
+        number = self._connection.execute(insert, values).lastrowid
+        run = RunRecord(RunId(number or 0), str(uuid4()), wish, queued)
+        self._update(run)
         return run, True
 
     def _save(self, runs: Sequence[RunRecord]) -> None:

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from codelocd.core.shapes import WrongShape
-from codelocd.runs.book import MIGRATIONS, BookProblem, RunBook
+from codelocd.runs.book import BookProblem, RunBook
+from codelocd.runs.book_format import MIGRATIONS
 from codelocd.runs.folder import AttemptFiles, RunFolders, checked_result
 from codelocd.runs.model import RunAttempt, RunId, RunPolicy, RunRecord, RunState, RunWish
 

@@ -1,0 +1,170 @@
+"""Sensors of native definitions: what they are, when each is asked next, what becomes of an answer.
+
+Pure. Times are Unix seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+from codelocd.runs.evaluation import Evaluation, RequestedRun
+from codelocd.runs.model import RunId, RunRecord, RunWish
+from codelocd.runs.ticks import Listed, SchedulePlace, place_of
+
+SHORTEST = 1.0
+"""Seconds between two evaluations, whatever the code asks for."""
+LONGEST_PAUSE = 300.0
+"""Seconds that failures lengthen the pause to, at most."""
+DOUBLINGS = 20
+
+SensorState = Literal["run", "skipped", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sensor:
+    """`interval`: seconds from the end of one evaluation to the next."""
+
+    place: SchedulePlace
+    job: str
+    interval: float
+
+    @classmethod
+    def of(cls, definition: Listed) -> Sensor:
+        """Raises KeyError, TypeError or ValueError where it is no sensor of `codeloc`."""
+        interval = max(SHORTEST, float(definition["minimum_interval"]))
+        return cls(place_of(definition), str(definition["job"]), interval)
+
+
+@dataclass(frozen=True, slots=True)
+class SensorLook:
+    """The newest evaluation. `at`: its end. `runs`: how many have started by it."""
+
+    at: float
+    state: SensorState
+    why: str | None = None
+    runs: int = 0
+    generation: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeptSensor:
+    """What is kept of a sensor, whatever becomes of its code and of the daemon.
+
+    `failures`: evaluations in a row that failed. `run`: the newest run that it has started.
+    """
+
+    cursor: Any = None
+    look: SensorLook | None = None
+    failures: int = 0
+    run: RunId | None = None
+
+
+def encoded_sensor(kept: KeptSensor) -> dict[str, Any]:
+    return asdict(kept)
+
+
+def decoded_sensor(document: Mapping[str, Any]) -> KeptSensor:
+    """Raises KeyError or TypeError where it is none of `encoded_sensor`."""
+    look = document["look"]
+    return KeptSensor(
+        document["cursor"],
+        None if look is None else SensorLook(**look),
+        document["failures"],
+        document["run"],
+    )
+
+
+def pause_after(sensor: Sensor, kept: KeptSensor) -> float:
+    """Seconds from the end of the newest evaluation to the next: the sensor's interval, doubled
+    with each failure in a row up to LONGEST_PAUSE."""
+    longest = max(sensor.interval, LONGEST_PAUSE)
+    return min(sensor.interval * 2.0 ** min(kept.failures, DOUBLINGS), longest)
+
+
+def waits(sensor: Sensor, kept: KeptSensor, now: float, generation: int | None) -> float:
+    """Seconds until it is asked. Code that is newer than what failed is asked without more ado.
+
+    A clock that was set lets it wait for one pause at most.
+    """
+    if kept.look is None:
+        return 0.0
+    pause = pause_after(sensor, kept)
+    if kept.failures and kept.look.generation != generation:
+        pause = sensor.interval
+    return min(max(0.0, pause - (now - kept.look.at)), pause)
+
+
+def wishes(sensor: Sensor, runs: Sequence[RequestedRun]) -> list[RunWish]:
+    """The runs that were asked for. A key is the sensor's own: others may have the same."""
+    location, repository, name = sensor.place
+    by = {"kind": "sensor", "name": name, "repository": repository}
+    return [
+        RunWish(
+            location,
+            repository,
+            sensor.job,
+            params=run.params,
+            tags=run.tags,
+            by=by,
+            key=None if run.key is None else key_of(sensor.place, run.key),
+        )
+        for run in runs
+    ]
+
+
+def key_of(place: SchedulePlace, key: str) -> str:
+    """By which the book knows a run that a sensor has given a key."""
+    return f"sensor {place.repository}/{place.name}: {key}"
+
+
+def looked(
+    kept: KeptSensor, evaluation: Evaluation, now: float, started: Sequence[RunRecord] = ()
+) -> KeptSensor:
+    """What is kept after it; `started`: the runs that are new. A failure leaves the cursor."""
+    generation = evaluation.generation
+    if evaluation.failed:
+        look = SensorLook(now, "failed", evaluation.summary, generation=generation)
+        return replace(kept, look=look, failures=kept.failures + 1)
+    state: SensorState = "run" if started else "skipped"
+    why = evaluation.skipped
+    if evaluation.runs and not started:
+        why = "all of its runs have been started before"
+    look = SensorLook(now, state, why, len(started), generation)
+    run = max((each.id for each in started), default=kept.run)
+    return KeptSensor(evaluation.cursor, look, 0, run)
+
+
+def sensor_document(
+    definition: Listed,
+    kept: KeptSensor | None = None,
+    *,
+    enabled: bool = True,
+    why: str | None = None,
+    due: float | None = None,
+) -> dict[str, Any]:
+    """One sensor as clients are told of it. `why`: it is not asked here; `due`: when it is next."""
+    kept = kept or KeptSensor()
+    place = place_of(definition)
+    return {
+        **place._asdict(),
+        "kind": "sensor",
+        "cron": None,
+        "timezone": None,
+        "minimum_interval": definition.get("minimum_interval"),
+        "job": definition.get("job"),
+        "enabled": enabled,
+        "ticks": why is None,
+        "why": why,
+        "next": due,
+        "last": None if kept.look is None else _look_document(kept.look, kept),
+        "missed": 0,
+        "cursor": kept.cursor,
+        "failures": kept.failures,
+    }
+
+
+def _look_document(look: SensorLook, kept: KeptSensor) -> dict[str, Any]:
+    run = kept.run if look.state == "run" else None
+    return {"at": look.at, "state": look.state, "run": run, "why": look.why, "runs": look.runs}
