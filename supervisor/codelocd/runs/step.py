@@ -273,13 +273,13 @@ def _how(event: AttemptEnded) -> str:
 
 def _resulted(run: RunRecord, result: Any, now: Moment) -> RunRecord:
     """The result is the truth: of steps, and of the end; but what was stopped did not fail."""
-    steps = run.steps
-    for told in result.get("steps") or ():
-        steps = _replaced(steps, told)
-    run = replace(run, steps=steps, late={**run.late, **(result.get("late") or {})})
-    run = run.with_attempt(
-        memory_peak=result.get("memory_peak"), problem=result.get("problem"), ended=now.at
+    told = {(each["kind"], each["name"]): each for each in result.get("steps") or ()}
+    former = [each for each in run.steps if (each["kind"], each["name"]) not in told]
+    run = replace(
+        run, steps=(*former, *told.values()), late={**run.late, **(result.get("late") or {})}
     )
+    peak, problem = result.get("memory_peak"), result.get("problem")
+    run = run.with_attempt(memory_peak=peak, problem=problem, ended=now.at)
     state = FINAL[result["state"]]
     if state is RunState.SUCCEEDED:
         return _finished(run, now, state)

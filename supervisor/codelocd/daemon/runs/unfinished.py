@@ -78,6 +78,7 @@ class RunKeeper:
             found = recovered(run, lives=its.lives, begun=its.begun, result=its.result, now=now)
             self._take_over(run, found)
         self._stirred.set()
+        await self._effects.settled()  # what is not adopted by then is ended
 
     def _look(self, run: RunRecord) -> AttemptFiles:
         return AttemptFiles() if run.attempt is None else self._hands.look(run)

@@ -1,0 +1,183 @@
+"""The daemon dies or is upgraded; its runs go on under the next one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests import commands
+from tests.end_to_end.daemons import DEADLINE, Dev, Service, serving, wait_for
+from tests.end_to_end.test_adoption import Place
+
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux", reason="only Linux has a holder, which runs outlive a daemon by"
+)
+CODE = """
+import itertools, os, sys, time
+from codeloc import Definitions, asset, job
+@asset
+def before(): return 1
+@asset
+def counts(context, before):
+    context.add_metadata(pid=os.getpid())
+    for number in itertools.count():
+        print("line", number, flush=True)
+        if os.path.exists("go"):
+            break
+        time.sleep(0.005)
+    sys.stdout.write("the last")  # without an end
+defs = Definitions(assets=[before, counts])
+"""
+
+
+@pytest.fixture
+def place(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    monkeypatch.setenv("XDG_TEST_HOME", str(tmp_path))
+    place = Place(project, tmp_path)
+    place.config("one")
+    place.write("one", CODE)
+    yield place
+    place.end()
+
+
+class Counting:
+    """A run that prints numbered lines until the file `go` is there."""
+
+    def __init__(self, project: Path, daemon: Service | Dev) -> None:
+        self.project = project
+        self.daemon = daemon
+        daemon.until_serving("one")
+        with daemon.client() as client:
+            params = {"location": "one", "select": ["counts"], "upstream": True}
+            self.id = client.call("run", params)["id"]
+        wait_for(lambda: len(self.lines()) > 20)
+        self.pid = self.shown()["attempts"][-1]["pid"]
+
+    def shown(self) -> dict[str, Any]:
+        with self.daemon.client() as client:
+            shown: dict[str, Any] = client.call("run_show", {"id": self.id})["run"]
+            return shown
+
+    def lines(self) -> list[str]:
+        with self.daemon.client() as client:
+            found = client.call("run_logs", {"id": self.id, "lines": 100_000})
+        return [line["text"] for line in found["lines"] if line["stream"] == "stdout"]
+
+    def go(self) -> None:
+        (self.project / "go").touch()
+
+    def gone(self) -> None:
+        wait_for(lambda: not psutil.pid_exists(self.pid) or is_zombie(self.pid))
+
+    def ended(self) -> dict[str, Any]:
+        wait_for(lambda: self.shown()["ended"] is not None)
+        return self.shown()
+
+    def has_all_lines(self) -> None:
+        *lines, last = self.lines()
+        assert lines == [f"line {number}" for number in range(len(lines))], "none lost or doubled"
+        assert last == "the last"
+
+
+def is_zombie(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def test_a_run_goes_on_where_the_daemon_is_killed(place: Place) -> None:
+    counting = Counting(place.project, place.start())
+    for _ in range(2):
+        before = len(counting.lines())
+        place.kill()
+        counting.daemon = place.start()
+        shown = counting.shown()
+        assert (shown["state"], shown["attempts"][-1]["pid"]) == ("running", counting.pid)
+        wait_for(partial(has_more, counting, before))
+    counting.go()
+    run = counting.ended()
+    assert run["state"] == "succeeded", run
+    assert [step["name"] for step in run["steps"]] == ["before", "counts"]
+    assert {step["state"] for step in run["steps"]} == {"succeeded"}
+    assert len(run["attempts"]) == 1
+    counting.has_all_lines()
+
+
+def has_more(counting: Counting, before: int) -> bool:
+    return len(counting.lines()) > before + 20
+
+
+def test_a_run_that_ends_while_there_is_no_daemon_has_its_result(place: Place) -> None:
+    counting = Counting(place.project, place.start())
+    place.kill()
+    counting.go()
+    counting.gone()
+    counting.daemon = place.start()
+    run = counting.ended()
+    assert (run["state"], len(run["steps"])) == ("succeeded", 2)
+    counting.has_all_lines()
+
+
+def test_a_run_that_is_killed_while_there_is_no_daemon_is_lost(place: Place) -> None:
+    counting = Counting(place.project, place.start())
+    place.kill()
+    os.kill(counting.pid, signal.SIGKILL)
+    counting.gone()
+    counting.daemon = place.start()
+    assert counting.ended()["state"] == "lost"
+
+
+def test_a_run_of_a_location_that_is_gone_meanwhile_is_adopted(place: Place) -> None:
+    counting = Counting(place.project, place.start())
+    place.kill()
+    place.config("two")
+    place.write("two", CODE)
+    counting.daemon = place.start()
+    counting.daemon.until("two", serving)
+    assert counting.shown()["state"] == "running"
+    with counting.daemon.client() as client:
+        client.call("run_cancel", {"id": counting.id})
+    assert counting.ended()["state"] == "cancelled"
+    counting.gone()
+
+
+def test_a_run_goes_on_across_an_upgrade(place: Place) -> None:
+    counting = Counting(place.project, place.start())
+    for _ in range(2):
+        before = len(counting.lines())
+        done = commands.run(["upgrade"], environ=counting.daemon.environ)
+        assert done.returncode == 0, done.stderr
+        wait_for(partial(has_more, counting, before))
+        assert counting.shown()["attempts"][-1]["pid"] == counting.pid
+    counting.go()
+    run = counting.ended()
+    assert (run["state"], run["attempts"][0]["exit"]) == ("succeeded", 0)
+    counting.has_all_lines()
+
+
+def test_a_run_under_dev_ends_with_the_daemon(project: Path, tmp_path: Path) -> None:
+    (project / "one.py").write_text(CODE)
+    (project / "codelocd.toml").write_text('[location.one]\npython_file = "one.py"\n')
+    dev = Dev(project, tmp_path / "home", ())
+    try:
+        counting = Counting(project, dev)
+        dev.process.kill()
+        dev.process.wait(DEADLINE)
+        counting.gone()
+    finally:
+        dev.stop()
+    again = Dev(project, tmp_path / "home", ())
+    try:
+        counting.daemon = again
+        assert counting.ended()["state"] == "lost"
+    finally:
+        again.stop()
