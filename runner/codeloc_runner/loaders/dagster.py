@@ -19,7 +19,7 @@ from .dagster_jobs import jobs, resources, schedules, sensors
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
-    from typing import Any, List, Mapping
+    from typing import Any, List, Mapping, Tuple
 
     from ..load.snapshot import Definition
 
@@ -112,10 +112,25 @@ def definitions(targets: List[Any]) -> List[Definition]:
 
 def repository_of(target: Any) -> Any:
     """With everything in it resolved: most errors of definitions show only then."""
-    reconstruct: Any = imported("dagster._core.definitions.reconstruct")
-    repository = reconstruct.repository_def_from_target_def(target)
+    repository = unresolved(target)
     repository.load_all_definitions()
     return repository
+
+
+def unresolved(target: Any) -> Any:
+    """The RepositoryDefinition, whose jobs are made when they are asked for."""
+    reconstruct: Any = imported("dagster._core.definitions.reconstruct")
+    return reconstruct.repository_def_from_target_def(target)
+
+
+def repository_from(targets: List[Any], name: str) -> Tuple[Any, Any]:
+    """The target that has the repository of that name, and the repository; None for both where none
+    has."""
+    for target in targets:
+        repository = unresolved(target)
+        if repository.name == name:
+            return target, repository
+    return None, None
 
 
 def describe(repository: Any) -> List[Definition]:

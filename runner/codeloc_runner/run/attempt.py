@@ -7,6 +7,7 @@ import sys
 from time import perf_counter, time
 
 from ..load.damage import report_exits
+from ..load.sources import imported
 from ..main import leave, prepare_for_user_code
 from ..process import hold_to_limits, live_as_long_as
 from ..wire.methods import python_version
@@ -47,8 +48,7 @@ def live(order: AttemptOrder, path: List[str], known: AbstractSet[str]) -> NoRet
     served = ServedCode(order)
     prepare_for_user_code(order, path, known, served.install)
     started, began = time(), perf_counter()
-    steps = StepEvents(order, pipe)
-    told = ended(order, served, steps, guard, pipe)
+    told = ended(order, served, guard, pipe)
     result = {
         "format": FORMAT,
         "run": order.run,
@@ -58,9 +58,7 @@ def live(order: AttemptOrder, path: List[str], known: AbstractSet[str]) -> NoRet
         "started": started,
         "ended": time(),
         "seconds": perf_counter() - began,
-        "steps": steps.steps,
         "late": served.late,
-        "notes": steps.notes,
         "dropped": pipe.dropped,
         "memory_peak": memory_peak(),
     }
@@ -73,22 +71,33 @@ def live(order: AttemptOrder, path: List[str], known: AbstractSet[str]) -> NoRet
 
 
 def ended(
-    order: AttemptOrder, served: ServedCode, steps: StepEvents, guard: CancelGuard, pipe: EventPipe
+    order: AttemptOrder, served: ServedCode, guard: CancelGuard, pipe: EventPipe
 ) -> Dict[str, Any]:
-    """`state`, `why`, `summary` and `problem` of the run, once all of its threads have ended."""
+    """`state`, `why`, `summary`, `problem`, `steps`, `notes` and `dagster_run` of the run, once all
+    of its threads have ended."""
     report_exits()
     began = perf_counter()
+    steps: Any = StepEvents(order, pipe)
+    dagster_run: Optional[str] = None
     try:
-        loader, targets = loaded(order, served, guard)
+        code = loaded(order, served, guard)
         pipe.tell("loaded", seconds=perf_counter() - began)
-        if loader != "native":
-            raise native.UsageFailure("its definitions are Dagster's, which codelocd does not run")
-        result = native.run(targets, order, steps, guard)
-        state, why = result.state, result.why
-        guard.call(end_threads)
+        if code.loader == "dagster":
+            steps, dagster_run = part("dagster_events").DagsterSteps(pipe), order.dagster_run
+            told = part("dagster").run(code, order, steps, guard, pipe)
+            guard.end(end_threads)
+        else:
+            result = native.run(code.targets, order, steps, guard)
+            guard.call(end_threads)
+            told = outcome("cancelled" if guard.cancelled else result.state, result.why)
     except BaseException as error:  # noqa: BLE001  whatever user code raises
-        return outcome("cancelled") if guard.cancelled else failure(error, order)
-    return outcome("cancelled" if guard.cancelled else state, why)
+        told = outcome("cancelled") if guard.cancelled else failure(error, order)
+    return {**told, "steps": steps.steps, "notes": steps.notes, "dagster_run": dagster_run}
+
+
+def part(name: str) -> Any:
+    """A module of this folder that few runs have a use for."""
+    return imported(f"{__package__}.{name}")
 
 
 def outcome(state: str, why: Optional[str] = None) -> Dict[str, Any]:

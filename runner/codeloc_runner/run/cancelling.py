@@ -8,6 +8,7 @@ from _signal import (  # type: ignore[import-not-found]
     SIG_BLOCK,
     SIG_DFL,
     SIG_SETMASK,
+    SIGINT,
     SIGTERM,
     getsignal,
     pthread_sigmask,
@@ -61,6 +62,10 @@ class CancelGuard:
         if first and self._is_exposed:
             self._is_exposed = False
             raise cancellation()
+
+    def hear_interrupts(self) -> None:
+        """SIGINT means the same from now on."""
+        signal(SIGINT, self._heard)
 
     def call(self, function: Callable[[], Any]) -> Any:
         """Its result. Raises what it raises, and the cancellation."""

@@ -1,4 +1,4 @@
-"""Begins a process whose order is a file: an attempt of a run, or an evaluation."""
+"""Begins a process whose order is a file: an attempt of a run, an evaluation, or a report."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import sys
 
 from ..load.exceptions import type_name
 from ..process import die_with, prepare_streams, print_stacks_at, search_path
-from . import attempt, evaluation
-from .order import AttemptOrder, read_order
+from . import attempt, evaluation, reporting
+from .order import AttemptOrder, ReportOrder, read_order
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ def life_of(order: CodeOrder) -> Life:
     """What the process with this order does, once it is bound and can print."""
     if isinstance(order, AttemptOrder):
         return attempt.live
+    if isinstance(order, ReportOrder):
+        return reporting.live
     return evaluation.live
 
 

@@ -56,10 +56,10 @@ def outcome(order: EvaluationOrder, served: ServedCode, guard: CancelGuard) -> D
     `cursor`."""
     report_exits()
     try:
-        loader, targets = loaded(order, served, guard)
-        if loader != "native":
+        code = loaded(order, served, guard)
+        if code.loader != "native":
             raise native.UsageFailure("its definitions are Dagster's, whose daemon asks them")
-        found = native.evaluate(targets, order, guard)
+        found = native.evaluate(code.targets, order, guard)
         guard.call(end_threads)
     except BaseException as error:  # noqa: BLE001  whatever user code raises
         return failure(error, order)

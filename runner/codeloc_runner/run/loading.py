@@ -13,7 +13,8 @@ from .steps import described
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, Optional, Tuple
+    from types import ModuleType
+    from typing import Any, Dict, List, Optional
 
     from .cancelling import CancelGuard
     from .code import ServedCode
@@ -35,16 +36,27 @@ class LoadError(Exception):
     """User code that could not be loaded; its cause is the exception itself."""
 
 
-def loaded(order: CodeOrder, served: ServedCode, guard: CancelGuard) -> Tuple[str, List[Any]]:
-    """The loader by name, and the objects with the definitions. Raises LoadError."""
+class ProcessCode:
+    """What a process calls: the loader by name, the module, and the objects in it with the
+    definitions."""
+
+    def __init__(self, loader: str, module: ModuleType, targets: List[Any]) -> None:
+        self.loader = loader
+        self.module = module
+        self.targets = targets
+
+
+def loaded(order: CodeOrder, served: ServedCode, guard: CancelGuard) -> ProcessCode:
+    """Raises LoadError."""
     interpreter = InterpreterState()
 
-    def load() -> Tuple[str, List[Any]]:
-        name, _, targets = find(import_target(order, served.has), order)
-        return name, targets
+    def load() -> ProcessCode:
+        module = import_target(order, served.has)
+        name, _, targets = find(module, order)
+        return ProcessCode(name, module, targets)
 
     try:
-        found: Tuple[str, List[Any]] = guard.call(load)
+        found: ProcessCode = guard.call(load)
     except BaseException as error:
         interpreter.restore_all()
         allow_depth(error)

@@ -1,4 +1,4 @@
-"""What one attempt or one evaluation is told by the daemon: JSON, as docs/protocol.md has it."""
+"""What a process of the code that is served is told: JSON, as docs/protocol.md has it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from ..wire.json_values import loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, Mapping, Optional, Union
+    from typing import Any, Dict, List, Mapping, Optional
 
 
 FORMAT = 1
@@ -69,6 +69,8 @@ class AttemptOrder(CodeOrder):
     __slots__ = (
         "attempt",
         "checks",
+        "config",
+        "dagster_run",
         "done",
         "folder",
         "job",
@@ -89,6 +91,8 @@ class AttemptOrder(CodeOrder):
         self.values: Optional[str] = given.get("values")
         self.job: Optional[str] = given.get("job")
         self.select: Optional[List[str]] = given.get("select")
+        self.config: Optional[Dict[str, Any]] = given.get("config")
+        self.dagster_run: Optional[str] = given.get("dagster_run")
         self.params: Dict[str, Any] = given.get("params", {})
         self.tags: Dict[str, str] = given.get("tags", {})
         self.upstream: bool = given.get("upstream", False)
@@ -110,8 +114,26 @@ class EvaluationOrder(CodeOrder):
         self.last_run: Optional[Dict[str, Any]] = given.get("last_run")
 
 
-def read_order(location: str, path: str) -> Union[AttemptOrder, EvaluationOrder]:
+class ReportOrder(CodeOrder):
+    """Which run of Dagster's has ended without a word, and how."""
+
+    __slots__ = ("cancelled", "dagster_run", "text")
+
+    def __init__(self, location: str, given: Mapping[str, Any]) -> None:
+        """Raises KeyError, TypeError or ValueError: never a user's mistake."""
+        super().__init__(location, given)
+        self.dagster_run: str = given["report"]["dagster_run"]
+        self.text: str = given["report"]["text"]
+        self.cancelled: bool = given["report"]["cancelled"]
+
+
+KINDS = {"evaluate": EvaluationOrder, "report": ReportOrder}
+"""By the key that the others do not have."""
+
+
+def read_order(location: str, path: str) -> CodeOrder:
     """Raises OSError, KeyError, TypeError or ValueError."""
     with open(path, "rb") as file:
         given = loads(file.read().decode())
-    return (EvaluationOrder if "evaluate" in given else AttemptOrder)(location, given)
+    kind = next((KINDS[key] for key in KINDS if key in given), AttemptOrder)
+    return kind(location, given)

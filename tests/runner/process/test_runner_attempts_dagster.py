@@ -1,0 +1,275 @@
+"""The process of one attempt of a run of Dagster's, on an instance of its own."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.runner.process.attempts import Attempts
+from tests.runner.process.conftest import clean_environment
+
+SHOP = """
+import time
+from pathlib import Path
+import dagster as dg
+
+@dg.asset
+def raw_orders(context):
+    context.log.info("to the log")
+    print("to stdout")
+    return dg.Output([1, 2], metadata={"rows": 1204})
+
+@dg.asset(key_prefix=["mart"], group_name="mart")
+def orders(raw_orders):
+    return sum(raw_orders)
+
+@dg.asset_check(asset=orders)
+def not_empty(orders):
+    return dg.AssetCheckResult(passed=orders > 0, metadata={"sum": orders})
+
+@dg.asset_check(asset=orders)
+def fresh():
+    return dg.AssetCheckResult(passed=False, severity=dg.AssetCheckSeverity.WARN)
+
+@dg.asset
+def broken():
+    raise ValueError("never")
+
+@dg.asset
+def report(broken): ...
+
+@dg.op(config_schema={"day": str})
+def take(context):
+    print("day", context.op_config["day"])
+
+@dg.job
+def refresh():
+    take()
+
+@dg.op
+def stay():
+    try:
+        print("stays", flush=True)
+        time.sleep(1000)
+    finally:
+        print("finally", flush=True)
+
+@dg.job
+def wait():
+    stay()
+
+daily = dg.DailyPartitionsDefinition("2026-01-01")
+
+@dg.asset(partitions_def=daily)
+def by_day(context):
+    print("makes", context.partition_key)
+
+nightly = dg.define_asset_job("nightly", selection=["raw_orders", "mart/orders"])
+defs = dg.Definitions(
+    assets=[raw_orders, orders, broken, report, by_day], asset_checks=[not_empty, fresh],
+    jobs=[nightly, refresh, wait],
+    executor=dg.in_process_executor,
+)
+"""
+
+ASK = """
+import json, sys
+from dagster import DagsterInstance
+with DagsterInstance.get() as instance:
+    run = instance.get_run_by_id(sys.argv[1])
+    if run is None:
+        print("null")
+        sys.exit()
+    origin = getattr(run, "remote_job_origin", None) or getattr(run, "external_job_origin", None)
+    parts = getattr(origin, "repository_origin", None) or origin.external_repository_origin
+    events = [log.dagster_event.event_type_value for log in instance.all_logs(run.run_id)
+              if log.dagster_event]
+    print(json.dumps({
+        "status": run.status.value, "job": run.job_name, "tags": dict(run.tags), "events": events,
+        "location": parts.code_location_origin.location_name, "repository": parts.repository_name,
+        "assets": sorted("/".join(key.path) for key in run.asset_selection or ()),
+    }))
+"""
+
+
+class Shop:
+    """A location of Dagster's, in one release, and the instance that its runs are on."""
+
+    def __init__(self, attempts: Attempts, python: Path, home: Path, file: Path) -> None:
+        self.attempts = attempts
+        self.python = str(python)
+        self.home = home
+        self.file = file
+        self.count = 0
+
+    def order(self, **facts: Any) -> dict[str, Any]:
+        self.count += 1
+        made = self.attempts.order(self.file, self.count, **facts)
+        return {"dagster_run": str(uuid.uuid4()), **made}
+
+    def start(self, order: dict[str, Any]) -> Any:
+        return self.attempts(self.python, order)
+
+    def run(self, **facts: Any) -> dict[str, Any]:
+        """The result."""
+        result: dict[str, Any] = self.start(self.order(**facts)).result()
+        return result
+
+    def stored(self, run: str) -> dict[str, Any]:
+        """What Dagster's instance has of a run."""
+        done = subprocess.run(
+            [self.python, "-c", ASK, run],
+            env={**self.attempts.variables, "DAGSTER_HOME": str(self.home)},
+            capture_output=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        "newest",
+        pytest.param("1.9", marks=pytest.mark.slow),
+        pytest.param("1.5", marks=pytest.mark.slow),
+    ],
+)
+def shop(request, bundle, dagster_environment, tmp_path_factory):
+    python = dagster_environment(request.param) / "bin" / "python"
+    folder = tmp_path_factory.mktemp("shop")
+    home = folder / "home"
+    home.mkdir()
+    (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    (folder / "code").mkdir()
+    file = folder / "code" / "defs.py"
+    file.write_text(SHOP)
+    variables = {**clean_environment(), "TMPDIR": str(folder), "DAGSTER_HOME": str(home)}
+    attempts = Attempts(bundle, folder, variables)
+    yield Shop(attempts, python, home, file)
+    attempts.end()
+
+
+def states(result: dict[str, Any]) -> dict[str, str]:
+    return {step["name"]: step["state"] for step in result["steps"]}
+
+
+def test_a_job_is_a_run_of_dagsters_with_its_steps_checks_and_metadata(shop):
+    attempt = shop.start(shop.order(job="nightly", tags={"team": "a"}))
+    result = attempt.result()
+    assert (result["state"], result["why"], result["problem"]) == ("succeeded", None, None)
+    assert states(result) == {"raw_orders": "succeeded", "mart/orders": "succeeded"}
+    raw, orders = result["steps"]
+    assert raw["metadata"]["rows"] == 1204
+    assert {check["name"]: check["state"] for check in orders["checks"]} == {
+        "not_empty": "passed",
+        "fresh": "failed",
+    }
+    assert {check["severity"] for check in orders["checks"]} == {"error", "warn"}
+    assert result["late"].keys() <= {str(shop.file)}
+    assert b"to stdout" in attempt.printed["stdout"]
+    assert "to the log" in attempt.errors()
+    assert "STEP_SUCCESS" not in attempt.errors()
+    run = attempt.until("dagster_run")["id"]
+    assert run == result["dagster_run"]
+    stored = shop.stored(run)
+    assert (stored["status"], stored["job"]) == ("SUCCESS", "nightly")
+    assert (stored["location"], stored["repository"]) == ("sales", "__repository__")
+    assert stored["tags"]["dagster/code_location"] == "sales"
+    assert stored["tags"]["team"] == "a"
+    assert {"ASSET_MATERIALIZATION_PLANNED", "PIPELINE_SUCCESS"} <= set(stored["events"])
+
+
+def test_assets_are_chosen_by_their_names_and_by_selections(shop):
+    alone = shop.run(select=["group:mart", "raw_orders"], checks="without")
+    assert alone["state"] == "succeeded"
+    assert states(alone) == {"raw_orders": "succeeded", "mart/orders": "succeeded"}
+    assert not any(step["checks"] for step in alone["steps"])
+    stored = shop.stored(alone["dagster_run"])
+    assert stored["assets"] == ["mart/orders", "raw_orders"]
+    checked = shop.run(select=["mart/orders"], checks="only")
+    assert states(checked) == {"mart/orders": "checked"}
+    assert len(checked["steps"][0]["checks"]) == 2
+
+
+def test_a_step_that_fails_is_told_with_its_traceback_and_what_needs_it_is_skipped(shop):
+    attempt = shop.start(shop.order(select=["broken+"]))
+    result = attempt.result()
+    assert (result["state"], result["why"]) == ("failed", "exception")
+    assert states(result) == {"broken": "failed", "report": "skipped"}
+    failed = next(step for step in result["steps"] if step["name"] == "broken")
+    assert failed["summary"] == "ValueError: never"
+    assert 'raise ValueError("never")' in attempt.errors()
+    assert shop.stored(result["dagster_run"])["status"] == "FAILURE"
+
+
+def test_a_run_takes_a_config_and_one_that_does_not_fit_is_refused_before_any_run(shop):
+    config = {"ops": {"take": {"config": {"day": "monday"}}}}
+    attempt = shop.start(shop.order(job="refresh", config=config))
+    assert attempt.result()["state"] == "succeeded"
+    assert b"day monday" in attempt.printed["stdout"]
+    refused = shop.run(job="refresh")
+    assert (refused["state"], refused["why"]) == ("failed", "usage")
+    assert "take" in refused["summary"]
+    assert shop.stored(refused["dagster_run"]) is None
+    param = shop.run(job="refresh", params={"day": "x"})
+    assert "--config" in param["summary"]
+
+
+def test_a_partition_is_a_tag_and_one_that_is_not_there_is_refused(shop):
+    attempt = shop.start(shop.order(select=["by_day"], tags={"dagster/partition": "2026-01-02"}))
+    assert attempt.result()["state"] == "succeeded"
+    assert b"makes 2026-01-02" in attempt.printed["stdout"]
+    refused = shop.run(select=["by_day"], tags={"dagster/partition": "never"})
+    assert (refused["why"], "'never'" in refused["summary"]) == ("usage", True)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_cancels_and_what_was_opened_is_closed(shop, number):
+    attempt = shop.start(shop.order(job="wait"))
+    attempt.until_printed("stays")
+    attempt.kill(number)
+    result = attempt.result()
+    assert result["state"] == "cancelled"
+    assert states(result) == {"stay": "cancelled"}
+    assert b"finally" in attempt.printed["stdout"]
+    assert shop.stored(result["dagster_run"])["status"] == "CANCELED"
+
+
+CANCELING = """
+import sys
+from dagster import DagsterInstance
+with DagsterInstance.get() as instance:
+    instance.report_run_canceling(instance.get_run_by_id(sys.argv[1]))
+"""
+
+
+def test_a_run_that_dagsters_page_marks_ends_by_itself(shop):
+    attempt = shop.start(shop.order(job="wait"))
+    attempt.until_printed("stays")
+    run = attempt.until("dagster_run")["id"]
+    variables = {**shop.attempts.variables, "DAGSTER_HOME": str(shop.home)}
+    subprocess.run([shop.python, "-c", CANCELING, run], env=variables, check=True)
+    assert attempt.result()["state"] == "cancelled"
+    assert shop.stored(run)["status"] == "CANCELED"
+
+
+@pytest.mark.parametrize(("cancelled", "status"), [(False, "FAILURE"), (True, "CANCELED")])
+def test_of_a_run_that_was_killed_another_process_tells_dagster(shop, cancelled, status):
+    order = shop.order(job="wait")
+    attempt = shop.start(order)
+    attempt.until_printed("stays")
+    attempt.kill(signal.SIGKILL)
+    attempt.wait()
+    assert shop.stored(order["dagster_run"])["status"] == "STARTED"
+    told = {"text": "its process was ended by signal 9", "cancelled": cancelled}
+    report = {**order, "report": {"dagster_run": order["dagster_run"], **told}}
+    assert shop.start(report).wait() == 0
+    assert shop.stored(order["dagster_run"])["status"] == status
