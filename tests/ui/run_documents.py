@@ -47,6 +47,7 @@ def run(number: int, **more: Any) -> dict[str, Any]:
         "scheduled_for": None,
         "environment": None,
         "dagster_run": None,
+        "config": None,
         "code": {"generation": 9, "manifest": "4f2a9be1c0d3", "late": []},
         "queued": AT,
         "started": AT + 0.5,

@@ -59,8 +59,8 @@ def ended(
 def run(
     code: ProcessCode, order: AttemptOrder, steps: DagsterSteps, guard: CancelGuard, pipe: EventPipe
 ) -> Dict[str, Any]:
-    """The result's `state`, `why`, `summary` and `problem`. Raises UsageFailure before anything of it
-    runs, and what Dagster raises."""
+    """The result's `state`, `why`, `summary` and `problem`. Raises UsageFailure before anything of
+    it runs, and what Dagster raises."""
     if order.params:
         raise UsageFailure(
             "a run of Dagster's takes its parameters as a run config: --config FILE or JSON"

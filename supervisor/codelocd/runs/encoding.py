@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import NAMESPACE_OID, uuid5
 from zoneinfo import ZoneInfo
 
 from codelocd.runs.model import RunAttempt, RunId, RunPolicy, RunRecord, RunState, RunWish
@@ -70,6 +71,7 @@ def run_document(run: RunRecord) -> dict[str, Any]:
         "by": dict(wish.by),
         "key": wish.key,
         "params": dict(wish.params),
+        "config": wish.config,
         "tags": dict(wish.tags),
         "retry_of": wish.retry_of,
         "scheduled_for": wish.scheduled_for,
@@ -84,7 +86,7 @@ def run_document(run: RunRecord) -> dict[str, Any]:
         "ended": run.ended,
         "attempts": [_attempt_document(each) for each in run.attempts],
         "steps": [dict(each) for each in run.steps],
-        "dagster_run": None,
+        "dagster_run": run.dagster_run,
     }
 
 
@@ -125,7 +127,9 @@ def order_part(run: RunRecord, done: Sequence[str]) -> dict[str, Any]:
         "upstream": wish.upstream,
         "checks": wish.checks,
         "params": dict(wish.params),
+        "config": wish.config,
         "tags": dict(wish.tags),
+        "dagster_run": dagster_run_id(run),
         "scheduled_for": wish.scheduled_for,
         "timezone": timezone,
         "utc_offset": utc_offset(wish.scheduled_for, timezone),
@@ -143,6 +147,21 @@ def utc_offset(at: float | None, timezone: str | None) -> float | None:
     except (LookupError, OSError, ValueError):
         return None
     return (datetime.fromtimestamp(at, zone).utcoffset() or timedelta()).total_seconds()
+
+
+def dagster_run_id(run: RunRecord) -> str:
+    """What Dagster calls the newest attempt, where it is one of Dagster's: known before it starts,
+    whatever becomes of its process."""
+    return str(uuid5(NAMESPACE_OID, f"codelocd {run.uuid} {len(run.attempts)}"))
+
+
+def report_part(run: RunRecord, text: str, *, cancelled: bool) -> dict[str, Any]:
+    """What a process is told that tells Dagster how the newest attempt ended."""
+    return {
+        "format": ORDER_FORMAT,
+        "repository": run.wish.repository,
+        "report": {"dagster_run": dagster_run_id(run), "text": text, "cancelled": cancelled},
+    }
 
 
 def _attempt_document(attempt: RunAttempt) -> dict[str, Any]:

@@ -57,6 +57,13 @@ class StepTold:
 
 
 @dataclass(frozen=True, slots=True)
+class DagsterRunTold:
+    """Dagster has a record of the attempt, as the run `id`."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
 class CheckTold:
     """A check of the asset with that name ended."""
 
@@ -117,6 +124,7 @@ RunEvent: TypeAlias = (
     | PlanTold
     | StepTold
     | CheckTold
+    | DagsterRunTold
     | AttemptEnded
     | AttemptLost
     | CancelAsked

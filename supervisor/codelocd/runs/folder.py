@@ -152,7 +152,7 @@ def checked_result(data: bytes) -> dict[str, Any]:
     late = given.get("late", {})
     if type(late) is not dict or not all(type(one) is str for one in late.values()):
         raise WrongShape("late has a value that is no digest")
-    for name in ("why", "summary"):
+    for name in ("why", "summary", "dagster_run"):
         if type(given.get(name)) not in (str, type(None)):
             raise WrongShape(f"{name} is no text")
     for name in ("memory_peak",):

@@ -55,7 +55,8 @@ class RunPolicy:
 class RunWish:
     """What shall be run: a `job`, or what `select` chooses, of one location and repository.
 
-    `by` says what asked for it; `key`: the same key of one location is the same run.
+    `by` says what asked for it; `key`: the same key of one location is the same run. `config`: the
+    run config of Dagster's.
     """
 
     location: str
@@ -65,6 +66,7 @@ class RunWish:
     upstream: bool = False
     checks: str = "with"
     params: Mapping[str, Any] = field(default_factory=dict)
+    config: Mapping[str, Any] | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     by: Mapping[str, Any] = field(default_factory=lambda: {"kind": "client"})
     key: str | None = None
@@ -114,6 +116,7 @@ class Deadlines:
 @dataclass(frozen=True, slots=True)
 class RunRecord:
     """One run, all of it but its output. `generation` and `manifest`: the code that it runs.
+    `dagster_run`: what Dagster calls the newest attempt, once it has a record of it.
 
     `retry_at`: Unix seconds before which it is not started again; daemons after this one heed it.
     """
@@ -134,6 +137,7 @@ class RunRecord:
     manifest: str | None = None
     late: Mapping[str, str] = field(default_factory=dict)
     environment: str | None = None
+    dagster_run: str | None = None
     stopping: Stopping | None = None
     retry_at: float | None = None
     deadlines: Deadlines = Deadlines()
@@ -147,6 +151,14 @@ class RunRecord:
         """With something of the newest attempt changed."""
         last = replace(self.attempts[-1], **changes)
         return replace(self, attempts=(*self.attempts[:-1], last))
+
+    def with_result(self, result: Mapping[str, Any], at: float) -> RunRecord:
+        """With what the newest attempt has left of itself, but for its steps."""
+        late = {**self.late, **(result.get("late") or {})}
+        dagster_run = result.get("dagster_run") or self.dagster_run
+        run = replace(self, late=late, dagster_run=dagster_run)
+        peak, problem = result.get("memory_peak"), result.get("problem")
+        return run.with_attempt(memory_peak=peak, problem=problem, ended=at)
 
     @property
     def done(self) -> tuple[str, ...]:

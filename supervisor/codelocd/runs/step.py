@@ -15,6 +15,7 @@ from codelocd.runs.events import (
     AttemptStarted,
     CancelAsked,
     CheckTold,
+    DagsterRunTold,
     KillAsked,
     MemoryExceeded,
     Moment,
@@ -275,11 +276,7 @@ def _resulted(run: RunRecord, result: Any, now: Moment) -> RunRecord:
     """The result is the truth: of steps, and of the end; but what was stopped did not fail."""
     told = {(each["kind"], each["name"]): each for each in result.get("steps") or ()}
     former = [each for each in run.steps if (each["kind"], each["name"]) not in told]
-    run = replace(
-        run, steps=(*former, *told.values()), late={**run.late, **(result.get("late") or {})}
-    )
-    peak, problem = result.get("memory_peak"), result.get("problem")
-    run = run.with_attempt(memory_peak=peak, problem=problem, ended=now.at)
+    run = replace(run, steps=(*former, *told.values())).with_result(result, now.at)
     state = FINAL[result["state"]]
     if state is RunState.SUCCEEDED:
         return _finished(run, now, state)
@@ -341,6 +338,7 @@ _HANDLERS: dict[type, Callable[..., Stepped]] = {
     PlanTold: _planned,
     StepTold: _step_told,
     CheckTold: _check_told,
+    DagsterRunTold: lambda run, event, _: (replace(run, dagster_run=event.id), ()),
     AttemptEnded: _ended,
     AttemptLost: _lost,
     CancelAsked: _cancel_asked,

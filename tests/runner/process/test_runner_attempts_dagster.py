@@ -187,6 +187,7 @@ def test_a_job_is_a_run_of_dagsters_with_its_steps_checks_and_metadata(shop):
     assert {"ASSET_MATERIALIZATION_PLANNED", "PIPELINE_SUCCESS"} <= set(stored["events"])
 
 
+@pytest.mark.slow
 def test_assets_are_chosen_by_their_names_and_by_selections(shop):
     alone = shop.run(select=["group:mart", "raw_orders"], checks="without")
     assert alone["state"] == "succeeded"
@@ -199,6 +200,7 @@ def test_assets_are_chosen_by_their_names_and_by_selections(shop):
     assert len(checked["steps"][0]["checks"]) == 2
 
 
+@pytest.mark.slow
 def test_a_step_that_fails_is_told_with_its_traceback_and_what_needs_it_is_skipped(shop):
     attempt = shop.start(shop.order(select=["broken+"]))
     result = attempt.result()
@@ -210,6 +212,7 @@ def test_a_step_that_fails_is_told_with_its_traceback_and_what_needs_it_is_skipp
     assert shop.stored(result["dagster_run"])["status"] == "FAILURE"
 
 
+@pytest.mark.slow
 def test_a_run_takes_a_config_and_one_that_does_not_fit_is_refused_before_any_run(shop):
     config = {"ops": {"take": {"config": {"day": "monday"}}}}
     attempt = shop.start(shop.order(job="refresh", config=config))
@@ -223,6 +226,7 @@ def test_a_run_takes_a_config_and_one_that_does_not_fit_is_refused_before_any_ru
     assert "--config" in param["summary"]
 
 
+@pytest.mark.slow
 def test_a_partition_is_a_tag_and_one_that_is_not_there_is_refused(shop):
     attempt = shop.start(shop.order(select=["by_day"], tags={"dagster/partition": "2026-01-02"}))
     assert attempt.result()["state"] == "succeeded"
@@ -231,7 +235,9 @@ def test_a_partition_is_a_tag_and_one_that_is_not_there_is_refused(shop):
     assert (refused["why"], "'never'" in refused["summary"]) == ("usage", True)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
+)
 def test_a_signal_cancels_and_what_was_opened_is_closed(shop, number):
     attempt = shop.start(shop.order(job="wait"))
     attempt.until_printed("stays")
@@ -251,6 +257,7 @@ with DagsterInstance.get() as instance:
 """
 
 
+@pytest.mark.slow
 def test_a_run_that_dagsters_page_marks_ends_by_itself(shop):
     attempt = shop.start(shop.order(job="wait"))
     attempt.until_printed("stays")
@@ -261,6 +268,7 @@ def test_a_run_that_dagsters_page_marks_ends_by_itself(shop):
     assert shop.stored(run)["status"] == "CANCELED"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("cancelled", "status"), [(False, "FAILURE"), (True, "CANCELED")])
 def test_of_a_run_that_was_killed_another_process_tells_dagster(shop, cancelled, status):
     order = shop.order(job="wait")
