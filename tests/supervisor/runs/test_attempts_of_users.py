@@ -18,6 +18,7 @@ from codelocd.daemon.application import Application
 from codelocd.daemon.runs.folders import AttemptFolders
 from codelocd.model import Config, LocationSpec, Policy, Target
 from codelocd.process.accounts import account
+from codelocd.runs.evaluation import Starter
 from codelocd.runs.model import RunId, RunState, RunWish
 from codelocd.storage.paths import DaemonPaths
 from tests.supervisor.runs.attempting import DEADLINE, OneKeeper
@@ -30,7 +31,7 @@ pytestmark = pytest.mark.skipif(
 )
 CODE = """
 import glob, os
-from codeloc import Definitions, asset, job
+from codeloc import Definitions, Skip, asset, job, sensor
 STATE = {state!r}
 def may(what, path):
     try:
@@ -51,7 +52,12 @@ def two(context, one):
                if may(os.listdir, STATE + "/runs/code-" + str(name)) != "PermissionError"],
     )
     return two
-defs = Definitions(assets=[one, two])
+@job
+def refresh(): ...
+@sensor(job=refresh)
+def whose(context):
+    return Skip(f"{{os.getresuid()}} {{may(os.listdir, STATE + '/runs/evaluations')}}")
+defs = Definitions(assets=[one, two], jobs=[refresh], sensors=[whose])
 """
 
 
@@ -107,6 +113,15 @@ async def test_each_user_reaches_its_own_folders_and_no_others(application: Appl
     assert own.state is RunState.SUCCEEDED
     folder = application.run_base.folders.of_runs.of(own.id)
     assert folder.stat().st_uid == 0
+
+
+async def test_a_sensor_is_asked_as_the_user_of_its_location(application: Application) -> None:
+    OneKeeper(application)
+    evaluations = application.run_base.evaluations()
+    for name, user in (("a", FIRST), ("b", SECOND)):
+        found = await evaluations.evaluate(Starter(name, "__repository__", "whose"))
+        assert found.summary is None
+        assert found.skipped == f"{(user, user, user)} PermissionError"
 
 
 async def test_a_link_in_a_folder_of_another_user_is_not_followed(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,8 @@ from codelocd.daemon.application import Application
 from codelocd.daemon.runs.evaluations import Evaluations
 from codelocd.model import Config
 from codelocd.runs.evaluation import Evaluation, RequestedRun, Starter
-from tests.supervisor.runs.attempting import DEADLINE, loaded, paths_in
+from tests.supervisor.runners.launching import until
+from tests.supervisor.runs.attempting import loaded, paths_in
 
 CODE = """
 import os, subprocess, sys, time
@@ -68,12 +69,6 @@ async def evaluations(application: Application, tmp_path: Path) -> Evaluations:
     base.codes.begin()
     await loaded(application, tmp_path, code(tmp_path))
     return base.evaluations()
-
-
-async def until(happened: Callable[[], Any]) -> None:
-    async with asyncio.timeout(DEADLINE):
-        while not happened():  # noqa: ASYNC110  other processes tell it, and no event does
-            await asyncio.sleep(0.02)
 
 
 def hanging(folder: Path) -> list[int]:
@@ -130,7 +125,7 @@ async def test_one_that_hangs_is_ended_with_all_that_it_has_started(
 
 async def test_one_that_is_called_off_is_ended(evaluations: Evaluations, tmp_path: Path) -> None:
     hangs = asyncio.create_task(evaluations.evaluate(asked("hangs")))
-    await until(lambda: hanging(tmp_path))
+    await until(lambda: bool(hanging(tmp_path)))
     hangs.cancel()
     with pytest.raises(asyncio.CancelledError):
         await hangs
