@@ -58,6 +58,7 @@ class OpenRuns:
         found = await asyncio.wrap_future(self.book.last_made(name, repository, asset))
         if found is None:
             return None
+        await self.base.codes.ready(name)
         served = self.base.codes.of(name)
         known = served is not None and found.manifest is not None and served.manifest is not None
         current = found.manifest == served.manifest if known and served is not None else None
