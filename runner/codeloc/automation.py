@@ -6,7 +6,7 @@ from codeloc._typing import TYPE_CHECKING, P, R_co
 from codeloc.arguments import flag, named, one_of
 from codeloc.definition import FunctionDefinition, name_of, opening
 from codeloc.jobs import JobTarget
-from codeloc.quantities import checked_duration
+from codeloc.quantities import checked_duration, optional_duration
 from codeloc.times import cron_problem, timezone_problem
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ class ScheduleDefinition(FunctionDefinition[P, R_co]):
         overlap: str = "wait",
         jitter: str | float | None = None,
         enabled: bool = True,
+        timeout: str | float | None = None,
         name: str | None = None,
         **labels: Unpack[Labels],
     ) -> None:
@@ -51,10 +52,9 @@ class ScheduleDefinition(FunctionDefinition[P, R_co]):
         self.timezone = self._sound("timezone", timezone, timezone_problem)
         self.catch_up = one_of(self._arguments, "catch_up", catch_up, CATCH_UP)
         self.overlap = one_of(self._arguments, "overlap", overlap, OVERLAP)
-        self.jitter = 0.0
-        if jitter is not None:
-            self.jitter = checked_duration(self._arguments, "jitter", jitter)
+        self.jitter = optional_duration(self._arguments, "jitter", jitter) or 0.0
         self.enabled = flag(self._arguments, "enabled", enabled)
+        self.timeout = optional_duration(self._arguments, "timeout", timeout)
 
     def item(self, bound: Bound) -> Item:
         times = {"cron": self.cron, "timezone": self.timezone}
@@ -67,6 +67,7 @@ class ScheduleDefinition(FunctionDefinition[P, R_co]):
             ("overlap", self.overlap, OVERLAP[0]),
             ("jitter", self.jitter, 0.0),
             ("enabled", self.enabled, True),
+            ("timeout", self.timeout, None),
         ]
         return {name: value for name, value, usual in rules if value != usual}
 
@@ -88,6 +89,7 @@ def schedule(
     overlap: str = "wait",
     jitter: str | float | None = None,
     enabled: bool = True,
+    timeout: str | float | None = None,
     name: str | None = None,
     **labels: Unpack[Labels],
 ) -> Callable[[Callable[P, R_co]], ScheduleDefinition[P, R_co]]:
@@ -97,7 +99,7 @@ def schedule(
     name. `job`: one of the same namespace, or its name. `name`: the function's unless given.
     `catch_up`: of the times that were missed `"latest"`, `"none"` or `"all"`. `overlap`: `"wait"`
     for the run before, or `"allow"`. `jitter`: by up to so much it is later. `enabled`: from the
-    start on.
+    start on. `timeout`: how long the function may take.
     """
 
     def make(function: Callable[P, R_co]) -> ScheduleDefinition[P, R_co]:
@@ -110,6 +112,7 @@ def schedule(
             overlap=overlap,
             jitter=jitter,
             enabled=enabled,
+            timeout=timeout,
             name=name,
             **labels,
         )
@@ -134,6 +137,8 @@ class SensorDefinition(FunctionDefinition[P, R_co]):
         *,
         job: JobReference,
         minimum_interval: str | float = MINIMUM_INTERVAL,
+        enabled: bool = True,
+        timeout: str | float | None = None,
         name: str | None = None,
         **labels: Unpack[Labels],
     ) -> None:
@@ -143,10 +148,16 @@ class SensorDefinition(FunctionDefinition[P, R_co]):
         self.minimum_interval = checked_duration(
             self._arguments, "minimum_interval", minimum_interval
         )
+        self.enabled = flag(self._arguments, "enabled", enabled)
+        self.timeout = optional_duration(self._arguments, "timeout", timeout)
 
     def item(self, bound: Bound) -> Item:
-        interval = {"minimum_interval": self.minimum_interval}
-        return {**super().item(bound), **interval, "job": self.target.name}
+        stated: Item = {"minimum_interval": self.minimum_interval, "job": self.target.name}
+        if not self.enabled:
+            stated["enabled"] = False
+        if self.timeout is not None:
+            stated["timeout"] = self.timeout
+        return {**super().item(bound), **stated}
 
 
 @named
@@ -154,18 +165,27 @@ def sensor(
     *,
     job: JobReference,
     minimum_interval: str | float = MINIMUM_INTERVAL,
+    enabled: bool = True,
+    timeout: str | float | None = None,
     name: str | None = None,
     **labels: Unpack[Labels],
 ) -> Callable[[Callable[P, R_co]], SensorDefinition[P, R_co]]:
     """Makes a sensor of a function.
 
     `minimum_interval`: between two askings, in seconds or as text such as "30s". `job`: one of
-    the same namespace, or its name. `name`: the function's unless given.
+    the same namespace, or its name. `enabled`: from the start on. `timeout`: how long the function
+    may take. `name`: the function's unless given.
     """
 
     def make(function: Callable[P, R_co]) -> SensorDefinition[P, R_co]:
         return SensorDefinition(
-            function, job=job, minimum_interval=minimum_interval, name=name, **labels
+            function,
+            job=job,
+            minimum_interval=minimum_interval,
+            enabled=enabled,
+            timeout=timeout,
+            name=name,
+            **labels,
         )
 
     return make

@@ -54,6 +54,11 @@ def checked_duration(arguments: Arguments, argument: str, value: object) -> floa
     return seconds
 
 
+def optional_duration(arguments: Arguments, argument: str, value: object) -> float | None:
+    """The same, or None."""
+    return None if value is None else checked_duration(arguments, argument, value)
+
+
 def checked_size(arguments: Arguments, argument: str, value: object) -> int:
     """Bytes. Raises DefinitionsError."""
     _check_type(arguments, argument, value, SIZE_FORM)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from codeloc._typing import TYPE_CHECKING
 from codeloc.arguments import NAME, Arguments, is_name, named
 from codeloc.definition import Definition
-from codeloc.quantities import checked_duration, checked_size
+from codeloc.quantities import checked_size, optional_duration
 
 if TYPE_CHECKING:
     from typing import Any, Mapping, Optional, Union
@@ -54,8 +54,8 @@ class RunnableDefinition(Definition):
         super().__init__(name, source, **labels)
         arguments = self._arguments
         self.retries = None if retries is None else _retries(arguments, retries)
-        self.retry_delay = _duration(arguments, "retry_delay", retry_delay)
-        self.timeout = _duration(arguments, "timeout", timeout)
+        self.retry_delay = optional_duration(arguments, "retry_delay", retry_delay)
+        self.timeout = optional_duration(arguments, "timeout", timeout)
         self.memory_limit = (
             None if memory_limit is None else checked_size(arguments, "memory_limit", memory_limit)
         )
@@ -81,10 +81,6 @@ def _retries(arguments: Arguments, value: object) -> int:
     if not 0 <= value <= MOST_RETRIES:
         raise arguments.invalid("retries", f"{value} is not from 0 to {MOST_RETRIES}")
     return value
-
-
-def _duration(arguments: Arguments, argument: str, value: object) -> float | None:
-    return None if value is None else checked_duration(arguments, argument, value)
 
 
 def _limits(arguments: Arguments, value: object) -> dict[str, int]:

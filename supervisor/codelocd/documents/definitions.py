@@ -156,6 +156,7 @@ class ListedSchedule(_ListedDefinition):
     overlap: NotRequired[str]
     jitter: NotRequired[float]
     enabled: NotRequired[bool]
+    timeout: NotRequired[float]
 
 
 @final
@@ -170,6 +171,8 @@ class ListedSensor(_ListedDefinition):
     sensor_type: NotRequired[str]
     watches: NotRequired[list[AssetKey]]
     run_tags: NotRequired[dict[str, str]]
+    enabled: NotRequired[bool]
+    timeout: NotRequired[float]
 
 
 @final

@@ -24,17 +24,20 @@ SensorState = Literal["run", "skipped", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class Sensor:
-    """`interval`: seconds from the end of one evaluation to the next."""
+    """`interval`: seconds from the end of one evaluation to the next. `enabled`: as its code has
+    it."""
 
     place: SchedulePlace
     job: str
     interval: float
+    enabled: bool = True
 
     @classmethod
     def of(cls, definition: Listed) -> Sensor:
         """Raises KeyError, TypeError or ValueError where it is no sensor of `codeloc`."""
         interval = max(SHORTEST, float(definition["minimum_interval"]))
-        return cls(place_of(definition), str(definition["job"]), interval)
+        enabled = definition.get("enabled", True) is not False
+        return cls(place_of(definition), str(definition["job"]), interval, enabled)
 
 
 @dataclass(frozen=True, slots=True)

@@ -210,7 +210,7 @@ def test_a_decorator_without_its_required_options_says_which(error_of: Callable[
     line = sys._getframe().f_lineno - 2
     assert text == (
         f"@schedule ({HERE}:{line}): missing 1 required keyword-only argument: 'job';"
-        " it takes, by name: cron, job, timezone, catch_up, overlap, jitter, enabled, name"
+        " it takes, by name: cron, job, timezone, catch_up, overlap, jitter, enabled, timeout, name"
     )
 
 

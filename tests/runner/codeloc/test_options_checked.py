@@ -215,7 +215,9 @@ def test_what_is_stated_about_runs_is_told_and_nothing_else() -> None:
 
     def make() -> None: ...
 
-    rules: dict[str, Any] = {"catch_up": "all", "overlap": "allow", "jitter": 5, "enabled": False}
+    switched: dict[str, Any] = {"enabled": False, "timeout": 3600.0}
+    rules: dict[str, Any] = {"catch_up": "all", "overlap": "allow", "jitter": 5, **switched}
+    asked = sensor(job="one", name="asked", enabled=False, timeout="1h")(make)
     tick = schedule(cron="@daily", job="one", **rules)(make)
     warning = asset_check(asset="two", severity="warn", name="w")(make)
     blocking = asset_check(asset="two", blocking=True, name="b")(make)
@@ -226,6 +228,7 @@ def test_what_is_stated_about_runs_is_told_and_nothing_else() -> None:
         asset_checks=[warning, blocking],
         jobs=jobs,
         schedules=[tick, schedule(cron="@daily", job="one", name="usual")(make)],
+        sensors=[asked, sensor(job="one", name="plain")(make)],
     ).describe()
     about = {*stated, *rules, "parameters", "blocking", "severity"}
     assert [{key: each[key] for key in each if key in about} for each in items] == [
@@ -236,6 +239,8 @@ def test_what_is_stated_about_runs_is_told_and_nothing_else() -> None:
         {**told, "limits": limits},
         {**told, "limits": limits},
         {**rules, "jitter": 5.0},
+        {},
+        switched,
         {},
     ]
 

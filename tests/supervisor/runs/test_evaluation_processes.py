@@ -34,11 +34,14 @@ def files(context):
     context.cursor = "{said}"
     return Run(key=context.cursor)
 
-@sensor(job=refresh)
+@sensor(job=refresh, timeout=3)
 def hangs(context):
     child = subprocess.Popen(["sleep", "1000"], start_new_session=True)
     open("{folder}/hangs", "w").write(f"{{os.getpid()}} {{child.pid}}")
     time.sleep(1000)
+
+@sensor(job=refresh)
+def waits(context): hangs.function(context)
 
 @sensor(job=refresh)
 def dies(context): os.kill(os.getpid(), 9)
@@ -49,7 +52,7 @@ def leaves(context): os._exit(7)
 @sensor(job=refresh)
 def broken(context): raise ValueError("no {said}")
 
-sensors = [files, hangs, dies, leaves, broken]
+sensors = [files, hangs, waits, dies, leaves, broken]
 defs = Definitions(jobs=[refresh], schedules=[morning], sensors=sensors)
 """
 
@@ -114,7 +117,7 @@ async def test_one_that_hangs_is_ended_with_all_that_it_has_started(
     evaluations: Evaluations, tmp_path: Path
 ) -> None:
     """Another one of the same location is answered meanwhile."""
-    hangs = asyncio.create_task(evaluations.evaluate(asked("hangs"), 3.0))
+    hangs = asyncio.create_task(evaluations.evaluate(asked("hangs")))
     found = await evaluations.evaluate(asked("files"))
     assert not found.failed
     found = await hangs
@@ -124,7 +127,7 @@ async def test_one_that_hangs_is_ended_with_all_that_it_has_started(
 
 
 async def test_one_that_is_called_off_is_ended(evaluations: Evaluations, tmp_path: Path) -> None:
-    hangs = asyncio.create_task(evaluations.evaluate(asked("hangs")))
+    hangs = asyncio.create_task(evaluations.evaluate(asked("waits")))
     await until(lambda: bool(hanging(tmp_path)))
     hangs.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -294,6 +294,15 @@ async def test_one_that_is_switched_off_is_not_asked_and_what_it_says_does_not_c
     assert world.asked[1].cursor is None
 
 
+async def test_one_that_its_code_has_off_is_asked_once_it_is_switched_on(world: World) -> None:
+    world.defines({**listed(), "enabled": False})
+    await world.goes_on(300)
+    assert (world.asked, world.document()["enabled"]) == ([], False)
+    world.switches[place("files")] = True
+    world.sensors.wake()
+    await world.asked_times(1)
+
+
 async def test_nothing_is_asked_while_nothing_is_served(world: World) -> None:
     """The location was stopped, or has never loaded."""
     world.generation = None

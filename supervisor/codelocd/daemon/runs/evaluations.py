@@ -6,9 +6,10 @@ import asyncio
 import contextlib
 import itertools
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 from weakref import WeakValueDictionary
 
 from codelocd.core.shapes import WrongShape
@@ -25,7 +26,8 @@ from codelocd.runs.folder import RunFolders, read_left
 from codelocd.runs.model import RunId
 
 SECONDS = 60.0
-"""For one evaluation."""
+"""For one evaluation, unless its definition states another time."""
+LONGEST = 86400.0
 FOLDER = "evaluations"
 """In the folder of runs: what evaluations that go on are told, and answer."""
 NUMBER = 1
@@ -68,9 +70,9 @@ class Evaluations:
         for number in await asyncio.to_thread(self._folders.numbers):
             await asyncio.to_thread(self._folders.remove, number)
 
-    async def evaluate(self, starter: Starter, seconds: float = SECONDS) -> Evaluation:
-        """What fails is told in the evaluation. After so many `seconds` its process is ended with
-        all that it has started; so it is where this is cancelled."""
+    async def evaluate(self, starter: Starter) -> Evaluation:
+        """What fails is told in the evaluation. What takes too long is ended with all that it has
+        started; so it is where this is cancelled."""
         async with self._slots.taken(starter.location):
             await self._codes.ready(starter.location)
             served = self._codes.of(starter.location)
@@ -78,16 +80,14 @@ class Evaluations:
                 return Evaluation(summary=self._codes.why_none(starter.location))
             number = RunId(next(self._numbers))
             try:
-                return await self._asked(starter, served, number, seconds)
+                return await self._asked(starter, served, number)
             except OSError as error:
                 return Evaluation(summary=str(error), generation=served.generation)
             finally:
                 removal = asyncio.to_thread(self._folders.remove, number)
                 await asyncio.shield(removal)
 
-    async def _asked(
-        self, starter: Starter, served: LocationCode, number: RunId, seconds: float
-    ) -> Evaluation:
+    async def _asked(self, starter: Starter, served: LocationCode, number: RunId) -> Evaluation:
         """Raises OSError where no process can be started."""
         parts = self._parts
         output = parts.processes.specs.logs.output(starter.location, served.generation)
@@ -101,7 +101,7 @@ class Evaluations:
             except BaseException:
                 parts.limits.discard(spec.group)
                 raise
-            why = await self._ended(starter, child, spec, seconds)
+            why = await self._ended(child, spec, starter, served)
         if why is not None:
             return Evaluation(summary=why, generation=served.generation)
         result = self._folders.of(number) / f"result.{NUMBER}"
@@ -125,9 +125,10 @@ class Evaluations:
         return self._folders.write_order(number, NUMBER, order, spec.account)
 
     async def _ended(
-        self, starter: Starter, child: Child, spec: RunnerSpec, seconds: float
+        self, child: Child, spec: RunnerSpec, starter: Starter, served: LocationCode
     ) -> str | None:
         """Returns when the process has; why it was ended, if it was."""
+        seconds = seconds_for(starter, served.definitions)
         location, limits = self._parts.locations.get(starter.location), self._parts.limits
         told: list[str] = []
         over = partial(_over, child, told)
@@ -145,6 +146,20 @@ class Evaluations:
                 problem = limits.ended(spec.group, child.exited.result(), policy, WHAT)
                 told += [] if problem is None else [problem.summary]
         return told[0] if told else None
+
+
+def seconds_for(starter: Starter, definitions: Iterable[Mapping[str, Any]]) -> float:
+    """What the definition states. Those of a runner are named by their repository."""
+    for each in definitions:
+        if (
+            each["name"] == starter.name
+            and each["kind"] in ("schedule", "sensor")
+            and each["repository"] == starter.repository
+        ):
+            stated = each.get("timeout")
+            if isinstance(stated, int | float) and stated > 0:
+                return min(float(stated), LONGEST)
+    return SECONDS
 
 
 WHAT = "the evaluation"

@@ -140,7 +140,8 @@ class Sensors:
         return self._kept.get(place, KeptSensor())
 
     def is_enabled(self, place: SchedulePlace) -> bool:
-        return self._parts.switched(place) is not False
+        switched, sensor = self._parts.switched(place), self._sensors.get(place)
+        return switched if switched is not None else sensor is None or sensor.enabled
 
     # --- one evaluation -------------------------------------------------------------------------
 
