@@ -32,9 +32,14 @@ LAST_LINES = 20
 
 
 def of_exit(
-    end: Exit, loading: bool, last_lines: Sequence[str], at: float, folder: Path
+    end: Exit,
+    loading: bool,
+    last_lines: Sequence[str],
+    at: float,
+    folder: Path,
+    what: str = "the runner",
 ) -> Problem:
-    """A runner's process ended by itself; `last_lines` of its output say where, if anything does.
+    """A process ended by itself; `last_lines` of its output say where, if anything does.
 
     A file below `folder`, the working directory, is named from there, as where code does not
     load. The frames of the runner itself are not shown.
@@ -43,7 +48,7 @@ def of_exit(
     place = _place(end, last_lines, f"{folder}/")
     shown = list(_without_runners(last_lines))[-LAST_LINES:]
     detail = "\n".join(["The last lines it printed:", *shown]) if shown else ""
-    return Problem("crash", f"the runner {how(end)}{when}{place}", detail, at)
+    return Problem("crash", f"{what} {how(end)}{when}{place}", detail, at)
 
 
 def _place(end: Exit, lines: Sequence[str], folder: str) -> str:

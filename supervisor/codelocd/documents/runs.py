@@ -27,6 +27,7 @@ class RunAttemptDocument(TypedDict):
     state: RunStateName
     pid: int | None
     start_method: str | None
+    start_why: str | None
     started: float | None
     ended: float | None
     exit: int | None

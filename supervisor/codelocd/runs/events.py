@@ -23,10 +23,12 @@ class RunAdmitted:
 
 @dataclass(frozen=True, slots=True)
 class AttemptStarted:
-    """Its process is there; nothing of the user's has run."""
+    """Its process is there; nothing of the user's has run. `start_why`: why it was started in that
+    way."""
 
     pid: int
     start_method: str
+    start_why: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ class AttemptEnded:
     """Its process is gone. `begun`: user code had begun. `result`: what it left, checked.
 
     `exit` and `signal` are both None where neither is known. `summary`: what ended it, where more
-    is known than these say.
+    is known than these say; `problem`: the same with what it printed last.
     """
 
     exit: int | None = None
@@ -84,6 +86,7 @@ class AttemptEnded:
     begun: bool = True
     result: Mapping[str, Any] | None = None
     summary: str | None = None
+    problem: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

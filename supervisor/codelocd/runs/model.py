@@ -86,6 +86,7 @@ class RunAttempt:
     state: RunState = RunState.STARTING
     pid: int | None = None
     start_method: str | None = None
+    start_why: str | None = None
     started: float | None = None
     ended: float | None = None
     exit: int | None = None

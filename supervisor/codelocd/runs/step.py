@@ -94,8 +94,8 @@ def _admitted(run: RunRecord, event: RunAdmitted, now: Moment) -> Stepped:
 def _started(run: RunRecord, event: AttemptStarted, now: Moment) -> Stepped:
     if run.state is not RunState.STARTING:
         return run, ()
-    changes = {"pid": event.pid, "start_method": event.start_method, "started": now.at}
-    return run.with_attempt(**changes), _again(run)
+    how = {"start_method": event.start_method, "start_why": event.start_why}
+    return run.with_attempt(pid=event.pid, started=now.at, **how), _again(run)
 
 
 def _again(run: RunRecord) -> tuple[RunEffect, ...]:
@@ -249,7 +249,7 @@ def _moment_reached(run: RunRecord, event: MomentReached, now: Moment) -> Steppe
 def _ended(run: RunRecord, event: AttemptEnded, now: Moment) -> Stepped:
     if run.attempt is None or run.state is RunState.QUEUED:
         return run, ()
-    run = run.with_attempt(exit=event.exit, signal=event.signal)
+    run = run.with_attempt(exit=event.exit, signal=event.signal, problem=event.problem)
     if event.result is not None:
         return _resulted(run, event.result, now), ()
     if run.stopping == "shutdown" and not event.begun:  # the next daemon starts it

@@ -32,10 +32,19 @@ def waits(context):
     while not os.path.exists("go"):
         time.sleep(0.02)
 @job
+def crashes():
+    import ctypes
+    print("about to crash", flush=True)
+    ctypes.string_at(0)  # line 16
+@job
+def leaves(context):
+    print("about to leave", flush=True)
+    os._exit(7)
+@job
 def dies_at_exit():
     import atexit
     atexit.register(os.kill, os.getpid(), 9)
-defs = Definitions(jobs=[work, waits, dies_at_exit])
+defs = Definitions(jobs=[work, waits, crashes, leaves, dies_at_exit])
 """
 
 
@@ -117,6 +126,26 @@ async def test_an_attempt_that_is_killed_in_user_code_is_repeated_by_policy(
     assert keeper.printed(number) == ["attempt 1", "attempt 2"]
 
 
+@pytest.mark.parametrize(
+    ("job", "why", "summary", "printed"),
+    [
+        ("crashes", "signal", "its process was killed by SIGSEGV (x.py:16)", "about to crash"),
+        ("leaves", "exit", "its process exited with status 7", "about to leave"),
+    ],
+)
+async def test_one_that_ends_by_itself_says_where_and_what_it_printed_last(
+    application: Application, tmp_path: Path, job: str, why: str, summary: str, printed: str
+) -> None:
+    await loaded(application, tmp_path, CODE)
+    run = await OneKeeper(application).run(job)
+    assert (run.state, run.why) == (RunState.FAILED, why)
+    assert run.summary is not None
+    assert run.summary.startswith(summary)
+    assert run.attempt is not None
+    assert run.attempt.problem is not None
+    assert printed in run.attempt.problem["detail"]
+
+
 async def test_an_attempt_that_dies_after_its_result_has_that_result(
     application: Application, tmp_path: Path
 ) -> None:
@@ -164,6 +193,7 @@ async def test_a_run_goes_on_where_its_fork_server_dies(
     assert next_one.state is RunState.SUCCEEDED
     assert next_one.attempt is not None
     assert next_one.attempt.start_method in ("spawn", "fork"), "on its own, or from a new one"
+    assert next_one.attempt.start_why
     (tmp_path / "go").touch()
     run = await keeper.ended(number)
     assert run.state is RunState.SUCCEEDED

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -14,6 +15,7 @@ import pytest
 
 from codelocd.daemon.application import Application
 from codelocd.model import Config
+from codelocd.placement import Placement
 from codelocd.runs.events import CancelAsked
 from codelocd.runs.model import RunPolicy, RunState, RunWish
 from tests.supervisor.runners.launching import until
@@ -261,3 +263,15 @@ async def test_runs_in_the_middle_of_checkouts_are_of_one_version(
     await checking_out
     by_generation = {generation: (one, two) for generation, one, two in seen}
     assert all(by_generation[generation] == (one, two) for generation, one, two in seen)
+
+
+async def test_runs_of_a_location_on_an_engine_are_refused_in_one_line(
+    application: Application, tmp_path: Path
+) -> None:
+    location = await loaded(application, tmp_path, code())
+    keeper = OneKeeper(application)
+    assert keeper.attempts.runnable("x") is None
+    location.spec = replace(location.spec, placement=Placement(engine="ray"))
+    refused = keeper.attempts.runnable("x")
+    assert refused is not None
+    assert refused.startswith("x is placed on an engine, and runs are carried out on this machine")

@@ -58,12 +58,17 @@ class AttemptStarter:
 
 
 def tell_end(
-    tell: Callable[[RunEvent], None], files: AttemptFiles, end: Exit, summary: str | None = None
+    tell: Callable[[RunEvent], None],
+    files: AttemptFiles,
+    end: Exit,
+    summary: str | None = None,
+    problem: Mapping[str, Any] | None = None,
 ) -> None:
-    """The process is gone, and has left these files. `summary`: why, where that is known."""
+    """The process is gone, and has left these files. `summary`, `problem`: why, where that is
+    known."""
     if files.begun:
         tell(UserCodeBegun())  # where the pipe did not say so
-    tell(AttemptEnded(end.status, end.signal, files.begun, files.result, summary))
+    tell(AttemptEnded(end.status, end.signal, files.begun, files.result, summary, problem))
 
 
 def signal_attempt(

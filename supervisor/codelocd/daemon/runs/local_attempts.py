@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import time
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from codelocd.core import problems
 from codelocd.daemon.limits import LocationLimits
 from codelocd.daemon.location import Leases
 from codelocd.daemon.locations import Locations
@@ -21,13 +24,18 @@ from codelocd.daemon.runs.live import AttemptLimits, LiveAttempt, LockedAttempt
 from codelocd.daemon.runs.output import RunOutputs
 from codelocd.daemon.runs.served import LocationCode, ServedCodes
 from codelocd.daemon.runs.served_processes import ServedProcesses
-from codelocd.model import Exit, Policy
+from codelocd.model import Exit, Policy, Problem
 from codelocd.process.child import Child, Children
 from codelocd.runners.api import RunnerSpec
 from codelocd.runners.warm.launcher import WarmLauncher
+from codelocd.runners.warm.method import MethodChoice
 from codelocd.runs.events import AttemptLost, AttemptStarted, RunEvent, StartAttempt
 from codelocd.runs.folder import AttemptFiles
 from codelocd.runs.model import RunId, RunRecord
+from codelocd.storage.logs import LogQuery
+
+LAST_LINES = 200
+"""Lines of output that are searched for the place of a crash."""
 
 
 class AttemptListener(Protocol):
@@ -72,7 +80,7 @@ class LocalAttempts:
             return None
         return (
             f"{name} is placed on an engine, and runs are carried out on this machine alone;"
-            " take its `placement` away, or run it on that machine with `codelocd run -f`"
+            " take its `engine` away, or run it with `codelocd run -f`"
         )
 
     # --- starts ---------------------------------------------------------------------------------
@@ -86,7 +94,7 @@ class LocalAttempts:
         ready = await asyncio.to_thread(self._prepared, run, number, served)
         try:
             spec = self._limits.told(ready.spec, run)
-            child, method = await self._started(run, effect, replace(ready, spec=spec))
+            child, choice = await self._started(run, effect, replace(ready, spec=spec))
         except BaseException:
             ready.lease.close()
             raise
@@ -95,12 +103,12 @@ class LocalAttempts:
             run.id, number, child, ready.events, spec.group, name, own, policy, ready.lease
         )
         self._parts.children.hold(child.pid, _record(live))
-        self.keeper.tell(run.id, AttemptStarted(child.pid, method))
+        self.keeper.tell(run.id, AttemptStarted(child.pid, choice.method, choice.why))
         self._watch(live)
 
     async def _started(
         self, run: RunRecord, effect: StartAttempt, ready: _Ready
-    ) -> tuple[Child, str]:
+    ) -> tuple[Child, MethodChoice]:
         life = self._parts.children.life
         starter = AttemptStarter(self._parts.warm, self._folders.of_runs, life)
         try:
@@ -111,7 +119,7 @@ class LocalAttempts:
             raise
         finally:
             os.close(ready.writing)
-        return child, choice.method
+        return child, choice
 
     def _prepared(self, run: RunRecord, number: int, served: LocationCode) -> _Ready:
         """Blocks. Raises OSError."""
@@ -198,6 +206,9 @@ class LocalAttempts:
         if files.lives and files.result is None:  # another process has it, of an earlier daemon
             self._watch_lock(run, number, name)
             return
+        found = None
+        if files.begun and files.result is None and end != Exit():
+            found = await self._met(run, number, name, end)
         with contextlib.suppress(OSError):
             self._folders.of_runs.events(run, number).unlink(missing_ok=True)
         self._live.pop(run, None)
@@ -205,8 +216,21 @@ class LocalAttempts:
         tell = partial(self.keeper.tell, run)
         if end == Exit() and files.begun and files.result is None:
             tell(AttemptLost())
-        else:
+        elif found is None:
             tell_end(tell, files, end, summary or files.damage)
+        else:
+            summary = summary or files.damage or found.summary
+            problem = {"kind": "run", "summary": summary, "detail": found.detail}
+            tell_end(tell, files, end, summary, problem)
+
+    async def _met(self, run: RunId, number: int, name: str, end: Exit) -> Problem:
+        """Why it ended in user code without a result, as far as what it printed last shows."""
+        _, read = self._parts.outputs.logs.reading([str(run)], LogQuery(LAST_LINES))
+        lines, _ = await asyncio.to_thread(read)
+        texts = [line.text for line in lines if line.generation == number]
+        location = self._parts.locations.get(name)
+        folder = Path("/") if location is None else location.spec.working_directory
+        return problems.of_exit(end, False, texts, time.time(), folder, "its process")
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

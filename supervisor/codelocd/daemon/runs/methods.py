@@ -59,6 +59,8 @@ class RunMethods:
 
     async def _served(self, opened: OpenRuns, name: str) -> LocationCode:
         base = opened.base
+        if (unfit := base.attempts.runnable(name)) is not None:
+            raise RpcError("usage", unfit)
         await base.codes.ready(name)
         served = base.codes.of(name)
         if served is None:
@@ -66,8 +68,6 @@ class RunMethods:
         if served.loader == "dagster":
             what = f"{name} is Dagster's, and so are its runs"
             raise RpcError("usage", f"{what}: start them on Dagster's page, or with `dagster job`")
-        if (unfit := base.attempts.runnable(name)) is not None:
-            raise RpcError("usage", unfit)
         return served
 
     async def _cancel(self, _peer: Peer, params: Params) -> Any:
