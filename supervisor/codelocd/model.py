@@ -213,6 +213,7 @@ class Config:
     otlp: str | None = None
     page: PageSettings = PageSettings()
     runs: RunsSettings = NO_RUNS
+    tick: bool = False
     engine: EngineSettings = NO_ENGINE
     files: tuple[Path, ...] = ()
     looked_for: tuple[Path, ...] = ()

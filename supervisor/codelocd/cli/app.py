@@ -83,7 +83,7 @@ class Commands(click.Group):
 
 SECTIONS = {
     "Run": ("dev", "serve", "check", "run"),
-    "Look": ("ui", "top", "status", "definitions", "show", "logs", "events"),
+    "Look": ("ui", "top", "status", "definitions", "show", "logs", "events", "schedules"),
     "Change": ("start", "stop", "restart", "reload", "drain", "apply", "upgrade", "shutdown"),
     "Deploy": ("deploy", "rollback", "releases"),
     "Use": ("call", "exec"),

@@ -226,7 +226,7 @@ class Application:
         if not dry_run:
             self.releases.are_configured(config.locations)
             self.warm.keep_for(config.daemon.warm_idle)
-            self.runs.configure(config.runs)
+            self.runs.configure(config.runs, tick=config.tick)
             self.changes.begin(_steps(self, change, config), now=now)
         return change
 

@@ -29,8 +29,8 @@ NEEDED: Mapping[str, Right] = {
         ("hello", "status", "definitions", "show", "logs", "events", "subscribe", "unsubscribe"),
         Right.READ,
     ),
-    **dict.fromkeys(("runs", "run_show", "run_logs"), Right.READ),
-    **dict.fromkeys(("run", "run_cancel", "run_retry"), Right.OPERATE),
+    **dict.fromkeys(("runs", "run_show", "run_logs", "schedules"), Right.READ),
+    **dict.fromkeys(("run", "run_cancel", "run_retry", "schedule_set"), Right.OPERATE),
     **dict.fromkeys(("environments", "environment", "diff", "engine", "releases"), Right.READ),
     **dict.fromkeys(
         ("start", "stop", "restart", "reload", "drain", "call", "stacks"), Right.OPERATE

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from codelocd.runs.book import RunBook, transaction
+from codelocd.runs.model import RunId
 from codelocd.runs.ticks import NewTick, SchedulePlace, Tick
 
 KEPT_SECONDS = 30 * 86400.0
@@ -77,6 +78,10 @@ class TickBook:
         """The newest first."""
         condition = "location = ? AND repository = ? AND schedule = ? ORDER BY id DESC LIMIT ?"
         return self._book.carry_out(lambda c: _ticks(c, condition, (*place, limit)))
+
+    def last_run(self, place: SchedulePlace) -> Future[RunId | None]:
+        """The newest run that the schedule has started."""
+        return self._book.carry_out(lambda connection: _last_run(connection, place))
 
     def prune(self, now: float, listed: Collection[SchedulePlace]) -> Future[None]:
         """Leave out what is too old; `listed`: the schedules and sensors that are defined now."""
@@ -144,6 +149,14 @@ def _last(connection: sqlite3.Connection) -> dict[SchedulePlace, list[Tick]]:
     for tick in _ticks(connection, newest, ()):
         found.setdefault(tick.place, []).append(tick)
     return found
+
+
+def _last_run(connection: sqlite3.Connection, place: SchedulePlace) -> RunId | None:
+    started = (
+        "location = ? AND repository = ? AND schedule = ? AND runs != '[]' ORDER BY id DESC LIMIT 1"
+    )
+    found = _ticks(connection, started, place)
+    return RunId(found[0].runs[-1]) if found else None
 
 
 def _prune(connection: sqlite3.Connection, now: float, listed: Collection[SchedulePlace]) -> None:

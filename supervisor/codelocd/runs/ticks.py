@@ -41,7 +41,7 @@ class Schedule:
     place: SchedulePlace
     cron: Cron
     zone: tzinfo
-    rule: str
+    timezone: str
     job: str
     catch_up: str = "latest"
     overlap: str = "wait"
@@ -65,13 +65,18 @@ class Schedule:
             place,
             cron,
             zone,
-            f"{cron.text} {timezone}",
+            timezone,
             job,
             str(definition.get("catch_up", "latest")),
             str(definition.get("overlap", "wait")),
             definition.get("enabled", True) is not False,
             delay_of(place, jitter),
         )
+
+    @property
+    def rule(self) -> str:
+        """What its cursor is of: another cron or zone counts anew."""
+        return f"{self.cron.text} {self.timezone}"
 
     def next(self, cursor: float) -> float | None:
         """The first of its times after `cursor`; None: there is none in the next 50 years."""

@@ -39,12 +39,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PageOptions:
-    """`--dagster`, `--port`, `--host` and `--ui`; what is left out is as the config has it."""
+    """`--dagster`, `--port`, `--host`, `--ui`, `--tick`; what is left out is as the config says."""
 
     serve: bool
     port: int | None
     host: str | None
     page: bool = False
+    tick: bool = False
 
     def granted(self, config: Config) -> Config:
         """The config with it. Raises UsageError for a port or a host of no page."""
@@ -55,7 +56,7 @@ class PageOptions:
         port, host = self.port or settings.port, self.host or settings.host
         granted = replace(settings, serve=serve, port=port, host=host)
         page = replace(config.page, serve=self.page or config.page.serve)
-        return replace(config, dagster=granted, page=page)
+        return replace(config, dagster=granted, page=page, tick=self.tick)
 
 
 PATIENCE = 1.0
@@ -71,6 +72,9 @@ PATIENCE = 1.0
 )
 @click.option(
     "--ui", is_flag=True, help="Serve codelocd's own page beside them; see `codelocd ui`."
+)
+@click.option(
+    "--tick", is_flag=True, help="Start what schedules and sensors start, as `codelocd serve` does."
 )
 @click.option(
     "-p",
@@ -90,6 +94,7 @@ def dev_command(
     targets: Targets,
     dagster: bool,
     ui: bool,
+    tick: bool,
     port: int | None,
     host: str | None,
     quiet: bool,
@@ -113,10 +118,8 @@ def dev_command(
     codelocd dev --dagster -p 3333
     codelocd dev --ui
     """
-    if quiet and verbose:
-        raise click.UsageError("--quiet and --verbose: give one of them")
-    loudness: Loudness = "quiet" if quiet else "verbose" if verbose else "normal"
-    wish = PageOptions(dagster, port, host, ui)
+    loudness = _loudness(quiet, verbose)
+    wish = PageOptions(dagster, port, host, ui, tick)
     here = local.of_targets(targets, asked)
     here = replace(here, config=wish.granted(here.config))
     with _printer() as writer:
@@ -130,6 +133,12 @@ def dev_command(
             shown.observe,
             shown.report,
         )
+
+
+def _loudness(quiet: bool, verbose: bool) -> Loudness:
+    if quiet and verbose:
+        raise click.UsageError("--quiet and --verbose: give one of them")
+    return "quiet" if quiet else "verbose" if verbose else "normal"
 
 
 def _reread(targets: Targets, before: Config) -> Config:

@@ -12,6 +12,7 @@ from codelocd.daemon import history
 from codelocd.daemon import params as take
 from codelocd.daemon.actions import Method
 from codelocd.daemon.params import Params
+from codelocd.daemon.runs.schedules import ScheduleMethods
 from codelocd.daemon.runs.wishes import PARAMS, asked_by, wish_of
 from codelocd.rpc.errors import RpcError
 from codelocd.rpc.peer import Peer
@@ -41,6 +42,7 @@ class RunMethods:
             "run_cancel": (self._cancel, frozenset({"id", "kill"})),
             "run_retry": (self._retry, frozenset({"id", "by"})),
             "run_logs": (self._lines, LOG_PARAMS),
+            **ScheduleMethods(runs.starters, locations).methods,
         }
 
     # --- orders --------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from codelocd.daemon.runs.news import LAST, RunNews
+from codelocd.daemon.runs.starters import RunStarters
 from codelocd.daemon.runs.wishes import with_policy
 from codelocd.daemon.subscriptions import LocalSubscriber
 from codelocd.rpc.errors import RpcError
@@ -79,11 +80,11 @@ class Runs:
         *,
         development: bool,
     ) -> None:
-        self._base = base
+        self.base = base
         warnings.of_runs = self.warnings
         self._hub = hub
         self._locations = locations
-        self._report = report
+        self.report = report
         self._development = development
         self._settings = NO_RUNS
         self._path = base.folders.root / BOOK
@@ -92,12 +93,14 @@ class Runs:
         self._opening = asyncio.Lock()
         self._retention: asyncio.Task[None] | None = None
         self._ends = False
+        self.starters = RunStarters(self, hub, publisher, locations)
 
     # --- use -----------------------------------------------------------------------------------
 
-    def configure(self, settings: RunsSettings) -> None:
-        """These hold from now on."""
+    def configure(self, settings: RunsSettings, *, tick: bool = False) -> None:
+        """These hold from now on. `tick`: schedules tick under `dev`, too."""
         self._settings = settings
+        self.starters.follow(ticks=tick or not self._development)
         if self._opened is not None:
             self._opened.keeper.look_again(self._limits())
 
@@ -108,9 +111,9 @@ class Runs:
             try:
                 await self.open()
             except RpcError as problem:
-                self._report(f"runs cannot be used: {problem}")
+                self.report(f"runs cannot be used: {problem}")
         elif self._settings != NO_RUNS:
-            self._base.codes.begin()
+            self.base.codes.begin()
 
     async def open(self) -> OpenRuns:
         """Raises RpcError."""
@@ -119,6 +122,7 @@ class Runs:
                 if self._ends:
                     raise RpcError("down", "the daemon ends")
                 self._opened = await self._made()
+                await self._begin_starters(self._opened)
         return self._opened
 
     async def if_any(self) -> OpenRuns | None:
@@ -151,7 +155,7 @@ class Runs:
         from codelocd.daemon.runs.unfinished import RunKeeper  # few daemons run anything
         from codelocd.runs.book import BookProblem, RunBook
 
-        base = self._base
+        base = self.base
         try:
             base.codes.begin()
             book = await asyncio.to_thread(RunBook, self._path)
@@ -159,12 +163,12 @@ class Runs:
         except (BookProblem, OSError) as problem:
             raise RpcError("down", str(problem)) from problem
         if book.set_aside is not None:
-            self._report(f"the book of runs was damaged: a new one was begun, see {book.set_aside}")
+            self.report(f"the book of runs was damaged: a new one was begun, see {book.set_aside}")
         folders, hands, codes = base.folders.of_runs, base.attempts, base.codes
         limits = self._limits()
-        keeper = RunKeeper(book, folders, hands, codes, self._news, limits, report=self._report)
+        keeper = RunKeeper(book, folders, hands, codes, self._news, limits, report=self.report)
         hands.keeper = keeper
-        codes.known = lambda _name: keeper.look_again()
+        codes.known = lambda _name: self._known(keeper)
         try:
             await keeper.begin()
         except BookProblem as problem:
@@ -175,6 +179,19 @@ class Runs:
         self._begin_retention(book)
         return OpenRuns(book, keeper, base, self._locations)
 
+    def _known(self, keeper: RunKeeper) -> None:
+        """What is served of a location has become known."""
+        keeper.look_again()
+        self.starters.wake()
+
+    async def _begin_starters(self, opened: OpenRuns) -> None:
+        from codelocd.runs.book import BookProblem
+
+        try:
+            await self.starters.begin(opened)
+        except BookProblem as problem:
+            self.report(f"no schedule ticks: {problem}")
+
     def _limits(self) -> RunLimits:
         settings = self._settings
         most = settings.max_concurrent or os.cpu_count() or 1
@@ -183,7 +200,7 @@ class Runs:
     def _begin_retention(self, book: RunBook) -> None:
         from codelocd.daemon.runs.retention import RunRetention
 
-        base = self._base
+        base = self.base
         retention = RunRetention(
             book,
             base.folders.of_runs,
@@ -192,7 +209,7 @@ class Runs:
             lambda: self._settings,
             base.codes.manifests,
         )
-        self._retention = asyncio.get_running_loop().create_task(retention.run(self._report))
+        self._retention = asyncio.get_running_loop().create_task(retention.run(self.report))
 
     # --- locations come and go -----------------------------------------------------------------
 
@@ -253,6 +270,7 @@ class Runs:
 
     async def _last(self) -> OpenRuns | None:
         self._ends = True
+        await self.starters.close()
         async with self._opening:  # one that is being opened is ended, too
             if self._retention is not None:
                 self._retention.cancel()

@@ -1,0 +1,220 @@
+"""What starts runs by itself: schedules, and sensors. Opened with the first that a location has."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from codelocd.daemon.runs.schedule_table import ScheduleTable
+from codelocd.daemon.subscriptions import LocalSubscriber
+from codelocd.rpc.errors import RpcError
+from codelocd.runs.model import RunId, RunRecord, RunWish
+from codelocd.runs.ticks import Schedule, SchedulePlace, Tick
+
+if TYPE_CHECKING:
+    from codelocd.core.registry import Registry
+    from codelocd.daemon.locations import Locations
+    from codelocd.daemon.publisher import Publisher
+    from codelocd.daemon.runs.evaluations import Evaluations
+    from codelocd.daemon.runs.opening import OpenRuns, Runs
+    from codelocd.daemon.runs.ticker import TickClock, Ticker
+    from codelocd.daemon.subscriptions import Hub
+    from codelocd.documents.schedules import ScheduleDocument
+    from codelocd.runs.evaluation import Evaluation
+    from codelocd.runs.tick_book import TickBook
+
+
+DEVELOPMENT = "dev does not tick; start it with --tick"
+
+
+@dataclass(frozen=True, slots=True)
+class KnownTicks:
+    """What is known of schedules and sensors now. `sensors`: their documents."""
+
+    table: ScheduleTable
+    sensors: Mapping[SchedulePlace, ScheduleDocument] = field(default_factory=dict)
+    book: TickBook | None = None
+
+    async def ticks(self, place: SchedulePlace, count: int) -> list[Tick]:
+        """The newest first. Raises RpcError."""
+        from codelocd.runs.book import BookProblem  # few daemons have one
+
+        if self.book is None:
+            return []
+        try:
+            return await asyncio.wrap_future(self.book.ticks(place, count))
+        except BookProblem as problem:
+            raise RpcError("down", str(problem)) from problem
+
+
+class RunStarters:
+    """`ticks`: whether this daemon does; else schedules and sensors are listed and switched alone.
+
+    `clock`: by which schedules tick, this machine's unless given.
+    """
+
+    def __init__(
+        self,
+        runs: Runs,
+        hub: Hub,
+        publisher: Publisher,
+        locations: Locations,
+        clock: TickClock | None = None,
+    ) -> None:
+        self.ticks = self._follows = self._is_told = self._is_closed = False
+        self._runs = runs
+        self._hub = hub
+        self._publisher = publisher
+        self._locations = locations
+        self._clock = clock
+        self._ticker: Ticker | None = None
+        self._table = ScheduleTable()
+        self._opening: asyncio.Task[None] | None = None
+
+    # --- begin and end -------------------------------------------------------------------------
+
+    def follow(self, *, ticks: bool) -> None:
+        """From now on; where it `ticks`, the runs are opened as soon as there is something that
+        starts them. Where not, the first such thing is told of in one line."""
+        self.ticks = ticks
+        if not self._follows:
+            self._follows = True
+            watcher = LocalSubscriber(lambda _event: self.wake())
+            self._hub.subscribe(watcher, ("definitions",), None, lambda _topic: {})
+
+    async def begin(self, opened: OpenRuns) -> None:
+        """The runs are open. Raises BookProblem."""
+        if not self.ticks or self._ticker is not None:
+            return
+        from codelocd.daemon.runs.tick_runs import TickRuns
+        from codelocd.daemon.runs.ticker import TickedCode, Ticker
+        from codelocd.runs.tick_book import TickBook
+
+        evaluations = opened.base.evaluations()
+        await evaluations.begin()
+        book, report = TickBook(opened.book), self._runs.report
+        asking = TickAsking(evaluations, opened, book)
+        ticks = TickRuns(book, asking, asking.evaluate, self._table, report)
+        code = TickedCode(lambda: self.registry, self.are_native, self.is_served)
+        ticker = Ticker(book, self._table, ticks, code, report, self._clock)
+        await ticker.begin()
+        self._ticker = ticker
+
+    def wake(self) -> None:
+        """Definitions, or what is served, may have changed."""
+        if self._ticker is not None:
+            self._ticker.wake()
+        elif self.ticks and self._opening is None and self._has_work():
+            self._opening = asyncio.get_running_loop().create_task(self._open())
+        elif not (self.ticks or self._is_told or self._is_closed) and self._has_work():
+            self._is_told = True
+            self._runs.report(f"schedules and sensors start nothing: {DEVELOPMENT}")
+
+    async def close(self) -> None:
+        """Start nothing more."""
+        self.ticks, self._is_closed = False, True
+        if self._opening is not None:
+            await asyncio.gather(self._opening, return_exceptions=True)
+        if self._ticker is not None:
+            await self._ticker.close()
+
+    async def _open(self) -> None:
+        try:
+            await self._runs.open()
+        except RpcError as problem:
+            self._runs.report(f"no schedule ticks: {problem}")
+        finally:
+            self._opening = None
+
+    def _has_work(self) -> bool:
+        """Whether a location that is not Dagster's lists a schedule or a sensor."""
+        listed = self.registry.by_location
+        return any(
+            each.counts["schedule"] + each.counts["sensor"] and self.are_native(name)
+            for name, each in listed.items()
+        )
+
+    @property
+    def registry(self) -> Registry:
+        return self._publisher.registry
+
+    # --- what is asked of it -------------------------------------------------------------------
+
+    def are_native(self, location: str) -> bool:
+        """Whether what the location starts by itself is ours: else it is Dagster's."""
+        found = self._locations.get(location)
+        return (
+            found is not None and found.snapshot is not None and found.snapshot.loader == "native"
+        )
+
+    def is_served(self, location: str) -> bool:
+        """Whether its code can be run now."""
+        return self._runs.base.codes.of(location) is not None
+
+    async def known(self) -> KnownTicks:
+        """Raises RpcError."""
+        from codelocd.runs.book import BookProblem
+
+        opened = await self._runs.if_any()
+        if opened is None:
+            return KnownTicks(self._table)
+        from codelocd.runs.tick_book import TickBook
+
+        book = TickBook(opened.book)
+        if self._ticker is None:
+            try:
+                self._table.switches = await asyncio.wrap_future(book.switches())
+                self._table.last = await asyncio.wrap_future(book.last())
+            except BookProblem as problem:
+                raise RpcError("down", str(problem)) from problem
+        return KnownTicks(self._table, book=book)
+
+    async def switch(self, place: SchedulePlace, *, enabled: bool) -> None:
+        """Switch a schedule or a sensor on or off, also for later daemons. Raises RpcError."""
+        from codelocd.runs.book import BookProblem
+        from codelocd.runs.tick_book import TickBook
+
+        opened = await self._runs.open()
+        try:
+            if self._ticker is not None:
+                await self._ticker.switch(place, enabled=enabled)
+            else:
+                book = TickBook(opened.book)
+                await asyncio.wrap_future(book.switch(place, enabled, time.time()))
+        except BookProblem as problem:
+            raise RpcError("down", str(problem)) from problem
+
+
+class TickAsking:
+    """What a tick asks of the runs: to evaluate its schedule, and to start runs."""
+
+    def __init__(self, evaluations: Evaluations, opened: OpenRuns, book: TickBook) -> None:
+        self._evaluations = evaluations
+        self._opened = opened
+        self._book = book
+
+    async def evaluate(self, tick: Tick, schedule: Schedule) -> Evaluation:
+        from codelocd.runs.evaluation import Starter
+
+        last = await asyncio.wrap_future(self._book.last_run(tick.place))
+        starter = Starter(
+            *tick.place,
+            scheduled_for=tick.scheduled_for,
+            timezone=schedule.timezone,
+            last_run=None if last is None else await self._opened.keeper.run(last),
+        )
+        return await self._evaluations.evaluate(starter)
+
+    async def submit(self, wish: RunWish) -> tuple[RunRecord, bool]:
+        """Raises BookProblem."""
+        return await self._opened.submit(wish)
+
+    def unfinished(self) -> Mapping[RunId, RunRecord]:
+        return self._opened.keeper.unfinished()
+
+    async def ended(self, run: RunId) -> RunRecord:
+        """Waits until it has."""
+        return await self._opened.keeper.ended(run)
