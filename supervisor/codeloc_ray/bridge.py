@@ -166,6 +166,10 @@ class RayBridge:
         if (remote := self._known(params)) is not None:
             await remote.ask("signal", number=params["number"], group=params.get("group", False))
 
+    async def _do_give(self, params: Mapping[str, Any]) -> None:
+        """What a command reads; returns when it was written to its pipe."""
+        await self._of(params).ask("give", data=params["data"], last=params["last"])
+
     async def _do_kill(self, params: Mapping[str, Any]) -> None:
         """What was only prepared goes with its host."""
         assert self._starting is not None

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
+import secrets
 from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -118,7 +120,7 @@ class Starting:
         )
         tidying = asyncio.ensure_future(remote.ask("prune"))
         tidying.add_done_callback(lambda done: done.cancelled() or done.exception())
-        return self._started(remote, started, said)
+        return remote.began_there({**started, "environment": said["environment"]})
 
     async def _run(self, params: Mapping[str, Any]) -> dict[str, Any]:
         remote = await self._hosted(params)
@@ -126,34 +128,28 @@ class Starting:
         if "problem" in (said := await self._environment(remote, params, code)):
             await self._discard(params["runner"])
             return said
+        if code is not None:  # a tree of its own: what it writes is no other's
+            code = replace(code, name=f"{code.name}-{secrets.token_hex(8)}")
         root, bundle = await self._sent(remote, code)
-        started = await remote.ask(
-            "run",
-            order={"argv": params["argv"], "working_directory": params["working_directory"]},
-            variables=params["variables"],
-            root=root,
-            children=f"{bundle}/{CHILDREN}",
-            stdin=params.get("stdin") or b"",
-        )
-        self._started(remote, started, said)
+        order = {name: params[name] for name in ("argv", "working_directory", "outside")}
         try:
+            started = await remote.ask(
+                "run",
+                order=order,
+                variables=params["variables"],
+                root=root,
+                children=f"{bundle}/{CHILDREN}",
+            )
+            if unfit := started.get("unfit"):
+                return {**unfit, "signal": None}
+            remote.began_there({**started, "environment": said["environment"]})
+            node = self._cluster.name(remote.node)
+            self._notify("running", runner=remote.runner, node=node)
             return dict(await asyncio.shield(remote.over))
         finally:
             if not remote.over.done():
                 await remote.close()
             self._runners.pop(params["runner"], None)
-
-    def _started(
-        self, remote: RemoteRunner, started: dict[str, Any], said: Mapping[str, Any]
-    ) -> dict[str, Any]:
-        remote.start = {
-            **started,
-            "node": self._cluster.name(remote.node),
-            "why": "every runner on a node is started on its own",
-            "placement_why": remote.placement_why,
-            "environment": said["environment"],
-        }
-        return remote.start
 
     async def _code(self, params: Mapping[str, Any]) -> Manifest | None:
         """None where the nodes see the same folders."""

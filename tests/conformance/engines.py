@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from codelocd.client import Client, RpcError
+from tests import commands
 from tests.end_to_end.daemons import CACHE, CODELOCD, DEADLINE, Entry, Service, serving
 
 ROOT = Path(__file__).parents[2]
@@ -108,6 +109,10 @@ class Place:
         for each in self.started:
             if each.process.poll() is None:
                 each.stop()
+
+    def codelocd(self, *words: str, given: str = "") -> subprocess.CompletedProcess[str]:
+        """A command of a user of the newest daemon."""
+        return commands.run(words, cwd=self.project, environ=self.started[-1].environ, given=given)
 
     def assets(self) -> list[str]:
         """The names that are listed."""

@@ -24,7 +24,7 @@ from tests.conformance.loopback_node import LIMITS
 CPU = 2.0
 """Processors that each node says it has."""
 
-OF_RUNNERS = ("call", "kill", "end", "signal", "keep", "let_go", "attach")
+OF_RUNNERS = ("call", "give", "kill", "end", "signal", "keep", "let_go", "attach")
 
 
 class NodeLink:

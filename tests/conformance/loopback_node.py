@@ -17,7 +17,7 @@ from typing import Any
 
 from codeloc_envs import Environment, EnvironmentProblem, Specification, Store
 from codelocd.model import Exit, Stream, Target
-from codelocd.process.child import Children
+from codelocd.process.child import Child, Children
 from codelocd.process.guardian import Guardian
 from codelocd.rpc import unix
 from codelocd.rpc.errors import RpcError
@@ -27,7 +27,7 @@ from codelocd.rpc.requests import Limits
 from codelocd.rpc.server import start_server
 from codelocd.runners import variables
 from codelocd.runners.api import RunnerSpec
-from codelocd.runners.bundle import make_bundle
+from codelocd.runners.bundle import CHILDREN, make_bundle
 from codelocd.runners.environments import Builder
 from codelocd.runners.local import LocalLauncher, LocalRunner
 
@@ -64,6 +64,8 @@ class Node:
         self.slow = folder.parent / "slow"
         self.runners: dict[str, Hosted] = {}
         self.epochs: dict[str, int] = {}
+        self.inputs: dict[str, int] = {}
+        self.running: dict[str, Child] = {}
         self.bridge: Peer | None = None
         self._alone: asyncio.TimerHandle | None = None
 
@@ -206,6 +208,8 @@ class Node:
 
     async def on_kill(self, params: dict[str, Any]) -> None:
         hosted = self.runners.get(params["runner"])
+        if (command := self.running.get(params["runner"])) is not None:
+            command.kill()
         if hosted is not None and hosted.runner is not None:
             if self.slow.exists():
                 await asyncio.sleep(SLOW)
@@ -218,6 +222,8 @@ class Node:
 
     async def on_signal(self, params: dict[str, Any]) -> None:
         hosted = self.runners.get(params["runner"])
+        if (command := self.running.get(params["runner"])) is not None:
+            os.killpg(command.pid, params["number"])
         if hosted is not None and hosted.runner is not None:
             send = os.killpg if params["group"] else os.kill
             send(hosted.runner.pid, params["number"])
@@ -257,19 +263,46 @@ class Node:
             hosted.begun[stream] += heard
 
     async def on_run(self, params: dict[str, Any]) -> Any:
-        environment = await self._environment(params)
-        name = params["runner"]
+        environment, name = await self._environment(params), params["runner"]
+        own = self._variables(params, environment)
+        offsets = {"stdout": 0, "stderr": 0}
+        ended = {stream: asyncio.Event() for stream in offsets}
+
+        def output(stream: Stream, data: bytes) -> None:
+            said = {"runner": name, "stream": stream, "offset": offsets[stream], "data": data}
+            self.tell("output", said)
+            offsets[stream] += len(data)
+            if not data:
+                ended[stream].set()
+
+        reading, writing = os.pipe()
         child = self.children.start(
             params["argv"],
-            variables=self._variables(params, environment),
+            variables=variables.with_codeloc(own, self.bundle / CHILDREN),
             directory=Path(params["working_directory"]),
-            output=lambda stream, data: self.tell(
-                "output", {"runner": name, "stream": stream, "offset": 0, "data": data}
-            ),
+            output=output,
+            stdin=reading,
         )
+        os.close(reading)
+        self.running[name], self.inputs[name] = child, writing
+        self.tell("running", {"runner": name, "node": "here"})
         end = await asyncio.shield(child.exited)
-        await asyncio.sleep(0.05)
+        for each in ended.values():
+            await each.wait()
+        self._close_input(name)
+        del self.running[name]
         return {"status": end.status, "signal": end.signal}
+
+    def _close_input(self, name: str) -> None:
+        if (writing := self.inputs.pop(name, None)) is not None:
+            os.close(writing)
+
+    async def on_give(self, params: dict[str, Any]) -> None:
+        if (writing := self.inputs.get(params["runner"])) is None:
+            raise RpcError("down", "no such command reads")
+        await asyncio.to_thread(os.write, writing, params["data"])
+        if params["last"]:
+            self._close_input(params["runner"])
 
     async def on_close(self, params: dict[str, Any]) -> None:
         for hosted in list(self.runners.values()):

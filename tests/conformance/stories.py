@@ -179,6 +179,17 @@ class EngineStories:
         entry = place.until_listed("orders")
         assert entry["environment"]["python"].startswith(f"{EXTREMES[0]}.")
 
+    def test_a_command_runs_as_the_location_does(self, place):
+        place.write("a", native("orders"))
+        place.config("a")
+        place.start()
+        place.until_listed("orders")
+        shows = "import a, os, sys; print(a.__name__, os.environ['FOLDER'], sys.stdin.read())"
+        more = "; print('why', file=sys.stderr); sys.exit(7)"
+        done = place.codelocd("exec", "a", "--", "python", "-c", shows + more, given="words")
+        assert (done.returncode, done.stderr) == (7, "why\n")
+        assert done.stdout == f"a {place.home} words\n"
+
     def test_a_stopped_location_leaves_nothing(self, place):
         place.write("a", native("orders"))
         place.config("a")

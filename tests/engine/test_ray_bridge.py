@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +14,12 @@ from codelocd.rpc.errors import RpcError
 from tests.engine.driving import DrivenBridge, place, program, started
 from tests.engine.lab import Lab, certificates
 
+COMMAND = """
+import codeloc, helper, pathlib, sys
+pathlib.Path("written").touch(exist_ok=False)
+print(helper.VALUE, sys.stdin.read(), pathlib.Path.cwd())
+sys.exit(7)
+"""
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
@@ -125,11 +134,44 @@ async def test_a_command_runs_beside_the_code_to_its_end(
     lab: Lab, bundle: Path, project: Path
 ) -> None:
     async with DrivenBridge(lab, bundle) as bridge:
-        order = {**place("sales", project), "runner": "sales:run-1"}
-        words = ["python", "-c", "import helper, codeloc; print(helper.VALUE); raise SystemExit(7)"]
-        said = await bridge.ask("run", **order, argv=words, working_directory=str(project))
+        said = await ran(bridge, project, "sales:run-1", ["python", "-c", COMMAND], given=b"words")
         assert (said["status"], said["signal"]) == (7, None)
-        assert bridge.output("sales:run-1") == b"1\n"
+        assert bridge.output("sales:run-1") == f"1 words {project}\n".encode()
+        again = await ran(bridge, project, "sales:run-2", ["python", "-c", COMMAND])
+        assert again["status"] == 7  # in a copy of its own, where nothing was written yet
+
+
+async def test_a_command_that_is_not_in_the_environment_is_not_run_unasked(
+    lab: Lab, bundle: Path, project: Path
+) -> None:
+    async with DrivenBridge(lab, bundle) as bridge:
+        said = await ran(bridge, project, "sales:run-3", ["env"])
+        assert (said["status"], "not in the environment of sales" in said["why"]) == (127, True)
+        said = await ran(bridge, project, "sales:run-4", ["no-such-program"])
+        assert (said["status"], "there is no no-such-program" in said["why"]) == (127, True)
+        said = await ran(bridge, project, "sales:run-5", ["true"], outside=True)
+        assert (said["status"], said.get("why")) == (0, None)
+
+
+async def ran(
+    bridge: DrivenBridge,
+    project: Path,
+    name: str,
+    words: list[str],
+    given: bytes = b"",
+    *,
+    outside: bool = False,
+) -> Any:
+    """How a command ended."""
+    order = {**place("sales", project), "runner": name, "argv": words, "outside": outside}
+    ends = asyncio.ensure_future(bridge.ask("run", **order, working_directory=str(project)))
+    begins = asyncio.ensure_future(bridge.hears("running", lambda each: each["runner"] == name))
+    await asyncio.wait([ends, begins], return_when=asyncio.FIRST_COMPLETED)
+    if begins.done() and not ends.done():
+        with contextlib.suppress(RpcError):
+            await bridge.ask("give", runner=name, data=given, last=True)
+    begins.cancel()
+    return await ends
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Callable
 
@@ -27,6 +28,7 @@ class OutputStream:
         self._stripped = StrippedOutput(root)
         self._loop = asyncio.get_running_loop()
         self._kept = bytearray()
+        self.most = KEPT_BYTES
         self._begin = 0
         self.told = 0
         self.ended = False
@@ -71,7 +73,7 @@ class OutputStream:
         self.told, self._end_told = self._begin, False
 
     def _read_on(self) -> None:
-        if not self._reading and not self.ended and len(self._kept) < KEPT_BYTES:
+        if not self._reading and not self.ended and len(self._kept) < self.most:
             self._reading = True
             self._loop.add_reader(self._descriptor, self._read)
 
@@ -92,13 +94,17 @@ class OutputStream:
         self._keep(self._stripped.feed(data))
         if self._stripped.held:
             self._late = self._loop.call_later(QUIET, lambda: self._keep(self._stripped.rest()))
-        if len(self._kept) >= KEPT_BYTES:
+        if len(self._kept) >= self.most:
             self._pause()
 
     def finish(self) -> None:
-        """Nothing more is read."""
+        """Nothing more is read but what the pipe has already."""
         if not self.ended:
             self._pause()
+            with contextlib.suppress(OSError):
+                while data := os.read(self._descriptor, READ_BYTES):
+                    self._keep(self._stripped.feed(data))
+            self._keep(self._stripped.rest())
             self.ended = True
             os.close(self._descriptor)
             self._stirred()

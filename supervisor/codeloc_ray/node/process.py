@@ -29,6 +29,8 @@ FOLDER, SOCKET = "codelocd-node-", "runner.sock"
 NOTHING_THERE = (errno.ECONNREFUSED, errno.ENOENT)
 YOUNG = 60.0
 """Seconds in which the socket of a folder may be about to be there."""
+OF_COMMAND = 4 * 1024 * 1024
+"""Bytes of a command's output that are on their way, as long as they are not taken."""
 KILL_SECONDS = 2.0
 """For what still prints after the runner's end: a child that left its group."""
 
@@ -46,6 +48,7 @@ class Supervised:
         self.exited: asyncio.Future[tuple[int | None, int | None]] = self._loop.create_future()
         self._life, self._writing = os.pipe()
         self._guard: RunnerGuard | None = None
+        self._input = -1
 
     @property
     def socket_path(self) -> str:
@@ -73,12 +76,34 @@ class Supervised:
             self._start([*command, json.dumps(settings)], order, passed)
             locks.leave_serving()
 
-    def start_command(self, order: Mapping[str, Any], command: Sequence[str], stdin: bytes) -> None:
-        """A one-shot command. Raises OSError."""
-        with tempfile.TemporaryFile() as file:
-            file.write(stdin)
-            file.seek(0)
-            self._start(command, order, [], file.fileno())
+    def start_command(self, order: Mapping[str, Any], program: str, words: Sequence[str]) -> None:
+        """A one-shot command, which reads what it is `given`. Raises OSError."""
+        reading, writing = os.pipe()
+        try:
+            self._start(words, order, [], reading, program)
+        except BaseException:
+            os.close(writing)
+            raise
+        finally:
+            os.close(reading)
+        self._input = writing
+        for stream in self.streams.values():
+            stream.most = OF_COMMAND
+
+    async def give(self, data: bytes, last: bool) -> None:
+        """What a command reads. Raises EngineError where it reads no more."""
+        descriptor = self._input
+        if descriptor < 0:
+            raise EngineError("down", "its input has ended")
+        try:
+            await asyncio.to_thread(_write, descriptor, data)
+        except OSError:
+            last = True
+            raise EngineError("down", "it reads no more") from None
+        finally:
+            if last and self._input >= 0:
+                self._input = -1
+                os.close(descriptor)
 
     def _start(
         self,
@@ -86,11 +111,13 @@ class Supervised:
         order: Mapping[str, Any],
         passed: Sequence[int],
         stdin: int = subprocess.DEVNULL,
+        program: str | None = None,
     ) -> None:
         pipes = {stream: os.pipe() for stream in STREAMS}
         try:
             process = subprocess.Popen(
                 command,
+                executable=program,
                 stdin=stdin,
                 stdout=pipes["stdout"][1],
                 stderr=pipes["stderr"][1],
@@ -196,6 +223,12 @@ class Locks:
         if self.serving >= 0:
             self.leave_serving()
         os.close(self.alive)
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
 
 
 def remove_left_folders() -> None:

@@ -15,6 +15,7 @@ from codeloc_ray.node.delivery import Deliveries, PreparedEnvironment
 from codeloc_ray.node.lease import HeadLease
 from codeloc_ray.node.paths import Stripped
 from codeloc_ray.node.process import Locks, Supervised
+from codeloc_ray.node.programs import UnfitProgram, begun
 from codeloc_ray.node.store import NodeStore
 from codeloc_ray.node.usage import UsageMeter
 
@@ -89,7 +90,7 @@ class Supervisor:
         own = self._variables(variables, environment, root)
         command = [environment["executable"], entry, self._settings["location"]]
         place = {**order, "variables": own, "working_directory": root + order["working_directory"]}
-        settings = {**self._moved(place, root), "parent": os.getpid()}
+        settings = {**_moved(place, root), "parent": os.getpid()}
         self._lease.begin()
         try:
             process.start_runner(settings, command, locks)
@@ -106,18 +107,28 @@ class Supervisor:
         variables: dict[str, Any],
         root: str,
         children: str,
-        stdin: bytes,
     ) -> dict[str, Any]:
-        """A one-shot command, which sees the environment's own programs first."""
+        """A one-shot command, which sees the environment's own programs first. `unfit`: why it is
+        not run, and the exit status that stands for that."""
         environment = self._environment.found
-        process = Supervised(root, self._news.set)
         own = self._variables(variables, environment, root)
         own["PYTHONPATH"] = os.pathsep.join(filter(None, [children, own.get("PYTHONPATH")]))
-        place = {"variables": own, "working_directory": root + order["working_directory"]}
+        self._stripped = Stripped(root)
+        place = {**order, "working_directory": root + order["working_directory"]}
+        process = Supervised(root, self._news.set)
         self._lease.begin()
-        process.start_command(place, order["argv"], stdin)
+        try:
+            begun(self._settings["location"], place, own, environment, process)
+        except UnfitProgram as unfit:
+            self._lease.release()
+            return {"unfit": {"status": unfit.status, "why": self._stripped.value(unfit.why)}}
         self._follow(process)
         return self._told(process, environment)
+
+    async def do_give(self, data: bytes, last: bool) -> None:
+        if self._process is None:
+            raise EngineError("down", "it was not started")
+        await self._process.give(data, last)
 
     def _taken_locks(self) -> Locks:
         own = self._settings
@@ -132,12 +143,6 @@ class Supervisor:
         moved = environments.editable(environment, self._environment.described, root)
         searched = [*moved, *filter(None, [own.get("PYTHONPATH")])]
         return {**own, "PYTHONPATH": os.pathsep.join(searched)} if searched else own
-
-    def _moved(self, order: dict[str, Any], root: str) -> dict[str, Any]:
-        target = dict(order["target"])
-        if target["kind"] == "python_file":
-            target["value"] = root + target["value"]
-        return {**order, "target": target}
 
     def _told(self, process: Supervised, environment: Mapping[str, Any]) -> dict[str, Any]:
         self._state["began"] = time.time()
@@ -274,3 +279,10 @@ class Supervisor:
     def _fenced(self) -> None:
         if self._process is not None:
             self._process.kill()
+
+
+def _moved(order: dict[str, Any], root: str) -> dict[str, Any]:
+    target = dict(order["target"])
+    if target["kind"] == "python_file":
+        target["value"] = root + target["value"]
+    return {**order, "target": target}

@@ -13,7 +13,7 @@ from codelocd.client.connection import DaemonUnreachable, explain, lost, refuse_
 from codelocd.client.sync import TIMEOUT, subscribing
 from codelocd.rpc.errors import RpcError
 from codelocd.rpc.messages import EVENT
-from codelocd.rpc.peer import Peer
+from codelocd.rpc.peer import Listener, Peer
 from codelocd.rpc.server import open_peer
 
 if TYPE_CHECKING:
@@ -30,21 +30,27 @@ class AsyncClient:
     an error.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], heard: Listener | None = None) -> None:
         self._path = Path(path)
+        self._heard = heard
         self._queues: dict[int, asyncio.Queue[TopicEvent | None]] = {}
         self._calls = 0
         self._peer: Peer
 
     @classmethod
     async def connect(
-        cls, path: str | os.PathLike[str], *, timeout: float = TIMEOUT, foreign: bool = False
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        timeout: float = TIMEOUT,
+        foreign: bool = False,
+        heard: Listener | None = None,
     ) -> Self:
         """A connection to the daemon whose control socket is at `path`, within `timeout` s.
 
-        `foreign`: as for `Client`.
+        `foreign`: as for `Client`. `heard` takes what is told that is no event.
         """
-        client = cls(path)
+        client = cls(path, heard)
         try:
             client._peer = await open_peer(client._path, listener=client._hear, timeout=timeout)
         except OSError as error:
@@ -137,6 +143,8 @@ class AsyncClient:
         if method == EVENT:
             self._queue(params["subscription"]).put_nowait(cast("TopicEvent", dict(params)))
             self._balance()
+        elif self._heard is not None:
+            self._heard(method, params)
 
     def _balance(self) -> None:
         """Read while a caller waits for an answer, or while few events wait to be taken."""

@@ -10,24 +10,21 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from codeloc_envs import Environment
-from codeloc_envs.credentials import NoCredential
 from codelocd import __version__
 from codelocd.core import registry
 from codelocd.daemon import history, status
 from codelocd.daemon import params as take
 from codelocd.daemon.actions import Actions, Method
 from codelocd.daemon.application import Application
+from codelocd.daemon.command_methods import CommandMethods
 from codelocd.daemon.config_watch import ConfigWatch
 from codelocd.daemon.deploys import Deploys
-from codelocd.daemon.engine_methods import EngineMethods, refuse_command
+from codelocd.daemon.engine_methods import EngineMethods
 from codelocd.daemon.environments import Environments
 from codelocd.daemon.listing import Listings
 from codelocd.daemon.params import Params
-from codelocd.daemon.runner_specs import RunnerSpecs
 from codelocd.daemon.runs.methods import RunMethods
 from codelocd.daemon.subscriptions import State
-from codelocd.model import LocationSpec
 from codelocd.rpc.errors import RpcError
 from codelocd.rpc.packed import Packed
 from codelocd.rpc.peer import Peer
@@ -37,7 +34,6 @@ from codelocd.runners import stacks
 if TYPE_CHECKING:
     from codelocd.documents.answers import (
         AppliedConfig,
-        CommandDocument,
         EventsDocument,
         Hello,
         LimitsDocument,
@@ -108,7 +104,6 @@ class Control:
             "show": (self._show, frozenset({"location", "name", "kind", "repository"})),
             "stacks": (self._stacks, frozenset({"location", "warm"})),
             "call": (self._actions.call, frozenset({"location", "method", "params", "timeout"})),
-            "command": (self._command, frozenset({"location"})),
             "logs": (self._last_lines, history.LOG_PARAMS),
             "events": (self._events, history.EVENT_PARAMS),
             "subscribe": (self._subscribe, frozenset({"topics", "since", "blocks", "locations"})),
@@ -117,6 +112,9 @@ class Control:
             **Deploys(application.releases, application.daemon, application.publisher).methods,
             **EngineMethods(application.placed, application.daemon).methods,
             **RunMethods(application.runs, application.locations).methods,
+            **CommandMethods(
+                application.placed, application.locations, application.runner_specs
+            ).methods,
             "apply": (self._apply, frozenset({"dry_run"})),
             "shutdown": (self._shut_down, frozenset({"by"})),
             "upgrade": (self._upgrade_daemon, frozenset()),
@@ -256,26 +254,6 @@ class Control:
                 self._locations.known([name])
         return await history.events(journal, names, params)
 
-    async def _command(self, _peer: Peer, params: Params) -> CommandDocument:
-        location = self._locations.supervised(take.text(params, "location"))
-        refuse_command(location.spec)
-        if location.environment is None:
-            state = location.state.shown
-            what = f"the environment of {location.name!r} is not ready: {state}"
-            raise RpcError("down", f"{what}; `codelocd show {location.name}` says why")
-        environment, chosen = location.environment, location.choice
-        given = await _given(self._application.runner_specs, location.spec, environment)
-        return {
-            "executable": str(environment.executable),
-            "prefix": str(environment.path) if environment.path else None,
-            "specification": chosen.specification.to_json() if chosen else None,
-            "declared_in": location.spec.declared_in,
-            "user": location.spec.user,
-            "group": location.spec.group,
-            "environment": given,
-            "working_directory": str(location.spec.working_directory),
-        }
-
     # --- the daemon itself ---------------------------------------------------------------------
 
     async def _apply(self, _peer: Peer, params: Params) -> AppliedConfig:
@@ -338,13 +316,3 @@ async def _in_turn(peer: Peer, answer: Callable[[], Awaitable[Any]]) -> Any:
     async with peer.turn:
         await peer.ready()
         return await answer()
-
-
-async def _given(
-    specs: RunnerSpecs, spec: LocationSpec, environment: Environment
-) -> dict[str, str]:
-    """The variables of a command in a location. Raises RpcError."""
-    try:
-        return await asyncio.to_thread(specs.command_variables, spec, environment)
-    except NoCredential as problem:
-        raise RpcError("down", str(problem)) from None

@@ -9,7 +9,6 @@ from codelocd.daemon.actions import Method, asker
 from codelocd.daemon.loop import Daemon
 from codelocd.daemon.params import Params
 from codelocd.daemon.placed import PlacedLocations
-from codelocd.model import LocationSpec
 from codelocd.rpc.errors import RpcError
 from codelocd.rpc.peer import Peer
 from codelocd.runners.engine import EngineRefuses
@@ -17,13 +16,6 @@ from codelocd.runners.engine import EngineRefuses
 if TYPE_CHECKING:
     from codelocd.documents.answers import DrainedNode
     from codelocd.documents.locations import EngineStatus
-
-
-def refuse_command(spec: LocationSpec) -> None:
-    """RpcError for a location whose environment is on a node: `exec` runs on this machine."""
-    if not spec.placement.is_local:
-        what = f"{spec.name!r} runs on a node of the engine, where exec does not reach"
-        raise RpcError("usage", f'{what}; with engine = "local" it has an environment here')
 
 
 class EngineMethods:

@@ -6,10 +6,11 @@ import asyncio
 import hashlib
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from codeloc_envs import Choice, Environment, EnvironmentProblem, Specification
 from codeloc_envs.request import EnvironmentKind
@@ -23,7 +24,14 @@ from codelocd.model import Config, Output, Problem
 from codelocd.render.text import size
 from codelocd.runners import variables
 from codelocd.runners.api import RunnerSpec
-from codelocd.runners.engine import EngineEvent, EngineOrder, LeftRunner
+from codelocd.runners.engine import (
+    WAITING,
+    CommandEnd,
+    EngineCommand,
+    EngineEvent,
+    EngineOrder,
+    LeftRunner,
+)
 from codelocd.storage.paths import DaemonPaths
 from codelocd.storage.snapshots import Documents
 
@@ -105,7 +113,7 @@ class PlacedLocations:
             return None
         what = f"it may still run on node {node}, which is not known while the engine"
         why = f"is out of reach: {self.engine.state.why}"
-        return Problem("limit", f"waiting for the engine: {what} {why}", at=time.time())
+        return Problem("limit", f"{WAITING}: {what} {why}", at=time.time())
 
     def settle(self, adopt: Callable[[Location], bool]) -> None:
         """Called once the locations are known: end what none of them took. While the cluster is
@@ -147,6 +155,21 @@ class PlacedLocations:
         order = self._order(location, choice, epoch)
         order = replace(order, configured={**location.spec.variables, **secrets})
         return self._specs.placed(location, environment, order)
+
+    def command(
+        self,
+        location: Location,
+        secrets: Mapping[str, str],
+        words: Sequence[str],
+        output: Output,
+        **how: Any,
+    ) -> tuple[EngineCommand, asyncio.Future[CommandEnd]]:
+        """A one-shot command where and as the location's runner would run."""
+        assert location.choice is not None, "its environment was chosen"
+        order = self._order(location, location.choice, 0)
+        order = replace(order, configured={**location.spec.variables, **secrets})
+        tell = partial(self._publisher.progressed, location)
+        return self.engine.command(order, words, output, progress=tell, **how)
 
     def adopted(
         self, location: Location, environment: Environment, left: LeftRunner, output: Output

@@ -36,6 +36,7 @@ NEEDED: Mapping[str, Right] = {
         ("start", "stop", "restart", "reload", "drain", "call", "stacks"), Right.OPERATE
     ),
     **dict.fromkeys(("apply", "command", "upgrade", "shutdown"), Right.OWN),
+    **dict.fromkeys(("exec", "exec_input", "exec_signal"), Right.OWN),
     **dict.fromkeys(("release_upload", "release_content", "deploy", "rollback"), Right.OWN),
 }
 """By method. `command` hands over the variables of the daemon, with every secret in them; `stacks`

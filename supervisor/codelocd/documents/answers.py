@@ -81,6 +81,15 @@ class CommandDocument(TypedDict):
     group: str | None
     environment: dict[str, str]
     working_directory: str
+    placed: bool
+
+
+class CommandOutcome(TypedDict):
+    """The result of `exec`. `why`: one line where the command was not run."""
+
+    status: int | None
+    signal: int | None
+    why: str
 
 
 class LogsDocument(TypedDict):

@@ -9,10 +9,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from codeloc_envs import Environment, EnvironmentProblem
+from codeloc_envs import Environment
 from codelocd.engine import refusals, wire
 from codelocd.engine.bridge import NOT_YET, Bridge, BridgeState
 from codelocd.engine.command import OtherCommand, RayCommand
+from codelocd.engine.commands import NodeCommand
 from codelocd.engine.roster import Roster, location_of
 from codelocd.engine.runner import BridgeRunner
 from codelocd.model import Exit, Output
@@ -20,7 +21,14 @@ from codelocd.placement import EngineSettings
 from codelocd.process.child import Children
 from codelocd.rpc.errors import RpcError
 from codelocd.runners.api import RunnerSpec
-from codelocd.runners.engine import EngineEvent, EngineOrder, LeftRunner, Progress
+from codelocd.runners.engine import (
+    CommandEnd,
+    Drained,
+    EngineEvent,
+    EngineOrder,
+    LeftRunner,
+    Progress,
+)
 
 PATIENCE = 10.0
 """Seconds that a start or a build waits for a cluster that is out of reach again, before the
@@ -48,7 +56,7 @@ class BridgeEngine:
         self.settings = settings
         self.nodes: list[Mapping[str, Any]] = []
         self.about: Mapping[str, Any] = {}
-        self._commands: dict[str, Output] = {}
+        self._commands: dict[str, NodeCommand] = {}
         self._progress: dict[str, Progress] = {}
         self._epochs: dict[str, int] = {}
         self._numbers = itertools.count(1)
@@ -101,7 +109,7 @@ class BridgeEngine:
         self._roster.expect(order.runner)
         try:
             said = await self._ask("start", asked)
-            _refuse_problem(said)
+            refusals.refuse_problem(said)
         except BaseException:
             self._roster.given_up(order.runner)
             raise
@@ -127,20 +135,33 @@ class BridgeEngine:
     def end_left(self) -> None:
         self._roster.end_left()
 
-    async def run(self, spec: RunnerSpec, words: Sequence[str]) -> Exit:
-        order = _remote(spec)
+    def command(
+        self,
+        order: EngineOrder,
+        words: Sequence[str],
+        output: Output,
+        *,
+        outside: bool = False,
+        progress: Progress = lambda _: None,
+        drained: Drained = lambda then: then(),
+    ) -> tuple[NodeCommand, asyncio.Future[CommandEnd]]:
         name = f"{order.location}:run-{next(self._numbers)}"
-        more = {"runner": name, "argv": list(words), "working_directory": str(order.directory)}
-        self._commands[name] = spec.output
-        try:
-            said = await self._ask("run", {**wire.of_place(order, self.settings.size), **more})
-            _refuse_problem(said)
-        except BaseException:
-            self._bridge.order("kill", {"runner": name})
-            raise
-        finally:
-            del self._commands[name]
-        return Exit(said.get("status"), said.get("signal"))
+        command = self._commands[name] = NodeCommand(name, self._bridge, output, drained)
+        self._progress[name] = progress
+        asked = {
+            **wire.of_place(order, self.settings.size),
+            "runner": name,
+            "argv": list(words),
+            "working_directory": str(order.directory),
+            "outside": outside,
+        }
+        ends = asyncio.ensure_future(self._run(command, asked))
+        ends.add_done_callback(lambda _: (self._commands.pop(name), self._progress.pop(name)))
+        return command, ends
+
+    async def _run(self, command: NodeCommand, asked: Mapping[str, Any]) -> CommandEnd:
+        await self._reach()
+        return await command.run(asked)
 
     async def look(self, *, deep: bool) -> Mapping[str, Any]:
         """What the cluster offers now; `deep`: each node is asked, which takes seconds."""
@@ -186,8 +207,8 @@ class BridgeEngine:
                 self._roster.used(params.get("runners") or {})
             case "progress" if name in self._progress:
                 self._progress[name](params["progress"])
-            case "output" if name in self._commands:
-                self._commands[name](params["stream"], params["data"])
+            case "output" | "running" if name in self._commands:
+                self._commands[name].hear(method, params)
             case _:
                 self._roster.hear(method, params)
 
@@ -198,10 +219,15 @@ class BridgeEngine:
         for listener in self._listeners:
             listener(event)
 
+    async def _reach(self) -> None:
+        """Raises EngineRefuses."""
+        is_known = self.has_met or self.state.why == NOT_YET
+        if not await self._bridge.reached(PATIENCE if is_known else LOOK):
+            raise refusals.out_of_reach(self._bridge.state, self.settings.address)
+
     async def _ask(self, method: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
         """Raises EngineRefuses."""
-        if not await self._bridge.reached(PATIENCE if self.has_met else LOOK):
-            raise refusals.out_of_reach(self._bridge.state, self.settings.address)
+        await self._reach()
         try:
             said = await self._bridge.ask(method, params)
         except RpcError as failure:
@@ -216,17 +242,6 @@ def _remote(spec: RunnerSpec) -> EngineOrder:
     return spec.remote
 
 
-def _refuse_problem(said: Mapping[str, Any]) -> None:
-    """Raises EnvironmentProblem where that is the answer."""
-    if problem := said.get("problem"):
-        raise EnvironmentProblem(
-            problem["summary"],
-            problem.get("detail", ""),
-            passing=bool(problem.get("passing")),
-            shortage=problem.get("shortage"),
-        )
-
-
 def _environment(said: Mapping[str, Any]) -> Environment:
-    _refuse_problem(said)
+    refusals.refuse_problem(said)
     return Environment.from_json(said["environment"])

@@ -7,18 +7,22 @@ how to write it, and `tests/conformance` tries it.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from codeloc_envs import Environment, Specification
-from codelocd.model import Exit, Output, Problem
+from codelocd.model import Output, Problem
 from codelocd.placement import Placement
 from codelocd.runners.api import Launcher, RunnerHandle, RunnerSpec
 
 if TYPE_CHECKING:
     from codeloc_envs.documents import ProgressDocument
+
+WAITING = "waiting for the engine"
+"""How the summary begins of a refusal that may pass by itself."""
 
 Progress: TypeAlias = "Callable[[ProgressDocument], None]"
 
@@ -99,6 +103,32 @@ class EngineEvent:
     location: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class CommandEnd:
+    """How a one-shot command ended. `why`: one line where it was not run, with the status that
+    stands for that."""
+
+    status: int | None
+    signal: int | None
+    why: str = ""
+
+
+Drained: TypeAlias = "Callable[[Callable[[], None]], None]"
+"""Calls back when what has been printed was taken: so a slow reader slows a command down."""
+
+
+class EngineCommand(Protocol):
+    """A one-shot command on a node. `began` is done, with the node's name, when it runs."""
+
+    began: asyncio.Future[str]
+
+    async def give(self, data: bytes, *, last: bool) -> None:
+        """What it reads; returns when it was written. Raises RpcError where it reads no more."""
+
+    def signal(self, number: int) -> None:
+        """To it and its children."""
+
+
 class Engine(Launcher, Protocol):
     """Starts runners on machines of its own. Every method may be called again with the same order
     after a failure, and then does what is still to be done."""
@@ -137,9 +167,20 @@ class Engine(Launcher, Protocol):
         """End what an earlier daemon has left and no location has taken."""
         ...
 
-    async def run(self, spec: RunnerSpec, words: Sequence[str]) -> Exit:
-        """Run one command as a runner of the location would run, on a node that fits; it prints to
-        `spec.output`. When cancelled, it is killed. Raises EnvironmentProblem, EngineRefuses."""
+    def command(
+        self,
+        order: EngineOrder,
+        words: Sequence[str],
+        output: Output,
+        *,
+        outside: bool = False,
+        progress: Progress = lambda _: None,
+        drained: Drained = lambda then: then(),
+    ) -> tuple[EngineCommand, asyncio.Future[CommandEnd]]:
+        """Run one command as a runner of the location would run, on a node that fits, in a copy of
+        the code of its own. `outside`: what is not in the environment, too. The future is done at
+        its end, or has EnvironmentProblem or EngineRefuses; when it is cancelled, the command is
+        killed."""
         ...
 
     def listen(self, listener: Callable[[EngineEvent], None]) -> None:

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 import click
 
 from codeloc_envs import Specification
-from codelocd.cli import local, which
+from codelocd.cli import local, output, which
 from codelocd.cli.commands.completions import programs
 from codelocd.cli.connection import Connection, connect_promptly
 from codelocd.cli.exit_codes import ExitCode, Failure, NoDaemon
@@ -92,6 +92,10 @@ def exec_command(asked: Asked, outside: bool, location: str, words: tuple[str, .
     ./load.py) that the environment's Python runs. Everything else, like bash, git or a pytest
     that is installed elsewhere, needs --outside, so that no other Python is taken by accident.
 
+    Where an engine places the location, CMD runs on a node, beside a copy of the code that is its
+    own: it gets what is typed or piped in, and the signals, but has no terminal; the files that it
+    writes stay there and are removed.
+
     Ends with the status of CMD, which gets the signals and has the terminal; with 127 if there
     is no such command in the environment, with 126 if what was named by its path is outside of
     it or cannot be run.
@@ -102,6 +106,10 @@ def exec_command(asked: Asked, outside: bool, location: str, words: tuple[str, .
     codelocd exec --outside sales -- make test
     """
     setting = _setting(asked, location)
+    if isinstance(setting, Path):
+        from codelocd.cli.on_node import run_on_node  # seldom: it needs asyncio
+
+        raise SystemExit(run_on_node(setting, location, words, outside=outside))
     path = found(words[0], setting.place)
     if path is None:
         raise Failure(_missing(words, setting), ExitCode.NOT_FOUND)
@@ -113,11 +121,14 @@ def exec_command(asked: Asked, outside: bool, location: str, words: tuple[str, .
     _become(path, words, setting)
 
 
-def _setting(asked: Asked, location: str) -> ExecSetting:
-    """From the daemon, or where none listens from the config here."""
+def _setting(asked: Asked, location: str) -> ExecSetting | Path:
+    """From the daemon, or where none listens from the config here. The daemon's socket where it
+    runs the command itself, on a node."""
     try:
         with connect_promptly(asked, before=_refuse_to_obey) as connection:
             answer = connection.call("command", {"location": location})
+            if answer.get("placed"):
+                return Path(connection.daemon.socket)
     except NoDaemon as failure:
         is_named = asked.socket or asked.service or os.environ.get(VARIABLE)
         if is_named or failure.project is None:
@@ -184,6 +195,8 @@ def _without_daemon(asked: Asked, location: str) -> ExecSetting:
     [spec] = chosen(local.config_in(local.found_config(), activated=True), [location])
     root = folder(asked)
     shelf = Store(root)
+    if not spec.placement.is_local:
+        output.note(f"no daemon runs, so this runs here, and not on a node as {location} does")
     try:
         needed = choice(spec)
         environment = ready(shelf, location, needed)
