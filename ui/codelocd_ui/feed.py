@@ -96,7 +96,7 @@ class Feed:
             raise DaemonUnreachable("absent", "codelocd does not run")
         if method in ORDERS and self._is_of_this_version:
             params = {**params, "by": "page"}
-        elif method == "run":
+        elif method in ("run", "run_retry"):
             params = {**params, "by": BY}
         return await self._client.call(method, params, timeout=timeout)
 

@@ -33,7 +33,8 @@ export function askedBy(by) {
   const name = by.name ?? by.user;
   if (by.kind === 'retry') return 'a retry';
   const kind = Object.hasOwn(ASKED_BY, by.kind) ? ASKED_BY[by.kind] : String(by.kind);
-  return name == null ? kind : by.kind === 'schedule' || by.kind === 'sensor' ? `${by.kind} ${name}` : String(name);
+  if (by.kind === 'schedule' || by.kind === 'sensor') return `${by.kind} ${name ?? ''}`.trim();
+  return name == null || by.kind === 'page' ? kind : `${name}${by.kind === 'top' ? ', codelocd top' : ''}`;
 }
 
 /** How long it took, or takes by now. @param {Run} run @param {number} now Unix seconds */
