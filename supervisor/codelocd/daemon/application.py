@@ -281,7 +281,7 @@ class Application:
         await self._children.settled()
         await self.limits.settled()
         self.logs.close()
-        self.run_base.outputs.logs.close()
+        self.run_base.close()
         self._children.close()
         self._guardian.close()
         self._bundle.close()
@@ -304,7 +304,7 @@ class Application:
         self.warm.close()
         self.publisher.close()
         self.logs.close()
-        self.run_base.outputs.logs.close()
+        self.run_base.close()
         self._children.restore_umask()
 
     def kill(self) -> None:

@@ -61,6 +61,8 @@ class Daemon:
         self._ends = False
         self.took_over: Callable[[Location, Running], None] = lambda _, __: None
         """Told of each runner that serves a location from now on."""
+        self.withdrew: Callable[[Location], None] = lambda _: None
+        """Told of each location that was stopped."""
         self.usage = Sampler()
         self.tally = Tally()
         self._memory = MemoryTrimmer()
@@ -234,6 +236,7 @@ class Daemon:
                 self.took_over(location, location.runners[runner])
             case events.Withdraw():
                 self._publisher.withdraw(location)
+                self.withdrew(location)
             case events.Restore(snapshot):
                 self._publisher.restore(location, snapshot)
             case events.Recall() if self._publisher.last_is_large(location.name):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -199,3 +200,22 @@ async def test_a_run_goes_on_where_its_fork_server_dies(
     assert run.state is RunState.SUCCEEDED
     assert run.attempt is not None
     assert run.attempt.exit == 0, "its end was noticed: it is the daemon's child by then"
+
+
+async def test_an_attempt_that_another_process_has_is_waited_for(
+    application: Application, tmp_path: Path
+) -> None:
+    """Of an earlier daemon, which no holder kept: it had not begun when this daemon looked."""
+    await loaded(application, tmp_path, CODE)
+    keeper = OneKeeper(application)
+    folder = application.run_base.folders.of_runs.of(RunId(1))
+    folder.mkdir(parents=True)
+    lock = os.open(folder / "lock.1", os.O_CREAT | os.O_RDWR)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    number = await keeper.begin(RunWish("x", job="work"))
+    await until(lambda: any("another process holds" in line for line in keeper.printed(number)))
+    (folder / "begun.1").touch()
+    (folder / "result.1").write_text('{"state": "succeeded", "steps": []}')
+    assert keeper.runs[number].state is RunState.STARTING
+    os.close(lock)
+    assert (await keeper.ended(number)).state is RunState.SUCCEEDED

@@ -275,3 +275,35 @@ async def test_runs_of_a_location_on_an_engine_are_refused_in_one_line(
     refused = keeper.attempts.runnable("x")
     assert refused is not None
     assert refused.startswith("x is placed on an engine, and runs are carried out on this machine")
+
+
+async def test_what_a_stopped_location_served_is_not_its_last_good_code(
+    application: Application, tmp_path: Path
+) -> None:
+    location = await loaded(application, tmp_path, code())
+    keeper = OneKeeper(application)
+    await keeper.codes.ready("x")
+    application.daemon.stop(location)
+    await asyncio.wait_for(location.settled(), DEADLINE)
+    assert keeper.codes.of("x") is None
+    assert keeper.codes.why_none("x") == "x is stopped: `codelocd start x`"
+    (tmp_path / "x.py").write_text("import nothing_of_that_name\n")
+    application.daemon.start(location)
+    await asyncio.wait_for(location.settled(), DEADLINE)
+    await keeper.codes.ready("x")
+    assert keeper.codes.of("x") is None
+    assert keeper.codes.why_none("x").startswith("x has not loaded: ModuleNotFoundError")
+
+
+async def test_a_working_directory_that_is_gone_is_said_so(
+    application: Application, tmp_path: Path
+) -> None:
+    folder = tmp_path / "place"
+    folder.mkdir()
+    await loaded(application, folder, code())
+    keeper = OneKeeper(application)
+    await keeper.codes.ready("x")
+    folder.rename(tmp_path / "elsewhere")
+    run = await keeper.run()
+    assert (run.state, run.why) == (RunState.FAILED, "load")
+    assert run.summary == f"the working directory {folder} does not exist"

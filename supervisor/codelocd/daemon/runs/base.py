@@ -55,6 +55,7 @@ class RunBase:
         self.codes = ServedCodes(locations, self.folders)
         specs.texts_of = self.codes.folder_for
         daemon.took_over = self.codes.took_over
+        daemon.withdrew = self.codes.withdrew
         self.processes = ServedProcesses(means.store, specs)
         parts = AttemptParts(
             warm,
@@ -73,3 +74,8 @@ class RunBase:
         from codelocd.daemon.runs.evaluations import Evaluations  # few daemons have any
 
         return Evaluations(self._parts, self.folders, self.codes)
+
+    def close(self) -> None:
+        """Returns when the logs are as they stay."""
+        self.codes.close()
+        self.outputs.logs.close()

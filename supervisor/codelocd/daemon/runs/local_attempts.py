@@ -34,6 +34,8 @@ from codelocd.runs.folder import AttemptFiles
 from codelocd.runs.model import RunId, RunRecord
 from codelocd.storage.logs import LogQuery
 
+REFUSED = 3
+"""The exit status of a process whose attempt another one has, or had (docs/protocol.md)."""
 LAST_LINES = 200
 """Lines of output that are searched for the place of a crash."""
 
@@ -124,6 +126,8 @@ class LocalAttempts:
     def _prepared(self, run: RunRecord, number: int, served: LocationCode) -> _Ready:
         """Blocks. Raises OSError."""
         spec, who = served.spec, served.order.account
+        if not served.order.working_directory.is_dir():
+            raise OSError(f"the working directory {served.order.working_directory} does not exist")
         code = CodeOfRun(
             self._folders.make_values(spec.name, run.wish.repository, who),
             self._folders.make_code(who),
@@ -203,7 +207,7 @@ class LocalAttempts:
         self, run: RunId, number: int, name: str, end: Exit, summary: str | None = None
     ) -> None:
         files = await asyncio.to_thread(self._folders.of_runs.look, run, number)
-        if files.lives and files.result is None:  # another process has it, of an earlier daemon
+        if files.lives and end.status == REFUSED:  # another process has it, of an earlier daemon
             self._watch_lock(run, number, name)
             return
         found = None

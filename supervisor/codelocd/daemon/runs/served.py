@@ -133,11 +133,12 @@ class ServedCodes:
             return f"{name} has not loaded: {problem.summary}"
         return f"{name} has not loaded yet; `codelocd wait {name}` waits for that"
 
-    def forget(self, name: str) -> None:
-        """The location is gone."""
+    def withdrew(self, location: Location) -> None:
+        """It was stopped, or is gone: what it served is not the last good code of what starts
+        next."""
         for kept in (self._served, self._former):
-            kept.pop(name, None)
-        if (task := self._asking.pop(name, None)) is not None:
+            kept.pop(location.name, None)
+        if (task := self._asking.pop(location.name, None)) is not None:
             task.cancel()
 
     def environments(self) -> Iterator[Environment]:
