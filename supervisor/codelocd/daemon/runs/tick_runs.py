@@ -215,7 +215,7 @@ def _wishes(tick: Tick, schedule: Schedule, runs: Sequence[WishedRun]) -> Iterat
     """Each with a key: its own, or one that says which run of which tick it is."""
     location, repository, name = tick.place
     own = f"schedule {repository}/{name}@{tick.scheduled_for:.0f}"
-    by = {"kind": "schedule", "name": name, "repository": repository}
+    by = {"kind": "schedule", "name": name, "repository": repository, "timezone": schedule.timezone}
     for number, wished in enumerate(runs):
         yield RunWish(
             location,
