@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal, NotRequired, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 
 class LastTick(TypedDict):
-    """What became of the newest. `at`: when; `run`: the first that it started."""
+    """What became of the newest. `at`: when; `run`: the first that it started, of a sensor the
+    last. `scheduled_for` is None of a sensor."""
 
     at: float
-    scheduled_for: float
+    scheduled_for: float | None
     state: Literal["run", "skipped", "failed", "missed", "waiting"]
     run: int | None
     why: str | None
@@ -28,7 +29,8 @@ class TickDocument(TypedDict):
 
 class ScheduleDocument(TypedDict):
     """`ticks`: whether this daemon does that; `why`: why not, or why it is late. `missed`: what was
-    left out with the newest tick. `upcoming` and `newest` only where they are asked for."""
+    left out with the newest tick. `cursor` and `failures` of native sensors alone; `upcoming` and
+    `newest` only where they are asked for."""
 
     location: str
     repository: str
@@ -44,8 +46,19 @@ class ScheduleDocument(TypedDict):
     next: float | None
     last: LastTick | None
     missed: int
+    cursor: NotRequired[Any]
+    failures: NotRequired[int]
     upcoming: NotRequired[list[float]]
     newest: NotRequired[list[TickDocument]]
+
+
+class SensorPart(TypedDict):
+    """What a native sensor has besides, or in place of a schedule's. `failures`: in a row."""
+
+    next: float | None
+    last: LastTick | None
+    cursor: Any
+    failures: int
 
 
 class SchedulesDocument(TypedDict):

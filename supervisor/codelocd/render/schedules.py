@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING
@@ -20,6 +21,8 @@ TITLES = (
     Column("STATE", least=10),
 )
 TICK_TITLES = (Column("FOR"), Column("STATE"), Column("RUNS"), Column("WHY", least=20))
+LONGEST = 200
+"""Characters of a cursor that are shown."""
 STYLES = {"failed": "red", "skipped": "yellow", "missed": "yellow", "run": "green"}
 
 
@@ -89,6 +92,8 @@ def schedule(each: ScheduleDocument, zone: tzinfo, screen: Screen) -> str:
         "state": _plain(_state(each)),
         "next": ", ".join(_time(time, zone) for time in each.get("upcoming") or ()) or "-",
     }
+    if each["kind"] == "sensor":
+        facts = _of_sensor(each, facts, zone)
     name = f"{one_line(each['location'])}/{one_line(each['name'])}"
     lines = [screen.paint(name, "bold")]
     lines += [f"  {title:6}  {fact}" for title, fact in facts.items()]
@@ -97,6 +102,24 @@ def schedule(each: ScheduleDocument, zone: tzinfo, screen: Screen) -> str:
         rows = [list(_tick(tick, zone)) for tick in ticks]
         lines += ["", table(TICK_TITLES, rows, screen)]
     return "\n".join(lines)
+
+
+def _of_sensor(each: ScheduleDocument, facts: dict[str, str], zone: tzinfo) -> dict[str, str]:
+    """What is told of a sensor in place of ticks: its newest evaluation, and its cursor."""
+    due, last = each["next"], each["last"]
+    found = {"asked": facts["cron"], "starts": facts["starts"], "state": facts["state"]}
+    found["next"] = "-" if due is None else _time(due, zone, "%H:%M:%S")
+    if last is not None:
+        said = f"run {last['run']}" if last["run"] is not None else last["state"]
+        why = "" if last["why"] is None else f": {one_line(last['why'])}"
+        found["last"] = f"{_time(last['at'], zone, '%H:%M:%S')}  {said}{why}"
+    if each.get("failures", 0) > 1:
+        found["failed"] = f"{each.get('failures')} times in a row"
+    cursor = each.get("cursor")
+    if cursor is not None:
+        text = json.dumps(cursor)
+        found["cursor"] = one_line(text if len(text) <= LONGEST else f"{text[:LONGEST]}…")
+    return found
 
 
 def _tick(tick: TickDocument, zone: tzinfo) -> Iterator[Cell]:
@@ -108,8 +131,8 @@ def _tick(tick: TickDocument, zone: tzinfo) -> Iterator[Cell]:
     yield one_line(tick["why"] or until)
 
 
-def _time(at: float, zone: tzinfo) -> str:
-    return datetime.fromtimestamp(at, zone).strftime("%Y-%m-%d %H:%M%z")
+def _time(at: float, zone: tzinfo, clock: str = "%H:%M") -> str:
+    return datetime.fromtimestamp(at, zone).strftime(f"%Y-%m-%d {clock}%z")
 
 
 def _plain(cell: Cell) -> str:

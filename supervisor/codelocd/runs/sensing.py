@@ -139,35 +139,16 @@ def looked(
     return KeptSensor(evaluation.cursor, look, 0, run)
 
 
-def sensor_document(
-    definition: Listed,
-    kept: KeptSensor | None = None,
-    *,
-    enabled: bool = True,
-    why: str | None = None,
-    due: float | None = None,
-) -> dict[str, Any]:
-    """One sensor as clients are told of it. `why`: it is not asked here; `due`: when it is next."""
-    kept = kept or KeptSensor()
-    place = place_of(definition)
-    return {
-        **place._asdict(),
-        "kind": "sensor",
-        "cron": None,
-        "timezone": None,
-        "minimum_interval": definition.get("minimum_interval"),
-        "job": definition.get("job"),
-        "enabled": enabled,
-        "ticks": why is None,
-        "why": why,
-        "next": due,
-        "last": None if kept.look is None else _look_document(kept.look, kept),
-        "missed": 0,
-        "cursor": kept.cursor,
-        "failures": kept.failures,
-    }
-
-
-def _look_document(look: SensorLook, kept: KeptSensor) -> dict[str, Any]:
+def last_look(kept: KeptSensor) -> dict[str, Any] | None:
+    """The newest evaluation as clients are told of it: as they are of a tick."""
+    look = kept.look
+    if look is None:
+        return None
     run = kept.run if look.state == "run" else None
-    return {"at": look.at, "state": look.state, "run": run, "why": look.why, "runs": look.runs}
+    return {
+        "at": look.at,
+        "scheduled_for": None,
+        "state": look.state,
+        "run": run,
+        "why": look.why,
+    }

@@ -88,6 +88,16 @@ def test_what_an_evaluation_comes_to() -> None:
     assert idle.look == SensorLook(7.0, "skipped", "nothing new")
 
 
+def test_what_clients_are_told_of_an_evaluation() -> None:
+    kept = KeptSensor(7, SensorLook(5.0, "run", None, 2, 9), 0, RunId(4))
+    told = {"at": 5.0, "scheduled_for": None, "state": "run", "run": 4, "why": None}
+    assert sensing.last_look(kept) == told
+    idle = sensing.looked(kept, Evaluation(skipped="nothing new"), 7.0)
+    told = {"at": 7.0, "state": "skipped", "run": None, "why": "nothing new"}
+    assert sensing.last_look(idle) == {**told, "scheduled_for": None}
+    assert sensing.last_look(KeptSensor()) is None
+
+
 def test_what_is_kept_is_read_again() -> None:
     kept = KeptSensor({"a": [1]}, SensorLook(1.0, "run", None, 2, 9), 0, RunId(3))
     text = json.dumps(sensing.encoded_sensor(kept))

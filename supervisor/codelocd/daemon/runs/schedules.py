@@ -15,6 +15,7 @@ from codelocd.daemon.params import Params
 from codelocd.daemon.runs.starters import DEVELOPMENT
 from codelocd.rpc.errors import RpcError
 from codelocd.rpc.peer import Peer
+from codelocd.runs.sensing import last_look
 from codelocd.runs.ticks import OPEN, Schedule, Tick, UnfitSchedule, place_of
 
 if TYPE_CHECKING:
@@ -26,8 +27,10 @@ if TYPE_CHECKING:
         ScheduleDocument,
         SchedulesDocument,
         ScheduleSwitched,
+        SensorPart,
         TickDocument,
     )
+    from codelocd.runs.sensing import KeptSensor
 
 KINDS = ("schedule", "sensor")
 MOST = 1000
@@ -108,16 +111,13 @@ class ScheduleMethods:
 
     def _document(self, definition: Listed, known: KnownTicks) -> ScheduleDocument:
         place = place_of(definition)
-        given = known.sensors.get(place)
-        if given is not None:
-            return given
         rows = known.table.last.get(place, [])
         ours = self._is_ours(place.location)
         why = self._why_not(definition, known) if ours else DAGSTERS
         usual = definition.get("enabled", True) is not False
         if not ours:
             usual = definition.get("default_status") == "RUNNING"
-        return {
+        document: ScheduleDocument = {
             "location": place.location,
             "repository": place.repository,
             "name": place.name,
@@ -133,6 +133,9 @@ class ScheduleMethods:
             "last": _last(rows),
             "missed": sum(each.count for each in rows),
         }
+        if definition["kind"] == "sensor" and ours:
+            return {**document, **_sensor_part(known.sensors.get(place), known.asked(place))}
+        return document
 
     def _why_not(self, definition: Listed, known: KnownTicks) -> str | None:
         if not self._starters.ticks:
@@ -143,6 +146,14 @@ class ScheduleMethods:
         if not self._starters.is_served(place.location):
             return "nothing of the location is served"
         return None
+
+
+def _sensor_part(kept: KeptSensor | None, due: float | None) -> SensorPart:
+    """What differs of a sensor of ours."""
+    if kept is None:
+        return {"next": due, "last": None, "cursor": None, "failures": 0}
+    last: Any = last_look(kept)
+    return {"next": due, "last": last, "cursor": kept.cursor, "failures": kept.failures}
 
 
 async def _found(

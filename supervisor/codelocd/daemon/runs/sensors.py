@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 from codelocd.core.registry import NOTHING, ListedLocation, Registry
 from codelocd.daemon.runs.parts import present
@@ -21,7 +20,7 @@ from codelocd.runs.events import Moment
 from codelocd.runs.model import RunId, RunRecord, RunWish
 from codelocd.runs.sensing import KeptSensor, Sensor
 from codelocd.runs.sensor_book import SensorBook
-from codelocd.runs.ticks import DueTimes, Listed, SchedulePlace, place_of
+from codelocd.runs.ticks import DueTimes, SchedulePlace
 
 AT_LEAST = 60.0
 """Seconds after which it is looked at again what is to be asked, also where nothing woke this."""
@@ -78,6 +77,13 @@ class Sensors:
     def wake(self) -> None:
         """Definitions, what is served, or what is switched on may have changed."""
         self._looked = None
+        self._woken.set()
+
+    def switched(self, place: SchedulePlace) -> None:
+        """It can be asked from now on, or no more."""
+        if not self._can_ask(place):
+            self._end(place)
+        self._schedule(place)
         self._woken.set()
 
     async def close(self) -> None:
@@ -218,8 +224,8 @@ class Sensors:
                 self._replace(location, found)
         for place in tuple(self._sensors):
             if not self._can_ask(place):
-                self._end(place)
-            if self._due.of(place) is None or not self._can_ask(place):
+                self.switched(place)
+            elif self._due.of(place) is None:
                 self._schedule(place)
 
     def _end(self, place: SchedulePlace) -> None:
@@ -248,16 +254,9 @@ class Sensors:
 
     # --- what is told ---------------------------------------------------------------------------
 
-    def document(self, definition: Listed, why: str | None = None) -> dict[str, Any]:
-        """Of a sensor that is listed. `why`: sensors of its location are not asked here."""
-        place = place_of(definition)
-        return sensing.sensor_document(
-            definition,
-            self._kept.get(place),
-            enabled=self.is_enabled(place),
-            why=why,
-            due=self.next(place),
-        )
+    @property
+    def kept(self) -> Mapping[SchedulePlace, KeptSensor]:
+        return self._kept
 
     def next(self, place: SchedulePlace) -> float | None:
         """When it is asked next, in Unix seconds; None: it is being asked, or is not asked."""

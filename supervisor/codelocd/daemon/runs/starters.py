@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from codelocd.daemon.publisher import Publisher
     from codelocd.daemon.runs.evaluations import Evaluations
     from codelocd.daemon.runs.opening import OpenRuns, Runs
+    from codelocd.daemon.runs.sensors import Sensors
     from codelocd.daemon.runs.ticker import TickClock, Ticker
     from codelocd.daemon.subscriptions import Hub
-    from codelocd.documents.schedules import ScheduleDocument
     from codelocd.runs.evaluation import Evaluation
+    from codelocd.runs.sensing import KeptSensor
     from codelocd.runs.tick_book import TickBook
 
 
@@ -32,10 +33,12 @@ DEVELOPMENT = "dev does not tick; start it with --tick"
 
 @dataclass(frozen=True, slots=True)
 class KnownTicks:
-    """What is known of schedules and sensors now. `sensors`: their documents."""
+    """What is known of schedules and sensors now. `sensors`: what is kept of them; `asked`: when
+    one is asked next, None where none is."""
 
     table: ScheduleTable
-    sensors: Mapping[SchedulePlace, ScheduleDocument] = field(default_factory=dict)
+    sensors: Mapping[SchedulePlace, KeptSensor] = field(default_factory=dict)
+    asked: Callable[[SchedulePlace], float | None] = lambda _place: None
     book: TickBook | None = None
 
     async def ticks(self, place: SchedulePlace, count: int) -> list[Tick]:
@@ -71,6 +74,7 @@ class RunStarters:
         self._locations = locations
         self._clock = clock
         self._ticker: Ticker | None = None
+        self._sensors: Sensors | None = None
         self._table = ScheduleTable()
         self._opening: asyncio.Task[None] | None = None
 
@@ -102,9 +106,33 @@ class RunStarters:
         ticker = Ticker(book, self._table, ticks, code, report, self._clock)
         await ticker.begin()
         self._ticker = ticker
+        self._sensors = await self._asked_sensors(opened, evaluations)
+
+    async def _asked_sensors(self, opened: OpenRuns, evaluations: Evaluations) -> Sensors:
+        """Raises BookProblem."""
+        from codelocd.daemon.runs.sensors import SensorParts, Sensors
+        from codelocd.runs.sensor_book import SensorBook
+
+        keeper = opened.keeper
+        parts = SensorParts(
+            registry=lambda: self.registry,
+            asks=self.are_native,
+            serves=self._generation,
+            switched=self._table.switches.get,
+            evaluate=evaluations.evaluate,
+            fit=opened.with_policy,
+            run=keeper.run,
+            take_in=keeper.take_in,
+            report=self._runs.report,
+        )
+        sensors = Sensors(SensorBook(opened.book), parts)
+        await sensors.begin()
+        return sensors
 
     def wake(self) -> None:
         """Definitions, or what is served, may have changed."""
+        if self._sensors is not None:
+            self._sensors.wake()
         if self._ticker is not None:
             self._ticker.wake()
         elif self.ticks and self._opening is None and self._has_work():
@@ -120,6 +148,8 @@ class RunStarters:
             await asyncio.gather(self._opening, return_exceptions=True)
         if self._ticker is not None:
             await self._ticker.close()
+        if self._sensors is not None:
+            await self._sensors.close()
 
     async def _open(self) -> None:
         try:
@@ -152,7 +182,12 @@ class RunStarters:
 
     def is_served(self, location: str) -> bool:
         """Whether its code can be run now."""
-        return self._runs.base.codes.of(location) is not None
+        return self._generation(location) is not None
+
+    def _generation(self, location: str) -> int | None:
+        """Of the code that would be run now."""
+        served = self._runs.base.codes.of(location)
+        return None if served is None else served.generation
 
     async def known(self) -> KnownTicks:
         """Raises RpcError."""
@@ -161,16 +196,19 @@ class RunStarters:
         opened = await self._runs.if_any()
         if opened is None:
             return KnownTicks(self._table)
+        from codelocd.runs.sensor_book import SensorBook
         from codelocd.runs.tick_book import TickBook
 
         book = TickBook(opened.book)
-        if self._ticker is None:
-            try:
-                self._table.switches = await asyncio.wrap_future(book.switches())
-                self._table.last = await asyncio.wrap_future(book.last())
-            except BookProblem as problem:
-                raise RpcError("down", str(problem)) from problem
-        return KnownTicks(self._table, book=book)
+        if self._ticker is not None and self._sensors is not None:
+            return KnownTicks(self._table, self._sensors.kept, self._sensors.next, book)
+        try:
+            self._table.switches = await asyncio.wrap_future(book.switches())
+            self._table.last = await asyncio.wrap_future(book.last())
+            kept = await asyncio.wrap_future(SensorBook(opened.book).sensors())
+        except BookProblem as problem:
+            raise RpcError("down", str(problem)) from problem
+        return KnownTicks(self._table, kept, book=book)
 
     async def switch(self, place: SchedulePlace, *, enabled: bool) -> None:
         """Switch a schedule or a sensor on or off, also for later daemons. Raises RpcError."""
@@ -186,6 +224,8 @@ class RunStarters:
                 await asyncio.wrap_future(book.switch(place, enabled, time.time()))
         except BookProblem as problem:
             raise RpcError("down", str(problem)) from problem
+        if self._sensors is not None:
+            self._sensors.switched(place)
 
 
 class TickAsking:
