@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import sys
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,7 @@ from typing import Any
 import psutil
 import pytest
 
+from codelocd.client import DaemonUnreachable, RpcError
 from tests import commands
 from tests.end_to_end.daemons import DEADLINE, Dev, Service, serving, wait_for
 from tests.end_to_end.test_adoption import Place
@@ -181,3 +185,62 @@ def test_a_run_under_dev_ends_with_the_daemon(project: Path, tmp_path: Path) -> 
         assert counting.ended()["state"] == "lost"
     finally:
         again.stop()
+
+
+EFFECTS = """
+import random, time
+from codeloc import Definitions, job
+@job
+def work(context):
+    for name in ("begun", "ended"):
+        with open(name, "a") as file:
+            file.write(f"{context.run}\\n")
+        for number in range(3):
+            print(name, number, flush=True)
+            time.sleep(random.random() / 30)
+defs = Definitions(jobs=[work])
+"""
+PRINTED = [f"{name} {number}" for name in ("begun", "ended") for number in range(3)]
+
+
+@pytest.mark.parametrize("rounds", [2, pytest.param(15, marks=pytest.mark.slow)])
+def test_no_run_happens_twice_however_the_daemon_is_killed(place: Place, rounds: int) -> None:
+    place.write("one", EFFECTS)
+    place.start().until_serving("one")
+    wished: dict[str, int] = {}
+    for number in range(rounds):
+        keys = [f"{number} {each}" for each in range(6)]
+        with ThreadPoolExecutor(len(keys)) as asking:
+            answers = [asking.submit(asked_until_answered, place, key) for key in keys]
+            time.sleep(random.random() * 0.4)  # a moment like any other
+            place.kill()
+            place.start()
+            wished.update(zip(keys, (each.result() for each in answers), strict=True))
+    with place.started[-1].client() as client:
+        ask = partial(client.call, "runs", {"limit": 1000})
+        wait_for(lambda: all(run["ended"] is not None for run in ask()["runs"]))
+        runs = {run["id"]: run for run in ask()["runs"]}
+        assert set(wished.values()) == set(runs)
+        assert len(wished) == len(runs)
+        begun, ended = ((place.project / name).read_text().split() for name in ("begun", "ended"))
+        assert len(set(begun)) == len(begun), "none twice"
+        for number, run in runs.items():
+            succeeded = run["state"] == "succeeded"
+            assert succeeded or run["state"] == "lost", run
+            assert succeeded == (str(number) in ended), "no success is lost, and none invented"
+            lines = client.call("run_logs", {"id": number})["lines"]
+            assert not succeeded or [line["text"] for line in lines] == PRINTED
+
+
+def asked_until_answered(place: Place, key: str) -> int:
+    """The number of the run with that key, asked for until a daemon says that it has it."""
+    params = {"location": "one", "names": ["work"], "key": key}
+    end = time.monotonic() + DEADLINE
+    while time.monotonic() < end:
+        try:
+            with place.started[-1].client() as client:
+                number: int = client.call("run", params)["id"]
+                return number
+        except (RpcError, DaemonUnreachable):
+            time.sleep(0.02)
+    raise AssertionError(f"no daemon has taken {key}")

@@ -94,3 +94,19 @@ async def test_an_attempt_starts_as_the_next_runner_would(
         assert "".join(bench.printed) == f"run {number} with True\n"
         assert [each["event"] for each in events][0::6] == ["begun"]
         assert events[-1]["event"] == "result"
+
+
+async def test_code_of_another_environment_does_not_start_from_what_is_warm(
+    bench: Bench, tmp_path: Path
+) -> None:
+    """The last good code of a location whose environment is another one by now."""
+    spec = bench.spec(interpreter(EXTREMES[-1]), SOURCE, start_method="fork")
+    for _ in range(2):
+        (await bench.load(spec, "fork")).runner.kill()
+    await until(lambda: bench.launcher.warm_interpreter("sales") is not None)
+    attempts = Attempts(bench, tmp_path)
+    former = replace(spec, environment="another")
+    how, result, _, _ = await attempts.run(former)
+    assert (how, result["state"]) == ("spawn", "succeeded")
+    how, result, _, _ = await attempts.run(spec)
+    assert (how, result["state"]) == ("fork", "succeeded")
