@@ -78,13 +78,12 @@ def ended(
     report_exits()
     began = perf_counter()
     steps: Any = StepEvents(order, pipe)
-    dagster_run: Optional[str] = None
     try:
         code = loaded(order, served, guard)
         pipe.tell("loaded", seconds=perf_counter() - began)
         if code.loader == "dagster":
-            steps, dagster_run = part("dagster_events").DagsterSteps(pipe), order.dagster_run
-            told = part("dagster").run(code, order, steps, guard, pipe)
+            steps = part("dagster_events").DagsterSteps(pipe)
+            told = part("dagster").run(code, order, steps, guard)
             guard.end(end_threads)
         else:
             result = native.run(code.targets, order, steps, guard)
@@ -92,7 +91,7 @@ def ended(
             told = outcome("cancelled" if guard.cancelled else result.state, result.why)
     except BaseException as error:  # noqa: BLE001  whatever user code raises
         told = outcome("cancelled") if guard.cancelled else failure(error, order)
-    return {**told, "steps": steps.steps, "notes": steps.notes, "dagster_run": dagster_run}
+    return {**told, "steps": steps.steps, "notes": steps.notes, "dagster_run": steps.dagster_run}
 
 
 def part(name: str) -> Any:

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from .cancelling import CancelGuard
     from .dagster_choice import ChosenRun
     from .dagster_events import DagsterSteps
-    from .events import EventPipe
     from .loading import ProcessCode
     from .order import AttemptOrder
 
@@ -57,7 +56,7 @@ def ended(
 
 
 def run(
-    code: ProcessCode, order: AttemptOrder, steps: DagsterSteps, guard: CancelGuard, pipe: EventPipe
+    code: ProcessCode, order: AttemptOrder, steps: DagsterSteps, guard: CancelGuard
 ) -> Dict[str, Any]:
     """The result's `state`, `why`, `summary` and `problem`. Raises UsageFailure before anything of
     it runs, and what Dagster raises."""
@@ -65,7 +64,7 @@ def run(
         raise UsageFailure(
             "a run of Dagster's takes its parameters as a run config: --config FILE or JSON"
         )
-    execution = DagsterExecution(order, steps, guard, pipe)
+    execution = DagsterExecution(order, steps, guard)
     releases.quieten_console()
     with releases.instance_opened() as instance:
         chosen = guard.call(lambda: refused_in_a_line(lambda: chosen_run(code, order, instance)))
@@ -93,18 +92,15 @@ def refused_in_a_line(function: Any) -> Any:
 class DagsterExecution:
     """One run of Dagster's, from its record on."""
 
-    def __init__(
-        self, order: AttemptOrder, steps: DagsterSteps, guard: CancelGuard, pipe: EventPipe
-    ) -> None:
+    def __init__(self, order: AttemptOrder, steps: DagsterSteps, guard: CancelGuard) -> None:
         self._order = order
         self._steps = steps
         self._guard = guard
-        self._pipe = pipe
 
     def carried_out(self, chosen: ChosenRun, instance: Any) -> Dict[str, Any]:
         """Interrupts are Dagster's to hear."""
         made = refused_in_a_line(lambda: chosen.recorded(instance, self._order))
-        self._pipe.tell("dagster_run", id=made.run_id)
+        self._steps.recorded(made.run_id)
         self._steps.planned(chosen.plan)
         mark_when_interrupted(instance, made.run_id, self._guard)
         watch = CancelWatch(instance, made.run_id)

@@ -65,7 +65,8 @@ def key_text(key: Any) -> str:
 
 
 class DagsterSteps:
-    """`steps` and `notes` are what a result has. `failure`: the error of the run itself."""
+    """`steps`, `notes` and `dagster_run`, the id once there is a record, are what a result has.
+    `failure`: the error of the run itself."""
 
     def __init__(self, pipe: EventPipe) -> None:
         self._pipe = pipe
@@ -73,7 +74,12 @@ class DagsterSteps:
         self._evaluated: Set[Name] = set()
         self.steps: List[Dict[str, Any]] = []
         self.notes: List[str] = []
+        self.dagster_run: Optional[str] = None
         self.failure: Optional[Dict[str, Any]] = None
+
+    def recorded(self, run: str) -> None:
+        self.dagster_run = run
+        self._pipe.tell("dagster_run", id=run)
 
     def planned(self, plan: Any) -> None:
         self._planned = {step.key: planned_step(step) for step in plan.steps}

@@ -26,6 +26,7 @@ class StepEvents:
         self._pipe = pipe
         self.steps: List[Dict[str, Any]] = []
         self.notes: List[str] = []
+        self.dagster_run: Optional[str] = None
 
     def planned(self, steps: List[Any]) -> None:
         told = [

@@ -44,7 +44,7 @@ from codelocd.daemon.status import Warnings
 from codelocd.daemon.subscriptions import Hub
 from codelocd.daemon.usage import UsageReports
 from codelocd.daemon.warm import warm_launcher
-from codelocd.dagster.instance import dagster_home
+from codelocd.dagster.instance import home_of
 from codelocd.dagster.integration import DagsterServing
 from codelocd.dagster.webserver import DaemonParts
 from codelocd.model import Config
@@ -89,7 +89,7 @@ class Application:
         self.instance = secrets.token_hex(8)
         self.hub = hub = Hub(self.instance)
         self.logs = Logs(paths.state_dir / LOGS, follow=lambda block: _printed(hub, block))
-        self.run_base = RunBase(hub, paths)
+        self.run_base = RunBase(hub, paths, config)
         self.store = Store(paths.store)
         self.locations = Locations()
         self._desired, self.warnings = _wishes(paths)
@@ -123,8 +123,7 @@ class Application:
         self._chores = self._begin_chores(config, paths, report)
 
     def _dagster(self, config: Config, paths: DaemonPaths, means: DaemonParts) -> DagsterServing:
-        project = config.files[0].parent if config.files else Path.cwd()
-        home = dagster_home(os.environ, paths.state_dir, project)
+        home = home_of(config, paths.state_dir)
         native, limits = self.locations.native, ServerLimits(self.limits, self.locations)
         return DagsterServing(
             means, config.dagster, paths, home, self.warm, native, self._inheritance, limits

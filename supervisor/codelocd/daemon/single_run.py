@@ -19,13 +19,23 @@ from codeloc_envs.problem import shortage
 from codelocd.daemon import check
 from codelocd.daemon.application import Application
 from codelocd.daemon.location import Location
-from codelocd.daemon.runs.attempts import AttemptStarter, CodeOfRun, signal_attempt, tell_end
+from codelocd.daemon.runs.attempts import (
+    AttemptStarter,
+    CodeOfRun,
+    reported,
+    signal_attempt,
+    start_report,
+    tell_end,
+)
 from codelocd.daemon.runs.event_pipe import EventsRead
 from codelocd.daemon.runs.folders import AttemptFolders
+from codelocd.dagster.instance import VARIABLE as HOME
+from codelocd.dagster.instance import home_of
 from codelocd.model import Config, Exit, Stream
 from codelocd.process.child import Child
 from codelocd.runners.api import RunnerSpec
 from codelocd.runs import events
+from codelocd.runs.dagster import DAGSTER
 from codelocd.runs.events import Moment, RunEffect, RunEvent
 from codelocd.runs.folder import RunFolders
 from codelocd.runs.model import RunId, RunRecord, RunState, RunWish
@@ -103,7 +113,8 @@ async def _run(
         application.apply(config, now=True)
         (location,) = application.locations.values()
         await location.settled()
-        wish = wish_of(_loaded(application, location))
+        loaded = _loaded(application, location)
+        wish, is_dagsters = wish_of(loaded), loaded.loader == DAGSTER
         serving = location.serving
         assert serving is not None
         lease = await asyncio.to_thread(application.store.lease, serving.environment)
@@ -115,7 +126,11 @@ async def _run(
             own = AttemptFolders(private)
             own.make_run(own.of_runs.of(UNNUMBERED), spec.account)
             spec = replace(spec, group=None)
+            if is_dagsters:
+                home = await asyncio.to_thread(home_of, config, paths.state_dir)
+                spec = replace(spec, variables={HOME: str(home), **spec.variables})
             single = SingleRun(application, spec, own.of_runs, values, watcher)
+            single.admitted = replace(single.admitted, is_dagsters=is_dagsters)
             return await single.carried_out(wish)
     finally:
         await application.close()
@@ -142,12 +157,14 @@ class SingleRun:
         values: Path,
         watcher: RunWatcher,
     ) -> None:
+        self._warm = application.warm
         self._starter = AttemptStarter(application.warm, folders)
         self._spec = spec
         self._folders = folders
         self._values = values
         self._watcher = watcher
         self._events: asyncio.Queue[RunEvent] = asyncio.Queue()
+        self.admitted = events.RunAdmitted(environment=spec.environment)
         self._child: Child | None = None
         self._interrupts = 0
 
@@ -155,7 +172,7 @@ class SingleRun:
         """The run, once it has ended. The first SIGINT or SIGTERM cancels it, the second kills."""
         run = RunRecord(UNNUMBERED, uuid.uuid4().hex, wish, queued=time.time())
         with self._heeding_signals():
-            self._events.put_nowait(events.RunAdmitted(environment=self._spec.environment))
+            self._events.put_nowait(self.admitted)
             while not run.state.is_final:
                 event = await self._next(run)
                 moment = Moment(time.time(), time.monotonic(), random.random())
@@ -190,7 +207,7 @@ class SingleRun:
             return await asyncio.wait_for(self._events.get(), seconds)
         except TimeoutError:
             if run.state is RunState.QUEUED:
-                return events.RunAdmitted(environment=self._spec.environment)
+                return self.admitted
             return events.MomentReached()
 
     def _tell_retry(self, run: RunRecord) -> None:
@@ -207,8 +224,21 @@ class SingleRun:
             except OSError as error:
                 lacks = shortage(error) is not None
                 self._events.put_nowait(events.StartFailed(str(error), transient=lacks))
+        elif isinstance(effect, events.TellDagster):
+            await self._tell_dagster(run, effect)
         elif self._child is not None:
             signal_attempt(self._child, effect.how)
+
+    async def _tell_dagster(self, run: RunRecord, effect: events.TellDagster) -> None:
+        """How an attempt ended that could not say so itself."""
+        try:
+            child = await start_report(self._warm, self._folders, run.id, effect, self._spec)
+            why = await reported(child)
+        except OSError as error:
+            why = str(error)
+        if why is not None:
+            told = f"Dagster could not be told that the run has ended: {why}\n"
+            self._watcher.printed("stderr", told.encode())
 
     async def _start(self, run: RunRecord, effect: events.StartAttempt) -> None:
         """Raises OSError."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from packaging.version import InvalidVersion, Version
 
 from codeloc_envs import EnvironmentProblem
 from codeloc_envs.files import make_folder
-from codelocd.model import Exit, Stream
+from codelocd.model import Config, Exit, Stream
 from codelocd.process.child import Children
 from codelocd.runners.api import RunnerSpec
 
@@ -70,6 +71,12 @@ def _unheard(_stream: Stream, _data: bytes) -> None:
 
 VARIABLE = "DAGSTER_HOME"
 CONFIG = "dagster.yaml"
+
+
+def home_of(config: Config, state_dir: Path) -> Path:
+    """As `dagster_home`, of the daemon that this config is for."""
+    project = config.files[0].parent if config.files else Path.cwd()
+    return dagster_home(os.environ, state_dir, project)
 
 
 def dagster_home(environ: Mapping[str, str], state_dir: Path, project: Path) -> Path:

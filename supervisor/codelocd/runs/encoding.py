@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import NAMESPACE_OID, uuid5
 from zoneinfo import ZoneInfo
 
+from codelocd.runs.events import TellDagster
 from codelocd.runs.model import RunAttempt, RunId, RunPolicy, RunRecord, RunState, RunWish
 
 ORDER_FORMAT = 1
@@ -129,7 +129,7 @@ def order_part(run: RunRecord, done: Sequence[str]) -> dict[str, Any]:
         "params": dict(wish.params),
         "config": wish.config,
         "tags": dict(wish.tags),
-        "dagster_run": dagster_run_id(run),
+        "dagster_run": run.dagster_run,
         "scheduled_for": wish.scheduled_for,
         "timezone": timezone,
         "utc_offset": utc_offset(wish.scheduled_for, timezone),
@@ -149,19 +149,10 @@ def utc_offset(at: float | None, timezone: str | None) -> float | None:
     return (datetime.fromtimestamp(at, zone).utcoffset() or timedelta()).total_seconds()
 
 
-def dagster_run_id(run: RunRecord) -> str:
-    """What Dagster calls the newest attempt, where it is one of Dagster's: known before it starts,
-    whatever becomes of its process."""
-    return str(uuid5(NAMESPACE_OID, f"codelocd {run.uuid} {len(run.attempts)}"))
-
-
-def report_part(run: RunRecord, text: str, *, cancelled: bool) -> dict[str, Any]:
-    """What a process is told that tells Dagster how the newest attempt ended."""
-    return {
-        "format": ORDER_FORMAT,
-        "repository": run.wish.repository,
-        "report": {"dagster_run": dagster_run_id(run), "text": text, "cancelled": cancelled},
-    }
+def report_part(effect: TellDagster) -> dict[str, Any]:
+    """What a process is told that tells Dagster how an attempt ended."""
+    told = {name: getattr(effect, name) for name in ("dagster_run", "text", "cancelled")}
+    return {"format": ORDER_FORMAT, "repository": effect.repository, "report": told}
 
 
 def _attempt_document(attempt: RunAttempt) -> dict[str, Any]:

@@ -14,11 +14,13 @@ from codelocd.runs.model import StepDocument
 
 @dataclass(frozen=True, slots=True)
 class RunAdmitted:
-    """The limits allow that it starts, with the code that is served now."""
+    """The limits allow that it starts, with the code that is served now. `is_dagsters`: that code
+    has Dagster's definitions."""
 
     generation: int | None = None
     manifest: str | None = None
     environment: str | None = None
+    is_dagsters: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +58,6 @@ class StepTold:
     """A step began or ended: `document` as an attempt tells it, without checks."""
 
     document: StepDocument
-
-
-@dataclass(frozen=True, slots=True)
-class DagsterRunTold:
-    """Dagster has a record of the attempt, as the run `id`."""
-
-    id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +122,6 @@ RunEvent: TypeAlias = (
     | PlanTold
     | StepTold
     | CheckTold
-    | DagsterRunTold
     | AttemptEnded
     | AttemptLost
     | CancelAsked
@@ -153,7 +147,19 @@ class SignalAttempt:
     how: Literal["terminate", "kill"]
 
 
-RunEffect: TypeAlias = StartAttempt | SignalAttempt
+@dataclass(frozen=True, slots=True)
+class TellDagster:
+    """Tell Dagster in one line how an attempt ended that could not say so itself."""
+
+    number: int
+    location: str
+    repository: str
+    dagster_run: str
+    text: str
+    cancelled: bool
+
+
+RunEffect: TypeAlias = StartAttempt | SignalAttempt | TellDagster
 
 
 @dataclass(frozen=True, slots=True)

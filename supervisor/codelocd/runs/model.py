@@ -117,7 +117,7 @@ class Deadlines:
 @dataclass(frozen=True, slots=True)
 class RunRecord:
     """One run, all of it but its output. `generation` and `manifest`: the code that it runs.
-    `dagster_run`: what Dagster calls the newest attempt, once it has a record of it.
+    `dagster_run`: what Dagster calls the newest attempt, if it is one of Dagster's.
 
     `retry_at`: Unix seconds before which it is not started again; daemons after this one heed it.
     """
@@ -156,8 +156,7 @@ class RunRecord:
     def with_result(self, result: Mapping[str, Any], at: float) -> RunRecord:
         """With what the newest attempt has left of itself, but for its steps."""
         late = {**self.late, **(result.get("late") or {})}
-        dagster_run = result.get("dagster_run") or self.dagster_run
-        run = replace(self, late=late, dagster_run=dagster_run)
+        run = replace(self, late=late, dagster_run=result.get("dagster_run"))
         peak, problem = result.get("memory_peak"), result.get("problem")
         return run.with_attempt(memory_peak=peak, problem=problem, ended=at)
 

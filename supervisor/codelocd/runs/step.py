@@ -9,13 +9,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TypeAlias
 
+from codelocd.runs.dagster import dagster_run_id, how, unsaid_end
 from codelocd.runs.events import (
     AttemptEnded,
     AttemptLost,
     AttemptStarted,
     CancelAsked,
     CheckTold,
-    DagsterRunTold,
     KillAsked,
     MemoryExceeded,
     Moment,
@@ -63,7 +63,8 @@ def step(run: RunRecord, event: RunEvent, now: Moment) -> Stepped:
     if run.state.is_final:
         return run, ()
     handler: Callable[[RunRecord, Any, Moment], Stepped] = _HANDLERS[type(event)]
-    return handler(run, event, now)
+    after, effects = handler(run, event, now)
+    return after, (*effects, *unsaid_end(run, event))
 
 
 # --- starts ------------------------------------------------------------------------------------
@@ -85,6 +86,7 @@ def _admitted(run: RunRecord, event: RunAdmitted, now: Moment) -> Stepped:
         generation=event.generation,
         manifest=event.manifest,
         environment=event.environment,
+        dagster_run=dagster_run_id(run.uuid, len(attempts)) if event.is_dagsters else None,
         deadlines=Deadlines(),
         retry_at=None,
     )
@@ -257,19 +259,13 @@ def _ended(run: RunRecord, event: AttemptEnded, now: Moment) -> Stepped:
     if run.stopping is not None:
         return _stopped(run, now), ()
     if not event.begun:
-        return _false_start(run, now, f"its process ended before any user code{_how(event)}"), ()
-    summary = event.summary or f"its process ended{_how(event)}"
+        return _false_start(run, now, f"its process ended before any user code{how(event)}"), ()
+    summary = event.summary or f"its process ended{how(event)}"
     if event.signal is not None:
         return _failed(run, now, "signal", summary), ()
     if event.exit is not None:
         return _failed(run, now, "exit", summary), ()
     return _lost(run, AttemptLost(), now)
-
-
-def _how(event: AttemptEnded) -> str:
-    if event.signal is not None:
-        return f" by signal {event.signal}"
-    return "" if event.exit is None else f", with status {event.exit}"
 
 
 def _resulted(run: RunRecord, result: Any, now: Moment) -> RunRecord:
@@ -338,7 +334,6 @@ _HANDLERS: dict[type, Callable[..., Stepped]] = {
     PlanTold: _planned,
     StepTold: _step_told,
     CheckTold: _check_told,
-    DagsterRunTold: lambda run, event, _: (replace(run, dagster_run=event.id), ()),
     AttemptEnded: _ended,
     AttemptLost: _lost,
     CancelAsked: _cancel_asked,

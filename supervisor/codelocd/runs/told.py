@@ -7,14 +7,7 @@ from typing import Any
 
 from codelocd.core import shapes
 from codelocd.core.shapes import WrongShape
-from codelocd.runs.events import (
-    CheckTold,
-    DagsterRunTold,
-    PlanTold,
-    RunEvent,
-    StepTold,
-    UserCodeBegun,
-)
+from codelocd.runs.events import CheckTold, PlanTold, RunEvent, StepTold, UserCodeBegun
 from codelocd.runs.folder import checked_check, checked_step
 
 
@@ -29,8 +22,6 @@ def told_event(line: bytes) -> dict[str, Any]:
     if kind == "check":
         shapes.text(told, "asset")
         return checked_check(told)
-    if kind == "dagster_run":
-        shapes.text(told, "id")
     if kind == "plan":
         steps = told.get("steps")
         if type(steps) is not list:
@@ -60,8 +51,6 @@ def run_event(told: Mapping[str, Any]) -> RunEvent | None:
             return PlanTold(timed)
         case "step":
             return StepTold(document)
-        case "dagster_run":
-            return DagsterRunTold(told["id"])
         case "check":
             asset = document.pop("asset")
             return CheckTold(asset, document)

@@ -218,10 +218,12 @@ def test_a_run_takes_a_config_and_one_that_does_not_fit_is_refused_before_any_ru
     attempt = shop.start(shop.order(job="refresh", config=config))
     assert attempt.result()["state"] == "succeeded"
     assert b"day monday" in attempt.printed["stdout"]
-    refused = shop.run(job="refresh")
+    order = shop.order(job="refresh")
+    refused = shop.start(order).result()
     assert (refused["state"], refused["why"]) == ("failed", "usage")
     assert "take" in refused["summary"]
-    assert shop.stored(refused["dagster_run"]) is None
+    assert refused["dagster_run"] is None
+    assert shop.stored(order["dagster_run"]) is None
     param = shop.run(job="refresh", params={"day": "x"})
     assert "--config" in param["summary"]
 

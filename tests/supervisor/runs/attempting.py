@@ -56,7 +56,7 @@ class OneKeeper:
             if isinstance(effect, StartAttempt):
                 task = asyncio.get_running_loop().create_task(self._start(record, effect))
                 self._tasks.add(task)
-            else:
+            elif isinstance(effect, SignalAttempt):
                 self.attempts.signal(record, effect.how)
         self._changed.set()
 

@@ -10,7 +10,13 @@ from typing import Any
 
 from codelocd.daemon.runs.unfinished import RunKeeper
 from codelocd.runs.book import RunBook
-from codelocd.runs.events import AttemptEnded, AttemptStarted, StartAttempt, UserCodeBegun
+from codelocd.runs.events import (
+    AttemptEnded,
+    AttemptStarted,
+    StartAttempt,
+    TellDagster,
+    UserCodeBegun,
+)
 from codelocd.runs.folder import AttemptFiles, RunFolders
 from codelocd.runs.model import RunId, RunRecord, RunState
 from codelocd.runs.queue import RunLimits
@@ -24,6 +30,7 @@ class PlayedCode:
     generation: int | None = 3
     manifest: str | None = "m"
     environment: str | None = "env"
+    loader: str = "native"
 
 
 class PlayedCodes:
@@ -46,6 +53,7 @@ class PlayedProcesses:
         self.started: list[tuple[RunId, int]] = []
         self.signals: list[tuple[RunId, str]] = []
         self.adopted: list[RunId] = []
+        self.dagster_told: list[TellDagster] = []
         self.in_book_at_start: list[RunState | None] = []
         self._book = book
 
@@ -57,6 +65,9 @@ class PlayedProcesses:
         self.started.append((run.id, effect.number))
         self.keeper.tell(run.id, AttemptStarted(100 + run.id, "fork"))
         self.keeper.tell(run.id, UserCodeBegun())
+
+    async def tell_dagster(self, run: RunId, effect: TellDagster) -> None:
+        self.dagster_told.append(effect)
 
     def signal(self, run: RunRecord, how: str) -> None:
         self.signals.append((run.id, how))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import signal
@@ -16,10 +17,17 @@ from codelocd.runners.api import RunnerSpec
 from codelocd.runners.attempts import AttemptStart, process_part
 from codelocd.runners.warm.launcher import WarmLauncher
 from codelocd.runners.warm.method import MethodChoice
-from codelocd.runs.encoding import order_part
-from codelocd.runs.events import AttemptEnded, RunEvent, StartAttempt, UserCodeBegun
+from codelocd.runs.dagster import how_ended
+from codelocd.runs.encoding import order_part, report_part
+from codelocd.runs.events import (
+    AttemptEnded,
+    RunEvent,
+    StartAttempt,
+    TellDagster,
+    UserCodeBegun,
+)
 from codelocd.runs.folder import AttemptFiles, RunFolders
-from codelocd.runs.model import RunRecord
+from codelocd.runs.model import RunId, RunRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +63,31 @@ class AttemptStarter:
         path = self.folders.write_order(run.id, effect.number, order, spec.account)
         start = AttemptStart(spec, path, events)
         return await shielded(self.warm.attempt(start), lambda made: made[0].kill())
+
+
+async def start_report(
+    warm: WarmLauncher, folders: RunFolders, run: RunId, effect: TellDagster, spec: RunnerSpec
+) -> Child:
+    """A process that tells Dagster how an attempt ended; its order is in the folder that `folders`
+    has for the run. Raises OSError."""
+    order = {**report_part(effect), **process_part(spec, None, None)}
+    path = await asyncio.to_thread(folders.write_order, run, effect.number, order, spec.account)
+    start = AttemptStart(spec, path, None)
+    child, _ = await shielded(warm.attempt(start), lambda made: made[0].kill())
+    return child
+
+
+REPORT_SECONDS = 60.0
+"""For Dagster to be told: a second where Dagster is imported already."""
+
+
+async def reported(child: Child) -> str | None:
+    """Returns when the process of a report has ended; why Dagster may not know."""
+    if not await child.gone(REPORT_SECONDS):
+        child.kill()
+        return f"it took longer than {REPORT_SECONDS:g} s"
+    end = await child.exited
+    return None if end.status == 0 else f"its process ended{how_ended(end.status, end.signal)}"
 
 
 def tell_end(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
+from codelocd.daemon.runs.dagster_reports import DagsterReports
 from codelocd.daemon.runs.folders import AttemptFolders
 from codelocd.daemon.runs.left import LeftRuns
 from codelocd.daemon.runs.local_attempts import AttemptParts, LocalAttempts
@@ -11,6 +13,8 @@ from codelocd.daemon.runs.output import RunOutputs
 from codelocd.daemon.runs.served import ServedCodes
 from codelocd.daemon.runs.served_processes import ServedProcesses
 from codelocd.daemon.subscriptions import Hub
+from codelocd.dagster.instance import home_of
+from codelocd.model import Config
 from codelocd.storage.paths import DaemonPaths
 from codelocd.storage.remains import LOGS
 
@@ -34,7 +38,8 @@ class RunBase:
     processes: ServedProcesses
     attempts: LocalAttempts
 
-    def __init__(self, hub: Hub, paths: DaemonPaths) -> None:
+    def __init__(self, hub: Hub, paths: DaemonPaths, config: Config) -> None:
+        self._dagster_home = partial(home_of, config, paths.state_dir)
         self.folders = AttemptFolders(paths)
         self.outputs = RunOutputs(hub, self.folders.root / LOGS)
 
@@ -56,7 +61,7 @@ class RunBase:
         specs.texts_of = self.codes.folder_for
         daemon.took_over = self.codes.took_over
         daemon.withdrew = self.codes.withdrew
-        self.processes = ServedProcesses(means.store, specs)
+        self.processes = ServedProcesses(means.store, specs, self._dagster_home)
         parts = AttemptParts(
             warm,
             means.children,
@@ -68,6 +73,7 @@ class RunBase:
         )
         self._parts = parts
         self.attempts = LocalAttempts(parts, self.folders, self.codes)
+        self.attempts.tell_dagster = DagsterReports(parts, self.folders, self.codes).tell
 
     def evaluations(self) -> Evaluations:
         """What asks schedules and sensors: one for a daemon."""

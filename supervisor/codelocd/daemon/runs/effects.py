@@ -16,6 +16,7 @@ from codelocd.runs.events import (
     SignalAttempt,
     StartAttempt,
     StartFailed,
+    TellDagster,
 )
 from codelocd.runs.model import RunId, RunRecord
 
@@ -51,6 +52,9 @@ class RunEffects:
         `waits` any more, or the run is to end, the start is called off."""
         ordered, self._ordered = self._ordered, []
         for number, effect in ordered:
+            if isinstance(effect, TellDagster):  # the run may have ended
+                self._begin(self._tell_dagster(number, effect))
+                continue
             run = run_of(number)
             if run is None or run.attempt is None or run.attempt.number != effect.number:
                 continue
@@ -86,6 +90,12 @@ class RunEffects:
         except Exception as error:  # noqa: BLE001  else it would be starting for ever
             lacks = isinstance(error, OSError) and shortage(error) is not None
             self._tell(run.id, StartFailed(str(error), transient=lacks))
+
+    async def _tell_dagster(self, number: RunId, effect: TellDagster) -> None:
+        try:
+            await self._hands.tell_dagster(number, effect)
+        except Exception as error:  # noqa: BLE001  the run has ended, whatever Dagster knows
+            self._report(f"run {number}: Dagster could not be told that it has ended: {error}")
 
     async def _adopt(self, run: RunRecord) -> None:
         try:

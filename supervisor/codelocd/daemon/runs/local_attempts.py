@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -29,7 +29,7 @@ from codelocd.process.child import Child, Children
 from codelocd.runners.api import RunnerSpec
 from codelocd.runners.warm.launcher import WarmLauncher
 from codelocd.runners.warm.method import MethodChoice
-from codelocd.runs.events import AttemptLost, AttemptStarted, RunEvent, StartAttempt
+from codelocd.runs.events import AttemptLost, AttemptStarted, RunEvent, StartAttempt, TellDagster
 from codelocd.runs.folder import AttemptFiles
 from codelocd.runs.model import RunId, RunRecord
 from codelocd.storage.logs import LogQuery
@@ -63,9 +63,11 @@ class AttemptParts:
 
 
 class LocalAttempts:
-    """`keeper` is set once there is one, before anything is started or adopted."""
+    """`keeper` is set once there is one, before anything is started or adopted; `tell_dagster` is
+    `DagsterReports.tell`."""
 
     keeper: AttemptListener
+    tell_dagster: Callable[[RunId, TellDagster], Coroutine[Any, Any, None]]
 
     def __init__(self, parts: AttemptParts, folders: AttemptFolders, codes: ServedCodes) -> None:
         self._parts = parts

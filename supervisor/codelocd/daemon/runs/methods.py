@@ -67,9 +67,6 @@ class RunMethods:
         served = base.codes.of(name)
         if served is None:
             raise RpcError("down", base.codes.why_none(name))
-        if served.loader == "dagster":
-            what = f"{name} is Dagster's, and so are its runs"
-            raise RpcError("usage", f"{what}: start them on Dagster's page, or with `dagster job`")
         return served
 
     async def _cancel(self, _peer: Peer, params: Params) -> Any:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, Literal, Protocol
 
-from codelocd.runs.events import Moment, RunEvent, StartAttempt
+from codelocd.runs.events import Moment, RunEvent, StartAttempt, TellDagster
 from codelocd.runs.folder import AttemptFiles
 from codelocd.runs.model import RunId, RunRecord
 
@@ -26,6 +26,8 @@ class CodeInUse(Protocol):
     def manifest(self) -> str | None: ...
     @property
     def environment(self) -> str | None: ...
+    @property
+    def loader(self) -> str: ...
 
 
 class CodesInUse(Protocol):
@@ -49,6 +51,9 @@ class AttemptProcesses(Protocol):
 
     async def start(self, run: RunRecord, effect: StartAttempt) -> None:
         """Raises OSError. Else AttemptStarted is told, and at last AttemptEnded."""
+
+    async def tell_dagster(self, run: RunId, effect: TellDagster) -> None:
+        """Raises OSError where Dagster cannot be told."""
 
     def signal(self, run: RunRecord, how: Literal["terminate", "kill"]) -> None:
         """To the newest attempt; nothing where that has ended."""

@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from codeloc_envs import EnvironmentProblem, Store
 from codeloc_envs.credentials import NoCredential
 from codelocd.daemon.location import Leases
 from codelocd.daemon.runner_specs import RunnerSpecs, read_secrets
 from codelocd.daemon.runs.served import LocationCode
+from codelocd.dagster.instance import VARIABLE as HOME
 from codelocd.model import Output
 from codelocd.releases.release_folder import DamagedRelease
 from codelocd.runners.api import RunnerSpec
+from codelocd.runs.dagster import DAGSTER
 
 
 @dataclass(frozen=True, slots=True)
 class ServedProcesses:
     """In the environment, as the user and with the variables of a runner that would be started
-    now."""
+    now. `dagster_home`: makes the folder of Dagster's instance, for those of Dagster's."""
 
     store: Store
     specs: RunnerSpecs
+    dagster_home: Callable[[], Path]
 
     def prepared(self, served: LocationCode, output: Output) -> tuple[RunnerSpec, Leases]:
         """The caller closes the leases when the process has ended. Blocks. Raises OSError."""
@@ -53,9 +58,12 @@ class ServedProcesses:
             secrets = read_secrets(served.spec, os.environ)
         except NoCredential as missing:
             raise OSError(str(missing)) from missing
+        variables = self.specs.variables(served.spec, served.place, secrets)
+        if served.loader == DAGSTER:
+            variables = {HOME: str(self.dagster_home()), **variables}
         return replace(
             served.order,
-            variables=self.specs.variables(served.spec, served.place, secrets),
+            variables=variables,
             own=frozenset({*served.spec.variables, *secrets}),
             output=output,
             held=leases.filenos(),

@@ -13,11 +13,18 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from codelocd.daemon.runs.effects import RunEffects
-from codelocd.daemon.runs.parts import AttemptProcesses, CodesInUse, RunNewsTaker, present
+from codelocd.daemon.runs.parts import (
+    AttemptProcesses,
+    CodeInUse,
+    CodesInUse,
+    RunNewsTaker,
+    present,
+)
 from codelocd.daemon.runs.records import RunRecords
 from codelocd.daemon.runs.table import RunTable
 from codelocd.runs import events
 from codelocd.runs.book import RunBook
+from codelocd.runs.dagster import DAGSTER
 from codelocd.runs.events import Moment, RunEvent
 from codelocd.runs.folder import AttemptFiles, RunFolders
 from codelocd.runs.model import RunId, RunRecord, RunState, RunWish
@@ -255,8 +262,7 @@ class RunKeeper:
             run = self._table.get(number)
             code = self._served.of(run.wish.location) if run is not None else None
             if code is not None:
-                admitted = events.RunAdmitted(code.generation, code.manifest, code.environment)
-                self._take(number, admitted)
+                self._take(number, _admission(code))
 
     def _may_start_or_counts(self, run: RunRecord) -> bool:
         return run.state is not RunState.QUEUED or self._served.of(run.wish.location) is not None
@@ -295,3 +301,8 @@ def _retry(run: RunRecord, now: Moment) -> dict[str, Any]:
     attempt, due = run.attempts[-1], run.deadlines.retry or 0.0
     told = {"number": attempt.number, "why": attempt.why, "summary": attempt.summary}
     return {"event": "retry", "at": now.at, **told, "seconds": max(0.0, due - now.clock)}
+
+
+def _admission(code: CodeInUse) -> events.RunAdmitted:
+    is_dagsters = code.loader == DAGSTER
+    return events.RunAdmitted(code.generation, code.manifest, code.environment, is_dagsters)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from codelocd.daemon import params as take
 from codelocd.daemon.params import Params
 from codelocd.rpc.errors import RpcError
+from codelocd.runs.dagster import DAGSTER, NO_CONFIG, NO_PARAMS
 from codelocd.runs.model import RunWish
 from codelocd.runs.names import UnfitNames, chosen
 from codelocd.runs.policy import policy_of
@@ -31,6 +32,7 @@ PARAMS = frozenset(
         "upstream",
         "checks",
         "params",
+        "config",
         "tags",
         "timeout",
         "key",
@@ -68,12 +70,24 @@ def wish_of(params: Params, location: str, served: LocationCode, user: str | Non
         upstream=take.flag(params, "upstream", default=False),
         checks=take.choice(params, "checks", CHECKS) or "with",
         params=take.mapping(params, "params"),
+        config=_config(params, served),
         tags=_texts(params, "tags"),
         by=asked_by(params, user),
         key=_key(params),
     )
-    _refuse_unfit([wish.params, wish.tags, wish.by, wish.select])
+    _refuse_unfit([wish.params, wish.config, wish.tags, wish.by, wish.select])
     return wish
+
+
+def _config(params: Params, served: LocationCode) -> Mapping[str, Any] | None:
+    """A run config, which only Dagster's runs have, and which is all that those have."""
+    if served.loader == DAGSTER and take.mapping(params, "params"):
+        raise RpcError("usage", NO_PARAMS)
+    if params.get("config") is None:
+        return None
+    if served.loader != DAGSTER:
+        raise RpcError("usage", NO_CONFIG)
+    return take.mapping(params, "config")
 
 
 def asked_by(params: Params, user: str | None) -> dict[str, str]:
@@ -101,6 +115,7 @@ def _refuse_unfit(parts: list[Any]) -> None:
     try:
         size = len(json.dumps(parts))
     except (TypeError, ValueError) as error:
-        raise RpcError("usage", f"params, tags and by must be JSON: {error}") from None
+        raise RpcError("usage", f"params, config, tags and by must be JSON: {error}") from None
     if size > LARGEST:
-        raise RpcError("usage", f"params, tags and by take {size} bytes, at most {LARGEST} may be")
+        what = f"params, config, tags and by take {size} bytes"
+        raise RpcError("usage", f"{what}, at most {LARGEST} may be")

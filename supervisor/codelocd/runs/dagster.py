@@ -1,0 +1,58 @@
+"""What a run of Dagster's is called there, and when Dagster has to be told how it ended. Pure."""
+
+from __future__ import annotations
+
+from uuid import NAMESPACE_OID, uuid5
+
+from codelocd.runs.events import AttemptEnded, AttemptLost, RunEvent, TellDagster
+from codelocd.runs.model import RunRecord, RunState
+
+DAGSTER = "dagster"
+"""The loader of a location that has Dagster's definitions."""
+
+NO_PARAMS = "a run of Dagster's has no parameters: it takes a run config, with --config"
+NO_CONFIG = "a run config is Dagster's: give the run its parameters, with --param"
+
+
+def dagster_run_id(uuid: str, attempt: int) -> str:
+    """Known before the attempt starts, whatever becomes of its process. `uuid`: of the run."""
+    return str(uuid5(NAMESPACE_OID, f"codelocd {uuid} {attempt}"))
+
+
+def unsaid_end(run: RunRecord, event: RunEvent) -> tuple[TellDagster, ...]:
+    """Of an attempt that ended without a result: Dagster may still take it for one that goes on.
+    `run`: as it was before the event."""
+    attempt = run.attempt
+    if run.dagster_run is None or attempt is None or run.state is RunState.QUEUED:
+        return ()
+    if isinstance(event, AttemptEnded):
+        if event.result is not None or not event.begun:
+            return ()
+        text = event.summary or f"its process ended{how(event)}"
+    elif isinstance(event, AttemptLost):
+        text = "its process ended together with its daemon"
+    else:
+        return ()
+    if run.stopping == "timeout":
+        text = f"it took longer than its timeout; {text}"
+    return (
+        TellDagster(
+            attempt.number,
+            run.wish.location,
+            run.wish.repository,
+            run.dagster_run,
+            f"codelocd: {text}",
+            run.stopping in ("cancel", "shutdown"),
+        ),
+    )
+
+
+def how_ended(exit_status: int | None, signal: int | None) -> str:
+    """The end of a process, as what follows a verb."""
+    if signal is not None:
+        return f" by signal {signal}"
+    return "" if exit_status is None else f", with status {exit_status}"
+
+
+def how(event: AttemptEnded) -> str:
+    return how_ended(event.exit, event.signal)
