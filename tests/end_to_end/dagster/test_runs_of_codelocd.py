@@ -1,0 +1,135 @@
+"""Runs that codelocd carries out on Dagster's instance, as Dagster's page shows them."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Any
+
+import pytest
+
+from tests.end_to_end.dagster.conftest import Page
+
+JOBS = """
+import time
+import dagster as dg
+
+@dg.asset
+def orders():
+    return dg.Output(1, metadata={"rows": 3})
+
+@dg.asset_check(asset=orders)
+def enough():
+    return dg.AssetCheckResult(passed=True)
+
+@dg.op
+def stay():
+    time.sleep(1000)
+
+@dg.job
+def wait():
+    stay()
+
+nightly = dg.define_asset_job("nightly", selection=["orders"])
+every = dg.ScheduleDefinition(job=nightly, cron_schedule="* * * * *")
+defs = dg.Definitions(
+    assets=[orders], asset_checks=[enough], jobs=[nightly, wait], schedules=[every],
+    executor=dg.EXECUTOR,
+)
+"""
+
+RUN = """query($id: ID!) { runOrError(runId: $id) { ... on Run {
+  status jobName tags { key value }
+  repositoryOrigin { repositoryLocationName repositoryName }
+  eventConnection { events { __typename } } } } }"""
+
+pytestmark = pytest.mark.slow
+
+
+def told_by(page: Page, run: str) -> dict[str, Any]:
+    found: dict[str, Any] = page.ask(RUN, id=run)["runOrError"]
+    return found
+
+
+def events_of(told: dict[str, Any]) -> set[str]:
+    """But for what processes say of themselves."""
+    every = {each["__typename"] for each in told["eventConnection"]["events"]}
+    of_processes = {"EngineEvent", "StepWorkerStartingEvent", "StepWorkerStartedEvent"}
+    of_launchers = {"RunStartingEvent", "RunEnqueuedEvent", "RunDequeuedEvent"}
+    return every - of_processes - of_launchers - {"ResourceInitStartedEvent"}
+
+
+@pytest.fixture
+def shown(project, declare, page, request) -> Page:
+    declare(shop="newest")
+    (project / "shop.py").write_text(JOBS.replace("EXECUTOR", "in_process_executor"))
+    made: Page = page("shop")
+    return made
+
+
+def start(page: Page, name: str, **params: Any) -> dict[str, Any]:
+    with page.dev.client() as client:
+        found: dict[str, Any] = client.call("run", {"location": "shop", "names": [name], **params})
+        return found
+
+
+def ended(page: Page, number: int) -> dict[str, Any]:
+    def found() -> dict[str, Any] | None:
+        with page.dev.client() as client:
+            run: dict[str, Any] = client.call("run_show", {"id": number})["run"]
+        return run if run["ended"] is not None else None
+
+    run: dict[str, Any] = page.until(found)
+    return run
+
+
+def test_a_run_is_on_dagsters_page_with_its_job_and_all_events_of_one_that_dagster_launched(shown):
+    run = start(shown, "nightly", wait=True, tags={"team": "a"})["run"]
+    assert (run["state"], [step["name"] for step in run["steps"]]) == ("succeeded", ["orders"])
+    (orders,) = run["steps"]
+    assert (orders["metadata"]["rows"], orders["checks"][0]["state"]) == (3, "passed")
+    told = told_by(shown, run["dagster_run"])
+    assert (told["status"], told["jobName"]) == ("SUCCESS", "nightly")
+    assert told["repositoryOrigin"] == {
+        "repositoryLocationName": "shop",
+        "repositoryName": "__repository__",
+    }
+    tags = {tag["key"]: tag["value"] for tag in told["tags"]}
+    assert tags["dagster/code_location"] == "shop"
+    assert (tags["team"], tags["codelocd/run"]) == ("a", str(run["id"]))
+    launched = shown.launch("shop", "nightly")
+    shown.until(lambda: shown.status(launched) == "SUCCESS")
+    assert events_of(told_by(shown, launched)) <= events_of(told)
+    assets = start(shown, "orders", wait=True)["run"]
+    assert assets["state"] == "succeeded"
+
+
+def test_terminate_on_the_page_and_a_kill_are_seen_on_both_sides(shown):
+    number = start(shown, "wait")["id"]
+    begun = shown.until(lambda: started(shown, number))
+    shown.terminate(begun["dagster_run"])
+    assert ended(shown, number)["state"] == "cancelled"
+    assert shown.status(begun["dagster_run"]) == "CANCELED"
+
+    number = start(shown, "wait")["id"]
+    begun = shown.until(lambda: started(shown, number))
+    os.kill(begun["attempts"][-1]["pid"], signal.SIGKILL)
+    shown.until(lambda: shown.status(begun["dagster_run"]) == "FAILURE")
+    run = ended(shown, number)
+    assert (run["state"], run["why"]) == ("failed", "signal")
+
+    number = start(shown, "wait")["id"]
+    begun = shown.until(lambda: started(shown, number))
+    with shown.dev.client() as client:
+        client.call("run_cancel", {"id": number})
+    assert ended(shown, number)["state"] == "cancelled"
+    assert shown.status(begun["dagster_run"]) == "CANCELED"
+
+
+def started(page: Page, number: int) -> dict[str, Any] | None:
+    """The run, once Dagster says that its step goes on."""
+    with page.dev.client() as client:
+        run: dict[str, Any] = client.call("run_show", {"id": number})["run"]
+    if run["steps"] and page.status(run["dagster_run"]) == "STARTED":
+        return run
+    return None

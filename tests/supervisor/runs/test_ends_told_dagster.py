@@ -1,0 +1,82 @@
+"""When Dagster is told how an attempt of one of its runs ended, and what."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from codelocd.runs.dagster import dagster_run_id
+from codelocd.runs.encoding import order_part, report_part
+from codelocd.runs.events import (
+    AttemptEnded,
+    AttemptLost,
+    AttemptStarted,
+    CancelAsked,
+    Moment,
+    RunAdmitted,
+    RunEvent,
+    TellDagster,
+    UserCodeBegun,
+)
+from codelocd.runs.model import RunId, RunPolicy, RunRecord, RunWish
+from codelocd.runs.step import step
+
+BEGUN = (RunAdmitted(3, "m", "env", is_dagsters=True), AttemptStarted(11, "fork"), UserCodeBegun())
+
+
+def after(*events: RunEvent, **policy: Any) -> tuple[RunRecord, list[TellDagster]]:
+    run = RunRecord(RunId(7), "u", RunWish("sales", job="wait", policy=RunPolicy(**policy)), 0.0)
+    told: list[TellDagster] = []
+    for clock, event in enumerate((*BEGUN, *events)):
+        run, effects = step(run, event, Moment(clock, clock))
+        told += [each for each in effects if isinstance(each, TellDagster)]
+    return run, told
+
+
+def test_an_attempt_has_the_name_in_dagster_that_its_order_says() -> None:
+    run, _ = after()
+    assert run.dagster_run == dagster_run_id("u", 1) != dagster_run_id("u", 2)
+    assert order_part(run, ())["dagster_run"] == run.dagster_run
+    native, _ = step(replace(run, state=run.state.QUEUED), RunAdmitted(), Moment(0, 0))
+    assert native.dagster_run is None
+
+
+@pytest.mark.parametrize(
+    ("events", "text", "cancelled"),
+    [
+        ((AttemptEnded(signal=9),), "codelocd: its process ended by signal 9", False),
+        ((AttemptEnded(exit=3),), "codelocd: its process ended, with status 3", False),
+        ((AttemptLost(),), "codelocd: its process ended together with its daemon", False),
+        (
+            (CancelAsked(), AttemptEnded(signal=9)),
+            "codelocd: its process ended by signal 9",
+            True,
+        ),
+    ],
+)
+def test_an_attempt_without_a_result_is_told(
+    events: tuple[RunEvent, ...], text: str, cancelled: bool
+) -> None:
+    run, (told,) = after(*events)
+    assert run.state.is_final
+    assert (told.text, told.cancelled) == (text, cancelled)
+    assert report_part(told)["report"]["dagster_run"] == dagster_run_id("u", 1)
+
+
+def test_one_that_says_itself_how_it_ended_is_not_told_and_none_that_is_not_dagsters() -> None:
+    result = {"state": "failed", "why": "exception", "dagster_run": dagster_run_id("u", 1)}
+    run, told = after(AttemptEnded(exit=1, result=result))
+    assert (run.dagster_run, told) == (result["dagster_run"], [])
+    assert after(AttemptEnded(exit=3, begun=False))[1] == []
+    native = replace(after()[0], dagster_run=None)
+    assert step(native, AttemptEnded(signal=9), Moment(0, 0))[1] == ()
+
+
+def test_each_attempt_of_a_run_is_told_by_its_own_name() -> None:
+    _, (told,) = after(AttemptEnded(signal=9), retries=1)
+    run, _ = after(AttemptEnded(signal=9), retries=1, retry_delay=0.0)
+    run, _ = step(run, BEGUN[0], Moment(100, 100))
+    assert told.dagster_run == dagster_run_id("u", 1)
+    assert run.dagster_run == dagster_run_id("u", 2)
