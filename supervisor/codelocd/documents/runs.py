@@ -53,6 +53,7 @@ class _FactsOfRun(TypedDict):
     by: dict[str, Any]
     key: str | None
     params: dict[str, Any]
+    config: dict[str, Any] | None
     tags: dict[str, str]
     retry_of: int | None
     scheduled_for: float | None
