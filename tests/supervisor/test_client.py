@@ -73,6 +73,10 @@ class Daemon:
         match method:
             case "echo":
                 return dict(params)
+            case "run":
+                return {"id": 17, "run": {"id": 17, **params}}
+            case "runs":
+                return {"runs": [dict(params)], "more": False}
             case "hang":
                 return await asyncio.get_running_loop().create_future()
             case "subscribe":
@@ -125,6 +129,18 @@ def test_a_client_gets_results_and_errors(path: Path) -> None:
 def test_a_large_message_goes_both_ways(path: Path) -> None:
     with Client(path) as client:
         assert client.call("echo", {"a": "x" * 20_000_000}, timeout=60) == {"a": "x" * 20_000_000}
+
+
+@pytest.mark.usefixtures("daemon")
+async def test_both_clients_run_and_list_runs(path: Path) -> None:
+    asked = {"location": "sales", "names": ["nightly"], "wait": True, "params": {"day": "x"}}
+    with Client(path) as client:
+        ended = client.run("sales", "nightly", wait=True, params={"day": "x"})
+        assert ended == {"id": 17, **asked}
+        assert client.runs(states=["failed"], limit=1) == [{"states": ["failed"], "limit": 1}]
+    async with await AsyncClient.connect(path) as other:
+        assert await other.run("sales", "nightly", wait=True, params={"day": "x"}) == ended
+        assert await other.runs(limit=1) == [{"limit": 1}]
 
 
 def test_a_client_takes_a_path_of_any_length(tmp_path: Path, start, monkeypatch) -> None:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, overload
 
 from codelocd.render import journal
 from codelocd.render.location import stages
-from codelocd.render.status import past_failure, starting
-from codelocd.render.text import Screen, duration, one_line, wrapped
+from codelocd.render.status import past_failure
+from codelocd.render.text import Screen, duration, one_line, starting, wrapped
 from codelocd_top.levels import STYLES, level, word
 from codelocd_top.run_rows import pane_lines
 from codelocd_top.view import key_lines

@@ -34,6 +34,7 @@ class StepEvents:
                 "kind": step.definition.kind,
                 "name": step.definition.name,
                 "timeout": getattr(step.definition, "timeout", None),
+                "checks": [check.name for check in step.checks],
             }
             for step in steps
         ]

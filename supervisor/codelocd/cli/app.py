@@ -82,7 +82,7 @@ class Commands(click.Group):
 
 
 SECTIONS = {
-    "Run": ("dev", "serve", "check", "run"),
+    "Run": ("dev", "serve", "check", "run", "runs"),
     "Look": ("ui", "top", "status", "definitions", "show", "logs", "events", "schedules"),
     "Change": ("start", "stop", "restart", "reload", "drain", "apply", "upgrade", "shutdown"),
     "Deploy": ("deploy", "rollback", "releases"),
@@ -92,7 +92,8 @@ SECTIONS = {
 MODULES = {
     "exec": "execute",
     **dict.fromkeys(SECTIONS["Run"], "run"),
-    "run": "runs",
+    "run": "run_job",
+    "runs": "runs",
     **dict.fromkeys(("status", "definitions", "show", "call"), "look"),
     **dict.fromkeys(("logs", "events"), "history"),
     **dict.fromkeys(SECTIONS["Change"], "change"),

@@ -71,9 +71,18 @@ class Connection:
 
         return whole.answer(method, answer)
 
-    def subscribe(self, topics: Sequence[str], *, blocks: bool = False) -> Iterator[TopicEvent]:
-        """Events as they come, for ever; from this call on, not one is missed."""
-        events = self._ask(lambda: self._client.subscribe(topics, blocks=blocks))
+    def subscribe(
+        self,
+        topics: Sequence[str],
+        *,
+        blocks: bool = False,
+        locations: Sequence[str] | None = None,
+    ) -> Iterator[TopicEvent]:
+        """Events as they come, for ever; from this call on, not one is missed. `locations`: only
+        what concerns these."""
+        events = self._ask(
+            lambda: self._client.subscribe(topics, blocks=blocks, locations=locations)
+        )
         if not self.is_of_this_version():
             from codelocd.core import whole  # seldom: what is declared takes long to import
 

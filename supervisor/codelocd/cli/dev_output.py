@@ -10,7 +10,7 @@ from codelocd.render import location
 from codelocd.render.definitions import changes
 from codelocd.render.journal import visible
 from codelocd.render.location import counts, rest, step
-from codelocd.render.status import config, starting, state
+from codelocd.render.status import config, state
 from codelocd.render.text import (
     PLAIN,
     STATES,
@@ -20,6 +20,7 @@ from codelocd.render.text import (
     name_style,
     one_line,
     plural,
+    starting,
 )
 
 if TYPE_CHECKING:
@@ -74,7 +75,6 @@ class ToldProblems:
 
 SHOWN = 20
 """Definitions of one change that are named one by one."""
-
 SIGNS: tuple[tuple[str, Literal["added", "changed", "removed"], str], ...] = (
     ("+", "added", "green"),
     ("~", "changed", "yellow"),

@@ -107,6 +107,22 @@ def outcome_options(command: F) -> F:
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 
 
+def form_options(command: Callable[..., int]) -> Callable[..., int]:
+    """`--json` and `--events` of what goes on: the keyword `form`, a Form of a run's output."""
+
+    @wraps(command)
+    def with_form(*arguments: Any, as_json: bool, as_events: bool, **rest: Any) -> int:
+        if as_json and as_events:
+            raise click.UsageError("--json and --events: give one of them")
+        form = "json" if as_json else "events" if as_events else "text"
+        return command(*arguments, form=form, **rest)
+
+    events = click.option(
+        "--events", "as_events", is_flag=True, help="Print JSON, one event a line."
+    )
+    return json_option(events(with_form))
+
+
 def stream_options(what: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """`--follow`, `--lines` and `--json` of a command that prints `what` as they come. The keyword
     `followed` is for how many seconds the next daemon is waited for; None: do not follow."""

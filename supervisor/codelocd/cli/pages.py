@@ -26,7 +26,7 @@ PAUSE = 0.2
 class Pages:
     """Lines that are numbered: those of each location, or all together.
 
-    `method` has them, under the key `lines` or `events`. `params` are what its answers are
+    `method` has them, one of `logs`, `run_logs` and `events`. `params` are what its answers are
     narrowed down by; `pattern` tells of a line's text whether it is wanted, None: all are. `seen`
     is the number of the last line that was given, by location; by "" where there is one row of
     numbers for all.
@@ -69,8 +69,8 @@ class Pages:
 
     def missed(self, ask: Ask) -> Iterator[Line]:
         """What came since the last line that was given; what is lost of it is said."""
-        locations = self.params.get("locations") if self._by_location else None
-        only = {"locations": locations} if locations else {}
+        whose = "locations" if self._by_location else "id"
+        only = {whose: self.params[whose]} if self.params.get(whose) else {}
         while True:
             answer = ask({**only, "lines": PAGE, **self._place("after", self.seen)})
             for line in answer[self._key]:
@@ -124,7 +124,7 @@ class Pages:
 
     @property
     def _key(self) -> str:
-        return "lines" if self._by_location else "events"
+        return "events" if self.method == "events" else "lines"
 
     @property
     def _by_location(self) -> bool:
@@ -139,8 +139,10 @@ class Pages:
         return {name: dict(places) if self._by_location else places.get("", 0)}
 
 
+_LOG_LINE = ("seq", "at", "location", "stream", "text", "generation")
 _SHAPES = {
-    "logs": ("seq", "at", "location", "stream", "text", "generation"),
+    "logs": _LOG_LINE,
+    "run_logs": _LOG_LINE,
     "events": ("seq", "at", "location", "event", "before", "after", "generation", "detail"),
 }
 
@@ -194,13 +196,14 @@ def _news(pages: Pages, connection: Connection) -> Iterator[Line]:
             began = True
             yield from pages.missed(ask)
             continue
-        for line in _lines_of(cast("dict[str, Any]", event["data"])):
+        for line in lines_of(cast("dict[str, Any]", event["data"])):
             if not pages.follows(line["location"], line["seq"]):
                 yield from pages.missed(ask)
             yield from pages.next(line)
 
 
-def _lines_of(data: dict[str, Any]) -> Iterator[Line]:
+def lines_of(data: dict[str, Any]) -> Iterator[Line]:
+    """The entry, or the lines, of the data of an event."""
     if "texts" not in data:
         yield data["event"]
         return

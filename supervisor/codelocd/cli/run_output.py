@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
 
 from codelocd.cli import output
 from codelocd.model import Stream
 from codelocd.render import runs as render
-from codelocd.runs.encoding import run_document
-from codelocd.runs.model import RunRecord
 
 Form = Literal["text", "json", "events"]
 
@@ -25,17 +21,21 @@ class RunOutput:
     In text both share stdout; else stdout has documents alone.
     """
 
-    def __init__(self, form: Form) -> None:
+    def __init__(self, form: Form, unread: Callable[[OSError], object]) -> None:
+        """`unread` is called, once, where what is written no longer has a reader."""
         self._form = form
+        self._unread = unread
         self._screen = output.stdout_screen()
         self._width = 0
+        self._shown: dict[tuple[str, str], tuple[int, str]] = {}
         self._is_inside_line = False
         self._is_read = True
 
-    def begins(self, what: str, python: str) -> None:
-        """Before the first attempt: what is run, for people."""
+    def begins(self, what: str, told: str, number: int | None = None) -> None:
+        """Before the first attempt: what is run, for people; `number` is that of the run, `told`
+        what there is to say of its code."""
         if self._form == "text":
-            self._line(render.title(what, python, self._screen))
+            self._line(render.title(what, told, self._screen, number))
 
     def printed(self, stream: Stream, data: bytes) -> None:
         """What the code prints, as it comes."""
@@ -50,26 +50,53 @@ class RunOutput:
         elif self._form == "text":
             self._say(event)
 
-    def ended(self, run: RunRecord) -> None:
-        """The last words. Of what could not be run stderr has the reason already."""
-        document = {**run_document(run), "id": None}
+    def caught_up(self, run: Mapping[str, Any]) -> None:
+        """The document of a run that goes on: what of it was not told is shown now."""
+        if self._form != "text":
+            return
+        self._width = self._width or render.width_of(run)
+        attempt = len(run["attempts"])
+        for step in run["steps"]:
+            self._say_step({**step, "attempt": attempt}, late=True)
+            for check in step.get("checks") or ():
+                self._say_check({**check, "asset": step["name"], "attempt": attempt}, late=True)
+
+    def ended(self, run: Mapping[str, Any]) -> None:
+        """The last words, by its document. Of what could not be run stderr has the reason."""
         if self._form == "json":
-            output.document(document)
+            output.document(run)
         elif self._form == "events":
-            self._document({"event": "ended", "at": time.time(), "run": document})
-        elif run.why != "usage":
-            self._line(render.ended(document, self._screen))
+            self._document({"event": "ended", "at": time.time(), "run": run})
+        elif run["why"] != "usage" or run["id"] is not None:
+            self._line(render.ended(run, self._screen))
 
     def _say(self, event: Mapping[str, Any]) -> None:
         match event["event"]:
             case "plan":
                 self._width = render.width_of(event)
-            case "step" if event["state"] != "started":
-                self._line(render.step_line(event, self._width, self._screen))
+            case "step":
+                self._say_step(event)
             case "check":
-                self._line(render.check_line(event, self._width, self._screen))
+                self._say_check(event)
             case "retry":
                 self._line(render.again(event))
+
+    def _say_step(self, step: Mapping[str, Any], *, late: bool = False) -> None:
+        if step["state"] != "started" and self._is_new((step["name"], ""), step, late=late):
+            self._line(render.step_line(step, self._width, self._screen))
+
+    def _say_check(self, check: Mapping[str, Any], *, late: bool = False) -> None:
+        if self._is_new((check["asset"], check["name"]), check, late=late):
+            self._line(render.check_line(check, self._width, self._screen))
+
+    def _is_new(self, name: tuple[str, str], told: Mapping[str, Any], *, late: bool) -> bool:
+        """Whether it was not shown. `late`: of which attempt it is, is not known."""
+        now = (told["attempt"], told["state"])
+        before = self._shown.get(name)
+        if before == now or (late and before is not None and before[1] == now[1]):
+            return False
+        self._shown[name] = now
+        return True
 
     def _line(self, text: str) -> None:
         """On a line of its own, whatever the code has printed."""
@@ -91,10 +118,9 @@ class RunOutput:
 
     @contextlib.contextmanager
     def _until_unread(self) -> Iterator[None]:
-        """Once the reader has gone, the run is cancelled: what would hear how it ends?"""
         try:
             yield
-        except OSError:
-            if self._is_read:
-                os.kill(os.getpid(), signal.SIGTERM)
-            self._is_read = False
+        except OSError as error:
+            was_read, self._is_read = self._is_read, False
+            if was_read:
+                self._unread(error)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from codelocd.client.connection import DaemonUnreachable, explain, lost, refuse_foreign, silent
-from codelocd.client.sync import TIMEOUT, subscribing
+from codelocd.client.sync import TIMEOUT, running, subscribing
 from codelocd.rpc.errors import RpcError
 from codelocd.rpc.messages import EVENT
 from codelocd.rpc.peer import Listener, Peer
@@ -119,6 +119,20 @@ class AsyncClient:
             raise lost(str(self._path), "no more events")
         finally:
             await self._leave(subscription)
+
+    async def run(
+        self, location: str, *names: str, wait: bool = False, **wished: Any
+    ) -> dict[str, Any]:
+        """As `Client.run`."""
+        parameters = running(location, names, wait=wait, wished=wished)
+        answer = await self.call("run", parameters, timeout=None if wait else TIMEOUT)
+        document: dict[str, Any] = answer["run"]
+        return document
+
+    async def runs(self, **narrowed: Any) -> list[dict[str, Any]]:
+        """As `Client.runs`."""
+        found: list[dict[str, Any]] = (await self.call("runs", narrowed))["runs"]
+        return found
 
     def close(self) -> None:
         self._peer.close()

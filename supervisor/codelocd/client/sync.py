@@ -39,6 +39,13 @@ def subscribing(
     return params
 
 
+def running(
+    location: str, names: Sequence[str], *, wait: bool, wished: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The parameters of `run`."""
+    return {"location": location, "names": list(names), "wait": wait, **wished}
+
+
 class Client:
     """A connection to the daemon whose control socket is at `path`; for one thread.
 
@@ -99,6 +106,23 @@ class Client:
         answer = self.call("subscribe", params)
         self._events[answer["subscription"]] = deque()
         return self._events_of(answer["subscription"])
+
+    def run(self, location: str, *names: str, wait: bool = False, **wished: Any) -> dict[str, Any]:
+        """The document of a run of a job, or of assets, of a location; with `wait` once it has
+        ended.
+
+        `wished`: what else docs/protocol.md has for the method `run`, such as `params` and `key`.
+        """
+        parameters = running(location, names, wait=wait, wished=wished)
+        answer = self.call("run", parameters, timeout=None if wait else TIMEOUT)
+        document: dict[str, Any] = answer["run"]
+        return document
+
+    def runs(self, **narrowed: Any) -> list[dict[str, Any]]:
+        """Documents of runs, the newest first; `narrowed` by `locations`, `states`, `limit` and
+        `before`."""
+        found: list[dict[str, Any]] = self.call("runs", narrowed)["runs"]
+        return found
 
     def close(self) -> None:
         self._connection.close()

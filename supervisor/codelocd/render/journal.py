@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from codelocd.render.text import GAP, STATES, Screen, columns, one_line, shortened
 
@@ -83,6 +83,13 @@ def output(line: LogLine, screen: Screen, style: str | None) -> str:
     name = screen.paint(one_line(line["location"]), style)
     when = screen.paint(moment(line["at"], date=_is_of_another_day(line["at"])), "dim")
     return f"{when} {name} | {visible(line['text'], screen)}"
+
+
+def run_output(line: Mapping[str, Any], screen: Screen) -> str:
+    """A line of a run's output, with its time and, from the second attempt on, the attempt."""
+    when = screen.paint(moment(line["at"], date=_is_of_another_day(line["at"])), "dim")
+    attempt = f" attempt {line['generation']} |" if (line["generation"] or 0) > 1 else ""
+    return f"{when}{attempt} {visible(line['text'], screen)}"
 
 
 def visible(text: str, screen: Screen) -> str:

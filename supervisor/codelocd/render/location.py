@@ -8,8 +8,18 @@ from typing import TYPE_CHECKING
 
 from codelocd.render.definitions import conflict
 from codelocd.render.journal import visible
-from codelocd.render.status import config, past_failure, starting, state
-from codelocd.render.text import STATES, Screen, duration, indented, one_line, plural, share, size
+from codelocd.render.status import config, past_failure, state
+from codelocd.render.text import (
+    STATES,
+    Screen,
+    duration,
+    indented,
+    one_line,
+    plural,
+    share,
+    size,
+    starting,
+)
 
 if TYPE_CHECKING:
     from codeloc_envs.documents import ProgressDocument

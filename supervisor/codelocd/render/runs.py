@@ -19,19 +19,48 @@ WORDS = {
     "cancelled": ("cancelled", "yellow"),
     "checked": ("checked", None),
 }
-"""How a state is told, and in which style."""
+"""How a state of a step is told, and in which style."""
+STATE_STYLES = {
+    "queued": "dim",
+    "starting": "cyan",
+    "running": "cyan",
+    "succeeded": "green",
+    "cancelled": "yellow",
+    "failed": "red",
+    "lost": "red",
+}
+"""Of runs."""
 
 Document = Mapping[str, Any]
 
 
-def title(what: str, python: str, screen: Screen) -> str:
-    """The line before all steps."""
-    return f"run  {screen.paint(one_line(what), 'bold')}  Python {one_line(python)}"
+def title(what: str, told: str, screen: Screen, number: int | None = None) -> str:
+    """The line before all steps; `told` is said of its code, `number` is that of a recorded run."""
+    run = "run" if number is None else f"run {number}"
+    return "  ".join([run, screen.paint(one_line(what), "bold"), one_line(told)]).rstrip()
+
+
+def what(run: Document) -> str:
+    """`sales/nightly`, or `sales: orders, +report` of assets."""
+    if run["job"] is not None:
+        return f"{run['location']}/{run['job']}"
+    return f"{run['location']}: {', '.join(run['select'] or ()) or 'all assets'}"
+
+
+def of_generation(run: Document) -> str:
+    """Which code it runs; empty before it has begun."""
+    generation = run["code"]["generation"]
+    return "" if generation is None else f"generation {generation}"
 
 
 def width_of(plan: Document) -> int:
-    """Columns of the names of all steps, by the event `plan`."""
-    names = [columns(one_line(each["name"])) for each in plan.get("steps") or ()]
+    """Columns of the names of all steps and checks, by the event `plan` or by a whole run."""
+    steps = plan.get("steps") or ()
+    names = [columns(one_line(each["name"])) for each in steps]
+    for each in steps:
+        for check in each.get("checks") or ():
+            name = check if isinstance(check, str) else check["name"]
+            names.append(columns(one_line(name)) + 2)
     return min(max([NARROWEST, *names]), WIDEST)
 
 
@@ -65,14 +94,30 @@ def again(retry: Document) -> str:
 def ended(run: Document, screen: Screen) -> str:
     """The last line, of the document of a run."""
     state = run["state"]
-    style = {"succeeded": "green", "cancelled": "yellow"}.get(state, "red")
+    style = STATE_STYLES.get(state)
     took = duration((run["ended"] or 0) - (run["started"] or run["queued"]))
     why = "; ".join(_reasons(run))
-    return f"run {screen.paint(state, style)} after {took}" + (f": {why}" if why else "")
+    name = "run" if run["id"] is None else f"run {run['id']}"
+    if run["started"] is None:  # it was not begun
+        took = duration((run["ended"] or 0) - run["queued"])
+        return f"{name} {screen.paint(state, style)} after {took} in the queue" + _after(why)
+    return f"{name} {screen.paint(state, style)} after {took}" + _after(why)
+
+
+def _after(why: str) -> str:
+    return f": {why}" if why else ""
 
 
 def _reasons(run: Document) -> Iterator[str]:
+    if run["state"] == "cancelled":
+        if run["why"] == "shutdown":
+            yield "the daemon ended"
+        elif run["summary"]:
+            yield one_line(run["summary"])
     if run["state"] in ("succeeded", "cancelled"):
+        return
+    if run["state"] == "lost":
+        yield "it ended while no daemon was there to see how"
         return
     steps = run["steps"]
     failed = [each["name"] for each in steps if each["state"] == "failed"]

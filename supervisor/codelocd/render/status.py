@@ -15,6 +15,7 @@ from codelocd.render.text import (
     share,
     shortened,
     size,
+    starting,
     table,
     wrapped,
 )
@@ -22,6 +23,7 @@ from codelocd.render.text import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # `typing` itself would take as long as asking the daemon
     from collections.abc import Iterable, Mapping, Sequence
+    from typing import Any
 
     from codelocd.documents.locations import (
         ConfigDocument,
@@ -46,12 +48,14 @@ TITLES = (
     Column("NODE", 7),
     Column("MEMORY", 4, right=True),
     Column("CPU", 7, right=True),
+    Column("RUNS", 5, least=9),
     Column("LAST EXIT", 6, least=20),
     Column("PROBLEM", 2, least=28),
 )
 
-SELDOM = (5, 9, 12)
-"""Columns that are there only where a release serves, a runner is on a node, or one has ended."""
+SELDOM = (5, 9, 12, 13)
+"""Columns that are there only where a release serves, a runner is on a node, runs go on, or a
+runner has ended."""
 
 UNDER_WAY = ("building", "starting", "stopping")
 
@@ -298,19 +302,6 @@ def past_failure(location: LocationFacts) -> ProblemDocument | None:
     return None if is_told else failure
 
 
-def starting(name: str) -> str:
-    """The command that starts a location."""
-    if not name.translate(PLAIN_SIGNS).isalnum() or not name.isascii():
-        import shlex  # seldom: its import takes as long as the rest of the table
-
-        name = one_line(shlex.quote(name))
-    return f"codelocd start {name}"
-
-
-PLAIN_SIGNS = dict.fromkeys(map(ord, "_-."))
-"""What a name may hold besides letters and digits without a meaning to a shell."""
-
-
 def _problem(location: LocationFacts) -> Cell:
     problem = location["problem"]
     if problem:
@@ -329,6 +320,13 @@ def _last_exit(location: LocationFacts, at: float) -> Cell:
     return f"{ago}: {failure['summary'].removeprefix('the runner ')}", "dim"
 
 
+def _runs(location: LocationStatus) -> str:
+    """`1 running, 2 queued`."""
+    counts: Mapping[str, Any] = location.get("runs") or {}
+    told = [f"{counts[each]} {each}" for each in ("running", "queued") if counts.get(each)]
+    return ", ".join(told) or NOTHING
+
+
 def _row(location: LocationStatus, at: float) -> list[Cell]:
     used = location["environment"]
     return [
@@ -344,6 +342,7 @@ def _row(location: LocationStatus, at: float) -> list[Cell]:
         location.get("node") or NOTHING,
         size(location["memory"]),
         share(location["cpu"]),
+        _runs(location),
         _last_exit(location, at),
         _problem(location),
     ]

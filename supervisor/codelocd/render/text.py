@@ -133,6 +133,19 @@ def share(fraction: float | None) -> str:
     return "-" if fraction is None else f"{fraction * 100:.0f}%"
 
 
+def starting(name: str) -> str:
+    """The command that starts a location."""
+    if not name.translate(PLAIN_SIGNS).isalnum() or not name.isascii():
+        import shlex  # seldom: its import takes as long as a table
+
+        name = one_line(shlex.quote(name))
+    return f"codelocd start {name}"
+
+
+PLAIN_SIGNS = dict.fromkeys(map(ord, "_-."))
+"""What a name may hold besides letters and digits without a meaning to a shell."""
+
+
 Cell = str | tuple[str, str | None]
 """Text, or text and its style."""
 

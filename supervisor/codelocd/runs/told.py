@@ -36,6 +36,9 @@ def _planned(step: Any) -> dict[str, Any]:
     shapes.text(step, "name")
     if type(step.get("timeout")) not in (int, float, type(None)):
         raise WrongShape("timeout is no number of seconds")
+    checks = step.get("checks", [])
+    if type(checks) is not list or not all(type(each) is str for each in checks):
+        raise WrongShape("checks is no list of names")
     return dict(step)
 
 

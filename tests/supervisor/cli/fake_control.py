@@ -140,7 +140,8 @@ class FakeDaemon:
 
     def hang_up(self) -> None:
         """Close every connection, as a daemon that ends does."""
-        for peer in self.peers:
+        peers, self.peers = self.peers, []
+        for peer in peers:
             self._loop.call_soon_threadsafe(peer.close)
 
     def close(self) -> None:

@@ -16,6 +16,7 @@ import pytest
 
 from tests.commands import CODELOCD, DEADLINE
 from tests.supervisor.cli.fake_control import LOCATION, FakeDaemon, Shell, status_document
+from tests.supervisor.runs.run_documents import run
 
 STRANGE = "my code.py:defs, 'all'"
 """A name as Dagster makes them: with what shells give a meaning to."""
@@ -47,6 +48,13 @@ CASES = {
     "codelocd --user status --js": ["codelocd", "--user", "status", "--json"],
     "codelocd show sales/mart/o": ["codelocd", "show", "sales/mart/orders"],
     "codelocd show --kind job sales/re": ["codelocd", "show", "--kind", "job", "sales/refresh"],
+    "codelocd run sales/mart/o": ["codelocd", "run", "sales/mart/orders"],
+    "codelocd run sales/ref": ["codelocd", "run", "sales/refresh"],
+    "codelocd runs can": ["codelocd", "runs", "cancel"],
+    "codelocd runs show 17": ["codelocd", "runs", "show", "170"],
+    "codelocd runs --bef": ["codelocd", "runs", "--before"],
+    "codelocd runs --state fai": ["codelocd", "runs", "--state", "failed"],
+    "codelocd runs --location sal": ["codelocd", "runs", "--location", "sales"],
     "codelocd call sales des": ["codelocd", "call", "sales", "describe"],
     "codelocd call sales sto": ["codelocd", "call", "sales", "sto"],
     "codelocd exec sales pyt": ["codelocd", "exec", "sales", "pytest"],
@@ -119,6 +127,7 @@ def answering(project: Shell, daemon: FakeDaemon, tmp_path: Path) -> FakeDaemon:
         "status": lambda _: status_document(LOCATION, {**LOCATION, "name": STRANGE}),
         "definitions": definitions,
         "call": lambda _: {"generation": 1, "result": {"methods": methods}},
+        "runs": lambda _: {"runs": [run(id=170), run(id=18), run(id=19)], "more": False},
         "command": lambda _: {"environment": {"PATH": f"{programs}:/usr/bin"}},
     }
     return daemon
@@ -177,6 +186,26 @@ def test_names_in_a_location_are_offered_as_soon_as_only_one_location_is_meant(
     assert offered(project, "codelocd show sales/re") == inside[1:]
 
 
+def test_what_can_be_run_is_offered_without_the_location_where_there_is_only_one(
+    project: Shell, answering: FakeDaemon
+) -> None:
+    assert offered(project, "codelocd run ") == ["sales/", r"my\ code.py:defs,\ \'all\'/"]
+    inside = ["sales/mart/orders", "sales/refresh", "sales/revenue"]
+    assert offered(project, "codelocd run sal") == inside
+    answering.answers["status"] = lambda _: status_document(LOCATION)
+    assert offered(project, "codelocd run ") == ["mart/orders", "refresh", "revenue", *inside]
+    assert offered(project, "codelocd run ref") == ["refresh"]
+
+
+def test_runs_are_offered_those_alone_that_can_be_cancelled(
+    project: Shell, answering: FakeDaemon
+) -> None:
+    assert offered(project, "codelocd runs logs ") == ["170", "18", "19"]
+    assert offered(project, "codelocd runs cancel 18 1") == ["170", "19"]
+    states = ["queued", "starting", "running"]
+    assert answering.asked[-1] == ("runs", {"limit": 100, "states": states})
+
+
 def test_an_environment_is_offered_by_location_and_by_a_key_that_has_been_begun(
     project: Shell, answering: FakeDaemon
 ) -> None:
@@ -193,7 +222,17 @@ def test_a_name_in_quotes_or_behind_a_colon_is_offered_as_bash_inserts_it(
 
 @pytest.mark.parametrize(
     "typed",
-    ["show ", "show sales/", "restart ", "call sales ", "exec sales ", "env show 0", "call '"],
+    [
+        "show ",
+        "show sales/",
+        "run ",
+        "runs show ",
+        "restart ",
+        "call sales ",
+        "exec sales ",
+        "env show 0",
+        "call '",
+    ],
 )
 def test_without_a_daemon_nothing_is_offered_and_nothing_is_said(
     project: Shell, typed: str

@@ -111,7 +111,7 @@ def lines_of(text: str) -> list[list[str]]:
 
 
 def test_a_job_runs_and_prints_its_steps_and_checks_as_they_end(shop: Shell) -> None:
-    done = shop.run("run", "sales/nightly")
+    done = shop.run("run", "--here", "sales/nightly")
     assert done.returncode == 0, done.stderr
     assert "\nto stdout\n" in done.stdout
     printed = done.stdout.replace("to stdout\n", "")
@@ -128,18 +128,18 @@ def test_a_job_runs_and_prints_its_steps_and_checks_as_they_end(shop: Shell) -> 
 def test_a_later_run_finds_the_values_of_an_earlier_one_and_else_says_what_to_do(
     shop: Shell,
 ) -> None:
-    first = shop.run("run", "orders")
+    first = shop.run("run", "--here", "orders")
     assert (first.returncode, len(first.stdout.splitlines())) == (2, 1)
     assert "--upstream" in first.stderr.splitlines()[-1]
     assert "Traceback" not in first.stderr
-    assert shop.run("run", "orders", "--upstream").returncode == 0
-    later = shop.run("run", "orders", "--param", "day=5")
+    assert shop.run("run", "--here", "orders", "--upstream").returncode == 0
+    later = shop.run("run", "--here", "orders", "--param", "day=5")
     assert later.returncode == 0
     assert "raw_orders" not in later.stdout.partition("\n")[2]
 
 
 def test_what_depends_on_a_step_that_failed_is_skipped(shop: Shell) -> None:
-    done = shop.run("run", "broken", "report")
+    done = shop.run("run", "--here", "broken", "report")
     assert done.returncode == 1
     _, broken, report, last = lines_of(done.stdout)
     assert broken[:2] == ["broken", "FAILED"]
@@ -149,15 +149,15 @@ def test_what_depends_on_a_step_that_failed_is_skipped(shop: Shell) -> None:
 
 
 def test_a_check_that_fails_is_exit_1(shop: Shell) -> None:
-    done = shop.run("run", "doubtful")
+    done = shop.run("run", "--here", "doubtful")
     assert done.returncode == 1
     assert ["right", "FAILED", "it", "is", "wrong"] in lines_of(done.stdout)
     assert done.stdout.rstrip().endswith(": 1 check")
-    assert shop.run("run", "doubtful", "--no-checks").returncode == 0
+    assert shop.run("run", "--here", "doubtful", "--no-checks").returncode == 0
 
 
 def test_a_run_that_failed_is_tried_again_as_its_definition_says(shop: Shell) -> None:
-    done = shop.run("run", "flaky")
+    done = shop.run("run", "--here", "flaky")
     assert done.returncode == 0
     states = [words[1] for words in lines_of(done.stdout) if words[0] == "flaky"]
     assert states == ["FAILED", "ok"]
@@ -178,7 +178,7 @@ def test_a_run_that_failed_is_tried_again_as_its_definition_says(shop: Shell) ->
 def test_what_cannot_be_run_is_one_line(
     shop: Shell, words: list[str], code: int, said: str
 ) -> None:
-    done = shop.run("run", *words)
+    done = shop.run("run", "--here", *words)
     assert (done.returncode, len(done.stdout.splitlines()) <= 1) == (code, True)
     *notes, line = done.stderr.splitlines()
     assert said in line
@@ -188,14 +188,14 @@ def test_what_cannot_be_run_is_one_line(
 
 def test_code_that_does_not_load_is_exit_1_with_its_problem(shop: Shell) -> None:
     (shop.folder / "defs.py").write_text("import nothing_of_that_name\n")
-    done = shop.run("run", "nightly")
+    done = shop.run("run", "--here", "nightly")
     assert (done.returncode, done.stdout) == (1, "")
     assert "nothing_of_that_name" in done.stderr
     assert done.stderr.splitlines()[-1] == "codelocd: sales does not load"
 
 
 def test_stdout_has_one_json_document_and_nothing_else(shop: Shell) -> None:
-    done = shop.run("run", "nightly", "--json", "--tag", "team=a")
+    done = shop.run("run", "--here", "nightly", "--json", "--tag", "team=a")
     document: dict[str, Any] = json.loads(done.stdout)
     assert done.returncode == 0
     assert {"to stdout", "to stderr"} <= set(done.stderr.splitlines())
@@ -208,7 +208,7 @@ def test_stdout_has_one_json_document_and_nothing_else(shop: Shell) -> None:
 
 
 def test_events_are_one_document_a_line_and_end_with_the_run(shop: Shell) -> None:
-    done = shop.run("run", "nightly", "--events")
+    done = shop.run("run", "--here", "nightly", "--events")
     events = [json.loads(line) for line in done.stdout.splitlines()]
     assert [each["event"] for each in events] == [
         *["begun", "loaded", "plan", "step", "step", "step", "step", "check", "check"],
@@ -219,7 +219,7 @@ def test_events_are_one_document_a_line_and_end_with_the_run(shop: Shell) -> Non
 
 
 def test_an_interrupt_cancels_and_what_was_opened_is_closed_in_order(shop: Shell) -> None:
-    process = shop.start("run", "wait")
+    process = shop.start("run", "--here", "wait")
     assert process.stdout is not None
     seen = []
     for line in process.stdout:
@@ -232,7 +232,7 @@ def test_an_interrupt_cancels_and_what_was_opened_is_closed_in_order(shop: Shell
 
 
 def test_a_second_interrupt_kills(shop: Shell) -> None:
-    process = shop.start("run", "stay")
+    process = shop.start("run", "--here", "stay")
     assert process.stdout is not None
     for line in process.stdout:
         if line in ("stays\n", "heard\n"):
@@ -242,14 +242,14 @@ def test_a_second_interrupt_kills(shop: Shell) -> None:
 
 
 def test_a_timeout_fails_the_run(shop: Shell) -> None:
-    done = shop.run("run", "wait", "--timeout", "200ms")
+    done = shop.run("run", "--here", "wait", "--timeout", "200ms")
     assert done.returncode == 1
     assert "longer than its timeout" in done.stdout
 
 
 def test_the_attempt_ends_with_a_command_that_is_killed(shop: Shell) -> None:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as left:
-        process = shop.start("run", "wait", "--events", environ={"TMPDIR": left})
+        process = shop.start("run", "--here", "wait", "--events", environ={"TMPDIR": left})
         assert process.stdout is not None
         begun = json.loads(process.stdout.readline())
         attempt = psutil.Process(begun["pid"])
@@ -262,9 +262,9 @@ def test_the_attempt_ends_with_a_command_that_is_killed(shop: Shell) -> None:
 def test_names_begin_with_the_location_where_there_are_several(shop: Shell) -> None:
     with (shop.folder / "codelocd.toml").open("a") as config:
         config.write('[location.other]\npython_file = "missing.py"\n')
-    assert shop.run("run", "sales/nightly").returncode == 0
-    assert shop.run("run", "sales", "--select", "raw_orders+").returncode == 0
-    unknown = shop.run("run", "nightly")
+    assert shop.run("run", "--here", "sales/nightly").returncode == 0
+    assert shop.run("run", "--here", "sales", "--select", "raw_orders+").returncode == 0
+    unknown = shop.run("run", "--here", "nightly")
     assert (unknown.returncode, "no location 'nightly'" in unknown.stderr) == (4, True)
 
 
@@ -275,7 +275,7 @@ def test_a_file_runs_without_any_config(shell: Shell) -> None:
 
 
 def test_values_lie_where_no_other_user_can_read_them(shop: Shell) -> None:
-    assert shop.run("run", "nightly").returncode == 0
+    assert shop.run("run", "--here", "nightly").returncode == 0
     (values,) = Path(shop.environ["HOME"]).glob(".local/state/codelocd/daemons/*/values")
     assert values.stat().st_mode & 0o077 == 0
     (kept,) = values.glob("sales/__repository__/raw_orders/*")

@@ -26,6 +26,7 @@ from codelocd.cli.connection import ask
 from codelocd.cli.exit_codes import ExitCode, Failure
 from codelocd.cli.quick import COMPLETION
 from codelocd.cli.which import Asked
+from codelocd.render.runs import what
 
 if TYPE_CHECKING:
     from codelocd.documents.locations import LocationStatus
@@ -49,7 +50,7 @@ def completions_command(shell: str, install: bool) -> None:
     """Print the script with which a shell completes codelocd at TAB.
 
     Commands, options and files; and from the daemon that a command would speak to: locations,
-    LOCATION/NAME for `show`, methods for `call`, programs for `exec`.
+    LOCATION/NAME for `show` and `run`, runs, methods for `call`, programs for `exec`.
 
     \b
     eval "$(codelocd completions bash)"         in ~/.bashrc (bash 4.4 or newer)
@@ -109,6 +110,42 @@ def definitions(context: click.Context, parameter: click.Parameter, typed: str) 
     listed = _asked(context, "definitions", parameters) or {"definitions": []}
     inside = (f"{each['location']}/{each['name']}" for each in listed["definitions"])
     return [*([] if slash else found), *_starting(typed, sorted(set(inside)))]
+
+
+def runnable(context: click.Context, parameter: click.Parameter, typed: str) -> list[str]:
+    """`LOCATION/NAME` of jobs and assets, as soon as only one location can be meant; of the only
+    one that there is, their names alone."""
+    known = [each["name"] for each in _status(context)]
+    named, slash, _ = typed.partition("/")
+    inside = [each for each in known if each.startswith(named)] if not slash else [named]
+    if len(known) == 1:
+        inside = known
+    if len(inside) != 1:
+        return _starting(typed, (f"{each}/" for each in inside))
+    found = _asked(context, "definitions", {"locations": inside}) or {"definitions": []}
+    kinds = [each for each in found["definitions"] if each["kind"] in ("job", "asset")]
+    names = sorted({each["name"] for each in kinds if not each.get("external")})
+    short = names if len(known) == 1 else []
+    return _starting(typed, [*short, *(f"{inside[0]}/{name}" for name in names)])
+
+
+def runs(
+    context: click.Context, _parameter: click.Parameter, typed: str, states: Iterable[str] = ()
+) -> list[Any]:
+    """Numbers of runs that are not named yet, the newest first, with what they run."""
+    named = {str(each) for each in context.params.get("numbers") or ()}
+    wanted = {"states": list(states)} if states else {}
+    answer = _asked(context, "runs", {"limit": 100, **wanted}) or {"runs": []}
+    return [
+        CompletionItem(str(each["id"]), help=f"{what(each)} {each['state']}")
+        for each in answer["runs"]
+        if str(each["id"]).startswith(typed) and str(each["id"]) not in named
+    ]
+
+
+def unfinished(context: click.Context, parameter: click.Parameter, typed: str) -> list[Any]:
+    """Those that can be cancelled."""
+    return runs(context, parameter, typed, ("queued", "starting", "running"))
 
 
 def methods(context: click.Context, _parameter: click.Parameter, typed: str) -> list[str]:

@@ -1,262 +1,308 @@
-"""`codelocd run`: what a location defines, here and now."""
+"""`codelocd runs`: those that a daemon has carried out, and those that it carries out."""
 
 from __future__ import annotations
 
-import contextlib
-import shlex
-import sys
-from collections.abc import Callable, Iterator
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
 
 import click
+from click.shell_completion import CompletionItem
 
-from codelocd.cli import local, output
-from codelocd.cli.exit_codes import KINDS, ExitCode, Failure
-from codelocd.cli.options import json_option, target_options
-from codelocd.cli.output import LiveLine
-from codelocd.cli.run_output import Form, RunOutput
+from codelocd.cli import output, run_attached
+from codelocd.cli.actions import announce
+from codelocd.cli.app import Commands
+from codelocd.cli.commands import completions
+from codelocd.cli.connection import ask, connect_patiently, connect_promptly
+from codelocd.cli.exit_codes import ExitCode, Failure
+from codelocd.cli.options import (
+    WordChoice,
+    daemon_options,
+    form_options,
+    json_option,
+    reading_options,
+)
+from codelocd.cli.pages import Line
+from codelocd.cli.run_following import FollowedRun, subscribed
+from codelocd.cli.run_output import Form
 from codelocd.cli.which import Asked
-from codelocd.config.errors import UnfitError
-from codelocd.config.quantities import seconds
-from codelocd.config.targets import Targets
-from codelocd.model import Config, LocationSpec, Target
-from codelocd.render.location import checked, step
-from codelocd.render.text import one_line
-from codelocd.runs.model import RunPolicy, RunWish
-from codelocd.runs.names import UnfitNames, chosen, location_of
-from codelocd.runs.policy import policy_of
-from codelocd.storage.paths import UnsafeFolder
+from codelocd.render import journal, run_pages
+from codelocd.render.runs import ended
+from codelocd.runs.model import RunState
 
-if TYPE_CHECKING:
-    from codelocd.daemon.single_run import LoadedCode
-    from codelocd.documents.events import BuildStep
-    from codelocd.runs.model import RunRecord
+LIMIT = 20
+LINES = 100
+"""How many runs are listed, and lines of output shown, unless another number is asked for."""
+COMMANDS = ("list", "show", "logs", "cancel", "retry")
+STATES = tuple(state.value for state in RunState)
 
 
-def _pairs(context: click.Context, option: click.Parameter, given: tuple[str, ...]) -> Any:
-    """`K=V` as a dictionary."""
-    found: dict[str, str] = {}
-    for each in given:
-        name, sign, value = each.partition("=")
-        if not sign or not name:
-            raise click.BadParameter(f"{each!r} is not NAME=VALUE", context, option)
-        found[name] = value
-    return found
+class RunsGroup(Commands):
+    """Without a command it is `list`, and with a number `show`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        completing = ctx.resilient_parsing
+        if args and args[0].isdigit():
+            args = ["show", *args]
+        elif args and args[0].startswith("-") and args[0] not in ctx.help_option_names:
+            args = ["list", *args]
+        return super().parse_args(ctx, args if args or completing else ["list"])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        options = list_command.shell_complete(ctx, incomplete) if incomplete[:1] == "-" else []
+        own = super().shell_complete(ctx, incomplete)
+        return [*own, *(each for each in options if each.value not in {o.value for o in own})]
 
 
-def _seconds(context: click.Context, option: click.Parameter, given: str | None) -> float | None:
-    if given is None:
-        return None
-    with contextlib.suppress(ValueError):
-        return float(given)
-    try:
-        return seconds(given)
-    except UnfitError as error:
-        raise click.BadParameter(f"{given!r} {error}", context, option) from None
-
-
-@click.command()
-@click.argument("names", metavar="[LOCATION/]JOB|ASSET...", nargs=-1)
-@target_options
-@click.option(
-    "--select",
-    metavar="SEL",
-    multiple=True,
-    help="Assets: `orders`, `+orders` with what it is made from, `orders+` with what is made from"
-    " it, `group:raw`, `tag:k=v`, `key:mart/*`, `*`. Repeatable.",
+@click.group(
+    "runs",
+    cls=RunsGroup,
+    sections={"Commands": COMMANDS},
+    modules=dict.fromkeys(COMMANDS, "runs"),
 )
-@click.option(
-    "--upstream", is_flag=True, help="Make what the assets, or the job's function, take, too."
+def runs_command() -> None:
+    """Look at runs, and cancel or repeat them.
+
+    `codelocd runs` alone lists them, with the options of `codelocd runs list`; `codelocd runs 17`
+    shows one. `codelocd run` starts one.
+    """
+
+
+run_argument = click.argument(
+    "number", metavar="RUN", type=click.IntRange(min=1), shell_complete=completions.runs
 )
+
+
+@click.command("list")
 @click.option(
-    "--param",
-    "params",
-    metavar="K=V",
-    multiple=True,
-    callback=_pairs,
-    help="A parameter of the run. Repeatable.",
-)
+    "--location", "locations", metavar="LOCATION", multiple=True,
+    shell_complete=completions.locations, help="Only those of this location. Repeatable.",
+)  # fmt: skip
 @click.option(
-    "--tag",
-    "tags",
-    metavar="K=V",
-    multiple=True,
-    callback=_pairs,
-    help="A tag, which code finds in `context.tags`. Repeatable.",
-)
-@click.option("--no-checks", is_flag=True, help="Make assets without checking them.")
-@click.option("--checks-only", is_flag=True, help="Check what earlier runs have left.")
+    "--state", "states", type=WordChoice(STATES), multiple=True,
+    help="Only those in this state. Repeatable.",
+)  # fmt: skip
 @click.option(
-    "--timeout",
-    metavar="T",
-    callback=_seconds,
-    help="For one attempt, in seconds or as `90s`, `5min`; before what the job says itself.",
+    "-n", "--limit", type=click.IntRange(min=1), metavar="N", default=LIMIT, show_default=True,
+    help="No more than N of them.",
+)  # fmt: skip
+@click.option(
+    "--before", type=click.IntRange(min=1), metavar="RUN", help="Only those before this one."
 )
 @json_option
-@click.option("--events", "as_events", is_flag=True, help="Print JSON, one event a line.")
-def run_command(
-    names: tuple[str, ...],
-    targets: Targets,
-    *,
-    select: tuple[str, ...],
-    no_checks: bool,
-    checks_only: bool,
-    timeout: float | None,
+@daemon_options
+@click.pass_obj
+def list_command(
+    asked: Asked,
+    locations: Sequence[str],
+    states: Sequence[str],
+    limit: int,
+    before: int | None,
     as_json: bool,
-    as_events: bool,
-    **wished: Any,
-) -> int:
-    """Run a job or assets here and now, without a daemon and without a record of it.
-
-    Takes the same targets as `codelocd dev`. It builds the environment if need be, loads the
-    location, and runs the code as it is on the disk in a process of its own. Where the config has
-    several locations, names begin with theirs. A daemon that runs meanwhile takes no part in it.
-
-    Steps and checks go to stdout as they end, and so does what the code prints there; with --json
-    or --events that goes to stderr. Values of assets are kept where `codelocd dev` in this folder
-    keeps its state, and later runs find them.
-
-    Ends with 1 if the run failed, or a check whose severity is not `warn`; with 2 if it cannot be
-    run as it was asked for, with 4 if there is no such job or asset. Ctrl-C cancels it (130), a
-    second one kills it.
+) -> None:
+    """List runs, the newest first.
 
     \b
-    codelocd run -f defs.py nightly
-    codelocd run -f defs.py orders --upstream --param day=2026-11-01
-    codelocd run sales/nightly --json
-    codelocd run sales --select group:raw --select +orders
+    codelocd runs
+    codelocd runs --state failed --state lost --location sales
+    codelocd runs --json | jq '.runs[] | select(.state == "failed") | .id'
     """
-    checks, shown = _checks(no_checks, checks_only), RunOutput(_form(as_json, as_events))
-    here = local.of_targets(targets, Asked())
-    spec = _location(names, here.config)
-
-    def wish_of(code: LoadedCode) -> RunWish:
-        _refuse_dagster(code, spec, names, select)
-        wish = _wish(code, spec, names, select)
-        return _with_policy(replace(wish, checks=checks, **wished), code, spec, timeout)
-
-    alone = replace(here, config=replace(here.config, locations=(spec,)))
-    found = _carried_out(alone, wish_of, shown)
-    shown.ended(found)
-    return _exit_code(found)
+    given = {"locations": list(locations), "states": list(states), "before": before}
+    parameters = {name: each for name, each in given.items() if each not in (None, [])}
+    answer = ask(asked, "runs", {**parameters, "limit": limit})
+    if as_json:
+        return output.document(answer)
+    last = answer["runs"][-1]["id"] if answer["runs"] else 0
+    more = f"more: codelocd runs --before {last}"
+    output.say(run_pages.runs(answer, time.time(), output.stdout_screen(), more=more))
+    return None
 
 
-def _checks(without: bool, only: bool) -> str:
-    if without and only:
-        raise click.UsageError("--no-checks and --checks-only: give one of them")
-    return "without" if without else "only" if only else "with"
-
-
-def _form(as_json: bool, as_events: bool) -> Form:
-    if as_json and as_events:
-        raise click.UsageError("--json and --events: give one of them")
-    return "json" if as_json else "events" if as_events else "text"
-
-
-def _wish(
-    code: LoadedCode, spec: LocationSpec, names: tuple[str, ...], select: tuple[str, ...]
-) -> RunWish:
-    with _unfit_names():
-        choice = chosen(names, select, spec.name, code.definitions)
-    return RunWish(spec.name, choice.repository, choice.job, choice.select)
-
-
-def _with_policy(
-    wish: RunWish, code: LoadedCode, spec: LocationSpec, timeout: float | None
-) -> RunWish:
-    usual = RunPolicy(stop_timeout=spec.policy.stop_timeout)
-    policy = policy_of(wish, code.definitions, usual)
-    return replace(wish, policy=replace(policy, timeout=timeout or policy.timeout))
-
-
-@contextlib.contextmanager
-def _unfit_names() -> Iterator[None]:
-    try:
-        yield
-    except UnfitNames as error:
-        raise Failure(str(error), KINDS[error.kind]) from None
-
-
-def _location(names: tuple[str, ...], config: Config) -> LocationSpec:
-    """The one that is meant; Failure, also where a run of it cannot be carried out here."""
-    own = {spec.name: spec for spec in config.own}
-    if not own:
-        raise Failure("the config has no location whose code could be run", ExitCode.USAGE)
-    with _unfit_names():
-        spec = own[location_of(names, list(own))]
-    if spec.user is not None or spec.group is not None:
-        what = f"{spec.name} is run as another user ({spec.declared_in})"
-        raise Failure(f"{what}; `codelocd run` runs code as you", ExitCode.USAGE)
-    if not spec.placement.is_local:
-        what = f"{spec.name} is placed on nodes ({spec.declared_in})"
-        raise Failure(f"{what}; `codelocd run` runs code on this machine", ExitCode.USAGE)
-    return spec
-
-
-def _refuse_dagster(
-    code: LoadedCode, spec: LocationSpec, names: tuple[str, ...], select: tuple[str, ...]
+@click.command("show")
+@run_argument
+@click.option("--code", "with_code", is_flag=True, help="Print the files that it runs, or ran.")
+@click.option(
+    "-o", "--output", "folder", metavar="DIR", type=click.Path(path_type=Path, file_okay=False),
+    help="With --code: write them into this folder, which is new or empty.",
+)  # fmt: skip
+@json_option
+@daemon_options
+@click.pass_obj
+def show_command(
+    asked: Asked, number: int, with_code: bool, folder: Path | None, as_json: bool
 ) -> None:
-    if code.loader != "dagster":
-        return
-    what = f"{spec.name} is Dagster's, and so are its runs"
-    short = [name.removeprefix(f"{spec.name}/") for name in names]
-    jobs = {each["name"] for each in code.definitions if each["kind"] == "job"}
-    program = code.executable.with_name("dagster")
-    start = [str(program) if program.exists() else "dagster"]
-    if not select and len(short) == 1 and short[0] in jobs:
-        start += ["job", "execute", "-j", short[0]]
+    """Show one run: its attempts, its steps, and what went wrong.
+
+    With --code the files of the location that it was run with, as they were then: those that
+    were loaded, by the bytes. Files of its environment are not among them.
+
+    \b
+    codelocd runs show 17
+    codelocd runs show 17 --json | jq '.steps[] | select(.state == "failed")'
+    codelocd runs show 17 --code -o /tmp/run-17
+    """
+    if folder is not None and not with_code:
+        raise click.UsageError("-o says where the files go: give --code, too")
+    answer = ask(asked, "run_show", {"id": number, **({"code": True} if with_code else {})})
+    screen = output.stdout_screen()
+    if folder is not None:
+        for path in _written(answer["code"], folder):
+            output.note(f"wrote {path}")
+    elif as_json:
+        output.document(answer if with_code else answer["run"])
+    elif with_code:
+        output.say(run_pages.code(answer["code"], screen))
     else:
-        start += ["asset", "materialize", "--select", ",".join([*short, *select]) or "*"]
-    line = shlex.join([*start, *_dagster_target(spec)])
-    raise Failure(f"{what}; to run it: {line}", ExitCode.USAGE)
+        output.say(run_pages.page(answer["run"], time.time(), screen))
 
 
-def _dagster_target(spec: LocationSpec) -> list[str]:
-    """The options by which Dagster's commands find the code."""
-    assert isinstance(spec.target, Target)
-    option = {"python_file": "-f", "module": "-m"}.get(spec.target.kind, "--package-name")
-    words = [option, spec.target.value, "-d", str(spec.working_directory)]
-    return [*words, "-a", spec.attribute] if spec.attribute else words
+def _written(texts: Mapping[str, str], folder: Path) -> Iterator[Path]:
+    """The files, below what their folders have in common."""
+    if folder.exists() and any(folder.iterdir()):
+        raise Failure(f"{folder} is not empty; name a new folder")
+    if not texts:
+        raise Failure("no files are kept of this run")
+    common = os.path.commonpath([os.path.dirname(path) for path in texts])
+    for path, text in texts.items():
+        file = folder / os.path.relpath(os.path.normpath(path), common)
+        if not file.resolve().is_relative_to(folder.resolve()):
+            raise Failure(f"{path} is in no folder of the others; see it without -o")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+        yield file
 
 
-def _carried_out(
-    here: local.Local, wish_of: Callable[[LoadedCode], RunWish], shown: RunOutput
-) -> RunRecord:
-    from codelocd.daemon import single_run
+@click.command("logs")
+@run_argument
+@click.option("-f", "--follow", is_flag=True, help="Print what comes, too, until it has ended.")
+@click.option(
+    "-n", "--lines", type=click.IntRange(min=0), metavar="N", help="Begin with the last N lines."
+)
+@reading_options
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document per line.")
+@daemon_options
+@click.pass_obj
+def logs_command(
+    asked: Asked,
+    /,
+    number: int,
+    *,
+    follow: bool,
+    lines: int | None,
+    grep: Callable[[str], object] | str | None,
+    as_json: bool,
+    **narrowed: Any,
+) -> None:
+    """Show what the code of a run printed.
 
-    live = LiveLine(sys.stderr)
+    Without -n these are the last 100 lines, or with --since, --until, --grep or --stream all that
+    there are. With -f it ends when the run does.
 
-    def progress(data: BuildStep) -> None:
-        live.show(f"{one_line(data['location'])}: {step(data, output.stderr_screen())}")
+    \b
+    codelocd runs logs 17
+    codelocd runs logs -f 17
+    codelocd runs logs 17 --json | jq -r 'select(.stream == "stderr") | .text'
+    """
+    plain = grep if isinstance(grep, str) else None
+    given = {name: each for name, each in narrowed.items() if each is not None}
+    with connect_promptly(asked) as connection:
+        followed = FollowedRun(number, lambda: connect_promptly(asked))
+        pages = followed.pages
+        pages.params = {**pages.params, **given, **({"contains": plain} if plain else {})}
+        pages.pattern = grep if callable(grep) else None
+        if lines is None and len(pages.params) == 1 and pages.pattern is None:
+            lines = LINES
+        events = subscribed(connection) if follow else iter(())
 
-    def wished(code: LoadedCode) -> RunWish:
-        live.clear()
-        wish = wish_of(code)
-        shown.begins(_what(wish), code.python)
-        return wish
+        def asking(params: Mapping[str, Any]) -> Mapping[str, Any]:
+            return cast("Mapping[str, Any]", connection.call("run_logs", params))
 
-    try:
-        with live:
-            return single_run.run(
-                here.config, here.paths, wished, shown, progress if live.is_live else None
-            )
-    except single_run.NotLoaded as problem:
-        output.note(checked(problem.found, output.stderr_screen()))
-        raise Failure(f"{one_line(str(problem))} does not load") from None
-    except UnsafeFolder as error:
-        raise Failure(str(error)) from None
+        past = pages.all(asking) if lines is None else pages.newest(asking, lines)
+        _print(past, as_json=as_json)
+        if follow:
+            news = followed.news(connection, events, known=True)
+            _print((told for kind, told in news if kind == "line"), as_json=as_json)
 
 
-def _what(wish: RunWish) -> str:
-    if wish.job is not None:
-        return f"{wish.location}/{wish.job}"
-    return f"{wish.location}: {', '.join(wish.select or ())}"
+def _print(lines: Iterator[Line] | list[Line], *, as_json: bool) -> None:
+    screen = output.stdout_screen()
+    for line in lines:
+        if as_json:
+            output.line(line)
+        elif "gap" in line:
+            output.say(f"({line['gap']} lines lost)")
+        else:
+            output.say(journal.run_output(line, screen))
 
 
-def _exit_code(run: RunRecord) -> int:
-    if run.stopping == "cancel" and run.state.value != "succeeded":
-        return ExitCode.INTERRUPTED
-    if run.state.value == "succeeded":
-        return ExitCode.DONE
-    return ExitCode.USAGE if run.why == "usage" else ExitCode.FAILED
+@click.command("cancel")
+@click.argument(
+    "numbers", metavar="RUN...", nargs=-1, required=True, type=click.IntRange(min=1),
+    shell_complete=completions.unfinished,
+)  # fmt: skip
+@click.option("--kill", is_flag=True, help="Kill its processes at once: nothing can be closed.")
+@click.option(
+    "--wait/--no-wait", default=True, help="Wait until it has ended (that is the default)."
+)
+@json_option
+@daemon_options
+@click.pass_obj
+def cancel_command(
+    asked: Asked, numbers: Sequence[int], kill: bool, wait: bool, as_json: bool
+) -> int:
+    """Cancel runs that wait or go on.
+
+    `codeloc.Cancelled` is raised in what runs, so that its `finally` is executed and resources are
+    closed. What has not ended when the location's stop_timeout is over is killed, with all that
+    it has started. Ends with 1 if a run had ended before.
+
+    \b
+    codelocd runs cancel 17
+    codelocd runs cancel 17 18 --kill
+    """
+    found, is_late = [], False
+    with connect_patiently(asked) as connection:
+        announce(connection)
+        for number in numbers:
+            run = connection.call("run_cancel", {"id": number, **({"kill": True} if kill else {})})
+            found.append(run["run"])
+        if wait:
+            found = [run_attached.wait(connection, asked, run) for run in found]
+    for run in found:
+        is_late = is_late or run["state"] not in ("cancelled", *STATES[:3])
+        if not as_json:
+            output.say(_cancelled(run))
+    if as_json:
+        output.document({"runs": found})
+    return ExitCode.FAILED if is_late else ExitCode.DONE
+
+
+def _cancelled(run: Mapping[str, Any]) -> str:
+    if run["ended"] is None:
+        return f"run {run['id']} is being cancelled"
+    return ended(run, output.stdout_screen())
+
+
+@click.command("retry")
+@run_argument
+@click.option(
+    "--detach", "detached", is_flag=True, help="Print the number of the new run, and do not wait."
+)
+@form_options
+@daemon_options
+@click.pass_obj
+def retry_command(asked: Asked, number: int, *, detached: bool, form: Form) -> int:
+    """Run again what a run was asked for that has ended.
+
+    It is a new run, with the code that is served now, and with the same parameters and tags. It is
+    shown as `codelocd run` shows one, and ends with the same codes.
+
+    \b
+    codelocd runs retry 17
+    """
+    with connect_patiently(asked) as connection:
+        announce(connection)
+        origin = {"id": number, "by": run_attached.BY}
+        return run_attached.order(connection, "run_retry", origin, asked, form, detached=detached)

@@ -82,6 +82,9 @@ class RunMethods:
         by = asked_by(params, await user_of(peer))
         with book_problems():
             origin = _found(await opened.keeper.run(number), number)
+            if not origin.state.is_final:
+                what = f"run {number} has not ended; `codelocd runs cancel {number}` ends it"
+                raise RpcError("usage", what)
             self._locations.supervised(origin.wish.location)
             await self._served(opened, origin.wish.location)
             run = await opened.keeper.retry(number, by)

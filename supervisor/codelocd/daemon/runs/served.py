@@ -131,7 +131,7 @@ class ServedCodes:
         problem = location.state.problem
         if problem is not None:
             return f"{name} has not loaded: {problem.summary}"
-        return f"{name} has not loaded yet; `codelocd wait {name}` waits for that"
+        return f"{name} has not loaded yet; `codelocd start {name}` waits for that"
 
     def withdrew(self, location: Location) -> None:
         """It was stopped, or is gone: what it served is not the last good code of what starts

@@ -1,0 +1,142 @@
+"""Runs what a location defines here and now, without a daemon and without a record of it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from codelocd.cli import local, output
+from codelocd.cli.exit_codes import ExitCode, Failure
+from codelocd.cli.output import LiveLine
+from codelocd.cli.run_output import Form, RunOutput
+from codelocd.cli.run_request import AskedRun, exit_code, unfit_names
+from codelocd.cli.which import Asked
+from codelocd.config.targets import Targets
+from codelocd.model import Config, LocationSpec, Target
+from codelocd.render import runs as render
+from codelocd.render.location import checked, step
+from codelocd.render.text import one_line
+from codelocd.runs.encoding import run_document
+from codelocd.runs.model import RunPolicy, RunWish
+from codelocd.runs.names import chosen, location_of
+from codelocd.runs.policy import policy_of
+from codelocd.storage.paths import UnsafeFolder
+
+if TYPE_CHECKING:
+    from codelocd.daemon.single_run import LoadedCode
+    from codelocd.documents.events import BuildStep
+    from codelocd.runs.model import RunRecord
+
+
+def run(request: AskedRun, targets: Targets, form: Form) -> int:
+    """The exit code, once it has ended."""
+    shown = RunOutput(form, lambda _: os.kill(os.getpid(), signal.SIGTERM))  # that cancels it
+    here = local.of_targets(targets, Asked())
+    spec = _location(request.names, here.config)
+    alone = replace(here, config=replace(here.config, locations=(spec,)))
+    found = _carried_out(alone, lambda code: _wish(code, spec, request), shown)
+    document = {**run_document(found), "id": None}
+    shown.ended(document)
+    return exit_code(document, interrupted=found.stopping == "cancel")
+
+
+def _wish(code: LoadedCode, spec: LocationSpec, request: AskedRun) -> RunWish:
+    """Failure where it is Dagster's, or there is no such job or asset."""
+    _refuse_dagster(code, spec, request.names, request.select)
+    with unfit_names():
+        choice = chosen(request.names, request.select, spec.name, code.definitions)
+    wish = RunWish(
+        spec.name,
+        choice.repository,
+        choice.job,
+        choice.select,
+        upstream=request.upstream,
+        checks=request.checks,
+        params=request.params,
+        tags=request.tags,
+    )
+    return _with_policy(wish, code, spec, request.timeout)
+
+
+def _with_policy(
+    wish: RunWish, code: LoadedCode, spec: LocationSpec, timeout: float | None
+) -> RunWish:
+    usual = RunPolicy(stop_timeout=spec.policy.stop_timeout)
+    policy = policy_of(wish, code.definitions, usual)
+    return replace(wish, policy=replace(policy, timeout=timeout or policy.timeout))
+
+
+def _location(names: tuple[str, ...], config: Config) -> LocationSpec:
+    """The one that is meant; Failure, also where a run of it cannot be carried out here."""
+    own = {spec.name: spec for spec in config.own}
+    if not own:
+        raise Failure("the config has no location whose code could be run", ExitCode.USAGE)
+    with unfit_names():
+        spec = own[location_of(names, list(own))]
+    if spec.user is not None or spec.group is not None:
+        what = f"{spec.name} is run as another user ({spec.declared_in})"
+        raise Failure(f"{what}; without a daemon code is run as you", ExitCode.USAGE)
+    if not spec.placement.is_local:
+        what = f"{spec.name} is placed on nodes ({spec.declared_in})"
+        raise Failure(f"{what}; without a daemon code is run on this machine", ExitCode.USAGE)
+    return spec
+
+
+def _refuse_dagster(
+    code: LoadedCode, spec: LocationSpec, names: tuple[str, ...], select: tuple[str, ...]
+) -> None:
+    if code.loader != "dagster":
+        return
+    what = f"{spec.name} is Dagster's, and so are its runs"
+    short = [name.removeprefix(f"{spec.name}/") for name in names]
+    jobs = {each["name"] for each in code.definitions if each["kind"] == "job"}
+    program = code.executable.with_name("dagster")
+    start = [str(program) if program.exists() else "dagster"]
+    if not select and len(short) == 1 and short[0] in jobs:
+        start += ["job", "execute", "-j", short[0]]
+    else:
+        start += ["asset", "materialize", "--select", ",".join([*short, *select]) or "*"]
+    line = shlex.join([*start, *_dagster_target(spec)])
+    raise Failure(f"{what}; to run it: {line}", ExitCode.USAGE)
+
+
+def _dagster_target(spec: LocationSpec) -> list[str]:
+    """The options by which Dagster's commands find the code."""
+    assert isinstance(spec.target, Target)
+    option = {"python_file": "-f", "module": "-m"}.get(spec.target.kind, "--package-name")
+    words = [option, spec.target.value, "-d", str(spec.working_directory)]
+    return [*words, "-a", spec.attribute] if spec.attribute else words
+
+
+def _carried_out(
+    here: local.Local, wish_of: Callable[[LoadedCode], RunWish], shown: RunOutput
+) -> RunRecord:
+    from codelocd.daemon import single_run
+
+    live = LiveLine(sys.stderr)
+
+    def progress(data: BuildStep) -> None:
+        live.show(f"{one_line(data['location'])}: {step(data, output.stderr_screen())}")
+
+    def wished(code: LoadedCode) -> RunWish:
+        live.clear()
+        wish = wish_of(code)
+        named = {"location": wish.location, "job": wish.job, "select": wish.select}
+        shown.begins(render.what(named), f"Python {code.python}")
+        return wish
+
+    try:
+        with live:
+            return single_run.run(
+                here.config, here.paths, wished, shown, progress if live.is_live else None
+            )
+    except single_run.NotLoaded as problem:
+        output.note(checked(problem.found, output.stderr_screen()))
+        raise Failure(f"{one_line(str(problem))} does not load") from None
+    except UnsafeFolder as error:
+        raise Failure(str(error)) from None
