@@ -67,7 +67,8 @@ class Ticking:
     def set_clock(self, seconds: float) -> None:
         """Later than now by so much."""
         self.ahead += seconds
-        self._clock.write_bytes(struct.pack("d", self.ahead))
+        with self._clock.open("r+b") as clock:  # never empty: the daemon has it in its memory
+            clock.write(struct.pack("d", self.ahead))
 
     def until_hour(self, seconds: float) -> None:
         """So many seconds before the next full hour; the daemon looks at once."""
