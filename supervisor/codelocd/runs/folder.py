@@ -62,7 +62,8 @@ class RunFolders:
     def write_order(
         self, run: RunId, attempt: int, order: Mapping[str, Any], owner: Owner | None = None
     ) -> Path:
-        """The file, on the disk. Raises OSError.
+        """The file; a machine that fails loses it, and the next daemon writes another. Raises
+        OSError.
 
         `owner`: the user as whom the attempt runs; None: this process's. Where the folder is
         another user's, that one decides what else is in it: no link is followed.
@@ -76,8 +77,6 @@ class RunFolders:
             if owner is not None:
                 os.fchown(file.fileno(), owner.uid, owner.gid)
             file.write(json.dumps({**order, "folder": str(folder)}).encode())
-            file.flush()
-            os.fsync(file.fileno())
         new.rename(path)
         return path
 
