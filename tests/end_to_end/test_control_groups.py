@@ -7,6 +7,7 @@ import os
 import secrets
 import signal
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,14 @@ def started(start: StartDev, project: Path, before: str, limits: str = "") -> De
     (project / "codelocd.toml").write_text(CONFIG.format(limits=limits))
     (project / "defs.py").write_text(native("orders", before=before))
     return start()
+
+
+def started_to_run(start: StartDev, project: Path) -> Dev:
+    (project / "codelocd.toml").write_text(CONFIG.format(limits=""))
+    (project / "defs.py").write_text(RUN)
+    daemon = start()
+    daemon.until_serving("sales")
+    return daemon
 
 
 LEAVES = """\
@@ -121,3 +130,58 @@ def test_more_tasks_than_the_limit_are_refused_by_the_kernel_and_end_the_runner(
     problem = daemon.until("sales", failed)["problem"]
     assert problem["kind"] == "limit"
     assert "tasks_limit = 40" in problem["summary"]
+
+
+RUN = """
+import os, time
+from codeloc import Definitions, job
+@job
+def work():
+    if not os.fork():
+        os.setsid()
+        if not os.fork():
+            print("left", os.getpid(), flush=True)
+            time.sleep(600)
+        os._exit(0)
+    time.sleep(600)
+@job(memory_limit=100 * 1024 * 1024)
+def takes():
+    held = [bytearray(1024 * 1024) for _ in range(500)]
+defs = Definitions(jobs=[work, takes])
+"""
+
+
+def test_a_run_has_a_group_of_its_own_too(group: tuple[Path, StartDev], project: Path) -> None:
+    folder, start = group
+    daemon = started_to_run(start, project)
+    with daemon.client() as client:
+        run = client.call("run", {"location": "sales", "names": ["work"]})["id"]
+        ask = partial(client.call, "run_logs", {"id": run})
+        [line] = wait_for(lambda: ask()["lines"])
+        attempt = client.call("run_show", {"id": run})["run"]["attempts"][0]
+        left = line["text"].split()[-1]
+        homes = {each: (each / "cgroup.procs").read_text().split() for each in runners(folder)}
+        (home,) = (each for each, pids in homes.items() if str(attempt["pid"]) in pids)
+        assert left in homes[home]
+        assert len(homes[home]) == 2, "its runner has another one"
+        client.call("run_cancel", {"id": run, "kill": True})
+        wait_for(lambda: client.call("run_show", {"id": run})["run"]["ended"])
+    wait_for(lambda: not home.exists())
+
+
+def runners(folder: Path) -> list[Path]:
+    return list(folder.glob("runner-*"))
+
+
+def test_more_memory_than_a_job_may_have_is_the_kernels_to_end(
+    group: tuple[Path, StartDev], project: Path
+) -> None:
+    folder, start = group
+    with_controller(folder, "memory")
+    daemon = started_to_run(start, project)
+    with daemon.client() as client:
+        run = client.call("run", {"location": "sales", "names": ["takes"], "wait": True})["run"]
+    assert (run["state"], run["why"]) == ("failed", "memory")
+    assert run["summary"].startswith(
+        "the kernel ended the run, which needed more than memory_limit = 100 MiB"
+    )

@@ -15,6 +15,7 @@ import pytest
 from codelocd.daemon.application import Application
 from codelocd.daemon.location import Location
 from codelocd.model import Config
+from codelocd.process.tasks import Subtree
 from codelocd.runs import step
 from codelocd.runs.events import AttemptEnded
 from codelocd.runs.model import RunId, RunPolicy, RunState, RunWish
@@ -219,3 +220,26 @@ async def test_an_attempt_that_another_process_has_is_waited_for(
     assert keeper.runs[number].state is RunState.STARTING
     os.close(lock)
     assert (await keeper.ended(number)).state is RunState.SUCCEEDED
+
+
+async def test_what_the_kernel_ended_for_its_memory_says_so(
+    application: Application, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a folder in place of a control group: what a kernel writes there, the test does."""
+    await loaded(application, tmp_path, CODE)
+    keeper = OneKeeper(application)
+    groups = tmp_path / "groups"
+    groups.mkdir()
+    monkeypatch.setattr(application.limits, "_groups", Subtree(groups))
+    number = await begun(keeper, RunPolicy(memory_limit=50 * 1024 * 1024))
+    (group,) = groups.iterdir()
+    attempt = keeper.runs[number].attempt
+    assert attempt is not None
+    assert attempt.pid is not None
+    assert (group / "memory.max").read_text() == str(50 * 1024 * 1024)
+    assert (group / "cgroup.procs").read_text() == "0", "its process has put itself there"
+    (group / "memory.events").write_text("oom 1\noom_kill 1\n")
+    os.kill(attempt.pid, signal.SIGKILL)
+    run = await keeper.ended(number)
+    assert (run.state, run.why) == (RunState.FAILED, "memory")
+    assert run.summary == "the kernel ended the run, which needed more than memory_limit = 50 MiB"
