@@ -61,9 +61,7 @@ def run(
     """The result's `state`, `why`, `summary` and `problem`. Raises UsageFailure before anything of
     it runs, and what Dagster raises."""
     if order.params:
-        raise UsageFailure(
-            "a run of Dagster's takes its parameters as a run config: --config FILE or JSON"
-        )
+        raise UsageFailure("a run of Dagster's takes its parameters as a run config: --run-config")
     execution = DagsterExecution(order, steps, guard)
     releases.quieten_console()
     with releases.instance_opened() as instance:

@@ -44,6 +44,7 @@ def run(request: AskedRun, asked: Asked, form: Form, *, key: str | None, detache
             "params": dict(request.params),
             "tags": dict(request.tags),
             "timeout": request.timeout,
+            "config": request.config,
             "key": key,
             "by": BY,
         }

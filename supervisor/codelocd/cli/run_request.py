@@ -14,7 +14,8 @@ from codelocd.runs.names import UnfitNames
 @dataclass(frozen=True, slots=True)
 class AskedRun:
     """Names and selections as they were written; `timeout`: of one attempt, in seconds; `lately`:
-    within how many seconds before what it takes from other locations must have been made."""
+    within how many seconds before what it takes from other locations must have been made.
+    `config`: Dagster's run config."""
 
     names: tuple[str, ...]
     select: tuple[str, ...]
@@ -24,6 +25,7 @@ class AskedRun:
     tags: Mapping[str, str]
     timeout: float | None
     lately: float | None
+    config: Mapping[str, Any] | None
 
 
 @contextlib.contextmanager

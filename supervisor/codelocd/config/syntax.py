@@ -155,6 +155,16 @@ def parse_yaml(path: Path, text: str) -> Document:
     return Document(path, data, lambda key: _line(node, key), notes=notes).checked()
 
 
+def yaml_data(text: str) -> Any:
+    """What a text of YAML, or of JSON, holds, read as Dagster does. Raises ValueError."""
+    import yaml
+
+    try:
+        return yaml.load(text, Loader=_loader())  # noqa: S506 it is a SafeLoader
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ValueError(" ".join(str(error).split())) from None
+
+
 @cache
 def _loader() -> type[yaml.SafeLoader]:
     """As Dagster's: what looks like a date is text."""

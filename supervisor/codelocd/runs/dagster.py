@@ -10,7 +10,7 @@ from codelocd.runs.model import RunRecord, RunState
 DAGSTER = "dagster"
 """The loader of a location that has Dagster's definitions."""
 
-NO_PARAMS = "a run of Dagster's has no parameters: it takes a run config, with --config"
+NO_PARAMS = "a run of Dagster's has no parameters: it takes a run config, with --run-config"
 NO_CONFIG = "a run config is Dagster's: give the run its parameters, with --param"
 
 

@@ -225,7 +225,7 @@ def test_a_run_takes_a_config_and_one_that_does_not_fit_is_refused_before_any_ru
     assert refused["dagster_run"] is None
     assert shop.stored(order["dagster_run"]) is None
     param = shop.run(job="refresh", params={"day": "x"})
-    assert "--config" in param["summary"]
+    assert "--run-config" in param["summary"]
 
 
 @pytest.mark.slow

@@ -127,6 +127,13 @@ def test_a_run_is_shown_to_its_end(project: Shell, runs: Runs) -> None:
     }
 
 
+@pytest.mark.parametrize("given", ['{"ops": {"day": "2026-11-27"}}', "ops.yaml"])
+def test_a_run_config_is_a_file_or_json(project: Shell, runs: Runs, given: str) -> None:
+    (project.folder / "ops.yaml").write_text("ops:\n  day: 2026-11-27\n")
+    assert project.run("run", "nightly", "--detach", "--run-config", given).returncode == 0
+    assert dict(runs.daemon.asked)["run"]["config"] == {"ops": {"day": "2026-11-27"}}
+
+
 def test_json_is_one_document_and_the_output_goes_to_stderr(project: Shell, runs: Runs) -> None:
     carried_out(runs, run(state="succeeded", why=None))
     done = project.run("run", "nightly", "--json")
@@ -244,6 +251,9 @@ def test_without_a_daemon_it_says_what_to_do(project: Shell) -> None:
         (["--here", "--detach", "nightly"], 2, "--detach is for runs of a daemon"),
         (["-f", "defs.py", "--key", "k", "nightly"], 2, "--key is for runs of a daemon"),
         (["nightly", "--no-checks", "--checks-only"], 2, "give one of them"),
+        (["sales/nightly", "--run-config", "none.yaml"], 2, "none.yaml: No such file"),
+        (["sales/nightly", "--run-config", "{"], 2, "'--run-config': {: while parsing"),
+        (["--here", "nightly", "--run-config", "{}"], 2, "--run-config is for runs of a daemon"),
     ],
 )
 def test_what_cannot_be_asked_for_is_one_line(

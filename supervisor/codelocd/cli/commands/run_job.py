@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shlex
+from pathlib import Path
 from typing import Any
 
 import click
@@ -39,6 +40,23 @@ def _seconds(context: click.Context, option: click.Parameter, given: str | None)
         return seconds(given)
     except UnfitError as error:
         raise click.BadParameter(f"{given!r} {error}", context, option) from None
+
+
+def _run_config(context: click.Context, option: click.Parameter, given: str | None) -> Any:
+    """Dagster's run config, from a file or as it is written."""
+    if given is None:
+        return None
+    from codelocd.config.syntax import yaml_data  # for this option alone
+
+    is_file = not given.lstrip().startswith("{")
+    try:
+        found = yaml_data(Path(given).read_text() if is_file else given)
+    except (OSError, ValueError) as error:
+        what = error.strerror if isinstance(error, OSError) else str(error)
+        raise click.BadParameter(f"{given}: {what}", context, option) from None
+    if not isinstance(found, dict):
+        raise click.BadParameter(f"{given} holds no mapping", context, option)
+    return found
 
 
 @click.command()
@@ -77,6 +95,13 @@ def _seconds(context: click.Context, option: click.Parameter, given: str | None)
     multiple=True,
     callback=_pairs,
     help="A tag, which code finds in `context.tags`. Repeatable.",
+)
+@click.option(
+    "--run-config",
+    "config",
+    metavar="FILE|JSON",
+    callback=_run_config,
+    help="What a job of Dagster's takes in place of parameters: a file of YAML or JSON, or JSON.",
 )
 @click.option("--no-checks", is_flag=True, help="Make assets without checking them.")
 @click.option("--checks-only", is_flag=True, help="Check what earlier runs have left.")
@@ -173,9 +198,10 @@ def _run_here(
         ("--detach", detached),
         ("--key", key),
         ("--require-upstream", request.lately),
+        ("--run-config", request.config),
         ("--socket, --user or --system", asked.socket or asked.service),
     ):
-        if given:
+        if given not in (None, False):
             what = "is for runs of a daemon, and --here, -f and their like run without one"
             raise click.UsageError(f"{option} {what}")
     from codelocd.cli import run_here
