@@ -52,6 +52,12 @@ def again(context):
     context.cursor = (context.cursor or 0) + 1
     return Run(key="once", params={"file": "once"}) if (PLACE / "again").exists() else None
 
+@sensor(job=refresh, minimum_interval=1, enabled=False)
+def counts(context):
+    # a run without a key for each step of its cursor
+    context.cursor = (context.cursor or 0) + 1
+    return Run(params={"file": f"count {context.cursor}"})
+
 @sensor(job=refresh, minimum_interval=1, timeout="2s", enabled=False)
 def hangs(context):
     child = subprocess.Popen(["sleep", "1000"], start_new_session=True)
@@ -64,7 +70,7 @@ def broken(context):
     context.cursor = 1
     raise ValueError("no such folder")
 
-defs = Definitions(jobs=[refresh, waits], sensors=[files, again, hangs, broken])
+defs = Definitions(jobs=[refresh, waits], sensors=[files, again, counts, hangs, broken])
 """
 
 Document = dict[str, Any]
@@ -298,6 +304,23 @@ def test_a_daemon_that_is_killed_loses_no_cursor_and_starts_nothing_twice(shop: 
     assert shop.sensor("files")["cursor"] == sorted([*cursor, "meanwhile.csv"])
     assert len(shop.effects()) == len(set(shop.effects()))
     assert shop.sensor("hangs")["enabled"] is False
+
+
+@pytest.mark.slow
+def test_runs_and_cursor_are_of_one_piece_however_often_the_daemon_is_killed(shop: Shop) -> None:
+    """Each evaluation adds one run and one to the cursor, at whatever moment the daemon dies."""
+    shop.switch("counts", enabled=True)
+    for _ in range(6):
+        shop.asked_again("counts")
+        shop.end(signal.SIGKILL)
+        shop.begin("--tick")
+    cursor = shop.sensor("counts")["cursor"]
+    wait_for(lambda: shop.sensor("counts")["cursor"] > cursor)
+    shop.switch("counts", enabled=False)
+    cursor = shop.sensor("counts")["cursor"]
+    runs = shop.client.call("runs", {"limit": 1000})["runs"]
+    asked = [run["params"]["file"] for run in runs if run["by"].get("name") == "counts"]
+    assert sorted(asked) == sorted(f"count {number}" for number in range(1, cursor + 1))
 
 
 def test_dev_asks_nothing_unless_it_is_told_to_tick(shop: Shop) -> None:
