@@ -170,6 +170,7 @@ def test_a_page_without_locations_keeps_nobody_out_and_says_what_to_write(
     daemon = Dev(tmp_path, tmp_path / "home", (), serves=False)
     page = serve(daemon, tmp_path / "secret")
     try:
+        page.log_in()  # the daemon is reached: a page of one that is not says so for each request
         for scheme in ("light", "dark"):
             shown = Shown(browser, page, scheme)
             shown.until("No locations yet")
