@@ -47,6 +47,7 @@ interface Run {
   why: string | null; summary: string | null; by: Record<string, any>; params: Record<string, any>; tags: Record<string, string>;
   retry_of: number | null; scheduled_for: number | null; code: { generation: number | null; manifest: string | null; late: string[] };
   environment: string | null; queued: number; started: number | null; ended: number | null;
+  config?: Record<string, any> | null; dagster_run: string | null;
   attempt: number; counts: Record<string, number>; stopping?: string | null;
 }
 interface Check { name: string; state: string; severity?: string; blocking?: boolean; seconds?: number | null; summary?: string | null; metadata?: Record<string, any>; }
@@ -54,10 +55,12 @@ interface Step { kind: string; name: string; state: string; seconds?: number | n
 interface Attempt { number: number; state: string; pid: number | null; start_method: string | null; started: number | null; ended: number | null; exit: number | null; signal: number | null; why: string | null; summary: string | null; problem: ProblemDocument | null; memory_peak: number | null; }
 interface WholeRun extends Run { steps: Step[]; attempts: Attempt[]; }
 interface Schedule {
-  location: string; repository: string; name: string; kind: string; cron: string | null; timezone: string | null; minimum_interval: number | null;
+  location: string; repository: string; name: string; kind: string; cron: string | string[] | null; timezone: string | null; minimum_interval: number | null;
   job: string | null; enabled: boolean; ticks: boolean; why: string | null; next: number | null; missed: number;
   last: { at: number; state: string; run: number | null; why: string | null } | null;
+  cursor?: any; failures?: number; upcoming?: number[]; newest?: Tick[];
 }
+interface Tick { scheduled_for: number; at: number; state: string; why: string | null; runs: number[]; count: number; }
 /** What is started: a job, or an asset. */
 interface Startable { location: string; repository: string; kind: string; name: string; }
 

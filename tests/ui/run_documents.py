@@ -149,8 +149,12 @@ def schedule(name: str, **more: Any) -> dict[str, Any]:
     }
 
 
+TICK = {
+    "scheduled_for": AT, "at": AT, "state": "run", "why": None, "runs": [17], "count": 1,
+}  # fmt: skip
+MISSED = {**TICK, "scheduled_for": AT - 86400, "state": "missed", "runs": [], "count": 71}
 SCHEDULES = [
-    schedule("every_morning"),
+    schedule("every_morning", upcoming=[AT + 1e9, AT + 1e9 + 86400], newest=[TICK, MISSED]),
     schedule("hourly", ticks=False, why="Dagster's daemon ticks it", next=None, last=None),
     schedule("arrivals", kind="sensor", cron=None, minimum_interval=30, enabled=False, next=None),
 ]

@@ -13,6 +13,7 @@ import pytest
 
 from tests.ui.browser import NEEDS_BROWSER, Shown
 from tests.ui.conftest import ASSETS, ServedPage
+from tests.ui.run_documents import AT, check, run, schedule, step
 
 pytestmark = NEEDS_BROWSER
 IMAGE = '<img src=x onerror="window.owned=1">'
@@ -61,6 +62,41 @@ PAGES = [
     f"#/definition/shop/asset/{quote(IMAGE, safe='')}",
     f"#/definition/__proto__/{quote(LINK, safe='')}/constructor?repository={quote(IMAGE)}",
 ]
+
+
+PROBLEM = {"kind": "run", "summary": IMAGE, "detail": f"{LINK}\n{IMAGE}", "at": AT, "frames": []}
+RUN = run(
+    17,
+    job=LINK,
+    state=IMAGE,
+    why="__proto__",
+    summary=IMAGE,
+    by={"kind": "constructor", "name": IMAGE},
+    params={"__proto__": LINK, IMAGE: {"toString": IMAGE}},
+    tags={LINK: IMAGE},
+    config={IMAGE: LINK},
+    dagster_run=LINK,
+    environment=LINK,
+    code={"generation": 1, "manifest": IMAGE, "late": [IMAGE]},
+    steps=[
+        step(IMAGE, state="constructor", why=LINK, metadata={"__proto__": IMAGE, IMAGE: [LINK]}),
+        step(LINK, state="failed", problem=PROBLEM, checks=[check(IMAGE, summary=LINK)]),
+    ],
+)
+LINE = {"seq": 1, "at": AT, "location": "17", "stream": IMAGE, "text": IMAGE, "generation": 1}
+RUN_ANSWERS: dict[str, Any] = {
+    "runs": {"runs": [RUN], "more": False},
+    "run_show": {"run": RUN, "code": {IMAGE: LINK, "__proto__": IMAGE}},
+    "run_logs": {"lines": [LINE], "last": 1, "more": False},
+    "schedules": {"schedules": [schedule(IMAGE, cron=LINK, why=IMAGE, cursor={IMAGE: LINK})]},
+}
+RUN_PAGES = ["#/runs", "#/runs/17", "#/runs/17/output", "#/runs/17/code", "#/runs/schedules"]
+TELL = """async (run) => {
+  const style = document.querySelector('link[rel=stylesheet]').href;
+  const { store, take } = await import(new URL('app/store.js', style).href);
+  take({ type: 'page', ...store.page, runs: true });
+  take({ type: 'run', run });
+}"""
 
 
 @pytest.fixture
@@ -125,4 +161,24 @@ def test_hostile_text_stays_text_and_the_browser_has_nothing_to_say(
     assert "redlink  done" in said
     assert "\\u202eesrever" in said
     assert "more characters" in said
+    shown.close()
+
+
+def test_hostile_runs_stay_text(browser: Any, page: ServedPage) -> None:
+    shown = Shown(browser, page)
+    for method, answer in RUN_ANSWERS.items():
+        shown.tab.route(
+            f"**/api/{method}?*", lambda route, _, answer=answer: route.fulfill(json=answer)
+        )
+    shown.tab.evaluate(TELL, {**RUN, "attempt": 1, "counts": {}})
+    for address in (*RUN_PAGES, "#/location/shop", "#/location/shop/runs", "#/runs/__proto__"):
+        shown.go(address)
+        shown.tab.locator("#content :is(h1, h2)").first.wait_for(state="attached")
+        shown.tab.wait_for_load_state("networkidle")
+        protocols, strangers, owned = shown.tab.evaluate(LOOK)
+        assert set(protocols) <= {"http:", "vscode:"}, (address, protocols)
+        assert (strangers, owned) == (0, False), address
+    shown.go("#/runs/17")
+    shown.tab.locator(".steps", has_text="<img src=x").wait_for()
+    assert shown.said == []
     shown.close()

@@ -19,7 +19,7 @@ CODE = """\
 import time
 from pathlib import Path
 
-from codeloc import Definitions, asset, asset_check, job
+from codeloc import Definitions, asset, asset_check, job, schedule
 
 HERE = Path(__file__).parent
 
@@ -55,7 +55,15 @@ def waits():
     finally:
         print("left", flush=True)
 
-defs = Definitions(assets=[raw, total], asset_checks=[not_empty], jobs=[nightly, broken, waits])
+@schedule(job=nightly, cron="0 6 1 1 *")
+def every_year(): ...
+
+defs = Definitions(
+    assets=[raw, total],
+    asset_checks=[not_empty],
+    jobs=[nightly, broken, waits],
+    schedules=[every_year],
+)
 """
 
 
@@ -67,7 +75,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dev]:
     project.mkdir()
     (project / "definitions.py").write_text(CODE)
     (project / "codelocd.toml").write_text('[location.shop]\npython_file = "definitions.py"\n')
-    started = Dev(project, home / "home", ())
+    started = Dev(project, home / "home", ("--tick",))
     try:
         started.until_serving("shop")
         yield started
@@ -226,6 +234,22 @@ def test_a_job_is_found_and_run_by_the_search(shown: Shown) -> None:
     shown.tab.get_by_role("combobox", name="Search").fill(number)
     shown.tab.get_by_role("option", name=f"run {number} shop/nightly").click()
     shown.tab.locator("h1", has_text=f"Run {number}").wait_for()
+
+
+@NEEDS_BROWSER
+def test_a_schedule_is_listed_with_its_next_tick_and_switched_off_and_on(shown: Shown) -> None:
+    shown.go("#/runs/schedules")
+    switch = shown.tab.get_by_role("switch", name="every_year of shop")
+    switch.wait_for()
+    row = shown.tab.locator("tr", has_text="every_year")
+    row.get_by_text("0 6 1 1 *").wait_for()
+    row.get_by_text("in ").wait_for()
+    switch.click()
+    shown.tab.get_by_role("switch", name="every_year of shop", checked=False).wait_for()
+    shown.go("#/definition/shop/schedule/every_year")
+    shown.tab.get_by_role("switch", name="every_year of shop", checked=False).click()
+    shown.tab.get_by_role("switch", name="every_year of shop", checked=True).wait_for()
+    shown.until("Then ")
 
 
 @NEEDS_BROWSER

@@ -35,6 +35,7 @@ PAGES = {
     "#/runs/17/code": "import x",
     "#/runs/schedules": "Dagster's daemon ticks it",
     "#/location/shop/runs": "failed: exception",
+    "#/definition/shop/schedule/every_morning": "71 missed",
     "#/location/shop": "Last runs",
 }
 LINE = {"seq": 1, "at": AT, "location": "17", "stream": "stdout", "text": "hello", "generation": 1}
@@ -60,8 +61,18 @@ def opened(
     for method, answer in answers.items():
         shown.tab.route(f"**/api/{method}?*", fulfilled(answer))
     shown.tab.route("**/api/run_show?*", one)
+    shown.tab.route("**/api/show?*", describe)
     shown.tab.evaluate(TAKE, [{"type": "runs", "runs": [summary(each) for each in RUNS]}])
     return shown
+
+
+def describe(route: Any) -> None:
+    """A schedule that the location does not have; all else as it is."""
+    known = {"location": "shop", "repository": "__repository__", "kind": "schedule"}
+    if "every_morning" in route.request.url:
+        route.fulfill(json={**known, "name": "every_morning", "cron": "0 6 * * *"})
+    else:
+        route.continue_()
 
 
 def fulfilled(answer: Any) -> Callable[[Any], None]:

@@ -11,7 +11,10 @@ MOST_RUNS = 200
 UNFINISHED = frozenset({"queued", "starting", "running"})
 RUN_ORDERS: Mapping[str, frozenset[str]] = {
     "run": frozenset(
-        {"location", "names", "select", "upstream", "checks", "params", "tags", "timeout", "key"}
+        {
+            *("location", "names", "select", "upstream", "checks"),
+            *("params", "config", "tags", "timeout", "key"),
+        }
     ),
     "run_cancel": frozenset({"id", "kill"}),
     "run_retry": frozenset({"id"}),

@@ -39,6 +39,7 @@ test('a stop and a restart say what becomes of runs, and nothing where none goes
   assert.equal(runsAside({ running: 0, queued: 0 }, 'restart'), '');
   assert.equal(runsAside({ running: 1, queued: 0 }, 'restart'), '1 run of it goes on with the code that it began with.');
   assert.equal(runsAside({ running: 2, queued: 3 }, 'stop'), '2 runs of it go on with the code that they began with. 3 in the queue are cancelled.');
+  assert.equal(runsAside({ running: 2, queued: 1 }, 'restart', true), '2 runs of them go on with the code that they began with. 1 in the queue starts with what is served then.');
 });
 
 test('an end is said aloud once', () => {
@@ -71,6 +72,7 @@ test('a daemon without runs and without native jobs shows nothing of runs', () =
   assert.equal(showsRuns(store([asset], { runs: new Map([[1, run(1)]]) })), true);
   assert.equal(showsRuns(store([job], { page: { runs: false } })), false);
   assert.deepEqual(jobsOf([asset, job, foreign], locations).map((one) => one.name), ['nightly']);
+  assert.deepEqual(jobsOf([asset, job, foreign], locations, true).map((one) => one.name), ['nightly', 'etl'], 'where something has run, jobs of Dagster are started here, too');
 });
 
 test('times, tags and ticks are told as they are read', () => {

@@ -4,9 +4,10 @@ import { useClock, useStore } from './store.js';
 import { Mark, editorLink, kindWord, to, useAnswer } from './parts.js';
 import { level } from './stories.js';
 import { age, shortPath, visible, words } from './format.js';
-import { LastRuns } from './runparts.js';
-import { Last, Next, Switch, useSchedules } from './schedules.js';
+import { LastRuns, useRunsOf } from './runparts.js';
+import { Ticks } from './schedules.js';
 import { Start, canStart } from './starting.js';
+import { useRuns } from './frame.js';
 import { listed, nameOf } from './runstates.js';
 import { ask } from './connection.js';
 
@@ -23,6 +24,7 @@ export function DefinitionPage({ route }) {
   const [location = '', kind = '', ...rest] = route.parts, name = rest.join('/');
   const repository = route.query.get('repository');
   const one = store.locations.get(location);
+  const hasRuns = useRuns(), known = useRunsOf(location, hasRuns && canStart(store, { location, repository: '', kind, name }));
   const { answer, error } = useAnswer(() => ask('show', { location, kind, name, ...(repository ? { repository } : {}) }), [location, kind, name, repository, one?.generation, [...store.runs.values()].filter((run) => run.location === location && run.ended != null).length]);
   if (error) return html`<div class="inside"><h1>${visible(name)}</h1><p class="empty">${visible(error.message)}</p></div>`;
   if (!answer) return html`<div class="inside"><h1>${visible(name)}</h1></div>`;
@@ -43,7 +45,7 @@ export function DefinitionPage({ route }) {
       ${kind === 'asset' && html`<${Lineage} answer=${answer} name=${name} />`}
       ${kind !== 'asset' && own.length > 0 && html`<div class="card"><header><h2>${kind === 'schedule' || kind === 'sensor' ? 'Starts' : 'Of the assets'}</h2></header><div class="body stack">${own.map((key) => html`<${Target} location=${location} kind=${kind === 'schedule' || kind === 'sensor' ? 'job' : 'asset'} name=${key} />`)}</div></div>`}
       ${targets.length > 0 && html`<div class="card"><header><h2>Targeted by</h2></header><div class="body stack">${targets.map((row) => html`<div class="row"><a class="link" href=${to.definition(row)}>${visible(row[3])}</a><span class="quiet">${kindWord(row[2])}</span></div>`)}</div></div>`}
-      ${canStart(store, { location, repository: answer.repository, kind, name }) && html`<${LastRuns} runs=${listed(store.runs.values(), location, '').filter((run) => nameOf(run) === `${location}/${name}`).slice(0, RUNS)} />`}
+      ${canStart(store, { location, repository: answer.repository, kind, name }) && html`<${LastRuns} runs=${listed(known, location, '').filter((run) => nameOf(run) === `${location}/${name}`).slice(0, RUNS)} />`}
       <${Raw} document=${answer} />
     </div>${facts.length + Object.keys(answer.metadata ?? {}).length > 0 && html`<div class="card"><div class="body"><dl class="pairs">${facts.map(([key, value]) => html`<dt>${visible(key.replaceAll('_', ' '))}</dt><dd>${Object.hasOwn(LISTED, key) ? html`<${Listed} field=${key} value=${value} />` : key === 'parameters' ? value.map((/** @type {any} */ each) => html`<div class="mono">${visible(parameterOf(each))}</div>`) : visible(words(value))}</dd>`)}
       ${Object.entries(answer.metadata ?? {}).map(([key, value]) => html`<dt>${visible(key)}</dt><dd>${visible(words(value))}</dd>`)}</dl></div></div>`}</div>
@@ -54,15 +56,6 @@ export function DefinitionPage({ route }) {
 function LastMade({ made }) {
   const now = useClock();
   return html`<p>Last made ${age(Math.max(0, now - made.at))} ago by <a class="link" href=${to.run(made.run)}>run ${made.run}</a>${made.code_current === false ? html`, <span class="pill warn">with other code than is served now</span>` : ''}</p>`;
-}
-
-/** When a schedule or a sensor ticks. @param {{location: string, name: string}} props */
-function Ticks({ location, name }) {
-  const now = useClock();
-  const { schedules, put } = useSchedules([location]);
-  const one = (schedules ?? []).find((each) => each.name === name);
-  if (!one) return null;
-  return html`<p class="row"><${Switch} schedule=${one} put=${put} /><span>Next: <${Next} schedule=${one} now=${now} /></span><span class="quiet">·</span><span>Last: <${Last} schedule=${one} now=${now} /></span></p>`;
 }
 
 /** @param {{name: string, type: string | null, default: any}} one */

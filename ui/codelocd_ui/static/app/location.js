@@ -8,7 +8,7 @@ import { Bars, Chart } from './chart.js';
 import { DefinitionTable } from './definitions.js';
 import { EventList } from './events.js';
 import { Packages } from './environments.js';
-import { LastRuns, RunTable } from './runparts.js';
+import { LastRuns, RunTable, useRunsOf } from './runparts.js';
 import { Schedules } from './schedules.js';
 import { listed } from './runstates.js';
 import { useRuns } from './frame.js';
@@ -59,6 +59,7 @@ const safeLink = (address) => (/^https?:\/\//.test(address) ? address : undefine
 /** @param {{one: CodeLocation, reloads: Reload[]}} props */
 function Summary({ one, reloads }) {
   const store = useStore();
+  const hasRuns = useRuns(), runs = useRunsOf(one.name, hasRuns);
   const samples = store.usage.get(one.name) ?? [];
   return html`${one.problem && html`<${Problem} key=${`${one.name} ${one.problem.at}`} location=${one} here=${level(one) !== 'ok'} />`}
     ${!one.problem && one.last_failure && html`<div class="card problem"><header><${Mark} of="off" /><div class="words"><h2>It failed before, and serves again</h2><p class="summary">${visible(one.last_failure.summary)}</p></div></header></div>`}
@@ -68,16 +69,14 @@ function Summary({ one, reloads }) {
         <div class="card"><header><h2 class="words">Memory</h2><span class="meta">PSS, with descendants</span></header><${Chart} label="Memory" unit="bytes" points=${samples.map((each) => [each[0], each[1]])} empty="Samples come while this page is open." /></div>
         <div class="card"><header><h2 class="words">CPU</h2><span class="meta">of one core</span></header><${Chart} label="CPU" unit="percent" points=${samples.map((each) => [each[0], each[2]])} empty="Samples come while this page is open." /></div>
       </div>
-    </div><div class="stack"><${LastRuns} runs=${listed(store.runs.values(), one.name, '').slice(0, RUNS)} address=${to.location(one.name, 'runs')} /><section class="stack" aria-label="What changed"><div class="heading"><h2>What changed</h2></div><${Changes} saves=${store.saves.filter((save) => save.location === one.name)} most=${6} /></section></div></div>`;
+    </div><div class="stack"><${LastRuns} runs=${listed(runs, one.name, '').slice(0, RUNS)} address=${to.location(one.name, 'runs')} /><section class="stack" aria-label="What changed"><div class="heading"><h2>What changed</h2></div><${Changes} saves=${store.saves.filter((save) => save.location === one.name)} most=${6} /></section></div></div>`;
 }
 
 /** @param {{name: string}} props */
 function RunsTab({ name }) {
   const store = useStore();
-  const newest = Math.max(0, ...store.runs.keys());
-  const { answer } = useAnswer(() => ask('runs', { locations: [name] }), [name, newest]);
-  const known = new Map([...(answer?.runs ?? []), ...store.runs.values()].map((/** @type {Run} */ run) => [run.id, run]));
-  return html`<div class="heading"><h2>Runs</h2><a class="meta link" href=${`#/runs?location=${encodeURIComponent(name)}`}>all runs</a></div><${RunTable} runs=${listed(known.values(), name, '')} label=${`Runs of ${visible(name)}`} />
+  const known = useRunsOf(name, true);
+  return html`<div class="heading"><h2>Runs</h2><a class="meta link" href=${`#/runs?location=${encodeURIComponent(name)}`}>all runs</a></div><${RunTable} runs=${listed(known, name, '')} label=${`Runs of ${visible(name)}`} />
     ${store.rows.some((row) => row[0] === name && (row[2] === 'schedule' || row[2] === 'sensor')) && html`<div class="heading"><h2>Schedules and sensors</h2></div><${Schedules} locations=${[name]} />`}`;
 }
 

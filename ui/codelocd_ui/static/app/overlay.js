@@ -13,7 +13,7 @@ export function Overlay({ close, label, children }) {
 function kept(event, close) {
   if (event.key === 'Escape') { close(); return; }
   if (event.key !== 'Tab') return;
-  const all = /** @type {HTMLElement[]} */ ([.../** @type {HTMLElement} */ (event.currentTarget).querySelectorAll('input, select, button:not(:disabled), a')]);
+  const all = /** @type {HTMLElement[]} */ ([.../** @type {HTMLElement} */ (event.currentTarget).querySelectorAll('input, select, textarea, button:not(:disabled), a')]);
   const at = all.indexOf(/** @type {HTMLElement} */ (document.activeElement));
   event.preventDefault();
   all[(at + (event.shiftKey ? -1 : 1) + all.length) % all.length]?.focus();

@@ -120,7 +120,7 @@ export function Orders({ names, orders = ['stop', 'restart', 'reload'], primary 
     const who = names.length === 1 ? visible(names[0]) : `${names.length} locations`, stops = state.asked === 'stop';
     const stays = stops ? `${names.length === 1 ? 'It stays' : 'They stay'} stopped until started, also after a restart of codelocd. ` : '';
     return html`<div class="ask" role="group" aria-label="Confirm" ref=${box} onKeyDown=${(/** @type {KeyboardEvent} */ event) => event.key === 'Escape' && set({ ...state, asked: '' })}>
-      <span>${stops ? 'Stop' : 'Restart'} ${who}? ${stays}${runsAside(live, stops ? 'stop' : 'restart')}</span>
+      <span>${stops ? 'Stop' : 'Restart'} ${who}? ${stays}${runsAside(live, stops ? 'stop' : 'restart', names.length > 1)}</span>
       <button type="button" class=${`button ${stops ? 'danger' : ''}`} data-order=${`${state.asked}-now`} onClick=${() => act(stops ? 'stop' : 'restart')}>${stops ? 'Stop' : 'Restart'}</button>
       <button type="button" class="button" onClick=${() => set({ ...state, asked: '' })}>Cancel</button></div>`;
   }

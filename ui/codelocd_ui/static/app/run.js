@@ -42,12 +42,12 @@ function useRun(id) {
 
 /** @param {{id: number, route: Route}} props */
 export function RunPage({ id, route }) {
-  const { run, error } = useRun(id);
+  const { run, error } = useRun(id), dagster = useStore().daemon?.dagster?.url ?? '';
   const now = useClock();
   if (!run) return html`<div class="inside"><h1>Run ${id}</h1>${error && html`<p class="empty">${visible(error.message)} <a class="link" href="#/runs">All runs</a></p>`}</div>`;
   const tab = route.parts[1] === 'output' || route.parts[1] === 'code' ? route.parts[1] : '';
   return html`<div class="inside">
-    <div class="row title"><h1>Run ${run.id}</h1><${RunState} run=${run} /><${What} run=${run} /><span class="spring"></span><${RunOrders} run=${run} /></div>
+    <div class="row title"><h1>Run ${run.id}</h1><${RunState} run=${run} /><${What} run=${run} /><span class="spring"></span>${run.dagster_run && /^https?:\/\//.test(dagster) && html`<a class="button" href=${`${dagster.replace(/\/$/, '')}/runs/${encodeURIComponent(run.dagster_run)}`} target="_blank" rel="noreferrer noopener">Open in Dagster</a>`}<${RunOrders} run=${run} /></div>
     <nav class="tabs" aria-label="Views of the run">${[['', 'Steps'], ['output', 'Output'], ['code', 'Code']].map(([key, title]) => html`<a href=${to.run(id, key)} aria-current=${key === tab ? 'page' : undefined}>${title}${key === '' && run.steps.length ? html` <span class="quiet">${run.steps.length}</span>` : ''}</a>`)}</nav>
     <dl class="card facts">
       <div><dt>${run.ended == null ? 'Takes' : 'Took'}</dt><dd>${seconds(tookOf(run, now))} <span>${run.started == null ? `queued ${age(Math.max(0, now - run.queued))} ago` : `since ${clock(run.started)}`}</span></dd></div>
@@ -74,6 +74,7 @@ function Steps({ run, now }) {
       <div class="card"><div class="body"><dl class="pairs"><dt>Queued</dt><dd><${When} at=${run.queued} /></dd>
         ${run.retry_of != null && html`<dt>Again after</dt><dd><a class="link" href=${to.run(run.retry_of)}>run ${run.retry_of}</a></dd>`}
         ${given.map(([name, value]) => html`<dt>${visible(name)}</dt><dd>${visible(words(value))}</dd>`)}
+        ${run.config && html`<dt>Run config</dt><dd class="mono">${visible(JSON.stringify(run.config))}</dd>`}
         ${run.environment && html`<dt>Environment</dt><dd><a class="mono link" href=${`#/environments/${encodeURIComponent(run.environment)}`}>${visible(run.environment.slice(0, 12))}</a></dd>`}
         ${(run.code?.late ?? []).length > 0 && html`<dt>Imported late</dt><dd>${visible(run.code.late.map(shortPath).join(', '))}</dd>`}</dl></div></div>
       <${Attempts} attempts=${run.attempts} /></div></div>`;

@@ -1,10 +1,10 @@
 // Parts of which the pages of runs consist: a table of runs, orders for one, how it is named.
 import { html, useEffect, useRef, useState } from './html.js';
-import { Mark, When, to } from './parts.js';
+import { Mark, When, to, useAnswer } from './parts.js';
 import { askedBy, isLive, levelOf, nameOf, runWord, tookOf } from './runstates.js';
 import { store, useClock, useStore } from './store.js';
 import { age, seconds, visible } from './format.js';
-import { runOrder } from './connection.js';
+import { ask, runOrder } from './connection.js';
 
 /** @param {{run: Run}} props */
 export const RunState = ({ run }) => html`<span class=${`pill ${levelOf(run.state)}`} title=${visible(run.summary ?? run.state)}>${visible(runWord(run))}</span>`;
@@ -63,6 +63,17 @@ export function RunOrders({ run, onNew = (id) => { location.hash = to.run(id).sl
       ? html`<button type="button" class="button danger" data-order="kill" disabled=${Boolean(state.doing)} onClick=${() => act('run_cancel', { kill: true })}>Kill now</button>`
       : html`<button type="button" class="button" data-order="cancel" disabled=${Boolean(state.doing)} aria-busy=${state.doing === 'run_cancel'} onClick=${() => set({ ...state, asked: true, said: '' })}>${state.doing ? 'Cancelling…' : 'Cancel'} <kbd aria-hidden="true">c</kbd></button>`)}
     ${!isLive(run) && html`<button type="button" class="button primary" data-order="retry" disabled=${Boolean(state.doing)} onClick=${() => act('run_retry', {})}>Run again</button>`}</div>`;
+}
+
+/**
+ * The runs of a location: those that this page was told of, and the newest that its daemon keeps.
+ * @param {string} location @param {boolean} isWanted the daemon is asked @returns {Iterable<Run>}
+ */
+export function useRunsOf(location, isWanted) {
+  const store = useStore();
+  const newest = Math.max(0, ...store.runs.keys());
+  const { answer } = useAnswer(() => (isWanted ? ask('runs', { locations: [location] }) : Promise.resolve(null)), [location, isWanted, newest]);
+  return new Map([...(answer?.runs ?? []), ...store.runs.values()].map((/** @type {Run} */ run) => [run.id, run])).values();
 }
 
 /** The last runs of a location that are known, or that its daemon is asked for. @param {{runs: Run[], title?: string, address?: string}} props */

@@ -66,11 +66,11 @@ export const goingOnWords = ({ running, queued }) => [running && `${running} run
 
 /**
  * What is asked before a location is stopped or restarted while runs of it go on; empty where none does.
- * @param {{running: number, queued: number}} counts @param {'stop' | 'restart'} order
+ * @param {{running: number, queued: number}} counts @param {'stop' | 'restart'} order @param {boolean} [several] locations
  */
-export function runsAside({ running, queued }, order) {
+export function runsAside({ running, queued }, order, several = false) {
   const parts = [];
-  if (running) parts.push(`${running} run${running === 1 ? '' : 's'} of it ${running === 1 ? 'goes' : 'go'} on with the code that ${running === 1 ? 'it' : 'they'} began with.`);
+  if (running) parts.push(`${running} run${running === 1 ? '' : 's'} of ${several ? 'them' : 'it'} ${running === 1 ? 'goes' : 'go'} on with the code that ${running === 1 ? 'it' : 'they'} began with.`);
   if (queued) parts.push(order === 'stop' ? `${queued} in the queue ${queued === 1 ? 'is' : 'are'} cancelled.` : `${queued} in the queue ${queued === 1 ? 'starts' : 'start'} with what is served then.`);
   return parts.join(' ');
 }
@@ -102,9 +102,12 @@ const keyOf = (step) => `${step.kind ?? 'asset'}\0${step.name}`;
 /** How a check is shown: one that only warns is no failure. @param {Check} check */
 export const checkState = (check) => (check.state !== 'passed' && check.severity === 'warn' ? 'warning' : check.state);
 
-/** What can be started: jobs of native locations. @param {Row[]} rows @param {Map<string, CodeLocation>} locations @returns {Startable[]} */
-export function jobsOf(rows, locations) {
-  return rows.flatMap(([location, repository, kind, name]) => (kind === 'job' && locations.get(location)?.loader === 'native' ? [{ location, repository, kind, name }] : []));
+/** Whether runs of a location are the daemon's. @param {string | null | undefined} loader @param {boolean} hasRuns something has run */
+export const runsIt = (loader, hasRuns) => loader === 'native' || (loader === 'dagster' && hasRuns);
+
+/** What can be started: jobs. @param {Row[]} rows @param {Map<string, CodeLocation>} locations @param {boolean} [hasRuns] something has run @returns {Startable[]} */
+export function jobsOf(rows, locations, hasRuns = false) {
+  return rows.flatMap(([location, repository, kind, name]) => (kind === 'job' && runsIt(locations.get(location)?.loader, hasRuns) ? [{ location, repository, kind, name }] : []));
 }
 
 /** Whether a daemon has anything of runs to be shown. @param {{page: {runs: boolean}, runs: Map<number, Run>, rows: Row[], locations: Map<string, CodeLocation>}} store */

@@ -7,24 +7,24 @@ import { lastTick, levelOf, until } from './runstates.js';
 import { age, moment, seconds, visible } from './format.js';
 import { ask, runOrder } from './connection.js';
 
-const LOOK = 15_000; // ms: a tick that skips makes no run, and nothing else tells of it
+const TICKS = 12, LOOK = 15_000; // ms: a tick that skips makes no run, and nothing else tells of it
 
 /**
  * What the daemon tells of its schedules, again whenever a run of one begins or ends.
- * @param {string[] | null} locations null: of all
+ * @param {string[] | null} locations null: of all @param {string} [name] this one alone, with its last ticks and its next times
  */
-export function useSchedules(locations) {
+export function useSchedules(locations, name) {
   const store = useStore();
   const [answer, set] = useState(/** @type {Schedule[] | null} */ (null)), [error, fail] = useState(''), [look, again] = useState(0);
   const newest = Math.max(0, ...store.runs.keys());
   useEffect(() => {
     let current = true;
     if (!store.page.runs || store.gone) return;
-    ask('schedules', locations ? { locations } : {}).then(({ schedules }) => { if (current) { set(schedules); fail(''); } }, (reason) => current && fail(reason.message));
+    ask('schedules', { ...(locations ? { locations } : {}), ...(name ? { name, ticks: TICKS } : {}) }).then(({ schedules }) => { if (current) { set(schedules); fail(''); } }, (reason) => current && fail(reason.message));
     return () => { current = false; };
-  }, [locations?.join('\0'), store.page.runs, newest, look, store.revision, store.gone]);
+  }, [locations?.join('\0'), name, store.page.runs, newest, look, store.revision, store.gone]);
   useEffect(() => { const timer = setInterval(() => again((count) => count + 1), LOOK); return () => clearInterval(timer); }, []);
-  const put = (/** @type {Schedule} */ one) => set((all) => (all ?? []).map((each) => (each.location === one.location && each.repository === one.repository && each.name === one.name ? one : each)));
+  const put = (/** @type {Schedule} */ one) => set((all) => (all ?? []).map((each) => (each.location === one.location && each.repository === one.repository && each.name === one.name ? { ...each, ...one } : each)));
   return { schedules: answer, error, put };
 }
 
@@ -41,7 +41,7 @@ export function Schedules({ locations = null }) {
 }
 
 /** @param {Schedule} one */
-const whenOf = (one) => (one.cron ? `${one.cron}${one.timezone ? ` ${one.timezone}` : ''}` : one.minimum_interval == null ? one.kind : `every ${seconds(one.minimum_interval)}`);
+const whenOf = (one) => (one.cron ? `${[one.cron].flat().join(', ')}${one.timezone ? ` ${one.timezone}` : ''}` : one.minimum_interval == null ? one.kind : `every ${seconds(one.minimum_interval)}`);
 
 /** @param {{schedule: Schedule, now: number}} props */
 export function Next({ schedule, now }) {
@@ -54,6 +54,24 @@ export function Last({ schedule, now }) {
   const { last } = schedule, text = visible(lastTick(schedule));
   return html`${last?.run == null ? text : html`<a class="link" href=${to.run(last.run)}>${text}</a>`}${last ? html` <span class="quiet">${age(Math.max(0, now - last.at))} ago</span>` : ''}`;
 }
+
+/** When a schedule or a sensor ticks next, and what became of its last ticks. @param {{location: string, name: string}} props */
+export function Ticks({ location, name }) {
+  const now = useClock();
+  const { schedules, put } = useSchedules([location], name);
+  const one = schedules?.[0];
+  if (!one) return null;
+  const newest = [...(one.newest ?? [])].sort((a, b) => b.scheduled_for - a.scheduled_for), upcoming = one.enabled && !one.why ? one.upcoming ?? [] : [];
+  return html`<p class="row"><${Switch} schedule=${one} put=${put} /><span>Next: <${Next} schedule=${one} now=${now} /></span><span class="quiet">·</span><span>Last: <${Last} schedule=${one} now=${now} /></span>${one.failures ? html`<span class="pill bad">failed ${one.failures} times in a row</span>` : ''}</p>
+    ${upcoming.length > 1 && html`<p class="meta">Then ${upcoming.slice(1).map((at) => day(at)).join(', ')}</p>`}
+    ${one.cursor != null && html`<p class="meta">Cursor <code>${visible(typeof one.cursor === 'string' ? one.cursor : JSON.stringify(one.cursor))}</code></p>`}
+    ${newest.length > 0 && html`<section class="stack" aria-label="Last ticks"><div class="heading"><h2>Last ticks</h2></div><ul class="card runs">${newest.map((tick) => html`<li key=${tick.scheduled_for}><${Mark} of=${levelOf(TICKED[tick.state] ?? 'off')} /><span><b>${day(tick.scheduled_for)}</b> ${tick.count > 1 ? `${tick.count} ` : ''}${visible(tick.state === 'run' ? '' : tick.state)} ${tick.runs.map((run) => html`<a class="link" href=${to.run(run)}>run ${run}</a> `)}</span>${tick.why && html`<span class="quiet">${visible(tick.why)}</span>`}</li>`)}</ul></section>`}`;
+}
+/** @type {Record<string, string>} */
+const TICKED = { run: 'succeeded', failed: 'failed', missed: 'warning', waiting: 'running' };
+const DAY = new Intl.DateTimeFormat('en-GB', { weekday: 'short', day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' });
+/** @param {number} at Unix seconds */
+const day = (at) => DAY.format(at * 1000);
 
 /** On, or off until it is switched on again. @param {{schedule: Schedule, put: (one: Schedule) => void}} props */
 export function Switch({ schedule, put }) {

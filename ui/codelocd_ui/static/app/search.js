@@ -78,7 +78,7 @@ function actions() {
   const theme = { text: 'Change the theme', kind: 'action', act: nextTheme };
   if (store.page.read_only) return [theme];
   const running = [...store.locations.values()].filter((one) => ordersFor(one).includes('reload'));
-  const jobs = store.page.runs ? jobsOf(store.rows, store.locations) : [];
+  const jobs = store.page.runs ? jobsOf(store.rows, store.locations, store.runs.size > 0) : [];
   return [theme, ...jobs.map((job) => ({ text: `Run ${job.location}/${job.name}`, kind: 'action', start: job })), ...running.map((one) => ({ text: `Reload ${one.name}`, kind: 'action', act: () => { location.hash = to.location(one.name).slice(1); order('reload', [one.name]).catch(() => undefined); } }))];
 }
 
