@@ -147,9 +147,12 @@ class Runs:
     def warnings(self) -> list[str]:
         """For `status`."""
         trouble = self._opened.keeper.records.trouble if self._opened is not None else None
-        if trouble is None:
-            return []
-        return [f"{trouble}: no run starts until it can be written again"]
+        told = [f"{trouble}: no run starts until it can be written again"] if trouble else []
+        for run, lost in self.base.outputs.dropped.items():
+            told.append(
+                f"output of run {run} not written to disk: {lost['bytes']} B: {lost['why']}"
+            )
+        return told
 
     async def _made(self) -> OpenRuns:
         from codelocd.daemon.runs.unfinished import RunKeeper  # few daemons run anything

@@ -12,9 +12,11 @@ from codelocd.storage.log_lines import Block
 from codelocd.storage.logs import Logs
 
 if TYPE_CHECKING:
-    from codelocd.documents.locations import RunLogBlock
+    from codelocd.documents.locations import DroppedOutput, RunLogBlock
 
 LOGS_OF_RUNS = "runs"
+TOLD = 5
+"""Runs that have ended of which it is remembered that output was lost."""
 
 
 class RunOutputs:
@@ -24,6 +26,7 @@ class RunOutputs:
     def __init__(self, hub: Hub, folder: Path) -> None:
         self._hub = hub
         self._locations: dict[str, str] = {}
+        self._dropped: dict[str, DroppedOutput] = {}
         self.logs = Logs(folder, follow=self._printed, name=LOGS_OF_RUNS)
 
     def of(self, run: RunId, attempt: int, location: str) -> Output:
@@ -34,7 +37,13 @@ class RunOutputs:
     def ended(self, run: RunId) -> None:
         """An attempt has ended, and all that it printed has come."""
         self._locations.pop(str(run), None)
+        self._dropped = dict([*self.dropped.items()][-TOLD:])
         self.logs.forget(str(run))
+
+    @property
+    def dropped(self) -> dict[str, DroppedOutput]:
+        """By run: how many bytes of its output could not be written, and why."""
+        return {**self._dropped, **self.logs.dropped}
 
     def _printed(self, block: Block) -> None:
         location = self._locations.get(block.location)
