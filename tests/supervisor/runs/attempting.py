@@ -76,15 +76,16 @@ class OneKeeper:
         number = RunId(len(self.runs) + 1)
         self.runs[number] = RunRecord(number, "uuid", wish, time.time())
         await self.codes.ready(wish.location)
+        assert self.codes.of(wish.location) is not None, self.codes.why_none(wish.location)
         self._admit(number)
         return number
 
     def _admit(self, number: RunId) -> None:
         name = self.runs[number].wish.location
         served = self.codes.of(name)
-        assert served is not None, self.codes.why_none(name)
-        admitted = RunAdmitted(served.generation, served.manifest, served.environment)
-        self.tell(number, admitted)
+        if served is not None:  # else it is being asked for
+            admitted = RunAdmitted(served.generation, served.manifest, served.environment)
+            self.tell(number, admitted)
 
     async def until(self, number: RunId, *states: RunState) -> RunRecord:
         """The run, as soon as it has one of these states; all timers of it are due at once."""
@@ -97,6 +98,7 @@ class OneKeeper:
                     await asyncio.wait_for(self._changed.wait(), left)
                 except TimeoutError:
                     if self.runs[number].state is RunState.QUEUED:
+                        await self.codes.ready(self.runs[number].wish.location)
                         self._admit(number)
                     else:
                         self.tell(number, MomentReached())

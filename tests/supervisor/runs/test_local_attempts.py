@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -16,6 +17,7 @@ import pytest
 from codelocd.daemon.application import Application
 from codelocd.model import Config
 from codelocd.placement import Placement
+from codelocd.runs import step
 from codelocd.runs.events import CancelAsked
 from codelocd.runs.model import RunPolicy, RunState, RunWish
 from tests.supervisor.runners.launching import until
@@ -307,3 +309,17 @@ async def test_a_working_directory_that_is_gone_is_said_so(
     run = await keeper.run()
     assert (run.state, run.why) == (RunState.FAILED, "load")
     assert run.summary == f"the working directory {folder} does not exist"
+
+
+async def test_a_folder_of_runs_that_was_removed_is_made_again(
+    application: Application, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(step, "TRANSIENT_SECONDS", 0.0)
+    await loaded(application, tmp_path, code())
+    keeper = OneKeeper(application)
+    assert (await keeper.run()).state is RunState.SUCCEEDED
+    shutil.rmtree(application.run_base.folders.root)
+    run = await keeper.run()
+    assert run.state is RunState.SUCCEEDED
+    assert run.attempts[0].false_starts == 1
+    assert keeper.codes.texts(run.manifest)

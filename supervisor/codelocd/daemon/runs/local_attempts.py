@@ -95,7 +95,11 @@ class LocalAttempts:
         served = self._codes.of_generation(name, run.generation)
         if served is None:
             raise OSError(self._codes.why_none(name))
-        ready = await asyncio.to_thread(self._prepared, run, number, served)
+        try:
+            ready = await asyncio.to_thread(self._prepared, run, number, served)
+        except FileNotFoundError:  # the folder with the code was removed: the next try has it
+            self._codes.ask_again(name)
+            raise
         try:
             spec = self._limits.told(ready.spec, run)
             child, choice = await self._started(run, effect, replace(ready, spec=spec))

@@ -92,7 +92,8 @@ class ServedCodes:
         former = self._asking.pop(location.name, None)
         if former is not None:
             former.cancel()
-        task = asyncio.get_running_loop().create_task(self._ask(location.name, running))
+        asking = self._ask(location.name, location.spec, running)
+        task = asyncio.get_running_loop().create_task(asking)
         self._asking[location.name] = task
         task.add_done_callback(partial(self._asked, location.name))
 
@@ -185,6 +186,12 @@ class ServedCodes:
 
     # --- asking ---------------------------------------------------------------------------------
 
+    def ask_again(self, name: str) -> None:
+        """What was kept of it has been removed: have what serves now kept anew."""
+        location = self._locations.get(name)
+        if location is not None and name not in self._asking:
+            self._ask_of(location)
+
     def _ask_of(self, location: Location) -> None:
         if location.serving is not None and location.serving.snapshot is not None:
             self.took_over(location, location.serving)
@@ -194,11 +201,10 @@ class ServedCodes:
             del self._asking[name]
             self.known(name)
 
-    async def _ask(self, name: str, running: Running) -> None:
-        snapshot, location = running.snapshot, self._locations[name]
+    async def _ask(self, name: str, spec: LocationSpec, running: Running) -> None:
+        snapshot = running.snapshot
         assert snapshot is not None
         assert running.generation is not None
-        spec, definitions = location.spec, snapshot.definitions
         manifest = await _told(running.handle) or {"sources": snapshot.sources, "modules": {}}
         digest = await asyncio.to_thread(self._kept, manifest, running.order)
         served = LocationCode(
@@ -207,7 +213,7 @@ class ServedCodes:
             environment=running.environment.key,
             loader=snapshot.loader,
             python=snapshot.python,
-            definitions=definitions,
+            definitions=snapshot.definitions,
             spec=spec,
             order=running.order,
             place=running.environment,
