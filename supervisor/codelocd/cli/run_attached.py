@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any
@@ -95,7 +96,7 @@ def _say_id(answer: Mapping[str, Any], form: Form) -> None:
     if form == "json":
         output.document(document)
     elif form == "events":
-        output.line({"event": "run", "run": document})
+        output.line({"event": "run", "at": time.time(), "run": document})
     else:
         output.say(str(document["id"]))
 
@@ -130,7 +131,7 @@ class AttachedOutput:
             case "run":
                 self._title(told)
                 if self._form == "events":
-                    self._shown.told({"event": "run", "run": told})
+                    self._shown.told({"event": "run", "at": time.time(), "run": told})
             case "told":
                 self._shown.told(told)
             case "line":
@@ -154,8 +155,8 @@ class AttachedOutput:
             self._shown.printed(line["stream"], text)
 
     def _say_queued(self) -> None:
-        what = f"run {self._number} waits for others to end, or for its retry"
-        output.note(f"{what}; `codelocd runs` lists them")
+        what = f"run {self._number} waits in the queue until others end"
+        output.note(f"{what}; `codelocd runs` lists them, [runs] in the config has the limits")
 
     def _unread(self, error: OSError) -> None:
         output.note(f"run {self._number} goes on; codelocd runs show {self._number}")

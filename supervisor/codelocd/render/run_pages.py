@@ -119,7 +119,8 @@ def _facts(run: Document, now: float) -> Iterator[tuple[str, str]]:
     yield "Dagster", one_line(run.get("dagster_run") or "")
     for attempt in run["attempts"]:
         label = "Attempt" if len(run["attempts"]) == 1 else f"Attempt {attempt['number']}"
-        yield label, ", ".join(filter(None, _attempt(attempt)))
+        is_told = attempt["summary"] == run["summary"]
+        yield label, ", ".join(filter(None, _attempt(attempt, is_told=is_told)))
 
 
 def _by_in_full(run: Document) -> str:
@@ -142,7 +143,8 @@ def _code(run: Document) -> Iterator[str]:
     yield of_generation(run)
     environment = run["environment"]
     if environment:
-        yield f"environment {one_line(environment)[:12]}"
+        own = environment.startswith("existing-")
+        yield "an environment of yours" if own else f"environment {one_line(environment)[:12]}"
     late = run["code"]["late"]
     if late:
         yield one_line(f"imported during the run, from the disk: {', '.join(late)}")
@@ -152,7 +154,8 @@ def _pairs(given: Mapping[str, Any]) -> str:
     return ", ".join(f"{one_line(name)}={one_line(str(value))}" for name, value in given.items())
 
 
-def _attempt(attempt: Document) -> Iterator[str]:
+def _attempt(attempt: Document, *, is_told: bool) -> Iterator[str]:
+    """`is_told`: its summary is that of the run."""
     why = attempt["why"]
     yield attempt["state"] + (f" ({one_line(why)})" if why else "")
     if attempt["pid"] is not None:
@@ -165,7 +168,7 @@ def _attempt(attempt: Document) -> Iterator[str]:
         yield f"status {attempt['exit']}"
     if attempt["memory_peak"] is not None:
         yield f"at most {size(attempt['memory_peak'])}"
-    if why and why not in NO_PLACE and attempt["summary"]:
+    if why and why not in NO_PLACE and attempt["summary"] and not is_told:
         yield one_line(attempt["summary"])
 
 
@@ -179,7 +182,9 @@ def _signal(number: int) -> str:
 def _steps(run: Document, screen: Screen) -> Iterator[str]:
     width = width_of(run)
     for step in run["steps"]:
-        yield step_line(step, width, screen)
+        broken_off = step["state"] == "started" and run["ended"] is not None
+        end = {"summary": "it did not end"} if broken_off else {}
+        yield step_line({**step, **end}, width, screen)
         for check in step.get("checks") or ():
             yield check_line(check, width, screen)
 

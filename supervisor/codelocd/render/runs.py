@@ -18,6 +18,7 @@ WORDS = {
     "error": ("ERROR", "red"),
     "cancelled": ("cancelled", "yellow"),
     "checked": ("checked", None),
+    "started": ("started", "cyan"),
 }
 """How a state of a step is told, and in which style."""
 STATE_STYLES = {
@@ -101,7 +102,10 @@ def ended(run: Document, screen: Screen) -> str:
     if run["started"] is None:  # it was not begun
         took = duration((run["ended"] or 0) - run["queued"])
         return f"{name} {screen.paint(state, style)} after {took} in the queue" + _after(why)
-    return f"{name} {screen.paint(state, style)} after {took}" + _after(why)
+    told = f"{name} {screen.paint(state, style)} after {took}" + _after(why)
+    if run["id"] is None or state not in ("failed", "lost"):
+        return told
+    return f"{told}; " + screen.paint(f"codelocd runs show {run['id']}", "dim")
 
 
 def _after(why: str) -> str:

@@ -48,7 +48,7 @@ TITLES = (
     Column("NODE", 7),
     Column("MEMORY", 4, right=True),
     Column("CPU", 7, right=True),
-    Column("RUNS", 5, least=9),
+    Column("RUNS", 4),
     Column("LAST EXIT", 6, least=20),
     Column("PROBLEM", 2, least=28),
 )

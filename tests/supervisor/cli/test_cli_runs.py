@@ -114,7 +114,19 @@ def test_a_run_is_shown_to_its_end(project: Shell, runs: Runs) -> None:
         ["fresh", "FAILED"],
         ["report", "skipped"],
     ]
-    assert lines[-1] == ["run", "17", "failed", "after", "1.0s:", "1", "check"]
+    assert lines[-1] == [
+        "run",
+        "17",
+        "failed",
+        "after",
+        "1.0s:",
+        "1",
+        "check;",
+        "codelocd",
+        "runs",
+        "show",
+        "17",
+    ]
     asked = dict(dict(runs.daemon.asked)["run"])
     assert asked.pop("by")["kind"] == "cli"
     assert asked == {
@@ -334,6 +346,13 @@ def test_one_run_is_shown(project: Shell, runs: Runs, words: list[str]) -> None:
     done = project.run("runs", *words)
     assert done.stdout.startswith("run 17  sales/nightly  failed: check\n")
     assert json.loads(project.run("runs", *words, "--json").stdout) == run()
+
+
+def test_what_is_no_number_of_a_run_is_one_line(project: Shell, runs: Runs) -> None:
+    for words in (["show", "x"], ["cancel", "17", "0x2"], ["logs", "9" * 30]):
+        done = project.run("runs", *words)
+        assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+        assert "is no number of a run; `codelocd runs` lists them" in done.stderr
 
 
 def test_a_run_that_does_not_exist_is_exit_4(project: Shell, runs: Runs) -> None:

@@ -13,6 +13,7 @@ from codelocd.render.text import PLAIN, Screen
 from tests.supervisor.runs.run_documents import AT, ATTEMPT, going_on, run
 
 EARLY = time.strftime("%H:%M", time.localtime(AT))
+UNSEEN = "it ended while no daemon was there to see how"
 LISTED = [
     going_on(id=19, by={"kind": "schedule", "name": "every_morning"}, scheduled_for=AT),
     run(id=18, job=None, select=["orders", "+report"], state="lost", why=None),
@@ -88,7 +89,7 @@ def test_a_page_says_why_an_attempt_ended_that_told_nothing() -> None:
 @pytest.mark.parametrize(
     ("changed", "line"),
     [
-        ({}, "run 17 failed after 1.0s: 1 check"),
+        ({}, "run 17 failed after 1.0s: 1 check; codelocd runs show 17"),
         ({"id": None}, "run failed after 1.0s: 1 check"),
         ({"state": "succeeded", "why": None}, "run 17 succeeded after 1.0s"),
         (
@@ -101,7 +102,7 @@ def test_a_page_says_why_an_attempt_ended_that_told_nothing() -> None:
         ),
         (
             {"state": "lost", "why": None},
-            "run 17 lost after 1.0s: it ended while no daemon was there to see how",
+            f"run 17 lost after 1.0s: {UNSEEN}; codelocd runs show 17",
         ),
     ],
 )

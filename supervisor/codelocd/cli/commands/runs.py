@@ -35,6 +35,8 @@ from codelocd.runs.model import RunState
 LIMIT = 20
 LINES = 100
 """How many runs are listed, and lines of output shown, unless another number is asked for."""
+DIGITS = 18
+"""Of the number of a run; SQLite has no longer ones."""
 COMMANDS = ("list", "show", "logs", "cancel", "retry")
 STATES = tuple(state.value for state in RunState)
 
@@ -70,8 +72,15 @@ def runs_command() -> None:
     """
 
 
+def _number(text: str) -> int:
+    """The number of a run."""
+    if not (text.isascii() and text.isdigit()) or len(text) > DIGITS:
+        raise click.BadParameter(f"{text!r} is no number of a run; `codelocd runs` lists them")
+    return int(text)
+
+
 run_argument = click.argument(
-    "number", metavar="RUN", type=click.IntRange(min=1), shell_complete=completions.runs
+    "number", metavar="RUN", type=_number, shell_complete=completions.runs
 )
 
 
@@ -88,9 +97,7 @@ run_argument = click.argument(
     "-n", "--limit", type=click.IntRange(min=1), metavar="N", default=LIMIT, show_default=True,
     help="No more than N of them.",
 )  # fmt: skip
-@click.option(
-    "--before", type=click.IntRange(min=1), metavar="RUN", help="Only those before this one."
-)
+@click.option("--before", type=_number, metavar="RUN", help="Only those before this one.")
 @json_option
 @daemon_options
 @click.pass_obj
@@ -239,7 +246,7 @@ def _print(lines: Iterator[Line] | list[Line], *, as_json: bool) -> None:
 
 @click.command("cancel")
 @click.argument(
-    "numbers", metavar="RUN...", nargs=-1, required=True, type=click.IntRange(min=1),
+    "numbers", metavar="RUN...", nargs=-1, required=True, type=_number,
     shell_complete=completions.unfinished,
 )  # fmt: skip
 @click.option("--kill", is_flag=True, help="Kill its processes at once: nothing can be closed.")
@@ -256,7 +263,7 @@ def cancel_command(
 
     `codeloc.Cancelled` is raised in what runs, so that its `finally` is executed and resources are
     closed. What has not ended when the location's stop_timeout is over is killed, with all that
-    it has started. Ends with 1 if a run had ended before.
+    it has started. Ends with 1 if one had ended in another way before.
 
     \b
     codelocd runs cancel 17
