@@ -69,7 +69,7 @@ async def application() -> AsyncIterator[Application]:
     state = folder / "state"
     state.mkdir(mode=0o700)
     paths = DaemonPaths("test", folder / "s", state, state / "store", folder / "run")
-    application = Application(Config(()), paths, lambda _: None, development=False)
+    application = Application(Config(()), paths, lambda _: None, development=True)
     file = folder / "defs.py"
     file.write_text(CODE.format(state=str(state), first=FIRST, second=SECOND))
     file.chmod(0o644)

@@ -59,9 +59,10 @@ defs = Definitions(jobs=[refresh], schedules=[morning], sensors=sensors)
 
 @pytest.fixture
 async def application(tmp_path: Path) -> AsyncIterator[Application]:
+    """Under `dev`, which asks nothing by itself."""
     state = tmp_path / "state"
     state.mkdir(mode=0o700)
-    application = Application(Config(()), paths_in(state), lambda _: None, development=False)
+    application = Application(Config(()), paths_in(state), lambda _: None, development=True)
     yield application
     await application.close()
 
@@ -167,5 +168,5 @@ async def test_what_an_earlier_daemon_left_is_removed(
     left = application.run_base.folders.root / "evaluations" / "7"
     left.mkdir(parents=True)
     (left / "order.1").touch()
-    await evaluations.begin()
+    assert not (await evaluations.evaluate(asked("files"))).failed
     assert not left.exists()

@@ -42,6 +42,7 @@ class RunBase:
         self._dagster_home = partial(home_of, config, paths.state_dir)
         self.folders = AttemptFolders(paths)
         self.outputs = RunOutputs(hub, self.folders.root / LOGS)
+        self._evaluations: Evaluations | None = None
 
     def inherit(self, inheritance: Inheritance, children: Children) -> None:
         """Take what an earlier daemon left of attempts."""
@@ -77,9 +78,11 @@ class RunBase:
 
     def evaluations(self) -> Evaluations:
         """What asks schedules and sensors: one for a daemon."""
-        from codelocd.daemon.runs.evaluations import Evaluations  # few daemons have any
+        if self._evaluations is None:
+            from codelocd.daemon.runs.evaluations import Evaluations  # few daemons have any
 
-        return Evaluations(self._parts, self.folders, self.codes)
+            self._evaluations = Evaluations(self._parts, self.folders, self.codes)
+        return self._evaluations
 
     def close(self) -> None:
         """Returns when the logs are as they stay."""

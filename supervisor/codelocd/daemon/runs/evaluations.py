@@ -64,15 +64,20 @@ class Evaluations:
         self._slots = Slots(max(FEWEST_SLOTS, SLOTS_PER_CORE * (os.cpu_count() or 1)))
         self._folders = RunFolders(folders.root / FOLDER)
         self._numbers = itertools.count(1)
+        self._clearing, self._is_clear = asyncio.Lock(), False
 
-    async def begin(self) -> None:
-        """Remove what an earlier daemon left: its evaluations have ended with it."""
-        for number in await asyncio.to_thread(self._folders.numbers):
-            await asyncio.to_thread(self._folders.remove, number)
+    async def _clear(self) -> None:
+        """Remove what an earlier daemon left, once: its evaluations have ended with it."""
+        async with self._clearing:
+            if not self._is_clear:
+                for number in await asyncio.to_thread(self._folders.numbers):
+                    await asyncio.to_thread(self._folders.remove, number)
+                self._is_clear = True
 
     async def evaluate(self, starter: Starter) -> Evaluation:
         """What fails is told in the evaluation. What takes too long is ended with all that it has
         started; so it is where this is cancelled."""
+        await self._clear()
         async with self._slots.taken(starter.location):
             await self._codes.ready(starter.location)
             served = self._codes.of(starter.location)

@@ -98,7 +98,6 @@ class RunStarters:
         from codelocd.runs.tick_book import TickBook
 
         evaluations = opened.base.evaluations()
-        await evaluations.begin()
         book, report = TickBook(opened.book), self._runs.report
         asking = TickAsking(evaluations, opened, book)
         ticks = TickRuns(book, asking, asking.evaluate, self._table, report)
