@@ -1,12 +1,12 @@
 // One run: its steps and checks as they end, why it failed, its attempts, what it was given, its output.
 import { html, useEffect, useState } from './html.js';
 import { useClock, useStore } from './store.js';
-import { Mark, When, to, useAnswer } from './parts.js';
+import { Mark, to, useAnswer } from './parts.js';
 import { Traced } from './problem.js';
 import { Output, ofRun } from './output.js';
 import { RunOrders, RunState, What } from './runparts.js';
 import { askedBy, checkState, isLive, levelOf, nameOf, toldOf, tookOf } from './runstates.js';
-import { age, bytes, clock, counted, seconds, shortPath, visible, words } from './format.js';
+import { age, bytes, counted, dated, moment, seconds, shortPath, visible, words } from './format.js';
 import { ask, hearTold, want } from './connection.js';
 
 /** The whole document of a run, after all that was told since. @param {number} id */
@@ -50,8 +50,8 @@ export function RunPage({ id, route }) {
     <div class="row title"><h1>Run ${run.id}</h1><${RunState} run=${run} /><${What} run=${run} /><span class="spring"></span>${run.dagster_run && /^https?:\/\//.test(dagster) && html`<a class="button" href=${`${dagster.replace(/\/$/, '')}/runs/${encodeURIComponent(run.dagster_run)}`} target="_blank" rel="noreferrer noopener">Open in Dagster</a>`}<${RunOrders} run=${run} /></div>
     <nav class="tabs" aria-label="Views of the run">${[['', 'Steps'], ['output', 'Output'], ['code', 'Code']].map(([key, title]) => html`<a href=${to.run(id, key)} aria-current=${key === tab ? 'page' : undefined}>${title}${key === '' && run.steps.length ? html` <span class="quiet">${run.steps.length}</span>` : ''}</a>`)}</nav>
     <dl class="card facts">
-      <div><dt>${run.ended == null ? 'Takes' : 'Took'}</dt><dd>${seconds(tookOf(run, now))} <span>${run.started == null ? `queued ${age(Math.max(0, now - run.queued))} ago` : `since ${clock(run.started)}`}</span></dd></div>
-      <div><dt>Asked by</dt><dd>${visible(askedBy(run.by))} <span>${run.scheduled_for == null ? '' : `for ${clock(run.scheduled_for)}`}</span></dd></div>
+      <div><dt>${run.ended == null ? 'Takes' : 'Took'}</dt><dd>${seconds(tookOf(run, now))} <span>${run.started == null ? `queued ${age(Math.max(0, now - run.queued))} ago` : `since ${dated(run.started, now)}`}</span></dd></div>
+      <div><dt>Asked by</dt><dd>${visible(askedBy(run.by))} <span>${run.scheduled_for == null ? '' : `for ${dated(run.scheduled_for, now)}`}</span></dd></div>
       <div><dt>Generation</dt><dd>${run.code?.generation ?? '−'} <span>${run.code?.manifest ? html`<a class="mono" href=${to.run(id, 'code')}>${visible(run.code.manifest.slice(0, 12))}</a>` : ''}</span></dd></div>
       <div><dt>Attempts</dt><dd>${run.attempts.length || '−'} <span>${visible(run.attempts[run.attempts.length - 1]?.start_method ?? '')}</span></dd></div>
     </dl>
@@ -71,7 +71,7 @@ function Steps({ run, now }) {
     <div class="columns"><div class="stack">
       ${run.steps.length ? html`<ol class="card steps" aria-label="Steps">${run.steps.map((one) => html`<${OneStep} key=${`${one.kind} ${one.name}`} step=${one} now=${now} />`)}</ol>` : html`<div class="card empty">${run.state === 'queued' ? 'It waits in the queue.' : isLive(run) ? 'Its code is loaded.' : 'No step began.'}</div>`}
     </div><div class="stack">
-      <div class="card"><div class="body"><dl class="pairs"><dt>Queued</dt><dd><${When} at=${run.queued} /></dd>
+      <div class="card"><div class="body"><dl class="pairs"><dt>Queued</dt><dd title=${moment(run.queued)}>${dated(run.queued, now)}</dd>
         ${run.retry_of != null && html`<dt>Again after</dt><dd><a class="link" href=${to.run(run.retry_of)}>run ${run.retry_of}</a></dd>`}
         ${given.map(([name, value]) => html`<dt>${visible(name)}</dt><dd>${visible(words(value))}</dd>`)}
         ${run.config && html`<dt>Run config</dt><dd class="mono">${visible(JSON.stringify(run.config))}</dd>`}

@@ -1,9 +1,9 @@
 // Parts of which the pages of runs consist: a table of runs, orders for one, how it is named.
 import { html, useEffect, useRef, useState } from './html.js';
-import { Mark, When, to, useAnswer } from './parts.js';
+import { Mark, to, useAnswer } from './parts.js';
 import { askedBy, isLive, levelOf, nameOf, runWord, tookOf } from './runstates.js';
 import { store, useClock, useStore } from './store.js';
-import { age, seconds, visible } from './format.js';
+import { age, dated, moment, seconds, visible } from './format.js';
 import { ask, runOrder } from './connection.js';
 
 /** @param {{run: Run}} props */
@@ -26,8 +26,8 @@ export function RunTable({ runs, label = 'Table of runs', short = false }) {
   const now = useClock();
   if (!runs.length) return html`<div class="card empty">There are no runs here.</div>`;
   return html`<div class="card scroll-x" tabindex="0" role="region" aria-label=${label}><table class="table fold"><thead><tr><th scope="col">Run</th><th scope="col">State</th><th scope="col">What</th><th scope="col" class="num">Took</th>${!short && html`<th scope="col">When</th><th scope="col">Asked by</th><th scope="col" class="num">Generation</th>`}</tr></thead>
-    <tbody>${runs.map((run) => html`<tr key=${run.id}><td><a class="name" href=${to.run(run.id)}><${Mark} of=${levelOf(run.state)} />${run.id}</a></td><td><${RunState} run=${run} /></td><td><${What} run=${run} /></td><td class="num">${seconds(tookOf(run, now))}</td>
-      ${!short && html`<td class="wide"><span title=${new Date(run.queued * 1000).toISOString()}>${age(Math.max(0, now - run.queued))} ago</span></td><td class="wide">${visible(askedBy(run.by))}</td><td class="num wide">${run.code?.generation ?? '−'}</td>`}</tr>`)}</tbody></table></div>`;
+    <tbody>${runs.map((run) => html`<tr key=${run.id}><td><a class="name" href=${to.run(run.id)}><${Mark} of=${levelOf(run.state)} />${run.id}</a></td><td><${RunState} run=${run} /></td><td><${What} run=${run} /></td><td class="num took">${seconds(tookOf(run, now))}</td>
+      ${!short && html`<td class="wide"><span title=${moment(run.queued)}>${age(Math.max(0, now - run.queued))} ago</span></td><td class="wide">${visible(askedBy(run.by))}</td><td class="num wide">${run.code?.generation ?? '−'}</td>`}</tr>`)}</tbody></table></div>`;
 }
 
 /**
@@ -81,5 +81,5 @@ export function LastRuns({ runs, title = 'Last runs', address }) {
   const now = useClock();
   if (!runs.length) return null;
   return html`<section class="stack" aria-label=${title}><div class="heading"><h2>${title}</h2>${address && html`<a class="meta link" href=${address}>all</a>`}</div>
-    <ul class="card runs">${runs.map((run) => html`<li key=${run.id}><${Mark} of=${levelOf(run.state)} /><a href=${to.run(run.id)}><b>${run.id}</b> ${visible(run.job ?? (run.select ?? []).join(', '))}</a><span class="quiet">${visible(runWord(run))}${tookOf(run, now) == null ? '' : `, ${seconds(tookOf(run, now))}`}</span><${When} at=${run.started ?? run.queued} /></li>`)}</ul></section>`;
+    <ul class="card runs">${runs.map((run) => html`<li key=${run.id}><${Mark} of=${levelOf(run.state)} /><a href=${to.run(run.id)}><b>${run.id}</b> ${visible(run.job ?? (run.select ?? []).join(', '))}</a><span class="quiet">${visible(runWord(run))}${tookOf(run, now) == null ? '' : `, ${seconds(tookOf(run, now))}`}</span><time class="meta" title=${moment(run.started ?? run.queued)} datetime=${moment(run.started ?? run.queued)}>${dated(run.started ?? run.queued, now)}</time></li>`)}</ul></section>`;
 }
