@@ -107,7 +107,7 @@ def test_the_pane_tells_steps_checks_and_why_it_failed(model: TopModel) -> None:
     assert "raw           ok      100ms  rows 1204" in told_of
     assert "    fresh       FAILED  newest row is 3 days old" in told_of
     assert "report        skipped (orders failed)" in told_of
-    assert "run failed after 1.0s: 1 step (orders); 1 check" in told_of
+    assert "failed after 1.0s: 1 step (orders); 1 check" in told_of
     assert lines[-1] == "  ValueError: no rows"
     going = after(at_runs(model, "j"), RunShown(RUNNING))
     assert pane(going)[-1] == "  orders        …"

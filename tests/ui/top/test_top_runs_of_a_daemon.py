@@ -78,7 +78,7 @@ async def test_a_job_is_started_followed_and_cancelled(pilot: Pilot[None]) -> No
     assert "cancel run" in bar(app, "last")
     await pilot.press("y")
     await until(lambda: "cancelled" in rows(app).lines[0])
-    await until(lambda: "run cancelled after" in shown(pilot))
+    await until(lambda: "cancelled after" in shown(pilot))
 
 
 async def test_a_failure_is_told_with_its_traceback_and_run_again(
