@@ -13,12 +13,14 @@ import json
 import os
 import shutil
 import stat
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from codeloc_envs.files import make_folder
+from codeloc_envs.problem import shortage
 from codelocd.core import shapes
 from codelocd.core.shapes import WrongShape
 from codelocd.runs.model import RunId
@@ -26,6 +28,8 @@ from codelocd.runs.model import RunId
 STATES = ("succeeded", "failed", "cancelled")
 STEPS = 100_000
 """Of one result."""
+AGAIN = 0.5
+"""Seconds until what the machine lacked is tried again."""
 LARGEST = 256 * 1024 * 1024
 """Bytes of one result."""
 
@@ -85,8 +89,19 @@ class RunFolders:
         return self.of(run) / f"events.{attempt}"
 
     def look(self, run: RunId, attempt: int) -> AttemptFiles:
-        """The lock first: what ends while this looks has left its result by then."""
-        folder = self.of(run)
+        """What the files show. Waits for as long as the machine lacks what a look takes."""
+        while True:
+            try:
+                return self._look(self.of(run), attempt)
+            except OSError as error:
+                if shortage(error) is None:
+                    raise
+            time.sleep(AGAIN)
+
+    @staticmethod
+    def _look(folder: Path, attempt: int) -> AttemptFiles:
+        """The lock first: what ends while this looks has left its result by then. Raises OSError
+        for want of the machine's alone."""
         lives = is_held(folder / f"lock.{attempt}")
         begun = os.path.lexists(folder / f"begun.{attempt}")
         try:
@@ -94,6 +109,8 @@ class RunFolders:
         except FileNotFoundError:
             return AttemptFiles(lives, begun)
         except OSError as error:
+            if shortage(error):
+                raise
             return AttemptFiles(lives, True, None, f"its result cannot be read: {error.strerror}")
         try:
             return AttemptFiles(lives, True, checked_result(data))
@@ -123,10 +140,12 @@ def read_left(path: Path) -> bytes:
 
 def is_held(lock: Path) -> bool:
     """Held for a moment by this process itself, which an attempt that starts takes for another: it
-    ends before it has begun, and is started again."""
+    ends before it has begun, and is started again. Raises OSError for want of the machine's."""
     try:
         descriptor = os.open(lock, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
+    except OSError as error:
+        if shortage(error):
+            raise
         return False
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)

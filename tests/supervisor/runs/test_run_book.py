@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
+import os
 import sqlite3
 import subprocess
 import sys
@@ -14,6 +16,7 @@ from typing import Any
 import pytest
 
 from codelocd.core.shapes import WrongShape
+from codelocd.runs import folder as folder_module
 from codelocd.runs.book import BookProblem, RunBook
 from codelocd.runs.book_format import MIGRATIONS
 from codelocd.runs.folder import AttemptFiles, RunFolders, checked_result
@@ -223,3 +226,27 @@ def test_a_result_is_not_believed_before_it_is_checked(
 ) -> None:
     with pytest.raises(WrongShape, match=complaint):
         checked_result(json.dumps({**GOOD, **changed}).encode())
+
+
+def test_a_look_waits_for_what_the_machine_lacks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a descriptor nothing is known of an attempt: it may live, and have succeeded."""
+    folders = RunFolders(tmp_path)
+    folder = folders.of(RunId(1))
+    folder.mkdir()
+    (folder / "begun.1").touch()
+    (folder / "result.1").write_text('{"state": "succeeded", "steps": []}')
+    lacks = iter([OSError(errno.EMFILE, "too many"), OSError(errno.ENFILE, "too many")])
+    opened = os.open
+
+    def short(*arguments: Any, **named: Any) -> int:
+        if (error := next(lacks, None)) is not None:
+            raise error
+        return opened(*arguments, **named)
+
+    monkeypatch.setattr(os, "open", short)
+    monkeypatch.setattr(folder_module, "AGAIN", 0.0)
+    files = folders.look(RunId(1), 1)
+    assert files.result is not None
+    assert next(lacks, None) is None

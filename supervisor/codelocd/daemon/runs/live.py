@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from codeloc_envs.problem import shortage
 from codelocd.daemon.limits import Excess, Held, LocationLimits
 from codelocd.daemon.location import Leases, Location
 from codelocd.daemon.locations import Locations
@@ -80,9 +81,17 @@ class LockedAttempt:
     async def gone(self) -> None:
         """Returns when no process holds the lock any more."""
         pause = SOON
-        while await asyncio.to_thread(is_held, self.lock):
+        while await self._is_held():
             await asyncio.sleep(pause)
             pause = min(2 * pause, LATE)
+
+    async def _is_held(self) -> bool:
+        try:
+            return await asyncio.to_thread(is_held, self.lock)
+        except (OSError, RuntimeError) as error:
+            if shortage(error):
+                return True  # it is looked at again
+            raise
 
 
 class AttemptLimits:

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from codeloc_envs.problem import shortage
 from codelocd.core import problems
 from codelocd.daemon.limits import LocationLimits
 from codelocd.daemon.location import Leases
@@ -30,7 +31,7 @@ from codelocd.runners.api import RunnerSpec
 from codelocd.runners.warm.launcher import WarmLauncher
 from codelocd.runners.warm.method import MethodChoice
 from codelocd.runs.events import AttemptLost, AttemptStarted, RunEvent, StartAttempt, TellDagster
-from codelocd.runs.folder import AttemptFiles
+from codelocd.runs.folder import AGAIN, AttemptFiles
 from codelocd.runs.model import RunId, RunRecord
 from codelocd.storage.logs import LogQuery
 
@@ -212,7 +213,7 @@ class LocalAttempts:
     async def _ended(
         self, run: RunId, number: int, name: str, end: Exit, summary: str | None = None
     ) -> None:
-        files = await asyncio.to_thread(self._folders.of_runs.look, run, number)
+        files = await self._looked(run, number)
         if files.lives and end.status == REFUSED:  # another process has it, of an earlier daemon
             self._watch_lock(run, number, name)
             return
@@ -233,11 +234,23 @@ class LocalAttempts:
             problem = {"kind": "run", "summary": summary, "detail": found.detail}
             tell_end(tell, files, end, summary, problem)
 
+    async def _looked(self, run: RunId, number: int) -> AttemptFiles:
+        """Waits for a thread, if there is none to be had: else the run would never end."""
+        while True:
+            try:
+                return await asyncio.to_thread(self._folders.of_runs.look, run, number)
+            except RuntimeError as error:
+                if not shortage(error):
+                    raise
+            await asyncio.sleep(AGAIN)
+
     async def _met(self, run: RunId, number: int, name: str, end: Exit) -> Problem:
         """Why it ended in user code without a result, as far as what it printed last shows."""
-        _, read = self._parts.outputs.logs.reading([str(run)], LogQuery(LAST_LINES))
-        lines, _ = await asyncio.to_thread(read)
-        texts = [line.text for line in lines if line.generation == number]
+        texts: list[str] = []
+        with contextlib.suppress(OSError, RuntimeError):  # the reason is told without them
+            _, read = self._parts.outputs.logs.reading([str(run)], LogQuery(LAST_LINES))
+            lines, _ = await asyncio.to_thread(read)
+            texts = [line.text for line in lines if line.generation == number]
         location = self._parts.locations.get(name)
         folder = Path("/") if location is None else location.spec.working_directory
         return problems.of_exit(end, False, texts, time.time(), folder, "its process")
