@@ -13,6 +13,7 @@ import pytest
 
 from tests.runner.process.attempts import Attempts
 from tests.runner.process.conftest import clean_environment
+from tests.runner.process.warm_starts import WarmInterpreter
 
 SHOP = """
 import time
@@ -53,6 +54,15 @@ def refresh():
     take()
 
 @dg.op
+def where():
+    import __main__, os
+    print("step in", os.getpid(), getattr(__main__, "__file__", None), flush=True)
+
+@dg.job(executor_def=dg.multiprocess_executor)
+def in_processes():
+    where()
+
+@dg.op
 def stay():
     try:
         print("stays", flush=True)
@@ -73,7 +83,7 @@ def by_day(context):
 nightly = dg.define_asset_job("nightly", selection=["raw_orders", "mart/orders"])
 defs = dg.Definitions(
     assets=[raw_orders, orders, broken, report, by_day], asset_checks=[not_empty, fresh],
-    jobs=[nightly, refresh, wait],
+    jobs=[nightly, refresh, wait, in_processes],
     executor=dg.in_process_executor,
 )
 """
@@ -101,8 +111,11 @@ with DagsterInstance.get() as instance:
 class Shop:
     """A location of Dagster's, in one release, and the instance that its runs are on."""
 
-    def __init__(self, attempts: Attempts, python: Path, home: Path, file: Path) -> None:
+    def __init__(
+        self, attempts: Attempts, python: Path, home: Path, file: Path, warm: WarmInterpreter | None
+    ) -> None:
         self.attempts = attempts
+        self.warm = warm
         self.python = str(python)
         self.home = home
         self.file = file
@@ -114,7 +127,8 @@ class Shop:
         return {"dagster_run": str(uuid.uuid4()), **made}
 
     def start(self, order: dict[str, Any]) -> Any:
-        return self.attempts(self.python, order)
+        """From an interpreter that has Dagster imported."""
+        return self.attempts(self.python, order, warm=self.warm)
 
     def run(self, **facts: Any) -> dict[str, Any]:
         """The result."""
@@ -142,7 +156,7 @@ class Shop:
         pytest.param("1.5", marks=pytest.mark.slow),
     ],
 )
-def shop(request, bundle, dagster_environment, tmp_path_factory):
+def shop(request, bundle, dagster_environment, tmp_path_factory, warm):
     python = dagster_environment(request.param) / "bin" / "python"
     folder = tmp_path_factory.mktemp("shop")
     home = folder / "home"
@@ -153,7 +167,7 @@ def shop(request, bundle, dagster_environment, tmp_path_factory):
     file.write_text(SHOP)
     variables = {**clean_environment(), "TMPDIR": str(folder), "DAGSTER_HOME": str(home)}
     attempts = Attempts(bundle, folder, variables)
-    yield Shop(attempts, python, home, file)
+    yield Shop(attempts, python, home, file, None if warm is None else warm(str(python)))
     attempts.end()
 
 
@@ -249,6 +263,18 @@ def test_a_signal_cancels_and_what_was_opened_is_closed(shop, number):
     assert states(result) == {"stay": "cancelled"}
     assert b"finally" in attempt.printed["stdout"]
     assert shop.stored(result["dagster_run"])["status"] == "CANCELED"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_warm", [True, False])
+def test_steps_in_processes_of_their_own_do_not_start_the_run_anew(shop, is_warm):
+    order = shop.order(job="in_processes")
+    attempt = shop.start(order) if is_warm else shop.attempts(shop.python, order)
+    result = attempt.result()
+    assert (result["state"], states(result)) == ("succeeded", {"where": "succeeded"})
+    (line,) = [each for each in attempt.printed["stdout"].splitlines() if b"step in" in each]
+    assert int(line.split()[2]) != attempt.process.pid
+    assert shop.stored(order["dagster_run"])["status"] == "SUCCESS"
 
 
 CANCELING = """
