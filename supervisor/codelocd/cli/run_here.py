@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import signal
 import sys
 from collections.abc import Callable
@@ -17,10 +16,11 @@ from codelocd.cli.run_output import Form, RunOutput
 from codelocd.cli.run_request import AskedRun, exit_code, unfit_names
 from codelocd.cli.which import Asked
 from codelocd.config.targets import Targets
-from codelocd.model import Config, LocationSpec, Target
+from codelocd.model import Config, LocationSpec
 from codelocd.render import runs as render
 from codelocd.render.location import checked, step
 from codelocd.render.text import one_line
+from codelocd.runs.dagster import unfit_config
 from codelocd.runs.encoding import run_document
 from codelocd.runs.model import RunPolicy, RunWish
 from codelocd.runs.names import chosen, location_of
@@ -46,8 +46,10 @@ def run(request: AskedRun, targets: Targets, form: Form) -> int:
 
 
 def _wish(code: LoadedCode, spec: LocationSpec, request: AskedRun) -> RunWish:
-    """Failure where it is Dagster's, or there is no such job or asset."""
-    _refuse_dagster(code, spec, request.names, request.select)
+    """Failure where there is no such job or asset, or it is not told what to do in its way."""
+    why = unfit_config(code.loader, request.params, request.config)
+    if why is not None:
+        raise Failure(why, ExitCode.USAGE)
     with unfit_names():
         choice = chosen(request.names, request.select, spec.name, code.definitions)
     wish = RunWish(
@@ -58,6 +60,7 @@ def _wish(code: LoadedCode, spec: LocationSpec, request: AskedRun) -> RunWish:
         upstream=request.upstream,
         checks=request.checks,
         params=request.params,
+        config=request.config,
         tags=request.tags,
     )
     return _with_policy(wish, code, spec, request.timeout)
@@ -85,32 +88,6 @@ def _location(names: tuple[str, ...], config: Config) -> LocationSpec:
         what = f"{spec.name} is placed on nodes ({spec.declared_in})"
         raise Failure(f"{what}; without a daemon code is run on this machine", ExitCode.USAGE)
     return spec
-
-
-def _refuse_dagster(
-    code: LoadedCode, spec: LocationSpec, names: tuple[str, ...], select: tuple[str, ...]
-) -> None:
-    if code.loader != "dagster":
-        return
-    what = f"{spec.name} is Dagster's, and so are its runs"
-    short = [name.removeprefix(f"{spec.name}/") for name in names]
-    jobs = {each["name"] for each in code.definitions if each["kind"] == "job"}
-    program = code.executable.with_name("dagster")
-    start = [str(program) if program.exists() else "dagster"]
-    if not select and len(short) == 1 and short[0] in jobs:
-        start += ["job", "execute", "-j", short[0]]
-    else:
-        start += ["asset", "materialize", "--select", ",".join([*short, *select]) or "*"]
-    line = shlex.join([*start, *_dagster_target(spec)])
-    raise Failure(f"{what}; to run it: {line}", ExitCode.USAGE)
-
-
-def _dagster_target(spec: LocationSpec) -> list[str]:
-    """The options by which Dagster's commands find the code."""
-    assert isinstance(spec.target, Target)
-    option = {"python_file": "-f", "module": "-m"}.get(spec.target.kind, "--package-name")
-    words = [option, spec.target.value, "-d", str(spec.working_directory)]
-    return [*words, "-a", spec.attribute] if spec.attribute else words
 
 
 def _carried_out(

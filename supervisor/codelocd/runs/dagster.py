@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
 from uuid import NAMESPACE_OID, uuid5
 
 from codelocd.runs.events import AttemptEnded, AttemptLost, RunEvent, TellDagster
@@ -10,8 +12,16 @@ from codelocd.runs.model import RunRecord, RunState
 DAGSTER = "dagster"
 """The loader of a location that has Dagster's definitions."""
 
-NO_PARAMS = "a run of Dagster's has no parameters: it takes a run config, with --run-config"
-NO_CONFIG = "a run config is Dagster's: give the run its parameters, with --param"
+
+def unfit_config(
+    loader: str, params: Mapping[str, Any], config: Mapping[str, Any] | None
+) -> str | None:
+    """Why a run of a location with that loader cannot have these; None: it can."""
+    if loader == DAGSTER and params:
+        return "a run of Dagster's has no parameters: it takes a run config, with --run-config"
+    if loader != DAGSTER and config is not None:
+        return "a run config is Dagster's: give the run its parameters, with --param"
+    return None
 
 
 def dagster_run_id(uuid: str, attempt: int) -> str:

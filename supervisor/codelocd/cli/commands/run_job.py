@@ -198,7 +198,6 @@ def _run_here(
         ("--detach", detached),
         ("--key", key),
         ("--require-upstream", request.lately),
-        ("--run-config", request.config),
         ("--socket, --user or --system", asked.socket or asked.service),
     ):
         if given not in (None, False):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from codelocd.daemon import params as take
 from codelocd.daemon.params import Params
 from codelocd.rpc.errors import RpcError
-from codelocd.runs.dagster import DAGSTER, NO_CONFIG, NO_PARAMS
+from codelocd.runs.dagster import unfit_config
 from codelocd.runs.model import RunWish
 from codelocd.runs.names import UnfitNames, chosen
 from codelocd.runs.policy import policy_of
@@ -81,13 +81,11 @@ def wish_of(params: Params, location: str, served: LocationCode, user: str | Non
 
 def _config(params: Params, served: LocationCode) -> Mapping[str, Any] | None:
     """A run config, which only Dagster's runs have, and which is all that those have."""
-    if served.loader == DAGSTER and take.mapping(params, "params"):
-        raise RpcError("usage", NO_PARAMS)
-    if params.get("config") is None:
-        return None
-    if served.loader != DAGSTER:
-        raise RpcError("usage", NO_CONFIG)
-    return take.mapping(params, "config")
+    config = None if params.get("config") is None else take.mapping(params, "config")
+    why = unfit_config(served.loader, take.mapping(params, "params"), config)
+    if why is not None:
+        raise RpcError("usage", why)
+    return config
 
 
 def asked_by(params: Params, user: str | None) -> dict[str, str]:
