@@ -296,6 +296,26 @@ def test_two_of_a_tag_with_limit_1_never_go_on_at_a_time(project: Project) -> No
     assert last < spans[-1][1], "others did not wait for those of the tag"
 
 
+@pytest.mark.slow
+def test_50_of_a_tag_among_200_others_hold_up_none_of_them(project: Project) -> None:
+    tagged: list[int] = []
+    others: list[int] = []
+    for number in range(250):
+        tags = {"db": "main"} if number % 5 == 0 else {}
+        begun = project.begin("short", params={"seconds": 0.02}, tags=tags)
+        (tagged if tags else others).append(begun)
+    ended = {number: project.ended(number) for number in (*tagged, *others)}
+    assert {run["state"] for run in ended.values()} == {"succeeded"}
+    spans = sorted((ended[number]["started"], ended[number]["ended"]) for number in tagged)
+    assert all(one[1] <= other[0] for one, other in itertools.pairwise(spans))
+    starts = [ended[number]["started"] for number in others]
+    assert starts == sorted(starts), "each in its turn"
+    busiest = max(
+        sum(run["started"] <= at < run["ended"] for run in ended.values()) for at in starts
+    )
+    assert busiest == 4, "and four at a time, as the limit has it"
+
+
 def test_a_limit_is_free_as_soon_as_its_process_is_killed(project: Project) -> None:
     tags = {"db": "main"}
     first = project.begin("waits", params={"name": "held"}, tags=tags)
@@ -350,3 +370,66 @@ def test_what_waits_for_a_location_that_is_stopped_is_cancelled_and_what_runs_go
     project.client.call("start", {"locations": ["quiet"]})
     with contextlib.suppress(FileNotFoundError):
         (project.folder / "go-on").unlink()
+
+
+def test_what_waits_for_a_location_that_is_removed_is_cancelled(project: Project) -> None:
+    holds = project.begin("waits", params={"name": "holds"}, tags={"db": "x"})
+    project.begun("holds")
+    waits = project.begin("short", location="quiet", tags={"db": "x"})
+    config = project.folder / "codelocd.toml"
+    config.write_text(CONFIG.split("[location.quiet]")[0])
+    try:
+        run = project.ended(waits)
+        assert (run["state"], run["summary"]) == (
+            "cancelled",
+            "there is no location quiet any more",
+        )
+        assert project.client.call("runs", {"locations": ["quiet"]})["runs"][0] == run
+    finally:
+        config.write_text(CONFIG)
+        project.go("holds")
+    project.dev.until_serving("quiet")
+    assert project.ended(holds)["state"] == "succeeded"
+
+
+def test_limits_of_a_config_that_is_saved_hold_at_once(project: Project) -> None:
+    holds = project.begin("waits", params={"name": "first"}, tags={"db": "x"})
+    project.begun("first")
+    second = project.begin("waits", params={"name": "second"}, tags={"db": "x"})
+    config = project.folder / "codelocd.toml"
+    config.write_text(CONFIG.replace("db = 1", "db = 2"))
+    try:
+        project.begun("second")
+    finally:
+        config.write_text(CONFIG)
+        project.go("first")
+        project.go("second")
+    assert {project.ended(each)["state"] for each in (holds, second)} == {"succeeded"}
+
+
+def test_a_damaged_book_is_set_aside_and_locations_are_served(tmp_path: Path) -> None:
+    (tmp_path / "codelocd.toml").write_text('[location.sales]\npython_file = "sales.py"\n')
+    (tmp_path / "sales.py").write_text(SALES)
+
+    def started() -> Dev:
+        dev = Dev(tmp_path, tmp_path / "home", ())
+        dev.until_serving("sales")
+        return dev
+
+    dev = started()
+    with dev.client() as client:
+        asked = {"location": "sales", "names": ["nightly"], "wait": True}
+        assert client.call("run", asked)["id"] == 1
+    dev.stop()
+    (book,) = (tmp_path / "home").rglob("book.sqlite")
+    for file in book.parent.glob("book.sqlite-*"):
+        file.unlink()
+    book.write_bytes(b"SQLite format 3\0" + b"nonsense" * 1000)
+    dev = started()
+    try:
+        dev.until_printed("the book of runs was damaged: a new one was begun, see ")
+        with dev.client() as client:
+            assert client.call("runs")["runs"] == []
+            assert client.call("run", asked)["run"]["state"] == "succeeded"
+    finally:
+        dev.stop()

@@ -112,9 +112,9 @@ class RunBook:
     def last_made(self, location: str, repository: str, name: str) -> Future[LastMade | None]:
         return self._do(lambda: self._last_made(location, repository, name))
 
-    def kept(self) -> Future[tuple[set[RunId], set[str]]]:
-        """The numbers of all runs, and the manifests of the code that these have executed."""
-        return self._do(self._kept)
+    def kept(self, after: RunId) -> Future[list[tuple[RunId, str | None]]]:
+        """Runs of higher numbers, the next BATCH of them: each with the manifest of its code."""
+        return self._do(lambda: self._kept(after))
 
     def prune(
         self, now: float, seconds: float = KEPT_SECONDS, runs: int = KEPT_RUNS
@@ -237,11 +237,12 @@ class RunBook:
         row = self._connection.execute(query, (location, repository, name)).fetchone()
         return None if row is None else LastMade(RunId(row[0]), *row[1:])
 
-    def _kept(self) -> tuple[set[RunId], set[str]]:
-        query = "SELECT id, json_extract(document, '$.manifest') FROM runs"
-        rows = self._connection.execute(query).fetchall()
-        numbers = {RunId(number) for number, _ in rows}
-        return numbers, {manifest for _, manifest in rows if manifest is not None}
+    def _kept(self, after: RunId) -> list[tuple[RunId, str | None]]:
+        query = (
+            "SELECT id, json_extract(document, '$.manifest') FROM runs"
+            " WHERE id > ? ORDER BY id LIMIT ?"
+        )
+        return self._connection.execute(query, (after, BATCH)).fetchall()
 
     def _prune(self, now: float, seconds: float, runs: int) -> list[RunId]:
         final = [state.value for state in RunState if state.is_final]

@@ -8,8 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from codelocd.runs.book import BookProblem
+from codelocd.runs.events import StartAttempt
 from codelocd.runs.folder import AttemptFiles
-from codelocd.runs.model import RunPolicy, RunState, RunWish
+from codelocd.runs.model import RunPolicy, RunRecord, RunState, RunWish
 from tests.supervisor.runs.attempts_played import BAD, GOOD, Played
 
 WISH = RunWish("sales", job="nightly")
@@ -209,6 +210,29 @@ def test_the_next_daemon_adopts_what_lives_counts_results_and_knows_what_is_lost
             assert played.hands.started == []
 
         play(folder, found)
+
+
+def test_an_attempt_that_had_not_begun_is_started_again_as_the_same(tmp_path: Path) -> None:
+    async def leave(played: Played) -> None:
+        run, _ = await played.keeper.submit(WISH)
+        await played.state(run.id, RunState.STARTING)
+        await played.keeper.hand_over()
+
+    async def found(played: Played) -> None:
+        await played.keeper.begin()
+        (run,) = played.keeper.unfinished()
+        await played.state(run, RunState.RUNNING)
+        assert played.hands.started == [(run, 1)]
+
+    async def never(run: RunRecord, effect: StartAttempt) -> None:
+        """The daemon died before the process was there."""
+
+    async def left(played: Played) -> None:
+        played.hands.start = never  # type: ignore[method-assign]
+        await leave(played)
+
+    play(tmp_path, left)
+    play(tmp_path, found)
 
 
 def test_a_retry_delay_outlives_the_daemon(tmp_path: Path) -> None:

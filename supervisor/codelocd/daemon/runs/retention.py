@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from codelocd.settings import RunsSettings
 
 DAY = 86400.0
-PAUSE = 0.1
+PAUSE = 0.02
 """Seconds between two pieces of the work."""
 
 
@@ -64,11 +64,20 @@ class RunRetention:
             if not await asyncio.wrap_future(pruned):
                 break
             await asyncio.sleep(PAUSE)
-        kept, manifests = await asyncio.wrap_future(self._book.kept())
+        kept = await self._kept()
         await asyncio.to_thread(self._sweep, kept)
         served = self._served()
         if served is not None:
-            await asyncio.to_thread(self._remove_texts, {*manifests, *served})
+            executed = {each for each in kept.values() if each is not None}
+            await asyncio.to_thread(self._remove_texts, {*executed, *served})
+
+    async def _kept(self) -> dict[RunId, str | None]:
+        """All runs, and the manifest of the code of each; one that is added meanwhile may lack."""
+        found: dict[RunId, str | None] = {}
+        while piece := await asyncio.wrap_future(self._book.kept(max(found, default=RunId(0)))):
+            found.update(piece)
+            await asyncio.sleep(PAUSE)
+        return found
 
     def _sweep(self, kept: Collection[RunId]) -> None:
         """Remove what is of no run any more. One that is newer than all that were kept is new."""
