@@ -173,14 +173,14 @@ def judged(
     up.
 
     `occupied`: what is still going on of the schedule's tick before, as the reason for which others
-    are skipped; `waiting`: how many of its ticks wait for that. At most one waits; those that
-    `catch_up="all"` makes up wait all the same, since they shall all run.
+    are skipped; `waiting`: how many of its ticks wait for that. At most one waits; but
+    where `catch_up="all"` makes up some, all of them wait, since they shall all run.
     """
     found = []
-    for number, time in enumerate(times):
+    for time in times:
         state: TickState = "due"
         if schedule.overlap != "allow" and (occupied or waiting):
-            may_wait = not waiting or (number < late and schedule.catch_up == "all")
+            may_wait = not waiting or (late and schedule.catch_up == "all")
             state = "waiting" if may_wait else "skipped"
         waiting += state == "waiting"
         why = (occupied or "another tick waits already") if state == "skipped" else None

@@ -80,7 +80,8 @@ def test_at_most_one_tick_waits_and_all_that_are_made_up():
     assert states(usual, [1, 2], 0, running, 0) == ["waiting", "skipped"]
     assert [each.why for each in judged(usual, [1], 0, running, 1)] == [running]
     assert states(made_up, [1, 2, 3], 3, None, 0) == ["due", "waiting", "waiting"]
-    assert states(made_up, [1, 2, 3], 2, running, 0) == ["waiting", "waiting", "skipped"]
+    assert states(made_up, [1, 2, 3], 2, running, 0) == ["waiting", "waiting", "waiting"]
+    assert states(made_up, [4], 0, running, 3) == ["skipped"]
     assert states(apart, [1, 2], 0, running, 0) == ["due", "due"]
 
 
