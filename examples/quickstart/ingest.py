@@ -10,7 +10,7 @@ from pathlib import Path
 from charset_normalizer import from_path
 from dateutil import parser
 
-from codeloc import Definitions, asset, job, resource, sensor
+from codeloc import Definitions, asset, job, resource, schedule, sensor
 
 
 @resource
@@ -41,6 +41,11 @@ def read_exports(exports):
     return sorted(exports.glob("*.csv"))
 
 
+@schedule(cron="* * * * *", job="read_exports", enabled=False)
+def each_minute(context):
+    """Off until `codelocd schedules start ingest/each_minute`, under `codelocd dev --tick`."""
+
+
 @sensor(job="read_exports", minimum_interval="30s")
 def new_export(context, exports):
     """Notices an export that was not there before."""
@@ -50,6 +55,7 @@ def new_export(context, exports):
 defs = Definitions(
     assets=[raw_orders, customers],
     jobs=[read_exports],
+    schedules=[each_minute],
     sensors=[new_export],
     resources={"exports": exports},
 )

@@ -58,6 +58,24 @@ def test_the_dagster_project_is_listed_with_all_its_kinds(demo: Dev) -> None:
     assert found == {"asset", "asset_check", "job", "resource", "schedule", "sensor"}
 
 
+def test_its_schedules_are_listed_and_dagsters_are_dagsters(demo: Dev) -> None:
+    found = {
+        f"{each['location']}/{each['name']}": each for each in demo.json("schedules")["schedules"]
+    }
+    own, dagsters = (
+        found["ingest/each_minute"],
+        [each for each in found.values() if each["location"] == "weather"],
+    )
+    assert (own["enabled"], own["why"]) == (False, "dev does not tick; start it with --tick")
+    assert {each["kind"] for each in dagsters} == {"schedule", "sensor"}
+    for each in dagsters:
+        assert (each["ticks"], each["next"]) == (False, None)
+        assert each["why"] == "Dagster's daemon ticks it"
+        done = demo.cli("schedules", "start", f"weather/{each['name']}")
+        assert done.returncode == 2
+        assert "is Dagster's: switch it on Dagster's page" in done.stderr
+
+
 @pytest.mark.parametrize("name", ["sales", "weather"])
 def test_an_edit_is_served_a_broken_one_is_not_and_its_repair_is(demo: Dev, name: str) -> None:
     source = demo.project / SOURCES[name]
