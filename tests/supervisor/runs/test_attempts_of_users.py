@@ -15,6 +15,7 @@ import pytest
 
 from codeloc_envs import Request
 from codelocd.daemon.application import Application
+from codelocd.daemon.runs.event_pipe import made_fifo
 from codelocd.daemon.runs.folders import AttemptFolders
 from codelocd.model import Config, LocationSpec, Policy, Target
 from codelocd.process.accounts import account
@@ -140,6 +141,24 @@ async def test_a_link_in_a_folder_of_another_user_is_not_followed(tmp_path: Path
     files = folders.of_runs.look(RunId(1), 1)
     assert (files.lives, files.result) == (False, None)
     assert files.damage is not None
+
+
+@pytest.mark.parametrize("kind", ["file", "link"])
+def test_what_is_no_fifo_is_not_opened_for_a_process_of_another_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Who has the folder may put another file there after the FIFO was made."""
+    precious, path = tmp_path / "precious", tmp_path / "events.1"
+    precious.write_text("root's alone")
+
+    def replaced(where: Path, _mode: int) -> None:
+        os.link(precious, where) if kind == "file" else os.symlink(precious, where)
+
+    monkeypatch.setattr(os, "mkfifo", replaced)
+    before = set(os.listdir("/proc/self/fd"))
+    with pytest.raises(OSError, match=r"FIFO|symbolic links"):
+        made_fifo(path)
+    assert set(os.listdir("/proc/self/fd")) == before
 
 
 def test_a_folder_of_values_of_another_user_is_refused_in_one_line(tmp_path: Path) -> None:

@@ -227,8 +227,9 @@ def waits():
     assert "generation 2 says the new" in keeper.printed(after.id)
 
 
+@pytest.mark.parametrize("count", [30, pytest.param(200, marks=pytest.mark.slow)])
 async def test_runs_in_the_middle_of_checkouts_are_of_one_version(
-    application: Application, tmp_path: Path
+    application: Application, tmp_path: Path, count: int
 ) -> None:
     """Two modules that are always saved together, one after the other, and reloaded meanwhile."""
     text = (
@@ -256,7 +257,7 @@ async def test_runs_in_the_middle_of_checkouts_are_of_one_version(
 
     checking_out = asyncio.create_task(check_out())
     seen = []
-    for _ in range(30):
+    for _ in range(count):
         run = await keeper.run()
         assert run.state is RunState.SUCCEEDED, run
         told = run.steps[0]["metadata"]

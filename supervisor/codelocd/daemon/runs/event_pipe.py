@@ -28,16 +28,16 @@ def made_fifo(path: Path) -> tuple[int, int]:
     os.mkfifo(path, 0o600)
     reading = opened_fifo(path)
     try:
-        return reading, os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+        return reading, opened_fifo(path, os.O_RDWR)
     except BaseException:
         os.close(reading)
         raise
 
 
-def opened_fifo(path: Path) -> int:
-    """The reading end. Raises OSError, also where it is no FIFO: user code may have replaced it."""
-    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(path, flags)
+def opened_fifo(path: Path, mode: int = os.O_RDONLY) -> int:
+    """The reading end, or that of the `mode`. Raises OSError, also where it is no FIFO: another
+    user, whose folder it is in, may have put anything in its place."""
+    descriptor = os.open(path, mode | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
     if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
         return descriptor
     os.close(descriptor)
