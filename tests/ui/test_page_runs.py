@@ -198,6 +198,8 @@ def test_a_failure_shows_the_line_and_is_run_again(page: ServedPage, shown: Show
     shown.tab.locator(".pairs a", has_text=f"run {number}").wait_for()
     assert not shown.tab.url.endswith(f"/{number}")
     shown.tab.locator(".title .pill.bad", has_text="failed: exception").wait_for()
+    shown.go("#/events?location=shop")
+    shown.tab.locator(".story", has_text=f"run {number}: broken failed").first.wait_for()
     shown.go("#/runs?state=failed")
     shown.tab.locator(".table", has_text="shop/broken").wait_for()
 

@@ -217,6 +217,18 @@ test('what one save led to is one story, which says how it ended', () => {
   assert.equal(stories[0].seconds, 0.03);
 });
 
+test('a run is a story of its own, beside what a save led to meanwhile', () => {
+  const stories = told([
+    entry(6, 'run-ended', { detail: 'run 8: nightly failed (exception)', by: 'every_morning' }), entry(5, 'run-ended', { detail: 'run 7: orders succeeded', by: 'ada' }),
+    entry(4, 'loaded', { added: 0, changed: 0, removed: 0 }), entry(3, 'run-started', { detail: 'run 8: nightly', by: 'every_morning' }), entry(2, 'sources-changed', { detail: '/p/defs.py' }),
+    entry(1, 'run-started', { detail: 'run 7: orders', by: 'ada' }),
+  ]);
+  assert.deepEqual(stories.map((one) => [one.title, one.level, one.entries.length, one.seconds]), [
+    ['run 8: nightly failed (exception), asked by every_morning', 'bad', 2, 3], ['run 7: orders succeeded, asked by ada', 'ok', 2, 4], ['defs.py saved → serves, nothing changed', 'ok', 2, 2],
+  ]);
+  assert.deepEqual(told([entry(1, 'run-started', { detail: 'run 9: x', by: null })]).map((one) => [one.title, one.level]), [['run 9: x began', 'off']]);
+});
+
 test('a crash loop is one story, and so are saves that changed nothing', () => {
   const crashes = Array.from({ length: 5 }, (_, at) => entry(9 - at, 'exited', { detail: 'signal 9', after: 'backoff' }));
   assert.deepEqual(told(crashes).map((one) => [one.count, one.level]), [[5, 'bad']]);

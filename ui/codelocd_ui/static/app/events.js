@@ -87,10 +87,10 @@ function Stories({ stories }) {
 /** @param {{story: Story}} props */
 function One({ story }) {
   const [isOpen, set] = useState(false);
-  const who = story.location == null ? 'codelocd' : story.location;
+  const who = story.location == null ? 'codelocd' : story.location, run = story.first.event.startsWith('run-') ? /^run (\d+)/.exec(story.first.detail ?? '')?.[1] : null;
   return html`<li class="story"><div class="first"><${When} at=${story.first.at} /><${Mark} of=${story.level} />
       ${story.location == null ? html`<b class="who">${who}</b>` : html`<a class="who" href=${to.location(who)}><b>${visible(who)}</b></a>`}
-      <span class="what">${visible(story.title)}${story.count > 1 ? html` <b>${story.count} times in ${seconds(story.head.at - story.first.at)}</b>` : ''}${story.detail ? html`<span class="detail">${visible(story.detail)}</span>` : ''}</span>
+      <span class="what">${run ? html`<a href=${to.run(Number(run))}>${visible(story.title)}</a>` : visible(story.title)}${story.count > 1 ? html` <b>${story.count} times in ${seconds(story.head.at - story.first.at)}</b>` : ''}${story.detail ? html`<span class="detail">${visible(story.detail)}</span>` : ''}</span>
       <span class="took">${story.seconds == null ? '' : seconds(story.seconds)}</span>
       <button type="button" class="open" aria-expanded=${isOpen} aria-label=${`${isOpen ? 'Hide' : 'Show'} the ${counted(story.entries.length, 'entry', 'entries')} of ${visible(who)}`} onClick=${() => set(!isOpen)}>${isOpen ? '▾' : '▸'}</button></div>
     ${isOpen && html`<ul class="entries">${story.entries.map((entry) => html`<li><span class="quiet">${exactly(entry.at)}</span> ${visible(entry.event)}${entry.before !== entry.after && entry.after ? html` <span class="quiet">${entry.before ?? '−'} → ${entry.after}</span>` : ''}${entry.generation ? html` <span class="quiet">generation ${entry.generation}</span>` : ''} ${visible(entry.detail ?? '')}</li>`)}</ul>`}</li>`;

@@ -136,8 +136,13 @@ const crashed = (entry) => entry.event === 'exited' && entry.detail !== ASKED &&
 /** The wait after a crash is over. @param {Entry} entry */
 const triesAgain = (entry) => entry.event === 'deadline-passed' && entry.before === 'backoff';
 
+/** The run that an entry tells of, as `run 17`; else empty. @param {Entry} entry */
+const runOf = (entry) => (entry.event.startsWith('run-') ? /^run \d+/.exec(entry.detail ?? '')?.[0] ?? entry.event : '');
 /** @param {Entry} entry @returns {Level} */
-export const outcome = (entry) => (crashed(entry) ? 'bad' : triesAgain(entry) ? 'off' : OUTCOMES[entry.event] ?? (/fail|crash|unresponsive|limit|damaged|lost/.test(entry.event) ? 'bad' : 'off'));
+const ofRun = (entry) => (entry.event !== 'run-ended' ? 'off' : / succeeded\b/.test(entry.detail ?? '') ? 'ok' : / (failed|lost)\b/.test(entry.detail ?? '') ? 'bad' : 'off');
+
+/** @param {Entry} entry @returns {Level} */
+export const outcome = (entry) => (runOf(entry) ? ofRun(entry) : crashed(entry) ? 'bad' : triesAgain(entry) ? 'off' : OUTCOMES[entry.event] ?? (/fail|crash|unresponsive|limit|damaged|lost/.test(entry.event) ? 'bad' : 'off'));
 
 /** @type {Record<string, string>} */
 const WORDS = { 'sources-changed': 'saved', 'reload-asked': 'reload', 'restart-asked': 'restart', started: 'start', stopped: 'stopped', loaded: 'serves', 'load-failed': 'load failed', 'environment-failed': 'environment failed', exited: 'ended', 'environment-ready': 'environment ready', adopted: 'taken over', ending: 'codelocd ends' };
@@ -163,11 +168,12 @@ export function told(entries) {
   /** @type {Entry[][]} */
   const groups = [];
   for (const entry of [...entries].reverse()) {
-    const group = running.get(entry.location);
-    const begins = !group || BEGINS.has(entry.event) || crashed(entry) || entry.location === null || entry.at - group[group.length - 1].at > 600;
+    const run = runOf(entry), place = run ? `${entry.location}\0${run}` : entry.location; // a run is a story of its own
+    const group = running.get(place);
+    const begins = !group || (!run && (BEGINS.has(entry.event) || crashed(entry) || entry.location === null || entry.at - group[group.length - 1].at > 600));
     if (begins) {
       const made = [entry];
-      running.set(entry.location, made);
+      running.set(place, made);
       groups.push(made);
     } else group.push(entry);
   }
@@ -200,6 +206,7 @@ function changes({ event, added, changed, removed }) {
 /** @param {Entry[]} group oldest first @returns {Story} */
 function story(group) {
   const [first] = group;
+  if (runOf(first)) return storyOfRun(group);
   const ends = group.filter((one) => one !== first && outcome(one) !== 'off');
   const end = ends[ends.length - 1] ?? (outcome(first) === 'off' ? null : first);
   const detail = end && end.event !== 'loaded' ? end.detail ?? '' : first.event === 'sources-changed' || first === end ? '' : first.detail ?? '';
@@ -208,6 +215,13 @@ function story(group) {
   const seconds = end?.timing?.total ?? (end && end !== first ? end.at - first.at : null);
   const level = crashed(first) ? 'bad' : end ? outcome(end) : 'off';
   return { location: first.location, entries: [...group].reverse(), head: group[group.length - 1], first, level, title: `${title}${by}`, detail, seconds, count: 1, oldest: first.at };
+}
+
+/** @param {Entry[]} group oldest first @returns {Story} */
+function storyOfRun(group) {
+  const first = group[0], head = group[group.length - 1], hasEnded = head.event === 'run-ended';
+  const seconds = hasEnded && head !== first ? head.at - first.at : null, by = first.by ? `, asked by ${first.by}` : '';
+  return { location: first.location, entries: [...group].reverse(), head, first, level: ofRun(head), title: `${head.detail ?? ''}${hasEnded ? '' : ' began'}${by}`, detail: '', seconds, count: 1, oldest: first.at };
 }
 
 /**
