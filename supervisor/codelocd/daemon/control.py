@@ -65,7 +65,9 @@ LIMITS: LimitsDocument = {
 SHOWN = 5
 """Wrong parameters that an error names."""
 
-LARGE_ANSWERS = frozenset({"definitions", "show", "logs", "events", "runs", "run_logs"})
+LARGE_ANSWERS = frozenset(
+    {"definitions", "show", "logs", "events", "runs", "run_logs", "schedules"}
+)
 """Methods of which a connection has one answer at a time made, when it has taken the one before."""
 
 

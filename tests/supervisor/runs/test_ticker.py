@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
+
+from codelocd.runs.book import BookProblem
+from codelocd.runs.ticks import Tick
 from tests.supervisor.runs.ticking import PLACE, Answer, Asked, definition, moment, ticking
 
 HOUR, DAY = 3600.0, 86400.0
@@ -209,6 +213,41 @@ async def test_what_a_function_returns_is_what_becomes_of_its_tick(tmp_path):
         ]
         assert rows[2].runs == (1, 2)
         assert world.runs.all[1].wish.params == {"day": "x"}
+
+
+async def test_nothing_starts_that_could_not_be_written_down(tmp_path, monkeypatch):
+    def full(*_given):
+        refused = Future[list[Tick]]()
+        refused.set_exception(BookProblem("the disk is full"))
+        return refused
+
+    async with ticking(tmp_path, "2026-06-01T11:30") as world:
+        with monkeypatch.context() as patched:
+            patched.setattr(world.book, "write", full)
+            await world.clock.advance(2 * HOUR)
+        assert (await world.rows(), world.runs.times) == ([], [])
+        assert world.said == ["no schedule ticks: the disk is full"]
+        await world.clock.advance(60)
+        assert await outcomes(world) == [("missed", 1), ("run", [1])]
+
+
+async def test_a_tick_whose_run_is_refused_is_carried_out_again(tmp_path, monkeypatch):
+    async with ticking(tmp_path, "2026-06-01T11:30") as world:
+        fails = [BookProblem("the disk is full"), KeyError("x")]
+        submit = world.runs.submit
+
+        async def refused(wish):
+            if fails:
+                raise fails.pop(0)
+            return await submit(wish)
+
+        monkeypatch.setattr(world.runs, "submit", refused)
+        await world.clock.advance(HOUR + 180)
+        assert await outcomes(world) == [("run", [1])]
+        assert [line.rpartition(": ")[2] for line in world.said] == [
+            "the disk is full",
+            "KeyError('x')",
+        ]
 
 
 async def test_schedules_of_other_programs_are_left_alone(tmp_path):

@@ -21,11 +21,10 @@ class ScheduleTable:
     def is_enabled(self, schedule: Schedule) -> bool:
         return self.switches.get(schedule.place, schedule.enabled)
 
-    def put(self, schedule: Schedule, cursor: float) -> None:
-        """It is defined so, and all up to the `cursor` is dealt with."""
+    def put(self, schedule: Schedule, comes: float | None) -> None:
+        """It is defined so, and due then if it is on."""
         self.schedules[schedule.place] = schedule
-        enabled = self.is_enabled(schedule)
-        self.times.put(schedule.place, schedule.comes(cursor) if enabled else None)
+        self.times.put(schedule.place, comes if self.is_enabled(schedule) else None)
 
     def remove(self, place: SchedulePlace) -> None:
         """It is defined no more."""

@@ -151,6 +151,9 @@ class TickRuns:
         except BookProblem as problem:
             self._put_off.append(tick)
             self._report(f"a tick of {'/'.join(tick.place)} waits: {problem}")
+        except Exception as error:  # noqa: BLE001  it must not seem to be going on for ever
+            self._put_off.append(tick)
+            self._report(f"a tick of {'/'.join(tick.place)} waits: {error!r}")
         finally:
             self._going[tick.place].ticks.pop(tick.id, None)
             self._go_on(tick.place)

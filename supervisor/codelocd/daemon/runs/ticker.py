@@ -33,6 +33,8 @@ from codelocd.runs.ticks import (
 
 AT_MOST = 1.0
 """Looks a second, however often definitions change."""
+FEW = 20
+"""Schedules that take the loop's thread no more than some milliseconds."""
 PRUNED, FIRST_PRUNED = 86400.0, 3600.0
 """Seconds between two times at which what is old is left out of the book, and before the first:
 by then it is known what is still defined."""
@@ -137,7 +139,10 @@ class Ticker:
     async def _go_on(self) -> None:
         while True:
             self._woken.clear()
-            await self._look()
+            try:
+                await self._look()
+            except Exception as error:  # noqa: BLE001  one schedule must not end all others
+                self._tell(f"{type(error).__name__}: {error}")
             await self._clock.wait(asyncio.Event(), min(AT_MOST, self._seconds()))
             if (seconds := self._seconds()) > 0:
                 await self._clock.wait(self._woken, seconds)
@@ -159,9 +164,13 @@ class Ticker:
                 await self._prune()
                 self._trouble = None
             except BookProblem as problem:
-                if self._trouble != str(problem):
-                    self._trouble = str(problem)
-                    self._report(f"no schedule ticks: {problem}")
+                self._tell(str(problem))
+
+    def _tell(self, trouble: str) -> None:
+        """Once, until it is over."""
+        if self._trouble != trouble:
+            self._trouble = trouble
+            self._report(f"no schedule ticks: {trouble}")
 
     async def _heed_clock(self) -> None:
         """Where it goes back nothing repeats; but by more than a day, and it was wrong before."""
@@ -193,9 +202,11 @@ class Ticker:
     async def _write(self, schedules: list[Schedule], now: float) -> None:
         cursors = {each.place: self._kept[each.place].cursor for each in schedules}
         found = await asyncio.to_thread(_all_due, schedules, cursors, now)
+        comes = await self._comes(schedules, {p: its.cursor for p, its in found.items()})
         kept, ticks = {}, list[NewTick]()
-        for schedule, its in zip(schedules, found, strict=True):
+        for schedule in schedules:
             place = schedule.place
+            its = found[place]
             kept[place] = replace(self._kept[place], cursor=its.cursor, seen=now)
             occupied = self._runs.occupied(place)
             waiting = self._runs.waiting(place) + sum(one.place == place for one in self._left)
@@ -207,7 +218,17 @@ class Ticker:
         for tick in written:
             self._runs.take(tick)
         for schedule in schedules:
-            self._table.put(schedule, kept[schedule.place].cursor)
+            self._table.put(schedule, comes[schedule.place])
+
+    async def _comes(
+        self, schedules: list[Schedule], cursors: Mapping[SchedulePlace, float]
+    ) -> dict[SchedulePlace, float | None]:
+        """When each is due next; of many not found out on the loop's thread."""
+
+        def found() -> dict[SchedulePlace, float | None]:
+            return {each.place: each.comes(cursors[each.place]) for each in schedules}
+
+        return await asyncio.to_thread(found) if len(schedules) > FEW else found()
 
     def _take_left(self) -> None:
         """What an earlier daemon left, or was put off, as soon as it can be carried out."""
@@ -229,7 +250,8 @@ class Ticker:
                 entry = NOTHING
             if self._entries.get(location, NOTHING) is not entry:
                 read = partial(_read, entry, self._code.zone_of)
-                schedules, unfit = await asyncio.to_thread(read) if entry.is_large else read()
+                many = entry.is_large or entry.counts["schedule"] > FEW
+                schedules, unfit = await asyncio.to_thread(read) if many else read()
                 await self._replace(location, schedules, unfit)
                 self._entries[location] = entry
 
@@ -257,8 +279,9 @@ class Ticker:
         if any(self._kept.get(place) != its for place, its in written.items()):
             await asyncio.wrap_future(self._book.write(written, (), now))
         self._kept.update(written)
+        comes = await self._comes(schedules, {place: its.cursor for place, its in kept.items()})
         for schedule in schedules:
-            self._table.put(schedule, kept[schedule.place].cursor)
+            self._table.put(schedule, comes[schedule.place])
 
     def _succeeded(self, schedule: Schedule, now: float) -> KeptSchedule:
         """What is kept of it from now on: another rule, and what was off, counts from now."""
@@ -284,8 +307,8 @@ class Ticker:
 
 def _all_due(
     schedules: Iterable[Schedule], cursors: Mapping[SchedulePlace, float], now: float
-) -> list[Due]:
-    return [due(each, cursors[each.place], now) for each in schedules]
+) -> dict[SchedulePlace, Due]:
+    return {each.place: due(each, cursors[each.place], now) for each in schedules}
 
 
 def _read(
