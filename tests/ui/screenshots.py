@@ -41,6 +41,10 @@ PAGES = {
     "output": "#/output",
     "events": "#/events",
     "environments": "#/environments",
+    "runs": "#/runs",
+    "run": "#/runs/1",
+    "run-output": "#/runs/1/output",
+    "schedules": "#/runs/schedules",
 }
 
 
@@ -50,7 +54,7 @@ class Story:
     def __init__(self, folder: Path) -> None:
         self.project = folder / "quickstart"
         shutil.copytree(ROOT / "examples" / "quickstart", self.project)
-        self.daemon = Dev(self.project, folder / "home", ())
+        self.daemon = Dev(self.project, folder / "home", ("--tick",))
         self.sales = self.project / "sales" / "sales" / "definitions.py"
         self.ingest = self.project / "ingest.py"
         self.weather = self.project / "weather" / "weather" / "definitions.py"
@@ -66,8 +70,14 @@ class Story:
         source.write_text(change(source.read_text()))
         self.daemon.until(location, is_over)
 
+    def run(self, location: str, job: str) -> None:
+        with self.daemon.client() as client:
+            client.call("run", {"location": location, "names": [job], "wait": True})
+
     def tell(self) -> None:
         """Some minutes of somebody's work."""
+        self.run("ingest", "read_exports")
+        self.run("sales", "nightly")
         self.save("ingest", self.ingest, lambda text: text + PRINTS)
         for _ in range(6):
             self.save("sales", self.sales, lambda text: f"{text}# a note\n")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from codelocd_ui.registry import ListedRows
-from codelocd_ui.runs import MOST_RUNS, KnownRuns, summary, unknown_params
+from codelocd_ui.runs import MOST_RUNS, MOST_UNFINISHED, KnownRuns, summary, unknown_params
 
 from tests.ui.run_documents import FAILED, RUNS, run
 
@@ -34,6 +34,16 @@ def test_the_newest_runs_are_kept_and_all_that_have_not_ended() -> None:
     assert len(known) == MOST_RUNS + 3
     assert known.location_of(1) == "ads"
     assert known.location_of(17) is None
+
+
+def test_of_many_that_wait_a_tab_begins_with_the_newest() -> None:
+    known = KnownRuns()
+    known.replace(
+        [run(1, state="running"), *(run(each, state="queued") for each in range(2, 1000))]
+    )
+    told = numbers(known)
+    assert len(told) == MOST_UNFINISHED + 1
+    assert (told[0], told[-1]) == (999, 1)
 
 
 def test_a_page_does_not_say_who_asks() -> None:

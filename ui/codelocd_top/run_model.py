@@ -13,8 +13,8 @@ RunSummary: TypeAlias = Mapping[str, Any]
 RunDocument: TypeAlias = Mapping[str, Any]
 
 RUN_PANES: tuple[RunPane, ...] = ("steps", "output")
-RUNS = 200
-"""Runs that have ended of which the table keeps a row."""
+RUNS, WAITING = 200, 1000
+"""Runs that have ended, and that have not, of which the table keeps a row: the newest."""
 
 
 @dataclass(frozen=True, slots=True)

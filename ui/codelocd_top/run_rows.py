@@ -17,7 +17,7 @@ from codelocd.render.text import (
     wrapped,
 )
 from codelocd_top.levels import SIGNS, STYLES
-from codelocd_top.run_model import RUNS
+from codelocd_top.run_model import RUNS, WAITING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -88,12 +88,14 @@ def going_on(model: TopModel, location: str | None = None) -> tuple[int, int]:
 
 
 def after(model: TopModel, told: RunsTold) -> TopModel:
-    """With what was told of runs; of those that have ended the newest stay."""
+    """With what was told of runs; of those that have ended, and that wait, the newest stay."""
     found: dict[int, RunSummary] = {} if told.full else dict(model.runs)
     found |= {each["id"]: each for each in told.runs}
     ended = sorted(number for number, each in found.items() if not is_live(each))
-    for number in ended[: max(len(ended) - RUNS, 0)]:
-        del found[number]
+    waiting = sorted(number for number, each in found.items() if each["state"] == "queued")
+    for numbers, most in ((ended, RUNS), (waiting, WAITING)):
+        for number in numbers[: max(len(numbers) - most, 0)]:
+            del found[number]
     model = replace(model, runs=MappingProxyType(found))
     if model.table == "runs" and model.run not in found:
         return model.at_run(next(iter(order(model)), None))

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-MOST_RUNS = 200
-"""Runs that have ended of which a tab is told at its beginning; it asks for older ones."""
+MOST_RUNS, MOST_UNFINISHED = 100, 400
+"""Runs of which a tab is told at its beginning, the newest; it asks for others."""
 UNFINISHED = frozenset({"queued", "starting", "running"})
 RUN_ORDERS: Mapping[str, frozenset[str]] = {
     "run": frozenset(
@@ -67,7 +67,11 @@ class KnownRuns:
         return found
 
     def newest_first(self) -> list[Summary]:
-        return [self._by_id[each] for each in sorted(self._by_id, reverse=True)]
+        """What a tab begins with: of many that wait, the newest."""
+        found = [self._by_id[each] for each in sorted(self._by_id, reverse=True)]
+        waiting = [each["id"] for each in found if each["state"] == "queued"]
+        left_out = set(waiting[MOST_UNFINISHED:])
+        return [each for each in found if each["id"] not in left_out]
 
     def location_of(self, run: int) -> str | None:
         """None: nothing was told of such a run."""

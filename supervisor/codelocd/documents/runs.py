@@ -50,6 +50,7 @@ class _FactsOfRun(TypedDict):
     state: RunStateName
     why: str | None
     summary: str | None
+    stopping: str | None
     by: dict[str, Any]
     key: str | None
     params: dict[str, Any]

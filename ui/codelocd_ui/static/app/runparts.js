@@ -3,8 +3,10 @@ import { html, useEffect, useRef, useState } from './html.js';
 import { Mark, to, useAnswer } from './parts.js';
 import { askedBy, isLive, levelOf, nameOf, runWord, tookOf } from './runstates.js';
 import { store, useClock, useStore } from './store.js';
-import { age, dated, moment, seconds, visible } from './format.js';
+import { age, counted, dated, moment, seconds, visible } from './format.js';
 import { ask, runOrder } from './connection.js';
+
+const SHOWN = 500; // rows, each of which is drawn again every second
 
 /** @param {{run: Run}} props */
 export const RunState = ({ run }) => html`<span class=${`pill ${levelOf(run.state)}`} title=${visible(run.summary ?? run.state)}>${visible(runWord(run))}</span>`;
@@ -26,8 +28,8 @@ export function RunTable({ runs, label = 'Table of runs', short = false }) {
   const now = useClock();
   if (!runs.length) return html`<div class="card empty">There are no runs here.</div>`;
   return html`<div class="card scroll-x" tabindex="0" role="region" aria-label=${label}><table class="table fold"><thead><tr><th scope="col">Run</th><th scope="col">State</th><th scope="col">What</th><th scope="col" class="num">Took</th>${!short && html`<th scope="col">When</th><th scope="col">Asked by</th><th scope="col" class="num">Generation</th>`}</tr></thead>
-    <tbody>${runs.map((run) => html`<tr key=${run.id}><td><a class="name" href=${to.run(run.id)}><${Mark} of=${levelOf(run.state)} />${run.id}</a></td><td><${RunState} run=${run} /></td><td><${What} run=${run} /></td><td class="num took">${seconds(tookOf(run, now))}</td>
-      ${!short && html`<td class="wide"><span title=${moment(run.queued)}>${age(Math.max(0, now - run.queued))} ago</span></td><td class="wide">${visible(askedBy(run.by))}</td><td class="num wide">${run.code?.generation ?? '−'}</td>`}</tr>`)}</tbody></table></div>`;
+    <tbody>${runs.slice(0, SHOWN).map((run) => html`<tr key=${run.id}><td><a class="name" href=${to.run(run.id)}><${Mark} of=${levelOf(run.state)} />${run.id}</a></td><td><${RunState} run=${run} /></td><td><${What} run=${run} /></td><td class="num took">${seconds(tookOf(run, now))}</td>
+      ${!short && html`<td class="wide"><span title=${moment(run.queued)}>${age(Math.max(0, now - run.queued))} ago</span></td><td class="wide">${visible(askedBy(run.by))}</td><td class="num wide">${run.code?.generation ?? '−'}</td>`}</tr>`)}</tbody></table>${runs.length > SHOWN && html`<p class="empty">and ${counted(runs.length - SHOWN, 'more run')}: a filter finds them</p>`}</div>`;
 }
 
 /**
