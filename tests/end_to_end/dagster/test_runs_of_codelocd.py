@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.end_to_end.daemons import wait_for
 from tests.end_to_end.dagster.conftest import Page
 
 JOBS = """
@@ -124,6 +127,50 @@ def test_terminate_on_the_page_and_a_kill_are_seen_on_both_sides(shown):
         client.call("run_cancel", {"id": number})
     assert ended(shown, number)["state"] == "cancelled"
     assert shown.status(begun["dagster_run"]) == "CANCELED"
+
+
+def test_a_run_whose_daemon_is_killed_is_told_by_the_next_one(project, declare, dev, monkeypatch):
+    monkeypatch.setenv("DAGSTER_DISABLE_TELEMETRY", "yes")
+    monkeypatch.setenv("DAGSTER_HOME", str(project / "home"))
+    declare(shop="newest")
+    (project / "shop.py").write_text(JOBS.replace("EXECUTOR", "in_process_executor"))
+    first = dev()
+    first.until_serving("shop")
+    with first.client() as client:
+        number = client.call("run", {"location": "shop", "names": ["wait"]})["id"]
+        begun = wait_for(lambda: begun_step(client, number))
+    assert status_in(project / "home", begun["dagster_run"]) == "STARTED"
+    first.stop(signal.SIGKILL)
+    second = dev()
+    second.until_serving("shop")
+    wait_for(lambda: status_in(project / "home", begun["dagster_run"]) == "FAILURE")
+    with second.client() as client:
+        assert client.call("run_show", {"id": number})["run"]["state"] == "lost"
+
+
+def begun_step(client: Any, number: int) -> dict[str, Any] | None:
+    run: dict[str, Any] = client.call("run_show", {"id": number})["run"]
+    assert run["ended"] is None, run
+    return run if run["steps"] else None
+
+
+def status_in(home: Path, run: str) -> str | None:
+    """As the instance has it."""
+    with sqlite3.connect(home / "history" / "runs.db") as connection:
+        row = connection.execute("select status from runs where run_id = ?", (run,)).fetchone()
+    return None if row is None else str(row[0])
+
+
+def test_dagsters_schedules_are_listed_and_not_ticked(project, declare, dev, monkeypatch):
+    monkeypatch.setenv("DAGSTER_HOME", str(project / "home"))
+    declare(shop="newest")
+    (project / "shop.py").write_text(JOBS.replace("EXECUTOR", "in_process_executor"))
+    started = dev("--tick")
+    started.until_serving("shop")
+    with started.client() as client:
+        (listed,) = client.call("schedules")["schedules"]
+        assert (listed["ticks"], "Dagster" in listed["why"]) == (False, True)
+        assert client.call("runs")["runs"] == []
 
 
 def started(page: Page, number: int) -> dict[str, Any] | None:
