@@ -20,6 +20,7 @@ from benchmarks import (
     dagster_environments,
     dagster_page,
     dagster_reload,
+    dagster_runs,
     dagster_sizes,
     deploys,
     endurance,
@@ -50,6 +51,7 @@ RUNS, QUICK_RUNS = 10, 3
 ALL = (
     save_to_visible,
     dagster_reload,
+    dagster_runs,
     warm_reload,
     restart_after_kill,
     deploys,

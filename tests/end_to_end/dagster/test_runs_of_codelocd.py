@@ -138,7 +138,7 @@ def test_a_run_whose_daemon_is_killed_is_told_by_the_next_one(project, declare, 
     first.until_serving("shop")
     with first.client() as client:
         number = client.call("run", {"location": "shop", "names": ["wait"]})["id"]
-        begun = wait_for(lambda: begun_step(client, number))
+        begun = begun_in(client, number)
     assert status_in(project / "home", begun["dagster_run"]) == "STARTED"
     first.stop(signal.SIGKILL)
     second = dev()
@@ -146,6 +146,13 @@ def test_a_run_whose_daemon_is_killed_is_told_by_the_next_one(project, declare, 
     wait_for(lambda: status_in(project / "home", begun["dagster_run"]) == "FAILURE")
     with second.client() as client:
         assert client.call("run_show", {"id": number})["run"]["state"] == "lost"
+
+
+def begun_in(client: Any, number: int) -> dict[str, Any]:
+    """The run, once a step of it goes on."""
+    found = wait_for(lambda: begun_step(client, number))
+    assert found is not None
+    return found
 
 
 def begun_step(client: Any, number: int) -> dict[str, Any] | None:
