@@ -71,7 +71,7 @@ class Place:
         record = {"location": "a", "generation": 1, "slots": self.slots, "holder": 7}
         left = InheritedProcess(record, {"stdout": os.dup(self.reading)}, spools, 0, transit)
         found = Inheritance(over=[left], transit=transit)
-        found.write_on_its_way(logs.output)
+        found.write_on_its_way(lambda _, *about: logs.output(*about))
         output = logs.output("a", 1)
         left.tell(output)
         left.finish(output)
