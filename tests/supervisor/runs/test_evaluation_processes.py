@@ -44,6 +44,11 @@ def hangs(context):
 def waits(context): hangs.function(context)
 
 @sensor(job=refresh)
+def hungry(context):
+    taken = b"x" * (400 << 20)
+    time.sleep(1000)
+
+@sensor(job=refresh)
 def dies(context): os.kill(os.getpid(), 9)
 
 @sensor(job=refresh)
@@ -52,7 +57,7 @@ def leaves(context): os._exit(7)
 @sensor(job=refresh)
 def broken(context): raise ValueError("no {said}")
 
-sensors = [files, hangs, waits, dies, leaves, broken]
+sensors = [files, hangs, waits, hungry, dies, leaves, broken]
 defs = Definitions(jobs=[refresh], schedules=[morning], sensors=sensors)
 """
 
@@ -170,3 +175,13 @@ async def test_what_an_earlier_daemon_left_is_removed(
     (left / "order.1").touch()
     assert not (await evaluations.evaluate(asked("files"))).failed
     assert not left.exists()
+
+
+async def test_one_that_takes_more_memory_than_its_location_may_is_ended(
+    application: Application, tmp_path: Path
+) -> None:
+    application.run_base.codes.begin()
+    await loaded(application, tmp_path, code(tmp_path), memory_limit=150 * 2**20)
+    found = await application.run_base.evaluations().evaluate(asked("hungry"))
+    assert str(found.summary).startswith("the evaluation"), found
+    assert "memory" in str(found.summary)

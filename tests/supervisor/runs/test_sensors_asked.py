@@ -267,6 +267,20 @@ async def test_one_that_is_switched_off_is_not_asked_and_what_it_says_does_not_c
     assert world.asked[1].cursor is None
 
 
+async def test_a_reload_does_not_break_off_what_is_being_asked(world: World) -> None:
+    """For a moment it is not known what serves; what is defined stays the same."""
+    world.answer = lambda _: asks("a", cursor=1)
+    world.gates["files"] = asyncio.Event()
+    world.defines(listed())
+    await world.until(lambda: world.going_on)
+    world.generation = None
+    await world.goes_on(1)
+    world.generation = 2
+    world.gates["files"].set()
+    await world.asked_times(1)
+    assert len(world.taken_in) == 1
+
+
 async def test_one_that_its_code_has_off_is_asked_once_it_is_switched_on(world: World) -> None:
     world.defines({**listed(), "enabled": False})
     await world.goes_on(300)

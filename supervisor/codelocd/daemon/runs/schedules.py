@@ -143,9 +143,7 @@ class ScheduleMethods:
         place = place_of(definition)
         if place in known.table.unfit:
             return known.table.unfit[place]
-        if not self._starters.is_served(place.location):
-            return "nothing of the location is served"
-        return None
+        return self._starters.why_held(place.location)
 
 
 def _sensor_part(kept: KeptSensor | None, due: float | None) -> SensorPart:

@@ -81,7 +81,7 @@ class Sensors:
 
     def switched(self, place: SchedulePlace) -> None:
         """It can be asked from now on, or no more."""
-        if not self._can_ask(place):
+        if not self.is_enabled(place):
             self._end(place)
         self._schedule(place)
         self._woken.set()

@@ -183,6 +183,13 @@ class RunStarters:
         """Whether its code can be run now."""
         return self._generation(location) is not None
 
+    def why_held(self, location: str) -> str | None:
+        """Why its code cannot be run now, in one line; None: it can."""
+        if self.is_served(location):
+            return None
+        base = self._runs.base
+        return base.attempts.runnable(location) or base.codes.why_none(location)
+
     def _generation(self, location: str) -> int | None:
         """Of the code that would be run now."""
         served = self._runs.base.codes.of(location)
