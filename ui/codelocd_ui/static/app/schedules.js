@@ -4,7 +4,7 @@ import { useClock, useStore } from './store.js';
 import { Mark, to } from './parts.js';
 import { mayOrder } from './runparts.js';
 import { lastTick, levelOf, until } from './runstates.js';
-import { age, moment, seconds, visible } from './format.js';
+import { age, moment, visible } from './format.js';
 import { ask, runOrder } from './connection.js';
 
 const TICKS = 12, LOOK = 15_000; // ms: a tick that skips makes no run, and nothing else tells of it
@@ -37,11 +37,11 @@ export function Schedules({ locations = null }) {
   if (!schedules.length) return html`<div class="card empty">No schedule and no sensor is defined.</div>`;
   return html`<div class="card scroll-x" tabindex="0" role="region" aria-label="Table of schedules and sensors"><table class="table fold"><thead><tr><th scope="col">Name</th><th scope="col">On</th><th scope="col">When</th><th scope="col">Next</th><th scope="col">Last</th></tr></thead>
     <tbody>${schedules.map((one) => html`<tr key=${`${one.location} ${one.repository} ${one.name}`}><td><a class="name" href=${to.definition([one.location, one.repository, one.kind, one.name])}><${Mark} of=${one.ticks && one.enabled ? levelOf(one.last?.state === 'failed' ? 'failed' : 'succeeded') : 'off'} />${visible(one.location)}/${visible(one.name)}</a></td>
-      <td><${Switch} schedule=${one} put=${put} /></td><td class="mono wide">${visible(whenOf(one))}</td><td class="wide"><${Next} schedule=${one} now=${now} /></td><td class="wide"><${Last} schedule=${one} now=${now} /></td></tr>`)}</tbody></table></div>`;
+      <td><${Switch} schedule=${one} put=${put} /></td><td class="mono">${visible(whenOf(one))}</td><td><${Next} schedule=${one} now=${now} /></td><td><${Last} schedule=${one} now=${now} /></td></tr>`)}</tbody></table></div>`;
 }
 
 /** @param {Schedule} one */
-const whenOf = (one) => (one.cron ? `${[one.cron].flat().join(', ')}${one.timezone ? ` ${one.timezone}` : ''}` : one.minimum_interval == null ? one.kind : `every ${seconds(one.minimum_interval)}`);
+const whenOf = (one) => (one.cron ? `${[one.cron].flat().join(', ')}${one.timezone ? ` ${one.timezone}` : ''}` : one.minimum_interval == null ? one.kind : `every ${age(one.minimum_interval)}`);
 
 /** @param {{schedule: Schedule, now: number}} props */
 export function Next({ schedule, now }) {
