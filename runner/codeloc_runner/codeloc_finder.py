@@ -1,7 +1,7 @@
 """Makes `codeloc` importable where it is not installed, and nothing else of the bundle.
 
 In a runner, and in the Pythons that it starts: those load this module by its path, through
-`children/sitecustomize`, and so it imports nothing of the bundle.
+`children/sitecustomize`, and so it imports nothing of the bundle, but in a worker of a run.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
     from types import ModuleType
-    from typing import List, Optional, Sequence
+    from typing import Any, List, Optional, Sequence
 
 
 NAME = "codeloc"
@@ -23,6 +23,10 @@ API = os.path.join(os.path.dirname(HERE), "api")
 CHILDREN = os.path.join(HERE, "children")
 SEARCHED, MODULE = "PYTHONPATH", "CODELOCD_MODULE"
 """The second: `NAME=FILE`, the module that a runner made of its location's file."""
+ORDER = "CODELOCD_ORDER"
+"""The file with the order of the attempt of a run: its workers execute the code that it does."""
+PACKAGE = "_codeloc_runner"
+"""What the runner's own package is called in a process of user code, as `__main__` has it."""
 WORKERS = (
     "multiprocessing.spawn import spawn_main",
     "multiprocessing.forkserver import main",
@@ -88,6 +92,7 @@ def prepare_children() -> None:
     was there follows as it was. A folder that no search path can name is left out.
     """
     os.environ.pop(MODULE, None)
+    os.environ.pop(ORDER, None)
     if os.pathsep not in CHILDREN:
         former = os.environ.get(SEARCHED)
         os.environ[SEARCHED] = os.pathsep.join([CHILDREN, former] if former else [CHILDREN])
@@ -96,6 +101,10 @@ def prepare_children() -> None:
 def begins_with_codeloc() -> bool:
     """Whether a Python that starts with these variables gets `codeloc` so."""
     return CHILDREN in os.environ.get(SEARCHED, "").split(os.pathsep)
+
+
+def name_order_to_children(order: str) -> None:
+    os.environ[ORDER] = order
 
 
 def name_file_to_children(name: str, file: str) -> None:
@@ -110,6 +119,20 @@ def begin_child() -> None:
         sys.meta_path.insert(0, LocationFileFinder(name, file))
     else:
         os.environ.pop(MODULE, None)  # a program of its own has modules of its own
+    order = os.environ.get(ORDER)
+    if order and is_worker():
+        serve_code(order)
+    else:
+        os.environ.pop(ORDER, None)
+
+
+def serve_code(order: str) -> None:
+    """What a worker imports of the location, as the attempt has it, whatever is on the disk."""
+    package = type(sys)(PACKAGE)
+    package.__path__ = [HERE]
+    sys.modules[PACKAGE] = package
+    worker: Any = __import__(f"{PACKAGE}.run.worker", fromlist=["begin"])
+    worker.begin(order)
 
 
 def is_worker() -> bool:

@@ -6,6 +6,7 @@ import os
 import sys
 from time import perf_counter, time
 
+from ..codeloc_finder import name_order_to_children
 from ..load.damage import report_exits
 from ..load.sources import imported
 from ..main import leave, prepare_for_user_code
@@ -47,6 +48,8 @@ def live(order: AttemptOrder, path: List[str], known: AbstractSet[str]) -> NoRet
     guard = CancelGuard()
     served = ServedCode(order)
     prepare_for_user_code(order, path, known, served.install)
+    if order.sources:
+        name_order_to_children(folder.order)
     started, began = time(), perf_counter()
     told = ended(order, served, guard, pipe)
     result = {

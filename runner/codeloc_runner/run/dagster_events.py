@@ -84,7 +84,16 @@ class DagsterSteps:
     def planned(self, plan: Any) -> None:
         self._planned = {step.key: planned_step(step) for step in plan.steps}
         names = [name for each in self._planned.values() for name in each.names]
-        told = [{"kind": kind, "name": name, "timeout": None} for kind, name in names]
+        checks = [check for each in self._planned.values() for check in each.checks]
+        told = [
+            {
+                "kind": kind,
+                "name": name,
+                "timeout": None,
+                "checks": [check for asset, check in checks if (kind, asset) == ("asset", name)],
+            }
+            for kind, name in names
+        ]
         self._pipe.tell("plan", steps=told)
 
     @property

@@ -38,6 +38,10 @@ class AttemptFolder:
         self._number = number
         self._lock: Optional[int] = None
 
+    @property
+    def order(self) -> str:
+        return self._path("order")
+
     def claim(self) -> None:
         """Raises AlreadyRun, or OSError; nothing has begun then."""
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC

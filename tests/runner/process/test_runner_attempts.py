@@ -104,7 +104,8 @@ def test_a_job_is_run_and_told_step_by_step(attempts, shop, python) -> None:
         *[("step", "started"), ("step", "succeeded")],
         ("result", "succeeded"),
     ]
-    assert attempt.lines[2]["steps"][1] == {"kind": "asset", "name": "orders", "timeout": 3600.0}
+    planned = {"kind": "asset", "name": "orders", "timeout": 3600.0, "checks": ["enough"]}
+    assert attempt.lines[2]["steps"][1] == planned
     assert json.loads(attempt.file("begun").read_text())["pid"] == attempt.process.pid
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import signal
 import subprocess
@@ -275,6 +276,22 @@ def test_steps_in_processes_of_their_own_do_not_start_the_run_anew(shop, is_warm
     (line,) = [each for each in attempt.printed["stdout"].splitlines() if b"step in" in each]
     assert int(line.split()[2]) != attempt.process.pid
     assert shop.stored(order["dagster_run"])["status"] == "SUCCESS"
+
+
+@pytest.mark.slow
+def test_steps_in_processes_of_their_own_run_what_is_served_and_not_what_is_on_the_disk(shop):
+    name = hashlib.blake2b(SHOP.encode(), digest_size=16).hexdigest()
+    (shop.home.parent / "texts").mkdir(exist_ok=True)
+    (shop.home.parent / "texts" / name).write_text(SHOP)
+    manifest = {"sources": {str(shop.file): name}, "modules": {"defs": str(shop.file)}}
+    code = str(shop.home.parent / "texts")
+    order = shop.order(job="in_processes", code=code, manifest=manifest)
+    shop.file.write_text("raise SystemExit('broken')\n")
+    try:
+        attempt = shop.start(order)
+        assert attempt.result()["state"] == "succeeded", attempt.errors()
+    finally:
+        shop.file.write_text(SHOP)
 
 
 CANCELING = """
