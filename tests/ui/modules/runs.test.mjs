@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import assert from 'node:assert/strict';
 
 const app = new URL('../../../ui/codelocd_ui/static/app/', import.meta.url);
-const { askedBy, checkState, goingOn, goingOnWords, jobsOf, lastTick, levelOf, listed, nameOf, runSentence, runWord, runsAside, showsRuns, statesOf, tagsIn, toldOf, tookOf, until } = await import(new URL('runstates.js', app));
+const { askedBy, checkState, goingOn, goingOnWords, jobsOf, lastTick, levelOf, listed, nameOf, runSentence, runWord, runsAside, showsRuns, statesOf, tagsIn, toldOf, tookOf, until, withPlan } = await import(new URL('runstates.js', app));
 const { found, matcher, namesFile } = await import(new URL('filters.js', app));
 
 /** As docs/protocol.md has it. */
@@ -53,6 +53,9 @@ test('what an attempt tells changes its steps', () => {
   let whole = { ...run(1, { state: 'running' }), steps: [], attempts: [] };
   whole = told(whole, { event: 'plan', steps: [{ kind: 'asset', name: 'raw', timeout: null }, { kind: 'asset', name: 'orders', timeout: 3 }] });
   whole = told(whole, { event: 'step', kind: 'asset', name: 'raw', state: 'started' });
+  const asked = { ...whole, steps: [whole.steps[0]] };
+  assert.deepEqual(withPlan(asked, whole).steps.map((one) => one.state), ['started', 'planned']);
+  assert.deepEqual([withPlan(asked, null), withPlan(asked, { ...whole, id: 2 }), withPlan({ ...asked, state: 'lost' }, whole)].map((one) => one.steps.length), [1, 1, 1]);
   assert.deepEqual(whole.steps.map((one) => [one.name, one.state, one.since]), [['raw', 'started', 5], ['orders', 'planned', undefined]]);
   whole = told(whole, { event: 'step', kind: 'asset', name: 'raw', state: 'succeeded', seconds: 0.8, metadata: { rows: 3 } });
   whole = told(whole, { event: 'check', asset: 'raw', name: 'fresh', state: 'failed', severity: 'warn' });

@@ -5,7 +5,7 @@ import { Mark, to, useAnswer } from './parts.js';
 import { Traced } from './problem.js';
 import { Output, ofRun } from './output.js';
 import { RunOrders, RunState, What } from './runparts.js';
-import { askedBy, checkState, isLive, levelOf, nameOf, toldOf, tookOf } from './runstates.js';
+import { askedBy, checkState, isLive, levelOf, nameOf, toldOf, tookOf, withPlan } from './runstates.js';
 import { age, bytes, counted, dated, moment, seconds, shortPath, visible, words } from './format.js';
 import { ask, hearTold, want } from './connection.js';
 
@@ -32,10 +32,10 @@ function useRun(id) {
       const waited = early ?? [];
       early = null;
       fail(null);
-      set(waited.reduce(toldOf, run));
+      set((before) => waited.reduce(toldOf, withPlan(run, before)));
     }, (reason) => { if (current) fail(reason); });
     return () => { current = false; stop(); };
-  }, [id, known?.state, known?.attempt, store.link, store.gone]);
+  }, [id, known?.state, known?.attempt, JSON.stringify(known?.counts), store.link, store.gone]);
   const now = whole && known ? { ...whole, ...known } : whole; // a summary may be newer, and lacks the steps
   return { run: /** @type {WholeRun | null} */ (now), error };
 }

@@ -96,6 +96,12 @@ export function toldOf(run, { told }) {
   }
   return run;
 }
+/** A run as the daemon has it, with the steps that its attempt has planned and not begun. @param {WholeRun} run @param {WholeRun | null} before */
+export function withPlan(run, before) {
+  const known = new Set(run.steps.map(keyOf));
+  const planned = isLive(run) && before?.id === run.id ? before.steps.filter((one) => one.state === 'planned' && !known.has(keyOf(one))) : [];
+  return planned.length ? { ...run, steps: run.steps.concat(planned) } : run;
+}
 /** @param {{kind?: string, name: string}} step */
 const keyOf = (step) => `${step.kind ?? 'asset'}\0${step.name}`;
 
