@@ -20,7 +20,6 @@ from benchmarks import (
     dagster_environments,
     dagster_page,
     dagster_reload,
-    dagster_runs,
     dagster_sizes,
     deploys,
     endurance,
@@ -51,7 +50,6 @@ RUNS, QUICK_RUNS = 10, 3
 ALL = (
     save_to_visible,
     dagster_reload,
-    dagster_runs,
     warm_reload,
     restart_after_kill,
     deploys,

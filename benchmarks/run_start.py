@@ -54,7 +54,11 @@ def work():
 def nightly():
     work()
 
-defs = dg.Definitions(jobs=[nightly])
+@dg.job
+def parallel():
+    work()
+
+defs = dg.Definitions(jobs=[nightly, parallel])
 """
 
 TABLE = """
@@ -95,8 +99,9 @@ def measure(runs: int) -> list[Figure]:
     """One job with one step, of each kind, in turns; user code writes down when it begins. codelocd
     is asked on its socket, and once a round by its command, as a whole process. One interpreter has
     imported dagster beside codeloc; the other native location has an environment of its own. The
-    job of Dagster runs in one process on all sides (`in_process_executor`). `dagster dev` is asked
-    for its run as its page asks, in steps of 20 ms.
+    job of Dagster runs in one process on all sides (`in_process_executor`); but `multiprocess`, the
+    usual one, starts a process for each step. `dagster dev` is asked for its run as its page asks,
+    in steps of 20 ms.
     """
     prefix = _peers.environment(*_peers.DAGSTER, "dagster-dg-cli")
     with folder() as home, _project(home, prefix) as sides:
@@ -132,6 +137,13 @@ def _figures(rounds: Sequence[dict[str, list[Took]]]) -> list[Figure]:
     ]
     for name, what in others.items():
         found += [figure(name, what, "first"), figure(name, "… → ended", "end")]
+    found += [
+        figure("parallel", "multiprocess: asked → first step", "first"),
+        figure("execute_parallel", "`dagster job execute`, multiprocess → first step", "first"),
+        _times(
+            "execute_parallel", "execute, against codelocd, multiprocess", rounds, "parallel", 1.5
+        ),
+    ]
     found.append(_times("execute", "dagster job execute, against native", rounds, "native", 100.0))
     found += [
         _times(name, f"{name}, against codelocd's run of Dagster", rounds, "dagster", 6.0)
@@ -195,14 +207,16 @@ def _round(daemon: Daemon, side: Side, home: Path, prefix: Path) -> dict[str, li
         "command": [_command([str(CODELOCD), "run", "native/nightly"], mine, "native", daemon)],
         "dagster": [_ours(daemon, "dagster")],
         "execute": [_command([*execute, "nightly"], theirs, "page", daemon, prefix)],
+        "parallel": [_ours(daemon, "dagster", "parallel")],
+        "execute_parallel": [_command([*execute, "parallel"], theirs, "page", daemon, prefix)],
         "launch": [_command([*launch, "nightly"], dg, "launch", daemon, prefix)],
         "page": [_from_page(side)],
     }
 
 
-def _ours(daemon: Daemon, name: str) -> Took:
+def _ours(daemon: Daemon, name: str, job: str = "nightly") -> Took:
     mark = daemon.project / f"{name}.mark"
-    names = {"location": name, "names": ["nightly"], "wait": True}
+    names = {"location": name, "names": [job], "wait": True}
     with daemon.client() as client:
         return _timed(mark, lambda: client.call("run", names, timeout=PATIENCE))
 
