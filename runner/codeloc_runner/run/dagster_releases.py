@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import contextmanager
-from fcntl import LOCK_EX, flock
+from fcntl import LOCK_EX, LOCK_SH, flock
 
 from ..load.sources import imported
 from ..loaders.dagster_facts import fact
@@ -23,22 +23,31 @@ CONFIG = "dagster.yaml"
 
 @contextmanager
 def instance_opened() -> Iterator[Any]:
-    """The instance that DAGSTER_HOME names. One process at a time makes the databases of a new one:
-    two that do so at once spoil them. Raises what Dagster raises of a wrong configuration."""
+    """The instance that DAGSTER_HOME names. Raises what Dagster raises of a wrong configuration."""
     imported("dagster")
-    home = os.environ.get(HOME, "")
     made: Any = sys.modules["dagster"].DagsterInstance
-    if not os.path.isdir(home) or any(name != CONFIG for name in os.listdir(home)):
+    with making_alone(os.environ.get(HOME, "")):
         opened = made.get()
-    else:
-        folder = os.open(home, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            flock(folder, LOCK_EX)
-            opened = made.get()
-        finally:
-            os.close(folder)
     with opened as instance:
         yield instance
+
+
+@contextmanager
+def making_alone(home: str) -> Iterator[None]:
+    """One process makes the databases of a new instance, and others wait for that: two that do so
+    at once spoil them."""
+    folder: Optional[int] = None
+    try:
+        folder = os.open(home, os.O_RDONLY | os.O_CLOEXEC)
+        is_new = all(name == CONFIG for name in os.listdir(home))
+        flock(folder, LOCK_EX if is_new else LOCK_SH)
+    except OSError:
+        pass  # Dagster says what is wrong with it; or its file system has no locks
+    try:
+        yield
+    finally:
+        if folder is not None:
+            os.close(folder)
 
 
 def pointer_to(target: Any, module: ModuleType, order: AttemptOrder) -> Any:

@@ -294,6 +294,14 @@ def test_steps_in_processes_of_their_own_run_what_is_served_and_not_what_is_on_t
         shop.file.write_text(SHOP)
 
 
+@pytest.mark.slow
+def test_runs_that_begin_at_once_make_the_databases_of_a_new_instance_once(shop, tmp_path):
+    orders = [shop.order(job="nightly") for _ in range(3)]
+    home = {"DAGSTER_HOME": str(tmp_path)}
+    started = [shop.attempts(shop.python, one, warm=shop.warm, **home) for one in orders]
+    assert [one.result()["state"] for one in started] == ["succeeded"] * 3
+
+
 CANCELING = """
 import sys
 from dagster import DagsterInstance

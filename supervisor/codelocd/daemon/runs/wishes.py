@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from codelocd.daemon import params as take
 from codelocd.daemon.params import Params
+from codelocd.dagster.instance import VARIABLE as HOME
 from codelocd.rpc.errors import RpcError
-from codelocd.runs.dagster import unfit_config
+from codelocd.runs.dagster import DAGSTER, unfit_config
 from codelocd.runs.model import RunWish
 from codelocd.runs.names import UnfitNames, chosen
 from codelocd.runs.policy import policy_of
@@ -57,6 +58,7 @@ def with_policy(
 
 def wish_of(params: Params, location: str, served: LocationCode, user: str | None) -> RunWish:
     """What a client wishes of a location. `user`: who it is. Raises RpcError."""
+    _refuse_unreachable(location, served)
     names, select = take.texts(params, "names") or [], take.texts(params, "select") or []
     try:
         choice = chosen(names, select, location, served.definitions)
@@ -77,6 +79,14 @@ def wish_of(params: Params, location: str, served: LocationCode, user: str | Non
     )
     _refuse_unfit([wish.params, wish.config, wish.tags, wish.by, wish.select])
     return wish
+
+
+def _refuse_unreachable(location: str, served: LocationCode) -> None:
+    """Another user cannot write to the instance in the daemon's own folder."""
+    is_dagsters = served.loader == DAGSTER
+    if is_dagsters and served.order.account is not None and HOME not in served.spec.variables:
+        what = f"{location} runs as another user, who cannot reach the daemon's Dagster instance"
+        raise RpcError("usage", f"{what}; give it an instance of its own: {HOME} in its `env`")
 
 
 def _config(params: Params, served: LocationCode) -> Mapping[str, Any] | None:
