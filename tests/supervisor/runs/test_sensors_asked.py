@@ -338,6 +338,20 @@ async def test_a_book_that_cannot_be_written_starts_nothing_and_is_told(world: W
     assert len(world.taken_in) == 1
 
 
+async def test_a_fault_of_ours_is_told_and_no_reason_to_ask_without_a_pause(world: World) -> None:
+    def fault(_starter: Starter) -> Evaluation:
+        raise KeyError("a mistake")
+
+    world.answer = fault
+    world.defines(listed())
+    await world.asked_times(1)
+    assert world.look()["why"] == "a fault of codelocd: KeyError('a mistake')"
+    assert world.reported == [
+        "sensor sales/__repository__/files: a fault of codelocd: KeyError('a mistake')"
+    ]
+    assert world.sensors.next(place("files")) == world.at + 60
+
+
 async def test_what_changes_nothing_is_not_written_each_time(world: World) -> None:
     world.answer = lambda _: Evaluation(skipped="nothing new")
     world.defines(listed(interval=5.0))

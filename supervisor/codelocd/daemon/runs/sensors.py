@@ -127,8 +127,6 @@ class Sensors:
     def _over(self, place: SchedulePlace, task: asyncio.Task[None]) -> None:
         if self._asked.get(place) is task:
             del self._asked[place]
-        if not task.cancelled() and task.exception() is not None:
-            self._parts.report(f"sensor {'/'.join(place)}: {task.exception()!r}")
         self._schedule(place)
         self._woken.set()
 
@@ -160,8 +158,16 @@ class Sensors:
             self._trouble = None
         except BookProblem as problem:
             self._tell_trouble(problem)
-            failed = Evaluation(summary=str(problem))
-            self._kept[place] = sensing.looked(kept, failed, self._parts.clock().at)
+            self._failed(place, kept, str(problem))
+        except Exception as error:  # noqa: BLE001  else it would be asked without a pause
+            name = "/".join(place)
+            self._parts.report(f"sensor {name}: a fault of codelocd: {error!r}")
+            self._failed(place, kept, f"a fault of codelocd: {error!r}")
+
+    def _failed(self, place: SchedulePlace, kept: KeptSensor, why: str) -> None:
+        """Nothing of the evaluation counts."""
+        failed = Evaluation(summary=why, generation=self._parts.serves(place.location))
+        self._kept[place] = sensing.looked(kept, failed, self._parts.clock().at)
 
     async def _heed(self, sensor: Sensor, kept: KeptSensor, found: Evaluation) -> None:
         """Raises BookProblem; then nothing of it counts."""

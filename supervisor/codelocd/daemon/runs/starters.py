@@ -138,7 +138,9 @@ class RunStarters:
             self._opening = asyncio.get_running_loop().create_task(self._open())
         elif not (self.ticks or self._is_told or self._is_closed) and self._has_work():
             self._is_told = True
-            self._runs.report(f"schedules and sensors start nothing: {DEVELOPMENT}")
+            self._runs.report(
+                "schedules and sensors start nothing: dev does not tick; start it with --tick"
+            )
 
     async def close(self) -> None:
         """Start nothing more."""
