@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from codelocd.cli import output
 from codelocd.cli.connection import Connection
 from codelocd.cli.exit_codes import ExitCode, Failure
 from codelocd.cli.pages import Pages, lines_of, next_daemon
@@ -22,8 +23,9 @@ missed, and last of all."""
 TOPICS = ("runs", "run_logs")
 FINAL = ("succeeded", "failed", "cancelled", "lost")
 """States in which a run stays."""
-NEXT = 2.0
-"""Seconds for the next daemon to listen where the connection has ended."""
+NEXT, NEXT_OF_SERVICE = 2.0, 10.0
+"""Seconds for the next daemon to listen where the connection has ended: one of `codelocd dev`, and
+one that a service manager starts."""
 
 
 def subscribed(
@@ -61,12 +63,15 @@ class FollowedRun:
                     if failure.code != ExitCode.NO_DAEMON:
                         raise
                     lost = failure
-                connection, known = own.enter_context(self._next(lost)), True
+                connection, known = own.enter_context(self._next(connection, lost)), True
                 events = subscribed(connection, output=self._output)
 
-    def _next(self, lost: Failure) -> Connection:
+    def _next(self, former: Connection, lost: Failure) -> Connection:
+        patience = NEXT if former.daemon.project is not None else NEXT_OF_SERVICE
+        if patience > NEXT:
+            output.note(f"the connection has ended; waiting up to {patience:g} s for the next one")
         try:
-            return next_daemon(self._connect, time.monotonic() + NEXT)
+            return next_daemon(self._connect, time.monotonic() + patience)
         except Failure:
             told = f"{lost}; what became of run {self.number}: codelocd runs show {self.number}"
             raise Failure(told, lost.code) from None
