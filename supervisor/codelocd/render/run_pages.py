@@ -9,6 +9,7 @@ from typing import Any
 from codelocd.render.journal import moment
 from codelocd.render.runs import (
     STATE_STYLES,
+    SUMMARY,
     Document,
     check_line,
     of_generation,
@@ -25,6 +26,7 @@ from codelocd.render.text import (
     duration,
     indented,
     one_line,
+    shortened,
     size,
     table,
 )
@@ -106,7 +108,7 @@ def page(run: Document, now: float, screen: Screen) -> str:
 
 def _facts(run: Document, now: float) -> Iterator[tuple[str, str]]:
     if run["why"] not in NO_PLACE or not run["steps"]:
-        yield "Because", one_line(run["summary"] or "")
+        yield "Because", shortened(one_line(run["summary"] or ""), SUMMARY)
     yield "By", _by_in_full(run)
     yield "Queued", moment(run["queued"], date=True, milliseconds=False)
     yield "Began", _began(run, now)

@@ -11,6 +11,8 @@ NARROWEST, WIDEST = 12, 40
 """Columns of names, which the states stand below each other behind."""
 VALUE = 60
 """Columns of one value of metadata."""
+SUMMARY = 200
+"""Columns of a reason; the output of the run has the rest."""
 WORDS = {
     "succeeded": ("ok", "green"),
     "failed": ("FAILED", "red"),
@@ -120,6 +122,9 @@ def _reasons(run: Document) -> Iterator[str]:
             yield one_line(run["summary"])
     if run["state"] in ("succeeded", "cancelled"):
         return
+    if run["why"] == "usage":  # its output has said what is wrong
+        yield "it cannot be run as it was asked for"
+        return
     if run["state"] == "lost":
         yield "it ended while no daemon was there to see how"
         return
@@ -136,7 +141,7 @@ def _reasons(run: Document) -> Iterator[str]:
     if checks:
         yield plural(len(checks), "check")
     if run["why"] not in ("exception", "check") or not (failed or checks):
-        yield one_line(run["summary"] or run["why"] or "nothing tells why")
+        yield shortened(one_line(run["summary"] or run["why"] or "nothing tells why"), SUMMARY)
 
 
 def _state(state: str, screen: Screen) -> str:

@@ -93,6 +93,10 @@ def test_a_page_says_why_an_attempt_ended_that_told_nothing() -> None:
         ({"id": None}, "run failed after 1.0s: 1 check"),
         ({"state": "succeeded", "why": None}, "run 17 succeeded after 1.0s"),
         (
+            {"why": "usage", "summary": "a long story"},
+            "run 17 failed after 1.0s: it cannot be run as it was asked for; codelocd runs show 17",
+        ),
+        (
             {"state": "cancelled", "why": "shutdown"},
             "run 17 cancelled after 1.0s: the daemon ended",
         ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from codelocd.cli import output
-from codelocd.cli.actions import Order, announce
+from codelocd.cli.actions import QUIET, Order, announce
 from codelocd.cli.connection import (
     connect_patiently,
     connect_promptly,
@@ -20,10 +21,11 @@ from codelocd.cli.options import daemon_options, json_option, locations_argument
 from codelocd.cli.which import Asked
 from codelocd.render.definitions import changes
 from codelocd.render.location import outcome as outcome_line
-from codelocd.render.text import Screen, one_line
+from codelocd.render.text import Screen, one_line, plural
 
 if TYPE_CHECKING:
     from codelocd.documents.answers import ActionOutcome
+    from codelocd.documents.locations import StatusDocument
 
 
 def order(verb: str, text: str) -> click.Command:
@@ -241,13 +243,22 @@ def upgrade_command(asked: Asked) -> None:
         time.sleep(0.05)
 
 
+def _say_what_drains(status: StatusDocument) -> None:
+    runs = sum(each["runs"]["running"] for each in status["locations"])
+    if runs:
+        what = f"waiting for {plural(runs, 'run')} to end, at most for its drain_timeout"
+        how = "`codelocd runs --state running` lists them, `codelocd runs cancel` ends them"
+        output.note(f"{what}; {how}")
+
+
 @click.command()
 @daemon_options
 @click.pass_obj
 def shutdown_command(asked: Asked) -> None:
     """Stop the daemon and everything it runs.
 
-    Returns when it is gone.
+    Returns when it is gone. Runs that go on have `drain_timeout` of [runs] in the config to end by
+    themselves: 10 minutes for a service, none under dev.
 
     \b
     codelocd shutdown
@@ -256,5 +267,10 @@ def shutdown_command(asked: Asked) -> None:
     with connect_patiently(asked) as connection:
         announce(connection)
         pid = connection.call("hello")["pid"]
-        connection.until_gone("shutdown")
+        told = threading.Timer(QUIET, _say_what_drains, [connection.call("status")])
+        told.start()
+        try:
+            connection.until_gone("shutdown")
+        finally:
+            told.cancel()
         output.note(f"stopped {connection.daemon.name} (pid {pid})")
