@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from codelocd.client import Client, RpcError
+from codelocd.client import Client, DaemonUnreachable, RpcError
 from tests.end_to_end.daemons import Dev, stale, wait_for
 
 CONFIG = """
@@ -233,11 +233,32 @@ def test_cancel_lets_code_clean_up_and_is_in_the_journal(project: Project) -> No
     run = project.ended(number)
     assert (run["state"], run["why"]) == ("cancelled", None)
     assert (project.folder / "left-cancel").exists()
-    entries = project.client.call("events", {"locations": ["sales"]})["events"]
-    told = [(each["event"], each["detail"]) for each in entries]
-    assert ("run-started", f"run {number}: waits") in told
-    assert ("run-ended", f"run {number}: waits cancelled") in told
+
+    def told() -> set[tuple[str, str]]:
+        entries = project.client.call("events", {"locations": ["sales"]})["events"]
+        return {(each["event"], each["detail"]) for each in entries}
+
+    wait_for(lambda: ("run-ended", f"run {number}: waits cancelled") in told())
+    assert ("run-started", f"run {number}: waits") in told()
     assert project.client.call("run_cancel", {"id": number})["run"] == run
+
+
+def test_a_client_that_goes_away_leaves_its_runs(project: Project) -> None:
+    for name in ("one", "other"):
+        project.begin("waits", params={"name": name}, key=name, tags={"db": "x"})
+        asked = {"location": "sales", "names": ["waits"], "key": name, "wait": True}
+        with project.dev.client() as client, contextlib.suppress(DaemonUnreachable):
+            client.call("run", asked, timeout=0.1)
+    project.begun("one")
+    first, second = (
+        project.client.call("run", {"location": "sales", "names": ["waits"], "key": key})
+        for key in ("one", "other")
+    )
+    assert [first["run"]["state"], second["run"]["state"]] == ["running", "queued"]
+    project.go("one")
+    project.go("other")
+    assert project.ended(first["id"])["state"] == "succeeded"
+    assert project.ended(second["id"])["state"] == "succeeded"
 
 
 def test_kill_waits_for_nothing(project: Project) -> None:

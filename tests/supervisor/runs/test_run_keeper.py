@@ -58,6 +58,20 @@ def test_the_same_key_is_the_same_run(tmp_path: Path) -> None:
     play(tmp_path, story)
 
 
+def test_a_client_that_goes_away_while_its_run_is_recorded_calls_it_off_in_no_case(
+    tmp_path: Path,
+) -> None:
+    async def story(played: Played) -> None:
+        asking = asyncio.create_task(played.keeper.submit(replace(WISH, key="k")))
+        await asyncio.sleep(0)
+        asking.cancel()
+        await played.until(lambda: played.hands.started)
+        _, is_new = await played.keeper.submit(replace(WISH, key="k"))
+        assert not is_new
+
+    play(tmp_path, story)
+
+
 def test_one_that_a_limit_holds_back_holds_back_no_other(tmp_path: Path) -> None:
     tagged = replace(WISH, tags={"db": "main"})
 

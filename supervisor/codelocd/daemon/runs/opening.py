@@ -260,11 +260,13 @@ class Runs:
         if (opened := await self._last()) is not None:
             await opened.keeper.drain(self.drain_timeout)
             await opened.keeper.close()
+            self._opened = None
 
     async def hand_over(self) -> None:
         """Leave what goes on to the next daemon."""
         if (opened := await self._last()) is not None:
             await opened.keeper.hand_over()
+            self._opened = None
 
     def kill(self) -> None:
         """End every attempt at once."""

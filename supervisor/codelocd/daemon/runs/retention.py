@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from codelocd.runs.book import RunBook
     from codelocd.settings import RunsSettings
 
-DAY = 86400.0
-PAUSE = 0.02
+FIRST, DAY = 10.0, 86400.0
+"""Seconds after the start, which has other things to do; and until the next time."""
+PAUSE = 0.05
 """Seconds between two pieces of the work."""
 
 
@@ -48,7 +49,8 @@ class RunRetention:
         self._served = served
 
     async def run(self, report: Callable[[str], None]) -> None:
-        """At once, and each day."""
+        """Soon, and each day."""
+        await asyncio.sleep(FIRST)
         while True:
             try:
                 await self.once()

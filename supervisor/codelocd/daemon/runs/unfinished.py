@@ -22,6 +22,7 @@ from codelocd.daemon.runs.parts import (
 )
 from codelocd.daemon.runs.records import RunRecords
 from codelocd.daemon.runs.table import RunTable
+from codelocd.process.child import shielded
 from codelocd.runs import events
 from codelocd.runs.book import RunBook
 from codelocd.runs.dagster import DAGSTER
@@ -79,16 +80,13 @@ class RunKeeper:
     async def begin(self) -> None:
         """Take over what an earlier daemon left. Raises BookProblem."""
         left = await self.records.unfinished()
-        files = await asyncio.to_thread(lambda: list(map(self._look, left)))
+        files = await asyncio.to_thread(lambda: [_look(self._hands, run) for run in left])
         for run, its in zip(left, files, strict=True):
             now = self._clock()
             found = recovered(run, lives=its.lives, begun=its.begun, result=its.result, now=now)
             self._take_over(run, found)
         self._stirred.set()
         await self._effects.settled()  # what is not adopted by then is ended
-
-    def _look(self, run: RunRecord) -> AttemptFiles:
-        return AttemptFiles() if run.attempt is None else self._hands.look(run)
 
     def _take_over(self, before: RunRecord, found: Recovered) -> None:
         run = found.run
@@ -101,12 +99,17 @@ class RunKeeper:
             self.tell(run.id, found.event)
 
     async def submit(self, wish: RunWish) -> tuple[RunRecord, bool]:
-        """The run, in the book; False: one of that key is there. Raises BookProblem."""
-        run, is_new = await self.records.add(wish, self._clock().at)
+        """The run, in the book; False: one of that key is there. Raises BookProblem.
+
+        A caller that is cancelled meanwhile, as its client has gone, calls nothing off.
+        """
+        adding = self.records.add(wish, self._clock().at)
+        return self._added(await shielded(adding, self._added))
+
+    def _added(self, added: tuple[RunRecord, bool]) -> tuple[RunRecord, bool]:
+        run, is_new = added
         if is_new:
-            self._table.put(run)
-            self._publish.changed(None, run)
-            self._stirred.set()
+            self.take_in([run])
         return self._table.get(run.id) or run, is_new
 
     def take_in(self, runs: Iterable[RunRecord]) -> None:
@@ -257,15 +260,13 @@ class RunKeeper:
             return
         if self._table.count >= self._limits.max_concurrent:
             return
-        there = [run for run in self._table.all() if self._may_start_or_counts(run)]
+        runs, of = self._table.all(), self._served.of
+        there = [run for run in runs if run.state is not RunState.QUEUED or of(run.wish.location)]
         for number in startable(there, self._limits, self._clock().clock):
             run = self._table.get(number)
             code = self._served.of(run.wish.location) if run is not None else None
             if code is not None:
                 self._take(number, _admission(code))
-
-    def _may_start_or_counts(self, run: RunRecord) -> bool:
-        return run.state is not RunState.QUEUED or self._served.of(run.wish.location) is not None
 
     def _set_timer(self) -> None:
         if self._timer is not None:
@@ -294,6 +295,10 @@ def _answer(waiters: Iterable[asyncio.Future[T]], found: T) -> None:
     for waiter in waiters:
         if not waiter.done():
             waiter.set_result(found)
+
+
+def _look(hands: AttemptProcesses, run: RunRecord) -> AttemptFiles:
+    return AttemptFiles() if run.attempt is None else hands.look(run)
 
 
 def _retry(run: RunRecord, now: Moment) -> dict[str, Any]:
