@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
+from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 
@@ -143,6 +144,14 @@ class Cron:
             if change is None:
                 return  # the calendar has no more
             begin, known, offset = change - 1.0, change, _offset(change, zone)
+
+
+def zone_of(name: str) -> tzinfo:
+    """The time zone of that name; a machine without a tz database has UTC alone.
+
+    Raises LookupError, OSError or ValueError.
+    """
+    return UTC if name in ("UTC", "Etc/UTC") else ZoneInfo(name)
 
 
 def _offset(moment: float, zone: tzinfo) -> float:

@@ -12,6 +12,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from codeloc.times import FIELDS, MACROS, cron_problem
+from codelocd.runs import cron
 from codelocd.runs.cron import Cron, UnfitCron
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
@@ -103,6 +104,11 @@ def test_what_codeloc_refuses_is_refused(expression):
     assert cron_problem(expression) is not None
     with pytest.raises(UnfitCron):
         Cron.of(expression)
+
+
+def test_utc_needs_no_database(monkeypatch):
+    monkeypatch.setattr(cron, "ZoneInfo", None)
+    assert cron.zone_of("UTC") is cron.zone_of("Etc/UTC") is UTC
 
 
 # --- by the rules, minute by minute ------------------------------------------------------------

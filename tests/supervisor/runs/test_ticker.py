@@ -213,6 +213,7 @@ async def test_what_a_function_returns_is_what_becomes_of_its_tick(tmp_path):
         ]
         assert rows[2].runs == (1, 2)
         assert world.runs.all[1].wish.params == {"day": "x"}
+        assert world.runs.all[1].wish.key == "schedule __repository__/nightly: k1"
 
 
 async def test_nothing_starts_that_could_not_be_written_down(tmp_path, monkeypatch):

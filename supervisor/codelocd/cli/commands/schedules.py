@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, tzinfo
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 import click
 
@@ -17,6 +17,7 @@ from codelocd.cli.options import daemon_options, json_option, locations_argument
 from codelocd.cli.status import wanted
 from codelocd.cli.which import Asked
 from codelocd.render.schedules import schedule, schedules, switched
+from codelocd.runs.cron import zone_of
 
 if TYPE_CHECKING:
     from codelocd.documents.schedules import (
@@ -159,8 +160,8 @@ def _place(name: str, repository: str | None) -> dict[str, Any]:
     }
 
 
-def _zone(each: ScheduleDocument) -> ZoneInfo:
+def _zone(each: ScheduleDocument) -> tzinfo:
     try:
-        return ZoneInfo(each["timezone"] or "UTC")
+        return zone_of(each["timezone"] or "UTC")
     except (LookupError, ValueError, OSError):
-        return ZoneInfo("UTC")
+        return UTC

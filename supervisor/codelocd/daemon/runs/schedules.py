@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Collection, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 from codelocd.core.nearest import advice
 from codelocd.daemon import params as take
@@ -15,6 +14,7 @@ from codelocd.daemon.params import Params
 from codelocd.daemon.runs.starters import DEVELOPMENT
 from codelocd.rpc.errors import RpcError
 from codelocd.rpc.peer import Peer
+from codelocd.runs.cron import zone_of
 from codelocd.runs.sensing import last_look
 from codelocd.runs.ticks import OPEN, Schedule, Tick, UnfitSchedule, place_of
 
@@ -177,7 +177,7 @@ def _upcoming(definition: Listed, known: KnownTicks) -> list[float]:
     if known.table.times.of(place) is None:
         return []
     try:
-        schedule = Schedule.of(definition, ZoneInfo)
+        schedule = Schedule.of(definition, zone_of)
     except UnfitSchedule:
         return []
     first = known.table.times.of(place) or 0.0

@@ -215,11 +215,12 @@ class TickRuns:
 
 
 def _wishes(tick: Tick, schedule: Schedule, runs: Sequence[WishedRun]) -> Iterator[RunWish]:
-    """Each with a key: its own, or one that says which run of which tick it is."""
+    """Each with a key of the schedule's own: as its function gave it, or by its tick."""
     location, repository, name = tick.place
-    own = f"schedule {repository}/{name}@{tick.scheduled_for:.0f}"
+    own = f"schedule {repository}/{name}"
     by = {"kind": "schedule", "name": name, "repository": repository, "timezone": schedule.timezone}
     for number, wished in enumerate(runs):
+        key = f": {wished.key}" if wished.key else f"@{tick.scheduled_for:.0f}#{number}"
         yield RunWish(
             location,
             repository,
@@ -227,7 +228,7 @@ def _wishes(tick: Tick, schedule: Schedule, runs: Sequence[WishedRun]) -> Iterat
             params=wished.params,
             tags=wished.tags,
             by={**by, "scheduled_for": tick.scheduled_for},
-            key=wished.key or f"{own}#{number}",
+            key=own + key,
             scheduled_for=tick.scheduled_for,
         )
 

@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 from datetime import tzinfo
 from functools import partial
 from typing import Protocol
-from zoneinfo import ZoneInfo
 
 from codelocd.core.registry import NOTHING, ListedLocation, Registry
 from codelocd.daemon.runs.schedule_table import ScheduleTable
 from codelocd.daemon.runs.tick_runs import TickRuns
 from codelocd.runs.book import BookProblem
 from codelocd.runs.catch_up import AHEAD, ON_TIME, Due, due
+from codelocd.runs.cron import zone_of
 from codelocd.runs.tick_book import KeptSchedule, TickBook
 from codelocd.runs.ticks import (
     NewTick,
@@ -69,7 +69,7 @@ class TickedCode:
     registry: Callable[[], Registry]
     ticks: Callable[[str], bool]
     is_served: Callable[[str], bool]
-    zone_of: Callable[[str], tzinfo] = ZoneInfo
+    zone_of: Callable[[str], tzinfo] = zone_of
 
 
 class Ticker:
