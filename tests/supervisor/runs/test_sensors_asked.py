@@ -51,6 +51,7 @@ class World:
     reported: list[str] = field(default_factory=list)
     switches: dict[SchedulePlace, bool] = field(default_factory=dict)
     generation: int | None = 1
+    is_native: bool = True
     registry: Registry = field(default_factory=Registry)
     sensors: Sensors = field(init=False)
 
@@ -64,7 +65,7 @@ class World:
 
         parts = SensorParts(
             registry=lambda: self.registry,
-            asks=lambda _: True,
+            asks=lambda _: self.is_native,
             serves=lambda _: self.generation,
             switched=self.switches.get,
             evaluate=self.evaluate,
@@ -300,6 +301,13 @@ async def test_nothing_is_asked_while_nothing_is_served(world: World) -> None:
     world.sensors.wake()
     await world.asked_times(1)
     assert world.look()["state"] == "skipped"
+
+
+async def test_sensors_of_dagsters_are_left_alone(world: World) -> None:
+    world.is_native = False
+    world.defines(listed())
+    await world.goes_on(300)
+    assert (world.asked, world.sensors.next(place("files"))) == ([], None)
 
 
 async def test_a_daemon_that_ends_has_asked_for_all_or_for_nothing(world: World) -> None:

@@ -146,10 +146,9 @@ class Evaluations:
             if not child.exited.done():
                 child.kill()
                 await asyncio.shield(asyncio.wait([child.exited]))
-            policy = None if location is None else location.spec.policy
-            if policy is not None:
-                problem = limits.ended(spec.group, child.exited.result(), policy, WHAT)
-                told += [] if problem is None else [problem.summary]
+            policy = served.spec.policy if location is None else location.spec.policy
+            problem = limits.ended(spec.group, child.exited.result(), policy, WHAT)
+            told += [] if problem is None else [problem.summary]
         return told[0] if told else None
 
 
