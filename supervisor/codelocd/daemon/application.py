@@ -89,12 +89,12 @@ class Application:
         self.instance = secrets.token_hex(8)
         self.hub = hub = Hub(self.instance)
         self.logs = Logs(paths.state_dir / LOGS, follow=lambda block: _printed(hub, block))
-        self.run_base = RunBase(hub, paths, config)
         self.store = Store(paths.store)
         self.locations = Locations()
         self._desired, self.warnings = _wishes(paths)
         entries = Documents(paths.state_dir / ENTRIES)
         self.publisher = make_publisher(hub, paths.state_dir)
+        self.run_base = RunBase(hub, paths, config, self.publisher)
         self._notify = config.notify
         self._guardian = Guardian(keeping(config, paths, development=development))
         self._outputs = outputs(self.logs, self.run_base.outputs.logs)

@@ -20,6 +20,7 @@ from codelocd.placement import Placement
 from codelocd.runs import step
 from codelocd.runs.events import CancelAsked
 from codelocd.runs.model import RunPolicy, RunState, RunWish
+from codelocd.runs.names import chosen
 from tests.supervisor.runners.launching import until
 from tests.supervisor.runs.attempting import DEADLINE, OneKeeper, loaded, paths_in
 
@@ -324,3 +325,19 @@ async def test_a_folder_of_runs_that_was_removed_is_made_again(
     assert run.state is RunState.SUCCEEDED
     assert run.attempts[0].false_starts == 1
     assert keeper.codes.texts(run.manifest)
+
+
+async def test_a_location_with_very_many_definitions_runs_by_name(
+    application: Application, tmp_path: Path
+) -> None:
+    """What it lists is made on another thread, and its snapshot has none of it."""
+    more = "assets = [asset(name=f'a{n}')(lambda: 1) for n in range(4000)]\n"
+    text = code(more=more).replace("assets=[one, two]", "assets=[one, two, *assets]")
+    await loaded(application, tmp_path, text)
+    keeper = OneKeeper(application)
+    await keeper.codes.ready("x")
+    served = keeper.codes.of("x")
+    assert served is not None
+    choice = chosen(["work"], [], "x", served.definitions)
+    assert choice.job == "work"
+    assert len(served.definitions) == 4004

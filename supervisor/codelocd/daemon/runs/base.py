@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from codelocd.daemon.runs.dagster_reports import DagsterReports
 from codelocd.daemon.runs.folders import AttemptFolders
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from codelocd.daemon.limits import LocationLimits
     from codelocd.daemon.locations import Locations
     from codelocd.daemon.loop import Daemon
+    from codelocd.daemon.publisher import Publisher
     from codelocd.daemon.runner_specs import RunnerSpecs
     from codelocd.daemon.runs.evaluations import Evaluations
     from codelocd.dagster.webserver import DaemonParts
@@ -38,9 +40,10 @@ class RunBase:
     processes: ServedProcesses
     attempts: LocalAttempts
 
-    def __init__(self, hub: Hub, paths: DaemonPaths, config: Config) -> None:
+    def __init__(self, hub: Hub, paths: DaemonPaths, config: Config, publisher: Publisher) -> None:
         self._dagster_home = partial(home_of, config, paths.state_dir)
         self.folders = AttemptFolders(paths)
+        self._publisher = publisher
         self.outputs = RunOutputs(hub, self.folders.root / LOGS)
         self._evaluations: Evaluations | None = None
 
@@ -58,7 +61,7 @@ class RunBase:
     ) -> None:
         """Be told of what is served, and have what attempts need."""
         locations: Locations = daemon.locations
-        self.codes = ServedCodes(locations, self.folders)
+        self.codes = ServedCodes(locations, self.folders, self._listed)
         specs.texts_of = self.codes.folder_for
         daemon.took_over = self.codes.took_over
         daemon.withdrew = self.codes.withdrew
@@ -83,6 +86,9 @@ class RunBase:
 
             self._evaluations = Evaluations(self._parts, self.folders, self.codes)
         return self._evaluations
+
+    def _listed(self, name: str) -> Collection[Mapping[str, Any]]:
+        return self._publisher.registry.entry(name).listed.values()
 
     def close(self) -> None:
         """Returns when the logs are as they stay."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from codelocd.runs.texts import digest_of, is_digest, keep_text, keep_texts, kep
 PATIENCE = 10.0
 """Seconds for a runner to say what it has loaded, which takes milliseconds."""
 
+Listed = Collection[Mapping[str, Any]]
 Manifest = Mapping[str, Mapping[str, str]]
 
 
@@ -43,7 +44,7 @@ class LocationCode:
     environment: str
     loader: str
     python: str
-    definitions: Sequence[Mapping[str, Any]]
+    definitions: Listed
     spec: LocationSpec
     order: RunnerSpec
     place: Environment
@@ -54,7 +55,11 @@ class ServedCodes:
     asked for when it is needed. `known` is called with a location once it is known what serves it.
     """
 
-    def __init__(self, locations: Locations, folders: AttemptFolders) -> None:
+    def __init__(
+        self, locations: Locations, folders: AttemptFolders, listed: Callable[[str], Listed]
+    ) -> None:
+        """`listed`: the definitions of a location, as the registry has them."""
+        self._listed = listed
         self._locations = locations
         self._folders = folders
         self._served: dict[str, LocationCode] = {}
@@ -202,7 +207,7 @@ class ServedCodes:
             self.known(name)
 
     async def _ask(self, name: str, spec: LocationSpec, running: Running) -> None:
-        snapshot = running.snapshot
+        snapshot, definitions = running.snapshot, self._listed(name)
         assert snapshot is not None
         assert running.generation is not None
         manifest = await _told(running.handle) or {"sources": snapshot.sources, "modules": {}}
@@ -213,13 +218,13 @@ class ServedCodes:
             environment=running.environment.key,
             loader=snapshot.loader,
             python=snapshot.python,
-            definitions=snapshot.definitions,
+            definitions=definitions,
             spec=spec,
             order=running.order,
             place=running.environment,
         )
         if name in self._served:
-            self._former[name] = self._served[name]
+            self._former[name] = replace(self._served[name], definitions=())
         self._served[name] = served
 
     def _kept(self, manifest: Manifest, order: RunnerSpec) -> str | None:
