@@ -101,13 +101,13 @@ class DagsterExecution:
         self._steps.recorded(made.run_id)
         self._steps.planned(chosen.plan)
         mark_when_interrupted(instance, made.run_id, self._guard)
-        watch = CancelWatch(instance, made.run_id)
+        watch = CancelWatch(instance, made.run_id, self._guard)
         try:
             instance.report_engine_event(f"codelocd runs it in process {os.getpid()}.", made)
             self._guard.end(lambda: self._executed(chosen, made, instance))
         finally:
             watch.stop()
-            end = self._end_of(made, instance)
+            end = self._end_of(made, instance, watch.marked)
         return end
 
     def _executed(self, chosen: ChosenRun, made: Any, instance: Any) -> None:
@@ -135,11 +135,12 @@ class DagsterExecution:
         finally:
             pthread_sigmask(SIG_UNBLOCK, {SIGINT, SIGTERM})
 
-    def _end_of(self, made: Any, instance: Any) -> Dict[str, Any]:
-        """By what Dagster has stored; a run that has no end there gets one."""
+    def _end_of(self, made: Any, instance: Any, marked: Optional[str]) -> Dict[str, Any]:
+        """By what Dagster has stored; a run that has no end there gets one. `marked`: as what it
+        was marked while it went on."""
         found = instance.get_run_by_id(made.run_id)
         if found is None:
-            return self._told_end("FAILURE")
+            return self._told_end("FAILURE", marked)
         status = found.status.value
         if not found.is_finished:
             if status == "CANCELING":
@@ -148,9 +149,9 @@ class DagsterExecution:
             else:
                 instance.report_run_failed(found, UNSEEN)
                 status = "FAILURE"
-        return self._told_end(status)
+        return self._told_end(status, marked)
 
-    def _told_end(self, status: str) -> Dict[str, Any]:
+    def _told_end(self, status: str, marked: Optional[str]) -> Dict[str, Any]:
         steps = self._steps
         steps.finish(status == "CANCELED")
         if status == "CANCELED":
@@ -158,7 +159,7 @@ class DagsterExecution:
         if status == "SUCCESS":
             failed = steps.has_failed_checks
             return ended("failed", "check") if failed else ended("succeeded")
-        if self._guard.cancelled:
+        if self._guard.cancelled and marked is None:
             return ended("cancelled")
         is_told = any(step["state"] == "failed" for step in steps.steps)
         if steps.failure is not None and not is_told:

@@ -16,16 +16,20 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS = 1.0
 """Between two looks: Dagster's instance sends no event."""
-ENDING = ("CANCELING", "CANCELED", "FAILURE")
-"""The second and third: the run was marked by force."""
+ENDED = ("CANCELED", "FAILURE")
+"""Marked so by force, where it goes on all the same."""
+END_SECONDS = 3.0
+"""For a run that has stored its own end to be over."""
 
 
 class CancelWatch:
     """Looks at a run on a thread, with an instance of its own, and interrupts the main thread once
-    where the run shall end."""
+    where the run shall end. `marked`: it was marked as ended while it went on."""
 
-    def __init__(self, instance: Any, run: str) -> None:
+    def __init__(self, instance: Any, run: str, guard: CancelGuard) -> None:
+        self.marked: Optional[str] = None
         self._run = run
+        self._guard = guard
         self._over = threading.Event()
         self._thread: Optional[threading.Thread] = None
         self._reference = instance.get_ref() if instance.is_persistent else None
@@ -41,13 +45,26 @@ class CancelWatch:
                     found = instance.get_run_by_id(self._run)
                 except Exception:  # noqa: BLE001, S112  a database that is away for a while
                     continue
-                if found is None:
+                if found is None or self._is_to_end(found.status.value):
                     return
-                if found.status.value in ENDING and not self._over.is_set():
-                    main = threading.main_thread().ident
-                    assert main is not None
-                    pthread_kill(main, SIGINT)
-                    return
+
+    def _is_to_end(self, status: str) -> bool:
+        """Whether there is no more to look for."""
+        if status in ENDED:
+            if not self._over.wait(END_SECONDS):
+                self.marked = status
+                self._interrupt()
+            return True
+        if status == "CANCELING":
+            self._interrupt()
+            return True
+        return False
+
+    def _interrupt(self) -> None:
+        """Unless a signal has come, of which the mark may be a result."""
+        main = threading.main_thread().ident
+        if main is not None and not self._guard.cancelled and not self._over.is_set():
+            pthread_kill(main, SIGINT)
 
     def stop(self) -> None:
         self._over.set()

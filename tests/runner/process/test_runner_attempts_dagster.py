@@ -302,23 +302,31 @@ def test_runs_that_begin_at_once_make_the_databases_of_a_new_instance_once(shop,
     assert [one.result()["state"] for one in started] == ["succeeded"] * 3
 
 
-CANCELING = """
+MARK = """
 import sys
 from dagster import DagsterInstance
 with DagsterInstance.get() as instance:
-    instance.report_run_canceling(instance.get_run_by_id(sys.argv[1]))
+    getattr(instance, "report_run_" + sys.argv[2])(instance.get_run_by_id(sys.argv[1]))
 """
 
 
 @pytest.mark.slow
-def test_a_run_that_dagsters_page_marks_ends_by_itself(shop):
+@pytest.mark.parametrize(
+    ("mark", "state", "status"),
+    [
+        ("canceling", "cancelled", "CANCELED"),
+        ("canceled", "cancelled", "CANCELED"),
+        ("failed", "failed", "FAILURE"),
+    ],
+)
+def test_a_run_that_dagsters_page_marks_ends_by_itself(shop, mark, state, status):
     attempt = shop.start(shop.order(job="wait"))
     attempt.until_printed("stays")
     run = attempt.until("dagster_run")["id"]
     variables = {**shop.attempts.variables, "DAGSTER_HOME": str(shop.home)}
-    subprocess.run([shop.python, "-c", CANCELING, run], env=variables, check=True)
-    assert attempt.result()["state"] == "cancelled"
-    assert shop.stored(run)["status"] == "CANCELED"
+    subprocess.run([shop.python, "-c", MARK, run, mark], env=variables, check=True)
+    assert attempt.result()["state"] == state
+    assert shop.stored(run)["status"] == status
 
 
 @pytest.mark.slow
