@@ -92,7 +92,7 @@ class FollowedRun:
                 yield "told", {**data["told"], "attempt": data["attempt"]}
             elif data["event"] == "run" and data["run"]["id"] == self.number:
                 if data["run"]["state"] in FINAL:
-                    yield from self._end(connection)
+                    yield from self._end(connection, data["run"])
                     return
                 yield "run", data["run"]
 
@@ -101,17 +101,20 @@ class FollowedRun:
         document = connection.call("run_show", {"id": self.number})["run"]
         if document["state"] in FINAL:
             yield "run", document
-            yield from self._end(connection)
+            yield from self._end(connection, document)
             return True
         yield "run", document
         yield from self._missed(connection)
         yield "caught_up", document
         return False
 
-    def _end(self, connection: Connection) -> Iterator[RunNews]:
-        yield from self._missed(connection)
-        document = connection.call("run_show", {"id": self.number})["run"]
-        yield "caught_up", document
+    def _end(self, connection: Connection, told: dict[str, Any]) -> Iterator[RunNews]:
+        """`told`: what is known where the daemon says no more, because it ends, too."""
+        document = {"steps": [], "attempts": [], **told}
+        with contextlib.suppress(Failure):
+            yield from self._missed(connection)
+            document = connection.call("run_show", {"id": self.number})["run"]
+            yield "caught_up", document
         yield "ended", document
 
     def _printed(self, connection: Connection, block: dict[str, Any]) -> Iterator[RunNews]:

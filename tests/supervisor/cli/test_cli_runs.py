@@ -230,6 +230,14 @@ def test_a_connection_that_ends_says_where_the_run_is_found(project: Shell, runs
     assert err.rstrip().endswith("what became of run 17: codelocd runs show 17")
 
 
+def test_a_daemon_that_ends_with_the_run_needs_to_say_no_more(project: Shell, runs: Runs) -> None:
+    carried_out(runs, run(state="cancelled", why="shutdown"))
+    runs.daemon.answers["run_show"] = lambda _: RpcError("down", "the daemon ends")
+    done = project.run("run", "nightly")
+    assert (done.returncode, done.stderr) == (1, "")
+    assert done.stdout.endswith("run 17 cancelled after 1.0s: the daemon ended\n")
+
+
 def test_a_run_is_followed_under_the_next_daemon(project: Shell, runs: Runs) -> None:
     process = project.start("run", "nightly")
     runs.daemon.subscribed.wait(DEADLINE)

@@ -259,8 +259,8 @@ class Runs:
         """End all runs in order: see `RunKeeper.drain`. Nothing starts any more."""
         if (opened := await self._last()) is not None:
             await opened.keeper.drain(self.drain_timeout)
+            self._opened = None  # what is asked from now on hears that the daemon ends
             await opened.keeper.close()
-            self._opened = None
 
     async def hand_over(self) -> None:
         """Leave what goes on to the next daemon."""
