@@ -251,14 +251,15 @@ def _moment_reached(run: RunRecord, event: MomentReached, now: Moment) -> Steppe
 def _ended(run: RunRecord, event: AttemptEnded, now: Moment) -> Stepped:
     if run.attempt is None or run.state is RunState.QUEUED:
         return run, ()
+    begun = event.begun or run.state is RunState.RUNNING  # its folder may have been removed
     run = run.with_attempt(exit=event.exit, signal=event.signal, problem=event.problem)
     if event.result is not None:
         return _resulted(run, event.result, now), ()
-    if run.stopping == "shutdown" and not event.begun:  # the next daemon starts it
+    if run.stopping == "shutdown" and not begun:  # the next daemon starts it
         return _requeued(replace(run, stopping=None), now, 0.0), ()
     if run.stopping is not None:
         return _stopped(run, now), ()
-    if not event.begun:
+    if not begun:
         return _false_start(run, now, f"its process ended before any user code{how(event)}"), ()
     summary = event.summary or f"its process ended{how(event)}"
     if event.signal is not None:

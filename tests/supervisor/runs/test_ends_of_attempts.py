@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import shutil
 import signal
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -243,3 +244,18 @@ async def test_what_the_kernel_ended_for_its_memory_says_so(
     run = await keeper.ended(number)
     assert (run.state, run.why) == (RunState.FAILED, "memory")
     assert run.summary == "the kernel ended the run, which needed more than memory_limit = 50 MiB"
+
+
+async def test_a_run_whose_folder_is_removed_does_not_happen_again(
+    application: Application, tmp_path: Path
+) -> None:
+    await loaded(application, tmp_path, CODE)
+    keeper = OneKeeper(application)
+    number = await begun(keeper, RunPolicy())
+    shutil.rmtree(application.run_base.folders.of_runs.of(number))
+    (tmp_path / "go").touch()
+    run = await keeper.ended(number)
+    assert (run.state, run.why) == (RunState.FAILED, "exit")
+    assert run.attempts[0].false_starts == 0
+    assert keeper.printed(number)[0] == "attempt 1"
+    assert keeper.printed(number)[1].startswith("the result cannot be stored")
