@@ -24,7 +24,7 @@ export function useSchedules(locations, name) {
     return () => { current = false; };
   }, [locations?.join('\0'), name, store.page.runs, newest, look, store.revision, store.gone]);
   useEffect(() => { const timer = setInterval(() => again((count) => count + 1), LOOK); return () => clearInterval(timer); }, []);
-  const put = (/** @type {Schedule} */ one) => set((all) => (all ?? []).map((each) => (each.location === one.location && each.repository === one.repository && each.name === one.name ? { ...each, ...one } : each)));
+  const put = (/** @type {Schedule} */ one) => { again((count) => count + 1); set((all) => (all ?? []).map((each) => (each.location === one.location && each.repository === one.repository && each.name === one.name ? { ...each, ...one } : each))); };
   return { schedules: answer, error, put };
 }
 
