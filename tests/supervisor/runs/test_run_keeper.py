@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from codelocd.runs.book import BookProblem
 from codelocd.runs.events import StartAttempt
@@ -14,6 +15,10 @@ from codelocd.runs.model import RunPolicy, RunRecord, RunState, RunWish
 from tests.supervisor.runs.attempts_played import BAD, GOOD, Played
 
 WISH = RunWish("sales", job="nightly")
+
+
+def full(_runs: object) -> Any:
+    raise BookProblem("database or disk is full")
 
 
 def play(folder: Path, story: Callable[[Played], Awaitable[None]], **limits: object) -> Played:
@@ -277,9 +282,6 @@ def test_what_cannot_be_written_is_kept_and_nothing_starts_until_it_is(tmp_path:
         await played.state(run.id, RunState.RUNNING)
         waits, _ = await played.keeper.submit(WISH)
 
-        def full(_runs: object) -> object:
-            raise BookProblem("database or disk is full")
-
         played.book.save = full  # type: ignore[method-assign,assignment]
         played.hands.end(run.id)
         assert (await played.keeper.ended(run.id)).state is RunState.SUCCEEDED
@@ -293,3 +295,30 @@ def test_what_cannot_be_written_is_kept_and_nothing_starts_until_it_is(tmp_path:
         assert found.state is RunState.SUCCEEDED
 
     play(tmp_path, story, max_concurrent=1)
+
+
+def test_a_start_that_waits_for_the_disk_can_be_cancelled_and_drained(tmp_path: Path) -> None:
+    async def story(played: Played) -> None:
+        save, played.book.save = played.book.save, full  # type: ignore[method-assign,assignment]
+        run, _ = await played.keeper.submit(WISH)
+        other, _ = await played.keeper.submit(WISH)
+        await played.until(lambda: played.keeper.records.trouble)
+        assert played.hands.started == []
+        await played.keeper.cancel(run.id)
+        assert (await played.keeper.ended(run.id)).state is RunState.CANCELLED
+        await played.keeper.drain(0.0)
+        assert played.hands.started == []
+        played.book.save = save  # type: ignore[method-assign]
+        assert played.keeper.unfinished()[other.id].state is RunState.QUEUED
+
+    play(tmp_path, story)
+
+    async def next_daemon(played: Played) -> None:
+        await played.keeper.begin()
+        await played.until(lambda: played.hands.started)
+        ((started, attempt),) = played.hands.started
+        assert attempt == 1
+        played.hands.end(started)
+        assert (await played.keeper.ended(started)).state is RunState.SUCCEEDED
+
+    play(tmp_path, next_daemon)
