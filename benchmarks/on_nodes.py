@@ -23,7 +23,8 @@ from benchmarks import _projects
 from benchmarks._daemon import CODELOCD, Daemon, folder, saved
 from benchmarks._measure import Figure, difference
 from benchmarks._report import machine, table
-from tests.engine.lab import Lab, certificates, missing, running
+from tests.engine.certificates import certificates
+from tests.engine.lab import Lab, missing, running
 
 MIB = 1024.0 * 1024.0
 HERE, THERE = "location_0", "location_1"

@@ -57,6 +57,7 @@ class NodeChoice:
 
 
 WORDS = {"CPU": "cpu", "GPU": "gpu"}
+GIBIBYTE = 1024**3
 
 
 def choose(nodes: Sequence[NodeView], wish: Wish, avoided: Collection[str] = ()) -> NodeChoice:
@@ -89,7 +90,19 @@ def _why(node: NodeView, fitting: Sequence[NodeView], wish: Wish) -> str:
 
 
 def _amounts(needed: Mapping[str, float]) -> list[str]:
-    return [f"{WORDS.get(name, name)} {amount:g}" for name, amount in sorted(needed.items())]
+    return [_amount(name, amount) for name, amount in sorted(needed.items())]
+
+
+def _amount(name: str, amount: float) -> str:
+    return f"{WORDS.get(name, name)} {_figure(name, amount)}"
+
+
+def _figure(name: str, amount: float) -> str:
+    """Memory in units that people read."""
+    if name != "memory":
+        return f"{amount:g}"
+    size = amount / GIBIBYTE
+    return f"{size:.4g} GiB" if size >= 1 else f"{size * 1024:.4g} MiB"
 
 
 def _none(nodes: Sequence[NodeView], wish: Wish) -> EngineError:
@@ -103,7 +116,7 @@ def _full(eligible: Sequence[NodeView], wish: Wish) -> EngineError:
     best = min(eligible, key=lambda each: len(each.lacks(wish.needed)))
     lacking = best.lacks(wish.needed)
     told = ", ".join(
-        f"{WORDS.get(name, name)} {amount:g} (free on {best.name}: {best.free.get(name, 0.0):g})"
+        f"{_amount(name, amount)} (free on {best.name}: {_figure(name, best.free.get(name, 0.0))})"
         for name, amount in sorted(lacking.items())
     )
     never = [

@@ -10,12 +10,20 @@ from pathlib import Path
 import pytest
 
 from codelocd.runners.bundle import make_bundle
-from tests.engine.lab import Lab, certificates, missing, running
+from tests.engine.certificates import certificates
+from tests.engine.lab import Lab, missing, running
 
 
 @pytest.fixture(scope="session")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_bundle(tmp_path_factory.mktemp("bundles"))
+
+
+def secured(folder: Path) -> dict[str, str]:
+    """A token and certificates for a lab: the variables by which Ray takes them."""
+    addresses = [*(f"10.77.0.{number}" for number in range(1, 6)), "10.77.0.254", "127.0.0.1"]
+    token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    return {**certificates(folder / "tls", addresses), **token}
 
 
 @pytest.fixture(scope="session")
@@ -25,10 +33,7 @@ def lab() -> Iterator[Lab]:
         pytest.skip(why)
     with tempfile.TemporaryDirectory(prefix="codelocd-lab-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
-        addresses = [*(f"10.77.0.{number}" for number in range(1, 6)), "10.77.0.254", "127.0.0.1"]
-        secure = certificates(folder / "tls", addresses)
-        token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
-        with running(folder, 2, {**secure, **token}) as lab:
+        with running(folder, 2, secured(folder)) as lab:
             yield lab
 
 

@@ -36,8 +36,24 @@ SHARED = ROOT / ".cache" / "engine"
 """Where the environment with Ray is, which all labs use."""
 
 
+REAPER = """
+read -r line
+for name in $(ip netns list | cut -d' ' -f1 | grep "^$1"); do
+    while pids=$(ip netns pids "$name") && [ -n "$pids" ]; do kill -9 $pids; sleep 0.1; done
+    ip netns delete "$name"
+done
+rm -rf "$2"
+"""
+"""Ends what is in a lab's namespaces once its test is gone, however that ended."""
+
+
 def missing() -> str | None:
     """Why there can be no lab here; None where there can."""
+    return no_namespaces() or ray_python()[1]
+
+
+def no_namespaces() -> str | None:
+    """Why no machines can be made here; None where they can."""
     if sys.platform != "linux":
         return "network namespaces are Linux's"
     if os.geteuid() != 0:
@@ -48,7 +64,7 @@ def missing() -> str | None:
     probe = ["unshare", "--net", "--pid", "--fork", "--mount", "sh", "-c", "mount -t tmpfs x /mnt"]
     if subprocess.run(probe, capture_output=True).returncode:
         return "this machine lets root make no namespaces"
-    return ray_python()[1]
+    return None
 
 
 @functools.cache
@@ -139,6 +155,7 @@ class Lab:
         self.own = Machine("own", self.hub, "10.77.0.254", self.folder / "own")
         self.nodes: list[Machine] = []
         self._stack = contextlib.ExitStack()
+        self._reaper: subprocess.Popen[bytes]
         self._redis: subprocess.Popen[bytes] | None = None
 
     @property
@@ -154,6 +171,8 @@ class Lab:
         return {name: self.variables[f"RAY_TLS_{each}"] for name, each in names.items()}
 
     def __enter__(self) -> Lab:
+        reaper = ["sh", "-c", REAPER, "reaper", self.hub, str(self.folder)]
+        self._reaper = subprocess.Popen(reaper, stdin=subprocess.PIPE, start_new_session=True)
         self._stack.callback(_quietly, "ip", "netns", "delete", self.hub)
         _run("ip", "netns", "add", self.hub)
         for words in (
@@ -172,6 +191,7 @@ class Lab:
         if self._redis is not None:
             self._redis.kill()
             self._redis.wait()
+        self._reaper.communicate()
         self._stack.close()
 
     # --- machines ------------------------------------------------------------------------------
@@ -317,40 +337,6 @@ class Lab:
         return False
 
 
-def certificates(folder: Path, addresses: Sequence[str]) -> dict[str, str]:
-    """A CA and a certificate for these addresses; the variables by which Ray takes them."""
-    folder.mkdir(parents=True, exist_ok=True)
-    ca, key, request, certificate = (
-        folder / name for name in ("ca.pem", "key.pem", "request.pem", "cert.pem")
-    )
-    quiet = {"check": True, "capture_output": True}
-    subject, new = ["-subj", "/CN=lab"], ["req", "-newkey", "rsa:2048", "-nodes"]
-    own = ["-x509", "-days", "2", "-keyout", str(folder / "ca.key"), "-out", str(ca)]
-    subprocess.run(["openssl", *new, *own, *subject], **quiet)  # type: ignore[call-overload]
-    asked = ["-keyout", str(key), "-out", str(request)]
-    subprocess.run(["openssl", *new, *asked, *subject], **quiet)  # type: ignore[call-overload]
-    names = folder / "names"
-    names.write_text("subjectAltName=" + ",".join(f"IP:{each}" for each in addresses))
-    signing = [
-        "x509",
-        "-req",
-        "-in",
-        str(request),
-        "-CA",
-        str(ca),
-        "-CAkey",
-        str(folder / "ca.key"),
-    ]
-    signing += ["-CAcreateserial", "-days", "2", "-extfile", str(names), "-out", str(certificate)]
-    subprocess.run(["openssl", *signing], **quiet)  # type: ignore[call-overload]
-    return {
-        "RAY_USE_TLS": "1",
-        "RAY_TLS_SERVER_CERT": str(certificate),
-        "RAY_TLS_SERVER_KEY": str(key),
-        "RAY_TLS_CA_CERT": str(ca),
-    }
-
-
 def _run(*words: str) -> None:
     subprocess.run(words, check=True, capture_output=True)
 
@@ -361,10 +347,16 @@ def _quietly(*words: str) -> None:
 
 @contextlib.contextmanager
 def running(
-    folder: Path, nodes: int = NODES, variables: Mapping[str, str] | None = None
+    folder: Path,
+    nodes: int = NODES,
+    variables: Mapping[str, str] | None = None,
+    *,
+    redis: bool = False,
 ) -> Iterator[Lab]:
     """A head and so many machines beside it."""
     with Lab(folder, variables) as lab:
+        if redis:
+            lab.start_redis()
         lab.start_head()
         lab.start_own()
         for _ in range(nodes):

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from codelocd.rpc.errors import RpcError
+from tests.engine.certificates import certificates
 from tests.engine.driving import DrivenBridge, place, program, started
-from tests.engine.lab import Lab, certificates
+from tests.engine.lab import Lab
 
 COMMAND = """
 import codeloc, helper, pathlib, sys

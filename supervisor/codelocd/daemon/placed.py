@@ -48,8 +48,8 @@ LOOK = 0.1
 EVERY = 5.0
 """Seconds between two looks at the memory of runners on nodes, which tell of it themselves."""
 
-LOG = "engine"
-"""Where what the bridge prints goes, beside the logs of locations."""
+LOG = "engine-bridge"
+"""Where what the bridge prints goes, Ray's own words among it, beside the logs of locations."""
 
 
 class PlacedLocations:

@@ -9,6 +9,7 @@ from typing import Any
 from codeloc_envs import EnvironmentProblem
 from codelocd.engine.bridge import BridgeState
 from codelocd.model import Problem, ProblemKind
+from codelocd.render.text import size
 from codelocd.rpc.errors import RpcError
 from codelocd.runners.engine import WAITING, EngineRefuses
 
@@ -35,7 +36,7 @@ def of(failure: RpcError) -> EngineRefuses:
     summary = f"{WAITING}: {failure.message}" if passing else failure.message
     detail = str(data.get("detail") or "")
     if missing := data.get("missing"):
-        lacks = ", ".join(f"{name} {amount:g}" for name, amount in sorted(missing.items()))
+        lacks = ", ".join(f"{n} {_figure(n, each)}" for n, each in sorted(missing.items()))
         detail = f"missing: {lacks}\n{detail}"
     return EngineRefuses(Problem(kind, summary, detail.strip(), time.time()), passing=passing)
 
@@ -49,3 +50,7 @@ def refuse_problem(said: Mapping[str, Any]) -> None:
             passing=bool(problem.get("passing")),
             shortage=problem.get("shortage"),
         )
+
+
+def _figure(name: str, amount: float) -> str:
+    return size(int(amount)) if name == "memory" else f"{amount:g}"
