@@ -24,6 +24,8 @@ CONNECT = 40.0
 """Seconds for Ray to connect: it tries for longer itself, and says nothing meanwhile."""
 REACH = 5.0
 PROBE = 8.0
+FACTS = 30.0
+"""Seconds for what is only asked by `engine check`: a node may have to start a process for it."""
 EPOCHS = b"codelocd-epochs"
 LEASES = b"codelocd-leases"
 
@@ -131,13 +133,13 @@ class Cluster:
 
     async def facts(self, node: str, package: bytes) -> dict[str, Any] | None:
         """What a node says of itself; None where it does not answer."""
-        began = time.time()
         try:
-            said: dict[str, Any] = await self._task(node, _facts, package)
+            said: dict[str, Any] = await self._task(node, _facts, package, seconds=FACTS)
+            began = time.time()  # the process that answers is there by now
+            theirs = float(await self._task(node, _now))
         except Exception:  # noqa: BLE001  it does not answer, for whatever reason
             return None
-        skew = said["time"] - (began + time.time()) / 2
-        return {**said, "clock_skew": round(skew, 3)}
+        return {**said, "clock_skew": clock_skew(began, theirs, time.time())}
 
     async def is_alive(self, node: str, store: str, lock: str) -> bool | None:
         """Whether a process on the node has that lock; None where the node does not tell."""
@@ -146,10 +148,12 @@ class Cluster:
         except Exception:  # noqa: BLE001  it does not answer, for whatever reason
             return None
 
-    async def _task(self, node: str, work: Callable[..., Any], *arguments: Any) -> Any:
+    async def _task(
+        self, node: str, work: Callable[..., Any], *arguments: Any, seconds: float = PROBE
+    ) -> Any:
         pinned = NodeAffinitySchedulingStrategy(node, soft=False)
         remote = ray.remote(work).options(num_cpus=0, max_retries=0, scheduling_strategy=pinned)
-        return await asyncio.wait_for(remote.remote(*arguments), PROBE)
+        return await asyncio.wait_for(remote.remote(*arguments), seconds)
 
     # --- actors --------------------------------------------------------------------------------
 
@@ -249,6 +253,18 @@ class Cluster:
             why = str(failure).splitlines()[0] if str(failure) else type(failure).__name__
         what = f"the cluster's head at {self.settings['address']} does not answer: {why}"
         raise EngineError("down", what, "unreachable")
+
+
+def _now() -> float:
+    """On a node."""
+    import time
+
+    return time.time()
+
+
+def clock_skew(began: float, theirs: float, ended: float) -> float:
+    """By how many seconds a clock is ahead at least that was read between two looks at this one."""
+    return round(max(0.0, theirs - ended) + min(0.0, theirs - began), 3)
 
 
 def _facts(package: bytes) -> dict[str, Any]:

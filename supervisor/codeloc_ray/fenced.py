@@ -84,7 +84,7 @@ class FencedHost:
         fence = float(self._cluster.settings["fence"]) + MARGIN
         counter: bytes | int | None = 0
         since = time.monotonic()
-        poll = None if died else asyncio.ensure_future(self._again())
+        poll = asyncio.ensure_future(self._is_over() if died else self._again())
         try:
             while True:
                 looked, now = time.monotonic(), counter
@@ -95,24 +95,25 @@ class FencedHost:
                 if now != counter:
                     counter, since = now, time.monotonic()
                     self._tell_lost(why, fence)
-                if poll is not None and poll.done():
-                    if poll.result() == "back":
-                        self._found()
-                        return True
-                    died = died or poll.result() == "died"
-                    poll = None if died else asyncio.ensure_future(self._again())
-                if died and await self._is_over():
-                    self._cluster.kill(self.actor)
-                    self._exited(why, confirmed=True)
-                    return False
+                if poll.done():
+                    match poll.result():
+                        case "back":
+                            self._found()
+                            return True
+                        case "over":
+                            self._cluster.kill(self.actor)
+                            self._exited(why, confirmed=True)
+                            return False
+                        case "died":
+                            died = True
+                    poll = asyncio.ensure_future(self._is_over() if died else self._again())
                 if looked >= since + fence:
                     self._cluster.kill(self.actor)
                     self._exited(f"{why}; the fence has passed", confirmed=False)
                     return False
                 await asyncio.sleep(LOOK)
         finally:
-            if poll is not None:
-                poll.cancel()
+            poll.cancel()
 
     async def _forget_lease(self) -> None:
         """So its host, if it comes back without knowing how long it was away, ends it."""
@@ -144,8 +145,11 @@ class FencedHost:
             return "unavailable"
         return "back"
 
-    async def _is_over(self) -> bool:
-        """Whether the node itself says that no process of the runner is left."""
-        if not self.store:
-            return False
-        return await self._cluster.is_alive(self.node, self.store, self.lock_name) is False
+    async def _is_over(self) -> str:
+        """The word `over` where the node itself says that no process of the runner is left."""
+        if self.store:
+            if await self._cluster.is_alive(self.node, self.store, self.lock_name) is False:
+                return "over"
+        else:
+            await asyncio.sleep(LOOK)
+        return "unavailable"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -70,6 +72,18 @@ class EngineService(Service):
         command = [str(daemon_python().with_name("codelocd"))]
         super().__init__(project, home, lab.inside(command))
 
+    def until_ready(self) -> None:
+        """From then on its manager takes whatever it says, as a real one does: a queue of such
+        messages that is full would hold the daemon up."""
+        self.told(b"READY=1")
+        threading.Thread(target=self._take, daemon=True).start()
+
+    def _take(self) -> None:
+        self.manager.settimeout(None)
+        with contextlib.suppress(OSError):
+            while True:
+                self.manager.recv(1000)
+
     def definitions_as_json(self) -> dict[str, Any]:
         with self.client() as client:
             answer: dict[str, Any] = client.call("definitions", {})
@@ -93,7 +107,7 @@ def home(tmp_path: Path) -> Path:
 
 def started(project: Path, home: Path, lab: Lab) -> EngineService:
     service = EngineService(project, home, lab)
-    service.told(b"READY=1")
+    service.until_ready()
     service.all_serve()
     return service
 

@@ -58,7 +58,7 @@ class Watched:
         config.write_text(table + LOCATION.format(name=SALES, folder=code))
         config.chmod(0o600)
         self.service = EngineService(folder, folder, lab)
-        self.service.told(b"READY=1")
+        self.service.until_ready()
         self.service.until(SALES, serving)
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,7 @@ async def test_what_has_no_room_is_told_so_at_once(lab: Lab, bundle: Path, proje
         with pytest.raises(RpcError, match=r"no node has cpu 64 .*no node is so large") as refused:
             await bridge.ask("prepare", **place("large", project, resources=large))
         assert refused.value.data["missing"] == {"cpu": 64.0}
+        assert "\n" not in refused.value.message
 
 
 async def test_a_node_without_the_python_that_is_asked_for_says_so(
@@ -118,7 +120,11 @@ async def test_a_node_without_the_python_that_is_asked_for_says_so(
 ) -> None:
     async with DrivenBridge(lab, bundle) as bridge:
         said = await bridge.ask("prepare", **place("old", project, python="3.4"))
-        assert "3.4" in said["problem"]["summary"]
+        line = said["problem"]["summary"]
+        assert re.match(
+            r"python 3\.4 \(asked for\) not found; there is: 3\..*; install it", line
+        ), line
+        assert "\n" not in line
 
 
 async def test_code_that_is_too_large_is_not_sent(lab: Lab, bundle: Path, project: Path) -> None:

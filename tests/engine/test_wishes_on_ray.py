@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import subprocess
-import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from codeloc_envs import EnvironmentProblem, Request, Store, choose
+from codeloc_ray.requirements import REQUIREMENTS
 from tests import commands
-from tests.end_to_end.daemons import native, serving, wait_for
-from tests.engine.lab import ROOT, Lab, Machine
+from tests.end_to_end.daemons import CACHE, native, serving, wait_for
+from tests.engine.lab import ROOT, Lab, Machine, daemon_python
 from tests.engine.test_daemon_on_ray import EngineService, engine_table
 from tests.envs.conftest import BACKEND
 
@@ -38,6 +39,12 @@ engine = "ray"
 {wish}
 """
 MEBIBYTE = 1024 * 1024
+
+
+SHOWS = """
+import definitions as its
+print(hasattr(its, "of_the_release"), hasattr(its, "not_served"))
+"""
 
 
 class Wished:
@@ -66,7 +73,7 @@ class Wished:
         (self.project / "codelocd.toml").write_text(text)
         (self.project / "codelocd.toml").chmod(0o600)
         self.service = EngineService(self.project, folder, lab)
-        self.service.told(b"READY=1")
+        self.service.until_ready()
 
     def folder(self, name: str) -> Path:
         return self.project / name
@@ -108,6 +115,24 @@ def amounts(wished: Wished) -> dict[str, dict[str, float]]:
     (node,) = [each for each in said["nodes"] if each["address"] == wished.node.address]
     found: dict[str, dict[str, float]] = node["resources"]
     return found
+
+
+def test_check_says_what_the_cluster_offers(wished: Wished, lab: Lab) -> None:
+    words = [str(daemon_python().with_name("codelocd")), "engine", "check", "--json"]
+    config = str(wished.project / "codelocd.toml")
+    done = subprocess.run(lab.inside([*words, config]), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert (found["problems"], found["token"], found["tls"]) == ([], True, True)
+    assert found["version"].startswith("2.")
+    assert found["python"].startswith("3.11.")
+    nodes = {each["address"]: each for each in found["nodes"] if each["state"] == "up"}
+    assert set(nodes) >= {each.address for each in lab.nodes}
+    its = nodes[wished.node.address]
+    assert (its["labels"]["zone"], its["resources"]["gpu"]["total"]) == ("a", 2)
+    assert any(each.startswith("3.11") for each in its["pythons"])
+    assert abs(its["clock_skew"]) < 1.0
+    assert lab.variables["RAY_AUTH_TOKEN"] not in done.stdout + done.stderr
 
 
 def test_resources_and_labels_decide_on_the_node_and_are_reserved_there(wished: Wished) -> None:
@@ -172,12 +197,32 @@ def test_a_release_serves_on_a_node_whatever_the_files_in_place_become(wished: W
     assert "of_the_release" in wished.service.names()
     assert "not_served" not in wished.service.names()
     done = wished.codelocd("exec", "released", "--", "python", "-c", SHOWS)
-    assert done.stdout == "['of_the_release']\n", done.stderr
+    assert done.stdout == "True False\n", done.stderr
     assert wished.codelocd("deploy", "released", "--in-place").returncode == 0
     wished.until_listed("released", "not_served")
 
 
-SHOWS = textwrap.dedent("""
-    import definitions
-    print([each.name for each in definitions.defs.assets])
-""")
+def test_the_bridge_gets_the_clusters_own_ray_and_python_unasked(
+    lab: Lab, wished: Wished, tmp_path: Path
+) -> None:
+    """Built before, from here: the lab's machines reach no index."""
+    asking = [str(lab.python), str(ROOT / "supervisor" / "codeloc_ray" / "asking.py")]
+    asked = subprocess.run(lab.inside([*asking, lab.address]), capture_output=True, check=True)
+    theirs = json.loads(asked.stdout)
+    packages = tuple(each.format(version=theirs["version"]) for each in REQUIREMENTS)
+    request = Request(python=theirs["executable"], packages=packages)
+    store = Store(CACHE / "codelocd")
+    try:
+        store.build(choose(request, code=Path("/dev")).specification, lambda _: None)
+    except EnvironmentProblem as problem:
+        pytest.skip(f"the package index is out of reach: {problem.summary}")
+    config = tmp_path / "codelocd.toml"
+    lines = engine_table(lab, tmp_path).splitlines()
+    config.write_text("\n".join(each for each in lines if not each.startswith("environment")))
+    config.chmod(0o600)
+    words = [str(daemon_python().with_name("codelocd")), "engine", "check", "--json", str(config)]
+    own = ["env", f"XDG_DATA_HOME={CACHE}", *words]
+    done = subprocess.run(lab.inside(own), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert (found["version"], found["python"]) == (theirs["version"], theirs["python"])

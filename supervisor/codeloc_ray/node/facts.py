@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import sys
-import time
 from typing import Any
 
 VERSIONS = tuple(f"3.{minor}" for minor in range(8, 20))
@@ -34,7 +33,6 @@ def facts() -> dict[str, Any]:
 
     return {
         "pythons": pythons(),
-        "time": time.time(),
         "version": ray.__version__,
         "python": sys.version.split()[0],
     }

@@ -145,7 +145,8 @@ class EngineStatus(TypedDict):
 
 
 class NodeStatus(TypedDict):
-    """One node of the cluster. `resources`: of each `total` and `free`."""
+    """One node of the cluster. `resources`: of each `total` and `free`; `clock_skew`: seconds by
+    which its clock is ahead, where it was asked."""
 
     id: str
     name: str
@@ -155,6 +156,7 @@ class NodeStatus(TypedDict):
     resources: dict[str, dict[str, float]]
     runners: int
     pythons: list[str] | None
+    clock_skew: float | None
 
 
 class DroppedOutput(TypedDict):

@@ -20,4 +20,5 @@ def node_status(said: Mapping[str, Any]) -> NodeStatus:
         "resources": {name: dict(each) for name, each in (said.get("resources") or {}).items()},
         "runners": int(said.get("runners") or 0),
         "pythons": said.get("pythons"),
+        "clock_skew": said.get("clock_skew"),
     }

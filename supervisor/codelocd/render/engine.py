@@ -39,7 +39,10 @@ def checked(found: CheckedEngine, screen: Screen) -> str:
     token = "with a token" if found["token"] else "without a token"
     tls = "with TLS" if found["tls"] else "without TLS"
     head = f"{found['engine']} {found['version']} (Python {found['python']}), {token}, {tls}"
-    return "\n".join([head, nodes(found["nodes"], screen), *map(one_line, found["notes"])])
+    skews = [abs(its) for each in found["nodes"] if (its := each["clock_skew"]) is not None]
+    clocks = [f"clocks differ by {max(skews):.1f} s at most"] if skews else []
+    notes = map(one_line, found["notes"])
+    return "\n".join([head, nodes(found["nodes"], screen), *clocks, *notes])
 
 
 def nodes(found: Sequence[NodeStatus], screen: Screen) -> str:
