@@ -7,6 +7,7 @@ next one finds due, or a row that the next one carries out.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 from collections.abc import Collection, Mapping, Sequence
@@ -128,8 +129,13 @@ def _write(
 
 
 def _ticks(connection: sqlite3.Connection, condition: str, values: Sequence[Any]) -> list[Tick]:
+    """Those that can be read."""
     query = f"SELECT {COLUMNS} FROM ticks WHERE {condition}"  # noqa: S608  values are bound
-    return [_tick(row) for row in connection.execute(query, values)]
+    found = []
+    for row in connection.execute(query, values):
+        with contextlib.suppress(ValueError, TypeError):
+            found.append(_tick(row))
+    return found
 
 
 def _tick(row: Sequence[Any]) -> Tick:

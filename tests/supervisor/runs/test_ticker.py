@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from concurrent.futures import Future
 
 from codelocd.runs.book import BookProblem
@@ -249,6 +250,21 @@ async def test_a_tick_whose_run_is_refused_is_carried_out_again(tmp_path, monkey
             "the disk is full",
             "KeyError('x')",
         ]
+
+
+async def test_a_row_that_cannot_be_read_is_left_out(tmp_path):
+    async with ticking(tmp_path, "2026-06-01T11:30") as world:
+        await world.clock.advance(2 * HOUR)
+        await world.rows()
+        await world.end()
+        connection = sqlite3.connect(tmp_path / "book.sqlite")
+        with connection:
+            connection.execute("UPDATE ticks SET runs = '7' WHERE id = 1")
+            connection.execute("UPDATE ticks SET runs = '[' WHERE id = 2")
+        connection.close()
+        await world.begin()
+        await world.clock.advance(HOUR)
+        assert await outcomes(world) == [("run", [3])]
 
 
 async def test_schedules_of_other_programs_are_left_alone(tmp_path):

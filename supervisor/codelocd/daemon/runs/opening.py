@@ -188,11 +188,10 @@ class Runs:
         self.starters.wake()
 
     async def _begin_starters(self, opened: OpenRuns) -> None:
-        from codelocd.runs.book import BookProblem
-
+        """What cannot be read of schedules must not keep the daemon from serving."""
         try:
             await self.starters.begin(opened)
-        except BookProblem as problem:
+        except Exception as problem:  # noqa: BLE001
             self.report(f"no schedule ticks: {problem}")
 
     def _limits(self) -> RunLimits:
