@@ -126,6 +126,8 @@ class RunMethods:
             if params.get(name) is not None:
                 asked[name] = {key: take.number(params, name)}
         found = await history.logs(opened.base.outputs.logs, [key], asked)
+        if run.state.is_final:
+            opened.base.outputs.ended(number)
         about = {"location": run.wish.location, "run": number}
         lines = [{**line, **about, "attempt": line["generation"]} for line in found["lines"]]
         return {"lines": lines, "last": found["last"][key], "more": found["more"]}

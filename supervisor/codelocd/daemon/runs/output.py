@@ -35,7 +35,7 @@ class RunOutputs:
         return self.logs.output(str(run), attempt)
 
     def ended(self, run: RunId) -> None:
-        """An attempt has ended, and all that it printed has come."""
+        """An attempt has ended, and all that it printed has come: its files have it."""
         self._locations.pop(str(run), None)
         self._dropped = dict([*self.dropped.items()][-TOLD:])
         self.logs.forget(str(run))
