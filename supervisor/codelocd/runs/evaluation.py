@@ -54,14 +54,14 @@ class RequestedRun:
 @dataclass(frozen=True, slots=True)
 class Evaluation:
     """What came of asking. `summary`: why it failed, in one line; `skipped`: the reason why nothing
-    starts, if there is one. `generation`: the code that was asked."""
+    starts, if there is one. `code`: what names the code that was asked."""
 
     runs: tuple[RequestedRun, ...] = ()
     skipped: str | None = None
     cursor: Any = None
     summary: str | None = None
     problem: Mapping[str, Any] | None = None
-    generation: int | None = None
+    code: str | None = None
 
     @property
     def failed(self) -> bool:
@@ -91,7 +91,7 @@ def _last_run(run: RunRecord) -> dict[str, Any]:
     }
 
 
-def checked_evaluation(data: bytes, generation: int | None = None) -> Evaluation:
+def checked_evaluation(data: bytes) -> Evaluation:
     """The evaluation in the answer of its process. Raises WrongShape."""
     given = shapes.read(data)
     if given.get("state") == "failed":
@@ -100,7 +100,6 @@ def checked_evaluation(data: bytes, generation: int | None = None) -> Evaluation
         return Evaluation(
             summary=summary if type(summary) is str and summary else "it failed and says not why",
             problem=problem if type(problem) is dict else None,
-            generation=generation,
         )
     if given.get("state") != "succeeded":
         raise WrongShape("state is not one of succeeded, failed")
@@ -112,12 +111,11 @@ def checked_evaluation(data: bytes, generation: int | None = None) -> Evaluation
     size = len(json.dumps(given.get("cursor")))
     if size > CURSOR_BYTES:
         summary = f"its cursor takes {size} bytes as JSON, and {CURSOR_BYTES} is the most"
-        return Evaluation(summary=summary, generation=generation)
+        return Evaluation(summary=summary)
     return Evaluation(
         tuple(map(_requested, runs)),
         given.get("skipped"),
         given.get("cursor"),
-        generation=generation,
     )
 
 

@@ -6,7 +6,7 @@ Pure. Times are Unix seconds.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
 from codelocd.runs.evaluation import Evaluation, RequestedRun
@@ -48,7 +48,7 @@ class SensorLook:
     state: SensorState
     why: str | None = None
     runs: int = 0
-    generation: int | None = None
+    code: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +69,12 @@ def encoded_sensor(kept: KeptSensor) -> dict[str, Any]:
 
 
 def decoded_sensor(document: Mapping[str, Any]) -> KeptSensor:
-    """Raises KeyError or TypeError where it is none of `encoded_sensor`."""
-    look = document["look"]
-    return KeptSensor(
-        document["cursor"],
-        None if look is None else SensorLook(**look),
-        document["failures"],
-        document["run"],
-    )
+    """Raises KeyError or TypeError where it is none of `encoded_sensor`. What another version wrote
+    besides is left out."""
+    look, known = document["look"], {each.name for each in fields(SensorLook)}
+    if look is not None:
+        look = SensorLook(**{name: look[name] for name in look if name in known})
+    return KeptSensor(document["cursor"], look, document["failures"], document["run"])
 
 
 def pause_after(sensor: Sensor, kept: KeptSensor) -> float:
@@ -86,15 +84,15 @@ def pause_after(sensor: Sensor, kept: KeptSensor) -> float:
     return min(sensor.interval * 2.0 ** min(kept.failures, DOUBLINGS), longest)
 
 
-def waits(sensor: Sensor, kept: KeptSensor, now: float, generation: int | None) -> float:
-    """Seconds until it is asked. Code that is newer than what failed is asked without more ado.
+def waits(sensor: Sensor, kept: KeptSensor, now: float, code: str | None) -> float:
+    """Seconds until it is asked. Other code than what failed is asked without more ado.
 
     A clock that was set lets it wait for one pause at most.
     """
     if kept.look is None:
         return 0.0
     pause = pause_after(sensor, kept)
-    if kept.failures and kept.look.generation != generation:
+    if kept.failures and kept.look.code != code:
         pause = sensor.interval
     return min(max(0.0, pause - (now - kept.look.at)), pause)
 
@@ -126,15 +124,14 @@ def looked(
     kept: KeptSensor, evaluation: Evaluation, now: float, started: Sequence[RunRecord] = ()
 ) -> KeptSensor:
     """What is kept after it; `started`: the runs that are new. A failure leaves the cursor."""
-    generation = evaluation.generation
     if evaluation.failed:
-        look = SensorLook(now, "failed", evaluation.summary, generation=generation)
+        look = SensorLook(now, "failed", evaluation.summary, code=evaluation.code)
         return replace(kept, look=look, failures=kept.failures + 1)
     state: SensorState = "run" if started else "skipped"
     why = evaluation.skipped
     if evaluation.runs and not started:
         why = "all of its runs have been started before"
-    look = SensorLook(now, state, why, len(started), generation)
+    look = SensorLook(now, state, why, len(started), evaluation.code)
     run = max((each.id for each in started), default=kept.run)
     return KeptSensor(evaluation.cursor, look, 0, run)
 

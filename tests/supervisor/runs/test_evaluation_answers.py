@@ -47,15 +47,15 @@ def test_an_order_tells_of_the_run_before() -> None:
 
 def test_a_good_answer_is_read() -> None:
     run = {"params": {"a": 1}, "tags": {"b": "c"}, "key": None}
-    found = checked_evaluation(answer(runs=[run], cursor=[1], skipped=None), 3)
-    assert found == Evaluation((RequestedRun({"a": 1}, {"b": "c"}),), None, [1], generation=3)
+    found = checked_evaluation(answer(runs=[run], cursor=[1], skipped=None))
+    assert found == Evaluation((RequestedRun({"a": 1}, {"b": "c"}),), None, [1])
     assert not found.failed
     assert checked_evaluation(answer(skipped="why")).skipped == "why"
 
 
 def test_a_failure_is_read() -> None:
     told = {"state": "failed", "summary": "ValueError: no", "problem": {"detail": "…"}}
-    found = checked_evaluation(json.dumps(told).encode(), 3)
+    found = checked_evaluation(json.dumps(told).encode())
     assert (found.failed, found.summary, found.problem) == (True, "ValueError: no", {"detail": "…"})
     silent = checked_evaluation(b'{"state": "failed", "summary": 3, "problem": []}')
     assert (silent.failed, silent.problem) == (True, None)

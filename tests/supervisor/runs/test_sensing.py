@@ -25,7 +25,7 @@ LISTED = {
     "job": "refresh",
     "minimum_interval": 30.0,
 }
-FAILURE = Evaluation(summary="ValueError: no", generation=3)
+FAILURE = Evaluation(summary="ValueError: no", code="c3")
 
 
 def record(number: int) -> RunRecord:
@@ -40,25 +40,25 @@ def test_a_sensor_is_asked_no_more_often_than_each_second() -> None:
 
 
 def test_it_is_asked_at_once_and_then_an_interval_after_each_end() -> None:
-    assert sensing.waits(SENSOR, KeptSensor(), 100.0, 3) == 0.0
-    kept = sensing.looked(KeptSensor(), Evaluation(generation=3), 100.0)
-    assert sensing.waits(SENSOR, kept, 100.0, 3) == 30.0
-    assert sensing.waits(SENSOR, kept, 120.0, 4) == 10.0
-    assert sensing.waits(SENSOR, kept, 500.0, 3) == 0.0
-    assert sensing.waits(SENSOR, kept, 0.0, 3) == 30.0  # the clock was set back
+    assert sensing.waits(SENSOR, KeptSensor(), 100.0, "c3") == 0.0
+    kept = sensing.looked(KeptSensor(), Evaluation(code="c3"), 100.0)
+    assert sensing.waits(SENSOR, kept, 100.0, "c3") == 30.0
+    assert sensing.waits(SENSOR, kept, 120.0, "c4") == 10.0
+    assert sensing.waits(SENSOR, kept, 500.0, "c3") == 0.0
+    assert sensing.waits(SENSOR, kept, 0.0, "c3") == 30.0  # the clock was set back
 
 
 def test_failures_double_the_pause_up_to_five_minutes_and_new_code_ends_that() -> None:
     kept, pauses = KeptSensor(cursor=7), []
     for _ in range(6):
         kept = sensing.looked(kept, FAILURE, 100.0)
-        pauses.append(sensing.waits(SENSOR, kept, 100.0, 3))
+        pauses.append(sensing.waits(SENSOR, kept, 100.0, "c3"))
     assert pauses == [60.0, 120.0, 240.0, 300.0, 300.0, 300.0]
-    assert sensing.waits(SENSOR, kept, 100.0, 4) == 30.0
+    assert sensing.waits(SENSOR, kept, 100.0, "c4") == 30.0
     assert (kept.cursor, kept.failures) == (7, 6)
-    assert kept.look == SensorLook(100.0, "failed", "ValueError: no", generation=3)
-    good = sensing.looked(kept, Evaluation(cursor=8, generation=3), 200.0)
-    assert (good.cursor, good.failures, sensing.waits(SENSOR, good, 200.0, 3)) == (8, 0, 30.0)
+    assert kept.look == SensorLook(100.0, "failed", "ValueError: no", code="c3")
+    good = sensing.looked(kept, Evaluation(cursor=8, code="c3"), 200.0)
+    assert (good.cursor, good.failures, sensing.waits(SENSOR, good, 200.0, "c3")) == (8, 0, 30.0)
 
 
 def test_a_long_interval_is_not_shortened_by_failures() -> None:
@@ -89,7 +89,7 @@ def test_what_an_evaluation_comes_to() -> None:
 
 
 def test_what_clients_are_told_of_an_evaluation() -> None:
-    kept = KeptSensor(7, SensorLook(5.0, "run", None, 2, 9), 0, RunId(4))
+    kept = KeptSensor(7, SensorLook(5.0, "run", None, 2, "c9"), 0, RunId(4))
     told = {"at": 5.0, "scheduled_for": None, "state": "run", "run": 4, "why": None}
     assert sensing.last_look(kept) == told
     idle = sensing.looked(kept, Evaluation(skipped="nothing new"), 7.0)
@@ -99,7 +99,10 @@ def test_what_clients_are_told_of_an_evaluation() -> None:
 
 
 def test_what_is_kept_is_read_again() -> None:
-    kept = KeptSensor({"a": [1]}, SensorLook(1.0, "run", None, 2, 9), 0, RunId(3))
+    kept = KeptSensor({"a": [1]}, SensorLook(1.0, "run", None, 2, "c9"), 0, RunId(3))
     text = json.dumps(sensing.encoded_sensor(kept))
     assert sensing.decoded_sensor(json.loads(text)) == kept
+    newer = json.loads(text)
+    newer["look"]["since"] = newer["since"] = 7
+    assert sensing.decoded_sensor(newer) == kept
     assert sensing.decoded_sensor(sensing.encoded_sensor(KeptSensor())) == KeptSensor()

@@ -50,7 +50,7 @@ class World:
     taken_in: list[RunRecord] = field(default_factory=list)
     reported: list[str] = field(default_factory=list)
     switches: dict[SchedulePlace, bool] = field(default_factory=dict)
-    generation: int | None = 1
+    code: str | None = "c1"
     is_native: bool = True
     registry: Registry = field(default_factory=Registry)
     sensors: Sensors = field(init=False)
@@ -66,7 +66,7 @@ class World:
         parts = SensorParts(
             registry=lambda: self.registry,
             asks=lambda _: self.is_native,
-            serves=lambda _: self.generation,
+            serves=lambda _: self.code,
             switched=self.switches.get,
             evaluate=self.evaluate,
             fit=lambda wish: wish,
@@ -85,7 +85,7 @@ class World:
         try:
             if (gate := self.gates.get(starter.name)) is not None:
                 await gate.wait()
-            return replace(self.answer(starter), generation=self.generation)
+            return replace(self.answer(starter), code=self.code)
         finally:
             self.going_on.discard(starter.name)
             self.stir()
@@ -210,7 +210,7 @@ async def test_a_failure_leaves_the_cursor_and_lengthens_the_pause(world: World)
     assert (world.look()["state"], world.look()["why"]) == ("failed", "ValueError: no")
     assert world.sensors.next(place("files")) == world.at + 60
 
-    world.generation = 2  # a save: it is asked again without that pause
+    world.code = "c2"  # a save: it is asked again without that pause
     world.defines(listed(), listed("other"))
     await world.until(lambda: world.sensors.next(place("files")) == world.at + 30)
     await world.goes_on(30)
@@ -274,9 +274,9 @@ async def test_a_reload_does_not_break_off_what_is_being_asked(world: World) -> 
     world.gates["files"] = asyncio.Event()
     world.defines(listed())
     await world.until(lambda: world.going_on)
-    world.generation = None
+    world.code = None
     await world.goes_on(1)
-    world.generation = 2
+    world.code = "c2"
     world.gates["files"].set()
     await world.asked_times(1)
     assert len(world.taken_in) == 1
@@ -293,11 +293,11 @@ async def test_one_that_its_code_has_off_is_asked_once_it_is_switched_on(world: 
 
 async def test_nothing_is_asked_while_nothing_is_served(world: World) -> None:
     """The location was stopped, or has never loaded."""
-    world.generation = None
+    world.code = None
     world.defines(listed())
     await world.goes_on(300)
     assert world.asked == []
-    world.generation = 4
+    world.code = "c4"
     world.sensors.wake()
     await world.asked_times(1)
     assert world.look()["state"] == "skipped"

@@ -7,6 +7,7 @@ import contextlib
 import itertools
 import os
 from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -85,12 +86,13 @@ class Evaluations:
                 return Evaluation(summary=self._codes.why_none(starter.location))
             number = RunId(next(self._numbers))
             try:
-                return await self._asked(starter, served, number)
+                found = await self._asked(starter, served, number)
             except OSError as error:
-                return Evaluation(summary=str(error), generation=served.generation)
+                found = Evaluation(summary=str(error))
             finally:
                 removal = asyncio.to_thread(self._folders.remove, number)
                 await asyncio.shield(removal)
+            return replace(found, code=served.name_of_code)
 
     async def _asked(self, starter: Starter, served: LocationCode, number: RunId) -> Evaluation:
         """Raises OSError where no process can be started."""
@@ -108,9 +110,9 @@ class Evaluations:
                 raise
             why = await self._ended(child, spec, starter, served)
         if why is not None:
-            return Evaluation(summary=why, generation=served.generation)
+            return Evaluation(summary=why)
         result = self._folders.of(number) / f"result.{NUMBER}"
-        return await asyncio.to_thread(_answer, result, child.exited.result(), served.generation)
+        return await asyncio.to_thread(_answer, result, child.exited.result())
 
     def _ordered(
         self, starter: Starter, served: LocationCode, spec: RunnerSpec, number: RunId
@@ -175,13 +177,13 @@ async def _over(child: Child, told: list[str], excess: Excess) -> None:
     child.kill()
 
 
-def _answer(result: Path, end: Exit, generation: int) -> Evaluation:
+def _answer(result: Path, end: Exit) -> Evaluation:
     """What the process has left. Blocks."""
     try:
-        return checked_evaluation(read_left(result), generation)
+        return checked_evaluation(read_left(result))
     except FileNotFoundError:
         how = f"was ended by signal {end.signal}" if end.signal else f"exited with {end.status}"
         summary = f"its process {how} before it answered"
     except (OSError, WrongShape) as error:
         summary = f"its answer cannot be read: {error}"
-    return Evaluation(summary=summary, generation=generation)
+    return Evaluation(summary=summary)

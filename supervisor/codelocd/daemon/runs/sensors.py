@@ -33,13 +33,13 @@ PRUNED = 86400.0
 @dataclass(frozen=True, slots=True)
 class SensorParts:
     """What sensors ask of the daemon. `asks`: whether sensors of a location are ours; `serves`: the
-    generation of its code that can be asked now. `switched`: whether one was switched on or off.
+    name of its code that can be asked now. `switched`: whether one was switched on or off.
     `fit`: a wish with the policy of its job; `run`: one by its number; `take_in`: runs that are in
     the book already."""
 
     registry: Callable[[], Registry]
     asks: Callable[[str], bool]
-    serves: Callable[[str], int | None]
+    serves: Callable[[str], str | None]
     switched: Callable[[SchedulePlace], bool | None]
     evaluate: Callable[[Starter], Awaitable[Evaluation]]
     fit: Callable[[RunWish], RunWish]
@@ -136,8 +136,8 @@ class Sensors:
         if sensor is None or place in self._asked or not self._can_ask(place):
             self._due.put(place, None)
             return
-        generation = self._parts.serves(place.location)
-        seconds = sensing.waits(sensor, self._of(place), now.at, generation)
+        code = self._parts.serves(place.location)
+        seconds = sensing.waits(sensor, self._of(place), now.at, code)
         self._due.put(place, now.clock + seconds)
 
     def _of(self, place: SchedulePlace) -> KeptSensor:
@@ -166,7 +166,7 @@ class Sensors:
 
     def _failed(self, place: SchedulePlace, kept: KeptSensor, why: str) -> None:
         """Nothing of the evaluation counts."""
-        failed = Evaluation(summary=why, generation=self._parts.serves(place.location))
+        failed = Evaluation(summary=why, code=self._parts.serves(place.location))
         self._kept[place] = sensing.looked(kept, failed, self._parts.clock().at)
 
     async def _heed(self, sensor: Sensor, kept: KeptSensor, found: Evaluation) -> None:

@@ -49,6 +49,11 @@ class LocationCode:
     order: RunnerSpec
     place: Environment
 
+    @property
+    def name_of_code(self) -> str:
+        """The same for the same code, also under another daemon, as far as that is known."""
+        return self.manifest or f"generation {self.generation}"
+
 
 class ServedCodes:
     """`begin` says that runs are in use. Then each takeover is followed; what served before that is

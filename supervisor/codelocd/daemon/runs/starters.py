@@ -116,7 +116,7 @@ class RunStarters:
         parts = SensorParts(
             registry=lambda: self.registry,
             asks=self.are_native,
-            serves=self._generation,
+            serves=self._code,
             switched=self._table.switches.get,
             evaluate=evaluations.evaluate,
             fit=opened.with_policy,
@@ -183,7 +183,7 @@ class RunStarters:
 
     def is_served(self, location: str) -> bool:
         """Whether its code can be run now."""
-        return self._generation(location) is not None
+        return self._code(location) is not None
 
     def why_held(self, location: str) -> str | None:
         """Why its code cannot be run now, in one line; None: it can."""
@@ -192,10 +192,10 @@ class RunStarters:
         base = self._runs.base
         return base.attempts.runnable(location) or base.codes.why_none(location)
 
-    def _generation(self, location: str) -> int | None:
-        """Of the code that would be run now."""
+    def _code(self, location: str) -> str | None:
+        """What names the code that would be run now."""
         served = self._runs.base.codes.of(location)
-        return None if served is None else served.generation
+        return None if served is None else served.name_of_code
 
     async def known(self) -> KnownTicks:
         """Raises RpcError."""
