@@ -16,7 +16,7 @@ export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 
 # The tests start a thousand processes, and each would compile whatever it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test test-failed test-slow test-systemd test-systemd-full test-engine soak fuzz lowest check bench bench-quick bench-engine docs man dist deb site vendor screenshots clean distclean
+.PHONY: help demo test test-failed test-slow test-systemd test-systemd-full test-engine test-engine-fence soak fuzz lowest check bench bench-quick bench-engine docs man dist deb site vendor screenshots clean distclean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name does; do \
@@ -43,7 +43,10 @@ test-systemd-full: $(DEVELOPMENT) ## the same, and the kernel's limits in an emu
 	@$(BIN)/pytest -m slow tests/systemd
 
 test-engine: $(DEVELOPMENT) ## run locations on three machines of a Ray cluster, as root, in namespaces of this one
-	@CODELOCD_TEST_ENGINE=1 $(BIN)/pytest -m slow tests/engine --durations=10
+	@CODELOCD_TEST_ENGINE=1 $(BIN)/pytest -m slow tests/engine --durations=10 --ignore tests/engine/test_default_fence.py
+
+test-engine-fence: $(DEVELOPMENT) ## take machines from a daemon that has the default fence, in four minutes, with figures
+	@CODELOCD_TEST_ENGINE=1 $(BIN)/pytest -m slow tests/engine/test_default_fence.py -s
 
 soak: $(DEVELOPMENT) ## try to break a daemon for seven minutes, kill 200 of them, then a store for one
 	@$(BIN)/python -m tests.faults --seconds 150 --seed $$(date +%s)

@@ -183,3 +183,34 @@ async def test_a_call_that_ends_in_a_lost_node_is_down_and_not_asked_again(
         assert await bridge.connection(order["runner"]).call("ping") == {}
         await bridge.ask("kill", runner=order["runner"])
         await bridge.hears("exited")
+
+
+async def test_what_a_bridge_cannot_ask_when_it_comes_is_told_when_its_node_is_back(
+    lab: Lab, bundle: Path, locked: Path
+) -> None:
+    order = place(SALES, locked)
+    async with DrivenBridge(lab, bundle, fence=30.0) as bridge:
+        said = await started(bridge, order, locked)
+        await bridge.ask("keep", runner=order["runner"], record={"generation": 3})
+        bridge.process.kill()
+    machine = machine_of(lab, said)
+    lab.cut(machine)
+    try:
+        bridge = DrivenBridge(lab, bundle, fence=30.0)
+        await bridge.begin()
+        hello = await bridge.greet()
+        (found,) = [each for each in hello["runners"] if each["location"] == SALES]
+        assert (found["start"], bool(found["lost"])) == (None, True)
+        with pytest.raises(RpcError, match="may still live") as refused:
+            await bridge.ask("start", **place(SALES, locked), program=program(locked))
+        assert refused.value.data["what"] == "lost"
+    finally:
+        lab.mend(machine)
+    there = await bridge.hears("there", lambda each: each["runner"] == order["runner"])
+    assert (there["record"], there["pid"]) == ({"generation": 3}, said["pid"])
+    await bridge.ask("attach", runner=order["runner"], offsets=there["offsets"])
+    assert await bridge.connection(order["runner"]).call("ping") == {}
+    await bridge.ask("kill", runner=order["runner"])
+    await bridge.hears("exited")
+    bridge.process.kill()
+    await bridge.process.wait()
