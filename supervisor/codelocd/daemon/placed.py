@@ -164,8 +164,10 @@ class PlacedLocations:
         output: Output,
         **how: Any,
     ) -> tuple[EngineCommand, asyncio.Future[CommandEnd]]:
-        """A one-shot command where and as the location's runner would run."""
+        """A one-shot command where and as the location's runner would run. Raises
+        EnvironmentProblem."""
         assert location.choice is not None, "its environment was chosen"
+        _refuse_existing(location, location.choice)
         order = self._order(location, location.choice, 0)
         order = replace(order, configured={**location.spec.variables, **secrets})
         tell = partial(self._publisher.progressed, location)
