@@ -254,7 +254,8 @@ def test_a_client_that_goes_away_leaves_its_runs(project: Project) -> None:
         project.client.call("run", {"location": "sales", "names": ["waits"], "key": key})
         for key in ("one", "other")
     )
-    assert [first["run"]["state"], second["run"]["state"]] == ["running", "queued"]
+    assert first["run"]["state"] in ("starting", "running")
+    assert second["run"]["state"] == "queued"
     project.go("one")
     project.go("other")
     assert project.ended(first["id"])["state"] == "succeeded"

@@ -131,6 +131,9 @@ class Place:
     def ended(self, number: int) -> Document:
         return self.until(number, lambda run: run["ended"] is not None)
 
+    def running(self, number: int) -> Document:
+        return self.until(number, lambda run: run["state"] == "running")
+
     def begun(self, name: str) -> int:
         """The process of the job of that name, once its code runs."""
         file = self.project / f"begun-{name}"
@@ -177,9 +180,8 @@ def test_a_run_outlives_its_daemon_and_ends_under_the_next(place: Place) -> None
     run = place.ended(ends)
     assert (run["state"], len(run["attempts"])) == ("succeeded", 1)
     place.begun("c")
-    assert place.show(waits)["state"] == "running"
-    run = place.show(goes_on)
-    assert (run["state"], run["attempts"][0]["pid"]) == ("running", pid)
+    place.running(waits)
+    assert place.running(goes_on)["attempts"][0]["pid"] == pid
     place.go("a")
     place.go("c")
     assert place.ended(goes_on)["state"] == "succeeded"
@@ -225,7 +227,7 @@ def test_a_stop_waits_for_runs_and_leaves_those_that_wait_to_the_next_daemon(pla
     place.begun("a")
     place.daemon.process.terminate()
     place.daemon.told(b"STOPPING=1")
-    assert place.show(ends)["state"] == "running", "it still answers"
+    place.running(ends)  # it still answers
     place.go("a")
     place.daemon.process.communicate(timeout=60)
     place.daemon.manager.close()
@@ -261,7 +263,8 @@ def test_a_second_signal_waits_for_no_run(place: Place) -> None:
     place.daemon.manager.close()
     assert not is_alive(pid)
     place.start()
-    assert place.show(number)["state"] == "cancelled"
+    run = place.show(number)
+    assert (run["state"], run["why"]) == ("cancelled", "shutdown")
 
 
 def test_a_run_goes_on_through_an_upgrade(place: Place) -> None:
@@ -278,8 +281,7 @@ def test_a_run_goes_on_through_an_upgrade(place: Place) -> None:
             return False
 
     wait_for(is_new)
-    run = place.show(number)
-    assert (run["state"], run["attempts"][0]["pid"]) == ("running", pid)
+    assert place.running(number)["attempts"][0]["pid"] == pid
     place.go("a")
     assert place.ended(number)["state"] == "succeeded"
     assert place.effects("a") == 1

@@ -99,7 +99,9 @@ class CancelAsked:
 
 @dataclass(frozen=True, slots=True)
 class KillAsked:
-    """It was asked to end, and is not to be waited for."""
+    """It is to end, and not to be waited for. `shutdown`: as of `CancelAsked`."""
+
+    shutdown: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from codelocd.runs.events import AttemptEnded, AttemptLost, Moment, RunEvent
+from codelocd.runs.events import AttemptEnded, AttemptLost, Moment, RunEvent, UserCodeBegun
 from codelocd.runs.model import Deadlines, RunRecord, RunState
 from codelocd.runs.step import JITTER, LONGEST_DELAY
 
@@ -34,7 +34,8 @@ def recovered(
     if run.state.is_final or run.state is RunState.QUEUED or run.attempt is None:
         return Recovered(replace(run, deadlines=_waiting(run, now)))
     if lives:
-        return Recovered(replace(run, deadlines=_going_on(run, now)), adopt=True)
+        unheard = UserCodeBegun() if begun and run.state is RunState.STARTING else None
+        return Recovered(replace(run, deadlines=_going_on(run, now)), unheard, adopt=True)
     run = replace(run, deadlines=Deadlines())
     if result is not None:
         return Recovered(run, AttemptEnded(result=result))

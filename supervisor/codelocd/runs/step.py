@@ -216,7 +216,7 @@ def _ending(run: RunRecord, stopping: Stopping, now: Moment) -> Stepped:
 
 
 def _kill_asked(run: RunRecord, event: KillAsked, now: Moment) -> Stepped:
-    run, _ = _cancel_asked(run, CancelAsked(), now)
+    run, _ = _cancel_asked(run, CancelAsked(event.shutdown), now)
     if run.attempt is None or run.state.is_final or run.attempt.pid is None:
         return run, ()
     deadlines = replace(run.deadlines, kill=None)

@@ -254,6 +254,27 @@ def test_an_attempt_that_had_not_begun_is_started_again_as_the_same(tmp_path: Pa
     play(tmp_path, found)
 
 
+def test_an_adopted_attempt_runs_where_its_code_has_begun_unheard(tmp_path: Path) -> None:
+    async def never_heard(run: RunRecord, effect: StartAttempt) -> None:
+        """The daemon died before it heard that user code runs."""
+
+    async def left(played: Played) -> None:
+        played.hands.start = never_heard  # type: ignore[method-assign]
+        run, _ = await played.keeper.submit(WISH)
+        await played.state(run.id, RunState.STARTING)
+        await played.keeper.hand_over()
+
+    async def found(played: Played) -> None:
+        played.hands.files = AttemptFiles(lives=True, begun=True)
+        await played.keeper.begin()
+        (run,) = played.keeper.unfinished()
+        await played.state(run, RunState.RUNNING)
+        assert played.hands.adopted == [run]
+
+    play(tmp_path, left)
+    play(tmp_path, found)
+
+
 def test_a_retry_delay_outlives_the_daemon(tmp_path: Path) -> None:
     wish = replace(WISH, policy=RunPolicy(retries=1, retry_delay=1000.0))
 

@@ -95,7 +95,7 @@ class RunKeeper:
             self.records.note(before, run)
         if found.adopt:
             self._effects.adopt(run)
-        elif found.event is not None:
+        if found.event is not None:
             self.tell(run.id, found.event)
 
     async def submit(self, wish: RunWish) -> tuple[RunRecord, bool]:
@@ -203,7 +203,7 @@ class RunKeeper:
         """End every attempt at once."""
         for run in self._table.going_on:
             self._effects.signal(run, "kill")
-            self.tell(run.id, events.KillAsked())
+            self.tell(run.id, events.KillAsked(shutdown=True))
 
     async def close(self) -> None:
         """Returns when the book is closed; what could not be written by now is lost."""
