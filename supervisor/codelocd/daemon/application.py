@@ -185,7 +185,7 @@ class Application:
         if self.dagster is not None:
             wanted = {name for name, each in self.locations.items() if each.state.wanted}
             self.dagster.settle(wanted)
-        self.run_base.left.end_rest()
+        self.run_base.end_rest()
         self._adoption.tell_rest()
         self._inheritance.taking()
         self._guardian.take_charge()
@@ -246,7 +246,7 @@ class Application:
 
     def _environments(self) -> Iterator[Environment]:
         yield from (environment for _, environment in self.locations.environments())
-        yield from self.run_base.codes.environments()
+        yield from self.run_base.environments()
 
     def _tidy(self, state: Path) -> None:
         """Remove what is old in the state folder, which is this daemon's alone."""
@@ -312,7 +312,7 @@ class Application:
         for location in self.locations.values():
             for running in location.runners.values():
                 running.handle.kill()
-        for part in (self.placed, self.dagster, self._page, self.run_base.attempts):
+        for part in (self.placed, self.dagster, self._page, self.run_base):
             if part is not None:
                 part.kill()
 

@@ -25,8 +25,8 @@ from codelocd.process.transit import Transit
 PATIENCE = 10.0
 """Seconds for the holder to answer; it does so in milliseconds."""
 
-RUNNER = "runner"
-"""The kind of a record that names none."""
+RUNNER, RUN = "runner", "run"
+"""Kinds of records. One that names none is a runner's."""
 
 PAUSE = 0.02
 """Seconds between two tries to reach it."""

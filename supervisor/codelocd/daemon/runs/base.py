@@ -2,54 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from functools import partial
+from collections.abc import Collection, Iterable, Mapping
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-from codelocd.daemon.runs.dagster_reports import DagsterReports
-from codelocd.daemon.runs.folders import AttemptFolders
-from codelocd.daemon.runs.left import LeftRuns
-from codelocd.daemon.runs.local_attempts import AttemptParts, LocalAttempts
 from codelocd.daemon.runs.output import RunOutputs
-from codelocd.daemon.runs.served import ServedCodes
-from codelocd.daemon.runs.served_processes import ServedProcesses
-from codelocd.daemon.subscriptions import Hub
 from codelocd.dagster.instance import home_of
-from codelocd.model import Config
-from codelocd.storage.paths import DaemonPaths
-from codelocd.storage.remains import LOGS
+from codelocd.process.inheritance import RUN
+from codelocd.storage.remains import LOGS, RUNS
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from codeloc_envs import Environment
     from codelocd.daemon.limits import LocationLimits
-    from codelocd.daemon.locations import Locations
+    from codelocd.daemon.location import Location, Running
     from codelocd.daemon.loop import Daemon
     from codelocd.daemon.publisher import Publisher
     from codelocd.daemon.runner_specs import RunnerSpecs
     from codelocd.daemon.runs.evaluations import Evaluations
+    from codelocd.daemon.runs.folders import AttemptFolders
+    from codelocd.daemon.runs.left import LeftRuns
+    from codelocd.daemon.runs.local_attempts import AttemptParts, LocalAttempts
+    from codelocd.daemon.runs.served import ServedCodes
+    from codelocd.daemon.runs.served_processes import ServedProcesses
+    from codelocd.daemon.subscriptions import Hub
     from codelocd.dagster.webserver import DaemonParts
+    from codelocd.model import Config
+    from codelocd.process.accounts import Account
     from codelocd.process.child import Children
     from codelocd.process.inheritance import Inheritance
     from codelocd.runners.warm.launcher import WarmLauncher
+    from codelocd.storage.paths import DaemonPaths
 
 
 class RunBase:
-    """Made in the order of its methods, as the daemon's other parts come to be."""
+    """Its parts are imported and made at their first use: few daemons run anything. `root`: the
+    folder of all that is kept of runs, but for values."""
 
-    left: LeftRuns
-    codes: ServedCodes
-    processes: ServedProcesses
-    attempts: LocalAttempts
+    _daemon: Daemon
+    _warm: WarmLauncher
+    _specs: RunnerSpecs
+    _means: DaemonParts
+    _limits: LocationLimits
+    _inheritance: Inheritance
+    _children: Children
 
     def __init__(self, hub: Hub, paths: DaemonPaths, config: Config, publisher: Publisher) -> None:
         self._dagster_home = partial(home_of, config, paths.state_dir)
-        self.folders = AttemptFolders(paths)
+        self._paths = paths
         self._publisher = publisher
-        self.outputs = RunOutputs(hub, self.folders.root / LOGS)
+        self.root = paths.state_dir / RUNS
+        self.outputs = RunOutputs(hub, self.root / LOGS)
         self._evaluations: Evaluations | None = None
 
     def inherit(self, inheritance: Inheritance, children: Children) -> None:
-        """Take what an earlier daemon left of attempts."""
-        self.left = LeftRuns(inheritance, children, self.outputs)
+        """Take what an earlier daemon left of attempts, at once, so that their ends are noticed."""
+        self._inheritance, self._children = inheritance, children
+        if any(left.kind == RUN for left in inheritance.left):
+            _ = self.left
 
     def follow(
         self,
@@ -59,38 +70,105 @@ class RunBase:
         means: DaemonParts,
         limits: LocationLimits,
     ) -> None:
-        """Be told of what is served, and have what attempts need."""
-        locations: Locations = daemon.locations
-        self.codes = ServedCodes(locations, self.folders, self._listed)
-        specs.texts_of = self.codes.folder_for
-        daemon.took_over = self.codes.took_over
-        daemon.withdrew = self.codes.withdrew
-        self.processes = ServedProcesses(means.store, specs, self._dagster_home)
-        parts = AttemptParts(
-            warm,
-            means.children,
+        """What attempts need, and what tells which code is served."""
+        self._daemon, self._warm, self._specs = daemon, warm, specs
+        self._means, self._limits = means, limits
+        specs.texts_of = self._texts_of
+        daemon.took_over, daemon.withdrew = self._took_over, self._withdrew
+
+    # --- parts ----------------------------------------------------------------------------------
+
+    @cached_property
+    def folders(self) -> AttemptFolders:
+        from codelocd.daemon.runs.folders import AttemptFolders
+
+        return AttemptFolders(self._paths)
+
+    @cached_property
+    def left(self) -> LeftRuns:
+        from codelocd.daemon.runs.left import LeftRuns
+
+        return LeftRuns(self._inheritance, self._children, self.outputs)
+
+    @cached_property
+    def codes(self) -> ServedCodes:
+        from codelocd.daemon.runs.served import ServedCodes
+
+        return ServedCodes(self._daemon.locations, self.folders, self._listed)
+
+    @cached_property
+    def processes(self) -> ServedProcesses:
+        from codelocd.daemon.runs.served_processes import ServedProcesses
+
+        return ServedProcesses(self._means.store, self._specs, self._dagster_home)
+
+    @cached_property
+    def parts(self) -> AttemptParts:
+        from codelocd.daemon.runs.local_attempts import AttemptParts
+
+        return AttemptParts(
+            self._warm,
+            self._means.children,
             self.processes,
-            limits,
-            locations,
+            self._limits,
+            self._daemon.locations,
             self.outputs,
             self.left,
         )
-        self._parts = parts
-        self.attempts = LocalAttempts(parts, self.folders, self.codes)
-        self.attempts.tell_dagster = DagsterReports(parts, self.folders, self.codes).tell
+
+    @cached_property
+    def attempts(self) -> LocalAttempts:
+        from codelocd.daemon.runs.dagster_reports import DagsterReports
+        from codelocd.daemon.runs.local_attempts import LocalAttempts
+
+        attempts = LocalAttempts(self.parts, self.folders, self.codes)
+        attempts.tell_dagster = DagsterReports(self.parts, self.folders, self.codes).tell
+        return attempts
 
     def evaluations(self) -> Evaluations:
         """What asks schedules and sensors: one for a daemon."""
         if self._evaluations is None:
             from codelocd.daemon.runs.evaluations import Evaluations  # few daemons have any
 
-            self._evaluations = Evaluations(self._parts, self.folders, self.codes)
+            self._evaluations = Evaluations(self.parts, self.folders, self.codes)
         return self._evaluations
 
     def _listed(self, name: str) -> Collection[Mapping[str, Any]]:
         return self._publisher.registry.entry(name).listed.values()
 
+    # --- what every daemon asks -----------------------------------------------------------------
+
+    def _has(self, part: str) -> bool:
+        """Whether it was used."""
+        return part in self.__dict__
+
+    def _texts_of(self, who: Account | None) -> Path | None:
+        return self.codes.folder_for(who) if self._has("codes") else None
+
+    def _took_over(self, location: Location, running: Running) -> None:
+        if self._has("codes"):
+            self.codes.took_over(location, running)
+
+    def _withdrew(self, location: Location) -> None:
+        if self._has("codes"):
+            self.codes.withdrew(location)
+
+    def environments(self) -> Iterable[Environment]:
+        """Those that runs may need: they count as used."""
+        return self.codes.environments() if self._has("codes") else ()
+
+    def end_rest(self) -> None:
+        """End what an earlier daemon left, and no keeper has adopted."""
+        if self._has("left"):
+            self.left.end_rest()
+
+    def kill(self) -> None:
+        """End all attempts at once."""
+        if self._has("attempts"):
+            self.attempts.kill()
+
     def close(self) -> None:
         """Returns when the logs are as they stay."""
-        self.codes.close()
+        if self._has("codes"):
+            self.codes.close()
         self.outputs.logs.close()

@@ -8,11 +8,9 @@ from typing import Any
 
 from codelocd.daemon.runs.output import RunOutputs
 from codelocd.process.child import Child, Children
-from codelocd.process.inheritance import Inheritance
+from codelocd.process.inheritance import RUN, Inheritance
 from codelocd.runs.model import RunId
 
-RUN = "run"
-"""The kind of the records of attempts."""
 NOTED = ("kind", "run", "attempt", "of", "group", "memory_limit", "tasks_limit")
 """What a record has: `of` is the location. The last three can be None."""
 

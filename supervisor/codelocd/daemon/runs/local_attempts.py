@@ -20,13 +20,14 @@ from codelocd.daemon.locations import Locations
 from codelocd.daemon.runs.attempts import AttemptStarter, CodeOfRun, tell_end
 from codelocd.daemon.runs.event_pipe import EventsRead, made_fifo, opened_fifo
 from codelocd.daemon.runs.folders import AttemptFolders
-from codelocd.daemon.runs.left import RUN, LeftRuns
+from codelocd.daemon.runs.left import LeftRuns
 from codelocd.daemon.runs.live import AttemptLimits, LiveAttempt, LockedAttempt
 from codelocd.daemon.runs.output import RunOutputs
 from codelocd.daemon.runs.served import LocationCode, ServedCodes
 from codelocd.daemon.runs.served_processes import ServedProcesses
 from codelocd.model import Exit, Policy, Problem
 from codelocd.process.child import Child, Children
+from codelocd.process.inheritance import RUN
 from codelocd.runners.api import RunnerSpec
 from codelocd.runners.warm.launcher import WarmLauncher
 from codelocd.runners.warm.method import MethodChoice

@@ -87,7 +87,7 @@ class Runs:
         self.report = report
         self._development = development
         self._settings = NO_RUNS
-        self._path = base.folders.root / BOOK
+        self._path = base.root / BOOK
         self._news = RunNews(hub, publisher, locations)
         self._opened: OpenRuns | None = None
         self._opening = asyncio.Lock()
@@ -206,7 +206,7 @@ class Runs:
         retention = RunRetention(
             book,
             base.folders.of_runs,
-            base.folders.root / LOGS,
+            base.root / LOGS,
             base.codes.folder,
             lambda: self._settings,
             base.codes.manifests,

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from codelocd.daemon.subscriptions import Hub
 from codelocd.model import Output
-from codelocd.runs.model import RunId
 from codelocd.storage.log_lines import Block
 from codelocd.storage.logs import Logs
 
 if TYPE_CHECKING:
     from codelocd.documents.locations import DroppedOutput, RunLogBlock
+    from codelocd.runs.model import RunId
 
 LOGS_OF_RUNS = "runs"
 TOLD = 5
