@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from codelocd.daemon.runs.schedule_table import ScheduleTable
 from codelocd.daemon.subscriptions import LocalSubscriber
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from codelocd.daemon.runs.sensors import Sensors
     from codelocd.daemon.runs.ticker import TickClock, Ticker
     from codelocd.daemon.subscriptions import Hub
+    from codelocd.documents.events import TopicEvent
     from codelocd.runs.evaluation import Evaluation
     from codelocd.runs.sensing import KeptSensor
     from codelocd.runs.tick_book import TickBook
@@ -86,8 +87,12 @@ class RunStarters:
         self.ticks = ticks
         if not self._follows:
             self._follows = True
-            watcher = LocalSubscriber(lambda _event: self.wake())
+            watcher = LocalSubscriber(self._heard)
             self._hub.subscribe(watcher, ("definitions",), None, lambda _topic: {})
+
+    def _heard(self, event: TopicEvent) -> None:
+        data: Any = event["data"]  # the full state, or news of one location
+        self.wake(data.get("location"))
 
     async def begin(self, opened: OpenRuns) -> None:
         """The runs are open. Raises BookProblem."""
@@ -128,15 +133,15 @@ class RunStarters:
         await sensors.begin()
         return sensors
 
-    def wake(self) -> None:
-        """Definitions, or what is served, may have changed."""
+    def wake(self, location: str | None = None) -> None:
+        """Definitions, or what is served, may have changed: of this location, or of any."""
         if self._sensors is not None:
             self._sensors.wake()
         if self._ticker is not None:
             self._ticker.wake()
-        elif self.ticks and self._opening is None and self._has_work():
+        elif self.ticks and self._opening is None and self._has_work(location):
             self._opening = asyncio.get_running_loop().create_task(self._open())
-        elif not (self.ticks or self._is_told or self._is_closed) and self._has_work():
+        elif not (self.ticks or self._is_told or self._is_closed) and self._has_work(location):
             self._is_told = True
             self._runs.report(
                 "schedules and sensors start nothing: dev does not tick; start it with --tick"
@@ -160,12 +165,13 @@ class RunStarters:
         finally:
             self._opening = None
 
-    def _has_work(self) -> bool:
-        """Whether a location that is not Dagster's lists a schedule or a sensor."""
-        listed = self.registry.by_location
+    def _has_work(self, location: str | None) -> bool:
+        """Whether this location, or any, lists a schedule or a sensor that is not Dagster's."""
+        registry = self.registry
+        names = registry.by_location if location is None else (location,)
+        counts = ((name, registry.entry(name).counts) for name in names)
         return any(
-            each.counts["schedule"] + each.counts["sensor"] and self.are_native(name)
-            for name, each in listed.items()
+            each["schedule"] + each["sensor"] and self.are_native(name) for name, each in counts
         )
 
     @property
