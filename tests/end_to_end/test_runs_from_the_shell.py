@@ -306,3 +306,23 @@ def test_a_location_that_is_stale_runs_its_last_good_code(shop: Shop, tmp_path: 
     assert "with the present code" in shop.cli("show", "sales/orders").stdout
     file.write_text(SALES)
     shop.until("sales", serving)
+
+
+def test_runs_are_shown_where_no_daemon_runs_any_more(project: Path, tmp_path: Path) -> None:
+    (project / "codelocd.toml").write_text(CONFIG.partition("[location.ingest]")[0])
+    (project / "sales.py").write_text(SALES)
+    daemon = Shop(project, tmp_path / "home", ())
+    daemon.until_serving("sales")
+    assert daemon.cli("run", "sales/nightly").returncode == 0
+    answers = [["runs", "--state", "succeeded"], ["runs", "show", "1"], ["runs", "logs", "1"]]
+    before = [daemon.json(*words) for words in answers[:2]]
+    lines = daemon.cli("runs", "logs", "1", "--json").stdout
+    daemon.stop()
+    assert [daemon.json(*words) for words in answers[:2]] == before
+    assert daemon.cli("runs", "logs", "1", "--json").stdout == lines
+    shown = daemon.cli("runs")
+    assert (shown.returncode, len(shown.stderr.splitlines())) == (0, 1)
+    assert "no dev daemon runs for" in shown.stderr
+    unknown = daemon.cli("runs", "show", "99")
+    assert (unknown.returncode, unknown.stdout) == (4, "")
+    assert daemon.cli("runs", "logs", "-f", "1").returncode == 3

@@ -18,7 +18,8 @@ from uuid import uuid4
 
 from codeloc_envs.files import make_folder
 from codelocd.runs.book_format import MIGRATIONS
-from codelocd.runs.encoding import decoded, encoded
+from codelocd.runs.book_reading import listing, selected
+from codelocd.runs.encoding import encoded
 from codelocd.runs.model import RunId, RunRecord, RunState, RunWish
 
 T = TypeVar("T")
@@ -96,18 +97,8 @@ class RunBook:
         limit: int = SHOWN,
     ) -> Future[list[RunRecord]]:
         """The newest first; `before`: only those with a lower number."""
-        conditions, values = ["TRUE"], list[Any]()
-        if locations is not None:
-            conditions.append(f"location IN ({', '.join('?' * len(locations))})")
-            values += locations
-        if states:
-            conditions.append(f"state IN ({', '.join('?' * len(states))})")
-            values += [state.value for state in states]
-        if before is not None:
-            conditions.append("id < ?")
-            values.append(before)
-        condition = f"{' AND '.join(conditions)} ORDER BY id DESC LIMIT ?"
-        return self._do(lambda: self._select(condition, [*values, limit]))
+        condition, values = listing(locations, states, before, limit)
+        return self._do(lambda: self._select(condition, values))
 
     def last_made(self, location: str, repository: str, name: str) -> Future[LastMade | None]:
         return self._do(lambda: self._last_made(location, repository, name))
@@ -221,13 +212,7 @@ class RunBook:
         return found[0] if found else None
 
     def _select(self, condition: str, values: Sequence[Any]) -> list[RunRecord]:
-        """Those that can be read: another version may have written what this one cannot."""
-        found = []
-        query = f"SELECT document FROM runs WHERE {condition}"  # noqa: S608  values are bound
-        for (text,) in self._connection.execute(query, values):
-            with contextlib.suppress(ValueError, KeyError, TypeError):
-                found.append(decoded(text))
-        return found
+        return selected(self._connection, condition, values)
 
     def _last_made(self, location: str, repository: str, name: str) -> LastMade | None:
         query = (

@@ -36,7 +36,7 @@ class Remains:
     """Answers as the daemon did that kept its state in `folder`. Raises PermissionError."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         from codelocd.core import (
             whole,  # what is declared takes long to import: daemons need it not
         )
@@ -59,11 +59,11 @@ class Remains:
     ) -> list[JournalEntry]:
         """The last `count` entries of the journal, or the last before that one."""
         query = JournalQuery(count, locations, before=before)
-        return journal.stored(self._folder / JOURNAL, query)
+        return journal.stored(self.folder / JOURNAL, query)
 
     def logs(self, locations: Collection[str], query: LogQuery) -> LogsDocument:
         """The answer of the method `logs`."""
-        logs = Logs(self._folder / LOGS)
+        logs = Logs(self.folder / LOGS)
         _, read = logs.reading(locations, query)
         lines, more = read()
         return {
@@ -94,7 +94,7 @@ class Remains:
     def registry(self) -> Registry:
         """The last good definitions of all; none of a location that was stopped."""
         found = Registry()
-        snapshots = Snapshots(self._folder / SNAPSHOTS)
+        snapshots = Snapshots(self.folder / SNAPSHOTS)
         for name in self.locations:
             snapshot = snapshots.last(name)
             if snapshot is not None:

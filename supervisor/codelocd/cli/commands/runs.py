@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,7 +15,7 @@ from codelocd.cli.actions import announce
 from codelocd.cli.app import Commands
 from codelocd.cli.commands import completions
 from codelocd.cli.connection import ask, connect_patiently, connect_promptly
-from codelocd.cli.exit_codes import ExitCode, Failure
+from codelocd.cli.exit_codes import ExitCode, NoDaemon, SilentDaemon
 from codelocd.cli.options import (
     WordChoice,
     daemon_options,
@@ -24,7 +23,8 @@ from codelocd.cli.options import (
     json_option,
     reading_options,
 )
-from codelocd.cli.pages import Line
+from codelocd.cli.pages import Line, Pages
+from codelocd.cli.run_code import written
 from codelocd.cli.run_following import FollowedRun, subscribed
 from codelocd.cli.run_output import Form
 from codelocd.cli.which import Asked
@@ -111,6 +111,8 @@ def list_command(
 ) -> None:
     """List runs, the newest first.
 
+    Where no daemon answers, it shows what is on disk, and says so, as `show` and `logs` do.
+
     \b
     codelocd runs
     codelocd runs --state failed --state lost --location sales
@@ -118,13 +120,31 @@ def list_command(
     """
     given = {"locations": list(locations), "states": list(states), "before": before}
     parameters = {name: each for name, each in given.items() if each not in (None, [])}
-    answer = ask(asked, "runs", {**parameters, "limit": limit})
-    if as_json:
-        return output.document(answer)
+    answer, silent = _answered(asked, "runs", {**parameters, "limit": limit})
     last = answer["runs"][-1]["id"] if answer["runs"] else 0
     more = f"more: codelocd runs --before {last}"
-    output.say(run_pages.runs(answer, time.time(), output.stdout_screen(), more=more))
-    return None
+    if as_json:
+        output.document(answer)
+    else:
+        output.say(run_pages.runs(answer, time.time(), output.stdout_screen(), more=more))
+    if silent is not None:
+        raise silent
+
+
+def _answered(
+    asked: Asked, method: str, params: Mapping[str, Any]
+) -> tuple[Any, SilentDaemon | None]:
+    """By the daemon, or where none answers by the book that it left, with a word on stderr; and the
+    failure of one that is there."""
+    try:
+        return ask(asked, method, params), None
+    except (NoDaemon, SilentDaemon) as failure:
+        if params.get("code"):
+            raise
+        from codelocd.cli.left_runs import LeftRunsOfDaemon  # seldom
+
+        left = LeftRunsOfDaemon(asked, failure).call(method, params)
+        return left, failure if isinstance(failure, SilentDaemon) else None
 
 
 @click.command("show")
@@ -152,10 +172,11 @@ def show_command(
     """
     if folder is not None and not with_code:
         raise click.UsageError("-o says where the files go: give --code, too")
-    answer = ask(asked, "run_show", {"id": number, **({"code": True} if with_code else {})})
+    wanted = {"id": number, **({"code": True} if with_code else {})}
+    answer, silent = _answered(asked, "run_show", wanted)
     screen = output.stdout_screen()
     if folder is not None:
-        for path in _written(answer["code"], folder):
+        for path in written(answer["code"], folder):
             output.note(f"wrote {path}")
     elif as_json:
         output.document(answer if with_code else answer["run"])
@@ -163,22 +184,8 @@ def show_command(
         output.say(run_pages.code(answer["code"], screen))
     else:
         output.say(run_pages.page(answer["run"], time.time(), screen))
-
-
-def _written(texts: Mapping[str, str], folder: Path) -> Iterator[Path]:
-    """The files, below what their folders have in common."""
-    if folder.exists() and any(folder.iterdir()):
-        raise Failure(f"{folder} is not empty; name a new folder")
-    if not texts:
-        raise Failure("no files are kept of this run")
-    common = os.path.commonpath([os.path.dirname(path) for path in texts])
-    for path, text in texts.items():
-        file = folder / os.path.relpath(os.path.normpath(path), common)
-        if not file.resolve().is_relative_to(folder.resolve()):
-            raise Failure(f"{path} is in no folder of the others; see it without -o")
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text)
-        yield file
+    if silent is not None:
+        raise silent
 
 
 @click.command("logs")
@@ -214,26 +221,42 @@ def logs_command(
     """
     plain = grep if isinstance(grep, str) else None
     given = {name: each for name, each in narrowed.items() if each is not None}
-    with connect_promptly(asked) as connection:
-        followed = FollowedRun(number, lambda: connect_promptly(asked))
-        pages = followed.pages
-        pages.params = {**pages.params, **given, **({"contains": plain} if plain else {})}
-        pages.pattern = grep if callable(grep) else None
-        if lines is None and len(pages.params) == 1 and pages.pattern is None:
-            lines = LINES
-        events = subscribed(connection) if follow else iter(())
+    followed = FollowedRun(number, lambda: connect_promptly(asked))
+    pages = followed.pages
+    pages.params = {**pages.params, **given, **({"contains": plain} if plain else {})}
+    pages.pattern = grep if callable(grep) else None
+    if lines is None and len(pages.params) == 1 and pages.pattern is None:
+        lines = LINES
 
-        def asking(params: Mapping[str, Any]) -> Mapping[str, Any]:
-            return cast("Mapping[str, Any]", connection.call("run_logs", params))
-
-        past = pages.all(asking) if lines is None else pages.newest(asking, lines)
-        _print(past, as_json=as_json)
+    try:
+        with connect_promptly(asked) as connection:
+            events = subscribed(connection) if follow else iter(())
+            _print(_past(pages, connection.call, lines), as_json=as_json)
+            if follow:
+                news = followed.news(connection, events, known=True)
+                _print((told for kind, told in news if kind == "line"), as_json=as_json)
+    except (NoDaemon, SilentDaemon) as failure:
         if follow:
-            news = followed.news(connection, events, known=True)
-            _print((told for kind, told in news if kind == "line"), as_json=as_json)
+            raise
+        from codelocd.cli.left_runs import LeftRunsOfDaemon  # seldom
+
+        _print(_past(pages, LeftRunsOfDaemon(asked, failure).call, lines), as_json=as_json)
+        if isinstance(failure, SilentDaemon):
+            raise
 
 
-def _print(lines: Iterator[Line] | list[Line], *, as_json: bool) -> None:
+def _past(
+    pages: Pages, call: Callable[[str, Mapping[str, Any]], Any], lines: int | None
+) -> Iterable[Line]:
+    """The last `lines`, or all that `pages` asks for."""
+
+    def asking(params: Mapping[str, Any]) -> Mapping[str, Any]:
+        return cast("Mapping[str, Any]", call("run_logs", params))
+
+    return pages.all(asking) if lines is None else pages.newest(asking, lines)
+
+
+def _print(lines: Iterable[Line], *, as_json: bool) -> None:
     screen = output.stdout_screen()
     for line in lines:
         if as_json:

@@ -1,0 +1,59 @@
+"""The runs that the last daemon left, where none answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from codelocd.cli import left
+from codelocd.cli.exit_codes import ExitCode, Failure, NoDaemon, SilentDaemon
+from codelocd.cli.which import Asked
+from codelocd.runs.book_reading import LeftBook
+from codelocd.runs.encoding import run_document
+from codelocd.runs.model import RunState
+from codelocd.storage.logs import LogQuery, Logs
+from codelocd.storage.remains import BOOK, LOGS, RUNS
+
+
+class LeftRunsOfDaemon:
+    """Answers as the daemon does, by its methods. Raises `failure` where it has left nothing."""
+
+    def __init__(self, asked: Asked, failure: NoDaemon | SilentDaemon) -> None:
+        self._folder = left.by(asked, failure, ()).folder / RUNS
+        if not (self._folder / BOOK).exists():
+            raise failure
+        self._book = LeftBook(self._folder / BOOK)
+
+    def call(self, method: str, params: Mapping[str, Any]) -> dict[str, Any]:
+        """The answer of `runs`, `run_show` or `run_logs`."""
+        if method == "runs":
+            return self._listed(params)
+        document = self._one(params["id"])
+        if method == "run_show":
+            return {"run": document}
+        return self._lines(params, document)
+
+    def _listed(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        states = [RunState(each) for each in params.get("states", ())]
+        limit, before = params["limit"], params.get("before")
+        found = self._book.listed(params.get("locations"), states, before, limit + 1)
+        return {"runs": [*map(run_document, found[:limit])], "more": len(found) > limit}
+
+    def _one(self, number: int) -> dict[str, Any]:
+        run = self._book.run(number)
+        if run is None:
+            what = f"there was no run {number}; `codelocd runs` lists those that are kept"
+            raise Failure(what, ExitCode.UNKNOWN)
+        return run_document(run)
+
+    def _lines(self, params: Mapping[str, Any], run: Mapping[str, Any]) -> dict[str, Any]:
+        name = str(run["id"])
+        given = {key: value for key, value in params.items() if key != "id"}
+        for place in ("after", "before"):
+            if place in given:
+                given[place] = {name: given[place]}
+        logs = Logs(self._folder / LOGS)
+        lines, more = logs.reading([name], LogQuery(**given))[1]()
+        about = {"location": run["location"], "run": run["id"]}
+        told = [{**line.document(), **about, "attempt": line.generation} for line in lines]
+        return {"lines": told, "last": logs.last_numbers([name])[name], "more": more}
