@@ -38,6 +38,8 @@ class CancelWatch:
             self._thread.start()
 
     def _look(self) -> None:
+        if self._over.wait(LOOK_SECONDS):
+            return  # most runs are short, and an instance takes a while to open
         made: Any = sys.modules["dagster"].DagsterInstance
         with made.from_ref(self._reference) as instance:
             while not self._over.wait(LOOK_SECONDS):

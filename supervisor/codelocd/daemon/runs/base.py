@@ -94,7 +94,9 @@ class RunBase:
     def codes(self) -> ServedCodes:
         from codelocd.daemon.runs.served import ServedCodes
 
-        return ServedCodes(self._daemon.locations, self.folders, self._listed)
+        codes = ServedCodes(self._daemon.locations, self.folders, self._listed)
+        codes.found_dagsters = self._prepare_for_dagster
+        return codes
 
     @cached_property
     def processes(self) -> ServedProcesses:
@@ -132,6 +134,11 @@ class RunBase:
 
             self._evaluations = Evaluations(self.parts, self.folders, self.codes)
         return self._evaluations
+
+    def _prepare_for_dagster(self) -> None:
+        from codelocd.daemon.runs.dagster_reports import BESIDE
+
+        self._warm.preload_beside(BESIDE)
 
     def _listed(self, name: str) -> Collection[Mapping[str, Any]]:
         return self._publisher.registry.entry(name).listed.values()

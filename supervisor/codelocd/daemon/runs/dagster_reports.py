@@ -9,10 +9,27 @@ from codelocd.daemon.runs.attempts import reported, start_report
 from codelocd.daemon.runs.folders import AttemptFolders
 from codelocd.daemon.runs.local_attempts import AttemptParts
 from codelocd.daemon.runs.served import LocationCode, ServedCodes
+from codelocd.runs.dagster import DAGSTER
 from codelocd.runs.events import TellDagster
 from codelocd.runs.folder import RunFolders
 from codelocd.runs.model import RunId
 
+BESIDE = {
+    DAGSTER: (
+        "dagster._core.instance.factory",
+        "dagster._core.execution.api",
+        "dagster._core.storage.local_compute_log_manager",
+        "dagster._core.storage.migration.utils",
+        "dagster._core.storage.root",
+        "dagster._core.storage.sqlite_storage",
+        "dagster._utils.test.definitions",
+        "dagster_mysql",
+        "dagster_postgres",
+        "upath.implementations.local",
+    )
+}
+"""What opens an instance and executes a run, and no location imports by itself: most of the time
+that a run takes to begin. Those that a release or an environment does not have are passed over."""
 FOLDER = "reports"
 """In the folder of runs: what the processes are told."""
 MOST = 4

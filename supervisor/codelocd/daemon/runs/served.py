@@ -24,6 +24,7 @@ from codelocd.model import LocationSpec
 from codelocd.process.accounts import Account
 from codelocd.rpc.errors import RpcError
 from codelocd.runners.api import RunnerHandle, RunnerSpec
+from codelocd.runs.dagster import DAGSTER
 from codelocd.runs.texts import digest_of, is_digest, keep_text, keep_texts, kept_text
 
 PATIENCE = 10.0
@@ -57,7 +58,8 @@ class LocationCode:
 
 class ServedCodes:
     """`begin` says that runs are in use. Then each takeover is followed; what served before that is
-    asked for when it is needed. `known` is called with a location once it is known what serves it.
+    asked for when it is needed. `known` is called with a location once it is known what serves it,
+    and `found_dagsters` where that is Dagster's.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class ServedCodes:
         self._asking: dict[str, asyncio.Task[None]] = {}
         self.is_in_use = False
         self.known: Callable[[str], None] = lambda _: None
+        self.found_dagsters: Callable[[], None] = lambda: None
 
     @property
     def folder(self) -> Path:
@@ -231,6 +234,8 @@ class ServedCodes:
         if name in self._served:
             self._former[name] = replace(self._served[name], definitions=())
         self._served[name] = served
+        if served.loader == DAGSTER:
+            self.found_dagsters()
 
     def _kept(self, manifest: Manifest, order: RunnerSpec) -> str | None:
         """The digest of the manifest, once all is on the disk; None where that has no room."""

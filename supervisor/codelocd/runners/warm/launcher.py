@@ -264,6 +264,10 @@ class WarmLauncher:
         pool = self._pools.of_runner(location)
         return pool.current() if pool is not None else None
 
+    def preload_beside(self, beside: Beside) -> None:
+        """Have warm interpreters import this, too, from now on, beside what their locations do."""
+        self._pools.preload_beside(beside)
+
     def keep_for(self, idle: float) -> None:
         """Seconds without a start after which a warm interpreter ends, from now on."""
         self._pools.keep_for(idle)

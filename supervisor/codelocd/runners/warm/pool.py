@@ -143,6 +143,12 @@ class WarmPool:
             self._preparing.add_done_callback(self._prepared)
         return self._preparing
 
+    def want_again(self) -> None:
+        """What is preloaded beside has changed."""
+        self._last_wanted = None, (), None
+        if self.ready is not None:
+            self.refresh()
+
     def retire(self) -> None:
         """It is not needed for now, or no longer true."""
         if self.ready is not None:

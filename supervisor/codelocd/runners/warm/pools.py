@@ -38,7 +38,8 @@ class WarmPools:
         idle: float,
         beside: Beside = NOTHING,
     ) -> None:
-        self._preloading = Preloading(children, entry, profiles, beside, self._prepare_all)
+        self.beside = dict(beside)
+        self._preloading = Preloading(children, entry, profiles, self.beside, self._prepare_all)
         self._profiles = profiles
         self._choices = choices
         self._idle = idle
@@ -95,6 +96,15 @@ class WarmPools:
             self.of(spec, choice.method)
             for pool in self._having(location):
                 pool.refresh()
+
+    def preload_beside(self, beside: Beside) -> None:
+        """Have this preloaded, too, from now on."""
+        if all(set(names) <= set(self.beside.get(of, ())) for of, names in beside.items()):
+            return
+        for of, names in beside.items():
+            self.beside[of] = tuple(dict.fromkeys([*self.beside.get(of, ()), *names]))
+        for pool in self._pools:
+            pool.want_again()
 
     def look_after(self) -> None:
         """Retire what is idle, and everything when the machine is short of memory."""
