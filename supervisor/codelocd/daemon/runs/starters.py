@@ -161,7 +161,8 @@ class RunStarters:
         try:
             await self._runs.open()
         except RpcError as problem:
-            self._runs.report(f"no schedule ticks: {problem}")
+            if not self._is_closed:
+                self._runs.report(f"no schedule ticks: {problem}")
         finally:
             self._opening = None
 
