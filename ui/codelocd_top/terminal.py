@@ -19,6 +19,7 @@ SIGNALLED = 128
 LEAVE_SECONDS = 5
 """Seconds within which the view ends after it was asked to. A view that draws on a terminal that is
 gone may wait for ever: nothing takes what it writes any more."""
+PASSED_ON = (signal.SIGTERM, signal.SIGHUP)
 LEAVE = (
     "\x1b[?2026l"  # no synchronized update
     "\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l\x1b[?1016l"  # no mouse
@@ -38,8 +39,10 @@ def restoring(view: Callable[[int], int]) -> int:
     before = termios.tcgetattr(sys.stdin)
     sys.stdout.flush()
     reading, writing = os.pipe()
+    signal.pthread_sigmask(signal.SIG_BLOCK, PASSED_ON)  # until there is a child to pass them on to
     child = os.fork()
     if not child:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, PASSED_ON)
         os.close(writing)
         return view(reading)
     os.close(reading)
@@ -80,8 +83,9 @@ def _ended(child: int) -> tuple[int, int]:
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal has sent it to the child, too
     signal.signal(signal.SIGALRM, lambda *_: send(signal.SIGKILL))
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in PASSED_ON:
         signal.signal(number, pass_on)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, PASSED_ON)
     while True:
         _, status = os.waitpid(child, os.WUNTRACED)
         if not os.WIFSTOPPED(status):
