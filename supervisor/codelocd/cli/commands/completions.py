@@ -26,7 +26,6 @@ from codelocd.cli.connection import ask
 from codelocd.cli.exit_codes import ExitCode, Failure
 from codelocd.cli.quick import COMPLETION
 from codelocd.cli.which import Asked
-from codelocd.render.runs import what
 
 if TYPE_CHECKING:
     from codelocd.documents.locations import LocationStatus
@@ -133,6 +132,8 @@ def runs(
     context: click.Context, _parameter: click.Parameter, typed: str, states: Iterable[str] = ()
 ) -> list[Any]:
     """Numbers of runs that are not named yet, the newest first, with what they run."""
+    from codelocd.render.runs import what  # few commands have completions of runs
+
     named = {str(each) for each in context.params.get("numbers") or ()}
     wanted = {"states": list(states)} if states else {}
     answer = _asked(context, "runs", {"limit": 100, **wanted}) or {"runs": []}

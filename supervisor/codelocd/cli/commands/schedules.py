@@ -17,7 +17,6 @@ from codelocd.cli.options import daemon_options, json_option, locations_argument
 from codelocd.cli.status import wanted
 from codelocd.cli.which import Asked
 from codelocd.render.schedules import schedule, schedules, switched
-from codelocd.runs.cron import zone_of
 
 if TYPE_CHECKING:
     from codelocd.documents.schedules import (
@@ -161,6 +160,8 @@ def _place(name: str, repository: str | None) -> dict[str, Any]:
 
 
 def _zone(each: ScheduleDocument) -> tzinfo:
+    from codelocd.runs.cron import zone_of  # `codelocd --help` imports every command
+
     try:
         return zone_of(each["timezone"] or "UTC")
     except (LookupError, ValueError, OSError):

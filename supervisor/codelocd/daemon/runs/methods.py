@@ -1,208 +1,49 @@
-"""The methods of the control socket about runs."""
+"""The methods of the control socket about runs, schedules and sensors."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import pwd
-from collections.abc import Iterator
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-from codelocd.daemon import history
-from codelocd.daemon import params as take
-from codelocd.daemon.actions import Method
-from codelocd.daemon.params import Params
-from codelocd.daemon.runs.schedules import ScheduleMethods
-from codelocd.daemon.runs.wishes import PARAMS, asked_by, wish_of
-from codelocd.rpc.errors import RpcError
-from codelocd.rpc.peer import Peer
-from codelocd.runs.encoding import run_document
-from codelocd.runs.model import RunId, RunRecord, RunState
-
 if TYPE_CHECKING:
+    from codelocd.daemon.actions import Method
     from codelocd.daemon.locations import Locations
-    from codelocd.daemon.runs.opening import OpenRuns, Runs
-    from codelocd.daemon.runs.served import LocationCode
+    from codelocd.daemon.params import Params
+    from codelocd.daemon.runs.answers import RunAnswers
+    from codelocd.daemon.runs.opening import Runs
+    from codelocd.rpc.peer import Peer
 
-SHOWN, MOST = 50, 1000
-"""Runs that are listed unless another number is asked for, and at most."""
-LOG_PARAMS = frozenset({"id", "lines", "after", "before", "stream", "since", "until", "contains"})
+WISH = "location names select upstream checks params config tags timeout key by wait"
+LINES = "id lines after before stream since until contains"
+TAKEN = {
+    "run": WISH,
+    "runs": "locations states limit before",
+    "run_show": "id code",
+    "run_cancel": "id kill",
+    "run_retry": "id by",
+    "run_logs": LINES,
+    "schedules": "locations name repository ticks",
+    "schedule_set": "location repository name enabled",
+}
+"""By method, its parameters."""
 
 
 class RunMethods:
-    """Each answers with documents of `codelocd.documents.runs`."""
+    """What answers is imported with the first request: few daemons run anything."""
 
     def __init__(self, runs: Runs, locations: Locations) -> None:
         self._runs = runs
         self._locations = locations
         self.methods: dict[str, tuple[Method, frozenset[str]]] = {
-            "run": (self._run, PARAMS),
-            "runs": (self._listed, frozenset({"locations", "states", "limit", "before"})),
-            "run_show": (self._shown, frozenset({"id", "code"})),
-            "run_cancel": (self._cancel, frozenset({"id", "kill"})),
-            "run_retry": (self._retry, frozenset({"id", "by"})),
-            "run_logs": (self._lines, LOG_PARAMS),
-            **ScheduleMethods(runs.starters, locations).methods,
+            name: (partial(self._answer, name), frozenset(taken.split()))
+            for name, taken in TAKEN.items()
         }
 
-    # --- orders --------------------------------------------------------------------------------
+    async def _answer(self, name: str, peer: Peer, params: Params) -> Any:
+        return await self._answers.by_name[name](peer, params)
 
-    async def _run(self, peer: Peer, params: Params) -> Any:
-        location = self._locations.supervised(take.text(params, "location"))
-        timeout, waits = _timeout(params), take.flag(params, "wait", default=False)
-        opened = await self._runs.open()
-        served = await self._served(opened, location.name)
-        wish = wish_of(params, location.name, served, await user_of(peer))
-        with book_problems():
-            run, is_new = await opened.submit(wish, timeout=timeout)
-            if waits:
-                run = await opened.keeper.ended(run.id)
-        return _answer(run, is_new=is_new)
+    @cached_property
+    def _answers(self) -> RunAnswers:
+        from codelocd.daemon.runs.answers import RunAnswers
 
-    async def _served(self, opened: OpenRuns, name: str) -> LocationCode:
-        base = opened.base
-        if (unfit := base.attempts.runnable(name)) is not None:
-            raise RpcError("usage", unfit)
-        await base.codes.ready(name)
-        served = base.codes.of(name)
-        if served is None:
-            raise RpcError("down", base.codes.why_none(name))
-        return served
-
-    async def _cancel(self, _peer: Peer, params: Params) -> Any:
-        number, kill = _number(params), take.flag(params, "kill", default=False)
-        opened = await self._known(number)
-        with book_problems():
-            run = await opened.keeper.cancel(number, kill=kill)
-        return {"run": run_document(_found(run, number))}
-
-    async def _retry(self, peer: Peer, params: Params) -> Any:
-        number = _number(params)
-        opened = await self._known(number)
-        by = asked_by(params, await user_of(peer))
-        with book_problems():
-            origin = _found(await opened.keeper.run(number), number)
-            if not origin.state.is_final:
-                what = f"run {number} has not ended; `codelocd runs cancel {number}` ends it"
-                raise RpcError("usage", what)
-            self._locations.supervised(origin.wish.location)
-            await self._served(opened, origin.wish.location)
-            run = await opened.keeper.retry(number, by)
-        return _answer(_found(run, number), is_new=True)
-
-    # --- questions -----------------------------------------------------------------------------
-
-    async def _listed(self, _peer: Peer, params: Params) -> Any:
-        names, states = take.texts(params, "locations"), _states(params)
-        limit = take.number(params, "limit", SHOWN)
-        if not 0 < limit <= MOST:
-            raise RpcError("usage", f"limit must be 1 to {MOST}")
-        before = None if params.get("before") is None else RunId(take.number(params, "before"))
-        opened = await self._runs.if_any()
-        if opened is None:
-            return {"runs": [], "more": False}
-        with book_problems():
-            query = opened.book.listed(
-                locations=names, states=states, before=before, limit=limit + 1
-            )
-            found = await asyncio.wrap_future(query)
-        now = opened.keeper.unfinished()
-        shown = [now.get(run.id, run) for run in found[:limit]]
-        return {"runs": [run_document(run) for run in shown], "more": len(found) > limit}
-
-    async def _shown(self, _peer: Peer, params: Params) -> Any:
-        number, with_code = _number(params), take.flag(params, "code", default=False)
-        opened, run = await self._one(number)
-        found: dict[str, Any] = {"run": run_document(run)}
-        if with_code:
-            found["code"] = await asyncio.to_thread(opened.base.codes.texts, run.manifest)
-        return found
-
-    async def _lines(self, _peer: Peer, params: Params) -> Any:
-        number = _number(params)
-        opened, run = await self._one(number)
-        key, asked = str(number), {name: each for name, each in params.items() if name != "id"}
-        for name in ("after", "before"):
-            if params.get(name) is not None:
-                asked[name] = {key: take.number(params, name)}
-        found = await history.logs(opened.base.outputs.logs, [key], asked)
-        if run.state.is_final:
-            opened.base.outputs.ended(number)
-        about = {"location": run.wish.location, "run": number}
-        lines = [{**line, **about, "attempt": line["generation"]} for line in found["lines"]]
-        return {"lines": lines, "last": found["last"][key], "more": found["more"]}
-
-    async def _one(self, number: RunId) -> tuple[OpenRuns, RunRecord]:
-        opened = await self._known(number)
-        with book_problems():
-            return opened, _found(await opened.keeper.run(number), number)
-
-    async def _known(self, number: RunId) -> OpenRuns:
-        opened = await self._runs.if_any()
-        if opened is None:
-            raise no_run(number)
-        return opened
-
-
-def no_run(number: int) -> RpcError:
-    what = f"there is no run {number}; `codelocd runs` lists those that are kept"
-    return RpcError("unknown", what)
-
-
-async def user_of(peer: Peer) -> str | None:
-    """The name of the user at the other end; a number where it has none."""
-    if peer.credentials is None:
-        return None
-    uid = peer.credentials.uid
-    try:
-        return (await asyncio.to_thread(pwd.getpwuid, uid)).pw_name
-    except KeyError:
-        return str(uid)
-
-
-def _answer(run: RunRecord, *, is_new: bool) -> Any:
-    return {"id": run.id, "uuid": run.uuid, "new": is_new, "run": run_document(run)}
-
-
-def _found(run: RunRecord | None, number: int) -> RunRecord:
-    if run is None:
-        raise no_run(number)
-    return run
-
-
-def _number(params: Params) -> RunId:
-    if params.get("id") is None:
-        raise RpcError("usage", "id is missing")
-    return RunId(take.number(params, "id"))
-
-
-def _timeout(params: Params) -> float | None:
-    value = params.get("timeout")
-    if value is None:
-        return None
-    if type(value) not in (int, float) or not 0 < value < LONGEST:
-        raise RpcError("usage", "timeout must be a number of seconds above 0")
-    return float(value)
-
-
-LONGEST = 1e9
-"""Seconds; thirty years."""
-
-
-def _states(params: Params) -> list[RunState]:
-    known = [each.value for each in RunState]
-    given = take.texts(params, "states") or []
-    for each in given:
-        take.choice({"state": each}, "state", known)
-    return [RunState(each) for each in given]
-
-
-@contextlib.contextmanager
-def book_problems() -> Iterator[None]:
-    """What the book raises, as an error of the wire."""
-    from codelocd.runs.book import BookProblem
-
-    try:
-        yield
-    except BookProblem as problem:
-        raise RpcError("down", str(problem)) from None
+        return RunAnswers(self._runs, self._locations)

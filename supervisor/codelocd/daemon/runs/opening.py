@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from codelocd.daemon.runs.news import LAST, RunNews
 from codelocd.daemon.runs.starters import RunStarters
-from codelocd.daemon.runs.wishes import with_policy
 from codelocd.daemon.subscriptions import LocalSubscriber
 from codelocd.rpc.errors import RpcError
-from codelocd.runs.model import RunRecord, RunState, RunWish
-from codelocd.runs.queue import RunLimits
 from codelocd.settings import DRAIN_TIMEOUT, NO_RUNS, RunsSettings
 from codelocd.storage.remains import BOOK, LOGS
 
@@ -21,49 +16,14 @@ if TYPE_CHECKING:
     from codelocd.daemon.locations import Locations
     from codelocd.daemon.publisher import Publisher
     from codelocd.daemon.runs.base import RunBase
+    from codelocd.daemon.runs.news import RunNews
+    from codelocd.daemon.runs.opened import OpenRuns
     from codelocd.daemon.runs.unfinished import RunKeeper
     from codelocd.daemon.status import Warnings
     from codelocd.daemon.subscriptions import Hub
-    from codelocd.documents.definitions import LastMadeDocument
     from codelocd.runs.book import RunBook
 
 T = TypeVar("T")
-
-FINAL = tuple(state for state in RunState if state.is_final)
-
-
-class OpenRuns:
-    """The runs of a daemon that has some."""
-
-    def __init__(
-        self, book: RunBook, keeper: RunKeeper, base: RunBase, locations: Locations
-    ) -> None:
-        self.book = book
-        self.keeper = keeper
-        self.base = base
-        self._locations = locations
-
-    async def submit(
-        self, wish: RunWish, *, timeout: float | None = None
-    ) -> tuple[RunRecord, bool]:
-        """As `RunKeeper.submit`, with the policy that job and assets state. `timeout`: seconds for
-        an attempt, before what they say. Raises BookProblem."""
-        return await self.keeper.submit(self.with_policy(wish, timeout))
-
-    def with_policy(self, wish: RunWish, timeout: float | None = None) -> RunWish:
-        """The wish with what its job and its assets state."""
-        return with_policy(wish, self._locations, self.base.codes, timeout)
-
-    async def last_made(self, name: str, repository: str, asset: str) -> LastMadeDocument | None:
-        """Raises BookProblem."""
-        found = await asyncio.wrap_future(self.book.last_made(name, repository, asset))
-        if found is None:
-            return None
-        await self.base.codes.ready(name)
-        served = self.base.codes.of(name)
-        known = served is not None and found.manifest is not None and served.manifest is not None
-        current = found.manifest == served.manifest if known and served is not None else None
-        return {"run": found.run, "at": found.at, "code_current": current}
 
 
 class Runs:
@@ -88,7 +48,8 @@ class Runs:
         self._development = development
         self._settings = NO_RUNS
         self._path = base.root / BOOK
-        self._news = RunNews(hub, publisher, locations)
+        self._publisher = publisher
+        self._news: RunNews | None = None
         self._opened: OpenRuns | None = None
         self._opening = asyncio.Lock()
         self._retention: asyncio.Task[None] | None = None
@@ -102,7 +63,7 @@ class Runs:
         self._settings = settings
         self.starters.follow(ticks=tick or not self._development)
         if self._opened is not None:
-            self._opened.keeper.look_again(self._limits())
+            self._opened.follow(settings)
 
     async def begin(self) -> None:
         """Called once the locations are known: take over what an earlier daemon left, if it had
@@ -142,7 +103,7 @@ class Runs:
 
     def full_state(self, names: Collection[str] | None = None) -> Mapping[str, Any]:
         """What a subscriber of the topic starts from."""
-        return self._news.full_state(names)
+        return {"runs": []} if self._news is None else self._news.full_state(names)
 
     def warnings(self) -> list[str]:
         """For `status`."""
@@ -155,7 +116,9 @@ class Runs:
         return told
 
     async def _made(self) -> OpenRuns:
-        from codelocd.daemon.runs.unfinished import RunKeeper  # few daemons run anything
+        from codelocd.daemon.runs.news import LAST, RunNews  # few daemons run anything
+        from codelocd.daemon.runs.opened import FINAL, OpenRuns, limits_of
+        from codelocd.daemon.runs.unfinished import RunKeeper
         from codelocd.runs.book import BookProblem, RunBook
 
         base = self.base
@@ -168,8 +131,9 @@ class Runs:
         if book.set_aside is not None:
             self.report(f"the book of runs was damaged: a new one was begun, see {book.set_aside}")
         folders, hands, codes = base.folders.of_runs, base.attempts, base.codes
-        limits = self._limits()
-        keeper = RunKeeper(book, folders, hands, codes, self._news, limits, report=self.report)
+        news = self._news = RunNews(self._hub, self._publisher, self._locations)
+        limits = limits_of(self._settings)
+        keeper = RunKeeper(book, folders, hands, codes, news, limits, report=self.report)
         hands.keeper = keeper
         codes.known = lambda _name: self._known(keeper)
         try:
@@ -177,8 +141,8 @@ class Runs:
         except BookProblem as problem:
             await keeper.close()
             raise RpcError("down", str(problem)) from problem
-        self._news.begin(keeper.unfinished().values(), listed)
-        self._follow(keeper)
+        news.begin(keeper.unfinished().values(), listed)
+        self._follow(keeper, news)
         self._begin_retention(book)
         return OpenRuns(book, keeper, base, self._locations)
 
@@ -193,11 +157,6 @@ class Runs:
             await self.starters.begin(opened)
         except Exception as problem:  # noqa: BLE001
             self.report(f"no schedule ticks: {problem}")
-
-    def _limits(self) -> RunLimits:
-        settings = self._settings
-        most = settings.max_concurrent or os.cpu_count() or 1
-        return RunLimits(most, settings.locations, settings.jobs, settings.tags)
 
     def _begin_retention(self, book: RunBook) -> None:
         from codelocd.daemon.runs.retention import RunRetention
@@ -215,26 +174,26 @@ class Runs:
 
     # --- locations come and go -----------------------------------------------------------------
 
-    def _follow(self, keeper: RunKeeper) -> None:
+    def _follow(self, keeper: RunKeeper, news: RunNews) -> None:
         """Have what waits for a location that is gone cancelled."""
         for name in {run.wish.location for run in keeper.unfinished().values()}:
-            self._look_at(keeper, name)
-        watcher = LocalSubscriber(lambda event: self._heard(keeper, event["data"]))
+            self._look_at(keeper, news, name)
+        watcher = LocalSubscriber(lambda event: self._heard(keeper, news, event["data"]))
         self._hub.subscribe(watcher, ("status",), None, lambda _topic: {})
 
-    def _heard(self, keeper: RunKeeper, data: Any) -> None:
+    def _heard(self, keeper: RunKeeper, news: RunNews, data: Any) -> None:
         entry = data.get("event")
         if not self._ends and entry is not None and entry["location"] is not None:
-            self._look_at(keeper, entry["location"])
+            self._look_at(keeper, news, entry["location"])
 
-    def _look_at(self, keeper: RunKeeper, name: str) -> None:
+    def _look_at(self, keeper: RunKeeper, news: RunNews, name: str) -> None:
         location = self._locations.get(name)
         if location is None or location.removed:
             keeper.location_gone(name, f"there is no location {name} any more")
         elif not location.state.wanted:
             keeper.location_gone(name, f"{name} was stopped")
         else:
-            self._news.count_again(name)
+            news.count_again(name)
 
     # --- the end -------------------------------------------------------------------------------
 
@@ -247,12 +206,8 @@ class Runs:
 
     def longest_end(self) -> float:
         """Seconds that a drain may take from now on."""
-        if self._opened is None:
-            return 0.0
-        unfinished = self._opened.keeper.unfinished().values()
-        going_on = [run for run in unfinished if run.state is not RunState.QUEUED]
-        stops = [run.wish.policy.stop_timeout for run in going_on]
-        return self.drain_timeout + max(stops) if stops else 0.0
+        stop = self._opened.longest_end() if self._opened is not None else None
+        return 0.0 if stop is None else self.drain_timeout + stop
 
     async def drain(self) -> None:
         """End all runs in order: see `RunKeeper.drain`. Nothing starts any more."""

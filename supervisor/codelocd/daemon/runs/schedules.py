@@ -1,4 +1,4 @@
-"""The methods of the control socket about schedules and sensors."""
+"""What the methods of the control socket about schedules and sensors do."""
 
 from __future__ import annotations
 
@@ -41,19 +41,13 @@ DAGSTERS = "Dagster's daemon ticks it"
 Listed = Mapping[str, Any]
 
 
-class ScheduleMethods:
+class ScheduleAnswers:
     """Each answers with documents of `codelocd.documents.schedules`."""
 
     def __init__(self, starters: RunStarters, locations: Locations) -> None:
         self._starters = starters
         self._locations = locations
-        self.methods: dict[str, tuple[Method, frozenset[str]]] = {
-            "schedules": (self._schedules, frozenset({"locations", "name", "repository", "ticks"})),
-            "schedule_set": (
-                self._set,
-                frozenset({"location", "repository", "name", "enabled"}),
-            ),
-        }
+        self.by_name: dict[str, Method] = {"schedules": self._schedules, "schedule_set": self._set}
 
     async def _schedules(self, _peer: Peer, params: Params) -> SchedulesDocument:
         """With `ticks`, each comes with its newest ticks, at most so many, and its next times."""

@@ -6,27 +6,29 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from codelocd.daemon.runs.schedule_table import ScheduleTable
 from codelocd.daemon.subscriptions import LocalSubscriber
 from codelocd.rpc.errors import RpcError
-from codelocd.runs.model import RunId, RunRecord, RunWish
-from codelocd.runs.ticks import Schedule, SchedulePlace, Tick
 
 if TYPE_CHECKING:
     from codelocd.core.registry import Registry
     from codelocd.daemon.locations import Locations
     from codelocd.daemon.publisher import Publisher
     from codelocd.daemon.runs.evaluations import Evaluations
-    from codelocd.daemon.runs.opening import OpenRuns, Runs
+    from codelocd.daemon.runs.opened import OpenRuns
+    from codelocd.daemon.runs.opening import Runs
+    from codelocd.daemon.runs.schedule_table import ScheduleTable
     from codelocd.daemon.runs.sensors import Sensors
     from codelocd.daemon.runs.ticker import TickClock, Ticker
     from codelocd.daemon.subscriptions import Hub
     from codelocd.documents.events import TopicEvent
     from codelocd.runs.evaluation import Evaluation
+    from codelocd.runs.model import RunId, RunRecord, RunWish
     from codelocd.runs.sensing import KeptSensor
     from codelocd.runs.tick_book import TickBook
+    from codelocd.runs.ticks import Schedule, SchedulePlace, Tick
 
 
 DEVELOPMENT = "dev does not tick; start it with --tick"
@@ -76,7 +78,6 @@ class RunStarters:
         self._clock = clock
         self._ticker: Ticker | None = None
         self._sensors: Sensors | None = None
-        self._table = ScheduleTable()
         self._opening: asyncio.Task[None] | None = None
 
     # --- begin and end -------------------------------------------------------------------------
@@ -174,6 +175,12 @@ class RunStarters:
         return any(
             each["schedule"] + each["sensor"] and self.are_native(name) for name, each in counts
         )
+
+    @cached_property
+    def _table(self) -> ScheduleTable:
+        from codelocd.daemon.runs.schedule_table import ScheduleTable  # few daemons tick
+
+        return ScheduleTable()
 
     @property
     def registry(self) -> Registry:

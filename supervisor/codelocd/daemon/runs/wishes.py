@@ -25,22 +25,6 @@ LONGEST_KEY = 500
 """Characters of a key."""
 LARGEST = 256 * 1024
 """Bytes of parameters, tags and the rest of one wish as JSON: it is kept with the run."""
-PARAMS = frozenset(
-    {
-        "location",
-        "names",
-        "select",
-        "upstream",
-        "checks",
-        "params",
-        "config",
-        "tags",
-        "timeout",
-        "key",
-        "by",
-        "wait",
-    }
-)
 
 
 def with_policy(
