@@ -267,26 +267,6 @@ def test_a_second_signal_waits_for_no_run(place: Place) -> None:
     assert (run["state"], run["why"]) == ("cancelled", "shutdown")
 
 
-def test_a_run_goes_on_through_an_upgrade(place: Place) -> None:
-    place.start()
-    number = place.begin("waits", "a")
-    pid = place.begun("a")
-    instance = place.call("hello")["instance"]
-    place.call("upgrade")
-
-    def is_new() -> bool:
-        try:
-            return bool(place.call("hello")["instance"] != instance)
-        except (OSError, RpcError):
-            return False
-
-    wait_for(is_new)
-    assert place.running(number)["attempts"][0]["pid"] == pid
-    place.go("a")
-    assert place.ended(number)["state"] == "succeeded"
-    assert place.effects("a") == 1
-
-
 # --- the disk is full ---------------------------------------------------------------------------
 
 

@@ -1,8 +1,10 @@
 """What a service manager is told, over a real datagram socket."""
 
+import contextlib
 import os
 import socket
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -116,3 +118,27 @@ def test_the_managers_variables_are_not_inherited_by_runners() -> None:
     systemd.Notifier(environ)
     assert systemd.passed_socket(environ) is None
     assert environ == {}
+
+
+def test_a_manager_that_reads_nothing_holds_up_no_daemon(
+    manager: socket.socket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(systemd, "PATIENCE", 0.01)
+    notifier = systemd.Notifier({"NOTIFY_SOCKET": str(tmp_path / "notify")})
+    with manager:
+        for number in range(5_000):
+            notifier.status(f"{number} locations")
+        notifier.alive()
+        notifier.ready()
+        manager.recv(100)
+        notifier.ready()
+        manager.settimeout(0)
+        told = list(received(manager))
+    assert told[-1] == b"READY=1", "it is not given up"
+
+
+def received(manager: socket.socket) -> Iterator[bytes]:
+    """All that has come."""
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            yield manager.recv(100)

@@ -25,6 +25,9 @@ _FIRST_DESCRIPTOR = 3
 EXTENSION = 45.0
 """Seconds for which the manager is told to wait beyond its own limit."""
 
+PATIENCE = 2.0
+"""Seconds that a manager which reads nothing has to make room for a message that it needs."""
+
 LONGEST = 250
 """Characters of the line that `systemctl status` shows."""
 
@@ -53,7 +56,7 @@ class Notifier:
 
         A manager that has no room for it is not waited for: it gets the next one.
         """
-        if status != self._status and self._send(f"STATUS={status}", socket.MSG_DONTWAIT):
+        if status != self._status and self._send(f"STATUS={status}", 0.0):
             self._status = status
 
     def reloading(self) -> None:
@@ -68,7 +71,7 @@ class Notifier:
     def alive(self) -> None:
         """Called every `beat` seconds from the loop that does the work."""
         if self.watchdog_interval is not None:
-            self._send("WATCHDOG=1")
+            self._send("WATCHDOG=1", 0.0)
         if self.is_building:
             self._extend(EXTENSION)
 
@@ -81,16 +84,17 @@ class Notifier:
         """A limit of the manager that is further away stays (sd_notify(3))."""
         self._send(f"EXTEND_TIMEOUT_USEC={round(seconds * 1e6)}")
 
-    def _send(self, message: str, flags: int = 0) -> bool:
+    def _send(self, message: str, patience: float | None = None) -> bool:
         """Whether the manager has it."""
         if not self._address:
             return False
         name = f"\0{self._address[1:]}" if self._address.startswith("@") else self._address
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+            sender.settimeout(PATIENCE if patience is None else patience)
             try:
                 sender.connect(name)
-                sender.sendall(message.encode(errors="replace"), flags)
-            except BlockingIOError:
+                sender.send(message.encode(errors="replace"))
+            except (BlockingIOError, TimeoutError):
                 return False
             except OSError:
                 self._address = ""
