@@ -151,7 +151,7 @@ def one_line_of_member(error: BaseException) -> str:
 def headline(error: BaseException) -> str:
     if exceptions.is_a(error, SystemExit):
         status = " ".join(readable(exceptions.message(error))[:1])
-        return f"sys.exit({status}) was called while the code was imported"
+        return f"sys.exit({status}) was called{' while the code was imported' * imports(error)}"
     if exceptions.is_a(error, SyntaxError):
         return syntax(error)
     variable = variable_of(error)
@@ -165,6 +165,12 @@ def headline(error: BaseException) -> str:
         place = where(error)
         return source_line(*place) if place else ""
     return said
+
+
+def imports(error: BaseException) -> bool:
+    """Whether it comes from a module's own lines, and not from a function that a run has called."""
+    entries = exceptions.entries_of(exceptions.traceback_of(error))
+    return any(entry.tb_frame.f_code.co_name == "<module>" for entry in entries)
 
 
 def syntax(error: BaseException) -> str:

@@ -62,6 +62,9 @@ class AttemptFolder:
         try:
             os.write(begun, dumps({"pid": os.getpid(), "at": time()}).encode())
             os.fsync(begun)
+        except OSError:  # a full disk: no user code has begun, and another process may try
+            os.unlink(self._path("begun"))
+            raise
         finally:
             os.close(begun)
         self._sync_folder()

@@ -31,6 +31,8 @@ KEPT_RUNS = 10_000
 """What is older, or beyond that number, is left out; the newest of each is kept for `made`."""
 BATCH = 500
 """Runs that are removed at a time: others are not to wait for long."""
+OLDEST = 4 * BATCH
+"""Among so many they are looked for; as many as that never are unfinished, or took 30 days."""
 SHOWN = 50
 
 
@@ -232,11 +234,14 @@ class RunBook:
     def _prune(self, now: float, seconds: float, runs: int) -> list[RunId]:
         final = [state.value for state in RunState if state.is_final]
         query = (
-            f"SELECT id FROM runs WHERE state IN ({', '.join('?' * len(final))})"  # noqa: S608
+            "SELECT id FROM (SELECT id, state, ended FROM runs ORDER BY id LIMIT ?)"  # noqa: S608
+            f" WHERE state IN ({', '.join('?' * len(final))})"
             " AND (ended < ? OR id <= (SELECT id FROM runs ORDER BY id DESC LIMIT 1 OFFSET ?))"
             " ORDER BY id LIMIT ?"
         )
-        found = self._connection.execute(query, (*final, now - seconds, runs, BATCH)).fetchall()
+        found = self._connection.execute(
+            query, (OLDEST, *final, now - seconds, runs, BATCH)
+        ).fetchall()
         with transaction(self._connection):
             self._connection.executemany("DELETE FROM runs WHERE id = ?", found)
         return [RunId(number) for (number,) in found]

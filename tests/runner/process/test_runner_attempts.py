@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.pythons import VERSIONS, interpreter
+from tests.pythons import EXTREMES, VERSIONS, interpreter
 from tests.runner.process.attempts import Attempts
 from tests.runner.process.conftest import clean_environment
 
@@ -117,6 +117,17 @@ def test_a_fork_of_the_warm_interpreter_runs_the_same(attempts, shop, extreme, w
         assert attempt.result()["state"] == "succeeded"
         assert b"db closed" in attempt.printed["stdout"]
         assert [each["event"] for each in attempt.lines][-1] == "result"
+
+
+def test_a_function_that_exits_has_failed_and_was_not_being_imported(
+    attempts, code, current
+) -> None:
+    source = "import sys\nfrom codeloc import *\n@job\ndef leave():\n    sys.exit(3)\n"
+    order = attempts.order(
+        written(code, source + "defs = Definitions(jobs=[leave])\n"), job="leave"
+    )
+    (step,) = attempts(current, order).result()["steps"]
+    assert step["summary"] == "SystemExit: sys.exit(3) was called (defs.py:5)"
 
 
 def test_a_failure_skips_what_depends_on_it_and_is_told_with_its_lines(
@@ -340,6 +351,30 @@ defs = Definitions(assets=[odd, taker])
     assert "run 7 has left was written by Python 3.8.1 in environment old" in step["summary"]
 
 
+def test_a_value_that_another_python_cannot_read_names_both(attempts, code) -> None:
+    old, new = map(interpreter, EXTREMES)
+    source = """
+from codeloc import Definitions, asset
+@asset
+def made():
+    import graphlib
+    return graphlib.CycleError("what Python 3.8 does not know")
+@asset
+def taker(made): ...
+defs = Definitions(assets=[made, taker])
+"""
+    target = written(code, source)
+    order = attempts.order(target, select=["made"], environment="new")
+    assert attempts(str(new), order).result()["state"] == "succeeded"
+    order = attempts.order(target, 2, select=["taker"], environment="old")
+    (step,) = attempts(str(old), order).result()["steps"]
+    names = [f"Python {EXTREMES[at]}." for at in (1, 0)]
+    assert f"run 1 has left was written by {names[0]}" in step["summary"]
+    assert f" in environment new, and {names[1]}" in step["summary"]
+    assert " in environment old cannot read it" in step["summary"]
+    assert "have it made again: --upstream" in step["summary"]
+
+
 # --- once ------------------------------------------------------------------------------------
 
 
@@ -355,6 +390,20 @@ def test_an_attempt_runs_once(attempts, shop, current) -> None:
     assert first.file("result").read_bytes() == written_then
     first.file("result").unlink()
     assert attempts(current, order).wait() == 3
+
+
+def test_an_attempt_that_has_no_room_to_begin_can_be_started_again(
+    attempts, shop, current, tmp_path
+) -> None:
+    limited = tmp_path / "limited"
+    limited.write_text(f'#!/bin/sh\nulimit -f 0\nexec {current} "$@"\n')
+    limited.chmod(0o755)
+    order = attempts.order(shop, job="nightly")
+    attempt = attempts(str(limited), order)
+    assert attempt.wait() == 3
+    assert "File too large" in attempt.errors()
+    assert not attempt.file("begun").exists()
+    assert attempts(current, order).result()["state"] == "succeeded"
 
 
 SLOW = """

@@ -21,6 +21,8 @@ from codelocd.runs.book import BookProblem, RunBook
 from codelocd.runs.book_format import MIGRATIONS
 from codelocd.runs.folder import AttemptFiles, RunFolders, checked_result
 from codelocd.runs.model import RunAttempt, RunId, RunPolicy, RunRecord, RunState, RunWish
+from codelocd.runs.tick_book import TickBook
+from codelocd.runs.ticks import SchedulePlace
 
 POLICY = RunPolicy(retries=2, limits={"db": 1})
 WISH = RunWish("sales", job="nightly", params={"day": "x"}, tags={"a": "b"}, policy=POLICY)
@@ -151,17 +153,68 @@ def test_a_book_of_a_newer_version_is_left_as_it_is(path: Path) -> None:
     assert path.exists()
 
 
-@pytest.mark.parametrize("version", range(len(MIGRATIONS)))
+BOOKS = Path(__file__).parent / "books"
+"""Books as the codelocd of then has written them, one for each earlier format, as SQL."""
+
+
+@pytest.mark.parametrize("version", range(len(MIGRATIONS) + 1))
 def test_a_book_of_each_earlier_version_is_brought_to_the_newest(path: Path, version: int) -> None:
     path.parent.mkdir()
     connection = sqlite3.connect(path)
-    for script in MIGRATIONS[:version]:
-        connection.executescript(script)
+    if version:
+        connection.executescript((BOOKS / f"format-{version}.sql").read_text())
     connection.close()
-    change(path, f"PRAGMA user_version = {version}")
     book = RunBook(path)
     assert book.add(WISH, 1.0).result()[1]
+    if version:
+        done, waits = book.run(RunId(1)).result(), book.run(RunId(2)).result()
+        assert done is not None
+        assert waits is not None
+        assert (done.state, done.wish.params) == (RunState.SUCCEEDED, {"day": "2026-11-27"})
+        assert (done.wish.policy.limits, done.steps[0]["metadata"]) == ({"db": 1}, {"rows": 1204})
+        assert (waits.state, waits.wish.select) == (RunState.QUEUED, ("orders",))
+        assert book.add(replace(WISH, key="2026-11-27"), 1.0).result() == (done, False)
+        made = book.last_made("sales", "__repository__", "orders").result()
+        assert made is not None
+        assert made.run == 1
+    ticks = TickBook(book).ticks(SchedulePlace("sales", "__repository__", "every_morning"), 9)
+    assert [tick.count for tick in ticks.result()] == [71] * (version > 1)
     book.close()
+
+
+def test_a_book_of_100_000_runs_is_not_read_through(path: Path) -> None:
+    """Neither for a page of it, whatever it is of, nor to find what is no longer kept."""
+    book = RunBook(path)
+    for location in ("a", "b"):
+        run, _ = book.add(replace(WISH, location=location), 1.0).result()
+        book.save([finished(run, 2.0)]).result()
+    change(
+        path,
+        "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 50000)"
+        " INSERT INTO runs (location, state, queued, ended, document)"
+        " SELECT location, state, queued, ended, document FROM runs, n",
+    )
+    steps = 0
+
+    def count() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    def watch(connection: sqlite3.Connection) -> None:
+        connection.set_progress_handler(count, 1000)
+
+    book.carry_out(watch).result()
+    for locations in (None, ["a"], ["a", "b"], ["c"]):
+        book.listed(locations=locations).result()
+    for states in ([RunState.SUCCEEDED], [RunState.FAILED], [RunState.FAILED, RunState.LOST]):
+        book.listed(states=states).result()
+    book.unfinished().result()
+    book.last_made("a", "__repository__", "x").result()
+    assert steps < 50, "what reads all of them takes 300 at least"
+    book.prune(3.0, seconds=1000.0, runs=200_000).result()
+    book.close()
+    assert steps < 500, "what reads the end of each takes 1000"
 
 
 def test_an_entry_that_cannot_be_read_hides_no_other(book: RunBook, path: Path) -> None:
