@@ -48,7 +48,7 @@ test-engine: $(DEVELOPMENT) ## run locations on three machines of a Ray cluster,
 test-engine-fence: $(DEVELOPMENT) ## take machines from a daemon that has the default fence, in four minutes, with figures
 	@CODELOCD_TEST_ENGINE=1 $(BIN)/pytest -m slow tests/engine/test_default_fence.py -s
 
-soak: $(DEVELOPMENT) ## try to break a daemon for seven minutes, kill 200 of them, then a store for one
+soak: $(DEVELOPMENT) ## try to break a daemon and its runs for seven minutes, kill 200 of them, then a store for one
 	@$(BIN)/python -m tests.faults --seconds 150 --seed $$(date +%s)
 	@$(BIN)/python -m tests.faults --seconds 250 --seed $$(date +%s) --serve
 	@$(BIN)/python -m tests.faults --kills 200 --seed $$(date +%s)

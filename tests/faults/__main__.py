@@ -51,6 +51,7 @@ class Report:
     files: int = 0
     memory: int = 0
     loads: list[float] = field(default_factory=list)
+    runs: list[str] = field(default_factory=list)
 
     @property
     def faults(self) -> int:
@@ -71,6 +72,7 @@ class Report:
         loads = f"{min(self.loads):.0f} to {max(self.loads):.0f}" if self.loads else "unknown"
         yield f"load of the machine (of one minute): {loads}; {os.cpu_count()} cores"
         yield f"looks at who holds which lock: {self.looks}"
+        yield from self.runs
         yield f"runners with lost lines: {len(self.lost)}; violations: {len(self.violations)}"
         yield from (*self.lost, *self.violations)
 
@@ -118,6 +120,7 @@ def drive(
     finally:
         report.looks = world.locks.looks
         world.close()
+        report.runs = [*world.runs.lines()]
 
 
 def _take(world: World, step: Step, report: Report) -> float:
@@ -150,6 +153,10 @@ def _end(world: World, report: Report) -> None:
         report.files = world.open_files() - world.descriptors
         return [f"{report.files} more"] if report.files > SPARE_FILES else []
 
+    world.until(world.runs.too_few, "runs at all")
+    world.runs.close()
+    world.until(world.runs.unquiet, "end of all runs")
+    report.violations += world.runs.judge([*world.runs.book()])
     world.until(leaks, "descriptors as before")
     report.memory = world.resident() - world.memory
     if report.memory > SPARE_BYTES:

@@ -71,6 +71,7 @@ def _disk_full(world: World, _name: str) -> Heal:
     def heal() -> None:
         ballast.unlink()
         world.excuse()  # what was printed meanwhile may be counted instead of kept
+        world.runs.excuse()
 
     return heal
 
@@ -88,6 +89,7 @@ def _state_deleted(world: World, _name: str) -> Heal:
             if entry.name != "lock":
                 shutil.rmtree(entry, ignore_errors=True) if entry.is_dir() else entry.unlink()
     world.excuse()
+    world.runs.excuse()
     world.cut_off = True
     return None
 

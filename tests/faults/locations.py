@@ -11,9 +11,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tests.faults import run_code
+
 STEADY = ("s0", "s1", "s2", "s3", "s4")
 LOADED = ("r0", "r1", "r2", "r3", "r4")
 NAMES = (*STEADY, *LOADED)
+
+ASKING = ("r1", "s1")
+"""These have a sensor, which asks for runs under `serve`."""
 
 CHILD = {"1": "exec", "2": "session", "3": "thread", "4": "fork"}
 """By the last letter of the name: what else the location starts."""
@@ -100,12 +105,15 @@ def print_lines(name, me):
 
 
 def code(name: str, asset: str) -> str:
-    """The definitions of a location: one asset of that name."""
+    """The definitions of a location: one asset of that name, and what its runs may be of."""
+    sensors = "[faultruns.counting]" if name in ASKING else "[]"
     slow = "import time\ntime.sleep(0.2)\n" if name == "r0" else ""
     return (
-        f"import faultlib\n{slow}faultlib.start({name!r}, {CHILD.get(name[-1], '')!r})\n"
+        f"import faultlib, faultruns\n{slow}if not faultruns.is_of_a_run():\n"
+        f"    faultlib.start({name!r}, {CHILD.get(name[-1], '')!r})\n"
         "from codeloc import Definitions, asset\n\n"
-        f"@asset\ndef {asset}(): ...\n\ndefs = Definitions(assets=[{asset}])\n"
+        f"@asset\ndef {asset}(): ...\n\n"
+        f"defs = Definitions(assets=[{asset}], jobs=faultruns.JOBS, sensors={sensors})\n"
     )
 
 
@@ -113,10 +121,11 @@ def write(project: Path) -> None:
     """The config, and all locations as they begin."""
     project.mkdir(parents=True, exist_ok=True)
     (project / "faultlib.py").write_text(HELPER)
+    (project / "faultruns.py").write_text(run_code.HELPER)
     for name in NAMES:
         (project / f"{name}.py").write_text(code(name, "a0"))
     (project / "codelocd.toml").write_text(
-        "[defaults]\n"
+        run_code.CONFIG + "[defaults]\n"
         'ping_interval = "500ms"\nping_timeout = "2s"\nstop_timeout = "3s"\n'
         'start_timeout = "60s"\nbackoff = { initial = "20ms", maximum = "500ms" }\n'
         'restart_limit = { count = 10000, period = "1s" }\n'

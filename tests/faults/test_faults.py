@@ -11,6 +11,7 @@ import time
 from collections.abc import Collection
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,7 @@ from tests.faults import schedule
 from tests.faults.__main__ import Report, drive, place
 from tests.faults.kinds import KINDS
 from tests.faults.locks import Locks
+from tests.faults.runs import RunLoad
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="what processes there are is read from Linux's /proc"
@@ -69,6 +71,48 @@ def test_promise_3_two_hundred_daemons_are_killed_and_nothing_runs_twice_or_agai
     assert report.violations == []
     assert report.lost == []
     assert report.faults == 200
+
+
+def test_runs_go_on_while_runners_and_a_daemon_are_killed() -> None:
+    report = tried(seed=5, faults=3, serve=True, kinds=["runner killed", "daemon killed"])
+    assert report.violations == []
+    assert report.lost == []
+
+
+BEGUN = ["begin t1 7 1 0 0", "end t1 7 1", "begin t2 8 1 0 0"]
+
+
+@pytest.mark.parametrize(
+    ("effects", "changes", "seen"),
+    [
+        (BEGUN, {}, []),
+        ([*BEGUN, "end t1 7 1"], {}, ["done twice"]),
+        ([*BEGUN, "overlap t1 7 1"], {}, ["two of a limit of one"]),
+        (BEGUN, {"state": "running"}, ["is running"]),
+        (BEGUN, {"state": "lost"}, ["has done all, and is lost"]),
+        (BEGUN[:1], {}, ["succeeded without effect"]),
+        (BEGUN[:1], {"state": "lost"}, ["is lost, and nothing was done to it"]),
+        (BEGUN[:1], {"state": "cancelled", "why": "shutdown"}, []),
+        (BEGUN, {"uuid": "another"}, ["in no book"]),
+        (BEGUN, {"id": 9, "params": {"token": "sensor-a-1"}}, ["without effect", "sensor's runs"]),
+    ],
+)
+def test_what_must_not_be_of_runs_is_seen(
+    tmp_path: Path, effects: list[str], changes: dict[str, Any], seen: list[str]
+) -> None:
+    (tmp_path / "effects").write_text("".join(f"{line}\n" for line in effects))
+    load = RunLoad(tmp_path, lambda method, params: None)
+    load.accepted["t1"] = "one"
+    run = {
+        "id": 7, "uuid": "one", "location": "r0", "state": "succeeded", "why": None,
+        "summary": None, "attempts": [{"number": 1}], "params": {"token": "t1"},
+        "by": {"kind": "client"},
+    }  # fmt: skip
+    found = load.judge([{**run, **changes}])
+    assert len(found) == len(seen)
+    assert all(sign in each for sign, each in zip(seen, found, strict=True))
+    if not (seen or changes):
+        assert load.judge([run, {**run, "uuid": "two"}])[0].startswith("recorded twice")
 
 
 LOCKS = """

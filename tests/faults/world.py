@@ -9,7 +9,6 @@ import signal
 import struct
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -22,15 +21,15 @@ from codelocd.storage import sockets
 from tests.faults import locations
 from tests.faults.locations import NAMES
 from tests.faults.locks import Locks
+from tests.faults.processes import is_alive
+from tests.faults.runs import RunLoad
+from tests.faults.watcher import Watcher
 
 CODELOCD = Path(os.environ.get("FAULTS_CODELOCD") or Path(sys.executable).with_name("codelocd"))
 """The command that is tried; another checkout's may be named."""
 
 TRUTH = 120.0
 """Seconds in which what the daemon says and what runs must agree; far more than it takes."""
-
-MISSED = 3.0
-"""Seconds in which a moment must come; one that was over too soon to be seen is not waited for."""
 
 PAUSE = 0.02
 """Seconds between two looks at /proc, which sends no event when it changes."""
@@ -39,54 +38,10 @@ PAGE = 20_000
 """Lines that are asked for at once."""
 
 BUGS = ("Exception in callback", "exception was never retrieved", "internal error")
-Entry = Mapping[str, Any]
 
 
 class Violation(AssertionError):
     """Something that must hold did not."""
-
-
-class Watcher:
-    """Follows the daemon's status events on a thread; connects again where it must."""
-
-    def __init__(self, socket: str) -> None:
-        self._socket = socket
-        self._seen: list[Entry] = []
-        self._more = threading.Condition()
-        self._ended = False
-        self._thread = threading.Thread(target=self._follow, daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        self._ended = True
-
-    def mark(self) -> int:
-        with self._more:
-            return len(self._seen)
-
-    def until(self, mark: int, name: str, holds: Callable[[Entry], bool]) -> bool:
-        """Whether an entry of the location that came after `mark` was so, within MISSED."""
-
-        def found() -> bool:
-            return any(each["name"] == name and holds(each) for each in self._seen[mark:])
-
-        with self._more:
-            return self._more.wait_for(found, MISSED)
-
-    def _follow(self) -> None:
-        while not self._ended:
-            with contextlib.suppress(DaemonUnreachable, RpcError, OSError):
-                self._listen()
-            time.sleep(PAUSE)
-
-    def _listen(self) -> None:
-        with Client(self._socket, timeout=MISSED) as client:
-            for event in client.subscribe(["status"]):
-                data: Any = event["data"]
-                entries = data["locations"] if data.get("full") else [data["location"]]
-                with self._more:
-                    self._seen += [each for each in entries if each is not None]
-                    self._more.notify_all()
 
 
 class World:
@@ -119,8 +74,10 @@ class World:
         self.environ = self._environ()
         self.locks = Locks(self.state, self.pids)
         self.watcher = Watcher(self.socket)
+        self.runs = RunLoad(self.project, self.ask)
         try:
             self.start()
+            self.runs.begin()
         except BaseException:
             self.close()
             raise
@@ -168,20 +125,24 @@ class World:
         if self.serve and number == signal.SIGKILL:
             if self.cut_off:
                 self.excuse()
+                self.runs.excuse()
             else:
                 self.outlived = {name: pids for name, pids in before.items() if name != moving}
             self.process.kill()
             self.process.wait(TRUTH)
             return
         self.excuse()
+        self.runs.excuse()
         self.process.send_signal(number)
         status = self.process.wait(TRUTH)
+        self.runs.excuse()
         if number == signal.SIGTERM and status != 0:
             raise Violation(f"the daemon ended with {status}")
 
         def gone() -> list[str]:
             left = {name: self.alive(name) for name in before}
             children = [pid for name in NAMES for pid, _ in self.children(name)]
+            children += [each.pid for each in self.runs.effects.alive()]
             return [f"{pids} of {name}" for name, pids in left.items() if pids] + [
                 f"child {pid}" for pid in children
             ]
@@ -323,7 +284,8 @@ class World:
 
     def _unlisted(self) -> list[str]:
         """Locations whose last save is not what the daemon lists."""
-        listed = {each["location"]: each["name"] for each in self.ask("definitions")["definitions"]}
+        found = self.ask("definitions")["definitions"]
+        listed = {each["location"]: each["name"] for each in found if each["kind"] == "asset"}
         return [f"{name}: {listed.get(name)}, not {self.assets[name]}" for name in NAMES
                 if listed.get(name) != self.assets[name]]  # fmt: skip
 
@@ -384,6 +346,7 @@ class World:
         return bool(json.loads(done.stdout)["definitions"] != listed)
 
     def close(self) -> None:
+        self.runs.close()
         self.watcher.close()
         self.locks.close()
         if self.process.poll() is None:
@@ -393,18 +356,12 @@ class World:
             for pid in [*self.alive(name), *(pid for pid, _ in self.children(name))]:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
+        for each in self.runs.effects.alive():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(each.pid, signal.SIGKILL)
 
     def said(self) -> list[str]:
         return self.log.read_text(errors="replace").splitlines()
 
     def bugs(self) -> list[str]:
         return [line for line in self.said() if any(sign in line for sign in BUGS)]
-
-
-def is_alive(pid: int, began: str) -> bool:
-    """The process that began then, in ticks since the machine did, and no zombie."""
-    try:
-        facts = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return False
-    return facts[19] == began and facts[0] not in "ZX"

@@ -7,6 +7,7 @@ failure. The daemon's loop never waits for it: each method returns a future.
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -66,7 +67,7 @@ class RunBook:
 
     def close(self) -> None:
         """After all that was asked for before."""
-        self._thread.submit(self._connection.close)
+        self._thread.submit(lambda: self._connection.close())
         self._thread.shutdown()
 
     def add(self, wish: RunWish, queued: float) -> Future[tuple[RunRecord, bool]]:
@@ -124,8 +125,9 @@ class RunBook:
     def _do(self, work: Callable[[], T]) -> Future[T]:
         def told() -> T:
             try:
+                self._put_back()
                 return work()
-            except sqlite3.Error as error:
+            except (OSError, sqlite3.Error) as error:
                 raise BookProblem(f"the book of runs {self._path}: {error}") from error
 
         return self._thread.submit(told)
@@ -154,6 +156,20 @@ class RunBook:
             connection.close()
             raise
         return connection
+
+    def _put_back(self) -> None:
+        """A file that was removed under us would take with it what is written from now on. The
+        connection still has all of it."""
+        if os.path.lexists(self._path):
+            return
+        make_folder(self._path.parent)
+        part = self._path.with_name(f"{self._path.name}.part")
+        part.unlink(missing_ok=True)
+        with contextlib.closing(sqlite3.connect(part)) as copy:
+            self._connection.backup(copy)
+        part.rename(self._path)
+        self._connection.close()  # removes its log by name: before the next one has its own
+        self._connection = self._connected()
 
     def _move_aside(self) -> None:
         self.set_aside = self._path.with_name(f"{self._path.name}.damaged-{time.time_ns()}")

@@ -6,6 +6,7 @@ import errno
 import fcntl
 import json
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -142,6 +143,24 @@ def test_a_damaged_book_is_set_aside_and_told(path: Path) -> None:
     assert book.set_aside is not None
     assert book.set_aside.read_bytes().endswith(b"nonsense")
     assert book.add(WISH, 1.0).result()[0].id == 1
+    book.close()
+
+
+def test_a_book_that_is_removed_while_it_is_open_is_put_back_as_it_was(path: Path) -> None:
+    book = RunBook(path)
+    first, _ = book.add(WISH, 5.0).result()
+    for _ in range(2):
+        shutil.rmtree(path.parent)
+        book.save([replace(first, state=RunState.RUNNING)]).result()
+    second, _ = book.add(WISH, 6.0).result()
+    book.close()
+    assert [each.name for each in path.parent.iterdir()] == [path.name]
+    book = RunBook(path)
+    assert book.set_aside is None
+    assert [(each.id, each.state) for each in book.listed().result()] == [
+        (second.id, RunState.QUEUED),
+        (first.id, RunState.RUNNING),
+    ]
     book.close()
 
 
