@@ -1,7 +1,9 @@
-"""Whether a process that was written down is still there."""
+"""What is seen of a process from outside: whether it is still there, and whether it is of a run."""
 
 from __future__ import annotations
 
+import contextlib
+import os
 from pathlib import Path
 
 
@@ -12,3 +14,13 @@ def is_alive(pid: int, began: str) -> bool:
     except OSError:
         return False
     return facts[19] == began and facts[0] not in "ZX"
+
+
+def is_of_a_run(pid: int) -> bool:
+    """Whether it holds the lock of an attempt."""
+    links = []
+    with contextlib.suppress(OSError):
+        for each in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(OSError):
+                links.append(os.readlink(each))
+    return any("/runs/" in link and "/lock." in link for link in links)

@@ -11,22 +11,9 @@ import fcntl, os, subprocess, sys, time
 from pathlib import Path
 
 from codeloc import Run, job, sensor
+from faultlib import began
 
 ROOT = Path(__file__).resolve().parent
-
-
-def is_of_a_run():
-    """Whether this process is an attempt's or an evaluation's, and no runner."""
-    frame = sys._getframe()
-    while frame is not None:
-        if "codeloc_runner.run." in frame.f_globals.get("__name__", "") + ".":
-            return True
-        frame = frame.f_back
-    return False
-
-
-def began(pid):
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
 
 
 def note(kind, token, context, *more):

@@ -21,7 +21,7 @@ from codelocd.storage import sockets
 from tests.faults import locations
 from tests.faults.locations import NAMES
 from tests.faults.locks import Locks
-from tests.faults.processes import is_alive
+from tests.faults.processes import is_alive, is_of_a_run
 from tests.faults.runs import RunLoad
 from tests.faults.watcher import Watcher
 
@@ -182,12 +182,14 @@ class World:
                 self.ask("apply")
 
     def helpers(self, word: str) -> list[int]:
-        """Children of the daemon that are no runners, by a word of their command line."""
+        """Children of the daemon that are no runners and of no run, by a word of their command
+        line."""
         runners = {pid for name in NAMES for pid in self.alive(name)}
         found = []
         for child in psutil.Process(self.process.pid).children():
             with contextlib.suppress(psutil.Error):
-                if child.pid not in runners and word in " ".join(child.cmdline()):
+                is_other = child.pid in runners or is_of_a_run(child.pid)
+                if not is_other and word in " ".join(child.cmdline()):
                     found.append(child.pid)
         return found
 
