@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 from codelocd.core.weight import weight
 from codelocd.render.column_schema import column_schema, is_schema
-from codelocd.render.run_pages import last_made
 from codelocd.render.text import Cell, Column, Screen, indented, one_line, plural, shortened, table
 
 if TYPE_CHECKING:
@@ -189,6 +188,8 @@ def _field(name: str, value: str) -> str:
 
 def _value(name: str, value: Any) -> str:
     if name == "last_made":
+        from codelocd.render.run_pages import last_made  # a daemon under `dev` prints no run
+
         return last_made(value)
     if name == "source":
         return one_line(f"{value['file']}:{value['line']}")

@@ -161,7 +161,7 @@ def _attempt(attempt: Document, *, is_told: bool) -> Iterator[str]:
     why = attempt["why"]
     yield attempt["state"] + (f" ({one_line(why)})" if why else "")
     if attempt["pid"] is not None:
-        yield f"pid {attempt['pid']} by {attempt['start_method']}"
+        yield f"pid {attempt['pid']} by {attempt['start_method']}{_not_forked(attempt)}"
     if attempt["started"] and attempt["ended"]:
         yield f"took {duration(attempt['ended'] - attempt['started'])}"
     if attempt["signal"] is not None:
@@ -172,6 +172,12 @@ def _attempt(attempt: Document, *, is_told: bool) -> Iterator[str]:
         yield f"at most {size(attempt['memory_peak'])}"
     if why and why not in NO_PLACE and attempt["summary"] and not is_told:
         yield one_line(attempt["summary"])
+
+
+def _not_forked(attempt: Document) -> str:
+    """Why it took longer to start than a fork does."""
+    why = attempt.get("start_why")
+    return f" because {one_line(why)}" if why and attempt["start_method"] != "fork" else ""
 
 
 def _signal(number: int) -> str:

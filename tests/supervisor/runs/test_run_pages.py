@@ -87,6 +87,22 @@ def test_a_page_says_why_an_attempt_ended_that_told_nothing() -> None:
 
 
 @pytest.mark.parametrize(
+    ("method", "end"), [("fork", ""), ("spawn", " because the config says so")]
+)
+def test_a_page_says_why_an_attempt_was_not_forked(method: str, end: str) -> None:
+    attempt = {**ATTEMPT, "start_method": method, "start_why": "it is so set"}
+    page = run_pages.page(run(attempts=[attempt]), AT, PLAIN)
+    assert f"pid 4711 by {method}{end}, took" in page
+
+
+def test_a_page_shows_where_a_process_crashed() -> None:
+    problem = {"kind": "signal", "summary": "was ended", "detail": "defs.py, line 7\nlast words"}
+    attempt = {**ATTEMPT, "why": "signal", "signal": 11, "problem": problem}
+    page = run_pages.page(run(why="signal", steps=[], attempts=[attempt]), AT, PLAIN)
+    assert "Problem of run 17: was ended\n  defs.py, line 7\n  last words" in page
+
+
+@pytest.mark.parametrize(
     ("changed", "line"),
     [
         ({}, "run 17 failed after 1.0s: 1 check; codelocd runs show 17"),

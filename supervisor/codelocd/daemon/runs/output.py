@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from codelocd.runs.model import RunId
 
 LOGS_OF_RUNS = "runs"
+FILE_BYTES = KEPT_BYTES = 4 * 1000 * 1000
+"""Of one run: the newest of its output as text, and what is older, compressed. There are many runs,
+and the end of what one printed is what says how it ended."""
 TOLD = 5
 """Runs that have ended of which it is remembered that output was lost."""
 
@@ -27,7 +30,13 @@ class RunOutputs:
         self._hub = hub
         self._locations: dict[str, str] = {}
         self._dropped: dict[str, DroppedOutput] = {}
-        self.logs = Logs(folder, follow=self._printed, name=LOGS_OF_RUNS)
+        self.logs = Logs(
+            folder,
+            follow=self._printed,
+            file_bytes=FILE_BYTES,
+            kept_bytes=KEPT_BYTES,
+            name=LOGS_OF_RUNS,
+        )
 
     def of(self, run: RunId, attempt: int, location: str) -> Output:
         """Where the output of an attempt goes."""

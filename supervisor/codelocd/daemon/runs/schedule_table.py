@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
+from codelocd.rpc.errors import RpcError
 from codelocd.runs.ticks import DueTimes, Schedule, SchedulePlace, Tick
+
+if TYPE_CHECKING:
+    from codelocd.runs.sensing import KeptSensor
+    from codelocd.runs.tick_book import TickBook
 
 
 @dataclass(slots=True)
@@ -42,3 +50,25 @@ class ScheduleTable:
         """A row has changed."""
         rows = self.last.get(tick.place, [])
         self.last[tick.place] = [tick if each.id == tick.id else each for each in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class KnownTicks:
+    """What is known of schedules and sensors now. `sensors`: what is kept of them; `asked`: when
+    one is asked next, None where none is."""
+
+    table: ScheduleTable
+    sensors: Mapping[SchedulePlace, KeptSensor] = field(default_factory=dict)
+    asked: Callable[[SchedulePlace], float | None] = lambda _place: None
+    book: TickBook | None = None
+
+    async def ticks(self, place: SchedulePlace, count: int) -> list[Tick]:
+        """The newest first. Raises RpcError."""
+        if self.book is None:
+            return []
+        from codelocd.runs.book import BookProblem
+
+        try:
+            return await asyncio.wrap_future(self.book.ticks(place, count))
+        except BookProblem as problem:
+            raise RpcError("down", str(problem)) from problem

@@ -21,7 +21,8 @@ from codelocd.runs.ticks import OPEN, Schedule, Tick, UnfitSchedule, place_of
 if TYPE_CHECKING:
     from codelocd.core.registry import Registry
     from codelocd.daemon.locations import Locations
-    from codelocd.daemon.runs.starters import KnownTicks, RunStarters
+    from codelocd.daemon.runs.schedule_table import KnownTicks
+    from codelocd.daemon.runs.starters import RunStarters
     from codelocd.documents.schedules import (
         LastTick,
         ScheduleDocument,

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -19,41 +18,18 @@ if TYPE_CHECKING:
     from codelocd.daemon.runs.evaluations import Evaluations
     from codelocd.daemon.runs.opened import OpenRuns
     from codelocd.daemon.runs.opening import Runs
-    from codelocd.daemon.runs.schedule_table import ScheduleTable
+    from codelocd.daemon.runs.schedule_table import KnownTicks, ScheduleTable
     from codelocd.daemon.runs.sensors import Sensors
     from codelocd.daemon.runs.ticker import TickClock, Ticker
     from codelocd.daemon.subscriptions import Hub
     from codelocd.documents.events import TopicEvent
     from codelocd.runs.evaluation import Evaluation
     from codelocd.runs.model import RunId, RunRecord, RunWish
-    from codelocd.runs.sensing import KeptSensor
     from codelocd.runs.tick_book import TickBook
     from codelocd.runs.ticks import Schedule, SchedulePlace, Tick
 
 
 DEVELOPMENT = "dev does not tick; start it with --tick"
-
-
-@dataclass(frozen=True, slots=True)
-class KnownTicks:
-    """What is known of schedules and sensors now. `sensors`: what is kept of them; `asked`: when
-    one is asked next, None where none is."""
-
-    table: ScheduleTable
-    sensors: Mapping[SchedulePlace, KeptSensor] = field(default_factory=dict)
-    asked: Callable[[SchedulePlace], float | None] = lambda _place: None
-    book: TickBook | None = None
-
-    async def ticks(self, place: SchedulePlace, count: int) -> list[Tick]:
-        """The newest first. Raises RpcError."""
-        from codelocd.runs.book import BookProblem  # few daemons have one
-
-        if self.book is None:
-            return []
-        try:
-            return await asyncio.wrap_future(self.book.ticks(place, count))
-        except BookProblem as problem:
-            raise RpcError("down", str(problem)) from problem
 
 
 class RunStarters:
@@ -213,11 +189,12 @@ class RunStarters:
 
     async def known(self) -> KnownTicks:
         """Raises RpcError."""
-        from codelocd.runs.book import BookProblem
+        from codelocd.daemon.runs.schedule_table import KnownTicks
 
         opened = await self._runs.if_any()
         if opened is None:
             return KnownTicks(self._table)
+        from codelocd.runs.book import BookProblem
         from codelocd.runs.sensor_book import SensorBook
         from codelocd.runs.tick_book import TickBook
 
