@@ -7,7 +7,7 @@ from codeloc.arguments import Arguments
 from codeloc.definition import checked_metadata, json_copy
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import datetime, tzinfo
     from logging import Logger
     from typing import Any, Mapping
 
@@ -64,7 +64,7 @@ class RunFacts:
         try:
             import zoneinfo  # novm: not in 3.8
 
-            zone: datetime.tzinfo = zoneinfo.ZoneInfo(self.timezone or "UTC")
+            zone: tzinfo = zoneinfo.ZoneInfo(self.timezone or "UTC")
         except (ImportError, KeyError):  # Python 3.8, or no tz database
             offset = datetime.timedelta(seconds=self.utc_offset or 0.0)
             known = self.utc_offset is not None and self.timezone

@@ -305,7 +305,8 @@ def test_a_full_disk_refuses_runs_and_loses_none_that_goes_on(
     number = place.begin("waits", "a")
     asked = {"location": "sales", "names": ["waits"], "params": {"name": "b", "lines": 500}}
     printing = place.call("run", **asked)["id"]
-    place.begun("a"), place.begun("b")
+    place.begun("a")
+    place.begun("b")
     fill(small_disk)
     with pytest.raises(RpcError) as refused:
         place.begin("waits", "c")

@@ -102,8 +102,9 @@ def mark_when_interrupted(instance: Any, run: str, guard: CancelGuard) -> None:
 
     def got(number: str) -> Any:
         found = get(number)
-        is_ours = number == run and guard.cancelled and found is not None
-        if not is_ours or found.is_finished or found.status.value == "CANCELING":
+        if number != run or found is None or not guard.cancelled:
+            return found
+        if found.is_finished or found.status.value == "CANCELING":
             return found
         instance.report_run_canceling(found)
         return get(number)

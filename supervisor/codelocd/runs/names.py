@@ -17,7 +17,7 @@ class UnfitNames(Exception):
 
     def __init__(self, kind: Literal["usage", "unknown"], summary: str) -> None:
         super().__init__(summary)
-        self.kind = kind
+        self.kind: Literal["usage", "unknown"] = kind
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,13 +100,14 @@ def test_a_run_config_is_json_or_a_file_and_what_does_not_fit_is_one_line(shop: 
 def test_a_process_that_is_killed_leaves_no_run_that_goes_on(shop: Shell) -> None:
     process = shop.start("run", "--here", "wait", "--events")
     assert process.stdout is not None
+    attempt, run = None, None
     for line in process.stdout:
         event = json.loads(line)
         if event["event"] == "begun":
             attempt = psutil.Process(event["pid"])
         if event["event"] == "dagster_run":
             run = event["id"]
-        if event["event"] == "step":
+        if event["event"] == "step" and attempt is not None:
             os.kill(attempt.pid, signal.SIGKILL)
             break
     last = json.loads(process.communicate(timeout=DEADLINE)[0].splitlines()[-1])

@@ -39,8 +39,8 @@ class PlayedCodes:
     def __init__(self) -> None:
         self.missing: set[str] = set()
 
-    def of(self, location: str) -> PlayedCode | None:
-        return None if location in self.missing else PlayedCode()
+    def of(self, name: str) -> PlayedCode | None:
+        return None if name in self.missing else PlayedCode()
 
 
 class PlayedProcesses:

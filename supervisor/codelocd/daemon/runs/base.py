@@ -124,7 +124,7 @@ class RunBase:
         from codelocd.daemon.runs.local_attempts import LocalAttempts
 
         attempts = LocalAttempts(self.parts, self.folders, self.codes)
-        attempts.tell_dagster = DagsterReports(self.parts, self.folders, self.codes).tell
+        attempts.reports = DagsterReports(self.parts, self.folders, self.codes)
         return attempts
 
     def evaluations(self) -> Evaluations:

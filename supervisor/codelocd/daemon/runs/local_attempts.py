@@ -6,11 +6,11 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 from codeloc_envs.problem import shortage
 from codelocd.core import problems
@@ -23,6 +23,7 @@ from codelocd.daemon.runs.folders import AttemptFolders
 from codelocd.daemon.runs.left import LeftRuns
 from codelocd.daemon.runs.live import AttemptLimits, LiveAttempt, LockedAttempt
 from codelocd.daemon.runs.output import RunOutputs
+from codelocd.daemon.runs.parts import ToldOfAttempts
 from codelocd.daemon.runs.served import LocationCode, ServedCodes
 from codelocd.daemon.runs.served_processes import ServedProcesses
 from codelocd.model import Exit, Policy, Problem
@@ -31,24 +32,18 @@ from codelocd.process.inheritance import RUN
 from codelocd.runners.api import RunnerSpec
 from codelocd.runners.warm.launcher import WarmLauncher
 from codelocd.runners.warm.method import MethodChoice
-from codelocd.runs.events import AttemptLost, AttemptStarted, RunEvent, StartAttempt, TellDagster
+from codelocd.runs.events import AttemptLost, AttemptStarted, StartAttempt, TellDagster
 from codelocd.runs.folder import AGAIN, AttemptFiles
 from codelocd.runs.model import RunId, RunRecord
 from codelocd.storage.logs import LogQuery
+
+if TYPE_CHECKING:
+    from codelocd.daemon.runs.dagster_reports import DagsterReports
 
 REFUSED = 3
 """The exit status of a process whose attempt another one has, or had (docs/protocol.md)."""
 LAST_LINES = 200
 """Lines of output that are searched for the place of a crash."""
-
-
-class AttemptListener(Protocol):
-    """Hears what happens to attempts, on the loop's thread."""
-
-    def tell(self, run: RunId, event: RunEvent) -> None: ...
-
-    def told(self, run: RunId, attempt: int, document: Mapping[str, Any]) -> None:
-        """An event of the attempt, as docs/protocol.md has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +60,10 @@ class AttemptParts:
 
 
 class LocalAttempts:
-    """`keeper` is set once there is one, before anything is started or adopted; `tell_dagster` is
-    `DagsterReports.tell`."""
+    """`keeper` and `reports` are set before anything is started or adopted."""
 
-    keeper: AttemptListener
-    tell_dagster: Callable[[RunId, TellDagster], Coroutine[Any, Any, None]]
+    keeper: ToldOfAttempts
+    reports: DagsterReports
 
     def __init__(self, parts: AttemptParts, folders: AttemptFolders, codes: ServedCodes) -> None:
         self._parts = parts
@@ -78,6 +72,10 @@ class LocalAttempts:
         self._limits = AttemptLimits(parts.limits, parts.locations)
         self._live: dict[RunId, LiveAttempt | LockedAttempt] = {}
         self._work: set[asyncio.Task[None]] = set()
+
+    async def tell_dagster(self, run: RunId, effect: TellDagster) -> None:
+        """Raises OSError where Dagster cannot be told."""
+        await self.reports.tell(run, effect)
 
     def runnable(self, name: str) -> str | None:
         """Why runs of the location cannot be carried out here, in one line; None: they can."""

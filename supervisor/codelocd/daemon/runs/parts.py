@@ -33,7 +33,7 @@ class CodeInUse(Protocol):
 class CodesInUse(Protocol):
     """By location what is served, or was last."""
 
-    def of(self, location: str) -> CodeInUse | None:
+    def of(self, name: str) -> CodeInUse | None:
         """None: nothing has been served, or it is not known yet. A run waits until it is."""
 
 
@@ -64,6 +64,7 @@ class AttemptProcesses(Protocol):
 
     def look(self, run: RunRecord) -> AttemptFiles:
         """What the files of its newest attempt show. Reads them: not on the loop's thread."""
+        ...
 
 
 class RunNewsTaker(Protocol):

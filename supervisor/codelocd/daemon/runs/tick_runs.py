@@ -47,11 +47,13 @@ class RunStarter(Protocol):
     async def submit(self, wish: RunWish) -> tuple[RunRecord, bool]:
         """A run, and whether it is new. Raises BookProblem, and ValueError for a wish that cannot
         be met."""
+        ...
 
     def unfinished(self) -> Mapping[RunId, RunRecord]: ...
 
     async def ended(self, run: RunId) -> RunRecord:
         """Waits until it has."""
+        ...
 
 
 @dataclass(slots=True)

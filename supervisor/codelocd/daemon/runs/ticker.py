@@ -45,6 +45,7 @@ class TickClock(Protocol):
 
     def now(self) -> float:
         """Unix seconds."""
+        ...
 
     async def wait(self, woken: asyncio.Event, seconds: float) -> None:
         """Returns when it is `woken`, or after so long."""
