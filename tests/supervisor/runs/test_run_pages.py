@@ -86,9 +86,7 @@ def test_a_page_says_why_an_attempt_ended_that_told_nothing() -> None:
     assert "ended by SIGKILL" in page
 
 
-@pytest.mark.parametrize(
-    ("method", "end"), [("fork", ""), ("spawn", " because the config says so")]
-)
+@pytest.mark.parametrize(("method", "end"), [("fork", ""), ("spawn", " because it is so set")])
 def test_a_page_says_why_an_attempt_was_not_forked(method: str, end: str) -> None:
     attempt = {**ATTEMPT, "start_method": method, "start_why": "it is so set"}
     page = run_pages.page(run(attempts=[attempt]), AT, PLAIN)
