@@ -52,6 +52,9 @@ def orders(raw_orders, day: int = 1):
 def fresh(orders):
     return orders < 100, "too many"
 
+@asset(deps=["ingest/customers"])
+def adrift(): ...
+
 @asset(retries=1, retry_delay=0.01)
 def flaky(context):
     if context.attempt == 1:
@@ -88,7 +91,7 @@ def stay():
 
 nightly = asset_job("nightly", ["raw_orders", "orders"])
 defs = Definitions(
-    assets=[raw_orders, orders, flaky, broken, report],
+    assets=[raw_orders, orders, adrift, flaky, broken, report],
     asset_checks=[fresh],
     jobs=[nightly, wait, stay],
     resources={"warehouse": warehouse},
@@ -284,6 +287,10 @@ def test_what_other_locations_have_made_lately_can_be_required(shop: Shop) -> No
     late = shop.cli("run", "sales/nightly", "--require-upstream", "0.001")
     assert (late.returncode, late.stdout) == (1, "")
     assert "ingest/customers was last made" in late.stderr
+    wrong = shop.cli("run", "sales/adrift", "--require-upstream", "1h")
+    assert wrong.returncode == 1
+    told = "sales/adrift depends on ingest/customers, and no location has an asset of that key"
+    assert told in wrong.stderr
 
 
 def test_a_location_that_is_stale_runs_its_last_good_code(shop: Shop, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ def require(connection: Connection, location: str, request: AskedRun, oldest: fl
     with unfit_names():
         choice = chosen(request.names, request.select, location, own)
     made = None if request.upstream else _made(choice, own)
-    late: list[str] = []
+    late = list(_unknown(own, made, {"/".join(edge["from"]["key"]) for edge in listed["edges"]}))
     for edge in listed["edges"]:
         node, upstream = edge["to"], edge["from"]
         name = "/".join(node["key"])
@@ -43,6 +43,17 @@ def _made(choice: RunChoice, own: list[Listed]) -> set[str] | None:
     names = {each["name"] for each in own if each["kind"] == "asset"}
     plain = set(choice.select or ())
     return plain if plain <= names else None
+
+
+def _unknown(own: list[Listed], made: set[str] | None, known: set[str]) -> Iterator[str]:
+    """Of what is needed, what no location has."""
+    assets = [each for each in own if each["kind"] == "asset"]
+    known = known | {each["name"] for each in assets}
+    for asset in assets:
+        for key in asset["deps"] if made is None or asset["name"] in made else ():
+            if (needed := "/".join(key)) not in known:
+                who = f"{asset['location']}/{asset['name']}"
+                yield f"{who} depends on {needed}, and no location has an asset of that key"
 
 
 def _late(connection: Connection, asset: AssetNode, oldest: float) -> Iterator[str]:
