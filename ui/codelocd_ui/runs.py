@@ -12,7 +12,7 @@ UNFINISHED = frozenset({"queued", "starting", "running"})
 RUN_ORDERS: Mapping[str, frozenset[str]] = {
     "run": frozenset(
         {
-            *("location", "names", "select", "upstream", "checks"),
+            *("location", "repository", "names", "select", "upstream", "checks"),
             *("params", "config", "tags", "timeout", "key"),
         }
     ),

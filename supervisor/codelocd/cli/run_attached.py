@@ -40,6 +40,7 @@ def run(request: AskedRun, asked: Asked, form: Form, *, key: str | None, detache
             "location": location,
             "names": list(request.names),
             "select": list(request.select),
+            "repository": request.repository,
             "upstream": request.upstream or None,
             "checks": request.checks,
             "params": dict(request.params),

@@ -51,7 +51,9 @@ def _wish(code: LoadedCode, spec: LocationSpec, request: AskedRun) -> RunWish:
     if why is not None:
         raise Failure(why, ExitCode.USAGE)
     with unfit_names():
-        choice = chosen(request.names, request.select, spec.name, code.definitions)
+        choice = chosen(
+            request.names, request.select, spec.name, code.definitions, request.repository
+        )
     wish = RunWish(
         spec.name,
         choice.repository,

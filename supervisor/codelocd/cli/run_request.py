@@ -19,6 +19,7 @@ class AskedRun:
 
     names: tuple[str, ...]
     select: tuple[str, ...]
+    repository: str | None
     upstream: bool
     checks: str
     params: Mapping[str, str]

@@ -22,7 +22,7 @@ def require(connection: Connection, location: str, request: AskedRun, oldest: fl
     listed: DefinitionsDocument = connection.call("definitions", {"locations": [location]})
     own = [each for each in listed["definitions"] if each["location"] == location]
     with unfit_names():
-        choice = chosen(request.names, request.select, location, own)
+        choice = chosen(request.names, request.select, location, own, request.repository)
     made = None if request.upstream else _made(choice, own)
     late = list(_unknown(own, made, {"/".join(edge["from"]["key"]) for edge in listed["edges"]}))
     for edge in listed["edges"]:

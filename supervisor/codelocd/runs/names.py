@@ -54,19 +54,22 @@ def _head(name: str, locations: Sequence[str]) -> str:
 
 
 def chosen(
-    names: Sequence[str], select: Sequence[str], location: str, definitions: Iterable[Listed]
+    names: Sequence[str],
+    select: Sequence[str],
+    location: str,
+    definitions: Iterable[Listed],
+    repository: str | None = None,
 ) -> RunChoice:
     """`definitions`: those of the location. A name is a job's or an asset's, with or without the
-    location before it. Raises UnfitNames.
+    location before it. `repository`: only of that one. Raises UnfitNames.
     """
     own = [each for each in definitions if each["kind"] in ("job", "asset")]
-    own = [each for each in own if not each.get("external")]
+    own = _of_repository([each for each in own if not each.get("external")], repository, location)
     names = [name for name in names if name != location or _is_listed(name, own)]
     if not (names or select):
         raise UnfitNames("usage", f"name a job, or assets, of {location}; {_there(own)}")
     if not names:
-        first = next((each["repository"] for each in own), "__repository__")
-        return RunChoice(first, select=tuple(select))
+        return RunChoice(_repository([], own), select=tuple(select))
     plain = [_plain(name, location, own) for name in names]
     repository = _repository(plain, own)
     jobs = {
@@ -93,12 +96,29 @@ def _plain(name: str, location: str, own: Sequence[Listed]) -> str:
     raise UnfitNames("unknown", f"{what}; {advice(short, known)}")
 
 
+def _of_repository(own: list[Listed], repository: str | None, location: str) -> list[Listed]:
+    if repository is None:
+        return own
+    its = [each for each in own if each["repository"] == repository]
+    if not its:
+        known = sorted({each["repository"] for each in own})
+        what = f"{location} has no repository {repository!r} with jobs or assets"
+        raise UnfitNames("unknown", f"{what}; {advice(repository, known)}")
+    return its
+
+
 def _repository(names: Sequence[str], own: Sequence[Listed]) -> str:
-    """The first that has them all."""
-    for repository in dict.fromkeys(each["repository"] for each in own):
-        its = {each["name"] for each in own if each["repository"] == repository}
-        if its.issuperset(names):
-            return str(repository)
+    """The one that has them all."""
+    by_repository: dict[str, set[str]] = {}
+    for each in own:
+        by_repository.setdefault(each["repository"], set()).add(each["name"])
+    found = [each for each, its in by_repository.items() if its.issuperset(names)]
+    if len(found) > 1:
+        what = ", ".join(names) or "what is selected"
+        several = f"{what} can be of several repositories: {', '.join(found)}"
+        raise UnfitNames("usage", f"{several}; say which: --repository {found[0]}")
+    if found or not own:
+        return found[0] if found else "__repository__"
     raise UnfitNames("usage", f"a run is of one repository, and these are of several: {names}")
 
 

@@ -40,8 +40,21 @@ def test_a_name_is_a_job_or_an_asset_with_or_without_its_location(
     assert chosen(names, (), "sales", OWN) == meant
 
 
+def test_what_several_repositories_have_is_never_chosen_silently() -> None:
+    two = [listed("job", "both", "one"), listed("job", "both", "two"), listed("job", "only", "two")]
+    assert chosen(["only"], (), "sales", two) == RunChoice("two", job="only")
+    assert chosen(["sales/both"], (), "sales", two, "two") == RunChoice("two", job="both")
+    assert chosen([], ["*"], "sales", two, "two") == RunChoice("two", select=("*",))
+    for names, select in ((["both"], ()), (["sales"], ["*"])):
+        with pytest.raises(UnfitNames, match="several repositories: one, two; say which: --repo"):
+            chosen(names, select, "sales", two)
+    with pytest.raises(UnfitNames, match="sales has no repository 'three'"):
+        chosen(["both"], (), "sales", two, "three")
+
+
 def test_a_location_alone_goes_with_selections() -> None:
-    assert chosen(["sales"], ["+orders"], "sales", OWN) == RunChoice("r", select=("+orders",))
+    own = [each for each in OWN if each["repository"] == "r"]
+    assert chosen(["sales"], ["+orders"], "sales", own) == RunChoice("r", select=("+orders",))
 
 
 @pytest.mark.parametrize(

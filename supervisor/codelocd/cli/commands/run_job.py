@@ -77,6 +77,7 @@ def _run_config(context: click.Context, option: click.Parameter, given: str | No
     help="Assets: `orders`, `+orders` with what it is made from, `orders+` with what is made from"
     " it, `group:raw`, `tag:k=v`, `key:mart/*`, `*`. Repeatable.",
 )
+@click.option("--repository", help="Only in this repository of the location.")
 @click.option(
     "--upstream", is_flag=True, help="Make what the assets, or the job's function, take, too."
 )

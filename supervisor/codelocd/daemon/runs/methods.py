@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from codelocd.daemon.runs.opening import Runs
     from codelocd.rpc.peer import Peer
 
-WISH = "location names select upstream checks params config tags timeout key by wait"
+WISH = "location repository names select upstream checks params config tags timeout key by wait"
 LINES = "id lines after before stream since until contains"
 TAKEN = {
     "run": WISH,

@@ -45,7 +45,8 @@ def wish_of(params: Params, location: str, served: LocationCode, user: str | Non
     _refuse_unreachable(location, served)
     names, select = take.texts(params, "names") or [], take.texts(params, "select") or []
     try:
-        choice = chosen(names, select, location, served.definitions)
+        repository = take.optional_text(params, "repository")
+        choice = chosen(names, select, location, served.definitions, repository)
     except UnfitNames as error:
         raise RpcError(error.kind, str(error)) from None
     wish = RunWish(

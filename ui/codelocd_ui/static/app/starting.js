@@ -49,7 +49,7 @@ export function StartDialog({ what, shown, close }) {
     if (config === undefined) { tell({ doing: false, said: 'The run config is no JSON object.' }); return; }
     const params = Object.fromEntries(Object.entries(values).filter(([, value]) => value !== ''));
     try {
-      const { id } = await runOrder('run', { location, names: [name], ...(kind === 'asset' && !isDagsters ? { upstream, checks } : {}), params, ...(config ? { config } : {}), tags: tagsIn(tags) });
+      const { id } = await runOrder('run', { location, repository, names: [name], ...(kind === 'asset' && !isDagsters ? { upstream, checks } : {}), params, ...(config ? { config } : {}), tags: tagsIn(tags) });
       close();
       window.location.hash = to.run(id).slice(1);
     } catch (reason) { tell({ doing: false, said: /** @type {Error} */ (reason).message }); }
