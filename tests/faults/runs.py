@@ -276,6 +276,9 @@ class RunLoad:
             return None if mine in ended else "succeeded without effect"
         if run["uuid"] in self._cancelled or token in self._explained:
             return None
+        if state == "lost" and attempts[-1]["pid"] is None and mine not in ended:
+            self.counts["lost as they began"] += 1  # the daemon died before it knew the process
+            return None
         if mine in ended:
             return f"has done all, and is {state}"
         if state == "cancelled" and (run["why"] == "shutdown" or run["summary"]):
@@ -283,7 +286,8 @@ class RunLoad:
         return f"is {state}, and nothing was done to it"
 
     def lines(self) -> Iterator[str]:
-        names = ("accepted", "of sensors", *FINAL, "attempts killed", "refused", "unanswered")
+        names = ("accepted", "of sensors", *FINAL, "lost as they began", "attempts killed", "refused",
+                 "unanswered")  # fmt: skip
         told = ", ".join(f"{self.counts[name]} {name}" for name in names)
         yield f"runs: {told}; {len(self.effects.all)} effects"
         reasons = ", ".join(f"{count} {why}" for why, count in sorted(self.reasons.items()))

@@ -134,7 +134,10 @@ class World:
         self.excuse()
         self.runs.excuse()
         self.process.send_signal(number)
-        status = self.process.wait(TRUTH)
+        try:
+            status = self.process.wait(TRUTH)
+        except subprocess.TimeoutExpired:
+            raise Violation("\n".join(["the daemon does not end", *self.said()[-60:]])) from None
         self.runs.excuse()
         if number == signal.SIGTERM and status != 0:
             raise Violation(f"the daemon ended with {status}")

@@ -58,6 +58,7 @@ class RunBook:
         """Raises BookProblem where there is no book to be had."""
         self.set_aside: Path | None = None
         self._path = path
+        self._is_in_memory = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="runs")
         try:
             self._connection = self._thread.submit(self._opened).result()
@@ -158,18 +159,28 @@ class RunBook:
         return connection
 
     def _put_back(self) -> None:
-        """A file that was removed under us would take with it what is written from now on. The
-        connection still has all of it."""
-        if os.path.lexists(self._path):
+        """A file that was removed under us would take with it what is written from now on. All of
+        it is in memory until it is on the disk again."""
+        if os.path.lexists(self._path) and not self._is_in_memory:
             return
+        if not self._is_in_memory:
+            memory = sqlite3.connect(":memory:", isolation_level=None)
+            self._connection.backup(memory)
+            self._connection.close()  # removes its log by name: before the next one has its own
+            self._connection, self._is_in_memory = memory, True
         make_folder(self._path.parent)
         part = self._path.with_name(f"{self._path.name}.part")
         part.unlink(missing_ok=True)
         with contextlib.closing(sqlite3.connect(part)) as copy:
             self._connection.backup(copy)
+        written = part.stat().st_ino
         part.rename(self._path)
-        self._connection.close()  # removes its log by name: before the next one has its own
-        self._connection = self._connected()
+        opened = self._connected()
+        if not os.path.lexists(self._path) or self._path.stat().st_ino != written:
+            opened.close()
+            raise FileNotFoundError(f"{self._path} was removed again")
+        self._connection.close()
+        self._connection, self._is_in_memory = opened, False
 
     def _move_aside(self) -> None:
         self.set_aside = self._path.with_name(f"{self._path.name}.damaged-{time.time_ns()}")

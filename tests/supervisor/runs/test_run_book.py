@@ -164,6 +164,23 @@ def test_a_book_that_is_removed_while_it_is_open_is_put_back_as_it_was(path: Pat
     book.close()
 
 
+def test_a_book_that_cannot_be_put_back_yet_is_later(path: Path) -> None:
+    book = RunBook(path)
+    first, _ = book.add(WISH, 5.0).result()
+    shutil.rmtree(path.parent)
+    path.parent.write_text("")
+    for _ in range(2):
+        with pytest.raises(BookProblem):
+            book.add(WISH, 6.0).result()
+    path.parent.unlink()
+    second, _ = book.add(WISH, 7.0).result()
+    book.close()
+    assert [path.name] == [each.name for each in path.parent.iterdir()]
+    book = RunBook(path)
+    assert [each.id for each in book.listed().result()] == [second.id, first.id]
+    book.close()
+
+
 def test_a_book_of_a_newer_version_is_left_as_it_is(path: Path) -> None:
     RunBook(path).close()
     change(path, f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
