@@ -286,8 +286,8 @@ class RunLoad:
         return f"is {state}, and nothing was done to it"
 
     def lines(self) -> Iterator[str]:
-        names = ("accepted", "of sensors", *FINAL, "lost as they began", "attempts killed", "refused",
-                 "unanswered")  # fmt: skip
+        names = ("accepted", "of sensors", *FINAL, "lost as they began", "attempts killed",
+                 "refused", "unanswered")  # fmt: skip
         told = ", ".join(f"{self.counts[name]} {name}" for name in names)
         yield f"runs: {told}; {len(self.effects.all)} effects"
         reasons = ", ".join(f"{count} {why}" for why, count in sorted(self.reasons.items()))
