@@ -281,6 +281,13 @@ def test_a_key_is_one_run(shop: Shop) -> None:
     assert sorted(first_words(shown.stdout)[1:-1]) == ["fresh", "orders", "raw_orders", "to"]
 
 
+def test_the_next_page_is_of_the_same_choice(shop: Shop) -> None:
+    numbers = [shop.cli("run", "ingest/customers", "--detach").stdout.strip() for _ in range(2)]
+    page = shop.cli("runs", "list", "--location", "ingest", "-n", "1")
+    more = f"more: codelocd runs --location ingest -n 1 --before {numbers[1]}"
+    assert page.stdout.splitlines()[-1] == more
+
+
 def test_what_other_locations_have_made_lately_can_be_required(shop: Shop) -> None:
     assert shop.cli("run", "ingest/customers").returncode == 0
     assert shop.cli("run", "sales/nightly", "--require-upstream", "1h").returncode == 0

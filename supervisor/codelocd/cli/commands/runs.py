@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -122,7 +123,10 @@ def list_command(
     parameters = {name: each for name, each in given.items() if each not in (None, [])}
     answer, silent = _answered(asked, "runs", {**parameters, "limit": limit})
     last = answer["runs"][-1]["id"] if answer["runs"] else 0
-    more = f"more: codelocd runs --before {last}"
+    same = [word for each in locations for word in ("--location", each)]
+    same += [word for each in states for word in ("--state", each)]
+    same += ["-n", str(limit)] if limit != LIMIT else []
+    more = f"more: {shlex.join(['codelocd', 'runs', *same, '--before', str(last)])}"
     if as_json:
         output.document(answer)
     else:
