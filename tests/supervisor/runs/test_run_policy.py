@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from codelocd.daemon.runs.served import ServedCodes
+from codelocd.daemon.runs.wishes import with_policy
 from codelocd.runs.model import RunPolicy, RunWish
 from codelocd.runs.policy import policy_of
 from codelocd.runs.texts import keep_texts, remove_texts
@@ -62,3 +64,12 @@ def test_texts_are_kept_once_and_those_that_changed_are_told(tmp_path: Path) -> 
     assert remove_texts(folder, {digest}) == 0
     assert remove_texts(folder, ()) == 1
     assert remove_texts(tmp_path / "none", ()) == 0
+
+
+def test_what_a_job_states_holds_also_while_a_new_runner_is_asked_what_it_serves() -> None:
+    job = {"kind": "job", "repository": "__repository__", "name": "nightly", "retries": 2}
+    locations: Any = {}
+    folders: Any = None
+    codes = ServedCodes(locations, folders, lambda name: [job] if name == "sales" else [])
+    assert codes.of("sales") is None
+    assert with_policy(RunWish("sales", job="nightly"), locations, codes).policy.retries == 2

@@ -76,6 +76,10 @@ class ServedCodes:
         self.known: Callable[[str], None] = lambda _: None
         self.found_dagsters: Callable[[], None] = lambda: None
 
+    def listed(self, name: str) -> Listed:
+        """What the registry has of a location, also while a new runner is asked what it serves."""
+        return self._listed(name)
+
     @property
     def folder(self) -> Path:
         """Of all manifests, and of the texts of locations that run as the daemon's user."""

@@ -35,8 +35,8 @@ def with_policy(
     policy = wish.policy
     if location is not None:
         policy = replace(policy, stop_timeout=location.spec.policy.stop_timeout)
-    if served is not None:
-        policy = policy_of(wish, served.definitions, policy)
+    listed = codes.listed(wish.location) if served is None else served.definitions
+    policy = policy_of(wish, listed, policy)
     return replace(wish, policy=replace(policy, timeout=timeout or policy.timeout))
 
 
