@@ -154,7 +154,8 @@ class DagsterSettings:
 
     `page` False: code servers only, another program runs page and daemon, and is told of changes at
     `host` and `port`. `port` None: the first free one from 3000 on. `drain_timeout`: seconds for
-    the runs of a replaced code server. `environment` None: built, with the newest dagster."""
+    the runs of a replaced code server. `environment` None: built, with the newest dagster.
+    `launcher`: what carries out the runs that Dagster's UI and daemon launch; warm: codelocd."""
 
     serve: bool = False
     page: bool = True
@@ -162,6 +163,7 @@ class DagsterSettings:
     port: int | None = None
     drain_timeout: float = 3600.0
     environment: Request | None = None
+    launcher: Literal["dagster", "warm"] = "dagster"
 
 
 @dataclass(frozen=True, slots=True)

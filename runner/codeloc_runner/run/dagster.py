@@ -21,18 +21,22 @@ from ..load.sources import imported
 from . import dagster_releases as releases
 from .cancelling import cancellation
 from .dagster_choice import chosen_run
+from .dagster_launched import launched_run
 from .dagster_wishes import CancelWatch, mark_when_interrupted, note_interrupts
 from .native import UsageFailure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Optional
+    from typing import Any, Dict, Optional, Union
 
     from .cancelling import CancelGuard
     from .dagster_choice import ChosenRun
     from .dagster_events import DagsterSteps
+    from .dagster_launched import LaunchedRun
     from .loading import ProcessCode
     from .order import AttemptOrder
+
+    AnyRun = Union[ChosenRun, LaunchedRun]
 
 REFUSALS = (
     "DagsterInvalidConfigError",
@@ -65,7 +69,8 @@ def run(
     execution = DagsterExecution(order, steps, guard)
     releases.quieten_console()
     with releases.instance_opened() as instance:
-        chosen = guard.call(lambda: refused_in_a_line(lambda: chosen_run(code, order, instance)))
+        made = launched_run if order.launched else chosen_run
+        chosen: AnyRun = guard.call(lambda: refused_in_a_line(lambda: made(code, order, instance)))
         guard.hear_interrupts()
         note_interrupts(guard)
         interrupts: Any = imported("dagster._utils.interrupts")
@@ -95,7 +100,7 @@ class DagsterExecution:
         self._steps = steps
         self._guard = guard
 
-    def carried_out(self, chosen: ChosenRun, instance: Any) -> Dict[str, Any]:
+    def carried_out(self, chosen: AnyRun, instance: Any) -> Dict[str, Any]:
         """Interrupts are Dagster's to hear."""
         made = refused_in_a_line(lambda: chosen.recorded(instance, self._order))
         self._steps.recorded(made.run_id)
@@ -110,7 +115,7 @@ class DagsterExecution:
             end = self._end_of(made, instance, watch.marked)
         return end
 
-    def _executed(self, chosen: ChosenRun, made: Any, instance: Any) -> None:
+    def _executed(self, chosen: AnyRun, made: Any, instance: Any) -> None:
         """An interrupt while an event is being told is Dagster's, too."""
         api: Any = imported("dagster._core.execution.api")
         interrupted: Any = imported("dagster._core.errors").DagsterExecutionInterruptedError

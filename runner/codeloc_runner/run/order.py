@@ -74,6 +74,7 @@ class AttemptOrder(CodeOrder):
         "done",
         "folder",
         "job",
+        "launched",
         "params",
         "run",
         "select",
@@ -93,6 +94,7 @@ class AttemptOrder(CodeOrder):
         self.select: Optional[List[str]] = given.get("select")
         self.config: Optional[Dict[str, Any]] = given.get("config")
         self.dagster_run: Optional[str] = given.get("dagster_run")
+        self.launched: bool = given.get("launched", False)
         self.params: Dict[str, Any] = given.get("params", {})
         self.tags: Dict[str, str] = given.get("tags", {})
         self.upstream: bool = given.get("upstream", False)

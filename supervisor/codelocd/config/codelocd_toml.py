@@ -64,6 +64,7 @@ def dagster_settings(document: Document, table: DagsterTable, index: Index) -> D
         port=table.port,
         drain_timeout=table.drain_timeout,
         environment=request_of(document, table.environment, index) if table.environment else None,
+        launcher=table.launcher,
     )
 
 

@@ -199,6 +199,19 @@ class DagsterTable(Table):
     environment: EnvironmentTable | None = Field(
         default=None, description="With dagster-webserver; left out, one is built."
     )
+    launcher: Literal["dagster", "warm"] = Field(
+        default=_DAGSTER.launcher,
+        description='What runs that Dagster\'s UI and daemon launch; "warm": codelocd.',
+    )
+
+    @model_validator(mode="after")
+    def _launches_where_it_is(self) -> DagsterTable:
+        if self.launcher == "warm" and not self.page:
+            raise UnfitError(
+                'launcher = "warm" is for the UI and the daemon that codelocd runs',
+                "leave out page = false, or the launcher",
+            )
+        return self
 
 
 class MetricsTable(Table):

@@ -52,7 +52,7 @@ from codelocd.process import tasks
 from codelocd.process.child import Children
 from codelocd.process.guardian import Guardian
 from codelocd.process.helper import HelperProcess
-from codelocd.runners.bundle import CHILDREN, Bundle
+from codelocd.runners.bundle import Bundle
 from codelocd.runners.environments import Builder, EnvironmentPruner
 from codelocd.runners.stacks import of_runner
 from codelocd.storage.desired_state import DesiredState
@@ -104,8 +104,8 @@ class Application:
         builder = Builder(self._children, paths.store)
         self._bundle = Bundle(paths.store)
         self.warm = warm_launcher(config, paths, self._children, self._bundle, self._inheritance)
-        codeloc = self._bundle.path / CHILDREN
-        means = DaemonParts(self._children, builder, self.store, self.logs, development, codeloc)
+        bundle = self._bundle.path
+        means = DaemonParts(self._children, builder, self.store, self.logs, development, bundle)
         self.dagster = self._dagster(config, paths, means) if config.dagster.serve else None
         self.releases = Releases(paths.state_dir / FOLDER, report)
         self.runner_specs = runner_specs(means, paths, self.releases)

@@ -13,6 +13,7 @@ from packaging.version import InvalidVersion, Version
 
 from codeloc_envs import EnvironmentProblem
 from codeloc_envs.files import make_folder
+from codelocd.dagster.warm_launch import CONFIG, is_made, write_config
 from codelocd.model import Config, Exit, Stream
 from codelocd.process.child import Children
 from codelocd.runners.api import RunnerSpec
@@ -27,7 +28,11 @@ class Instance:
     finds two heads.
     """
 
-    def __init__(self, path: Path, children: Children) -> None:
+    def __init__(
+        self, path: Path, children: Children, more: Mapping[str, str] | None = None
+    ) -> None:
+        """`more`: variables that what makes the databases needs."""
+        self._more = more or {}
         self._path = path
         self._children = children
         self._alone = asyncio.Lock()
@@ -55,7 +60,7 @@ class Instance:
         """By Dagster's own command line, which opens all of them."""
         child = self._children.start(
             [str(spec.executable), "-m", "dagster", "instance", "info"],
-            variables=variables,
+            variables={**variables, **self._more},
             directory=Path("/"),
             output=_unheard,
             pass_fds=spec.held,
@@ -70,17 +75,20 @@ def _unheard(_stream: Stream, _data: bytes) -> None:
 
 
 VARIABLE = "DAGSTER_HOME"
-CONFIG = "dagster.yaml"
 
 
 def home_of(config: Config, state_dir: Path) -> Path:
     """As `dagster_home`, of the daemon that this config is for."""
     project = config.files[0].parent if config.files else Path.cwd()
-    return dagster_home(os.environ, state_dir, project)
+    warm = config.dagster.launcher == "warm"
+    return dagster_home(os.environ, state_dir, project, warm=warm)
 
 
-def dagster_home(environ: Mapping[str, str], state_dir: Path, project: Path) -> Path:
-    """As the user set it, else a folder of ours that has the project's dagster.yaml.
+def dagster_home(
+    environ: Mapping[str, str], state_dir: Path, project: Path, *, warm: bool = False
+) -> Path:
+    """As the user set it, else a folder of ours that has the project's dagster.yaml; `warm`: with
+    the run launcher of codelocd.
 
     Raises OSError. The instance's config beside the code counts without DAGSTER_HOME, and only
     then, as under `dagster dev` (`InstanceRef.from_dir`).
@@ -90,16 +98,20 @@ def dagster_home(environ: Mapping[str, str], state_dir: Path, project: Path) -> 
     with contextlib.suppress(FileExistsError):
         make_folder(home)
     if not given:
-        _link(home / CONFIG, project / CONFIG)
+        _link(home / CONFIG, project / CONFIG, warm=warm)
     return home
 
 
-def _link(link: Path, config: Path) -> None:
+def _link(link: Path, config: Path, *, warm: bool) -> None:
     """Link to the project's config; a file that a user wrote into our folder stays.
 
     Without any there is an empty one: Dagster's processes each warn where there is none.
     """
-    ours = link.is_symlink() or (link.exists() and not link.stat().st_size)
+    absent = not (link.is_symlink() or link.exists())
+    made = not absent and link.exists() and is_made(link)
+    ours = link.is_symlink() or made or (link.exists() and not link.stat().st_size)
+    if warm and (ours or absent) and write_config(link, config):
+        return
     if ours:
         link.unlink()
     if config.is_file() and not link.exists():

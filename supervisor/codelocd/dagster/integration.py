@@ -24,6 +24,7 @@ from codelocd.dagster.code_server import (
 from codelocd.dagster.instance import Instance, newest_of
 from codelocd.dagster.launcher import DagsterLauncher
 from codelocd.dagster.supervision import HoldsToLimits, ProgramLauncher, Servers
+from codelocd.dagster.warm_launch import WarmLaunch
 from codelocd.dagster.webserver import HELPER, DaemonParts, UserInterface
 from codelocd.dagster.workspace import Links, Sockets
 from codelocd.model import DagsterSettings, GrpcServer, LocationSpec, Output
@@ -138,9 +139,12 @@ class DagsterServing:
         self._workspace = of_daemon.state_dir / "workspace.yaml"
         sockets = Sockets(of_daemon.runtime_dir, paths(inheritance))
         self._warm = warm
-        instance = Instance(home, means.children)
+        launch = None
+        if settings.launcher == "warm":
+            launch = WarmLaunch(means.bundle, of_daemon.socket)
+        instance = Instance(home, means.children, {} if launch is None else launch.path)
         self._servers = Servers(warm, sockets, instance, limits, means.codeloc)
-        self._ui = UserInterface(means, settings, self._home, self._workspace)
+        self._ui = UserInterface(means, settings, self._home, self._workspace, launch)
         self._ui.go_on(inheritance.of(HELPER))
         self._news = asyncio.Event()
         hold = holding(means.children, home)

@@ -16,11 +16,13 @@ from typing import Any
 
 from codeloc_envs import Environment, EnvironmentProblem, Lease, Request, Store, choose
 from codelocd.dagster.instance import VARIABLE, Release
+from codelocd.dagster.warm_launch import WarmLaunch, why_not
 from codelocd.model import DagsterSettings
 from codelocd.process.child import Child, Children
 from codelocd.process.helper import HelperProcess
 from codelocd.process.inheritance import InheritedProcess
 from codelocd.runners import variables
+from codelocd.runners.bundle import CHILDREN
 from codelocd.runners.environments import Builder
 from codelocd.storage.logs import Logs
 
@@ -36,7 +38,8 @@ HELPER = "helper"
 class DaemonParts:
     """What of the daemon's the page and the code servers need. `development`: as for the runners.
 
-    `codeloc`: the folder that makes `codeloc` importable in any Python.
+    `bundle`: the folder that runners are run from; `codeloc`: the one in it that makes `codeloc`
+    importable in any Python.
     """
 
     children: Children
@@ -44,15 +47,26 @@ class DaemonParts:
     store: Store
     logs: Logs
     development: bool
-    codeloc: Path
+    bundle: Path
+
+    @property
+    def codeloc(self) -> Path:
+        return self.bundle / CHILDREN
 
 
 class UserInterface:
-    """Both processes; `home` is their DAGSTER_HOME, `workspace` the file they read."""
+    """Both processes; `home` is their DAGSTER_HOME, `workspace` the file they read. `launch`: how
+    they have codelocd carry out the runs that they launch; None: Dagster does that."""
 
     def __init__(
-        self, means: DaemonParts, settings: DagsterSettings, home: Path, workspace: Path
+        self,
+        means: DaemonParts,
+        settings: DagsterSettings,
+        home: Path,
+        workspace: Path,
+        launch: WarmLaunch | None = None,
     ) -> None:
+        self._launch = launch
         self._means = means
         self._settings = settings
         self._home = home
@@ -102,7 +116,8 @@ class UserInterface:
     def _fingerprint(self) -> str:
         """Of what both are made by."""
         its = self._settings
-        of = repr((its.host, its.port, its.environment, self._home, self._workspace))
+        parts = (its.host, its.port, its.environment, self._home, self._workspace)
+        of = repr(parts if self._launch is None else (*parts, self._launch))
         return hashlib.blake2b(of.encode(), digest_size=16).hexdigest()
 
     async def start(self, newest: Release) -> None:
@@ -113,6 +128,9 @@ class UserInterface:
         """
         if self._environment is None:
             self._use(await self._built(newest))
+        why = None if self._launch is None else await asyncio.to_thread(why_not, self._home)
+        if why is not None:
+            self.say(why)
         if DAEMON not in self._processes:
             self._processes[DAEMON] = self._helper(DAEMON)
         self._opening = asyncio.get_running_loop().create_task(self._open())
@@ -188,10 +206,11 @@ class UserInterface:
         command = [str(executable.with_name(name)), *arguments, "--workspace", str(self._workspace)]
         inherited = variables.inherited(os.environ, development=self._means.development)
         own = variables.of_runner(inherited, {}, executable, environment.variables, {})
+        launch = {} if self._launch is None else self._launch.variables()
         return HelperProcess(
             self._means.children,
             command,
-            {**own, VARIABLE: str(self._home)},
+            {**own, **launch, VARIABLE: str(self._home)},
             self._home,
             self._means.logs.output(name, None),
             (lease.fileno(),),

@@ -29,9 +29,16 @@ def dagster_run_id(uuid: str, attempt: int) -> str:
     return str(uuid5(NAMESPACE_OID, f"codelocd {uuid} {attempt}"))
 
 
-def unsaid_end(run: RunRecord, event: RunEvent) -> tuple[TellDagster, ...]:
+def named_there(run: RunRecord, attempt: int) -> str:
+    """What Dagster calls that attempt."""
+    return run.wish.dagster_run or dagster_run_id(run.uuid, attempt)
+
+
+def unsaid_end(run: RunRecord, after: RunRecord, event: RunEvent) -> tuple[TellDagster, ...]:
     """Of an attempt that ended without a result: Dagster may still take it for one that goes on.
-    `run`: as it was before the event."""
+    `run`, `after`: as it was before the event, and is."""
+    if run.wish.dagster_run is not None:
+        return _unsaid_of_launched(after, event)
     attempt = run.attempt
     if run.dagster_run is None or attempt is None or run.state is RunState.QUEUED:
         return ()
@@ -53,6 +60,29 @@ def unsaid_end(run: RunRecord, event: RunEvent) -> tuple[TellDagster, ...]:
             run.dagster_run,
             f"codelocd: {text}",
             run.stopping in ("cancel", "shutdown"),
+        ),
+    )
+
+
+def _unsaid_of_launched(run: RunRecord, event: RunEvent) -> tuple[TellDagster, ...]:
+    """Dagster has a record of it from the beginning, also where no attempt has seen that."""
+    if not run.state.is_final:
+        return ()
+    result = event.result if isinstance(event, AttemptEnded) else None
+    if result is not None and result.get("dagster_run") is not None:
+        return ()
+    text = run.summary or {
+        RunState.CANCELLED: "it was cancelled",
+        RunState.LOST: "its process ended together with its daemon",
+    }.get(run.state, "its process ended")
+    return (
+        TellDagster(
+            len(run.attempts),
+            run.wish.location,
+            run.wish.repository,
+            str(run.wish.dagster_run),
+            f"codelocd: {text}",
+            run.state is RunState.CANCELLED,
         ),
     )
 

@@ -86,7 +86,7 @@ def run_document(run: RunRecord) -> dict[str, Any]:
         "ended": run.ended,
         "attempts": [_attempt_document(each) for each in run.attempts],
         "steps": [dict(each) for each in run.steps],
-        "dagster_run": run.dagster_run,
+        "dagster_run": run.dagster_run or wish.dagster_run,
     }
 
 
@@ -130,6 +130,7 @@ def order_part(run: RunRecord, done: Sequence[str]) -> dict[str, Any]:
         "config": wish.config,
         "tags": dict(wish.tags),
         "dagster_run": run.dagster_run,
+        "launched": wish.dagster_run is not None,
         "scheduled_for": wish.scheduled_for,
         "timezone": timezone,
         "utc_offset": utc_offset(wish.scheduled_for, timezone),

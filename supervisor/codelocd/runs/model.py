@@ -56,7 +56,8 @@ class RunWish:
     """What shall be run: a `job`, or what `select` chooses, of one location and repository.
 
     `by` says what asked for it; `key`: the same key of one location is the same run. `config`: the
-    run config of Dagster's.
+    run config of Dagster's. `dagster_run`: the id of one that Dagster has recorded and launched,
+    which is what is run.
     """
 
     location: str
@@ -72,6 +73,7 @@ class RunWish:
     key: str | None = None
     retry_of: int | None = None
     scheduled_for: float | None = None
+    dagster_run: str | None = None
     policy: RunPolicy = RunPolicy()
 
 
@@ -156,7 +158,8 @@ class RunRecord:
     def with_result(self, result: Mapping[str, Any], at: float) -> RunRecord:
         """With what the newest attempt has left of itself, but for its steps."""
         late = {**self.late, **(result.get("late") or {})}
-        run = replace(self, late=late, dagster_run=result.get("dagster_run"))
+        named = result.get("dagster_run") or self.wish.dagster_run
+        run = replace(self, late=late, dagster_run=named)
         peak, problem = result.get("memory_peak"), result.get("problem")
         return run.with_attempt(memory_peak=peak, problem=problem, ended=at)
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TypeAlias
 
-from codelocd.runs.dagster import dagster_run_id, how, unsaid_end
+from codelocd.runs.dagster import how, named_there, unsaid_end
 from codelocd.runs.events import (
     AttemptEnded,
     AttemptLost,
@@ -64,7 +64,7 @@ def step(run: RunRecord, event: RunEvent, now: Moment) -> Stepped:
         return run, ()
     handler: Callable[[RunRecord, Any, Moment], Stepped] = _HANDLERS[type(event)]
     after, effects = handler(run, event, now)
-    return after, (*effects, *unsaid_end(run, event))
+    return after, (*effects, *unsaid_end(run, after, event))
 
 
 # --- starts ------------------------------------------------------------------------------------
@@ -86,7 +86,7 @@ def _admitted(run: RunRecord, event: RunAdmitted, now: Moment) -> Stepped:
         generation=event.generation,
         manifest=event.manifest,
         environment=event.environment,
-        dagster_run=dagster_run_id(run.uuid, len(attempts)) if event.is_dagsters else None,
+        dagster_run=named_there(run, len(attempts)) if event.is_dagsters else None,
         deadlines=Deadlines(),
         retry_at=None,
     )

@@ -36,7 +36,17 @@ def test_every_key_of_the_table_is_taken(folder):
     )
 
 
+def test_a_launcher_is_one_of_two(folder):
+    folder.write("codelocd.toml", '[dagster]\nlauncher = "warm"\n')
+    assert folder.load("codelocd.toml").dagster == DagsterSettings(launcher="warm")
+
+
 MISTAKES = [
+    (
+        'launcher = "warm"\npage = false',
+        'codelocd.toml:1: dagster: launcher = "warm" is for the UI and the daemon that codelocd ru',
+    ),
+    ('launcher = "cold"', "codelocd.toml:2: dagster.launcher: "),
     ("port = 70000", "codelocd.toml:2: dagster.port: must be at most 65535"),
     ("serv = true", 'codelocd.toml:2: dagster.serv: unknown key; did you mean "serve"?'),
 ]

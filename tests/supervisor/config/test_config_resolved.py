@@ -58,6 +58,7 @@ def test_show_has_every_field_and_no_value_that_may_be_secret(folder):
             "port": None,
             "drain_timeout": 3600.0,
             "environment": None,
+            "launcher": "dagster",
         },
         "daemon": {
             "state_dir": None,

@@ -49,6 +49,7 @@ page = false
 host = "0.0.0.0"
 port = 3333
 drain_timeout = "1h"
+launcher = "dagster"
 environment = { packages = ["dagster-webserver"] }
 
 [metrics]

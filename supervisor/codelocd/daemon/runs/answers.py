@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import pwd
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from codelocd.daemon import params as take
 from codelocd.daemon.actions import Method
 from codelocd.daemon.params import Params
 from codelocd.daemon.runs.schedules import ScheduleAnswers
-from codelocd.daemon.runs.wishes import asked_by, wish_of
+from codelocd.daemon.runs.wishes import asked_by, launched_wish, wish_of
 from codelocd.rpc.errors import RpcError
 from codelocd.rpc.peer import Peer
 from codelocd.runs.encoding import run_document
@@ -51,9 +52,15 @@ class RunAnswers:
     async def _run(self, peer: Peer, params: Params) -> Any:
         location = self._locations.supervised(take.text(params, "location"))
         timeout, waits = _timeout(params), take.flag(params, "wait", default=False)
+        is_launched = params.get("dagster_run") is not None
+        if is_launched:
+            refuse_others(peer)
         opened = await self._runs.open()
         served = await self._served(opened, location.name)
-        wish = wish_of(params, location.name, served, await user_of(peer))
+        if is_launched:
+            wish = launched_wish(params, location.name, served)
+        else:
+            wish = wish_of(params, location.name, served, await user_of(peer))
         with book_problems():
             run, is_new = await opened.submit(wish, timeout=timeout)
             if waits:
@@ -71,7 +78,7 @@ class RunAnswers:
         return served
 
     async def _cancel(self, _peer: Peer, params: Params) -> Any:
-        number, kill = _number(params), take.flag(params, "kill", default=False)
+        number, kill = await self._named(params), take.flag(params, "kill", default=False)
         opened = await self._known(number)
         with book_problems():
             run = await opened.keeper.cancel(number, kill=kill)
@@ -85,6 +92,9 @@ class RunAnswers:
             origin = _found(await opened.keeper.run(number), number)
             if not origin.state.is_final:
                 what = f"run {number} has not ended; `codelocd runs cancel {number}` ends it"
+                raise RpcError("usage", what)
+            if origin.wish.dagster_run is not None:
+                what = f"Dagster has launched run {number}; re-execute it on Dagster's page"
                 raise RpcError("usage", what)
             self._locations.supervised(origin.wish.location)
             await self._served(opened, origin.wish.location)
@@ -112,7 +122,7 @@ class RunAnswers:
         return {"runs": [run_document(run) for run in shown], "more": len(found) > limit}
 
     async def _shown(self, _peer: Peer, params: Params) -> Any:
-        number, with_code = _number(params), take.flag(params, "code", default=False)
+        number, with_code = await self._named(params), take.flag(params, "code", default=False)
         opened, run = await self._one(number)
         found: dict[str, Any] = {"run": run_document(run)}
         if with_code:
@@ -138,6 +148,17 @@ class RunAnswers:
         with book_problems():
             return opened, _found(await opened.keeper.run(number), number)
 
+    async def _named(self, params: Params) -> RunId:
+        """By its number, or by the id that Dagster has for it, while it has not ended."""
+        named = take.optional_text(params, "dagster_run")
+        if named is None:
+            return _number(params)
+        opened = await self._runs.if_any()
+        for run in () if opened is None else opened.keeper.unfinished().values():
+            if named in (run.dagster_run, run.wish.dagster_run):
+                return run.id
+        raise RpcError("unknown", f"no run that has not ended is Dagster's {named}")
+
     async def _known(self, number: RunId) -> OpenRuns:
         opened = await self._runs.if_any()
         if opened is None:
@@ -148,6 +169,12 @@ class RunAnswers:
 def no_run(number: int) -> RpcError:
     what = f"there is no run {number}; `codelocd runs` lists those that are kept"
     return RpcError("unknown", what)
+
+
+def refuse_others(peer: Peer) -> None:
+    """A run of Dagster's is that of its page, which is the daemon's own user's."""
+    if peer.credentials is None or peer.credentials.uid not in (0, os.geteuid()):
+        raise RpcError("usage", "only the daemon's own user and root may name a dagster_run")
 
 
 async def user_of(peer: Peer) -> str | None:

@@ -13,13 +13,16 @@ if TYPE_CHECKING:
     from codelocd.daemon.runs.opening import Runs
     from codelocd.rpc.peer import Peer
 
-WISH = "location repository names select upstream checks params config tags timeout key by wait"
+WISH = (
+    "location repository names select upstream checks params config tags timeout key by wait"
+    " dagster_run"
+)
 LINES = "id lines after before stream since until contains"
 TAKEN = {
     "run": WISH,
     "runs": "locations states limit before",
-    "run_show": "id code",
-    "run_cancel": "id kill",
+    "run_show": "id dagster_run code",
+    "run_cancel": "id dagster_run kill",
     "run_retry": "id by",
     "run_logs": LINES,
     "schedules": "locations name repository ticks",

@@ -37,6 +37,8 @@ def with_policy(
         policy = replace(policy, stop_timeout=location.spec.policy.stop_timeout)
     listed = codes.listed(wish.location) if served is None else served.definitions
     policy = policy_of(wish, listed, policy)
+    if wish.dagster_run is not None:
+        policy = replace(policy, retries=0)  # another attempt is another run of Dagster's
     return replace(wish, policy=replace(policy, timeout=timeout or policy.timeout))
 
 
@@ -63,6 +65,31 @@ def wish_of(params: Params, location: str, served: LocationCode, user: str | Non
         key=_key(params),
     )
     _refuse_unfit([wish.params, wish.config, wish.tags, wish.by, wish.select])
+    return wish
+
+
+def launched_wish(params: Params, location: str, served: LocationCode) -> RunWish:
+    """A run that Dagster's page or daemon has recorded and launched. Raises RpcError."""
+    _refuse_unreachable(location, served)
+    told = take.mapping(params, "dagster_run")
+    home = take.optional_text(told, "home")
+    if served.loader != DAGSTER:
+        raise RpcError("usage", f"{location} has no definitions of Dagster's")
+    if served.spec.variables.get(HOME, home) != home:
+        raise RpcError("usage", f"{location} has an instance of its own: {HOME} in its `env`")
+    assets = take.texts(told, "assets")
+    job = None if assets else take.text(told, "job")
+    wish = RunWish(
+        location,
+        take.text(told, "repository"),
+        job,
+        tuple(assets) if assets else None,
+        tags=_texts(params, "tags"),
+        by=asked_by(params, None),
+        key=_key(params),
+        dagster_run=take.text(told, "id"),
+    )
+    _refuse_unfit([wish.tags, wish.by, wish.select])
     return wish
 
 
