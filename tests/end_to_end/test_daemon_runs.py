@@ -429,6 +429,7 @@ def test_limits_of_a_config_that_is_saved_hold_at_once(project: Project) -> None
     assert {project.ended(each)["state"] for each in (holds, second)} == {"succeeded"}
 
 
+@pytest.mark.slow
 def test_a_damaged_book_is_set_aside_and_locations_are_served(tmp_path: Path) -> None:
     (tmp_path / "codelocd.toml").write_text('[location.sales]\npython_file = "sales.py"\n')
     (tmp_path / "sales.py").write_text(SALES)

@@ -191,7 +191,8 @@ defs = Definitions(jobs=[work])
 PRINTED = [f"{name} {number}" for name in ("begun", "ended") for number in range(3)]
 
 
-@pytest.mark.parametrize("rounds", [2, pytest.param(15, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("rounds", [15])
 def test_no_run_happens_twice_however_the_daemon_is_killed(place: Place, rounds: int) -> None:
     place.write("one", EFFECTS)
     place.start().until_serving("one")

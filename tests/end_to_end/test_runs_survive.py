@@ -206,6 +206,7 @@ def test_a_run_that_dies_without_a_daemon_is_lost_and_tried_again_by_policy(plac
     assert [place.effects(name) for name in "ab"] == [1, 2]
 
 
+@pytest.mark.slow
 def test_without_time_for_orphans_runs_die_with_the_daemon_and_are_lost(place: Place) -> None:
     place.config(orphan_timeout="0s")
     place.start()

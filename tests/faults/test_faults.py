@@ -105,7 +105,7 @@ def test_what_must_not_be_of_runs_is_seen(
     load.accepted["t1"] = "one"
     run = {
         "id": 7, "uuid": "one", "location": "r0", "state": "succeeded", "why": None,
-        "summary": None, "attempts": [{"number": 1}], "params": {"token": "t1"},
+        "summary": None, "attempts": [{"number": 1, "pid": 5}], "params": {"token": "t1"},
         "by": {"kind": "client"},
     }  # fmt: skip
     found = load.judge([{**run, **changes}])

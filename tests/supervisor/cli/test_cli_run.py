@@ -227,7 +227,8 @@ def test_an_interrupt_cancels_and_what_was_opened_is_closed_in_order(shop: Shell
         if line == "waits\n":
             process.send_signal(signal.SIGINT)
     assert process.wait(DEADLINE) == 130
-    assert seen == ["run", "waits", "finally", "closed", "wait", "run"]
+    assert [word for word in seen if word != "wait"] == ["run", "waits", "finally", "closed", "run"]
+    assert "wait" in seen[3:], "what code prints and what is told of steps come on two ways"
     process.communicate()
 
 

@@ -308,7 +308,8 @@ def test_what_other_locations_have_to_have_made_lately(
     sales = {"location": "sales", "repository": "__repository__"}
     listed = [
         {**sales, "kind": "job", "name": "nightly", "assets": [["orders"]]},
-        *({**sales, "kind": "asset", "name": name, "key": [name]} for name in ("orders", "other")),
+        {**sales, "kind": "asset", "name": "orders", "key": ["orders"], "deps": [["customers"]]},
+        {**sales, "kind": "asset", "name": "other", "key": ["other"], "deps": []},
     ]
     customers = {**sales, "location": "ingest", "key": ["customers"]}
     edges = [{"from": customers, "to": {**sales, "key": ["orders"]}}]
