@@ -32,6 +32,7 @@ TICKS = 20
 name_argument = click.argument(
     "name", metavar="LOCATION/NAME", shell_complete=completions.definitions
 )
+repository_option = click.option("--repository", help="Only in this repository of the location.")
 
 
 class _ListedByDefault(Commands):
@@ -84,7 +85,7 @@ def list_command(asked: Asked, locations: tuple[str, ...], as_json: bool) -> Non
 
 @click.command("start")
 @name_argument
-@click.option("--repository", help="Only in this repository of the location.")
+@repository_option
 @json_option
 @daemon_options
 @click.pass_obj
@@ -99,7 +100,7 @@ def start_command(asked: Asked, name: str, repository: str | None, as_json: bool
 
 @click.command("stop")
 @name_argument
-@click.option("--repository", help="Only in this repository of the location.")
+@repository_option
 @json_option
 @daemon_options
 @click.pass_obj
@@ -114,7 +115,7 @@ def stop_command(asked: Asked, name: str, repository: str | None, as_json: bool)
 
 @click.command("show")
 @name_argument
-@click.option("--repository", help="Only in this repository of the location.")
+@repository_option
 @json_option
 @daemon_options
 @click.pass_obj
