@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
@@ -32,6 +33,8 @@ WEEKDAYS = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"]
 ITEM = re.compile(r"(?:(\*)|(\w{1,3})(?:-(\w{1,3}))?)(?:/([0-9]{1,2}))?", re.ASCII)
 LONGEST = 1000
 """Characters of an expression."""
+MANY = 2000
+"""Expressions that are remembered: many schedules have the same."""
 A_DAY = 86400.0
 
 
@@ -96,6 +99,7 @@ class Cron:
     text: str
 
     @classmethod
+    @lru_cache(maxsize=MANY)
     def of(cls, expression: str) -> Cron:
         """Of what `codeloc.times` accepts. Raises UnfitCron."""
         if len(expression) > LONGEST:

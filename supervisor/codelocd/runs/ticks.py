@@ -82,10 +82,20 @@ class Schedule:
         """The first of its times after `cursor`; None: there is none in the next 50 years."""
         return next(self.cron.after(cursor, self.zone), None)
 
-    def comes(self, cursor: float) -> float | None:
-        """When that one is due, with the delay."""
-        scheduled_for = self.next(cursor)
-        return None if scheduled_for is None else scheduled_for + self.delay
+
+def coming(
+    schedules: Iterable[Schedule], cursors: Mapping[SchedulePlace, float]
+) -> dict[SchedulePlace, float | None]:
+    """When each is due next; found out once for all of the same rule and cursor."""
+    known: dict[tuple[str, float], float | None] = {}
+    found = dict[SchedulePlace, float | None]()
+    for each in schedules:
+        cursor = cursors[each.place]
+        if (each.rule, cursor) not in known:
+            known[each.rule, cursor] = each.next(cursor)
+        time = known[each.rule, cursor]
+        found[each.place] = None if time is None else time + each.delay
+    return found
 
 
 def _why_unfit(definition: Listed, error: Exception) -> str:

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from codelocd.runs.catch_up import due
-from codelocd.runs.ticks import DueTimes, Schedule, SchedulePlace, UnfitSchedule, delay_of, judged
+from codelocd.runs.cron import Cron
+from codelocd.runs.ticks import (
+    DueTimes,
+    Schedule,
+    SchedulePlace,
+    UnfitSchedule,
+    coming,
+    delay_of,
+    judged,
+)
 from tests.supervisor.runs.ticking import PLACE, definition, moment
 
 START, END = moment("2026-06-01T12:00"), moment("2026-06-04T12:30")
@@ -63,9 +73,30 @@ def test_the_delay_is_the_same_for_ever_and_another_for_each_schedule():
 def test_a_delayed_tick_is_for_its_own_time():
     delayed = schedule(jitter=300.0)
     first = moment("2026-06-01T13:00")
-    assert delayed.comes(START) == first + 154
+    assert coming([delayed], {PLACE: START}) == {PLACE: first + 154}
     assert due(delayed, START, first + 153).times == ()
     assert due(delayed, START, first + 154).times == (first,)
+
+
+def test_what_many_share_is_found_out_once(monkeypatch):
+    rules = [("0 6 * * *", "UTC"), ("0 6 * * *", "Asia/Kolkata"), ("30 6 * * *", "UTC")]
+    many = [
+        schedule(name=f"s{number}", cron=cron, timezone=zone, jitter=60.0)
+        for number in range(20)
+        for cron, zone in rules
+    ]
+    many = [replace(each, place=SchedulePlace("l", "r", str(n))) for n, each in enumerate(many)]
+    cursors = {each.place: START + HOUR * (n % 2) for n, each in enumerate(many)}
+    alone = {each.place: coming([each], cursors)[each.place] for each in many}
+    asked, after = list[Cron](), Cron.after
+
+    def counted(cron, *given):
+        asked.append(cron)
+        return after(cron, *given)
+
+    monkeypatch.setattr(Cron, "after", counted)
+    assert coming(many, cursors) == alone
+    assert len(asked) == 2 * len(rules)
 
 
 def test_at_most_one_tick_waits_and_all_that_are_made_up():

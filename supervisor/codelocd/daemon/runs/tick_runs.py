@@ -15,7 +15,7 @@ from codelocd.daemon.runs.schedule_table import ScheduleTable
 from codelocd.runs.book import BookProblem
 from codelocd.runs.model import RunId, RunRecord, RunWish
 from codelocd.runs.tick_book import TickBook
-from codelocd.runs.ticks import Schedule, SchedulePlace, Tick, TickState
+from codelocd.runs.ticks import Schedule, SchedulePlace, Tick
 
 
 class WishedRun(Protocol):
@@ -241,8 +241,3 @@ def _place_of(run: RunRecord) -> SchedulePlace | None:
     if by.get("kind") != "schedule":
         return None
     return SchedulePlace(run.wish.location, run.wish.repository, str(by.get("name")))
-
-
-def shown_state(tick: Tick) -> TickState:
-    """As clients are told it: for them a tick waits until it has an outcome."""
-    return "waiting" if tick.state == "due" else tick.state

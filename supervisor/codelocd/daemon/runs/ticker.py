@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import tzinfo
 from functools import partial
@@ -27,6 +27,7 @@ from codelocd.runs.ticks import (
     SchedulePlace,
     Tick,
     UnfitSchedule,
+    coming,
     judged,
     place_of,
 )
@@ -222,14 +223,12 @@ class Ticker:
             self._table.put(schedule, comes[schedule.place])
 
     async def _comes(
-        self, schedules: list[Schedule], cursors: Mapping[SchedulePlace, float]
-    ) -> dict[SchedulePlace, float | None]:
+        self, schedules: Sequence[Schedule], cursors: Mapping[SchedulePlace, float]
+    ) -> Mapping[SchedulePlace, float | None]:
         """When each is due next; of many not found out on the loop's thread."""
-
-        def found() -> dict[SchedulePlace, float | None]:
-            return {each.place: each.comes(cursors[each.place]) for each in schedules}
-
-        return await asyncio.to_thread(found) if len(schedules) > FEW else found()
+        if len(schedules) > FEW:
+            return await asyncio.to_thread(coming, schedules, cursors)
+        return coming(schedules, cursors)
 
     def _take_left(self) -> None:
         """What an earlier daemon left, or was put off, as soon as it can be carried out."""
@@ -243,23 +242,30 @@ class Ticker:
     # --- definitions ----------------------------------------------------------------------------
 
     async def _take_definitions(self) -> None:
-        """Those of locations whose entries are others than at the last look."""
+        """Those of locations whose entries are others than at the last look: all together, for
+        many that start come at once."""
         registry = self._code.registry()
+        entries = dict[str, ListedLocation]()
         for location in {*self._entries, *registry.by_location}:
-            entry = registry.entry(location)
-            if not self._code.ticks(location):
-                entry = NOTHING
+            entry = registry.entry(location) if self._code.ticks(location) else NOTHING
             if self._entries.get(location, NOTHING) is not entry:
-                read = partial(_read, entry, self._code.zone_of)
-                many = entry.is_large or entry.counts["schedule"] > FEW
-                schedules, unfit = await asyncio.to_thread(read) if many else read()
-                await self._replace(location, schedules, unfit)
-                self._entries[location] = entry
+                entries[location] = entry
+        if not entries:
+            return
+        read = partial(_read, entries.values(), self._code.zone_of)
+        count = sum(entry.counts["schedule"] for entry in entries.values())
+        many = count > FEW or any(entry.is_large for entry in entries.values())
+        schedules, unfit = await asyncio.to_thread(read) if many else read()
+        await self._replace(entries, schedules, unfit)
+        self._entries.update(entries)
 
     async def _replace(
-        self, location: str, schedules: list[Schedule], unfit: Mapping[SchedulePlace, str]
+        self,
+        locations: Collection[str],
+        schedules: Sequence[Schedule],
+        unfit: Mapping[SchedulePlace, str],
     ) -> None:
-        former = {place for place in self._table.schedules if place.location == location}
+        former = {place for place in self._table.schedules if place.location in locations}
         gone = former - {each.place for each in schedules}
         now = self._clock.now()
         kept = {place: replace(self._kept[place], seen=now) for place in gone}
@@ -267,11 +273,13 @@ class Ticker:
         await self._take_up(changed, kept)
         for place in gone:
             self._table.remove(place)
-        others = {p: why for p, why in self._table.unfit.items() if p.location != location}
+        others = {p: why for p, why in self._table.unfit.items() if p.location not in locations}
         self._table.unfit = {**others, **unfit}
 
     async def _take_up(
-        self, schedules: list[Schedule], more: Mapping[SchedulePlace, KeptSchedule] | None = None
+        self,
+        schedules: Sequence[Schedule],
+        more: Mapping[SchedulePlace, KeptSchedule] | None = None,
     ) -> None:
         """Schedules that are new, changed, or switched. `more`: what is written besides."""
         now = self._clock.now()
@@ -280,9 +288,10 @@ class Ticker:
         if any(self._kept.get(place) != its for place, its in written.items()):
             await asyncio.wrap_future(self._book.write(written, (), now))
         self._kept.update(written)
-        comes = await self._comes(schedules, {place: its.cursor for place, its in kept.items()})
+        enabled = [each for each in schedules if self._table.is_enabled(each)]
+        comes = await self._comes(enabled, {place: its.cursor for place, its in kept.items()})
         for schedule in schedules:
-            self._table.put(schedule, comes[schedule.place])
+            self._table.put(schedule, comes.get(schedule.place))
 
     def _succeeded(self, schedule: Schedule, now: float) -> KeptSchedule:
         """What is kept of it from now on: another rule, and what was off, counts from now."""
@@ -313,11 +322,11 @@ def _all_due(
 
 
 def _read(
-    entry: ListedLocation, zone_of: Callable[[str], tzinfo]
+    entries: Iterable[ListedLocation], zone_of: Callable[[str], tzinfo]
 ) -> tuple[list[Schedule], dict[SchedulePlace, str]]:
-    """The schedules of a location, and why others cannot tick."""
+    """The schedules of these locations, and why others cannot tick."""
     found, unfit = list[Schedule](), dict[SchedulePlace, str]()
-    for definition in entry.listed.values():
+    for definition in (each for entry in entries for each in entry.listed.values()):
         if definition["kind"] == "schedule":
             try:
                 found.append(Schedule.of(definition, zone_of))
