@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,11 @@ BOOK = 100_000
 START, LATENESS, LISTED = 3.0, 250.0, 100.0
 PERCENT, WAKE_UPS = 0.2, 1.0
 FIRST = 50.0
-CALM, STRETCH = 10.0, 60.0
-"""Seconds before the daemon at rest is looked at, and of each look."""
+CALM, STRETCH = 10.0, 120.0
+"""Seconds before the daemons at rest are looked at, and at least of that."""
+MARGIN, SPARE = 10.0, 3.0
+"""Seconds from when all schedules are known to when they are due, at least, where a start
+takes so many times as long as the one before."""
 TIMES = 20
 """How often a run is started, and runs are listed, at least."""
 
@@ -76,43 +79,53 @@ NUMBERED = "UPDATE runs SET document = json_set(document, '$.id', id) WHERE id >
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Seconds after all locations serve, and those on a core since the daemon began."""
+    """Seconds until all locations serve, and from then until all schedules are known; those on a
+    core since the daemon began."""
 
-    seconds: float
+    serving: float
+    known: float
     cpu: float
 
 
 def measure(runs: int) -> list[Figure]:
-    """Under `codelocd serve`. 10 native locations with 1,000 schedules each: until each has its
-    next time, and at rest, beside the same with all of them switched off in the code. Wake-ups
-    are the voluntary switches of all threads of the daemon. How late a tick is, is what
-    its row says, which is written before its function is called. Then one location with a
-    few runs in its book, and with 100,000 copies of the first of them: on the socket, a
-    connection for all.
+    """Under `codelocd serve`. 10 native locations with 1,000 schedules each, and beside them, at
+    the same time, the same with all of them switched off in the code: until each has its next
+    time, and at rest for two minutes. Wake-ups are the voluntary switches of all threads of the
+    daemon. How late a tick is, is what its row says, which is written before its function
+    is called; a third daemon of as many schedules has these ticks. Then one location with a few
+    runs in its book, and with 100,000 copies of the first of them: on the socket, a
+    connection for all. Ticks and runs are measured while the first two daemons rest.
     """
-    return [*_schedules(max(2, min(runs, 3))), *_book(max(runs, TIMES))]
+    with ExitStack() as stack:
+        off, on = (Resting(stack, enabled=enabled) for enabled in (False, True))
+        time.sleep(CALM)
+        off.begin()
+        on.begin()
+        late = sorted(_lateness(on.start.serving))
+        book = _book(max(runs, TIMES))
+        time.sleep(max(0.0, on.began + STRETCH - time.monotonic()))
+        off.end()
+        on.end()
+        return [*_schedules(off, on, late), *book]
 
 
 # --- schedules --------------------------------------------------------------------------------
 
 
-def _schedules(stretches: int) -> list[Figure]:
-    off = _at_rest(enabled=False, stretches=stretches)
-    on = _at_rest(enabled=True, stretches=stretches)
-    late = sorted(_lateness())
+def _schedules(off: Resting, on: Resting, late: Sequence[float]) -> list[Figure]:
     cpu_on, cpu_off = (
-        Figure(f"daemon at rest, 10,000 schedules {what}", "%", tuple(found[1]))
-        for what, found in (("on", on), ("off", off))
+        Figure(f"daemon at rest, 10,000 schedules {what}", "%", (each.percent,))
+        for what, each in (("on", on), ("off", off))
     )
     wakes_on, wakes_off = (
-        Figure(f"wake-ups a second, 10,000 schedules {what}", "", tuple(found[2]))
-        for what, found in (("on", on), ("off", off))
+        Figure(f"wake-ups a second, 10,000 schedules {what}", "", (each.wake_ups,))
+        for what, each in (("on", on), ("off", off))
     )
     return [
-        Figure("all serve → 10,000 schedules have a next time", "s", (on[0].seconds,)),
-        Figure("the daemon's CPU until then, 10,000 schedules off", "s", (off[0].cpu,)),
-        Figure("… on", "s", (on[0].cpu,)),
-        Figure("… what schedules add", "s", (on[0].cpu - off[0].cpu,), START),
+        Figure("all serve → 10,000 schedules have a next time", "s", (on.start.known,), START),
+        Figure("the daemon's CPU until then, 10,000 schedules off", "s", (off.start.cpu,)),
+        Figure("… on", "s", (on.start.cpu,)),
+        Figure("… what schedules add", "s", (on.start.cpu - off.start.cpu,), START),
         cpu_off,
         cpu_on,
         difference("… what schedules add", cpu_on, cpu_off, PERCENT),
@@ -124,23 +137,29 @@ def _schedules(stretches: int) -> list[Figure]:
     ]
 
 
-def _at_rest(*, enabled: bool, stretches: int) -> tuple[Start, list[float], list[float]]:
-    """Until all are known; percent of a core, and wake-ups a second, of each stretch."""
-    text = SCHEDULES.format(soon=0, minute=0, enabled=enabled, count=EACH)
-    with _service({f"l{number}": text for number in range(LOCATIONS)}) as daemon:
+class Resting:
+    """A daemon that knows its schedules, until the `stack` is left; what it costs from `begin` to
+    `end`: percent of a core, and wake-ups a second."""
+
+    def __init__(self, stack: ExitStack, *, enabled: bool) -> None:
+        text = SCHEDULES.format(soon=0, minute=0, enabled=enabled, count=EACH)
+        began = time.monotonic()
+        daemon = stack.enter_context(_service({f"l{n}": text for n in range(LOCATIONS)}))
         daemon.until_serving()
-        process, began = psutil.Process(daemon.process.pid), time.monotonic()
+        served, self._process = time.monotonic(), psutil.Process(daemon.process.pid)
         _until_known(daemon, enabled=enabled)
-        start = Start(time.monotonic() - began, cpu(process))
-        time.sleep(CALM)
-        shares, wakes = list[float](), list[float]()
-        for _ in range(stretches):
-            since, spent, woken = time.monotonic(), cpu(process), _wake_ups(process.pid)
-            time.sleep(STRETCH)
-            took = time.monotonic() - since
-            shares.append(100 * (cpu(process) - spent) / took)
-            wakes.append((_wake_ups(process.pid) - woken) / took)
-        return start, shares, wakes
+        self.start = Start(served - began, time.monotonic() - served, cpu(self._process))
+        self.began = self.percent = self.wake_ups = 0.0
+        self._spent, self._woken = 0.0, 0
+
+    def begin(self) -> None:
+        self.began, self._spent = time.monotonic(), cpu(self._process)
+        self._woken = _wake_ups(self._process.pid)
+
+    def end(self) -> None:
+        took = time.monotonic() - self.began
+        self.percent = 100 * (cpu(self._process) - self._spent) / took
+        self.wake_ups = (_wake_ups(self._process.pid) - self._woken) / took
 
 
 def _until_known(daemon: Daemon, *, enabled: bool) -> None:
@@ -163,9 +182,11 @@ def _wake_ups(pid: int) -> int:
     return count
 
 
-def _lateness() -> list[float]:
-    """Milliseconds from the time of each of 500 ticks of one minute to its row."""
-    minute, soon = time.gmtime(time.time() + 150).tm_min, AT_ONCE // LOCATIONS
+def _lateness(start: float) -> list[float]:
+    """Milliseconds from the time of each of 500 ticks of one minute to its row. `start`: seconds
+    that such a daemon takes until it serves."""
+    soonest = time.time() + MARGIN + SPARE * start
+    minute, soon = time.gmtime(soonest + 60).tm_min, AT_ONCE // LOCATIONS
     text = SCHEDULES.format(soon=soon, minute=minute, enabled=True, count=EACH)
     with _service({f"l{number}": text for number in range(LOCATIONS)}) as daemon:
         daemon.until_serving()
@@ -176,7 +197,7 @@ def _lateness() -> list[float]:
                 rows = book.execute(query).fetchall()
             if len(rows) == AT_ONCE:
                 return [1000 * late for (late,) in rows]
-            time.sleep(0.5)
+            time.sleep(0.2)
     raise NothingHappened(f"{len(rows)} of {AT_ONCE} ticks:\n{daemon.log.read_text()}")
 
 
