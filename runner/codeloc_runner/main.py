@@ -7,6 +7,7 @@ import os
 import sys
 from _frozen_importlib_external import SourceFileLoader
 from _thread import start_new_thread
+from os import _exit
 from time import sleep
 
 from . import standard_library
@@ -161,9 +162,9 @@ def leave(status: int = 0) -> NoReturn:
     except BaseException:  # noqa: BLE001, S110  user code's, and printed already
         pass
     flush_streams()
-    os._exit(status)
+    _exit(status)
 
 
 def end_after(seconds: float, status: int) -> None:
     sleep(seconds)
-    os._exit(status)
+    _exit(status)

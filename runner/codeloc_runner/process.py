@@ -6,6 +6,7 @@ import faulthandler
 import os
 import sys
 from _thread import start_new_thread
+from os import write
 from select import poll
 from time import sleep
 
@@ -189,6 +190,20 @@ def print_stacks_at(number: int) -> None:
             faulthandler.register(number, all_threads=True)
         except (OSError, RuntimeError, ValueError):
             return  # a standard error that is no file: there is nowhere to print to
+
+
+def say(text: str) -> None:
+    """A line of ours where errors go, also where user code has replaced or closed `sys.stderr`, or
+    closed descriptor 2: what it has done there is no failure of ours."""
+    line = f"{text}\n"
+    try:
+        sys.stderr.write(line)
+        sys.stderr.flush()
+    except BaseException:  # noqa: BLE001  whatever a stream of the user's raises
+        try:  # noqa: SIM105  contextlib would cost milliseconds
+            write(2, line.encode("utf-8", "backslashreplace"))
+        except OSError:
+            pass
 
 
 def flush_streams() -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 from time import perf_counter, time
 
 from ..codeloc_finder import name_order_to_children
 from ..load.damage import report_exits
 from ..load.sources import imported
 from ..main import leave, prepare_for_user_code
-from ..process import hold_to_limits, live_as_long_as
+from ..process import hold_to_limits, live_as_long_as, say
 from ..wire.methods import python_version
 from . import native
 from .cancelling import CancelGuard
@@ -41,7 +40,7 @@ def live(order: AttemptOrder, path: List[str], known: AbstractSet[str]) -> NoRet
     try:
         folder.claim()
     except (AlreadyRun, OSError) as error:
-        print(f"run {order.run}, attempt {order.attempt}: {error}", file=sys.stderr)
+        say(f"run {order.run}, attempt {order.attempt}: {error}")
         leave(REFUSED)
     pipe = EventPipe(order.events_fd)
     pipe.tell("begun", pid=os.getpid(), python=python_version())
@@ -67,8 +66,8 @@ def live(order: AttemptOrder, path: List[str], known: AbstractSet[str]) -> NoRet
     }
     lost = folder.leave_result(result)
     if lost is not None:
-        print(f"the result cannot be stored: {lost}", file=sys.stderr)
-    pipe.tell("result", state=told["state"], why=told["why"], stored=lost is None)
+        say(f"the result cannot be stored: {lost}")
+    pipe.tell("result", state=told["state"], why=told["why"], stored=lost is None, problem=lost)
     pipe.close()
     leave(STATUSES[told["state"]])
 
@@ -93,7 +92,7 @@ def ended(
             guard.call(end_threads)
             told = outcome("cancelled" if guard.cancelled else result.state, result.why)
     except BaseException as error:  # noqa: BLE001  whatever user code raises
-        told = outcome("cancelled") if guard.cancelled else failure(error, order)
+        told = outcome("cancelled") if guard.cancelled else failure(error, order, steps.printed)
     return {**told, "steps": steps.steps, "notes": steps.notes, "dagster_run": steps.dagster_run}
 
 

@@ -15,6 +15,7 @@ from _signal import (  # type: ignore[import-not-found]
     signal,
 )
 from _thread import get_ident
+from os import getpid
 
 from ..main import leave
 
@@ -36,7 +37,7 @@ class CancelGuard:
     def __init__(self) -> None:
         self.cancelled = False
         self._is_exposed = False
-        self._own_process = os.getpid()
+        self._own_process = getpid()
         self._main_thread = get_ident()
         signal(SIGTERM, self._heard)
         self._masks: dict[int, Any] = {}
@@ -96,7 +97,7 @@ class CancelGuard:
 
     def _end_fork(self, error: Any) -> None:
         """A child that user code forked and that came back here runs nothing of ours."""
-        if os.getpid() == self._own_process:
+        if getpid() == self._own_process:
             return
         if error is None:
             leave(0)

@@ -7,7 +7,6 @@ launched. Dagster's own events are what is stored; an attempt tells them as its 
 from __future__ import annotations
 
 import os
-import sys
 from _signal import (  # type: ignore[import-not-found]
     SIG_BLOCK,
     SIG_UNBLOCK,
@@ -18,6 +17,7 @@ from _signal import (  # type: ignore[import-not-found]
 
 from ..load.exceptions import message
 from ..load.sources import imported
+from ..process import say
 from . import dagster_releases as releases
 from .cancelling import cancellation
 from .dagster_choice import chosen_run
@@ -168,7 +168,7 @@ class DagsterExecution:
             return ended("cancelled")
         is_told = any(step["state"] == "failed" for step in steps.steps)
         if steps.failure is not None and not is_told:
-            print(steps.failure["detail"], file=sys.stderr, flush=True)
+            say(steps.failure["detail"])
             return ended("failed", "exception", steps.failure)
         only_checks = not is_told and steps.has_failed_checks
         return ended("failed", "check" if only_checks else "exception")

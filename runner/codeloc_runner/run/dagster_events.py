@@ -6,11 +6,11 @@ checks are the asset's.
 
 from __future__ import annotations
 
-import sys
 from time import perf_counter
 
 from ..load.exceptions import bounded
 from ..loaders.dagster_facts import fact, metadata_of
+from ..process import say
 from .dagster_releases import error_of
 
 TYPE_CHECKING = False
@@ -76,6 +76,7 @@ class DagsterSteps:
         self.notes: List[str] = []
         self.dagster_run: Optional[str] = None
         self.failure: Optional[Dict[str, Any]] = None
+        self.printed: Optional[BaseException] = None  # Dagster prints what its steps raise
 
     def recorded(self, run: str) -> None:
         self.dagster_run = run
@@ -261,7 +262,7 @@ class DagsterSteps:
 
     @staticmethod
     def _say(text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
+        say(text)
 
 
 def is_interruption(error: Any) -> bool:

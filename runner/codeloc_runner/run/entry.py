@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import sys
 
 from ..load.exceptions import type_name
-from ..process import die_with, prepare_streams, print_stacks_at, search_path
+from ..process import die_with, prepare_streams, print_stacks_at, say, search_path
 from . import attempt, evaluation, reporting
 from .order import AttemptOrder, ReportOrder, read_order
 
@@ -46,5 +45,5 @@ def order_at(location: str, path: str) -> CodeOrder:
     try:
         return read_order(location, path)
     except (OSError, KeyError, TypeError, ValueError) as error:
-        print(f"the order {path} cannot be read: {type_name(error)}: {error}", file=sys.stderr)
+        say(f"the order {path} cannot be read: {type_name(error)}: {error}")
         os._exit(UNREADABLE)

@@ -3,12 +3,11 @@ it says. It may be repeated: nothing is claimed."""
 
 from __future__ import annotations
 
-import sys
 from time import perf_counter
 
 from ..load.damage import report_exits
 from ..main import leave, prepare_for_user_code
-from ..process import die_with, hold_to_limits, live_as_long_as
+from ..process import die_with, hold_to_limits, live_as_long_as, say
 from ..wire.json_values import dumps
 from ..wire.methods import python_version
 from . import native
@@ -46,7 +45,7 @@ def live(order: EvaluationOrder, path: List[str], known: AbstractSet[str]) -> No
     try:
         write_whole(order.result, dumps(result).encode())
     except OSError as error:
-        print(f"the result cannot be stored: {error}", file=sys.stderr)
+        say(f"the result cannot be stored: {error}")
         leave(1)
     leave(0 if said["state"] == "succeeded" else 1)
 

@@ -1,8 +1,12 @@
-"""Tells what happens while it happens: a JSON object a line, on a pipe that nothing waits for."""
+"""Tells what happens while it happens: a JSON object a line, on a pipe that nothing waits for.
+
+What is called after user code is bound before: that may have replaced `os.write`.
+"""
 
 from __future__ import annotations
 
 import os
+from os import close, fstat, write
 from time import time
 
 from ..serving import identity
@@ -55,7 +59,7 @@ class EventPipe:
         """Whether there is room: all that was to be written is."""
         try:
             while self._rest and self._is_ours():
-                self._rest = self._rest[os.write(self._descriptor or 0, self._rest) :]
+                self._rest = self._rest[write(self._descriptor or 0, self._rest) :]
         except BlockingIOError:
             return False
         except OSError:  # the other end is closed
@@ -69,7 +73,7 @@ class EventPipe:
         if self._descriptor is None:
             return False
         try:
-            if identity(os.fstat(self._descriptor)) == self._identity:
+            if identity(fstat(self._descriptor)) == self._identity:
                 return True
         except OSError:
             pass  # it is closed
@@ -78,7 +82,7 @@ class EventPipe:
 
     def close(self) -> None:
         if self._is_ours() and self._descriptor is not None:
-            os.close(self._descriptor)
+            close(self._descriptor)
         self._descriptor = None
 
 

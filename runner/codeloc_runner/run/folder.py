@@ -2,6 +2,9 @@
 
 `lock.N` is held for as long as the attempt lives. `begun.N` is made before any user code, by one
 process alone; `result.N` is there, whole, once all of it has ended.
+
+What is called after user code is bound before: that may have put anything in the place of
+`os.rename` or `open`, and may have left no descriptor for another file.
 """
 
 from __future__ import annotations
@@ -9,14 +12,28 @@ from __future__ import annotations
 import os
 from errno import EDQUOT, ENOSPC
 from fcntl import LOCK_EX, LOCK_NB, flock
+from os import (
+    O_CLOEXEC,
+    O_CREAT,
+    O_RDONLY,
+    O_TRUNC,
+    O_WRONLY,
+    close,
+    fstat,
+    fsync,
+    rename,
+    write,
+)
+from os import open as opened
 from time import monotonic, sleep, time
 
+from ..process import say
 from ..serving import identity
 from ..wire.json_values import dumps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Mapping, Optional
+    from typing import Any, Mapping, Optional, Tuple
 
 
 class AlreadyRun(Exception):
@@ -31,12 +48,13 @@ PAUSE_SECONDS = 0.5
 class AttemptFolder:
     """Those of attempt `number` in the folder of its run."""
 
-    __slots__ = ("_folder", "_identity", "_lock", "_number")
+    __slots__ = ("_folder", "_identity", "_kept", "_lock", "_number")
 
     def __init__(self, folder: str, number: int) -> None:
         self._folder = folder
         self._number = number
         self._lock: Optional[int] = None
+        self._kept: Optional[Tuple[int, Tuple[int, int]]] = None
 
     @property
     def order(self) -> str:
@@ -67,50 +85,75 @@ class AttemptFolder:
             raise
         finally:
             os.close(begun)
-        self._sync_folder()
+        folder = self._synced()
+        self._kept = folder, identity(fstat(folder))
+        os.register_at_fork(after_in_child=self._free)
 
     def leave_result(self, result: Mapping[str, Any]) -> Optional[str]:
         """Whole, and on the disk; why it is not there, if so."""
         data = dumps(result).encode()
-        end = monotonic() + FULL_SECONDS
+        end, is_told = monotonic() + FULL_SECONDS, False
+        self._free()
         while True:
             try:
                 self._write(data)
             except OSError as error:
                 if error.errno not in (ENOSPC, EDQUOT) or monotonic() > end:
                     return str(error)
+                if not is_told:
+                    say(f"the result waits up to {FULL_SECONDS:g} s for room on the disk: {error}")
+                    is_told = True
                 sleep(PAUSE_SECONDS)
             else:
                 return None
 
     def _write(self, data: bytes) -> None:
         write_whole(self._path("result"), data)
-        self._sync_folder()
+        close(self._synced())
 
-    def _sync_folder(self) -> None:
-        folder = os.open(self._folder, os.O_RDONLY | os.O_CLOEXEC)
+    def _synced(self) -> int:
+        """The folder, opened: what it holds is on the disk."""
+        folder = opened(self._folder, O_RDONLY | O_CLOEXEC)
         try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+            fsync(folder)
+        except BaseException:
+            close(folder)
+            raise
+        return folder
+
+    def _free(self) -> None:
+        """Give back the descriptor that is kept for when user code has left no other."""
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            close_ours(*kept)
 
     def _path(self, name: str) -> str:
-        return os.path.join(self._folder, f"{name}.{self._number}")
+        return f"{self._folder}/{name}.{self._number}"
 
     def _let_go(self) -> None:
         """In what user code forks: the lock means that the attempt itself lives."""
-        try:
-            if self._lock is not None and identity(os.fstat(self._lock)) == self._identity:
-                os.close(self._lock)
-        except OSError:
-            pass  # user code has closed it
+        if self._lock is not None:
+            close_ours(self._lock, self._identity)
         self._lock = None
+
+
+def close_ours(descriptor: int, own: Tuple[int, int]) -> None:
+    """Not where user code has closed it, and opened another file in its place."""
+    try:
+        if identity(fstat(descriptor)) == own:
+            close(descriptor)
+    except OSError:
+        pass
 
 
 def write_whole(path: str, data: bytes) -> None:
     """All of it is on the disk before the name is there. Raises OSError."""
-    with open(path + ".new", "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.rename(path + ".new", path)
+    file = opened(path + ".new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
+    try:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[write(file, rest) :]
+        fsync(file)
+    finally:
+        close(file)
+    rename(path + ".new", path)

@@ -8,6 +8,7 @@ from ..load.damage import InterpreterState, allow_depth
 from ..load.exceptions import LoadFailure
 from ..load.location import import_target
 from ..loaders import find
+from ..process import say
 from .native import UsageFailure
 from .steps import described
 
@@ -21,14 +22,18 @@ if TYPE_CHECKING:
     from .order import CodeOrder
 
 
-def failure(error: BaseException, order: CodeOrder) -> Dict[str, Any]:
-    """`state`, `why`, `summary` and `problem` of what an exception ended; it is printed, too."""
+def failure(
+    error: BaseException, order: CodeOrder, printed: Optional[BaseException] = None
+) -> Dict[str, Any]:
+    """`state`, `why`, `summary` and `problem` of what an exception ended. `printed`: one that is in
+    the output already; any other is printed, too."""
     if isinstance(error, UsageFailure):
-        print(f"codelocd: {error}", file=sys.stderr)
+        say(f"codelocd: {error}")
         return {"state": "failed", "why": "usage", "summary": str(error), "problem": None}
     why = "load" if isinstance(error, (LoadError, LoadFailure)) else "exception"
     problem = described(error.__cause__ or error, order, "load" if why == "load" else "run")
-    print(problem["detail"], file=sys.stderr)
+    if error is not printed:
+        say(problem["detail"])
     return {"state": "failed", "why": why, "summary": problem["summary"], "problem": problem}
 
 
@@ -76,6 +81,6 @@ def memory_peak() -> Optional[int]:
     """Bytes. On Linux a fork begins with what the process had that it is a fork of."""
     try:
         from resource import RUSAGE_SELF, getrusage  # at the end, where it delays nothing
-    except ImportError:
+    except (ImportError, OSError):  # OSError: where no descriptor is left
         return None
     return getrusage(RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

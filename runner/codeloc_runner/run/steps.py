@@ -8,6 +8,7 @@ import sys
 from ..load import exceptions
 from ..load.location import problem_of
 from ..load.sources import is_ours
+from ..process import say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ class StepEvents:
         self.steps: List[Dict[str, Any]] = []
         self.notes: List[str] = []
         self.dagster_run: Optional[str] = None
+        self.printed: Optional[BaseException] = None
+        """Of the step that failed last; its traceback is in the output."""
 
     def planned(self, steps: List[Any]) -> None:
         told = [
@@ -49,7 +52,8 @@ class StepEvents:
         if outcome.error is not None:
             problem = described(outcome.error, self._order)
             told["summary"] = problem["summary"]
-            print(problem["detail"], file=sys.stderr, flush=True)
+            say(problem["detail"])
+            self.printed = outcome.error
         self.steps.append({**told, "problem": problem})
         del told["checks"]
         self._pipe.tell("step", **told)
@@ -59,13 +63,13 @@ class StepEvents:
         if check.error is not None and check.state == "error":
             problem = described(check.error, self._order)
             told["summary"] = problem["summary"]
-            print(problem["detail"], file=sys.stderr, flush=True)
+            say(problem["detail"])
         self.steps[-1]["checks"].append(told)
         self._pipe.tell("check", asset=outcome.name, **told)
 
     def noted(self, text: str) -> None:
         self.notes.append(text)
-        print(text, file=sys.stderr, flush=True)
+        say(text)
         self._pipe.tell("note", text=text)
 
 

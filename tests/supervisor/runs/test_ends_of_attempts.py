@@ -49,6 +49,39 @@ def dies_at_exit():
     atexit.register(os.kill, os.getpid(), 9)
 defs = Definitions(jobs=[work, waits, crashes, leaves, dies_at_exit])
 """
+HOSTILE = """
+import builtins, os, resource, sys
+from codeloc import Definitions, job
+@job
+def replaces():
+    for module, name in [(os, "rename"), (os, "fsync"), (os, "write"), (os, "open"), (os, "stat"),
+                         (os, "fstat"), (os, "close"), (os, "getpid"), (os, "_exit"),
+                         (os.path, "join"), (builtins, "open"), (builtins, "print")]:
+        setattr(module, name, None)
+@job
+def leaks():
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+    try:
+        while True:
+            os.dup(0)
+    except OSError:
+        pass
+@job
+def has_no_room():
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))
+@job
+def closes():
+    os.close(2)
+    raise ValueError("of closes")
+@job
+def redirects():
+    with open(os.devnull, "w") as sys.stderr: pass
+    raise ValueError("of redirects")
+@job
+def interrupts():
+    raise KeyboardInterrupt("of interrupts")
+defs = Definitions(jobs=[replaces, leaks, has_no_room, closes, redirects, interrupts])
+"""
 
 
 @pytest.fixture
@@ -157,6 +190,31 @@ async def test_an_attempt_that_dies_after_its_result_has_that_result(
     assert run.state is RunState.SUCCEEDED
     assert run.attempt is not None
     assert run.attempt.signal == signal.SIGKILL, "how its process ended is noted"
+
+
+async def test_what_user_code_does_to_its_process_changes_no_result(
+    application: Application, tmp_path: Path
+) -> None:
+    await loaded(application, tmp_path, HOSTILE)
+    keeper = OneKeeper(application)
+    for job in ("replaces", "leaks"):
+        run = await keeper.run(job)
+        assert (run.state, run.summary) == (RunState.SUCCEEDED, None), run
+    for job, error in (("closes", "ValueError"), ("redirects", "ValueError"), ("interrupts", "K")):
+        run = await keeper.run(job)
+        assert (run.state, run.why, run.steps[0]["state"]) == (
+            RunState.FAILED,
+            "exception",
+            "failed",
+        )
+        assert run.steps[0]["summary"].startswith(error), run
+    last = [line for line in keeper.printed(run.id) if line.endswith(": of interrupts")]
+    assert last == ["KeyboardInterrupt: of interrupts"]
+    run = await keeper.run("has_no_room")
+    told = "its result could not be stored: [Errno 24] Too many open files"
+    assert run.why == "exit"
+    assert run.summary is not None
+    assert run.summary.startswith(told)
 
 
 async def test_a_run_goes_on_where_its_runner_dies(

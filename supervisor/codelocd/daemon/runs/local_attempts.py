@@ -194,10 +194,15 @@ class LocalAttempts:
         self._live[live.run] = live
         pipe = None
         if live.events is not None:
-            pipe = EventsRead(live.events, partial(self.keeper.told, live.run, live.number))
+            pipe = EventsRead(live.events, partial(self._told, live))
             pipe.begin()
         self._limits.hold(live, partial(self.keeper.tell, live.run))
         live.child.exited.add_done_callback(lambda end: self._exited(live, pipe, end.result()))
+
+    def _told(self, live: LiveAttempt, document: Mapping[str, Any]) -> None:
+        if document["event"] == "result" and document.get("stored") is False:
+            live.summary = f"its result could not be stored: {document.get('problem')}"
+        self.keeper.told(live.run, live.number, document)
 
     # --- ends -----------------------------------------------------------------------------------
 
