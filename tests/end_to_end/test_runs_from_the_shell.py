@@ -271,6 +271,12 @@ def test_detached_it_prints_its_number_and_a_retry_waits_for_its_end(shop: Shop)
     assert shop.cli("runs", "cancel", again.stdout.strip(), "--kill").returncode == 0
 
 
+def test_a_name_without_its_location_is_told_whole(shop: Shop) -> None:
+    done = shop.cli("run", "nightly")
+    told = "codelocd: 'nightly' does not begin with a location; write sales/nightly\n"
+    assert (done.returncode, done.stderr) == (4, told)
+
+
 def test_a_key_is_one_run(shop: Shop) -> None:
     first = shop.cli("run", "sales/nightly", "--key", "monday", "--json")
     again = shop.cli("run", "sales/nightly", "--key", "monday", "--json")
@@ -331,7 +337,11 @@ def test_runs_are_shown_where_no_daemon_runs_any_more(project: Path, tmp_path: P
     answers = [["runs", "--state", "succeeded"], ["runs", "show", "1"], ["runs", "logs", "1"]]
     before = [daemon.json(*words) for words in answers[:2]]
     lines = daemon.cli("runs", "logs", "1", "--json").stdout
-    daemon.stop()
+    assert daemon.begun("wait") == 2
+    daemon.stop(signal.SIGKILL)
+    wait_for(lambda: daemon.json("runs", "show", "2")["state"] == "lost")  # not `running` for ever
+    assert [each["id"] for each in daemon.json("runs", "--state", "lost")["runs"]] == [2]
+    assert daemon.json("runs", "--state", "running")["runs"] == []
     assert [daemon.json(*words) for words in answers[:2]] == before
     assert daemon.cli("runs", "logs", "1", "--json").stdout == lines
     shown = daemon.cli("runs")

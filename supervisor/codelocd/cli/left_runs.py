@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +11,11 @@ from codelocd.cli.exit_codes import ExitCode, Failure, NoDaemon, SilentDaemon
 from codelocd.cli.which import Asked
 from codelocd.runs.book_reading import LeftBook
 from codelocd.runs.encoding import run_document
-from codelocd.runs.model import RunState
+from codelocd.runs.events import Moment
+from codelocd.runs.folder import RunFolders
+from codelocd.runs.model import RunRecord, RunState
+from codelocd.runs.recovery import recovered
+from codelocd.runs.step import step
 from codelocd.storage.logs import LogQuery, Logs
 from codelocd.storage.remains import BOOK, LOGS, RUNS
 
@@ -23,6 +28,7 @@ class LeftRunsOfDaemon:
         if not (self._folder / BOOK).exists():
             raise failure
         self._book = LeftBook(self._folder / BOOK)
+        self._folders = RunFolders(self._folder)
 
     def call(self, method: str, params: Mapping[str, Any]) -> dict[str, Any]:
         """The answer of `runs`, `run_show` or `run_logs`."""
@@ -36,15 +42,32 @@ class LeftRunsOfDaemon:
     def _listed(self, params: Mapping[str, Any]) -> dict[str, Any]:
         states = [RunState(each) for each in params.get("states", ())]
         limit, before = params["limit"], params.get("before")
-        found = self._book.listed(params.get("locations"), states, before, limit + 1)
-        return {"runs": [*map(run_document, found[:limit])], "more": len(found) > limit}
+        locations = params.get("locations")
+        found = {run.id: run for run in self._book.listed(locations, states, before, limit + 1)}
+        if states:  # what the book has as running may be one of these
+            going_on = self._book.listed(locations, [RunState.RUNNING], before, limit + 1)
+            found |= {run.id: run for run in going_on}
+        runs = [self._now(found[number]) for number in sorted(found, reverse=True)]
+        runs = [run for run in runs if not states or run.state in states]
+        return {"runs": [*map(run_document, runs[:limit])], "more": len(runs) > limit}
+
+    def _now(self, run: RunRecord) -> RunRecord:
+        """As the next daemon would find it. One that is about to start is left alone: a look at
+        its lock might stop it."""
+        if run.state is not RunState.RUNNING:
+            return run
+        files, now = self._folders.look(run.id, len(run.attempts)), Moment(time.time(), 0.0)
+        if files.lives:
+            return run
+        found = recovered(run, lives=False, begun=files.begun, result=files.result, now=now)
+        return run if found.event is None else step(found.run, found.event, now)[0]
 
     def _one(self, number: int) -> dict[str, Any]:
         run = self._book.run(number)
         if run is None:
             what = f"there was no run {number}; `codelocd runs` lists those that are kept"
             raise Failure(what, ExitCode.UNKNOWN)
-        return run_document(run)
+        return run_document(self._now(run))
 
     def _lines(self, params: Mapping[str, Any], run: Mapping[str, Any]) -> dict[str, Any]:
         name = str(run["id"])

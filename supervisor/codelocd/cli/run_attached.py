@@ -21,6 +21,7 @@ from codelocd.render import runs as render
 from codelocd.runs.names import location_of
 
 if TYPE_CHECKING:
+    from codelocd.documents.definitions import DefinitionsDocument
     from codelocd.documents.locations import StatusDocument
 
 BY = {"kind": "cli"}
@@ -60,8 +61,19 @@ def _location(connection: Connection, names: tuple[str, ...]) -> str:
     if not known:
         what = f"{connection.daemon.name} has no location whose code could be run"
         raise Failure(what, ExitCode.USAGE)
+
+    def having(name: str) -> list[str]:
+        listed: DefinitionsDocument = connection.call("definitions", {"locations": known})
+        return [
+            each["location"]
+            for each in listed["definitions"]
+            if each["name"] == name
+            and each["kind"] in ("job", "asset")
+            and not each.get("external")
+        ]
+
     with unfit_names():
-        return location_of(names, known)
+        return location_of(names, known, having)
 
 
 def order(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from codelocd.core.nearest import advice
+from codelocd.core.nearest import SHOWN, advice
 
 Listed = Mapping[str, Any]
 """A definition as the registry lists it."""
@@ -29,28 +29,37 @@ class RunChoice:
     select: tuple[str, ...] | None = None
 
 
-def location_of(names: Sequence[str], locations: Sequence[str]) -> str:
+def location_of(
+    names: Sequence[str],
+    locations: Sequence[str],
+    having: Callable[[str], Iterable[str]] = lambda _name: (),
+) -> str:
     """The location that all names begin with; one that is alone need not be named.
 
+    `having`: the locations that have a job or an asset of a name, for one that begins with none.
     Raises UnfitNames.
     """
     if len(locations) == 1:
         return locations[0]
     if not names:
         raise UnfitNames("usage", f"name what to run, as LOCATION/JOB; {advice('', locations)}")
-    found = {_head(name, locations) for name in names}
+    found = {_head(name, locations, having) for name in names}
     if len(found) > 1:
         several = ", ".join(sorted(found))
         raise UnfitNames("usage", f"a run is of one location, and these are of several: {several}")
     return found.pop()
 
 
-def _head(name: str, locations: Sequence[str]) -> str:
+def _head(name: str, locations: Sequence[str], having: Callable[[str], Iterable[str]]) -> str:
     fitting = [each for each in locations if name == each or name.startswith(f"{each}/")]
-    if not fitting:
-        head = name.partition("/")[0]
-        raise UnfitNames("unknown", f"there is no location {head!r}; {advice(head, locations)}")
-    return max(fitting, key=len)
+    if fitting:
+        return max(fitting, key=len)
+    whole = [f"{each}/{name}" for each in sorted({*having(name)})]
+    if whole:
+        what = f"{name!r} does not begin with a location"
+        raise UnfitNames("unknown", f"{what}; write {' or '.join(whole[:SHOWN])}")
+    head = name.partition("/")[0]
+    raise UnfitNames("unknown", f"there is no location {head!r}; {advice(head, locations)}")
 
 
 def chosen(

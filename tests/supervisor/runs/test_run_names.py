@@ -81,6 +81,8 @@ def test_the_location_is_what_names_begin_with_unless_there_is_one() -> None:
         with pytest.raises(UnfitNames) as raised:
             location_of(names, ["sales", "web"])
         assert raised.value.kind == kind
+    with pytest.raises(UnfitNames, match="; write sales/nightly or web/nightly"):
+        location_of(["nightly"], ["sales", "web"], lambda name: ["web", "sales", "web"])
 
 
 @pytest.mark.parametrize(
