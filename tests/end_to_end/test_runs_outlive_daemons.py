@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import sys
 import time
@@ -53,12 +54,12 @@ def place(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
 class Counting:
     """A run that prints numbered lines until the file `go` is there."""
 
-    def __init__(self, project: Path, daemon: Service | Dev) -> None:
+    def __init__(self, project: Path, daemon: Service | Dev, **more: Any) -> None:
         self.project = project
         self.daemon = daemon
         daemon.until_serving("one")
         with daemon.client() as client:
-            params = {"location": "one", "select": ["counts"], "upstream": True}
+            params = {"location": "one", "select": ["counts"], "upstream": True, **more}
             self.id = client.call("run", params)["id"]
         wait_for(lambda: len(self.lines()) > 20)
         self.pid = self.shown()["attempts"][-1]["pid"]
@@ -154,6 +155,62 @@ def test_a_run_goes_on_across_an_upgrade(place: Place) -> None:
     run = counting.ended()
     assert (run["state"], run["attempts"][0]["exit"]) == ("succeeded", 0)
     counting.has_all_lines()
+
+
+DIES = """
+import os, signal, sys, time
+from codelocd.daemon.runs.event_pipe import GoAhead
+from codelocd.process.child import Children
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def hold(self, pid, record):
+    if record.get("kind") == "run":
+        end = time.monotonic() + 1.0  # it has all the time to claim what it must not yet
+        while time.monotonic() < end and not os.path.exists({begun!r}):
+            time.sleep(0.01)
+        die()
+    held(self, pid, record)
+
+def say(self):
+    said(self)
+    die()
+
+held, said = Children.hold, GoAhead.say
+{dies}
+from codelocd.cli import main
+sys.argv[0] = "codelocd"
+main()
+"""
+"""A daemon that is killed as it makes the process of a run."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dies", ["Children.hold = hold", "GoAhead.say = say"])
+def test_a_run_is_not_lost_where_the_daemon_dies_as_it_makes_its_process(
+    place: Place, tmp_path: Path, dies: str
+) -> None:
+    """Before that is in the hands of the holder, and just after."""
+    place.write("one", CODE)
+    begun = tmp_path / "state" / "runs" / "1" / "begun.1"
+    daemon = place.start(DIES.format(begun=str(begun), dies=dies))
+    daemon.until_serving("one")
+    params = {"location": "one", "select": ["counts"], "upstream": True, "key": "once"}
+    with contextlib.suppress(RpcError, DaemonUnreachable), daemon.client() as client:
+        client.call("run", params)  # it may die before it answers
+    daemon.process.communicate(timeout=DEADLINE)
+    daemon.manager.close()
+    again = place.start()
+    counting = Counting(place.project, again, key="once")
+    assert counting.id == 1
+    assert counting.shown()["state"] == "running"
+    with again.client() as client:
+        client.call("run_cancel", {"id": 1})
+    run = counting.ended()
+    assert (run["state"], len(run["attempts"])) == ("cancelled", 1), run
+    assert run["attempts"][0]["pid"] == counting.pid
+    assert run["attempts"][0]["start_method"] is not None
 
 
 def test_a_run_under_dev_ends_with_the_daemon(project: Path, tmp_path: Path) -> None:

@@ -36,6 +36,8 @@ def live(order: AttemptOrder, path: List[str], known: AbstractSet[str]) -> NoRet
     """In a process that is bound and can print; `path`: what `sys.path` shall be, all of it."""
     hold_to_limits(order.group, order.nice, order.open_files)
     live_as_long_as(order.life_fd)
+    if not may_begin(order.go_fd):
+        leave(REFUSED)
     folder = AttemptFolder(order.folder, order.attempt)
     try:
         folder.claim()
@@ -70,6 +72,16 @@ def live(order: AttemptOrder, path: List[str], known: AbstractSet[str]) -> NoRet
     pipe.tell("result", state=told["state"], why=told["why"], stored=lost is None, problem=lost)
     pipe.close()
     leave(STATUSES[told["state"]])
+
+
+def may_begin(go: Optional[int]) -> bool:
+    """Waits for the word, which comes once this process would outlive a daemon that is killed. At
+    the end of the pipe there is none: the next daemon starts the attempt anew."""
+    if go is None:
+        return True
+    said = os.read(go, 1)
+    os.close(go)
+    return bool(said)
 
 
 def ended(

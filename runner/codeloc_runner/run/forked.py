@@ -20,7 +20,8 @@ def become_attempt(
     order: Dict[str, Any], descriptors: List[int], preloaded: Preloaded, verdict: Verdict
 ) -> None:
     """Live as the process whose order is the file that `order["run"]` names; returns only where it
-    has to refuse. The pipe for events stands before the last three descriptors, if there is one.
+    has to refuse. The pipe for events and the one for the word to begin stand first, if its order
+    says that they are there.
     """
     location, file, own = order["location"], order["run"], descriptors[-3:]
     try:
@@ -33,5 +34,7 @@ def become_attempt(
     if not accepted(told.working_directory, path, own, preloaded, verdict):
         return
     arrange_process([location, file, "run"], order["variables"], preloaded.added)
-    told.events_fd = descriptors[0] if len(descriptors) > len(own) else None
+    given = iter(descriptors)
+    told.events_fd = None if told.events_fd is None else next(given)
+    told.go_fd = None if told.go_fd is None else next(given)
     life_of(told)(told, [*preloaded.first, *path], preloaded.modules)

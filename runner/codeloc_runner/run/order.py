@@ -22,6 +22,7 @@ class CodeOrder(LoadTarget):
         "environment",
         "events_fd",
         "generation",
+        "go_fd",
         "group",
         "life_fd",
         "modules",
@@ -57,6 +58,7 @@ class CodeOrder(LoadTarget):
         self.parent: Optional[int] = given.get("parent")
         self.life_fd: Optional[int] = given.get("life_fd")
         self.events_fd: Optional[int] = given.get("events_fd")
+        self.go_fd: Optional[int] = given.get("go_fd")
         self.group: Optional[str] = given.get("group")
         self.nice: Optional[int] = given.get("nice")
         self.open_files: Optional[int] = given.get("open_files")

@@ -34,6 +34,7 @@ from codelocd.dagster.instance import home_of
 from codelocd.model import Config, Exit, Stream
 from codelocd.process.child import Child
 from codelocd.runners.api import RunnerSpec
+from codelocd.runners.attempts import AttemptPipes
 from codelocd.runs import events
 from codelocd.runs.dagster import DAGSTER
 from codelocd.runs.events import Moment, RunEffect, RunEvent
@@ -246,7 +247,8 @@ class SingleRun:
         pipe = EventsRead(reading, lambda told: self._told(effect.number, told))
         try:
             code = CodeOfRun(self._values)
-            child, choice = await self._starter.start(run, effect, self._spec, code, writing)
+            pipes = AttemptPipes(writing)
+            child, choice = await self._starter.start(run, effect, self._spec, code, pipes)
         except BaseException:
             pipe.close()
             raise

@@ -13,15 +13,32 @@ from codelocd.runners.stacks import NUMBER
 
 
 @dataclass(frozen=True, slots=True)
+class AttemptPipes:
+    """The process's ends of its pipes, which the caller closes after the start. It writes to
+    `events`; nothing of it begins before a byte has come on `go`. None: it has no such pipe.
+    """
+
+    events: int | None = None
+    go: int | None = None
+
+    @property
+    def descriptors(self) -> list[int]:
+        return [each for each in (self.events, self.go) if each is not None]
+
+
+NO_PIPES = AttemptPipes()
+"""Of an evaluation or a report, which tells nothing, and may happen twice."""
+
+
+@dataclass(frozen=True, slots=True)
 class AttemptStart:
     """`spec`: of the runner of the location, with the output and the held descriptors of the
-    attempt. `order`: the file that says what is run. `events`: the end of a pipe that the attempt
-    writes to; the caller closes it after the start. None for an evaluation, which tells nothing.
+    attempt. `order`: the file that says what is run.
     """
 
     spec: RunnerSpec
     order: Path
-    events: int | None
+    pipes: AttemptPipes = NO_PIPES
 
     @property
     def arguments(self) -> list[str]:
@@ -30,10 +47,12 @@ class AttemptStart:
 
     @property
     def descriptors(self) -> list[int]:
-        return [*([] if self.events is None else [self.events]), *self.spec.held]
+        return [*self.pipes.descriptors, *self.spec.held]
 
 
-def process_part(spec: RunnerSpec, events: int | None, life: int | None) -> dict[str, Any]:
+def process_part(
+    spec: RunnerSpec, pipes: AttemptPipes = NO_PIPES, life: int | None = None
+) -> dict[str, Any]:
     """What an order says of the process and of the code that it loads. With a `life` it may outlive
     this process."""
     return {
@@ -44,7 +63,8 @@ def process_part(spec: RunnerSpec, events: int | None, life: int | None) -> dict
         "environment": spec.environment,
         "parent": os.getpid() if life is None else None,
         "life_fd": life,
-        "events_fd": events,
+        "events_fd": pipes.events,
+        "go_fd": pipes.go,
         "stacks_signal": NUMBER,
         **limits_of(spec),
     }

@@ -25,11 +25,11 @@ class RunAdmitted:
 
 @dataclass(frozen=True, slots=True)
 class AttemptStarted:
-    """Its process is there; nothing of the user's has run. `start_why`: why it was started in that
-    way."""
+    """Its process is there. `start_why`: why it was started in that way; None, as is the method,
+    where an earlier daemon started it and noted neither."""
 
     pid: int
-    start_method: str
+    start_method: str | None
     start_why: str | None = None
 
 

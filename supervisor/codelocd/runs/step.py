@@ -94,7 +94,8 @@ def _admitted(run: RunRecord, event: RunAdmitted, now: Moment) -> Stepped:
 
 
 def _started(run: RunRecord, event: AttemptStarted, now: Moment) -> Stepped:
-    if run.state is not RunState.STARTING:
+    """Of one that is adopted this may come after its user code has begun."""
+    if run.state is RunState.QUEUED or run.attempt is None or run.attempt.pid is not None:
         return run, ()
     how = {"start_method": event.start_method, "start_why": event.start_why}
     return run.with_attempt(pid=event.pid, started=now.at, **how), _again(run)

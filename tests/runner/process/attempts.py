@@ -125,17 +125,20 @@ class Attempts:
         order: dict[str, Any],
         *,
         warm: WarmInterpreter | None = None,
+        go: int | None = None,
         **variables: str,
     ) -> Attempt:
+        """`go`: the reading end of the pipe on which it hears that it may begin."""
         folder, number = Path(order["folder"]), order["attempt"]
         file = folder / f"order.{number}"
         reading, writing = os.pipe()
-        file.write_text(json.dumps({**order, "events_fd": writing}))
+        file.write_text(json.dumps({**order, "events_fd": writing, "go_fd": go}))
         every = {**self.variables, **variables}
+        pipes = [writing] if go is None else [writing, go]
         process = (
-            self.cold(python, order, file, writing, every)
+            self.cold(python, order, file, pipes, every)
             if warm is None
-            else warm.ordered({"run": str(file), "location": "sales"}, [writing], every)
+            else warm.ordered({"run": str(file), "location": "sales"}, pipes, every)
         )
         os.close(writing)
         self.started.append(Attempt(process, reading, folder, number))
@@ -146,7 +149,7 @@ class Attempts:
         python: str,
         order: dict[str, Any],
         file: Path,
-        events: int,
+        pipes: list[int],
         variables: dict[str, str],
     ) -> subprocess.Popen[bytes]:
         boot = str(self.bundle / "codeloc_runner" / "__main__.py")
@@ -155,7 +158,7 @@ class Attempts:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            pass_fds=[events],
+            pass_fds=pipes,
             cwd=order["working_directory"],
             env=variables,
             start_new_session=True,

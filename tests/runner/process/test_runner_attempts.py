@@ -392,6 +392,22 @@ def test_an_attempt_runs_once(attempts, shop, current) -> None:
     assert attempts(current, order).wait() == 3
 
 
+@pytest.mark.parametrize("forked", [False, True])
+def test_an_attempt_begins_after_the_word_and_leaves_where_none_comes(
+    attempts, shop, extreme, warm, forked: bool
+) -> None:
+    interpreter = warm(extreme) if forked else None
+    for word, status, left in ((b"", 3, False), (b"\n", 0, True)):
+        hearing, telling = os.pipe()
+        order = attempts.order(shop, job="nightly")
+        attempt = attempts(extreme, order, warm=interpreter, go=hearing)
+        os.close(hearing)
+        os.write(telling, word)
+        os.close(telling)
+        assert attempt.wait() == status, attempt.errors()
+        assert attempt.file("begun").exists() == attempt.file("lock").exists() == left
+
+
 def test_an_attempt_that_has_no_room_to_begin_can_be_started_again(
     attempts, shop, current, tmp_path
 ) -> None:
@@ -593,7 +609,7 @@ def test_a_pipe_that_nobody_reads_stops_nothing(attempts, code, current) -> None
     reading, writing = os.pipe()
     file = folder / "order.1"
     file.write_text(json.dumps({**order, "events_fd": writing}))
-    process = attempts.cold(current, order, file, writing, attempts.variables)
+    process = attempts.cold(current, order, file, [writing], attempts.variables)
     os.close(writing)
     process.communicate(timeout=60)
     result = json.loads((folder / "result.1").read_text())

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from codelocd.runners.attempts import AttemptStart, process_part
+from codelocd.runners.attempts import AttemptPipes, AttemptStart, process_part
 from codelocd.runners.warm import launcher
 from codelocd.runs.encoding import order_part
 from codelocd.runs.events import Moment, RunAdmitted, StartAttempt
@@ -53,11 +53,12 @@ class Attempts:
         record, (effect,) = step(record, RunAdmitted(generation=7), Moment(0, 0))
         assert isinstance(effect, StartAttempt)
         reading, writing = os.pipe()
-        order = {**order_part(record, effect.done), **process_part(spec, writing, None)}
+        pipes = AttemptPipes(writing)
+        order = {**order_part(record, effect.done), **process_part(spec, pipes)}
         path = self.folders.write_order(record.id, effect.number, order)
         try:
             async with asyncio.timeout(DEADLINE):
-                child, choice = await self.bench.launcher.attempt(AttemptStart(spec, path, writing))
+                child, choice = await self.bench.launcher.attempt(AttemptStart(spec, path, pipes))
                 os.close(writing)
                 await child.exited
         finally:

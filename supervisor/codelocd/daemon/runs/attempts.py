@@ -14,7 +14,7 @@ from typing import Any, Literal
 from codelocd.model import Exit
 from codelocd.process.child import Child, shielded
 from codelocd.runners.api import RunnerSpec
-from codelocd.runners.attempts import AttemptStart, process_part
+from codelocd.runners.attempts import AttemptPipes, AttemptStart, process_part
 from codelocd.runners.warm.launcher import WarmLauncher
 from codelocd.runners.warm.method import MethodChoice
 from codelocd.runs.dagster import how_ended
@@ -49,19 +49,23 @@ class AttemptStarter:
     life: int | None = None
 
     async def start(
-        self, run: RunRecord, effect: StartAttempt, spec: RunnerSpec, code: CodeOfRun, events: int
+        self,
+        run: RunRecord,
+        effect: StartAttempt,
+        spec: RunnerSpec,
+        code: CodeOfRun,
+        pipes: AttemptPipes,
     ) -> tuple[Child, MethodChoice]:
-        """The process, and how it was started. `events`: the writer's end of its pipe, which the
-        caller closes. Raises OSError."""
+        """The process, and how it was started. Raises OSError."""
         order = {
             **order_part(run, effect.done),
-            **process_part(spec, events, self.life),
+            **process_part(spec, pipes, self.life),
             "values": str(code.values),
             "code": None if code.folder is None else str(code.folder),
             "manifest": code.manifest,
         }
         path = self.folders.write_order(run.id, effect.number, order, spec.account)
-        start = AttemptStart(spec, path, events)
+        start = AttemptStart(spec, path, pipes)
         return await shielded(self.warm.attempt(start), lambda made: made[0].kill())
 
 
@@ -70,9 +74,9 @@ async def start_report(
 ) -> Child:
     """A process that tells Dagster how an attempt ended; its order is in the folder that `folders`
     has for the run. Raises OSError."""
-    order = {**report_part(effect), **process_part(spec, None, None)}
+    order = {**report_part(effect), **process_part(spec)}
     path = await asyncio.to_thread(folders.write_order, run, effect.number, order, spec.account)
-    start = AttemptStart(spec, path, None)
+    start = AttemptStart(spec, path)
     child, _ = await shielded(warm.attempt(start), lambda made: made[0].kill())
     return child
 

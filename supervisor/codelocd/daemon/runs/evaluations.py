@@ -103,7 +103,7 @@ class Evaluations:
             spec = parts.limits.told(spec, served.spec.policy)
             try:
                 path = await asyncio.to_thread(self._ordered, starter, served, spec, number)
-                start = AttemptStart(spec, path, None)
+                start = AttemptStart(spec, path)
                 child, _ = await shielded(parts.warm.attempt(start), lambda made: made[0].kill())
             except BaseException:
                 parts.limits.discard(spec.group)
@@ -123,7 +123,7 @@ class Evaluations:
         code = self._made_for.make_code(spec.account)
         order = {
             **evaluation_part(starter),
-            **process_part(spec, None, None),
+            **process_part(spec),
             "result": str(folder / f"result.{NUMBER}"),
             "generation": served.generation,
             "code": str(code),

@@ -1,4 +1,5 @@
-"""What an attempt tells while it goes on: a pipe, or a FIFO that the next daemon opens again."""
+"""The pipes of an attempt: for the word to begin, and for what it tells while it goes on, which can
+be a FIFO that the next daemon opens again."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ import contextlib
 import os
 import stat
 from collections.abc import Callable, Mapping
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,33 @@ def opened_fifo(path: Path, mode: int = os.O_RDONLY) -> int:
         return descriptor
     os.close(descriptor)
     raise FileNotFoundError(f"{path} is no FIFO")
+
+
+class GoAhead:
+    """A pipe: the process begins once the word is said, and leaves where it is closed without."""
+
+    def __init__(self) -> None:
+        """Raises OSError."""
+        reading, writing = os.pipe()
+        self._theirs, self._ours = FileIO(reading, "r"), FileIO(writing, "w")
+
+    @property
+    def reading(self) -> int:
+        return self._theirs.fileno()
+
+    def passed(self) -> None:
+        """The process has its end, or never will."""
+        self._theirs.close()
+
+    def say(self) -> None:
+        """Nothing where the process is gone."""
+        with contextlib.suppress(BrokenPipeError):
+            self._ours.write(b"\n")
+        self.close()
+
+    def close(self) -> None:
+        self._theirs.close()
+        self._ours.close()
 
 
 class EventsRead:

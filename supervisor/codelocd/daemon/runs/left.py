@@ -11,8 +11,18 @@ from codelocd.process.child import Child, Children
 from codelocd.process.inheritance import RUN, Inheritance
 from codelocd.runs.model import RunId
 
-NOTED = ("kind", "run", "attempt", "of", "group", "memory_limit", "tasks_limit")
-"""What a record has: `of` is the location. The last three can be None."""
+NOTED = (
+    "kind",
+    "run",
+    "attempt",
+    "of",
+    "group",
+    "memory_limit",
+    "tasks_limit",
+    "start_method",
+    "start_why",
+)
+"""What a record has: `of` is the location. All that follow can be None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +54,10 @@ class LeftRuns:
 
     def __len__(self) -> int:
         return len(self._left)
+
+    def has(self, run: RunId, attempt: int) -> bool:
+        """Whether it was left, and had not ended when this daemon looked."""
+        return (run, attempt) in self._left
 
     def take(self, run: RunId, attempt: int) -> LeftAttempt | None:
         """None where it is not there."""

@@ -68,8 +68,13 @@ class LockedAttempt:
     def lock(self) -> Path:
         return self.folder / f"lock.{self.number}"
 
+    @property
+    def pid(self) -> int | None:
+        """None where it has ended."""
+        return lock_holder(self.lock)
+
     def signal(self, how: Literal["terminate", "kill"]) -> None:
-        pid = lock_holder(self.lock)
+        pid = self.pid
         if pid is None:
             return
         with contextlib.suppress(ProcessLookupError, PermissionError):

@@ -18,7 +18,7 @@ from codelocd.daemon.limits import LocationLimits
 from codelocd.daemon.location import Leases
 from codelocd.daemon.locations import Locations
 from codelocd.daemon.runs.attempts import AttemptStarter, CodeOfRun, tell_end
-from codelocd.daemon.runs.event_pipe import EventsRead, made_fifo, opened_fifo
+from codelocd.daemon.runs.event_pipe import EventsRead, GoAhead, made_fifo, opened_fifo
 from codelocd.daemon.runs.folders import AttemptFolders
 from codelocd.daemon.runs.left import LeftRuns
 from codelocd.daemon.runs.live import AttemptLimits, LiveAttempt, LockedAttempt
@@ -30,6 +30,7 @@ from codelocd.model import Exit, Policy, Problem
 from codelocd.process.child import Child, Children
 from codelocd.process.inheritance import RUN
 from codelocd.runners.api import RunnerSpec
+from codelocd.runners.attempts import AttemptPipes
 from codelocd.runners.warm.launcher import WarmLauncher
 from codelocd.runners.warm.method import MethodChoice
 from codelocd.runs.events import AttemptLost, AttemptStarted, StartAttempt, TellDagster
@@ -105,13 +106,16 @@ class LocalAttempts:
             child, choice = await self._started(run, effect, replace(ready, spec=spec))
         except BaseException:
             ready.lease.close()
+            ready.go.close()
             raise
         own, policy = run.wish.policy.memory_limit, self._limits.policy(run)
         live = LiveAttempt(
             run.id, number, child, ready.events, spec.group, name, own, policy, ready.lease
         )
-        self._parts.children.hold(child.pid, _record(live))
-        self.keeper.tell(run.id, AttemptStarted(child.pid, choice.method, choice.why))
+        started = AttemptStarted(child.pid, choice.method, choice.why)
+        self._parts.children.hold(child.pid, _record(live, started))
+        ready.go.say()  # not before the next daemon would find it
+        self.keeper.tell(run.id, started)
         self._watch(live)
 
     async def _started(
@@ -120,13 +124,15 @@ class LocalAttempts:
         life = self._parts.children.life
         starter = AttemptStarter(self._parts.warm, self._folders.of_runs, life)
         try:
-            child, choice = await starter.start(run, effect, ready.spec, ready.code, ready.writing)
+            pipes = AttemptPipes(ready.writing, ready.go.reading)
+            child, choice = await starter.start(run, effect, ready.spec, ready.code, pipes)
         except BaseException:
             os.close(ready.events)
             self._parts.limits.discard(ready.spec.group)
             raise
         finally:
             os.close(ready.writing)
+            ready.go.passed()
         return child, choice
 
     def _prepared(self, run: RunRecord, number: int, served: LocationCode) -> _Ready:
@@ -142,12 +148,13 @@ class LocalAttempts:
         self._folders.make_run(self._folders.of_runs.of(run.id), who)
         output = self._parts.outputs.of(run.id, number, spec.name)
         order, lease = self._parts.processes.prepared(served, output)
-        try:
+        with contextlib.ExitStack() as undo:
+            undo.callback(lease.close)
+            go = GoAhead()
+            undo.callback(go.close)
             reading, writing = made_fifo(self._folders.of_runs.events(run.id, number))
-        except BaseException:
-            lease.close()
-            raise
-        return _Ready(order, code, lease, reading, writing)
+            undo.pop_all()
+        return _Ready(order, code, lease, reading, writing, go)
 
     # --- while they live ------------------------------------------------------------------------
 
@@ -163,8 +170,12 @@ class LocalAttempts:
             live.signal("kill")
 
     def look(self, run: RunRecord) -> AttemptFiles:
-        """What the files of the newest attempt show. Blocks."""
-        return self._folders.of_runs.look(run.id, len(run.attempts))
+        """What the files of the newest attempt show; one that was left running lives, though it may
+        not have come to its lock yet. Blocks."""
+        number = len(run.attempts)
+        lives = self._parts.left.has(run.id, number)
+        files = self._folders.of_runs.look(run.id, number)
+        return replace(files, lives=files.lives or lives)
 
     async def adopt(self, run: RunRecord) -> None:
         """Watch an attempt that an earlier daemon started: its end is told as of any other."""
@@ -173,16 +184,21 @@ class LocalAttempts:
         if left is None:
             self._watch_lock(run.id, number, name)
             return
+        known = left.record
+        started = AttemptStarted(left.child.pid, known["start_method"], known["start_why"])
+        self.keeper.tell(run.id, started)  # its daemon may have died before that was in the book
         events: int | None = None
         with contextlib.suppress(OSError):  # it tells no more, but leaves its result
             events = opened_fifo(self._folders.of_runs.events(run.id, number))
-        own, former = run.wish.policy.memory_limit, _limits_in(left.record)
-        group = left.record["group"]
+        own, former = run.wish.policy.memory_limit, _limits_in(known)
+        group = known["group"]
         self._watch(LiveAttempt(run.id, number, left.child, events, group, name, own, former))
 
     def _watch_lock(self, run: RunId, number: int, name: str) -> None:
         """Of a process that no holder kept: its lock alone tells that it lives."""
         self._live[run] = locked = LockedAttempt(self._folders.of_runs.of(run), number, name)
+        if (pid := locked.pid) is not None:
+            self.keeper.tell(run, AttemptStarted(pid, None))
         self._begin(self._until_free(run, locked))
 
     async def _until_free(self, run: RunId, locked: LockedAttempt) -> None:
@@ -274,9 +290,10 @@ class _Ready:
     lease: Leases
     events: int
     writing: int
+    go: GoAhead
 
 
-def _record(live: LiveAttempt) -> Mapping[str, Any]:
+def _record(live: LiveAttempt, started: AttemptStarted) -> Mapping[str, Any]:
     """What the next daemon gets to know."""
     return {
         "kind": RUN,
@@ -286,6 +303,8 @@ def _record(live: LiveAttempt) -> Mapping[str, Any]:
         "group": live.group,
         "memory_limit": live.former.memory_limit,
         "tasks_limit": live.former.tasks_limit,
+        "start_method": started.start_method,
+        "start_why": started.start_why,
     }
 
 
