@@ -92,6 +92,14 @@ class RunBook:
         states = [state.value for state in RunState if not state.is_final]
         return self._do(lambda: self._select("state IN (?, ?, ?) ORDER BY id", states))
 
+    def untold(self) -> Future[list[RunRecord]]:
+        """Those that have ended in a way that Dagster does not know yet."""
+        return self._do(lambda: self._select("untold AND ended IS NOT NULL ORDER BY id", ()))
+
+    def note(self, number: RunId, told: Callable[[RunRecord], RunRecord]) -> Future[None]:
+        """What `told` makes of a run that has ended; nothing where there is none any more."""
+        return self._do(lambda: self._save(list(map(told, self._select("id = ?", [number])))))
+
     def listed(
         self,
         *,
@@ -218,8 +226,9 @@ class RunBook:
                 self._note_made(run)
 
     def _update(self, run: RunRecord) -> None:
-        update = "UPDATE runs SET state = ?, ended = ?, document = ? WHERE id = ?"
-        self._connection.execute(update, (run.state.value, run.ended, encoded(run), run.id))
+        update = "UPDATE runs SET state = ?, ended = ?, untold = ?, document = ? WHERE id = ?"
+        told = (run.state.value, run.ended, len(run.untold), encoded(run))
+        self._connection.execute(update, (*told, run.id))
 
     def _note_made(self, run: RunRecord) -> None:
         """An older run that ends later does not count as the newer."""

@@ -72,5 +72,9 @@ MIGRATIONS = (
         PRIMARY KEY (location, repository, name)
     ) STRICT, WITHOUT ROWID;
     """,
+    """
+    ALTER TABLE runs ADD COLUMN untold INTEGER NOT NULL DEFAULT 0;
+    CREATE INDEX runs_untold ON runs (id) WHERE untold;
+    """,
 )
 """By version of the format: what makes it of the one before. Never changed, only added to."""

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import NAMESPACE_OID, uuid5
 
 from codelocd.runs.events import AttemptEnded, AttemptLost, RunEvent, TellDagster
-from codelocd.runs.model import RunRecord, RunState
+from codelocd.runs.model import RunRecord, RunState, UnsaidEnd
 
 DAGSTER = "dagster"
 """The loader of a location that has Dagster's definitions."""
@@ -34,7 +34,12 @@ def named_there(run: RunRecord, attempt: int) -> str:
     return run.wish.dagster_run or dagster_run_id(run.uuid, attempt)
 
 
-def unsaid_end(run: RunRecord, after: RunRecord, event: RunEvent) -> tuple[TellDagster, ...]:
+def telling(run: RunRecord, ends: tuple[UnsaidEnd, ...]) -> tuple[TellDagster, ...]:
+    """What is to be done about ends of attempts of the run."""
+    return tuple(TellDagster(run.wish.location, run.wish.repository, end) for end in ends)
+
+
+def unsaid_end(run: RunRecord, after: RunRecord, event: RunEvent) -> tuple[UnsaidEnd, ...]:
     """Of an attempt that ended without a result: Dagster may still take it for one that goes on.
     `run`, `after`: as it was before the event, and is."""
     if run.wish.dagster_run is not None:
@@ -52,19 +57,11 @@ def unsaid_end(run: RunRecord, after: RunRecord, event: RunEvent) -> tuple[TellD
         return ()
     if run.stopping == "timeout":
         text = f"it took longer than its timeout; {text}"
-    return (
-        TellDagster(
-            attempt.number,
-            run.wish.location,
-            run.wish.repository,
-            run.dagster_run,
-            f"codelocd: {text}",
-            run.stopping in ("cancel", "shutdown"),
-        ),
-    )
+    cancelled = run.stopping in ("cancel", "shutdown")
+    return (UnsaidEnd(attempt.number, run.dagster_run, f"codelocd: {text}", cancelled),)
 
 
-def _unsaid_of_launched(run: RunRecord, event: RunEvent) -> tuple[TellDagster, ...]:
+def _unsaid_of_launched(run: RunRecord, event: RunEvent) -> tuple[UnsaidEnd, ...]:
     """Dagster has a record of it from the beginning, also where no attempt has seen that."""
     if not run.state.is_final:
         return ()
@@ -75,16 +72,8 @@ def _unsaid_of_launched(run: RunRecord, event: RunEvent) -> tuple[TellDagster, .
         RunState.CANCELLED: "it was cancelled",
         RunState.LOST: "its process ended together with its daemon",
     }.get(run.state, "its process ended")
-    return (
-        TellDagster(
-            len(run.attempts),
-            run.wish.location,
-            run.wish.repository,
-            str(run.wish.dagster_run),
-            f"codelocd: {text}",
-            run.state is RunState.CANCELLED,
-        ),
-    )
+    named, cancelled = str(run.wish.dagster_run), run.state is RunState.CANCELLED
+    return (UnsaidEnd(len(run.attempts), named, f"codelocd: {text}", cancelled),)
 
 
 def how_ended(exit_status: int | None, signal: int | None) -> str:

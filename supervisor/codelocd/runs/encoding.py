@@ -11,7 +11,15 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from codelocd.runs.events import TellDagster
-from codelocd.runs.model import RunAttempt, RunId, RunPolicy, RunRecord, RunState, RunWish
+from codelocd.runs.model import (
+    RunAttempt,
+    RunId,
+    RunPolicy,
+    RunRecord,
+    RunState,
+    RunWish,
+    UnsaidEnd,
+)
 
 ORDER_FORMAT = 1
 """Of docs/protocol.md, which the bundle of this version takes."""
@@ -41,6 +49,7 @@ def decoded(text: str) -> RunRecord:
     run["state"] = RunState(run["state"])
     run["attempts"] = tuple(map(_attempt, run["attempts"]))
     run["steps"] = tuple(run["steps"])
+    run["untold"] = tuple(UnsaidEnd(**_known(UnsaidEnd, end)) for end in run.get("untold", ()))
     return RunRecord(**run)
 
 
@@ -152,7 +161,7 @@ def utc_offset(at: float | None, timezone: str | None) -> float | None:
 
 def report_part(effect: TellDagster) -> dict[str, Any]:
     """What a process is told that tells Dagster how an attempt ended."""
-    told = {name: getattr(effect, name) for name in ("dagster_run", "text", "cancelled")}
+    told = {name: getattr(effect.end, name) for name in ("dagster_run", "text", "cancelled")}
     return {"format": ORDER_FORMAT, "repository": effect.repository, "report": told}
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from codelocd.runs.model import StepDocument
+from codelocd.runs.model import StepDocument, UnsaidEnd
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +116,13 @@ class MomentReached:
     """One of its deadlines may have passed."""
 
 
+@dataclass(frozen=True, slots=True)
+class DagsterTold:
+    """Dagster knows of this end now."""
+
+    end: UnsaidEnd
+
+
 RunEvent: TypeAlias = (
     RunAdmitted
     | AttemptStarted
@@ -130,6 +137,7 @@ RunEvent: TypeAlias = (
     | KillAsked
     | MemoryExceeded
     | MomentReached
+    | DagsterTold
 )
 
 
@@ -151,14 +159,11 @@ class SignalAttempt:
 
 @dataclass(frozen=True, slots=True)
 class TellDagster:
-    """Tell Dagster in one line how an attempt ended that could not say so itself."""
+    """Tell Dagster of it, by the location and repository of the run."""
 
-    number: int
     location: str
     repository: str
-    dagster_run: str
-    text: str
-    cancelled: bool
+    end: UnsaidEnd
 
 
 RunEffect: TypeAlias = StartAttempt | SignalAttempt | TellDagster

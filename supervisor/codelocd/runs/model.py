@@ -117,10 +117,21 @@ class Deadlines:
 
 
 @dataclass(frozen=True, slots=True)
+class UnsaidEnd:
+    """How an attempt ended that could not say so to Dagster, in one line. `number`: the attempt."""
+
+    number: int
+    dagster_run: str
+    text: str
+    cancelled: bool
+
+
+@dataclass(frozen=True, slots=True)
 class RunRecord:
     """One run, all of it but its output. `generation` and `manifest`: the code that it runs.
     `dagster_run`: what Dagster calls the newest attempt, if it is one of Dagster's.
 
+    `untold`: what Dagster does not know yet, which daemons after this one tell it.
     `retry_at`: Unix seconds before which it is not started again; daemons after this one heed it.
     """
 
@@ -143,6 +154,7 @@ class RunRecord:
     dagster_run: str | None = None
     stopping: Stopping | None = None
     retry_at: float | None = None
+    untold: tuple[UnsaidEnd, ...] = ()
     deadlines: Deadlines = Deadlines()
 
     @property

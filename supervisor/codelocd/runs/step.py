@@ -9,13 +9,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TypeAlias
 
-from codelocd.runs.dagster import how, named_there, unsaid_end
+from codelocd.runs.dagster import how, named_there, telling, unsaid_end
 from codelocd.runs.events import (
     AttemptEnded,
     AttemptLost,
     AttemptStarted,
     CancelAsked,
     CheckTold,
+    DagsterTold,
     KillAsked,
     MemoryExceeded,
     Moment,
@@ -60,11 +61,15 @@ HOPELESS: frozenset[Reason] = frozenset(("usage", "load"))
 
 def step(run: RunRecord, event: RunEvent, now: Moment) -> Stepped:
     """The run after the event, and what is to be done."""
+    if isinstance(event, DagsterTold):  # mostly of one that has ended
+        return replace(run, untold=tuple(each for each in run.untold if each != event.end)), ()
     if run.state.is_final:
         return run, ()
     handler: Callable[[RunRecord, Any, Moment], Stepped] = _HANDLERS[type(event)]
     after, effects = handler(run, event, now)
-    return after, (*effects, *unsaid_end(run, after, event))
+    ends = unsaid_end(run, after, event)
+    after = replace(after, untold=after.untold + ends) if ends else after
+    return after, (*effects, *telling(after, ends))
 
 
 # --- starts ------------------------------------------------------------------------------------

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from codelocd.runs.book_reading import LeftBook
 from tests.end_to_end.daemons import wait_for
 from tests.end_to_end.dagster.conftest import Page
 
@@ -45,6 +48,9 @@ RUN = """query($id: ID!) { runOrError(runId: $id) { ... on Run {
   status jobName tags { key value }
   repositoryOrigin { repositoryLocationName repositoryName }
   eventConnection { events { __typename } } } } }"""
+
+TOLD_SECONDS = 10.0
+"""In which Dagster must know that a process was killed, however busy the machine is."""
 
 pytestmark = pytest.mark.slow
 
@@ -116,8 +122,11 @@ def test_terminate_on_the_page_and_a_kill_are_seen_on_both_sides(shown):
 
     number = start(shown, "wait")["id"]
     begun = shown.until(lambda: started(shown, number))
+    clock = time.monotonic()
     os.kill(begun["attempts"][-1]["pid"], signal.SIGKILL)
     shown.until(lambda: shown.status(begun["dagster_run"]) == "FAILURE")
+    seconds = time.monotonic() - clock
+    assert seconds < TOLD_SECONDS
     run = ended(shown, number)
     assert (run["state"], run["why"]) == ("failed", "signal")
 
@@ -146,6 +155,49 @@ def test_a_run_whose_daemon_is_killed_is_told_by_the_next_one(project, declare, 
     wait_for(lambda: status_in(project / "home", begun["dagster_run"]) == "FAILURE")
     with second.client() as client:
         assert client.call("run_show", {"id": number})["run"]["state"] == "lost"
+
+
+def test_an_end_that_a_killed_daemon_had_not_told_yet_is_told_by_the_next_one(
+    project, declare, dev, monkeypatch
+):
+    """The end is in the book of runs; Dagster can write nothing before the next daemon is there."""
+    monkeypatch.setenv("DAGSTER_DISABLE_TELEMETRY", "yes")
+    monkeypatch.setenv("DAGSTER_HOME", str(project / "home"))
+    declare(shop="newest")
+    (project / "shop.py").write_text(JOBS.replace("EXECUTOR", "in_process_executor"))
+    first = dev()
+    first.until_serving("shop")
+    with first.client() as client:
+        number = client.call("run", {"location": "shop", "names": ["wait"]})["id"]
+        begun = begun_in(client, number)
+        runs = sqlite3.connect(project / "home" / "history" / "runs.db", isolation_level=None)
+        with contextlib.closing(runs):
+            wait_for(lambda: locked(runs))
+            os.kill(begun["attempts"][-1]["pid"], signal.SIGKILL)
+            (book,) = Path(first.environ["XDG_STATE_HOME"]).glob("**/runs/book.sqlite")
+            wait_for(lambda: has_ended(book, number))
+            first.stop(signal.SIGKILL)
+            assert status_in(project / "home", begun["dagster_run"]) == "STARTED"
+    second = dev()
+    second.until_serving("shop")
+    wait_for(lambda: status_in(project / "home", begun["dagster_run"]) == "FAILURE")
+    with second.client() as client:
+        assert client.call("run_show", {"id": number})["run"]["why"] == "signal"
+
+
+def has_ended(book: Path, number: int) -> bool:
+    """On the disk, so that the next daemon knows, too."""
+    run = LeftBook(book).run(number)
+    return run is not None and run.ended is not None
+
+
+def locked(database: sqlite3.Connection) -> bool:
+    """From now on no other connection can write, if so."""
+    try:
+        database.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError:
+        return False
+    return True
 
 
 def begun_in(client: Any, number: int) -> dict[str, Any]:

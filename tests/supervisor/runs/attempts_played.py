@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,17 +34,19 @@ class PlayedCode:
 
 
 class PlayedCodes:
-    """All locations are served but those that are `missing`."""
+    """All locations are served but those that are `missing`. `loader`: of all of them."""
 
     def __init__(self) -> None:
         self.missing: set[str] = set()
+        self.loader = "native"
 
     def of(self, name: str) -> PlayedCode | None:
-        return None if name in self.missing else PlayedCode()
+        return None if name in self.missing else PlayedCode(loader=self.loader)
 
 
 class PlayedProcesses:
-    """Each attempt starts at once, and goes on until `end`. `refused`: what a start raises."""
+    """Each attempt starts at once, and goes on until `end`. `refused`: what a start raises;
+    `deaf`: Dagster is being told for ever."""
 
     def __init__(self, book: Path) -> None:
         self.keeper: RunKeeper | None = None
@@ -53,6 +55,7 @@ class PlayedProcesses:
         self.started: list[tuple[RunId, int]] = []
         self.signals: list[tuple[RunId, str]] = []
         self.adopted: list[RunId] = []
+        self.deaf = False
         self.dagster_told: list[TellDagster] = []
         self.in_book_at_start: list[RunState | None] = []
         self._book = book
@@ -68,6 +71,8 @@ class PlayedProcesses:
 
     async def tell_dagster(self, run: RunId, effect: TellDagster) -> None:
         self.dagster_told.append(effect)
+        if self.deaf:
+            await asyncio.Event().wait()
 
     def signal(self, run: RunRecord, how: str) -> None:
         self.signals.append((run.id, how))
@@ -144,3 +149,18 @@ class Played:
         async with asyncio.timeout(10):
             while not condition():  # noqa: ASYNC110  what is played sets no events
                 await asyncio.sleep(0.002)
+
+
+def play(folder: Path, story: Callable[[Played], Awaitable[None]], **limits: object) -> Played:
+    """A daemon in `folder` from its beginning to its end."""
+
+    async def scene() -> Played:
+        played = Played(folder, **limits)
+        try:
+            async with asyncio.timeout(20):
+                await story(played)
+        finally:
+            await played.keeper.close()
+        return played
+
+    return asyncio.run(scene())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,8 +21,10 @@ from codelocd.runs.events import (
     TellDagster,
     UserCodeBegun,
 )
-from codelocd.runs.model import RunId, RunPolicy, RunRecord, RunWish
+from codelocd.runs.folder import AttemptFiles
+from codelocd.runs.model import RunId, RunPolicy, RunRecord, RunState, RunWish
 from codelocd.runs.step import step
+from tests.supervisor.runs.attempts_played import Played, play
 
 BEGUN = (RunAdmitted(3, "m", "env", is_dagsters=True), AttemptStarted(11, "fork"), UserCodeBegun())
 
@@ -61,7 +64,7 @@ def test_an_attempt_without_a_result_is_told(
 ) -> None:
     run, (told,) = after(*events)
     assert run.state.is_final
-    assert (told.text, told.cancelled) == (text, cancelled)
+    assert (told.end.text, told.end.cancelled) == (text, cancelled)
     assert report_part(told)["report"]["dagster_run"] == dagster_run_id("u", 1)
 
 
@@ -78,5 +81,43 @@ def test_each_attempt_of_a_run_is_told_by_its_own_name() -> None:
     _, (told,) = after(AttemptEnded(signal=9), retries=1)
     run, _ = after(AttemptEnded(signal=9), retries=1, retry_delay=0.0)
     run, _ = step(run, BEGUN[0], Moment(100, 100))
-    assert told.dagster_run == dagster_run_id("u", 1)
+    assert told.end.dagster_run == dagster_run_id("u", 1)
     assert run.dagster_run == dagster_run_id("u", 2)
+
+
+def test_what_a_daemon_did_not_come_to_tell_dagster_the_next_one_tells_it(tmp_path: Path) -> None:
+    """Of a run that has ended, and of an attempt after which there is another one."""
+
+    wish = RunWish("sales", job="nightly")
+
+    async def dies(played: Played) -> None:
+        played.codes.loader, played.hands.deaf = "dagster", True
+        ended, _ = await played.keeper.submit(wish)
+        policy = RunPolicy(retries=1, retry_delay=0.0)
+        again, _ = await played.keeper.submit(replace(wish, policy=policy))
+        for run in (ended, again):
+            await played.state(run.id, RunState.RUNNING)
+            played.hands.end(run.id, None, signal=9)
+        assert (await played.keeper.ended(ended.id)).state is RunState.FAILED
+        await played.until(lambda: len(played.hands.started) == 3)
+        await played.until(lambda: len(played.hands.dagster_told) == 2)
+
+    async def next_one(played: Played) -> None:
+        played.codes.loader = "dagster"
+        played.hands.files = AttemptFiles(lives=True, begun=True)
+        await played.keeper.begin()
+        await played.until(lambda: len(played.hands.dagster_told) == 2)
+        (run,) = played.keeper.unfinished().values()
+        await played.until(lambda: not played.keeper.unfinished()[run.id].untold)
+        played.hands.end(run.id)
+        assert (await played.keeper.ended(run.id)).attempts[0].state is RunState.FAILED
+
+    async def one_more(played: Played) -> None:
+        await played.keeper.begin()
+        assert await played.keeper.records.untold() == []
+
+    first, second, third = (play(tmp_path, story) for story in (dies, next_one, one_more))
+    told = sorted(first.hands.dagster_told, key=lambda each: each.end.dagster_run)
+    assert sorted(second.hands.dagster_told, key=lambda each: each.end.dagster_run) == told
+    assert {each.end.text for each in told} == {"codelocd: its process ended by signal 9"}
+    assert third.hands.dagster_told == []

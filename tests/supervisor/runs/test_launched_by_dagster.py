@@ -67,7 +67,7 @@ def test_dagster_is_told_of_each_end_that_the_attempt_has_not_told(
 ) -> None:
     run, (told,) = after(*events)
     assert run.state.is_final
-    assert (told.dagster_run, told.text, told.cancelled) == (
+    assert (told.end.dagster_run, told.end.text, told.end.cancelled) == (
         "there",
         f"codelocd: {text}",
         cancelled,

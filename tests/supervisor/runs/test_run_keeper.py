@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,26 +11,13 @@ from codelocd.runs.book import BookProblem
 from codelocd.runs.events import StartAttempt
 from codelocd.runs.folder import AttemptFiles
 from codelocd.runs.model import RunPolicy, RunRecord, RunState, RunWish
-from tests.supervisor.runs.attempts_played import BAD, GOOD, Played
+from tests.supervisor.runs.attempts_played import BAD, GOOD, Played, play
 
 WISH = RunWish("sales", job="nightly")
 
 
 def full(_runs: object) -> Any:
     raise BookProblem("database or disk is full")
-
-
-def play(folder: Path, story: Callable[[Played], Awaitable[None]], **limits: object) -> Played:
-    async def scene() -> Played:
-        played = Played(folder, **limits)
-        try:
-            async with asyncio.timeout(20):
-                await story(played)
-        finally:
-            await played.keeper.close()
-        return played
-
-    return asyncio.run(scene())
 
 
 def test_a_run_is_in_the_book_before_its_attempt_starts_and_when_it_has_ended(

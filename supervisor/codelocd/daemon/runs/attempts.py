@@ -75,7 +75,7 @@ async def start_report(
     """A process that tells Dagster how an attempt ended; its order is in the folder that `folders`
     has for the run. Raises OSError."""
     order = {**report_part(effect), **process_part(spec)}
-    path = await asyncio.to_thread(folders.write_order, run, effect.number, order, spec.account)
+    path = await asyncio.to_thread(folders.write_order, run, effect.end.number, order, spec.account)
     start = AttemptStart(spec, path)
     child, _ = await shielded(warm.attempt(start), lambda made: made[0].kill())
     return child

@@ -11,6 +11,7 @@ from codeloc_envs.problem import shortage
 from codelocd.daemon.runs.parts import AttemptProcesses
 from codelocd.runs.events import (
     AttemptLost,
+    DagsterTold,
     RunEffect,
     RunEvent,
     SignalAttempt,
@@ -37,6 +38,7 @@ class RunEffects:
         self._report = report
         self._ordered: list[tuple[RunId, RunEffect]] = []
         self._tasks: set[asyncio.Task[None]] = set()
+        self._telling: set[asyncio.Task[None]] = set()
 
     def order(self, number: RunId, effects: tuple[RunEffect, ...]) -> None:
         self._ordered += ((number, effect) for effect in effects)
@@ -53,7 +55,7 @@ class RunEffects:
         ordered, self._ordered = self._ordered, []
         for number, effect in ordered:
             if isinstance(effect, TellDagster):  # the run may have ended
-                self._begin(self._tell_dagster(number, effect))
+                self._begin(self._tell_dagster(number, effect), self._telling)
                 continue
             run = run_of(number)
             if run is None or run.attempt is None or run.attempt.number != effect.number:
@@ -61,7 +63,7 @@ class RunEffects:
             if isinstance(effect, SignalAttempt):
                 self.signal(run, effect.how)
             elif not is_owed(number):
-                self._begin(self._start(run, effect))
+                self._begin(self._start(run, effect), self._tasks)
             elif waits and run.stopping is None:
                 self._ordered.append((number, effect))
             else:
@@ -72,15 +74,16 @@ class RunEffects:
             self._hands.signal(run, how)
 
     def adopt(self, run: RunRecord) -> None:
-        self._begin(self._adopt(run))
+        self._begin(self._adopt(run), self._tasks)
 
     @property
     def are_under_way(self) -> bool:
-        """Whether an attempt is being started or adopted."""
-        return bool(self._tasks)
+        """Whether an attempt is being started or adopted, or Dagster told of the end of one."""
+        return bool(self._tasks or self._telling)
 
     async def settled(self) -> None:
-        """Returns when none is."""
+        """Returns when no attempt is being started or adopted. What Dagster has not been told by
+        then, the next daemon tells it."""
         while self._tasks:
             await asyncio.wait(self._tasks)
 
@@ -96,6 +99,8 @@ class RunEffects:
             await self._hands.tell_dagster(number, effect)
         except Exception as error:  # noqa: BLE001  the run has ended, whatever Dagster knows
             self._report(f"run {number}: Dagster could not be told that it has ended: {error}")
+        else:
+            self._tell(number, DagsterTold(effect.end))
 
     async def _adopt(self, run: RunRecord) -> None:
         try:
@@ -104,11 +109,14 @@ class RunEffects:
             self._report(f"run {run.id} cannot be watched: {error}")
             self._tell(run.id, AttemptLost())
 
-    def _begin(self, work: Coroutine[None, None, None]) -> None:
+    def _begin(
+        self, work: Coroutine[None, None, None], of_its_kind: set[asyncio.Task[None]]
+    ) -> None:
         task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
+        of_its_kind.add(task)
         task.add_done_callback(self._over)
 
     def _over(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
+        self._telling.discard(task)
         self._stir()

@@ -37,6 +37,14 @@ class RunRecords:
     async def unfinished(self) -> list[RunRecord]:
         return await asyncio.wrap_future(self._book.unfinished())
 
+    async def untold(self) -> list[RunRecord]:
+        return await asyncio.wrap_future(self._book.untold())
+
+    def note_told(self, number: RunId, told: Callable[[RunRecord], RunRecord]) -> None:
+        """Of a run that has ended. What cannot be written now, the next daemon does again."""
+        if not self._is_closed:
+            self._book.note(number, told)
+
     def note(self, before: RunRecord, run: RunRecord, *, soon: bool = False) -> None:
         """It has changed; `soon`: that may be written a little later."""
         self._owed[run.id] = run

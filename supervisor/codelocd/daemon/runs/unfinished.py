@@ -25,7 +25,7 @@ from codelocd.daemon.runs.table import RunTable
 from codelocd.process.child import shielded
 from codelocd.runs import events
 from codelocd.runs.book import RunBook
-from codelocd.runs.dagster import DAGSTER
+from codelocd.runs.dagster import DAGSTER, telling
 from codelocd.runs.events import Moment, RunEvent
 from codelocd.runs.folder import AttemptFiles, RunFolders
 from codelocd.runs.model import RunId, RunRecord, RunState, RunWish
@@ -79,12 +79,14 @@ class RunKeeper:
 
     async def begin(self) -> None:
         """Take over what an earlier daemon left. Raises BookProblem."""
-        left = await self.records.unfinished()
+        left, untold = await self.records.unfinished(), await self.records.untold()
         files = await asyncio.to_thread(lambda: [_look(self._hands, run) for run in left])
         for run, its in zip(left, files, strict=True):
             now = self._clock()
             found = recovered(run, lives=its.lives, begun=its.begun, result=its.result, now=now)
             self._take_over(run, found)
+        for run in (*untold, *left):
+            self._effects.order(run.id, telling(run, run.untold))
         self._stirred.set()
         await self._effects.settled()  # what is not adopted by then is ended
 
@@ -103,8 +105,7 @@ class RunKeeper:
 
         A caller that is cancelled meanwhile, as its client has gone, calls nothing off.
         """
-        adding = self.records.add(wish, self._clock().at)
-        return self._added(await shielded(adding, self._added))
+        return self._added(await shielded(self.records.add(wish, self._clock().at), self._added))
 
     def _added(self, added: tuple[RunRecord, bool]) -> tuple[RunRecord, bool]:
         run, is_new = added
@@ -241,8 +242,9 @@ class RunKeeper:
             self._calm.set()
 
     def _take(self, number: RunId, event: RunEvent) -> None:
-        run = self._table.get(number)
-        if run is None:
+        if (run := self._table.get(number)) is None:
+            if isinstance(event, events.DagsterTold):
+                self.records.note_told(number, lambda it: step(it, event, self._clock())[0])
             return
         now = self._clock()
         after, effects = step(run, event, now)
@@ -272,8 +274,7 @@ class RunKeeper:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        due = self._table.next_due
-        if due is not None:
+        if (due := self._table.next_due) is not None:
             seconds = max(0.0, due - self._clock().clock)
             self._timer = asyncio.get_running_loop().call_later(seconds, self._moment_reached)
 
