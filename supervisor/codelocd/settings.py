@@ -16,7 +16,8 @@ class RunsSettings:
     `max_concurrent` None: as many as there are cores. `locations`, `jobs`, `tags`: how many of a
     location, of a `LOCATION/JOB`, with a tag (`NAME` or `NAME=VALUE`). `drain_timeout`: seconds for
     runs when the daemon ends; None: DRAIN_TIMEOUT for a service, 0 under `dev`. `keep`: seconds for
-    which a run is kept that has ended, and of these not more than `keep_runs`.
+    which a run is kept that has ended, and of these not more than `keep_runs`. `tick`: whether a
+    service starts what schedules and sensors start.
     """
 
     max_concurrent: int | None = None
@@ -26,6 +27,7 @@ class RunsSettings:
     drain_timeout: float | None = None
     keep: float = 30 * 86400.0
     keep_runs: int = 10_000
+    tick: bool = True
 
 
 NO_RUNS = RunsSettings()

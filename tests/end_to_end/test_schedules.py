@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from codelocd.client import RpcError
-from tests.end_to_end.daemons import Dev, wait_for
+from tests.end_to_end.daemons import Dev, Service, wait_for
 
 HOUR, DAY = 3600.0, 86400.0
 CLOCK = Path(__file__).parents[1] / "faults" / "clock"
@@ -168,3 +168,46 @@ def test_dev_ticks_with_the_option_alone_and_says_so(ticking: Ticking) -> None:
     assert switched["schedule"]["enabled"] is False
     with pytest.raises(RpcError, match="no schedule and no sensor 'hourli' in sales"):
         ticking.ask("schedule_set", location="sales", name="hourli", enabled=False)
+
+
+@pytest.mark.slow
+def test_a_service_whose_config_says_so_starts_nothing_by_itself(tmp_path: Path) -> None:
+    """Until the config says otherwise, and from then on again."""
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "sales.py").write_text(CODE)
+    config, why = project / "codelocd.toml", "the config says tick = false in [runs]"
+
+    def configure(tick: str) -> None:
+        runs = f"[daemon]\nlog_format = 'json'\n[runs]\ntick = {tick}\n"
+        config.write_text(f"{runs}[location.sales]\npython_file = 'sales.py'\n")
+
+    configure("false")
+    service = Service(project, tmp_path)
+
+    def hourly() -> Schedule:
+        with service.client() as client:
+            (found,) = client.call("schedules", {"name": "hourly"})["schedules"]
+        return dict(found)
+
+    def apply(tick: str) -> None:
+        configure(tick)
+        with service.client() as client:
+            client.call("apply")
+
+    try:
+        service.until_logged(f"schedules and sensors start nothing: {why}")
+        service.until_serving("sales")
+        assert not [*(tmp_path / "state").rglob("book*")]
+        off = hourly()
+        assert (off["ticks"], off["why"], off["next"]) == (False, why, None)
+        apply("true")
+        on = wait_for(lambda: hourly() if hourly()["next"] is not None else {})
+        assert (on["ticks"], on["why"]) == (True, None)
+        apply("false")
+        wait_for(lambda: hourly()["next"] is None)
+        assert hourly()["why"] == why
+        apply("true")
+        assert wait_for(lambda: hourly()["next"]) == on["next"]
+    finally:
+        service.stop()

@@ -47,6 +47,13 @@ def test_in_the_list_it_says_how_often_it_is_asked() -> None:
     assert row.split() == ["sales/on_new_file", "every", "30s", "-", "in", "20s", "skipped", "on"]
 
 
+def test_how_often_is_told_without_what_is_nought() -> None:
+    told = {2.0: "2s", 2.5: "2.5s", 30.0: "30s", 60.0: "1m", 90.0: "1m 30s", 7200.0: "2h"}
+    for seconds, words in told.items():
+        shown = schedule(sensor(minimum_interval=seconds), UTC, PLAIN)
+        assert f"  asked   every {words}\n" in shown
+
+
 def test_in_full_it_says_what_came_of_it() -> None:
     failed = sensor(last=look("failed", why="ValueError: no"), failures=3, cursor=["a", "b"])
     assert schedule(failed, UTC, PLAIN).splitlines() == [

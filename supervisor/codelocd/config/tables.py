@@ -306,6 +306,10 @@ class RunsTable(Table):
     )
     keep: Timeout = Field(default=_RUNS.keep, description="Runs that ended are kept so long.")
     keep_runs: int = Field(default=_RUNS.keep_runs, ge=1, description="And at most so many.")
+    tick: bool = Field(
+        default=_RUNS.tick,
+        description="Whether `codelocd serve` starts what schedules and sensors start.",
+    )
 
 
 class CodelocdTable(Table):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING
 
-from codelocd.render.text import Cell, Column, Screen, duration, one_line, table
+from codelocd.render.text import Cell, Column, Screen, duration, interval, one_line, table
 
 if TYPE_CHECKING:
     from codelocd.documents.schedules import ScheduleDocument, SchedulesDocument, TickDocument
@@ -45,7 +45,7 @@ def _row(each: ScheduleDocument, now: float) -> list[Cell]:
 
 def _cron(each: ScheduleDocument) -> str:
     if each["kind"] == "sensor":
-        return f"every {duration(each['minimum_interval'])}"
+        return f"every {interval(each['minimum_interval'])}"
     cron = each["cron"]
     return one_line(", ".join(cron) if isinstance(cron, list) else cron or "-")
 

@@ -109,6 +109,13 @@ def duration(seconds: float | None) -> str:
     return _two_units(round(seconds))
 
 
+def interval(seconds: float | None) -> str:
+    """A length of time that was chosen: as `duration`, without what is nought: `2s`, `1.5s`,
+    `5m`."""
+    found = duration(seconds).replace(".0s", "s")
+    return found.removesuffix(" 0s").removesuffix(" 0m").removesuffix(" 0h")
+
+
 def _two_units(seconds: int) -> str:
     for size, unit, part, part_unit in ((86400, "d", 3600, "h"), (3600, "h", 60, "m")):
         if seconds >= size:

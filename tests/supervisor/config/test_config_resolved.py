@@ -50,6 +50,7 @@ def test_show_has_every_field_and_no_value_that_may_be_secret(folder):
             "drain_timeout": None,
             "keep": 2592000.0,
             "keep_runs": 10000,
+            "tick": True,
         },
         "dagster": {
             "serve": False,

@@ -66,6 +66,7 @@ tags = { warehouse = 2, "size=large" = 1 }
 drain_timeout = "5min"
 keep = "7d"
 keep_runs = 500
+tick = false
 
 [notify]
 command = ["/usr/local/bin/page", "ops"]

@@ -209,6 +209,7 @@ async def test_a_failure_leaves_the_cursor_and_lengthens_the_pause(world: World)
     await world.asked_times(2)
     assert (world.look()["state"], world.look()["why"]) == ("failed", "ValueError: no")
     assert world.sensors.next(place("files")) == world.at + 60
+    assert world.reported == ["sensor sales/__repository__/files failed: ValueError: no"]
 
     world.code = "c2"  # a save: it is asked again without that pause
     world.defines(listed(), listed("other"))
@@ -216,6 +217,8 @@ async def test_a_failure_leaves_the_cursor_and_lengthens_the_pause(world: World)
     await world.goes_on(30)
     await world.until(lambda: [each.name for each in world.asked].count("files") == 3)
     assert world.asked[-1].cursor == 1 or world.asked[-2].cursor == 1
+    await world.until(lambda: world.sensors.kept[place("files")].failures == 2)
+    assert [line for line in world.reported if "/files" in line] == world.reported[:1]
 
 
 async def test_a_reload_and_another_daemon_reset_nothing(world: World) -> None:

@@ -217,6 +217,19 @@ async def test_what_a_function_returns_is_what_becomes_of_its_tick(tmp_path):
         assert world.runs.all[1].wish.key == "schedule __repository__/nightly: k1"
 
 
+async def test_failures_in_a_row_are_one_line_of_the_log(tmp_path):
+    no, yes = Answer(summary="KeyError: 'day'"), Answer((Asked(),))
+    answers = [no, Answer(summary="another"), yes, no, Answer(skipped="nothing"), no]
+    async with ticking(tmp_path, "2026-06-01T11:30") as world:
+        world.answer = lambda _tick: answers.pop(0)
+        for _ in range(6):
+            await world.clock.advance(HOUR)
+            await world.rows()
+        assert [each.state for each in await world.rows()].count("failed") == 4
+        told = "a tick of sales/__repository__/nightly failed: KeyError: 'day'"
+        assert world.said == [told] * 3
+
+
 async def test_nothing_starts_that_could_not_be_written_down(tmp_path, monkeypatch):
     def full(*_given):
         refused = Future[list[Tick]]()

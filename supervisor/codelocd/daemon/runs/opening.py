@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from codelocd.daemon.runs.starters import RunStarters
+from codelocd.daemon.runs.starters import CONFIGURED, DEVELOPMENT, RunStarters
 from codelocd.daemon.subscriptions import LocalSubscriber
 from codelocd.rpc.errors import RpcError
 from codelocd.settings import DRAIN_TIMEOUT, NO_RUNS, RunsSettings
@@ -61,7 +61,8 @@ class Runs:
     def configure(self, settings: RunsSettings, *, tick: bool = False) -> None:
         """These hold from now on. `tick`: schedules tick under `dev`, too."""
         self._settings = settings
-        self.starters.follow(ticks=tick or not self._development)
+        ticks = tick or (settings.tick and not self._development)
+        self.starters.follow(ticks=ticks, why_not=DEVELOPMENT if self._development else CONFIGURED)
         if self._opened is not None:
             self._opened.follow(settings)
 
@@ -76,6 +77,10 @@ class Runs:
         elif self._settings != NO_RUNS:
             self.base.codes.begin()
 
+    @property
+    def is_open(self) -> bool:
+        return self._opened is not None
+
     async def open(self) -> OpenRuns:
         """Raises RpcError."""
         async with self._opening:
@@ -83,7 +88,7 @@ class Runs:
                 if self._ends:
                     raise RpcError("down", "the daemon ends")
                 self._opened = await self._made()
-                await self._begin_starters(self._opened)
+                await self.begin_starters(self._opened)
         return self._opened
 
     async def if_any(self) -> OpenRuns | None:
@@ -151,7 +156,7 @@ class Runs:
         keeper.look_again()
         self.starters.wake()
 
-    async def _begin_starters(self, opened: OpenRuns) -> None:
+    async def begin_starters(self, opened: OpenRuns) -> None:
         """What cannot be read of schedules must not keep the daemon from serving."""
         try:
             await self.starters.begin(opened)

@@ -11,7 +11,6 @@ from codelocd.core.nearest import advice
 from codelocd.daemon import params as take
 from codelocd.daemon.actions import Method
 from codelocd.daemon.params import Params
-from codelocd.daemon.runs.starters import DEVELOPMENT
 from codelocd.rpc.errors import RpcError
 from codelocd.rpc.peer import Peer
 from codelocd.runs.cron import zone_of
@@ -134,7 +133,7 @@ class ScheduleAnswers:
 
     def _why_not(self, definition: Listed, known: KnownTicks) -> str | None:
         if not self._starters.ticks:
-            return DEVELOPMENT
+            return self._starters.why_not
         place = place_of(definition)
         if place in known.table.unfit:
             return known.table.unfit[place]

@@ -175,6 +175,8 @@ class Sensors:
         if found.failed or not found.runs:
             after = sensing.looked(kept, found, now)
             self._kept[place] = after
+            if after.failures == 1:  # one line for all in a row
+                self._parts.report(f"sensor {'/'.join(place)} failed: {found.summary}")
             if self._is_worth_writing(place, after):
                 await self._keep(place, after)
             return

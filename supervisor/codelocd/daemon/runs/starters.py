@@ -30,10 +30,12 @@ if TYPE_CHECKING:
 
 
 DEVELOPMENT = "dev does not tick; start it with --tick"
+CONFIGURED = "the config says tick = false in [runs]"
 
 
 class RunStarters:
-    """`ticks`: whether this daemon does; else schedules and sensors are listed and switched alone.
+    """`ticks`: whether this daemon does; else schedules and sensors are listed and switched alone,
+    and `why_not` says why.
 
     `clock`: by which schedules tick, this machine's unless given.
     """
@@ -47,6 +49,7 @@ class RunStarters:
         clock: TickClock | None = None,
     ) -> None:
         self.ticks = self._follows = self._is_told = self._is_closed = False
+        self.why_not = DEVELOPMENT
         self._runs = runs
         self._hub = hub
         self._publisher = publisher
@@ -58,14 +61,17 @@ class RunStarters:
 
     # --- begin and end -------------------------------------------------------------------------
 
-    def follow(self, *, ticks: bool) -> None:
+    def follow(self, *, ticks: bool, why_not: str) -> None:
         """From now on; where it `ticks`, the runs are opened as soon as there is something that
         starts them. Where not, the first such thing is told of in one line."""
-        self.ticks = ticks
+        changed, self.ticks, self.why_not = ticks is not self.ticks, ticks, why_not
         if not self._follows:
             self._follows = True
             watcher = LocalSubscriber(self._heard)
             self._hub.subscribe(watcher, ("definitions",), None, lambda _topic: {})
+        elif changed:
+            self._is_told = False
+            self.wake()
 
     def _heard(self, event: TopicEvent) -> None:
         data: Any = event["data"]  # the full state, or news of one location
@@ -83,7 +89,7 @@ class RunStarters:
         book, report = TickBook(opened.book), self._runs.report
         asking = TickAsking(evaluations, opened, book)
         ticks = TickRuns(book, asking, asking.evaluate, self._table, report)
-        code = TickedCode(lambda: self.registry, self.are_native, self.is_served)
+        code = TickedCode(lambda: self.registry, self._starts, self.is_served)
         ticker = Ticker(book, self._table, ticks, code, report, self._clock)
         await ticker.begin()
         self._ticker = ticker
@@ -97,7 +103,7 @@ class RunStarters:
         keeper = opened.keeper
         parts = SensorParts(
             registry=lambda: self.registry,
-            asks=self.are_native,
+            asks=self._starts,
             serves=self._code,
             switched=self._table.switches.get,
             evaluate=evaluations.evaluate,
@@ -118,11 +124,9 @@ class RunStarters:
             self._ticker.wake()
         elif self.ticks and self._opening is None and self._has_work(location):
             self._opening = asyncio.get_running_loop().create_task(self._open())
-        elif not (self.ticks or self._is_told or self._is_closed) and self._has_work(location):
+        if not (self.ticks or self._is_told or self._is_closed) and self._has_work(location):
             self._is_told = True
-            self._runs.report(
-                "schedules and sensors start nothing: dev does not tick; start it with --tick"
-            )
+            self._runs.report(f"schedules and sensors start nothing: {self.why_not}")
 
     async def close(self) -> None:
         """Start nothing more."""
@@ -136,7 +140,10 @@ class RunStarters:
 
     async def _open(self) -> None:
         try:
-            await self._runs.open()
+            was_open = self._runs.is_open
+            opened = await self._runs.open()
+            if was_open:  # else that has begun this, too
+                await self._runs.begin_starters(opened)
         except RpcError as problem:
             if not self._is_closed:
                 self._runs.report(f"no schedule ticks: {problem}")
@@ -170,6 +177,10 @@ class RunStarters:
         return (
             found is not None and found.snapshot is not None and found.snapshot.loader == "native"
         )
+
+    def _starts(self, location: str) -> bool:
+        """Whether it does so here."""
+        return self.ticks and self.are_native(location)
 
     def is_served(self, location: str) -> bool:
         """Whether its code can be run now."""

@@ -88,6 +88,7 @@ class TickRuns:
         self._going: defaultdict[SchedulePlace, _Going] = defaultdict(_Going)
         self._tasks: set[asyncio.Task[None]] = set()
         self._put_off: list[Tick] = []
+        self._failing: set[SchedulePlace] = set()
         self._is_closed = False
 
     def begin(self) -> None:
@@ -150,6 +151,7 @@ class TickRuns:
             settled = await self._outcome(tick)
             if settled is not None:
                 await self._settle([settled])
+                self._tell_failure(settled)
         except BookProblem as problem:
             self._put_off.append(tick)
             self._report(f"a tick of {'/'.join(tick.place)} waits: {problem}")
@@ -181,6 +183,14 @@ class TickRuns:
             if not run.state.is_final:
                 self._follow(tick.place, run.id)
         return replace(tick, state="run", why=None, runs=tuple(dict.fromkeys(started)))
+
+    def _tell_failure(self, tick: Tick) -> None:
+        """In one line for all failures in a row."""
+        if tick.state != "failed":
+            self._failing.discard(tick.place)
+        elif tick.place not in self._failing:
+            self._failing.add(tick.place)
+            self._report(f"a tick of {'/'.join(tick.place)} failed: {tick.why}")
 
     async def _settle(self, ticks: Sequence[Tick]) -> None:
         await asyncio.wrap_future(self._book.settle(ticks))
