@@ -16,7 +16,7 @@ export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 
 # The tests start a thousand processes, and each would compile whatever it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test test-failed test-slow test-systemd test-systemd-full test-engine test-engine-fence soak fuzz lowest check bench bench-quick bench-engine docs man dist deb site vendor screenshots clean distclean
+.PHONY: help demo test test-failed test-slow test-ticks test-systemd test-systemd-full test-engine test-engine-fence soak fuzz lowest check bench bench-quick bench-engine docs man dist deb site vendor screenshots clean distclean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name does; do \
@@ -35,6 +35,9 @@ test-failed: $(DEVELOPMENT) ## run the tests that failed last time, one after th
 
 test-slow: $(DEVELOPMENT) ## run the tests that take minutes
 	@$(BIN)/pytest -m slow
+
+test-ticks: $(DEVELOPMENT) ## a thousand ticks in ten minutes, while daemons and attempts are killed, with counts
+	@TICKS_SECONDS=600 $(BIN)/pytest -q -s -m slow tests/end_to_end/test_ticks_survive.py
 
 test-systemd: $(DEVELOPMENT) ## boot a real systemd, as root, and run codelocd under it
 	@$(BIN)/pytest -m slow tests/systemd --ignore tests/systemd/emulated

@@ -1,7 +1,14 @@
-"""A daemon that is killed again and again: each time of each schedule is one run, of one effect."""
+"""A daemon and its attempts are killed again and again: each time of each schedule is one run, and
+has its effect at most once.
+
+`TICKS_SECONDS`: the time over which the thousand ticks are spread; without it they come as fast as
+the daemons start. `make test-ticks` takes ten minutes.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import os
 import random
 import signal
 import struct
@@ -13,23 +20,33 @@ from typing import Any
 import pytest
 
 from tests.end_to_end.daemons import Dev, wait_for
+from tests.faults.processes import is_alive, is_of_a_run
 
 CLOCK = Path(__file__).parents[1] / "faults" / "clock"
 NAMES = [f"s{number}" for number in range(10)]
 MINUTES = 100
 """Of ten ticks each."""
+SECONDS = float(os.environ.get("TICKS_SECONDS", "0"))
+PAUSE = 0.3
+"""Seconds between two looks at which an attempt may be killed, on the average."""
 CODE = """
-import os, time
+import os, random, time
 from codeloc import Definitions, Run, ScheduleDefinition, job
 
 PLACE = {place!r}
 
+def note(*words):
+    file = os.open(PLACE, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.write(file, (" ".join(map(str, words)) + "\\n").encode())
+    os.close(file)
+
 @job
 def effect(context, name: str = ""):
-    line = f"{{name}} {{context.scheduled_for.timestamp():.0f}}\\n"
-    file = os.open(PLACE, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-    os.write(file, line.encode())
-    time.sleep(0.02)
+    token = f"{{name}}@{{context.scheduled_for.timestamp():.0f}}"
+    began = open("/proc/self/stat").read().rpartition(")")[2].split()[19]
+    note("begin", token, os.getpid(), began)
+    time.sleep(random.expovariate(5))
+    note("end", token, os.getpid(), began)
 
 def schedule_of(name):
     def starts(context):
@@ -46,12 +63,13 @@ class KilledDaemons:
 
     def __init__(self, folder: Path) -> None:
         self._home, self._project = folder / "home", folder / "project"
-        self._clock, self.effects = folder / "clock", folder / "effects"
+        self._clock, self._effects = folder / "clock", folder / "effects"
         for each in (self._home, self._project):
             each.mkdir()
         self._clock.write_bytes(bytes(8))
         self._ahead = 0.0
-        code = CODE.format(place=str(self.effects), names=NAMES)
+        self.daemons, self.killed = 0, set[str]()
+        code = CODE.format(place=str(self._effects), names=NAMES)
         (self._project / "sales.py").write_text(code)
         (self._project / "codelocd.toml").write_text('[location.sales]\npython_file = "sales.py"\n')
         self.begin()
@@ -59,6 +77,7 @@ class KilledDaemons:
     def begin(self) -> None:
         fake = f"PYTHONPATH={CLOCK}", f"CODELOCD_FAKE_CLOCK={self._clock}"
         self.dev = Dev(self._project, self._home, ("--tick",), ("env", *fake))
+        self.daemons += 1
         self.dev.until_serving("sales")
         wait_for(lambda: len(self.schedules()) == len(NAMES))
 
@@ -67,6 +86,32 @@ class KilledDaemons:
         self._ahead += 60.0 - (time.time() + self._ahead) % 60.0
         self._clock.write_bytes(struct.pack("d", self._ahead))
         self.dev.cli("reload", "sales", "--no-wait")
+
+    def kill_daemon(self) -> None:
+        """The next one begins."""
+        self.dev.stop(signal.SIGKILL)
+        self.begin()
+
+    def kill_attempt(self, chance: random.Random) -> None:
+        """One that runs user code, if there is any."""
+        alive = [each for each in self.effects("begin") if self.is_there(each)]
+        if alive:
+            token, pid, began = chance.choice(alive)
+            if is_alive(pid, began) and is_of_a_run(pid):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+                    self.killed.add(token)
+
+    def effects(self, kind: str) -> list[tuple[str, int, str]]:
+        """`begin` or `end`: the token, the process, and when that began."""
+        lines = self._effects.read_text().splitlines() if self._effects.exists() else []
+        found = [line.split() for line in lines]
+        return [(token, int(pid), began) for what, token, pid, began in found if what == kind]
+
+    @staticmethod
+    def is_there(effect: tuple[str, int, str]) -> bool:
+        _, pid, began = effect
+        return is_alive(pid, began)
 
     def schedules(self) -> list[dict[str, Any]]:
         with self.dev.client() as client:
@@ -79,19 +124,29 @@ class KilledDaemons:
 
 
 def killed_again_and_again(world: KilledDaemons, minutes: int, chance: random.Random) -> None:
-    for _ in range(minutes):
+    began = time.monotonic()
+    for number in range(1, minutes + 1):
         world.next_minute()
-        if chance.random() < 0.4:
-            time.sleep(chance.uniform(0.0, 1.0))  # it is killed while it is at something
-            world.dev.stop(signal.SIGKILL)
-            world.begin()
+        end = max(began + SECONDS * number / minutes, time.monotonic() + chance.uniform(0.0, 1.0))
+        daemon = time.monotonic() + chance.random() * (end - time.monotonic())
+        dies = chance.random() < 0.4
+        while (now := time.monotonic()) < end:
+            if dies and now >= daemon:
+                world.kill_daemon()
+                dies = False
+            if chance.random() < 0.3:
+                world.kill_attempt(chance)
+            time.sleep(min(chance.expovariate(1 / PAUSE), max(0.0, end - time.monotonic())))
 
 
 def check_each_once(world: KilledDaemons, minutes: int) -> None:
     wait_for(lambda: all(run["ended"] is not None for run in world.runs().values()))
     wait_for(lambda: all(t["state"] == "run" for s in world.schedules() for t in s["newest"]))
-    runs, effects = world.runs(), Counter(world.effects.read_text().splitlines())
-    assert max(effects.values()) == 1
+    runs, begun = world.runs(), Counter(token for token, _, _ in world.effects("begin"))
+    done = Counter(token for token, _, _ in world.effects("end"))
+    assert max(begun.values()) == max(done.values()) == 1
+    assert not [each for each in world.effects("begin") if world.is_there(each)]
+    outcomes = Counter[str]()
     for each in world.schedules():
         ticks = each["newest"][::-1]
         times = [tick["scheduled_for"] for tick in ticks]
@@ -99,19 +154,35 @@ def check_each_once(world: KilledDaemons, minutes: int) -> None:
         assert times == [times[0] + 60.0 * number for number in range(len(times))]
         for tick in ticks:
             (number,) = tick["runs"]
-            run = runs[number]
+            run, token = runs[number], f"{each['name']}@{tick['scheduled_for']:.0f}"
             assert (run["by"]["name"], run["scheduled_for"]) == (
                 each["name"],
                 tick["scheduled_for"],
             )
-            if run["state"] == "succeeded":
-                assert f"{each['name']} {tick['scheduled_for']:.0f}" in effects
+            outcomes[outcome(run, token, world)] += 1
+            assert (run["state"] == "succeeded") <= (token in done)
     assert len(runs) == sum(len(each["newest"]) for each in world.schedules())
+    print(f"\n{len(runs)} ticks and runs, {world.daemons} daemons, {len(world.killed)} attempts")
+    for words, count in sorted(outcomes.items()):
+        print(f"  {count:5} {words}")
+
+
+def outcome(run: dict[str, Any], token: str, world: KilledDaemons) -> str:
+    """What became of it, and how far its code had come: nothing ends badly that was not killed."""
+    if run["state"] == "succeeded":
+        return "succeeded"
+    begun = {each for each, _, _ in world.effects("begin")}
+    done = {each for each, _, _ in world.effects("end")}
+    came = "after its effect" if token in done else "at it" if token in begun else "before it began"
+    by = "with its attempt" if token in world.killed else "with its daemon"
+    assert run["state"] == "lost" or (run["state"], run["why"]) == ("failed", "signal"), run
+    assert run["state"] == "lost" or token in world.killed, run
+    return f"{run['state']}: killed {by}, {came}"
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
-def test_a_thousand_ticks_of_daemons_that_are_killed(tmp_path: Path) -> None:
+@pytest.mark.timeout(3600)
+def test_a_thousand_ticks_of_daemons_and_attempts_that_are_killed(tmp_path: Path) -> None:
     world = KilledDaemons(tmp_path)
     try:
         killed_again_and_again(world, MINUTES, random.Random(7))

@@ -1,4 +1,4 @@
-"""Schedules of Dagster's are ticked by Dagster's daemon alone, though codelocd serves their code."""
+"""Schedules of Dagster's are ticked by Dagster's daemon alone, though codelocd serves the code."""
 
 from __future__ import annotations
 
