@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from packaging.version import Version
+
 from codeloc_envs.files import replace_text
 
 CONFIG = "dagster.yaml"
@@ -18,6 +20,16 @@ LAUNCHER: Mapping[str, str] = {
 }
 MADE = '# Made by codelocd of the project\'s dagster.yaml, for [dagster] launcher = "warm".\n'
 """How a file begins that is made anew at each start."""
+
+QUEUE, COORDINATOR = "run_queue", "run_coordinator"
+QUEUED = Version("1.10")
+"""The first release whose runs wait in a queue where dagster.yaml says nothing of one."""
+OFTEN: Mapping[str, int] = {"dequeue_interval_seconds": 1}
+"""How often Dagster's daemon looks at that queue; without this, every 5 s. It counts whole seconds,
+and with 0 it would never rest (`QueuedRunCoordinatorDaemon`)."""
+SHORT = f"{QUEUE}: {{dequeue_interval_seconds: 1}}"
+BLOCK = f"# The queue is Dagster's own; its daemon looks there each second.\n{SHORT}\n"
+"""How a file that is made ends for a release that has the queue without being told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +58,51 @@ def write_config(path: Path, project: Path) -> bool:
     given = _read(project)
     if given is None or KEY in given:
         return False
-    text = MADE + yaml.safe_dump({**given, KEY: dict(LAUNCHER)}, allow_unicode=True)
-    if path.is_symlink() or not path.exists() or path.read_text("utf-8") != text:
+    text = MADE + yaml.safe_dump({**often(given), KEY: dict(LAUNCHER)}, allow_unicode=True)
+    is_former = path.exists() and not path.is_symlink()
+    former = path.read_text("utf-8") if is_former else None
+    if former is not None and former.endswith(BLOCK) and is_queue_open(given):
+        text += BLOCK
+    if text != former:
         replace_text(path, text, mode=0o600)
     return True
+
+
+def often(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The same, but that a queue that it asks for is looked at each second, unless it says how
+    often."""
+    made = dict(given)
+    queue, coordinator = given.get(QUEUE), given.get(COORDINATOR)
+    if not queue:
+        made.pop(QUEUE, None)  # which means the same to Dagster
+    elif isinstance(queue, dict):
+        made[QUEUE] = {**OFTEN, **queue}
+    if isinstance(coordinator, dict) and coordinator.get("class") == "QueuedRunCoordinator":
+        made[COORDINATOR] = {
+            **coordinator,
+            "config": {**OFTEN, **(coordinator.get("config") or {})},
+        }
+    return made
+
+
+def is_queue_open(given: Mapping[str, Any]) -> bool:
+    """Whether the release decides if there is a queue."""
+    return not given.get(QUEUE) and not given.get(COORDINATOR)
+
+
+def suit_release(home: Path, release: Version) -> None:
+    """A made file looks often at the queue that its release has without being told. Raises
+    OSError."""
+    config = home / CONFIG
+    given = _read(config)
+    if given is None or not config.exists() or not is_made(config):
+        return
+    text = config.read_text("utf-8")
+    rest = text.removesuffix(BLOCK)
+    is_open = rest != text or is_queue_open(given)
+    wanted = rest + BLOCK if is_open and release >= QUEUED else rest
+    if wanted != text:
+        replace_text(config, wanted, mode=0o600)
 
 
 def is_made(config: Path) -> bool:
@@ -58,14 +111,21 @@ def is_made(config: Path) -> bool:
         return file.readline() == MADE
 
 
-def why_not(home: Path) -> str | None:
-    """Why the runs of this instance are launched otherwise, and what to do; None: they are not."""
+def what_to_write(home: Path, release: Version) -> str | None:
+    """Why runs of this instance are not launched by codelocd, or start later than they could, and
+    what to do; None: neither."""
     config = home / CONFIG
     given = _read(config)
-    if given is not None and given.get(KEY) == LAUNCHER:
+    if given is None or given.get(KEY) != LAUNCHER:
+        line = f"{KEY}: {{module: {LAUNCHER['module']}, class: {LAUNCHER['class']}}}"
+        return f'[dagster] launcher = "warm" has no effect yet: {config} has to say {line}'
+    if often(given) == given and (release < QUEUED or not is_queue_open(given)):
         return None
-    line = f"{KEY}: {{module: {LAUNCHER['module']}, class: {LAUNCHER['class']}}}"
-    return f'[dagster] launcher = "warm" has no effect yet: {config} has to say {line}'
+    line = "dequeue_interval_seconds: 1" if given.get(COORDINATOR) else SHORT
+    return (
+        "a run that is launched in Dagster waits up to 5 s in Dagster's own queue:"
+        f" with {line} in {config}, up to 1 s"
+    )
 
 
 def _read(config: Path) -> dict[str, Any] | None:

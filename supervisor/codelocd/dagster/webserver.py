@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from codeloc_envs import Environment, EnvironmentProblem, Lease, Request, Store, choose
-from codelocd.dagster.instance import VARIABLE, Release
-from codelocd.dagster.warm_launch import WarmLaunch, why_not
+from codelocd.dagster.instance import VARIABLE, Release, release_in
+from codelocd.dagster.warm_launch import WarmLaunch, suit_release, what_to_write
 from codelocd.model import DagsterSettings
 from codelocd.process.child import Child, Children
 from codelocd.process.helper import HelperProcess
@@ -128,12 +128,21 @@ class UserInterface:
         """
         if self._environment is None:
             self._use(await self._built(newest))
-        why = None if self._launch is None else await asyncio.to_thread(why_not, self._home)
-        if why is not None:
-            self.say(why)
+        if self._launch is not None:
+            what = await asyncio.to_thread(self._launched_soon, newest)
+            if what is not None:
+                self.say(what)
         if DAEMON not in self._processes:
             self._processes[DAEMON] = self._helper(DAEMON)
         self._opening = asyncio.get_running_loop().create_task(self._open())
+
+    def _launched_soon(self, newest: Release) -> str | None:
+        """What the user has to write for that; None: nothing. Raises OSError."""
+        environment = self._environment
+        own = None if environment is None else release_in(environment.executable)
+        release = (own or newest).version
+        suit_release(self._home, release)
+        return what_to_write(self._home, release)
 
     def _use(self, environment: Environment) -> None:
         """Raises EnvironmentProblem and OSError."""
