@@ -72,6 +72,7 @@ class AttemptOrder(CodeOrder):
         "attempt",
         "checks",
         "config",
+        "dagster_parent",
         "dagster_run",
         "done",
         "folder",
@@ -96,6 +97,7 @@ class AttemptOrder(CodeOrder):
         self.select: Optional[List[str]] = given.get("select")
         self.config: Optional[Dict[str, Any]] = given.get("config")
         self.dagster_run: Optional[str] = given.get("dagster_run")
+        self.dagster_parent: Optional[str] = given.get("dagster_parent")
         self.launched: bool = given.get("launched", False)
         self.params: Dict[str, Any] = given.get("params", {})
         self.tags: Dict[str, str] = given.get("tags", {})

@@ -34,6 +34,12 @@ def named_there(run: RunRecord, attempt: int) -> str:
     return run.wish.dagster_run or dagster_run_id(run.uuid, attempt)
 
 
+def repeated_there(run: RunRecord) -> str | None:
+    """What Dagster calls the attempt or run that the newest one repeats; None: neither."""
+    count = len(run.attempts)
+    return named_there(run, count - 1) if count > 1 else run.wish.dagster_parent
+
+
 def telling(run: RunRecord, ends: tuple[UnsaidEnd, ...]) -> tuple[TellDagster, ...]:
     """What is to be done about ends of attempts of the run."""
     return tuple(TellDagster(run.wish.location, run.wish.repository, end) for end in ends)

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from codelocd.runs.dagster import repeated_there
 from codelocd.runs.events import TellDagster
 from codelocd.runs.model import (
     RunAttempt,
@@ -139,6 +140,7 @@ def order_part(run: RunRecord, done: Sequence[str]) -> dict[str, Any]:
         "config": wish.config,
         "tags": dict(wish.tags),
         "dagster_run": run.dagster_run,
+        "dagster_parent": repeated_there(run),
         "launched": wish.dagster_run is not None,
         "scheduled_for": wish.scheduled_for,
         "timezone": timezone,

@@ -57,7 +57,7 @@ class RunWish:
 
     `by` says what asked for it; `key`: the same key of one location is the same run. `config`: the
     run config of Dagster's. `dagster_run`: the id of one that Dagster has recorded and launched,
-    which is what is run.
+    which is what is run. `dagster_parent`: what Dagster calls the run that this one repeats.
     """
 
     location: str
@@ -74,6 +74,7 @@ class RunWish:
     retry_of: int | None = None
     scheduled_for: float | None = None
     dagster_run: str | None = None
+    dagster_parent: str | None = None
     policy: RunPolicy = RunPolicy()
 
 

@@ -51,6 +51,8 @@ RUN = """query($id: ID!) { runOrError(runId: $id) { ... on Run {
 
 TOLD_SECONDS = 10.0
 """In which Dagster must know that a process was killed, however busy the machine is."""
+GROUP = """query($id: ID!) { runGroupOrError(runId: $id) { ... on RunGroup {
+  rootRunId runs { runId } } } }"""
 
 pytestmark = pytest.mark.slow
 
@@ -111,6 +113,15 @@ def test_a_run_is_on_dagsters_page_with_its_job_and_all_events_of_one_that_dagst
     assert events_of(told_by(shown, launched)) <= events_of(told)
     assets = start(shown, "orders", wait=True)["run"]
     assert assets["state"] == "succeeded"
+    with shown.dev.client() as client:
+        again = client.call("run_retry", {"id": run["id"]})["id"]
+    again = ended(shown, again)["dagster_run"]
+    group = shown.ask(GROUP, id=again)["runGroupOrError"]
+    first = run["dagster_run"]
+    assert (group["rootRunId"], {each["runId"] for each in group["runs"]}) == (
+        first,
+        {first, again},
+    )
 
 
 def test_terminate_on_the_page_and_a_kill_are_seen_on_both_sides(shown):

@@ -83,6 +83,7 @@ def test_each_attempt_of_a_run_is_told_by_its_own_name() -> None:
     run, _ = step(run, BEGUN[0], Moment(100, 100))
     assert told.end.dagster_run == dagster_run_id("u", 1)
     assert run.dagster_run == dagster_run_id("u", 2)
+    assert order_part(run, ())["dagster_parent"] == dagster_run_id("u", 1)
 
 
 def test_what_a_daemon_did_not_come_to_tell_dagster_the_next_one_tells_it(tmp_path: Path) -> None:

@@ -147,7 +147,9 @@ class RunKeeper:
         origin = await self.run(run)
         if origin is None:
             return None
-        new, _ = await self.submit(replace(origin.wish, key=None, retry_of=run, by=dict(by)))
+        parent = origin.dagster_run or origin.wish.dagster_parent
+        wish = replace(origin.wish, key=None, retry_of=run, dagster_parent=parent, by=dict(by))
+        new, _ = await self.submit(wish)
         return new
 
     async def run(self, number: RunId) -> RunRecord | None:
