@@ -151,6 +151,12 @@ def is_made_up(key: Any, definition: Any) -> bool:
     )
 
 
+def partitioned_by(key: Any, definition: Any) -> Any:
+    """The PartitionsDefinition of one asset; None: it has no partitions."""
+    spec = of_key(definition, "specs", key)
+    return fact(spec, "partitions_def") or fact(definition, "partitions_def")
+
+
 def asset(key: Any, definition: Any) -> Dict[str, Any]:
     tags = of_key(definition, "tags", key) or fact(definition, "tags")
     spec = of_key(definition, "specs", key)
@@ -171,9 +177,7 @@ def asset(key: Any, definition: Any) -> Dict[str, Any]:
             of_key(definition, "code_versions", key) or fact(definition, "code_version")
         ),
         "io_manager": io_manager(definition, key),
-        "partitions": partitions(
-            fact(spec, "partitions_def") or fact(definition, "partitions_def")
-        ),
+        "partitions": partitions(partitioned_by(key, definition)),
         "partition_mappings": partition_mappings(deps, spec, definition),
         "automation": automation(automation_of(definition, key)),
         "freshness_policy": freshness_policy(freshness_of(definition, key)),

@@ -7,6 +7,7 @@ launched. Dagster's own events are what is stored; an attempt tells them as its 
 from __future__ import annotations
 
 import os
+import re
 from _signal import (  # type: ignore[import-not-found]
     SIG_BLOCK,
     SIG_UNBLOCK,
@@ -48,6 +49,8 @@ REFUSALS = (
     "ParameterCheckError",
 )
 """What Dagster raises of a run that cannot be as it was asked for, before any of it runs."""
+TRACES = re.compile(r"\n\s*Stack Trace:\n.*?(?=\n {4}Error \d|\Z)", re.DOTALL)
+"""Of Dagster's own lines, in a message that says what is wrong already."""
 UNSEEN = "codelocd: its process ended without an end of the run"
 
 
@@ -88,7 +91,7 @@ def refused_in_a_line(function: Any) -> Any:
         raise
     except Exception as error:
         if any(base.__name__ in REFUSALS for base in type(error).__mro__):
-            raise UsageFailure(message(error)[:4000].strip()) from None
+            raise UsageFailure(TRACES.sub("", message(error))[:4000].strip()) from None
         raise
 
 

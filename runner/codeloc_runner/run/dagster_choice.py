@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..load.sources import imported
 from ..loaders.dagster import repository_from
-from ..loaders.dagster_assets import MATERIALIZATION, assets, checks_of
+from ..loaders.dagster_assets import MATERIALIZATION, assets, checks_of, partitioned_by
 from ..loaders.dagster_facts import fact
 from ..loaders.dagster_jobs import assets_of
 from . import dagster_releases as releases
@@ -19,8 +19,13 @@ if TYPE_CHECKING:
     from .order import AttemptOrder
 
 PARTITION = "dagster/partition"
+RANGE = "dagster/asset_partition_range_start"
+"""Of several partitions in one run."""
+DIFFERENT = "these assets have different partitions, so no one run makes them"
 LOCATION, NUMBER = "dagster/code_location", "codelocd/run"
 """Tags; Dagster sets the first itself since 1.10."""
+PARENT, ROOT = "dagster/parent_run_id", "dagster/root_run_id"
+"""Tags by which Dagster's page shows a run and those that repeat it together."""
 
 
 class SelectableAsset:
@@ -67,6 +72,8 @@ class ChosenRun:
     def recorded(self, instance: Any, order: AttemptOrder) -> Any:
         """The DagsterRun, which has not started."""
         origin = releases.remote_origin(order.location, self._repository, self._job.name)
+        parent, root = repeated(instance, order.dagster_parent)
+        repeats = {} if parent is None else {PARENT: parent, ROOT: root}
         return releases.created_run(
             instance,
             self._job,
@@ -77,8 +84,19 @@ class ChosenRun:
             self._checks,
             run_id=order.dagster_run,
             run_config=self._config,
-            tags=self._tags,
+            tags={**self._tags, **repeats},
+            parent_run_id=parent,
+            root_run_id=root,
         )
+
+
+def repeated(instance: Any, run: Optional[str]) -> Tuple[Optional[str], Optional[str]]:
+    """The run that is repeated, and the first of all that were repeated, where Dagster still has
+    a record of it."""
+    parent = None if run is None else instance.get_run_by_id(run)
+    if parent is None:
+        return None, None
+    return parent.run_id, parent.root_run_id or parent.run_id
 
 
 def chosen_run(code: ProcessCode, order: AttemptOrder, instance: Any) -> ChosenRun:
@@ -90,6 +108,8 @@ def chosen_run(code: ProcessCode, order: AttemptOrder, instance: Any) -> ChosenR
     job = base
     if chosen_assets or chosen_checks:
         job = base.get_subset(asset_selection=chosen_assets, asset_check_selection=chosen_checks)
+    made = assets_of(base) if chosen_assets is None else chosen_assets
+    refuse_unpartitioned(repository, made, order)
     config, tags = config_and_tags(job, order, instance)
     whole = releases.reconstructable(target, code.module, order).get_reconstructable_job(base.name)
     chosen = ChosenRun(repository.name, whole, job, (chosen_assets, chosen_checks), config, tags)
@@ -112,7 +132,7 @@ def parts(
         keys = set(selected(repository, order))
         job = releases.assets_job(repository, keys)
         if job is None:
-            raise UsageFailure("these assets have different partitions, so no one run makes them")
+            raise UsageFailure(DIFFERENT)
         if order.checks == "with":
             return job, keys, None
     if order.checks == "without":
@@ -144,6 +164,20 @@ def selected(repository: Any, order: AttemptOrder) -> List[Any]:
     if not keys:
         raise UsageFailure("this location makes no assets")
     return [known["/".join(key)] for key in keys]
+
+
+def refuse_unpartitioned(repository: Any, keys: Set[Any], order: AttemptOrder) -> None:
+    """Dagster finds out as late as the function asks for its partition. Raises UsageFailure."""
+    known = repository.assets_defs_by_key
+    found = {key: partitioned_by(key, known[key]) for key in keys if key in known}
+    partitioned = {key: each for key, each in found.items() if each is not None}
+    first = next(iter(partitioned.values()), None)
+    if order.job is None and any(each != first for each in partitioned.values()):
+        raise UsageFailure(DIFFERENT)
+    if partitioned and PARTITION not in order.tags and RANGE not in order.tags:
+        names = sorted(map(key_text, partitioned))
+        told = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+        raise UsageFailure(f"choose a partition of {told}, with --tag {PARTITION}=KEY")
 
 
 def config_and_tags(

@@ -6,6 +6,7 @@ checks are the asset's.
 
 from __future__ import annotations
 
+import re
 from time import perf_counter
 
 from ..load.exceptions import bounded
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
     """The kind of a step, and its name."""
 
 INTERRUPTED = "DagsterExecutionInterruptedError"
+CHECK_FAILED = "DagsterAssetCheckFailedError"
+"""Of a blocking check, whose end is told already."""
+RETRIES = ("RetryRequested", "RetryRequestedFromPolicy")
+UNRESOLVED = "[?]"
+"""In the key of a step that is made once for each dynamic output, by now unknown."""
 SEVERITIES = {"ERROR": "error", "WARN": "warn"}
 NOT_REACHED = "what it is made from failed"
 
@@ -84,7 +90,8 @@ class DagsterSteps:
 
     def planned(self, plan: Any) -> None:
         self._planned = {step.key: planned_step(step) for step in plan.steps}
-        names = [name for each in self._planned.values() for name in each.names]
+        known = [each for key, each in self._planned.items() if UNRESOLVED not in key]
+        names = [name for each in known for name in each.names]
         checks = [check for each in self._planned.values() for check in each.checks]
         told = [
             {
@@ -107,7 +114,8 @@ class DagsterSteps:
         kind = str(event.event_type_value)
         if kind == "PIPELINE_FAILURE":
             error = error_of(event)
-            self.failure = None if error is None else problem(error)
+            is_told = error is None or fact(error, "cls_name") == CHECK_FAILED
+            self.failure = None if is_told else problem(error)
         elif kind == "ENGINE_EVENT" and error_of(event) is not None:
             self._say(problem(error_of(event))["detail"])
         if event.step_key is None:
@@ -210,8 +218,8 @@ class DagsterSteps:
 
     def finish(self, cancelled: bool) -> None:
         """What Dagster says nothing of: it was not reached, or was broken off."""
-        for step in self._planned.values():
-            if step.is_ended:
+        for key, step in self._planned.items():
+            if step.is_ended or UNRESOLVED in key:
                 continue
             if step.began is None:
                 self._skip(step, "the run was cancelled" if cancelled else NOT_REACHED)
@@ -273,19 +281,25 @@ def is_interruption(error: Any) -> bool:
     return False
 
 
+def is_wrapper(name: str) -> bool:
+    return name.startswith("Dagster") or name in RETRIES
+
+
 SUMMARY = 500
 """Characters."""
+MODULES = re.compile(r"^dagster\.([a-z_]+\.)*(?=[A-Z])")
+"""Before the name of an exception of Dagster's."""
 
 
 def problem(error: Any) -> Dict[str, Any]:
     """Of a SerializableErrorInfo: that of the user's code, where Dagster has wrapped it."""
     inner = error
-    while str(fact(inner, "cls_name") or "").startswith("Dagster") and fact(inner, "cause"):
+    while is_wrapper(str(fact(inner, "cls_name") or "")) and fact(inner, "cause"):
         inner = inner.cause
     lines = [line.strip() for line in str(inner.message).splitlines() if line.strip()]
     return {
         "kind": "run",
-        "summary": bounded(lines[0] if lines else "it failed", SUMMARY),
+        "summary": bounded(MODULES.sub("", lines[0]) if lines else "it failed", SUMMARY),
         "detail": bounded(str(inner.to_string())),
         "error": None,
         "missing": None,

@@ -110,7 +110,8 @@ def created_run(
     asset_check_selection: Any,
     **facts: Any,
 ) -> Any:
-    """The run of `job`, recorded; `facts`: `run_id`, `run_config` and `tags`."""
+    """The run of `job`, recorded; `facts`: `run_id`, `run_config`, `tags`, and the ids of the
+    runs that it repeats."""
     snap: Any = imported("dagster._core.snap")
     names = parameters_of(instance.create_run)
     facts["remote_job_origin" if "remote_job_origin" in names else "external_job_origin"] = origin
@@ -121,8 +122,6 @@ def created_run(
     return instance.create_run(
         job_name=job.name,
         status=None,
-        root_run_id=None,
-        parent_run_id=None,
         step_keys_to_execute=None,
         execution_plan_snapshot=snap.snapshot_from_execution_plan(plan, job.get_job_snapshot_id()),
         job_snapshot=job.get_job_snapshot(),
@@ -149,11 +148,18 @@ def assets_job(repository: Any, keys: Any) -> Any:
 def has_partition(partitions: Any, key: str, instance: Any) -> bool:
     """Whether a PartitionsDefinition has the key."""
     try:
+        return bool(_has_partition(partitions, key, instance))
+    except ValueError:  # it is no date, where all keys are dates
+        return False
+
+
+def _has_partition(partitions: Any, key: str, instance: Any) -> Any:
+    try:
         loading: Any = imported("dagster._core.definitions.partitions.context")
     except ImportError:  # before 1.11
-        return bool(partitions.has_partition_key(key, dynamic_partitions_store=instance))
+        return partitions.has_partition_key(key, dynamic_partitions_store=instance)
     with loading.partition_loading_context(dynamic_partitions_store=instance):
-        return bool(partitions.has_partition_key(key))
+        return partitions.has_partition_key(key)
 
 
 def partition_part(job: Any, key: str) -> Mapping[str, Any]:

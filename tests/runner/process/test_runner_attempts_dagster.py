@@ -81,10 +81,36 @@ daily = dg.DailyPartitionsDefinition("2026-01-01")
 def by_day(context):
     print("makes", context.partition_key)
 
+@dg.asset(partitions_def=dg.StaticPartitionsDefinition(["a", "b"]))
+def by_letter(): ...
+
+@dg.op(out=dg.DynamicOut())
+def many():
+    for number in range(2):
+        yield dg.DynamicOutput(number, mapping_key=f"m{number}")
+
+@dg.op(retry_policy=dg.RetryPolicy(max_retries=1))
+def twice(context, number):
+    if number and not context.retry_number:
+        raise ValueError("once more")
+    return 2 * number
+
+@dg.op(retry_policy=dg.RetryPolicy(max_retries=1))
+def never(numbers):
+    raise ValueError(f"never {sum(numbers)}")
+
+@dg.job
+def fan():
+    many().map(twice).collect()
+
+@dg.job
+def fan_fails():
+    never(many().map(twice).collect())
+
 nightly = dg.define_asset_job("nightly", selection=["raw_orders", "mart/orders"])
 defs = dg.Definitions(
-    assets=[raw_orders, orders, broken, report, by_day], asset_checks=[not_empty, fresh],
-    jobs=[nightly, refresh, wait, in_processes],
+    assets=[raw_orders, orders, broken, report, by_day, by_letter], asset_checks=[not_empty, fresh],
+    jobs=[nightly, refresh, wait, in_processes, fan, fan_fails],
     executor=dg.in_process_executor,
 )
 """
@@ -105,6 +131,8 @@ with DagsterInstance.get() as instance:
         "status": run.status.value, "job": run.job_name, "tags": dict(run.tags), "events": events,
         "location": parts.code_location_origin.location_name, "repository": parts.repository_name,
         "assets": sorted("/".join(key.path) for key in run.asset_selection or ()),
+        "repeats": [run.parent_run_id, run.root_run_id],
+        "group": sorted(each.run_id for each in (instance.get_run_group(run.run_id) or (0, ()))[1]),
     }))
 """
 
@@ -244,12 +272,59 @@ def test_a_run_takes_a_config_and_one_that_does_not_fit_is_refused_before_any_ru
 
 
 @pytest.mark.slow
+def test_dynamic_outputs_are_steps_and_steps_that_are_tried_again_are_told(shop):
+    made = shop.run(job="fan")
+    assert made["state"] == "succeeded"
+    assert states(made) == dict.fromkeys(["many", "twice[m0]", "twice[m1]"], "succeeded")
+    assert made["notes"] == ["twice[m1] is tried again: ValueError: once more"]
+    failed = shop.run(job="fan_fails")
+    assert states(failed) == {**states(made), "never": "failed"}
+    assert failed["steps"][-1]["summary"] == "ValueError: never 2"
+
+
+BLOCKING = """
+import dagster as dg
+
+@dg.asset
+def orders(): ...
+
+@dg.asset_check(asset=orders, blocking=True)
+def enough():
+    return dg.AssetCheckResult(passed=False)
+
+@dg.asset
+def report(orders): ...
+
+defs = dg.Definitions(
+    assets=[orders, report], asset_checks=[enough], executor=dg.in_process_executor
+)
+"""
+
+
+@pytest.mark.slow
+def test_a_check_that_blocks_fails_the_run_and_what_needs_its_asset_is_skipped(shop):
+    if "1.5" in shop.python:
+        pytest.skip("checks of dagster 1.5 do not block")
+    file = shop.file.with_name("blocking.py")
+    file.write_text(BLOCKING)
+    result = shop.start({**shop.order(), **shop.attempts.order(file, shop.count)}).result()
+    assert (result["state"], result["why"], result["summary"]) == ("failed", "check", None)
+    assert states(result) == {"orders": "succeeded", "report": "skipped"}
+    assert shop.stored(result["dagster_run"])["status"] == "FAILURE"
+
+
+@pytest.mark.slow
 def test_a_partition_is_a_tag_and_one_that_is_not_there_is_refused(shop):
     attempt = shop.start(shop.order(select=["by_day"], tags={"dagster/partition": "2026-01-02"}))
     assert attempt.result()["state"] == "succeeded"
     assert b"makes 2026-01-02" in attempt.printed["stdout"]
     refused = shop.run(select=["by_day"], tags={"dagster/partition": "never"})
     assert (refused["why"], "'never'" in refused["summary"]) == ("usage", True)
+    refused = shop.run(select=["by_day"])
+    assert (refused["why"], refused["dagster_run"]) == ("usage", None)
+    assert "choose a partition of by_day, with --tag dagster/partition=KEY" in refused["summary"]
+    refused = shop.run(select=["by_day", "by_letter"], tags={"dagster/partition": "a"})
+    assert (refused["why"], "different partitions" in refused["summary"]) == ("usage", True)
 
 
 @pytest.mark.parametrize(
@@ -292,6 +367,21 @@ def test_steps_in_processes_of_their_own_run_what_is_served_and_not_what_is_on_t
         assert attempt.result()["state"] == "succeeded", attempt.errors()
     finally:
         shop.file.write_text(SHOP)
+
+
+@pytest.mark.slow
+def test_a_run_that_repeats_others_is_shown_with_them(shop):
+    first = shop.run(job="nightly")["dagster_run"]
+    again = shop.run(job="nightly", dagster_parent=first)["dagster_run"]
+    last = shop.run(job="nightly", dagster_parent=again)["dagster_run"]
+    stored = shop.stored(last)
+    assert stored["repeats"] == [again, first]
+    assert stored["group"] == sorted([first, again, last])
+    tags = stored["tags"]
+    assert [tags["dagster/parent_run_id"], tags["dagster/root_run_id"]] == [again, first]
+    gone = shop.stored(shop.run(job="nightly", dagster_parent=str(uuid.uuid4()))["dagster_run"])
+    assert (gone["status"], gone["repeats"]) == ("SUCCESS", [None, None])
+    assert "dagster/parent_run_id" not in gone["tags"]
 
 
 @pytest.mark.slow
