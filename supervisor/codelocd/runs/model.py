@@ -176,6 +176,11 @@ class RunRecord:
         peak, problem = result.get("memory_peak"), result.get("problem")
         return run.with_attempt(memory_peak=peak, problem=problem, ended=at)
 
+    def again(self, by: Mapping[str, Any]) -> RunWish:
+        """What a run that repeats it is to be. `by`: what asked for that."""
+        parent = self.dagster_run or self.wish.dagster_parent
+        return replace(self.wish, key=None, retry_of=self.id, dagster_parent=parent, by=dict(by))
+
     @property
     def done(self) -> tuple[str, ...]:
         """Names of the assets that need not be made again: made, and no check failed the run."""

@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from typing import Any, TypeVar
 
 from codelocd.daemon.runs.effects import RunEffects
@@ -147,9 +146,7 @@ class RunKeeper:
         origin = await self.run(run)
         if origin is None:
             return None
-        parent = origin.dagster_run or origin.wish.dagster_parent
-        wish = replace(origin.wish, key=None, retry_of=run, dagster_parent=parent, by=dict(by))
-        new, _ = await self.submit(wish)
+        new, _ = await self.submit(origin.again(by))
         return new
 
     async def run(self, number: RunId) -> RunRecord | None:
