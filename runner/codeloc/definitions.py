@@ -151,12 +151,15 @@ class RunnableNamespace:
         `last_run`: what the context has. Raises what the function raises, and RunError where it
         returns what it must not, or a run that could not begin.
         """
-        from time import time  # a load needs nothing of this
+        import datetime as times  # a load needs nothing of this
+        from time import time
 
         from codeloc.context import RunFacts
         from codeloc.evaluating import evaluate, starter_of
 
         arguments = Arguments("evaluate")
+        if not isinstance(scheduled_for, (times.datetime, type(None))):
+            raise arguments.wrong("scheduled_for", scheduled_for, "a datetime")
         if scheduled_for is not None and scheduled_for.tzinfo is None:
             raise arguments.invalid("scheduled_for", "it has no time zone: give it one, tzinfo=…")
         asked = starter_of(self.namespace, starter if isinstance(starter, str) else starter.name)

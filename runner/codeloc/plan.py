@@ -111,6 +111,15 @@ def plan(namespace: Namespace, request: RunRequest, is_stored: Is) -> list[Step]
     return steps
 
 
+def refuse_unknown_values(namespace: Namespace, names: Iterable[str]) -> None:
+    """Raises RunError for a name that no asset has."""
+    known = [key_text(asset.key) for asset in namespace.contents.assets]
+    for name in names:
+        if name not in known:
+            hint = suggestion(name, known)
+            raise RunError(f"values: no asset {name!r}{hint} (assets: {listing(known)})")
+
+
 def fit_params(
     namespace: Namespace, steps: Iterable[Step], params: Mapping[str, Any], what: str | None
 ) -> None:

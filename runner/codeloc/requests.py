@@ -10,6 +10,9 @@ from codeloc.functions import caller
 if TYPE_CHECKING:
     from typing import Any, Mapping
 
+LONGEST_KEY = 500
+"""Characters, as `codelocd run --key` takes them."""
+
 
 class Run:
     """A run of the job, with these `params` and `tags`. `key`: the same key starts it but once."""
@@ -31,6 +34,8 @@ class Run:
         }
         self.tags = checked_tags(arguments, tags)
         self.key = arguments.optional_text("key", key)
+        if self.key is not None and not 0 < len(self.key) <= LONGEST_KEY:
+            raise arguments.invalid("key", f"{len(self.key)} characters, not 1 to {LONGEST_KEY}")
 
 
 class Skip:

@@ -13,7 +13,7 @@ from codeloc.judgement import judge
 from codeloc.open_resources import CallGuard, OpenResources
 from codeloc.outcomes import CheckOutcome, RunResult, StepOutcome
 from codeloc.parameters import given_values
-from codeloc.plan import RunRequest, Step, plan, upstream_of
+from codeloc.plan import RunRequest, Step, plan, refuse_unknown_values, upstream_of
 from codeloc.values import IO, StoreWithIo, ValueStore
 
 if TYPE_CHECKING:
@@ -87,6 +87,7 @@ class Execution:
 
     def run(self) -> RunResult:
         """Raises RunError before anything has run, and KeyboardInterrupt and its like."""
+        refuse_unknown_values(self._namespace, self._given)
         steps = plan(self._namespace, self._request, self._is_stored)
         self._listener.planned(steps)
         last_uses = self._last_uses(steps)

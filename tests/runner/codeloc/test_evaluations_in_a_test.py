@@ -73,6 +73,15 @@ def test_none_is_one_run_of_a_schedule() -> None:
 def test_a_time_without_a_zone_is_refused() -> None:
     with pytest.raises(DefinitionsError, match="scheduled_for: it has no time zone"):
         shop().evaluate(morning, scheduled_for=datetime.datetime(2026, 1, 5))  # noqa: DTZ001
+    wrong: Any = "2026-01-05"
+    with pytest.raises(DefinitionsError, match="scheduled_for: got str, expected a datetime"):
+        shop().evaluate(morning, scheduled_for=wrong)
+
+
+@pytest.mark.parametrize("key", ["", "x" * 501])
+def test_a_key_has_1_to_500_characters(key: str) -> None:
+    with pytest.raises(DefinitionsError, match=f"key: {len(key)} characters, not 1 to 500"):
+        Run(key=key)
 
 
 def test_a_sensor_yields_runs_and_moves_its_cursor() -> None:

@@ -138,6 +138,8 @@ def test_a_value_that_is_not_there_is_missed_before_anything_runs() -> None:
     assert ran == []
     assert defs.run(assets="second", upstream=True).succeeded
     assert defs.run(assets="second", values={"first": 1, "mart/orders": []}).succeeded
+    with pytest.raises(RunError, match="values: no asset 'frist'; did you mean \"first\""):
+        defs.run(assets="second", values={"frist": 1, "mart/orders": []})
 
 
 def test_what_the_function_of_a_job_takes_is_made_before_it_if_asked_for() -> None:
