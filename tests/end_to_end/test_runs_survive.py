@@ -336,3 +336,23 @@ def test_a_full_disk_refuses_runs_and_loses_none_that_goes_on(
     place.start()
     states = [place.show(each)["state"] for each in (number, printing, third)]
     assert states == ["succeeded"] * 3
+
+
+@pytest.mark.slow
+def test_a_result_that_finds_no_room_before_the_daemon_ends_is_lost_and_nothing_runs_twice(
+    small_disk: Path, place: Place
+) -> None:
+    place.config(drain="0s")
+    place.start()
+    number = place.begin("waits", "a")
+    pid = place.begun("a")
+    fill(small_disk)
+    place.go("a")
+    wait_for(lambda: (small_disk / str(number) / "result.1.new").exists())
+    assert place.show(number)["state"] == "running", "its process keeps the result, and waits"
+    place.stop()
+    assert not is_alive(pid)
+    assert mount("-o", "remount,size=64m", str(small_disk)) == 0
+    place.start()
+    run = place.ended(number)
+    assert (run["state"], len(run["attempts"]), place.effects("a")) == ("lost", 1, 1), run

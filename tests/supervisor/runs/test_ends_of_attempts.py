@@ -7,15 +7,17 @@ import fcntl
 import os
 import shutil
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from codelocd.daemon.application import Application
 from codelocd.daemon.location import Location
 from codelocd.model import Config
+from codelocd.process.child import Children
 from codelocd.process.tasks import Subtree
 from codelocd.runs import step
 from codelocd.runs.events import AttemptEnded
@@ -140,6 +142,34 @@ async def test_three_that_end_before_user_code_are_a_failure_of_the_load(
     assert (run.state, run.why) == (RunState.FAILED, "load")
     ends = [each for each in keeper.events if isinstance(each, AttemptEnded)]
     assert [each.exit for each in ends] == [3, 3, 3]
+
+
+async def test_an_attempt_that_is_killed_before_user_code_starts_again_three_times(
+    application: Application, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before it has the word to begin, so that it cannot have begun."""
+    await loaded(application, tmp_path, CODE)
+    keeper, hold, left = OneKeeper(application), Children.hold, 1
+
+    def killed(self: Children, pid: int, record: Mapping[str, Any]) -> None:
+        nonlocal left
+        if left > 0:
+            os.kill(pid, signal.SIGKILL)
+        left -= 1
+        hold(self, pid, record)
+
+    monkeypatch.setattr(Children, "hold", killed)
+    run = await keeper.run()
+    assert (run.state, len(run.attempts), run.attempts[0].false_starts) == (
+        RunState.SUCCEEDED,
+        1,
+        1,
+    )
+    left = 3
+    run = await keeper.run()
+    assert (run.state, run.why) == (RunState.FAILED, "load")
+    assert run.summary == "its process ended before any user code by signal 9"
+    assert (left, keeper.printed(run.id)) == (0, [])
 
 
 async def test_an_attempt_that_is_killed_in_user_code_is_repeated_by_policy(
