@@ -76,5 +76,12 @@ MIGRATIONS = (
     ALTER TABLE runs ADD COLUMN untold INTEGER NOT NULL DEFAULT 0;
     CREATE INDEX runs_untold ON runs (id) WHERE untold;
     """,
+    # Runs of a location and of states at once are found without reading those that are neither.
+    """
+    DROP INDEX runs_by_location;
+    DROP INDEX runs_by_state;
+    CREATE INDEX runs_by_location ON runs (location, id, state);
+    CREATE INDEX runs_by_state ON runs (state, id, location);
+    """,
 )
 """By version of the format: what makes it of the one before. Never changed, only added to."""

@@ -248,9 +248,21 @@ def test_a_book_of_100_000_runs_is_not_read_through(path: Path) -> None:
     book.unfinished().result()
     book.last_made("a", "__repository__", "x").result()
     assert steps < 50, "what reads all of them takes 300 at least"
+    before = bytes_read()
+    for states in ([RunState.SUCCEEDED], [RunState.FAILED], [RunState.FAILED, RunState.LOST]):
+        for locations in (["a"], ["a", "b"], ["c"]):
+            book.listed(locations=locations, states=states).result()
+    assert bytes_read() - before < path.stat().st_size / 4, "an index is a thirtieth"
+    steps = 0
     book.prune(3.0, seconds=1000.0, runs=200_000).result()
     book.close()
     assert steps < 500, "what reads the end of each takes 1000"
+
+
+def bytes_read() -> int:
+    """By this process until now (proc(5), `rchar`)."""
+    first = Path("/proc/self/io").read_text().splitlines()[0]
+    return int(first.removeprefix("rchar: "))
 
 
 def test_an_entry_that_cannot_be_read_hides_no_other(book: RunBook, path: Path) -> None:
