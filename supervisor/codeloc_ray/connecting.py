@@ -163,6 +163,10 @@ def explained(failure: Exception, settings: Mapping[str, Any]) -> EngineError:
     ):  # what it says of one that is wrong
         what = f"the cluster at {address} refuses the token of [engine]: it is another one there"
         return EngineError("usage", f"{what}, or RAY_AUTH_MODE=token is not set", "token")
+    if settings.get("insecure") and "failed to connect" in lowered:
+        what = f"the cluster at {address} refuses [engine], which has no token"
+        also = ", or see whether its tls is the cluster's own" if settings.get("tls") else ""
+        return EngineError("usage", f"{what}; name the cluster's token_file{also}", "token")
     if settings.get("tls") or "ssl" in lowered or "certificate" in lowered:
         return silent(settings)
     line = text.splitlines()[0][:200]

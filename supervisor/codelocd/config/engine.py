@@ -23,6 +23,11 @@ SHORTEST = 32
 """Characters of a token. Ray's own have 64 (https://docs.ray.io, token authentication)."""
 
 
+LEAST_FENCE = 5.0
+"""Seconds. A node asks ten times in that time for a longer lease; a head that pauses for one would
+end every runner of the cluster otherwise."""
+
+
 class ResourcesTable(Table):
     """What a runner takes of a node."""
 
@@ -106,16 +111,28 @@ class EngineTable(Table):
     def _can_be_reached(self) -> EngineTable:
         if self.kind == LOCAL:
             if self.model_fields_set - {"kind"}:
-                raise UnfitError("says no kind", 'add kind = "ray", or remove the table')
+                what = 'has kind = "local"' if "kind" in self.model_fields_set else "says no kind"
+                raise UnfitError(what, 'write kind = "ray", or remove the table')
             return self
-        if self.kind == "ray" and self.address is None:
-            raise UnfitError("has no address", 'add address = "HOST:6379", that of the head')
+        if self.kind == "ray":
+            self._is_rays()
         if (self.kind == "other") != bool(self.bridge):
             what = "has no bridge" if self.kind == "other" else f"has a bridge beside {self.kind}"
             raise UnfitError(what, 'bridge = ["PROGRAM", …] goes with kind = "other"')
         if self.token is not None and self.token_file is not None:
             raise UnfitError("has token and token_file", "keep one of them")
         return self._with_token()
+
+    def _is_rays(self) -> None:
+        if self.address is None:
+            raise UnfitError("has no address", 'add address = "HOST:6379", that of the head')
+        host, _, port = self.address.rpartition(":")
+        if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+            what = f"has address = {self.address!r}, which is no HOST:PORT"
+            raise UnfitError(what, "add the port of the head, 6379 by default")
+        if self.fence < LEAST_FENCE:
+            what = f"has a fence of {self.fence:g} s, within which a busy head may not answer"
+            raise UnfitError(what, f"ask for {LEAST_FENCE:g} s at least")
 
     def _with_token(self) -> EngineTable:
         is_told = self.token is not None or self.token_file is not None
@@ -219,7 +236,8 @@ def _misplaced(document: Document, name: str, table: Raw, kind: Any) -> Iterator
 
 
 def _exposed(document: Document, engine: Raw) -> Iterator[Mistake]:
-    """A token that other users of this machine can read: with it they can do anything on a node."""
+    """A token that other users of this machine can read, with which they can do anything on a node;
+    and files that are not there."""
     if isinstance(engine.get("token"), str) and _others_read(document.path):
         what = f"stands in {document.path}, which other users can read"
         remedy = f"run `chmod 600 {document.path}`, or move it to a token_file"
@@ -233,6 +251,12 @@ def _exposed(document: Document, engine: Raw) -> Iterator[Mistake]:
         elif not path.is_file():
             what = f"no such file: {path}"
             yield document.mistake(("engine", "token_file"), what, "create it, or correct the path")
+    files = engine.get("tls")
+    for name, file in files.items() if isinstance(files, Mapping) else ():
+        if isinstance(file, str) and file and not document.absolute(file).is_file():
+            what = f"no such file: {document.absolute(file)}"
+            remedy = "create it, or correct the path"
+            yield document.mistake(("engine", "tls", str(name)), what, remedy)
 
 
 def _others_read(path: Path) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 PATIENCE = 120.0
 """Seconds for the environment of the bridge to be there, and the cluster to be reached."""
 
+LINES = 40
+"""Of what the bridge prints."""
+
 SKEW = 1.0
 """Seconds by which a node's clock may differ: times of its lines and of the journal are compared.
 """
@@ -34,20 +38,30 @@ SKEW = 1.0
 async def check(
     settings: EngineSettings, store: Path, note: Callable[[str], None]
 ) -> CheckedEngine:
-    """Reach the cluster through a bridge of its own; `note` takes what that prints."""
+    """Reach the cluster through a bridge of its own; `note` takes what the build of its environment
+    prints, and what the bridge itself does where nothing else says why it comes to nothing."""
     loop, guardian = asyncio.get_running_loop(), Guardian()
     children = Children(loop, guardian)
     bundle, lease = lease_bundle(store)
+
+    printed: deque[str] = deque(maxlen=LINES)
 
     def heard(_stream: Stream, data: bytes) -> None:
         for line in data.decode(errors="replace").splitlines():
             note(line)
 
+    def kept(_stream: Stream, data: bytes) -> None:
+        printed.extend(data.decode(errors="replace").splitlines())
+
     command = bridge_command(settings, Store(store), Builder(children, store), heard)
     hello = hello_of(settings, f"check-{os.getpid()}", bundle, 0.0)
-    engine = BridgeEngine(children, settings, command, hello, heard)
+    engine = BridgeEngine(children, settings, command, hello, kept)
     try:
-        return await _examined(engine)
+        found = await _examined(engine)
+        if not found["reached"] and not found["refused"]:
+            for line in printed:
+                note(line)
+        return found
     finally:
         await engine.close(leave=False)
         await children.settled()
@@ -61,7 +75,7 @@ async def _examined(engine: BridgeEngine) -> CheckedEngine:
     settings, problems, notes = engine.settings, list[str](), list[str]()
     reached = await engine.settled(PATIENCE)
     if not reached:
-        problems.append(f"the cluster at {settings.address} is out of reach: {engine.state.why}")
+        problems.append(_why_not(settings.address or "", engine.state.why))
     else:
         try:
             found = await engine.look(deep=True)
@@ -81,6 +95,13 @@ async def _examined(engine: BridgeEngine) -> CheckedEngine:
         "tls": settings.tls is not None,
         "nodes": [node_status(each) for each in engine.nodes],
     }
+
+
+def _why_not(address: str, why: str) -> str:
+    """Why it is out of reach, with the address said once."""
+    if address and address in why:
+        return why
+    return f"the cluster{f' at {address}' if address else ''} is out of reach: {why}"
 
 
 def _wrong(nodes: list[Mapping[str, Any]]) -> Iterator[str]:

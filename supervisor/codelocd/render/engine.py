@@ -13,12 +13,15 @@ if TYPE_CHECKING:
     from codelocd.documents.locations import EngineStatus, NodeStatus
     from codelocd.render.text import Cell
 
+OWN_LABEL = "ray.io/node-id"
+"""Ray gives each node one, of 56 letters."""
+PYTHONS = Column("PYTHONS", 4, least=12)
 TITLES = (
     Column("NODE", least=12),
     Column("STATE"),
     Column("RUNNERS", 3, right=True),
     Column("FREE", 2, least=16),
-    Column("PYTHONS", 4, least=12),
+    PYTHONS,
     Column("LABELS", 5, least=12),
     Column("ADDRESS", 6),
 )
@@ -46,11 +49,15 @@ def checked(found: CheckedEngine, screen: Screen) -> str:
 
 
 def nodes(found: Sequence[NodeStatus], screen: Screen) -> str:
-    """A table of nodes."""
-    return table(TITLES, [_row(each) for each in found], screen) if found else "no nodes"
+    """A table of nodes, with their Pythons where these were asked for."""
+    shown = [each for each in TITLES if each is not PYTHONS or any(n["pythons"] for n in found)]
+    rows = [_row(each) for each in sorted(found, key=lambda its: its["name"])]
+    told = [[row[TITLES.index(each)] for each in shown] for row in rows]
+    return table(shown, told, screen) if found else "no nodes"
 
 
 def _row(node: NodeStatus) -> list[Cell]:
+    labels = {name: each for name, each in node["labels"].items() if name != OWN_LABEL}
     style = STATES["serving"] if node["state"] == "up" else STATES["failed"]
     return [
         (one_line(node["name"] or node["id"]), "bold"),
@@ -58,7 +65,7 @@ def _row(node: NodeStatus) -> list[Cell]:
         str(node["runners"]),
         _free(node["resources"]),
         ", ".join(node["pythons"] or ()) or NOTHING,
-        one_line(", ".join(f"{k}={v}" for k, v in sorted(node["labels"].items()))) or NOTHING,
+        one_line(", ".join(f"{k}={v}" for k, v in sorted(labels.items()))) or NOTHING,
         node["address"] or NOTHING,
     ]
 

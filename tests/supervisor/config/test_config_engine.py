@@ -75,7 +75,29 @@ def test_without_an_engine_all_locations_run_here(folder):
         ),
         (
             '[engine]\naddress = "head:6379"\n',
-            'codelocd.toml:1: engine: says no kind; add kind = "ray", or remove the table',
+            'codelocd.toml:1: engine: says no kind; write kind = "ray", or remove the table',
+        ),
+        (
+            RAY.replace('"ray"', '"local"'),
+            'codelocd.toml:1: engine: has kind = "local"; write kind = "ray", or remove the table',
+        ),
+        (
+            RAY.replace(":6379", ""),
+            (
+                "codelocd.toml:1: engine: has address = 'head', which is no HOST:PORT; "
+                "add the port of the head, 6379 by default"
+            ),
+        ),
+        (
+            RAY + 'fence = "1s"\n',
+            (
+                "codelocd.toml:1: engine: has a fence of 1 s, within which a busy head may not "
+                "answer; ask for 5 s at least"
+            ),
+        ),
+        (
+            RAY + 'tls = { cert = "codelocd.toml", key = "codelocd.toml", ca = "ca.pem" }\n',
+            "codelocd.toml:5: engine.tls.ca: no such file: ca.pem; create it, or correct the path",
         ),
         (
             '[engine]\nkind = "other"\n',
