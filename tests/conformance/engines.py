@@ -6,20 +6,34 @@ own, and give it a fixture `engine` that returns an `EngineSetting`. docs/engine
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import os
+import secrets
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from codeloc_envs import Request, choose
 from codelocd.client import Client, RpcError
+from codelocd.engine.command import OtherCommand
+from codelocd.engine.engine import BridgeEngine
+from codelocd.engine.making import hello_of
+from codelocd.model import Target
+from codelocd.placement import EngineSettings, Placement, Resources
+from codelocd.process.child import Children
+from codelocd.process.guardian import Guardian
+from codelocd.runners.api import RunnerSpec
+from codelocd.runners.bundle import make_bundle
+from codelocd.runners.engine import EngineOrder
 from tests import commands
-from tests.end_to_end.daemons import CACHE, CODELOCD, DEADLINE, Entry, Service, serving
+from tests.end_to_end.daemons import CACHE, CODELOCD, DEADLINE, Entry, Service, native, serving
 
 ROOT = Path(__file__).parents[2]
 
@@ -49,8 +63,8 @@ orphan_timeout = "1min"
 {engine}
 
 [defaults]
-ping_interval = "1s"
-ping_timeout = "2s"
+ping_interval = "1min"
+ping_timeout = "1min"
 stop_timeout = "5s"
 backoff = {{ initial = "50ms", maximum = "500ms" }}
 """
@@ -180,9 +194,15 @@ class Loopback:
         )
 
     def setting(self, fence: float = 1.0, more: str = "") -> EngineSetting:
-        words = [sys.executable, "-c", RUN_BRIDGE, str(ROOT), str(self.folder)]
-        table = f'[engine]\nkind = "other"\nbridge = {words!r}\nfence = {fence}\n{more}'
+        table = f'[engine]\nkind = "other"\nbridge = {self._words()!r}\nfence = {fence}\n{more}'
         return EngineSetting(table, 'engine = "other"', self.lose, fence)
+
+    def settings(self) -> EngineSettings:
+        """The same, as a daemon has read it."""
+        return EngineSettings("other", bridge=tuple(self._words()))
+
+    def _words(self) -> list[str]:
+        return [sys.executable, "-c", RUN_BRIDGE, str(ROOT), str(self.folder)]
 
     def lose(self, name: str) -> None:
         self.nodes[name].send_signal(signal.SIGKILL)
@@ -205,6 +225,60 @@ RUN_BRIDGE = (
     "sys.argv[1:] = [folder, fd]; "
     "runpy.run_module('tests.conformance.loopback_bridge', run_name='__main__')"
 )
+
+
+@contextlib.contextmanager
+def children_of_test() -> Iterator[Children]:
+    """What starts processes, as a daemon has it."""
+    guardian = Guardian()
+    children = Children(asyncio.get_running_loop(), guardian)
+    try:
+        yield children
+    finally:
+        children.close()
+        guardian.close()
+
+
+@contextlib.asynccontextmanager
+async def engine_of(settings: EngineSettings, folder: Path) -> AsyncIterator[BridgeEngine]:
+    """An engine behind a bridge, `settings.bridge`, without a daemon around it."""
+    owner = f"test-{secrets.token_hex(4)}"
+    hello = hello_of(settings, owner, make_bundle(folder / "bundles"), 60.0)
+    with children_of_test() as children:
+        command = OtherCommand(settings)
+        engine = BridgeEngine(children, settings, command, hello, lambda _stream, _data: None)
+        try:
+            yield engine
+        finally:
+            await engine.close(leave=False)
+
+
+def start_order(folder: Path, epoch: int, cpu: float = 0.0) -> RunnerSpec:
+    """For a runner of `sales`, whose code is in the folder, here or on a node."""
+    code = folder / "defs.py"
+    code.write_text(native("orders"))
+    choice = choose(Request(packages=()), code=code)
+    remote = EngineOrder(
+        location="sales",
+        epoch=epoch,
+        specification=choice.specification,
+        inputs=(),
+        placement=Placement("other", Resources(cpu)),
+        directory=folder,
+    )
+    return RunnerSpec(
+        location="sales",
+        environment="",
+        executable=Path(sys.executable),
+        variables={"PATH": os.environ["PATH"]},
+        working_directory=folder,
+        target=Target("python_file", str(code)),
+        attribute=None,
+        output=lambda _stream, _data: None,
+        start_method="spawn",
+        remote=remote,
+        epoch=epoch,
+    )
 
 
 def pid_of(entry: Entry) -> int:

@@ -19,7 +19,7 @@ from typing import Any
 from codelocd.rpc.errors import RpcError
 from codelocd.rpc.peer import Peer
 from codelocd.rpc.server import open_peer, talk_on
-from tests.conformance.loopback_node import LIMITS
+from tests.conformance.loopback_node import LIMITS, refuse_older
 
 CPU = 2.0
 """Processors that each node says it has."""
@@ -90,6 +90,7 @@ class LoopbackBridge:
             except OSError:
                 continue
             link = self._links[path.stem] = NodeLink(path.stem, peer)
+            link.is_draining = path.with_suffix(".drained").exists()
             peer.closed.add_done_callback(partial(self._lost, link))
             said = await peer.call("hello", params)
             for each in said["runners"]:
@@ -120,8 +121,7 @@ class LoopbackBridge:
 
     async def on_start(self, params: dict[str, Any]) -> Any:
         name, location, epoch = params["runner"], params["location"], params["epoch"]
-        if epoch < self._epochs.get(location, 0):
-            raise RpcError("usage", f"epoch {epoch} of {location} is stale", {"what": "stale"})
+        refuse_older(location, epoch, self._epochs)
         self._epochs[location] = epoch
         if name in self._places and name in self._links[self._places[name]].runners:
             link = self._links[self._places[name]]
@@ -148,7 +148,8 @@ class LoopbackBridge:
         link = self._links.get(params["node"])
         if link is None:
             raise RpcError("unknown", f"there is no node {params['node']!r}")
-        link.is_draining = params["on"]
+        link.is_draining, mark = params["on"], self._folder / f"{link.name}.drained"
+        mark.touch() if link.is_draining else mark.unlink(missing_ok=True)
         self.daemon.notify("nodes", {"nodes": self._nodes()})
         return {"runners": list(link.runners)}
 

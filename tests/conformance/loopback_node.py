@@ -11,6 +11,7 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -125,8 +126,7 @@ class Node:
         name, location, epoch = params["runner"], params["location"], params["epoch"]
         if name in self.runners:
             return self.runners[name].said
-        if epoch < self.epochs.get(location, 0):
-            raise RpcError("usage", f"epoch {epoch} of {location} is stale", {"what": "stale"})
+        refuse_older(location, epoch, self.epochs)
         self.epochs[location] = epoch
         try:
             environment = await self._environment(params)
@@ -313,6 +313,13 @@ class Node:
     def tell(self, method: str, params: dict[str, Any]) -> None:
         if self.bridge is not None:
             self.bridge.notify(method, params)
+
+
+def refuse_older(location: str, epoch: int, newest: Mapping[str, int]) -> None:
+    """Raises RpcError where the location had a newer start."""
+    if epoch < newest.get(location, 0):
+        what = f"{location}: start {epoch} is older than {newest[location]}"
+        raise RpcError("usage", what, {"what": "stale"})
 
 
 def _problem(problem: EnvironmentProblem) -> dict[str, Any]:

@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from codeloc_envs import Request, choose
-from codelocd.engine.engine import BridgeEngine
-from codelocd.engine.making import bridge_command, hello_of
-from codelocd.model import Target
-from codelocd.placement import EngineSettings, Placement, Resources
-from codelocd.process.child import Children
-from codelocd.process.guardian import Guardian
-from codelocd.runners.api import LoadedOutcome, RunnerSpec
+from codelocd.runners.api import Launcher
 from codelocd.runners.bundle import make_bundle
-from codelocd.runners.engine import EngineOrder, EngineRefuses
-from codelocd.runners.environments import Builder
+from codelocd.runners.engine import EngineRefuses
+from codelocd.runners.warm.launcher import make_launcher
 from tests import commands
-from tests.conformance.engines import ROOT, RUN_BRIDGE, Loopback, Place
+from tests.conformance.engines import Loopback, Place, children_of_test, engine_of, start_order
+from tests.conformance.stories import LauncherStories
 from tests.end_to_end.daemons import native, serving
 
 
@@ -48,59 +40,40 @@ def place(loopback: Loopback, tmp_path: Path) -> Iterator[Place]:
     found.end()
 
 
-def order(folder: Path, epoch: int, cpu: float = 0.0) -> RunnerSpec:
-    """For a runner of `sales`, whose code is in the folder."""
-    code = folder / "defs.py"
-    code.write_text(native("orders"))
-    choice = choose(Request(packages=()), code=code)
-    remote = EngineOrder(
-        location="sales",
-        epoch=epoch,
-        specification=choice.specification,
-        inputs=(),
-        placement=Placement("other", Resources(cpu)),
-        directory=folder,
-    )
-    return RunnerSpec(
-        location="sales",
-        environment="",
-        executable=Path(sys.executable),
-        variables={},
-        working_directory=folder,
-        target=Target("python_file", str(code)),
-        attribute=None,
-        output=lambda _stream, _data: None,
-        remote=remote,
-    )
-
-
-async def test_epochs_fence_starts_and_a_start_may_be_asked_for_twice(
+async def test_what_has_no_room_is_told_with_what_is_missing(
     loopback: Loopback, tmp_path: Path
 ) -> None:
-    words = (sys.executable, "-c", RUN_BRIDGE, str(ROOT), str(loopback.folder))
-    settings = EngineSettings("other", bridge=words)
-    guardian = Guardian()
-    children = Children(asyncio.get_running_loop(), guardian)
-    store = tmp_path / "store"
-    command = bridge_command(settings, None, Builder(children, store), print)  # type: ignore[arg-type]
-    hello = hello_of(settings, "test", make_bundle(tmp_path / "bundles"), 60.0)
-    engine = BridgeEngine(children, settings, command, hello, lambda _stream, _data: None)
-    try:
-        first = await engine.start(order(tmp_path, 5))
-        assert isinstance(await first.load(), LoadedOutcome)
-        again = await engine.start(order(tmp_path, 5))
-        assert again.pid == first.pid
-        with pytest.raises(EngineRefuses, match="stale"):
-            await engine.start(order(tmp_path, 4))
+    async with engine_of(loopback.settings(), tmp_path) as engine:
         with pytest.raises(EngineRefuses) as full:
-            await engine.start(order(tmp_path, 6, cpu=64.0))
+            await engine.start(start_order(tmp_path, engine.epoch("sales"), cpu=64.0))
         assert full.value.passing
         assert full.value.problem.detail == "missing: cpu 62"
-        assert engine.epoch("sales") > time.time() * 1000 - 60_000
-    finally:
-        await engine.close(leave=False)
-        children.close()
-        guardian.close()
+
+
+class TestStartsOnNodes(LauncherStories):
+    """The engine behind a bridge."""
+
+    @pytest.fixture
+    async def launcher(self, loopback: Loopback, tmp_path: Path) -> AsyncIterator[Launcher]:
+        async with engine_of(loopback.settings(), tmp_path) as engine:
+            yield engine
+
+
+class TestStartsHere(LauncherStories):
+    """The daemon's own machine."""
+
+    @pytest.fixture
+    async def launcher(self, tmp_path: Path) -> AsyncIterator[Launcher]:
+        with (
+            tempfile.TemporaryDirectory(prefix="local-") as sockets,
+            children_of_test() as children,
+        ):
+            bundle, profiles = make_bundle(tmp_path / "bundles"), tmp_path / "profiles"
+            found = make_launcher(
+                children, bundle, sockets=Path(sockets), profiles=profiles, idle=60.0
+            )
+            yield found
+            found.close()
 
 
 def test_a_full_cluster_lets_a_location_wait_and_says_what_is_missing(place: Place) -> None:
@@ -135,11 +108,14 @@ def test_a_drained_node_is_left_new_beside_old(place: Place) -> None:
     assert "Node: " in place.codelocd("show", "a").stdout
 
 
-def test_a_bridge_that_dies_is_started_again_and_finds_its_runners(place: Place) -> None:
+def test_a_bridge_that_dies_is_started_again_and_finds_what_was_there(place: Place) -> None:
     place.write("a", native("orders"))
     place.config("a")
     daemon = place.start()
     before = place.until_listed("orders")
+    (other,) = {"one", "two"} - {before["node"]}
+    with daemon.client() as client:
+        client.call("drain", {"node": other})
     pid = daemon.status()["daemon"]["engine"]["pid"]
     subprocess.run(["kill", "-9", str(pid)], check=True)
     with daemon.client() as client:
@@ -151,6 +127,7 @@ def test_a_bridge_that_dies_is_started_again_and_finds_its_runners(place: Place)
     place.write("a", native("customers"))
     entry = place.until_listed("customers")
     assert (before["generation"], entry["generation"], entry["restarts"]) == (1, 2, 0)
+    assert entry["node"] == before["node"], "a drained node is left alone by the next bridge, too"
 
 
 def test_check_says_what_the_cluster_offers_and_what_is_wrong(place: Place) -> None:

@@ -18,6 +18,7 @@ from codelocd.process.accounts import Account, account
 from codelocd.runners import variables
 from codelocd.runners.api import RunnerSpec
 from codelocd.runners.engine import EngineOrder
+from codelocd.runners.epochs import Epochs
 from codelocd.runners.stacks import ObservedOutput
 from codelocd.storage.logs import Logs
 from codelocd.storage.paths import DaemonPaths, file_name
@@ -58,6 +59,7 @@ class RunnerSpecs:
         releases: Releases | None = None,
     ) -> None:
         self.logs = logs
+        self._epochs = Epochs()
         self.texts_of: Callable[[Account | None], Path | None] = lambda _: None
         self._releases = releases
         self._locks = locks
@@ -109,6 +111,7 @@ class RunnerSpecs:
             suspects=tuple(sorted(location.loops.suspects)),
             release=spec.release,
             code=self.texts_of(who),
+            epoch=self._epochs.next(spec.name),
         )
 
     def placed(
@@ -132,6 +135,7 @@ class RunnerSpecs:
             open_files=spec.policy.open_files,
             remote=remote,
             release=spec.release,
+            epoch=remote.epoch,
         )
 
     def variables(

@@ -29,6 +29,7 @@ from codelocd.runners.engine import (
     LeftRunner,
     Progress,
 )
+from codelocd.runners.epochs import Epochs
 
 PATIENCE = 10.0
 """Seconds that a start or a build waits for a cluster that is out of reach again, before the
@@ -58,7 +59,7 @@ class BridgeEngine:
         self.about: Mapping[str, Any] = {}
         self._commands: dict[str, NodeCommand] = {}
         self._progress: dict[str, Progress] = {}
-        self._epochs: dict[str, int] = {}
+        self._epochs = Epochs()
         self._numbers = itertools.count(1)
         self._command = command
         self._listeners: list[Callable[[EngineEvent], None]] = []
@@ -91,9 +92,7 @@ class BridgeEngine:
         return self._bridge.pid
 
     def epoch(self, location: str) -> int:
-        now = int(time.time() * 1000)
-        found = self._epochs[location] = max(self._epochs.get(location, 0) + 1, now)
-        return found
+        return self._epochs.next(location)
 
     async def prepare(self, order: EngineOrder, progress: Progress) -> Environment:
         self._progress[order.runner] = progress
@@ -195,7 +194,7 @@ class BridgeEngine:
         self.about = {name: answer.get(name) for name in ("engine", "version", "python")}
         self.nodes = list(answer.get("nodes") or ())
         for location, epoch in (answer.get("epochs") or {}).items():
-            self._epochs[location] = max(self._epochs.get(location, 0), int(epoch))
+            self._epochs.saw(location, int(epoch))
         self._roster.greeted({each["runner"]: each for each in answer.get("runners") or ()})
 
     def _hear(self, method: str, params: Mapping[str, Any]) -> None:

@@ -45,11 +45,13 @@ class Roster:
         self.bridge.order("kill", {"runner": name})
 
     def started(self, name: str, said: Said, output: Output) -> BridgeRunner:
-        """It was started, by the answer that the bridge gave."""
-        runner = self._taken(name, said, output)
+        """It was started, by the answer that the bridge gave; or it was before."""
+        known = self._runners.get(name)
+        runner = known or self._taken(name, said, output)
         for method, params in self._early.pop(name):
             self.hear(method, params)
-        self._tell_where(runner)
+        if known is None:
+            self._tell_where(runner)
         return runner
 
     def left(self) -> list[LeftRunner]:

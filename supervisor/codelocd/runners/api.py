@@ -110,6 +110,9 @@ PROTOCOL = 1
 CALL_TIMEOUT = 60.0
 """Seconds for a call that names no timeout of its own."""
 
+UNFENCED = 0
+"""The epoch of a start that is compared with no other one."""
+
 
 @dataclass(frozen=True, slots=True)
 class RunnerSpec:
@@ -125,6 +128,8 @@ class RunnerSpec:
     its process notes in the file `written` when it writes them. `lock`: the file that it holds a
     lock on while it serves; None for one that does not serve. `remote`: what an engine needs
     besides. `release`: of its code; None: the files in place. `code`: where its texts are kept.
+    `epoch`: the fencing number of its start, which rises with each start of the location, across
+    daemons; UNFENCED where it is known that there is no other one.
     """
 
     location: str
@@ -151,6 +156,7 @@ class RunnerSpec:
     remote: EngineOrder | None = None
     release: str | None = None
     code: Path | None = None
+    epoch: int = UNFENCED
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,10 +290,16 @@ class RunnerHandle(Protocol):
 
 
 class Launcher(Protocol):
-    """Starts runners."""
+    """Starts runners.
+
+    A start is known by `location` and `epoch`. Asked for again it is answered with the runner that
+    was started, while that lives; one that is older than the newest of its location is refused. (A
+    generation is counted at a takeover only, so several starts may have the same one.)
+    """
 
     async def start(self, spec: RunnerSpec) -> RunnerHandle:
-        """Raises OSError when the process cannot be started."""
+        """Raises OSError when the process cannot be started, or where the start is out of date
+        (`epochs.StaleStart`; an engine raises EngineRefuses for it)."""
         ...
 
     def suspect(self, spec: RunnerSpec, what: str) -> None:

@@ -31,9 +31,9 @@ Progress: TypeAlias = "Callable[[ProgressDocument], None]"
 class EngineOrder:
     """What an engine needs to know beside a `RunnerSpec`, to do it on another machine.
 
-    `epoch` is the fencing number of the start: it rises with each start of the location, across
-    daemons, and an engine refuses one that is lower than another that it has seen. (A generation
-    is counted at a takeover only, so several starts may have the same one.) `specification` was
+    `epoch` is the fencing number of the start, which a `RunnerSpec` has, too: what is prepared by
+    one order is started by it. An engine refuses one that is lower than another that it has seen.
+    `specification` was
     chosen on the daemon's machine by its files `inputs`. `directory`: where the code runs, `files`:
     what its newest load read elsewhere, `ignore`: patterns of what need not be sent. `inherited`
     are variables of the daemon that make sense elsewhere, `configured` those of the location.

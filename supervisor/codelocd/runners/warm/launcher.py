@@ -22,6 +22,7 @@ from codelocd.runners.api import (
 )
 from codelocd.runners.attempts import AttemptStart
 from codelocd.runners.bundle import RUNNER
+from codelocd.runners.epochs import FencedStarts
 from codelocd.runners.local import LocalLauncher, LocalRunner
 from codelocd.runners.warm.interpreter import Refused, WarmInterpreter, installed
 from codelocd.runners.warm.method import Divergence, MethodChoice, StartChoices
@@ -170,8 +171,12 @@ class WarmLauncher:
         self._profiles = profiles
         self._choices = choices
         self._recorder = LoadRecorder(profiles, choices, pools)
+        self._starts: FencedStarts[WarmRunner] = FencedStarts()
 
     async def start(self, spec: RunnerSpec) -> WarmRunner:
+        return await self._starts.make(spec, self._start)
+
+    async def _start(self, spec: RunnerSpec) -> WarmRunner:
         profile = self._profiles.of(spec.environment)
         self._profiles.keep(spec.environment, profile.as_of(installed(spec.executable)))
         choice = self._choices.of(spec)
