@@ -13,7 +13,7 @@ from codeloc_ray import frames
 from codeloc_ray.cluster import Cluster
 from codeloc_ray.errors import EngineError
 from codeloc_ray.heartbeat import HeadWatch
-from codeloc_ray.remote import QUICK, RemoteRunner
+from codeloc_ray.remote import QUICK, RemoteRunner, remember
 from codeloc_ray.starting import Starting, safe_name
 from codeloc_ray.wire import DaemonConnection
 
@@ -52,6 +52,7 @@ class RayBridge:
         self._cluster = cluster
         self._starting = Starting(cluster, settings, self._runners, self._daemon.notify)
         await cluster.nodes({})
+        cluster.drained = await cluster.head.drained(self._prefix)
         await self._find(cluster)
         nodes = await cluster.nodes(self._counts())
         self._watch = HeadWatch(cluster, self._counts, self._daemon.notify)
@@ -63,7 +64,7 @@ class RayBridge:
             "python": sys.version.split()[0],
             "nodes": [cluster.document(each, None) for each in nodes],
             "runners": [each.document() for each in self._runners.values()],
-            "epochs": await cluster.epochs(self._prefix),
+            "epochs": await cluster.head.epochs(self._prefix),
         }
 
     async def _find(self, cluster: Cluster) -> None:
@@ -76,7 +77,7 @@ class RayBridge:
         lock = safe_name(runner, self._prefix)
         node = await cluster.node_of(actor)
         remote = RemoteRunner(cluster, runner, actor, node, lock, self._daemon.notify)
-        self._runners[runner] = remote
+        remember(self._runners, remote)
         try:
             said = await remote.ask("state", QUICK)
         except EngineError:
@@ -84,7 +85,7 @@ class RayBridge:
             return
         if not remote.met(said):
             await remote.close()  # it was being prepared
-            del self._runners[runner]
+            self._runners.pop(runner, None)
 
     def _counts(self) -> dict[str, int]:
         """How many runners are on each node."""
@@ -120,11 +121,10 @@ class RayBridge:
         if not wanted:
             names = ", ".join(sorted(each.name for each in nodes))
             raise EngineError("unknown", f"no node {params['node']!r}; there are {names}")
-        change = (
-            cluster.drained.update if params.get("on", True) else cluster.drained.difference_update
-        )
-        change({wanted[0].id})
-        there = [each.runner for each in self._runners.values() if each.node == wanted[0].id]
+        node, on = wanted[0].id, bool(params.get("on", True))
+        await cluster.head.note_drained(self._prefix, node, on=on)
+        cluster.drained = cluster.drained | {node} if on else cluster.drained - {node}
+        there = [each.runner for each in self._runners.values() if each.node == node]
         return {"runners": sorted(there)}
 
     # --- runners -------------------------------------------------------------------------------

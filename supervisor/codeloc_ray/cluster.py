@@ -4,30 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
 import ray
-from ray.experimental import internal_kv
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from codeloc_ray import asking, host
 from codeloc_ray.connecting import explained, silent
 from codeloc_ray.errors import EngineError
+from codeloc_ray.head_table import HeadTable
 from codeloc_ray.node.store import is_alive
-from codeloc_ray.placement import NodeChoice, NodeView
+from codeloc_ray.placement import NodeChoice, NodeView, Wish, choose
 
 CONNECT = 40.0
 """Seconds for Ray to connect: it tries for longer itself, and says nothing meanwhile."""
-REACH = 5.0
 PROBE = 8.0
+CONNECTS = 4.0
+"""Seconds for a node to take a connection: a lost packet is sent again after 1 and after 3."""
 FACTS = 30.0
 """Seconds for what is only asked by `engine check`: a node may have to start a process for it."""
-EPOCHS = b"codelocd-epochs"
-LEASES = b"codelocd-leases"
 
 T = TypeVar("T")
 
@@ -37,6 +35,7 @@ class Cluster:
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self.settings = settings
+        self.head = HeadTable(self.asked)
         self.drained: set[str] = set()
         self.silent: set[str] = set()
         """Nodes that a runner was lost on. Ray itself takes a minute to say that of one whose cable
@@ -89,7 +88,7 @@ class Cluster:
                 name = each["NodeManagerAddress"]
             self._names[number] = name
             self._since.setdefault(number, time.time())
-            state_now = "draining" if {name, number} & self.drained else "up"
+            state_now = "draining" if number in self.drained else "up"
             found.append(
                 NodeView(
                     number,
@@ -100,9 +99,33 @@ class Cluster:
                     free.get(number, {}),
                     runners.get(number, 0),
                     state_now if each["Alive"] and number not in self.silent else "lost",
+                    int(each.get("NodeManagerPort") or 0),
                 )
             )
         return found
+
+    async def chosen(
+        self, runners: Mapping[str, int], wish: Wish, avoided: Collection[str]
+    ) -> NodeChoice:
+        """The node for a runner, which answers now: Ray may take a minute to say that one is gone,
+        and one that has no runners would be chosen over and over. Raises EngineError."""
+        while True:
+            choice = choose(await self.nodes(runners), wish, avoided)
+            if await self._reaches(choice.node):
+                return choice
+            self.silent.add(choice.node.id)
+
+    async def _reaches(self, node: NodeView) -> bool:
+        """Whether Ray's process on it takes connections: its kernel does, however busy it is."""
+        if not node.port:
+            return True
+        try:
+            connecting = asyncio.open_connection(node.address, node.port)
+            _, writer = await asyncio.wait_for(connecting, CONNECTS)
+        except OSError:
+            return False
+        writer.close()
+        return True
 
     def name(self, node: str) -> str:
         return self._names.get(node, node[:8])
@@ -211,37 +234,6 @@ class Cluster:
         """Forget an actor of which no process is there any more."""
         with contextlib.suppress(Exception):  # it is gone, which was asked for
             ray.kill(actor, no_restart=True)
-
-    # --- the head's table ----------------------------------------------------------------------
-
-    async def lease(self, name: str) -> bytes | None:
-        """The counter of a host. Raises EngineError where the head does not answer."""
-        read = functools.partial(internal_kv._internal_kv_get, name.encode(), namespace=LEASES)
-        value: bytes | None = await self.asked(read)
-        return value
-
-    async def forget_lease(self, name: str) -> None:
-        delete = functools.partial(internal_kv._internal_kv_del, name.encode(), namespace=LEASES)
-        await self.asked(delete)
-
-    async def note_epoch(self, name: str, epoch: int) -> None:
-        await self.asked(
-            lambda: internal_kv._internal_kv_put(
-                name.encode(), str(epoch).encode(), overwrite=True, namespace=EPOCHS
-            )
-        )
-
-    async def epochs(self, prefix: str) -> dict[str, int]:
-        """The newest of each location, by what follows `prefix` in its name."""
-
-        def read() -> dict[str, int]:
-            found = {}
-            for key in internal_kv._internal_kv_list(prefix.encode(), namespace=EPOCHS):
-                value = internal_kv._internal_kv_get(key, namespace=EPOCHS)
-                found[key.decode()[len(prefix) :]] = int(value or b"0")
-            return found
-
-        return await self.asked(read)
 
     async def asked(self, work: Callable[..., T], *arguments: Any, seconds: float = 10.0) -> T:
         """What `work` finds, in a thread. Raises EngineError where the head does not answer."""

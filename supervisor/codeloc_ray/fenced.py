@@ -89,7 +89,7 @@ class FencedHost:
             while True:
                 looked, now = time.monotonic(), counter
                 try:
-                    now = await self._cluster.lease(self.lock_name)
+                    now = await self._cluster.head.lease(self.lock_name)
                 except EngineError:
                     looked = 0.0
                 if now != counter:
@@ -118,7 +118,7 @@ class FencedHost:
     async def _forget_lease(self) -> None:
         """So its host, if it comes back without knowing how long it was away, ends it."""
         with contextlib.suppress(EngineError):
-            await self._cluster.forget_lease(self.lock_name)
+            await self._cluster.head.forget_lease(self.lock_name)
 
     def _found(self) -> None:
         self.lost = None

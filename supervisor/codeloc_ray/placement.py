@@ -21,6 +21,8 @@ class NodeView:
     free: Mapping[str, float]
     runners: int = 0
     state: str = "up"
+    port: int = 0
+    """Where Ray's own process on it listens; 0 where that is not known."""
 
     def lacks(self, needed: Mapping[str, float]) -> dict[str, float]:
         """What it has too little of now, by the amount that is asked for."""
@@ -78,7 +80,7 @@ def choose(nodes: Sequence[NodeView], wish: Wish, avoided: Collection[str] = ())
         return NodeChoice(node, _why(node, fitting, wish), wish.needed)
     for node in eligible:
         if node.id == wish.beside:
-            why = f"{node.name}: beside the runner that serves, whose room it takes over"
+            why = "beside the runner that serves, whose room it takes over"
             return NodeChoice(node, why, {})
     raise _full(eligible, wish)
 
@@ -86,7 +88,7 @@ def choose(nodes: Sequence[NodeView], wish: Wish, avoided: Collection[str] = ())
 def _why(node: NodeView, fitting: Sequence[NodeView], wish: Wish) -> str:
     asked = ", ".join([*_amounts(wish.needed), *(f"{k}={v}" for k, v in wish.labels.items())])
     room = f" of {len(fitting)} with {asked}" if asked else f" of {len(fitting)}"
-    return f"{node.name}: fewest runners ({node.runners}){room}"
+    return f"fewest runners ({node.runners}){room}"
 
 
 def _amounts(needed: Mapping[str, float]) -> list[str]:

@@ -17,6 +17,17 @@ QUICK = 10.0
 """Seconds for what a host answers at once."""
 
 
+def remember(runners: dict[str, RemoteRunner], remote: RemoteRunner) -> None:
+    """Among the others by its name, until it has ended."""
+
+    def forget(_over: object) -> None:
+        if runners.get(remote.runner) is remote:
+            del runners[remote.runner]
+
+    runners[remote.runner] = remote
+    remote.over.add_done_callback(forget)
+
+
 class RemoteRunner(FencedHost):
     """Its host, what that tells, and how far it was passed on."""
 
@@ -28,6 +39,8 @@ class RemoteRunner(FencedHost):
         self.epoch = int(epoch) if epoch.isdigit() else 0
         self.began = time.time()
         self.start: dict[str, Any] | None = None
+        self.may_run = True
+        """Whether its host was ever asked to start it, so that it may run without an answer."""
         self.record: Any = None
         self.acknowledged = {"stdout": 0, "stderr": 0}
         self.placement_why = ""
@@ -44,13 +57,21 @@ class RemoteRunner(FencedHost):
             raise EngineError("down", f"{self.runner} is gone")
         if self.lost is not None:
             raise EngineError("down", f"{self.runner}: {self.lost['why']}", "lost")
+        asked: asyncio.Future[Any] = asyncio.ensure_future(self.actor.ask.remote(method, params))
+        either: list[asyncio.Future[Any]] = [asked, self.over]
         try:
-            said = await asyncio.wait_for(self.actor.ask.remote(method, params), timeout)
-        except TimeoutError:
-            what = f"no answer of {self._cluster.name(self.node)} within {timeout:g} s"
-            raise EngineError("timeout", what) from None
+            await asyncio.wait(either, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+            if asked.done():
+                said = asked.result()
+            elif self.over.done():
+                raise EngineError("down", f"{self.runner} is gone", "lost")
+            else:
+                what = f"no answer of {self._cluster.name(self.node)} within {timeout:g} s"
+                raise EngineError("timeout", what)
         except RayError as failure:
             raise EngineError("down", self._why(failure), "lost") from None
+        finally:
+            asked.cancel()
         if "error" in said:
             raise raised(said["error"])
         return said["result"]
@@ -96,6 +117,9 @@ class RemoteRunner(FencedHost):
         now, fence = time.time(), float(self._cluster.settings["fence"])
         why = f"{self._cluster.name(self.node)} does not answer"
         self.lost = {"why": why, "since": now, "until": now + fence}
+        if self._listening is not None:
+            self._listening.cancel()
+            self._listening = None
         self._waiting = asyncio.get_running_loop().create_task(self._wait(why))
 
     async def _wait(self, why: str) -> None:

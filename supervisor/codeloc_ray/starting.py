@@ -16,8 +16,9 @@ from ray.exceptions import RayError
 from codeloc_ray.cluster import Cluster
 from codeloc_ray.contents import Manifest
 from codeloc_ray.errors import EngineError
-from codeloc_ray.placement import Wish, choose
-from codeloc_ray.remote import RemoteRunner
+from codeloc_ray.node.head import older
+from codeloc_ray.placement import Wish
+from codeloc_ray.remote import RemoteRunner, remember
 from codeloc_ray.shipping import Shipping
 
 HOST_UP = 60.0
@@ -86,9 +87,16 @@ class Starting:
                 del self._under_way[runner]
 
     async def _discard(self, runner: str) -> None:
+        """End its host. One that cannot be reached after it was asked to start the runner is waited
+        for: until it is fenced no other one of the location is started."""
         remote = self._runners.get(runner)
-        if remote is not None and remote.start is None and not remote.over.done():
+        if remote is None or remote.start is not None or remote.over.done():
+            return
+        if remote.lost is None:
             await remote.close()
+        if not remote.over.done() and remote.may_run:
+            remote.wait_for()
+        else:
             self._runners.pop(runner, None)
 
     # --- parts ---------------------------------------------------------------------------------
@@ -111,6 +119,7 @@ class Starting:
         program = {
             name: each for name, each in params["program"].items() if name != "start_timeout"
         }
+        remote.may_run = True
         started = await remote.ask(
             "start",
             order=program,
@@ -197,16 +206,14 @@ class Starting:
         await self._check_epoch(params)
         async with self._placing:
             remote = await self._place(params)
-        self._runners[runner] = remote
+        remember(self._runners, remote)
         try:
             said = await remote.ask("state", HOST_UP)
         except EngineError as failure:
-            if failure.kind == "timeout":
-                self._cluster.kill(remote.actor)
-                del self._runners[runner]
-                told = f"no host came up on {self._cluster.name(remote.node)}: {failure.message}"
-                raise EngineError("busy", told, "full") from None
-            raise
+            self._cluster.kill(remote.actor)
+            del self._runners[runner]
+            told = f"no host came up on {self._cluster.name(remote.node)}: {failure.message}"
+            raise EngineError("busy", told, "full") from None
         remote.listen(said["store"])
         return remote
 
@@ -217,16 +224,15 @@ class Starting:
             return
         newest = self._epochs.get(location)
         if newest is None:
-            newest = (await self._cluster.epochs(self._prefix)).get(location, 0)
+            newest = (await self._cluster.head.epochs(self._prefix)).get(location, 0)
         if epoch < newest:
-            what = f"{location}: start {epoch} is older than {newest}, which was there already"
-            raise EngineError("usage", what, "stale")
+            raise older(location, epoch, newest)
         for each in self._runners.values():
             if each.location == location and each.lost is not None and not each.over.done():
                 why = f"{each.lost['why']}, and its runner may still live; it waits for the fence"
                 raise EngineError("busy", why, "lost", until=each.lost["until"])
         if epoch != newest:
-            await self._cluster.note_epoch(f"{self._prefix}{location}", epoch)
+            await self._cluster.head.note_epoch(f"{self._prefix}{location}", epoch)
         self._epochs[location] = epoch
 
     async def _place(self, params: Mapping[str, Any]) -> RemoteRunner:
@@ -239,12 +245,14 @@ class Starting:
             if not each.over.done():
                 counts[each.node] = counts.get(each.node, 0) + 1
                 avoided |= {each.node} if each.lost is not None else set()
-        choice = choose(await self._cluster.nodes(counts), wish, avoided)
+        choice = await self._cluster.chosen(counts, wish, avoided)
         own = {
             "owner": self._settings["owner"],
             "location": params["location"],
             "file_name": safe_name(params["location"]),
             "runner": runner,
+            "epoch": params.get("epoch") or 0,
+            "epochs": f"{self._prefix}{params['location']}",
             "lock_name": safe_name(runner, self._prefix),
             "store": self._settings.get("store") or STORE,
             "fence": float(self._settings["fence"]),
@@ -261,6 +269,7 @@ class Starting:
             self._cluster, runner, actor, choice.node.id, own["lock_name"], self._notify
         )
         remote.placement_why = choice.why
+        remote.may_run = False
         return remote
 
 

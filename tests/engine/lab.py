@@ -25,6 +25,8 @@ CLUSTER_PYTHON = "3.11"
 DAEMON_PYTHON = "3.13"
 GONE = 20.0
 """Seconds for processes that were killed to be gone."""
+KNOWN = 120.0
+"""For the head to know which machines live: of one that was cut off it hears after a minute."""
 PORT = 6379
 JOINED = "Ray runtime started."
 """What a machine says once it is a part of the cluster."""
@@ -35,6 +37,17 @@ ROOT = Path(__file__).parents[2]
 SHARED = ROOT / ".cache" / "engine"
 """Where the environment with Ray is, which all labs use."""
 
+
+KNOWS = """
+import sys, time
+from ray._raylet import GcsClientOptions, GlobalStateAccessor
+address, *living = sys.argv[1:]
+asked = GlobalStateAccessor(GcsClientOptions.create(address, None, True, False))
+asked.connect()
+while sorted(n["NodeManagerAddress"] for n in asked.get_node_table() if n["Alive"]) != living:
+    time.sleep(0.1)
+"""
+"""Ends when the head has exactly these machines for alive."""
 
 REAPER = """
 read -r line
@@ -218,8 +231,20 @@ class Lab:
         return machine
 
     def start_node(self, machine: Machine, *options: str, cpus: int = 4) -> None:
+        """Returns once it has joined, and the head knows that what it was before is gone."""
         self._start(machine, [f"--address={self.address}", f"--num-cpus={cpus}", *options])
         self._until_joined(machine)
+        if machine.started > 1:
+            self._until_known()
+
+    def _until_known(self) -> None:
+        machines = (self.head, self.own, *self.nodes)
+        living = sorted(each.address for each in machines if each.process is not None)
+        words = [str(self.python), "-c", KNOWS, self.address, *living]
+        done = subprocess.run(
+            self.inside(words), env=self._variables(), timeout=KNOWN, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
 
     def _until_joined(self, machine: Machine) -> None:
         wait_for(lambda: self.said(machine).count(JOINED) >= machine.started or self._over(machine))
@@ -254,6 +279,13 @@ class Lab:
     def cut(self, machine: Machine) -> None:
         """Its cable: from now on nothing reaches it, and nothing tells that."""
         _run("ip", "-n", self.hub, "link", "set", machine.name, "down")
+
+    def mute(self, machine: Machine, other: Machine) -> None:
+        """From now on it sends the other one nothing."""
+        _run("ip", "-n", machine.namespace, "route", "add", "blackhole", f"{other.address}/32")
+
+    def unmute(self, machine: Machine, other: Machine) -> None:
+        _run("ip", "-n", machine.namespace, "route", "delete", "blackhole", f"{other.address}/32")
 
     def mend(self, machine: Machine) -> None:
         _run("ip", "-n", self.hub, "link", "set", machine.name, "up")

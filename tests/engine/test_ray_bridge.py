@@ -93,6 +93,24 @@ async def test_what_is_kept_outlives_the_bridge_and_is_found_again(
         await bridge.hears("exited")
 
 
+async def test_a_drained_node_stays_so_for_the_next_bridge(
+    lab: Lab, bundle: Path, project: Path
+) -> None:
+    async with DrivenBridge(lab, bundle) as bridge:
+        order = place("sales", project)
+        node = (await started(bridge, order, project))["node"]
+        assert (await bridge.ask("drain", node=node))["runners"] == [order["runner"]]
+        await bridge.ask("kill", runner=order["runner"])
+        await bridge.hears("exited")
+    async with DrivenBridge(lab, bundle) as bridge:
+        states = {each["name"]: each["state"] for each in bridge.hello["nodes"]}
+        assert [name for name, state in states.items() if state == "draining"] == [node]
+        order = place("sales", project)
+        assert (await started(bridge, order, project))["node"] != node
+        assert (await bridge.ask("drain", node=node, on=False))["runners"] == []
+        await bridge.ask("close", leave=False)
+
+
 async def test_a_runner_goes_on_under_a_daemon_that_leaves_none_behind(
     lab: Lab, bundle: Path, project: Path
 ) -> None:

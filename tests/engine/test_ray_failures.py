@@ -88,6 +88,12 @@ def machine_of(lab: Lab, said: Mapping[str, Any]) -> Machine:
     return next(each for each in lab.nodes if each.address == said["node"])
 
 
+async def ended(bridge: DrivenBridge, runner: str) -> None:
+    """A bridge that comes later finds it otherwise, and has it for one that serves."""
+    await bridge.ask("kill", runner=runner)
+    await bridge.hears("exited", lambda each: each["runner"] == runner)
+
+
 async def until_it_may_start(bridge: DrivenBridge, location: str, folder: Path) -> Any:
     """From when its runner is lost on: as a daemon does that does not know better."""
     await bridge.hears("lost")
@@ -126,7 +132,7 @@ async def test_a_lost_node_has_its_runner_elsewhere_after_the_fence_and_never_tw
         assert watcher.most == 1, [(round(at - began, 1), count) for at, count in watcher.seen]
         assert not watcher.violated.exists()
         assert gone < up
-        await bridge.ask("kill", runner=order["runner"])
+        await ended(bridge, order["runner"])
         if way == "cut":
             lab.mend(machine)
             assert await back(bridge, machine)
@@ -136,6 +142,59 @@ async def test_a_lost_node_has_its_runner_elsewhere_after_the_fence_and_never_tw
         else:
             lab.kill(machine)
             lab.start_node(machine)
+
+
+async def test_a_start_that_was_given_up_on_a_stopped_node_is_fenced_and_never_made(
+    lab: Lab, bundle: Path, locked: Path, tmp_path: Path
+) -> None:
+    """Its host asks the head for the newest start when it is stopped, and is answered later."""
+    async with DrivenBridge(lab, bundle, fence=15.0) as bridge:
+        first = place(SALES, locked)
+        prepared = await bridge.ask("prepare", **first)
+        machine = machine_of(lab, prepared)
+        locks, before = machine.store / "alive", len(machine.named("ray::Host"))
+        with Watcher(SALES, tmp_path) as watcher:
+            lab.mute(machine, lab.head)
+            asked = asyncio.ensure_future(bridge.ask("start", **first, program=program(locked)))
+            await asyncio.to_thread(wait_for, lambda: [*locks.glob(f"{SALES}-{first['epoch']}-*")])
+            lab.stop_hosts(machine)
+            lab.unmute(machine, lab.head)
+            try:
+                await bridge.hears("lost")
+                await bridge.ask("kill", runner=first["runner"])
+                with pytest.raises(RpcError):
+                    await asked
+                with pytest.raises(RpcError, match="may still live"):
+                    await bridge.ask("prepare", **place(SALES, locked))
+                order, again = await until_it_may_start(bridge, SALES, locked)
+            finally:
+                lab.go_on(machine)
+            left = before - (again["node"] != prepared["node"])
+            await asyncio.to_thread(wait_for, lambda: len(machine.named("ray::Host")) <= left)
+        assert watcher.most == 1
+        assert not watcher.violated.exists()
+        await ended(bridge, order["runner"])
+
+
+async def test_a_start_goes_past_a_node_that_the_head_has_for_alive(
+    lab: Lab, bundle: Path, locked: Path
+) -> None:
+    async with DrivenBridge(lab, bundle) as bridge:
+        nodes = (await bridge.ask("look", deep=False))["nodes"]
+        own = {each.address for each in lab.nodes}
+        by_name = sorted((each["name"], each["address"]) for each in nodes)
+        first, second = (each for each in by_name if each[1] in own)  # the first one is preferred
+        machine = machine_of(lab, {"node": first[1]})
+        lab.cut(machine)
+        try:
+            began = time.monotonic()
+            said = await started(bridge, place(SALES, locked), locked)
+            print(f"\nserved elsewhere after {time.monotonic() - began:.1f} s")
+            assert said["node"] == second[0]
+        finally:
+            lab.mend(machine)
+        assert await back(bridge, machine)
+        await bridge.ask("close", leave=False)
 
 
 async def back(bridge: DrivenBridge, machine: Machine) -> bool:

@@ -7,10 +7,11 @@ import contextlib
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any
 
 from codeloc_ray.errors import EngineError
-from codeloc_ray.node import environments, facts, talk
+from codeloc_ray.node import environments, facts, head, talk
 from codeloc_ray.node.delivery import Deliveries, PreparedEnvironment
 from codeloc_ray.node.lease import HeadLease
 from codeloc_ray.node.paths import Stripped
@@ -26,12 +27,11 @@ ABSENT = 15.0
 polls: one is under way for as long as there is nothing to tell, so no `orphan_timeout` is less."""
 LINGER = 600.0
 """Seconds for which a host waits for its order to start."""
-LEASES = b"codelocd-leases"
 
 
 class Supervisor:
-    """`settings`: the names of owner, location and runner, the node's store, `fence`,
-    `orphan_timeout`."""
+    """`settings`: the names of owner, location and runner, its `epoch`, what the newest is noted by
+    in the head's table (`epochs`), the node's store, `fence`, `orphan_timeout`."""
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._settings = settings
@@ -50,7 +50,8 @@ class Supervisor:
         self._deliveries = Deliveries(self._store)
         self._environment = PreparedEnvironment(self._store, self._news.set)
         self._meter = UsageMeter()
-        self._lease = HeadLease(self._renew, settings["fence"], self._fenced, self._renewed)
+        renew = partial(head.renew, settings["lock_name"])
+        self._lease = HeadLease(renew, settings["fence"], self._fenced, self._renewed)
         self._watching: asyncio.Task[None] | None = None
         self._ending = False
 
@@ -91,10 +92,11 @@ class Supervisor:
         command = [environment["executable"], entry, self._settings["location"]]
         place = {**order, "variables": own, "working_directory": root + order["working_directory"]}
         settings = {**_moved(place, root), "parent": os.getpid()}
-        self._lease.begin()
         try:
+            await asyncio.to_thread(head.refuse_older, self._settings)
+            self._lease.begin()
             process.start_runner(settings, command, locks)
-        except OSError:
+        except BaseException:
             locks.close()
             self._locks = None
             raise
@@ -265,12 +267,6 @@ class Supervisor:
             unused = self._process is None and not self._environment.is_building
             if (unused and time.monotonic() - self._began > LINGER) or absent > patience:
                 await self.do_close()
-
-    def _renew(self, count: bytes) -> bool:
-        from ray.experimental import internal_kv
-
-        name = self._settings["lock_name"].encode()
-        return bool(internal_kv._internal_kv_put(name, count, overwrite=True, namespace=LEASES))
 
     def _renewed(self, until: float) -> None:
         if self._process is not None:
