@@ -36,7 +36,7 @@ test-failed: $(DEVELOPMENT) ## run the tests that failed last time, one after th
 test-slow: $(DEVELOPMENT) ## run the tests that take minutes
 	@$(BIN)/pytest -m slow
 
-test-ticks: $(DEVELOPMENT) ## a thousand ticks in ten minutes, while daemons and attempts are killed, with counts
+test-ticks: $(DEVELOPMENT) ## a thousand ticks twice, ten minutes each, while daemons and attempts are killed
 	@TICKS_SECONDS=600 $(BIN)/pytest -q -s -m slow tests/end_to_end/test_ticks_survive.py
 
 test-systemd: $(DEVELOPMENT) ## boot a real systemd, as root, and run codelocd under it
