@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Any, cast
 
 from codelocd.core.weight import weight
 from codelocd.render.column_schema import column_schema, is_schema
-from codelocd.render.text import Cell, Column, Screen, indented, one_line, plural, shortened, table
+from codelocd.render.text import (
+    Cell,
+    Column,
+    Screen,
+    indented,
+    interval,
+    one_line,
+    plural,
+    shortened,
+    table,
+)
 
 if TYPE_CHECKING:
     from codelocd.documents.definitions import (
@@ -87,7 +97,7 @@ def about(definition: Listed) -> str:
         return f"{definition.get('cron')}{zone} → {definition.get('job')}"
     if definition["kind"] == "sensor":
         pause = definition.get("minimum_interval")
-        often = f"every {pause:g}s " if isinstance(pause, (int, float)) else ""
+        often = f"every {interval(pause)} " if isinstance(pause, (int, float)) else ""
         return f"{often}→ {definition.get('job')}"
     return str(definition.get("type") or "")
 
