@@ -12,6 +12,17 @@ Listed = Mapping[str, Any]
 """A definition as the registry lists it."""
 STATED = ("retries", "retry_delay", "memory_limit")
 """What a job states for its runs; else the largest of what its assets state."""
+LONGEST_DELAY = 3600.0
+"""Seconds before a retry, however many there were."""
+JITTER = 0.2
+"""The part by which a delay is longer or shorter, so that runs that fail together part."""
+
+
+def retry_delay(policy: RunPolicy, attempts: int, chance: float = 1.0) -> float:
+    """Seconds before the next attempt after so many: doubled each time, and spread by a `chance` in
+    [0, 1]; the longest that it can be unless one is given."""
+    delay = policy.retry_delay * 2.0 ** min(max(0, attempts - 1), 32)
+    return min(LONGEST_DELAY, delay) * (1 + JITTER * (2 * chance - 1))
 
 
 def policy_of(wish: RunWish, definitions: Iterable[Listed], usual: RunPolicy) -> RunPolicy:

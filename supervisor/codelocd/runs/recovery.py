@@ -12,9 +12,8 @@ from typing import Any
 
 from codelocd.runs.events import AttemptEnded, AttemptLost, Moment, RunEvent, UserCodeBegun
 from codelocd.runs.model import Deadlines, RunRecord, RunState
-from codelocd.runs.step import JITTER, LONGEST_DELAY
-
-MOST_DELAY = LONGEST_DELAY * (1 + JITTER)
+from codelocd.runs.policy import retry_delay
+from codelocd.runs.step import TRANSIENT_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +47,12 @@ def recovered(
 
 
 def _waiting(run: RunRecord, now: Moment) -> Deadlines:
-    """What is left of its delay, and never more than that can be: clocks are set."""
+    """What is left of its delay, and never more than that can be by its own rules: clocks are
+    set."""
     if run.retry_at is None:
         return Deadlines()
-    return Deadlines(retry=now.clock + min(max(0.0, run.retry_at - now.at), MOST_DELAY))
+    longest = max(TRANSIENT_SECONDS, retry_delay(run.wish.policy, len(run.attempts)))
+    return Deadlines(retry=now.clock + min(max(0.0, run.retry_at - now.at), longest))
 
 
 def _going_on(run: RunRecord, now: Moment) -> Deadlines:

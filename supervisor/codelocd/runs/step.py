@@ -40,6 +40,7 @@ from codelocd.runs.model import (
     StepDocument,
     Stopping,
 )
+from codelocd.runs.policy import retry_delay
 
 Stepped: TypeAlias = tuple[RunRecord, tuple[RunEffect, ...]]
 
@@ -47,10 +48,6 @@ FALSE_STARTS = 3
 """Processes that ended before any user code, until that is a failure of the run."""
 TRANSIENT_SECONDS = 1.0
 """Before a start that the machine had no room for is tried again."""
-LONGEST_DELAY = 3600.0
-"""Seconds before a retry, however many there were."""
-JITTER = 0.2
-"""The part by which a delay is longer or shorter, so that runs that fail together part."""
 _RESULTS = (RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED)
 FINAL = {each.value: each for each in _RESULTS}
 REASONS: frozenset[Reason] = frozenset(("exception", "check", "load", "usage", "memory"))
@@ -76,7 +73,7 @@ def step(run: RunRecord, event: RunEvent, now: Moment) -> Stepped:
 
 
 def _admitted(run: RunRecord, event: RunAdmitted, now: Moment) -> Stepped:
-    if run.state is not RunState.QUEUED or _is_waiting(run, now):
+    if run.state is not RunState.QUEUED or now.clock < (run.deadlines.retry or now.clock):
         return run, ()
     last = run.attempt
     if last is not None and last.state is RunState.STARTING:  # it never began: the same again
@@ -107,10 +104,12 @@ def _started(run: RunRecord, event: AttemptStarted, now: Moment) -> Stepped:
 
 
 def _again(run: RunRecord) -> tuple[RunEffect, ...]:
-    """What was asked for before there was a process to tell it to."""
+    """What was asked for before there was a process: to end or, as its time for that is over, to be
+    killed."""
     if run.stopping is None or run.attempt is None:
         return ()
-    return (SignalAttempt(run.attempt.number, "terminate"),)
+    is_over = run.deadlines.kill is None
+    return (SignalAttempt(run.attempt.number, "kill" if is_over else "terminate"),)
 
 
 def _start_failed(run: RunRecord, event: StartFailed, now: Moment) -> Stepped:
@@ -134,10 +133,6 @@ def _false_start(run: RunRecord, now: Moment, summary: str) -> RunRecord:
 def _requeued(run: RunRecord, now: Moment, seconds: float) -> RunRecord:
     deadlines = Deadlines(retry=now.clock + seconds)
     return replace(run, state=RunState.QUEUED, deadlines=deadlines, retry_at=now.at + seconds)
-
-
-def _is_waiting(run: RunRecord, now: Moment) -> bool:
-    return run.deadlines.retry is not None and now.clock < run.deadlines.retry
 
 
 # --- while it runs -----------------------------------------------------------------------------
@@ -223,10 +218,16 @@ def _ending(run: RunRecord, stopping: Stopping, now: Moment) -> Stepped:
 
 def _kill_asked(run: RunRecord, event: KillAsked, now: Moment) -> Stepped:
     run, _ = _cancel_asked(run, CancelAsked(event.shutdown), now)
-    if run.attempt is None or run.state.is_final or run.attempt.pid is None:
+    if run.attempt is None or run.state.is_final or run.state is RunState.QUEUED:
         return run, ()
-    deadlines = replace(run.deadlines, kill=None)
-    return replace(run, deadlines=deadlines), (SignalAttempt(run.attempt.number, "kill"),)
+    return _killed(run)
+
+
+def _killed(run: RunRecord) -> Stepped:
+    """At once, or as soon as its process is there."""
+    assert run.attempt is not None
+    killed = replace(run, deadlines=replace(run.deadlines, kill=None))
+    return killed, (SignalAttempt(run.attempt.number, "kill"),) if run.attempt.pid else ()
 
 
 def _memory_exceeded(run: RunRecord, event: MemoryExceeded, now: Moment) -> Stepped:
@@ -243,8 +244,7 @@ def _moment_reached(run: RunRecord, event: MomentReached, now: Moment) -> Steppe
     if run.attempt is None or run.state is RunState.QUEUED:
         return run, ()
     if deadlines.kill is not None and now.clock >= deadlines.kill:
-        killed = replace(run, deadlines=replace(deadlines, kill=None))
-        return killed, (SignalAttempt(run.attempt.number, "kill"),) if run.attempt.pid else ()
+        return _killed(run)
     due = [each for each in (deadlines.attempt, deadlines.step) if each is not None]
     if any(now.clock >= each for each in due):
         return _ending(run, "timeout", now)
@@ -319,11 +319,9 @@ def _failed(run: RunRecord, now: Moment, why: Reason, summary: str | None) -> Ru
 
 def _retried(run: RunRecord, now: Moment) -> RunRecord | None:
     """In the queue again after its delay, which doubles; None: it has no retry left."""
-    policy, former = run.wish.policy, len(run.attempts)
-    if former > policy.retries:
+    if len(run.attempts) > run.wish.policy.retries:
         return None
-    delay = min(LONGEST_DELAY, policy.retry_delay * 2.0 ** min(former - 1, 32))
-    delay *= 1 + JITTER * (2 * now.chance - 1)
+    delay = retry_delay(run.wish.policy, len(run.attempts), now.chance)
     return replace(_requeued(run, now, delay), stopping=None)
 
 

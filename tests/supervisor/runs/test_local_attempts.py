@@ -250,7 +250,8 @@ async def test_runs_in_the_middle_of_checkouts_are_of_one_version(
         while not is_over.is_set():
             number += 1
             for name in ("one", "two"):
-                (tmp_path / f"{name}.py").write_text(f"N = {number}\n")
+                (tmp_path / "part").write_text(f"N = {number}\n")  # one that is half written loads
+                (tmp_path / "part").replace(tmp_path / f"{name}.py")
                 await asyncio.sleep(0.005)
             if number % 20 == 0:
                 application.daemon.reload(location)

@@ -7,11 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from codelocd.daemon.runs import unfinished
 from codelocd.runs.book import BookProblem
-from codelocd.runs.events import StartAttempt
+from codelocd.runs.events import StartAttempt, TellDagster
 from codelocd.runs.folder import AttemptFiles
-from codelocd.runs.model import RunPolicy, RunRecord, RunState, RunWish
-from tests.supervisor.runs.attempts_played import BAD, GOOD, Played, play
+from codelocd.runs.model import RunId, RunPolicy, RunRecord, RunState, RunWish
+from tests.supervisor.runs.attempts_played import BAD, GOOD, Played, PlayedCode, play
 
 WISH = RunWish("sales", job="nightly")
 
@@ -328,4 +331,56 @@ def test_a_start_that_waits_for_the_disk_can_be_cancelled_and_drained(tmp_path: 
         played.hands.end(started)
         assert (await played.keeper.ended(started)).state is RunState.SUCCEEDED
 
+    play(tmp_path, next_daemon)
+
+
+def test_a_fault_in_a_turn_holds_up_no_drain(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unfinished, "AGAIN", 0.01)
+
+    async def story(played: Played) -> None:
+        run, _ = await played.keeper.submit(WISH)
+        await played.state(run.id, RunState.RUNNING)
+        good = played.heard.changed
+
+        def breaks(before: RunRecord | None, run: RunRecord) -> None:
+            played.heard.changed = good  # type: ignore[method-assign]
+            raise RuntimeError("oh")
+
+        played.heard.changed = breaks  # type: ignore[method-assign]
+        played.hands.signal = lambda run, how: played.hands.end(run.id, None)  # type: ignore[method-assign]
+        await played.keeper.drain(0.0)
+        assert played.reported == ["a fault of codelocd in its runs: RuntimeError: oh"]
+
+    play(tmp_path, story)
+
+
+def test_a_dagster_that_cannot_be_told_holds_up_neither_end_nor_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unfinished, "LAST_REPORTS", 0.01)
+
+    async def for_ever(run: RunId, effect: TellDagster) -> None:
+        await asyncio.Event().wait()
+
+    def of_dagsters(played: Played) -> None:
+        played.codes.of = lambda name: PlayedCode(loader="dagster")  # type: ignore[method-assign]
+        played.hands.tell_dagster = for_ever  # type: ignore[method-assign]
+
+    async def story(played: Played) -> None:
+        of_dagsters(played)
+        run, _ = await played.keeper.submit(WISH)
+        await played.state(run.id, RunState.RUNNING)
+        played.hands.end(run.id, None, signal=9)
+        await played.keeper.ended(run.id)
+        await played.keeper.drain(0.0)
+
+    async def next_daemon(played: Played) -> None:
+        of_dagsters(played)
+        await played.keeper.begin()
+        assert len(await played.keeper.records.untold()) == 1
+        await played.keeper.drain(0.0)
+
+    play(tmp_path, story)
     play(tmp_path, next_daemon)

@@ -168,6 +168,22 @@ def test_a_run_that_is_cancelled_while_it_starts_is_told_once_its_process_is_the
     assert run.state is RunState.CANCELLED
 
 
+def test_what_had_no_process_until_its_time_to_end_was_over_is_killed_then() -> None:
+    told = CancelAsked(shutdown=True), MomentReached(), AttemptStarted(5, "fork")
+    _, ordered = after(new(stop_timeout=0.5), RunAdmitted(), *told)
+    assert ordered == [StartAttempt(1), SignalAttempt(1, "kill")]
+    _, ordered = after(new(), RunAdmitted(), KillAsked(), AttemptStarted(5, "fork"))
+    assert ordered == [StartAttempt(1), SignalAttempt(1, "kill")]
+
+
+def test_a_process_that_was_not_recorded_is_told_of_its_end_once_it_is_adopted() -> None:
+    run, _ = after(new(), RunAdmitted())
+    run = recovered(run, lives=True, begun=True, result=None, now=Moment(2000, 1)).run
+    run, ordered = after(run, UserCodeBegun(), CancelAsked(shutdown=True), AttemptStarted(5, None))
+    assert ordered == [SignalAttempt(1, "terminate")]
+    assert after(run, AttemptStarted(5, None)) == (run, [])
+
+
 def test_a_shutdown_cancels_and_says_so() -> None:
     run, _ = after(new(retries=1), *RUNNING, CancelAsked(shutdown=True), AttemptEnded(signal=9))
     assert (run.state, run.why) == (RunState.CANCELLED, "shutdown")
@@ -240,7 +256,7 @@ EVENTS: st.SearchStrategy[RunEvent] = st.one_of(
 def test_whatever_happens_nothing_runs_twice_and_every_end_is_final(
     events: list[tuple[RunEvent, float]], retries: int, timeout: float | None
 ) -> None:
-    run, clock = new(retries=retries, timeout=timeout), 0.0
+    run, clock, killed = new(retries=retries, timeout=timeout), 0.0, 0
     for event, seconds in events:
         clock += seconds
         before = run
@@ -252,6 +268,11 @@ def test_whatever_happens_nothing_runs_twice_and_every_end_is_final(
         assert not effects or run.attempt is not None
         numbers = [each.number for each in effects if not isinstance(each, TellDagster)]
         assert all(run.attempt and number == run.attempt.number for number in numbers)
+        number = len(run.attempts)
+        killed = number if SignalAttempt(number, "kill") in effects else killed
+        goes_on = run.state in (RunState.STARTING, RunState.RUNNING)
+        if goes_on and run.stopping is not None and run.attempts[-1].pid:
+            assert run.deadlines.kill is not None or killed == number
         check_invariants(run, retries)
 
 
@@ -298,6 +319,12 @@ def test_a_new_daemon_goes_by_the_files_of_an_attempt(
     assert run.state is state
     if state is RunState.QUEUED:
         assert step(run, RunAdmitted(), Moment(2001, 2))[1] == (StartAttempt(1),)
+
+
+def test_a_clock_that_was_wrong_makes_no_run_wait_longer_than_by_its_own_rules() -> None:
+    run, _ = after(new(retries=2, retry_delay=10), *RUNNING, AttemptEnded(exit=1, result=BAD))
+    ahead = replace(run, retry_at=(run.retry_at or 0) + 86400)
+    assert recovered(ahead, **NOTHING, now=Moment(1004, 5)).run.deadlines.retry == 5 + 12
 
 
 def test_a_lost_attempt_is_retried_by_its_policy() -> None:

@@ -78,14 +78,21 @@ class RunEffects:
 
     @property
     def are_under_way(self) -> bool:
-        """Whether an attempt is being started or adopted, or Dagster told of the end of one."""
-        return bool(self._tasks or self._telling)
+        """Whether an attempt is being started or adopted."""
+        return bool(self._tasks)
 
     async def settled(self) -> None:
-        """Returns when no attempt is being started or adopted. What Dagster has not been told by
-        then, the next daemon tells it."""
+        """Returns when none is."""
         while self._tasks:
             await asyncio.wait(self._tasks)
+
+    async def dagster_told(self, seconds: float) -> None:
+        """Returns when Dagster knows of all ends. What takes longer is called off: the next daemon
+        tells it."""
+        if self._telling:
+            _, late = await asyncio.wait(tuple(self._telling), timeout=seconds)
+            for each in late:
+                each.cancel()
 
     async def _start(self, run: RunRecord, effect: StartAttempt) -> None:
         try:

@@ -6,6 +6,7 @@ import asyncio
 import os
 from typing import TYPE_CHECKING
 
+from codelocd.daemon.runs.unfinished import LAST_REPORTS
 from codelocd.daemon.runs.wishes import with_policy
 from codelocd.runs.model import RunRecord, RunState, RunWish
 from codelocd.runs.queue import RunLimits
@@ -62,7 +63,10 @@ class OpenRuns:
         """Seconds that what goes on may take to stop; None where nothing does."""
         unfinished = self.keeper.unfinished().values()
         going_on = [run for run in unfinished if run.state is not RunState.QUEUED]
-        return max((run.wish.policy.stop_timeout for run in going_on), default=None)
+        if not going_on:
+            return None
+        last = LAST_REPORTS if any(run.dagster_run for run in going_on) else 0.0
+        return max(run.wish.policy.stop_timeout for run in going_on) + last
 
 
 def limits_of(settings: RunsSettings) -> RunLimits:

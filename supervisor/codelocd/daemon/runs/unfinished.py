@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from codelocd.daemon.runs.effects import RunEffects
@@ -19,7 +19,7 @@ from codelocd.daemon.runs.parts import (
     RunNewsTaker,
     present,
 )
-from codelocd.daemon.runs.records import RunRecords
+from codelocd.daemon.runs.records import AGAIN, RunRecords
 from codelocd.daemon.runs.table import RunTable
 from codelocd.process.child import shielded
 from codelocd.runs import events
@@ -37,6 +37,10 @@ T = TypeVar("T")
 
 TALK = (events.PlanTold, events.StepTold, events.CheckTold)
 """What is not worth a wait for the disk each: it comes with the next record, or soon after."""
+
+LAST_REPORTS = 60.0
+"""Seconds for Dagster to be told of the attempts that end with the daemon; else the next one tells
+it."""
 
 
 class RunKeeper:
@@ -72,7 +76,9 @@ class RunKeeper:
         self._timer: asyncio.TimerHandle | None = None
         self.records = RunRecords(book, self._stirred.set)
         self._effects = RunEffects(hands, self.tell, self._stirred.set, report)
-        self._work = asyncio.get_running_loop().create_task(self._go_on())
+        self._work = asyncio.get_running_loop().create_task(
+            _turns(self._stirred, self._turn, report)
+        )
 
     # --- what is asked for ---------------------------------------------------------------------
 
@@ -191,6 +197,8 @@ class RunKeeper:
         for run in self._table.going_on:
             self.tell(run.id, events.CancelAsked(shutdown=True))
         await self._calm.wait()
+        await self._effects.dagster_told(LAST_REPORTS)
+        await self._after_this()
 
     async def hand_over(self) -> None:
         """Start nothing more, and leave what goes on to the next daemon."""
@@ -214,20 +222,11 @@ class RunKeeper:
 
     # --- one turn ------------------------------------------------------------------------------
 
-    async def _go_on(self) -> None:
-        while True:
-            await self._stirred.wait()
-            self._stirred.clear()
-            try:
-                await self._turn()
-            except Exception as error:  # noqa: BLE001  one run must not end all others
-                self._report(f"a fault of codelocd in its runs: {type(error).__name__}: {error}")
-
     async def _turn(self) -> None:
-        heard, self._heard = self._heard, []
         while self._happened:
             self._take(*self._happened.popleft())
         self._admit()
+        heard = len(self._heard)  # those that come from now on wait for what has come with them
         for before, run in await self.records.write():
             self._publish.changed(before, run)
             if run.state.is_final:
@@ -236,7 +235,8 @@ class RunKeeper:
             asyncio.get_running_loop().run_in_executor(None, self._folders.remove, number)
         self._effects.carry_out(self._table.get, self.records.is_owed, waits=self._starts_more)
         self._set_timer()
-        _answer(heard, None)
+        _answer(self._heard[:heard], None)
+        del self._heard[:heard]
         if not (self._table.count or self._effects.are_under_way or self._happened):
             self._calm.set()
 
@@ -289,6 +289,26 @@ class RunKeeper:
         self._heard.append(waiter)
         self._stirred.set()
         await waiter
+
+
+async def _turns(
+    stirred: asyncio.Event, turn: Callable[[], Awaitable[None]], report: Callable[[str], None]
+) -> None:
+    """One each time that it is stirred; another a little later where one fails: a run must not end
+    all others, nor hold up the daemon's end."""
+    told = None
+    while True:
+        await stirred.wait()
+        stirred.clear()
+        try:
+            await turn()
+            told = None
+        except Exception as error:  # noqa: BLE001  whatever it is
+            fault = f"a fault of codelocd in its runs: {type(error).__name__}: {error}"
+            if fault != told:
+                report(fault)
+            told = fault
+            asyncio.get_running_loop().call_later(AGAIN, stirred.set)
 
 
 def _answer(waiters: Iterable[asyncio.Future[T]], found: T) -> None:
