@@ -19,6 +19,7 @@ import pytest
 from codelocd.model import Exit
 from codelocd.process.child import Child, Children
 from codelocd.process.guardian import BEAT, Guardian, HolderSettings
+from codelocd.process.identity import began
 from codelocd.process.pipes import OutputPipes, passages
 
 DEADLINE = 60.0
@@ -471,6 +472,23 @@ async def test_a_guardian_that_stands_still_does_not_hold_up_the_daemon(
     for _ in range(10_000):
         guardian.watch(2**22 + 1)
     assert guardian.pid != first
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there what serves outlives a daemon")
+async def test_a_holder_that_is_killed_as_the_daemon_ends_keeps_nothing(tmp_path: Path) -> None:
+    guardian = Guardian(HolderSettings(tmp_path / "holder.sock", tmp_path, 600.0, "kin-"))
+    guardian.take_charge()
+    with subprocess.Popen(["sleep", "600"], start_new_session=True) as held:
+        guardian.hold(
+            held.pid, {"pid": held.pid, "began": began(held.pid), "mark": "m", "words": 1}
+        )
+        assert guardian.pid is not None
+        os.kill(guardian.pid, signal.SIGKILL)
+        os.waitid(os.P_PID, guardian.pid, os.WEXITED | os.WNOWAIT)  # noqa: ASYNC222  at once
+        await asyncio.wait_for(asyncio.to_thread(guardian.close), DEADLINE)
+        assert held.wait(DEADLINE) == -signal.SIGKILL
+    guardian.release(held.pid)
+    assert guardian.pid is None
 
 
 async def test_whoever_still_fills_the_pipe_of_a_dead_child_does_not_hold_up_the_daemon(

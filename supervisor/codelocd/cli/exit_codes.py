@@ -79,6 +79,8 @@ def guarded(command: Callable[[], int]) -> int:
     except BrokenPipeError as error:
         return _nobody_listens() if _is_unread() else _bug(error)
     except Exception as error:  # noqa: BLE001 no traceback of ours reaches a user unasked
+        if KeyboardInterrupt.__name__ in str(error):  # pydantic's, while it built a model
+            return ExitCode.INTERRUPTED
         return _bug(error)
     return code
 

@@ -52,7 +52,8 @@ class MemoryTrimmer:
             return
         self._waiting = False
         collect()
-        self._loop.run_in_executor(None, trim)
+        with contextlib.suppress(RuntimeError):  # the daemon ends, and its threads have
+            self._loop.run_in_executor(None, trim)
 
 
 def trim() -> None:

@@ -48,6 +48,9 @@ BEAT = 10.0
 _PATIENCE = 0.05
 """Seconds for the process to take what it was told before."""
 
+_LAST = 10.0
+"""Seconds for the process to end all that is left, which takes milliseconds."""
+
 Streams = Callable[[], Mapping[str, int]]
 """The descriptors of the output of a process, by stream, as far as they are open."""
 
@@ -92,7 +95,7 @@ class Guardian:
         self._held: dict[int, Mapping[str, Any]] = {}
         self._numbers = count(1)
         self._words: dict[int, tuple[Printing, Streams]] = {}
-        self._in_charge = False
+        self._in_charge = self._ends = self._is_closed = False
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: socket.socket | None = None
         self._began = 0.0
@@ -217,19 +220,24 @@ class Guardian:
 
     def close(self) -> None:
         """End the guardian, and what it still watches or holds."""
+        self._ends = True
+        if self._process is not None and self.keeping is not None:
+            self._say(".\n")
+        self._words.clear()
         if self._process is not None and self._channel is not None:
-            if self.keeping is not None:
-                self._say(".\n")
-            self._words.clear()
             self._channel.close()
             os.kill(self._process.pid, signal.SIGCONT)  # a signal may have stopped it
-            self._process.wait()
-            self._process = None
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(_LAST)
+            self._end()
+        self._is_closed = True  # the end of a process may be told yet
         for descriptor in self.life or ():
             os.close(descriptor)
         self.life = None
 
     def _say(self, words: str, descriptors: Sequence[int] = ()) -> None:
+        if self._is_closed:
+            return
         try:
             if self._channel is None:
                 raise BrokenPipeError
@@ -275,6 +283,8 @@ class Guardian:
         self._send(ours, "".join(map(_held, self._held.values())), ())
         if self.keeping is not None and self._in_charge:
             self._send(ours, "!\n", ())
+        if self.keeping is not None and self._ends:  # the one before had not heard it
+            self._send(ours, ".\n", ())
         ours.setblocking(False)
         self._channel, self._began, self._asked = ours, time.monotonic(), False
 

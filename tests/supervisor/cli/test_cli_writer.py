@@ -8,6 +8,7 @@ import sys
 import threading
 
 from codelocd.cli.commands.run import KEPT, Writer
+from codelocd.cli.exit_codes import ExitCode, guarded
 
 DEADLINE = 60.0
 
@@ -70,6 +71,13 @@ def breaking():
 
 raise SystemExit(guarded(breaking))
 """
+
+
+def test_an_interrupt_that_a_library_has_made_an_error_of_is_no_error_of_ours() -> None:
+    def building() -> int:
+        raise ValueError('Error building "model" validator: KeyboardInterrupt: ')
+
+    assert guarded(building) == ExitCode.INTERRUPTED
 
 
 def test_a_command_whose_reader_is_gone_ends_well_and_one_with_another_broken_pipe_does_not() -> (
