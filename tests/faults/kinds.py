@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.faults.locations import NAMES, STEADY
+from tests.faults.processes import kill_unless_of_a_run
 from tests.faults.world import World
 
 Heal = Callable[[], object] | None
@@ -41,7 +42,10 @@ GUARDIAN = "_process import main"
 def _helper(word: str, number: signal.Signals) -> Fault:
     def fault(world: World, _name: str) -> Heal:
         pids = world.helpers(word)
-        _signal(pids, number)
+        if number == signal.SIGKILL:
+            kill_unless_of_a_run(pids)
+        else:
+            _signal(pids, number)
         stopped = number == signal.SIGSTOP
         return (lambda: _signal(pids, signal.SIGCONT)) if stopped else None
 

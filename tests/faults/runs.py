@@ -235,7 +235,7 @@ class RunLoad:
             runs = self._ask("runs", asked)["runs"]
         except (DaemonUnreachable, RpcError, OSError) as error:
             return [f"no answer: {error}"]
-        found = [f"run {run['id']} of {run['location']} is {run['state']}" for run in runs]
+        found = [f"run {run['id']} of {run['location']} is {run['state']}: {run}" for run in runs]
         return found + [f"left: {each}" for each in self.effects.alive()]
 
     def book(self) -> Iterator[Run]:

@@ -5,6 +5,7 @@ outside. `make soak` does so for 150 s under `dev` and for 250 s under `serve`.
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -19,6 +20,7 @@ from tests.faults import schedule
 from tests.faults.__main__ import Report, drive, place
 from tests.faults.kinds import KINDS
 from tests.faults.locks import Locks
+from tests.faults.processes import is_of_a_run, kill_unless_of_a_run
 from tests.faults.runs import RunLoad
 
 pytestmark = pytest.mark.skipif(
@@ -113,6 +115,24 @@ def test_what_must_not_be_of_runs_is_seen(
     assert all(sign in each for sign, each in zip(seen, found, strict=True))
     if not (seen or changes):
         assert load.judge([run, {**run, "uuid": "two"}])[0].startswith("recorded twice")
+
+
+def test_what_has_become_an_attempt_since_it_was_chosen_is_not_killed(tmp_path: Path) -> None:
+    lock = tmp_path / "runs" / "7" / "lock.1"
+    lock.parent.mkdir(parents=True)
+    later = [sys.executable, "-c", f"import sys; sys.stdin.readline()\n{LOCKS}", str(lock)]
+    with ExitStack() as stack:
+        pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        warm = stack.enter_context(subprocess.Popen(["cat"], **pipes))
+        attempt = stack.enter_context(subprocess.Popen(later, **pipes))
+        assert not is_of_a_run(attempt.pid)
+        assert attempt.stdin is not None and attempt.stdout is not None  # noqa: PT018
+        attempt.stdin.write(b"\n")
+        attempt.stdin.flush()
+        assert attempt.stdout.readline() == b"\n"
+        assert kill_unless_of_a_run([warm.pid, attempt.pid]) == [warm.pid]
+        attempt.communicate(timeout=60)
+    assert (warm.returncode, attempt.returncode) == (-signal.SIGKILL, 0)
 
 
 LOCKS = """
