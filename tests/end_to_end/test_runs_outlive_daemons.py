@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import random
+import sqlite3
 import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -290,3 +292,41 @@ def asked_until_answered(place: Place, key: str) -> int:
         except (RpcError, DaemonUnreachable):
             time.sleep(0.02)
     raise AssertionError(f"no daemon has taken {key}")
+
+
+@pytest.mark.slow
+def test_a_run_whose_book_cannot_be_opened_goes_on_and_is_adopted_once_it_can_be(
+    place: Place,
+) -> None:
+    counting = Counting(place.project, place.start())
+    (book,) = (place.home / "state").rglob("book.sqlite")
+    with counting.daemon.client() as client:
+        (kept,) = client.call("runs", {})["runs"]
+    place.kill()
+    known = of_format(book, 99)
+    counting.daemon = place.start()
+    counting.daemon.until_serving("one")
+    assert "is of format 99" in str(counting.daemon.status())
+    assert psutil.pid_exists(counting.pid)
+    of_format(book, known)
+    wait_for(lambda: is_adopted(counting))
+    counting.go()
+    run = counting.ended()
+    assert (run["uuid"], run["state"], len(run["attempts"])) == (kept["uuid"], "succeeded", 1)
+    counting.has_all_lines()
+
+
+def of_format(book: Path, version: int) -> int:
+    """Write another format into the book; the one before."""
+    with closing(sqlite3.connect(book)) as connection:
+        (former,) = connection.execute("PRAGMA user_version").fetchone()
+        connection.execute(f"PRAGMA user_version = {version}")
+    return int(former)
+
+
+def is_adopted(counting: Counting) -> bool:
+    """A client that asks for it has the book tried again."""
+    try:
+        return counting.shown()["state"] == "running"
+    except RpcError:
+        return False

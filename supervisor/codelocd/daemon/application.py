@@ -185,7 +185,6 @@ class Application:
         if self.dagster is not None:
             wanted = {name for name, each in self.locations.items() if each.state.wanted}
             self.dagster.settle(wanted)
-        self.run_base.end_rest()
         self._adoption.tell_rest()
         self._inheritance.taking()
         self._guardian.take_charge()

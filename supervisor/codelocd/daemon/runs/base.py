@@ -169,8 +169,18 @@ class RunBase:
         if self._has("left"):
             self.left.end_rest()
 
+    async def drain_rest(self, seconds: float) -> None:
+        """The same in order, after these seconds: their book could not be opened."""
+        if self._has("left"):
+            await self.left.drain(seconds)
+
+    def longest_end(self) -> float | None:
+        """Seconds that such ones may take to stop, once they are asked; None: there is none."""
+        return self.left.longest_end() if self._has("left") else None
+
     def kill(self) -> None:
         """End all attempts at once."""
+        self.end_rest()
         if self._has("attempts"):
             self.attempts.kill()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,10 @@ from typing import Any
 from codelocd.daemon.runs.output import RunOutputs
 from codelocd.process.child import Child, Children
 from codelocd.process.inheritance import RUN, Inheritance
-from codelocd.runs.model import RunId
+from codelocd.runs.model import RunId, RunPolicy
+
+STOP_TIMEOUT = RunPolicy().stop_timeout
+"""Seconds for one to end whose run cannot be read."""
 
 NOTED = (
     "kind",
@@ -35,7 +39,7 @@ class LeftAttempt:
 
 class LeftRuns:
     """Takes them out of the inheritance, at once, so that their ends are noticed. What the keeper
-    does not adopt is ended."""
+    does not adopt is ended; while the book cannot be opened they are left alone."""
 
     def __init__(self, inheritance: Inheritance, children: Children, outputs: RunOutputs) -> None:
         self._left: dict[tuple[RunId, int], LeftAttempt] = {}
@@ -62,6 +66,17 @@ class LeftRuns:
     def take(self, run: RunId, attempt: int) -> LeftAttempt | None:
         """None where it is not there."""
         return self._left.pop((run, attempt), None)
+
+    async def drain(self, seconds: float) -> None:
+        """End those whose runs cannot be read, after these seconds; what they leave is on disk."""
+        children = [left.child for left in self._left.values()]
+        if children:
+            await asyncio.wait([child.exited for child in children], timeout=seconds)
+            await asyncio.gather(*(child.end(STOP_TIMEOUT) for child in children))
+
+    def longest_end(self) -> float | None:
+        """Seconds that they may take to stop, once they are asked; None where there is none."""
+        return STOP_TIMEOUT if self._left else None
 
     def end_rest(self) -> None:
         """End those that no run of the book knows."""

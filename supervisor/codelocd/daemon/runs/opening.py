@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from codelocd.runs.book import RunBook
 
 T = TypeVar("T")
+AGAIN = 10.0
+"""Seconds after which a book that could not be opened at the start is tried again."""
 
 
 class Runs:
@@ -53,6 +55,8 @@ class Runs:
         self._opened: OpenRuns | None = None
         self._opening = asyncio.Lock()
         self._retention: asyncio.Task[None] | None = None
+        self._trying: asyncio.Task[None] | None = None
+        self._trouble: str | None = None
         self._ends = False
         self.starters = RunStarters(self, hub, publisher, locations)
 
@@ -68,18 +72,32 @@ class Runs:
 
     async def begin(self) -> None:
         """Called once the locations are known: take over what an earlier daemon left, if it had
-        runs."""
+        runs. Where they cannot be read, their attempts go on until they can be."""
         if self._path.exists():
-            try:
-                await self.open()
-            except RpcError as problem:
-                self.report(f"runs cannot be used: {problem}")
-        elif self._settings != NO_RUNS:
+            await self._try_to_open()
+            if self._opened is None:
+                self._trying = asyncio.get_running_loop().create_task(self._try_again())
+            return
+        self.base.end_rest()
+        if self._settings != NO_RUNS:
             self.base.codes.begin()
 
     @property
     def is_open(self) -> bool:
         return self._opened is not None
+
+    async def _try_to_open(self) -> None:
+        try:
+            await self.open()
+        except RpcError as problem:
+            if str(problem) != self._trouble and not self._ends:
+                self.report(f"runs cannot be used: {problem}")
+            self._trouble = str(problem)
+
+    async def _try_again(self) -> None:
+        while self._opened is None and not self._ends:
+            await asyncio.sleep(AGAIN)
+            await self._try_to_open()
 
     async def open(self) -> OpenRuns:
         """Raises RpcError."""
@@ -88,6 +106,8 @@ class Runs:
                 if self._ends:
                     raise RpcError("down", "the daemon ends")
                 self._opened = await self._made()
+                self._trouble = None
+                self.base.end_rest()  # attempts that no run of the book knows
                 await self.begin_starters(self._opened)
         return self._opened
 
@@ -114,6 +134,7 @@ class Runs:
         """For `status`."""
         trouble = self._opened.keeper.records.trouble if self._opened is not None else None
         told = [f"{trouble}: no run starts until it can be written again"] if trouble else []
+        told += [f"runs cannot be used: {self._trouble}"] if self._trouble else []
         for run, lost in self.base.outputs.dropped.items():
             told.append(
                 f"output of run {run} not written to disk: {lost['bytes']} B: {lost['why']}"
@@ -211,7 +232,9 @@ class Runs:
 
     def longest_end(self) -> float:
         """Seconds that a drain may take from now on."""
-        stop = self._opened.longest_end() if self._opened is not None else None
+        stop = self.base.longest_end()
+        if self._opened is not None:
+            stop = self._opened.longest_end()
         return 0.0 if stop is None else self.drain_timeout + stop
 
     async def drain(self) -> None:
@@ -220,6 +243,8 @@ class Runs:
             await opened.keeper.drain(self.drain_timeout)
             self._opened = None  # what is asked from now on hears that the daemon ends
             await opened.keeper.close()
+        else:
+            await self.base.drain_rest(self.drain_timeout)
 
     async def hand_over(self) -> None:
         """Leave what goes on to the next daemon."""
@@ -234,6 +259,8 @@ class Runs:
 
     async def _last(self) -> OpenRuns | None:
         self._ends = True
+        if self._trying is not None and not self._opening.locked():
+            self._trying.cancel()
         await self.starters.close()
         async with self._opening:  # one that is being opened is ended, too
             if self._retention is not None:
