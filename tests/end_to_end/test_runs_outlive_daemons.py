@@ -327,6 +327,6 @@ def of_format(book: Path, version: int) -> int:
 def is_adopted(counting: Counting) -> bool:
     """A client that asks for it has the book tried again."""
     try:
-        return counting.shown()["state"] == "running"
+        return bool(counting.shown()["state"] == "running")
     except RpcError:
         return False

@@ -10,7 +10,7 @@ What is called after user code is bound before: that may have put anything in th
 from __future__ import annotations
 
 import os
-from errno import EDQUOT, ENOSPC
+from errno import EDQUOT, EEXIST, ENOSPC
 from fcntl import LOCK_EX, LOCK_NB, flock
 from os import (
     O_CLOEXEC,
@@ -21,7 +21,9 @@ from os import (
     close,
     fstat,
     fsync,
+    mkdir,
     rename,
+    stat,
     write,
 )
 from os import open as opened
@@ -96,6 +98,7 @@ class AttemptFolder:
         self._free()
         while True:
             try:
+                self._make_again()
                 self._write(data)
             except OSError as error:
                 if error.errno not in (ENOSPC, EDQUOT) or monotonic() > end:
@@ -106,6 +109,18 @@ class AttemptFolder:
                 sleep(PAUSE_SECONDS)
             else:
                 return None
+
+    def _make_again(self) -> None:
+        """The folder, if it was removed with all that is in it. Raises OSError where it is of
+        another run by now."""
+        try:
+            found = identity(stat(self._path("lock")))
+        except FileNotFoundError:
+            for folder in (self._folder.rpartition("/")[0], self._folder):
+                make_folder(folder)
+            return
+        if found != self._identity:
+            raise FileExistsError(EEXIST, "another attempt has its folder", self._folder)
 
     def _write(self, data: bytes) -> None:
         write_whole(self._path("result"), data)
@@ -144,6 +159,14 @@ def close_ours(descriptor: int, own: Tuple[int, int]) -> None:
             close(descriptor)
     except OSError:
         pass
+
+
+def make_folder(path: str) -> None:
+    """Unless it is there."""
+    try:
+        mkdir(path, 0o700)
+    except FileExistsError:
+        return
 
 
 def write_whole(path: str, data: bytes) -> None:

@@ -46,7 +46,7 @@ class Owner(Protocol):
 @dataclass(frozen=True, slots=True)
 class AttemptFiles:
     """What the files of an attempt show. `lives`: a process holds its lock. `damage`: why there is
-    a result that says nothing."""
+    no result, or one that says nothing."""
 
     lives: bool = False
     begun: bool = False
@@ -107,7 +107,8 @@ class RunFolders:
         try:
             data = read_left(folder / f"result.{attempt}")
         except FileNotFoundError:
-            return AttemptFiles(lives, begun)
+            gone = None if folder.is_dir() else f"its folder {folder} was removed while it ran"
+            return AttemptFiles(lives, begun, damage=gone)
         except OSError as error:
             if shortage(error):
                 raise

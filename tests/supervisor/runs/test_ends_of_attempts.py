@@ -36,11 +36,12 @@ def waits(context):
     print("attempt", context.attempt, flush=True)
     while not os.path.exists("go"):
         time.sleep(0.02)
+    os.path.exists("leave") and os._exit(7)
 @job
 def crashes():
     import ctypes
     print("about to crash", flush=True)
-    ctypes.string_at(0)  # line 16
+    ctypes.string_at(0)  # line 17
 @job
 def leaves(context):
     print("about to leave", flush=True)
@@ -195,7 +196,7 @@ async def test_an_attempt_that_is_killed_in_user_code_is_repeated_by_policy(
 @pytest.mark.parametrize(
     ("job", "why", "summary", "printed"),
     [
-        ("crashes", "signal", "its process was killed by SIGSEGV (x.py:16)", "about to crash"),
+        ("crashes", "signal", "its process was killed by SIGSEGV (x.py:17)", "about to crash"),
         ("leaves", "exit", "its process exited with status 7", "about to leave"),
     ],
 )
@@ -334,16 +335,39 @@ async def test_what_the_kernel_ended_for_its_memory_says_so(
     assert run.summary == "the kernel ended the run, which needed more than memory_limit = 50 MiB"
 
 
-async def test_a_run_whose_folder_is_removed_does_not_happen_again(
+@pytest.mark.parametrize("is_anothers", [False, True])
+async def test_a_run_whose_folder_is_removed_has_its_result_and_does_not_happen_again(
+    application: Application, tmp_path: Path, is_anothers: bool
+) -> None:
+    await loaded(application, tmp_path, CODE)
+    keeper = OneKeeper(application)
+    number = await begun(keeper, RunPolicy())
+    folder = application.run_base.folders.of_runs.of(number)
+    shutil.rmtree(folder)
+    if is_anothers:
+        folder.mkdir()
+        (folder / "lock.1").touch()
+    (tmp_path / "go").touch()
+    run = await keeper.ended(number)
+    assert run.attempts[0].false_starts == 0
+    assert keeper.printed(number)[0] == "attempt 1"
+    if is_anothers:
+        assert (run.state, run.why) == (RunState.FAILED, "exit")
+        assert keeper.printed(number)[1].startswith("the result cannot be stored")
+    else:
+        assert run.state is RunState.SUCCEEDED
+
+
+async def test_a_run_that_leaves_no_result_since_its_folder_was_removed_says_so(
     application: Application, tmp_path: Path
 ) -> None:
     await loaded(application, tmp_path, CODE)
     keeper = OneKeeper(application)
     number = await begun(keeper, RunPolicy())
-    shutil.rmtree(application.run_base.folders.of_runs.of(number))
+    folder = application.run_base.folders.of_runs.of(number)
+    shutil.rmtree(folder)
+    (tmp_path / "leave").touch()
     (tmp_path / "go").touch()
     run = await keeper.ended(number)
     assert (run.state, run.why) == (RunState.FAILED, "exit")
-    assert run.attempts[0].false_starts == 0
-    assert keeper.printed(number)[0] == "attempt 1"
-    assert keeper.printed(number)[1].startswith("the result cannot be stored")
+    assert run.summary == f"its folder {folder} was removed while it ran"

@@ -248,7 +248,8 @@ class LocalAttempts:
         if end == Exit() and files.begun and files.result is None:
             tell(AttemptLost())
         elif found is None:
-            tell_end(tell, files, end, summary or files.damage)
+            damage = files.damage if end.signal is None else None
+            tell_end(tell, files, end, summary or damage)
         else:
             summary = summary or files.damage or found.summary
             problem = {"kind": "run", "summary": summary, "detail": found.detail}
