@@ -188,16 +188,19 @@ class SingleRun:
     def _heeding_signals(self) -> Iterator[None]:
         loop, numbers = asyncio.get_running_loop(), (signal.SIGINT, signal.SIGTERM)
         for number in numbers:
-            loop.add_signal_handler(number, self._interrupted)
+            loop.add_signal_handler(number, self._interrupted, number)
         try:
             yield
         finally:
             for number in numbers:
                 loop.remove_signal_handler(number)
 
-    def _interrupted(self) -> None:
+    def _interrupted(self, number: signal.Signals) -> None:
         self._interrupts += 1
         first = self._interrupts == 1
+        if number is signal.SIGINT:
+            told = "cancelling the run; Ctrl-C again kills it" if first else "killing the run"
+            self._watcher.printed("stderr", f"{told}\n".encode())
         self._events.put_nowait(events.CancelAsked() if first else events.KillAsked())
 
     async def _next(self, run: RunRecord) -> RunEvent:

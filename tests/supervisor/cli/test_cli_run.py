@@ -239,7 +239,11 @@ def test_a_second_interrupt_kills(shop: Shell) -> None:
         if line in ("stays\n", "heard\n"):
             process.send_signal(signal.SIGINT)
     assert process.wait(DEADLINE) == 130
-    process.communicate()
+    _, told = process.communicate()
+    assert told.splitlines()[-2:] == [
+        "cancelling the run; Ctrl-C again kills it",
+        "killing the run",
+    ]
 
 
 def test_a_timeout_fails_the_run(shop: Shell) -> None:
