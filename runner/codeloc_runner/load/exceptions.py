@@ -27,7 +27,12 @@ FRAMES = 1_000_000
 SECONDS = 5.0
 """How long a method of user code may take to say something of an exception."""
 DAGSTER = ("dagster", "dagster_shared")
-FAMILIES = {"codeloc": ("codeloc",), "dagster": DAGSTER, "dagster_shared": DAGSTER}
+FAMILIES = {
+    "codeloc": ("codeloc",),
+    "_codeloc_runner": ("codeloc",),
+    "dagster": DAGSTER,
+    "dagster_shared": DAGSTER,
+}
 """By the package that reports a mistake: those whose own frames say nothing about it."""
 LIBRARY = os.path.dirname(os.__file__) + os.sep
 ENDLESS: Set[type] = set()

@@ -88,13 +88,18 @@ class StoredValues:
             Pickler(file, PROTOCOL).dump(value)
 
     def _told(self, key: Tuple[str, ...], header: Dict[str, Any], error: Exception) -> str:
-        return (
-            f"the value of {'/'.join(key)} that run {header['run']} has left was written by Python"
-            f" {header['python']} in environment {header['environment']}, and Python"
-            f" {python_version()} in environment {self._environment} cannot read it"
-            f" ({exceptions.type_name(error)}: {exceptions.message(error)[:500]});"
-            " have it made again: --upstream"
+        what = f"the value of {'/'.join(key)} that run {header['run']} has left"
+        wrote, here = (
+            (header["python"], header["environment"]),
+            (python_version(), self._environment),
         )
+        if wrote == here:
+            told = f"{what} cannot be read by the code of now"
+        else:
+            told = "{} was written by Python {} in environment {}, and".format(what, *wrote)
+            told += " Python {} in environment {} cannot read it".format(*here)
+        why = f"{exceptions.type_name(error)}: {exceptions.message(error)[:500]}"
+        return f"{told} ({why}); have it made again: --upstream"
 
     def _files(self, key: Tuple[str, ...]) -> List[str]:
         """The newest first."""

@@ -349,6 +349,28 @@ defs = Definitions(assets=[odd, taker])
     result = attempts(current, attempts.order(target, 2, select=["taker"])).result()
     (step,) = result["steps"]
     assert "run 7 has left was written by Python 3.8.1 in environment old" in step["summary"]
+    assert step["summary"].endswith("; have it made again: --upstream")
+
+
+def test_a_value_whose_class_is_gone_says_that_the_code_is_another(attempts, code, current) -> None:
+    source = """
+from codeloc import Definitions, asset
+class Order: ...
+@asset
+def made(): return Order()
+@asset
+def taker(made): ...
+defs = Definitions(assets=[made, taker])
+"""
+    target = written(code, source)
+    order = attempts.order(target, select=["made"])
+    assert attempts(current, order).result()["state"] == "succeeded"
+    target = written(code, source.replace("Order", "Sale"))
+    order = attempts.order(target, 2, select=["taker"])
+    (step,) = attempts(current, order).result()["steps"]
+    assert "value of made that run 1 has left cannot be read by the code of now" in step["summary"]
+    assert step["summary"].endswith("; have it made again: --upstream"), "and no line of codelocd's"
+    assert "codeloc/running.py" not in step["problem"]["detail"]
 
 
 def test_a_value_that_another_python_cannot_read_names_both(attempts, code) -> None:
