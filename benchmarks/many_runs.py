@@ -221,6 +221,7 @@ def _book(times: int) -> list[Figure]:
         Figure("`runs` on the socket, few in the book", "ms", few["runs"]),
         Figure("… 100,000", "ms", many["runs"], LISTED),
         Figure("… those of one state, 100,000", "ms", many["failed"], LISTED),
+        Figure("… those of a location and of two states, 100,000", "ms", many["both"], LISTED),
         Figure("`run` → first line of user code, few in the book", "ms", few["first"], FIRST),
         Figure("… 100,000", "ms", many["first"], FIRST),
     ]
@@ -229,7 +230,7 @@ def _book(times: int) -> list[Figure]:
 def _measured(daemon: Daemon, mark: Path, times: int) -> dict[str, tuple[float, ...]]:
     daemon.until_serving()
     daemon.until_forked("runs")
-    started, listed, failed = list[float](), list[float](), list[float]()
+    started, listed, failed, both = (list[float]() for _ in range(4))
     names = {"location": "runs", "names": ["nightly"], "wait": True}
     with daemon.client() as client:
         for _ in range(times):
@@ -238,7 +239,10 @@ def _measured(daemon: Daemon, mark: Path, times: int) -> dict[str, tuple[float, 
             started.append(1000 * (float(mark.read_text()) - began))
             listed.append(_milliseconds(client, {}))
             failed.append(_milliseconds(client, {"states": ["failed"]}))
-    return {"first": tuple(started), "runs": tuple(listed), "failed": tuple(failed)}
+            asked = {"locations": ["runs"], "states": ["failed", "lost"]}
+            both.append(_milliseconds(client, asked))
+    found = {"first": started, "runs": listed, "failed": failed, "both": both}
+    return {name: tuple(values) for name, values in found.items()}
 
 
 def _milliseconds(client: Any, asked: dict[str, Any]) -> float:
