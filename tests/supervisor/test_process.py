@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import select
 import shutil
@@ -273,6 +274,36 @@ async def test_the_guardian_kills_what_left_the_groups_of_a_daemon_that_was_kill
     for pid in (runner, stray, guardian):
         await gone(pid)
     daemon.stdout.close()
+
+
+@pytest.mark.parametrize("taken_back", [False, True])
+async def test_the_guardian_of_a_process_that_was_killed_does_what_that_has_left_it(
+    tmp_path: Path, taken_back: bool
+) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    order = {
+        "command": [sys.executable, "-c", "import os; open('done', 'w').write(os.environ['WORD'])"],
+        "variables": {"WORD": "told"},
+        "directory": str(tmp_path),
+        "folder": str(own),
+    }
+    (own / "order").write_text(json.dumps(order))
+    left = f"guardian.when_killed(Path({str(own / 'order')!r}))"
+    if taken_back:
+        left += "; guardian.when_killed(None)"
+    code = _DAEMON.replace("    print(child", f"    {left}; print(child")
+    assert code != _DAEMON
+    daemon = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    assert daemon.stdout is not None
+    pids = [*map(int, daemon.stdout.readline().split())]
+    daemon.kill()
+    daemon.wait()
+    for pid in pids:
+        await gone(pid)
+    daemon.stdout.close()
+    assert own.exists() == taken_back
+    assert [each.read_text() for each in tmp_path.glob("done")] == ["told"] * (not taken_back)
 
 
 async def test_a_guardian_that_was_killed_is_replaced_with_all_it_knew(

@@ -96,10 +96,10 @@ class Application:
         self.publisher = make_publisher(hub, paths.state_dir)
         self.run_base = RunBase(hub, paths, config, self.publisher)
         self._notify = config.notify
-        self._guardian = Guardian(keeping(config, paths, development=development))
+        self.guardian = Guardian(keeping(config, paths, development=development))
         self._outputs = outputs(self.logs, self.run_base.outputs.logs)
-        self._inheritance = inherited(self._guardian, self._outputs)
-        self._children = Children(loop, self._guardian)
+        self._inheritance = inherited(self.guardian, self._outputs)
+        self._children = Children(loop, self.guardian)
         self.run_base.inherit(self._inheritance, self._children)
         builder = Builder(self._children, paths.store)
         self._bundle = Bundle(paths.store)
@@ -187,10 +187,10 @@ class Application:
             self.dagster.settle(wanted)
         self._adoption.tell_rest()
         self._inheritance.taking()
-        self._guardian.take_charge()
+        self.guardian.take_charge()
         self._inheritance.taken()
         await self._adoption.settle()
-        if self._guardian.keeping is not None:
+        if self.guardian.keeping is not None:
             await self._children.end_earlier()
 
     def _begin_chores(
@@ -202,7 +202,7 @@ class Application:
             self.daemon.send,
             self.daemon.stirred,
             lambda silent: of_runner(silent.handle, silent.order.output, ask=False),
-            beat=self._guardian.beat,
+            beat=self.guardian.beat,
         )
         chores = [loop.create_task(heartbeat.run()), loop.create_task(self.usage.run())]
         if self.placed is not None:
@@ -281,14 +281,14 @@ class Application:
         self.logs.close()
         self.run_base.close()
         self._children.close()
-        self._guardian.close()
+        self.guardian.close()
         self._bundle.close()
         self.publisher.close()
 
     async def hand_over(self) -> None:
         """Leave the runners that serve to the next daemon; where none can be left, end
         everything."""
-        if self._guardian.keeping is None:
+        if self.guardian.keeping is None:
             await self.close()
             return
         await self.runs.hand_over()

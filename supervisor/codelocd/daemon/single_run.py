@@ -22,6 +22,7 @@ from codelocd.daemon.location import Location
 from codelocd.daemon.runs.attempts import (
     AttemptStarter,
     CodeOfRun,
+    order_when_killed,
     reported,
     signal_attempt,
     start_report,
@@ -130,7 +131,7 @@ async def _run(
             if is_dagsters:
                 home = await asyncio.to_thread(home_of, config, paths.state_dir)
                 spec = replace(spec, variables={HOME: str(home), **spec.variables})
-            single = SingleRun(application, spec, own.of_runs, values, watcher)
+            single = SingleRun(application, spec, own.of_runs, values, watcher, private.state_dir)
             single.admitted = replace(single.admitted, is_dagsters=is_dagsters)
             return await single.carried_out(wish)
     finally:
@@ -157,7 +158,11 @@ class SingleRun:
         folders: RunFolders,
         values: Path,
         watcher: RunWatcher,
+        own: Path,
     ) -> None:
+        """`own`: the folder that is of no use after the run."""
+        self._own = own
+        self._when_killed = application.guardian.when_killed
         self._warm = application.warm
         self._starter = AttemptStarter(application.warm, folders)
         self._spec = spec
@@ -182,6 +187,7 @@ class SingleRun:
                     await self._carry_out(run, effect)
                 if run.state is RunState.QUEUED and before.state is not RunState.QUEUED:
                     self._tell_retry(run)
+        self._when_killed(None)
         return run
 
     @contextlib.contextmanager
@@ -246,6 +252,8 @@ class SingleRun:
 
     async def _start(self, run: RunRecord, effect: events.StartAttempt) -> None:
         """Raises OSError."""
+        order = order_when_killed(self._warm, self._folders, run, self._spec, self._own)
+        self._when_killed(order)
         reading, writing = os.pipe()
         pipe = EventsRead(reading, lambda told: self._told(effect.number, told))
         try:

@@ -96,6 +96,7 @@ class Guardian:
         self._numbers = count(1)
         self._words: dict[int, tuple[Printing, Streams]] = {}
         self._in_charge = self._ends = self._is_closed = False
+        self._at_kill: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: socket.socket | None = None
         self._began = 0.0
@@ -172,6 +173,13 @@ class Guardian:
         """Take the record back: the process ends with the daemon again."""
         if self._held.pop(pid, None) is not None:
             self._say(f"~{pid}\n")
+
+    def when_killed(self, order: Path | None) -> None:
+        """What the guardian does after it has ended all, where this process ends without taking it
+        back: the file is as `guardian_process.carry_out` has it. None: nothing. No holder does."""
+        self._at_kill = order
+        if self.keeping is None:
+            self._say(_when_killed(order))
 
     def take_charge(self) -> None:
         """Tell the holder that all of an earlier daemon's processes are held by it or ended: from
@@ -281,6 +289,8 @@ class Guardian:
         for words, streams in self._words.values():
             self._send(ours, *_told(words, streams))
         self._send(ours, "".join(map(_held, self._held.values())), ())
+        if self._at_kill is not None and self.keeping is None:
+            self._send(ours, _when_killed(self._at_kill), ())
         if self.keeping is not None and self._in_charge:
             self._send(ours, "!\n", ())
         if self.keeping is not None and self._ends:  # the one before had not heard it
@@ -316,6 +326,10 @@ def _transit() -> Transit | None:
 
 def _held(record: Mapping[str, Any]) -> str:
     return f"={json.dumps(record)}\n"
+
+
+def _when_killed(order: Path | None) -> str:
+    return f"w{'' if order is None else order}\n"
 
 
 def _told(words: Printing, streams: Streams) -> tuple[str, list[int]]:

@@ -143,9 +143,45 @@ _PIECE = 64 * 1024
 def main(family: str) -> None:
     """`family`: what the marks of the daemon's children begin with; "" where they have none."""
     outlive_signals()
-    end_groups(_groups_left())
+    groups, order = _left()
+    end_groups(groups)
     if family:
         end_all(lambda mark: mark.startswith(family))
+    if order:
+        carry_out(order)
+
+
+ORDER_SECONDS = 60.0
+"""For the command of an order: a second or two where it has to import much."""
+
+
+def carry_out(order: bytes) -> None:
+    """What a process that was killed has left to be done. The file has a `command`, which can be
+    null, with its `variables` and `directory`, and the `folder` that is removed in the end."""
+    import json  # where there is something to be done
+    import shutil
+    import subprocess
+
+    try:
+        with open(order, "rb") as file:
+            told = json.load(file)
+        if told["command"] is not None:
+            process = subprocess.Popen(
+                told["command"],
+                env=told["variables"],
+                cwd=told["directory"],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+            try:
+                process.wait(ORDER_SECONDS)
+            except subprocess.TimeoutExpired:
+                end_groups({process.pid})
+        shutil.rmtree(told["folder"], ignore_errors=True)
+    except (OSError, ValueError, KeyError):
+        return
 
 
 def outlive_signals() -> None:
@@ -194,19 +230,22 @@ def answer(descriptor: int) -> None:
         os.write(descriptor, b".")
 
 
-def _groups_left() -> set[int]:
-    """Those that were not released when the daemon ended."""
+def _left() -> tuple[set[int], bytes]:
+    """The groups that were not released when the daemon ended, and the order for then, if any."""
     groups: set[int] = set()
-    rest = b""
+    rest = order = b""
     while chunk := _told():
         *lines, rest = (rest + chunk).split(b"\n")
         for line in lines:
             if line == b"?":
                 answer(0)
                 continue
+            if line[:1] == b"w":
+                order = line[1:]
+                continue
             change = groups.add if line[:1] == b"+" else groups.discard
             change(int(line[1:]))
-    return groups
+    return groups, order
 
 
 def _told() -> bytes:

@@ -148,12 +148,16 @@ class LocalLauncher:
             hold_from_outside(spec, child.pid)
         return child
 
+    def command(self, start: AttemptStart) -> list[str]:
+        """Of an attempt that starts on its own."""
+        return [str(start.spec.executable), str(self._entry), *start.arguments]
+
     def attempt(self, start: AttemptStart) -> Child:
         """An attempt of a run. Raises OSError when it cannot be started."""
         self._restore()
         spec = start.spec
         child = self._children.start(
-            [str(spec.executable), str(self._entry), *start.arguments],
+            self.command(start),
             variables=spec.variables,
             directory=spec.working_directory,
             output=spec.output,

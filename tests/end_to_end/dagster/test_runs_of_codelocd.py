@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import sqlite3
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from typing import Any
 import pytest
 
 from codelocd.runs.book_reading import LeftBook
-from tests.end_to_end.daemons import wait_for
+from tests.end_to_end.daemons import CACHE, CODELOCD, wait_for
 from tests.end_to_end.dagster.conftest import Page
 
 JOBS = """
@@ -194,6 +196,34 @@ def test_an_end_that_a_killed_daemon_had_not_told_yet_is_told_by_the_next_one(
     wait_for(lambda: status_in(project / "home", begun["dagster_run"]) == "FAILURE")
     with second.client() as client:
         assert client.call("run_show", {"id": number})["run"]["why"] == "signal"
+
+
+def test_a_run_without_a_daemon_has_failed_where_its_command_is_killed(
+    project, declare, tmp_path, monkeypatch
+):
+    own = tmp_path / "own"
+    own.mkdir()
+    monkeypatch.setenv("TMPDIR", str(own))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(CACHE))
+    monkeypatch.setenv("DAGSTER_DISABLE_TELEMETRY", "yes")
+    monkeypatch.setenv("DAGSTER_HOME", str(project / "home"))
+    (project / "home").mkdir()
+    declare(shop="newest")
+    (project / "shop.py").write_text(JOBS.replace("EXECUTOR", "in_process_executor"))
+    words: list[str | Path] = [CODELOCD, "run", "--here", "wait", "--events"]
+    command = subprocess.Popen(words, cwd=project, stdout=subprocess.PIPE, text=True)
+    try:
+        assert command.stdout is not None
+        told = (json.loads(line) for line in command.stdout)
+        run = next(each["id"] for each in told if each["event"] == "dagster_run")
+        next(each for each in told if each["event"] == "step" and each["state"] == "started")
+        assert status_in(project / "home", run) == "STARTED"
+    finally:
+        command.kill()
+        command.communicate()
+    wait_for(lambda: status_in(project / "home", run) == "FAILURE")
+    wait_for(lambda: not list(own.glob("codelocd-run-*")))
 
 
 def has_ended(book: Path, number: int) -> bool:

@@ -416,13 +416,13 @@ def test_an_attempt_runs_once(attempts, shop, current) -> None:
 
 @pytest.mark.parametrize("forked", [False, True])
 def test_an_attempt_begins_after_the_word_and_leaves_where_none_comes(
-    attempts, shop, extreme, warm, forked: bool
+    attempts, shop, current, warm, forked: bool
 ) -> None:
-    interpreter = warm(extreme) if forked else None
+    interpreter = warm(current) if forked else None
     for word, status, left in ((b"", 3, False), (b"\n", 0, True)):
         hearing, telling = os.pipe()
         order = attempts.order(shop, job="nightly")
-        attempt = attempts(extreme, order, warm=interpreter, go=hearing)
+        attempt = attempts(current, order, warm=interpreter, go=hearing)
         os.close(hearing)
         os.write(telling, word)
         os.close(telling)

@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from tests.commands import DEADLINE
+from tests.end_to_end.daemons import wait_for
 from tests.supervisor.cli.fake_control import Shell
 
 CONFIG = f"""
@@ -252,7 +253,7 @@ def test_a_timeout_fails_the_run(shop: Shell) -> None:
     assert "longer than its timeout" in done.stdout
 
 
-def test_the_attempt_ends_with_a_command_that_is_killed(shop: Shell) -> None:
+def test_the_attempt_and_its_folder_end_with_a_command_that_is_killed(shop: Shell) -> None:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as left:
         process = shop.start("run", "--here", "wait", "--events", environ={"TMPDIR": left})
         assert process.stdout is not None
@@ -262,6 +263,7 @@ def test_the_attempt_ends_with_a_command_that_is_killed(shop: Shell) -> None:
         process.communicate()
         psutil.wait_procs([attempt], timeout=DEADLINE)
         assert not attempt.is_running()
+        wait_for(lambda: not os.listdir(left))
 
 
 def test_names_begin_with_the_location_where_there_are_several(shop: Shell) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 from collections.abc import Callable, Mapping
@@ -17,7 +18,7 @@ from codelocd.runners.api import RunnerSpec
 from codelocd.runners.attempts import AttemptPipes, AttemptStart, process_part
 from codelocd.runners.warm.launcher import WarmLauncher
 from codelocd.runners.warm.method import MethodChoice
-from codelocd.runs.dagster import how_ended
+from codelocd.runs.dagster import how_ended, telling
 from codelocd.runs.encoding import order_part, report_part
 from codelocd.runs.events import (
     AttemptEnded,
@@ -27,7 +28,7 @@ from codelocd.runs.events import (
     UserCodeBegun,
 )
 from codelocd.runs.folder import AttemptFiles, RunFolders
-from codelocd.runs.model import RunId, RunRecord
+from codelocd.runs.model import RunId, RunRecord, UnsaidEnd
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,35 @@ async def start_report(
     return child
 
 
+def order_when_killed(
+    warm: WarmLauncher, folders: RunFolders, run: RunRecord, spec: RunnerSpec, folder: Path
+) -> Path:
+    """The order for the guardian of this process: `folder` is removed, after Dagster has been told
+    of the attempt of the `run`, if that is one of Dagster's. In a file in the folder. Raises
+    OSError."""
+    command = None
+    if run.dagster_run is not None:
+        end = UnsaidEnd(len(run.attempts), run.dagster_run, KILLED, cancelled=False)
+        (effect,) = telling(run, (end,))
+        told = {**report_part(effect), **process_part(spec), "parent": None}
+        command = warm.command(AttemptStart(spec, folders.write_order(run.id, REPORT, told)))
+    order = {
+        "command": command,
+        "variables": dict(spec.variables),
+        "directory": str(spec.working_directory),
+        "folder": str(folder),
+    }
+    path = folder / "when-killed.json"
+    new = path.with_suffix(".new")
+    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        json.dump(order, file)
+    new.rename(path)
+    return path
+
+
+KILLED = "codelocd: its process ended together with the command that ran it"
+REPORT = 0
+"""In place of the number of an attempt."""
 REPORT_SECONDS = 60.0
 """For Dagster to be told: a second where Dagster is imported already."""
 

@@ -244,6 +244,10 @@ class WarmLauncher:
                 pool.refresh(QUIET)
         return self._cold.attempt(start), MethodChoice("spawn", why)
 
+    def command(self, start: AttemptStart) -> list[str]:
+        """That of the process of an attempt, started on its own."""
+        return self._cold.command(start)
+
     def adopt(self, spec: RunnerSpec, child: Child, record: Mapping[str, Any]) -> WarmRunner:
         """Go on with a runner that another daemon has started; its next start is prepared."""
         runner = self._cold.adopt(child, Path(record["socket"]))
