@@ -98,7 +98,7 @@ def place(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     place.end()
 
 
-@pytest.mark.parametrize("method", ["spawn", "auto"])
+@pytest.mark.parametrize("method", [pytest.param("spawn", marks=pytest.mark.slow), "auto"])
 def test_promise_3_the_next_daemon_adopts_what_served(place: Place, method: str) -> None:
     names = ["one", "two", "three"]
     place.config(*names, method=method)
@@ -333,7 +333,7 @@ def nobody_left(place: Place) -> None:
         time.sleep(0.02)
 
 
-@pytest.mark.parametrize("adopted", [False, True])
+@pytest.mark.parametrize("adopted", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_promise_4_a_service_that_is_stopped_leaves_nothing(place: Place, adopted: bool) -> None:
     place.config("one")
     place.write("one", native("one", before=STRAYS))
@@ -404,11 +404,19 @@ while os.path.exists("slow"):
 """
 
 
-@pytest.mark.parametrize("verb", ["reload", "restart"])
-def test_an_order_that_waits_across_an_upgrade_has_its_outcome(place: Place, verb: str) -> None:
+def test_an_order_that_waits_across_an_upgrade_has_its_outcome(place: Place) -> None:
     place.config("one")
     place.write("one", native("one", before=SLOW))
     daemon = place.start()
+    for verb in ("reload", "restart"):
+        order_across_an_upgrade(place, daemon, verb)
+    with daemon.client() as client:
+        events = client.call("events", {"lines": 1000})["events"]
+    asked = [each["event"] for each in events if each["event"].endswith("-asked")]
+    assert asked == [*["reload-asked"] * 2, "restart-asked"]
+
+
+def order_across_an_upgrade(place: Place, daemon: Service, verb: str) -> None:
     before = daemon.until("one", serving)
     (place.project / "slow").touch()
     command: list[str | Path] = [CODELOCD, verb, "one", "--json"]
@@ -426,10 +434,6 @@ def test_an_order_that_waits_across_an_upgrade_has_its_outcome(place: Place, ver
     assert f"was started anew meanwhile; waiting for the outcome of {verb}" in words
     after = daemon.entry("one")
     assert (after["pid"] != before["pid"], after["stale"]) == (True, False)
-    with daemon.client() as client:
-        events = client.call("events", {"lines": 1000})["events"]
-    asked = [each["event"] for each in events if each["event"].endswith("-asked")]
-    assert asked == {"reload": ["reload-asked"] * 2, "restart": ["restart-asked"]}[verb]
 
 
 def test_a_stop_that_waits_across_an_upgrade_has_its_outcome(place: Place) -> None:

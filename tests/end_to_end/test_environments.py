@@ -147,36 +147,26 @@ def test_while_a_requirement_changes_not_one_call_fails(
     assert daemon.definitions() == ["asset v2_0"]
 
 
-def test_ten_locations_with_the_same_needs_cause_one_build(
-    dev: StartDev, project: Path, tmp_path: Path, wheel: Wheel
+def test_ten_locations_of_two_daemons_with_the_same_needs_cause_one_build(
+    tmp_path: Path, wheel: Wheel
 ) -> None:
     wheel("alpha", "1.0")
-    daemon = dev_of_ten(dev, project, tmp_path)
-    built = [e["environment"] for e in daemon.status()["locations"]]
-    assert len({each["path"] for each in built}) == 1
-    assert sorted(each["origin"] for each in built) == ["built", *["reused"] * 9]
-    assert len(list((tmp_path / "store/environments").iterdir())) == 1
-
-
-def test_two_daemons_with_the_same_needs_cause_one_build(
-    dev: StartDev, tmp_path: Path, wheel: Wheel
-) -> None:
-    wheel("alpha", "1.0")
-    daemons = []
+    daemons, names = [], [f"shop{number}" for number in range(5)]
     for name in ("one", "two"):
         folder = tmp_path / name
         folder.mkdir()
-        write_ten(folder, tmp_path / "store", count=1)
+        write_ten(folder, tmp_path / "store", count=len(names))
         daemons.append(Dev(folder, tmp_path / f"home-{name}", ()))
     try:
         for daemon in daemons:
-            daemon.until_serving("shop0")
-        paths = {daemon.entry("shop0")["environment"]["path"] for daemon in daemons}
-        origins = sorted(daemon.entry("shop0")["environment"]["origin"] for daemon in daemons)
+            daemon.until_serving(*names)
+        built = [e["environment"] for daemon in daemons for e in daemon.status()["locations"]]
     finally:
         for daemon in daemons:
             daemon.stop()
-    assert (len(paths), origins) == (1, ["built", "reused"])
+    assert len({each["path"] for each in built}) == 1
+    assert sorted(each["origin"] for each in built) == ["built", *["reused"] * 9]
+    assert len(list((tmp_path / "store/environments").iterdir())) == 1
 
 
 def dev_of_ten(dev: StartDev, project: Path, tmp_path: Path) -> Dev:

@@ -96,15 +96,28 @@ class Page:
         return about
 
 
+PAGE = """
+[dagster.environment]
+path = "{}"
+"""
+
+
 @pytest.fixture
 def declare(project: Path, dagster_environment) -> Callable[..., None]:
-    """`declare(shop="newest", old="1.5")`: a codelocd.toml of locations by release."""
+    """`declare(shop="newest", old="1.5")`: a codelocd.toml of locations by release. The page runs in
+    the newest of these environments, unless that was not declared, or `built`: then codelocd
+    builds what it needs."""
+    has_newest = False
 
-    def declare(**releases: str) -> None:
+    def declare(*, built: bool = False, **releases: str) -> None:
+        nonlocal has_newest
+        has_newest = has_newest or "newest" in releases.values()
         tables = [
             LOCATION.format(name=name, environment=dagster_environment(release))
             for name, release in releases.items()
         ]
+        if has_newest and not built:
+            tables.append(PAGE.format(dagster_environment("newest")))
         (project / "codelocd.toml").write_text("".join(tables))
 
     return declare

@@ -29,12 +29,12 @@ def state(dev, name: str) -> tuple[str, bool]:
 def test_a_save_shows_on_the_page_by_itself_and_a_mistake_leaves_what_was_there(
     project, declare, page, others
 ):
-    """The slow form has a location of another release beside it. What imports codeloc loads in the
-    code server too: what `check` and the runner say of it holds for the page, however a server
-    starts.
+    """The slow form has a location of another release beside it, and codelocd builds the page's
+    environment. What imports codeloc loads in the code server too: what `check` and the runner say
+    of it holds for the page, however a server starts.
     """
     names = ["shop", *("old" for _ in others)]
-    declare(**dict(zip(names, ("newest", *others), strict=True)))
+    declare(built=bool(others), **dict(zip(names, ("newest", *others), strict=True)))
     before = "import codeloc, subprocess, sys\n"
     before += "subprocess.run([sys.executable, '-c', 'import codeloc'], check=True)\n"
     (project / "shop.py").write_text(source("one", before=before))

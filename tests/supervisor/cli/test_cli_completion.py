@@ -64,6 +64,19 @@ CASES = {
 }
 
 
+SHELLS_OWN = {
+    typed: CASES[typed]
+    for typed in (
+        "codelocd config val",
+        "codelocd status --wat",
+        "codelocd show sales/mart/o",
+        "codelocd logs m",
+        "codelocd config validate conf",
+    )
+}
+"""What each shell has its own way for; of the others it is told words, as of the first of these."""
+
+
 @dataclass
 class Terminal:
     """An interactive shell that has evaluated our script."""
@@ -155,7 +168,17 @@ def offered(shell: Shell, typed: str) -> list[str]:
 def test_a_shell_completes_commands_options_files_and_what_the_daemon_knows(
     terminal: Terminal,
 ) -> None:
-    assert {typed: terminal.completed(typed) for typed in CASES} == CASES
+    assert {typed: terminal.completed(typed) for typed in SHELLS_OWN} == SHELLS_OWN
+
+
+@pytest.mark.parametrize(
+    "terminal",
+    ["bash", *(pytest.param(name, marks=pytest.mark.slow) for name in ("zsh", "fish"))],
+    indirect=True,
+)
+def test_a_shell_completes_whatever_a_command_takes(terminal: Terminal) -> None:
+    left = {typed: words for typed, words in CASES.items() if typed not in SHELLS_OWN}
+    assert {typed: terminal.completed(typed) for typed in left} == left
 
 
 @pytest.mark.parametrize("name", INSTALLED)

@@ -11,7 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from codelocd.cli.app import SECTIONS, app
 from tests.commands import DEADLINE
 from tests.supervisor.cli.fake_control import Shell
 
@@ -163,15 +165,22 @@ def test_a_check_prints_each_result_as_it_comes(shop: Shell) -> None:
     assert rest.splitlines() == ["✓ earlier: 1 asset", conflict, last]
 
 
-@pytest.mark.parametrize("option", ["-w", "--workspace", "-c", "--config"])
-def test_a_config_has_the_same_options_everywhere(shop: Shell, option: str) -> None:
+def help_of(*words: str) -> str:
+    """As the command prints it: in this process, where a process each takes long."""
+    done = CliRunner().invoke(app, [*words, "--help"], prog_name="codelocd")
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def test_a_config_has_the_same_options_everywhere(shop: Shell) -> None:
     config = shop.folder / "elsewhere.toml"
     (shop.folder / "codelocd.toml").rename(config)
-    for words in (("check",), ("config", "validate"), ("config", "show"), ("env", "build")):
+    commands = (("check",), ("config", "validate"), ("config", "show"), ("env", "build"))
+    options = ("-w", "--workspace", "-c", "--config")
+    for words, option in zip(commands, options, strict=True):
         done = shop.run(*words, option, "elsewhere.toml")
         assert (words, done.returncode, done.stderr.count("Error")) == (words, 0, 0), done.stderr
-    help_of_serve = shop.run("serve", "--help").stdout
-    assert "-c, -w, --config, --workspace FILE" in help_of_serve
+    assert "-c, -w, --config, --workspace FILE" in help_of("serve")
 
 
 def test_a_config_is_named_once(shop: Shell) -> None:
@@ -307,13 +316,9 @@ def test_help_is_everywhere(shell: Shell, words: list[str]) -> None:
     assert (done.stderr, done.returncode) == ("", 0)
 
 
-def test_every_command_has_help_with_an_example(shell: Shell) -> None:
-    from codelocd.cli.app import SECTIONS
-
+def test_every_command_has_help_with_an_example() -> None:
     for name in (name for names in SECTIONS.values() for name in names):
-        done = shell.run(name, "--help")
-        assert done.returncode == 0
-        assert f"codelocd {name} " in done.stdout
+        assert f"codelocd {name} " in help_of(name)
 
 
 def test_without_a_command_the_help_is_exit_2(shell: Shell) -> None:

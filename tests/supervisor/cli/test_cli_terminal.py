@@ -21,6 +21,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 WIDTHS = (60, 80, 200)
+NARROW = (60, *(pytest.param(width, marks=pytest.mark.slow) for width in (80, 200)))
 
 
 def failed(name: str) -> LocationStatus:
@@ -107,7 +108,7 @@ def test_status_is_one_line_per_location_with_trouble_first(
     assert cells == [state_at, state_at]
 
 
-@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("width", NARROW)
 def test_the_other_tables_are_one_line_per_row(
     project: Shell, daemon: FakeDaemon, width: int
 ) -> None:
@@ -163,7 +164,7 @@ def test_watch_gives_the_screen_back_when_it_fails(project: Shell, daemon: FakeD
     assert lines[0] == "codelocd: the location is gone"
 
 
-@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("width", NARROW)
 def test_dev_leaves_one_line_per_location_when_all_have_started(shell: Shell, width: int) -> None:
     code = "from codeloc import Definitions, asset\n@asset\ndef orders(): ...\n"
     (shell.folder / "defs.py").write_text(f"{code}defs = Definitions(assets=[orders])\n")
