@@ -104,9 +104,8 @@ path = "{}"
 
 @pytest.fixture
 def declare(project: Path, dagster_environment) -> Callable[..., None]:
-    """`declare(shop="newest", old="1.5")`: a codelocd.toml of locations by release. The page runs in
-    the newest of these environments, unless that was not declared, or `built`: then codelocd
-    builds what it needs."""
+    """`declare(shop="newest", old="1.5")`: a codelocd.toml of locations by release. The page is
+    run from the newest environment, unless none has that, or `built`: then codelocd builds one."""
     has_newest = False
 
     def declare(*, built: bool = False, **releases: str) -> None:

@@ -30,6 +30,17 @@ def python(request: pytest.FixtureRequest) -> Path:
     return interpreter(request.param)
 
 
+BETWEEN = tuple(version for version in VERSIONS if version not in EXTREMES)
+
+
+@pytest.fixture(
+    params=[*EXTREMES, *(pytest.param(version, marks=pytest.mark.slow) for version in BETWEEN)]
+)
+def version(request: pytest.FixtureRequest) -> Path:
+    """The oldest and the newest, and in the slow suite those between them too."""
+    return interpreter(request.param)
+
+
 @pytest.fixture(params=EXTREMES)
 def extreme(request: pytest.FixtureRequest) -> Path:
     """The oldest and the newest, for what does not depend on the version."""

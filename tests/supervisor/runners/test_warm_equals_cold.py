@@ -26,9 +26,9 @@ async def test_user_code_finds_around_it_what_a_fresh_start_has(bench, python: P
 
 
 @pytest.mark.parametrize("method", METHODS)
-async def test_a_warm_start_gives_the_same_snapshot(bench, python: Path, method: str):
+async def test_a_warm_start_gives_the_same_snapshot(bench, version: Path, method: str):
     source = telling("import decimal, email.message\ntold = 1")
-    spec = bench.spec(python, source)
+    spec = bench.spec(version, source)
     cold, warm = await bench.load(spec, "spawn"), await bench.load(spec, method)
     for snapshot in (cold.snapshot, warm.snapshot):
         assert snapshot.load_seconds > 0
@@ -55,9 +55,9 @@ async def test_what_packages_do_to_the_interpreter_is_as_after_a_cold_start(
     assert warm.told == cold.told
 
 
-async def test_what_is_random_differs_between_forks(bench, python: Path):
+async def test_what_is_random_differs_between_forks(bench, version: Path):
     spec = bench.spec(
-        python,
+        version,
         telling(
             "import multiprocessing.process, os, random, secrets, ssl, tempfile, uuid\n"
             "told = [random.random(), secrets.token_hex(), ssl.RAND_bytes(8).hex(),\n"
@@ -71,9 +71,9 @@ async def test_what_is_random_differs_between_forks(bench, python: Path):
         assert len(set(values)) == 3
 
 
-async def test_the_hash_seed_is_that_of_the_fork_server(bench, python: Path):
+async def test_the_hash_seed_is_that_of_the_fork_server(bench, version: Path):
     """One secret per fork server: `str` hashes are equal in its runners, and no other's."""
-    spec = bench.spec(python, telling("told = hash('sales')"))
+    spec = bench.spec(version, telling("told = hash('sales')"))
     loads = [await bench.load(spec, method) for method in ("spawn", "fork", "fork", "spare")]
     cold, first, second, spare = (load.told for load in loads)
     assert first == second
@@ -106,7 +106,7 @@ async def test_multiprocessing_works_with_every_start_method(
 
 @pytest.mark.parametrize("method", METHODS)
 async def test_what_is_registered_for_the_end_runs_once_in_the_runner_alone(
-    bench, python: Path, method: str
+    bench, version: Path, method: str
 ):
     """Those of packages among them, the newest first; never in a fork server or its helpers."""
     installed = bench.folder / "site-packages"
@@ -121,12 +121,12 @@ async def test_what_is_registered_for_the_end_runs_once_in_the_runner_alone(
         "for word in ('first', 'second'): atexit.register(end, word)\n"
     )
     source = "import atexit, ends\natexit.register(ends.end, 'own')\ntold = atexit._ncallbacks()"
-    trial = bench.spec(python, telling("import odd, ends\ntold = 1"))
+    trial = bench.spec(version, telling("import odd, ends\ntold = 1"))
     spec = replace(trial, variables={**trial.variables, "PYTHONPATH": str(installed)})
     if method == "fork":
         await bench.load(spec, "spawn")
         await bench.load(spec, "fork")
-    spec = replace(bench.spec(python, telling(source)), variables=spec.variables)
+    spec = replace(bench.spec(version, telling(source)), variables=spec.variables)
     loads = [await bench.load(spec, one) for one in ("spawn", method)]
     for load in loads:
         await load.runner.retire(5, 5)
