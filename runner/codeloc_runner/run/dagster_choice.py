@@ -109,8 +109,9 @@ def chosen_run(code: ProcessCode, order: AttemptOrder, instance: Any) -> ChosenR
     if chosen_assets or chosen_checks:
         job = base.get_subset(asset_selection=chosen_assets, asset_check_selection=chosen_checks)
     made = assets_of(base) if chosen_assets is None else chosen_assets
-    refuse_unpartitioned(repository, made, order)
-    config, tags = config_and_tags(job, order, instance)
+    own = partitions_of(repository, made, order)
+    partitioned = job if own is not None or not made else None
+    config, tags = config_and_tags(job, partitioned, order, instance)
     whole = releases.reconstructable(target, code.module, order).get_reconstructable_job(base.name)
     chosen = ChosenRun(repository.name, whole, job, (chosen_assets, chosen_checks), config, tags)
     chosen.make_plan(instance)
@@ -166,8 +167,9 @@ def selected(repository: Any, order: AttemptOrder) -> List[Any]:
     return [known["/".join(key)] for key in keys]
 
 
-def refuse_unpartitioned(repository: Any, keys: Set[Any], order: AttemptOrder) -> None:
-    """Dagster finds out as late as the function asks for its partition. Raises UsageFailure."""
+def partitions_of(repository: Any, keys: Set[Any], order: AttemptOrder) -> Any:
+    """The PartitionsDefinition of these assets; None: they have none. Raises UsageFailure where no
+    partition is chosen: Dagster finds out as late as a function asks for its own."""
     known = repository.assets_defs_by_key
     found = {key: partitioned_by(key, known[key]) for key in keys if key in known}
     partitioned = {key: each for key, each in found.items() if each is not None}
@@ -178,16 +180,18 @@ def refuse_unpartitioned(repository: Any, keys: Set[Any], order: AttemptOrder) -
         names = sorted(map(key_text, partitioned))
         told = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
         raise UsageFailure(f"choose a partition of {told}, with --tag {PARTITION}=KEY")
+    return first
 
 
 def config_and_tags(
-    job: Any, order: AttemptOrder, instance: Any
+    job: Any, partitioned: Any, order: AttemptOrder, instance: Any
 ) -> Tuple[Mapping[str, Any], Dict[str, str]]:
-    """Those that were given; what they leave open is the job's own."""
+    """Those that were given; what they leave open is the job's own. `partitioned`: the job, unless
+    what it makes has no partitions; older releases give such an asset those of any other."""
     config: Mapping[str, Any] = order.config or {}
     tags: Dict[str, str] = dict(fact(job, "run_tags") or fact(job, "tags") or {})
     key = order.tags.get(PARTITION)
-    if key is not None:
+    if key is not None and partitioned is not None:
         partitions = fact(job, "partitions_def")
         if partitions is not None and not releases.has_partition(partitions, key, instance):
             raise UsageFailure(f"there is no partition {key!r}")

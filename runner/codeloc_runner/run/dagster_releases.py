@@ -149,8 +149,10 @@ def has_partition(partitions: Any, key: str, instance: Any) -> bool:
     """Whether a PartitionsDefinition has the key."""
     try:
         return bool(_has_partition(partitions, key, instance))
-    except ValueError:  # it is no date, where all keys are dates
-        return False
+    except Exception as error:
+        if isinstance(error, ValueError) or type(error).__name__ == "CheckError":
+            return False  # it is no date, where all keys are dates, or has too few dimensions
+        raise
 
 
 def _has_partition(partitions: Any, key: str, instance: Any) -> Any:

@@ -81,8 +81,13 @@ daily = dg.DailyPartitionsDefinition("2026-01-01")
 def by_day(context):
     print("makes", context.partition_key)
 
-@dg.asset(partitions_def=dg.StaticPartitionsDefinition(["a", "b"]))
+letters = dg.StaticPartitionsDefinition(["a", "b"])
+
+@dg.asset(partitions_def=letters)
 def by_letter(): ...
+
+@dg.asset(partitions_def=dg.MultiPartitionsDefinition({"day": daily, "letter": letters}))
+def by_both(): ...
 
 @dg.op(out=dg.DynamicOut())
 def many():
@@ -109,7 +114,8 @@ def fan_fails():
 
 nightly = dg.define_asset_job("nightly", selection=["raw_orders", "mart/orders"])
 defs = dg.Definitions(
-    assets=[raw_orders, orders, broken, report, by_day, by_letter], asset_checks=[not_empty, fresh],
+    assets=[raw_orders, orders, broken, report, by_day, by_letter, by_both],
+    asset_checks=[not_empty, fresh],
     jobs=[nightly, refresh, wait, in_processes, fan, fan_fails],
     executor=dg.in_process_executor,
 )
@@ -320,10 +326,14 @@ def test_a_partition_is_a_tag_and_one_that_is_not_there_is_refused(shop):
     assert b"makes 2026-01-02" in attempt.printed["stdout"]
     refused = shop.run(select=["by_day"], tags={"dagster/partition": "never"})
     assert (refused["why"], "'never'" in refused["summary"]) == ("usage", True)
+    key = {"dagster/partition": "a"}
+    assert shop.run(select=["raw_orders"], tags=key)["state"] == "succeeded"
+    refused = shop.run(select=["by_both"], tags=key)
+    assert (refused["why"], "'a'" in refused["summary"]) == ("usage", True)
     refused = shop.run(select=["by_day"])
     assert (refused["why"], refused["dagster_run"]) == ("usage", None)
     assert "choose a partition of by_day, with --tag dagster/partition=KEY" in refused["summary"]
-    refused = shop.run(select=["by_day", "by_letter"], tags={"dagster/partition": "a"})
+    refused = shop.run(select=["by_day", "by_letter"], tags=key)
     assert (refused["why"], "different partitions" in refused["summary"]) == ("usage", True)
 
 
