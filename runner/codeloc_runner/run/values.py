@@ -7,6 +7,7 @@ from _pickle import Pickler, Unpickler
 from time import time
 
 from ..load import exceptions
+from ..process import say
 from ..wire.json_values import dumps, loads
 from ..wire.methods import python_version
 
@@ -25,6 +26,14 @@ PROTOCOL = 5
 
 class UnreadableValue(Exception):
     """A value that was stored and cannot be read here."""
+
+
+def removed(path: str) -> None:
+    """Another run may have done it, or the folder cannot be written."""
+    try:  # noqa: SIM105  contextlib would cost milliseconds
+        os.unlink(path)
+    except OSError:
+        pass
 
 
 class StoredValues:
@@ -51,18 +60,27 @@ class StoredValues:
             self._write(new, value)
             os.rename(new, os.path.join(folder, str(self._run)))
             self._remove_older(key)
+            removed(self._unstored(key))
         except Exception as error:  # noqa: BLE001  a class may do anything when it is pickled
-            if os.path.exists(new):
-                os.unlink(new)
+            removed(new)
+            self._mark_unstored(key)
             return f"{exceptions.type_name(error)}: {exceptions.message(error)[:500]}"
         return None
 
     def _remove_older(self, key: Tuple[str, ...]) -> None:
         for name in self._files(key)[KEPT:]:
-            try:  # noqa: SIM105  contextlib would cost milliseconds
-                os.unlink(os.path.join(self._of(key), name))
-            except FileNotFoundError:
-                pass  # another run has done it
+            removed(os.path.join(self._of(key), name))
+
+    def _unstored(self, key: Tuple[str, ...]) -> str:
+        """A file that is there while the newest value is not that of the last run which made it."""
+        return os.path.join(self._of(key), "unstored")
+
+    def _mark_unstored(self, key: Tuple[str, ...]) -> None:
+        try:
+            with open(self._unstored(key), "wb") as file:
+                file.write(f"{self._run}".encode())
+        except OSError:
+            pass  # a full disk
 
     def load(self, key: Tuple[str, ...], context: Any) -> Any:
         """Raises UnreadableValue."""
@@ -71,10 +89,20 @@ class StoredValues:
             raise UnreadableValue(f"no run has left a value of {'/'.join(key)}")
         with open(os.path.join(self._of(key), names[0]), "rb") as file:
             header = loads(file.readline().decode())
+            self._tell_older(key, header["run"])
             try:
                 return Unpickler(file).load()
             except Exception as error:
                 raise UnreadableValue(self._told(key, header, error)) from error
+
+    def _tell_older(self, key: Tuple[str, ...], run: int) -> None:
+        try:
+            with open(self._unstored(key), "rb") as file:
+                newer = file.read(20).decode()
+        except OSError:
+            return
+        name = "/".join(key)
+        say(f"the value of {name} is that of run {run}: what run {newer} made could not be stored")
 
     def _write(self, path: str, value: Any) -> None:
         header = {

@@ -346,8 +346,10 @@ defs = Definitions(assets=[odd, taker])
     folder.mkdir(exist_ok=True)
     header = {"python": "3.8.1", "environment": "old", "run": 7, "at": 0}
     (folder / "7").write_bytes(json.dumps(header).encode() + b"\nnonsense")
-    result = attempts(current, attempts.order(target, 2, select=["taker"])).result()
-    (step,) = result["steps"]
+    taken = attempts(current, attempts.order(target, 2, select=["taker"]))
+    (step,) = taken.result()["steps"]
+    older = "the value of odd is that of run 7: what run 1 made could not be stored\n"
+    assert older in taken.errors()
     assert "run 7 has left was written by Python 3.8.1 in environment old" in step["summary"]
     assert step["summary"].endswith("; have it made again: --upstream")
 
