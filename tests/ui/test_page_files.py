@@ -46,5 +46,24 @@ def test_no_module_of_ours_writes_markup_or_evaluates_text() -> None:
 
 
 def test_nothing_names_another_host() -> None:
-    for file in [FOLDER / "index.html", FOLDER / "style.css", *(FOLDER / "app").glob("*.js")]:
+    for file in [FOLDER / "index.html", *FOLDER.glob("*.css"), *FOLDER.glob("app/*.js")]:
         assert not re.search(r"https?://[a-z]", file.read_text()), file.name
+
+
+def test_the_first_page_brings_what_it_names_and_nothing_of_runs() -> None:
+    """A module that it does not name ahead comes a way to and fro later."""
+    shell = (FOLDER / "index.html").read_text()
+    named = set(re.findall(r'"static/\{version\}/([a-z]+/[a-z]+\.js)"', shell))
+    brought, more = set[str](), {"app/main.js", "app/begin.js"}
+    while more:
+        brought |= more
+        more = {each for name in more for each in _imported(name)} - brought
+    assert named == brought
+    assert not brought & {"app/runstates.js", "app/runparts.js", "app/runs.js"}
+
+
+def _imported(name: str) -> list[str]:
+    """The modules that one cannot begin without."""
+    module = FOLDER / name
+    found = re.findall(r"^import .* from '(\..*)';", module.read_text(), re.MULTILINE)
+    return [(module.parent / each).resolve().relative_to(FOLDER).as_posix() for each in found]

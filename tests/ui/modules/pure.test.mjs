@@ -11,7 +11,7 @@ const { Ring, wrapped, lineAt } = await load('ring.js');
 const { arranged, lineage, graphOf, groupId, CARD } = await load('layout.js');
 const { placed } = await load('placing.js');
 const { headline, level, edgesOf, environmentsOf, pasteOf, folded, told, past, density } = await load('stories.js');
-const { bytes, clock, dated, seconds, visible, words } = await load('format.js');
+const { bytes, clock, seconds, visible, words } = await load('format.js');
 
 const asset = (location, name, deps = []) => [location, '__repository__', 'asset', name, 'default', [], deps, ''];
 
@@ -304,10 +304,4 @@ test('an environment is found by its Python, its key and who uses it', () => {
   const all = environmentsOf([{ name: 'sales', environment }, { name: 'ads', environment }, { name: 'web', environment: null }]);
   assert.deepEqual(all, [{ key: environment.key, text: '0123456789ab Python 3.12.4 of sales, ads' }]);
   for (const text of ['0123456', '3.12', 'Python 3.12.4']) assert.equal(found(all, text, 9).length, 1, text);
-});
-
-test('a time of another day is told with its day', () => {
-  const at = Date.UTC(2026, 10, 14, 12) / 1000;
-  assert.equal(dated(at, at + 3600), clock(at));
-  assert.match(dated(at, at + 3 * 86400), /^1[345] Nov,? \d\d:\d\d$/);
 });

@@ -3,7 +3,9 @@ import { test } from 'node:test';
 import assert from 'node:assert/strict';
 
 const app = new URL('../../../ui/codelocd_ui/static/app/', import.meta.url);
-const { askedBy, checkState, goingOn, goingOnWords, jobsOf, lastTick, levelOf, listed, nameOf, runSentence, runWord, runsAside, showsRuns, statesOf, tagsIn, toldOf, tookOf, until, withPlan } = await import(new URL('runstates.js', app));
+const { goingOn, goingOnWords, showsRuns } = await import(new URL('anyruns.js', app));
+const { askedBy, checkState, dated, jobsOf, lastTick, levelOf, listed, nameOf, runSentence, runWord, runsAside, statesOf, tagsIn, toldOf, tookOf, until, withPlan } = await import(new URL('runstates.js', app));
+const { clock } = await import(new URL('format.js', app));
 const { found, matcher, namesFile } = await import(new URL('filters.js', app));
 
 /** As docs/protocol.md has it. */
@@ -84,6 +86,12 @@ test('times, tags and ticks are told as they are read', () => {
   assert.deepEqual([until(100, 200), until(230, 200), until(500, 200)], ['now', 'in 30 s', 'in 5 min']);
   const last = { at: 1, state: 'skipped', run: null, why: 'run 17 still running' };
   assert.deepEqual([lastTick({ last, missed: 0 }), lastTick({ last: { at: 1, state: 'run', run: 16, why: null }, missed: 1 }), lastTick({ last: null, missed: 0 })], ['skipped, run 17 still running', 'run 16, 1 missed', '−']);
+});
+
+test('a time of another day is told with its day', () => {
+  const at = Date.UTC(2026, 10, 14, 12) / 1000;
+  assert.equal(dated(at, at + 3600), clock(at));
+  assert.match(dated(at, at + 3 * 86400), /^1[345] Nov,? \d\d:\d\d$/);
 });
 
 test('definitions are found by the file in which they stand', () => {

@@ -2,6 +2,7 @@
 import { html, useEffect, useRef, useState } from './html.js';
 import { STAGES, stages } from './stories.js';
 import { bytes, clock, percent, seconds } from './format.js';
+import { sheet } from './sheet.js';
 
 const UNITS = { seconds, bytes, percent };
 const HEIGHT = 150, WIDEST = 16, LEAST_SPAN = 60; // px, px, s
@@ -21,8 +22,7 @@ export function Chart({ points, unit, label, empty }) {
     let gone = false;
     /** @type {ResizeObserver | undefined} */
     let observer;
-    sheet();
-    import('../vendor/uplot.js').then((module) => {
+    Promise.all([import('../vendor/uplot.js'), sheet('vendor/uplot.css')]).then(([module]) => {
       const Plot = /** @type {new (...given: any[]) => any} */ (/** @type {unknown} */ (module.default));
       const element = box.current;
       if (gone || !element) return;
@@ -81,14 +81,6 @@ function resolved(element, value) {
   const colour = getComputedStyle(probe).color;
   probe.remove();
   return colour;
-}
-
-/** The sheet of uPlot, once. */
-function sheet() {
-  if (document.getElementById('uplot')) return;
-  const link = document.createElement('link');
-  Object.assign(link, { id: 'uplot', rel: 'stylesheet', href: new URL('../vendor/uplot.css', import.meta.url).href });
-  document.head.append(link);
 }
 
 /** A round number that is at least as large, for the top of an axis. @param {number} value */

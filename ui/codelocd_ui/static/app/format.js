@@ -34,10 +34,6 @@ export const percent = (part) => (part == null ? '−' : `${Math.round(part * 10
 export function clock(at) { return DAY.format(at * 1000); }
 const DAY = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit', hour12: false });
 
-/** The same, with its day where that was another one, more or less. @param {number} at @param {number} now Unix seconds */
-export const dated = (at, now) => (Math.abs(now - at) < NEAR ? clock(at) : DATE.format(at * 1000));
-const NEAR = 20 * 3600, DATE = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit', hour12: false });
-
 /** The same with milliseconds. @param {number} at Unix seconds */
 export const exactly = (at) => `${clock(at)}.${String(Math.floor((at % 1) * 1000)).padStart(3, '0')}`;
 

@@ -3,7 +3,7 @@ import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from './h
 import { store as known, tell, useStore, useClock } from './store.js';
 import { Mark, Virtual, to } from './parts.js';
 import { definitionsOf, level, worstFirst } from './stories.js';
-import { goingOn, showsRuns } from './runstates.js';
+import { goingOn, showsRuns } from './anyruns.js';
 import { age, clock, counted, visible } from './format.js';
 
 /** @type {Record<string, string>} */

@@ -3,7 +3,7 @@ import { html, useEffect, useMemo, useState, useRef } from './html.js';
 import { useStore, useClock } from './store.js';
 import { Mark, Orders, Progress, Since, State, Stages, Spark, When, kindWord, ordersFor, to } from './parts.js';
 import { Problem } from './problem.js';
-import { goingOn, goingOnWords } from './runstates.js';
+import { goingOn, goingOnWords } from './anyruns.js';
 import { definitionsOf, edgesOf, folded, headline, level, worstFirst } from './stories.js';
 import { age, bytes, counted, percent, seconds, visible } from './format.js';
 import { want } from './connection.js';

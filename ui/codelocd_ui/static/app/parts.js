@@ -3,7 +3,7 @@ import { html, useState, useEffect, useRef } from './html.js';
 import { level, word, stages } from './stories.js';
 import { seconds, clock, moment, visible } from './format.js';
 import { order } from './connection.js';
-import { goingOn, runsAside } from './runstates.js';
+import { goingOn } from './anyruns.js';
 import { store, useClock } from './store.js';
 
 /** The shape and colour of a level; the words stand beside it. @param {{of: Level}} props */
@@ -101,8 +101,10 @@ export function Orders({ names, orders = ['stop', 'restart', 'reload'], primary 
     wasAsked.current = Boolean(state.asked);
     if (wanted) /** @type {HTMLElement | null} */ (box.current?.querySelector(wanted))?.focus();
   }, [state.asked]);
+  const live = goingOn([...store.runs.values()].filter((run) => names.includes(run.location))), hasRuns = live.running + live.queued > 0;
+  const [words, know] = useState(/** @type {typeof import('./runstates.js') | null} */ (null));
+  useEffect(() => { if (hasRuns) import('./runstates.js').then(know, () => undefined); }, [hasRuns]);
   if (store.page.read_only || store.link !== 'live' || store.gone || !orders.length) return null;
-  const live = goingOn([...store.runs.values()].filter((run) => names.includes(run.location)));
   const act = async (/** @type {Order} */ name) => {
     set({ doing: name, since: Date.now() / 1000, asked: '', said: '', bad: false });
     let said = '', bad = false;
@@ -120,14 +122,14 @@ export function Orders({ names, orders = ['stop', 'restart', 'reload'], primary 
     const who = names.length === 1 ? visible(names[0]) : `${names.length} locations`, stops = state.asked === 'stop';
     const stays = stops ? `${names.length === 1 ? 'It stays' : 'They stay'} stopped until started, also after a restart of codelocd. ` : '';
     return html`<div class="ask" role="group" aria-label="Confirm" ref=${box} onKeyDown=${(/** @type {KeyboardEvent} */ event) => event.key === 'Escape' && set({ ...state, asked: '' })}>
-      <span>${stops ? 'Stop' : 'Restart'} ${who}? ${stays}${runsAside(live, stops ? 'stop' : 'restart', names.length > 1)}</span>
+      <span>${stops ? 'Stop' : 'Restart'} ${who}? ${stays}${words?.runsAside(live, stops ? 'stop' : 'restart', names.length > 1)}</span>
       <button type="button" class=${`button ${stops ? 'danger' : ''}`} data-order=${`${state.asked}-now`} onClick=${() => act(stops ? 'stop' : 'restart')}>${stops ? 'Stop' : 'Restart'}</button>
       <button type="button" class="button" onClick=${() => set({ ...state, asked: '' })}>Cancel</button></div>`;
   }
   return html`<div class="row" ref=${box}>
     <span role="status">${state.said && html`<span class=${state.bad ? 'outcome bad' : 'meta'}>${visible(state.said)}</span>`}${state.doing && html`<${Since} since=${state.since} />`}</span>
     ${orders.map((name) => html`<button type="button" class=${`button ${name === primary ? 'primary' : ''}`} data-order=${name} disabled=${Boolean(state.doing)} aria-busy=${state.doing === name}
-      onClick=${() => (name === 'stop' || (name === 'restart' && live.running + live.queued) ? set({ ...state, asked: name, said: '' }) : act(name))}>${state.doing === name ? DOING[name] : LABELS[name]}${names.length > 1 ? ` ${names.length}` : ''}${hint && name === primary ? html` <kbd aria-hidden="true">${hint}</kbd>` : ''}</button>`)}
+      onClick=${() => (name === 'stop' || (name === 'restart' && hasRuns) ? set({ ...state, asked: name, said: '' }) : act(name))}>${state.doing === name ? DOING[name] : LABELS[name]}${names.length > 1 ? ` ${names.length}` : ''}${hint && name === primary ? html` <kbd aria-hidden="true">${hint}</kbd>` : ''}</button>`)}
   </div>`;
 }
 

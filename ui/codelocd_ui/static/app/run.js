@@ -5,8 +5,9 @@ import { Mark, to, useAnswer } from './parts.js';
 import { Traced } from './problem.js';
 import { Output, ofRun } from './output.js';
 import { RunOrders, RunState, What } from './runparts.js';
-import { askedBy, checkState, isLive, levelOf, nameOf, toldOf, tookOf, withPlan } from './runstates.js';
-import { age, bytes, counted, dated, moment, seconds, shortPath, visible, words } from './format.js';
+import { isLive } from './anyruns.js';
+import { askedBy, checkState, dated, levelOf, nameOf, toldOf, tookOf, withPlan } from './runstates.js';
+import { age, bytes, counted, moment, seconds, shortPath, visible, words } from './format.js';
 import { ask, hearTold, want } from './connection.js';
 
 /** The whole document of a run, after all that was told since. @param {number} id */

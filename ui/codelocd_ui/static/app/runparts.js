@@ -1,10 +1,14 @@
 // Parts of which the pages of runs consist: a table of runs, orders for one, how it is named.
 import { html, useEffect, useRef, useState } from './html.js';
 import { Mark, to, useAnswer } from './parts.js';
-import { askedBy, isLive, levelOf, nameOf, runWord, tookOf } from './runstates.js';
+import { isLive } from './anyruns.js';
+import { askedBy, dated, levelOf, nameOf, runWord, tookOf } from './runstates.js';
 import { store, useClock, useStore } from './store.js';
-import { age, counted, dated, moment, seconds, visible } from './format.js';
+import { age, counted, moment, seconds, visible } from './format.js';
 import { ask, runOrder } from './connection.js';
+import { sheet } from './sheet.js';
+
+await sheet('runs.css');
 
 const SHOWN = 500; // rows, each of which is drawn again every second
 

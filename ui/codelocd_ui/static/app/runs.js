@@ -4,7 +4,8 @@ import { useStore } from './store.js';
 import { RunTable } from './runparts.js';
 import { RunPage } from './run.js';
 import { Schedules } from './schedules.js';
-import { STATES, goingOn, goingOnWords, jobsOf, listed, statesOf } from './runstates.js';
+import { goingOn, goingOnWords } from './anyruns.js';
+import { STATES, jobsOf, listed, statesOf } from './runstates.js';
 import { counted, visible } from './format.js';
 import { ask } from './connection.js';
 

@@ -1,15 +1,13 @@
 // What runs are and become, in words; which there are to be started. Pure.
-import { seconds } from './format.js';
+import { LIVE, isLive } from './anyruns.js';
+import { clock, seconds } from './format.js';
 
 /** @type {Record<string, Level>} */
 const LEVELS = { queued: 'off', starting: 'busy', running: 'busy', succeeded: 'ok', failed: 'bad', lost: 'bad', cancelled: 'off', started: 'busy', passed: 'ok', error: 'bad', skipped: 'off', checked: 'ok', planned: 'off', warning: 'warn' };
 /** Of a run, a step or a check. @param {string} state @returns {Level} */
 export const levelOf = (state) => (Object.hasOwn(LEVELS, state) ? LEVELS[state] : 'off');
 
-export const LIVE = ['queued', 'starting', 'running'];
 export const STATES = [...LIVE, 'succeeded', 'failed', 'cancelled', 'lost'];
-/** @param {Pick<Run, 'state'>} run */
-export const isLive = (run) => LIVE.includes(run.state);
 
 /** How it stands, and why. @param {Run} run */
 export function runWord(run) {
@@ -53,16 +51,6 @@ export function listed(runs, location, state) {
 
 /** The states by which the daemon is asked for runs; undefined: all. @param {string} state */
 export const statesOf = (state) => (state === 'live' ? LIVE : state ? [state] : undefined);
-
-/** How many runs go on. @param {Iterable<Run>} runs @param {string} [location] */
-export function goingOn(runs, location) {
-  const live = [...runs].filter((run) => isLive(run) && (!location || run.location === location));
-  const queued = live.filter((run) => run.state === 'queued').length;
-  return { running: live.length - queued, queued };
-}
-
-/** `1 running, 2 queued`; empty where none is. @param {{running: number, queued: number}} counts */
-export const goingOnWords = ({ running, queued }) => [running && `${running} running`, queued && `${queued} queued`].filter(Boolean).join(', ');
 
 /**
  * What is asked before a location is stopped or restarted while runs of it go on; empty where none does.
@@ -116,17 +104,14 @@ export function jobsOf(rows, locations, hasRuns = false) {
   return rows.flatMap(([location, repository, kind, name]) => (kind === 'job' && runsIt(locations.get(location)?.loader, hasRuns) ? [{ location, repository, kind, name }] : []));
 }
 
-/** Whether a daemon has anything of runs to be shown. @param {{page: {runs: boolean}, runs: Map<number, Run>, rows: Row[], locations: Map<string, CodeLocation>}} store */
-export function showsRuns({ page, runs, rows, locations }) {
-  if (!page.runs) return false;
-  return runs.size > 0 || rows.some(([location, , kind]) => RUN_KINDS.has(kind) && locations.get(location)?.loader === 'native');
-}
-const RUN_KINDS = new Set(['job', 'schedule', 'sensor']);
-
 /** Tags as they are typed: `k=v` with spaces between. @param {string} text @returns {Record<string, string>} */
 export function tagsIn(text) {
   return Object.fromEntries(text.split(/\s+/).filter(Boolean).map((one) => { const [name, ...rest] = one.split('='); return [name, rest.join('=')]; }));
 }
+
+/** Time of day, with its day where that was another one, more or less. @param {number} at @param {number} now Unix seconds */
+export const dated = (at, now) => (Math.abs(now - at) < NEAR ? clock(at) : DATE.format(at * 1000));
+const NEAR = 20 * 3600, DATE = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit', hour12: false });
 
 /** When it comes, in words: `in 3 min`. @param {number} at @param {number} now Unix seconds */
 export const until = (at, now) => (at - now < 1 ? 'now' : `in ${at - now < 60 ? `${Math.round(at - now)} s` : seconds(at - now)}`);

@@ -1,7 +1,7 @@
 // What the page knows, changed by what the server tells; components look at it by `useStore`.
 import { useEffect, useLayoutEffect, useState } from './html.js';
 import { past, sentence, level } from './stories.js';
-import { isLive, runSentence } from './runstates.js';
+import { isLive } from './anyruns.js';
 
 const SAVES = 200, SAMPLES = 720, JOURNAL = 2000, RUNS = 500;
 
@@ -115,8 +115,8 @@ const HANDLERS = {
   },
   runs(message) { store.runs = new Map(message.runs.map((/** @type {Run} */ one) => [one.id, one]).reverse()); },
   run({ run }) {
-    const said = runSentence(store.runs.get(run.id), run);
-    if (said) store.sentence = said;
+    const before = store.runs.get(run.id);
+    if (!isLive(run)) import('./runstates.js').then(({ runSentence }) => { store.sentence = runSentence(before, run) || store.sentence; tell(); }, () => undefined);
     const runs = new Map(store.runs).set(run.id, run); // another map, by which lists know
     if (runs.size > RUNS) for (const [id, one] of runs) if (!isLive(one)) { runs.delete(id); break; }
     store.runs = runs;
