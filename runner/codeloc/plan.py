@@ -74,6 +74,8 @@ class RunRequest:
             raise RunError(f"checks: {checks!r} is not one of {', '.join(CHECKS)}")
         self.job = job
         self.assets = None if assets is None else tuple(assets)
+        if self.assets == ():
+            raise RunError("assets: it is empty; left out, it means all assets")
         self.params = dict(params or {})
         self.upstream = upstream
         self.checks = checks

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import grp
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -13,8 +15,11 @@ from typing import Any
 import pytest
 
 from tests.end_to_end.daemons import CODELOCD, DEADLINE, Dev, serving, stale, wait_for
+from tests.shop import SALES
 
 CONFIG = f"""
+[daemon]
+observe_group = "{grp.getgrgid(os.getegid()).gr_name}"
 [defaults]
 environment = {{ path = "{sys.prefix}" }}
 [location.sales]
@@ -30,72 +35,6 @@ def customers():
     return 3
 
 defs = Definitions(assets=[customers])
-"""
-SALES = """
-import sys, time
-from codeloc import Definitions, asset, asset_check, asset_job, job, resource
-
-VERSION = 1
-
-@asset
-def raw_orders(context):
-    print("to stdout")
-    print("to stderr", file=sys.stderr)
-    context.add_metadata(rows=1204, version=VERSION)
-    return [1, 2]
-
-@asset(deps=["customers"])
-def orders(raw_orders, day: int = 1):
-    return sum(raw_orders) + day
-
-@asset_check(asset=orders)
-def fresh(orders):
-    return orders < 100, "too many"
-
-@asset(deps=["ingest/customers"])
-def adrift(): ...
-
-@asset(retries=1, retry_delay=0.01)
-def flaky(context):
-    if context.attempt == 1:
-        raise ValueError("not yet")
-
-@asset
-def broken():
-    raise ValueError("never")
-
-@asset
-def report(broken): ...
-
-@resource
-def warehouse():
-    yield "open"
-    print("closed", flush=True)
-
-@job
-def wait(warehouse):
-    try:
-        print("waits", flush=True)
-        time.sleep(1000)
-    finally:
-        print("finally", flush=True)
-
-@job
-def stay():
-    while True:
-        try:
-            print("stays", flush=True)
-            time.sleep(1000)
-        except BaseException:
-            print("heard", flush=True)
-
-nightly = asset_job("nightly", ["raw_orders", "orders"])
-defs = Definitions(
-    assets=[raw_orders, orders, adrift, flaky, broken, report],
-    asset_checks=[fresh],
-    jobs=[nightly, wait, stay],
-    resources={"warehouse": warehouse},
-)
 """
 
 
@@ -155,7 +94,7 @@ def test_a_run_is_shown_as_it_goes_on_and_recorded(shop: Shop) -> None:
     lines = [line.split() for line in done.stdout.splitlines()]
     number = lines[0][1]
     assert lines[0][:4] == ["run", number, "sales/nightly", "generation"]
-    assert sorted(first_words(done.stdout)[1:-1]) == ["fresh", "orders", "raw_orders", "to"]
+    assert sorted(first_words(done.stdout)[1:-1]) == ["few", "fresh", "orders", "raw_orders", "to"]
     assert lines[-1][:3] == ["run", number, "succeeded"]
     listed = shop.cli("runs", "--location", "sales", "-n", "1").stdout.splitlines()
     assert listed[1].split()[:3] == [number, "sales/nightly", "succeeded"]
@@ -198,7 +137,7 @@ def test_json_has_the_whole_run_and_events_come_one_a_line(shop: Shop) -> None:
     printed = shop.cli("run", "sales/nightly", "--events").stdout
     events = [json.loads(line) for line in printed.splitlines()]
     told = [each["event"] for each in events if each["event"] != "run"]
-    assert told == [*["begun", "loaded", "plan"], *["step"] * 4, "check", "result", "ended"]
+    assert told == [*["begun", "loaded", "plan"], *["step"] * 4, *["check"] * 2, "result", "ended"]
     assert events[-1]["run"]["state"] == "succeeded"
 
 
@@ -284,7 +223,7 @@ def test_a_key_is_one_run(shop: Shop) -> None:
     shown = shop.cli("run", "sales/nightly", "--key", "monday")
     assert "has this key already" in shown.stderr
     assert shown.returncode == 0
-    assert sorted(first_words(shown.stdout)[1:-1]) == ["fresh", "orders", "raw_orders", "to"]
+    assert sorted(first_words(shown.stdout)[1:-1]) == ["few", "fresh", "orders", "raw_orders", "to"]
 
 
 def test_the_next_page_is_of_the_same_choice(shop: Shop) -> None:
@@ -350,3 +289,65 @@ def test_runs_are_shown_where_no_daemon_runs_any_more(project: Path, tmp_path: P
     unknown = daemon.cli("runs", "show", "99")
     assert (unknown.returncode, unknown.stdout) == (4, "")
     assert daemon.cli("runs", "logs", "-f", "1").returncode == 3
+
+
+def test_who_may_only_read_sees_runs_and_starts_and_ends_none(shop: Shop) -> None:
+    number = str(shop.begun("wait"))
+    reads = ["--socket", str(Path(shop.socket).with_name("observe.sock"))]
+    listed = shop.cli("runs", *reads)
+    assert (listed.returncode, listed.stdout.split("\n")[1].split()[0]) == (0, number)
+    assert shop.cli("runs", "logs", number, *reads).stdout.split()[-1] == "waits"
+    assert f"run {number}" in shop.cli("runs", "show", number, *reads).stdout
+    orders = ["run", "sales/nightly"], ["runs", "cancel", number], ["runs", "retry", number]
+    for order in orders:
+        refused = shop.cli(*order, *reads)
+        assert (refused.returncode, refused.stdout) == (2, "")
+        assert "this socket only tells" in refused.stderr.splitlines()[-1]
+    newest = shop.json("runs", "-n", "1")["runs"][0]
+    assert (newest["id"], newest["state"]) == (int(number), "running")
+    assert shop.cli("runs", "cancel", number, "--kill").returncode == 0
+
+
+LATE = """
+import pathlib, time
+from codeloc import Definitions, job
+
+gate = pathlib.Path(__file__).with_name("gate")
+while not gate.exists():
+    time.sleep(0.01)
+exec(gate.read_text())
+
+@job
+def now(): ...
+
+defs = Definitions(jobs=[now])
+"""
+
+
+@pytest.mark.slow
+def test_a_location_that_loads_is_waited_for(project: Path, tmp_path: Path) -> None:
+    """It is told after a second, and Ctrl-C ends the wait."""
+    names = "late", "never"
+    sections = [f'[location.{name}]\npython_file = "{name}/defs.py"\n' for name in names]
+    (project / "codelocd.toml").write_text(CONFIG.partition("[location")[0] + "".join(sections))
+    for name in names:
+        (project / name).mkdir()
+        (project / name / "defs.py").write_text(LATE)
+    daemon = Shop(project, tmp_path / "home", (), serves=False)
+    wait_for(lambda: daemon.cli("status").returncode == 1)
+    words = ["late/now"], ["late/now", "--detach"], ["late/now", "--key", "k"], ["never/now"]
+    runs = [daemon.start("run", *each) for each in words]
+    for run, each in zip(runs, words, strict=True):
+        assert run.stderr is not None
+        assert f"{each[0].partition('/')[0]} to load" in run.stderr.readline()
+    runs[2].send_signal(signal.SIGINT)
+    runs[2].communicate(timeout=DEADLINE)
+    (project / "late" / "gate").touch()
+    (project / "never" / "gate").write_text("raise ValueError('never')")
+    said = [run.communicate(timeout=DEADLINE) for run in runs]
+    assert [run.returncode for run in runs] == [0, 0, 130, 1]
+    assert "succeeded" in said[0][0]
+    assert {int(said[0][0].split()[1]), int(said[1][0])} == {1, 2}
+    assert said[3][1].splitlines()[-1].startswith("codelocd: never has not loaded: ValueError")
+    assert len(daemon.json("runs")["runs"]) == 2
+    daemon.stop()

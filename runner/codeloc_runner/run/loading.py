@@ -22,6 +22,12 @@ if TYPE_CHECKING:
     from .order import CodeOrder
 
 
+LONGEST = 300
+"""Characters of a summary; the whole text is beside it."""
+LEFT_SECONDS = 5.0
+"""For threads that user code has left, before it is said that they are waited for."""
+
+
 def failure(
     error: BaseException, order: CodeOrder, printed: Optional[BaseException] = None
 ) -> Dict[str, Any]:
@@ -29,12 +35,23 @@ def failure(
     the output already; any other is printed, too."""
     if isinstance(error, UsageFailure):
         say(f"codelocd: {error}")
-        return {"state": "failed", "why": "usage", "summary": str(error), "problem": None}
+        return {"state": "failed", "why": "usage", **in_a_line(str(error))}
     why = "load" if isinstance(error, (LoadError, LoadFailure)) else "exception"
     problem = described(error.__cause__ or error, order, "load" if why == "load" else "run")
     if error is not printed:
         say(problem["detail"])
     return {"state": "failed", "why": why, "summary": problem["summary"], "problem": problem}
+
+
+def in_a_line(text: str) -> Dict[str, Any]:
+    """`summary` and `problem` of what is known by its text alone, which may be long."""
+    summary = " ".join(text.split())
+    if summary == text and len(text) <= LONGEST:
+        return {"summary": text, "problem": None}
+    if len(summary) > LONGEST:
+        summary = f"{summary[: LONGEST - 1]}…"
+    problem = {"kind": "run", "summary": summary, "detail": text, "error": None, "missing": None}
+    return {"summary": summary, "problem": problem}
 
 
 class LoadError(Exception):
@@ -73,8 +90,30 @@ def loaded(order: CodeOrder, served: ServedCode, guard: CancelGuard) -> ProcessC
 def end_threads() -> None:
     """Wait for those that user code left behind, as the interpreter does at its end."""
     threading: Any = sys.modules.get("threading")
-    if threading is not None:
+    if threading is None:
+        return
+    if not threads_left(threading):
         threading._shutdown()
+        return
+    telling = threading.Timer(LEFT_SECONDS, tell_left, [threading])
+    telling.daemon = True
+    telling.start()
+    try:
+        threading._shutdown()
+    finally:
+        telling.cancel()
+
+
+def threads_left(threading: Any) -> List[str]:
+    """Names of those by which the interpreter would go on."""
+    main = threading.main_thread()
+    return [each.name for each in threading.enumerate() if each is not main and not each.daemon]
+
+
+def tell_left(threading: Any) -> None:
+    names = ", ".join(threads_left(threading))
+    if names:
+        say(f"codelocd: waits for threads that the code has left: {names}")
 
 
 def memory_peak() -> Optional[int]:

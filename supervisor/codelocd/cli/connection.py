@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from codelocd import __version__
-from codelocd.cli.exit_codes import KINDS, ExitCode, Failure, SilentDaemon
+from codelocd.cli.exit_codes import KINDS, ExitCode, Failure, NothingServes, SilentDaemon
 from codelocd.cli.which import Asked, DaemonAddress, is_there, which
 from codelocd.client import Client, DaemonUnreachable, RpcError
 from codelocd.storage import sockets
@@ -156,7 +156,8 @@ def refused(error: RpcError) -> Failure:
     choices = (f"--kind {m['kind']} --repository {m['repository']}" for m in matches or ())
     message = f"{error.message}: {' or '.join(choices)}" if matches else error.message
     first, *more = data.get("problems") or [message]
-    return Failure(first, KINDS.get(error.kind, ExitCode.FAILED), also=more)
+    kind = NothingServes if error.kind == "down" else Failure
+    return kind(first, KINDS.get(error.kind, ExitCode.FAILED), also=more)
 
 
 def meant(asked: Asked) -> DaemonAddress:

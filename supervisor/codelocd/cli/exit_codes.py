@@ -61,6 +61,10 @@ class SilentDaemon(Failure):
         self.project = project
 
 
+class NothingServes(Failure):
+    """The daemon has no code of a location to run or to ask."""
+
+
 DEBUG = "CODELOCD_DEBUG"
 """When it is set, an internal error shows its traceback."""
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any
 
 from codelocd.cli import output, run_upstream
-from codelocd.cli.actions import announce
+from codelocd.cli.actions import Waiting, announce
 from codelocd.cli.connection import Connection, connect_patiently, connect_promptly
-from codelocd.cli.exit_codes import ExitCode, Failure
+from codelocd.cli.exit_codes import ExitCode, Failure, NothingServes
 from codelocd.cli.run_following import FINAL, FollowedRun, RunNews, subscribed
 from codelocd.cli.run_output import Form, RunOutput
 from codelocd.cli.run_request import AskedRun, exit_code, unfit_names
@@ -28,6 +28,9 @@ BY = {"kind": "cli"}
 """What asks for a run; the daemon itself knows which user that is."""
 QUIET = 1.0
 """Seconds in the queue, before that is said."""
+LOADING = ("building", "starting")
+"""States of a location whose code is on its way. How long it may stay in them is what its
+`build_timeout` and its `start_timeout` say."""
 
 
 def run(request: AskedRun, asked: Asked, form: Form, *, key: str | None, detached: bool) -> int:
@@ -36,6 +39,7 @@ def run(request: AskedRun, asked: Asked, form: Form, *, key: str | None, detache
         announce(connection)
         location = _location(connection, request.names)
         if request.lately is not None:
+            _has_loaded(asked, location)
             run_upstream.require(connection, location, request, request.lately)
         given = {
             "location": location,
@@ -84,15 +88,23 @@ def order(
     form: Form,
     *,
     detached: bool,
-    location: str | None = None,
+    location: str,
 ) -> int:
-    """Call `run` or `run_retry`, and show the run that comes of it, unless `detached`."""
+    """Call `run` or `run_retry`, and show the run that comes of it, unless `detached`. A location
+    that loads is waited for."""
+
+    def ordered() -> Any:
+        return connection.call(method, parameters)
+
+    def has_loaded() -> bool:
+        return _has_loaded(asked, location)
+
     if detached:
-        _say_id(connection.call(method, parameters), form)
+        _say_id(_once_loaded(ordered, has_loaded), form)
         return ExitCode.DONE
     with Interrupts(connection.daemon) as interrupts:
         events = subscribed(connection, location)
-        answer = connection.call(method, parameters)
+        answer = _once_loaded(ordered, interrupts.ending(has_loaded))
         document = answer["run"]
         interrupts.follow(document["id"])
         followed = FollowedRun(document["id"], lambda: connect_promptly(asked))
@@ -102,6 +114,27 @@ def order(
         shown = AttachedOutput(document, form)
         ended = shown.all(followed.news(connection, events, known=is_known))
         return exit_code(ended, interrupted=interrupts.count > 0)
+
+
+def _once_loaded(ordered: Callable[[], Any], has_loaded: Callable[[], bool]) -> Any:
+    """What is ordered, again where nothing serves the location because its code only loads."""
+    while True:
+        try:
+            return ordered()
+        except NothingServes:
+            if not has_loaded():
+                return ordered()  # in case that it has loaded between the two answers
+
+
+def _has_loaded(asked: Asked, location: str) -> bool:
+    """Waits while the location builds or starts, and says so; whether it did."""
+    wanted, waited = {"locations": [location]}, False
+    with connect_promptly(asked) as connection, Waiting(connection.daemon.socket, wanted):
+        events = connection.subscribe(["status"], locations=[location])
+        while connection.call("status", wanted)["locations"][0]["state"] in LOADING:
+            waited = True
+            next(events)
+    return waited
 
 
 def _say_id(answer: Mapping[str, Any], form: Form) -> None:
@@ -184,6 +217,7 @@ class Interrupts:
         self.count = 0
         self._daemon = daemon
         self._run: int | None = None
+        self._ends = False
 
     def __enter__(self) -> Interrupts:
         self._before = signal.signal(signal.SIGINT, self._heard)
@@ -197,6 +231,20 @@ class Interrupts:
     ) -> None:
         signal.signal(signal.SIGINT, self._before)
 
+    def ending(self, wait: Callable[[], bool]) -> Callable[[], bool]:
+        """The same wait, at whose first SIGINT the command ends: nothing is asked for yet."""
+
+        def ended() -> bool:
+            self._ends = True
+            if self.count:
+                raise KeyboardInterrupt
+            try:
+                return wait()
+            finally:
+                self._ends = False
+
+        return ended
+
     def follow(self, run: int) -> None:
         """The number of the run, as soon as it is known."""
         self._run = run
@@ -205,7 +253,7 @@ class Interrupts:
 
     def _heard(self, _number: int, _frame: FrameType | None) -> None:
         self.count += 1
-        if self.count > (1 if self._run is None else 2):
+        if self._ends or self.count > (1 if self._run is None else 2):
             raise KeyboardInterrupt
         if self._run is not None:
             self._act()

@@ -114,9 +114,10 @@ def test_assets_are_chosen_in_the_words_of_dagster(items: Any, names: list[str])
         ("colour:red", "'colour' is none of key, group, kind, owner, tag"),
         ("a and b", "'a and b' is no selection: write a key"),
         ("+", "'+' is no selection"),
+        ([], "assets: it is empty; left out, it means all assets"),
     ],
 )
-def test_a_selection_that_means_nothing_is_refused(items: str, complaint: str) -> None:
+def test_a_selection_that_means_nothing_is_refused(items: Any, complaint: str) -> None:
     with pytest.raises(RunError) as caught:
         shop().run(assets=items)
     assert complaint in str(caught.value)

@@ -15,6 +15,7 @@ import pytest
 
 from tests.commands import DEADLINE
 from tests.end_to_end.daemons import wait_for
+from tests.shop import SALES
 from tests.supervisor.cli.fake_control import Shell
 
 CONFIG = f"""
@@ -24,85 +25,12 @@ environment = {{ path = "{sys.prefix}" }}
 python_file = "defs.py"
 """
 
-DEFS = """
-import pathlib, sys, time
-from codeloc import Definitions, asset, asset_check, asset_job, job, resource
-
-@asset
-def raw_orders(context):
-    print("to stdout")
-    print("to stderr", file=sys.stderr)
-    context.add_metadata(rows=1204)
-    return [1, 2]
-
-@asset
-def orders(raw_orders, day: int = 1):
-    return sum(raw_orders) + day
-
-@asset_check(asset=orders)
-def not_empty(orders):
-    return orders > 0
-
-@asset_check(asset=orders, severity="warn")
-def fresh(orders):
-    return False, "newest row is 3 days old"
-
-@asset(retries=1, retry_delay=0.01)
-def flaky(context):
-    if context.attempt == 1:
-        raise ValueError("not yet")
-
-@asset
-def broken():
-    raise ValueError("never")
-
-@asset
-def report(broken): ...
-
-@asset
-def doubtful(): ...
-
-@asset_check(asset=doubtful)
-def right(doubtful):
-    return False, "it is wrong"
-
-@resource
-def warehouse():
-    yield "open"
-    print("closed", flush=True)
-
-@job
-def wait(warehouse):
-    try:
-        print("waits", flush=True)
-        time.sleep(1000)
-    finally:
-        print("finally", flush=True)
-
-@job
-def stay():
-    while True:
-        try:
-            print("stays", flush=True)
-            time.sleep(1000)
-        except BaseException:
-            print("heard", flush=True)
-
-nightly = asset_job("nightly", ["raw_orders", "orders"])
-defs = Definitions(
-    assets=[raw_orders, orders, flaky, broken, report, doubtful],
-    asset_checks=[not_empty, fresh, right],
-    jobs=[nightly, wait, stay],
-    resources={"warehouse": warehouse},
-)
-"""
-
 
 @pytest.fixture
 def shop(shell: Shell) -> Shell:
     """A project with one location, `sales`."""
     (shell.folder / "codelocd.toml").write_text(CONFIG)
-    (shell.folder / "defs.py").write_text(DEFS)
+    (shell.folder / "defs.py").write_text(SALES)
     return shell
 
 
@@ -116,11 +44,11 @@ def test_a_job_runs_and_prints_its_steps_and_checks_as_they_end(shop: Shell) -> 
     assert done.returncode == 0, done.stderr
     assert "\nto stdout\n" in done.stdout
     printed = done.stdout.replace("to stdout\n", "")
-    title, raw, orders, not_empty, fresh, last = lines_of(printed)
+    title, raw, orders, few, fresh, last = lines_of(printed)
     assert title[:2] == ["run", "sales/nightly"]
-    assert raw[:2] + raw[3:] == ["raw_orders", "ok", "rows", "1204"]
+    assert raw[:2] + raw[3:] == ["raw_orders", "ok", "rows", "1204,", "version", "1"]
     assert orders[:2] == ["orders", "ok"]
-    assert not_empty == ["not_empty", "passed"]
+    assert few == ["few", "passed"]
     assert fresh == ["fresh", "warning", "newest", "row", "is", "3", "days", "old"]
     assert last[:2] == ["run", "succeeded"]
     assert (done.returncode, done.stderr.splitlines()[-1:]) == (0, ["to stderr"])
@@ -150,11 +78,12 @@ def test_what_depends_on_a_step_that_failed_is_skipped(shop: Shell) -> None:
 
 
 def test_a_check_that_fails_is_exit_1(shop: Shell) -> None:
-    done = shop.run("run", "--here", "doubtful")
+    wrong = ["run", "--here", "nightly", "--param", "day=100"]
+    done = shop.run(*wrong)
     assert done.returncode == 1
-    assert ["right", "FAILED", "it", "is", "wrong"] in lines_of(done.stdout)
+    assert ["few", "FAILED", "too", "many"] in lines_of(done.stdout)
     assert done.stdout.rstrip().endswith(": 1 check")
-    assert shop.run("run", "--here", "doubtful", "--no-checks").returncode == 0
+    assert shop.run(*wrong, "--no-checks").returncode == 0
 
 
 def test_a_run_that_failed_is_tried_again_as_its_definition_says(shop: Shell) -> None:
@@ -276,7 +205,7 @@ def test_names_begin_with_the_location_where_there_are_several(shop: Shell) -> N
 
 
 def test_a_file_runs_without_any_config(shell: Shell) -> None:
-    (shell.folder / "defs.py").write_text(DEFS)
+    (shell.folder / "defs.py").write_text(SALES)
     python = shell.run("run", "-f", "defs.py", "--python", sys.executable, "nightly")
     assert python.returncode == 0, python.stderr
 

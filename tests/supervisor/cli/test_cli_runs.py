@@ -206,6 +206,43 @@ def test_an_interrupt_cancels_and_is_130(project: Shell, runs: Runs) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("words", "then", "printed"),
+    [
+        (["run", "sales/nightly"], "serving", "run 17 succeeded after 1.0s"),
+        (["run", "sales/nightly", "--detach"], "serving", "17"),
+        (["runs", "retry", "16"], "serving", "run 17 succeeded after 1.0s"),
+        (["run", "sales/nightly"], "failed", "codelocd: sales has not loaded: no"),
+    ],
+)
+def test_a_location_that_loads_is_waited_for(
+    project: Shell, runs: Runs, words: list[str], then: str, printed: str
+) -> None:
+    carried_out(runs, run(state="succeeded", why=None))
+    runs.runs[16] = run(id=16)
+    now: Any = {**LOCATION, "state": "starting"}
+    answer, looks = runs.answer, list[Any]()
+
+    def ordered() -> Any:
+        return (
+            answer() if now["state"] == "serving" else RpcError("down", "sales has not loaded: no")
+        )
+
+    def status(params: Mapping[str, Any]) -> Any:
+        told = status_document(now)
+        if params.get("locations") and now["state"] == "starting":  # the command looks at it
+            looks.append(params)
+            now["state"] = then
+            runs.daemon.tell("status", {"event": {}, "location": now})
+        return told
+
+    runs.answer, runs.daemon.answers["status"] = ordered, status  # type: ignore[method-assign]
+    done = project.run(*words)
+    assert done.returncode == (0 if then == "serving" else 1), done.stderr
+    assert (done.stdout or done.stderr).splitlines()[-1] == printed
+    assert len(looks) == 1
+
+
 def test_a_run_that_the_key_has_is_shown_as_it_is(project: Shell, runs: Runs) -> None:
     runs.runs[17] = run(state="succeeded", why=None)
     runs.lines = ["before"]
@@ -287,6 +324,7 @@ def test_what_cannot_be_asked_for_is_one_line(
 
 def test_what_the_daemon_refuses_is_its_own_line(project: Shell, runs: Runs) -> None:
     refusal = RpcError("usage", "run 17 goes on; codelocd runs cancel 17")
+    runs.runs[17] = going_on()
     runs.daemon.answers["run_retry"] = lambda _: refusal
     done = project.run("runs", "retry", "17")
     assert (done.returncode, done.stderr) == (2, f"codelocd: {refusal.message}\n")

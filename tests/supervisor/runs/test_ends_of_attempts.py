@@ -50,7 +50,11 @@ def leaves(context):
 def dies_at_exit():
     import atexit
     atexit.register(os.kill, os.getpid(), 9)
-defs = Definitions(jobs=[work, waits, crashes, leaves, dies_at_exit])
+@job
+def leaves_a_thread(context):
+    import threading
+    threading.Thread(target=lambda: waits.function(context), name="poller").start()
+defs = Definitions(jobs=[work, waits, crashes, leaves, dies_at_exit, leaves_a_thread])
 """
 HOSTILE = """
 import builtins, os, resource, sys
@@ -371,3 +375,17 @@ async def test_a_run_that_leaves_no_result_since_its_folder_was_removed_says_so(
     run = await keeper.ended(number)
     assert (run.state, run.why) == (RunState.FAILED, "exit")
     assert run.summary == f"its folder {folder} was removed while it ran"
+
+
+@pytest.mark.slow
+async def test_a_run_waits_for_threads_that_its_code_has_left_and_says_so(
+    application: Application, tmp_path: Path
+) -> None:
+    await loaded(application, tmp_path, CODE)
+    keeper = OneKeeper(application)
+    number = await keeper.begin(RunWish("x", job="leaves_a_thread"))
+    told = "codelocd: waits for threads that the code has left: poller"
+    await until(lambda: told in keeper.printed(number))
+    assert keeper.runs[number].state is RunState.RUNNING
+    (tmp_path / "go").touch()
+    assert (await keeper.ended(number)).state is RunState.SUCCEEDED

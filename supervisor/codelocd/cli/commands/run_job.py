@@ -126,7 +126,10 @@ def _run_config(context: click.Context, option: click.Parameter, given: str | No
     help="Run it once for this key: where a run of the location has it, that one is shown.",
 )
 @click.option(
-    "--detach", "detached", is_flag=True, help="Print the number of the run, and do not wait."
+    "--detach",
+    "detached",
+    is_flag=True,
+    help="Print the number of the run, and do not wait for its end.",
 )
 @form_options
 @daemon_options
@@ -146,8 +149,9 @@ def run_command(
     """Run a job or assets of a location, and show it as it goes on.
 
     The project's daemon runs it, with the code that it serves, and keeps a record: `codelocd
-    runs`. Where several locations are served, names begin with theirs. The run goes on when this
-    command ends in any other way than by Ctrl-C.
+    runs`. Where several locations are served, names begin with theirs. A location that is still
+    being built or loaded is waited for. The run goes on when this command ends in any other way
+    than by Ctrl-C.
 
     With --here, or with options that say which code (those of `codelocd dev`), no daemon takes
     part in it: the environment is built if need be, and the code runs as it is on the disk.

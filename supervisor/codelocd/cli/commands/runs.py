@@ -338,5 +338,8 @@ def retry_command(asked: Asked, number: int, *, detached: bool, form: Form) -> i
     """
     with connect_patiently(asked) as connection:
         announce(connection)
+        location = connection.call("run_show", {"id": number})["run"]["location"]
         origin = {"id": number, "by": run_attached.BY}
-        return run_attached.order(connection, "run_retry", origin, asked, form, detached=detached)
+        return run_attached.order(
+            connection, "run_retry", origin, asked, form, detached=detached, location=location
+        )
