@@ -21,6 +21,7 @@ from typing import Any
 
 import pytest
 
+from tests import commands
 from tests.end_to_end.daemons import CODELOCD, DEADLINE, Dev, Service, wait_for
 from tests.faults.processes import is_alive, is_of_a_run
 
@@ -33,6 +34,8 @@ LONGEST = 1200.0
 """Seconds for the runs that a busy machine has not come to yet."""
 PAUSE = 0.3
 """Seconds between two looks at which an attempt may be killed, on the average."""
+UPGRADES = 12
+"""Of a daemon, one in each minute."""
 CODE = """
 import os, random, time
 from codeloc import Definitions, Run, ScheduleDefinition, job
@@ -89,6 +92,9 @@ class KilledDaemons:
             self.daemon.told(b"READY=1")
         else:
             self.daemon = Dev(self._project, self._home, ("--tick",), fake)
+        self.until_it_ticks()
+
+    def until_it_ticks(self) -> None:
         self.daemons += 1
         self.daemon.until_serving("sales")
         wait_for(lambda: len(self.schedules()) == len(NAMES))
@@ -104,6 +110,12 @@ class KilledDaemons:
         """The next one begins."""
         self.end(signal.SIGKILL)
         self.begin()
+
+    def upgrade(self) -> None:
+        """The next one is the same process."""
+        done = commands.run(["upgrade"], environ=self.daemon.environ)
+        assert done.returncode == 0, done.stderr
+        self.until_it_ticks()
 
     def end(self, number: int = signal.SIGTERM) -> None:
         self.daemon.process.send_signal(number)
@@ -222,5 +234,20 @@ def test_a_thousand_ticks_of_daemons_and_attempts_that_are_killed(
     try:
         killed_again_and_again(world, MINUTES, random.Random(7))
         check_each_once(world, MINUTES)
+    finally:
+        world.end()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_ticks_of_a_daemon_that_is_upgraded(tmp_path: Path) -> None:
+    world, chance = KilledDaemons(tmp_path, "serve"), random.Random(7)
+    try:
+        for _ in range(UPGRADES):
+            world.next_minute()
+            time.sleep(chance.uniform(0.0, 1.0))  # while it asks schedules, or runs go on
+            world.upgrade()
+        check_each_once(world, UPGRADES)
+        assert {run["state"] for run in world.runs().values()} == {"succeeded"}
     finally:
         world.end()
