@@ -78,7 +78,7 @@ def _run_clicked(event: RunClicked, model: TopModel) -> TopModel:
 
 @_changed.register(Startable)
 def _startable(event: Startable, model: TopModel) -> TopModel:
-    return replace(model, startable=event.jobs)
+    return replace(model, startable=event.found)
 
 
 @_changed.register(Told)

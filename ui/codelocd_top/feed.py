@@ -30,7 +30,7 @@ from codelocd_top.model import (
     Said,
     Told,
 )
-from codelocd_top.run_model import RunAct, RunShown, RunsTold, Startable, run_output
+from codelocd_top.run_model import RunAct, Runnable, RunShown, RunsTold, Startable, run_output
 
 if TYPE_CHECKING:
     from codelocd.documents.events import StatusNews
@@ -100,16 +100,20 @@ class DaemonFeed:
                 self._tell(Said(f"{act.what}: it is run {answer['id']}"))
 
     async def find_startable(self) -> None:
-        """Tell the jobs of native locations."""
+        """Tell the jobs and assets of native locations."""
         try:
-            found = await self._ask("definitions", {"kind": "job"})
+            found = await self._ask("definitions", {})
         except (DaemonUnreachable, RpcError) as error:
             return self._tell(Said(str(error), "red"))
         native = {
             name for name, each in self._known.locations.items() if each["loader"] == "native"
         }
-        jobs = ((each["location"], each["name"]) for each in found["definitions"])
-        return self._tell(Startable(tuple(sorted(job for job in jobs if job[0] in native))))
+        runnable = (
+            Runnable(each["location"], each["kind"] == "asset", each["name"], each["repository"])
+            for each in found["definitions"]
+            if each["kind"] in ("job", "asset") and each["location"] in native
+        )
+        return self._tell(Startable(tuple(sorted(runnable))))
 
     async def _use(self, client: AsyncClient) -> None:
         self._client = client

@@ -44,7 +44,7 @@ KEYS = (
     ("R", "restart: stop, then start; asks first"),
     ("s", "stop, or start what is stopped; asks first"),
     ("u", "runs instead of locations, and back: s steps, o output, c cancels, a runs again"),
-    ("n", "run a job: type a part of its name"),
+    ("n", "run a job or assets: type a part of the name, then parameters as day=2026-11-27"),
     ("/", "show only what has a text in its name, state or problem; Esc shows all"),
     ("< >", "sort by the column to the left, to the right"),
     ("w", "the link of the page, opened where there is a browser"),
@@ -57,7 +57,7 @@ HINTS = (
     "? keys", "q quit",
 )  # fmt: skip
 RUN_HINTS = (
-    "u locations", "c cancel", "a run again", "n run a job", "/ filter", "↵ full pane",
+    "u locations", "c cancel", "a run again", "n run", "/ filter", "↵ full pane",
     "? keys", "q quit",
 )  # fmt: skip
 

@@ -12,6 +12,7 @@ from codelocd_top.run_model import (
     RunAct,
     RunClicked,
     RunDocument,
+    Runnable,
     RunPane,
     RunQuestion,
     RunShown,
@@ -274,7 +275,7 @@ class TopModel:
     run: int | None = None
     run_pane: RunPane = "steps"
     shown_run: RunDocument | None = None
-    startable: tuple[tuple[str, str], ...] = ()
+    startable: tuple[Runnable, ...] = ()
     typed: str = ""
     candidate: int = 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,13 +12,14 @@ from codelocd_top.run_model import RUN_PANES, AskStartable, RunAct, RunQuestion
 
 if TYPE_CHECKING:
     from codelocd_top.model import Order, Pressed, TopModel
+    from codelocd_top.run_model import Runnable
 
     Result = tuple[TopModel, tuple[Order, ...]]
 
 BY = {"kind": "top"}
 """What a run says of who asked for it."""
 SHOWN = 3
-"""Names of jobs that stand beside what is typed."""
+"""Names that stand beside what is typed."""
 
 
 def turned(model: TopModel) -> TopModel:
@@ -122,11 +124,31 @@ def begin_start(model: TopModel) -> Result:
     return replace(model, mode="start", typed="", candidate=0), (AskStartable(),)
 
 
-def candidates(model: TopModel) -> list[tuple[str, str]]:
-    """The jobs that have what is typed in their name; those of the selected location first."""
-    wanted = model.typed.casefold()
-    found = [each for each in model.startable if wanted in "/".join(each).casefold()]
-    return sorted(found, key=lambda each: (each[0] != model.selected, each))
+def words(text: str) -> tuple[list[str], dict[str, str]]:
+    """What is typed, as `codelocd run` has it: names, and parameters as `NAME=VALUE`. Quotes as in
+    a shell."""
+    try:
+        found = shlex.split(text)
+    except ValueError:  # a quote is still open
+        found = text.split()
+    pairs = [each.partition("=") for each in found if "=" in each]
+    return [each for each in found if "=" not in each], {name: value for name, _, value in pairs}
+
+
+def candidates(model: TopModel) -> list[Runnable]:
+    """What has the last name that is typed in its own; of the selected location first. After other
+    names it is an asset of the same location."""
+    names, _ = words(model.typed)
+    wanted = names[-1].casefold() if names else ""
+    found = [each for each in model.startable if wanted in str(each).casefold()]
+    if names[:-1]:
+        first = {each.location for each in model.startable if _is(each, names[0])}
+        found = [each for each in found if each.is_asset and each.location in first]
+    return sorted(found, key=lambda each: (each.location != model.selected, each))
+
+
+def _is(asset: Runnable, name: str) -> bool:
+    return asset.is_asset and name in (asset.name, str(asset))
 
 
 def typed(model: TopModel, event: Pressed) -> Result:
@@ -150,19 +172,40 @@ def typed(model: TopModel, event: Pressed) -> Result:
     return model, ()
 
 
-def _start(model: TopModel, there: list[tuple[str, str]]) -> Result:
+def _start(model: TopModel, there: list[Runnable]) -> Result:
+    names, given = words(model.typed)
     if not there:
-        return _saying(model, f"no job is called {model.typed!r}"), ()
-    location, job = there[min(model.candidate, len(there) - 1)]
-    params = {"location": location, "names": [job], "by": BY}
-    what = f"{location}/{job}"
+        what = names[-1] if names else ""
+        return _saying(model, f"no job and no asset of that location is called {what!r}"), ()
+    last = there[min(model.candidate, len(there) - 1)]
+    chosen = [last.name]
+    for name in reversed(names[:-1]):
+        found = [each for each in model.startable if _is(each, name)]
+        here = [each for each in found if each.location == last.location]
+        if not here:
+            return _saying(model, f"no asset of {last.location} is called {name!r}"), ()
+        chosen.insert(0, here[0].name)
+    params = {
+        "location": last.location,
+        "repository": last.repository,
+        "names": chosen,
+        **({"params": given} if given else {}),
+        "by": BY,
+    }
+    what = f"{last.location}/{', '.join(chosen)}"
     return _saying(model, f"run {what}…", None), (RunAct("run", what, params),)
 
 
 def start_line(model: TopModel) -> str:
     """What is typed, and what `Enter` would run."""
     there = candidates(model)
-    names = ["/".join(each) for each in there[model.candidate :]]
+    names = [_named(each, there) for each in there[model.candidate :]]
     more = f"  and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    found = f"▸ {'  '.join(names[:SHOWN])}{more}" if names else "no job has that name"
-    return f"run {model.typed}█  {found}   ↵ runs the first, ↓ the next, Esc"
+    found = f"▸ {'  '.join(names[:SHOWN])}{more}" if names else "no job and no asset has that name"
+    return f"run {model.typed}█  {found}   ↵ runs the first, ↓ the next, NAME=VALUE, Esc"
+
+
+def _named(one: Runnable, there: list[Runnable]) -> str:
+    """With its repository where another one has the same name."""
+    same = [each for each in there if (each.is_asset, str(each)) == (one.is_asset, str(one))]
+    return f"{one} ({one.repository})" if len(same) > 1 else str(one)

@@ -32,11 +32,24 @@ class RunShown:
     run: RunDocument
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Runnable:
+    """A job, or an asset, that can be run."""
+
+    location: str
+    is_asset: bool
+    name: str
+    repository: str
+
+    def __str__(self) -> str:
+        return f"{self.location}/{self.name}"
+
+
 @dataclass(frozen=True, slots=True)
 class Startable:
-    """What can be run: locations, each with one of its jobs."""
+    """What can be run."""
 
-    jobs: tuple[tuple[str, str], ...]
+    found: tuple[Runnable, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from codelocd_top.run_model import (
     AskStartable,
     RunAct,
     RunClicked,
+    Runnable,
     RunShown,
     RunsTold,
     Startable,
@@ -160,22 +161,57 @@ def test_what_has_ended_is_run_again_and_not_cancelled(model: TopModel) -> None:
     assert "still goes on" in said.text
 
 
-def test_a_job_is_started_by_a_part_of_its_name(model: TopModel) -> None:
+def startable(model: TopModel) -> TopModel:
+    """While it is typed what to run."""
     typing, orders = pressed(model, "n")
     assert orders == (AskStartable(),)
-    jobs = (("ads", "clicks"), ("shop", "hourly"), ("shop", "nightly"))
-    typing = after(typing, Startable(jobs))
+    jobs = ("ads", "clicks", "a"), ("shop", "hourly", "a"), ("shop", "nightly", "a")
+    assets = ("ads", "orders", "a"), ("shop", "orders", "a"), ("shop", "paid", "a")
+    found = [Runnable(location, False, name, where) for location, name, where in jobs]
+    found += [Runnable(location, True, name, where) for location, name, where in assets]
+    return after(typing, Startable((*found, Runnable("shop", False, "nightly", "b"))))
+
+
+def test_a_job_is_started_by_a_part_of_its_name(model: TopModel) -> None:
+    typing = startable(model)
     chosen, _ = pressed(typing, *"shop")
-    assert "▸ shop/hourly  shop/nightly" in view.last_line(chosen, PLAIN)
-    chosen, _ = pressed(chosen, "down")
+    assert "▸ shop/hourly  shop/nightly (a)  shop/nightly (b)" in view.last_line(chosen, PLAIN)
+    chosen, _ = pressed(chosen, "down", "down")
     done, orders = pressed(chosen, "enter")
-    params = {"location": "shop", "names": ["nightly"], "by": {"kind": "top"}}
+    params = {"location": "shop", "repository": "b", "names": ["nightly"], "by": {"kind": "top"}}
     assert orders == (RunAct("run", "shop/nightly", params),)
     assert done.mode == "table"
     none, orders = pressed(typing, *"xyz", "enter")
     assert not orders
     assert none.said is not None
     assert pressed(typing, "escape")[0].mode == "table"
+
+
+@pytest.mark.parametrize(
+    ("typed", "names", "given"),
+    [
+        ("nightly day=2026-11-27", ["nightly"], {"day": "2026-11-27"}),
+        ("day='two words' hourly n=1", ["hourly"], {"day": "two words", "n": "1"}),
+        ("shop/orders pai", ["orders", "paid"], {}),
+    ],
+)
+def test_parameters_and_several_assets_are_typed_as_in_a_command(
+    model: TopModel, typed: str, names: list[str], given: dict[str, str]
+) -> None:
+    _, orders = pressed(startable(model), *typed, "enter")
+    (act,) = orders
+    assert isinstance(act, RunAct)
+    assert act.params["names"] == names
+    assert act.params.get("params", {}) == given
+    assert act.params["location"] == "shop"
+
+
+@pytest.mark.parametrize("typed", ["orders nightly", "orders nothing", "nothing paid"])
+def test_what_cannot_be_run_together_is_said(model: TopModel, typed: str) -> None:
+    done, orders = pressed(startable(model), *typed, "enter")
+    assert not orders
+    assert done.said is not None
+    assert "called" in done.said.text
 
 
 def test_nothing_is_ordered_of_runs_by_who_may_only_look_or_while_the_daemon_is_gone(

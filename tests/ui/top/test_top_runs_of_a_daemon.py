@@ -20,8 +20,8 @@ from pathlib import Path
 from codeloc import Definitions, asset, job
 
 @asset
-def raw(context):
-    context.add_metadata(rows=3)
+def raw(context, rows: int = 3):
+    context.add_metadata(rows=rows)
 
 @job
 def broken():
@@ -106,3 +106,11 @@ async def test_what_an_asset_told_is_in_the_pane(daemon: Dev, pilot: Pilot[None]
     document = top(pilot).model.shown_run
     assert document is not None
     assert document["queued"] >= began - 1
+
+
+async def test_an_asset_is_made_with_a_parameter(pilot: Pilot[None]) -> None:
+    app = top(pilot)
+    await pilot.press("n", *"raw", "space", *"rows=5")
+    await until(lambda: "▸ shop/raw" in bar(app, "last"))
+    await pilot.press("enter", "u", "g", "s")
+    await until(lambda: "rows 5" in shown(pilot))
