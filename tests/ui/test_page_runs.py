@@ -19,7 +19,7 @@ CODE = """\
 import time
 from pathlib import Path
 
-from codeloc import Definitions, asset, asset_check, job, schedule
+from codeloc import Definitions, asset, asset_check, asset_job, job, schedule
 
 HERE = Path(__file__).parent
 
@@ -34,8 +34,8 @@ def not_empty(raw):
     return len(raw) > 0
 
 @asset
-def total(raw):
-    return sum(raw)
+def total(raw, factor: int = 1):
+    return sum(raw) * factor
 
 @job
 def nightly(day: str = "today", count: int = 2):
@@ -61,7 +61,7 @@ def every_year(): ...
 defs = Definitions(
     assets=[raw, total],
     asset_checks=[not_empty],
-    jobs=[nightly, broken, waits],
+    jobs=[nightly, broken, waits, asset_job("weekly", ["raw", "total"])],
     schedules=[every_year],
 )
 """
@@ -166,12 +166,13 @@ def test_a_job_is_run_from_its_sheet_with_parameters_and_its_output_is_read(show
 
 @NEEDS_BROWSER
 def test_a_wrong_parameter_is_told_where_it_was_given(shown: Shown) -> None:
-    shown.go("#/definition/shop/job/nightly")
+    """One of an asset that the job makes."""
+    shown.go("#/definition/shop/job/weekly")
     shown.tab.locator("[data-order=run]").click()
-    shown.tab.get_by_role("dialog").get_by_label("count").fill("many")
+    shown.tab.get_by_role("dialog").get_by_label("factor").fill("many")
     shown.tab.get_by_role("dialog").get_by_role("button", name="Run").click()
-    shown.until("count")
-    shown.tab.get_by_text("failed: usage").or_(shown.tab.get_by_role("alert")).first.wait_for()
+    shown.tab.locator(".title .pill.bad", has_text="failed: usage").wait_for()
+    shown.until("parameter \"factor\": 'many' is no int")
 
 
 @NEEDS_BROWSER

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 
 const app = new URL('../../../ui/codelocd_ui/static/app/', import.meta.url);
 const { goingOn, goingOnWords, showsRuns } = await import(new URL('anyruns.js', app));
-const { askedBy, checkState, dated, jobsOf, lastTick, levelOf, listed, nameOf, runSentence, runWord, runsAside, statesOf, tagsIn, toldOf, tookOf, until, withPlan } = await import(new URL('runstates.js', app));
+const { askedBy, checkState, dated, jobsOf, lastTick, levelOf, listed, nameOf, parametersOf, runSentence, runWord, runsAside, statesOf, tagsIn, toldOf, tookOf, until, withPlan } = await import(new URL('runstates.js', app));
 const { clock } = await import(new URL('format.js', app));
 const { found, matcher, namesFile } = await import(new URL('filters.js', app));
 
@@ -86,6 +86,13 @@ test('times, tags and ticks are told as they are read', () => {
   assert.deepEqual([until(100, 200), until(230, 200), until(500, 200)], ['now', 'in 30 s', 'in 5 min']);
   const last = { at: 1, state: 'skipped', run: null, why: 'run 17 still running' };
   assert.deepEqual([lastTick({ last, missed: 0 }), lastTick({ last: { at: 1, state: 'run', run: 16, why: null }, missed: 1 }), lastTick({ last: null, missed: 0 })], ['skipped, run 17 still running', 'run 16, 1 missed', '−']);
+});
+
+test('a job is given its own parameters and those of its assets, each once', () => {
+  const day = { name: 'day', type: 'str' }, rows = { name: 'rows', type: 'int' }, other = { name: 'other', type: null };
+  const assets = [{ key: ['raw'], parameters: [day] }, { key: ['mart', 'orders'], parameters: [{ ...day, type: 'date' }, rows] }, { key: ['apart'], parameters: [other] }, { key: ['plain'] }];
+  assert.deepEqual(parametersOf({ assets: [['raw'], ['mart', 'orders'], ['plain']] }, assets), [day, rows]);
+  assert.deepEqual(parametersOf({ parameters: [other] }, assets), [other]);
 });
 
 test('a time of another day is told with its day', () => {

@@ -70,7 +70,7 @@ function Steps({ run, now }) {
     ${!problem && !isLive(run) && run.summary && !failed.length && html`<div class="card problem"><header><${Mark} of=${levelOf(run.state)} /><div class="words"><p class="summary">${visible(run.summary)}</p></div></header></div>`}
     ${failed.map((one) => html`<${Failure} key=${one.name} title=${one.name} problem=${one.problem} />`)}
     <div class="columns"><div class="stack">
-      ${run.steps.length ? html`<ol class="card steps" aria-label="Steps">${run.steps.map((one) => html`<${OneStep} key=${`${one.kind} ${one.name}`} step=${one} now=${now} />`)}</ol>` : html`<div class="card empty">${run.state === 'queued' ? 'It waits in the queue.' : isLive(run) ? 'Its code is loaded.' : 'No step began.'}</div>`}
+      ${run.steps.length ? html`<ol class="card steps" aria-label="Steps">${run.steps.map((one) => html`<${OneStep} key=${`${one.kind} ${one.name}`} step=${one} now=${now} />`)}</ol>` : html`<div class="card empty">${run.state === 'queued' ? 'It waits in the queue.' : isLive(run) ? 'Its code is being loaded.' : 'No step began.'}</div>`}
     </div><div class="stack">
       <div class="card"><div class="body"><dl class="pairs"><dt>Queued</dt><dd title=${moment(run.queued)}>${dated(run.queued, now)}</dd>
         ${run.retry_of != null && html`<dt>Again after</dt><dd><a class="link" href=${to.run(run.retry_of)}>run ${run.retry_of}</a></dd>`}
@@ -87,7 +87,7 @@ const Failure = ({ title, problem }) => html`<article class="card problem" aria-
 /** @param {{step: Step, now: number}} props */
 function OneStep({ step, now }) {
   const goes = step.state === 'started';
-  return html`<li><div class="first"><${Mark} of=${levelOf(step.state)} /><b>${visible(step.name)}</b>${step.kind === 'asset' ? '' : html`<span class="quiet">${visible(step.kind)}</span>`}<span class="quiet">${visible(goes ? 'runs' : step.state)}${step.why ? ` (${visible(step.why)})` : ''}</span><span class="spring"></span><span class="took">${goes && step.since ? seconds(Math.max(0, Math.floor(now - step.since))) : step.seconds == null ? '' : seconds(step.seconds)}</span></div>
+  return html`<li><div class="first"><${Mark} of=${levelOf(step.state)} /><b>${visible(step.name)}</b>${step.kind === 'asset' ? '' : html`<span class="quiet">${visible(step.kind)}</span>`}<span class="quiet">${visible(goes ? 'runs' : step.state)}${step.why ? ` (${visible(step.why)})` : ''}</span><span class="spring"></span><span class="took">${goes && step.since ? seconds(Math.max(0, Math.floor(now - step.since))) : step.seconds == null || step.state === 'skipped' ? '' : seconds(step.seconds)}</span></div>
     <${Facts} of=${step} />
     ${step.checks.length > 0 && html`<ul aria-label=${`Checks of ${visible(step.name)}`}>${step.checks.map((check) => html`<li><div class="first"><${Mark} of=${levelOf(checkState(check))} /><span>${visible(check.name)}</span><span class="quiet">${visible(checkState(check))}${check.summary ? `: ${visible(check.summary)}` : ''}</span></div><${Facts} of=${{ metadata: check.metadata }} /></li>`)}</ul>`}</li>`;
 }

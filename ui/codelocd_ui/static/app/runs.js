@@ -31,7 +31,7 @@ function List({ route }) {
   const store = useStore();
   const [location, setLocation] = useState(route.query.get('location') ?? '');
   const [state, setState] = useState(route.query.get('state') ?? '');
-  const [asked, setAsked] = useState({ runs: /** @type {Run[]} */ ([]), more: true, said: '' });
+  const [asked, setAsked] = useState({ runs: /** @type {Run[]} */ ([]), more: false, said: '' });
   const look = async (/** @type {string} */ where, /** @type {string} */ how, /** @type {Run[]} */ known) => {
     const states = statesOf(how), oldest = known[known.length - 1]?.id;
     try {
@@ -54,5 +54,5 @@ function List({ route }) {
       <select class="field" aria-label="State" value=${state} onChange=${(/** @type {any} */ event) => note(location, event.target.value)}><option value="">every state</option><option value="live">going on</option>${STATES.map((one) => html`<option value=${one}>${one}</option>`)}</select>
       <span class="meta" role="status">${counted(runs.length, 'run')}</span></div>
     ${!runs.length && !location && !state ? html`<div class="card empty">Nothing has run yet. ${jobs.length ? html`Start <a class="link" href=${`#/definition/${[jobs[0].location, 'job', jobs[0].name].map(encodeURIComponent).join('/')}`}>${visible(jobs[0].location)}/${visible(jobs[0].name)}</a>, or write <code>codelocd run ${visible(jobs[0].location)}/${visible(jobs[0].name)}</code>.` : ''}</div>` : html`<${RunTable} runs=${runs} />`}
-    <div class="row"><button type="button" class="button" disabled=${!asked.more} onClick=${() => look(location, state, runs)}>Older</button><span class="meta" role="status">${visible(asked.said)}</span></div>`;
+    <div class="row">${asked.more && html`<button type="button" class="button" onClick=${() => look(location, state, runs)}>Older</button>`}<span class="meta" role="status">${visible(asked.said)}</span></div>`;
 }

@@ -104,6 +104,16 @@ export function jobsOf(rows, locations, hasRuns = false) {
   return rows.flatMap(([location, repository, kind, name]) => (kind === 'job' && runsIt(locations.get(location)?.loader, hasRuns) ? [{ location, repository, kind, name }] : []));
 }
 
+/**
+ * The parameters of a run: of a job, and of the assets that it makes, each name once.
+ * @param {{assets?: string[][], parameters?: any[]}} job @param {{key: string[], parameters?: any[]}[]} assets
+ */
+export function parametersOf(job, assets) {
+  const made = new Set((job.assets ?? []).map((key) => key.join('/')));
+  const all = [job, ...assets.filter((one) => made.has(one.key.join('/')))].flatMap((one) => one.parameters ?? []);
+  return [...new Map([...all].reverse().map((one) => [one.name, one])).values()].reverse();
+}
+
 /** Tags as they are typed: `k=v` with spaces between. @param {string} text @returns {Record<string, string>} */
 export function tagsIn(text) {
   return Object.fromEntries(text.split(/\s+/).filter(Boolean).map((one) => { const [name, ...rest] = one.split('='); return [name, rest.join('=')]; }));

@@ -4,7 +4,7 @@ import { Overlay } from './overlay.js';
 import { mayOrder } from './runparts.js';
 import { useStore } from './store.js';
 import { to, useAnswer } from './parts.js';
-import { runsIt, tagsIn } from './runstates.js';
+import { parametersOf, runsIt, tagsIn } from './runstates.js';
 import { kindWord } from './parts.js';
 import { visible, words } from './format.js';
 import { ask, runOrder } from './connection.js';
@@ -32,10 +32,18 @@ function parsedConfig(text) {
 /** What a field of this type takes. @type {Record<string, string>} */
 const FORMS = { date: '2026-11-29', datetime: '2026-11-29T06:00', int: '1', float: '0.5' };
 
+/** What `show` says, with the parameters of the assets that a job makes. @param {Startable} what @param {any} [shown] */
+async function asked({ location, repository, kind, name }, shown) {
+  const found = shown ?? await ask('show', { location, repository, kind, name });
+  if (kind !== 'job' || !found.assets?.length) return found;
+  const { definitions } = await ask('definitions', { locations: [location], kind: 'asset' });
+  return { ...found, parameters: parametersOf(found, definitions.filter((/** @type {any} */ one) => one.repository === repository)) };
+}
+
 /** @param {{what: Startable, shown?: any, close: () => void}} props shown: what `show` says of it, if that is known */
 export function StartDialog({ what, shown, close }) {
   const { location, repository, kind, name } = what;
-  const { answer, error } = useAnswer(() => (shown ? Promise.resolve(shown) : ask('show', { location, repository, kind, name })), []);
+  const { answer, error } = useAnswer(() => asked(what, shown), []);
   const [values, set] = useState(/** @type {Record<string, string>} */ ({}));
   const [tags, setTags] = useState(''), [settings, setSettings] = useState(''), [upstream, setUpstream] = useState(false), [checks, setChecks] = useState('with');
   const [state, tell] = useState({ doing: false, said: '' });
