@@ -342,3 +342,35 @@ async def test_a_location_with_very_many_definitions_runs_by_name(
     choice = chosen(["work"], [], "x", served.definitions)
     assert choice.job == "work"
     assert len(served.definitions) == 4004
+
+
+@pytest.mark.slow
+async def test_a_daemon_that_starts_with_broken_code_runs_the_last_good(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    state.mkdir(mode=0o700)
+
+    async def daemon(text: str) -> tuple[Application, OneKeeper]:
+        shutil.rmtree(state / "runs" / "1", ignore_errors=True)  # each has a run of that number
+        application = Application(Config(()), paths_in(state), lambda _: None, development=False)
+        location = await loaded(application, tmp_path, text)
+        assert (location.serving is None) is text.startswith("def (")
+        return application, OneKeeper(application)
+
+    application, keeper = await daemon(code("the old"))
+    before = await keeper.run()
+    await application.close()
+    for text, says in (("def (", "the old"), (code("the new"), "the new")):
+        application, keeper = await daemon(text)
+        run = await keeper.run()
+        assert run.state is RunState.SUCCEEDED
+        assert keeper.printed(run.id)[-1].endswith(says)
+        assert (run.manifest == before.manifest) is (says == "the old")
+        assert keeper.codes.manifests() == {run.manifest}, "what may be run is not removed"
+        await application.close()
+    application, keeper = await daemon("def (")
+    application.daemon.stop(application.locations["x"])
+    await application.close()
+    application, keeper = await daemon("def (")
+    await keeper.codes.ready("x")
+    assert keeper.codes.of("x") is None, "what was stopped has no last good code"
+    await application.close()

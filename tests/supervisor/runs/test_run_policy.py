@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hashlib import blake2b
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -69,7 +70,8 @@ def test_texts_are_kept_once_and_those_that_changed_are_told(tmp_path: Path) -> 
 def test_what_a_job_states_holds_also_while_a_new_runner_is_asked_what_it_serves() -> None:
     job = {"kind": "job", "repository": "__repository__", "name": "nightly", "retries": 2}
     locations: Any = {}
-    folders: Any = None
-    codes = ServedCodes(locations, folders, lambda name: [job] if name == "sales" else [])
+    unused: Any = SimpleNamespace(root=Path("/"))
+    listed = {"sales": [job]}
+    codes = ServedCodes(locations, unused, lambda name: listed.get(name, []), unused)
     assert codes.of("sales") is None
     assert with_policy(RunWish("sales", job="nightly"), locations, codes).policy.retries == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import closing
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from codelocd.process.accounts import Account
     from codelocd.process.child import Children
     from codelocd.process.inheritance import Inheritance
+    from codelocd.runners.api import RunnerSpec
     from codelocd.runners.warm.launcher import WarmLauncher
     from codelocd.storage.paths import DaemonPaths
 
@@ -94,7 +96,7 @@ class RunBase:
     def codes(self) -> ServedCodes:
         from codelocd.daemon.runs.served import ServedCodes
 
-        codes = ServedCodes(self._daemon.locations, self.folders, self._listed)
+        codes = ServedCodes(self._daemon.locations, self.folders, self._listed, self._remade)
         codes.found_dagsters = self._prepare_for_dagster
         return codes
 
@@ -139,6 +141,18 @@ class RunBase:
         from codelocd.daemon.runs.dagster_reports import BESIDE
 
         self._warm.preload_beside(BESIDE)
+
+    def _remade(self, location: Location, environment: Environment) -> RunnerSpec:
+        """The order for what a location served under an earlier daemon. Blocks. Raises OSError."""
+        from codeloc_envs import EnvironmentProblem
+        from codelocd.daemon.location import Leases
+
+        try:
+            lease = Leases(self._means.store.lease(environment))
+        except EnvironmentProblem as problem:
+            raise OSError(problem.summary) from problem
+        with closing(lease):
+            return self._specs.order(location, environment, lease, {})
 
     def _listed(self, name: str) -> Collection[Mapping[str, Any]]:
         return self._publisher.registry.entry(name).listed.values()

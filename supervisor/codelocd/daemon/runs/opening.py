@@ -220,6 +220,8 @@ class Runs:
             keeper.location_gone(name, f"{name} was stopped")
         else:
             news.count_again(name)
+            if location.runs.queued:  # it may have failed to load: its last good code runs
+                keeper.look_again()
 
     # --- the end -------------------------------------------------------------------------------
 

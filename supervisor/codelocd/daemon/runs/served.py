@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -17,9 +17,11 @@ from typing import Any
 
 from codeloc_envs import Environment
 from codelocd.core.shapes import WrongShape
+from codelocd.daemon.adoption import fingerprint
 from codelocd.daemon.location import Location, Running
 from codelocd.daemon.locations import Locations
 from codelocd.daemon.runs.folders import AttemptFolders
+from codelocd.daemon.runs.last_served import LastServed, Remade, ServedRecord, fits, has_failed
 from codelocd.model import LocationSpec
 from codelocd.process.accounts import Account
 from codelocd.rpc.errors import RpcError
@@ -63,9 +65,16 @@ class ServedCodes:
     """
 
     def __init__(
-        self, locations: Locations, folders: AttemptFolders, listed: Callable[[str], Listed]
+        self,
+        locations: Locations,
+        folders: AttemptFolders,
+        listed: Callable[[str], Listed],
+        remade: Remade,
     ) -> None:
         """`listed`: the definitions of a location, as the registry has them."""
+        self._remade = remade
+        self._last = LastServed(folders.root)
+        self._recalled: set[str] = set()
         self._listed = listed
         self._locations = locations
         self._folders = folders
@@ -106,13 +115,16 @@ class ServedCodes:
         """The runner serves from now on."""
         if not self.is_in_use or running.handle.node is not None:
             return
-        former = self._asking.pop(location.name, None)
+        self._recalled.discard(location.name)
+        self._find_out(location.name, self._ask(location.name, location.spec, running))
+
+    def _find_out(self, name: str, asking: Coroutine[None, None, None]) -> None:
+        former = self._asking.pop(name, None)
         if former is not None:
             former.cancel()
-        asking = self._ask(location.name, location.spec, running)
         task = asyncio.get_running_loop().create_task(asking)
-        self._asking[location.name] = task
-        task.add_done_callback(partial(self._asked, location.name))
+        self._asking[name] = task
+        task.add_done_callback(partial(self._asked, name))
 
     def of(self, name: str) -> LocationCode | None:
         """None where nothing is: see `why_none`; or where the newest is still being asked for."""
@@ -123,6 +135,7 @@ class ServedCodes:
             return None
         if name not in self._served:
             self._ask_of(location)
+            self._recall(location)
         return self._served.get(name)
 
     async def ready(self, name: str) -> None:
@@ -169,7 +182,9 @@ class ServedCodes:
         if loading or self._asking:
             return None
         kept = (*self._served.values(), *self._former.values())
-        return {each.manifest for each in kept if each.manifest is not None}
+        others = [self._last.of(name) for name in self._locations if name not in self._served]
+        last = {each.manifest for each in others if each is not None}
+        return last.union(each.manifest for each in kept if each.manifest is not None)
 
     def close(self) -> None:
         for task in self._asking.values():
@@ -218,6 +233,39 @@ class ServedCodes:
             del self._asking[name]
             self.known(name)
 
+    def _recall(self, location: Location) -> None:
+        """Once, where its code does not load under this daemon: what it served under another."""
+        name = location.name
+        is_new = self.is_in_use and name not in self._recalled
+        if is_new and has_failed(location) and self._listed(name):  # it lists none: it was stopped
+            self._recalled.add(name)
+            self._find_out(name, self._recollect(location))
+
+    async def _recollect(self, location: Location) -> None:
+        found = await asyncio.to_thread(self._recollected, location)
+        if found is not None and location.name not in self._served:
+            self._served[location.name] = found
+            if found.loader == DAGSTER:
+                self.found_dagsters()
+
+    def _recollected(self, location: Location) -> LocationCode | None:
+        """None where there is none, or where it is not what the location lists. Blocks."""
+        record = self._last.of(location.name)
+        try:
+            manifest = None if record is None else self.manifest(record.manifest)
+            if (
+                record is None
+                or manifest is None
+                or not fits(record, location, manifest["sources"])
+            ):
+                return None
+            order = self._remade(location, record.environment)
+        except (OSError, ValueError):
+            return None
+        place, definitions = record.environment, self._listed(location.name)
+        code = (record.generation, record.manifest, place.key, record.loader, record.python)
+        return LocationCode(*code, definitions, location.spec, order, place)
+
     async def _ask(self, name: str, spec: LocationSpec, running: Running) -> None:
         snapshot, definitions = running.snapshot, self._listed(name)
         assert snapshot is not None
@@ -238,6 +286,8 @@ class ServedCodes:
         if name in self._served:
             self._former[name] = replace(self._served[name], definitions=())
         self._served[name] = served
+        if digest is not None:
+            await asyncio.to_thread(self._last.keep, spec, _record(served, digest))
         if served.loader == DAGSTER:
             self.found_dagsters()
 
@@ -253,6 +303,12 @@ class ServedCodes:
         except OSError:
             return None
         return digest
+
+
+def _record(served: LocationCode, manifest: str) -> ServedRecord:
+    described = fingerprint(served.spec)
+    facts = (served.generation, served.loader, served.python)
+    return ServedRecord(manifest, *facts, described, served.place)
 
 
 async def _told(handle: RunnerHandle) -> Manifest | None:
