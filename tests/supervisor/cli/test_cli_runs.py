@@ -310,6 +310,8 @@ def test_without_a_daemon_it_says_what_to_do(project: Shell) -> None:
         (["nightly", "--no-checks", "--checks-only"], 2, "give one of them"),
         (["sales/nightly", "--run-config", "none.yaml"], 2, "none.yaml: No such file"),
         (["sales/nightly", "--run-config", "{"], 2, "'--run-config': {: while parsing"),
+        (["sales/nightly", "--run-config", "{a: &x [*x]}"], 2, "a run config is JSON: Circular"),
+        (["sales/nightly", "--run-config", "{a: !!set {x}}"], 2, "a run config is JSON: Object"),
     ],
 )
 def test_what_cannot_be_asked_for_is_one_line(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import shlex
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,11 @@ def _run_config(context: click.Context, option: click.Parameter, given: str | No
         raise click.BadParameter(f"{given}: {what}", context, option) from None
     if not isinstance(found, dict):
         raise click.BadParameter(f"{given} holds no mapping", context, option)
+    try:
+        json.dumps(found)
+    except (TypeError, ValueError, RecursionError) as error:  # YAML has sets, bytes and circles
+        what = f"{given}: a run config is JSON: {error}"
+        raise click.BadParameter(what, context, option) from None
     return found
 
 
