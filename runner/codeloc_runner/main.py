@@ -150,7 +150,8 @@ def prepare_for_user_code(
 
 def import_shadowed(own: Sequence[str]) -> None:
     """Import now what would come from the location later, where its folders shadow it."""
-    if any(standard_library.is_shadowed(name, own) for name in NEEDED_FOR_PROBLEMS):
+    there = standard_library.names_in(own).intersection(NEEDED_FOR_PROBLEMS)
+    if any(standard_library.is_shadowed(name, own) for name in there):
         from .load import problem as problem
 
 

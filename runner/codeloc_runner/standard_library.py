@@ -8,7 +8,7 @@ from _frozen_importlib_external import PathFinder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import AbstractSet, List, Optional, Sequence, Tuple
+    from typing import AbstractSet, List, Optional, Sequence, Set, Tuple
 
 
 STANDARD_LIBRARY = os.path.dirname(os.__file__)
@@ -30,10 +30,21 @@ def release_shadowed(known: AbstractSet[str], own: Sequence[str]) -> None:
     User code then gets its own `json.py`, as in plain Python. The runner keeps what it holds.
     """
     added = {name.partition(".")[0] for name in sys.modules if name not in known}
-    for top in added:
+    for top in added & names_in(own):
         if is_replaceable(top) and is_shadowed(top, own):
             for name in [one for one in sys.modules if one.partition(".")[0] == top]:
                 del sys.modules[name]
+
+
+def names_in(folders: Sequence[str]) -> Set[str]:
+    """What may be a module there: a look at each folder costs less than one for each name."""
+    found: Set[str] = set()
+    for folder in folders:
+        try:
+            found.update(name.partition(".")[0] for name in os.listdir(folder or os.curdir))
+        except OSError:
+            continue
+    return found
 
 
 def is_replaceable(name: str) -> bool:

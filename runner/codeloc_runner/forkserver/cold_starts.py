@@ -45,7 +45,7 @@ def reason_for_one(directory: str, path: Sequence[str], preloaded: Preloaded) ->
 def replacement(path: Sequence[str], preloaded: Preloaded) -> Optional[str]:
     """What packages would have imported from the location's own folders in a cold start."""
     own = standard_library.entries_before(path)
-    there = {name.partition(".")[0] for folder in own for name in entries_of(folder)}
+    there = standard_library.names_in(own)
     name = shadowed(own, there, preloaded)
     if name is not None:
         return f"its own {name} stands before the module {name} of the environment"
@@ -92,13 +92,6 @@ def is_extended(name: str, own: List[str], file: str) -> bool:
             return b"extend_path" in opened.read()
     except OSError:
         return False
-
-
-def entries_of(folder: str) -> List[str]:
-    try:
-        return os.listdir(folder)
-    except OSError:
-        return []
 
 
 def divergence(changed: List[str], good: bool, preloaded: Preloaded) -> Optional[Dict[str, str]]:

@@ -29,7 +29,7 @@ from .fork_blockers import (
     modules_of_users,
     own_packages,
 )
-from .preload import FailedLookups, Preloaded, preload, preload_carefully, top
+from .preload import FailedLookups, Preloaded, preload, preload_carefully
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -184,13 +184,11 @@ def settle(preloaded: Preloaded, variables: Dict[str, str]) -> None:
     """What is here now stays: the collector must not touch, and so copy, shared memory."""
     preloaded.added = {name: os.environ[name] for name in os.environ if name not in variables}
     preloaded.adopt_path()
-    preloaded.modules = frozenset(sys.modules)
+    preloaded.adopt_modules()
     # one that is imported from within the other way round fails at first, and is there in the end
     preloaded.failed = [name for name in preloaded.failed if name not in preloaded.modules]
-    preloaded.shared = dict(sys.modules)
-    preloaded.packages = frozenset(top(name) for name in preloaded.modules - set(preloaded.known))
     forget_listings()
-    preloaded.stamps.cover_modules()
+    compile("", "", "exec")  # the first makes the compiler's types, which takes a millisecond
     flush_streams()
     gc.collect()
     gc.freeze()
@@ -205,18 +203,19 @@ def forget_listings() -> None:
             del sys.path_importer_cache[folder]
 
 
-def life_of(order: Dict[str, Any]) -> Life:
+def life_of(order: Dict[str, Any], preloaded: Preloaded) -> Life:
     """What the process that is ordered does."""
     if "run" in order:
-        from ..run.forked import become_attempt  # once there are runs, for all that follow
+        from ..run.forked import become_attempt, import_ahead  # once there are runs
 
+        import_ahead(preloaded)
         return become_attempt
     return become_program if "module" in order else become_runner
 
 
 def follow(order: Dict[str, Any], descriptors: List[int], preloaded: Preloaded) -> None:
     """Start the runner or the program that is ordered, as a fork or by becoming it."""
-    life = life_of(order)
+    life = life_of(order, preloaded)
     if order["order"] == "become":
         if not order.get("bound", True):
             ask_kernel_for_signal(0)

@@ -155,6 +155,13 @@ class Preloaded:
         self.failed: Sequence[str] = ()
         self.shared: Mapping[str, ModuleType] = {}
 
+    def adopt_modules(self) -> None:
+        """All that are here now are to share."""
+        self.modules = frozenset(sys.modules)
+        self.shared = dict(sys.modules)
+        self.packages = frozenset(top(name) for name in self.modules - set(self.known))
+        self.stamps.cover_modules()
+
     def adopt_path(self) -> None:
         """With what imports have put there: before everything, or anywhere behind."""
         start = next((i for i, entry in enumerate(sys.path) if entry in self.path), len(sys.path))

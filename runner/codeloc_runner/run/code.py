@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from .order import CodeOrder
 
 
+MARK = b"\xef\xbb\xbf"
+"""What editors write before UTF-8."""
+
+
 class ServedCode:
     """`late` fills with the digests of what is read from the disk, since it was never served."""
 
@@ -91,7 +95,9 @@ def text_on_disk(path: str) -> Optional[bytes]:
 def lines_of(data: bytes) -> List[str]:
     """With their ends, in the coding that one of the first two declares."""
     found = [coding_in(line) for line in data.split(b"\n", 2)[:2]]
-    coding = next(filter(None, found), "utf-8-sig")
+    coding = next(filter(None, found), "utf-8")
+    if data.startswith(MARK):  # "utf-8-sig" takes it away, too, and would have to be imported
+        data = data[len(MARK) :]
     try:
         return io.TextIOWrapper(io.BytesIO(data), coding, "replace").readlines()
     except LookupError:  # Python refuses the file

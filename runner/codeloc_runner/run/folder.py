@@ -81,13 +81,12 @@ class AttemptFolder:
             raise AlreadyRun(f"{self._path('begun')} is there") from None
         try:
             os.write(begun, dumps({"pid": os.getpid(), "at": time()}).encode())
-            os.fsync(begun)
         except OSError:  # a full disk: no user code has begun, and another process may try
             os.unlink(self._path("begun"))
             raise
         finally:
             os.close(begun)
-        folder = self._synced()
+        folder = self._synced()  # the name alone counts: the file itself may come to the disk later
         self._kept = folder, identity(fstat(folder))
         os.register_at_fork(after_in_child=self._free)
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+
 from ..forkserver.fork import accepted, answer, arrange_process
+from ..forkserver.preload import preload
 from ..load.exceptions import type_name
 from ..process import search_path
 from .entry import life_of
@@ -14,6 +17,26 @@ if TYPE_CHECKING:
 
     from ..forkserver.fork import Verdict
     from ..forkserver.preload import Preloaded
+
+
+OURS = __name__.partition(".")[0]
+AHEAD = {
+    "codeloc": (f"{OURS}.loaders.native", "codeloc.running"),
+    "dagster": (f"{OURS}.run.dagster", f"{OURS}.run.dagster_events"),
+}
+"""By package: what carries out a run of its definitions, and no load imports."""
+
+
+def import_ahead(preloaded: Preloaded) -> None:
+    """Have each attempt begin with what carries it out. In the interpreter that all are forks of,
+    at its first."""
+    if __name__ in preloaded.modules:
+        return
+    for package, modules in AHEAD.items():
+        if package in preloaded.modules:
+            preload(modules, ())
+    preloaded.adopt_modules()
+    gc.freeze()
 
 
 def become_attempt(
