@@ -26,6 +26,7 @@ from codelocd.runs.model import RunId, RunRecord, RunState, RunWish
 T = TypeVar("T")
 Also: TypeAlias = Callable[[sqlite3.Connection, Sequence[RunRecord]], T]
 Added: TypeAlias = tuple[T, list[RunRecord]]
+Change: TypeAlias = Callable[[RunRecord], RunRecord]
 
 KEPT_SECONDS = 30 * 86400.0
 KEPT_RUNS = 10_000
@@ -71,9 +72,12 @@ class RunBook:
         self._thread.submit(lambda: self._connection.close())
         self._thread.shutdown()
 
-    def add(self, wish: RunWish, queued: float) -> Future[tuple[RunRecord, bool]]:
-        """A new run, and True; where one of the same key is there already, that one and False."""
-        return self._do(lambda: self._add(wish, queued))
+    def add(
+        self, wish: RunWish, queued: float, first: Change | None = None
+    ) -> Future[tuple[RunRecord, bool]]:
+        """A new run, and True; where one of the same key is there already, that one and False.
+        `first`: what happens to a new one before it is in the book."""
+        return self._do(lambda: self._add(wish, queued, first))
 
     def add_all(self, wishes: Sequence[RunWish], queued: float, also: Also[T]) -> Future[Added[T]]:
         """Of all these the runs that are new, and what `also` answers that is given them: what it
@@ -197,9 +201,9 @@ class RunBook:
             with contextlib.suppress(FileNotFoundError):
                 Path(f"{self._path}{suffix}").rename(f"{self.set_aside}{suffix}")
 
-    def _add(self, wish: RunWish, queued: float) -> tuple[RunRecord, bool]:
+    def _add(self, wish: RunWish, queued: float, first: Change | None) -> tuple[RunRecord, bool]:
         with transaction(self._connection):
-            return self._added(wish, queued)
+            return self._added(wish, queued, first)
 
     def _add_all(self, wishes: Sequence[RunWish], queued: float, also: Also[T]) -> Added[T]:
         with transaction(self._connection):
@@ -207,7 +211,9 @@ class RunBook:
             new = [run for run, is_new in added if is_new]
             return also(self._connection, new), new
 
-    def _added(self, wish: RunWish, queued: float) -> tuple[RunRecord, bool]:
+    def _added(
+        self, wish: RunWish, queued: float, first: Change | None = None
+    ) -> tuple[RunRecord, bool]:
         if wish.key is not None:
             known = self._select("location = ? AND key = ?", [wish.location, wish.key])
             if known:
@@ -216,6 +222,7 @@ class RunBook:
         insert = "INSERT INTO runs (location, key, state, queued, document) VALUES (?,?,?,?,?)"
         number = self._connection.execute(insert, values).lastrowid
         run = RunRecord(RunId(number or 0), str(uuid4()), wish, queued)
+        run = run if first is None else first(run)
         self._update(run)
         return run, True
 

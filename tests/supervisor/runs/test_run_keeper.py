@@ -285,6 +285,37 @@ def test_a_retry_delay_outlives_the_daemon(tmp_path: Path) -> None:
     play(tmp_path, next_daemon)
 
 
+def test_what_may_start_at_once_is_written_as_started_and_keeps_the_limits(tmp_path: Path) -> None:
+    async def story(played: Played) -> None:
+        keyed = replace(WISH, key="k")
+        added = await asyncio.gather(*(played.keeper.submit(keyed) for _ in range(3)))
+        assert sorted(is_new for _, is_new in added) == [False, False, True]
+        await played.until(lambda: played.hands.started)
+        assert played.hands.in_book_at_start == [RunState.STARTING]
+        assert played.heard.states[:2] == [(1, "queued"), (1, "starting")]
+        await played.state(added[0][0].id, RunState.RUNNING)
+        added += await asyncio.gather(*(played.keeper.submit(WISH) for _ in range(3)))
+        await played.until(lambda: len(played.hands.started) == 2)
+        states = [run.state for run in played.keeper.unfinished().values()]
+        assert states.count(RunState.QUEUED) == 2
+        played.hands.end(RunId(1))
+        await played.until(lambda: len(played.hands.started) == 3)
+        assert [number for number, _ in played.hands.started] == [1, 2, 3]
+
+    play(tmp_path, story, max_concurrent=2)
+
+
+def test_what_is_asked_for_while_the_daemon_ends_is_left_to_the_next(tmp_path: Path) -> None:
+    async def story(played: Played) -> None:
+        asked = asyncio.ensure_future(played.keeper.submit(WISH))
+        await asyncio.sleep(0)
+        await asyncio.gather(played.keeper.drain(5.0), asked)
+        await played.state(asked.result()[0].id, RunState.QUEUED)
+        assert played.hands.started == []
+
+    play(tmp_path, story)
+
+
 def test_what_cannot_be_written_is_kept_and_nothing_starts_until_it_is(tmp_path: Path) -> None:
     async def story(played: Played) -> None:
         save = played.book.save
@@ -310,8 +341,11 @@ def test_what_cannot_be_written_is_kept_and_nothing_starts_until_it_is(tmp_path:
 def test_a_start_that_waits_for_the_disk_can_be_cancelled_and_drained(tmp_path: Path) -> None:
     async def story(played: Played) -> None:
         save, played.book.save = played.book.save, full  # type: ignore[method-assign,assignment]
+        played.codes.missing.add("sales")
         run, _ = await played.keeper.submit(WISH)
         other, _ = await played.keeper.submit(WISH)
+        played.codes.missing.clear()
+        played.keeper.look_again()
         await played.until(lambda: played.keeper.records.trouble)
         assert played.hands.started == []
         await played.keeper.cancel(run.id)

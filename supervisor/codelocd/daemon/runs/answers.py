@@ -182,10 +182,16 @@ async def user_of(peer: Peer) -> str | None:
     if peer.credentials is None:
         return None
     uid = peer.credentials.uid
-    try:
-        return (await asyncio.to_thread(pwd.getpwuid, uid)).pw_name
-    except KeyError:
-        return str(uid)
+    if uid not in USERS:
+        try:
+            USERS[uid] = (await asyncio.to_thread(pwd.getpwuid, uid)).pw_name
+        except KeyError:
+            return str(uid)
+    return USERS[uid]
+
+
+USERS: dict[int, str] = {}
+"""Names by number, as they were found: who asks for a run asks for many."""
 
 
 def _answer(run: RunRecord, *, is_new: bool) -> Any:

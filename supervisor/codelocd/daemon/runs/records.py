@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from codelocd.daemon.runs.admission import RunPlace
 from codelocd.runs.book import BookProblem, RunBook
 from codelocd.runs.model import RunId, RunRecord, RunWish
 
@@ -27,9 +28,12 @@ class RunRecords:
         self._timer: asyncio.TimerHandle | None = None
         self.trouble: str | None = None
 
-    async def add(self, wish: RunWish, queued: float) -> tuple[RunRecord, bool]:
-        """As `RunBook.add`, as are the next two. Raises BookProblem."""
-        return await asyncio.wrap_future(self._book.add(wish, queued))
+    async def add(
+        self, wish: RunWish, queued: float, place: RunPlace | None = None
+    ) -> tuple[RunRecord, bool]:
+        """As `RunBook.add`, with a `place` as started; as are the next two. Raises BookProblem."""
+        first = None if place is None else place.begun
+        return await asyncio.wrap_future(self._book.add(wish, queued, first))
 
     async def run(self, number: RunId) -> RunRecord | None:
         return self._owed.get(number) or await asyncio.wrap_future(self._book.run(number))

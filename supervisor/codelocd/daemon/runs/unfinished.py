@@ -11,24 +11,19 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
+from codelocd.daemon.runs.admission import RunAdmission, RunPlace
 from codelocd.daemon.runs.effects import RunEffects
-from codelocd.daemon.runs.parts import (
-    AttemptProcesses,
-    CodeInUse,
-    CodesInUse,
-    RunNewsTaker,
-    present,
-)
+from codelocd.daemon.runs.parts import AttemptProcesses, CodesInUse, RunNewsTaker, present
 from codelocd.daemon.runs.records import AGAIN, RunRecords
 from codelocd.daemon.runs.table import RunTable
 from codelocd.process.child import shielded
 from codelocd.runs import events
 from codelocd.runs.book import RunBook
-from codelocd.runs.dagster import DAGSTER, telling
+from codelocd.runs.dagster import telling
 from codelocd.runs.events import Moment, RunEvent
 from codelocd.runs.folder import AttemptFiles, RunFolders
 from codelocd.runs.model import RunId, RunRecord, RunState, RunWish
-from codelocd.runs.queue import RunLimits, startable
+from codelocd.runs.queue import RunLimits
 from codelocd.runs.recovery import Recovered, recovered
 from codelocd.runs.step import step
 from codelocd.runs.told import run_event
@@ -62,12 +57,13 @@ class RunKeeper:
     ) -> None:
         self._folders = folders
         self._hands = hands
-        self._served = served
         self._publish = publish
-        self._limits = limits
         self._clock = clock
         self._report = report
         self._table = RunTable()
+        self._admission = RunAdmission(
+            self._table, served, limits, lambda: self._starts_more and self.records.trouble is None
+        )
         self._happened: deque[tuple[RunId, RunEvent]] = deque()
         self._heard: list[asyncio.Future[None]] = []
         self._waiting: dict[RunId, list[asyncio.Future[RunRecord]]] = {}
@@ -110,12 +106,14 @@ class RunKeeper:
 
         A caller that is cancelled meanwhile, as its client has gone, calls nothing off.
         """
-        return self._added(await shielded(self.records.add(wish, self._clock().at), self._added))
+        return await shielded(self._added(wish, self._clock()), lambda _: None)
 
-    def _added(self, added: tuple[RunRecord, bool]) -> tuple[RunRecord, bool]:
-        run, is_new = added
-        if is_new:
-            self.take_in([run])
+    async def _added(self, wish: RunWish, now: Moment) -> tuple[RunRecord, bool]:
+        """One that may start at once is in the book as started: one wait for the disk, not two."""
+        with self._admission.place_for(wish, now, self._stirred.set) as place:
+            run, is_new = await self.records.add(wish, now.at, place)
+            if is_new:
+                self._take_new(run, place)
         return self._table.get(run.id) or run, is_new
 
     def take_in(self, runs: Iterable[RunRecord]) -> None:
@@ -124,6 +122,18 @@ class RunKeeper:
             self._table.put(run)
             self._publish.changed(None, run)
         self._stirred.set()
+
+    def _take_new(self, run: RunRecord, place: RunPlace | None) -> None:
+        """It is in the book, with a `place` as started."""
+        self.take_in([queued := RunRecord(run.id, run.uuid, run.wish, run.queued)])
+        if place is not None:
+            self._table.put(run)
+            self._publish.changed(queued, run)
+        if place is not None and self._starts_more:
+            self._effects.order(run.id, place.effects(queued))
+            self._effects.carry_out(self._table.get, self.records.is_owed, waits=True)
+        elif place is not None:
+            self.tell(run.id, events.StartFailed("the daemon starts nothing more", transient=True))
 
     def tell(self, run: RunId, event: RunEvent) -> None:
         """Something has happened to a run. One that is not known has ended."""
@@ -181,7 +191,7 @@ class RunKeeper:
 
     def look_again(self, limits: RunLimits | None = None) -> None:
         """Another code is served, or other limits hold: more may start."""
-        self._limits = limits or self._limits
+        self._admission.limits = limits or self._admission.limits
         self._stirred.set()
 
     # --- the end -------------------------------------------------------------------------------
@@ -225,7 +235,8 @@ class RunKeeper:
     async def _turn(self) -> None:
         while self._happened:
             self._take(*self._happened.popleft())
-        self._admit()
+        for number, admitted in self._admission.admitted(self._clock()):
+            self._take(number, admitted)
         heard = len(self._heard)  # those that come from now on wait for what has come with them
         for before, run in await self.records.write():
             self._publish.changed(before, run)
@@ -254,20 +265,6 @@ class RunKeeper:
         self.records.note(run, after, soon=isinstance(event, TALK))
         if after.state is RunState.QUEUED and run.state is not RunState.QUEUED:
             self._publish.told(after, len(after.attempts), _retry(after, now))
-
-    def _admit(self) -> None:
-        """Not while a record cannot be written: what starts has to be known."""
-        if not self._starts_more or self.records.trouble is not None:
-            return
-        if self._table.count >= self._limits.max_concurrent:
-            return
-        runs, of = self._table.all(), self._served.of
-        there = [run for run in runs if run.state is not RunState.QUEUED or of(run.wish.location)]
-        for number in startable(there, self._limits, self._clock().clock):
-            run = self._table.get(number)
-            code = self._served.of(run.wish.location) if run is not None else None
-            if code is not None:
-                self._take(number, _admission(code))
 
     def _set_timer(self) -> None:
         if self._timer is not None:
@@ -326,8 +323,3 @@ def _retry(run: RunRecord, now: Moment) -> dict[str, Any]:
     attempt, due = run.attempts[-1], run.deadlines.retry or 0.0
     told = {"number": attempt.number, "why": attempt.why, "summary": attempt.summary}
     return {"event": "retry", "at": now.at, **told, "seconds": max(0.0, due - now.clock)}
-
-
-def _admission(code: CodeInUse) -> events.RunAdmitted:
-    is_dagsters = code.loader == DAGSTER
-    return events.RunAdmitted(code.generation, code.manifest, code.environment, is_dagsters)
