@@ -97,6 +97,26 @@ async def test_an_attempt_starts_as_the_next_runner_would(
         assert events[-1]["event"] == "result"
 
 
+async def test_an_interpreter_that_is_replaced_carries_out_what_it_was_ordered(
+    bench: Bench, tmp_path: Path
+) -> None:
+    spec = bench.spec(interpreter(EXTREMES[-1]), SOURCE, start_method="fork")
+    for _ in range(2):
+        (await bench.load(spec, "fork")).runner.kill()
+    await until(lambda: bench.launcher.warm_interpreter("sales") is not None)
+    warm, pool = bench.launcher.warm_interpreter("sales"), bench.pools.of_runner("sales")
+    assert warm is not None
+    assert pool is not None
+    running = asyncio.ensure_future(Attempts(bench, tmp_path).run(spec))
+    while not warm.is_held:  # noqa: ASYNC110  nothing tells of it
+        await asyncio.sleep(0)
+    pool.retire()
+    assert (warm.lives, warm.is_held) == (True, True)
+    how, result, _, _ = await running
+    assert (how, result["state"]) == ("fork", "succeeded")
+    await until(lambda: not warm.lives)
+
+
 async def test_code_of_another_environment_does_not_start_from_what_is_warm(
     bench: Bench, tmp_path: Path
 ) -> None:

@@ -76,6 +76,7 @@ class WarmInterpreter:
         self.imports = imports
         self.hooks: Hooks | None = None
         self._sharing = sharing
+        self._held, self._is_retired = 0, False
         self._account = account
         self._children = children
         self._printed = ObservedOutput(_unheard)
@@ -206,10 +207,28 @@ class WarmInterpreter:
         """Where it is: it waits for an order, unless it hangs."""
         return await self._printed.stacks(self.pid)
 
+    @property
+    def is_held(self) -> bool:
+        """Whether an order is being carried out."""
+        return self._held > 0
+
+    def hold(self) -> None:
+        """It is about to be ordered something."""
+        self._held += 1
+
     def release(self) -> None:
         """An order is carried out, or refused: unless it is shared, it takes no other."""
+        self._held -= 1
         if not self._sharing:
             self.close()
+        elif self._is_retired and not self.is_held:
+            self.kill()
+
+    def retire(self) -> None:
+        """End it, but what it has been ordered is carried out before."""
+        self._is_retired = True
+        if not self.is_held:
+            self.kill()
 
     def close(self) -> None:
         """End it, unless it has become what was ordered: then let go of it.

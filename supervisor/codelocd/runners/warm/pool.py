@@ -104,10 +104,12 @@ class WarmPool:
         ) and visible(self.spec.variables, read) == visible(spec.variables, read)
 
     def take(self) -> WarmInterpreter | None:
-        """The one that is ready now. None: start without."""
+        """The one that is ready now, until its `release`. None: start without."""
         found = self.current()
-        if found is not None and not self._sharing:
-            self.ready = None
+        if found is not None:
+            found.hold()
+            if not self._sharing:
+                self.ready = None
         return found
 
     def current(self) -> WarmInterpreter | None:
@@ -152,15 +154,16 @@ class WarmPool:
     def retire(self) -> None:
         """It is not needed for now, or no longer true."""
         if self.ready is not None:
-            self.ready.kill()
+            self.ready.retire()
             self.ready = None
 
     def close(self) -> None:
         if self._preparing is not None:
             self._preparing.cancel()
-        if self._in_work is not None:
-            self._in_work.kill()
-        self.retire()
+        for one in (self._in_work, self.ready):
+            if one is not None:
+                one.kill()
+        self.ready = None
 
     def _wanted(self) -> Imports | None:
         """What all locations here import, as far as they are known; None: nothing to preload."""
