@@ -23,6 +23,7 @@ from . import dagster_releases as releases
 from .cancelling import cancellation
 from .dagster_choice import chosen_run
 from .dagster_launched import launched_run
+from .dagster_storage import remember
 from .dagster_wishes import CancelWatch, mark_when_interrupted, note_interrupts
 from .native import UsageFailure
 
@@ -71,6 +72,7 @@ def run(
         raise UsageFailure("a run of Dagster's takes its parameters as a run config: --run-config")
     execution = DagsterExecution(order, steps, guard)
     releases.quieten_console()
+    remember()
     with releases.instance_opened() as instance:
         made = launched_run if order.launched else chosen_run
         chosen: AnyRun = guard.call(lambda: refused_in_a_line(lambda: made(code, order, instance)))

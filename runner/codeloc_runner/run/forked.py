@@ -35,6 +35,10 @@ def import_ahead(preloaded: Preloaded) -> None:
     for package, modules in AHEAD.items():
         if package in preloaded.modules:
             preload(modules, ())
+    if "dagster" in preloaded.modules:
+        from .dagster_storage import read_scripts  # few environments have it
+
+        read_scripts()
     preloaded.adopt_modules()
     gc.freeze()
 
