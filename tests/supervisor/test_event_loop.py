@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -76,3 +78,23 @@ def test_promise_8_the_time_of_day_plays_no_part() -> None:
         assert isinstance(loop, SteadyLoop)
         assert loop._clock.__name__ == "monotonic"
         assert loop.time is loop._clock  # without a function of ours, until time is lost
+
+
+HANGS = """
+import asyncio, sys, threading
+from codelocd.process.event_loop import SteadyLoop, end_at_last
+
+async def main():
+    asyncio.get_running_loop().run_in_executor(None, threading.Event().wait)
+
+with asyncio.Runner(loop_factory=SteadyLoop) as runner:
+    runner.run(main())
+    end_at_last(0.2)
+"""
+
+
+def test_a_thread_that_hangs_does_not_hold_up_the_end_of_a_process_and_is_told() -> None:
+    done = subprocess.run([sys.executable, "-c", HANGS], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr.startswith("codelocd: threads that had not ended after 0.2 s:")
+    assert "in wait" in done.stderr

@@ -34,7 +34,7 @@ from codelocd.daemon.rights import Gate, Refusals, Trusted
 from codelocd.daemon.status_file import StatusFile
 from codelocd.daemon.subscriptions import LocalSubscriber, Observer
 from codelocd.model import Config, MetricsSettings, NotifySettings
-from codelocd.process.event_loop import SteadyLoop
+from codelocd.process.event_loop import SteadyLoop, end_at_last
 from codelocd.render.text import colours
 from codelocd.rpc.errors import RpcError
 from codelocd.rpc.peer import Peer
@@ -78,6 +78,7 @@ def run(
     gc.freeze()  # all that is imported by now stays, so the garbage collector need not search it
     with held_lock(paths.state_dir / "lock"), asyncio.Runner(loop_factory=SteadyLoop) as runner:
         runner.run(Service(config, paths, reread, observer, topics, report, mode).run())
+        end_at_last()
     return 0
 
 

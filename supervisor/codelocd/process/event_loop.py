@@ -3,13 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
+import os
 import selectors
+import sys
+import threading
+import time
 from collections.abc import Callable
 from time import monotonic
 
 LAG = 1.0
 """Seconds by which a wait may be longer than asked for. Where it is longer, the whole process was
 held up: it was stopped, or the machine slept or was too busy to run it."""
+
+LAST = 10.0
+"""Seconds for the threads of a process that has done all it had to do."""
+
+
+def end_at_last(seconds: float = LAST) -> None:
+    """Have this process end after that, with status 0, also where one of its threads does not: it
+    may wait for what never comes, as on a disk that hangs. Standard error then has where it is."""
+    threading.Thread(target=_end_after, args=(seconds,), daemon=True).start()
+
+
+def _end_after(seconds: float) -> None:
+    time.sleep(seconds)
+    try:
+        sys.stderr.write(f"codelocd: threads that had not ended after {seconds:g} s:\n")
+        faulthandler.dump_traceback(all_threads=True)
+    finally:
+        os._exit(0)
 
 
 class SteadyLoop(asyncio.SelectorEventLoop):

@@ -6,6 +6,7 @@ import asyncio
 import os
 import shutil
 import signal
+import subprocess
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -15,6 +16,7 @@ import psutil
 import pytest
 
 from codelocd.daemon.application import Application
+from codelocd.daemon.runs.event_pipe import EventsRead
 from codelocd.model import Config
 from codelocd.placement import Placement
 from codelocd.runs import step
@@ -374,3 +376,13 @@ async def test_a_daemon_that_starts_with_broken_code_runs_the_last_good(tmp_path
     await keeper.codes.ready("x")
     assert keeper.codes.of("x") is None, "what was stopped has no last good code"
     await application.close()
+
+
+async def test_an_event_pipe_that_never_gets_empty_does_not_hold_up_the_end_of_a_run() -> None:
+    reading, writing = os.pipe()
+    with subprocess.Popen(["yes"], stdout=writing) as writer:
+        os.close(writing)
+        pipe = EventsRead(reading, lambda _: None)
+        pipe.begin()
+        pipe.finish()
+        assert await asyncio.to_thread(writer.wait, DEADLINE) == -signal.SIGPIPE

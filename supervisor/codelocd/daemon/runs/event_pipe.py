@@ -18,6 +18,8 @@ from codelocd.runs.told import told_event
 LONGEST_LINE = 1024 * 1024
 """Bytes without a line end, after which what came on the pipe is no event."""
 CHUNK = 64 * 1024
+LAST_READS = 17
+"""More than the largest pipe holds that a user may make: a megabyte (pipe(7))."""
 
 
 def made_fifo(path: Path) -> tuple[int, int]:
@@ -106,9 +108,11 @@ class EventsRead:
             self._told(told_event(line))
 
     def finish(self) -> None:
-        """Hear what has come, and no more: what the attempt has forked may hold it open."""
-        while self._is_open and self._read():
-            pass
+        """Hear what has come, and no more: what the attempt has forked may hold it open, and write
+        without an end."""
+        for _ in range(LAST_READS):
+            if not self._is_open or not self._read():
+                break
         self.close()
 
     def close(self) -> None:
