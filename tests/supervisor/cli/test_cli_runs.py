@@ -319,6 +319,7 @@ def test_what_cannot_be_asked_for_is_one_line(
 ) -> None:
     other = {**LOCATION, "name": "ingest"}
     runs.daemon.answers["status"] = lambda _: status_document(LOCATION, other)  # type: ignore[arg-type]
+    runs.daemon.answers["definitions"] = lambda _: {"definitions": []}
     done = project.run("run", *words)
     assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (code, "", 1)
     assert said in done.stderr
