@@ -68,6 +68,13 @@ def test_a_run_is_kept_as_it_is_and_found_by_the_next_daemon(path: Path) -> None
     again.close()
 
 
+def test_what_is_answered_is_on_the_disk(book: RunBook) -> None:
+    """As SQLite calls it: FULL, by which a write-ahead log outlives the machine's end, too."""
+    asked = ("PRAGMA synchronous", "PRAGMA journal_mode")
+    found = book.carry_out(lambda opened: [opened.execute(each).fetchone()[0] for each in asked])
+    assert found.result() == [2, "wal"]
+
+
 def test_the_same_key_of_a_location_is_the_same_run(book: RunBook) -> None:
     first, _ = book.add(replace(WISH, key="k"), 1.0).result()
     second, is_new = book.add(replace(WISH, key="k"), 2.0).result()
