@@ -251,6 +251,7 @@ PRINTED = [f"{name} {number}" for name in ("begun", "ended") for number in range
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("rounds", [15])
 def test_no_run_happens_twice_however_the_daemon_is_killed(place: Place, rounds: int) -> None:
     place.write("one", EFFECTS)
