@@ -295,8 +295,10 @@ GOOD = {"state": "succeeded", "steps": [STEP]}
 
 def test_the_files_of_an_attempt_are_looked_at(tmp_path: Path) -> None:
     folders = RunFolders(tmp_path / "runs")
-    assert folders.look(RUN, 1) == AttemptFiles()
+    gone = f"its folder {folders.of(RUN)} was removed while it ran"
+    assert folders.look(RUN, 1) == AttemptFiles(damage=gone)
     order = folders.write_order(RUN, 1, {"run": 7})
+    assert folders.look(RUN, 1) == AttemptFiles()
     assert json.loads(order.read_text()) == {"run": 7, "folder": str(order.parent)}
     (order.parent / "lock.1").touch()
     (order.parent / "begun.1").touch()
