@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from codelocd.engine.manifests import kubernetes
+from codelocd.engine.manifests import SECRET, TLS_SECRET, TOKEN_FILE, kubernetes
 from codelocd.placement import EngineSettings, Tls
 
 validate = pytest.importorskip(
@@ -46,3 +46,16 @@ def test_the_token_is_referred_to_and_never_written():
     assert "secretsecret" not in text
     assert "secretKeyRef" in text
     assert "RAY_USE_TLS" in text
+
+
+def test_the_daemon_writes_the_token_where_its_config_is_to_look_for_it():
+    text = kubernetes(SETTINGS, "codelocd:1", 3)
+    assert f'token_file = "{TOKEN_FILE}", tls = {{ cert = "/etc/codelocd/tls/cert.pem"' in text
+    assert f"umask 077 && printenv RAY_AUTH_TOKEN > {TOKEN_FILE} && exec codelocd serve" in text
+
+
+def test_without_a_token_no_secret_for_one_is_asked_for():
+    text = kubernetes(replace(SETTINGS, insecure=True, token=None), "codelocd:1", 3)
+    assert "insecure = true" in text
+    assert "RAY_AUTH" not in text
+    assert SECRET not in text.replace(TLS_SECRET, "")

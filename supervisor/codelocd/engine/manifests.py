@@ -20,7 +20,8 @@ PORT = 6379
 SECRET, KEY = "codelocd-engine", "token"
 TLS_SECRET, TLS_FOLDER = "codelocd-engine-tls", "/etc/codelocd/tls"
 CONFIG, CONFIG_FOLDER = "codelocd-config", "/etc/codelocd/config"
-TOKEN_FOLDER = "/etc/codelocd/token"  # noqa: S105  where it is mounted
+TOKEN_FILE = "/tmp/token"  # noqa: S105, S108  in the daemon's own pod
+"""A mounted secret can be read by the pod's group, which the config refuses: so it is written."""
 STATE, STATE_FOLDER = "codelocd-state", "/var/lib/codelocd"
 USER = 65532
 """A user without a name, as images without root have it."""
@@ -44,14 +45,20 @@ def kubernetes(settings: EngineSettings, image: str, workers: int) -> str:
     ]
     told = [
         "# Made by `codelocd engine manifests --kubernetes`. Make these first:",
-        f"#   kubectl create secret generic {SECRET} --from-file={KEY}=TOKEN_FILE",
         f"#   kubectl create configmap {CONFIG} --from-file=codelocd.toml",
     ]
+    needs = [f'kind = "ray", address = "codelocd-ray-head:{PORT}"']
+    if settings.insecure:
+        needs.append("insecure = true")
+    else:
+        told.append(f"#   kubectl create secret generic {SECRET} --from-file={KEY}=FILE")
+        needs.append(f'token_file = "{TOKEN_FILE}"')
     if settings.tls is not None:
         words = "--from-file=cert.pem --from-file=key.pem --from-file=ca.pem"
         told.append(f"#   kubectl create secret generic {TLS_SECRET} {words}")
-    address = f'address = "codelocd-ray-head:{PORT}", token_file = "{TOKEN_FOLDER}/{KEY}"'
-    told.append(f'# [engine] of that codelocd.toml: kind = "ray", {address}')
+        files = ", ".join(f'{each} = "{TLS_FOLDER}/{each}.pem"' for each in ("cert", "key", "ca"))
+        needs.append(f"tls = {{ {files} }}")
+    told.append(f"# [engine] of that codelocd.toml: {', '.join(needs)}")
     texts = (f"---\n{yaml.safe_dump(each, sort_keys=False)}" for each in documents)
     return "\n".join([*told, "".join(texts)])
 
@@ -109,7 +116,7 @@ def _container(
     return {
         "name": name,
         "image": image,
-        "command": ["/bin/sh", "-c", f"exec {script}"],
+        "command": ["/bin/sh", "-c", script],
         "env": _variables(settings),
         "securityContext": {
             "allowPrivilegeEscalation": False,
@@ -136,7 +143,7 @@ def _variables(settings: EngineSettings) -> list[Document]:
 
 
 def _head(settings: EngineSettings, image: str) -> Document:
-    words = f'ray start --head --port={PORT} --node-ip-address="$POD_IP" --num-cpus=0 --block'
+    words = f'exec ray start --head --port={PORT} --node-ip-address="$POD_IP" --num-cpus=0 --block'
     container = _container("head", image, words, settings)
     if settings.redis is not None:
         container["env"].append({"name": "RAY_REDIS_ADDRESS", "value": settings.redis})
@@ -151,23 +158,23 @@ def _worker(settings: EngineSettings, image: str) -> Document:
 
 def _joining(more: str) -> str:
     address = f"codelocd-ray-head:{PORT}"
-    return f'ray start --address={address} --node-ip-address="$POD_IP"{more} --block'
+    return f'exec ray start --address={address} --node-ip-address="$POD_IP"{more} --block'
 
 
 def _daemon(settings: EngineSettings, image: str) -> Document:
     """With a part of the cluster beside it that has no processors, in the same pod."""
     mounts: list[Document] = [
         {"name": "config", "mountPath": CONFIG_FOLDER, "readOnly": True},
-        {"name": "token", "mountPath": TOKEN_FOLDER, "readOnly": True},
         {"name": "state", "mountPath": STATE_FOLDER},
     ]
-    serve = f"codelocd serve --user -c {CONFIG_FOLDER}/codelocd.toml"
+    serve = f"exec codelocd serve --user -c {CONFIG_FOLDER}/codelocd.toml"
+    if not settings.insecure:
+        serve = f"umask 077 && printenv RAY_AUTH_TOKEN > {TOKEN_FILE} && {serve}"
     daemon = _container("daemon", image, serve, settings, mounts)
     daemon["env"].append({"name": "STATE_DIRECTORY", "value": STATE_FOLDER})
     joined = _container("node", image, _joining(" --num-cpus=0"), settings)
     volumes: list[Document] = [
         {"name": "config", "configMap": {"name": CONFIG}},
-        {"name": "token", "secret": {"secretName": SECRET, "defaultMode": 0o400}},
         {"name": "state", "persistentVolumeClaim": {"claimName": STATE}},
     ]
     return {**_pod([daemon, joined], settings, volumes), "shareProcessNamespace": True}
