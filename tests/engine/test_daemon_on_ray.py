@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.end_to_end.daemons import Service, native, serving, wait_for
@@ -147,4 +148,14 @@ def test_a_killed_daemon_is_followed_by_one_that_adopts_every_runner(
         lambda: any(each["name"] == "saved" for each in again.definitions_as_json()["definitions"])
     )
     print(f"save to served on a node: {time.monotonic() - began:.2f} s")
+    token = lab.variables["RAY_AUTH_TOKEN"]
+    assert not [each.pid for each in psutil.process_iter() if token in " ".join(words_of(each))]
     again.stop()
+    files = [each for each in tmp_path.rglob("*") if each.is_file() and each != tmp_path / "token"]
+    assert not [each for each in files if token.encode() in each.read_bytes()]
+
+
+def words_of(process: psutil.Process) -> list[str]:
+    with contextlib.suppress(psutil.Error):
+        return process.cmdline()
+    return []

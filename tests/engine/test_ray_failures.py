@@ -210,7 +210,8 @@ async def back(bridge: DrivenBridge, machine: Machine) -> bool:
 async def test_a_runner_whose_host_is_killed_is_known_to_be_gone_at_once(
     lab: Lab, bundle: Path, locked: Path
 ) -> None:
-    async with DrivenBridge(lab, bundle) as bridge:
+    # The node is asked by a process that Ray has to start there: on a busy one that takes seconds.
+    async with DrivenBridge(lab, bundle, fence=90.0) as bridge:
         order = place(SALES, locked)
         said = await started(bridge, order, locked)
         for process in machine_of(lab, said).named("ray::Host"):
