@@ -73,7 +73,7 @@ def choose(nodes: Sequence[NodeView], wish: Wish, avoided: Collection[str] = ())
         and all(each.labels.get(name) == value for name, value in wish.labels.items())
     ]
     if not eligible:
-        raise _none(nodes, wish)
+        raise _none(nodes, wish, avoided)
     fitting = [each for each in eligible if not each.lacks(wish.needed)]
     if fitting:
         node = min(fitting, key=lambda each: (each.runners, -each.free.get("CPU", 0.0), each.name))
@@ -107,11 +107,21 @@ def _figure(name: str, amount: float) -> str:
     return f"{size:.4g} GiB" if size >= 1 else f"{size * 1024:.4g} MiB"
 
 
-def _none(nodes: Sequence[NodeView], wish: Wish) -> EngineError:
+def _none(nodes: Sequence[NodeView], wish: Wish, avoided: Collection[str]) -> EngineError:
     labels = ", ".join(f"{name}={value}" for name, value in wish.labels.items())
     those = f" with {labels}" if labels else ""
-    why = f"the cluster has no node{those} that takes runners ({len(nodes)} nodes in all)"
+    why = f"the cluster has no node{those} that takes runners ({_counted(nodes, avoided)})"
     return EngineError("busy", f"{why}; add one, or drain none", "full", missing={"node": 1})
+
+
+def _counted(nodes: Sequence[NodeView], avoided: Collection[str]) -> str:
+    """How many there are, and how many of them something keeps from it that may pass."""
+    lost = sum(each.state == "lost" or each.id in avoided for each in nodes)
+    draining = sum(each.state == "draining" and each.id not in avoided for each in nodes)
+    parts = [f"{len(nodes)} nodes in all"]
+    parts += [f"{lost} not heard from"] * bool(lost)
+    parts += [f"{draining} draining"] * bool(draining)
+    return ", ".join(parts)
 
 
 def _full(eligible: Sequence[NodeView], wish: Wish) -> EngineError:

@@ -130,10 +130,14 @@ def test_a_bridge_that_dies_is_started_again_and_finds_what_was_there(place: Pla
     assert entry["node"] == before["node"], "a drained node is left alone by the next bridge, too"
 
 
-def test_check_says_what_the_cluster_offers_and_what_is_wrong(place: Place) -> None:
+def test_check_says_what_the_cluster_offers_and_what_is_wrong(
+    place: Place, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (elsewhere / "codelocd.toml").write_text("[what")
     place.config("a")
     path = str(place.project / "codelocd.toml")
-    done = commands.run(["engine", "check", path, "--json"], cwd=place.project)
+    done = commands.run(["engine", "check", path, "--json"], cwd=elsewhere)
     found = json.loads(done.stdout)
     assert (done.returncode, found["engine"], found["problems"]) == (0, "loopback", [])
     assert [each["name"] for each in found["nodes"]] == ["one", "two"]

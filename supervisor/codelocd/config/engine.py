@@ -251,12 +251,25 @@ def _exposed(document: Document, engine: Raw) -> Iterator[Mistake]:
         elif not path.is_file():
             what = f"no such file: {path}"
             yield document.mistake(("engine", "token_file"), what, "create it, or correct the path")
+        elif _is_short(path):
+            what = f"{path} has fewer than {SHORTEST} characters"
+            remedy = f"make one with `openssl rand -hex 32 > {path}`"
+            yield document.mistake(("engine", "token_file"), what, remedy)
     files = engine.get("tls")
     for name, file in files.items() if isinstance(files, Mapping) else ():
         if isinstance(file, str) and file and not document.absolute(file).is_file():
             what = f"no such file: {document.absolute(file)}"
             remedy = "create it, or correct the path"
             yield document.mistake(("engine", "tls", str(name)), what, remedy)
+
+
+def _is_short(path: Path) -> bool:
+    """Whether it has no whole token: as while it is being written. One that this user may not read
+    is another matter: the daemon may be another."""
+    try:
+        return len(path.read_text(errors="replace").strip()) < SHORTEST
+    except OSError:
+        return False
 
 
 def _others_read(path: Path) -> bool:

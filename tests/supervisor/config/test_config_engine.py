@@ -160,6 +160,14 @@ def test_a_token_that_others_can_read_is_refused(folder):
     assert "engine.token_file: other users can read token; run `chmod 600 token`" in line
 
 
+@pytest.mark.parametrize("content", ["", "\n", "t" * 31 + "\n"])
+def test_a_file_without_a_whole_token_is_refused(folder, content):
+    folder.write("token", content).chmod(0o600)
+    [line] = told(folder, RAY.replace(f'token = "{TOKEN}"', 'token_file = "token"'))
+    assert "engine.token_file: token has fewer than 32 characters; make one with" in line
+    assert "openssl rand -hex 32 > token" in line
+
+
 def test_what_the_defaults_say_of_nodes_is_not_for_a_location_that_stays_here(folder):
     text = """[defaults]
 engine = "ray"

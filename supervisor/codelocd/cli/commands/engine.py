@@ -58,8 +58,8 @@ def check_command(file: Path | None, as_json: bool) -> int:
     config = local.config_in(file or local.found_config(), activated=False)
     if not config.engine.is_used:
         raise Failure("the config has no [engine]; docs/engines.md says how", ExitCode.USAGE)
-    folder = local.folder(Asked())
-    found: CheckedEngine = asyncio.run(check(config.engine, folder, output.note))
+    store = local.places("user", config.daemon, Asked()).store
+    found: CheckedEngine = asyncio.run(check(config.engine, store, output.note))
     if as_json:
         output.document(found)
     elif found["reached"]:
@@ -107,7 +107,7 @@ def manifests_command(kubernetes: bool, image: str, workers: int, file: Path | N
     """Print what a Kubernetes cluster needs to run Ray's head, its workers and the daemon.
 
     YAML: deployments, services, a policy of the network, and references to the secrets that you
-    make: the token is in none of it. The image has Ray beside codelocd; docs/engines.md says how.
+    make: the token is in none of it. The image has Ray beside codelocd, both in its PATH.
 
     \b
     codelocd engine manifests --kubernetes --image registry.example/codelocd:1 | kubectl apply -f -
