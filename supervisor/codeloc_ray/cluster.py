@@ -231,7 +231,8 @@ class Cluster:
         return await self.asked(read)
 
     def kill(self, actor: Any) -> None:
-        """Forget an actor of which no process is there any more."""
+        """End an actor whose runner has ended. One that ended by itself Ray would call a failure,
+        with a page of causes."""
         with contextlib.suppress(Exception):  # it is gone, which was asked for
             ray.kill(actor, no_restart=True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -198,10 +199,9 @@ class RemoteRunner(FencedHost):
 
     async def _end(self) -> None:
         """Everything was told: the host may go."""
-        try:
+        with contextlib.suppress(TimeoutError, RayError):
             await asyncio.wait_for(self.actor.ask.remote("close", {}), QUICK)
-        except (TimeoutError, RayError):
-            self._cluster.kill(self.actor)
+        self._cluster.kill(self.actor)
         self._exited("it ended", confirmed=True, **self.result)
 
     # --- orders --------------------------------------------------------------------------------
@@ -212,4 +212,5 @@ class RemoteRunner(FencedHost):
             await asyncio.wait_for(self.actor.ask.remote("close", {}), QUICK)
         except (TimeoutError, RayError):
             return  # it is fenced
+        self._cluster.kill(self.actor)
         self._exited("it was ended", confirmed=True, signal=9)

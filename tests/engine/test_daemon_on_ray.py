@@ -153,6 +153,8 @@ def test_a_killed_daemon_is_followed_by_one_that_adopts_every_runner(
     again.stop()
     files = [each for each in tmp_path.rglob("*") if each.is_file() and each != tmp_path / "token"]
     assert not [each for each in files if token.encode() in each.read_bytes()]
+    (log,) = [each for each in files if each.name.startswith("engine-bridge")]
+    assert "worker died" not in log.read_text(), "what ended in order is no failure to Ray"
 
 
 def words_of(process: psutil.Process) -> list[str]:

@@ -248,13 +248,14 @@ class Supervisor:
     # --- ends ----------------------------------------------------------------------------------
 
     async def do_close(self) -> None:
-        """The host ends, and nothing of it is left."""
+        """The host ends, and nothing of it is left. Its bridge has Ray end the process; where it
+        does not come to that, the process ends itself."""
         self._lease.release()
         await self.do_kill()
         self._ending = True
         if self._locks is not None:
             os.unlink(self._locks.alive_path)
-        asyncio.get_running_loop().call_later(0.05, os._exit, 0)
+        asyncio.get_running_loop().call_later(1.0, os._exit, 0)
 
     async def _watch(self) -> None:
         """End what no daemon comes back to."""
