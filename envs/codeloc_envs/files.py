@@ -132,12 +132,16 @@ def open_for_reading(folder: Path, root: Path) -> None:
         return
     for path, folders, files in os.walk(folder):
         for name in (*folders, *files):
-            entry = os.path.join(path, name)
-            mode = os.lstat(entry).st_mode
-            if not stat.S_ISLNK(mode):
-                readable = 0o055 if mode & 0o100 else 0o044
-                os.chmod(entry, stat.S_IMODE(mode) & ~0o022 | readable)
+            with contextlib.suppress(FileNotFoundError):  # a draft that got its name meanwhile
+                _open_for_reading(os.path.join(path, name))
     folder.chmod(0o755)
+
+
+def _open_for_reading(entry: str) -> None:
+    mode = os.lstat(entry).st_mode
+    if not stat.S_ISLNK(mode):
+        readable = 0o055 if mode & 0o100 else 0o044
+        os.chmod(entry, stat.S_IMODE(mode) & ~0o022 | readable)
 
 
 TEMPORARY = ".tmp"

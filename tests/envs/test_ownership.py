@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from codeloc_envs.files import make_folder, replace_text
+from codeloc_envs.files import make_folder, open_for_reading, replace_text
 from codeloc_envs.ownership import distrusted, own_users
 from codeloc_envs.store.layout import Layout
 
@@ -159,3 +161,25 @@ def test_nothing_is_made_in_a_store_that_somebody_else_decides_about(
     with pytest.raises(PermissionError, match="name a folder of your own as"):
         Layout(store).prepare()
     assert list(store.iterdir()) == []
+
+
+def test_what_is_renamed_while_a_folder_is_opened_for_others_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "store" / "bundle"
+    folder.mkdir(parents=True)
+    folder.chmod(0o700)
+    (folder / "module.py").touch(0o600)
+    (folder / "drafted.pyc.1").touch(0o600)
+
+    def listed(top: Path) -> Iterator[tuple[str, list[str], list[str]]]:
+        """What Python's own compiling does between a look at the folder and one at its file."""
+        for found in walk(top):
+            (folder / "drafted.pyc.1").rename(folder / "drafted.pyc")
+            yield found
+
+    walk = os.walk
+    monkeypatch.setattr(os, "walk", listed)
+    open_for_reading(folder, tmp_path)
+    assert stat.S_IMODE((folder / "module.py").stat().st_mode) == 0o644
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o755
