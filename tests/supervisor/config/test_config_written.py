@@ -193,8 +193,14 @@ def test_every_key_survives(folder, tmp_path: Path) -> None:
     assert config.written(pasted) == text
 
 
+def write_certificates(folder) -> None:
+    for name in ("c.pem", "k.pem", "ca.pem"):
+        folder.write(name, "").chmod(0o600)
+
+
 def test_every_key_of_an_engine_survives(folder, tmp_path: Path) -> None:
     folder.write("token", "t" * 64).chmod(0o600)
+    write_certificates(folder)
     folder.write("codelocd.toml", PLACED)
     found = folder.load("codelocd.toml", {})
     pasted = again(found, tmp_path / "elsewhere", {})
@@ -204,6 +210,7 @@ def test_every_key_of_an_engine_survives(folder, tmp_path: Path) -> None:
 
 def test_a_token_in_the_config_is_shown_nowhere(folder) -> None:
     text = PLACED.replace('token_file = "token"', f'token = "{"secret" * 8}"')
+    write_certificates(folder)
     folder.write("codelocd.toml", text).chmod(0o600)
     found = folder.load("codelocd.toml", {})
     shown = config.written(found) + str(config.describe(found)) + repr(found)
