@@ -248,7 +248,7 @@ def main() -> None:
     for name, default, what in (
         ("runs", 10, "saves of each"),
         ("locations", 50, "on the nodes"),
-        ("reloads", 50, "after which growth is looked for; 1000 take half an hour"),
+        ("reloads", 50, "after which growth is looked for; 1000 take a quarter of an hour"),
         ("calls", 500, "of each"),
         ("nodes", 3, "beside the head and the daemon's machine"),
     ):
