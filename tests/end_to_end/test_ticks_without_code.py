@@ -50,7 +50,8 @@ class Lost(Ticking):
         """The schedule, as soon as it has ticked since and all of that has come to something."""
 
         def holds(found: Schedule) -> bool:
-            return settled(found) and len(found["newest"]) > len(before["newest"])
+            is_new = len(found["newest"]) > len(before["newest"])
+            return is_new and settled(found) and found["newest"][0]["state"] != "waiting"
 
         return self.until("hourly", holds)
 
