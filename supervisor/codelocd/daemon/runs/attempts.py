@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from codeloc_envs.files import replace_text
 from codelocd.model import Exit
 from codelocd.process.child import Child, shielded
 from codelocd.runners.api import RunnerSpec
@@ -101,10 +102,7 @@ def order_when_killed(
         "folder": str(folder),
     }
     path = folder / "when-killed.json"
-    new = path.with_suffix(".new")
-    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        json.dump(order, file)
-    new.rename(path)
+    replace_text(path, json.dumps(order))
     return path
 
 
