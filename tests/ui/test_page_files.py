@@ -7,10 +7,11 @@ import json
 import re
 import shutil
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from codelocd_ui.static_files import FOLDER
+from codelocd_ui.static_files import FOLDER, StaticFiles
 
 MODULES = Path(__file__).with_name("modules")
 
@@ -54,12 +55,31 @@ def test_the_first_page_brings_what_it_names_and_nothing_of_runs() -> None:
     """A module that it does not name ahead comes a way to and fro later."""
     shell = (FOLDER / "index.html").read_text()
     named = set(re.findall(r'"static/\{version\}/([a-z]+/[a-z]+\.js)"', shell))
+    brought = _brought()
+    assert named == brought
+    assert not brought & {"app/runstates.js", "app/runparts.js", "app/runs.js"}
+
+
+def test_the_first_page_stays_light() -> None:
+    """What `benchmarks/page_in_browser.py` measures as the first visit, without a browser."""
+    files = StaticFiles()
+
+    def kib(names: Iterable[str]) -> float:
+        got = [files.get(files.version, name) for name in names]
+        return sum(len(each.body) for each in got if each is not None) / 1024
+
+    scripts, others = kib(_brought()), kib(["style.css", "vendor/inter.woff2", "icon.svg"])
+    assert scripts <= 35.5
+    assert scripts + others <= 90.0
+
+
+def _brought() -> set[str]:
+    """The modules that the first page needs."""
     brought, more = set[str](), {"app/main.js", "app/begin.js"}
     while more:
         brought |= more
         more = {each for name in more for each in _imported(name)} - brought
-    assert named == brought
-    assert not brought & {"app/runstates.js", "app/runparts.js", "app/runs.js"}
+    return brought
 
 
 def _imported(name: str) -> list[str]:

@@ -293,3 +293,36 @@ def test_a_daemon_without_runs_and_jobs_is_asked_nothing_of_them(
     assert shown.tab.locator(".nav", has_text="Runs").count() == 0
     assert not [each for each in shown.asked if "/api/run" in each or "/api/schedules" in each]
     shown.close()
+
+
+WAITS = [
+    ("#/runs", "runs", "Runs", "every_morning"),
+    ("#/runs/schedules", "schedules", "Runs/Schedules", "Dagster's daemon ticks it"),
+    ("#/runs/17", "run_show", "Runs/17", "no rows"),
+    ("#/definition/shop/schedule/every_morning", "show", "Definition/shop", "0 6 * * *"),
+]
+
+
+def held_up(shown: Shown, method: str) -> list[Any]:
+    """What the page asks of that method; none is answered by itself."""
+    held: list[Any] = []
+    shown.tab.route(f"**/api/{method}?*", lambda route: held.append(route))
+    return held
+
+
+def test_a_page_says_that_it_waits_for_the_daemon(browser: Any, page: ServedPage) -> None:
+    shown = opened(browser, page)
+    shown.tab.evaluate(TAKE, [{"type": "runs", "runs": []}])
+    content = shown.tab.locator("#content")
+    for address, method, crumb, text in WAITS:
+        held = held_up(shown, method)
+        shown.go(address)
+        waits = content.get_by_text("Loading…")
+        waits.wait_for()
+        assert "Nothing has run" not in content.inner_text()
+        assert shown.tab.locator(".crumbs").inner_text() == f"shop/{crumb}"
+        for route in held:
+            route.fallback()
+        content.get_by_text(text).first.wait_for()
+        waits.wait_for(state="detached")
+    shown.close()

@@ -6,11 +6,12 @@ const app = new URL('../../../ui/codelocd_ui/static/app/', import.meta.url);
 const load = (name) => import(new URL(name, app));
 const { plain, styled } = await load('ansi.js');
 const { coloured, framesOf, ownFrame } = await load('frames.js');
-const { found, matcher, lineFilter, namesField } = await load('filters.js');
+const { environmentsOf, found, matcher, lineFilter, namesField } = await load('filters.js');
 const { Ring, wrapped, lineAt } = await load('ring.js');
 const { arranged, lineage, graphOf, groupId, CARD } = await load('layout.js');
 const { placed } = await load('placing.js');
-const { headline, level, edgesOf, environmentsOf, pasteOf, folded, told, past, density } = await load('stories.js');
+const { headline, level, edgesOf, pasteOf, folded, past } = await load('stories.js');
+const { told, density } = await load('journal.js');
 const { bytes, clock, seconds, visible, words } = await load('format.js');
 
 const asset = (location, name, deps = []) => [location, '__repository__', 'asset', name, 'default', [], deps, ''];

@@ -1,7 +1,7 @@
 // One definition: what it is, where it stands in the code, what it is made from and what uses it.
 import { html, useState } from './html.js';
 import { useClock, useStore } from './store.js';
-import { Mark, editorLink, kindWord, to, useAnswer } from './parts.js';
+import { Mark, Waiting, editorLink, kindWord, to, useAnswer } from './parts.js';
 import { level } from './stories.js';
 import { age, shortPath, visible, words } from './format.js';
 import { LastRuns, useRunsOf } from './runparts.js';
@@ -27,7 +27,7 @@ export function DefinitionPage({ route }) {
   const hasRuns = useRuns(), known = useRunsOf(location, hasRuns && canStart(store, { location, repository: '', kind, name }));
   const { answer, error } = useAnswer(() => ask('show', { location, kind, name, ...(repository ? { repository } : {}) }), [location, kind, name, repository, one?.generation, [...store.runs.values()].filter((run) => run.location === location && run.ended != null).length]);
   if (error) return html`<div class="inside"><h1>${visible(name)}</h1><p class="empty">${visible(error.message)}</p></div>`;
-  if (!answer) return html`<div class="inside"><h1>${visible(name)}</h1></div>`;
+  if (!answer) return html`<div class="inside"><h1>${visible(name)}</h1><${Waiting} /></div>`;
   const targets = store.rows.filter((row) => row[0] === location && row[2] !== 'asset' && row[6].includes(name) && row[3] !== name);
   const own = store.rows.find((row) => row[0] === location && row[2] === kind && row[3] === name)?.[6] ?? [];
   const rank = (/** @type {string} */ key) => (FIRST.includes(key) ? FIRST.indexOf(key) : FIRST.length);

@@ -1,7 +1,7 @@
 // The environments in the store: their size, who uses them, their packages, and how two differ.
 import { html, useState } from './html.js';
 import { useStore } from './store.js';
-import { to, useAnswer } from './parts.js';
+import { Waiting, to, useAnswer } from './parts.js';
 import { age, bytes, visible } from './format.js';
 import { ask } from './connection.js';
 
@@ -28,7 +28,7 @@ export function EnvironmentsPage({ route }) {
   if (key) return html`<${One} key=${key} name=${key} other=${word === 'diff' ? other : ''} all=${all} />`;
   const now = Date.now() / 1000, size = all.reduce((sum, one) => sum + one.size - one.shared, 0);
   return html`<div class="inside"><div class="lead"><h1>Environments</h1>${all.length > 0 && html`<p><b>${all.length}</b> in the store, <b>${bytes(size)}</b> that no other shares</p>`}</div>
-    ${answer && !all.length && html`<div class="card empty">No environment was built: the locations use interpreters of your own.</div>`}
+    ${!answer ? html`<${Waiting} />` : !all.length && html`<div class="card empty">No environment was built: the locations use interpreters of your own.</div>`}
     ${all.length > 0 && html`<div class="card scroll-x" tabindex="0" role="region" aria-label="Table of environments"><table class="table fold"><thead><tr><th scope="col">Key</th><th scope="col">Used by</th><th scope="col" class="num">Size</th><th scope="col" class="num">Of that shared</th><th scope="col" class="num">Packages</th><th scope="col">Python</th><th scope="col">Last used</th><th scope="col">Created</th></tr></thead>
     <tbody>${all.map((one) => html`<tr key=${one.key}><td><a class="mono link" href=${address(one)}>${one.key.slice(0, 12)}</a></td><td><${Users} names=${one.used_by} /></td><td class="num">${bytes(one.size)}</td><td class="num wide">${bytes(one.shared)}</td><td class="num wide">${one.packages.length}</td><td>Python ${visible(one.python)}</td><td class="wide">${age(now - one.last_used)} ago</td><td class="wide">${age(now - one.created)} ago</td></tr>`)}</tbody></table></div>`}</div>`;
 }
@@ -40,7 +40,7 @@ function One({ name, other, all }) {
   const list = (/** @type {string[]} */ lines) => (lines.length ? lines.map((one) => html`<div>${visible(one)}</div>`) : '−');
   const others = all.filter((one) => one.key !== name);
   return html`<div class="inside"><h1 class="mono">${visible(name).slice(0, 12)}</h1>
-    ${error && html`<p class="empty">${visible(error.message)}</p>`}
+    ${error && html`<p class="empty">${visible(error.message)}</p>`}${!error && !answer && html`<${Waiting} />`}
     ${answer && html`<div class="card"><div class="body"><dl class="pairs"><dt>Python</dt><dd>${visible(answer.python)}</dd><dt>Path</dt><dd class="mono">${visible(answer.path)}</dd><dt>Size</dt><dd>${answer.size == null ? 'not built by codelocd' : `${bytes(answer.size)}, ${bytes(answer.shared)} of it shared with others`}</dd><dt>Made for</dt><dd>${list(answer.why)}</dd><dt>Described in</dt><dd class="mono">${list(answer.inputs)}</dd><dt>Used by</dt><dd><${Users} names=${answer.used_by} /></dd></dl></div></div>`}
     ${others.length > 0 && html`<div class="row"><label class="row">Compare with <select class="field" value=${other} onChange=${choose}><option value="">…</option>${others.map((one) => html`<option value=${one.key}>${one.key.slice(0, 12)} ${visible(one.used_by.join(', '))}</option>`)}</select></label></div>`}
     ${other ? html`<${Difference} key=${other} before=${name} after=${other} />` : answer && html`<${List} packages=${answer.packages} />`}</div>`;
@@ -48,8 +48,9 @@ function One({ name, other, all }) {
 
 /** The packages of an environment of which only the key is known. @param {{name: string}} props */
 export function Packages({ name }) {
-  const { answer } = useAnswer(() => ask('environment', { key: name }), [name]);
-  if (!answer) return null;
+  const { answer, error } = useAnswer(() => ask('environment', { key: name }), [name]);
+  if (error) return html`<p class="empty">${visible(error.message)}</p>`;
+  if (!answer) return html`<${Waiting} />`;
   return html`${answer.used_by.length > 1 && html`<p>Shared by <${Users} names=${answer.used_by} />.</p>`}<${List} packages=${answer.packages} />`;
 }
 
@@ -65,7 +66,7 @@ function List({ packages }) {
 function Difference({ before, after }) {
   const { answer, error } = useAnswer(() => ask('diff', { environments: [before, after] }), [before, after]);
   if (error) return html`<p class="empty">${visible(error.message)}</p>`;
-  if (!answer) return null;
+  if (!answer) return html`<${Waiting} />`;
   const split = (/** @type {string} */ one) => one.split('==');
   const rows = [
     ...answer.added.map((/** @type {string} */ one) => ['+', 'add', split(one)[0], '−', split(one)[1]]),

@@ -2,7 +2,7 @@
 import { html, useMemo, useRef, useState } from './html.js';
 import { useStore, useClock, addEvents } from './store.js';
 import { Mark, When, to } from './parts.js';
-import { density, told } from './stories.js';
+import { density, told } from './journal.js';
 import { clock, counted, exactly, seconds, visible } from './format.js';
 import { ask } from './connection.js';
 

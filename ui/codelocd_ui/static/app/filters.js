@@ -87,3 +87,18 @@ export function lineFilter(text) {
     },
   };
 }
+
+/**
+ * Environments that locations have, with what they are found by: Python, key and users.
+ * @param {CodeLocation[]} locations @returns {{key: string, text: string}[]}
+ */
+export function environmentsOf(locations) {
+  const users = /** @type {Map<string, {python: string, names: string[]}>} */ (new Map());
+  for (const { name, environment } of locations) {
+    if (!environment) continue;
+    const known = users.get(environment.key) ?? { python: environment.python, names: [] };
+    known.names.push(name);
+    users.set(environment.key, known);
+  }
+  return [...users].map(([key, { python, names }]) => ({ key, text: `${key.slice(0, 12)} Python ${python} of ${names.join(', ')}` }));
+}

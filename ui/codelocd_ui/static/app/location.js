@@ -1,7 +1,7 @@
 // One location: its problem or a summary, its definitions, output, events, environment and times.
 import { html, useEffect, useMemo } from './html.js';
 import { useStore, useClock } from './store.js';
-import { Mark, Orders, Progress, Since, Stages, State, ordersFor, to, useAnswer } from './parts.js';
+import { Mark, Orders, Progress, Since, Stages, State, Waiting, ordersFor, to, useAnswer } from './parts.js';
 import { Problem } from './problem.js';
 import { Changes } from './overview.js';
 import { Bars, Chart } from './chart.js';
@@ -87,7 +87,7 @@ const REASONS = { environment: 'Why this environment', start_method: 'Why starte
 function EnvironmentTab({ name, one }) {
   const { answer, error } = useAnswer(() => ask('show', { location: name }), [name, one.generation, one.environment?.key]);
   if (error) return html`<p class="empty">${visible(error.message)}</p>`;
-  if (!answer) return html`<p class="empty">…</p>`;
+  if (!answer) return html`<${Waiting} />`;
   const environment = answer.environment;
   const why = answer.why ?? {};
   const list = (/** @type {string[]} */ all) => all.map((each) => html`<div class="mono">${visible(each)}</div>`);

@@ -5,7 +5,7 @@ import { login } from './connection.js';
 import { Frame, nextTheme } from './frame.js';
 import { Overview } from './overview.js';
 import { level, worstFirst } from './stories.js';
-import { ordersFor, to } from './parts.js';
+import { Waiting, ordersFor, to } from './parts.js';
 import { visible } from './format.js';
 
 /** Pages, and what lies over them, that are loaded when first shown. @type {Record<string, () => Promise<any>>} */
@@ -15,7 +15,7 @@ const LATER = {
   definitions: () => import('./definitions.js').then((module) => module.DefinitionsPage),
   graph: () => import('./graph.js').then((module) => module.GraphPage),
   output: () => import('./output.js').then((module) => module.OutputPage),
-  events: () => import('./events.js').then((module) => module.EventsPage),
+  events: () => Promise.all([import('./events.js'), import('./journal.js')]).then(([module]) => module.EventsPage),
   environments: () => import('./environments.js').then((module) => module.EnvironmentsPage),
   runs: () => import('./runs.js').then((module) => module.RunsPage),
 };
@@ -27,7 +27,7 @@ const OVERLAYS = {
 const FULL = new Set(['graph', 'output', 'definitions']);
 /** @type {Map<string, any>} */
 const loaded = new Map([['overview', Overview]]);
-const SKELETON_AFTER = 300, PRELOAD_AFTER = 2000; // ms
+const PRELOAD_AFTER = 2000; // ms
 
 /** `#/location/sales/output?q=x` as its parts. @param {string} hash @returns {Route} */
 function parsed(hash) {
@@ -62,22 +62,16 @@ function App() {
   const Page = useLoaded(route.name, LATER), Over = useLoaded(overlay, OVERLAYS);
   useEffect(titled);
   if (state.link === 'login') return html`<${Login} />`;
-  const crumbs = [TITLES[route.name], ...route.parts.slice(0, 1)].filter((_, index) => !(index === 0 && route.name === 'location'));
+  const [first] = route.parts;
+  const crumbs = /** @type {string[]} */ ([route.name !== 'location' && TITLES[route.name], route.name === 'runs' && first === 'schedules' ? 'Schedules' : first].filter(Boolean));
   return html`<${Frame} route=${route.name} crumbs=${crumbs} full=${FULL.has(route.name)} onSearch=${() => setOverlay('search')}>
-    ${state.link === 'connecting' ? html`<${Connecting} />` : Page ? html`<${Page} route=${route} key=${route.name === 'location' ? route.parts[0] : route.name} />` : ''}
+    ${state.link === 'connecting' ? html`<div class="inside"><h1 class="hidden">codelocd</h1><${Waiting} words="Connecting…" /></div>` : Page ? html`<${Page} route=${route} key=${route.name === 'location' ? route.parts[0] : route.name} />` : ''}
     ${Over ? html`<${Over} close=${() => setOverlay('')} />` : ''}
     <${Announcer} />
   <//>`;
 }
 /** @type {Record<string, string>} */
 const TITLES = { overview: 'Overview', location: 'Location', definition: 'Definition', definitions: 'Definitions', graph: 'Graph', output: 'Output', events: 'Events', environments: 'Environments', runs: 'Runs' };
-
-/** Nothing at first: most connections are made before one can see that there was none. The frame is there. */
-function Connecting() {
-  const [isLate, set] = useState(false);
-  useEffect(() => { const timer = setTimeout(() => set(true), SKELETON_AFTER); return () => clearTimeout(timer); }, []);
-  return html`<div class="inside connecting"><h1 class="hidden">codelocd</h1>${isLate && html`<p role="status" class="meta">Connecting…</p><div class="skeleton" aria-hidden="true"><i></i><i></i><i></i></div>`}</div>`;
-}
 
 /** The title, and the icon in the colour of the worst state. */
 function titled() {

@@ -75,6 +75,14 @@ export function Progress({ build }) {
     ${share != null && html`<progress max="1" value=${share} aria-label="Progress of the build"></progress>`}</span>`;
 }
 
+const WAITING_AFTER = 300; // ms
+/** Nothing at first: most answers are there before one can see that there was none. @param {{words?: string}} props */
+export function Waiting({ words = 'Loading…' }) {
+  const [isLate, set] = useState(false);
+  useEffect(() => { const timer = setTimeout(() => set(true), WAITING_AFTER); return () => clearTimeout(timer); }, []);
+  return isLate && html`<p role="status" class="meta">${words}</p><div class="skeleton" aria-hidden="true"><i></i><i></i><i></i></div>`;
+}
+
 /** How long something has been under way. @param {{since: number}} props */
 export function Since({ since }) {
   const now = useClock();

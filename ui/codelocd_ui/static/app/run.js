@@ -1,7 +1,7 @@
 // One run: its steps and checks as they end, why it failed, its attempts, what it was given, its output.
 import { html, useEffect, useState } from './html.js';
 import { useClock, useStore } from './store.js';
-import { Mark, to, useAnswer } from './parts.js';
+import { Mark, Waiting, to, useAnswer } from './parts.js';
 import { Traced } from './problem.js';
 import { Output, ofRun } from './output.js';
 import { RunOrders, RunState, What } from './runparts.js';
@@ -45,7 +45,7 @@ function useRun(id) {
 export function RunPage({ id, route }) {
   const { run, error } = useRun(id), dagster = useStore().daemon?.dagster?.url ?? '';
   const now = useClock();
-  if (!run) return html`<div class="inside"><h1>Run ${id}</h1>${error && html`<p class="empty">${visible(error.message)} <a class="link" href="#/runs">All runs</a></p>`}</div>`;
+  if (!run) return html`<div class="inside"><h1>Run ${id}</h1>${!error ? html`<${Waiting} />` : html`<p class="empty">${visible(error.message)} <a class="link" href="#/runs">All runs</a></p>`}</div>`;
   const tab = route.parts[1] === 'output' || route.parts[1] === 'code' ? route.parts[1] : '';
   return html`<div class="inside">
     <div class="row title"><h1>Run ${run.id}</h1><${RunState} run=${run} /><${What} run=${run} /><span class="spring"></span>${run.dagster_run && /^https?:\/\//.test(dagster) && html`<a class="button" href=${`${dagster.replace(/\/$/, '')}/runs/${encodeURIComponent(run.dagster_run)}`} target="_blank" rel="noreferrer noopener">Open in Dagster</a>`}<${RunOrders} run=${run} /></div>
@@ -112,7 +112,7 @@ function RunCode({ run }) {
   if (error) return html`<p class="empty">${visible(error.message)}</p>`;
   const files = Object.keys(answer?.code ?? {}).sort(), shown = chosen || files[0];
   if (answer && !files.length) return html`<div class="card empty">It read its code from the disk, and no text of it was kept.</div>`;
-  if (!answer) return null;
+  if (!answer) return html`<${Waiting} />`;
   return html`<div class="row"><select class="field" aria-label="File" value=${shown} onChange=${(/** @type {any} */ event) => choose(event.target.value)}>${files.map((one) => html`<option value=${one}>${visible(one)}</option>`)}</select><span class="meta">${counted(files.length, 'file')}</span></div>
     <div class="card"><pre class="text whole" tabindex="0" role="region" aria-label="Code that ran">${visible(answer.code[shown])}</pre></div>`;
 }

@@ -18,6 +18,9 @@ export const RunState = ({ run }) => html`<span class=${`pill ${levelOf(run.stat
 /** Whether what is shown may give orders now. */
 export const mayOrder = () => !store.page.read_only && store.link === 'live' && !store.gone;
 
+/** Said of a daemon of before there were runs. */
+export const NoRuns = () => html`<div class="card empty">This daemon knows nothing of runs.</div>`;
+
 /** @param {{run: Run}} props */
 export function What({ run }) {
   const store = useStore(), name = nameOf(run), kind = run.job == null ? 'asset' : 'job', own = run.job ?? (run.select?.length === 1 ? run.select[0] : null);

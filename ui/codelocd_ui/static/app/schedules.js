@@ -1,8 +1,8 @@
 // Schedules and sensors: when they tick next, what the last tick led to, and whether they are on.
 import { html, useEffect, useState } from './html.js';
 import { useClock, useStore } from './store.js';
-import { Mark, to } from './parts.js';
-import { mayOrder } from './runparts.js';
+import { Mark, Waiting, to } from './parts.js';
+import { NoRuns, mayOrder } from './runparts.js';
 import { lastTick, levelOf, until } from './runstates.js';
 import { age, moment, visible } from './format.js';
 import { ask, runOrder } from './connection.js';
@@ -30,10 +30,11 @@ export function useSchedules(locations, name) {
 
 /** @param {{locations?: string[] | null}} props */
 export function Schedules({ locations = null }) {
-  const now = useClock();
+  const now = useClock(), store = useStore();
   const { schedules, error, put } = useSchedules(locations);
+  if (!store.page.runs) return html`<${NoRuns} />`;
   if (error) return html`<div class="card empty">${visible(error)}</div>`;
-  if (!schedules) return null;
+  if (!schedules) return html`<${Waiting} />`;
   if (!schedules.length) return html`<div class="card empty">No schedule and no sensor is defined.</div>`;
   return html`<div class="card scroll-x" tabindex="0" role="region" aria-label="Table of schedules and sensors"><table class="table fold"><thead><tr><th scope="col">Name</th><th scope="col">On</th><th scope="col">When</th><th scope="col">Next</th><th scope="col">Last</th></tr></thead>
     <tbody>${schedules.map((one) => html`<tr key=${`${one.location} ${one.repository} ${one.name}`}><td><a class="name" href=${to.definition([one.location, one.repository, one.kind, one.name])}><${Mark} of=${one.ticks && one.enabled ? levelOf(one.last?.state === 'failed' ? 'failed' : 'succeeded') : 'off'} />${visible(one.location)}/${visible(one.name)}</a></td>

@@ -8,8 +8,8 @@ import { StartDialog } from './starting.js';
 import { ask, askFiles, order } from './connection.js';
 import { showsRuns } from './anyruns.js';
 import { jobsOf, levelOf, nameOf, runWord } from './runstates.js';
-import { found, matcher, namesField } from './filters.js';
-import { environmentsOf, level } from './stories.js';
+import { environmentsOf, found, matcher, namesField } from './filters.js';
+import { level } from './stories.js';
 import { counted, shortPath, visible } from './format.js';
 
 const MOST = 40, ASKED_FROM = 2;
