@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from codelocd.client import RpcError
+from tests.commands import CODELOCD
 from tests.end_to_end.daemons import Service, wait_for
 
 CONFIG = """
@@ -109,6 +110,12 @@ class Place:
     def call(self, method: str, **params: Any) -> Any:
         with self.daemon.client() as client:
             return client.call(method, params)
+
+    def command(self, *words: str) -> subprocess.Popen[str]:
+        """`codelocd WORDS`, which asks the daemon."""
+        pipe, environ = subprocess.PIPE, self.daemon.environ
+        given = [str(CODELOCD), *words]
+        return subprocess.Popen(given, env=environ, stdout=pipe, stderr=pipe, text=True)
 
     def begin(self, job: str, name: str, **params: Any) -> int:
         asked = {"location": "sales", "names": [job], "params": {"name": name}, **params}
@@ -229,6 +236,13 @@ def test_a_stop_waits_for_runs_and_leaves_those_that_wait_to_the_next_daemon(pla
     place.daemon.process.terminate()
     place.daemon.told(b"STOPPING=1")
     place.running(ends)  # it still answers
+    late = place.command("run", "sales/waits", "--param", "name=c")
+    assert late.stderr is not None
+    assert late.stderr.readline().startswith("asking the daemon")
+    assert "this one ends, and starts nothing more" in late.stderr.readline()
+    about = place.daemon.status()["daemon"]
+    assert about["ending"] == "SIGTERM"
+    assert "the daemon ends: no run starts any more" in about["warnings"][0]
     place.go("a")
     place.daemon.process.communicate(timeout=60)
     place.daemon.manager.close()
@@ -238,6 +252,9 @@ def test_a_stop_waits_for_runs_and_leaves_those_that_wait_to_the_next_daemon(pla
     place.begun("b")
     place.go("b")
     assert place.ended(waits)["state"] == "succeeded"
+    place.go("c")
+    out, err = late.communicate(timeout=60)
+    assert (late.returncode, "succeeded" in out) == (0, True), err
 
 
 def test_what_takes_longer_than_the_drain_is_cancelled_and_says_why(place: Place) -> None:

@@ -10,7 +10,7 @@ from codelocd.render import location
 from codelocd.render.definitions import changes
 from codelocd.render.journal import visible
 from codelocd.render.location import counts, rest, step
-from codelocd.render.status import config, state
+from codelocd.render.status import LOADING, UNDER_WAY, config, state
 from codelocd.render.text import (
     PLAIN,
     STATES,
@@ -89,10 +89,6 @@ ADDED = "added"
 
 STOPPED = "stopped"
 """The event of a location that is told to stop."""
-
-UNDECIDED = ("building", "starting", "stopping")
-
-TRYING = ("building", "starting")
 
 Loudness = Literal["quiet", "normal", "verbose"]
 """quiet: what goes wrong, and what the code prints. verbose: each step of a start, too."""
@@ -228,9 +224,9 @@ class DevOutput:
             return True
         if self._loudness == "quiet":
             return False
-        if self._starts(name) and location["state"] in UNDECIDED:
+        if self._starts(name) and location["state"] in UNDER_WAY:
             return first and not self._live
-        return location["state"] not in TRYING or not self._problems.retries(location)
+        return location["state"] not in LOADING or not self._problems.retries(location)
 
     def _starts(self, name: str) -> bool:
         """Whether it has had no outcome yet."""
@@ -241,7 +237,7 @@ class DevOutput:
         return self._loudness == "normal" and serves and self._starts(name)
 
     def _follow(self, name: str, location: LocationStatus, words: str) -> None:
-        if location["state"] in UNDECIDED or location["reloading"]:
+        if location["state"] in UNDER_WAY or location["reloading"]:
             self._under_way[name] = f"{one_line(name)} {words}"
         else:
             self._under_way.pop(name, None)
@@ -257,7 +253,7 @@ class DevOutput:
 
     def _summary(self, location: LocationStatus, now: float) -> Iterator[str]:
         """One line when every location has had its first outcome."""
-        if location["state"] in UNDECIDED:
+        if location["state"] in UNDER_WAY:
             return
         self._up[location["name"]] = location["state"] == "serving"
         if self._waiting is not None and self._waiting <= self._up.keys():

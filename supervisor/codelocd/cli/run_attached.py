@@ -11,13 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 from codelocd.cli import output, run_upstream
 from codelocd.cli.actions import Waiting, announce
-from codelocd.cli.connection import Connection, connect_patiently, connect_promptly
+from codelocd.cli.connection import (
+    PROMPT_TIMEOUT,
+    Connection,
+    connect_patiently,
+    connect_promptly,
+)
 from codelocd.cli.exit_codes import ExitCode, Failure, NothingServes
 from codelocd.cli.run_following import FINAL, FollowedRun, RunNews, subscribed
 from codelocd.cli.run_output import Form, RunOutput
 from codelocd.cli.run_request import AskedRun, exit_code, unfit_names
 from codelocd.cli.which import Asked, DaemonAddress
 from codelocd.render import runs as render
+from codelocd.render.status import LOADING
 from codelocd.runs.names import location_of
 
 if TYPE_CHECKING:
@@ -28,9 +34,6 @@ BY = {"kind": "cli"}
 """What asks for a run; the daemon itself knows which user that is."""
 QUIET = 1.0
 """Seconds in the queue, before that is said."""
-LOADING = ("building", "starting")
-"""States of a location whose code is on its way. How long it may stay in them is what its
-`build_timeout` and its `start_timeout` say."""
 
 
 def run(request: AskedRun, asked: Asked, form: Form, *, key: str | None, detached: bool) -> int:
@@ -111,7 +114,7 @@ def order(
         is_known = not answer.get("new", True)
         if is_known:
             output.note(f"run {document['id']} has this key already")
-        shown = AttachedOutput(document, form)
+        shown = AttachedOutput(document, form, connection.daemon)
         ended = shown.all(followed.news(connection, events, known=is_known))
         return exit_code(ended, interrupted=interrupts.count > 0)
 
@@ -150,8 +153,10 @@ def _say_id(answer: Mapping[str, Any], form: Form) -> None:
 class AttachedOutput:
     """Shows what is told of a run of a daemon."""
 
-    def __init__(self, document: Mapping[str, Any], form: Form) -> None:
+    def __init__(self, document: Mapping[str, Any], form: Form, daemon: DaemonAddress) -> None:
         self._number = document["id"]
+        self._location = document["location"]
+        self._daemon = daemon
         self._form = form
         self._shown = RunOutput(form, self._unread)
         self._has_title = False
@@ -201,8 +206,19 @@ class AttachedOutput:
             self._shown.printed(line["stream"], text)
 
     def _say_queued(self) -> None:
-        what = f"run {self._number} waits in the queue until others end"
-        output.note(f"{what}; `codelocd runs` lists them, [runs] in the config has the limits")
+        try:
+            with Connection(self._daemon, PROMPT_TIMEOUT) as connection:
+                answer = connection.call("status", {"locations": [self._location]}, PROMPT_TIMEOUT)
+        except Failure:
+            return  # what follows the run says so, if that lasts
+        if answer["daemon"]["ending"] is None:
+            remedy = "`codelocd runs` lists them, [runs] in the config has the limits"
+            why = f"until others end; {remedy}"
+        else:
+            remedy = f"`codelocd runs cancel {self._number}` takes it back"
+            why = f"for the next daemon: this one ends, and starts nothing more; {remedy}"
+        if not self._waiting.finished.is_set():
+            output.note(f"run {self._number} waits in the queue {why}")
 
     def _unread(self, error: OSError) -> None:
         output.note(f"run {self._number} goes on; codelocd runs show {self._number}")

@@ -45,6 +45,7 @@ def status(daemon: DaemonAddress, locations: Sequence[str]) -> StatusDocument | 
             known = advice(name, entries, "there were")
             raise Failure(f"there was no location {name!r}; {known}", ExitCode.UNKNOWN)
     uptime = None if condition == "gone" else _later(kept.status["daemon"]["uptime"], kept)
+    ending = None if condition == "gone" else kept.status["daemon"]["ending"]
     wanted = [entries[name] for name in locations or entries]
     return {
         "schema": kept.status["schema"],
@@ -55,6 +56,7 @@ def status(daemon: DaemonAddress, locations: Sequence[str]) -> StatusDocument | 
             "as_of": kept.at,
             "age": kept.age,
             "uptime": uptime,
+            "ending": ending,
         },
         "locations": [_entry(each, kept, condition) for each in wanted],
     }

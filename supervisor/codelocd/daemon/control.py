@@ -161,6 +161,7 @@ class Control:
                 "events": application.publisher.journal.last_number,
                 "dropped": application.logs.dropped,
                 "warnings": application.warnings.lines(),
+                "ending": application.publisher.ending,
             },
             "locations": [self._entry(name) for name in names],
         }

@@ -47,6 +47,7 @@ class Publisher:
         self._hub = hub
         self._snapshots = snapshots
         self._entries = entries
+        self.ending: str | None = None
         self._ends = False
         self._outcomes: dict[str, LoadOutcome] = {}
         """By location: of the load that took over in the event that is announced next."""
@@ -102,6 +103,11 @@ class Publisher:
         if config is not None:
             news["config"] = config
         self._hub.publish("status", news)
+
+    def ends(self, by: str) -> None:
+        """The daemon begins to end. `by`: what asked for that."""
+        self.ending = by
+        self.tell("ending", None, by=by)
 
     def told_of_run(self, location: Location, event: str, detail: str, by: str | None) -> None:
         """A run of the location has started or ended; nothing of the location itself is another."""

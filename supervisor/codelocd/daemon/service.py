@@ -289,7 +289,7 @@ class Service:
     def _end(self, by: str) -> None:
         """Begin to end, and tell what asked for it."""
         if not self._ends.is_set():
-            self._application.publisher.tell("ending", None, by=by)
+            self._application.publisher.ends(by)
         self._ends.set()
 
     async def _upgrade(self) -> None:

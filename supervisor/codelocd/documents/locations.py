@@ -170,7 +170,7 @@ class DaemonStatus(TypedDict):
     """The daemon itself in the result of `status`.
 
     Where it does not answer, `condition` is that of its process, and the rest is as it kept it
-    `age` seconds before, at `as_of`.
+    `age` seconds before, at `as_of`. `ending`: what asked it to end, while it ends in order.
     """
 
     pid: int
@@ -189,6 +189,7 @@ class DaemonStatus(TypedDict):
     config: ConfigDocument
     dropped: dict[str, DroppedOutput]
     warnings: list[str]
+    ending: str | None
     events: int
 
 

@@ -57,7 +57,8 @@ SELDOM = (5, 9, 12, 13)
 """Columns that are there only where a release serves, a runner is on a node, runs go on, or a
 runner has ended."""
 
-UNDER_WAY = ("building", "starting", "stopping")
+LOADING = ("building", "starting")
+UNDER_WAY = (*LOADING, "stopping")
 
 
 def status(document: StatusDocument, screen: Screen) -> str:

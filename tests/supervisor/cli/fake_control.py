@@ -81,6 +81,7 @@ DAEMON: DaemonStatus = {
     "config": {"file": None, "state": "applied", "problem": None, "at": 1700000000.0},
     "dropped": {},
     "warnings": [],
+    "ending": None,
     "events": 0,
 }
 

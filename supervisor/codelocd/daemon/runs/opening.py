@@ -57,7 +57,7 @@ class Runs:
         self._retention: asyncio.Task[None] | None = None
         self._trying: asyncio.Task[None] | None = None
         self._trouble: str | None = None
-        self._ends = False
+        self._ends, self._draining = False, ""
         self.starters = RunStarters(self, hub, publisher, locations)
 
     # --- use -----------------------------------------------------------------------------------
@@ -135,6 +135,7 @@ class Runs:
         trouble = self._opened.keeper.records.trouble if self._opened is not None else None
         told = [f"{trouble}: no run starts until it can be written again"] if trouble else []
         told += [f"runs cannot be used: {self._trouble}"] if self._trouble else []
+        told += [self._draining] if self._draining else []
         for run, lost in self.base.outputs.dropped.items():
             told.append(
                 f"output of run {run} not written to disk: {lost['bytes']} B: {lost['why']}"
@@ -242,6 +243,8 @@ class Runs:
     async def drain(self) -> None:
         """End all runs in order: see `RunKeeper.drain`. Nothing starts any more."""
         if (opened := await self._last()) is not None:
+            left = f"those that go on are cancelled unless they end within {self.drain_timeout:g} s"
+            self._draining = f"the daemon ends: no run starts any more, and {left}"
             await opened.keeper.drain(self.drain_timeout)
             self._opened = None  # what is asked from now on hears that the daemon ends
             await opened.keeper.close()
