@@ -49,7 +49,7 @@ def live(order: AttemptOrder, path: List[str], known: AbstractSet[str]) -> NoRet
     guard = CancelGuard()
     served = ServedCode(order)
     prepare_for_user_code(order, path, known, served.install)
-    if order.sources:
+    if order.sources or order.dagster_run is not None:
         name_order_to_children(folder.order)
     started, began = time(), perf_counter()
     told = ended(order, served, guard, pipe)

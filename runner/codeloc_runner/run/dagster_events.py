@@ -31,6 +31,7 @@ UNRESOLVED = "[?]"
 """In the key of a step that is made once for each dynamic output, by now unknown."""
 SEVERITIES = {"ERROR": "error", "WARN": "warn"}
 NOT_REACHED = "what it is made from failed"
+NOT_MADE = "an output that it takes was not made"
 
 
 class PlannedStep:
@@ -139,7 +140,7 @@ class DagsterSteps:
         elif kind == "STEP_FAILURE":
             self._ended(step, error_of(event))
         elif kind == "STEP_SKIPPED":
-            self._skip(step, str(event.message or "Dagster skipped it"))
+            self._skip(step, NOT_MADE)
         elif kind == "STEP_UP_FOR_RETRY":
             told = problem(error_of(event))["summary"] if error_of(event) else "it failed"
             self._note(f"{event.step_key} is tried again: {told}")

@@ -104,6 +104,16 @@ def twice(context, number):
 def never(numbers):
     raise ValueError(f"never {sum(numbers)}")
 
+@dg.op(out={"one": dg.Out(is_required=False), "other": dg.Out(is_required=False)})
+def either():
+    yield dg.Output(1, "one")
+
+@dg.job
+def branches():
+    one, other = either()
+    twice.alias("taken")(one)
+    twice.alias("left")(other)
+
 @dg.job
 def fan():
     many().map(twice).collect()
@@ -116,7 +126,7 @@ nightly = dg.define_asset_job("nightly", selection=["raw_orders", "mart/orders"]
 defs = dg.Definitions(
     assets=[raw_orders, orders, broken, report, by_day, by_letter, by_both],
     asset_checks=[not_empty, fresh],
-    jobs=[nightly, refresh, wait, in_processes, fan, fan_fails],
+    jobs=[nightly, refresh, wait, in_processes, fan, branches, fan_fails],
     executor=dg.in_process_executor,
 )
 """
@@ -288,6 +298,14 @@ def test_dynamic_outputs_are_steps_and_steps_that_are_tried_again_are_told(shop)
     assert failed["steps"][-1]["summary"] == "ValueError: never 2"
 
 
+@pytest.mark.slow
+def test_a_step_whose_input_was_not_made_is_skipped(shop):
+    made = shop.run(job="branches")
+    assert states(made) == {"either": "succeeded", "taken": "succeeded", "left": "skipped"}
+    (why,) = [step["why"] for step in made["steps"] if step["name"] == "left"]
+    assert why == "an output that it takes was not made"
+
+
 BLOCKING = """
 import dagster as dg
 
@@ -360,6 +378,7 @@ def test_steps_in_processes_of_their_own_do_not_start_the_run_anew(shop, is_warm
     assert (result["state"], states(result)) == ("succeeded", {"where": "succeeded"})
     (line,) = [each for each in attempt.printed["stdout"].splitlines() if b"step in" in each]
     assert int(line.split()[2]) != attempt.process.pid
+    assert "STEP_" not in attempt.errors()
     assert shop.stored(order["dagster_run"])["status"] == "SUCCESS"
 
 
