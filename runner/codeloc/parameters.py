@@ -56,8 +56,19 @@ def _name_in(annotation: object) -> str:
         text = annotation.replace("Optional[", "").replace("]", "").replace("|", " ")
         parts = [part.rpartition(".")[2] for part in text.split() if part != "None"]
         return parts[-1] if len(parts) == 1 else ""
-    inner = [one for one in getattr(annotation, "__args__", ()) if one is not type(None)]
+    inner = [one for one in _alternatives(annotation) if one is not type(None)]
     return _name_in(inner[0]) if len(inner) == 1 and isinstance(inner[0], type) else ""
+
+
+def _alternatives(annotation: object) -> tuple[Any, ...]:
+    """What a union is of, and what Annotated is about; nothing of `List[int]`, which is no int."""
+    arguments: tuple[Any, ...] = getattr(annotation, "__args__", ())
+    if hasattr(annotation, "__metadata__"):
+        return arguments
+    origin = getattr(annotation, "__origin__", annotation)
+    names = {getattr(origin, "_name", None), getattr(origin, "__name__", None)}
+    is_union = type(annotation).__name__ == "UnionType" or "Union" in names
+    return arguments if is_union else ()
 
 
 def given_values(function: object, options: Iterable[Parameter], given: Mapping[str, Any]) -> Any:

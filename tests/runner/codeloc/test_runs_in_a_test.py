@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import logging
+import typing
 from typing import Any
 
 import pytest
@@ -296,6 +297,17 @@ def test_parameters_are_checked_by_name_and_annotation() -> None:
         "full": ("bool", False),
         "name": ("str", None),
     }
+
+
+def test_a_parameter_of_a_list_of_numbers_is_no_number() -> None:
+    def refresh(many=(), more=(), former=None, later=None): ...
+
+    evaluated = {"many": typing.List[int], "more": list[int], "former": typing.Optional[int]}  # noqa: UP006, UP045
+    refresh.__annotations__ = {**evaluated, "later": int | None}
+    defs = Definitions(jobs=[job(refresh)])
+    told = {each["name"]: each["type"] for each in defs.describe()[0]["parameters"]}
+    assert told == {"many": None, "more": None, "former": "int", "later": "int"}
+    defs.run("refresh", params={"many": "1,2", "more": [1]}).raise_failure()
 
 
 @pytest.mark.parametrize(
