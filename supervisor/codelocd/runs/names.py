@@ -78,7 +78,8 @@ def chosen(
     if not (names or select):
         raise UnfitNames("usage", f"name a job, or assets, of {location}; {_there(own)}")
     if not names:
-        return RunChoice(_repository([], own), select=tuple(select))
+        assets = [each for each in own if each["kind"] == "asset"]
+        return RunChoice(_repository([], assets or own), select=tuple(select))
     plain = [_plain(name, location, own) for name in names]
     repository = _repository(plain, own)
     jobs = {

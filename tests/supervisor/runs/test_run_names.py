@@ -52,9 +52,8 @@ def test_what_several_repositories_have_is_never_chosen_silently() -> None:
         chosen(["both"], (), "sales", two, "three")
 
 
-def test_a_location_alone_goes_with_selections() -> None:
-    own = [each for each in OWN if each["repository"] == "r"]
-    assert chosen(["sales"], ["+orders"], "sales", own) == RunChoice("r", select=("+orders",))
+def test_a_location_alone_goes_with_selections_of_the_repository_that_has_assets() -> None:
+    assert chosen(["sales"], ["+orders"], "sales", OWN) == RunChoice("r", select=("+orders",))
 
 
 @pytest.mark.parametrize(
