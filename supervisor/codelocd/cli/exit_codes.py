@@ -67,6 +67,9 @@ class NothingServes(Failure):
 
 DEBUG = "CODELOCD_DEBUG"
 """When it is set, an internal error shows its traceback."""
+HOMELESS = "Could not determine home directory."
+"""What `Path.home()` raises."""
+SET_HOME = "set HOME to a folder that is this user's own"
 
 
 def guarded(command: Callable[[], int]) -> int:
@@ -144,7 +147,9 @@ def _bug(error: Exception) -> int:
 
         traceback.print_exc()
     if isinstance(error, OSError):
-        return failed(f"{error.strerror or error}{_place(error)}")
+        return failed(f"{error.strerror or error}{_place(error)}{_home_advice(error)}")
+    if isinstance(error, RuntimeError) and str(error) == HOMELESS:
+        return failed(f"this user has no home folder, and HOME is not set; {SET_HOME}")
     return failed(
         f"internal error: {type(error).__name__}: {error}; "
         f"please report it with what {DEBUG}=1 prints"
@@ -153,3 +158,12 @@ def _bug(error: Exception) -> int:
 
 def _place(error: OSError) -> str:
     return f": {error.filename}" if error.filename else ""
+
+
+def _home_advice(error: OSError) -> str:
+    """Where a container has HOME=/ for a user who may write nothing there."""
+    home = os.environ.get("HOME", "")
+    inside = f"{error.filename}".startswith(os.path.join(home, "."))
+    if home and inside and isinstance(error, PermissionError) and not os.access(home, os.W_OK):
+        return f"; HOME is {home}: {SET_HOME}"
+    return ""

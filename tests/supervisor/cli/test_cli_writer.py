@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import pwd
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 from codelocd.cli.commands.run import KEPT, Writer
 from codelocd.cli.exit_codes import ExitCode, guarded
@@ -78,6 +80,30 @@ def test_an_interrupt_that_a_library_has_made_an_error_of_is_no_error_of_ours() 
         raise ValueError('Error building "model" validator: KeyboardInterrupt: ')
 
     assert guarded(building) == ExitCode.INTERRUPTED
+
+
+def test_a_user_without_a_home_folder_is_told_to_name_one(monkeypatch, capsys) -> None:
+    def unknown(user: int) -> None:
+        raise KeyError(user)
+
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    monkeypatch.delenv("HOME")
+    assert guarded(lambda: len(str(Path.home()))) == ExitCode.FAILED
+    said = "codelocd: this user has no home folder, and HOME is not set; set HOME to a folder"
+    assert capsys.readouterr().err.startswith(said)
+
+
+def test_a_home_folder_that_is_not_the_users_own_is_named(monkeypatch, capsys) -> None:
+    def making() -> int:
+        raise PermissionError(13, "Permission denied", "/.local")
+
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    monkeypatch.setenv("HOME", "/")
+    assert guarded(making) == ExitCode.FAILED
+    assert "denied: /.local; HOME is /: set HOME to a folder" in capsys.readouterr().err
+    monkeypatch.setenv("HOME", "/home/ada")
+    assert guarded(making) == ExitCode.FAILED
+    assert capsys.readouterr().err == "codelocd: Permission denied: /.local\n"
 
 
 def test_a_command_whose_reader_is_gone_ends_well_and_one_with_another_broken_pipe_does_not() -> (
