@@ -170,8 +170,11 @@ class Service(Reached):
         home: Path,
         command: Sequence[Path | str] = (CODELOCD,),
         runtime: Path | None = None,
+        output: int = subprocess.PIPE,
     ) -> None:
-        """`runtime`: a runtime folder that it shares with another; its own socket is in `home`."""
+        """`runtime`: a runtime folder that it shares with another; its own socket is in `home`.
+        `output`: in place of a pipe to here, a descriptor for its stdout and stderr.
+        """
         self.manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.manager.bind(str(home / "notify"))
         self.manager.settimeout(DEADLINE)
@@ -188,7 +191,8 @@ class Service(Reached):
             [*command, "serve", "--user", "-c", str(project / "codelocd.toml")],
             env=self.environ,
             cwd="/",
-            stdout=subprocess.PIPE,
+            stdout=output,
+            stderr=None if output == subprocess.PIPE else output,
             text=True,
         )
         self.printed: list[str] = []

@@ -527,12 +527,11 @@ def test_promise_11_a_service_told_to_end_before_it_heeds_it_leaves_nothing(plac
 TOLD_EARLY = """
 import os, signal, sys
 from codelocd.cli import main
-from codelocd.cli.commands import run as commands
-run = commands.run_daemon
-def told(*arguments):
-    os.kill(os.getpid(), signal.SIGTERM)
-    return run(*arguments)
-commands.run_daemon = told
+class Told:
+    def find_spec(self, name, path=None, target=None):
+        sys.meta_path.remove(self)
+        os.kill(os.getpid(), signal.SIGTERM)
+sys.meta_path.insert(0, Told())
 sys.exit(main())
 """
 

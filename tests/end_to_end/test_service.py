@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import signal
 import socket
 import sys
@@ -173,3 +175,31 @@ def test_a_broken_config_changes_nothing_and_says_why(service: Service, project:
     assert line["level"] == "warning"
     assert "the config is not applied" in line["event"]
     assert "python_file" in line["event"]
+
+
+def test_a_service_whose_output_no_process_reads_serves_and_ends(
+    project: Path, tmp_path: Path
+) -> None:
+    """Its stdout and stderr are one pipe that is full from the beginning."""
+    (project / "codelocd.toml").write_text(CONFIG)
+    (project / "defs.py").write_text(native("one"))
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writing, b"x" * 4096)
+    os.set_blocking(writing, True)
+    service = Service(project, tmp_path, output=writing)
+    try:
+        service.told(b"STATUS=1 location: 1 serving")
+        with service.client() as client:
+            client.call("restart", {"locations": ["sales"]})
+        assert service.entry("sales")["generation"] == 2
+        service.process.terminate()
+        assert service.process.wait(DEADLINE) == 0
+    finally:
+        service.process.kill()
+        service.process.wait()
+        service.manager.close()
+        os.close(reading)
+        os.close(writing)

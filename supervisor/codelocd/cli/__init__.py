@@ -15,14 +15,36 @@ the start."""
 
 def main() -> int:
     """Run the command that `sys.argv` asks for; the exit code."""
+    arguments = sys.argv[1:]
+    command = command_in(arguments)
+    service = command == "serve"
+    if service:
+        _keep_sigterm()
     from codelocd.cli import exit_codes, output
 
     output.prepare()
-    arguments = sys.argv[1:]
-    if any(word in DAEMONS for word in arguments[:3]):
-        service = "serve" in arguments[:3]
+    if command in DAEMONS:
         return exit_codes.guarded_daemon(lambda: _run(arguments), service=service)
     return exit_codes.guarded(lambda: _run(arguments))
+
+
+def command_in(arguments: Sequence[str]) -> str | None:
+    """The first word that is neither an option nor its value: a location may be called `serve`."""
+    words = iter(arguments)
+    for word in words:
+        if word == "--socket":
+            next(words, None)
+        elif not word.startswith("-"):
+            return word
+    return None
+
+
+def _keep_sigterm() -> None:
+    """One that comes from now on waits until the daemon heeds it: what an earlier daemon has left
+    is to end with this one. The first that a service does: what comes earlier ends it."""
+    import _signal  # type: ignore[import-not-found]  # `signal` takes as long as a Python's start
+
+    _signal.pthread_sigmask(_signal.SIG_BLOCK, {_signal.SIGTERM})
 
 
 def _run(arguments: Sequence[str]) -> int:

@@ -93,16 +93,17 @@ def guarded(command: Callable[[], int]) -> int:
 
 
 def guarded_daemon(command: Callable[[], int], *, service: bool) -> int:
-    """The same for a daemon: SIGINT and SIGTERM before it heeds them itself end it well. For a
-    service SIGTERM waits until then: what an earlier daemon has left is to end with it.
+    """The same for a daemon, which no reader of its output holds up: SIGINT and SIGTERM before it
+    heeds them itself end it well. For a service SIGTERM waits until then: see `main`.
     """
     import signal
 
-    if service:
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-    else:
+    from codelocd.process.writer import unhindered
+
+    if not service:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-    code = guarded(command)
+    with unhindered("stderr", *(("stdout",) if service else ())):
+        code = guarded(command)
     return ExitCode.DONE if code == ExitCode.INTERRUPTED else code
 
 

@@ -20,6 +20,7 @@ from typing import Protocol
 
 from codeloc_envs.files import make_folder
 from codelocd.daemon.rights import Gate, Refusals, Right, Trusted
+from codelocd.process.writer import settle
 from codelocd.rpc import unix
 from codelocd.rpc.errors import RpcError
 from codelocd.rpc.peer import Handler, Peer
@@ -109,8 +110,7 @@ class Successor:
             os.set_inheritable(passed.fileno(), True)
         elif left is not None:
             left.tell(environ)
-        for stream in (sys.stdout, sys.stderr):
-            stream.flush()
+        settle("stdout", "stderr")
         command = [sys.executable, *sys.orig_argv[1:]]
         os.execve(sys.executable, command, environ)  # noqa: S606  no shell
 

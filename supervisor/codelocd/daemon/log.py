@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Literal
 
 import structlog
 
 from codelocd.core.problems import ENDED
 from codelocd.daemon.journald import PROBLEMS, Journald, is_where_we_write
+from codelocd.process.writer import UnhinderedStream
 
 if TYPE_CHECKING:
     from codelocd.documents.events import TopicEvent
@@ -33,19 +34,31 @@ def begin(chosen: Format, *, coloured: bool, is_service: bool) -> tuple[Observe,
     renderer: Any = structlog.processors.JSONRenderer()
     if chosen != "json":
         renderer = structlog.dev.ConsoleRenderer(colors=coloured)
-    _configure(structlog.processors.TimeStamper(fmt="iso", utc=True), _with_error, renderer)
+    stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
+    processors = _configure(stamp, _with_error, renderer)
+    if isinstance(sys.stdout, UnhinderedStream):
+        sys.stdout.writer.note = lambda lines: _dropped(lines, processors)
     return observe, ("status",)
 
 
 _with_error = structlog.processors.format_exc_info
 
 
-def _configure(*processors: Any) -> None:
+def _configure(*processors: Any) -> list[Any]:
+    """Returns all processors of a line."""
+    found = [structlog.processors.add_log_level, *processors]
     structlog.configure(
-        processors=[structlog.processors.add_log_level, *processors],
+        processors=found,
         logger_factory=structlog.PrintLoggerFactory(sys.stdout),
         cache_logger_on_first_use=False,
     )
+    return found
+
+
+def _dropped(lines: int, processors: Iterable[Any]) -> str:
+    """What is logged in place of so many lines."""
+    log = structlog.wrap_logger(structlog.ReturnLogger(), processors=processors)
+    return f"{log.warning('lines not logged: the reader of this log was too slow', lines=lines)}\n"
 
 
 def _into(journal: Journald) -> Any:

@@ -6,11 +6,13 @@ import asyncio
 import faulthandler
 import os
 import selectors
-import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
 from time import monotonic
+
+from codelocd.process.writer import write_what_is_taken
 
 LAG = 1.0
 """Seconds by which a wait may be longer than asked for. Where it is longer, the whole process was
@@ -29,8 +31,12 @@ def end_at_last(seconds: float = LAST) -> None:
 def _end_after(seconds: float) -> None:
     time.sleep(seconds)
     try:
-        sys.stderr.write(f"codelocd: threads that had not ended after {seconds:g} s:\n")
-        faulthandler.dump_traceback(all_threads=True)
+        with tempfile.TemporaryFile() as file:
+            file.write(b"codelocd: threads that had not ended after %g s:\n" % seconds)
+            file.flush()
+            faulthandler.dump_traceback(file, all_threads=True)
+            file.seek(0)
+            write_what_is_taken(2, file.read())
     finally:
         os._exit(0)
 

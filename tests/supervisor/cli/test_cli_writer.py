@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pwd
 import subprocess
@@ -9,8 +10,11 @@ import sys
 import threading
 from pathlib import Path
 
-from codelocd.cli.commands.run import KEPT, Writer
+import pytest
+
+from codelocd.cli import command_in
 from codelocd.cli.exit_codes import ExitCode, guarded
+from codelocd.process.writer import KEPT, Writer
 
 DEADLINE = 60.0
 
@@ -65,6 +69,44 @@ def test_a_reader_that_is_gone_is_noticed() -> None:
     os.close(writing)
 
 
+LOGGING = """
+import sys
+from codelocd.daemon.log import begin, structlog
+from codelocd.process.writer import KEPT, unhindered
+
+with unhindered("stdout"):
+    begin("json", coloured=False, is_service=True)
+    log = structlog.get_logger()
+    log.info("x" * 100_000)
+    while sys.stdout.writer.waits:  # until this line is on its way
+        pass
+    for number in range(KEPT + 10):
+        log.info("waits", number=number)
+    sys.stderr.write("done\\n")
+    sys.stdin.readline()
+    log.info("the last")
+"""
+
+
+def test_a_log_that_no_process_reads_waits_in_memory_and_tells_what_it_left_out() -> None:
+    pipe = subprocess.PIPE
+    words = [sys.executable, "-c", LOGGING]
+    logging = subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+    assert logging.stdin is not None
+    assert logging.stdout is not None
+    assert logging.stderr is not None
+    assert logging.stderr.readline() == "done\n"
+    first, note = (json.loads(logging.stdout.readline()) for _ in range(2))
+    assert first["event"] == "x" * 100_000
+    assert note["event"] == "lines not logged: the reader of this log was too slow"
+    assert (note["lines"], note["level"]) == (10, "warning")
+    logging.stdin.write("go on\n")
+    logging.stdin.flush()
+    *lines, last = (json.loads(line) for line in logging.stdout)
+    assert [each["number"] for each in lines] == list(range(KEPT))
+    assert (logging.wait(DEADLINE), last["event"]) == (0, "the last")
+
+
 BREAKING = """
 from codelocd.cli.exit_codes import guarded
 
@@ -73,6 +115,23 @@ def breaking():
 
 raise SystemExit(guarded(breaking))
 """
+
+
+@pytest.mark.parametrize(
+    ("words", "command"),
+    [
+        ("serve -c serve.toml", "serve"),
+        ("--socket serve --user serve", "serve"),
+        ("--socket=serve dev", "dev"),
+        ("logs serve -f", "logs"),
+        ("--version", None),
+    ],
+)
+def test_a_location_that_is_called_serve_makes_no_command_a_daemon(
+    words: str, command: str | None
+) -> None:
+    """A daemon keeps SIGTERM back while it starts, and leaves out what its reader does not take."""
+    assert command_in(words.split()) == command
 
 
 def test_an_interrupt_that_a_library_has_made_an_error_of_is_no_error_of_ours() -> None:
