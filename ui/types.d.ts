@@ -47,7 +47,7 @@ interface Run {
   why: string | null; summary: string | null; by: Record<string, any>; params: Record<string, any>; tags: Record<string, string>;
   retry_of: number | null; scheduled_for: number | null; code: { generation: number | null; manifest: string | null; late: string[] };
   environment: string | null; queued: number; started: number | null; ended: number | null;
-  config?: Record<string, any> | null; dagster_run: string | null;
+  config?: Record<string, any> | null; dagster_run: string | null; retry_at?: number | null;
   attempt: number; counts: Record<string, number>; stopping?: string | null;
 }
 interface Check { name: string; state: string; severity?: string; blocking?: boolean; seconds?: number | null; summary?: string | null; metadata?: Record<string, any>; }

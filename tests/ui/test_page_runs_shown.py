@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -301,6 +302,17 @@ WAITS = [
     ("#/runs/17", "run_show", "Runs/17", "no rows"),
     ("#/definition/shop/schedule/every_morning", "show", "Definition/shop", "0 6 * * *"),
 ]
+
+
+def test_a_run_that_is_tried_again_says_when(browser: Any, page: ServedPage) -> None:
+    shown = opened(browser, page)
+    again = run(18, state="queued", ended=None, retry_at=time.time() + 1000)
+    shown.tab.route("**/api/run_show?*", fulfilled({"run": again}))
+    shown.tab.evaluate(HEAR, {"type": "run", "run": summary(again)})
+    shown.go("#/runs/18")
+    shown.tab.locator("dt", has_text="Next attempt").wait_for()
+    shown.tab.locator("dd", has_text="in 16 min").wait_for()
+    shown.close()
 
 
 def held_up(shown: Shown, method: str) -> list[Any]:

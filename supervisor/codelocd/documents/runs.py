@@ -39,7 +39,8 @@ class RunAttemptDocument(TypedDict):
 
 
 class _FactsOfRun(TypedDict):
-    """What is told of a run everywhere. Times in Unix seconds."""
+    """What is told of a run everywhere. Times in Unix seconds. `retry_at`: when its next attempt
+    may begin, while it waits for that."""
 
     id: int
     uuid: str
@@ -63,6 +64,7 @@ class _FactsOfRun(TypedDict):
     queued: float
     started: float | None
     ended: float | None
+    retry_at: float | None
     dagster_run: str | None
 
 

@@ -123,6 +123,7 @@ def _facts(run: Document, now: float) -> Iterator[tuple[str, str]]:
         label = "Attempt" if len(run["attempts"]) == 1 else f"Attempt {attempt['number']}"
         is_told = attempt["summary"] == run["summary"]
         yield label, ", ".join(filter(None, _attempt(attempt, is_told=is_told)))
+    yield "Next attempt", _next(run.get("retry_at"), now)  # an older daemon does not say
 
 
 def _by_in_full(run: Document) -> str:
@@ -139,6 +140,13 @@ def _began(run: Document, now: float) -> str:
     for_so_long = f"took {duration(took)}" if run["ended"] else f"for {duration(took)}"
     ago = f"{duration(now - run['started'])} ago"
     return f"{moment(run['started'], date=True, milliseconds=False)}, {ago}, {for_so_long}"
+
+
+def _next(due: float | None, now: float) -> str:
+    if due is None:
+        return ""
+    left = f"in {duration(due - now)}" if due > now else "waits in the queue"
+    return f"{moment(due, date=True, milliseconds=False)}, {left}"
 
 
 def _code(run: Document) -> Iterator[str]:

@@ -94,6 +94,7 @@ def run_document(run: RunRecord) -> dict[str, Any]:
         "queued": run.queued,
         "started": run.started,
         "ended": run.ended,
+        "retry_at": run.retry_at if run.state is RunState.QUEUED else None,
         "attempts": [_attempt_document(each) for each in run.attempts],
         "steps": [dict(each) for each in run.steps],
         "dagster_run": run.dagster_run or wish.dagster_run,

@@ -31,7 +31,7 @@ def recovered(
 ) -> Recovered:
     """`lives`, `begun`, `result`: of the newest attempt, as its files show them."""
     if run.state.is_final or run.state is RunState.QUEUED or run.attempt is None:
-        return Recovered(replace(run, deadlines=_waiting(run, now)))
+        return Recovered(_waiting(run, now))
     if lives:
         unheard = UserCodeBegun() if begun and run.state is RunState.STARTING else None
         return Recovered(replace(run, deadlines=_going_on(run, now)), unheard, adopt=True)
@@ -46,13 +46,14 @@ def recovered(
     return Recovered(replace(waiting, state=RunState.QUEUED))
 
 
-def _waiting(run: RunRecord, now: Moment) -> Deadlines:
-    """What is left of its delay, and never more than that can be by its own rules: clocks are
+def _waiting(run: RunRecord, now: Moment) -> RunRecord:
+    """With what is left of its delay, and never more than that can be by its own rules: clocks are
     set."""
     if run.retry_at is None:
-        return Deadlines()
+        return replace(run, deadlines=Deadlines())
     longest = max(TRANSIENT_SECONDS, retry_delay(run.wish.policy, len(run.attempts)))
-    return Deadlines(retry=now.clock + min(max(0.0, run.retry_at - now.at), longest))
+    left = min(max(0.0, run.retry_at - now.at), longest)
+    return replace(run, retry_at=now.at + left, deadlines=Deadlines(retry=now.clock + left))
 
 
 def _going_on(run: RunRecord, now: Moment) -> Deadlines:

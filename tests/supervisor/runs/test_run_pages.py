@@ -70,6 +70,13 @@ def test_a_page_shows_steps_and_checks_as_they_were_told() -> None:
     assert page.splitlines()[-1] == "codelocd runs logs 17 · codelocd runs retry 17"
 
 
+@pytest.mark.parametrize(("left", "told"), [(8.0, "in 8.0s"), (-1.0, "waits in the queue")])
+def test_a_page_says_when_the_next_attempt_begins(left: float, told: str) -> None:
+    page = run_pages.page(run(state="queued", ended=None, retry_at=AT + left), AT, PLAIN)
+    (line,) = [line for line in page.splitlines() if line.startswith("Next attempt: ")]
+    assert line.endswith(f", {told}")
+
+
 def test_a_page_shows_the_traceback_of_what_failed() -> None:
     problem = {"kind": "run", "summary": "ValueError: no", "detail": "Traceback\nValueError: no"}
     steps = [{**run()["steps"][0], "state": "failed", "problem": problem}]

@@ -290,7 +290,9 @@ def check_invariants(run: RunRecord, retries: int) -> None:
     if run.stopping in ("cancel", "shutdown") and run.state.is_final:
         assert run.state in (RunState.CANCELLED, RunState.SUCCEEDED)
     assert decoded(encoded(run)) == replace(run, deadlines=Deadlines())
-    assert run_document(run)["state"] == run.state.value
+    document = run_document(run)
+    assert document["state"] == run.state.value
+    assert (document["retry_at"] is None) == (run.deadlines.retry is None)
 
 
 # --- recovery --------------------------------------------------------------------------------
@@ -324,7 +326,8 @@ def test_a_new_daemon_goes_by_the_files_of_an_attempt(
 def test_a_clock_that_was_wrong_makes_no_run_wait_longer_than_by_its_own_rules() -> None:
     run, _ = after(new(retries=2, retry_delay=10), *RUNNING, AttemptEnded(exit=1, result=BAD))
     ahead = replace(run, retry_at=(run.retry_at or 0) + 86400)
-    assert recovered(ahead, **NOTHING, now=Moment(1004, 5)).run.deadlines.retry == 5 + 12
+    found = recovered(ahead, **NOTHING, now=Moment(1004, 5)).run
+    assert (found.deadlines.retry, found.retry_at) == (5 + 12, 1004 + 12)
 
 
 def test_a_lost_attempt_is_retried_by_its_policy() -> None:

@@ -6,7 +6,7 @@ import { Traced } from './problem.js';
 import { Output, ofRun } from './output.js';
 import { RunOrders, RunState, What } from './runparts.js';
 import { isLive } from './anyruns.js';
-import { askedBy, checkState, dated, levelOf, nameOf, toldOf, tookOf, withPlan } from './runstates.js';
+import { askedBy, checkState, dated, levelOf, nameOf, toldOf, tookOf, until, withPlan } from './runstates.js';
 import { age, bytes, counted, moment, seconds, shortPath, visible, words } from './format.js';
 import { ask, hearTold, want } from './connection.js';
 
@@ -73,6 +73,7 @@ function Steps({ run, now }) {
       ${run.steps.length ? html`<ol class="card steps" aria-label="Steps">${run.steps.map((one) => html`<${OneStep} key=${`${one.kind} ${one.name}`} step=${one} now=${now} />`)}</ol>` : html`<div class="card empty">${run.state === 'queued' ? 'It waits in the queue.' : isLive(run) ? 'Its code is being loaded.' : 'No step began.'}</div>`}
     </div><div class="stack">
       <div class="card"><div class="body"><dl class="pairs"><dt>Queued</dt><dd title=${moment(run.queued)}>${dated(run.queued, now)}</dd>
+        ${run.retry_at != null && html`<dt>Next attempt</dt><dd title=${moment(run.retry_at)}>${run.retry_at > now ? until(run.retry_at, now) : 'waits in the queue'}</dd>`}
         ${run.retry_of != null && html`<dt>Again after</dt><dd><a class="link" href=${to.run(run.retry_of)}>run ${run.retry_of}</a></dd>`}
         ${given.map(([name, value]) => html`<dt>${visible(name)}</dt><dd>${visible(words(value))}</dd>`)}
         ${run.config && html`<dt>Run config</dt><dd class="mono">${visible(JSON.stringify(run.config))}</dd>`}
