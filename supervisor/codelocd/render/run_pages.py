@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from codelocd.render.journal import moment
@@ -89,8 +90,20 @@ def by(run: Document) -> str:
     given = run["by"]
     name = given.get("name") or given.get("user") or given.get("kind") or NOTHING
     due = run.get("scheduled_for")
-    at = "" if due is None else f" {moment(due, milliseconds=False)[:5]}"
+    at = "" if due is None else f" {in_zone(due, given.get('timezone'), '%H:%M')}"
     return one_line(f"{name}{at}")
+
+
+def in_zone(at: float, timezone: str | None, pattern: str) -> str:
+    """A time by the clocks of a schedule's zone, `06:00+01`; by this machine's, where it has no
+    such zone."""
+    from zoneinfo import ZoneInfo  # most runs are started by users
+
+    try:
+        told = datetime.fromtimestamp(at, UTC).astimezone(ZoneInfo(timezone) if timezone else None)
+    except (LookupError, OSError, ValueError):
+        told = datetime.fromtimestamp(at, UTC).astimezone()
+    return f"{told.strftime(pattern)}{told.strftime('%z').removesuffix('00')}"
 
 
 # --- one ---------------------------------------------------------------------------------------
@@ -130,7 +143,9 @@ def _by_in_full(run: Document) -> str:
     given, due = run["by"], run.get("scheduled_for")
     names = dict.fromkeys(filter(None, (given.get(key) for key in ("kind", "name", "user"))))
     told = " ".join(one_line(str(name)) for name in names)
-    return told + ("" if due is None else f" for {moment(due, date=True, milliseconds=False)}")
+    if due is None:
+        return told
+    return f"{told} for {in_zone(due, given.get('timezone'), '%Y-%m-%d %H:%M')}"
 
 
 def _began(run: Document, now: float) -> str:

@@ -45,6 +45,21 @@ def test_no_line_of_a_table_is_longer_than_the_screen_is_wide(width: int) -> Non
     assert max(map(len, page.splitlines())) <= width
 
 
+@pytest.mark.parametrize(
+    ("timezone", "clock"),
+    [("Asia/Kolkata", "03:43+0530"), ("Europe/Oslo", "23:13+01"), ("UTC", "22:13+00")],
+)
+def test_what_a_schedule_asked_for_is_told_by_the_clocks_of_its_zone(
+    timezone: str, clock: str
+) -> None:
+    by = {"kind": "schedule", "name": "every_morning", "timezone": timezone}
+    asked = run(by=by, scheduled_for=1_700_000_000.0)
+    listed = run_pages.runs({"runs": [asked], "more": False}, AT, PLAIN)
+    assert f"every_morning {clock} " in listed
+    told = run_pages.page(asked, AT, PLAIN)
+    assert f"By: schedule every_morning for 2023-11-1{5 if '05' in clock else 4} {clock}" in told
+
+
 def test_where_there_is_none_the_list_says_so() -> None:
     assert run_pages.runs({"runs": [], "more": False}, AT, PLAIN) == "no runs"
 
