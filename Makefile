@@ -42,7 +42,7 @@ test-ticks: $(DEVELOPMENT) ## a thousand ticks twice, ten minutes each, while da
 test-systemd: $(DEVELOPMENT) ## boot a real systemd, as root, and run codelocd under it
 	@$(BIN)/pytest -m slow tests/systemd --ignore tests/systemd/emulated
 
-test-systemd-full: $(DEVELOPMENT) ## the same, and the kernel's limits in an emulated machine
+test-systemd-full: $(DEVELOPMENT) ## the same, and in an emulated machine the kernel's limits and a power cut
 	@$(BIN)/pytest -m slow tests/systemd
 
 test-engine: $(DEVELOPMENT) ## run locations on three machines of a Ray cluster, as root, in namespaces of this one

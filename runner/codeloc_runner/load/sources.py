@@ -110,8 +110,11 @@ def read_fresh(folder: Optional[str] = None) -> Read:
 def keep_text(folder: str, name: str, data: bytes) -> None:
     """A file of that name, whole or not at all. A disk that is full keeps nothing from loading."""
     path = os.path.join(folder, name)
-    if os.path.exists(path):
-        return
+    try:
+        if os.stat(path).st_size == len(data):  # else the power was cut before it was written
+            return
+    except OSError:
+        pass
     new = f"{path}.{os.getpid()}.{get_ident()}"
     try:
         with open(new, "wb") as file:

@@ -86,7 +86,9 @@ class AttemptFolder:
             raise
         finally:
             os.close(begun)
-        folder = self._synced()  # the name alone counts: the file itself may come to the disk later
+        folder = synced(
+            self._folder
+        )  # the name alone counts: the file itself may come to the disk later
         self._kept = folder, identity(fstat(folder))
         os.register_at_fork(after_in_child=self._free)
 
@@ -123,17 +125,7 @@ class AttemptFolder:
 
     def _write(self, data: bytes) -> None:
         write_whole(self._path("result"), data)
-        close(self._synced())
-
-    def _synced(self) -> int:
-        """The folder, opened: what it holds is on the disk."""
-        folder = opened(self._folder, O_RDONLY | O_CLOEXEC)
-        try:
-            fsync(folder)
-        except BaseException:
-            close(folder)
-            raise
-        return folder
+        close(synced(self._folder))
 
     def _free(self) -> None:
         """Give back the descriptor that is kept for when user code has left no other."""
@@ -158,6 +150,17 @@ def close_ours(descriptor: int, own: Tuple[int, int]) -> None:
             close(descriptor)
     except OSError:
         pass
+
+
+def synced(path: str) -> int:
+    """The folder, opened: which names it holds is on the disk. Raises OSError."""
+    folder = opened(path, O_RDONLY | O_CLOEXEC)
+    try:
+        fsync(folder)
+    except BaseException:
+        close(folder)
+        raise
+    return folder
 
 
 def make_folder(path: str) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from _pickle import Pickler, Unpickler
+from os import fsync
 from time import time
 
 from ..load import exceptions
 from ..process import say
 from ..wire.json_values import dumps, loads
 from ..wire.methods import python_version
+from .folder import synced
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,7 +60,9 @@ class StoredValues:
         try:
             os.makedirs(folder, 0o700, exist_ok=True)
             self._write(new, value)
+            self._make_newest(new, key)
             os.rename(new, os.path.join(folder, str(self._run)))
+            os.close(synced(folder))
             self._remove_older(key)
             removed(self._unstored(key))
         except Exception as error:  # noqa: BLE001  a class may do anything when it is pickled
@@ -87,13 +91,14 @@ class StoredValues:
         names = self._files(key)
         if not names:
             raise UnreadableValue(f"no run has left a value of {'/'.join(key)}")
+        header: Dict[str, Any] = {}
         with open(os.path.join(self._of(key), names[0]), "rb") as file:
-            header = loads(file.readline().decode())
-            self._tell_older(key, header["run"])
             try:
+                header = loads(file.readline().decode())
+                self._tell_older(key, header["run"])
                 return Unpickler(file).load()
             except Exception as error:
-                raise UnreadableValue(self._told(key, header, error)) from error
+                raise UnreadableValue(self._told(key, names[0], header, error)) from error
 
     def _tell_older(self, key: Tuple[str, ...], run: int) -> None:
         try:
@@ -114,14 +119,18 @@ class StoredValues:
         with open(path, "wb") as file:
             file.write(dumps(header).encode() + b"\n")
             Pickler(file, PROTOCOL).dump(value)
+            file.flush()
+            fsync(file.fileno())  # before the result that tells of it
 
-    def _told(self, key: Tuple[str, ...], header: Dict[str, Any], error: Exception) -> str:
-        what = f"the value of {'/'.join(key)} that run {header['run']} has left"
-        wrote, here = (
-            (header["python"], header["environment"]),
-            (python_version(), self._environment),
-        )
-        if wrote == here:
+    def _told(
+        self, key: Tuple[str, ...], run: str, header: Dict[str, Any], error: Exception
+    ) -> str:
+        what = f"the value of {'/'.join(key)} that run {run} has left"
+        here = (python_version(), self._environment)
+        wrote = (header.get("python"), header.get("environment"))
+        if not header:
+            told = f"{what} is damaged"
+        elif wrote == here:
             told = f"{what} cannot be read by the code of now"
         else:
             told = "{} was written by Python {} in environment {}, and".format(what, *wrote)
@@ -131,14 +140,23 @@ class StoredValues:
 
     def _files(self, key: Tuple[str, ...]) -> List[str]:
         """The newest first."""
+        return [name for _, name in self._timed(key)]
+
+    def _timed(self, key: Tuple[str, ...]) -> List[Tuple[int, str]]:
         if self._folder is None:
             return []
         try:
             with os.scandir(self._of(key)) as found:
-                entries = [(each.stat().st_mtime_ns, each.name) for each in found]
+                timed = [(each.stat().st_mtime_ns, each.name) for each in found]
         except OSError:
             return []
-        return [name for _, name in sorted(entries, reverse=True) if name.isdigit()]
+        return sorted((each for each in timed if each[1].isdigit()), reverse=True)
+
+    def _make_newest(self, path: str, key: Tuple[str, ...]) -> None:
+        """It is newer than what is there, also where the clock was set back meanwhile."""
+        for newest, _ in self._timed(key)[:1]:
+            if os.stat(path).st_mtime_ns <= newest:
+                os.utime(path, ns=(newest + 1, newest + 1))
 
     def _of(self, key: Tuple[str, ...]) -> str:
         """No name has a dot in it: no two keys are one folder, and none lies in another's."""

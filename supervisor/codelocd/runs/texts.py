@@ -42,7 +42,7 @@ def keep_texts(
     make_folder(folder)
     lost = []
     for path, digest in sources.items():
-        if (folder / digest).exists():
+        if kept_text(folder, digest) is not None:
             continue
         try:
             data = read_bytes(Path(path))

@@ -229,6 +229,18 @@ def test_a_run_executes_what_is_served_and_not_what_is_on_the_disk(
     assert result["late"] == {}
 
 
+def test_a_text_that_a_power_cut_has_left_empty_is_written_anew(
+    attempts, shop, served, current, tmp_path
+) -> None:
+    served(current, shop)
+    for kept in (tmp_path / "kept").iterdir():
+        kept.write_bytes(b"")
+    told = served(current, shop)
+    shop.write_text("raise SystemExit('broken')\n")
+    result = attempts(current, attempts.order(shop, job="nightly", **told)).result()
+    assert result["state"] == "succeeded", result
+
+
 def test_a_traceback_shows_the_lines_that_ran(attempts, shop, served, extreme) -> None:
     source = shop.read_text().replace(
         "PRICE\n\n@asset_check", "PRICE / 0  # as served\n\n@asset_check"
@@ -314,6 +326,24 @@ def test_values_are_loaded_by_later_runs_and_two_are_kept(
         if each.is_file()
     )
     assert stored == ["orders/4", "raw_orders/2", "raw_orders/3"]
+
+
+def test_the_value_that_is_stored_last_counts_although_the_clock_was_set_back(
+    attempts, shop, current, tmp_path
+) -> None:
+    stored = tmp_path / "values" / "raw_orders"
+    for run in (1, 2, 3):
+        attempts(current, attempts.order(shop, run, select=["raw_orders"])).result()
+        if run == 1:
+            hour_ahead = os.stat(stored / "1").st_mtime + 3600.0
+            os.utime(stored / "1", (hour_ahead, hour_ahead))
+    assert sorted(each.name for each in stored.iterdir()) == ["2", "3"]
+    newest = os.stat(stored / "3").st_mtime_ns
+    (stored / "3").write_bytes(b"")
+    os.utime(stored / "3", ns=(newest, newest))
+    attempt = attempts(current, attempts.order(shop, 4, select=["orders"]))
+    (step,) = attempt.result()["steps"]
+    assert "the value of raw_orders that run 3 has left is damaged" in step["summary"], step
 
 
 def test_an_attempt_repeats_only_what_has_not_succeeded(attempts, shop, current) -> None:

@@ -60,6 +60,9 @@ def test_texts_are_kept_once_and_those_that_changed_are_told(tmp_path: Path) -> 
 
     assert keep_texts(folder, sources) == [str(changed), str(gone)]
     assert {each.name: each.read_text() for each in folder.iterdir()} == {digest: "good"}
+    (folder / digest).write_text("")  # the power was cut
+    assert keep_texts(folder, {str(good): digest}) == []
+    assert (folder / digest).read_text() == "good"
     good.unlink()
     assert keep_texts(folder, {str(good): digest}) == []
     assert remove_texts(folder, {digest}) == 0

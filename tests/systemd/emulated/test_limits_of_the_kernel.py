@@ -29,7 +29,7 @@ def found(tmp_path_factory: pytest.TempPathFactory, wheel: Path) -> dict[str, An
         box.make()
         box.install(wheel)
         check = Path(__file__).with_name("check_limits.py").read_text()
-        printed = machine.run(box.root, kernel, folder, check)
+        printed = machine.Machine(box.root, kernel, folder, check).run()
     finally:
         box.close()
         for each in folder.iterdir():

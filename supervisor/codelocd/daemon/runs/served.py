@@ -298,7 +298,7 @@ class ServedCodes:
         try:
             folder = self._folders.make_code(order.account)
             keep_texts(folder, manifest["sources"], order.account)
-            if not (self.folder / digest).exists():
+            if kept_text(self.folder, digest) is None:
                 keep_text(self.folder, digest, data)
         except OSError:
             return None
