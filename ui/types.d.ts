@@ -46,13 +46,13 @@ interface Run {
   id: number; location: string; repository: string; job: string | null; select: string[] | null; state: string;
   why: string | null; summary: string | null; by: Record<string, any>; params: Record<string, any>; tags: Record<string, string>;
   retry_of: number | null; scheduled_for: number | null; code: { generation: number | null; manifest: string | null; late: string[] };
-  environment: string | null; queued: number; started: number | null; ended: number | null;
+  environment: string | null; queued: number; started: number | null; ended: number | null; seconds?: number | null;
   config?: Record<string, any> | null; dagster_run: string | null; retry_at?: number | null;
   attempt: number; counts: Record<string, number>; stopping?: string | null;
 }
 interface Check { name: string; state: string; severity?: string; blocking?: boolean; seconds?: number | null; summary?: string | null; metadata?: Record<string, any>; }
 interface Step { kind: string; name: string; state: string; seconds?: number | null; why?: string | null; summary?: string | null; problem?: ProblemDocument | null; metadata?: Record<string, any>; checks: Check[]; since?: number; }
-interface Attempt { number: number; state: string; pid: number | null; start_method: string | null; started: number | null; ended: number | null; exit: number | null; signal: number | null; why: string | null; summary: string | null; problem: ProblemDocument | null; memory_peak: number | null; }
+interface Attempt { number: number; state: string; pid: number | null; start_method: string | null; started: number | null; ended: number | null; seconds?: number | null; exit: number | null; signal: number | null; why: string | null; summary: string | null; problem: ProblemDocument | null; memory_peak: number | null; }
 interface WholeRun extends Run { steps: Step[]; attempts: Attempt[]; }
 interface Schedule {
   location: string; repository: string; name: string; kind: string; cron: string | string[] | null; timezone: string | null; minimum_interval: number | null;

@@ -6,6 +6,9 @@ import contextlib
 import itertools
 import os
 import signal
+import struct
+import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +16,8 @@ from typing import Any
 import pytest
 
 from codelocd.client import Client, DaemonUnreachable, RpcError
-from tests.end_to_end.daemons import Dev, stale, wait_for
+from codelocd.render.text import duration
+from tests.end_to_end.daemons import CODELOCD, Dev, stale, wait_for
 
 CONFIG = """
 [runs]
@@ -78,8 +82,12 @@ defs = Definitions(assets=[raw, orders], jobs=[nightly, waits, short, second])
 Document = dict[str, Any]
 
 
+CLOCK = Path(__file__).parents[1] / "faults" / "clock"
+HOUR = 3600.0
+
+
 class Project:
-    """A daemon with runs, and its files."""
+    """A daemon with runs, and its files. The test sets the daemon's clock."""
 
     def __init__(self, folder: Path, home: Path) -> None:
         self.folder = folder
@@ -87,9 +95,17 @@ class Project:
         (folder / "sales.py").write_text(SALES)
         (folder / "broken.py").write_text("raise ValueError('no')\n")
         (folder / "quiet.py").write_text(SALES)
-        self.dev = Dev(folder, home, ())
+        home.mkdir()
+        self._clock = home / "clock"
+        self._clock.write_bytes(bytes(8))
+        fake = f"PYTHONPATH={CLOCK}", f"CODELOCD_FAKE_CLOCK={self._clock}"
+        self.dev = Dev(folder, home, (), ("env", *fake))
         self.dev.until_serving("sales", "quiet")
         self.client: Client = self.dev.client()
+
+    def set_clock(self, ahead: float) -> None:
+        with self._clock.open("r+b") as clock:  # never empty: the daemon has it in its memory
+            clock.write(struct.pack("d", ahead))
 
     def run(self, *names: str, **params: Any) -> Document:
         asked = {"location": "sales", "names": list(names), "wait": True, **params}
@@ -262,6 +278,66 @@ def test_a_client_that_goes_away_leaves_its_runs(project: Project) -> None:
     assert project.ended(second["id"])["state"] == "succeeded"
 
 
+def test_what_waits_is_run_although_the_client_that_asked_for_it_has_gone(
+    project: Project,
+) -> None:
+    first = project.begin("waits", params={"name": "full"}, tags={"db": "x"})
+    project.begun("full")
+
+    def waiting(key: str) -> int:
+        def found() -> list[int]:
+            queued = project.client.call("runs", {"states": ["queued"]})["runs"]
+            return [run["id"] for run in queued if run["key"] == key]
+
+        (number,) = wait_for(found)
+        return number
+
+    asked = ("run", "sales/waits", "--param", "name=killed", "--tag", "db=x", "--key", "killed")
+    command = subprocess.Popen([CODELOCD, *asked], cwd=project.folder, env=project.dev.environ)
+    numbers = [waiting("killed")]
+    command.kill()
+    command.wait()
+    with project.dev.client() as client, contextlib.suppress(DaemonUnreachable):
+        asks = {"names": ["waits"], "params": {"name": "cut"}, "tags": {"db": "x"}, "key": "cut"}
+        client.call("run", {"location": "sales", **asks, "wait": True}, timeout=0.1)
+    numbers.append(waiting("cut"))
+    for name in ("full", "killed", "cut"):
+        project.go(name)
+    assert project.ended(first)["state"] == "succeeded"
+    for number in numbers:
+        run = project.ended(number)
+        assert (run["state"], len(run["attempts"])) == ("succeeded", 1)
+
+
+def test_a_clock_that_is_set_by_an_hour_is_in_no_duration_and_in_no_timeout(
+    project: Project,
+) -> None:
+    begins = time.monotonic()
+    number = project.begin("waits", params={"name": "timed"}, timeout=HOUR / 2)
+    project.begun("timed")
+    try:
+        project.set_clock(HOUR)
+        project.client.call("status")
+        assert 0 < project.show(number)["seconds"] < HOUR / 2, "it goes on, for so long"
+        project.go("timed")
+        run = project.ended(number)
+        most = time.monotonic() - begins
+        assert run["ended"] - run["started"] > HOUR, "by the clock"
+        assert (run["state"], run["why"]) == ("succeeded", None)
+        assert 0 < run["seconds"] <= most
+        assert 0 < run["attempts"][0]["seconds"] <= run["seconds"]
+        shown = project.dev.cli("runs", "show", str(number)).stdout
+        assert f", took {duration(run['seconds'])}" in shown
+        late = project.begin("waits", params={"name": "late"}, timeout=1.0)
+        project.begun("late")
+        project.set_clock(-HOUR)
+        run = project.ended(late)
+        assert (run["state"], run["why"]) == ("failed", "timeout")
+        assert 1.0 <= run["attempts"][0]["seconds"] <= time.monotonic() - begins
+    finally:
+        project.set_clock(0.0)
+
+
 def test_kill_waits_for_nothing(project: Project) -> None:
     number = project.begin("waits", params={"name": "kill"})
     project.begun("kill")
@@ -356,6 +432,8 @@ def test_a_stale_location_runs_its_last_good_code_and_assets_know_their_code(
     project.run("raw")
     shown = project.client.call("show", {"location": "sales", "name": "raw"})
     assert shown["last_made"]["code_current"] is True
+    goes_on = project.begin("waits", params={"name": "stale"})
+    project.begun("stale")
     file = project.folder / "sales.py"
     try:
         file.write_text(SALES + "\nraise ValueError('half a save')\n")
@@ -364,6 +442,9 @@ def test_a_stale_location_runs_its_last_good_code_and_assets_know_their_code(
         assert run["state"] == "succeeded"
         texts = project.client.call("run_show", {"id": run["id"], "code": True})["code"]
         assert texts == {str(file): SALES}
+        assert project.show(goes_on)["state"] == "running"
+        project.go("stale")
+        assert project.ended(goes_on)["state"] == "succeeded"
     finally:
         file.write_text(SALES.replace("return 20", "return 30"))
     project.dev.until_serving("sales")
@@ -394,9 +475,13 @@ def test_what_waits_for_a_location_that_is_stopped_is_cancelled_and_what_runs_go
         (project.folder / "go-on").unlink()
 
 
-def test_what_waits_for_a_location_that_is_removed_is_cancelled(project: Project) -> None:
+def test_what_waits_for_a_location_that_is_removed_is_cancelled_and_what_runs_goes_on(
+    project: Project,
+) -> None:
     holds = project.begin("waits", params={"name": "holds"}, tags={"db": "x"})
     project.begun("holds")
+    goes_on = project.begin("waits", location="quiet", params={"name": "removed"})
+    project.begun("removed")
     waits = project.begin("short", location="quiet", tags={"db": "x"})
     config = project.folder / "codelocd.toml"
     config.write_text(CONFIG.split("[location.quiet]")[0])
@@ -407,6 +492,9 @@ def test_what_waits_for_a_location_that_is_removed_is_cancelled(project: Project
             "there is no location quiet any more",
         )
         assert project.client.call("runs", {"locations": ["quiet"]})["runs"][0] == run
+        assert project.show(goes_on)["state"] == "running"
+        project.go("removed")
+        assert project.ended(goes_on)["state"] == "succeeded"
     finally:
         config.write_text(CONFIG)
         project.go("holds")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import struct
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +17,8 @@ from codelocd.client import RpcError
 from tests.commands import CODELOCD
 from tests.end_to_end.daemons import Service, wait_for
 
+CLOCK = Path(__file__).parents[1] / "faults" / "clock"
+HOUR = 3600.0
 CONFIG = """
 [daemon]
 log_format = "json"
@@ -80,9 +83,13 @@ class Place:
         text = CONFIG.format(orphan_timeout=orphan_timeout, drain=drain, most=most)
         (self.project / "codelocd.toml").write_text(text)
 
-    def start(self) -> Service:
+    def start(self, ahead: float = 0.0) -> Service:
+        """`ahead`: seconds, of its wall clock."""
         (self.home / "notify").unlink(missing_ok=True)
-        self.started.append(Service(self.project, self.home))
+        clock = self.home / "clock"
+        clock.write_bytes(struct.pack("d", ahead))
+        fake = f"PYTHONPATH={CLOCK}", f"CODELOCD_FAKE_CLOCK={clock}"
+        self.started.append(Service(self.project, self.home, ("env", *fake, CODELOCD)))
         self.daemon.told(b"READY=1")
         self.daemon.until_serving("sales")
         return self.daemon
@@ -174,24 +181,29 @@ def is_alive(pid: int) -> bool:
 
 
 def test_a_run_outlives_its_daemon_and_ends_under_the_next(place: Place) -> None:
-    """Three runs: one goes on, one ends while there is no daemon, one waits."""
+    """Three runs: one goes on, one ends while there is no daemon, one waits. The clock of the next
+    daemon is an hour ahead, which is in no timeout."""
     place.config(most=2)
     place.start()
-    goes_on, ends = place.begin("waits", "a"), place.begin("waits", "b")
+    goes_on = place.begin("waits", "a", timeout=HOUR / 2)
+    ends = place.begin("waits", "b")
     waits = place.begin("waits", "c")
     pid, other = place.begun("a"), place.begun("b")
     place.kill()
     place.go("b")
     wait_for(lambda: not is_alive(other))
-    place.start()
+    place.start(ahead=HOUR)
     run = place.ended(ends)
     assert (run["state"], len(run["attempts"])) == ("succeeded", 1)
+    assert 0 < run["seconds"] < HOUR / 2
     place.begun("c")
     place.running(waits)
     assert place.running(goes_on)["attempts"][0]["pid"] == pid
     place.go("a")
     place.go("c")
-    assert place.ended(goes_on)["state"] == "succeeded"
+    run = place.ended(goes_on)
+    assert (run["state"], run["why"], run["stopping"]) == ("succeeded", None, None)
+    assert 0 < run["seconds"] < HOUR / 2 < HOUR < run["ended"] - run["started"]
     assert place.ended(waits)["state"] == "succeeded"
     assert [place.effects(name) for name in "abc"] == [1, 1, 1]
 

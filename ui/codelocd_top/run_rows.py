@@ -112,6 +112,13 @@ def order(model: TopModel) -> tuple[int, ...]:
     )
 
 
+def _took(run: RunSummary, now: float) -> float | None:
+    """What goes on was told of at another moment."""
+    if run["ended"] is not None:
+        return render.seconds_of(run, run["ended"])
+    return None if run["started"] is None else max(now - run["started"], 0)
+
+
 def _text(run: RunSummary) -> str:
     return f"{run['id']} {name_of(run)} {word_of(run)} {by_of(run)}"
 
@@ -124,8 +131,7 @@ def head_and_rows(model: TopModel, screen: Screen) -> tuple[str, list[str]]:
 
     def cells(run: RunSummary) -> list[Cell]:
         how = level_of(run)
-        began, ended = run["started"], run["ended"]
-        took = None if began is None else max((ended or model.now) - began, 0)
+        took = _took(run, model.now)
         generation = run["code"]["generation"]
         return [
             (f"{SIGNS[how]} {run['id']}", STYLES[how]),

@@ -9,6 +9,7 @@ from typing import Any
 from codelocd.cli import left
 from codelocd.cli.exit_codes import ExitCode, Failure, NoDaemon, SilentDaemon
 from codelocd.cli.which import Asked
+from codelocd.process import identity
 from codelocd.runs.book_reading import LeftBook
 from codelocd.runs.encoding import run_document
 from codelocd.runs.events import Moment
@@ -49,14 +50,14 @@ class LeftRunsOfDaemon:
             found |= {run.id: run for run in going_on}
         runs = [self._now(found[number]) for number in sorted(found, reverse=True)]
         runs = [run for run in runs if not states or run.state in states]
-        return {"runs": [*map(run_document, runs[:limit])], "more": len(runs) > limit}
+        return {"runs": [_document(run) for run in runs[:limit]], "more": len(runs) > limit}
 
     def _now(self, run: RunRecord) -> RunRecord:
         """As the next daemon would find it. One that is about to start is left alone: a look at
         its lock might stop it."""
         if run.state is not RunState.RUNNING:
             return run
-        files, now = self._folders.look(run.id, len(run.attempts)), Moment(time.time(), 0.0)
+        files, now = self._folders.look(run.id, len(run.attempts)), _present()
         if files.lives:
             return run
         found = recovered(run, lives=False, begun=files.begun, result=files.result, now=now)
@@ -67,7 +68,7 @@ class LeftRunsOfDaemon:
         if run is None:
             what = f"there was no run {number}; `codelocd runs` lists those that are kept"
             raise Failure(what, ExitCode.UNKNOWN)
-        return run_document(self._now(run))
+        return _document(self._now(run))
 
     def _lines(self, params: Mapping[str, Any], run: Mapping[str, Any]) -> dict[str, Any]:
         name = str(run["id"])
@@ -80,3 +81,11 @@ class LeftRunsOfDaemon:
         about = {"location": run["location"], "run": run["id"]}
         told = [{**line.document(), **about, "attempt": line.generation} for line in lines]
         return {"lines": told, "last": logs.last_numbers([name])[name], "more": more}
+
+
+def _document(run: RunRecord) -> dict[str, Any]:
+    return run_document(run, _present())
+
+
+def _present() -> Moment:
+    return Moment(time.time(), time.monotonic(), boot=identity.boot())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ from codelocd.render.location import checked, step
 from codelocd.render.text import one_line
 from codelocd.runs.dagster import unfit_config
 from codelocd.runs.encoding import run_document
+from codelocd.runs.events import Moment
 from codelocd.runs.model import RunPolicy, RunWish
 from codelocd.runs.names import chosen, location_of
 from codelocd.runs.policy import policy_of
@@ -40,7 +42,7 @@ def run(request: AskedRun, targets: Targets, form: Form) -> int:
     spec = _location(request.names, here.config)
     alone = replace(here, config=replace(here.config, locations=(spec,)))
     found = _carried_out(alone, lambda code: _wish(code, spec, request), shown)
-    document = {**run_document(found), "id": None}
+    document = {**run_document(found, Moment(time.time(), time.monotonic())), "id": None}
     shown.ended(document)
     return exit_code(document, interrupted=found.stopping == "cancel")
 

@@ -21,7 +21,7 @@ class RunCode(TypedDict):
 
 
 class RunAttemptDocument(TypedDict):
-    """One process of a run. Times in Unix seconds."""
+    """One process of a run. Times in Unix seconds; `seconds`: as of a run."""
 
     number: int
     state: RunStateName
@@ -30,6 +30,7 @@ class RunAttemptDocument(TypedDict):
     start_why: str | None
     started: float | None
     ended: float | None
+    seconds: float | None
     exit: int | None
     signal: int | None
     why: str | None
@@ -39,8 +40,9 @@ class RunAttemptDocument(TypedDict):
 
 
 class _FactsOfRun(TypedDict):
-    """What is told of a run everywhere. Times in Unix seconds. `retry_at`: when its next attempt
-    may begin, while it waits for that."""
+    """What is told of a run everywhere. Times in Unix seconds; `seconds`: how long it took, or has
+    when this is told, by a clock that is never set. None: it was not started. `retry_at`: when its
+    next attempt may begin, while it waits for that."""
 
     id: int
     uuid: str
@@ -64,6 +66,7 @@ class _FactsOfRun(TypedDict):
     queued: float
     started: float | None
     ended: float | None
+    seconds: float | None
     retry_at: float | None
     dagster_run: str | None
 

@@ -14,6 +14,7 @@ from codelocd.render.runs import (
     Document,
     check_line,
     of_generation,
+    seconds_of,
     step_line,
     title,
     what,
@@ -69,7 +70,7 @@ def _row(run: Document, now: float) -> list[Cell]:
         what(run),
         (state(run), STATE_STYLES.get(run["state"])),
         f"{duration(now - (run['started'] or run['queued']))} ago",
-        duration(_seconds(run, now)),
+        duration(seconds_of(run, now)),
         by(run),
         NOTHING if generation is None else str(generation),
     ]
@@ -79,10 +80,6 @@ def state(run: Document) -> str:
     """`failed: check`."""
     why = run["why"]
     return f"{run['state']}: {one_line(why)}" if why else str(run["state"])
-
-
-def _seconds(run: Document, now: float) -> float | None:
-    return None if run["started"] is None else (run["ended"] or now) - run["started"]
 
 
 def by(run: Document) -> str:
@@ -151,7 +148,7 @@ def _by_in_full(run: Document) -> str:
 def _began(run: Document, now: float) -> str:
     if run["started"] is None:
         return ""
-    took = _seconds(run, now)
+    took = seconds_of(run, now)
     for_so_long = f"took {duration(took)}" if run["ended"] else f"for {duration(took)}"
     ago = f"{duration(now - run['started'])} ago"
     return f"{moment(run['started'], date=True, milliseconds=False)}, {ago}, {for_so_long}"
@@ -186,7 +183,7 @@ def _attempt(attempt: Document, *, is_told: bool) -> Iterator[str]:
     if attempt["pid"] is not None:
         yield f"pid {attempt['pid']} by {attempt['start_method']}{_not_forked(attempt)}"
     if attempt["started"] and attempt["ended"]:
-        yield f"took {duration(attempt['ended'] - attempt['started'])}"
+        yield f"took {duration(seconds_of(attempt, attempt['ended']))}"
     if attempt["signal"] is not None:
         yield f"ended by {_signal(attempt['signal'])}"
     elif attempt["exit"]:

@@ -94,11 +94,19 @@ def again(retry: Document) -> str:
     return f"attempt {retry['number']} failed{told}; the next one begins in {seconds}"
 
 
+def seconds_of(timed: Document, now: float) -> float | None:
+    """How long a run or an attempt took, or has by now; None: it was not started."""
+    if timed["started"] is None:
+        return None
+    told: float | None = timed.get("seconds")  # a daemon of an earlier version does not say
+    return (timed["ended"] or now) - timed["started"] if told is None else told
+
+
 def ended(run: Document, screen: Screen) -> str:
     """The last line, of the document of a run."""
     state = run["state"]
     style = STATE_STYLES.get(state)
-    took = duration((run["ended"] or 0) - (run["started"] or run["queued"]))
+    took = duration(seconds_of(run, run["ended"] or 0))
     why = "; ".join(_reasons(run))
     name = "run" if run["id"] is None else f"run {run['id']}"
     if run["started"] is None:  # it was not begun

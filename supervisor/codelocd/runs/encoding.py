@@ -11,8 +11,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from codelocd.runs.dagster import repeated_there
-from codelocd.runs.events import TellDagster
+from codelocd.runs.events import Moment, TellDagster
 from codelocd.runs.model import (
+    Deadlines,
     RunAttempt,
     RunId,
     RunPolicy,
@@ -27,10 +28,7 @@ ORDER_FORMAT = 1
 
 
 def encoded(run: RunRecord) -> str:
-    """All of it but its deadlines, which are of this process's clock."""
-    kept = asdict(run)
-    del kept["deadlines"]
-    return json.dumps(kept, separators=(",", ":"))
+    return json.dumps(asdict(run), separators=(",", ":"))
 
 
 def decoded(text: str) -> RunRecord:
@@ -44,7 +42,7 @@ def decoded(text: str) -> RunRecord:
     wish["select"] = None if select is None else tuple(select)
     wish["policy"] = RunPolicy(**_known(RunPolicy, wish["policy"]))
     run = _known(RunRecord, kept)
-    run.pop("deadlines", None)
+    run["deadlines"] = Deadlines(**_known(Deadlines, run.get("deadlines", {})))
     run["id"] = RunId(run["id"])
     run["wish"] = RunWish(**wish)
     run["state"] = RunState(run["state"])
@@ -64,8 +62,8 @@ def _known(kind: type, kept: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in kept.items() if name in names}
 
 
-def run_document(run: RunRecord) -> dict[str, Any]:
-    """One run as clients are told of it."""
+def run_document(run: RunRecord, now: Moment) -> dict[str, Any]:
+    """One run as clients are told of it, at that moment."""
     wish = run.wish
     return {
         "id": run.id,
@@ -94,25 +92,26 @@ def run_document(run: RunRecord) -> dict[str, Any]:
         "queued": run.queued,
         "started": run.started,
         "ended": run.ended,
+        "seconds": _seconds(run, run.boot, now),
         "retry_at": run.retry_at if run.state is RunState.QUEUED else None,
-        "attempts": [_attempt_document(each) for each in run.attempts],
+        "attempts": [_attempt_document(each, run.boot, now) for each in run.attempts],
         "steps": [dict(each) for each in run.steps],
         "dagster_run": run.dagster_run or wish.dagster_run,
     }
 
 
-def run_summary(run: RunRecord) -> dict[str, Any]:
+def run_summary(run: RunRecord, now: Moment) -> dict[str, Any]:
     """The same without steps and attempts: how many steps are in which state, and which attempt is
     the newest."""
-    document = run_document(run)
+    document = run_document(run, now)
     del document["steps"], document["attempts"]
     counts = dict(Counter(each["state"] for each in run.steps))
     return {**document, "attempt": len(run.attempts) or None, "counts": counts}
 
 
-def run_listed(run: RunRecord) -> dict[str, Any]:
+def run_listed(run: RunRecord, now: Moment) -> dict[str, Any]:
     """The same as `run_document` without the metadata of its steps and checks."""
-    document = run_document(run)
+    document = run_document(run, now)
     document["steps"] = [_without_metadata(each) for each in run.steps]
     return document
 
@@ -168,7 +167,16 @@ def report_part(effect: TellDagster) -> dict[str, Any]:
     return {"format": ORDER_FORMAT, "repository": effect.repository, "report": told}
 
 
-def _attempt_document(attempt: RunAttempt) -> dict[str, Any]:
+def _attempt_document(attempt: RunAttempt, boot: str, now: Moment) -> dict[str, Any]:
     told = {**asdict(attempt), "state": attempt.state.value}
-    del told["false_starts"]
-    return told
+    del told["false_starts"], told["began"]
+    return {**told, "seconds": _seconds(attempt, boot, now)}
+
+
+def _seconds(it: RunRecord | RunAttempt, boot: str, now: Moment) -> float | None:
+    """How long it took, or has by now; None: it was not started."""
+    if it.ended is None:
+        return now.since(it.started, it.began, boot)
+    if it.seconds is not None or it.started is None:
+        return it.seconds
+    return max(0.0, it.ended - it.started)  # of a version that noted the times alone

@@ -171,11 +171,22 @@ RunEffect: TypeAlias = StartAttempt | SignalAttempt | TellDagster
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """`at` in Unix seconds, for people; `clock` of the monotonic clock, for deadlines.
+    """`at` in Unix seconds, for people; `clock` of the monotonic clock, which is never set, for
+    deadlines and durations.
 
-    `chance` in [0, 1) places what is to be spread.
+    `chance` in [0, 1) places what is to be spread. `boot` names the start of the machine from which
+    `clock` counts.
     """
 
     at: float
     clock: float
     chance: float = 0.5
+    boot: str = ""
+
+    def since(self, at: float | None, clock: float | None, boot: str) -> float | None:
+        """Seconds from a moment to this one: by the clock, where that has counted since, else by
+        the time of day. None: there was no such moment."""
+        if at is None:
+            return None
+        is_counted = clock is not None and boot == self.boot
+        return max(0.0, self.clock - clock if is_counted and clock is not None else self.at - at)

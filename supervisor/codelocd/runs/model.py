@@ -82,7 +82,8 @@ class RunWish:
 class RunAttempt:
     """One process. Times in Unix seconds; `exit` is None where a signal ended it, or unknown.
 
-    `false_starts`: how often its process ended before any user code.
+    `began`: `started` by the monotonic clock of the machine's start that the run names. `seconds`:
+    how long it took. `false_starts`: how often its process ended before any user code.
     """
 
     number: int
@@ -91,7 +92,9 @@ class RunAttempt:
     start_method: str | None = None
     start_why: str | None = None
     started: float | None = None
+    began: float | None = None
     ended: float | None = None
+    seconds: float | None = None
     exit: int | None = None
     signal: int | None = None
     why: Reason | None = None
@@ -103,7 +106,7 @@ class RunAttempt:
 
 @dataclass(frozen=True, slots=True)
 class Deadlines:
-    """Moments of the monotonic clock, which no daemon takes over from another."""
+    """Moments of the monotonic clock, which counts from one start of the machine."""
 
     attempt: float | None = None
     step: float | None = None
@@ -134,6 +137,8 @@ class RunRecord:
 
     `untold`: what Dagster does not know yet, which daemons after this one tell it.
     `retry_at`: Unix seconds before which it is not started again; daemons after this one heed it.
+    `boot`: the start of the machine from which `deadlines` and each `began`, of the run and its
+    attempts, are counted. `began` and `seconds`: as of an attempt.
     """
 
     id: RunId
@@ -144,7 +149,9 @@ class RunRecord:
     why: Reason | None = None
     summary: str | None = None
     started: float | None = None
+    began: float | None = None
     ended: float | None = None
+    seconds: float | None = None
     attempts: tuple[RunAttempt, ...] = ()
     steps: tuple[StepDocument, ...] = ()
     step_timeouts: Mapping[str, float] = field(default_factory=dict)
@@ -157,6 +164,7 @@ class RunRecord:
     retry_at: float | None = None
     untold: tuple[UnsaidEnd, ...] = ()
     deadlines: Deadlines = Deadlines()
+    boot: str = ""
 
     @property
     def attempt(self) -> RunAttempt | None:
@@ -168,13 +176,20 @@ class RunRecord:
         last = replace(self.attempts[-1], **changes)
         return replace(self, attempts=(*self.attempts[:-1], last))
 
-    def with_result(self, result: Mapping[str, Any], at: float) -> RunRecord:
+    def with_step(self, new: StepDocument) -> RunRecord:
+        """With the step in its place, or behind all others."""
+        if not any(is_same_step(each, new) for each in self.steps):
+            return replace(self, steps=(*self.steps, new))
+        steps = tuple(new if is_same_step(each, new) else each for each in self.steps)
+        return replace(self, steps=steps)
+
+    def with_result(self, result: Mapping[str, Any]) -> RunRecord:
         """With what the newest attempt has left of itself, but for its steps."""
         late = {**self.late, **(result.get("late") or {})}
         named = result.get("dagster_run") or self.wish.dagster_run
         run = replace(self, late=late, dagster_run=named)
         peak, problem = result.get("memory_peak"), result.get("problem")
-        return run.with_attempt(memory_peak=peak, problem=problem, ended=at)
+        return run.with_attempt(memory_peak=peak, problem=problem)
 
     def again(self, by: Mapping[str, Any]) -> RunWish:
         """What a run that repeats it is to be. `by`: what asked for that."""
@@ -191,6 +206,10 @@ class RunRecord:
             and step.get("state") == "succeeded"
             and not any(_fails(check) for check in step.get("checks") or ())
         )
+
+
+def is_same_step(one: StepDocument, other: StepDocument) -> bool:
+    return bool(one["kind"] == other["kind"] and one["name"] == other["name"])
 
 
 def _fails(check: Mapping[str, Any]) -> bool:

@@ -30,6 +30,7 @@ def recovered(
     run: RunRecord, *, lives: bool, begun: bool, result: Mapping[str, Any] | None, now: Moment
 ) -> Recovered:
     """`lives`, `begun`, `result`: of the newest attempt, as its files show them."""
+    run = _counted_from(run, now.boot)
     if run.state.is_final or run.state is RunState.QUEUED or run.attempt is None:
         return Recovered(_waiting(run, now))
     if lives:
@@ -46,22 +47,36 @@ def recovered(
     return Recovered(replace(waiting, state=RunState.QUEUED))
 
 
+def _counted_from(run: RunRecord, boot: str) -> RunRecord:
+    """Without what was counted from another start of the machine."""
+    if run.boot == boot or not run.attempts:
+        return run
+    attempts = tuple(replace(each, began=None) for each in run.attempts)
+    return replace(run, boot=boot, began=None, attempts=attempts, deadlines=Deadlines())
+
+
 def _waiting(run: RunRecord, now: Moment) -> RunRecord:
-    """With what is left of its delay, and never more than that can be by its own rules: clocks are
-    set."""
+    """With what is left of its delay; by the time of day, which may have been set, never more than
+    that can be by its own rules."""
     if run.retry_at is None:
         return replace(run, deadlines=Deadlines())
     longest = max(TRANSIENT_SECONDS, retry_delay(run.wish.policy, len(run.attempts)))
-    left = min(max(0.0, run.retry_at - now.at), longest)
+    due = run.deadlines.retry
+    left = run.retry_at - now.at if due is None else due - now.clock
+    left = min(max(0.0, left), longest)
     return replace(run, retry_at=now.at + left, deadlines=Deadlines(retry=now.clock + left))
 
 
 def _going_on(run: RunRecord, now: Moment) -> Deadlines:
-    """What is left of its time. One that was to end is given its time to stop anew."""
+    """What is left of its time. One that was to end is given its time to stop anew. That of its
+    steps is over: which of them has begun meanwhile was told to no daemon."""
     policy = run.wish.policy
     if run.stopping is not None:
         return Deadlines(kill=now.clock + policy.stop_timeout)
-    started = run.attempt.started if run.attempt else None
-    if policy.timeout is None or started is None:
+    if policy.timeout is None or run.deadlines.attempt is not None:
+        return Deadlines(attempt=run.deadlines.attempt)
+    attempt = run.attempt
+    gone = now.since(attempt.started, attempt.began, run.boot) if attempt else None
+    if gone is None:
         return Deadlines()
-    return Deadlines(attempt=now.clock + max(0.0, policy.timeout - max(0.0, now.at - started)))
+    return Deadlines(attempt=now.clock + max(0.0, policy.timeout - gone))

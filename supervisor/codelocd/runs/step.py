@@ -39,6 +39,7 @@ from codelocd.runs.model import (
     RunState,
     StepDocument,
     Stopping,
+    is_same_step,
 )
 from codelocd.runs.policy import retry_delay
 
@@ -84,6 +85,8 @@ def _admitted(run: RunRecord, event: RunAdmitted, now: Moment) -> Stepped:
         run,
         state=RunState.STARTING,
         started=run.started or now.at,
+        began=now.clock if run.started is None else run.began,
+        boot=now.boot,
         attempts=attempts,
         generation=event.generation,
         manifest=event.manifest,
@@ -100,7 +103,7 @@ def _started(run: RunRecord, event: AttemptStarted, now: Moment) -> Stepped:
     if run.state is RunState.QUEUED or run.attempt is None or run.attempt.pid is not None:
         return run, ()
     how = {"start_method": event.start_method, "start_why": event.start_why}
-    return run.with_attempt(pid=event.pid, started=now.at, **how), _again(run)
+    return run.with_attempt(pid=event.pid, started=now.at, began=now.clock, **how), _again(run)
 
 
 def _again(run: RunRecord) -> tuple[RunEffect, ...]:
@@ -143,7 +146,7 @@ def _begun(run: RunRecord, event: UserCodeBegun, now: Moment) -> Stepped:
         return run, ()
     timeout = run.wish.policy.timeout
     deadlines = run.deadlines
-    if timeout is not None and run.stopping is None:
+    if timeout is not None and run.stopping is None and deadlines.attempt is None:
         deadlines = replace(deadlines, attempt=now.clock + timeout)
     run = run.with_attempt(state=RunState.RUNNING)
     return replace(run, state=RunState.RUNNING, deadlines=deadlines), ()
@@ -158,8 +161,8 @@ def _step_told(run: RunRecord, event: StepTold, now: Moment) -> Stepped:
         return run, ()
     told = event.document
     name = told["name"]
-    known = next((each for each in run.steps if _is_same(each, told)), {})
-    steps = _replaced(run.steps, {"checks": [], **_kept(known), **told})
+    known = next((each for each in run.steps if is_same_step(each, told)), {})
+    steps = run.with_step({"checks": [], **_kept(known), **told}).steps
     deadline = None
     if told["state"] == "started" and name in run.step_timeouts and run.stopping is None:
         deadline = now.clock + run.step_timeouts[name]
@@ -176,18 +179,7 @@ def _check_told(run: RunRecord, event: CheckTold, now: Moment) -> Stepped:
     if found is None or run.state is not RunState.RUNNING:
         return run, ()
     checked = {**found, "checks": [*found["checks"], dict(event.document)]}
-    return replace(run, steps=_replaced(run.steps, checked)), ()
-
-
-def _replaced(steps: tuple[StepDocument, ...], new: StepDocument) -> tuple[StepDocument, ...]:
-    """The step in its place, or behind all others."""
-    if not any(_is_same(each, new) for each in steps):
-        return (*steps, new)
-    return tuple(new if _is_same(each, new) else each for each in steps)
-
-
-def _is_same(one: StepDocument, other: StepDocument) -> bool:
-    return bool(one["kind"] == other["kind"] and one["name"] == other["name"])
+    return run.with_step(checked), ()
 
 
 # --- ends that are asked for -------------------------------------------------------------------
@@ -279,7 +271,7 @@ def _resulted(run: RunRecord, result: Any, now: Moment) -> RunRecord:
     """The result is the truth: of steps, and of the end; but what was stopped did not fail."""
     told = {(each["kind"], each["name"]): each for each in result.get("steps") or ()}
     former = [each for each in run.steps if (each["kind"], each["name"]) not in told]
-    run = replace(run, steps=(*former, *told.values())).with_result(result, now.at)
+    run = replace(run, steps=(*former, *told.values())).with_result(result)
     state = FINAL[result["state"]]
     if state is RunState.SUCCEEDED:
         return _finished(run, now, state)
@@ -297,7 +289,7 @@ def _lost(run: RunRecord, event: AttemptLost, now: Moment) -> Stepped:
         return run, ()
     if run.stopping in ("cancel", "shutdown"):
         return _stopped(run, now), ()
-    run = run.with_attempt(state=RunState.LOST, ended=now.at)
+    run = _attempt_over(run, now, state=RunState.LOST)
     return _retried(run, now) or _finished(run, now, RunState.LOST), ()
 
 
@@ -312,7 +304,7 @@ def _stopped(run: RunRecord, now: Moment) -> RunRecord:
 
 
 def _failed(run: RunRecord, now: Moment, why: Reason, summary: str | None) -> RunRecord:
-    run = run.with_attempt(state=RunState.FAILED, why=why, summary=summary, ended=now.at)
+    run = _attempt_over(run, now, state=RunState.FAILED, why=why, summary=summary)
     again = None if why in HOPELESS else _retried(run, now)
     return again or replace(_finished(run, now, RunState.FAILED), why=why, summary=summary)
 
@@ -327,8 +319,15 @@ def _retried(run: RunRecord, now: Moment) -> RunRecord | None:
 
 def _finished(run: RunRecord, now: Moment, state: RunState) -> RunRecord:
     if run.attempts:
-        run = run.with_attempt(state=state, ended=now.at)
-    return replace(run, state=state, ended=now.at, deadlines=Deadlines())
+        run = _attempt_over(run, now, state=state)
+    seconds = now.since(run.started, run.began, run.boot)
+    return replace(run, state=state, ended=now.at, seconds=seconds, deadlines=Deadlines())
+
+
+def _attempt_over(run: RunRecord, now: Moment, **changes: Any) -> RunRecord:
+    last = run.attempts[-1]
+    seconds = now.since(last.started, last.began, run.boot)
+    return run.with_attempt(ended=now.at, seconds=seconds, **changes)
 
 
 _HANDLERS: dict[type, Callable[..., Stepped]] = {

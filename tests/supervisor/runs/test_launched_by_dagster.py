@@ -45,7 +45,7 @@ def test_its_attempt_is_that_run() -> None:
     assert (order["dagster_run"], order["launched"]) == ("there", True)
     own = replace(QUEUED, wish=replace(QUEUED.wish, dagster_run=None))
     assert order_part(step(own, ADMITTED, Moment(0, 0))[0], ())["launched"] is False
-    assert run_document(QUEUED)["dagster_run"] == "there"
+    assert run_document(QUEUED, Moment(0, 0))["dagster_run"] == "there"
     assert decoded(encoded(run)).wish == run.wish
 
 

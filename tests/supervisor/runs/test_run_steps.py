@@ -289,8 +289,8 @@ def check_invariants(run: RunRecord, retries: int) -> None:
         assert run.attempt.state is run.state
     if run.stopping in ("cancel", "shutdown") and run.state.is_final:
         assert run.state in (RunState.CANCELLED, RunState.SUCCEEDED)
-    assert decoded(encoded(run)) == replace(run, deadlines=Deadlines())
-    document = run_document(run)
+    assert decoded(encoded(run)) == run
+    document = run_document(run, Moment(0, 0))
     assert document["state"] == run.state.value
     assert (document["retry_at"] is None) == (run.deadlines.retry is None)
 
@@ -326,8 +326,48 @@ def test_a_new_daemon_goes_by_the_files_of_an_attempt(
 def test_a_clock_that_was_wrong_makes_no_run_wait_longer_than_by_its_own_rules() -> None:
     run, _ = after(new(retries=2, retry_delay=10), *RUNNING, AttemptEnded(exit=1, result=BAD))
     ahead = replace(run, retry_at=(run.retry_at or 0) + 86400)
-    found = recovered(ahead, **NOTHING, now=Moment(1004, 5)).run
+    now = Moment(1004, 5, boot="next")
+    found = recovered(ahead, **NOTHING, now=now).run
     assert (found.deadlines.retry, found.retry_at) == (5 + 12, 1004 + 12)
+
+
+DAY = 86400.0
+
+
+def test_a_day_that_the_clock_is_set_by_is_in_no_duration() -> None:
+    run, _ = after(new(retries=1), *RUNNING, AttemptEnded(exit=1, result=BAD))
+    (failed,) = run.attempts
+    assert (failed.seconds, failed.ended) == (2, 1004)
+    again: tuple[RunEvent, ...] = (RunAdmitted(), AttemptStarted(7, "fork"), UserCodeBegun())
+    for clock, event in enumerate(again, 50):
+        run, _ = step(run, event, Moment(1000 + clock - DAY, clock))
+    shown = run_document(run, Moment(1060 + DAY, 60))
+    assert (shown["seconds"], [each["seconds"] for each in shown["attempts"]]) == (59, [2, 9])
+    run, _ = step(run, AttemptEnded(exit=0, result=GOOD), Moment(1062 - DAY, 62))
+    shown = run_document(run, Moment(1999, 99))
+    assert (shown["seconds"], [each["seconds"] for each in shown["attempts"]]) == (61, [2, 11])
+    assert (shown["started"], shown["ended"]) == (1001, 1062 - DAY)
+
+
+def test_after_another_start_of_the_machine_the_time_of_day_is_what_there_is() -> None:
+    run, _ = after(new(retries=1), *RUNNING)
+    now = Moment(2000, 1, boot="next")
+    found = recovered(run, **NOTHING, now=now)
+    run, _ = step(found.run, AttemptLost(), now)
+    assert run.attempts[0].seconds == 2000 - 1002
+    run, _ = step(run, RunAdmitted(), Moment(2100, 101, boot="next"))
+    run, _ = step(run, AttemptStarted(7, "fork"), Moment(2100, 101, boot="next"))
+    run, _ = step(run, AttemptEnded(result=GOOD), Moment(2103 + DAY, 104, boot="next"))
+    assert (run.attempts[1].seconds, run.seconds) == (3, 2103 + DAY - 1001)
+
+
+def test_a_day_that_the_clock_is_set_by_is_in_no_delay_of_the_next_daemon() -> None:
+    waits, _ = after(new(retries=2, retry_delay=10), *RUNNING, AttemptEnded(exit=1, result=BAD))
+    due = waits.deadlines.retry
+    kept = decoded(encoded(waits))
+    for now in (Moment(1005 + DAY, 5), Moment(1005 - DAY, 5)):
+        found = recovered(kept, **NOTHING, now=now).run
+        assert (found.deadlines.retry, found.retry_at) == (due, now.at + (due or 0) - now.clock)
 
 
 def test_a_lost_attempt_is_retried_by_its_policy() -> None:
@@ -341,8 +381,18 @@ def test_a_lost_attempt_is_retried_by_its_policy() -> None:
 def test_an_attempt_that_lives_is_adopted_with_what_is_left_of_its_time() -> None:
     run, _ = after(new(timeout=100, stop_timeout=7), *RUNNING)
     lives = {**NOTHING, "lives": True, "begun": True}
-    found = recovered(run, **lives, now=Moment(1032, 5))
-    assert found.adopt
-    assert found.run.deadlines.attempt == 5 + 70
+    for now in (Moment(1030, 30), Moment(1030 + DAY, 30), Moment(1030 - DAY, 30)):
+        found = recovered(decoded(encoded(run)), **lives, now=now)
+        assert found.adopt
+        assert found.run.deadlines == Deadlines(attempt=3 + 100), "since its user code began"
+        earlier = replace(run, deadlines=Deadlines())  # a daemon that did not come to write it
+        assert recovered(earlier, **lives, now=now).run.deadlines.attempt == 2 + 100
+        unheard = replace(earlier, state=RunState.STARTING)
+        found = recovered(unheard, **lives, now=now)
+        assert found.event is not None
+        assert step(found.run, found.event, now)[0].deadlines.attempt == 2 + 100
+    old = replace(run, deadlines=Deadlines(), attempts=(replace(run.attempts[0], began=None),))
+    found = recovered(old, **lives, now=Moment(1032, 5))
+    assert found.run.deadlines.attempt == 5 + 70, "one that an earlier version has started"
     run, _ = after(run, CancelAsked())
     assert recovered(run, **lives, now=Moment(1032, 5)).run.deadlines.kill == 12

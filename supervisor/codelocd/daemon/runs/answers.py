@@ -13,6 +13,7 @@ from codelocd.daemon import history
 from codelocd.daemon import params as take
 from codelocd.daemon.actions import Method
 from codelocd.daemon.params import Params
+from codelocd.daemon.runs.parts import present
 from codelocd.daemon.runs.schedules import ScheduleAnswers
 from codelocd.daemon.runs.wishes import asked_by, launched_wish, wish_of
 from codelocd.rpc.errors import RpcError
@@ -82,7 +83,7 @@ class RunAnswers:
         opened = await self._known(number)
         with book_problems():
             run = await opened.keeper.cancel(number, kill=kill)
-        return {"run": run_document(_found(run, number))}
+        return {"run": run_document(_found(run, number), present())}
 
     async def _retry(self, peer: Peer, params: Params) -> Any:
         number = _number(params)
@@ -119,12 +120,12 @@ class RunAnswers:
             found = await asyncio.wrap_future(query)
         now = opened.keeper.unfinished()
         shown = [now.get(run.id, run) for run in found[:limit]]
-        return {"runs": [run_document(run) for run in shown], "more": len(found) > limit}
+        return {"runs": [run_document(run, present()) for run in shown], "more": len(found) > limit}
 
     async def _shown(self, _peer: Peer, params: Params) -> Any:
         number, with_code = await self._named(params), take.flag(params, "code", default=False)
         opened, run = await self._one(number)
-        found: dict[str, Any] = {"run": run_document(run)}
+        found: dict[str, Any] = {"run": run_document(run, present())}
         if with_code:
             found["code"] = await asyncio.to_thread(opened.base.codes.texts, run.manifest)
         return found
@@ -195,7 +196,7 @@ USERS: dict[int, str] = {}
 
 
 def _answer(run: RunRecord, *, is_new: bool) -> Any:
-    return {"id": run.id, "uuid": run.uuid, "new": is_new, "run": run_document(run)}
+    return {"id": run.id, "uuid": run.uuid, "new": is_new, "run": run_document(run, present())}
 
 
 def _found(run: RunRecord | None, number: int) -> RunRecord:

@@ -9,6 +9,7 @@ from typing import Any
 from codelocd.daemon.location import RunCounts
 from codelocd.daemon.locations import Locations
 from codelocd.daemon.publisher import Publisher
+from codelocd.daemon.runs.parts import present
 from codelocd.daemon.subscriptions import Hub
 from codelocd.runs.encoding import run_listed, run_summary
 from codelocd.runs.model import RunId, RunRecord, RunState
@@ -39,7 +40,7 @@ class RunNews:
             return
         self._know(run)
         name = run.wish.location
-        self._hub.publish("runs", {"event": "run", "run": run_summary(run)}, name)
+        self._hub.publish("runs", {"event": "run", "run": run_summary(run, present())}, name)
         location = self._locations.get(name)
         if location is None:
             return
@@ -56,11 +57,14 @@ class RunNews:
     def full_state(self, names: Iterable[str] | None = None) -> dict[str, Any]:
         """What a subscriber of these locations, or of all, starts from."""
         wanted = None if names is None else set(names)
+        now = present()
         found = [*self._unfinished.values(), *self._last]
         found.sort(key=lambda run: -run.id)
         return {
             "runs": [
-                run_listed(run) for run in found if wanted is None or run.wish.location in wanted
+                run_listed(run, now)
+                for run in found
+                if wanted is None or run.wish.location in wanted
             ]
         }
 

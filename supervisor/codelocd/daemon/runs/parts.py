@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import random
 import time
+import uuid
 from collections.abc import Mapping
 from typing import Any, Literal, Protocol
 
+from codelocd.process import identity
 from codelocd.runs.events import Moment, RunEvent, StartAttempt, TellDagster
 from codelocd.runs.folder import AttemptFiles
 from codelocd.runs.model import RunId, RunRecord
@@ -14,7 +17,13 @@ from codelocd.runs.model import RunId, RunRecord
 
 def present() -> Moment:
     """Now, by this machine's clocks, with a chance of its own."""
-    return Moment(time.time(), time.monotonic(), random.random())
+    return Moment(time.time(), time.monotonic(), random.random(), _boot())
+
+
+@functools.cache
+def _boot() -> str:
+    """One that has no name is another for each process."""
+    return identity.boot() or uuid.uuid4().hex
 
 
 class CodeInUse(Protocol):

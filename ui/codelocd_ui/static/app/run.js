@@ -103,7 +103,7 @@ function Facts({ of }) {
 function Attempts({ attempts }) {
   if (!attempts.length) return null;
   return html`<section class="stack" aria-label="Attempts"><div class="heading"><h2>Attempts</h2><span class="count">${attempts.length}</span></div><ul class="card runs">${attempts.map((one) => html`<li key=${one.number}><${Mark} of=${levelOf(one.state)} /><span><b>${one.number}</b> ${visible(one.why && one.state !== 'succeeded' ? `${one.state}: ${one.why}` : one.state)}${one.signal == null ? '' : `, signal ${one.signal}`}${one.exit ? `, exit ${one.exit}` : ''}</span>
-    <span class="quiet">${[one.pid && `pid ${one.pid}`, one.memory_peak && `at most ${bytes(one.memory_peak)}`, one.started != null && one.ended != null && seconds(one.ended - one.started)].filter(Boolean).join(', ')}</span></li>`)}</ul></section>`;
+    <span class="quiet">${[one.pid && `pid ${one.pid}`, one.memory_peak && `at most ${bytes(one.memory_peak)}`, one.started != null && one.ended != null && seconds(tookOf(one, one.ended))].filter(Boolean).join(', ')}</span></li>`)}</ul></section>`;
 }
 
 /** The texts that the run read, as they were. @param {{run: WholeRun}} props */

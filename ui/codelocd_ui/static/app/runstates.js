@@ -35,8 +35,8 @@ export function askedBy(by) {
   return name == null || by.kind === 'page' ? kind : `${name}${by.kind === 'top' ? ', codelocd top' : ''}`;
 }
 
-/** How long it took, or takes by now. @param {Run} run @param {number} now Unix seconds */
-export const tookOf = (run, now) => (run.started == null ? null : Math.max(0, (run.ended ?? now) - run.started));
+/** How long a run or an attempt took, or takes by now: what goes on was told of at another moment. @param {Pick<Run, 'started' | 'ended' | 'seconds'>} it @param {number} now Unix seconds */
+export const tookOf = (it, now) => (it.started == null ? null : it.ended != null && it.seconds != null ? it.seconds : Math.max(0, (it.ended ?? now) - it.started));
 
 /** What is said aloud of a run that has ended; empty of all else. @param {Run | undefined} before @param {Run} run */
 export function runSentence(before, run) {
