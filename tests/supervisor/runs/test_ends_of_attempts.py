@@ -38,10 +38,14 @@ def waits(context):
         time.sleep(0.02)
     os.path.exists("leave") and os._exit(7)
 @job
+def stays(context):
+    import atexit
+    atexit.register(waits.function, context)
+@job
 def crashes():
     import ctypes
     print("about to crash", flush=True)
-    ctypes.string_at(0)  # line 17
+    ctypes.string_at(0)  # line 21
 @job
 def leaves(context):
     print("about to leave", flush=True)
@@ -54,7 +58,7 @@ def dies_at_exit():
 def leaves_a_thread(context):
     import threading
     threading.Thread(target=lambda: waits.function(context), name="poller").start()
-defs = Definitions(jobs=[work, waits, crashes, leaves, dies_at_exit, leaves_a_thread])
+defs = Definitions(jobs=[work, waits, stays, crashes, leaves, dies_at_exit, leaves_a_thread])
 """
 HOSTILE = """
 import builtins, os, resource, sys
@@ -200,7 +204,7 @@ async def test_an_attempt_that_is_killed_in_user_code_is_repeated_by_policy(
 @pytest.mark.parametrize(
     ("job", "why", "summary", "printed"),
     [
-        ("crashes", "signal", "its process was killed by SIGSEGV (x.py:17)", "about to crash"),
+        ("crashes", "signal", "its process was killed by SIGSEGV (x.py:21)", "about to crash"),
         ("leaves", "exit", "its process exited with status 7", "about to leave"),
     ],
 )
@@ -269,14 +273,70 @@ async def test_a_run_goes_on_where_its_runner_dies(
     assert (await keeper.ended(number)).state is RunState.SUCCEEDED
 
 
+async def forking(application: Application, folder: Path) -> Location:
+    """A location whose attempts are forked from its warm interpreter."""
+    location = await loaded(application, folder, CODE, start_method="fork")
+    application.daemon.reload(location)
+    await asyncio.wait_for(location.settled(), DEADLINE)
+    await until(lambda: application.warm.warm_interpreter("x") is not None)
+    return location
+
+
+def kill_its_origins(application: Application, location: Location) -> None:
+    """The runner of the location, and the warm interpreter that its attempts come from."""
+    server, served = application.warm.warm_interpreter("x"), location.serving
+    assert server is not None
+    assert served is not None
+    os.kill(server.pid, signal.SIGKILL)
+    served.handle.kill()
+
+
+async def test_an_attempt_begins_where_its_fork_server_and_its_runner_have_just_died(
+    application: Application, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They die before it has the word to begin."""
+    location, hold = await forking(application, tmp_path), Children.hold
+
+    def killed(self: Children, pid: int, record: Mapping[str, Any]) -> None:
+        if record["kind"] == "run":
+            kill_its_origins(application, location)
+        hold(self, pid, record)
+
+    monkeypatch.setattr(Children, "hold", killed)
+    keeper = OneKeeper(application)
+    run = await keeper.run()
+    assert (run.state, keeper.printed(run.id)) == (RunState.SUCCEEDED, ["attempt 1"])
+    (attempt,) = run.attempts
+    assert (attempt.start_method, attempt.exit, attempt.false_starts) == ("fork", 0, 0)
+    served = location.serving
+    await until(lambda: served is None or served.handle.exited.done())
+
+
+async def test_a_result_counts_where_fork_server_and_runner_die_after_it(
+    application: Application, tmp_path: Path
+) -> None:
+    location, keeper = await forking(application, tmp_path), OneKeeper(application)
+    number = await keeper.begin(RunWish("x", job="stays", policy=RunPolicy(retries=1)))
+    await until((application.run_base.folders.of_runs.of(number) / "result.1").exists)
+    server, served = application.warm.warm_interpreter("x"), location.serving
+    assert server is not None
+    assert served is not None
+    kill_its_origins(application, location)
+    await until(lambda: not server.lives)
+    await asyncio.wait_for(served.handle.exited, DEADLINE)
+    assert keeper.runs[number].state is RunState.RUNNING, "its process is there"
+    (tmp_path / "go").touch()
+    run = await keeper.ended(number)
+    assert (run.state, len(run.attempts)) == (RunState.SUCCEEDED, 1)
+    assert keeper.printed(number) == ["attempt 1"]
+    assert run.attempts[0].start_method == "fork"
+
+
 async def test_a_run_goes_on_where_its_fork_server_dies(
     application: Application, tmp_path: Path
 ) -> None:
-    location = await loaded(application, tmp_path, CODE, start_method="fork")
-    application.daemon.reload(location)
-    await asyncio.wait_for(location.settled(), DEADLINE)
+    await forking(application, tmp_path)
     keeper = OneKeeper(application)
-    await until(lambda: application.warm.warm_interpreter("x") is not None)
     number = await begun(keeper, RunPolicy())
     server = application.warm.warm_interpreter("x")
     assert server is not None
