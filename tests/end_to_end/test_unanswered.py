@@ -210,3 +210,70 @@ def test_a_stopped_daemon_with_a_damaged_file_is_only_said_not_to_answer(daemon:
 def test_a_damaged_file_is_as_good_as_none(tmp_path: Path, content: str) -> None:
     Path(last_status.beside(f"{tmp_path}/socket")).write_text(content)
     assert last_status.read(f"{tmp_path}/socket") is None
+
+
+# --- one that is starting -----------------------------------------------------------------------
+
+HELD = """
+import os, sys, time
+
+class Held:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        while name == "codelocd.daemon.service" and not os.path.exists({go!r}):
+            time.sleep(0.01)
+
+sys.meta_path.insert(0, Held)
+"""
+
+
+@pytest.fixture
+def starting(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Dev]:
+    """It has yet to load, until a file `go` is beside its project."""
+    (project / "codelocd.toml").write_text('[location.sales]\npython_file = "defs.py"\n')
+    job = "@job\ndef nightly(): pass\n"
+    (project / "defs.py").write_text(
+        f"from codeloc import Definitions, job\n{job}defs = Definitions(jobs=[nightly])\n"
+    )
+    (tmp_path / "held").mkdir()
+    held = HELD.format(go=str(project.parent / "go"))
+    (tmp_path / "held" / "sitecustomize.py").write_text(held)
+    with monkeypatch.context() as of_daemon:
+        of_daemon.setenv("PYTHONPATH", str(tmp_path / "held"))
+        started = Dev(project, tmp_path / "home", (), serves=False)
+    del started.environ["PYTHONPATH"]
+    yield started
+    (project.parent / "go").touch()
+    started.stop()
+
+
+def waiting(daemon: Dev, *words: str) -> subprocess.Popen[str]:
+    """The command, once it has said that it waits for the daemon."""
+    pipe = subprocess.PIPE
+    command = subprocess.Popen(
+        [CODELOCD, *words],
+        cwd=daemon.project,
+        env=daemon.environ,
+        stdout=pipe,
+        stderr=pipe,
+        text=True,
+    )
+    assert command.stderr is not None
+    assert command.stderr.readline().endswith(f"{daemon.project}, which is starting\n")
+    return command
+
+
+def test_commands_wait_for_a_daemon_that_is_starting(starting: Dev) -> None:
+    status, order = waiting(starting, "status"), waiting(starting, "run", "sales/nightly")
+    (starting.project.parent / "go").touch()
+    out, err = order.communicate(timeout=DEADLINE)
+    assert (order.returncode, "succeeded" in out) == (0, True), err
+    out, err = status.communicate(timeout=DEADLINE)
+    assert "sales" in out, err
+
+
+def test_a_daemon_that_ends_while_it_starts_is_waited_for_no_longer(starting: Dev) -> None:
+    status = waiting(starting, "status")
+    starting.process.kill()
+    _, err = status.communicate(timeout=DEADLINE)
+    assert (status.returncode, "no dev daemon for" in err) == (3, True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 TYPE_CHECKING = False
@@ -24,6 +25,7 @@ def main() -> int:
 
     output.prepare()
     if command in DAEMONS:
+        _announce(command, arguments)
         return exit_codes.guarded_daemon(lambda: _run(arguments), service=service)
     return exit_codes.guarded(lambda: _run(arguments))
 
@@ -45,6 +47,20 @@ def _keep_sigterm() -> None:
     import _signal  # type: ignore[import-not-found]  # `signal` takes as long as a Python's start
 
     _signal.pthread_sigmask(_signal.SIG_BLOCK, {_signal.SIGTERM})
+
+
+def _announce(command: str, arguments: Sequence[str]) -> None:
+    """Have commands wait for the daemon that this process becomes: it takes a while to load."""
+    from codelocd.cli import which
+    from codelocd.rpc import starting
+
+    try:
+        folder = os.getcwd()
+    except OSError:
+        return  # it says so itself
+    uid, said = os.getuid(), which.asked_in(arguments)
+    for socket in which.own_sockets(command, said, environ=os.environ, folder=folder, uid=uid):
+        starting.announce(socket)
 
 
 def _run(arguments: Sequence[str]) -> int:

@@ -5,9 +5,17 @@ from __future__ import annotations
 import os
 
 from codelocd import __version__
-from codelocd.cli.exit_codes import KINDS, ExitCode, Failure, NothingServes, SilentDaemon
-from codelocd.cli.which import Asked, DaemonAddress, is_there, which
+from codelocd.cli.exit_codes import (
+    KINDS,
+    ExitCode,
+    Failure,
+    NoDaemon,
+    NothingServes,
+    SilentDaemon,
+)
+from codelocd.cli.which import Asked, DaemonAddress, is_to_come, which
 from codelocd.client import Client, DaemonUnreachable, RpcError
+from codelocd.rpc import starting
 from codelocd.storage import sockets
 
 TYPE_CHECKING = False
@@ -28,6 +36,9 @@ PROMPT_TIMEOUT = 1.5
 
 FIRST_TIMEOUT = 0.4
 """Seconds until a command that only reads looks whether the daemon's process is stopped."""
+
+MOMENT, LONGEST_START = 1.0, 30.0
+"""Seconds for which a daemon that is starting is waited for: without a word, and at most."""
 
 GRACE = 10.0
 """Seconds beyond the time limit of a request in which the daemon still answers."""
@@ -163,9 +174,33 @@ def refused(error: RpcError) -> Failure:
 def meant(asked: Asked) -> DaemonAddress:
     """The daemon meant here and now."""
     uid = os.getuid()
-    daemon = which(asked, environ=os.environ, folder=_here(), uid=uid, exists=is_there)
+    daemon = which(asked, environ=os.environ, folder=_here(), uid=uid, exists=is_to_come)
     _distrust(daemon.socket, sockets.fallback_folder(os.environ, uid), uid)
     return daemon
+
+
+def reached(asked: Asked, question: Callable[[DaemonAddress], Answer]) -> Answer:
+    """What comes of asking the daemon meant. One that is starting is waited for; where that takes
+    longer than a moment, stderr says so.
+
+    Raises what `question` does, and SilentDaemon where it does not listen within LONGEST_START.
+    """
+    daemon = meant(asked)
+    try:
+        return question(daemon)
+    except NoDaemon:
+        came = starting.outcome(daemon.socket, MOMENT)
+        if came == "none":
+            raise
+    if came == "goes on":
+        from codelocd.cli import output  # seldom
+
+        rest = LONGEST_START - MOMENT
+        output.note(f"waiting up to {rest:g} s for {daemon.name}, which is starting")
+        if starting.outcome(daemon.socket, rest) == "goes on":
+            what = f"{daemon.name} is starting and does not listen yet; try again, or see its log"
+            raise SilentDaemon(what, daemon.name, daemon.project)
+    return question(meant(asked))
 
 
 def connect_patiently(asked: Asked) -> Connection:
@@ -174,7 +209,10 @@ def connect_patiently(asked: Asked) -> Connection:
 
     Raises SilentDaemon where it says nothing within ANSWER_TIMEOUT.
     """
-    daemon = meant(asked)
+    return reached(asked, _patiently)
+
+
+def _patiently(daemon: DaemonAddress) -> Connection:
     try:
         return _greeted(daemon, PROMPT_TIMEOUT)
     except SilentDaemon:
@@ -191,10 +229,13 @@ def connect_promptly(
     """A connection to the daemon meant, for what only reads. `before` is called before anything is
     sent, and may refuse.
 
-    One that is only starting is waited for. Raises SilentDaemon where the daemon says nothing
-    within about PROMPT_TIMEOUT, or is stopped, and NoDaemon.
+    Raises NoDaemon, and SilentDaemon where the daemon says nothing within about PROMPT_TIMEOUT, or
+    is stopped.
     """
-    daemon = meant(asked)
+    return reached(asked, lambda daemon: _promptly(daemon, before))
+
+
+def _promptly(daemon: DaemonAddress, before: Callable[[Connection], None] | None) -> Connection:
     try:
         return _greeted(daemon, FIRST_TIMEOUT, before)
     except SilentDaemon:

@@ -25,6 +25,7 @@ from codelocd.core.nearest import advice, closest
 from codelocd.model import Config, DaemonSettings, Target
 from codelocd.render.location import step as line
 from codelocd.render.text import block, one_line, plural
+from codelocd.rpc import starting
 from codelocd.storage.paths import DaemonPaths, Kind, UnsafeFolder, daemon_paths
 
 TYPE_CHECKING = False
@@ -58,6 +59,7 @@ def run_daemon(
     _refuse_users_beside_dagster(here.config)
     _refuse_nodes_beside_dagster(here.config)
     make_folders(here.paths, shared=any(groups.values()))
+    starting.announce(str(here.paths.socket))
     try:
         return service.run(
             here.config,

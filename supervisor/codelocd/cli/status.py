@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from codelocd.cli import output
-from codelocd.cli.connection import ANSWER_TIMEOUT, PROMPT_TIMEOUT, Connection, meant
+from codelocd.cli.connection import ANSWER_TIMEOUT, PROMPT_TIMEOUT, Connection, meant, reached
 from codelocd.cli.exit_codes import ExitCode, Failure, SilentDaemon
 from codelocd.cli.exit_codes import failed as say_failed
 from codelocd.render.status import failed, healthy, status
@@ -34,14 +34,14 @@ def once(
 
 def answered(asked: Asked, locations: Sequence[str]) -> StatusDocument:
     """The `status --json` document, by the daemon or, with a word on stderr, by what it left."""
-    daemon = meant(asked)
     try:
-        return _asked(daemon, locations, PROMPT_TIMEOUT)
+        return reached(asked, lambda daemon: _asked(daemon, locations, PROMPT_TIMEOUT))
     except Failure as failure:
         if failure.code != ExitCode.NO_DAEMON:
             raise
         from codelocd.cli import unanswered  # seldom: the others need not wait for its imports
 
+        daemon = meant(asked)
         if isinstance(failure, SilentDaemon) and unanswered.is_coming(daemon):
             return _asked(daemon, locations, ANSWER_TIMEOUT)
         left = unanswered.status(daemon, locations)

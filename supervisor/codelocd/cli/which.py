@@ -6,6 +6,7 @@ import os
 
 from codelocd.cli.exit_codes import ExitCode, Failure, NoDaemon, SilentDaemon
 from codelocd.core.config_files import CODELOCD_TOML, FILES, PYPROJECT, TOOLS
+from codelocd.rpc import starting
 from codelocd.storage import sockets
 
 TYPE_CHECKING = False
@@ -207,6 +208,33 @@ def which(
     return _first(_services(runtime, environ, own_socket), exists)
 
 
+def asked_in(words: Sequence[str]) -> Asked:
+    """What is said anywhere in a command line, as far as it makes sense."""
+    services: dict[str, Service] = {"--user": "user", "--system": "system"}
+    service = next((services[word] for word in words if word in services), None)
+    for word, after in zip(words, [*words[1:], ""], strict=True):
+        if word == "--socket" or word.startswith("--socket="):
+            return Asked(socket=word.partition("=")[2] or after)
+    return Asked(service=service)
+
+
+def own_sockets(
+    command: str, asked: Asked, *, environ: Mapping[str, str], folder: str, uid: int
+) -> list[str]:
+    """Where the daemon that `dev` or `serve` becomes is to listen, as far as that is known before
+    its arguments and its config are read: there may be one path too many."""
+    named = asked.socket or environ.get(VARIABLE)
+    if named:
+        return [os.path.join(folder, named)]
+    runtime = sockets.runtime_folder(environ, uid)
+    if command == "serve":
+        service = asked.service or ("user" if uid else "system")
+        return [_services(runtime, environ, own_socket)[service].socket]
+    project = nearest(folder, is_project) or folder
+    usual = [sockets.control(sockets.dev_folder(each, runtime)) for each in (project, folder)]
+    return [own_socket(project) or usual[0], usual[1]]
+
+
 def _services(
     runtime: str, environ: Mapping[str, str], own_socket: Callable[[str], str | None]
 ) -> dict[Service, DaemonAddress]:
@@ -256,6 +284,11 @@ def _first(services: dict[Service, DaemonAddress], exists: Callable[[str], bool]
         f"no daemon: nothing listens at {places}, and this folder is in no project; "
         "start one with `codelocd dev` or `codelocd serve`"
     )
+
+
+def is_to_come(path: str) -> bool:
+    """Whether a control socket is there, or that of a daemon which is starting."""
+    return is_there(path) or starting.is_announced(path)
 
 
 def is_there(path: str) -> bool:

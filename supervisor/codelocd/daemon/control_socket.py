@@ -21,7 +21,7 @@ from typing import Protocol
 from codeloc_envs.files import make_folder
 from codelocd.daemon.rights import Gate, Refusals, Right, Trusted
 from codelocd.process.writer import settle
-from codelocd.rpc import unix
+from codelocd.rpc import starting, unix
 from codelocd.rpc.errors import RpcError
 from codelocd.rpc.peer import Handler, Peer
 from codelocd.rpc.requests import Report
@@ -146,8 +146,11 @@ class ControlSocket:
     def take(self, left: LeftSocket | None) -> socket.socket:
         """The socket that this process listened on before an upgrade, as far as it is what `open`
         would make; else a new one. Raises OSError."""
-        if left is None:
-            return self.open()
+        listener = self.open() if left is None else self._taken(left)
+        starting.is_over()
+        return listener
+
+    def _taken(self, left: LeftSocket) -> socket.socket:
         listener = socket.socket(fileno=left.descriptor)
         os.set_inheritable(left.descriptor, False)
         if _identity(self._path) == left.identity and self._is_right():

@@ -11,7 +11,15 @@ from typing import Any
 import pytest
 
 from codelocd.cli.exit_codes import ExitCode, Failure
-from codelocd.cli.which import Asked, DaemonAddress, is_project, own_socket, which
+from codelocd.cli.which import (
+    Asked,
+    DaemonAddress,
+    asked_in,
+    is_project,
+    own_socket,
+    own_sockets,
+    which,
+)
 from codelocd.config import discover
 from codelocd.config.discovery import FILE_OF, TOOLS, ConfigKind
 from codelocd.core.config_files import PYPROJECT
@@ -226,3 +234,38 @@ def test_a_fallback_folder_of_somebody_else_is_not_trusted(shell: Shell) -> None
     done = shell.run("status", "--user", environ=given)
     assert "belongs to user 12345, not to you" in done.stderr
     assert done.returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "environ"),
+    [
+        (["dev"], {}),
+        (["serve", "-c", "x.toml"], {}),
+        (["serve", "--system"], {}),
+        (["--user", "serve"], {}),
+        (["serve", "--socket", "x.sock"], {}),
+        (["--socket=x.sock", "dev"], {}),
+        (["dev"], {"CODELOCD_SOCKET": "/y"}),
+    ],
+)
+def test_a_daemon_says_that_it_starts_where_commands_look_for_it(
+    tmp_path: Path, words: list[str], environ: dict[str, str]
+) -> None:
+    (tmp_path / "codelocd.toml").touch()
+    asked, folder = asked_in(words), str(tmp_path)
+    given = {"XDG_RUNTIME_DIR": RUNTIME, **environ}
+    command = "dev" if "dev" in words else "serve"
+    told = own_sockets(command, asked, environ=given, folder=folder, uid=7)
+    if command == "serve" and asked.service is None and asked.socket is None:
+        asked = Asked(service="user")
+    found = which(asked, environ=given, folder=folder, uid=7, exists=told.__contains__)
+    assert found.socket in told
+
+
+def test_a_dev_daemon_of_targets_makes_its_folder_a_project_before_it_listens(
+    tmp_path: Path,
+) -> None:
+    given, folder = {"XDG_RUNTIME_DIR": RUNTIME}, str(tmp_path)
+    told = own_sockets("dev", Asked(), environ=given, folder=folder, uid=7)
+    found = which(Asked(), environ=given, folder=folder, uid=7, exists=told.__contains__)
+    assert (found.project, found.socket) == (folder, dev(folder))

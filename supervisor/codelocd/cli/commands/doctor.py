@@ -17,7 +17,7 @@ import psutil
 
 from codeloc_envs.files import SUFFIX
 from codelocd.cli import local, machine, output
-from codelocd.cli.connection import Connection, meant
+from codelocd.cli.connection import Connection, reached
 from codelocd.cli.exit_codes import ExitCode, Failure
 from codelocd.cli.options import daemon_options, json_option
 from codelocd.cli.which import Asked
@@ -34,7 +34,7 @@ from codelocd.storage import sockets
 from codelocd.storage.paths import DaemonPaths
 
 if TYPE_CHECKING:
-    from codelocd.cli.which import Service
+    from codelocd.cli.which import DaemonAddress, Service
     from codelocd.documents.locations import StatusDocument
 
 
@@ -96,11 +96,15 @@ class Examined:
         self.status: StatusDocument | None = None
         self.silence: Failure | None = None
         try:
-            self.daemon = meant(asked)
-            with Connection(self.daemon, PATIENCE) as connection:
-                self.status = connection.call("status", timeout=PATIENCE)
+            self.status = reached(asked, self._status_of)
         except Failure as failure:
             self.silence = failure
+
+    def _status_of(self, daemon: DaemonAddress) -> StatusDocument:
+        self.daemon = daemon
+        with Connection(daemon, PATIENCE) as connection:
+            status: StatusDocument = connection.call("status", timeout=PATIENCE)
+            return status
 
     @property
     def pid(self) -> int | None:
