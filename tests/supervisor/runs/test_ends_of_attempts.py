@@ -20,7 +20,7 @@ from codelocd.model import Config
 from codelocd.process.child import Children
 from codelocd.process.tasks import Subtree
 from codelocd.runs import step
-from codelocd.runs.events import AttemptEnded
+from codelocd.runs.events import AttemptEnded, CancelAsked
 from codelocd.runs.model import RunId, RunPolicy, RunState, RunWish
 from tests.supervisor.runners.launching import until
 from tests.supervisor.runs.attempting import DEADLINE, OneKeeper, loaded, paths_in
@@ -330,6 +330,19 @@ async def test_a_result_counts_where_fork_server_and_runner_die_after_it(
     assert (run.state, len(run.attempts)) == (RunState.SUCCEEDED, 1)
     assert keeper.printed(number) == ["attempt 1"]
     assert run.attempts[0].start_method == "fork"
+
+
+async def test_a_result_counts_of_a_run_that_a_shutdown_ends_after_it(
+    application: Application, tmp_path: Path
+) -> None:
+    await loaded(application, tmp_path, CODE)
+    keeper = OneKeeper(application)
+    number = await keeper.begin(RunWish("x", job="stays", policy=RunPolicy(stop_timeout=0.1)))
+    await until((application.run_base.folders.of_runs.of(number) / "result.1").exists)
+    keeper.tell(number, CancelAsked(shutdown=True))
+    run = await keeper.ended(number)
+    assert (run.state, run.why, run.stopping) == (RunState.SUCCEEDED, None, "shutdown")
+    assert run.attempts[0].signal in (signal.SIGTERM, signal.SIGKILL), "it was ended"
 
 
 async def test_a_run_goes_on_where_its_fork_server_dies(
