@@ -10,7 +10,7 @@ from pathlib import Path
 from charset_normalizer import from_path
 from dateutil import parser
 
-from codeloc import Definitions, asset, job, resource, schedule, sensor
+from codeloc import Definitions, Run, asset, job, resource, schedule, sensor
 
 
 @resource
@@ -48,8 +48,8 @@ def each_minute(context):
 
 @sensor(job="read_exports", minimum_interval="30s")
 def new_export(context, exports):
-    """Notices an export that was not there before."""
-    return sorted(path.name for path in exports.glob("*.csv"))
+    """Notices an export that was not there before: a run of one key starts once."""
+    return [Run(key=path.name) for path in sorted(exports.glob("*.csv"))]
 
 
 defs = Definitions(

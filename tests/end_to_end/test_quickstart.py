@@ -76,6 +76,15 @@ def test_its_schedules_are_listed_and_dagsters_are_dagsters(demo: Dev) -> None:
         assert "is Dagster's: switch it on Dagster's page" in done.stderr
 
 
+def test_what_is_native_runs_and_what_is_asked_when_it_ticks_answers(demo: Dev) -> None:
+    for words in (("sales/nightly",), ("ingest", "--select", "*"), ("ingest/read_exports",)):
+        done = demo.cli("run", *words)
+        assert done.returncode == 0, done.stdout + done.stderr
+    asking = "from ingest import defs; print([r.key for r in defs.evaluate('new_export').runs])"
+    done = demo.cli("exec", "ingest", "--", "python", "-c", asking)
+    assert (done.returncode, done.stdout) == (0, "['2026-01.csv']\n"), done.stderr
+
+
 @pytest.mark.parametrize("name", ["sales", "weather"])
 def test_an_edit_is_served_a_broken_one_is_not_and_its_repair_is(demo: Dev, name: str) -> None:
     source = demo.project / SOURCES[name]
