@@ -41,9 +41,11 @@ def load(path: Path, environ: Mapping[str, str], *, activated: bool) -> Config:
     """
     from codelocd.config import formats
     from codelocd.config.dagster import ReadingContext
+    from codelocd.config.limits import with_idle_limits
     from codelocd.config.location import distinct
 
-    return distinct(formats.read(path.absolute(), ReadingContext(environ, activated)))
+    found = formats.read(path.absolute(), ReadingContext(environ, activated))
+    return with_idle_limits(distinct(found))
 
 
 def examine(

@@ -20,6 +20,7 @@ from codelocd.config.errors import (
     UnfitError,
     gathered,
 )
+from codelocd.config.limits import with_idle_limits
 from codelocd.config.location import check_foreign, combined, distinct, file_names
 from codelocd.config.targets import Targets
 from codelocd.config.variables import NAME, Variables, over
@@ -38,7 +39,7 @@ def from_targets(targets: Targets, cwd: Path, environ: Mapping[str, str]) -> Con
     configs = problems.attempt(partial(_configs, targets, cwd, environ))
     if overrides is None or configs is None or problems.found:
         raise ConfigError(problems.found)
-    return distinct(overrides.applied(combined(configs)))
+    return with_idle_limits(distinct(overrides.applied(combined(configs))))
 
 
 def _configs(targets: Targets, cwd: Path, environ: Mapping[str, str]) -> list[Config]:

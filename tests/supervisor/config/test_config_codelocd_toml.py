@@ -367,3 +367,11 @@ def test_no_problem_prints_the_value_of_a_variable(folder):
     folder.write("codelocd.toml", '[location.a]\nmodule = "a"\nenv = { A = ["hunter2"] }')
     [line] = folder.problems("codelocd.toml")
     assert "hunter2" not in line
+
+
+def test_a_limit_of_runs_that_holds_for_nothing_is_noted(folder) -> None:
+    limits = 'locations = { sales = 1, sale = 1 }\njobs = { "sales/nightly" = 1, sales = 1 }\n'
+    folder.write("codelocd.toml", f'[location.sales]\nmodule = "sales"\n[runs]\n{limits}')
+    sale, job = folder.load("codelocd.toml").notes
+    assert sale.startswith("[runs] locations: 'sale' limits nothing: there is no location 'sale'; ")
+    assert job == "[runs] jobs: 'sales' limits nothing: it names no job; write LOCATION/JOB"
