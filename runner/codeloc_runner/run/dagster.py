@@ -109,7 +109,7 @@ class DagsterExecution:
         """Interrupts are Dagster's to hear."""
         made = refused_in_a_line(lambda: chosen.recorded(instance, self._order))
         self._steps.recorded(made.run_id)
-        self._steps.planned(chosen.plan)
+        self._steps.planned(chosen.plan, chosen.reconstructable.get_definition)
         mark_when_interrupted(instance, made.run_id, self._guard)
         watch = CancelWatch(instance, made.run_id, self._guard)
         try:

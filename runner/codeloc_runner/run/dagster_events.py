@@ -16,7 +16,7 @@ from .dagster_releases import error_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
+    from typing import Any, Callable, Dict, Iterator, List, Optional, Set, Tuple
 
     from .events import EventPipe
 
@@ -35,10 +35,10 @@ NOT_MADE = "an output that it takes was not made"
 
 
 class PlannedStep:
-    """One of Dagster's: what it makes, and which checks it does. `made` has the metadata of what it
-    has made by now."""
+    """One of Dagster's: what it makes, and which checks it does, with Dagster's keys of these.
+    `made` has the metadata of what it has made by now."""
 
-    def __init__(self, key: str, assets: List[str], checks: List[Name]) -> None:
+    def __init__(self, key: str, assets: List[str], checks: Dict[Name, Any]) -> None:
         self.names: List[Name] = [("asset", name) for name in assets]
         if not (assets or checks):
             self.names = [("op", key)]
@@ -56,12 +56,12 @@ class PlannedStep:
 def planned_step(step: Any) -> PlannedStep:
     """Of a step of an ExecutionPlan."""
     assets: List[str] = []
-    checks: List[Name] = []
+    checks: Dict[Name, Any] = {}
     for output in step.step_outputs:
         properties = output.properties
         asset, check = fact(properties, "asset_key"), fact(properties, "asset_check_key")
         if check is not None:
-            checks.append((key_text(check.asset_key), str(check.name)))
+            checks[key_text(check.asset_key), str(check.name)] = check
         elif asset is not None:
             assets.append(key_text(asset))
     return PlannedStep(step.key, assets, checks)
@@ -78,6 +78,7 @@ class DagsterSteps:
     def __init__(self, pipe: EventPipe) -> None:
         self._pipe = pipe
         self._planned: Dict[str, PlannedStep] = {}
+        self._job: Callable[[], Any] = lambda: None
         self._evaluated: Set[Name] = set()
         self.steps: List[Dict[str, Any]] = []
         self.notes: List[str] = []
@@ -89,7 +90,9 @@ class DagsterSteps:
         self.dagster_run = run
         self._pipe.tell("dagster_run", id=run)
 
-    def planned(self, plan: Any) -> None:
+    def planned(self, plan: Any, job: Callable[[], Any]) -> None:
+        """`job`: gives the JobDefinition."""
+        self._job = job
         self._planned = {step.key: planned_step(step) for step in plan.steps}
         known = [each for key, each in self._planned.items() if UNRESOLVED not in key]
         names = [name for each in known for name in each.names]
@@ -123,7 +126,7 @@ class DagsterSteps:
             return
         step = self._planned.get(event.step_key)
         if step is None:  # of a dynamic output, which no plan has
-            step = self._planned[event.step_key] = PlannedStep(event.step_key, [], [])
+            step = self._planned[event.step_key] = PlannedStep(event.step_key, [], {})
         self._hear_of(step, kind, event)
 
     def _hear_of(self, step: PlannedStep, kind: str, event: Any) -> None:
@@ -167,7 +170,7 @@ class DagsterSteps:
             "name": name,
             "state": "passed" if passed else "failed",
             "severity": SEVERITIES.get(severity, "error"),
-            "blocking": bool(fact(evaluation, "blocking")),
+            "blocking": self._blocks(evaluation),
             "seconds": step.seconds if step.checks and not step.names else 0.0,
             "summary": fact(evaluation, "description"),
             "metadata": metadata_of(evaluation.metadata),
@@ -177,6 +180,15 @@ class DagsterSteps:
             step.waiting.append((asset, told))
         else:
             self._tell_check(asset, told)
+
+    def _blocks(self, evaluation: Any, key: Any = None) -> bool:
+        """Whether a check does, as its evaluation says. In older releases than the newest that does
+        not: there, as where it was not evaluated, its definition does."""
+        told = fact(evaluation, "blocking")
+        if told is None:
+            known = fact(fact(fact(self._job(), "asset_layer"), "asset_graph"), "get_check_spec")
+            told = known and fact(known(key or evaluation.asset_check_key), "blocking")
+        return bool(told)
 
     def _ended(self, step: PlannedStep, error: Any) -> None:
         """`error`: of a step that failed."""
@@ -206,11 +218,11 @@ class DagsterSteps:
 
     def _fail_checks(self, step: PlannedStep, found: Dict[str, Any]) -> None:
         """Those that the step would have done, and has not."""
-        for asset, name in step.checks:
+        for (asset, name), key in step.checks.items():
             if (asset, name) not in self._evaluated and not step.names:
-                told = {"name": name, "state": "error", "severity": "error", "blocking": False}
+                told = {"name": name, "state": "error", "severity": "error"}
                 more = {"seconds": step.seconds, "summary": found["summary"], "metadata": {}}
-                self._tell_check(asset, {**told, **more})
+                self._tell_check(asset, {**told, "blocking": self._blocks(None, key), **more})
 
     def _skip(self, step: PlannedStep, why: str) -> None:
         step.is_ended = True

@@ -210,12 +210,12 @@ def which(
 
 def asked_in(words: Sequence[str]) -> Asked:
     """What is said anywhere in a command line, as far as it makes sense."""
-    services: dict[str, Service] = {"--user": "user", "--system": "system"}
-    service = next((services[word] for word in words if word in services), None)
     for word, after in zip(words, [*words[1:], ""], strict=True):
         if word == "--socket" or word.startswith("--socket="):
             return Asked(socket=word.partition("=")[2] or after)
-    return Asked(service=service)
+    if "--user" in words:
+        return Asked(service="user")
+    return Asked(service="system") if "--system" in words else Asked()
 
 
 def own_sockets(

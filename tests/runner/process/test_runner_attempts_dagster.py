@@ -334,7 +334,16 @@ def test_a_check_that_blocks_fails_the_run_and_what_needs_its_asset_is_skipped(s
     result = shop.start({**shop.order(), **shop.attempts.order(file, shop.count)}).result()
     assert (result["state"], result["why"], result["summary"]) == ("failed", "check", None)
     assert states(result) == {"orders": "succeeded", "report": "skipped"}
+    assert checks(result) == [("enough", "failed", True)]
     assert shop.stored(result["dagster_run"])["status"] == "FAILURE"
+    file.write_text(BLOCKING.replace("return dg.AssetCheckResult(passed=False)", "1 / 0"))
+    result = shop.start({**shop.order(), **shop.attempts.order(file, shop.count)}).result()
+    assert checks(result) == [("enough", "error", True)]
+
+
+def checks(result: dict[str, Any]) -> list[tuple[str, str, bool]]:
+    every = [check for step in result["steps"] for check in step["checks"]]
+    return [(check["name"], check["state"], check["blocking"]) for check in every]
 
 
 @pytest.mark.slow
