@@ -86,10 +86,19 @@ def guarded(command: Callable[[], int]) -> int:
     except BrokenPipeError as error:
         return _nobody_listens() if _is_unread() else _bug(error)
     except Exception as error:  # noqa: BLE001 no traceback of ours reaches a user unasked
-        if KeyboardInterrupt.__name__ in str(error):  # pydantic's, while it built a model
+        if _was_interrupt(error):
             return ExitCode.INTERRUPTED
         return _bug(error)
     return code
+
+
+def _was_interrupt(error: Exception) -> bool:
+    """Whether pydantic has made it of an interrupt that came while it built a model: it keeps the
+    words, and no cause. A handler of our own would keep asyncio from its own, which cancels.
+    """
+    made = type(error).__module__.partition(".")[0] == "pydantic_core"
+    lines = (line.strip() for line in str(error).splitlines()) if made else ()
+    return any(line.startswith(f"{KeyboardInterrupt.__name__}:") for line in lines)
 
 
 def guarded_daemon(command: Callable[[], int], *, service: bool) -> int:

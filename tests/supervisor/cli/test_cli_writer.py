@@ -11,6 +11,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from pydantic_core import SchemaValidator
 
 from codelocd.cli import command_in
 from codelocd.cli.exit_codes import ExitCode, guarded
@@ -134,11 +135,26 @@ def test_a_location_that_is_called_serve_makes_no_command_a_daemon(
     assert command_in(words.split()) == command
 
 
-def test_an_interrupt_that_a_library_has_made_an_error_of_is_no_error_of_ours() -> None:
+class Interrupting:
+    """A value that is looked at as the user presses Ctrl-C."""
+
+    def __hash__(self) -> int:
+        raise KeyboardInterrupt
+
+
+def test_an_interrupt_that_pydantic_has_made_an_error_of_is_no_error_of_ours() -> None:
     def building() -> int:
-        raise ValueError('Error building "model" validator: KeyboardInterrupt: ')
+        return len(str(SchemaValidator({"type": "literal", "expected": [Interrupting()]})))
 
     assert guarded(building) == ExitCode.INTERRUPTED
+
+
+def test_an_error_that_speaks_of_an_interrupt_is_an_error(capsys) -> None:
+    def failing() -> int:
+        raise ValueError("KeyboardInterrupt: no such job")
+
+    assert guarded(failing) == ExitCode.FAILED
+    assert "no such job" in capsys.readouterr().err
 
 
 def test_a_user_without_a_home_folder_is_told_to_name_one(monkeypatch, capsys) -> None:
