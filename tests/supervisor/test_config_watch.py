@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import shutil
 import threading
 from pathlib import Path
 
@@ -110,6 +111,22 @@ class Edited:
 
 def tables(names: str) -> str:
     return "".join(f'[location.{name}]\nmodule = "{name}"\n' for name in names)
+
+
+async def test_a_daemon_whose_folder_is_gone_says_so(tmp_path: Path, monkeypatch) -> None:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "codelocd.toml").write_text(ONE)
+    monkeypatch.chdir(folder)
+
+    def read() -> Config:
+        return load(Path.cwd() / "codelocd.toml", {}, activated=False)
+
+    watch = ConfigWatch(read(), read, lambda _: plan({}, ()), lambda _: None)
+    shutil.rmtree(folder)
+    assert await watch.read_apart() is None
+    said = "the folder that the daemon was started in no longer exists"
+    assert (watch.state.state, watch.state.problem) == ("invalid", said)
 
 
 async def test_a_config_of_many_mistakes_is_read_beside_the_loop(tmp_path: Path) -> None:

@@ -128,7 +128,7 @@ class ConfigWatch:
                 self._is("changed", shortage_problem(lacking, str(error)).summary)
                 return None
             self._at_fault = error.files if isinstance(error, ConfigError) else frozenset()
-            self._is("invalid", str(error))
+            self._is("invalid", _said(error))
             self._shortages = 0
             return None
         self._at_fault = frozenset()
@@ -246,6 +246,12 @@ class ConfigWatch:
             self.state = before
         else:
             self._told(self.state)
+
+
+def _said(error: ConfigError | OSError) -> str:
+    if isinstance(error, FileNotFoundError) and error.filename is None:  # as of `getcwd`
+        return "the folder that the daemon was started in no longer exists"
+    return str(error)
 
 
 def _compared(config: Config) -> Config:
