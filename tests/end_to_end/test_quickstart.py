@@ -80,6 +80,8 @@ def test_what_is_native_runs_and_what_is_asked_when_it_ticks_answers(demo: Dev) 
     for words in (("sales/nightly",), ("ingest", "--select", "*"), ("ingest/read_exports",)):
         done = demo.cli("run", *words)
         assert done.returncode == 0, done.stdout + done.stderr
+    (check,) = demo.json("show", "sales/orders")["last_made"]["checks"]
+    assert (check["name"], check["state"]) == ("amounts_are_positive", "passed")
     asking = "from ingest import defs; print([r.key for r in defs.evaluate('new_export').runs])"
     done = demo.cli("exec", "ingest", "--", "python", "-c", asking)
     assert (done.returncode, done.stdout) == (0, "['2026-01.csv']\n"), done.stderr

@@ -238,13 +238,25 @@ class Relations(TypedDict):
 
 
 @final
+class MadeCheckDocument(TypedDict):
+    """What a check found of an asset; `state` is `passed`, `failed` or `error`."""
+
+    name: str
+    state: str
+    severity: str | None
+    summary: str | None
+
+
+@final
 class LastMadeDocument(TypedDict):
     """When an asset was last made, and by which run. `code_current`: whether the code was the same
-    as what is served now; None: that is not known."""
+    as what is served now; None: that is not known. `checks`: those that the run made of it; none
+    where the run is not kept any more."""
 
     run: int
     at: float
     code_current: bool | None
+    checks: list[MadeCheckDocument]
 
 
 @final

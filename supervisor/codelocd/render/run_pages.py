@@ -11,6 +11,7 @@ from codelocd.render.journal import moment
 from codelocd.render.runs import (
     STATE_STYLES,
     SUMMARY,
+    WORDS,
     Document,
     check_line,
     of_generation,
@@ -252,7 +253,15 @@ def code(texts: Mapping[str, str], screen: Screen) -> str:
 
 
 def last_made(made: Document) -> str:
-    """`2026-11-28 06:00:01 by run 17, with the present code`."""
+    """`2026-11-28 06:00:01 by run 17, with the present code; checks: not_empty passed`."""
     code = {True: ", with the present code", False: ", with other code than the present"}
     at = moment(made["at"], date=True, milliseconds=False)
-    return f"{at} by run {made['run']}{code.get(made['code_current'], '')}"
+    told = [_made_check(check) for check in made.get("checks") or ()]
+    checks = f"; checks: {', '.join(told)}" if told else ""
+    return f"{at} by run {made['run']}{code.get(made['code_current'], '')}{checks}"
+
+
+def _made_check(check: Document) -> str:
+    warns = check["state"] != "passed" and check.get("severity") == "warn"
+    word = "warning" if warns else WORDS.get(check["state"], (check["state"], None))[0]
+    return one_line(f"{check['name']} {word}")

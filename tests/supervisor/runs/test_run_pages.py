@@ -173,3 +173,13 @@ def test_when_an_asset_was_last_made(current: bool | None, end: str) -> None:
     told = run_pages.last_made({"run": 17, "at": AT, "code_current": current})
     assert told.endswith(f" by run 17{end}")
     assert EARLY in told
+
+
+def test_what_checks_found_of_an_asset_is_told_with_when_it_was_made() -> None:
+    found = [("enough", "passed", "error"), ("fresh", "failed", "warn"), ("odd", "failed", "error")]
+    checks = [
+        {"name": name, "state": state, "severity": severity, "summary": None}
+        for name, state, severity in found
+    ]
+    told = run_pages.last_made({"run": 17, "at": AT, "code_current": None, "checks": checks})
+    assert told.endswith(" by run 17; checks: enough passed, fresh warning, odd FAILED")

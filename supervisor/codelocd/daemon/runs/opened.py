@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from codelocd.daemon.locations import Locations
     from codelocd.daemon.runs.base import RunBase
     from codelocd.daemon.runs.unfinished import RunKeeper
-    from codelocd.documents.definitions import LastMadeDocument
+    from codelocd.documents.definitions import LastMadeDocument, MadeCheckDocument
     from codelocd.runs.book import RunBook
     from codelocd.settings import RunsSettings
 
@@ -53,7 +53,9 @@ class OpenRuns:
         served = self.base.codes.of(name)
         known = served is not None and found.manifest is not None and served.manifest is not None
         current = found.manifest == served.manifest if known and served is not None else None
-        return {"run": found.run, "at": found.at, "code_current": current}
+        run = await asyncio.wrap_future(self.book.run(found.run))
+        checks = [] if run is None else checks_of(run, asset)
+        return {"run": found.run, "at": found.at, "code_current": current, "checks": checks}
 
     def follow(self, settings: RunsSettings) -> None:
         """These limits hold from now on."""
@@ -67,6 +69,21 @@ class OpenRuns:
             return None
         last = LAST_REPORTS if any(run.dagster_run for run in going_on) else 0.0
         return max(run.wish.policy.stop_timeout for run in going_on) + last
+
+
+def checks_of(run: RunRecord, asset: str) -> list[MadeCheckDocument]:
+    """What the checks of an asset found in a run, without their metadata."""
+    return [
+        {
+            "name": check["name"],
+            "state": check["state"],
+            "severity": check.get("severity"),
+            "summary": check.get("summary"),
+        }
+        for step in run.steps
+        if step["kind"] == "asset" and step["name"] == asset
+        for check in step.get("checks") or ()
+    ]
 
 
 def limits_of(settings: RunsSettings) -> RunLimits:
