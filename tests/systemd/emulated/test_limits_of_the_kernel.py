@@ -3,37 +3,21 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.systemd.box import Box, debian, own_release
-from tests.systemd.emulated import machine
+from tests.systemd.emulated.conftest import Machines
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory, wheel: Path) -> dict[str, Any]:
+def found(machines: Machines) -> dict[str, Any]:
     """What became of locations that need more than they may have."""
-    if reason := machine.missing():
-        pytest.skip(reason)
-    folder = tmp_path_factory.mktemp("machine")
-    kernel = machine.kernel(folder / "kernel")
-    if kernel is None:
-        pytest.skip(f"apt has no {machine.PACKAGE} here")
-    box = Box(folder, debian(own_release(), folder / "debian", "iproute2"))
-    try:
-        box.make()
-        box.install(wheel)
-        check = Path(__file__).with_name("check_limits.py").read_text()
-        printed = machine.Machine(box.root, kernel, folder, check).run()
-    finally:
-        box.close()
-        for each in folder.iterdir():
-            shutil.rmtree(each) if each.is_dir() else each.unlink()
+    with machines(Path(__file__).with_name("check_limits.py")) as emulated:
+        printed = emulated.run()
     [line] = [line for line in printed.splitlines() if line.startswith("RESULT ")]
     found: dict[str, Any] = json.loads(line.removeprefix("RESULT "))
     return found

@@ -4,14 +4,13 @@ that it had not been told to flush."""
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.systemd.box import Box, debian, own_release
 from tests.systemd.emulated import machine
+from tests.systemd.emulated.conftest import Machines
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3 * machine.PATIENCE)]
 
@@ -19,26 +18,11 @@ Document = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory, wheel: Path) -> Document:
+def found(machines: Machines) -> Document:
     """Runs by name, how often the code of each had begun, and a run that takes a value."""
-    if reason := machine.missing():
-        pytest.skip(reason)
-    folder = tmp_path_factory.mktemp("machine")
-    kernel = machine.kernel(folder / "kernel")
-    if kernel is None:
-        pytest.skip(f"apt has no {machine.PACKAGE} here")
-    box = Box(folder, debian(own_release(), folder / "debian", "iproute2"))
-    try:
-        box.make()
-        box.install(wheel)
-        check = Path(__file__).with_name("check_power.py").read_text()
-        emulated = machine.Machine(box.root, kernel, folder, check, journal=True)
+    with machines(Path(__file__).with_name("check_power.py"), journal=True) as emulated:
         emulated.cut("POWER-CUT")
         printed = emulated.run()
-    finally:
-        box.close()
-        for each in folder.iterdir():
-            shutil.rmtree(each) if each.is_dir() else each.unlink()
     [line] = [line for line in printed.splitlines() if line.startswith("RESULT ")]
     result: Document = json.loads(line.removeprefix("RESULT "))
     return result
