@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from time import perf_counter, time
+from time import monotonic, perf_counter, time
 
 from ..codeloc_finder import name_order_to_children
 from ..load.damage import report_exits
@@ -61,6 +61,7 @@ def live(order: AttemptOrder, path: List[str], known: AbstractSet[str]) -> NoRet
         "python": python_version(),
         "started": started,
         "ended": time(),
+        "clock": monotonic(),
         "seconds": perf_counter() - began,
         "late": served.late,
         "dropped": pipe.dropped,

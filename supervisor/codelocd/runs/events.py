@@ -6,7 +6,7 @@ Events are past tense, effects are orders.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 from codelocd.runs.model import StepDocument, UnsaidEnd
@@ -73,7 +73,8 @@ class AttemptEnded:
     """Its process is gone. `begun`: user code had begun. `result`: what it left, checked.
 
     `exit` and `signal` are both None where neither is known. `summary`: what ended it, where more
-    is known than these say; `problem`: the same with what it printed last.
+    is known than these say; `problem`: the same with what it printed last. `ago`: how many seconds
+    before it was noticed.
     """
 
     exit: int | None = None
@@ -82,6 +83,7 @@ class AttemptEnded:
     result: Mapping[str, Any] | None = None
     summary: str | None = None
     problem: Mapping[str, Any] | None = None
+    ago: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,3 +192,7 @@ class Moment:
             return None
         is_counted = clock is not None and boot == self.boot
         return max(0.0, self.clock - clock if is_counted and clock is not None else self.at - at)
+
+    def before(self, seconds: float) -> Moment:
+        """So many seconds earlier."""
+        return replace(self, at=self.at - seconds, clock=self.clock - seconds)

@@ -30,6 +30,8 @@ STEPS = 100_000
 """Of one result."""
 AGAIN = 0.5
 """Seconds until what the machine lacked is tried again."""
+FOREVER = 1e15
+"""Seconds, of what may be a moment."""
 LARGEST = 256 * 1024 * 1024
 """Bytes of one result."""
 
@@ -177,6 +179,10 @@ def checked_result(data: bytes) -> dict[str, Any]:
     for name in ("memory_peak",):
         if type(given.get(name)) not in (int, type(None)):
             raise WrongShape(f"{name} is no number of bytes")
+    for name in ("ended", "clock"):
+        said = given.get(name)
+        if said is not None and not (type(said) in (int, float) and abs(said) < FOREVER):
+            raise WrongShape(f"{name} is no number of seconds")
     return given
 
 

@@ -38,13 +38,24 @@ def recovered(
         return Recovered(replace(run, deadlines=_going_on(run, now)), unheard, adopt=True)
     run = replace(run, deadlines=Deadlines())
     if result is not None:
-        return Recovered(run, AttemptEnded(result=result))
+        return Recovered(run, AttemptEnded(result=result, ago=_ago(run, result, now)))
     if begun or run.state is RunState.RUNNING:
         return Recovered(run, AttemptLost())
     if run.stopping is not None:
         return Recovered(run, AttemptEnded(begun=False))
     waiting = run.with_attempt(state=RunState.STARTING, pid=None)
     return Recovered(replace(waiting, state=RunState.QUEUED))
+
+
+def _ago(run: RunRecord, result: Mapping[str, Any], now: Moment) -> float:
+    """Seconds since the newest attempt left its result, which may say anything: not before it
+    began."""
+    attempt = run.attempts[-1]
+    if attempt.began is not None:
+        first, last, said = attempt.began, now.clock, result.get("clock")
+    else:
+        first, last, said = attempt.started or run.queued, now.at, result.get("ended")
+    return 0.0 if said is None else last - min(max(said, first), last)
 
 
 def _counted_from(run: RunRecord, boot: str) -> RunRecord:

@@ -249,6 +249,7 @@ def _moment_reached(run: RunRecord, event: MomentReached, now: Moment) -> Steppe
 def _ended(run: RunRecord, event: AttemptEnded, now: Moment) -> Stepped:
     if run.attempt is None or run.state is RunState.QUEUED:
         return run, ()
+    now = now.before(event.ago)
     begun = event.begun or run.state is RunState.RUNNING  # its folder may have been removed
     run = run.with_attempt(exit=event.exit, signal=event.signal, problem=event.problem)
     if event.result is not None:

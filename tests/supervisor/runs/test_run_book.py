@@ -329,6 +329,8 @@ def test_the_files_of_an_attempt_are_looked_at(tmp_path: Path) -> None:
         ({"late": {"a": 3}}, "late has a value that is no digest"),
         ({"why": 3}, "why is no text"),
         ({"memory_peak": "x"}, "memory_peak is no number of bytes"),
+        ({"ended": True}, "ended is no number of seconds"),
+        ({"clock": 10**400}, "clock is no number of seconds"),
     ],
 )
 def test_a_result_is_not_believed_before_it_is_checked(

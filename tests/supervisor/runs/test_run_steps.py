@@ -370,6 +370,40 @@ def test_a_day_that_the_clock_is_set_by_is_in_no_delay_of_the_next_daemon() -> N
         assert (found.deadlines.retry, found.retry_at) == (due, now.at + (due or 0) - now.clock)
 
 
+@pytest.mark.parametrize(
+    ("now", "said", "ended", "seconds"),
+    [
+        (Moment(5000, 4000), {"clock": 12.0}, 1012, 10),
+        (Moment(5000, 4000), {"clock": 12.0, "ended": 77.0}, 1012, 10),
+        (Moment(5000 - DAY, 4000), {"clock": 12.0}, 1012 - DAY, 10),
+        (Moment(5000, 50, boot="next"), {"clock": 4000.0, "ended": 1012.0}, 1012, 10),
+        (Moment(5000, 50, boot="next"), {"ended": 1012.0 + DAY}, 5000, 3998),
+        (Moment(5000, 50, boot="next"), {"ended": 1012.0 - DAY}, 1002, 0),
+        (Moment(5000, 4000), {"clock": 1e14}, 5000, 3998),
+        (Moment(5000, 4000), {"clock": -1e14}, 1002, 0),
+        (Moment(5000, 4000), {}, 5000, 3998),
+    ],
+)
+def test_a_result_that_is_found_says_when_it_was_left(
+    now: Moment, said: dict[str, Any], ended: float, seconds: float
+) -> None:
+    run, _ = after(new(), *RUNNING)
+    found = recovered(run, **{**NOTHING, "begun": True, "result": GOOD | said}, now=now)
+    assert found.event is not None
+    run, _ = step(found.run, found.event, now)
+    assert (run.ended, run.attempts[0].ended) == (ended, ended)
+    assert (run.attempts[0].seconds, run.seconds) == (seconds, seconds + 1)
+
+
+def test_the_delay_of_a_failure_that_is_found_counts_from_its_end() -> None:
+    run, _ = after(new(retries=1, retry_delay=10), *RUNNING)
+    now = Moment(1015, 15)
+    found = recovered(run, **{**NOTHING, "begun": True, "result": BAD | {"clock": 12.0}}, now=now)
+    assert found.event is not None
+    run, _ = step(found.run, found.event, now)
+    assert (run.state, run.deadlines.retry) == (RunState.QUEUED, 22)
+
+
 def test_a_lost_attempt_is_retried_by_its_policy() -> None:
     run, _ = after(new(retries=1), *RUNNING)
     found = recovered(run, **NOTHING, now=Moment(2000, 1))
