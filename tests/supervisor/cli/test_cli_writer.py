@@ -138,7 +138,7 @@ def test_a_location_that_is_called_serve_makes_no_command_a_daemon(
 class Interrupting:
     """A value that is looked at as the user presses Ctrl-C."""
 
-    def __hash__(self) -> int:
+    def __repr__(self) -> str:
         raise KeyboardInterrupt
 
 
