@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -16,6 +17,7 @@ from codelocd.runs import cron
 from codelocd.runs.cron import Cron, UnfitCron
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
+FINER = {DAY: HOUR, HOUR: MINUTE}
 
 
 def moment(text: str) -> float:
@@ -121,21 +123,25 @@ ZONES = (
 FIRST, LAST = moment("2006-01-01T00:00"), moment("2026-12-31T00:00")
 
 
-def changes(zone: str) -> list[float]:
-    """Those of 20 years, and Apia's of 2011, to the minute."""
-    found, clocks = [], ZoneInfo(zone)
-
-    def ahead(at: float) -> timedelta | None:
-        return datetime.fromtimestamp(at, clocks).utcoffset()
-
-    for day in range(int(FIRST), int(LAST), DAY):
-        if ahead(day) != ahead(day + DAY):
-            minutes = range(day, day + DAY + 1, MINUTE)
-            found += [float(m) for m in minutes if ahead(m) != ahead(m - MINUTE)]
-    return found
+def changes(clocks: ZoneInfo, times: range) -> Iterator[float]:
+    """To the minute, those between two of `times`: days, and where they differ, hours."""
+    for at in times:
+        if ahead(clocks, at) != ahead(clocks, at + times.step):
+            if times.step == MINUTE:
+                yield float(at + MINUTE)
+            else:
+                yield from changes(clocks, range(at, at + times.step, FINER[times.step]))
 
 
-CHANGES = {zone: changes(zone) or [moment("2026-03-29T00:00")] for zone in ZONES}
+def ahead(clocks: ZoneInfo, at: float) -> timedelta | None:
+    return datetime.fromtimestamp(at, clocks).utcoffset()
+
+
+@cache
+def changes_of(zone: str) -> list[float]:
+    """Those of 20 years, and Apia's of 2011."""
+    days = range(int(FIRST), int(LAST), DAY)
+    return list(changes(ZoneInfo(zone), days)) or [moment("2026-03-29T00:00")]
 
 
 def by_the_rules(expression: str, zone: str, start: float, end: float) -> Iterator[float]:
@@ -188,7 +194,7 @@ def fields() -> st.SearchStrategy[str]:
 @st.composite
 def situations(draw, zones: tuple[str, ...] = ZONES) -> tuple[str, str, float]:
     zone = draw(st.sampled_from(zones))
-    return draw(fields()), zone, draw(st.sampled_from(CHANGES[zone]))
+    return draw(fields()), zone, draw(st.sampled_from(changes_of(zone)))
 
 
 @settings(deadline=None, max_examples=60)
