@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from codelocd.storage import sockets
+from tests.end_to_end.daemons import CACHE
 from tests.supervisor.cli.fake_control import LOCATION, FakeDaemon, Shell, status_document
 
 
@@ -16,6 +18,13 @@ def shell(tmp_path: Path) -> Shell:
     """A folder that is in no project, as long as no config is written into it."""
     (tmp_path / "work").mkdir()
     return Shell((tmp_path / "work").resolve(), tmp_path.resolve() / "run")
+
+
+@pytest.fixture
+def used_shell(shell: Shell) -> Shell:
+    """The same; the runner's program and what the Pythons here say of themselves are those that
+    all tests use, as they are after the first command of a user."""
+    return replace(shell, data=CACHE)
 
 
 @pytest.fixture

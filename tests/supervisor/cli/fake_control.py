@@ -158,15 +158,19 @@ class FakeDaemon:
 
 @dataclass(frozen=True)
 class Shell:
-    """Runs `codelocd` in `folder`, where its runtime folder is `runtime`."""
+    """Runs `codelocd` in `folder`, where its runtime folder is `runtime`. `data`: the folder of
+    what it builds, which is of the test's own where that is None."""
 
     folder: Path
     runtime: Path
+    data: Path | None = None
 
     @property
     def environ(self) -> dict[str, str]:
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("CODELOCD", "XDG"))}
         home = {"HOME": str(self.folder.parent), "XDG_RUNTIME_DIR": str(self.runtime)}
+        if self.data is not None:
+            home["XDG_DATA_HOME"] = str(self.data)
         return {**clean, **home, "PYTHONWARNINGS": "error"}
 
     def start(self, *words: str, **options: Any) -> subprocess.Popen[str]:

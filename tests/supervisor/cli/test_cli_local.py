@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,11 +29,11 @@ python_file = "defs.py"
 
 
 @pytest.fixture
-def shop(shell: Shell) -> Shell:
+def shop(used_shell: Shell) -> Shell:
     """A project with one location, `sales`, that loads."""
-    (shell.folder / "codelocd.toml").write_text(CONFIG)
-    (shell.folder / "defs.py").write_text(DEFS)
-    return shell
+    (used_shell.folder / "codelocd.toml").write_text(CONFIG)
+    (used_shell.folder / "defs.py").write_text(DEFS)
+    return used_shell
 
 
 def lines_until(process: subprocess.Popen[str], text: str) -> list[str]:
@@ -112,28 +113,30 @@ def test_dev_without_anything_to_run_is_exit_2(shell: Shell) -> None:
     assert "add -f FILE or -m MODULE" in done.stderr
 
 
-def test_targets_of_equal_file_names_get_names_of_their_own(shell: Shell) -> None:
+def test_targets_of_equal_file_names_get_names_of_their_own(used_shell: Shell) -> None:
     for folder in ("a", "b"):
-        (shell.folder / folder).mkdir()
-        (shell.folder / folder / "defs.py").write_text(DEFS.replace("orders", folder))
+        (used_shell.folder / folder).mkdir()
+        (used_shell.folder / folder / "defs.py").write_text(DEFS.replace("orders", folder))
     targets = ["-f", "a/defs.py", "-f", "b/defs.py", "--python", sys.executable]
-    done = shell.run("check", *targets, "--json")
+    done = used_shell.run("check", *targets, "--json")
     found = json.loads(done.stdout)
     assert sorted(location["name"] for location in found["locations"]) == ["a.defs", "b.defs"]
     assert done.returncode == 0
 
 
-def test_a_check_has_all_definitions_where_they_are_asked_for(shell: Shell) -> None:
+def test_a_check_has_all_definitions_where_they_are_asked_for(used_shell: Shell) -> None:
     marked = "import os\nTAG = os.environ.get('DAGSTER_IS_DEV_CLI')\n" + DEFS
-    (shell.folder / "defs.py").write_text(marked.replace("@asset", "@asset(tags={'dev': TAG})"))
+    (used_shell.folder / "defs.py").write_text(
+        marked.replace("@asset", "@asset(tags={'dev': TAG})")
+    )
     target = ["-f", "defs.py", "--python", sys.executable]
-    found = json.loads(shell.run("check", *target, "--json", "--definitions").stdout)
+    found = json.loads(used_shell.run("check", *target, "--json", "--definitions").stdout)
     [one] = found["definitions"]
     assert (one["location"], one["kind"], one["key"]) == ("defs", "asset", ["orders"])
     assert one["tags"] == {"dev": "1"}, "code that is checked is told that it is in development"
     assert (found["edges"], found["conflicts"]) == ([], [])
-    assert "definitions" not in json.loads(shell.run("check", *target, "--json").stdout)
-    alone = shell.run("check", *target, "--definitions")
+    assert "definitions" not in json.loads(used_shell.run("check", *target, "--json").stdout)
+    alone = used_shell.run("check", *target, "--definitions")
     assert alone.returncode == 2
     assert "--definitions adds to what --json prints: give both" in alone.stderr
 
@@ -300,7 +303,7 @@ def test_an_existing_environment_is_ready_and_not_built(shop: Shell) -> None:
 
 
 def test_environments_are_listed_without_a_daemon(shop: Shell) -> None:
-    done = shop.run("env", "list", "--json")
+    done = replace(shop, data=None).run("env", "list", "--json")
     assert (json.loads(done.stdout), done.returncode) == ([], 0)
 
 

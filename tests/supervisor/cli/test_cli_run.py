@@ -27,11 +27,11 @@ python_file = "defs.py"
 
 
 @pytest.fixture
-def shop(shell: Shell) -> Shell:
+def shop(used_shell: Shell) -> Shell:
     """A project with one location, `sales`."""
-    (shell.folder / "codelocd.toml").write_text(CONFIG)
-    (shell.folder / "defs.py").write_text(SALES)
-    return shell
+    (used_shell.folder / "codelocd.toml").write_text(CONFIG)
+    (used_shell.folder / "defs.py").write_text(SALES)
+    return used_shell
 
 
 def lines_of(text: str) -> list[list[str]]:
@@ -204,9 +204,9 @@ def test_names_begin_with_the_location_where_there_are_several(shop: Shell) -> N
     assert (unknown.returncode, "no location 'nightly'" in unknown.stderr) == (4, True)
 
 
-def test_a_file_runs_without_any_config(shell: Shell) -> None:
-    (shell.folder / "defs.py").write_text(SALES)
-    python = shell.run("run", "-f", "defs.py", "--python", sys.executable, "nightly")
+def test_a_file_runs_without_any_config(used_shell: Shell) -> None:
+    (used_shell.folder / "defs.py").write_text(SALES)
+    python = used_shell.run("run", "-f", "defs.py", "--python", sys.executable, "nightly")
     assert python.returncode == 0, python.stderr
 
 

@@ -52,14 +52,14 @@ defs = dg.Definitions(
 
 
 @pytest.fixture
-def shop(shell: Shell, dagster_environment: Any) -> Shell:
+def shop(used_shell: Shell, dagster_environment: Any) -> Shell:
     environment = dagster_environment("newest")
-    (shell.folder / "codelocd.toml").write_text(
+    (used_shell.folder / "codelocd.toml").write_text(
         f'[location.shop]\npython_file = "defs.py"\nenvironment = {{ path = "{environment}" }}\n'
     )
-    (shell.folder / "defs.py").write_text(DEFS)
-    (shell.folder / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
-    return shell
+    (used_shell.folder / "defs.py").write_text(DEFS)
+    (used_shell.folder / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    return used_shell
 
 
 def history(shop: Shell) -> Path:
