@@ -1,16 +1,18 @@
 """The installed `codelocd`, started in two ways.
 
-`run` takes the second one where both show the same: a fork of a process that has imported all
-of it. What a command does, it does in a process of its own; a sixth of a second of imports, in
-hundreds of tests, is done once.
+`run` and `start` take the second one where both show the same: a fork of a process that has
+imported all of it. What a command does, it does in a process of its own; a sixth of a second of
+imports, and of a daemon half a second, in hundreds of tests, is done once.
 """
 
 from __future__ import annotations
 
 import contextlib
 import functools
+import io
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -19,7 +21,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, TextIO
 
 CODELOCD = Path(sys.executable).with_name("codelocd")
 DEADLINE = 120.0
@@ -51,7 +53,7 @@ def run(
     """
     cwd, environ = cwd or Path.cwd(), os.environ if environ is None else environ
     told = [str(word) for word in words]
-    kind = frozenset(each for each in environ.items() if each[0].startswith(READ_AT_START))
+    kind = _kind(environ)
     _asked[kind] += 1
     if _asked[kind] > ENOUGH:
         return _warm(kind).run([told, str(cwd), dict(environ)], given, timeout)
@@ -66,8 +68,88 @@ def run(
     )
 
 
+def start(
+    words: Sequence[str | Path],
+    *,
+    cwd: str | Path,
+    environ: Mapping[str, str],
+    by: Sequence[str | Path] = (CODELOCD,),
+    stdout: int = subprocess.PIPE,
+    stderr: int | None = subprocess.STDOUT,
+) -> subprocess.Popen[str] | Forked:
+    """`codelocd WORDS`, which reads nothing; what it writes to stderr comes from its stdout, too,
+    or goes where the test's own goes: `stderr` is None then.
+
+    It is no fork where it is started `by` another program, where its stdout is no pipe to here,
+    or where a test looks for the variables of its processes: those that the system shows of a fork
+    are not its own, nor is its command line.
+    """
+    told, kind = [str(word) for word in words], _kind(environ)
+    _asked[kind] += 1
+    is_plain = [*by] == [CODELOCD] and stdout == subprocess.PIPE
+    if _asked[kind] > ENOUGH and is_plain and OF_ONE_TEST not in environ:
+        return _warm(kind).start([told, str(cwd), dict(environ)], 2 if stderr is None else None)
+    return subprocess.Popen(
+        [*by, *told],
+        cwd=cwd,
+        env=environ,
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=stderr,
+        text=True,
+    )
+
+
+class Forked:
+    """A command that goes on, with what tests use of `subprocess.Popen`."""
+
+    def __init__(self, words: list[str], pid: int, hearing: socket.socket, stdout: TextIO) -> None:
+        self.args, self.pid, self.stdout = words, pid, stdout
+        self.returncode: int | None = None
+        self._hearing = hearing
+
+    def poll(self) -> int | None:
+        if self.returncode is None and select.select([self._hearing], [], [], 0)[0]:
+            return self.wait()
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        if self.returncode is None:
+            self._hearing.settimeout(timeout)
+            try:
+                status = int.from_bytes(_exactly(self._hearing), "big")
+            except TimeoutError:
+                assert timeout is not None
+                raise subprocess.TimeoutExpired(self.args, timeout) from None
+            self.returncode = os.waitstatus_to_exitcode(status)
+            self._hearing.close()
+        return self.returncode
+
+    def communicate(self, timeout: float | None = None) -> tuple[str, None]:
+        """`timeout` is that of its end, after its last line."""
+        with self.stdout:
+            text = self.stdout.read()
+        self.wait(timeout)
+        return text, None
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+
 _Kind = frozenset[tuple[str, str]]
 _asked: Counter[_Kind] = Counter()
+
+
+def _kind(environ: Mapping[str, str]) -> _Kind:
+    return frozenset(each for each in environ.items() if each[0].startswith(READ_AT_START))
 
 
 class _Warm:
@@ -97,8 +179,7 @@ class _Warm:
             streams[0].write(given.encode())
             streams[0].seek(0)
             with telling:
-                descriptors = [telling.fileno(), *(each.fileno() for each in streams)]
-                socket.send_fds(self._channel, [json.dumps(order).encode()], descriptors)
+                self._send(order, telling, *streams)
             hearing.settimeout(timeout)
             pid, status = int.from_bytes(_exactly(hearing), "big"), b""
             try:
@@ -112,6 +193,20 @@ class _Warm:
                 texts.append(file.read().decode())
         code = os.waitstatus_to_exitcode(int.from_bytes(status, "big"))
         return subprocess.CompletedProcess(order[0], code, *texts)
+
+    def start(self, order: list[Any], stderr: int | None) -> Forked:
+        """Like `run`; it reads nothing, and writes all into one pipe unless `stderr` is given."""
+        hearing, telling = socket.socketpair()
+        reading, writing = os.pipe()
+        with telling, open(writing, "wb") as output, open(os.devnull, "rb") as nothing:
+            self._send(order, telling, nothing, output, output if stderr is None else stderr)
+        pid = int.from_bytes(_exactly(hearing), "big")
+        return Forked(order[0], pid, hearing, open(reading, encoding="utf-8"))
+
+    def _send(self, order: list[Any], telling: socket.socket, *streams: IO[bytes] | int) -> None:
+        descriptors = [telling.fileno()]
+        descriptors += [each if isinstance(each, int) else each.fileno() for each in streams]
+        socket.send_fds(self._channel, [json.dumps(order).encode()], descriptors)
 
 
 _NUMBER = 4
@@ -151,6 +246,8 @@ def _serve(channel: socket.socket) -> None:
 def _become(order: list[Any], telling: int, *streams: int) -> None:
     """Returns in a child, which this process waits for and tells of."""
     if pid := os.fork():
+        for stream in (*streams, 0, 1, 2):
+            os.close(stream)
         os.write(telling, pid.to_bytes(_NUMBER, "big"))
         os.write(telling, os.waitpid(pid, 0)[1].to_bytes(_NUMBER, "big"))
         os._exit(0)
@@ -162,8 +259,22 @@ def _become(order: list[Any], telling: int, *streams: int) -> None:
     for descriptor, stream in enumerate(streams):
         os.dup2(stream, descriptor)
         os.close(stream)
+    for name, descriptor in (("stdout", 1), ("stderr", 2)):
+        setattr(sys, name, _opened(getattr(sys, name), descriptor))
     sys.argv[:] = [str(CODELOCD), *words]
-    return
+    sys.orig_argv[:] = [sys.executable, *sys.argv]
+
+
+def _opened(like: io.TextIOWrapper, descriptor: int) -> io.TextIOWrapper:
+    """What was opened over a file takes a pipe for a file, too."""
+    buffering = 0 if like.write_through else -1
+    return io.TextIOWrapper(
+        open(descriptor, "wb", buffering=buffering, closefd=False),
+        encoding=like.encoding,
+        errors=like.errors,
+        line_buffering=like.line_buffering,
+        write_through=like.write_through,
+    )
 
 
 def _main() -> None:

@@ -94,14 +94,8 @@ class Dev(Reached):
         }
         for name in ("VIRTUAL_ENV", "CONDA_PREFIX", "CODELOCD_SOCKET"):
             self.environ.pop(name, None)
-        self.process = subprocess.Popen(
-            [*within, CODELOCD, "dev", *arguments],
-            cwd=project,
-            env=self.environ,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
+        self.process = commands.start(
+            ["dev", *arguments], cwd=project, environ=self.environ, by=(*within, CODELOCD)
         )
         self.printed: list[str] = []
         self._more = threading.Condition()
@@ -187,13 +181,13 @@ class Service(Reached):
             "XDG_DATA_HOME": str(CACHE),
             "CODELOCD_SOCKET": str(own / "control.sock"),
         }
-        self.process = subprocess.Popen(
-            [*command, "serve", "--user", "-c", str(project / "codelocd.toml")],
-            env=self.environ,
+        self.process = commands.start(
+            ["serve", "--user", "-c", str(project / "codelocd.toml")],
             cwd="/",
+            environ=self.environ,
+            by=command,
             stdout=output,
             stderr=None if output == subprocess.PIPE else output,
-            text=True,
         )
         self.printed: list[str] = []
 
@@ -218,7 +212,7 @@ class Service(Reached):
         self.process.terminate()
         self.process.communicate(timeout=DEADLINE)
         self.manager.close()
-        return self.process.returncode
+        return self.process.wait()
 
 
 def serving(entry: Entry) -> bool:
