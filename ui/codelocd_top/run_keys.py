@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from codelocd_top import run_rows
 from codelocd_top.model import Said
-from codelocd_top.run_model import RUN_PANES, AskStartable, RunAct, RunQuestion
+from codelocd_top.run_model import RUN_PANES, AskStartable, RunAct, RunQuestion, TypedRun
 
 if TYPE_CHECKING:
     from codelocd_top.model import Order, Pressed, TopModel
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 BY = {"kind": "top"}
 """What a run says of who asked for it."""
+PARAM, TAG, CONFIG = "--param", "--tag", "--run-config"
+"""What may be typed besides names, as in a command."""
+PAIRS = (PARAM, TAG)
 SHOWN = 3
 """Names that stand beside what is typed."""
 
@@ -124,21 +127,36 @@ def begin_start(model: TopModel) -> Result:
     return replace(model, mode="start", typed="", candidate=0), (AskStartable(),)
 
 
-def words(text: str) -> tuple[list[str], dict[str, str]]:
-    """What is typed, as `codelocd run` has it: names, and parameters as `NAME=VALUE`. Quotes as in
-    a shell."""
+def wished(text: str) -> TypedRun:
+    """What is typed, as `codelocd run` has it: names, parameters also as `NAME=VALUE` alone. Quotes
+    as in a shell."""
     try:
         found = shlex.split(text)
     except ValueError:  # a quote is still open
         found = text.split()
-    pairs = [each.partition("=") for each in found if "=" in each]
-    return [each for each in found if "=" not in each], {name: value for name, _, value in pairs}
+    names, given = list[str](), {each: dict[str, str]() for each in PAIRS}
+    option: str | None = None
+    config: str | None = None
+    for word in found:
+        if option is None and word.startswith("-"):
+            option, _, word = word.partition("=")
+            if not word:
+                continue
+        name, equals, value = word.partition("=")
+        if option == CONFIG:
+            config = word
+        elif option in PAIRS or (option is None and equals):
+            given[option or PARAM][name] = value
+        elif option is None:
+            names.append(word)
+        option = None
+    return TypedRun(tuple(names), given[PARAM], given[TAG], config)
 
 
 def candidates(model: TopModel) -> list[Runnable]:
     """What has the last name that is typed in its own; of the selected location first. After other
     names it is an asset of the same location."""
-    names, _ = words(model.typed)
+    names = wished(model.typed).names
     wanted = names[-1].casefold() if names else ""
     found = [each for each in model.startable if wanted in str(each).casefold()]
     if names[:-1]:
@@ -173,7 +191,10 @@ def typed(model: TopModel, event: Pressed) -> Result:
 
 
 def _start(model: TopModel, there: list[Runnable]) -> Result:
-    names, given = words(model.typed)
+    typed_run = wished(model.typed)
+    names, unfit = typed_run.names, typed_run.unfit
+    if unfit is not None:
+        return _saying(model, unfit), ()
     if not there:
         what = names[-1] if names else ""
         return _saying(model, f"no job and no asset of that location is called {what!r}"), ()
@@ -189,7 +210,7 @@ def _start(model: TopModel, there: list[Runnable]) -> Result:
         "location": last.location,
         "repository": last.repository,
         "names": chosen,
-        **({"params": given} if given else {}),
+        **typed_run.given(),
         "by": BY,
     }
     what = f"{last.location}/{', '.join(chosen)}"
@@ -202,7 +223,7 @@ def start_line(model: TopModel) -> str:
     names = [_named(each, there) for each in there[model.candidate :]]
     more = f"  and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     found = f"▸ {'  '.join(names[:SHOWN])}{more}" if names else "no job and no asset has that name"
-    return f"run {model.typed}█  {found}   ↵ runs the first, ↓ the next, NAME=VALUE, Esc"
+    return f"run {model.typed}█  {found}   ↵ runs the first, ↓ the next, NAME=VALUE, --tag, Esc"
 
 
 def _named(one: Runnable, there: list[Runnable]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
@@ -43,6 +44,34 @@ class Runnable:
 
     def __str__(self) -> str:
         return f"{self.location}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class TypedRun:
+    """What is typed of a run that is to be started. `config`: the run config of Dagster's, JSON."""
+
+    names: tuple[str, ...]
+    params: Mapping[str, str]
+    tags: Mapping[str, str]
+    config: str | None
+
+    @property
+    def unfit(self) -> str | None:
+        """In one line what is wrong with it."""
+        if self.config is None or isinstance(self._read(), dict):
+            return None
+        return "--run-config takes an object of JSON here; `codelocd run` reads files, too"
+
+    def given(self) -> dict[str, Any]:
+        """The parameters of the method `run` for all but the names."""
+        found = {"params": dict(self.params), "tags": dict(self.tags), "config": self._read()}
+        return {name: each for name, each in found.items() if each}
+
+    def _read(self) -> Any:
+        try:
+            return json.loads(self.config or "null")
+        except ValueError:
+            return None
 
 
 @dataclass(frozen=True, slots=True)

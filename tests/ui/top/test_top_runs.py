@@ -206,6 +206,36 @@ def test_parameters_and_several_assets_are_typed_as_in_a_command(
     assert act.params["location"] == "shop"
 
 
+@pytest.mark.parametrize(
+    ("typed", "given"),
+    [
+        ("nightly --tag team=ads --param day=x", {"params": {"day": "x"}, "tags": {"team": "ads"}}),
+        (
+            "--tag=dagster/partition=2026-11-27 nightly",
+            {"tags": {"dagster/partition": "2026-11-27"}},
+        ),
+        ("nightly --run-config '{\"ops\": {}}'", {"config": {"ops": {}}}),
+        ("nightly --ta", {}),
+    ],
+)
+def test_tags_and_a_run_config_are_typed_as_in_a_command(
+    model: TopModel, typed: str, given: dict[str, Any]
+) -> None:
+    _, (act,) = pressed(startable(model), *typed, "enter")
+    assert isinstance(act, RunAct)
+    assert act.params["names"] == ["nightly"]
+    wanted = {name: act.params[name] for name in ("params", "tags", "config") if name in act.params}
+    assert wanted == given
+
+
+@pytest.mark.parametrize("config", ["ops.yaml", "[1]", "{"])
+def test_a_run_config_that_is_no_json_is_said(model: TopModel, config: str) -> None:
+    done, orders = pressed(startable(model), *f"nightly --run-config {config}", "enter")
+    assert not orders
+    assert done.said is not None
+    assert "JSON" in done.said.text
+
+
 @pytest.mark.parametrize("typed", ["orders nightly", "orders nothing", "nothing paid"])
 def test_what_cannot_be_run_together_is_said(model: TopModel, typed: str) -> None:
     done, orders = pressed(startable(model), *typed, "enter")
