@@ -524,6 +524,24 @@ def test_promise_11_a_service_told_to_end_before_it_heeds_it_leaves_nothing(plac
     assert place.left() == set()
 
 
+def test_serve_end_ends_in_order_what_a_killed_daemon_has_left_and_starts_nothing(
+    place: Place,
+) -> None:
+    place.config("one")
+    place.write("one", native("one", before=STRAYS))
+    daemon = place.start()
+    daemon.until("one", serving)
+    place.kill()
+    place.config("one", "new")
+    place.write("new", native("new", before="open('was_loaded', 'w').close()"))
+    words = ["serve", "--end", "--user", "-c", str(place.project / "codelocd.toml")]
+    done = commands.run(words, cwd="/", environ=daemon.environ)
+    assert (done.returncode, place.left()) == (0, set()), done.stdout + done.stderr
+    assert not (place.project / "was_loaded").exists()
+    with pytest.raises(DaemonUnreachable):
+        daemon.status()
+
+
 TOLD_EARLY = """
 import os, signal, sys
 from codelocd.cli import main

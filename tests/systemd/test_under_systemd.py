@@ -255,6 +255,28 @@ def test_stop_leaves_nothing(daemon: Daemon) -> None:
     assert daemon.box.show(daemon.unit, "Result") == "success"
 
 
+def test_a_stop_before_the_daemon_can_heed_it_leaves_nothing_of_the_one_before(
+    daemon: Daemon,
+) -> None:
+    """In place of the next daemon there is a process that SIGTERM ends, as it ends a Python that
+    only begins."""
+    drop_in = f"/run/systemd/system/{daemon.unit}.d/early.conf"
+    daemon.box.run("systemctl", "start", daemon.unit)
+    runners = daemon.until_serving("sales", "ingest")
+    pid = daemon.pid
+    daemon.box.write(drop_in, "[Service]\nExecStart=\nExecStart=/bin/sleep 1000\n")
+    daemon.box.run("systemctl", "daemon-reload")
+    daemon.box.run("kill", "-KILL", str(pid))
+    wait_for(lambda: daemon.pid not in (0, pid))
+    for runner in runners.values():
+        daemon.box.run("kill", "-0", str(runner))
+    daemon.box.run("systemctl", "stop", daemon.unit)
+    assert daemon.box.run("pgrep", "--uid", "codelocd", check=False).stdout == ""
+    assert daemon.box.show(daemon.unit, "Result") == "success"
+    daemon.box.run("rm", drop_in)
+    daemon.box.run("systemctl", "daemon-reload")
+
+
 def test_a_location_that_takes_its_time_to_stop_is_not_cut_off(daemon: Daemon) -> None:
     drop_in = f"/run/systemd/system/{daemon.unit}.d/stop.conf"
     daemon.box.write(drop_in, "[Service]\nTimeoutStopSec=1\n")

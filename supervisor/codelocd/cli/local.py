@@ -45,8 +45,11 @@ def run_daemon(
     reread: Callable[[], Config],
     observer: Callable[[TopicEvent], None] | None = None,
     report: Callable[[str], None] | None = None,
+    *,
+    ends: bool = False,
 ) -> int:
-    """Run until told to stop; the exit code. Failure where another daemon is in the way."""
+    """Run until told to stop; the exit code. One that `ends` only ends what a killed one has left.
+    Failure where another daemon is in the way."""
     from codelocd.daemon import service
     from codelocd.storage.paths import Busy
 
@@ -68,6 +71,7 @@ def run_daemon(
             reread=reread,
             observer=observer,
             report=report,
+            ends=ends,
         )
     except Busy as busy:
         raise Failure(str(busy), ExitCode.BUSY) from None

@@ -89,10 +89,12 @@ def _folder() -> Path:
 
 def _placed(text: str, place: ServicePlace, name: str) -> str:
     for former in PROGRAMS:
-        text = _replaced(text, rf"^(Exec\w+=){re.escape(former)}(?= )", place.program)
+        text = _replaced(
+            text, rf"^(Exec\w+=(?:/bin/sh -c '.*' )?){re.escape(former)}(?= )", place.program
+        )
     if "@" not in name:
         for former in CONFIGS:
-            text = _replaced(text, rf"^(ExecStart=.* -c ){re.escape(former)}$", place.config)
+            text = _replaced(text, rf"^(Exec\w+=.* -c ){re.escape(former)}$", place.config)
     return text
 
 

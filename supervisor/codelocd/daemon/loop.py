@@ -155,9 +155,13 @@ class Daemon:
         self._loops.forgive(location)
         self.send(location, events.ReloadAsked(), by)
 
+    def begin_nothing(self) -> None:
+        """No location starts or is loaded again from now on."""
+        self._ends = True
+
     def shut_down(self) -> None:
         """Stop everything without remembering it: the next daemon starts it all again."""
-        self._ends = True
+        self.begin_nothing()
         self._publisher.end()
         for location in tuple(self.locations.values()):
             self.send(location, events.Stopped())

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import grp
 import os
 import signal
 import socket
 import sys
-import threading
 import time
 from collections.abc import Callable, Collection, Coroutine
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -34,7 +31,7 @@ from codelocd.daemon.rights import Gate, Refusals, Trusted
 from codelocd.daemon.status_file import StatusFile
 from codelocd.daemon.subscriptions import LocalSubscriber, Observer
 from codelocd.model import Config, MetricsSettings, NotifySettings
-from codelocd.process.event_loop import SteadyLoop, end_at_last
+from codelocd.process.event_loop import SteadyLoop, end_at_last, start_threads
 from codelocd.render.text import colours
 from codelocd.rpc.errors import RpcError
 from codelocd.rpc.peer import Peer
@@ -58,13 +55,15 @@ def run(
     reread: Callable[[], Config] | None,
     observer: Observer | None = None,
     report: Callable[[str], None] | None = None,
+    ends: bool = False,
 ) -> int:
     """Run the daemon in the foreground until it is told to stop; returns the exit code.
 
     `reread` gives the config as its files say now: heeded on save under `dev`, on SIGHUP as a
     service. `observer` gets what a subscriber of all topics gets, lines of output in blocks; a
     service has one of its own, which writes its log. `report` gets remarks about the daemon itself,
-    instead of its log. Raises `Busy` when another daemon has the state, and OSError.
+    instead of its log. One that `ends` takes over what an earlier daemon left, and ends with
+    it at once. Raises `Busy` when another daemon has the state, and OSError.
     """
     coloured = colours(os.environ, terminal=sys.stdout.isatty())
     logged, topics = begin_log(
@@ -77,7 +76,8 @@ def run(
     sys.setswitchinterval(SWITCH)
     gc.freeze()  # all that is imported by now stays, so the garbage collector need not search it
     with held_lock(paths.state_dir / "lock"), asyncio.Runner(loop_factory=SteadyLoop) as runner:
-        runner.run(Service(config, paths, reread, observer, topics, report, mode).run())
+        service = Service(config, paths, reread, observer, topics, report, mode)
+        runner.run(service.run(ends=ends))
         end_at_last()
     return 0
 
@@ -123,13 +123,11 @@ class Service:
         self._beside: list[Monitoring | ObserveSocket] = []
         self._traces: Traces | None = None
 
-    async def run(self) -> None:
+    async def run(self, *, ends: bool) -> None:
         config, report = self._started_with, self._report
         self._heed_signals((lambda: self._stop("SIGHUP")) if self._development else self._reapply)
-        _start_threads(asyncio.get_running_loop())
-        application = Application(config, self._paths, report, development=self._development)
-        self._application = application
-        self._config = ConfigWatch(config, self._reread, application.apply, self._told_of_config)
+        start_threads(asyncio.get_running_loop())
+        application = self._made(ends=ends)
         await application.read_left()
         control = self._control()
         self._begin_observing(application, control)
@@ -168,6 +166,15 @@ class Service:
         status_file.remove()
         for socket_or_server in (control_socket, *self._beside, server):
             socket_or_server.close()
+
+    def _made(self, *, ends: bool) -> Application:
+        config, development = self._started_with, self._development
+        self._application = Application(config, self._paths, self._report, development=development)
+        apply = self._application.apply
+        self._config = ConfigWatch(config, self._reread, apply, self._told_of_config)
+        if ends:
+            self._end("serve --end")
+        return self._application
 
     async def _begin_monitoring(self, config: Config, server: Server, group: int | None) -> None:
         """Under `dev` only where the config asks for it."""
@@ -213,7 +220,7 @@ class Service:
 
     def _begin_page(self, config: Config) -> None:
         """A log does not get the link, by which one logs in: `codelocd ui --url` prints it."""
-        if not config.page.serve:
+        if not config.page.serve or self._ends.is_set():
             return
         name = (config.files[0].parent if config.files else Path.cwd()).name or "codelocd"
         folder = page_folder(os.environ, system=self._paths.instance == "system")
@@ -290,6 +297,8 @@ class Service:
         """Begin to end, and tell what asked for it."""
         if not self._ends.is_set():
             self._application.publisher.ends(by)
+            for part in (self._application.daemon, self._application.runs):
+                part.begin_nothing()
         self._ends.set()
 
     async def _upgrade(self) -> None:
@@ -337,14 +346,3 @@ class Service:
 
 def _failed(where: str, error: Exception) -> None:
     log.warning("request failed", where=where, error=error)
-
-
-def _start_threads(loop: asyncio.AbstractEventLoop) -> None:
-    """Start all threads now: later the machine may have none left."""
-    count = min(32, (os.cpu_count() or 1) + 4)  # as many as the loop's own executor would have
-    pool = ThreadPoolExecutor(count, thread_name_prefix="work")
-    loop.set_default_executor(pool)
-    together = threading.Barrier(count)
-    with contextlib.suppress(RuntimeError):  # the daemon works with those that could be started
-        for _ in range(count):
-            pool.submit(together.wait, 10.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import faulthandler
 import os
 import selectors
@@ -10,6 +11,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 
 from codelocd.process.writer import write_what_is_taken
@@ -39,6 +41,17 @@ def _end_after(seconds: float) -> None:
             write_what_is_taken(2, file.read())
     finally:
         os._exit(0)
+
+
+def start_threads(loop: asyncio.AbstractEventLoop) -> None:
+    """Start all threads now: later the machine may have none left."""
+    count = min(32, (os.cpu_count() or 1) + 4)  # as many as the loop's own executor would have
+    pool = ThreadPoolExecutor(count, thread_name_prefix="work")
+    loop.set_default_executor(pool)
+    together = threading.Barrier(count)
+    with contextlib.suppress(RuntimeError):  # the daemon works with those that could be started
+        for _ in range(count):
+            pool.submit(together.wait, 10.0)
 
 
 class SteadyLoop(asyncio.SelectorEventLoop):

@@ -40,6 +40,18 @@ def test_the_units_start_this_codelocd_with_that_config() -> None:
     assert lines(found["codelocd.service"], "ExecStart") == [start]
 
 
+def test_what_a_killed_daemon_left_ends_with_the_same_program_and_config() -> None:
+    guard = """/bin/sh -c 'test "$$EXIT_STATUS" != TERM || exec "$$0" "$$@"' """
+    found = texts(config="/srv/c.toml")
+    ends = "/srv/c/codelocd serve --system --end -c /srv/c.toml"
+    assert lines(found["codelocd.service"], "ExecStopPost") == [guard + ends]
+    ends = "/srv/c/codelocd serve --system --end -c /etc/codelocd/%i.toml"
+    assert lines(found["codelocd@.service"], "ExecStopPost") == [guard + ends]
+    found = texts(user=True, program="/srv/a b/codelocd", config="/srv/c.toml")
+    ends = '"/srv/a b/codelocd" serve --user --end -c /srv/c.toml'
+    assert lines(found["codelocd.service"], "ExecStopPost") == [guard + ends]
+
+
 def test_a_path_that_systemd_would_read_otherwise_is_quoted() -> None:
     found = texts(program="/srv/a b/codelocd", config='/srv/50%/$x/"c".toml')
     start = r'"/srv/a b/codelocd" serve --system -c "/srv/50%%/$$x/\"c\".toml"'

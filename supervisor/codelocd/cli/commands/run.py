@@ -204,14 +204,24 @@ def _printer() -> Iterator[Writer]:
     "-c", "-w", "--config", "--workspace", "file", metavar="FILE", type=click.Path(path_type=Path),
     help="The config; without it, the one that `dev` would take.",
 )  # fmt: skip
+@click.option(
+    "--end",
+    "ends",
+    is_flag=True,
+    help="Only end, in order, what a daemon that was killed has left, as if it served.",
+)
 @service_options
 @click.pass_obj
-def serve_command(asked: Asked, file: Path | None) -> int:
+def serve_command(asked: Asked, file: Path | None, ends: bool) -> int:
     """Run locations as a service: in the foreground, with logs to stdout or the journal.
 
     Under systemd it takes its socket and its folders from the unit, and tells systemd when it
     is ready. A change of the config takes effect with `codelocd apply`, or when the daemon gets
     SIGHUP.
+
+    What a killed daemon had running goes on for the next one, which adopts it. With --end there
+    is no next one: runs are drained, all ends in order, and nothing is started. The units of
+    `codelocd service install` do so where a stop comes before the daemon can heed it.
 
     \b
     codelocd serve -c /etc/codelocd/codelocd.toml
@@ -219,9 +229,12 @@ def serve_command(asked: Asked, file: Path | None) -> int:
     """
     path = (file or local.found_config()).absolute()
     here = local.of_service(path, asked)
+    if ends:  # a service manager may hold the other one, and start the daemon for who connects
+        socket = here.paths.runtime_dir / "ending.sock"
+        here = replace(here, paths=replace(here.paths, socket=socket), notes=())
     for note in here.notes:
         output.note(note)
-    return run_daemon("service", here, lambda: load(path, os.environ, activated=False))
+    return run_daemon("service", here, lambda: load(path, os.environ, activated=False), ends=ends)
 
 
 # --- codelocd check ----------------------------------------------------------------------------

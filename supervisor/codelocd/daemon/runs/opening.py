@@ -70,6 +70,12 @@ class Runs:
         if self._opened is not None:
             self._opened.follow(settings)
 
+    def begin_nothing(self) -> None:
+        """No run starts from now on; those that an earlier daemon left are still taken over."""
+        self.starters.begin_nothing()
+        if self._opened is not None:
+            self._opened.keeper.starts_more = False
+
     async def begin(self) -> None:
         """Called once the locations are known: take over what an earlier daemon left, if it had
         runs. Where they cannot be read, their attempts go on until they can be."""
@@ -162,6 +168,7 @@ class Runs:
         limits = limits_of(self._settings)
         keeper = RunKeeper(book, folders, hands, codes, news, limits, report=self.report)
         hands.keeper = keeper
+        keeper.starts_more = not self.starters.are_closed
         codes.known = lambda _name: self._known(keeper)
         try:
             await keeper.begin()

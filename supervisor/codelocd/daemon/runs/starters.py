@@ -48,7 +48,7 @@ class RunStarters:
         locations: Locations,
         clock: TickClock | None = None,
     ) -> None:
-        self.ticks = self._follows = self._is_told = self._is_closed = False
+        self.ticks = self._follows = self._is_told = self.are_closed = False
         self.why_not = DEVELOPMENT
         self._runs = runs
         self._hub = hub
@@ -64,6 +64,7 @@ class RunStarters:
     def follow(self, *, ticks: bool, why_not: str) -> None:
         """From now on; where it `ticks`, the runs are opened as soon as there is something that
         starts them. Where not, the first such thing is told of in one line."""
+        ticks = ticks and not self.are_closed
         changed, self.ticks, self.why_not = ticks is not self.ticks, ticks, why_not
         if not self._follows:
             self._follows = True
@@ -124,13 +125,17 @@ class RunStarters:
             self._ticker.wake()
         elif self.ticks and self._opening is None and self._has_work(location):
             self._opening = asyncio.get_running_loop().create_task(self._open())
-        if not (self.ticks or self._is_told or self._is_closed) and self._has_work(location):
+        if not (self.ticks or self._is_told or self.are_closed) and self._has_work(location):
             self._is_told = True
             self._runs.report(f"schedules and sensors start nothing: {self.why_not}")
 
+    def begin_nothing(self) -> None:
+        """From now on."""
+        self.ticks, self.are_closed = False, True
+
     async def close(self) -> None:
-        """Start nothing more."""
-        self.ticks, self._is_closed = False, True
+        """Returns when nothing is being started any more."""
+        self.begin_nothing()
         if self._opening is not None:
             await asyncio.gather(self._opening, return_exceptions=True)
         if self._ticker is not None:
@@ -145,7 +150,7 @@ class RunStarters:
             if was_open:  # else that has begun this, too
                 await self._runs.begin_starters(opened)
         except RpcError as problem:
-            if not self._is_closed:
+            if not self.are_closed:
                 self._runs.report(f"no schedule ticks: {problem}")
         finally:
             self._opening = None

@@ -62,12 +62,13 @@ class RunKeeper:
         self._report = report
         self._table = RunTable()
         self._admission = RunAdmission(
-            self._table, served, limits, lambda: self._starts_more and self.records.trouble is None
+            self._table, served, limits, lambda: self.starts_more and self.records.trouble is None
         )
         self._happened: deque[tuple[RunId, RunEvent]] = deque()
         self._heard: list[asyncio.Future[None]] = []
         self._waiting: dict[RunId, list[asyncio.Future[RunRecord]]] = {}
-        self._starts_more = True
+        self.starts_more = True
+        """Whether attempts start. What waits while they do not stays in the book."""
         self._stirred, self._calm = asyncio.Event(), asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self.records = RunRecords(book, self._stirred.set)
@@ -129,7 +130,7 @@ class RunKeeper:
         if place is not None:
             self._table.put(run)
             self._publish.changed(queued, run)
-        if place is not None and self._starts_more:
+        if place is not None and self.starts_more:
             self._effects.order(run.id, place.effects(queued))
             self._effects.carry_out(self._table.get, self.records.is_owed, waits=True)
         elif place is not None:
@@ -199,7 +200,7 @@ class RunKeeper:
     async def drain(self, seconds: float) -> None:
         """Start nothing more. Returns when no attempt goes on: after these seconds those that do
         are asked to end, and killed where they take too long. What waits stays in the book."""
-        self._starts_more = False
+        self.starts_more = False
         self._calm.clear()
         self._stirred.set()
         with contextlib.suppress(TimeoutError):
@@ -212,7 +213,7 @@ class RunKeeper:
 
     async def hand_over(self) -> None:
         """Start nothing more, and leave what goes on to the next daemon."""
-        self._starts_more = False
+        self.starts_more = False
         await self._effects.settled()
         await self._after_this()
         await self.close()
@@ -244,7 +245,7 @@ class RunKeeper:
                 _answer(self._waiting.pop(run.id, ()), run)
         for number in self._table.forget_ended(self.records.is_owed):
             asyncio.get_running_loop().run_in_executor(None, self._folders.remove, number)
-        self._effects.carry_out(self._table.get, self.records.is_owed, waits=self._starts_more)
+        self._effects.carry_out(self._table.get, self.records.is_owed, waits=self.starts_more)
         self._set_timer()
         _answer(self._heard[:heard], None)
         del self._heard[:heard]
