@@ -161,6 +161,11 @@ class Side:
     def tree(self) -> list[psutil.Process]:
         return _tree.tree(self.process.pid)
 
+    def client(self) -> Client:
+        """Of codelocd's daemon."""
+        (control,) = self.home.glob("run/codelocd/*/control.sock")
+        return Client(str(control), timeout=PATIENCE)
+
     def code_server(self) -> int:
         """The process that has loaded the code of location_0, and answers for it.
 
@@ -180,12 +185,19 @@ class Side:
 @contextmanager
 def ours(project: Path, home: Path) -> Iterator[Side]:
     """`home` keeps what the daemon learns from one start to the next, and Dagster's storage."""
-
-    def command(port: int) -> list[str]:
-        return [str(CODELOCD), "dev", "--dagster", "-p", str(port)]
-
-    with _side(project, home, command) as side:
+    with _side(project, home, _ours) as side:
         yield side
+
+
+@contextmanager
+def ours_alone(project: Path, home: Path) -> Iterator[Side]:
+    """The same with the instance of Dagster that codelocd makes and configures itself."""
+    with _side(project, home, _ours, own_instance=True) as side:
+        yield side
+
+
+def _ours(port: int) -> list[str]:
+    return [str(CODELOCD), "dev", "--dagster", "-p", str(port)]
 
 
 @contextmanager
@@ -209,11 +221,18 @@ def dagster_dev(project: Path, prefix: Path, home: Path | None = None) -> Iterat
 
 @contextmanager
 def _side(
-    project: Path, home: Path, command: Callable[[int], list[str]], path: str | None = None
+    project: Path,
+    home: Path,
+    command: Callable[[int], list[str]],
+    path: str | None = None,
+    *,
+    own_instance: bool = False,
 ) -> Iterator[Side]:
-    storage = home / "dagster"
-    storage.mkdir(exist_ok=True)
-    own = {"DAGSTER_HOME": str(storage), "DAGSTER_DISABLE_TELEMETRY": "yes"}
+    own = {"DAGSTER_DISABLE_TELEMETRY": "yes"}
+    if not own_instance:
+        storage = home / "dagster"
+        storage.mkdir(exist_ok=True)
+        own |= {"DAGSTER_HOME": str(storage)}
     own |= {"PATH": path} if path else {}
     port = free_port()
     signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a background job's heirs

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -42,6 +44,7 @@ defs = Definitions(jobs=[nightly])
 """
 
 DAGSTERS = """\
+import os
 import time
 import dagster as dg
 
@@ -58,7 +61,17 @@ def nightly():
 def parallel():
     work()
 
-defs = dg.Definitions(jobs=[nightly, parallel])
+@dg.op
+def stay():
+    with open({mark!r}, "w") as file:
+        file.write(str(os.getpid()))
+    time.sleep(600)
+
+@dg.job(executor_def=dg.in_process_executor)
+def stays():
+    stay()
+
+defs = dg.Definitions(jobs=[nightly, parallel, stays])
 """
 
 TABLE = """
@@ -84,6 +97,8 @@ code_location_target_module = "bench.definitions"
 LAUNCH = """mutation { launchRun(executionParams: {mode: "default", selector: {
   repositoryLocationName: "location_0", repositoryName: "__repository__", pipelineName: "nightly"}})
   { __typename ... on LaunchRunSuccess { run { runId } } } }"""
+TERMINATE = """mutation ($id: String!) { terminateRun(runId: $id) { __typename } }"""
+ENDS = ("SUCCESS", "FAILURE", "CANCELED")
 STATE = """query ($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }"""
 
 
@@ -101,7 +116,8 @@ def measure(runs: int) -> list[Figure]:
     imported dagster beside codeloc; the other native location has an environment of its own. The
     job of Dagster runs in one process on all sides (`in_process_executor`); but `multiprocess`, the
     usual one, starts a process for each step. `dagster dev` is asked for its run as its page asks,
-    in steps of 20 ms.
+    in steps of 20 ms. So is the page of codelocd with `launcher = "warm"`, whose instance is as
+    codelocd writes it; there a run that stays is killed, and another one is terminated.
     """
     prefix = _peers.environment(*_peers.DAGSTER, "dagster-dg-cli")
     with folder() as home, _project(home, prefix) as sides:
@@ -126,6 +142,7 @@ def _figures(rounds: Sequence[dict[str, list[Took]]]) -> list[Figure]:
         "launch": "`dg launch --job` → first step",
         "page": "launched from Dagster's page → first step",
     }
+    warm = 'launched from the page, launcher = "warm" → first step'
     found = [native, p99("native", "… p99", 150.0), figure("native", "… → ended", "end")]
     found += [
         figure("large", "native, with dagster imported → first line", "first", 50.0),
@@ -135,7 +152,7 @@ def _figures(rounds: Sequence[dict[str, list[Took]]]) -> list[Figure]:
         ours,
         figure("dagster", "… → ended", "end"),
     ]
-    for name, what in others.items():
+    for name, what in {**others, "warm": warm}.items():
         found += [figure(name, what, "first"), figure(name, "… → ended", "end")]
     found += [
         figure("parallel", "multiprocess: asked → first step", "first"),
@@ -143,6 +160,11 @@ def _figures(rounds: Sequence[dict[str, list[Took]]]) -> list[Figure]:
         _times(
             "execute_parallel", "execute, against codelocd, multiprocess", rounds, "parallel", 1.5
         ),
+    ]
+    found += [
+        _times("page", "launched from the page, against the warm launcher", rounds, "warm", None),
+        figure("killed", "kill -9 of a run of Dagster → FAILURE", "end", 2000.0),
+        figure("terminated", "Terminate on the page → CANCELED", "end", 5000.0),
     ]
     found.append(_times("execute", "dagster job execute, against native", rounds, "native", 100.0))
     found += [
@@ -153,7 +175,7 @@ def _figures(rounds: Sequence[dict[str, list[Took]]]) -> list[Figure]:
 
 
 def _times(
-    name: str, what: str, rounds: Sequence[dict[str, list[Took]]], base: str, least: float
+    name: str, what: str, rounds: Sequence[dict[str, list[Took]]], base: str, least: float | None
 ) -> Figure:
     over = Figure(name, "ms", tuple(each[name][0].first for each in rounds))
     under = Figure(base, "ms", tuple(each[base][0].first for each in rounds))
@@ -161,9 +183,9 @@ def _times(
 
 
 @contextmanager
-def _project(home: Path, prefix: Path) -> Iterator[tuple[Daemon, Side]]:
-    """The same code for both sides, each with marks of its own."""
-    mine, theirs = home / "ours", home / "theirs"
+def _project(home: Path, prefix: Path) -> Iterator[tuple[Daemon, Side, Side]]:
+    """The same code for all sides, each with marks of its own."""
+    mine, theirs, warm = home / "ours", home / "theirs", home / "warm"
     mine.mkdir()
     sources = {
         "native": NATIVE.format(imports="", mark=str(mine / "native.mark")),
@@ -179,14 +201,26 @@ def _project(home: Path, prefix: Path) -> Iterator[tuple[Daemon, Side]]:
     _dagster.write(theirs, [prefix])
     (theirs / f"{LOCATION}.py").write_text(DAGSTERS.format(mark=str(theirs / "page.mark")))
     _dg_project(home / "dg")
-    with running(mine, home) as daemon, _dagster.dagster_dev(theirs, prefix) as side:
+    _dagster.write(warm, [prefix])
+    (warm / f"{LOCATION}.py").write_text(DAGSTERS.format(mark=str(warm / "page.mark")))
+    config = warm / "codelocd.toml"
+    config.write_text(config.read_text().replace("[dagster]", '[dagster]\nlauncher = "warm"'))
+    own = home / "own"
+    own.mkdir()
+    with (
+        running(mine, home) as daemon,
+        _dagster.dagster_dev(theirs, prefix) as side,
+        _dagster.ours_alone(warm, own) as page,
+    ):
         daemon.until_serving()
         for name in ("native", "large"):
             daemon.until_forked(name)
         side.until_loaded(1)
+        page.until_loaded(1)
         for name in sources:
             _ours(daemon, name)
-        yield daemon, side
+        _from_page(page)
+        yield daemon, side, page
 
 
 def _dg_project(place: Path) -> None:
@@ -197,7 +231,9 @@ def _dg_project(place: Path) -> None:
     (place / "bench" / "definitions.py").write_text(code)
 
 
-def _round(daemon: Daemon, side: Side, home: Path, prefix: Path) -> dict[str, list[Took]]:
+def _round(
+    daemon: Daemon, side: Side, page: Side, home: Path, prefix: Path
+) -> dict[str, list[Took]]:
     mine, theirs, dg = daemon.project, side.project, home / "dg"
     execute = [str(prefix / "bin/dagster"), "job", "execute", "-f", f"{LOCATION}.py", "-j"]
     launch = [str(prefix / "bin/dg"), "launch", "--job"]
@@ -211,6 +247,9 @@ def _round(daemon: Daemon, side: Side, home: Path, prefix: Path) -> dict[str, li
         "execute_parallel": [_command([*execute, "parallel"], theirs, "page", daemon, prefix)],
         "launch": [_command([*launch, "nightly"], dg, "launch", daemon, prefix)],
         "page": [_from_page(side)],
+        "warm": [_from_page(page)],
+        "killed": [_ended(page, "FAILURE", lambda _, pid: os.kill(pid, signal.SIGKILL))],
+        "terminated": [_ended(page, "CANCELED", lambda run, _: page.ask(TERMINATE, id=run))],
     }
 
 
@@ -246,14 +285,34 @@ def _from_page(side: Side) -> Took:
         if "run" not in launched:
             raise NothingHappened(f"dagster dev launches nothing: {launched}")
         number = launched["run"]["runId"]
-
-        def has_ended() -> bool:
-            found = (side.ask(STATE, id=number) or {}).get("runOrError") or {}
-            return found.get("status") in ("SUCCESS", "FAILURE", "CANCELED")
-
-        side.until(has_ended)
+        side.until(lambda: _status(side, number) in ENDS)
 
     return _timed(side.project / "page.mark", run)
+
+
+def _status(side: Side, run: str) -> str | None:
+    """As the page has it."""
+    found = (side.ask(STATE, id=run) or {}).get("runOrError") or {}
+    status: str | None = found.get("status")
+    return status
+
+
+def _ended(side: Side, how: str, end: Callable[[str, int], object]) -> Took:
+    """From what ends a run of codelocd's until the page shows `how`. `end` gets its name there and
+    its pid."""
+    mark = side.project / "page.mark"
+    mark.unlink(missing_ok=True)
+    with side.client() as client:
+        number = client.call("run", {"location": LOCATION, "names": ["stays"]})["id"]
+        side.until(lambda: mark.exists() and bool(mark.read_text()))
+        run = client.call("run_show", {"id": number})["run"]["dagster_run"]
+    began = time.monotonic()
+    end(run, int(mark.read_text()))
+    ended = side.until(lambda: _status(side, run) in ENDS)
+    if (status := _status(side, run)) != how:
+        raise NothingHappened(f"the run is {status}, not {how}")
+    took = 1000 * (ended - began)
+    return Took(took, took)
 
 
 def _timed(mark: Path, run: Callable[[], object]) -> Took:

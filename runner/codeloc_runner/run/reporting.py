@@ -18,6 +18,7 @@ def live(order: ReportOrder, path: List[str], known: AbstractSet[str]) -> NoRetu
     hold_to_limits(order.group, order.nice, order.open_files)
     prepare_for_user_code(order, path, known, lambda: None)
     releases: Any = imported(f"{__package__}.dagster_releases")
+    imported(f"{__package__}.dagster_storage").remember()
     with releases.instance_opened() as instance:
         report(order, instance)
     leave()

@@ -470,3 +470,28 @@ def test_of_a_run_that_was_killed_another_process_tells_dagster(shop, cancelled,
     report = {**order, "report": {"dagster_run": order["dagster_run"], **told}}
     assert shop.start(report).wait() == 0
     assert shop.stored(order["dagster_run"])["status"] == status
+
+
+TELLS = """
+import dagster._core.storage.runs.sqlite.sqlite_run_storage as runs
+import dagster._core.storage.sql as sql
+from codeloc_runner.run import reporting
+reporting.hold_to_limits = reporting.prepare_for_user_code = reporting.leave = lambda *_: None
+reporting.report = lambda order, instance: print(
+    type(sql.ScriptDirectory).__name__, type(runs.create_engine).__name__
+)
+class Order:
+    group = nice = open_files = None
+reporting.live(Order, [], ())
+"""
+
+
+@pytest.mark.slow
+def test_what_tells_dagster_of_an_end_reads_nothing_of_its_databases_twice(shop):
+    """In a fork of an interpreter that has imported them."""
+    variables = {**shop.attempts.variables, "DAGSTER_HOME": str(shop.home)}
+    variables["PYTHONPATH"] = str(shop.attempts.bundle)
+    told = subprocess.run(
+        [shop.python, "-c", TELLS], env=variables, capture_output=True, text=True, check=True
+    )
+    assert told.stdout == "ReadOnce EnginesOnce\n", told.stderr
