@@ -89,6 +89,8 @@ def _asking(model: TopModel, verb: str) -> TopModel:
     if verb == "run_retry":
         if run_rows.is_live(run):
             return _saying(model, f"run {run['id']} still goes on; c cancels it")
+        if run["by"].get("kind") == "dagster":
+            return _saying(model, "Dagster has launched it: re-execute it on Dagster's page")
         return replace(model, mode="question", question=RunQuestion("run_retry", run["id"]))
     if not run_rows.is_live(run):
         return _saying(model, f"run {run['id']} has ended")

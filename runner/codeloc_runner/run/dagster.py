@@ -52,6 +52,7 @@ REFUSALS = (
 """What Dagster raises of a run that cannot be as it was asked for, before any of it runs."""
 TRACES = re.compile(r"\n\s*Stack Trace:\n.*?(?=\n {4}Error \d|\Z)", re.DOTALL)
 """Of Dagster's own lines, in a message that says what is wrong already."""
+DELETED = "Dagster's record of it was deleted while it went on"
 UNSEEN = "codelocd: its process ended without an end of the run"
 
 
@@ -150,7 +151,8 @@ class DagsterExecution:
         was marked while it went on."""
         found = instance.get_run_by_id(made.run_id)
         if found is None:
-            return self._told_end("FAILURE", marked)
+            end = self._told_end("FAILURE", marked)
+            return end if end["state"] == "cancelled" else {**end, "summary": DELETED}
         status = found.status.value
         if not found.is_finished:
             if status == "CANCELING":

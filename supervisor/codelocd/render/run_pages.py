@@ -233,7 +233,10 @@ def _further(run: Document) -> str:
     """What can be asked next."""
     number, ended = run["id"], run["ended"] is not None
     told = [f"codelocd runs logs {'' if ended else '-f '}{number}"]
-    told.append(f"codelocd runs {'retry' if ended else 'cancel'} {number}")
+    if not ended:
+        told.append(f"codelocd runs cancel {number}")
+    elif run["by"].get("kind") != "dagster":  # what Dagster has launched, it repeats itself
+        told.append(f"codelocd runs retry {number}")
     return " · ".join(told)
 
 

@@ -75,6 +75,16 @@ def stay():
 def wait():
     stay()
 
+@dg.op
+def linger():
+    print("lingers", flush=True)
+    while not Path(__file__).with_name("go").exists():
+        time.sleep(0.01)
+
+@dg.job
+def goes_when_told():
+    linger()
+
 daily = dg.DailyPartitionsDefinition("2026-01-01")
 
 @dg.asset(partitions_def=daily)
@@ -126,7 +136,7 @@ nightly = dg.define_asset_job("nightly", selection=["raw_orders", "mart/orders"]
 defs = dg.Definitions(
     assets=[raw_orders, orders, broken, report, by_day, by_letter, by_both],
     asset_checks=[not_empty, fresh],
-    jobs=[nightly, refresh, wait, in_processes, fan, branches, fan_fails],
+    jobs=[nightly, refresh, wait, in_processes, fan, branches, fan_fails, goes_when_told],
     executor=dg.in_process_executor,
 )
 """
@@ -455,6 +465,27 @@ def test_a_run_that_dagsters_page_marks_ends_by_itself(shop, mark, state, status
     subprocess.run([shop.python, "-c", MARK, run, mark], env=variables, check=True)
     assert attempt.result()["state"] == state
     assert shop.stored(run)["status"] == status
+
+
+DELETE = """
+import sys
+from dagster import DagsterInstance
+with DagsterInstance.get() as instance:
+    instance.delete_run(sys.argv[1])
+"""
+
+
+@pytest.mark.slow
+def test_a_run_whose_record_is_deleted_says_so(shop):
+    attempt = shop.start(shop.order(job="goes_when_told"))
+    attempt.until_printed("lingers")
+    run = attempt.until("dagster_run")["id"]
+    variables = {**shop.attempts.variables, "DAGSTER_HOME": str(shop.home)}
+    subprocess.run([shop.python, "-c", DELETE, run], env=variables, check=True)
+    shop.file.with_name("go").touch()
+    result = attempt.result()
+    assert result["state"] == "failed"
+    assert result["summary"] == "Dagster's record of it was deleted while it went on"
 
 
 @pytest.mark.slow

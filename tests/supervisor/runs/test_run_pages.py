@@ -175,6 +175,11 @@ def test_when_an_asset_was_last_made(current: bool | None, end: str) -> None:
     assert EARLY in told
 
 
+def test_what_dagster_has_launched_is_not_to_be_run_again_here() -> None:
+    assert "codelocd runs retry 17" in run_pages.page(run(), AT, PLAIN)
+    assert "retry" not in run_pages.page(run(by={"kind": "dagster"}), AT, PLAIN)
+
+
 def test_what_checks_found_of_an_asset_is_told_with_when_it_was_made() -> None:
     found = [("enough", "passed", "error"), ("fresh", "failed", "warn"), ("odd", "failed", "error")]
     checks = [

@@ -159,6 +159,10 @@ def test_what_has_ended_is_run_again_and_not_cancelled(model: TopModel) -> None:
     said = pressed(at_runs(model, "j"), "a")[0].said
     assert said is not None
     assert "still goes on" in said.text
+    launched = after(ended, RunsTold(({**summary(ended.runs[17]), "by": {"kind": "dagster"}},)))
+    said = pressed(launched, "a")[0].said
+    assert said is not None
+    assert "re-execute it on Dagster's page" in said.text
 
 
 def startable(model: TopModel) -> TopModel:

@@ -71,7 +71,7 @@ export function RunOrders({ run, onNew = (id) => { location.hash = to.run(id).sl
     ${isLive(run) && (run.stopping
       ? html`<button type="button" class="button danger" data-order="kill" disabled=${Boolean(state.doing)} onClick=${() => act('run_cancel', { kill: true })}>Kill now</button>`
       : html`<button type="button" class="button" data-order="cancel" disabled=${Boolean(state.doing)} aria-busy=${state.doing === 'run_cancel'} onClick=${() => set({ ...state, asked: true, said: '' })}>${state.doing ? 'Cancelling…' : 'Cancel'} <kbd aria-hidden="true">c</kbd></button>`)}
-    ${!isLive(run) && html`<button type="button" class="button primary" data-order="retry" disabled=${Boolean(state.doing)} onClick=${() => act('run_retry', {})}>Run again</button>`}</div>`;
+    ${!isLive(run) && run.by.kind !== 'dagster' && html`<button type="button" class="button primary" data-order="retry" disabled=${Boolean(state.doing)} onClick=${() => act('run_retry', {})}>Run again</button>`}</div>`;
 }
 
 /**
