@@ -38,6 +38,14 @@ def removed(path: str) -> None:
         pass
 
 
+def sync_names(folder: str) -> None:
+    """Which names the folder holds is on the disk, where its file system can do that."""
+    try:  # noqa: SIM105  as above
+        os.close(synced(folder))
+    except OSError:
+        pass
+
+
 class StoredValues:
     """What `codeloc` wants of a store. A file is a line of JSON that says who wrote it, and the
     pickle. Without a folder nothing is stored.
@@ -62,7 +70,7 @@ class StoredValues:
             self._write(new, value)
             self._make_newest(new, key)
             os.rename(new, os.path.join(folder, str(self._run)))
-            os.close(synced(folder))
+            sync_names(folder)
             self._remove_older(key)
             removed(self._unstored(key))
         except Exception as error:  # noqa: BLE001  a class may do anything when it is pickled
