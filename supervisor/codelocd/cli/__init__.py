@@ -58,8 +58,8 @@ def _announce(command: str, arguments: Sequence[str]) -> None:
         folder = os.getcwd()
     except OSError:
         return  # it says so itself
-    uid, said = os.getuid(), which.asked_in(arguments)
-    for socket in which.own_sockets(command, said, environ=os.environ, folder=folder, uid=uid):
+    uid = os.getuid()
+    for socket in which.own_sockets(command, arguments, environ=os.environ, folder=folder, uid=uid):
         starting.announce(socket)
 
 

@@ -210,29 +210,41 @@ def which(
 
 def asked_in(words: Sequence[str]) -> Asked:
     """What is said anywhere in a command line, as far as it makes sense."""
-    for word, after in zip(words, [*words[1:], ""], strict=True):
-        if word == "--socket" or word.startswith("--socket="):
-            return Asked(socket=word.partition("=")[2] or after)
-    if "--user" in words:
-        return Asked(service="user")
+    socket = _value(words, "--socket")
+    if socket or "--user" in words:
+        return Asked(socket, None if socket else "user")
     return Asked(service="system") if "--system" in words else Asked()
 
 
+def _value(words: Sequence[str], *options: str) -> str | None:
+    """Of the first of these options that is there."""
+    for word, after in zip(words, [*words[1:], ""], strict=True):
+        option, equals, value = word.partition("=")
+        if option in options:
+            return value if equals else after
+    return None
+
+
 def own_sockets(
-    command: str, asked: Asked, *, environ: Mapping[str, str], folder: str, uid: int
+    command: str, words: Sequence[str], *, environ: Mapping[str, str], folder: str, uid: int
 ) -> list[str]:
     """Where the daemon that `dev` or `serve` becomes is to listen, as far as that is known before
-    its arguments and its config are read: there may be one path too many."""
+    its command line and its config are read: of `dev` there may be one path too many."""
+    asked = asked_in(words)
     named = asked.socket or environ.get(VARIABLE)
     if named:
         return [os.path.join(folder, named)]
-    runtime = sockets.runtime_folder(environ, uid)
+    runtime, project = sockets.runtime_folder(environ, uid), nearest(folder, is_project)
     if command == "serve":
-        service = asked.service or ("user" if uid else "system")
-        return [_services(runtime, environ, own_socket)[service].socket]
-    project = nearest(folder, is_project) or folder
-    usual = [sockets.control(sockets.dev_folder(each, runtime)) for each in (project, folder)]
-    return [own_socket(project) or usual[0], usual[1]]
+        file = _value(words, "-c", "-w", "--config", "--workspace")
+        project = os.path.dirname(os.path.join(folder, file)) if file else project
+        given = environ.get("RUNTIME_DIRECTORY", "").partition(":")[0]
+        if not os.path.isabs(given):
+            is_user = asked.service == "user" or (asked.service is None and uid != 0)
+            given = sockets.user_folder(runtime) if is_user else sockets.SYSTEM
+        return [(own_socket(project) if project else None) or sockets.control(given)]
+    usual = [sockets.control(sockets.dev_folder(at, runtime)) for at in (project or folder, folder)]
+    return [own_socket(project or folder) or usual[0], usual[1]]
 
 
 def _services(

@@ -255,7 +255,7 @@ def test_a_daemon_says_that_it_starts_where_commands_look_for_it(
     asked, folder = asked_in(words), str(tmp_path)
     given = {"XDG_RUNTIME_DIR": RUNTIME, **environ}
     command = "dev" if "dev" in words else "serve"
-    told = own_sockets(command, asked, environ=given, folder=folder, uid=7)
+    told = own_sockets(command, words, environ=given, folder=folder, uid=7)
     if command == "serve" and asked.service is None and asked.socket is None:
         asked = Asked(service="user")
     found = which(asked, environ=given, folder=folder, uid=7, exists=told.__contains__)
@@ -266,6 +266,22 @@ def test_a_dev_daemon_of_targets_makes_its_folder_a_project_before_it_listens(
     tmp_path: Path,
 ) -> None:
     given, folder = {"XDG_RUNTIME_DIR": RUNTIME}, str(tmp_path)
-    told = own_sockets("dev", Asked(), environ=given, folder=folder, uid=7)
+    told = own_sockets("dev", ["dev"], environ=given, folder=folder, uid=7)
     found = which(Asked(), environ=given, folder=folder, uid=7, exists=told.__contains__)
     assert (found.project, found.socket) == (folder, dev(folder))
+
+
+def test_a_service_says_that_it_starts_where_its_config_or_its_manager_has_it_listen(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "codelocd.toml").write_text('[daemon]\nsocket = "its.sock"\n')
+    (tmp_path / "codelocd.toml").touch()
+    given = {"XDG_RUNTIME_DIR": RUNTIME, "RUNTIME_DIRECTORY": "/run/of-unit:/run/other"}
+
+    def told(*words: str) -> list[str]:
+        return own_sockets("serve", words, environ=given, folder=str(tmp_path), uid=7)
+
+    assert told("serve", "-c", "own/codelocd.toml") == [str(tmp_path / "own" / "its.sock")]
+    assert told("serve", "--config=codelocd.toml") == ["/run/of-unit/control.sock"]
+    assert told("serve") == ["/run/of-unit/control.sock"]
