@@ -272,6 +272,7 @@ def test_commands_wait_for_a_daemon_that_is_starting(starting: Dev) -> None:
     assert "sales" in out, err
 
 
+@pytest.mark.slow
 def test_a_daemon_that_ends_while_it_starts_is_waited_for_no_longer(starting: Dev) -> None:
     status = waiting(starting, "status")
     starting.process.kill()
