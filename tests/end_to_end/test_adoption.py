@@ -542,6 +542,35 @@ def test_serve_end_ends_in_order_what_a_killed_daemon_has_left_and_starts_nothin
         daemon.status()
 
 
+NEVER_ENDS = """
+import asyncio, sys
+from codelocd.daemon import locations, service
+async def never(self):
+    await asyncio.Event().wait()
+locations.Locations.settled = never
+service.STOP_MARGIN = 0.5
+from codelocd.cli import main
+sys.exit(main())
+"""
+
+
+def test_a_daemon_that_waits_for_what_never_comes_ends_all_and_says_where_it_waited(
+    place: Place,
+) -> None:
+    place.config("one")
+    place.write("one", native("one", before=STRAYS))
+    config = place.project / "codelocd.toml"
+    config.write_text(f'{config.read_text()}stop_timeout = "100ms"\n')
+    daemon = place.start(NEVER_ENDS)
+    daemon.until("one", serving)
+    daemon.process.terminate()
+    said, _ = daemon.process.communicate(timeout=DEADLINE)
+    daemon.manager.close()
+    assert (daemon.process.returncode, place.left()) == (0, set())
+    (line,) = (line for line in said.splitlines() if "not all had ended after 0.6 s" in line)
+    assert "; never:" in line
+
+
 TOLD_EARLY = """
 import os, signal, sys
 from codelocd.cli import main

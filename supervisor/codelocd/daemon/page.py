@@ -7,9 +7,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from codelocd.model import Output, PageSettings, Stream
+from codelocd.model import Config, Output, PageSettings, Stream
 from codelocd.process.child import Children
 from codelocd.process.helper import HelperProcess
+from codelocd.storage.paths import DaemonPaths, page_folder
 
 MODULE = "codelocd_ui"
 """Never imported here: the daemon starts without a web server, and is not held up by one."""
@@ -34,6 +35,15 @@ def page_command(
         *(["--read-only"] if settings.read_only else []),
         *more,
     ]
+
+
+def page_beside(config: Config, paths: DaemonPaths, *, development: bool) -> list[str]:
+    """What serves the page of the daemon at these paths. A service's log does not get the link, by
+    which one logs in: `codelocd ui --url` prints it."""
+    name = (config.files[0].parent if config.files else Path.cwd()).name or "codelocd"
+    folder = page_folder(os.environ, system=paths.instance == "system")
+    more = () if development else ("--no-link",)
+    return page_command(config.page, str(paths.socket), name, folder, *more)
 
 
 def start_page(children: Children, command: list[str], say: Callable[[str], None]) -> HelperProcess:

@@ -11,7 +11,6 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Collection, Coroutine
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from codelocd.daemon import systemd
@@ -26,18 +25,18 @@ from codelocd.daemon.control_socket import (
     Successor,
 )
 from codelocd.daemon.log import begin as begin_log
-from codelocd.daemon.page import page_command
+from codelocd.daemon.page import page_beside
 from codelocd.daemon.rights import Gate, Refusals, Trusted
 from codelocd.daemon.status_file import StatusFile
 from codelocd.daemon.subscriptions import LocalSubscriber, Observer
 from codelocd.model import Config, MetricsSettings, NotifySettings
-from codelocd.process.event_loop import SteadyLoop, end_at_last, start_threads
+from codelocd.process.event_loop import SteadyLoop, end_at_last, ended_within, start_threads
 from codelocd.render.text import colours
 from codelocd.rpc.errors import RpcError
 from codelocd.rpc.peer import Peer
 from codelocd.rpc.server import Server, start_server
 from codelocd.storage.daemon_log import structlog
-from codelocd.storage.paths import DaemonPaths, held_lock, page_folder
+from codelocd.storage.paths import DaemonPaths, held_lock
 
 if TYPE_CHECKING:
     from codelocd.daemon.metrics.endpoint import Monitoring
@@ -62,17 +61,14 @@ def run(
     `reread` gives the config as its files say now: heeded on save under `dev`, on SIGHUP as a
     service. `observer` gets what a subscriber of all topics gets, lines of output in blocks; a
     service has one of its own, which writes its log. `report` gets remarks about the daemon itself,
-    instead of its log. One that `ends` takes over what an earlier daemon left, and ends with
-    it at once. Raises `Busy` when another daemon has the state, and OSError.
+    instead of its log. `ends`: at once, with what an earlier daemon left. Raises `Busy` when
+    another daemon has the state, and OSError.
     """
     coloured = colours(os.environ, terminal=sys.stdout.isatty())
-    logged, topics = begin_log(
-        config.daemon.log_format, coloured=coloured, is_service=mode == "service"
-    )
-    if mode == "service":
-        observer = logged
-    else:
-        topics = ("status", "definitions", "logs", "builds")
+    is_service = mode == "service"
+    logged, topics = begin_log(config.daemon.log_format, coloured=coloured, is_service=is_service)
+    observer = logged if is_service else observer
+    topics = topics if is_service else ("status", "definitions", "logs", "builds")
     sys.setswitchinterval(SWITCH)
     gc.freeze()  # all that is imported by now stays, so the garbage collector need not search it
     with held_lock(paths.state_dir / "lock"), asyncio.Runner(loop_factory=SteadyLoop) as runner:
@@ -86,8 +82,9 @@ SWITCH = 0.001
 """Seconds after which a thread at work lets the loop have its turn, which waits for that several
 times in one answer; 0.005 is Python's own."""
 
-STOP_MARGIN = 20.0
-"""Seconds beyond the longest stop_timeout in which a stop is over."""
+STOP_MARGIN = 80.0
+"""Seconds beyond drain_timeout and the longest stop_timeout in which all is over: Dagster may take
+60 to be told of runs. What is left then is killed, and where the daemon waited is logged."""
 
 MISTAKES = 99
 """Lines of a config's problem that are logged beside the first; `codelocd check` has them all."""
@@ -158,9 +155,7 @@ class Service:
         await self._ends.wait()
         if self._successor.is_due and (listener := await server.pause(LAST_ANSWERS)) is not None:
             await self._upgraded(status_file, passed, control_socket.leave(listener))
-        self._notifier.stopping(application.longest_stop() + STOP_MARGIN)
-        self._config.close()
-        await self._leave(application.close())
+        await self._close()
         for chore in chores:
             chore.cancel()
         status_file.remove()
@@ -169,12 +164,12 @@ class Service:
 
     def _made(self, *, ends: bool) -> Application:
         config, development = self._started_with, self._development
-        self._application = Application(config, self._paths, self._report, development=development)
-        apply = self._application.apply
-        self._config = ConfigWatch(config, self._reread, apply, self._told_of_config)
+        made = Application(config, self._paths, self._report, development=development)
+        self._application = made
+        self._config = ConfigWatch(config, self._reread, made.apply, self._told_of_config)
         if ends:
             self._end("serve --end")
-        return self._application
+        return made
 
     async def _begin_monitoring(self, config: Config, server: Server, group: int | None) -> None:
         """Under `dev` only where the config asks for it."""
@@ -191,6 +186,17 @@ class Service:
         )
         await monitoring.begin(beside(self._paths.socket), group, config.metrics.port)
         self._beside.append(monitoring)
+
+    async def _close(self) -> None:
+        """End everything in order; what takes longer than it can is killed."""
+        application, seconds = self._application, self._application.longest_stop() + STOP_MARGIN
+        self._notifier.stopping(seconds)
+        self._config.close()
+        late = await ended_within(seconds, self._leave(application.close()))
+        if late is not None:
+            self._report(f"not all had ended after {seconds:g} s, and is killed; waited at: {late}")
+            application.kill()
+            application.guardian.close()
 
     async def _leave(self, parting: Coroutine[None, None, None]) -> None:
         """End the application, or hand it over; then send the last traces."""
@@ -219,14 +225,9 @@ class Service:
         self._notifier.status(systemd.told(document))
 
     def _begin_page(self, config: Config) -> None:
-        """A log does not get the link, by which one logs in: `codelocd ui --url` prints it."""
-        if not config.page.serve or self._ends.is_set():
-            return
-        name = (config.files[0].parent if config.files else Path.cwd()).name or "codelocd"
-        folder = page_folder(os.environ, system=self._paths.instance == "system")
-        more = () if self._development else ("--no-link",)
-        command = page_command(config.page, str(self._paths.socket), name, folder, *more)
-        self._application.start_page(command, self._report if self._development else log.info)
+        if config.page.serve and not self._ends.is_set():
+            command = page_beside(config, self._paths, development=self._development)
+            self._application.start_page(command, self._report if self._development else log.info)
 
     def _begin_observing(self, application: Application, control: Control) -> None:
         beginning = {"instance": application.instance, "seq": 0}
@@ -297,8 +298,8 @@ class Service:
         """Begin to end, and tell what asked for it."""
         if not self._ends.is_set():
             self._application.publisher.ends(by)
-            for part in (self._application.daemon, self._application.runs):
-                part.begin_nothing()
+            self._application.daemon.begin_nothing()
+            self._application.runs.begin_nothing()
         self._ends.set()
 
     async def _upgrade(self) -> None:

@@ -10,9 +10,10 @@ import selectors
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
+from typing import Any
 
 from codelocd.process.writer import write_what_is_taken
 
@@ -41,6 +42,27 @@ def _end_after(seconds: float) -> None:
             write_what_is_taken(2, file.read())
     finally:
         os._exit(0)
+
+
+async def ended_within(seconds: float, work: Coroutine[None, None, None]) -> str | None:
+    """Where each task waited, if `work` had not ended after that: it is cancelled then. Else None,
+    or what `work` raises."""
+    task = asyncio.ensure_future(work)
+    await asyncio.wait([task], timeout=seconds)
+    if task.done():
+        return task.result()
+    task.cancel()
+    return "; ".join(sorted(map(_waits, asyncio.all_tasks() - {asyncio.current_task()})))
+
+
+def _waits(task: asyncio.Task[Any]) -> str:
+    """The functions that it is in, the innermost last, each with its line."""
+    found: list[str] = []
+    work: Any = task.get_coro()
+    while (frame := getattr(work, "cr_frame", None)) is not None:
+        found.append(f"{frame.f_code.co_qualname}:{frame.f_lineno}")
+        work = getattr(work, "cr_await", None)
+    return " > ".join(found)
 
 
 def start_threads(loop: asyncio.AbstractEventLoop) -> None:
