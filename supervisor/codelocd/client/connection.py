@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import _socket  # `socket` would import enum, selectors and collections: 6 ms of each command
 import os
-import sys
 import time
 from collections import deque
 
 from codelocd.rpc.errors import RpcError, received
 from codelocd.rpc.messages import FAREWELL, NOTIFICATION, Decoder, Malformed, pack
-from codelocd.rpc.unix_address import shortcut
+from codelocd.rpc.unix_address import peer_uid, shortcut
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,22 +64,6 @@ def refuse_foreign(path: str, uid: int | None) -> None:
         who = "a user that the system does not name" if uid is None else f"user {uid}"
         what = f"{who} listens on the socket {path}, neither you nor root"
         raise DaemonUnreachable("foreign", what)
-
-
-def peer_uid(connection: _socket.socket) -> int | None:
-    """The user whose process listens at the other end; None where the system does not tell.
-
-    SO_PEERCRED of unix(7), LOCAL_PEERCRED of <sys/un.h>: the uid is the second 32-bit number of
-    `struct ucred` as of `struct xucred`. `rpc.unix` reads all of them, and takes longer to import.
-    """
-    level, name, size = (0, 1, 76) if sys.platform == "darwin" else (_socket.SOL_SOCKET, 17, 12)
-    if sys.platform not in ("linux", "darwin"):
-        return None
-    try:
-        answer = connection.getsockopt(level, name, size)
-    except OSError:
-        return None
-    return int.from_bytes(answer[4:8], sys.byteorder)
 
 
 _CHUNK = 256 * 1024

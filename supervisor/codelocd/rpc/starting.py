@@ -1,8 +1,10 @@
 """A daemon that is starting says so before it can listen: commands wait for it.
 
 It listens at an abstract socket (unix(7)) that is named after its control socket. The kernel
-removes that with the process, and who has connected hears when it is closed. Linux alone has them:
-elsewhere a daemon that is starting is none. Few imports: `codelocd status` looks for it.
+removes that with the process, and a command that has connected hears when it is closed. Such a name
+has no permissions: only what we ourselves, root, or the owner of the control socket's folder
+announces counts. Linux alone has them: elsewhere a daemon that is starting is none. Few imports:
+`codelocd status` looks for it.
 """
 
 from __future__ import annotations
@@ -11,6 +13,8 @@ import _socket  # `socket` would import enum, selectors and collections: 6 ms of
 import os
 import sys
 from _blake2 import blake2b  # `hashlib` would load OpenSSL: 3 ms of each command
+
+from codelocd.rpc.unix_address import peer_uid
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # `typing` itself would take as long as asking the daemon
@@ -79,7 +83,19 @@ def _connected(control: str, seconds: float) -> _socket.socket | None:
     except OSError:
         connection.close()
         return None
+    if peer_uid(connection) not in _trusted(control):
+        connection.close()
+        return None
     return connection
+
+
+def _trusted(control: str) -> set[int]:
+    """The users whose daemon may listen at that control socket."""
+    ours = {os.geteuid(), 0}
+    try:
+        return {*ours, os.stat(os.path.dirname(control)).st_uid}
+    except OSError:
+        return ours  # the daemon makes the folder itself
 
 
 def _name(control: str) -> bytes:

@@ -7,11 +7,13 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from codelocd.client import AsyncClient, Client, DaemonUnreachable
+from codelocd.rpc import starting
 from tests import commands
 
 pytestmark = pytest.mark.skipif(
@@ -19,6 +21,7 @@ pytestmark = pytest.mark.skipif(
     reason="only root can start a listener of another user",
 )
 
+DEADLINE = 60.0
 OTHER = 12345
 LISTENER = f"""
 import os, socket, sys
@@ -30,6 +33,15 @@ while True:
     connection, _ = listener.accept()
     print(len(connection.recv(1000)), flush=True)
     connection.close()
+"""
+ANNOUNCER = """
+import os, sys
+from codelocd.rpc import starting
+user = int(sys.argv[2])
+os.setgroups([]); os.setgid(user); os.setuid(user)
+starting.announce(sys.argv[1])
+print("announced", flush=True)
+sys.stdin.read()
 """
 Heard = Callable[[], int]
 
@@ -53,6 +65,30 @@ def foreign(tmp_path: Path) -> Iterator[tuple[Path, Heard]]:
     process.kill()
     process.wait()
     out.close()
+
+
+@contextmanager
+def announced(control: Path, user: int) -> Iterator[None]:
+    """While that user says that a daemon is going to listen there."""
+    command = [sys.executable, "-c", ANNOUNCER, str(control), str(user)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "announced\n"
+        yield
+        process.communicate()
+
+
+def test_no_other_user_has_commands_wait_for_a_daemon(tmp_path: Path) -> None:
+    control = tmp_path / "control.sock"
+    with announced(control, OTHER):
+        assert starting.outcome(str(control), DEADLINE) == "none"
+        assert not starting.is_announced(str(control))
+        os.chown(tmp_path, OTHER, -1)  # a service of that user
+        assert starting.is_announced(str(control))
+        os.chown(tmp_path, OTHER + 1, -1)
+    with announced(control, 0):
+        assert starting.is_announced(str(control))
 
 
 def test_the_client_asks_another_users_daemon_nothing(foreign: tuple[Path, Heard]) -> None:
