@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -278,3 +279,31 @@ def test_a_daemon_that_ends_while_it_starts_is_waited_for_no_longer(starting: De
     starting.process.kill()
     _, err = status.communicate(timeout=DEADLINE)
     assert (status.returncode, "no dev daemon for" in err) == (3, True)
+
+
+MANAGER = """
+import socket, sys
+open("/proc/self/comm", "w").write("systemd")
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(sys.argv[1])
+listener.listen()
+print("listens", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="who listens is read from Linux's /proc")
+def test_a_daemon_that_a_service_manager_starts_is_waited_for_as_long(tmp_path: Path) -> None:
+    """The manager holds the socket, and starts the daemon at the first connection."""
+    control, pipe = str(tmp_path / "control.sock"), subprocess.PIPE
+    command = [str(CODELOCD), "--socket", control, "reload", "sales"]
+    held = subprocess.Popen([sys.executable, "-c", MANAGER, control], stdin=pipe, stdout=pipe)
+    with held:
+        assert held.stdout is not None
+        assert held.stdout.readline() == b"listens\n"
+        waiting = subprocess.Popen(command, cwd=tmp_path, stderr=pipe, text=True)
+        assert waiting.stderr is not None
+        said = waiting.stderr.readline()
+        held.kill()
+    waiting.communicate(timeout=DEADLINE)
+    assert said == "waiting up to 28.5 s for the daemon, which is started just now\n"

@@ -38,7 +38,8 @@ FIRST_TIMEOUT = 0.4
 """Seconds until a command that only reads looks whether the daemon's process is stopped."""
 
 MOMENT, LONGEST_START = 1.0, 30.0
-"""Seconds for which a daemon that is starting is waited for: without a word, and at most."""
+"""Seconds for which a daemon that is starting, or takes up other code, is waited for: without a
+word, and at most."""
 
 GRACE = 10.0
 """Seconds beyond the time limit of a request in which the daemon still answers."""
@@ -207,7 +208,8 @@ def connect_patiently(asked: Asked) -> Connection:
     """A connection to the daemon meant, for an order. Where it does not answer at once, that it is
     waited for is said on stderr.
 
-    Raises SilentDaemon where it says nothing within ANSWER_TIMEOUT.
+    Raises SilentDaemon where it says nothing within ANSWER_TIMEOUT, or LONGEST_START while a
+    service manager starts it.
     """
     return reached(asked, _patiently)
 
@@ -218,7 +220,8 @@ def _patiently(daemon: DaemonAddress) -> Connection:
     except SilentDaemon:
         from codelocd.cli import output, unanswered  # seldom
 
-        rest = ANSWER_TIMEOUT - PROMPT_TIMEOUT
+        longest = LONGEST_START if unanswered.is_coming(daemon) else ANSWER_TIMEOUT
+        rest = longest - PROMPT_TIMEOUT
         output.note(unanswered.waited_for(daemon, rest))
     return _greeted(daemon, rest)
 
@@ -242,7 +245,7 @@ def _promptly(daemon: DaemonAddress, before: Callable[[Connection], None] | None
         from codelocd.cli import unanswered  # seldom: the others need not wait for its imports
 
         if unanswered.is_coming(daemon):
-            return _greeted(daemon, ANSWER_TIMEOUT, before)
+            return _greeted(daemon, LONGEST_START, before)
         if (stopped := unanswered.is_stopped(daemon)) is not None:
             raise SilentDaemon(stopped, daemon.name, daemon.project) from None
     return _greeted(daemon, PROMPT_TIMEOUT - FIRST_TIMEOUT, before)

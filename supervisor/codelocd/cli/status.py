@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from codelocd.cli import output
-from codelocd.cli.connection import ANSWER_TIMEOUT, PROMPT_TIMEOUT, Connection, meant, reached
+from codelocd.cli.connection import LONGEST_START, PROMPT_TIMEOUT, Connection, meant, reached
 from codelocd.cli.exit_codes import ExitCode, Failure, SilentDaemon
 from codelocd.cli.exit_codes import failed as say_failed
 from codelocd.render.status import failed, healthy, status
@@ -43,7 +43,7 @@ def answered(asked: Asked, locations: Sequence[str]) -> StatusDocument:
 
         daemon = meant(asked)
         if isinstance(failure, SilentDaemon) and unanswered.is_coming(daemon):
-            return _asked(daemon, locations, ANSWER_TIMEOUT)
+            return _asked(daemon, locations, LONGEST_START)
         left = unanswered.status(daemon, locations)
         if left is None:
             raise
