@@ -78,7 +78,8 @@ class Actions:
     ) -> None:
         settled = asyncio.gather(*(each.settled_or_stopped(stops) for each, stops in locations))
         try:
-            await asyncio.wait_for(settled, timeout)
+            async with asyncio.timeout(timeout):
+                await settled
         except TimeoutError:
             waiting = [each.name for each, _ in locations if not each.state.settled]
             message = f"no outcome within {timeout:g} s: {', '.join(waiting)}"

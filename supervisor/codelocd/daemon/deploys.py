@@ -128,7 +128,8 @@ class Deploys:
         if not wait:
             return _document(order.location, release, self._releases.current(name), ok=True)
         try:
-            return await asyncio.wait_for(asyncio.shield(work), timeout)
+            async with asyncio.timeout(timeout):
+                return await asyncio.shield(work)
         except TimeoutError:
             message = f"no outcome within {timeout:g} s: {name}"
             raise RpcError("timeout", message) from None

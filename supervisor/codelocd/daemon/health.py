@@ -91,7 +91,8 @@ class Heartbeat:
                 await asyncio.sleep(pause)
                 left = None if wait is None else max(0.0, wait - pause)
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._stirred.wait(), left)
+                    async with asyncio.timeout(left):
+                        await self._stirred.wait()
         finally:
             for each in self._served.values():
                 each.end()

@@ -242,7 +242,8 @@ class MemoryWatch:
             if self._watched:
                 pause = min(each.due for each in self._watched.values()) - self._clock()
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._begun.wait(), max(0.0, pause))
+                    async with asyncio.timeout(max(0.0, pause)):
+                        await self._begun.wait()
 
     async def sweep(self, due: Mapping[int, _WatchedProcess]) -> None:
         """Measure these processes. End those that exceed their limit, and plan the next look at the

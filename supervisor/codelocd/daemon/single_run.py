@@ -214,7 +214,8 @@ class SingleRun:
         due = run.deadlines.next()
         seconds = None if due is None else max(0.0, due - time.monotonic())
         try:
-            return await asyncio.wait_for(self._events.get(), seconds)
+            async with asyncio.timeout(seconds):
+                return await self._events.get()
         except TimeoutError:
             if run.state is RunState.QUEUED:
                 return self.admitted

@@ -96,4 +96,5 @@ class Traces:
         # No thread of the loop's: a collector that hangs would hold up the daemon's end.
         threading.Thread(target=send_rest, name="last traces", daemon=True).start()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(sent.wait(), LAST)
+            async with asyncio.timeout(LAST):
+                await sent.wait()

@@ -99,7 +99,8 @@ class Bridge:
     async def reached(self, patience: float) -> bool:
         """Whether the cluster can be reached, within so many seconds."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._is_up.wait(), patience)
+            async with asyncio.timeout(patience):
+                await self._is_up.wait()
         return self._is_up.is_set()
 
     async def ask(

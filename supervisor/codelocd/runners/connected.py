@@ -165,7 +165,8 @@ class ConnectedRunner:
         self._child.resume()
         self._begin(self._let_go_of_lock())
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._answered(), patience)
+            async with asyncio.timeout(patience):
+                await self._answered()
         if not self.exited.done():
             await self._leave(asyncio.get_running_loop().time() + grace, grace / 2)
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from concurrent.futures import Future
 
+import pytest
+
+from codelocd.daemon.runs.ticker import WallClock
 from codelocd.runs.book import BookProblem
 from codelocd.runs.ticks import Tick
 from tests.supervisor.runs.ticking import PLACE, Answer, Asked, definition, moment, ticking
@@ -302,3 +306,24 @@ async def test_old_rows_go_and_the_newest_of_a_schedule_stays(tmp_path):
         world.clock.jump(32 * DAY)
         await world.clock.advance(60)
         assert await world.rows() == []
+
+
+@pytest.mark.parametrize("turns", range(5))
+async def test_a_wait_that_is_over_as_it_is_cancelled_is_cancelled_all_the_same(turns):
+    """Else a ticker that is woken as it is closed would wait again, and the daemon for it."""
+    woken, goes_on = asyncio.Event(), []
+
+    async def looks():
+        await WallClock().wait(woken, 600.0)
+        goes_on.append(True)
+        await asyncio.sleep(600.0)
+
+    task = asyncio.get_running_loop().create_task(looks())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    woken.set()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    task.cancel()
+    done, _ = await asyncio.wait([task], timeout=10.0)
+    assert (done, task.cancelled()) == ({task}, True), goes_on

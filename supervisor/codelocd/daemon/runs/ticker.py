@@ -60,7 +60,8 @@ class WallClock:
 
     async def wait(self, woken: asyncio.Event, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(woken.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await woken.wait()
 
 
 @dataclass(frozen=True, slots=True)

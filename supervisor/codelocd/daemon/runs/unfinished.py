@@ -204,7 +204,8 @@ class RunKeeper:
         self._calm.clear()
         self._stirred.set()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._calm.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._calm.wait()
         for run in self._table.going_on:
             self.tell(run.id, events.CancelAsked(shutdown=True))
         await self._calm.wait()

@@ -121,7 +121,8 @@ class WarmPool:
         """Returns when one is ready, or none will be soon."""
         if self._wanted() is None and self._learning:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._learned.wait(), LEARNING)
+                async with asyncio.timeout(LEARNING):
+                    await self._learned.wait()
         if self._lacking() is None:
             return
         preparing = self.refresh()
