@@ -32,19 +32,25 @@ def accepted(
 
     `own`: its standard output and error, and the socket for the answer.
     """
-    out, err, telling = own
+    telling = own[-1]
     why = reason_for_one(directory, path, preloaded)
     old = verdict()
     if why is not None or old is not None:
         answer(telling, {"refused": old or why, "stale": old is not None})
         return False
+    begin_to_print(own, preloaded)
+    return True
+
+
+def begin_to_print(own: List[int], preloaded: Preloaded) -> None:
+    """As a process of its own, which the daemon is told of; `own`: of `accepted`."""
+    out, err, telling = own
     answer(telling, {"pid": os.getpid()})
     preloaded.channel.close()
     for source, target in ((out, 1), (err, 2)):
         os.dup2(source, target)
     for descriptor in own:
         os.close(descriptor)
-    return True
 
 
 def answer(descriptor: int, said: Mapping[str, Any]) -> None:
@@ -209,7 +215,8 @@ def fork(order: Dict[str, Any], descriptors: List[int], preloaded: Preloaded, li
         if not child:
             os.close(telling)
             live_adopted(order, descriptors, preloaded, life, lambda: verdict_from(hearing))
-        answer(telling, {"outdated": reason_for_all(preloaded)})
+        outdated = None if order.get("rehearses") else reason_for_all(preloaded)
+        answer(telling, {"outdated": outdated})
         os.waitpid(child, 0)
     os.close(hearing)
     os.close(telling)

@@ -7,6 +7,7 @@ import gc
 import os
 import sys
 from _socket import socket
+from time import monotonic
 
 from ..codeloc_finder import add_finder
 from ..load.import_profile import VariableReads
@@ -21,7 +22,7 @@ from ..process import (
 )
 from ..wire.json_values import dumps, loads
 from .cold_starts import reason_for_all
-from .fork import become_program, become_runner, fork
+from .fork import answer, become_program, become_runner, begin_to_print, fork
 from .fork_blockers import (
     ProcessState,
     RegisteredHooks,
@@ -35,11 +36,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import AbstractSet, Any, Dict, List, Optional, Tuple
 
-    from .fork import Life
+    from .fork import Life, Verdict
 
 
 HEADER_BYTES = 8
 DESCRIPTORS = 8
+LOOKED_SECONDS = 0.1
+"""How long a look at what was preloaded holds: between it and the order a record is written."""
 INTEGER_BYTES = 4
 """What one descriptor takes in a control message: a C int."""
 
@@ -205,21 +208,57 @@ def forget_listings() -> None:
 
 def life_of(order: Dict[str, Any], preloaded: Preloaded) -> Life:
     """What the process that is ordered does."""
-    if "run" in order:
+    if "run" in order or "waits" in order:
         from ..run.forked import become_attempt, import_ahead  # once there are runs
 
         import_ahead(preloaded)
-        return become_attempt
+        return become_attempt if "run" in order else wait_ahead
     return become_program if "module" in order else become_runner
 
 
-def follow(order: Dict[str, Any], descriptors: List[int], preloaded: Preloaded) -> None:
-    """Start the runner or the program that is ordered, as a fork or by becoming it."""
+def wait_ahead(
+    order: Dict[str, Any], descriptors: List[int], preloaded: Preloaded, verdict: Verdict
+) -> None:
+    """Live as a fork that becomes what is ordered on a channel of its own. It ends where that is
+    closed before, or where it has to refuse."""
+    channel, own = descriptors[0], descriptors[1:]
+    old = verdict()
+    looked: Optional[float] = monotonic()
+    if old is not None:
+        answer(own[-1], {"refused": old, "stale": True})
+        return
+    begin_to_print(own, preloaded)
+    preloaded.channel = Channel(channel)
+    if order["rehearses"]:
+        from ..run.forked import rehearse
+
+        rehearse(preloaded)
+        reason_for_all(preloaded)
+        looked = None  # that was long before the order
+    while True:
+        received = preloaded.channel.receive()
+        if received is None:
+            return
+        if "look" not in received[0]:
+            break
+        old, looked = reason_for_all(preloaded), monotonic()
+    is_known = looked is not None and monotonic() - looked < LOOKED_SECONDS
+    follow(*received, preloaded, lambda: old if is_known else reason_for_all(preloaded))
+
+
+def follow(
+    order: Dict[str, Any],
+    descriptors: List[int],
+    preloaded: Preloaded,
+    verdict: Optional[Verdict] = None,
+) -> None:
+    """Start the runner or the program that is ordered, as a fork or by becoming it. `verdict`: of a
+    look that was taken for this order already."""
     life = life_of(order, preloaded)
     if order["order"] == "become":
         if not order.get("bound", True):
             ask_kernel_for_signal(0)
-        life(order, descriptors, preloaded, lambda: reason_for_all(preloaded))
+        life(order, descriptors, preloaded, verdict or (lambda: reason_for_all(preloaded)))
     else:
         fork(order, descriptors, preloaded, life)
     for descriptor in descriptors:

@@ -36,6 +36,8 @@ def live(order: AttemptOrder, path: List[str], known: AbstractSet[str]) -> NoRet
     """In a process that is bound and can print; `path`: what `sys.path` shall be, all of it."""
     hold_to_limits(order.group, order.nice, order.open_files)
     live_as_long_as(order.life_fd)
+    served = ServedCode(order)
+    prepare_for_user_code(order, path, known, served.install)  # while the daemon has it held
     if not may_begin(order.go_fd):
         leave(REFUSED)
     folder = AttemptFolder(order.folder, order.attempt)
@@ -47,8 +49,6 @@ def live(order: AttemptOrder, path: List[str], known: AbstractSet[str]) -> NoRet
     pipe = EventPipe(order.events_fd)
     pipe.tell("begun", pid=os.getpid(), python=python_version())
     guard = CancelGuard()
-    served = ServedCode(order)
-    prepare_for_user_code(order, path, known, served.install)
     if order.sources or order.dagster_run is not None:
         name_order_to_children(folder.order)
     started, began = time(), perf_counter()

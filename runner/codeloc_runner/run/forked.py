@@ -6,8 +6,10 @@ import gc
 
 from ..forkserver.fork import accepted, answer, arrange_process
 from ..forkserver.preload import preload
+from ..load.damage import InterpreterState
 from ..load.exceptions import type_name
 from ..process import search_path
+from ..standard_library import release_shadowed
 from .entry import life_of
 from .order import read_order
 
@@ -41,6 +43,26 @@ def import_ahead(preloaded: Preloaded) -> None:
         read_scripts()
     preloaded.adopt_modules()
     gc.freeze()
+
+
+REHEARSED = """\
+from codeloc import Definitions, job
+@job
+def work(): pass
+Definitions(jobs=[work]).run("work")
+"""
+
+
+def rehearse(preloaded: Preloaded) -> None:
+    """Carry out what every run does, and nothing of a user's: the memory that it takes is copied
+    now, and not once an order has come."""
+    release_shadowed(preloaded.modules, ())
+    InterpreterState()
+    if "codeloc" in preloaded.modules:
+        try:
+            exec(compile(REHEARSED, "<rehearsed>", "exec"), {"__name__": "rehearsed"})  # noqa: S102
+        except Exception:  # noqa: BLE001  an older `codeloc` of the environment's own
+            return
 
 
 def become_attempt(

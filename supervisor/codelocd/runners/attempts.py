@@ -46,6 +46,10 @@ class AttemptStart:
         return [self.spec.location, str(self.order), "run"]
 
     @property
+    def is_of_run(self) -> bool:
+        return self.pipes.go is not None
+
+    @property
     def descriptors(self) -> list[int]:
         return [*self.pipes.descriptors, *self.spec.held]
 

@@ -24,8 +24,9 @@ from codelocd.runners.attempts import AttemptStart
 from codelocd.runners.bundle import RUNNER
 from codelocd.runners.epochs import FencedStarts
 from codelocd.runners.local import LocalLauncher, LocalRunner
-from codelocd.runners.warm.interpreter import Refused, WarmInterpreter, installed
+from codelocd.runners.warm.interpreter import WarmInterpreter, installed
 from codelocd.runners.warm.method import Divergence, MethodChoice, StartChoices
+from codelocd.runners.warm.ordered import Refused
 from codelocd.runners.warm.pool import NOT_READY, WarmPool
 from codelocd.runners.warm.pools import NOTHING, WarmPools
 from codelocd.runners.warm.profile import Beside, Imports, after_load
@@ -188,6 +189,7 @@ class WarmLauncher:
         if not spec.beside:
             await self._pools.of(spec, choice.method).wait_ready()
         pool = self._pools.of(spec, choice.method)  # another, by what was learned meanwhile
+        pool.ahead.close()
         interpreter, why = pool.take(), pool.why_none
         if interpreter is None:
             pool.learn_from_load()
@@ -231,6 +233,8 @@ class WarmLauncher:
         if choice.method == "spawn":
             return self._cold.attempt(start), choice
         pool, why = self._pools.of_attempt(start.spec), OTHER
+        if pool is not None and (child := await pool.ahead.attempt(start)) is not None:
+            return child, choice
         if pool is not None:
             interpreter, why = pool.take(), pool.why_none
             try:
@@ -243,6 +247,16 @@ class WarmLauncher:
                     interpreter.release()
                 pool.refresh(QUIET)
         return self._cold.attempt(start), MethodChoice("spawn", why)
+
+    def expect_run(self, location: str, *, at_once: bool) -> None:
+        """An attempt is about to be started, or else may be soon: begin with its process."""
+        if (pool := self._pools.of_runner(location)) is not None:
+            pool.ahead.expect(at_once=at_once)
+
+    def expect_no_runs(self) -> None:
+        """End what waits for attempts."""
+        for pool in self._pools:
+            pool.ahead.close()
 
     def command(self, start: AttemptStart) -> list[str]:
         """That of the process of an attempt, started on its own."""

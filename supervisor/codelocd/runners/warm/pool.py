@@ -16,6 +16,7 @@ import psutil
 from codelocd.model import StartMethod
 from codelocd.process.child import Children
 from codelocd.runners.api import RunnerSpec
+from codelocd.runners.warm.ahead import ForksAhead
 from codelocd.runners.warm.interpreter import PreloadResult, WarmInterpreter
 from codelocd.runners.warm.method import at_start, cold_packages, newly_cold, visible
 from codelocd.runners.warm.profile import (
@@ -93,6 +94,7 @@ class WarmPool:
         self._learned = asyncio.Event()
         self._learning = False
         self.used = self._loop.time()
+        self.ahead = ForksAhead(self._to_fork)
 
     def fits(self, spec: RunnerSpec, read: frozenset[str]) -> bool:
         """Whether they are the same user's, and imports cannot tell them apart by the variables
@@ -116,6 +118,9 @@ class WarmPool:
         """The one that is ready now; it stays here."""
         self.used = self._loop.time()
         return self.ready if self.ready is not None and self.ready.lives else None
+
+    def _to_fork(self) -> WarmInterpreter | None:
+        return self.current() if self._sharing and not is_short_of_memory() else None
 
     async def wait_ready(self) -> None:
         """Returns when one is ready, or none will be soon."""
@@ -154,6 +159,7 @@ class WarmPool:
 
     def retire(self) -> None:
         """It is not needed for now, or no longer true."""
+        self.ahead.close()
         if self.ready is not None:
             self.ready.retire()
             self.ready = None
@@ -161,6 +167,7 @@ class WarmPool:
     def close(self) -> None:
         if self._preparing is not None:
             self._preparing.cancel()
+        self.ahead.close()
         for one in (self._in_work, self.ready):
             if one is not None:
                 one.kill()
