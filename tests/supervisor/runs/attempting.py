@@ -34,7 +34,7 @@ def paths_in(folder: Path) -> DaemonPaths:
 
 
 class OneKeeper:
-    """Keeps runs as the daemon's keeper does, without a book."""
+    """Keeps runs as the daemon's keeper does, without a book. `prepares`: their starts, too."""
 
     def __init__(self, application: Application) -> None:
         self.application = application
@@ -43,6 +43,7 @@ class OneKeeper:
         self.codes = application.run_base.codes
         self.codes.begin()
         self.runs: dict[RunId, RunRecord] = {}
+        self.prepares = False
         self.heard: list[Mapping[str, Any]] = []
         self.events: list[RunEvent] = []
         self._changed = asyncio.Event()
@@ -54,6 +55,8 @@ class OneKeeper:
         self.runs[run] = record
         for effect in effects:
             if isinstance(effect, StartAttempt):
+                if self.prepares:
+                    self.attempts.prepare(record, effect)
                 task = asyncio.get_running_loop().create_task(self._start(record, effect))
                 self._tasks.add(task)
             elif isinstance(effect, SignalAttempt):

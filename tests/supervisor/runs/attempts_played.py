@@ -46,19 +46,27 @@ class PlayedCodes:
 
 class PlayedProcesses:
     """Each attempt starts at once, and goes on until `end`. `refused`: what a start raises;
-    `deaf`: Dagster is being told for ever."""
+    `deaf`: Dagster is being told for ever. `prepared`, `called_off`: what was asked for besides."""
 
     def __init__(self, book: Path) -> None:
         self.keeper: RunKeeper | None = None
         self.refused: OSError | None = None
         self.files = AttemptFiles()
         self.started: list[tuple[RunId, int]] = []
+        self.prepared: list[tuple[RunId, int]] = []
+        self.called_off: list[RunId] = []
         self.signals: list[tuple[RunId, str]] = []
         self.adopted: list[RunId] = []
         self.deaf = False
         self.dagster_told: list[TellDagster] = []
         self.in_book_at_start: list[RunState | None] = []
         self._book = book
+
+    def prepare(self, run: RunRecord, effect: StartAttempt) -> None:
+        self.prepared.append((run.id, effect.number))
+
+    def call_off(self, run: RunId) -> None:
+        self.called_off.append(run)
 
     async def start(self, run: RunRecord, effect: StartAttempt) -> None:
         assert self.keeper is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shutil
 import signal
@@ -20,8 +21,8 @@ from codelocd.daemon.runs.event_pipe import EventsRead
 from codelocd.model import Config
 from codelocd.placement import Placement
 from codelocd.runs import step
-from codelocd.runs.events import CancelAsked
-from codelocd.runs.model import RunPolicy, RunState, RunWish
+from codelocd.runs.events import CancelAsked, StartAttempt
+from codelocd.runs.model import RunId, RunPolicy, RunState, RunWish
 from codelocd.runs.names import chosen
 from tests.supervisor.runners.launching import until
 from tests.supervisor.runs.attempting import DEADLINE, OneKeeper, loaded, paths_in
@@ -79,6 +80,39 @@ async def test_an_attempt_runs_what_is_served(application: Application, tmp_path
     ]
     texts = keeper.codes.texts(run.manifest)
     assert texts == {str(tmp_path / "x.py"): code()}
+
+
+async def test_what_was_prepared_is_what_starts_or_leaves_nothing(
+    application: Application, tmp_path: Path
+) -> None:
+    await loaded(application, tmp_path, code())
+    keeper = OneKeeper(application)
+    keeper.prepares = True
+    folders = application.run_base.folders.of_runs
+    left = folders.of(RunId(1))  # of a run that a daemon was killed over: no book has it
+    left.mkdir(parents=True)
+    (left / "begun.1").touch()
+    run = await keeper.run()
+    assert (run.id, run.state) == (1, RunState.SUCCEEDED)
+    other = replace(run, id=RunId(2))
+    keeper.attempts.prepare(other, StartAttempt(1))
+    await until(lambda: (folders.of(other.id) / "order.1").exists())
+    keeper.attempts.call_off(other.id)
+    run = await keeper.run()  # which has the number of the other one
+    assert (run.id, run.state) == (other.id, RunState.SUCCEEDED)
+    keeper.attempts.prepare(replace(run, id=RunId(3)), StartAttempt(1))
+    keeper.attempts.call_off(RunId(3))
+    await until(lambda: not folders.of(RunId(3)).exists())
+    assert not any("/events.1" in each for each in opened_files())
+
+
+def opened_files() -> list[str]:
+    """Of this process."""
+    found = []
+    for name in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(FileNotFoundError):  # that of the listing itself
+            found.append(os.readlink(f"/proc/self/fd/{name}"))
+    return found
 
 
 async def test_last_good_code_runs_where_the_newest_does_not_load(

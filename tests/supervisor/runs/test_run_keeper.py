@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from codelocd.daemon.runs import unfinished
-from codelocd.runs.book import BookProblem
+from codelocd.runs.book import BookProblem, Change
 from codelocd.runs.events import StartAttempt, TellDagster
 from codelocd.runs.folder import AttemptFiles
 from codelocd.runs.model import RunId, RunPolicy, RunRecord, RunState, RunWish
@@ -31,6 +32,7 @@ def test_a_run_is_in_the_book_before_its_attempt_starts_and_when_it_has_ended(
         assert is_new
         await played.state(run.id, RunState.RUNNING)
         assert played.hands.in_book_at_start == [RunState.STARTING]
+        assert (played.hands.prepared, played.hands.called_off) == ([(run.id, 1)], [])
         played.hands.end(run.id)
         ended = await played.keeper.ended(run.id)
         assert (ended.state, ended.manifest, ended.generation) == (RunState.SUCCEEDED, "m", 3)
@@ -40,6 +42,30 @@ def test_a_run_is_in_the_book_before_its_attempt_starts_and_when_it_has_ended(
     states = [state for _, state in played.heard.states]
     assert states[0] == "queued"
     assert states[-1] == "succeeded"
+
+
+def test_what_was_prepared_for_a_run_that_no_book_has_is_called_off(tmp_path: Path) -> None:
+    async def story(played: Played) -> None:
+        add = played.book.add
+
+        def full_late(wish: RunWish, queued: float, first: Change | None = None) -> Any:
+            def then(run: RunRecord) -> RunRecord:
+                assert first is not None
+                first(run)
+                raise sqlite3.OperationalError("database or disk is full")
+
+            return add(wish, queued, then)
+
+        played.book.add = full_late  # type: ignore[method-assign]
+        with pytest.raises(BookProblem):
+            await played.keeper.submit(WISH)
+        assert (played.hands.prepared, played.hands.called_off) == ([(1, 1)], [1])
+        played.book.add = add  # type: ignore[method-assign]
+        run, _ = await played.keeper.submit(WISH)
+        await played.state(run.id, RunState.RUNNING)
+        assert (run.id, played.hands.called_off) == (1, [1])
+
+    play(tmp_path, story)
 
 
 def test_the_same_key_is_the_same_run(tmp_path: Path) -> None:

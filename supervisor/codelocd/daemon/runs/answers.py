@@ -99,8 +99,8 @@ class RunAnswers:
                 raise RpcError("usage", what)
             self._locations.supervised(origin.wish.location)
             await self._served(opened, origin.wish.location)
-            run = await opened.keeper.retry(number, by)
-        return _answer(_found(run, number), is_new=True)
+            run = await opened.retry(origin, by)
+        return _answer(run, is_new=True)
 
     # --- questions -----------------------------------------------------------------------------
 

@@ -59,6 +59,18 @@ class AttemptStarter:
         pipes: AttemptPipes,
     ) -> tuple[Child, MethodChoice]:
         """The process, and how it was started. Raises OSError."""
+        start = self.ordered(run, effect, spec, code, pipes)
+        return await shielded(self.warm.attempt(start), lambda made: made[0].kill())
+
+    def ordered(
+        self,
+        run: RunRecord,
+        effect: StartAttempt,
+        spec: RunnerSpec,
+        code: CodeOfRun,
+        pipes: AttemptPipes,
+    ) -> AttemptStart:
+        """What starts it: its order is in its folder then. Raises OSError."""
         order = {
             **order_part(run, effect.done),
             **process_part(spec, pipes, self.life),
@@ -67,8 +79,7 @@ class AttemptStarter:
             "manifest": code.manifest,
         }
         path = self.folders.write_order(run.id, effect.number, order, spec.account)
-        start = AttemptStart(spec, path, pipes)
-        return await shielded(self.warm.attempt(start), lambda made: made[0].kill())
+        return AttemptStart(spec, path, pipes)
 
 
 async def start_report(

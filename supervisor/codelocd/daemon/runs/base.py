@@ -174,6 +174,11 @@ class RunBase:
         if self._has("codes"):
             self.codes.withdrew(location)
 
+    def end_waiting(self) -> None:
+        """Of processes that wait for a run: none starts any more."""
+        if self._has("attempts"):
+            self._warm.expect_no_runs()
+
     def environments(self) -> Iterable[Environment]:
         """Those that runs may need: they count as used."""
         return self.codes.environments() if self._has("codes") else ()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Literal
 
 from codeloc_envs.problem import shortage
+from codelocd.daemon.runs.admission import RunPlace
 from codelocd.daemon.runs.parts import AttemptProcesses
+from codelocd.runs.book import Change
 from codelocd.runs.events import (
     AttemptLost,
     DagsterTold,
@@ -39,6 +41,39 @@ class RunEffects:
         self._ordered: list[tuple[RunId, RunEffect]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._telling: set[asyncio.Task[None]] = set()
+        self._prepared: set[RunId] = set()
+
+    @contextlib.contextmanager
+    def prepared(self, place: RunPlace | None) -> Iterator[Change | None]:
+        """Within it a run may be added that takes the place: what the book makes of it then, from
+        whose thread on its start is prepared. What has not been carried out by its end is called
+        off."""
+        if place is None:
+            yield None
+            return
+        loop = asyncio.get_running_loop()
+        numbers: list[RunId] = []
+
+        def begun(run: RunRecord) -> RunRecord:
+            """On the book's thread: the number is known, and nothing of it is on the disk yet."""
+            numbers.append(run.id)
+            started = place.begun(run)
+            loop.call_soon_threadsafe(self._prepare, started, place.effects(run))
+            return started
+
+        try:
+            yield begun
+        finally:
+            for number in numbers:
+                if number in self._prepared:
+                    self._prepared.discard(number)
+                    self._hands.call_off(number)
+
+    def _prepare(self, run: RunRecord, effects: tuple[RunEffect, ...]) -> None:
+        for effect in effects:
+            if isinstance(effect, StartAttempt):
+                self._prepared.add(run.id)
+                self._hands.prepare(run, effect)
 
     def order(self, number: RunId, effects: tuple[RunEffect, ...]) -> None:
         self._ordered += ((number, effect) for effect in effects)
@@ -63,6 +98,7 @@ class RunEffects:
             if isinstance(effect, SignalAttempt):
                 self.signal(run, effect.how)
             elif not is_owed(number):
+                self._prepared.discard(number)
                 self._begin(self._start(run, effect), self._tasks)
             elif waits and run.stopping is None:
                 self._ordered.append((number, effect))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import time
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, replace
@@ -15,24 +14,21 @@ from typing import TYPE_CHECKING, Any, Literal
 from codeloc_envs.problem import shortage
 from codelocd.core import problems
 from codelocd.daemon.limits import LocationLimits
-from codelocd.daemon.location import Leases
 from codelocd.daemon.locations import Locations
-from codelocd.daemon.runs.attempts import AttemptStarter, CodeOfRun, tell_end
-from codelocd.daemon.runs.event_pipe import EventsRead, GoAhead, made_fifo, opened_fifo
+from codelocd.daemon.runs.attempts import tell_end
+from codelocd.daemon.runs.event_pipe import EventsRead, opened_fifo
 from codelocd.daemon.runs.folders import AttemptFolders
 from codelocd.daemon.runs.left import LeftRuns
 from codelocd.daemon.runs.live import AttemptLimits, LiveAttempt, LockedAttempt
 from codelocd.daemon.runs.output import RunOutputs
 from codelocd.daemon.runs.parts import ToldOfAttempts
-from codelocd.daemon.runs.served import LocationCode, ServedCodes
+from codelocd.daemon.runs.preparations import AttemptPreparations
+from codelocd.daemon.runs.served import ServedCodes
 from codelocd.daemon.runs.served_processes import ServedProcesses
 from codelocd.model import Exit, Policy, Problem
-from codelocd.process.child import Child, Children
+from codelocd.process.child import Children, shielded
 from codelocd.process.inheritance import RUN
-from codelocd.runners.api import RunnerSpec
-from codelocd.runners.attempts import AttemptPipes
 from codelocd.runners.warm.launcher import WarmLauncher
-from codelocd.runners.warm.method import MethodChoice
 from codelocd.runs.events import AttemptLost, AttemptStarted, StartAttempt, TellDagster
 from codelocd.runs.folder import AGAIN, AttemptFiles
 from codelocd.runs.model import RunId, RunRecord
@@ -71,6 +67,7 @@ class LocalAttempts:
         self._folders = folders
         self._codes = codes
         self._limits = AttemptLimits(parts.limits, parts.locations)
+        self._preparations = AttemptPreparations(parts, folders, codes, self._limits)
         self._live: dict[RunId, LiveAttempt | LockedAttempt] = {}
         self._work: set[asyncio.Task[None]] = set()
 
@@ -90,71 +87,35 @@ class LocalAttempts:
 
     # --- starts ---------------------------------------------------------------------------------
 
+    def prepare(self, run: RunRecord, effect: StartAttempt) -> None:
+        """Of a new run: begin with what its start takes, while its record is being written."""
+        self._preparations.begin(run, effect)
+
+    def call_off(self, run: RunId) -> None:
+        """No start follows."""
+        self._preparations.call_off(run)
+
     async def start(self, run: RunRecord, effect: StartAttempt) -> None:
         """Start the attempt and tell what becomes of it. Raises OSError."""
-        name, number = run.wish.location, effect.number
-        served = self._codes.of_generation(name, run.generation)
-        if served is None:
-            raise OSError(self._codes.why_none(name))
+        ready = await self._preparations.of(run, effect)
         try:
-            ready = await asyncio.to_thread(self._prepared, run, number, served)
-        except FileNotFoundError:  # the folder with the code was removed: the next try has it
-            self._codes.ask_again(name)
-            raise
-        try:
-            spec = self._limits.told(ready.spec, run)
-            child, choice = await self._started(run, effect, replace(ready, spec=spec))
+            making = self._parts.warm.attempt(ready.start)
+            child, choice = await shielded(making, lambda made: made[0].kill())
         except BaseException:
-            ready.lease.close()
-            ready.go.close()
+            ready.close()
+            self._parts.limits.discard(ready.spec.group)
             raise
+        finally:
+            ready.passed()
         own, policy = run.wish.policy.memory_limit, self._limits.policy(run)
-        live = LiveAttempt(
-            run.id, number, child, ready.events, spec.group, name, own, policy, ready.lease
-        )
+        name, number, group = run.wish.location, effect.number, ready.spec.group
+        live = LiveAttempt(run.id, number, child, ready.events, group, name, own, policy)
+        live.lease = ready.lease
         started = AttemptStarted(child.pid, choice.method, choice.why)
         self._parts.children.hold(child.pid, _record(live, started))
         ready.go.say()  # not before the next daemon would find it
         self.keeper.tell(run.id, started)
         self._watch(live)
-
-    async def _started(
-        self, run: RunRecord, effect: StartAttempt, ready: _Ready
-    ) -> tuple[Child, MethodChoice]:
-        life = self._parts.children.life
-        starter = AttemptStarter(self._parts.warm, self._folders.of_runs, life)
-        try:
-            pipes = AttemptPipes(ready.writing, ready.go.reading)
-            child, choice = await starter.start(run, effect, ready.spec, ready.code, pipes)
-        except BaseException:
-            os.close(ready.events)
-            self._parts.limits.discard(ready.spec.group)
-            raise
-        finally:
-            os.close(ready.writing)
-            ready.go.passed()
-        return child, choice
-
-    def _prepared(self, run: RunRecord, number: int, served: LocationCode) -> _Ready:
-        """Blocks. Raises OSError."""
-        spec, who = served.spec, served.order.account
-        if not served.order.working_directory.is_dir():
-            raise OSError(f"the working directory {served.order.working_directory} does not exist")
-        code = CodeOfRun(
-            self._folders.make_values(spec.name, run.wish.repository, who),
-            self._folders.make_code(who),
-            self._codes.manifest(run.manifest),
-        )
-        self._folders.make_run(self._folders.of_runs.of(run.id), who)
-        output = self._parts.outputs.of(run.id, number, spec.name)
-        order, lease = self._parts.processes.prepared(served, output)
-        with contextlib.ExitStack() as undo:
-            undo.callback(lease.close)
-            go = GoAhead()
-            undo.callback(go.close)
-            reading, writing = made_fifo(self._folders.of_runs.events(run.id, number))
-            undo.pop_all()
-        return _Ready(order, code, lease, reading, writing, go)
 
     # --- while they live ------------------------------------------------------------------------
 
@@ -218,6 +179,8 @@ class LocalAttempts:
     def _told(self, live: LiveAttempt, document: Mapping[str, Any]) -> None:
         if document["event"] == "result" and document.get("stored") is False:
             live.summary = f"its result could not be stored: {document.get('problem')}"
+        if document["event"] == "loaded":  # nothing is in the way of its code any more
+            self._parts.warm.expect_run(live.location, at_once=False)
         self.keeper.told(live.run, live.number, document)
 
     # --- ends -----------------------------------------------------------------------------------
@@ -280,18 +243,6 @@ class LocalAttempts:
         task = asyncio.get_running_loop().create_task(work)
         self._work.add(task)
         task.add_done_callback(self._work.discard)
-
-
-@dataclass(frozen=True, slots=True)
-class _Ready:
-    """All that a start needs: the descriptors are the ends of the FIFO."""
-
-    spec: RunnerSpec
-    code: CodeOfRun
-    lease: Leases
-    events: int
-    writing: int
-    go: GoAhead
 
 
 def _record(live: LiveAttempt, started: AttemptStarted) -> Mapping[str, Any]:

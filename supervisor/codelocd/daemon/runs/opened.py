@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from codelocd.daemon.runs.unfinished import LAST_REPORTS
 from codelocd.daemon.runs.wishes import with_policy
@@ -43,6 +44,11 @@ class OpenRuns:
     def with_policy(self, wish: RunWish, timeout: float | None = None) -> RunWish:
         """The wish with what its job and its assets state."""
         return with_policy(wish, self._locations, self.base.codes, timeout)
+
+    async def retry(self, origin: RunRecord, by: Mapping[str, Any]) -> RunRecord:
+        """A new run that is as this one was to be. Raises BookProblem."""
+        new, _ = await self.keeper.submit(origin.again(by))
+        return new
 
     async def last_made(self, name: str, repository: str, asset: str) -> LastMadeDocument | None:
         """Raises BookProblem."""

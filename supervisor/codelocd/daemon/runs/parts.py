@@ -58,6 +58,11 @@ class ToldOfAttempts(Protocol):
 class AttemptProcesses(Protocol):
     """The processes of attempts. What happens to them is told `RunKeeper`."""
 
+    def prepare(self, run: RunRecord, effect: StartAttempt) -> None:
+        """A start of this new run follows once its record is in the book, or `call_off`."""
+
+    def call_off(self, run: RunId) -> None: ...
+
     async def start(self, run: RunRecord, effect: StartAttempt) -> None:
         """Raises OSError. Else AttemptStarted is told, and at last AttemptEnded."""
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from codelocd.daemon.runs.admission import RunPlace
-from codelocd.runs.book import BookProblem, RunBook
+from codelocd.runs.book import BookProblem, Change, RunBook
 from codelocd.runs.model import RunId, RunRecord, RunWish
 
 SOON = 0.5
@@ -29,10 +28,9 @@ class RunRecords:
         self.trouble: str | None = None
 
     async def add(
-        self, wish: RunWish, queued: float, place: RunPlace | None = None
+        self, wish: RunWish, queued: float, first: Change | None = None
     ) -> tuple[RunRecord, bool]:
-        """As `RunBook.add`, with a `place` as started; as are the next two. Raises BookProblem."""
-        first = None if place is None else place.begun
+        """As `RunBook.add`; as are the next two. Raises BookProblem."""
         return await asyncio.wrap_future(self._book.add(wish, queued, first))
 
     async def run(self, number: RunId) -> RunRecord | None:

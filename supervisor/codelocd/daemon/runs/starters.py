@@ -131,6 +131,7 @@ class RunStarters:
 
     def begin_nothing(self) -> None:
         """From now on."""
+        self._runs.base.end_waiting()
         self.ticks, self.are_closed = False, True
 
     async def close(self) -> None:

@@ -30,8 +30,9 @@ from codelocd.runs.told import run_event
 
 T = TypeVar("T")
 
-TALK = (events.PlanTold, events.StepTold, events.CheckTold)
-"""What is not worth a wait for the disk each: it comes with the next record, or soon after."""
+TALK = (events.AttemptStarted, events.PlanTold, events.StepTold, events.CheckTold)
+"""What is not worth a wait for the disk each: it comes with the next record, or soon after. Of a
+start that has no record yet the next daemon hears from the holder, or by its lock."""
 
 LAST_REPORTS = 60.0
 """Seconds for Dagster to be told of the attempts that end with the daemon; else the next one tells
@@ -110,9 +111,13 @@ class RunKeeper:
         return await shielded(self._added(wish, self._clock()), lambda _: None)
 
     async def _added(self, wish: RunWish, now: Moment) -> tuple[RunRecord, bool]:
-        """One that may start at once is in the book as started: one wait for the disk, not two."""
-        with self._admission.place_for(wish, now, self._stirred.set) as place:
-            run, is_new = await self.records.add(wish, now.at, place)
+        """One that may start at once is in the book as started: one wait for the disk, not two; and
+        what its start takes is made meanwhile."""
+        with (
+            self._admission.place_for(wish, now, self._stirred.set) as place,
+            self._effects.prepared(place) as first,
+        ):
+            run, is_new = await self.records.add(wish, now.at, first)
             if is_new:
                 self._take_new(run, place)
         return self._table.get(run.id) or run, is_new
@@ -125,16 +130,19 @@ class RunKeeper:
         self._stirred.set()
 
     def _take_new(self, run: RunRecord, place: RunPlace | None) -> None:
-        """It is in the book, with a `place` as started."""
-        self.take_in([queued := RunRecord(run.id, run.uuid, run.wish, run.queued)])
-        if place is not None:
-            self._table.put(run)
-            self._publish.changed(queued, run)
-        if place is not None and self.starts_more:
+        """It is in the book, with a `place` as started: it starts, and then clients are told."""
+        queued = RunRecord(run.id, run.uuid, run.wish, run.queued)
+        if place is None:
+            self.take_in([queued])
+            return
+        self._table.put(run)
+        if self.starts_more:
             self._effects.order(run.id, place.effects(queued))
             self._effects.carry_out(self._table.get, self.records.is_owed, waits=True)
-        elif place is not None:
+        else:
             self.tell(run.id, events.StartFailed("the daemon starts nothing more", transient=True))
+        asyncio.get_running_loop().call_soon(_tell_new, self._publish, queued, run)
+        self._stirred.set()
 
     def tell(self, run: RunId, event: RunEvent) -> None:
         """Something has happened to a run. One that is not known has ended."""
@@ -157,14 +165,6 @@ class RunKeeper:
             self.tell(run, events.KillAsked() if kill else events.CancelAsked())
             await self._after_this()
         return await self.run(run)
-
-    async def retry(self, run: RunId, by: Mapping[str, Any]) -> RunRecord | None:
-        """A new run that is as this one was to be; None: there is none. Raises BookProblem."""
-        origin = await self.run(run)
-        if origin is None:
-            return None
-        new, _ = await self.submit(origin.again(by))
-        return new
 
     async def run(self, number: RunId) -> RunRecord | None:
         """As it is now. Raises BookProblem."""
@@ -308,6 +308,11 @@ async def _turns(
                 report(fault)
             told = fault
             asyncio.get_running_loop().call_later(AGAIN, stirred.set)
+
+
+def _tell_new(publish: RunNewsTaker, queued: RunRecord, run: RunRecord) -> None:
+    publish.changed(None, queued)
+    publish.changed(queued, run)
 
 
 def _answer(waiters: Iterable[asyncio.Future[T]], found: T) -> None:
