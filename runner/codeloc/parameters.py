@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from codeloc._typing import TYPE_CHECKING
+from codeloc.definition import BITS
 from codeloc.errors import RunError, listing, suggestion
 from codeloc.functions import innermost
 
@@ -24,7 +25,7 @@ LONGEST = 200
 def described(function: object, parameter: Parameter) -> dict[str, Any]:
     """What is told of one: `type`, one of KNOWN or None; `default`, if it is plain and short."""
     default = parameter.default
-    told = isinstance(default, PLAIN) and len(str(default)) <= LONGEST and is_finite(default)
+    told = isinstance(default, PLAIN) and len(str(default)) <= LONGEST and has_form(default)
     return {
         "name": parameter.name,
         "type": type_name(function, parameter),
@@ -32,7 +33,10 @@ def described(function: object, parameter: Parameter) -> dict[str, Any]:
     }
 
 
-def is_finite(value: object) -> bool:
+def has_form(value: object) -> bool:
+    """Whether it is no number that JSON or MessagePack has not."""
+    if isinstance(value, int):
+        return value.bit_length() <= BITS
     return not isinstance(value, float) or value - value == 0
 
 

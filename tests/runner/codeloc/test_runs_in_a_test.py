@@ -310,6 +310,17 @@ def test_a_parameter_of_a_list_of_numbers_is_no_number() -> None:
     defs.run("refresh", params={"many": "1,2", "more": [1]}).raise_failure()
 
 
+def test_defaults_that_have_no_form_in_json_are_not_told() -> None:
+    @job
+    def refresh(most: int = 2**63 - 1, more: int = 2**64, less=-(2**80), rate=float("nan")): ...
+
+    told = {
+        each["name"]: each["default"]
+        for each in Definitions(jobs=[refresh]).describe()[0]["parameters"]
+    }
+    assert told == {"most": 2**63 - 1, "more": None, "less": None, "rate": None}
+
+
 @pytest.mark.parametrize(
     ("params", "complaint"),
     [
