@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from codeloc._typing import TYPE_CHECKING, Generic, P, R_co
 from codeloc.arguments import Arguments, named
 from codeloc.functions import Parameter, docstring, parameters_of, source_of
+from codeloc.quantities import BITS
 
 if TYPE_CHECKING:
     from typing import Any, Callable, ClassVar, Dict, Iterable, Optional
@@ -43,8 +44,6 @@ VALUES = 100_000
 """Values in all: lists that hold each other can be small, and endless when copied."""
 CHARACTERS = 1_000_000
 """Of one text."""
-BITS = 63
-"""Of an integer that every reader takes, beside its sign."""
 
 
 def json_copy(arguments: Arguments, place: str, value: object) -> Any:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from codeloc._typing import TYPE_CHECKING
-from codeloc.definition import BITS
 from codeloc.errors import RunError, listing, suggestion
 from codeloc.functions import innermost
+from codeloc.quantities import BITS
 
 if TYPE_CHECKING:
     from typing import Any, Callable, Iterable, Mapping

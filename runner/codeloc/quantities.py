@@ -20,19 +20,25 @@ BYTES = {
 """Prefixes of the SI and of IEC 80000-13, as in a config."""
 SIZE_FORM = 'bytes, or text such as "512MiB", "2GiB"'
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-INFINITE = float("inf")
+BITS = 63
+"""Of an integer that every reader takes, beside its sign."""
+LONGEST = 100 * 365 * 86400.0
+"""Seconds: what is longer than a hundred years is a slip of the finger, and no calendar has it."""
+LARGEST = 10**15
+"""Bytes, as in a config."""
 
 
 def duration_in_seconds(value: str | float) -> float | None:
-    """The duration in seconds; None unless it is a finite number above 0 with a known unit."""
+    """The duration in seconds; None unless it is a number above 0, of at most LONGEST, with a known
+    unit."""
     duration = _parsed(value, UNITS) if isinstance(value, str) else value
-    return duration if duration is not None and 0 < duration < INFINITE else None
+    return duration if duration is not None and 0 < duration <= LONGEST else None
 
 
 def size_in_bytes(value: str | float) -> int | None:
-    """The size in bytes; None unless it is a finite number of at least one, with a known unit."""
+    """The size in bytes; None unless it is a number of 1 to LARGEST, with a known unit."""
     size = _parsed(value, BYTES) if isinstance(value, str) else value
-    return round(size) if size is not None and 1 <= size < INFINITE else None
+    return round(size) if size is not None and 1 <= size <= LARGEST else None
 
 
 def _parsed(text: str, units: Mapping[str, float]) -> float | None:
@@ -49,7 +55,7 @@ def checked_duration(arguments: Arguments, argument: str, value: object) -> floa
     _check_type(arguments, argument, value, DURATION_FORM)
     seconds = duration_in_seconds(value)  # type: ignore[arg-type]  # just checked
     if seconds is None:
-        complaint = f"{value!r} is not a duration: {DURATION_FORM}, above 0"
+        complaint = f"{value!r} is not a duration: {DURATION_FORM}, above 0, at most 100 years"
         raise arguments.invalid(argument, complaint)
     return seconds
 
@@ -64,7 +70,9 @@ def checked_size(arguments: Arguments, argument: str, value: object) -> int:
     _check_type(arguments, argument, value, SIZE_FORM)
     size = size_in_bytes(value)  # type: ignore[arg-type]  # just checked
     if size is None:
-        raise arguments.invalid(argument, f"{value!r} is not a size: {SIZE_FORM}, above 0")
+        raise arguments.invalid(
+            argument, f"{value!r} is not a size: {SIZE_FORM}, above 0, at most 1000 TB"
+        )
     return size
 
 

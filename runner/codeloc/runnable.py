@@ -5,7 +5,7 @@ from __future__ import annotations
 from codeloc._typing import TYPE_CHECKING
 from codeloc.arguments import NAME, Arguments, is_name, named
 from codeloc.definition import Definition
-from codeloc.quantities import checked_size, optional_duration
+from codeloc.quantities import BITS, checked_size, optional_duration
 
 if TYPE_CHECKING:
     from typing import Any, Mapping, Optional, Union
@@ -93,4 +93,6 @@ def _limits(arguments: Arguments, value: object) -> dict[str, int]:
             raise arguments.wrong(place, count, "int")
         if count < 1:
             raise arguments.invalid(place, f"{count} would let no run begin: at least 1")
+        if count.bit_length() > BITS:
+            raise arguments.invalid(place, f"an integer of more than {BITS} bits: leave it out")
     return found

@@ -30,6 +30,10 @@ class SchedulePlace(NamedTuple):
     name: str
 
 
+LONGEST = 100 * 365 * 86400.0
+"""Seconds of jitter, as `codeloc` takes them."""
+
+
 class UnfitSchedule(ValueError):
     """A schedule that cannot tick; `str()` is one line."""
 
@@ -56,7 +60,7 @@ class Schedule:
             cron = Cron.of(definition["cron"])
             timezone, job = str(definition["timezone"]), str(definition["job"])
             jitter = float(definition.get("jitter", 0.0))
-            zone = zone_of(timezone)
+            zone, delay = zone_of(timezone), delay_of(place, jitter)
         except UnfitCron as error:
             raise UnfitSchedule(str(error)) from None
         except (KeyError, TypeError, ValueError, OSError) as error:
@@ -70,7 +74,7 @@ class Schedule:
             str(definition.get("catch_up", "latest")),
             str(definition.get("overlap", "wait")),
             definition.get("enabled", True) is not False,
-            delay_of(place, jitter),
+            delay,
         )
 
     @property
@@ -110,7 +114,10 @@ def place_of(definition: Listed) -> SchedulePlace:
 
 
 def delay_of(place: SchedulePlace, jitter: float) -> float:
-    """Whole seconds below `jitter`: always the same of one schedule, and spread over many."""
+    """Whole seconds below `jitter`: always the same of one schedule, and spread over many. Raises
+    ValueError."""
+    if not jitter <= LONGEST:
+        raise ValueError(f"a jitter of {jitter:g} s is no duration")
     digest = blake2b("\0".join(place).encode(), digest_size=8).digest()
     return float(int(max(0.0, jitter) * int.from_bytes(digest, "big") / 2**64))
 

@@ -36,6 +36,7 @@ KEY = "the key of an asset (str or list of str)"
 REFERENCE = "an asset, or its key (str or list of str)"
 TAG_KEY = "[NAMESPACE/]NAME, each of 1 to 63 letters, digits, '_', '-', '.'"
 NO_OWNER = "is neither an e-mail address nor team:NAME"
+YEARS, BYTES = "above 0, at most 100 years", "above 0, at most 1000 TB"
 DURATION = 'seconds, or text such as "500ms", "30s", "5min", "2h", "1d"'
 SIZE = 'bytes, or text such as "512MiB", "2GiB"'
 JSON = "what JSON can hold (None, bool, int, float, str, list, dict)"
@@ -77,14 +78,16 @@ JSON = "what JSON can hold (None, bool, int, float, str, list, dict)"
         ({"metadata": {"a": [float("-inf")]}}, "metadata['a'][0]: -inf is not a number in JSON"),
         ({"retries": True}, "retries: got bool, expected int"),
         ({"retries": -1}, "retries: -1 is not from 0 to 100"),
-        ({"retry_delay": "5"}, f"retry_delay: '5' is not a duration: {DURATION}, above 0"),
+        ({"retry_delay": "5"}, f"retry_delay: '5' is not a duration: {DURATION}, {YEARS}"),
         ({"timeout": None, "memory_limit": True}, f"memory_limit: got bool, expected {SIZE}"),
-        ({"timeout": 0}, f"timeout: 0 is not a duration: {DURATION}, above 0"),
-        ({"memory_limit": "2GiBs"}, f"memory_limit: '2GiBs' is not a size: {SIZE}, above 0"),
+        ({"timeout": 0}, f"timeout: 0 is not a duration: {DURATION}, {YEARS}"),
+        ({"memory_limit": "2GiBs"}, f"memory_limit: '2GiBs' is not a size: {SIZE}, {BYTES}"),
         ({"limits": ["db"]}, "limits: got list, expected a dict"),
         ({"limits": {"a b": 1}}, "limits: 'a b' is not a name: use only letters, digits and _"),
         ({"limits": {"db": "1"}}, "limits['db']: got str, expected int"),
         ({"limits": {"db": 0}}, "limits['db']: 0 would let no run begin: at least 1"),
+        ({"limits": {"db": 2**63}}, "limits['db']: an integer of more than 63 bits: leave it out"),
+        ({"memory_limit": 2**63}, f"memory_limit: {2**63} is not a size: {SIZE}, {BYTES}"),
     ],
 )  # fmt: skip
 def test_an_option_of_an_asset_is_checked_when_it_is_made(
@@ -167,7 +170,7 @@ def test_an_interval_is_a_duration(
         ({"catch_up": 1}, "catch_up: got int, expected str"),
         ({"catch_up": "last"}, "catch_up: 'last' is not one of \"latest\", \"none\", \"all\""),
         ({"overlap": "skip"}, "overlap: 'skip' is not one of \"wait\", \"allow\""),
-        ({"jitter": "x"}, f"jitter: 'x' is not a duration: {DURATION}, above 0"),
+        ({"jitter": "x"}, f"jitter: 'x' is not a duration: {DURATION}, {YEARS}"),
         ({"enabled": 1}, "enabled: got int, expected bool"),
     ],
 )  # fmt: skip

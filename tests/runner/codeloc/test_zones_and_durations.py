@@ -75,6 +75,7 @@ def test_without_zoneinfo_the_list_decides(monkeypatch: pytest.MonkeyPatch) -> N
         ("1d", 86400),
         (10, 10),
         (0.25, 0.25),
+        ("36500d", 36500 * 86400),
     ],
 )
 def test_a_duration_is_so_many_seconds(value: str | float, seconds: float) -> None:
@@ -85,7 +86,7 @@ def test_a_duration_is_so_many_seconds(value: str | float, seconds: float) -> No
     "value",
     [
         *("", "30", "s", "30S", "1h30m", "-1s", "0s", "nan", "inf", "infs", "1e999s"),
-        *(0, -1, float("nan"), float("inf")),
+        *(0, -1, float("nan"), float("inf"), 1e300, 10**400, "36501d", "1e300s"),
     ],
 )
 def test_what_is_not_finite_or_positive_or_has_no_unit_is_no_duration(value: str | float) -> None:

@@ -138,6 +138,8 @@ def test_the_first_moment_of_many():
         ({"cron": "0 0 L * *"}, "no value in a cron expression"),
         ({"cron": None}, "cannot be read"),
         ({"jitter": "soon"}, "cannot be read"),
+        ({"jitter": 1e300}, "a jitter of 1e\\+300 s is no duration"),
+        ({"jitter": float("nan")}, "no duration"),
     ],
 )
 def test_what_cannot_tick_says_why(more, says):
