@@ -51,6 +51,8 @@ def import_target(
 
 def import_file(path: str, is_file: Callable[[str], bool]) -> ModuleType:
     if not is_file(path):
+        if os.path.isdir(path):
+            raise LoadFailure(f"{path} is a folder; name a file in it, or a module")
         raise LoadFailure(f"no file {path}; create it, or correct the path")
     name = module_name(path)
     spec = spec_from_file_location(name, path, loader=SourceFileLoader(name, path))

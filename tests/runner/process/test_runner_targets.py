@@ -119,6 +119,8 @@ def test_two_repositories_of_one_name_name_both_places(run, code, extreme):
 def test_a_file_that_is_not_there_is_told_with_its_path(start, code, extreme):
     problem = start(extreme, code / "gone.py").problem()
     assert problem["summary"] == f"no file {code}/gone.py; create it, or correct the path"
+    problem = start(extreme, code).problem()
+    assert problem["summary"] == f"{code} is a folder; name a file in it, or a module"
 
 
 def test_a_module_that_is_not_there_is_told(start, code, extreme):
