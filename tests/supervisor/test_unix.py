@@ -32,10 +32,10 @@ def of_length(tmp_path: Path):
 
 
 @pytest.fixture(params=["descriptors", "links"])
-def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Linux's way to long paths, and that of other systems."""
     if request.param == "links":
-        monkeypatch.setattr(unix_address, "_DESCRIPTORS", "/nonexistent")
+        monkeypatch.setattr(unix_address, "_DESCRIPTORS", str(tmp_path / "missing"))
     elif sys.platform != "linux":
         pytest.skip("only Linux has /proc/self/fd")
 
