@@ -68,6 +68,21 @@ def test_what_was_prepared_for_a_run_that_no_book_has_is_called_off(tmp_path: Pa
     play(tmp_path, story)
 
 
+def test_one_that_is_asked_for_overtakes_none_that_waits_and_may_start(tmp_path: Path) -> None:
+    async def story(played: Played) -> None:
+        played.codes.missing.add("sales")
+        first, _ = await played.keeper.submit(WISH)
+        played.codes.missing.clear()
+        second, _ = await played.keeper.submit(WISH)
+        older = await played.state(first.id, RunState.RUNNING)
+        newer = await played.state(second.id, RunState.RUNNING)
+        assert older.started is not None
+        assert newer.started is not None
+        assert older.started <= newer.started
+
+    play(tmp_path, story)
+
+
 def test_the_same_key_is_the_same_run(tmp_path: Path) -> None:
     async def story(played: Played) -> None:
         first, _ = await played.keeper.submit(replace(WISH, key="k"))

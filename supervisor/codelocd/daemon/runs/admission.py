@@ -83,8 +83,8 @@ class RunAdmission:
         if code is None or self._is_full:
             return None
         run = RunRecord(RunId(next(self._numbers)), "", wish, now.at)
-        if run.id not in startable([*self._there(), run], self.limits, now.clock):
-            return None
+        if startable([*self._there(), run], self.limits, now.clock) != [run.id]:
+            return None  # or an older one starts first, in its turn
         return RunPlace(run.id, _admission(code), now)
 
     @property
