@@ -33,6 +33,10 @@ class RunError(Exception):
     """A run that cannot begin as it was asked for; the text says why, and what to do."""
 
 
+class MissingUpstream(RunError):
+    """A run of which a function takes a value that the run does not make and no run has left."""
+
+
 class Cancelled(BaseException):
     """Raised in a function whose run is cancelled, so that its `finally` and its resources end in
     order. Like KeyboardInterrupt it is no Exception; the run stays cancelled if it is caught.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from codeloc._typing import TYPE_CHECKING
 from codeloc.arguments import key_text
-from codeloc.errors import RunError, listing, suggestion
+from codeloc.errors import MissingUpstream, RunError, listing, suggestion
 from codeloc.jobs import AssetJobDefinition, FunctionJobDefinition
 from codeloc.parameters import given_values, refuse_unknown
 from codeloc.selection import select, with_upstream
@@ -219,7 +219,7 @@ def in_order(upstream: Graph) -> list[Key]:
 
 
 def _refuse_missing(namespace: Namespace, steps: Iterable[Step], is_stored: Is) -> None:
-    """Raises RunError where a function takes a value that no step makes and no run has left."""
+    """Raises MissingUpstream where a function takes what no step makes and no run has left."""
     made: set[Key | None] = set()
     for step in steps:
         for function in step.functions:
@@ -227,7 +227,7 @@ def _refuse_missing(namespace: Namespace, steps: Iterable[Step], is_stored: Is) 
                 made.add(step.key)
             for key in namespace.bound[function].assets:
                 if key not in made and not is_stored(key):
-                    raise RunError(_missing(function, key))
+                    raise MissingUpstream(_missing(function, key))
         if step.makes:
             made.add(step.key)
 

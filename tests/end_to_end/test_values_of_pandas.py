@@ -62,7 +62,7 @@ def test_a_data_frame_is_read_after_a_reload_and_what_cannot_read_it_says_so(
         dev.until_serving("shop")
         with dev.client() as client:
             missed = made(client, "orders")
-            assert (missed["state"], missed["why"], missed["steps"]) == ("failed", "usage", [])
+            assert (missed["state"], missed["why"], missed["steps"]) == ("failed", "upstream", [])
             assert "takes raw_orders" in missed["summary"]
             assert "--upstream" in missed["summary"]
 

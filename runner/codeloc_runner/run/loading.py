@@ -35,7 +35,7 @@ def failure(
     the output already; any other is printed, too."""
     if isinstance(error, UsageFailure):
         say(f"codelocd: {error}")
-        return {"state": "failed", "why": "usage", **in_a_line(str(error))}
+        return {"state": "failed", "why": error.why, **in_a_line(str(error))}
     why = "load" if isinstance(error, (LoadError, LoadFailure)) else "exception"
     problem = described(error.__cause__ or error, order, "load" if why == "load" else "run")
     if error is not printed:

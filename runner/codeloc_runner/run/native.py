@@ -18,7 +18,15 @@ if TYPE_CHECKING:
 
 
 class UsageFailure(Exception):
-    """What was asked for cannot be run."""
+    """What was asked for cannot be run. `why` is that of its result (docs/protocol.md)."""
+
+    why = "usage"
+
+
+class UpstreamFailure(UsageFailure):
+    """It takes a value that no run has left."""
+
+    why = "upstream"
 
 
 def run(targets: List[Any], order: AttemptOrder, steps: StepEvents, guard: CancelGuard) -> Any:
@@ -54,7 +62,9 @@ def run(targets: List[Any], order: AttemptOrder, steps: StepEvents, guard: Cance
             keeps=False,
         ).run()
     except part("errors").RunError as error:
-        raise UsageFailure(str(error)) from None
+        missing = getattr(part("errors"), "MissingUpstream", ())  # an older codeloc has none
+        kind = UpstreamFailure if isinstance(error, missing) else UsageFailure
+        raise kind(str(error)) from None
 
 
 def evaluate(targets: List[Any], order: EvaluationOrder, guard: CancelGuard) -> Any:

@@ -67,7 +67,7 @@ class RunOutput:
             output.document(run)
         elif self._form == "events":
             self._document({"event": "ended", "at": time.time(), "run": run})
-        elif run["why"] != "usage" or run["id"] is not None:
+        elif run["why"] not in ("usage", "upstream") or run["id"] is not None:
             self._line(render.ended(run, self._screen))
 
     def _say(self, event: Mapping[str, Any]) -> None:

@@ -45,7 +45,7 @@ TITLES = (
 )
 MARGIN = 12
 """Columns of the longest label."""
-NO_PLACE = ("exception", "check", "usage")
+NO_PLACE = ("exception", "check", "usage", "upstream")
 """Reasons that the steps, or a summary, tell better."""
 
 

@@ -133,6 +133,9 @@ def _reasons(run: Document) -> Iterator[str]:
     if run["why"] == "usage":  # its output has said what is wrong
         yield "it cannot be run as it was asked for"
         return
+    if run["why"] == "upstream":
+        yield "it takes a value that no run has left"
+        return
     if run["state"] == "lost":
         yield "it ended while no daemon was there to see how"
         return

@@ -11,7 +11,16 @@ RunId = NewType("RunId", int)
 """A number that grows by one with each run of one book, and never repeats."""
 
 Reason = Literal[
-    "exception", "check", "load", "usage", "timeout", "memory", "exit", "signal", "shutdown"
+    "exception",
+    "check",
+    "load",
+    "usage",
+    "upstream",
+    "timeout",
+    "memory",
+    "exit",
+    "signal",
+    "shutdown",
 ]
 """Why a run failed; `shutdown` of one that was cancelled: the daemon ended."""
 Stopping = Literal["cancel", "timeout", "memory", "shutdown"]

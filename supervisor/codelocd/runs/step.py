@@ -51,9 +51,11 @@ TRANSIENT_SECONDS = 1.0
 """Before a start that the machine had no room for is tried again."""
 _RESULTS = (RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED)
 FINAL = {each.value: each for each in _RESULTS}
-REASONS: frozenset[Reason] = frozenset(("exception", "check", "load", "usage", "memory"))
+REASONS: frozenset[Reason] = frozenset(
+    ("exception", "check", "load", "usage", "upstream", "memory")
+)
 """Those that a result may have."""
-HOPELESS: frozenset[Reason] = frozenset(("usage", "load"))
+HOPELESS: frozenset[Reason] = frozenset(("usage", "upstream", "load"))
 """The same code would fail in the same way."""
 
 

@@ -149,20 +149,20 @@ def test_a_failure_skips_what_depends_on_it_and_is_told_with_its_lines(
 
 
 @pytest.mark.parametrize(
-    ("facts", "summary"),
+    ("facts", "why", "summary"),
     [
-        ({"job": "nightyl"}, 'job "nightyl" does not exist; did you mean "nightly"?'),
-        ({"select": ["orders"]}, "takes raw_orders, which is not in this run"),
-        ({"job": "nightly", "params": {"dya": 1}}, 'no parameter "dya"'),
-        ({"job": "nightly", "repository": "other"}, "no repository 'other'"),
+        ({"job": "nightyl"}, "usage", 'job "nightyl" does not exist; did you mean "nightly"?'),
+        ({"select": ["orders"]}, "upstream", "takes raw_orders, which is not in this run"),
+        ({"job": "nightly", "params": {"dya": 1}}, "usage", 'no parameter "dya"'),
+        ({"job": "nightly", "repository": "other"}, "usage", "no repository 'other'"),
     ],
 )
 def test_what_cannot_be_run_is_told_before_anything_runs(
-    facts, summary, attempts, shop, current
+    facts, why, summary, attempts, shop, current
 ) -> None:
     result = attempts(current, attempts.order(shop, **facts)).result()
 
-    assert (result["state"], result["why"], result["steps"]) == ("failed", "usage", [])
+    assert (result["state"], result["why"], result["steps"]) == ("failed", why, [])
     assert summary in result["summary"]
 
 

@@ -109,7 +109,7 @@ def test_a_failure_is_retried_after_a_delay_that_doubles_and_repeats_only_what_f
     assert [each.state for each in run.attempts] == ["failed", "failed", "succeeded"]
 
 
-@pytest.mark.parametrize("why", ["usage", "load"])
+@pytest.mark.parametrize("why", ["usage", "upstream", "load"])
 def test_what_the_same_code_would_repeat_is_not_retried(why: str) -> None:
     result = {**BAD, "why": why}
     run, _ = after(new(retries=2), *RUNNING, AttemptEnded(exit=1, result=result))
