@@ -53,7 +53,7 @@ interface Run {
 interface Check { name: string; state: string; severity?: string; blocking?: boolean; seconds?: number | null; summary?: string | null; metadata?: Record<string, any>; }
 interface Step { kind: string; name: string; state: string; seconds?: number | null; why?: string | null; summary?: string | null; problem?: ProblemDocument | null; metadata?: Record<string, any>; checks: Check[]; since?: number; }
 interface Attempt { number: number; state: string; pid: number | null; start_method: string | null; started: number | null; ended: number | null; seconds?: number | null; exit: number | null; signal: number | null; why: string | null; summary: string | null; problem: ProblemDocument | null; memory_peak: number | null; }
-interface WholeRun extends Run { steps: Step[]; attempts: Attempt[]; }
+interface WholeRun extends Run { steps: Step[]; attempts: Attempt[]; waits_for?: string[]; }
 interface Schedule {
   location: string; repository: string; name: string; kind: string; cron: string | string[] | null; timezone: string | null; minimum_interval: number | null;
   job: string | null; enabled: boolean; ticks: boolean; why: string | null; next: number | null; missed: number;

@@ -86,9 +86,8 @@ class AttemptFolder:
             raise
         finally:
             os.close(begun)
-        folder = synced(
-            self._folder
-        )  # the name alone counts: the file itself may come to the disk later
+        # The name alone counts: the file itself may come to the disk later.
+        folder = synced(self._folder)
         self._kept = folder, identity(fstat(folder))
         os.register_at_fork(after_in_child=self._free)
 

@@ -24,6 +24,7 @@ from codelocd.cli.run_request import AskedRun, exit_code, unfit_names
 from codelocd.cli.which import Asked, DaemonAddress
 from codelocd.render import runs as render
 from codelocd.render.status import LOADING
+from codelocd.render.text import one_line
 from codelocd.runs.names import location_of
 
 if TYPE_CHECKING:
@@ -209,11 +210,13 @@ class AttachedOutput:
         try:
             with Connection(self._daemon, PROMPT_TIMEOUT) as connection:
                 answer = connection.call("status", {"locations": [self._location]}, PROMPT_TIMEOUT)
+                waits = connection.call("run_show", {"id": self._number}, PROMPT_TIMEOUT)["run"]
         except Failure:
             return  # what follows the run says so, if that lasts
         if answer["daemon"]["ending"] is None:
-            remedy = "`codelocd runs` lists them, [runs] in the config has the limits"
-            why = f"until others end; {remedy}"
+            remedy = "`codelocd runs` lists what goes on, [runs] in the config has the limits"
+            limits = "; ".join(one_line(each) for each in waits.get("waits_for") or ())
+            why = f"for {limits or 'others to end'}; {remedy}"
         else:
             remedy = f"`codelocd runs cancel {self._number}` takes it back"
             why = f"for the next daemon: this one ends, and starts nothing more; {remedy}"

@@ -73,10 +73,12 @@ class _FactsOfRun(TypedDict):
 
 @final
 class RunDocument(_FactsOfRun):
-    """One run. `steps`: as attempts tell them."""
+    """One run. `steps`: as attempts tell them. `waits_for`: by `run_show` alone, what holds it back
+    while it waits in the queue, each in words."""
 
     attempts: list[RunAttemptDocument]
     steps: list[dict[str, Any]]
+    waits_for: NotRequired[list[str]]
 
 
 @final

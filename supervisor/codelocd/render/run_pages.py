@@ -122,6 +122,7 @@ def _facts(run: Document, now: float) -> Iterator[tuple[str, str]]:
         yield "Because", shortened(one_line(run["summary"] or ""), SUMMARY)
     yield "By", _by_in_full(run)
     yield "Queued", moment(run["queued"], date=True, milliseconds=False)
+    yield "Waits for", "; ".join(one_line(each) for each in run.get("waits_for") or ())
     yield "Began", _began(run, now)
     yield "Code", ", ".join(filter(None, _code(run)))
     yield "Parameters", _pairs(run["params"])

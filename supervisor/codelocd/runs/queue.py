@@ -27,14 +27,9 @@ class RunLimits:
 
 def startable(runs: Iterable[RunRecord], limits: RunLimits, clock: float) -> list[RunId]:
     """Those that may start now, the oldest first; `clock`: of the monotonic clock."""
-    waiting: list[RunRecord] = []
-    held: Counter[str] = Counter()
-    bounds: dict[str, int] = {}
-    for run in runs:
-        if run.state is RunState.QUEUED:
-            waiting.append(run)
-        elif not run.state.is_final:
-            _hold(run, limits, held, bounds)
+    there = list(runs)
+    held, bounds = _held(there, limits)
+    waiting = [run for run in there if run.state is RunState.QUEUED]
     found = []
     for run in sorted(waiting, key=lambda each: (each.queued, each.id)):
         if held[EVERY] >= limits.max_concurrent:
@@ -45,7 +40,14 @@ def startable(runs: Iterable[RunRecord], limits: RunLimits, clock: float) -> lis
     return found
 
 
-EVERY = "every run"
+def reached(run: RunRecord, runs: Iterable[RunRecord], limits: RunLimits) -> list[str]:
+    """The limits that hold a run back which waits among these, each in words."""
+    held, bounds = _held(runs, limits)
+    most = {name: min(count, bounds.get(name, count)) for name, count in _limits_of(run, limits)}
+    return [f"{name}, {count} at a time" for name, count in most.items() if held[name] >= count]
+
+
+EVERY = "all runs"
 
 
 def _is_due(run: RunRecord, clock: float) -> bool:
@@ -60,6 +62,16 @@ def _has_room(
         held.get(name, 0) < min(count, bounds.get(name, count))
         for name, count in _limits_of(run, limits)
     )
+
+
+def _held(runs: Iterable[RunRecord], limits: RunLimits) -> tuple[Counter[str], dict[str, int]]:
+    """By the name of a limit, how many go on that have it, and the least that is stated for it."""
+    held: Counter[str] = Counter()
+    bounds: dict[str, int] = {}
+    for run in runs:
+        if run.state is not RunState.QUEUED and not run.state.is_final:
+            _hold(run, limits, held, bounds)
+    return held, bounds
 
 
 def _hold(run: RunRecord, limits: RunLimits, held: Counter[str], bounds: dict[str, int]) -> None:

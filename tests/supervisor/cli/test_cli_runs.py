@@ -101,9 +101,10 @@ def carried_out(runs: Runs, end: dict[str, Any]) -> None:
 
 
 def test_a_run_that_stays_in_the_queue_says_why(project: Shell, runs: Runs) -> None:
+    runs.runs[17] = {**QUEUED, "waits_for": ["tag db, 1 at a time"]}
     done = project.start("run", "sales/nightly")
     assert done.stderr is not None
-    told = "run 17 waits in the queue until others end; `codelocd runs` lists them"
+    told = "run 17 waits in the queue for tag db, 1 at a time; `codelocd runs` lists what goes on"
     assert done.stderr.readline().startswith(told)
     runs.ends(run())
     done.communicate(timeout=DEADLINE)

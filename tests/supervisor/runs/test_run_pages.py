@@ -85,6 +85,12 @@ def test_a_page_shows_steps_and_checks_as_they_were_told() -> None:
     assert page.splitlines()[-1] == "codelocd runs logs 17 · codelocd runs retry 17"
 
 
+def test_a_run_in_the_queue_says_what_it_waits_for() -> None:
+    waiting = run(state="queued", waits_for=["tag db, 1 at a time", "limit gpu, 2 at a time"])
+    shown = run_pages.page(waiting, AT, PLAIN)
+    assert "Waits for: tag db, 1 at a time; limit gpu, 2 at a time\n" in shown
+
+
 @pytest.mark.parametrize(("left", "told"), [(8.0, "in 8.0s"), (-1.0, "waits in the queue")])
 def test_a_page_says_when_the_next_attempt_begins(left: float, told: str) -> None:
     page = run_pages.page(run(state="queued", ended=None, retry_at=AT + left), AT, PLAIN)

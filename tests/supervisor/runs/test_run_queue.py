@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codelocd.runs.model import Deadlines, RunId, RunPolicy, RunRecord, RunState, RunWish
-from codelocd.runs.queue import RunLimits, startable
+from codelocd.runs.queue import RunLimits, reached, startable
 
 WIDE = 1000
 
@@ -52,6 +52,17 @@ def test_a_name_has_the_smallest_limit_that_is_stated_for_it() -> None:
     assert startable([going, run(2, limits={"db": 1})], RunLimits(WIDE), 0) == []
     going = run(1, RunState.RUNNING, limits={"db": 1})
     assert startable([going, run(2, limits={"db": 3})], RunLimits(WIDE), 0) == []
+
+
+def test_what_waits_says_for_which_limits() -> None:
+    limits = RunLimits(2, {"x": 1}, {}, {"db=2": 1})
+    runs = [run(1, RunState.RUNNING, location="x", tags={"db": "2"}, limits={"gpu": 2})]
+    waiting = run(2, location="x", tags={"db": "2"}, limits={"gpu": 1})
+    told = ["location x, 1 at a time", "tag db=2, 1 at a time", "limit gpu, 1 at a time"]
+    assert reached(waiting, [*runs, waiting], limits) == told
+    runs.append(run(3, RunState.STARTING))
+    assert reached(run(4), runs, limits) == ["all runs, 2 at a time"]
+    assert reached(run(4), runs[1:], limits) == []
 
 
 def test_a_retry_waits_for_its_time_and_holds_up_nothing() -> None:

@@ -12,7 +12,7 @@ from codelocd.daemon.runs.table import RunTable
 from codelocd.runs.dagster import DAGSTER
 from codelocd.runs.events import Moment, RunAdmitted, RunEffect
 from codelocd.runs.model import RunId, RunRecord, RunState, RunWish
-from codelocd.runs.queue import RunLimits, startable
+from codelocd.runs.queue import RunLimits, reached, startable
 from codelocd.runs.step import step
 
 
@@ -61,6 +61,12 @@ class RunAdmission:
             code = self._served.of(run.wish.location) if run is not None else None
             if code is not None:
                 yield number, _admission(code)
+
+    def waits_for(self, run: RunRecord) -> list[str]:
+        """What holds back a run in the queue, each in words."""
+        if self._served.of(run.wish.location) is None:
+            return [f"{run.wish.location}, which serves nothing yet"]
+        return reached(run, self._there(), self.limits)
 
     @contextlib.contextmanager
     def place_for(

@@ -126,6 +126,8 @@ class RunAnswers:
         number, with_code = await self._named(params), take.flag(params, "code", default=False)
         opened, run = await self._one(number)
         found: dict[str, Any] = {"run": run_document(run, present())}
+        if run.state is RunState.QUEUED:
+            found["run"]["waits_for"] = opened.keeper.waits_for(run)
         if with_code:
             found["code"] = await asyncio.to_thread(opened.base.codes.texts, run.manifest)
         return found

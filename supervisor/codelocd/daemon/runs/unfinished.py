@@ -65,6 +65,7 @@ class RunKeeper:
         self._admission = RunAdmission(
             self._table, served, limits, lambda: self.starts_more and self.records.trouble is None
         )
+        self.waits_for = self._admission.waits_for
         self._happened: deque[tuple[RunId, RunEvent]] = deque()
         self._heard: list[asyncio.Future[None]] = []
         self._waiting: dict[RunId, list[asyncio.Future[RunRecord]]] = {}

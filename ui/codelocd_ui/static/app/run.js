@@ -70,7 +70,7 @@ function Steps({ run, now }) {
     ${!problem && !isLive(run) && run.summary && !failed.length && html`<div class="card problem"><header><${Mark} of=${levelOf(run.state)} /><div class="words"><p class="summary">${visible(run.summary)}</p></div></header></div>`}
     ${failed.map((one) => html`<${Failure} key=${one.name} title=${one.name} problem=${one.problem} />`)}
     <div class="columns"><div class="stack">
-      ${run.steps.length ? html`<ol class="card steps" aria-label="Steps">${run.steps.map((one) => html`<${OneStep} key=${`${one.kind} ${one.name}`} step=${one} now=${now} />`)}</ol>` : html`<div class="card empty">${run.state === 'queued' ? 'It waits in the queue.' : isLive(run) ? 'Its code is being loaded.' : 'No step began.'}</div>`}
+      ${run.steps.length ? html`<ol class="card steps" aria-label="Steps">${run.steps.map((one) => html`<${OneStep} key=${`${one.kind} ${one.name}`} step=${one} now=${now} />`)}</ol>` : html`<div class="card empty">${run.state === 'queued' ? `It waits in the queue${run.waits_for?.length ? ` for: ${visible(run.waits_for.join('; '))}` : '.'}` : isLive(run) ? 'Its code is being loaded.' : 'No step began.'}</div>`}
     </div><div class="stack">
       <div class="card"><div class="body"><dl class="pairs"><dt>Queued</dt><dd title=${moment(run.queued)}>${dated(run.queued, now)}</dd>
         ${run.retry_at != null && html`<dt>Next attempt</dt><dd title=${moment(run.retry_at)}>${run.retry_at > now ? until(run.retry_at, now) : 'waits in the queue'}</dd>`}
