@@ -162,7 +162,8 @@ def refused(project: Project, method: str, **params: Any) -> tuple[str, str]:
 def test_nothing_of_runs_is_there_before_the_first(tmp_path: Path) -> None:
     (tmp_path / "codelocd.toml").write_text('[location.sales]\npython_file = "sales.py"\n')
     (tmp_path / "sales.py").write_text(SALES)
-    dev = Dev(tmp_path, tmp_path / "home", ())
+    own_start = ("env",)  # no fork of what has imported all: what it has imported counts
+    dev = Dev(tmp_path, tmp_path / "home", (), own_start)
     try:
         dev.until_serving("sales")
         with dev.client() as client:
