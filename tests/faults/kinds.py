@@ -12,6 +12,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+from codelocd.storage.remains import BOOK
 from tests.faults.locations import NAMES, STEADY
 from tests.faults.processes import kill_unless_of_a_run
 from tests.faults.world import World
@@ -88,6 +89,8 @@ def _logs_deleted(world: World, _name: str) -> Heal:
 
 
 def _state_deleted(world: World, _name: str) -> Heal:
+    """A daemon that dies before it has written the book again has lost it: it is waited for."""
+    books = [*world.state.rglob(BOOK)]
     for folder in (world.state / "codelocd" / "daemons").glob("*"):
         for entry in folder.iterdir():
             if entry.name != "lock":
@@ -95,7 +98,7 @@ def _state_deleted(world: World, _name: str) -> Heal:
     world.excuse()
     world.runs.excuse()
     world.cut_off = True
-    return None
+    return lambda: world.until(lambda: [f"no {book}" for book in books if not book.exists()], BOOK)
 
 
 def _descriptors(world: World, _name: str) -> Heal:

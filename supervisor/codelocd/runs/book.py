@@ -68,9 +68,14 @@ class RunBook:
             raise
 
     def close(self) -> None:
-        """After all that was asked for before."""
+        """After all that was asked for before. A file that was removed is put back."""
+        self.put_back()
         self._thread.submit(lambda: self._connection.close())
         self._thread.shutdown()
+
+    def put_back(self) -> Future[None]:
+        """Write a file that was removed again; anything else that is asked for does it, too."""
+        return self._do(lambda: None)
 
     def add(
         self, wish: RunWish, queued: float, first: Change | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import json
@@ -168,6 +169,22 @@ def test_a_book_that_is_removed_while_it_is_open_is_put_back_as_it_was(path: Pat
         (second.id, RunState.QUEUED),
         (first.id, RunState.RUNNING),
     ]
+    book.close()
+
+
+def test_a_book_that_is_removed_is_there_again_without_any_run_and_after_its_end(
+    path: Path,
+) -> None:
+    book = RunBook(path)
+    first, _ = book.add(WISH, 5.0).result()
+    shutil.rmtree(path.parent)
+    book.put_back().result()
+    with contextlib.closing(sqlite3.connect(path)) as copy:  # as after a kill -9
+        assert copy.execute("SELECT id FROM runs").fetchall() == [(first.id,)]
+    shutil.rmtree(path.parent)
+    book.close()
+    book = RunBook(path)
+    assert [each.id for each in book.listed().result()] == [first.id]
     book.close()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import sqlite3
 from dataclasses import replace
 from pathlib import Path
@@ -10,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from codelocd.daemon.runs import unfinished
+from codelocd.daemon.runs import records, unfinished
 from codelocd.runs.book import BookProblem, Change
 from codelocd.runs.events import StartAttempt, TellDagster
 from codelocd.runs.folder import AttemptFiles
 from codelocd.runs.model import RunId, RunPolicy, RunRecord, RunState, RunWish
-from tests.supervisor.runs.attempts_played import BAD, GOOD, Played, PlayedCode, play
+from tests.supervisor.runs.attempts_played import BAD, GOOD, Played, PlayedCode, play, state_in_book
 
 WISH = RunWish("sales", job="nightly")
 
@@ -353,6 +354,21 @@ def test_what_is_asked_for_while_the_daemon_ends_is_left_to_the_next(tmp_path: P
         await asyncio.gather(played.keeper.drain(5.0), asked)
         await played.state(asked.result()[0].id, RunState.QUEUED)
         assert played.hands.started == []
+
+    play(tmp_path, story)
+
+
+def test_a_book_that_is_removed_is_there_again_before_anything_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(records, "LOOK", 0.01)
+
+    async def story(played: Played) -> None:
+        run, _ = await played.keeper.submit(WISH)
+        await played.state(run.id, RunState.RUNNING)
+        shutil.rmtree(played.path.parent)
+        await played.until(played.path.exists)
+        assert state_in_book(played.path, run.id) is RunState.RUNNING
 
     play(tmp_path, story)
 

@@ -12,6 +12,8 @@ SOON = 0.5
 """Seconds in which a record is written that nothing waits for."""
 AGAIN = 1.0
 """Seconds after which a record that could not be written is tried again."""
+LOOK = 5.0
+"""Seconds between two looks at whether the file of the book was removed."""
 
 
 class RunRecords:
@@ -26,6 +28,7 @@ class RunRecords:
         self._is_due = self._is_closed = False
         self._timer: asyncio.TimerHandle | None = None
         self.trouble: str | None = None
+        self._look = asyncio.get_running_loop().call_later(LOOK, self._look_at_book)
 
     async def add(
         self, wish: RunWish, queued: float, first: Change | None = None
@@ -88,6 +91,7 @@ class RunRecords:
         if self._is_closed:
             return
         self._is_closed = True
+        self._look.cancel()
         if self._timer is not None:
             self._timer.cancel()
         self._is_due = bool(self._owed)
@@ -100,6 +104,11 @@ class RunRecords:
         if self._timer is None:
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(seconds, self._fall_due)
+
+    def _look_at_book(self) -> None:
+        """Have it on the disk again where it was removed: what comes next may be a `kill -9`."""
+        self._book.put_back()
+        self._look = asyncio.get_running_loop().call_later(LOOK, self._look_at_book)
 
     def _fall_due(self) -> None:
         self._timer = None
