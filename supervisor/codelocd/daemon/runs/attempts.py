@@ -60,7 +60,7 @@ class AttemptStarter:
     ) -> tuple[Child, MethodChoice]:
         """The process, and how it was started. Raises OSError."""
         start = self.ordered(run, effect, spec, code, pipes)
-        return await shielded(self.warm.attempt(start), lambda made: made[0].kill())
+        return await process_of(self.warm, start)
 
     def ordered(
         self,
@@ -82,6 +82,12 @@ class AttemptStarter:
         return AttemptStart(spec, path, pipes)
 
 
+async def process_of(warm: WarmLauncher, start: AttemptStart) -> tuple[Child, MethodChoice]:
+    """The process, and how it was started. It ends where the caller is cancelled before it has it.
+    Raises OSError."""
+    return await shielded(warm.attempt(start), lambda made: made[0].kill())
+
+
 async def start_report(
     warm: WarmLauncher, folders: RunFolders, run: RunId, effect: TellDagster, spec: RunnerSpec
 ) -> Child:
@@ -90,7 +96,7 @@ async def start_report(
     order = {**report_part(effect), **process_part(spec)}
     path = await asyncio.to_thread(folders.write_order, run, effect.end.number, order, spec.account)
     start = AttemptStart(spec, path)
-    child, _ = await shielded(warm.attempt(start), lambda made: made[0].kill())
+    child, _ = await process_of(warm, start)
     return child
 
 

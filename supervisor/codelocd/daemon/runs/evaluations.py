@@ -15,11 +15,12 @@ from weakref import WeakValueDictionary
 
 from codelocd.core.shapes import WrongShape
 from codelocd.daemon.limits import Excess, Held
+from codelocd.daemon.runs.attempts import process_of
 from codelocd.daemon.runs.folders import AttemptFolders
 from codelocd.daemon.runs.local_attempts import AttemptParts
 from codelocd.daemon.runs.served import LocationCode, ServedCodes
 from codelocd.model import Exit
-from codelocd.process.child import Child, shielded
+from codelocd.process.child import Child
 from codelocd.runners.api import RunnerSpec
 from codelocd.runners.attempts import AttemptStart, process_part
 from codelocd.runs.evaluation import Evaluation, Starter, checked_evaluation, evaluation_part
@@ -104,7 +105,7 @@ class Evaluations:
             try:
                 path = await asyncio.to_thread(self._ordered, starter, served, spec, number)
                 start = AttemptStart(spec, path)
-                child, _ = await shielded(parts.warm.attempt(start), lambda made: made[0].kill())
+                child, _ = await process_of(parts.warm, start)
             except BaseException:
                 parts.limits.discard(spec.group)
                 raise

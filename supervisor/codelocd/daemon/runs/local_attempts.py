@@ -15,7 +15,7 @@ from codeloc_envs.problem import shortage
 from codelocd.core import problems
 from codelocd.daemon.limits import LocationLimits
 from codelocd.daemon.locations import Locations
-from codelocd.daemon.runs.attempts import tell_end
+from codelocd.daemon.runs.attempts import process_of, tell_end
 from codelocd.daemon.runs.event_pipe import EventsRead, opened_fifo
 from codelocd.daemon.runs.folders import AttemptFolders
 from codelocd.daemon.runs.left import LeftRuns
@@ -26,7 +26,7 @@ from codelocd.daemon.runs.preparations import AttemptPreparations
 from codelocd.daemon.runs.served import ServedCodes
 from codelocd.daemon.runs.served_processes import ServedProcesses
 from codelocd.model import Exit, Policy, Problem
-from codelocd.process.child import Children, shielded
+from codelocd.process.child import Children
 from codelocd.process.inheritance import RUN
 from codelocd.runners.warm.launcher import WarmLauncher
 from codelocd.runs.events import AttemptLost, AttemptStarted, StartAttempt, TellDagster
@@ -99,8 +99,7 @@ class LocalAttempts:
         """Start the attempt and tell what becomes of it. Raises OSError."""
         ready = await self._preparations.of(run, effect)
         try:
-            making = self._parts.warm.attempt(ready.start)
-            child, choice = await shielded(making, lambda made: made[0].kill())
+            child, choice = await process_of(self._parts.warm, ready.start)
         except BaseException:
             ready.close()
             self._parts.limits.discard(ready.spec.group)
